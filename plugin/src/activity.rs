@@ -1,0 +1,74 @@
+//! Sessions counted by state, application, role and database, against the server's slots.
+
+use std::collections::BTreeMap;
+
+use crate::broken;
+use crate::params::Options;
+use crate::report::{Capacity, Connections, Coverage, Tally, percent};
+use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
+
+/// Counts the visible client sessions.
+pub fn connections(snapshot: &Snapshot, options: &Options) -> Connections {
+    let count = |wanted: fn(&Backend) -> bool| number(snapshot.clients().filter(|backend| wanted(backend)).count());
+    let broken = snapshot.clients().filter(|backend| broken::reason(backend, snapshot.taken_at, options).is_some());
+    Connections {
+        total: count(|_| true),
+        active: count(|backend| backend.state() == State::Active),
+        idle: count(|backend| backend.state() == State::Idle),
+        waiting: count(Backend::waits_for_lock),
+        broken: number(broken.count()),
+        idle_in_transaction: count(|backend| backend.state() == State::IdleInTransaction),
+        aborted: count(|backend| backend.state() == State::Aborted),
+        starting: count(|backend| backend.state() == State::Starting),
+        unknown: count(|backend| matches!(backend.state(), State::Disabled | State::Other(_))),
+        by_application: tally(snapshot, |backend| &backend.application),
+        by_role: tally(snapshot, |backend| backend.role.as_deref().unwrap_or_default()),
+        by_database: tally(snapshot, |backend| backend.database.as_deref().unwrap_or_default()),
+        capacity: capacity(snapshot),
+    }
+}
+
+/// The server's slots. Since PostgreSQL 12 only client sessions take them; a hidden row may be one.
+pub fn capacity(snapshot: &Snapshot) -> Capacity {
+    let server = &snapshot.server;
+    let reserved = server.superuser_reserved.saturating_add(server.reserved);
+    let takes_slot = |backend: &&Backend| backend.hidden || backend.backend_type.as_deref() == Some(CLIENT_BACKEND);
+    Capacity {
+        max: server.max_connections,
+        reserved,
+        usable: server.max_connections.saturating_sub(reserved),
+        used: number(snapshot.backends.iter().filter(takes_slot).count()),
+    }
+}
+
+/// How much of the server the connected role could see.
+pub fn coverage(snapshot: &Snapshot) -> Coverage {
+    let seen = number(snapshot.clients().count());
+    let hidden = number(snapshot.backends.iter().filter(|backend| backend.hidden).count());
+    let cut = snapshot.gaps.iter().find(|gap| gap.what == crate::catalogue::ACTIVITY.id);
+    let reason = if hidden > 0 {
+        Some(format!(
+            "role \"{}\" does not see other roles' sessions: an administrator can GRANT pg_monitor to it",
+            snapshot.server.role
+        ))
+    } else {
+        cut.map(|gap| gap.reason.clone())
+    };
+    let percent = if hidden == 0 { 100.0 } else { percent(seen, seen.saturating_add(hidden)) };
+    Coverage { seen, hidden, percent, complete: reason.is_none(), reason }
+}
+
+fn tally<'a>(snapshot: &'a Snapshot, name: impl Fn(&'a Backend) -> &'a str) -> Vec<Tally> {
+    let mut counts = BTreeMap::<&str, u32>::new();
+    for backend in snapshot.clients() {
+        *counts.entry(name(backend)).or_default() += 1;
+    }
+    let mut tallies: Vec<_> = counts.into_iter().map(|(name, count)| Tally { name: name.to_owned(), count }).collect();
+    tallies.sort_by_key(|tally| std::cmp::Reverse(tally.count));
+    tallies
+}
+
+/// A count as the report has it.
+pub fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

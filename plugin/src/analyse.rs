@@ -1,0 +1,65 @@
+//! The whole judgement of one snapshot.
+
+use crate::activity;
+use crate::carry::Memory;
+use crate::clock;
+use crate::health;
+use crate::leaks::{self, Judged, groups::Groups};
+use crate::params::{Action, Options};
+use crate::recommendations;
+use crate::report::{PoolStats, Report};
+use crate::scaling;
+use crate::snapshot::{Snapshot, elapsed_ms};
+use crate::throughput::{self, Window};
+
+/// A report, and what only planning needs.
+pub struct Judgement<'a> {
+    /// The report, without actions.
+    pub report: Report,
+    /// Every visible client session, judged.
+    pub judged: Vec<Judged<'a>>,
+}
+
+/// Judges a snapshot as a full analysis does. Pure: the same arguments give the same report.
+pub fn analyse_snapshot(snapshot: &Snapshot, options: &Options, carry: Option<&str>) -> Report {
+    judge(snapshot, Action::FullAnalysis, options, carry).report
+}
+
+/// Judges a snapshot for an action.
+pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carry: Option<&str>) -> Judgement<'a> {
+    let mut notes = Vec::new();
+    let memory = Memory::recall(carry, snapshot, &mut notes);
+    let window = Window::find(snapshot, &memory);
+    let coverage = activity::coverage(snapshot);
+    let connections = activity::connections(snapshot, options);
+    let throughput = throughput::throughput(snapshot, &window, &mut notes);
+    let timing = throughput::timing(snapshot, &window, &mut notes);
+    let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
+    let (scaling, moment) = scaling::decide(snapshot, options, &memory, &connections.capacity, mean_concurrency);
+    let groups = Groups::of(snapshot, options, &memory);
+    let judged = leaks::judge(snapshot, options, &memory, &groups);
+    let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);
+    let health_summary = health::summarise(snapshot, options);
+    notes.extend(snapshot.gaps.iter().map(|gap| match &gap.sqlstate {
+        Some(sqlstate) => format!("{} could not be read: {} (SQLSTATE {sqlstate})", gap.what, gap.reason),
+        None => format!("{} could not be read: {}", gap.what, gap.reason),
+    }));
+    let mut report = Report {
+        action: action.name().to_owned(),
+        carry: memory.next(snapshot, &leak_detection, moment),
+        pool_stats: PoolStats { connections, throughput, timing },
+        scaling,
+        leak_detection,
+        health_summary,
+        actions: Vec::new(),
+        recommendations: Vec::new(),
+        findings: Vec::new(),
+        coverage,
+        notes,
+        timestamp: clock::iso(snapshot.taken_at),
+        analysis_duration: elapsed_ms(snapshot.started_at, snapshot.reading.at.max(snapshot.taken_at)),
+    };
+    report.findings = recommendations::findings(snapshot, options, &report);
+    report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
+    Judgement { report, judged }
+}

@@ -1,0 +1,264 @@
+//! Every SQL statement that this plugin can send. Each is one constant text for PostgreSQL 13–18,
+//! schema-qualified, with every column cast to one of the seven value types, so that a host can pin
+//! the texts by their digests. Columns that a server may lack are read through `to_jsonb`. Each text
+//! begins with a comment, so that an administrator sees whose it is and our own load can be left out.
+
+use sha2::{Digest, Sha256};
+
+/// A statement of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name in notes and in `describe`.
+    pub id: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// The text.
+    pub sql: &'static str,
+}
+
+impl Entry {
+    /// SHA-256 of the text, hexadecimal.
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The server, the database, the connected role.
+pub const SERVER: Entry = Entry {
+    id: "server",
+    purpose: "version, capacity, and what the connected role may do",
+    sql: "\
+/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at,
+       pg_catalog.current_setting('server_version_num')::bigint AS version_num,
+       pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS')
+         || '/' || d.oid::text AS identity,
+       d.datname::text AS database,
+       r.rolname::text AS role,
+       pg_catalog.pg_is_in_recovery() AS in_recovery,
+       pg_catalog.current_setting('max_connections')::bigint AS max_connections,
+       pg_catalog.current_setting('superuser_reserved_connections')::bigint AS superuser_reserved,
+       coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::bigint AS reserved,
+       nullif(d.datconnlimit, -1)::bigint AS database_limit,
+       r.rolsuper AS superuser,
+       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS reads_all_stats,
+       pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS signals_backends,
+       pg_catalog.pg_has_role(d.datdba, 'USAGE') AS owns_database,
+       EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolname = 'supabase_admin') AS supabase
+FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
+WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user",
+};
+
+/// Every session and process. `application_name` tells our own sessions even behind a transaction
+/// pooler, where the process id changes from statement to statement.
+pub const ACTIVITY: Entry = Entry {
+    id: "activity",
+    purpose: "sessions and their states",
+    sql: "\
+/* archon-pool */ SELECT a.pid::bigint AS pid,
+       a.backend_start,
+       a.backend_type::text AS backend_type,
+       a.datname::text AS database,
+       a.usename::text AS role,
+       coalesce(a.application_name, '') AS application,
+       pg_catalog.host(a.client_addr) AS client_address,
+       a.client_port::bigint AS client_port,
+       a.state,
+       a.state_change,
+       a.xact_start,
+       a.query_start,
+       a.wait_event_type,
+       a.wait_event,
+       pg_catalog.age(a.backend_xmin)::bigint AS xmin_age,
+       a.backend_xid IS NOT NULL AS has_xid,
+       \"left\"(coalesce(a.query, ''), 1024) AS query,
+       coalesce(a.query = '<insufficient privilege>', false) AND a.datid IS NOT NULL AS hidden,
+       a.pid = pg_catalog.pg_backend_pid()
+         OR (a.application_name <> '' AND a.application_name = pg_catalog.current_setting('application_name')) AS own
+FROM pg_catalog.pg_stat_activity a",
+};
+
+/// The moment to which the sessions' ages refer, and the end of a call.
+pub const CLOCK: Entry = Entry {
+    id: "clock",
+    purpose: "the server's time",
+    sql: "/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at",
+};
+
+/// What sessions hold.
+pub const HELD_LOCKS: Entry = Entry {
+    id: "held-locks",
+    purpose: "advisory and relation locks that sessions hold",
+    sql: "\
+/* archon-pool */ SELECT l.pid::bigint AS pid,
+       pg_catalog.count(*) FILTER (WHERE l.locktype = 'advisory') AS advisory,
+       pg_catalog.count(*) FILTER (WHERE l.locktype = 'relation') AS relations
+FROM pg_catalog.pg_locks l
+WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.locktype IN ('advisory', 'relation')
+GROUP BY l.pid",
+};
+
+/// Who waits for whom. `pg_blocking_pids` stops the lock manager for a moment: it is called for
+/// waiting sessions only.
+pub const WAITS: Entry = Entry {
+    id: "waits",
+    purpose: "sessions that wait for a lock, and who blocks them",
+    sql: "\
+/* archon-pool */ SELECT l.pid::bigint AS pid,
+       l.mode || ' on ' || CASE
+         WHEN l.relation IS NOT NULL AND d.datname = pg_catalog.current_database()
+           THEN l.locktype || ' ' || l.relation::pg_catalog.regclass::text
+         ELSE l.locktype
+       END AS waits_for,
+       (pg_catalog.to_jsonb(l) ->> 'waitstart')::timestamptz AS waiting_since,
+       pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(l.pid), ',') AS blocked_by
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database
+WHERE NOT l.granted",
+};
+
+/// Owners of temporary objects: schema `pg_temp_N` belongs to the backend in slot N.
+pub const TEMP_OBJECTS: Entry = Entry {
+    id: "temp-objects",
+    purpose: "sessions that own temporary objects",
+    sql: "\
+/* archon-pool */ SELECT t.pid::bigint AS pid
+FROM (SELECT pg_catalog.pg_stat_get_backend_pid(\"substring\"(n.nspname::text, '^pg_temp_([0-9]+)$')::integer) AS pid
+      FROM pg_catalog.pg_namespace n
+      WHERE n.nspname ~ '^pg_temp_[0-9]+$'
+        AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)) t
+WHERE t.pid IS NOT NULL",
+};
+
+/// The connected database's cumulative counters; the session counters came with PostgreSQL 14.
+pub const COUNTERS: Entry = Entry {
+    id: "counters",
+    purpose: "transactions, sessions and busy time of the connected database",
+    sql: "\
+/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at,
+       d.stats_reset,
+       (d.xact_commit + d.xact_rollback)::bigint AS transactions,
+       (pg_catalog.to_jsonb(d) ->> 'sessions')::bigint AS sessions,
+       (pg_catalog.to_jsonb(d) ->> 'sessions_abandoned')::bigint AS abandoned,
+       (pg_catalog.to_jsonb(d) ->> 'active_time')::float8 AS active_ms,
+       (pg_catalog.to_jsonb(d) ->> 'idle_in_transaction_time')::float8 AS idle_in_transaction_ms,
+       d.numbackends::bigint AS backends
+FROM pg_catalog.pg_stat_database d
+WHERE d.datname = pg_catalog.current_database()",
+};
+
+/// Statement statistics, wherever the extension lives.
+///
+/// A constant text cannot name a schema that is only known on the server, and asking first would
+/// cost a round trip: `query_to_xml` runs the inner text only if the extension's row exists. Hex keeps
+/// the document free of XML escapes.
+pub const STATEMENTS: Entry = Entry {
+    id: "statements",
+    purpose: "executions, execution time and the heaviest statements, by pg_stat_statements",
+    sql: "\
+/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), 'UTF8') AS document
+FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
+  WITH s AS (SELECT query, calls, mean_exec_time, total_exec_time FROM %I.pg_stat_statements
+             WHERE query NOT LIKE '/* archon-pool */%%'
+               AND dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+  SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
+    'calls', (SELECT coalesce(pg_catalog.sum(calls), 0) FROM s),
+    'execMs', (SELECT coalesce(pg_catalog.sum(total_exec_time), 0) FROM s),
+    'slow', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+               'query', \"left\"(t.query, 1024), 'calls', t.calls,
+               'meanMs', t.mean_exec_time, 'totalMs', t.total_exec_time)), '[]')
+             FROM (SELECT * FROM s ORDER BY total_exec_time DESC LIMIT 5) t))::text, 'UTF8'), 'hex') AS document
+$inner$, n.nspname), false, true, '')::text AS document) x
+WHERE e.extname = 'pg_stat_statements'",
+};
+
+/// The roles that own sessions. From PostgreSQL 16 on, altering a role needs `ADMIN OPTION` on it.
+pub const ROLES: Entry = Entry {
+    id: "roles",
+    purpose: "connection limits of the roles with sessions, and whether they may be altered",
+    sql: "\
+/* archon-pool */ SELECT r.rolname::text AS name,
+       nullif(r.rolconnlimit, -1)::bigint AS connection_limit,
+       r.rolsuper AS superuser,
+       pg_catalog.pg_has_role(r.oid, 'USAGE') AS granted,
+       me.rolsuper OR r.oid = me.oid OR (NOT r.rolsuper AND me.rolcreaterole AND (
+         pg_catalog.current_setting('server_version_num')::integer < 160000
+         OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                    WHERE m.roleid = r.oid AND m.admin_option AND pg_catalog.pg_has_role(m.member, 'USAGE')))) AS alterable
+FROM pg_catalog.pg_roles r, pg_catalog.pg_roles me
+WHERE me.rolname = current_user
+  AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)",
+};
+
+/// Settings that can explain a finding. They are what a session of ours would get, so the host must
+/// not set any of them itself.
+pub const SETTINGS: Entry = Entry {
+    id: "settings",
+    purpose: "the settings that can explain a finding",
+    sql: "\
+/* archon-pool */ SELECT s.name, coalesce(s.setting, '') AS value, s.unit
+FROM pg_catalog.pg_settings s
+WHERE s.name IN ('client_connection_check_interval', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                 'tcp_keepalives_count', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'track_activities')",
+};
+
+/// Identities before the in-call sample, so that sessions that come and go show on PostgreSQL 13 too.
+pub const SESSIONS: Entry = Entry {
+    id: "sessions",
+    purpose: "the identities of the connected database's sessions",
+    sql: "\
+/* archon-pool */ SELECT a.pid::bigint AS pid, a.backend_start
+FROM pg_catalog.pg_stat_activity a
+WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database()
+  AND a.pid <> pg_catalog.pg_backend_pid()
+  AND a.application_name <> pg_catalog.current_setting('application_name')",
+};
+
+/// The pause of the in-call sample; `$1` is seconds.
+pub const PAUSE: Entry = Entry {
+    id: "pause",
+    purpose: "waits for the in-call sample",
+    sql: "/* archon-pool */ SELECT true AS passed FROM pg_catalog.pg_sleep($1)",
+};
+
+/// The whole catalogue.
+pub const ALL: &[Entry] =
+    &[SERVER, ACTIVITY, CLOCK, HELD_LOCKS, WAITS, TEMP_OBJECTS, COUNTERS, STATEMENTS, ROLES, SETTINGS, SESSIONS, PAUSE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_digests_have_their_form() {
+        let mut ids: Vec<_> = ALL.iter().map(|entry| entry.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), ALL.len());
+        assert!(ALL.iter().all(|entry| entry.sha256().len() == 64));
+    }
+
+    #[test]
+    fn every_statement_only_reads() {
+        for entry in ALL {
+            assert!(entry.sql.starts_with("/* archon-pool */ SELECT "), "{}", entry.id);
+            let text = entry.sql.to_ascii_lowercase();
+            for word in
+                ["pg_terminate_backend", "pg_cancel_backend", "set_config", "insert ", "update ", "delete ", ";"]
+            {
+                assert!(!text.contains(word), "{} contains {word}", entry.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_relation_is_schema_qualified() {
+        for entry in ALL {
+            for (at, _) in entry.sql.match_indices("pg_stat_").chain(entry.sql.match_indices("pg_locks")) {
+                let before = &entry.sql[..at];
+                let qualified = before.ends_with("pg_catalog.") || before.ends_with("%I.") || before.ends_with('\'');
+                assert!(qualified, "{} at {at}", entry.id);
+            }
+        }
+    }
+}

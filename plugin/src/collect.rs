@@ -1,0 +1,365 @@
+//! From SQL to the domain model: one batch, one round trip, then the rows decoded by name.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+
+use crate::catalogue::{self, Entry};
+use crate::fault::{Fault, kind};
+use crate::params::{Action, Options};
+use crate::powers::{Answer, Powers, ProbeTiming};
+use crate::rows::{RowSet, Statement, Value};
+use crate::snapshot::{
+    Backend, Gap, Probe, Reading, Role, Sample, Server, SessionKey, Setting, Snapshot, StatementLoad,
+};
+use crate::statement_text;
+
+/// More sessions than any server has slots for.
+const MOST_ROWS: u32 = 300_000;
+/// How many fresh connections a health check opens.
+const PROBES: u32 = 3;
+/// How long one of them may take, milliseconds.
+const PROBE_TIMEOUT_MS: u32 = 5_000;
+
+/// Collects a snapshot over the session that `powers` has open. `sample` asks for the in-call sample.
+pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
+    let mut batch = vec![statement(catalogue::SERVER)];
+    let sampled = sample && options.sample_ms > 0;
+    if sampled {
+        batch.extend([catalogue::COUNTERS, catalogue::STATEMENTS, catalogue::SESSIONS].map(statement));
+        let mut pause = statement(catalogue::PAUSE);
+        pause.params = vec![Value::Float64(options.sample_ms as f64 / 1_000.0)];
+        batch.push(pause);
+    }
+    batch.extend(
+        [
+            catalogue::ACTIVITY,
+            catalogue::CLOCK,
+            catalogue::HELD_LOCKS,
+            catalogue::WAITS,
+            catalogue::TEMP_OBJECTS,
+            catalogue::COUNTERS,
+            catalogue::STATEMENTS,
+            catalogue::ROLES,
+            catalogue::SETTINGS,
+        ]
+        .map(statement),
+    );
+    let mut answers = Answers::new(powers.query(&batch)?, batch.len())?;
+
+    let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(server)?;
+    let sample = if sampled { Some(read_sample(&mut answers)?) } else { None };
+    let (activity, truncated) = {
+        let rows = answers.needed(catalogue::ACTIVITY)?;
+        let truncated = rows.truncated;
+        (rows.decode(backend)?, truncated)
+    };
+    let taken_at = answers.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))?;
+    if truncated {
+        answers.gap(catalogue::ACTIVITY, "the host's row limit cut the list of sessions: raise its max-rows");
+    }
+    let mut backends = activity;
+    let mut index = Index::new(&mut backends);
+    answers.optional(catalogue::HELD_LOCKS, |rows| index.held_locks(rows))?;
+    answers.optional(catalogue::WAITS, |rows| index.waits(rows))?;
+    answers.optional(catalogue::TEMP_OBJECTS, |rows| index.temp_objects(rows))?;
+    let (reading, slow_statements) = read_counters(&mut answers, taken_at)?;
+    let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(role))?.unwrap_or_default();
+    let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(setting))?.unwrap_or_default();
+    let mut snapshot = Snapshot {
+        taken_at,
+        started_at,
+        server,
+        backends,
+        roles,
+        settings,
+        reading,
+        sample,
+        slow_statements,
+        probes: Vec::new(),
+        gaps: answers.gaps,
+    };
+    if action.probes() {
+        probe(powers, &mut snapshot)?;
+    }
+    Ok(snapshot)
+}
+
+/// The server's time now, for what happened after the batch.
+pub fn now(powers: &mut impl Powers) -> Result<i64, Fault> {
+    let answers = powers.query(&[statement(catalogue::CLOCK)])?;
+    Answers::new(answers, 1)?.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))
+}
+
+fn statement(entry: Entry) -> Statement {
+    Statement { sql: entry.sql, params: Vec::new(), max_rows: MOST_ROWS }
+}
+
+/// A batch's answers, taken in the order in which they were asked for.
+struct Answers {
+    answers: std::vec::IntoIter<Answer>,
+    gaps: Vec<Gap>,
+}
+
+impl Answers {
+    fn new(answers: Vec<Answer>, asked: usize) -> Result<Self, Fault> {
+        if answers.len() == asked {
+            return Ok(Self { answers: answers.into_iter(), gaps: Vec::new() });
+        }
+        let message = format!("the host answered {} of {asked} statements", answers.len());
+        Err(Fault::new(kind::UNEXPECTED_ANSWER, message))
+    }
+
+    fn next(&mut self) -> Answer {
+        let missing = || Err(Fault::new(kind::UNEXPECTED_ANSWER, "the host answered too few statements"));
+        self.answers.next().unwrap_or_else(missing)
+    }
+
+    /// An answer without which there is nothing to judge.
+    fn needed(&mut self, entry: Entry) -> Result<RowSet, Fault> {
+        self.next().map_err(|fault| Fault { message: format!("{}: {}", entry.id, fault.message), ..fault })
+    }
+
+    /// An answer that a server may refuse: that is a gap, which the report mentions.
+    fn optional<T>(
+        &mut self,
+        entry: Entry,
+        decode: impl FnOnce(RowSet) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        match self.next() {
+            Ok(rows) => decode(rows).map(Some),
+            Err(fault) => {
+                self.gaps.push(Gap { what: entry.id.to_owned(), reason: fault.message, sqlstate: fault.sqlstate });
+                Ok(None)
+            }
+        }
+    }
+
+    fn gap(&mut self, entry: Entry, reason: &str) {
+        self.gaps.push(Gap { what: entry.id.to_owned(), reason: reason.to_owned(), sqlstate: None });
+    }
+}
+
+fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
+    let (reading, _) = read_counters(answers, 0)?;
+    let key = |row: &mut crate::rows::Row<'_>| SessionKey {
+        pid: row.narrow("pid"),
+        backend_start: row.timestamp("backend_start").unwrap_or_default(),
+    };
+    let sessions = answers.optional(catalogue::SESSIONS, |rows| rows.decode(key))?.unwrap_or_default();
+    answers.optional(catalogue::PAUSE, |_| Ok(()))?;
+    // What fails here fails again in the main part, where it is reported.
+    answers.gaps.retain(|gap| gap.what == catalogue::PAUSE.id);
+    Ok(Sample { reading, sessions })
+}
+
+fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<StatementLoad>), Fault> {
+    let mut reading = answers.optional(catalogue::COUNTERS, |rows| rows.decode_one(reading))?.unwrap_or(Reading {
+        at,
+        stats_reset: None,
+        transactions: None,
+        sessions: None,
+        abandoned: None,
+        active_ms: None,
+        idle_in_transaction_ms: None,
+        backends: None,
+        calls: None,
+        exec_ms: None,
+    });
+    let document = answers.optional(catalogue::STATEMENTS, |rows| rows.decode(|row| row.text("document")))?;
+    let statistics = match document.and_then(|mut rows| rows.pop()).flatten() {
+        Some(document) => StatementStatistics::read(&document)?,
+        None => return Ok((reading, Vec::new())),
+    };
+    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(statistics.exec_ms));
+    Ok((reading, statistics.slow.into_iter().map(StatementLoad::from).collect()))
+}
+
+/// The document that the statement statistics come in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatementStatistics {
+    calls: i64,
+    exec_ms: f64,
+    slow: Vec<StatementRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatementRow {
+    query: Option<String>,
+    calls: i64,
+    mean_ms: f64,
+    total_ms: f64,
+}
+
+impl StatementStatistics {
+    fn read(document: &str) -> Result<Self, Fault> {
+        serde_json::from_str(document)
+            .map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENTS.id)))
+    }
+}
+
+impl From<StatementRow> for StatementLoad {
+    fn from(row: StatementRow) -> Self {
+        let query = row.query.as_deref().map(statement_text::normalise).unwrap_or_default();
+        Self { query, calls: row.calls, mean_ms: row.mean_ms, total_ms: row.total_ms }
+    }
+}
+
+fn server(row: &mut crate::rows::Row<'_>) -> (i64, Server) {
+    (
+        row.required_timestamp("at"),
+        Server {
+            version_num: row.narrow("version_num"),
+            identity: row.required_text("identity"),
+            database: row.required_text("database"),
+            role: row.required_text("role"),
+            in_recovery: row.required_boolean("in_recovery"),
+            max_connections: row.narrow("max_connections"),
+            superuser_reserved: row.narrow("superuser_reserved"),
+            reserved: row.narrow("reserved"),
+            database_limit: row.int64("database_limit").and_then(|limit| u32::try_from(limit).ok()),
+            superuser: row.required_boolean("superuser"),
+            reads_all_stats: row.required_boolean("reads_all_stats"),
+            signals_backends: row.required_boolean("signals_backends"),
+            owns_database: row.required_boolean("owns_database"),
+            supabase: row.required_boolean("supabase"),
+        },
+    )
+}
+
+fn backend(row: &mut crate::rows::Row<'_>) -> Backend {
+    Backend {
+        pid: row.narrow("pid"),
+        backend_start: row.timestamp("backend_start"),
+        backend_type: row.text("backend_type"),
+        database: row.text("database"),
+        role: row.text("role"),
+        application: row.required_text("application"),
+        client_address: row.text("client_address"),
+        client_port: row.int64("client_port").and_then(|port| i32::try_from(port).ok()),
+        state: row.text("state"),
+        state_change: row.timestamp("state_change"),
+        xact_start: row.timestamp("xact_start"),
+        query_start: row.timestamp("query_start"),
+        wait_event_type: row.text("wait_event_type"),
+        wait_event: row.text("wait_event"),
+        xmin_age: row.int64("xmin_age"),
+        has_xid: row.required_boolean("has_xid"),
+        query: row.required_text("query"),
+        hidden: row.required_boolean("hidden"),
+        own: row.required_boolean("own"),
+        ..Backend::default()
+    }
+}
+
+fn reading(row: &mut crate::rows::Row<'_>) -> Reading {
+    Reading {
+        at: row.required_timestamp("at"),
+        stats_reset: row.timestamp("stats_reset"),
+        transactions: row.int64("transactions"),
+        sessions: row.int64("sessions"),
+        abandoned: row.int64("abandoned"),
+        active_ms: row.float64("active_ms"),
+        idle_in_transaction_ms: row.float64("idle_in_transaction_ms"),
+        backends: row.int64("backends"),
+        calls: None,
+        exec_ms: None,
+    }
+}
+
+fn role(row: &mut crate::rows::Row<'_>) -> Role {
+    Role {
+        name: row.required_text("name"),
+        connection_limit: row.int64("connection_limit").and_then(|limit| u32::try_from(limit).ok()),
+        superuser: row.required_boolean("superuser"),
+        granted: row.required_boolean("granted"),
+        alterable: row.required_boolean("alterable"),
+    }
+}
+
+fn setting(row: &mut crate::rows::Row<'_>) -> Setting {
+    Setting { name: row.required_text("name"), value: row.required_text("value"), unit: row.text("unit") }
+}
+
+/// The sessions by pid, for the statements that say what a pid holds or waits for. All statements of
+/// a batch run within milliseconds of each other; a pid that is not in the list any more is skipped.
+struct Index<'a> {
+    backends: &'a mut [Backend],
+    by_pid: HashMap<i32, usize>,
+}
+
+impl<'a> Index<'a> {
+    fn new(backends: &'a mut [Backend]) -> Self {
+        let by_pid = backends.iter().enumerate().map(|(at, backend)| (backend.pid, at)).collect();
+        Self { backends, by_pid }
+    }
+
+    fn get(&mut self, pid: i32) -> Option<&mut Backend> {
+        self.by_pid.get(&pid).map(|&at| &mut self.backends[at])
+    }
+
+    fn held_locks(&mut self, rows: RowSet) -> Result<(), Fault> {
+        let held = rows.decode(|row| (row.narrow("pid"), row.narrow("advisory"), row.narrow("relations")))?;
+        for (pid, advisory, relations) in held {
+            if let Some(backend) = self.get(pid) {
+                (backend.advisory_locks, backend.relation_locks) = (advisory, relations);
+            }
+        }
+        Ok(())
+    }
+
+    fn waits(&mut self, rows: RowSet) -> Result<(), Fault> {
+        let waits = rows.decode(|row| {
+            let pid: i32 = row.narrow("pid");
+            (pid, row.text("waits_for"), row.timestamp("waiting_since"), row.text("blocked_by").unwrap_or_default())
+        })?;
+        for (pid, waits_for, waiting_since, blockers) in waits {
+            // A parallel query names its leader several times.
+            let mut seen = HashSet::new();
+            let blocked_by = blockers.split(',').filter_map(|pid| pid.parse().ok()).filter(|pid| seen.insert(*pid));
+            let blocked_by: Vec<i32> = blocked_by.collect();
+            if let Some(backend) = self.get(pid) {
+                backend.waits_for = waits_for;
+                backend.waiting_since = waiting_since;
+                backend.blocked_by = blocked_by;
+            }
+        }
+        Ok(())
+    }
+
+    fn temp_objects(&mut self, rows: RowSet) -> Result<(), Fault> {
+        for pid in rows.decode(|row| row.narrow("pid"))? {
+            if let Some(backend) = self.get(pid) {
+                backend.temp_objects = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Measures fresh connections, unless that would take the last free slots from an application.
+fn probe(powers: &mut impl Powers, snapshot: &mut Snapshot) -> Result<(), Fault> {
+    let capacity = crate::activity::capacity(snapshot);
+    let free = capacity.usable.saturating_sub(capacity.used);
+    if free <= PROBES {
+        let reason = format!("{free} connection slots are free: probing would take the last ones");
+        snapshot.gaps.push(Gap { what: "probes".into(), reason, sqlstate: None });
+        return Ok(());
+    }
+    let ms = |us: u64| Some(us as f64 / 1_000.0);
+    snapshot.probes = powers
+        .probe(PROBES, PROBE_TIMEOUT_MS)?
+        .into_iter()
+        .map(|outcome| match outcome {
+            Ok(ProbeTiming { connect_us, round_trip_us }) => {
+                Probe { connect_ms: ms(connect_us), round_trip_ms: ms(round_trip_us), error: None, sqlstate: None }
+            }
+            Err(fault) => {
+                Probe { connect_ms: None, round_trip_ms: None, error: Some(fault.message), sqlstate: fault.sqlstate }
+            }
+        })
+        .collect();
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What this component is, for a host that has not run it yet.
+
+use serde_json::{Value, json};
+
+use crate::catalogue;
+use crate::fault;
+use crate::params::Action;
+use crate::skill;
+
+/// JSON Schema of SkillInput; a test keeps it current.
+const INPUT_SCHEMA: &str = include_str!("../schema/input.json");
+/// JSON Schema of SkillOutput; a test keeps it current.
+const OUTPUT_SCHEMA: &str = include_str!("../schema/output.json");
+
+/// The description as JSON. `acts` tells whether this world can end sessions and resize pools.
+pub fn describe(acts: bool) -> String {
+    let statements: Vec<Value> = catalogue::ALL
+        .iter()
+        .map(|entry| json!({ "id": entry.id, "purpose": entry.purpose, "sha256": entry.sha256(), "sql": entry.sql }))
+        .collect();
+    let schema = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let mut input = schema(INPUT_SCHEMA);
+    input["properties"]["supabaseKey"] = json!({
+        "type": "string",
+        "description": "What opens supabaseUrl. For the host alone, which keeps it and passes the rest on.",
+    });
+    json!({
+        "skill": skill::NAME,
+        "id": "S-12",
+        "version": skill::VERSION,
+        "priority": "P1",
+        "category": "UTIL",
+        "timeoutMs": 60_000,
+        "retries": 2,
+        "actions": Action::ALL.map(Action::name),
+        "acts": acts,
+        "input": input,
+        "output": schema(OUTPUT_SCHEMA),
+        "faults": fault::kind::ALL,
+        "statements": statements,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_actions_faults_and_pinned_statements() {
+        let description: Value = serde_json::from_str(&describe(true)).expect("JSON");
+        assert_eq!(description["skill"], "supabase-connection-pool");
+        assert_eq!(description["actions"].as_array().map(Vec::len), Some(6));
+        assert_eq!(description["statements"].as_array().map(Vec::len), Some(catalogue::ALL.len()));
+        assert_eq!(description["input"]["properties"]["options"]["$ref"], "#/$defs/RawOptions");
+        assert_eq!(description["acts"], true);
+    }
+
+    /// The schemas are files, so that the component carries no schema generator:
+    /// `BLESS=1 cargo test -p archon-pool-plugin --features schema` rewrites them.
+    #[cfg(feature = "schema")]
+    #[test]
+    fn the_schemas_are_current() {
+        for (file, current, schema) in [
+            ("input.json", INPUT_SCHEMA, schemars::schema_for!(crate::params::Request)),
+            ("output.json", OUTPUT_SCHEMA, schemars::schema_for!(skill::Output)),
+        ] {
+            let expected = format!("{}\n", serde_json::to_string_pretty(&schema).expect("serialises"));
+            if std::env::var_os("BLESS").is_some() {
+                let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(file);
+                std::fs::write(path, &expected).expect("writable");
+            } else {
+                assert_eq!(current, expected, "schema/{file} is not current: run with BLESS=1 --features schema");
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One action from beginning to end, with the powers that the host lends.
+
+use crate::analyse::{self, Judgement};
+use crate::carry;
+use crate::collect;
+use crate::fault::{Fault, kind};
+use crate::params::{Action, Options};
+use crate::plan;
+use crate::powers::{Outcome, Powers};
+use crate::report::{self, Report, Scaling, Target};
+use crate::snapshot::{Snapshot, elapsed_ms};
+
+/// Collects a snapshot of the credential's database.
+pub fn collect(
+    powers: &mut impl Powers,
+    action: Action,
+    credential: Option<&str>,
+    options: &Options,
+    carry: Option<&str>,
+) -> Result<Snapshot, Fault> {
+    powers.open(credential)?;
+    collect::collect(powers, action, options, !carry::is_usable(carry))
+}
+
+/// Does one action.
+pub fn execute(
+    powers: &mut impl Powers,
+    action: Action,
+    credential: Option<&str>,
+    options: &Options,
+    carry: Option<&str>,
+) -> Result<Report, Fault> {
+    let snapshot = collect(powers, action, credential, options, carry)?;
+    let Judgement { mut report, judged } = analyse::judge(&snapshot, action, options, carry);
+    match action {
+        Action::KillIdle => {
+            let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged);
+            report.actions.push(kill(powers, plan, options, &report.timestamp)?);
+        }
+        Action::AutoScale => report.actions.extend(scale(&report.scaling, options, &report.timestamp)),
+        Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => {}
+    }
+    // The batch's own answers carry its times; only what came after needs another look at the clock.
+    if action == Action::KillIdle || action.probes() {
+        report.analysis_duration = elapsed_ms(snapshot.started_at, collect::now(powers)?);
+    }
+    Ok(report)
+}
+
+/// Whether any session is suspected; without full coverage there is no answer.
+pub fn leak_risk(report: &Report) -> Result<bool, Fault> {
+    let coverage = &report.leak_detection.coverage;
+    match &coverage.reason {
+        Some(reason) if !coverage.complete => Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, reason.clone())),
+        _ => Ok(report.leak_detection.detected),
+    }
+}
+
+fn kill(
+    powers: &mut impl Powers,
+    mut plan: plan::Plan,
+    options: &Options,
+    timestamp: &str,
+) -> Result<report::Action, Fault> {
+    let mut dry_run = options.dry_run;
+    if !plan.orders.is_empty() {
+        match powers.deliver(&plan.orders, dry_run) {
+            Some(outcomes) => settle(&mut plan.targets, outcomes?, dry_run)?,
+            None => {
+                dry_run = true;
+                plan.reason =
+                    format!("{}; this component can only plan: its world has no power to end sessions", plan.reason);
+                for target in &mut plan.targets {
+                    target.outcome = "not-executed".to_owned();
+                }
+            }
+        }
+    }
+    let ended = plan.targets.iter().filter(|target| target.outcome == "ended").count();
+    Ok(report::Action {
+        kind: Action::KillIdle.name().to_owned(),
+        executed: ended > 0,
+        connections_affected: crate::activity::number(ended),
+        reason: plan.reason,
+        timestamp: timestamp.to_owned(),
+        dry_run,
+        targets: plan.targets,
+    })
+}
+
+/// Writes each outcome to its target.
+fn settle(targets: &mut [Target], outcomes: Vec<Outcome>, dry_run: bool) -> Result<(), Fault> {
+    if outcomes.len() != targets.len() {
+        let message = format!("the host settled {} of {} orders", outcomes.len(), targets.len());
+        return Err(Fault::new(kind::UNEXPECTED_ANSWER, message));
+    }
+    for (target, outcome) in targets.iter_mut().zip(outcomes) {
+        let (name, detail) = match outcome {
+            Outcome::Signalled if dry_run => ("planned", None),
+            Outcome::Signalled => ("ended", None),
+            Outcome::Gone => ("gone", Some("it had already left".to_owned())),
+            Outcome::Changed => ("changed", Some("it has done something since: left alone".to_owned())),
+            Outcome::Survived => ("survived", Some("it was signalled but is still there".to_owned())),
+            Outcome::Denied(why) => ("denied", Some(why)),
+            Outcome::Failed(fault) => ("failed", Some(fault.to_string())),
+        };
+        target.outcome = name.to_owned();
+        target.detail = detail;
+    }
+    Ok(())
+}
+
+/// What auto-scale would do. Without a pooler nothing can be resized: the decision is advice.
+fn scale(scaling: &Scaling, options: &Options, timestamp: &str) -> Option<report::Action> {
+    let kind = match scaling.target_size.cmp(&scaling.current_size) {
+        std::cmp::Ordering::Equal => return None,
+        std::cmp::Ordering::Greater => "scale-up",
+        std::cmp::Ordering::Less => "scale-down",
+    };
+    let why_not = if options.allow_auto_scaling {
+        "no pooler is configured: set the application's pool size"
+    } else {
+        "allowAutoScaling is false"
+    };
+    Some(report::Action {
+        kind: kind.to_owned(),
+        executed: false,
+        connections_affected: 0,
+        reason: format!(
+            "from {} to {}: {}; not executed, {why_not}",
+            scaling.current_size, scaling.target_size, scaling.reason
+        ),
+        timestamp: timestamp.to_owned(),
+        dry_run: options.dry_run,
+        targets: Vec::new(),
+    })
+}

@@ -1,0 +1,113 @@
+//! The host's imports as [`Powers`].
+
+use super::bindings::archon::connection_pool::credentials::{self, Credential};
+use super::bindings::archon::connection_pool::database::{self, Session};
+use crate::fault::{Fault, kind};
+use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
+use crate::rows::{RowSet, Statement, Value};
+
+/// What this call has been lent so far.
+#[derive(Default)]
+pub(super) struct Lent {
+    // Dropped in this order: a session before the credential that opened it.
+    session: Option<Session>,
+    credential: Option<Credential>,
+}
+
+impl Lent {
+    fn session(&self) -> Result<&Session, Fault> {
+        self.session.as_ref().ok_or_else(not_open)
+    }
+}
+
+fn not_open() -> Fault {
+    Fault::new(kind::CONNECTION_LOST, "no session is open")
+}
+
+impl Powers for Lent {
+    fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
+        let credential = credentials::lookup(credential)?;
+        self.session = Some(Session::open(&credential)?);
+        self.credential = Some(credential);
+        Ok(())
+    }
+
+    fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
+        let batch: Vec<_> = batch.iter().map(statement).collect();
+        let answers = self.session()?.query(&batch)?;
+        Ok(answers.into_iter().map(|answer| answer.map(row_set).map_err(Fault::from)).collect())
+    }
+
+    fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
+        let credential = self.credential.as_ref().ok_or_else(not_open)?;
+        let outcomes = database::probe(credential, count, timeout_ms)?;
+        let timing = |probe: database::ProbeTiming| ProbeTiming {
+            connect_us: probe.connect_us,
+            round_trip_us: probe.round_trip_us,
+        };
+        Ok(outcomes.into_iter().map(|outcome| outcome.map(timing).map_err(Fault::from)).collect())
+    }
+
+    #[cfg(feature = "manager")]
+    fn deliver(&mut self, orders: &[Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        use super::bindings::archon::connection_pool::backends;
+
+        let order = |order: &Order| backends::Order {
+            target: backends::Backend { pid: order.target.pid, backend_start: order.target.backend_start },
+            signal: backends::Signal::Terminate,
+            state: order.state.clone(),
+            state_change: order.state_change,
+            reason: order.reason.clone(),
+        };
+        let outcome = |outcome| match outcome {
+            backends::Outcome::Signalled => Outcome::Signalled,
+            backends::Outcome::Gone => Outcome::Gone,
+            backends::Outcome::Changed => Outcome::Changed,
+            backends::Outcome::Survived => Outcome::Survived,
+            backends::Outcome::Denied(why) => Outcome::Denied(why),
+            backends::Outcome::Failed(fault) => Outcome::Failed(fault.into()),
+        };
+        let orders: Vec<_> = orders.iter().map(order).collect();
+        let delivered = self.session().and_then(|session| Ok(backends::deliver(session, &orders, dry_run)?));
+        Some(delivered.map(|outcomes| outcomes.into_iter().map(outcome).collect()))
+    }
+
+    #[cfg(not(feature = "manager"))]
+    fn deliver(&mut self, _orders: &[Order], _dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        None
+    }
+}
+
+fn statement(statement: &Statement) -> database::Statement {
+    let param = |value: &Value| match value.clone() {
+        Value::Null => database::Value::Null,
+        Value::Boolean(value) => database::Value::Boolean(value),
+        Value::Int64(value) => database::Value::Int64(value),
+        Value::Float64(value) => database::Value::Float64(value),
+        Value::Text(value) => database::Value::Text(value),
+        Value::Bytes(value) => database::Value::Bytes(value),
+        Value::Timestamp(value) => database::Value::Timestamp(value),
+    };
+    database::Statement {
+        sql: statement.sql.to_owned(),
+        params: statement.params.iter().map(param).collect(),
+        max_rows: statement.max_rows,
+    }
+}
+
+fn row_set(set: database::RowSet) -> RowSet {
+    let value = |value| match value {
+        database::Value::Null => Value::Null,
+        database::Value::Boolean(value) => Value::Boolean(value),
+        database::Value::Int64(value) => Value::Int64(value),
+        database::Value::Float64(value) => Value::Float64(value),
+        database::Value::Text(value) => Value::Text(value),
+        database::Value::Bytes(value) => Value::Bytes(value),
+        database::Value::Timestamp(value) => Value::Timestamp(value),
+    };
+    RowSet {
+        columns: set.columns.into_iter().map(|column| column.name).collect(),
+        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+        truncated: set.truncated,
+    }
+}

@@ -1,0 +1,83 @@
+//! Health: a verdict on every session, and what fresh connections met with.
+
+use crate::activity::number;
+use crate::broken;
+use crate::clock::span;
+use crate::leaks;
+use crate::params::Options;
+use crate::report::{Check, HealthSummary, percent, rounded};
+use crate::snapshot::{Backend, Snapshot, State};
+
+/// A lock wait beyond this is unhealthy, milliseconds.
+pub const LONG_WAIT_MS: u64 = 10_000;
+
+/// What can be said about one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Broken,
+    Unhealthy,
+    Unknown,
+    Healthy,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+        }
+    }
+}
+
+/// Judges every visible client session and the probes.
+pub fn summarise(snapshot: &Snapshot, options: &Options) -> HealthSummary {
+    let mut judged: Vec<_> =
+        snapshot.clients().map(|backend| (judge(backend, snapshot.taken_at, options), backend)).collect();
+    judged.sort_by_key(|((verdict, _), backend)| (*verdict, backend.backend_start, backend.pid));
+    let failed = snapshot.probes.iter().filter(|probe| probe.error.is_some()).count();
+    let ill = judged.iter().filter(|((verdict, _), _)| *verdict <= Verdict::Unhealthy).count() + failed;
+    // What cannot be judged is no failure, and no success either.
+    let checked =
+        judged.iter().filter(|((verdict, _), _)| *verdict != Verdict::Unknown).count() + snapshot.probes.len();
+    let trips: Vec<f64> = snapshot.probes.iter().filter_map(|probe| probe.round_trip_ms).collect();
+    HealthSummary {
+        total_checked: number(checked),
+        healthy: number(checked - ill),
+        unhealthy: number(ill),
+        avg_latency: (!trips.is_empty()).then(|| rounded(trips.iter().sum::<f64>() / trips.len() as f64)),
+        failure_rate: percent(number(ill), number(checked)),
+        probes: snapshot.probes.clone(),
+        checks: judged.into_iter().map(|((verdict, reason), backend)| check(backend, verdict, reason)).collect(),
+    }
+}
+
+fn check(backend: &Backend, verdict: Verdict, reason: String) -> Check {
+    Check {
+        id: leaks::id(backend),
+        pid: backend.pid,
+        application: backend.application.clone(),
+        verdict: verdict.name().to_owned(),
+        reason,
+    }
+}
+
+fn judge(backend: &Backend, now: i64, options: &Options) -> (Verdict, String) {
+    if let Some(reason) = broken::reason(backend, now, options) {
+        return (Verdict::Broken, reason);
+    }
+    let age = backend.state_age_ms(now).unwrap_or(0);
+    if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {
+        let lock = backend.waits_for.as_deref().unwrap_or("a lock");
+        return (Verdict::Unhealthy, format!("it has waited {} for {lock}", span(wait)));
+    }
+    match backend.state() {
+        State::IdleInTransaction if age > options.idle_in_transaction_timeout_ms => {
+            (Verdict::Unhealthy, format!("it has been idle in a transaction for {}", span(age)))
+        }
+        State::Disabled => (Verdict::Unknown, "track_activities is off for it".to_owned()),
+        State::Other(state) => (Verdict::Unknown, format!("its state '{state}' is not known")),
+        _ => (Verdict::Healthy, format!("{} for {}", backend.state.as_deref().unwrap_or_default(), span(age))),
+    }
+}

@@ -1,0 +1,151 @@
+//! Leak detection: how probable it is that a session was forgotten by its application.
+//!
+//! Every session starts at log-odds of [`PRIOR`] (about 2 %). Each piece of evidence
+//! ([`evidence`]) adds its weight times its strength, 0–1; the confidence is the logistic function of
+//! the sum, in percent. What speaks against judging a session at all is an exclusion
+//! ([`exclusions`]), which no evidence outweighs. A server that is merely full yields no suspect:
+//! saturation is not evidence.
+
+pub mod evidence;
+pub mod exclusions;
+pub mod groups;
+
+use crate::carry::Memory;
+use crate::clock;
+use crate::params::Options;
+use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
+use crate::snapshot::{Backend, Snapshot, State};
+use crate::statement_text;
+
+use self::groups::Groups;
+
+/// Log-odds before any evidence.
+pub const PRIOR: f64 = -3.9;
+
+/// One session, judged.
+#[derive(Debug, Clone)]
+pub struct Judged<'a> {
+    /// The session.
+    pub backend: &'a Backend,
+    /// 0–100.
+    pub confidence: u32,
+    /// What speaks for a leak, strongest first.
+    pub evidence: Vec<Evidence>,
+    /// What speaks against judging it.
+    pub exclusions: Vec<String>,
+}
+
+/// Judges every visible client session.
+pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, groups: &Groups<'a>) -> Vec<Judged<'a>> {
+    let spared = exclusions::minimum_pool(snapshot, options, groups);
+    let rules = exclusions::Rules::new(options, memory);
+    snapshot
+        .clients()
+        .map(|backend| {
+            let mut evidence = evidence::weigh(backend, snapshot, options, groups);
+            evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+            let log_odds = PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
+            let mut exclusions = rules.apply(backend);
+            if spared.contains(&backend.pid) {
+                exclusions.push(exclusions::MINIMUM_POOL.to_owned());
+            }
+            Judged { backend, confidence: confidence(log_odds), evidence, exclusions }
+        })
+        .collect()
+}
+
+/// The verdict on the whole server.
+pub fn detect(
+    snapshot: &Snapshot,
+    options: &Options,
+    coverage: &Coverage,
+    judged: &[Judged<'_>],
+    groups: &Groups<'_>,
+) -> LeakDetection {
+    let threshold = options.leak_detection_threshold;
+    let reaches = |judged: &&Judged<'_>| judged.confidence >= threshold && !judged.evidence.is_empty();
+    let (mut suspects, mut excluded) = (Vec::new(), Vec::new());
+    if coverage.complete {
+        for judged in judged.iter().filter(reaches) {
+            if judged.exclusions.is_empty() { &mut suspects } else { &mut excluded }.push(judged);
+        }
+    }
+    suspects.sort_by_key(|judged| (std::cmp::Reverse(judged.confidence), judged.backend.backend_start));
+    let confidence = judged.iter().filter(|judged| judged.exclusions.is_empty()).map(|judged| judged.confidence).max();
+    let metric = |judged: &&Judged<'_>| metric(judged, snapshot);
+    LeakDetection {
+        detected: !suspects.is_empty(),
+        total_suspected: crate::activity::number(suspects.len()),
+        confidence: if coverage.complete { confidence.unwrap_or(0) } else { 0 },
+        recommendation: recommendation(&suspects, coverage),
+        groups: groups.report(&suspects),
+        suspected_connections: suspects.iter().map(metric).collect(),
+        excluded_connections: excluded.iter().map(metric).collect(),
+        coverage: coverage.clone(),
+    }
+}
+
+/// When a session was last in use: since then it has waited for its client.
+pub fn idle_ms(backend: &Backend, now: i64) -> u64 {
+    match backend.state() {
+        State::Idle | State::IdleInTransaction | State::Aborted => backend.state_age_ms(now).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// A session's identity as text.
+pub fn id(backend: &Backend) -> String {
+    match backend.backend_start {
+        Some(start) => format!("{}@{}", backend.pid, clock::iso(start)),
+        None => backend.pid.to_string(),
+    }
+}
+
+fn confidence(log_odds: f64) -> u32 {
+    // A logistic function ends within 0–100, so the cast cannot truncate.
+    (100.0 / (1.0 + (-log_odds).exp())).round() as u32
+}
+
+fn metric(judged: &Judged<'_>, snapshot: &Snapshot) -> ConnectionMetric {
+    let backend = judged.backend;
+    let now = snapshot.taken_at;
+    let wait_event = backend.wait_event_type.as_ref().zip(backend.wait_event.as_ref());
+    ConnectionMetric {
+        id: id(backend),
+        pid: backend.pid,
+        state: backend.state.clone().unwrap_or_default(),
+        created_at: backend.backend_start.map(clock::iso).unwrap_or_default(),
+        last_used: backend.state_change.map(clock::iso),
+        duration: backend.age_ms(now).unwrap_or(0),
+        idle_time: idle_ms(backend, now),
+        role: backend.role.clone().unwrap_or_default(),
+        database: backend.database.clone().unwrap_or_default(),
+        application: backend.application.clone(),
+        client: backend.client_address.clone(),
+        wait_event: wait_event.map(|(kind, event)| format!("{kind}: {event}")),
+        last_query: statement_text::normalise(&backend.query),
+        confidence: judged.confidence,
+        evidence: judged.evidence.clone(),
+        exclusions: judged.exclusions.clone(),
+    }
+}
+
+fn recommendation(suspects: &[&Judged<'_>], coverage: &Coverage) -> String {
+    if !coverage.complete {
+        return format!("No verdict: {}.", coverage.reason.as_deref().unwrap_or("sessions are hidden"));
+    }
+    let Some(first) = suspects.first() else {
+        return "No session looks leaked.".to_owned();
+    };
+    let (application, role) = (&first.backend.application, first.backend.role.as_deref().unwrap_or_default());
+    let same = suspects.iter().filter(|judged| judged.backend.application == *application).count();
+    let name = if application.is_empty() { "an application without a name" } else { application };
+    format!(
+        "Look at {name} (role {role}): {same} of {} suspected sessions are its own. Return every connection to its pool \
+         on all paths, errors included; kill-idle frees the slots until then.",
+        suspects.len()
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! What speaks for a leak. Each piece states what was measured and what it means.
+//!
+//! Weights are log-odds at full strength. They are ordered by how rarely an innocent session shows
+//! the evidence: an open transaction that waits for its client is far rarer than an old idle session.
+
+use crate::clock::span;
+use crate::params::Options;
+use crate::report::{Evidence, rounded};
+use crate::snapshot::{Backend, Snapshot, State};
+use crate::statement_text;
+
+use super::groups::{Group, Groups};
+use super::idle_ms;
+
+const IDLE_BEYOND_THRESHOLD: f64 = 2.2;
+const IDLE_BEYOND_GROUP_NORM: f64 = 1.8;
+const IDLE_IN_TRANSACTION: f64 = 5.5;
+const ABORTED_TRANSACTION: f64 = 5.8;
+const HOLDS_LOCKS: f64 = 0.9;
+const BLOCKS_OTHERS: f64 = 1.8;
+const HOLDS_XMIN: f64 = 0.6;
+const NEVER_RAN_A_QUERY: f64 = 1.6;
+const USED_ONCE: f64 = 1.0;
+const SAME_LAST_STATEMENT: f64 = 1.2;
+const PASSED_OVER: f64 = 2.8;
+const GROUP_GROWTH: f64 = 2.0;
+const OVER_AGE: f64 = 0.3;
+
+/// Idle for this many times the group's usual age is unusual.
+const NORM_FACTOR: u64 = 4;
+/// A usual idle age below this is taken for this, milliseconds.
+const SHORTEST_NORM_MS: u64 = 1_000;
+/// A session whose last use ended this soon after it was established was used once, microseconds.
+const USED_ONCE_MICROS: i64 = 2_000_000;
+/// How long a pool may take to notice that a session came back, microseconds.
+const RETURN_GRACE_MICROS: i64 = 1_000_000;
+/// So many sessions opened past an idle one leave no doubt.
+const MANY_PASSED: f64 = 4.0;
+/// From so many stale sessions on, a common last statement means a common code path.
+const SAME_STATEMENT_SESSIONS: u32 = 4;
+/// An old snapshot holds vacuum back noticeably from so many transactions on.
+const OLD_XMIN: i64 = 10_000;
+/// Growth shows over so many calls, this one included.
+const GROWTH_CALLS: usize = 4;
+/// Growth by fewer sessions is noise.
+const GROWTH_SESSIONS: i32 = 3;
+
+/// All evidence for one session.
+pub fn weigh(backend: &Backend, snapshot: &Snapshot, options: &Options, groups: &Groups<'_>) -> Vec<Evidence> {
+    let now = snapshot.taken_at;
+    let mut found = Vec::new();
+    match backend.state() {
+        State::Idle if idle_ms(backend, now) > options.idle_timeout_ms => {
+            found.push(beyond_threshold(idle_ms(backend, now), options));
+            found.extend(never_ran_a_query(backend).or_else(|| used_once(backend)));
+            if let Some(group) = groups.of_backend(backend) {
+                found.extend(beyond_norm(idle_ms(backend, now), group));
+                found.extend(same_last_statement(backend, group));
+                found.extend(passed_over(backend, group));
+                found.extend(group_growth(group));
+            }
+        }
+        State::IdleInTransaction | State::Aborted if idle_ms(backend, now) > options.idle_in_transaction_timeout_ms => {
+            found.push(open_transaction(backend, idle_ms(backend, now), options));
+            found.extend(holds_locks(backend));
+            found.extend(blocks_others(backend, snapshot));
+            found.extend(holds_xmin(backend));
+        }
+        _ => return found,
+    }
+    found.extend(over_age(backend, now, options));
+    found
+}
+
+fn piece(id: &str, weight: f64, strength: f64, value: String, explanation: &str) -> Evidence {
+    let weight = rounded(weight * strength.clamp(0.0, 1.0));
+    Evidence { id: id.to_owned(), weight, value, explanation: explanation.to_owned() }
+}
+
+/// Grows with each doubling of `value` over `limit`, from `at_limit` to 1 at eight times the limit.
+fn doublings(value: u64, limit: u64, at_limit: f64) -> f64 {
+    at_limit + (1.0 - at_limit) * (value as f64 / limit.max(1) as f64).log2() / 3.0
+}
+
+fn beyond_threshold(idle_ms: u64, options: &Options) -> Evidence {
+    let strength = doublings(idle_ms, options.idle_timeout_ms, 0.4);
+    let value = format!("idle for {}, threshold {}", span(idle_ms), span(options.idle_timeout_ms));
+    piece("idle-beyond-threshold", IDLE_BEYOND_THRESHOLD, strength, value, "it has not been used for long")
+}
+
+fn beyond_norm(idle_ms: u64, group: &Group<'_>) -> Option<Evidence> {
+    let norm = group.usual_idle_ms.or(group.median_idle_ms)?.max(SHORTEST_NORM_MS);
+    let limit = norm.saturating_mul(NORM_FACTOR);
+    (idle_ms > limit).then(|| {
+        let value = format!("idle for {}, usual for its group is {}", span(idle_ms), span(norm));
+        let explanation = "its group normally reuses sessions much sooner";
+        piece("idle-beyond-group-norm", IDLE_BEYOND_GROUP_NORM, doublings(idle_ms, limit, 0.5), value, explanation)
+    })
+}
+
+fn open_transaction(backend: &Backend, idle_ms: u64, options: &Options) -> Evidence {
+    let limit = options.idle_in_transaction_timeout_ms;
+    let strength = doublings(idle_ms, limit, 0.85);
+    let value = format!("silent for {}, threshold {}", span(idle_ms), span(limit));
+    if backend.state() == State::Aborted {
+        let explanation = "its transaction failed and nobody rolled it back: an error path without release";
+        return piece("aborted-transaction", ABORTED_TRANSACTION, strength, value, explanation);
+    }
+    let explanation = "it left a transaction open and waits for its client";
+    piece("idle-in-transaction", IDLE_IN_TRANSACTION, strength, value, explanation)
+}
+
+fn holds_locks(backend: &Backend) -> Option<Evidence> {
+    (backend.has_xid || backend.relation_locks > 0).then(|| {
+        let strength = if backend.has_xid { 1.0 } else { 0.5 };
+        let wrote = if backend.has_xid { "uncommitted changes and " } else { "" };
+        let value = format!("{wrote}{} relation locks", backend.relation_locks);
+        piece("holds-locks", HOLDS_LOCKS, strength, value, "what it holds can block others at any time")
+    })
+}
+
+fn blocks_others(backend: &Backend, snapshot: &Snapshot) -> Option<Evidence> {
+    let blocked = snapshot.backends.iter().filter(|other| other.blocked_by.contains(&backend.pid)).count();
+    (blocked > 0).then(|| {
+        let value = format!("{blocked} blocked by it");
+        piece("blocks-others", BLOCKS_OTHERS, 1.0, value, "other sessions wait for what it holds")
+    })
+}
+
+fn holds_xmin(backend: &Backend) -> Option<Evidence> {
+    backend.xmin_age.filter(|&age| age >= OLD_XMIN).map(|age| {
+        let value = format!("snapshot {age} transactions old");
+        piece("holds-xmin", HOLDS_XMIN, 1.0, value, "vacuum cannot remove what its snapshot still sees")
+    })
+}
+
+fn never_ran_a_query(backend: &Backend) -> Option<Evidence> {
+    (backend.query.is_empty() && backend.query_start.is_none()).then(|| {
+        let value = "no statement since it was established".to_owned();
+        piece("never-ran-a-query", NEVER_RAN_A_QUERY, 1.0, value, "it was opened and never used")
+    })
+}
+
+fn used_once(backend: &Backend) -> Option<Evidence> {
+    let used_for = backend.state_change? - backend.backend_start?;
+    (0..=USED_ONCE_MICROS).contains(&used_for).then(|| {
+        let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
+        piece("used-once", USED_ONCE, 1.0, value, "it was opened for one use and never reused")
+    })
+}
+
+fn same_last_statement(backend: &Backend, group: &Group<'_>) -> Option<Evidence> {
+    let same = group.stale_with(&statement_text::normalise(&backend.query));
+    let stale = group.stale();
+    let common = same >= SAME_STATEMENT_SESSIONS && f64::from(same) >= 0.6 * f64::from(stale);
+    common.then(|| {
+        let value = format!("{same} of {stale} stale sessions of its group ran the same statement last");
+        piece("same-last-statement", SAME_LAST_STATEMENT, 1.0, value, "they were all left behind by one code path")
+    })
+}
+
+fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Evidence> {
+    let since = backend.state_change?.saturating_add(RETURN_GRACE_MICROS);
+    let younger = group.younger_than(since);
+    (younger > 0).then(|| {
+        let strength = younger as f64 / MANY_PASSED;
+        let value = format!("{younger} sessions of its group were opened while it sat idle");
+        let explanation = "a pool that still had it would have used it instead of opening another";
+        piece("passed-over", PASSED_OVER, strength, value, explanation)
+    })
+}
+
+fn group_growth(group: &Group<'_>) -> Option<Evidence> {
+    let growth = group.growth().filter(|&growth| growth >= GROWTH_SESSIONS)?;
+    let steady = group.sizes.len() >= GROWTH_CALLS && group.sizes.is_sorted();
+    steady.then(|| {
+        let value = format!("grew by {growth} sessions over {} calls, never shrank", group.sizes.len());
+        piece("group-growth", GROUP_GROWTH, f64::from(growth) / 8.0 + 0.5, value, "its group only ever grows")
+    })
+}
+
+fn over_age(backend: &Backend, now: i64, options: &Options) -> Option<Evidence> {
+    backend.age_ms(now).filter(|&age| age > options.max_connection_age_ms).map(|age| {
+        let value = format!("established {} ago, limit {}", span(age), span(options.max_connection_age_ms));
+        piece("over-age", OVER_AGE, 1.0, value, "it is older than the pool should let it become")
+    })
+}

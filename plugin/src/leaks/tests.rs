@@ -1,0 +1,157 @@
+use super::*;
+use crate::analyse::analyse_snapshot;
+use crate::fixture::{NOW, ago, forgotten, idle, in_state, judge, snapshot};
+use proptest::prelude::*;
+
+fn confidence_of(judged: &[Judged<'_>], pid: i32) -> u32 {
+    judged.iter().find(|judged| judged.backend.pid == pid).map_or(0, |judged| judged.confidence)
+}
+
+fn suspects(backends: Vec<Backend>) -> Vec<i32> {
+    let report = analyse_snapshot(&snapshot(backends), &Options::default(), None);
+    report.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect()
+}
+
+/// One session forgotten by every request, one request a minute.
+fn forgetful(count: i32) -> Vec<Backend> {
+    (0..count).map(|n| forgotten(100 + n, 330 + i64::from(count - n) * 60)).collect()
+}
+
+#[test]
+fn connections_forgotten_one_by_one_are_suspected() {
+    let found = suspects(forgetful(14));
+    assert!(found.len() >= 6, "found {found:?}");
+    assert!(found.contains(&100), "the oldest is among them");
+}
+
+#[test]
+fn a_warm_pool_is_innocent_however_long_it_waits() {
+    // Opened together, idle since: nothing was opened past them.
+    let opened = ago(7_200);
+    let pool = (0..40).map(|pid| Backend { backend_start: Some(opened), ..idle(pid, 7_000) }).collect();
+    assert_eq!(suspects(pool), [0; 0]);
+}
+
+#[test]
+fn a_full_server_of_busy_sessions_has_no_suspect() {
+    let busy = (0..97).map(|pid| in_state(pid, "active", 2)).collect();
+    assert_eq!(suspects(busy), [0; 0]);
+}
+
+#[test]
+fn a_transaction_left_open_is_suspected_once_it_holds_something() {
+    let open = |seconds| Backend { has_xid: true, relation_locks: 2, ..in_state(1, "idle in transaction", seconds) };
+    assert_eq!(suspects(vec![open(30)]), [0; 0], "below its threshold");
+    assert_eq!(suspects(vec![open(90)]), [1]);
+}
+
+#[test]
+fn a_failed_transaction_that_nobody_rolled_back_is_suspected() {
+    let aborted = Backend { xact_start: None, ..in_state(1, "idle in transaction (aborted)", 240) };
+    assert_eq!(suspects(vec![aborted]), [1]);
+}
+
+#[test]
+fn each_exclusion_outweighs_all_evidence() {
+    let leaked = || Backend { has_xid: true, relation_locks: 2, ..in_state(1, "idle in transaction", 3_600) };
+    for (name, backend) in [
+        ("protected-service", Backend { role: Some("supabase_auth_admin".into()), ..leaked() }),
+        ("protected-service", Backend { application: "pg_dump".into(), ..leaked() }),
+        ("pooler-owned", Backend { application: "Supavisor".into(), ..leaked() }),
+        ("human-tool", Backend { application: "psql".into(), ..leaked() }),
+        ("advisory-lock", Backend { advisory_locks: 1, ..leaked() }),
+    ] {
+        let report = analyse_snapshot(&snapshot(vec![backend]), &Options::default(), None);
+        assert!(!report.leak_detection.detected, "{name}");
+        let excluded = &report.leak_detection.excluded_connections;
+        assert_eq!(excluded.iter().map(|session| session.exclusions.clone()).collect::<Vec<_>>(), [[name]]);
+    }
+}
+
+#[test]
+fn listeners_stay_known_after_their_last_statement_changed() {
+    let mut listener = Backend { query: "LISTEN jobs".into(), ..idle(1, 4_000) };
+    let first = analyse_snapshot(&snapshot(vec![listener.clone()]), &Options::default(), None);
+    listener.query = "SELECT 1".into();
+    let second = snapshot(vec![listener]);
+    let memory = Memory::recall(Some(&first.carry), &second, &mut Vec::new());
+    let judged = crate::fixture::judge_with(&second, &Options::default(), &memory);
+    assert!(judged[0].exclusions.contains(&"listens".to_owned()));
+}
+
+#[test]
+fn hidden_sessions_withhold_the_verdict() {
+    let mut backends = vec![in_state(1, "idle in transaction (aborted)", 3_600)];
+    backends.push(Backend { pid: 2, hidden: true, role: Some("other".into()), ..Backend::default() });
+    let report = analyse_snapshot(&snapshot(backends), &Options::default(), None);
+    assert!(!report.leak_detection.detected);
+    assert!(report.leak_detection.recommendation.starts_with("No verdict"));
+    assert_eq!((report.coverage.seen, report.coverage.hidden, report.coverage.percent), (1, 1, 50.0));
+    assert_eq!(report.findings.iter().filter(|finding| finding.id == "incomplete-coverage").count(), 1);
+}
+
+#[test]
+fn filters_narrow_the_judgement() {
+    let options = |include: &str, exclude: &str| {
+        let json = format!(r#"{{"options":{{"include":{include},"exclude":{exclude}}}}}"#);
+        crate::params::Request::from_json(&json).expect("valid").options.validate().expect("valid")
+    };
+    let snapshot = snapshot(vec![in_state(1, "idle in transaction", 3_600)]);
+    for (include, exclude, expected) in [
+        ("{}", "{}", vec![]),
+        (r#"{"applications":["check*"]}"#, "{}", vec![]),
+        (r#"{"applications":["web*"]}"#, "{}", vec!["not-included".to_owned()]),
+        (r#"{"roles":["app"],"networks":["10.0.0.0/8"]}"#, "{}", vec![]),
+        (r#"{"roles":["app"],"networks":["192.168.0.0/16"]}"#, "{}", vec!["not-included".to_owned()]),
+        ("{}", r#"{"networks":["10.0.0.0/24"]}"#, vec!["excluded".to_owned()]),
+        ("{}", r#"{"databases":["shop"]}"#, vec!["excluded".to_owned()]),
+    ] {
+        assert_eq!(judge(&snapshot, &options(include, exclude))[0].exclusions, expected, "{include} {exclude}");
+    }
+}
+
+#[test]
+fn growth_over_several_calls_is_evidence() {
+    let mut carry = None;
+    for size in [4, 6, 8, 10] {
+        let backends = (0..size).map(|pid| idle(pid, 400)).collect();
+        carry = Some(analyse_snapshot(&snapshot(backends), &Options::default(), carry.as_deref()).carry);
+    }
+    let next = snapshot((0..12).map(|pid| idle(pid, 400)).collect());
+    let memory = Memory::recall(carry.as_deref(), &next, &mut Vec::new());
+    let judged = crate::fixture::judge_with(&next, &Options::default(), &memory);
+    let evidence: Vec<_> = judged[0].evidence.iter().map(|evidence| evidence.id.as_str()).collect();
+    assert!(evidence.contains(&"group-growth"), "{evidence:?}");
+}
+
+#[test]
+fn the_last_statement_in_a_report_has_no_literals() {
+    let leaked = Backend {
+        query: "UPDATE t SET pin = 'secret' WHERE id = 9".into(),
+        has_xid: true,
+        ..in_state(1, "idle in transaction", 900)
+    };
+    let report = analyse_snapshot(&snapshot(vec![leaked]), &Options::default(), None);
+    assert_eq!(report.leak_detection.suspected_connections[0].last_query, "UPDATE t SET pin = ? WHERE id = ?");
+    assert!(!serde_json::to_string(&report).expect("serialises").contains("secret"));
+}
+
+proptest! {
+    #[test]
+    fn confidence_grows_with_idle_age(first in 301_i64..100_000, more in 0_i64..100_000) {
+        let state = "idle in transaction";
+        let judged_at = |seconds| confidence_of(&judge(&snapshot(vec![in_state(1, state, seconds)]), &Options::default()), 1);
+        prop_assert!(judged_at(first) <= judged_at(first + more));
+    }
+
+    #[test]
+    fn any_session_is_judged_without_trouble(
+        start in proptest::option::of(any::<i64>()), change in proptest::option::of(any::<i64>()),
+        xmin in proptest::option::of(any::<i64>()), state in "[a-z ()]{0,30}", query in "\\PC{0,80}", pid in any::<i32>(),
+    ) {
+        let odd = Backend { pid, backend_start: start, state_change: change, xmin_age: xmin, state: Some(state), query, ..idle(1, 1) };
+        let report = analyse_snapshot(&snapshot(vec![odd, idle(2, 900)]), &Options::default(), None);
+        prop_assert!(report.leak_detection.confidence <= 100);
+        prop_assert_eq!(report.timestamp.as_str(), clock::iso(NOW));
+    }
+}

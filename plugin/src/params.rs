@@ -1,0 +1,407 @@
+//! What a caller may ask for. Nothing is clamped silently: a value out of range is refused with a
+//! fault that names field, value and range, and so is a field that does not exist.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::fault::{Fault, kind};
+
+/// The six actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Reads and computes statistics.
+    Monitor,
+    /// Scores every session for being leaked.
+    DetectLeaks,
+    /// Probes with fresh connections and judges every session.
+    HealthCheck,
+    /// Computes the pool's target size and, where allowed, resizes it.
+    AutoScale,
+    /// Plans and, unless it is a dry run, ends idle sessions.
+    KillIdle,
+    /// All of the reading and computing; never kills, never resizes.
+    FullAnalysis,
+}
+
+impl Action {
+    /// All of them, in the order of the contract.
+    pub const ALL: [Self; 6] =
+        [Self::Monitor, Self::DetectLeaks, Self::HealthCheck, Self::AutoScale, Self::KillIdle, Self::FullAnalysis];
+
+    /// The name in requests and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::DetectLeaks => "detect-leaks",
+            Self::HealthCheck => "health-check",
+            Self::AutoScale => "auto-scale",
+            Self::KillIdle => "kill-idle",
+            Self::FullAnalysis => "full-analysis",
+        }
+    }
+
+    /// Finds an action by name.
+    pub fn parse(name: &str) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|action| action.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Fault::invalid(format!("action '{name}' is unknown: use one of {names}"))
+        })
+    }
+
+    /// Whether it measures fresh connections.
+    pub fn probes(self) -> bool {
+        matches!(self, Self::HealthCheck | Self::FullAnalysis)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What to do, to which database (SkillInput without what only the host may see).
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// One of the six actions; `full-analysis` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// `https://<ref>.supabase.co` or a `postgres://` URL without a password; resolved by the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supabase_url: Option<String>,
+    /// Name of a credential that the host holds; the host's default when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// Thresholds, bounds and filters.
+    #[serde(default)]
+    pub options: RawOptions,
+    /// What the previous report returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carry: Option<Value>,
+}
+
+/// The options as a caller writes them: each may be absent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RawOptions {
+    /// An idle session older than this may be ended, milliseconds. Default 300000, at least 10000.
+    pub idle_timeout_ms: Option<u64>,
+    /// Older sessions are reported as over-age, milliseconds. Default 3600000, at least 60000.
+    pub max_connection_age: Option<u64>,
+    /// Confidence from which a session is a suspect, percent. Default 80, 0–100.
+    pub leak_detection_threshold: Option<u64>,
+    /// How often the host repeats probes in watch mode, milliseconds. Default 30000, at least 1000.
+    pub health_check_interval: Option<u64>,
+    /// False: compute the target size, resize nothing. Default true.
+    pub allow_auto_scaling: Option<bool>,
+    /// Cap on ended sessions, percent of the killable and of all client sessions, the smaller,
+    /// rounded down. Default 25, 0–100.
+    pub max_kill_percentage: Option<u64>,
+    /// Lower bound of the pool. Default 5, at least 1.
+    pub min_size: Option<u64>,
+    /// Upper bound of the pool. Default 100, at least `minSize`.
+    pub max_size: Option<u64>,
+    /// Largest growth in one step, percent. Default 20, 1–100.
+    pub growth_rate: Option<u64>,
+    /// Largest reduction in one step, percent. Default 15, 1–100.
+    pub shrink_rate: Option<u64>,
+    /// A session idle in a transaction for longer may be ended, milliseconds. Default 60000, at
+    /// least 1000.
+    pub idle_in_transaction_timeout_ms: Option<u64>,
+    /// Plan, signal nothing. Default false.
+    pub dry_run: Option<bool>,
+    /// Judge and end only sessions that match.
+    pub include: Option<Filter>,
+    /// Never judge or end sessions that match.
+    pub exclude: Option<Filter>,
+    /// In-call sampling for rates when there is no `carry`, milliseconds. Default 1000, 0–10000.
+    pub sample_ms: Option<u64>,
+}
+
+/// Which sessions. A list that is empty matches nothing by itself; the lists of an `include` are
+/// joined by "and", those of an `exclude` by "or".
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Filter {
+    /// Role names.
+    pub roles: Vec<String>,
+    /// Database names.
+    pub databases: Vec<String>,
+    /// Application-name patterns: `*` stands for anything, `?` for one character.
+    pub applications: Vec<String>,
+    /// Client networks, such as `10.0.0.0/8`.
+    pub networks: Vec<String>,
+}
+
+/// The options after validation, with their defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// See [`RawOptions::idle_timeout_ms`].
+    pub idle_timeout_ms: u64,
+    /// See [`RawOptions::max_connection_age`].
+    pub max_connection_age_ms: u64,
+    /// See [`RawOptions::leak_detection_threshold`].
+    pub leak_detection_threshold: u32,
+    /// See [`RawOptions::allow_auto_scaling`].
+    pub allow_auto_scaling: bool,
+    /// See [`RawOptions::max_kill_percentage`].
+    pub max_kill_percentage: u32,
+    /// See [`RawOptions::min_size`].
+    pub min_size: u32,
+    /// See [`RawOptions::max_size`].
+    pub max_size: u32,
+    /// See [`RawOptions::growth_rate`].
+    pub growth_rate: u32,
+    /// See [`RawOptions::shrink_rate`].
+    pub shrink_rate: u32,
+    /// See [`RawOptions::idle_in_transaction_timeout_ms`].
+    pub idle_in_transaction_timeout_ms: u64,
+    /// See [`RawOptions::dry_run`].
+    pub dry_run: bool,
+    /// See [`RawOptions::include`].
+    pub include: Filter,
+    /// See [`RawOptions::exclude`].
+    pub exclude: Filter,
+    /// See [`RawOptions::sample_ms`].
+    pub sample_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            idle_timeout_ms: 300_000,
+            max_connection_age_ms: 3_600_000,
+            leak_detection_threshold: 80,
+            allow_auto_scaling: true,
+            max_kill_percentage: 25,
+            min_size: 5,
+            max_size: 100,
+            growth_rate: 20,
+            shrink_rate: 15,
+            idle_in_transaction_timeout_ms: 60_000,
+            dry_run: false,
+            include: Filter::default(),
+            exclude: Filter::default(),
+            sample_ms: 1_000,
+        }
+    }
+}
+
+/// A millisecond value above this (about ten years) is a mistake of unit.
+const LONGEST_MS: u64 = 315_360_000_000;
+/// No PostgreSQL server has more slots (`max_connections` ends at 262143).
+const MOST_CONNECTIONS: u64 = 262_143;
+
+impl RawOptions {
+    /// Fills in the defaults and checks every range.
+    pub fn validate(self) -> Result<Options, Fault> {
+        let default = Options::default();
+        let options = Options {
+            idle_timeout_ms: ranged(
+                "idleTimeoutMs",
+                self.idle_timeout_ms,
+                default.idle_timeout_ms,
+                10_000..=LONGEST_MS,
+            )?,
+            max_connection_age_ms: ranged(
+                "maxConnectionAge",
+                self.max_connection_age,
+                default.max_connection_age_ms,
+                60_000..=LONGEST_MS,
+            )?,
+            leak_detection_threshold: ranged_u32(
+                "leakDetectionThreshold",
+                self.leak_detection_threshold,
+                default.leak_detection_threshold,
+                0..=100,
+            )?,
+            allow_auto_scaling: self.allow_auto_scaling.unwrap_or(default.allow_auto_scaling),
+            max_kill_percentage: ranged_u32(
+                "maxKillPercentage",
+                self.max_kill_percentage,
+                default.max_kill_percentage,
+                0..=100,
+            )?,
+            min_size: ranged_u32("minSize", self.min_size, default.min_size, 1..=MOST_CONNECTIONS)?,
+            max_size: ranged_u32("maxSize", self.max_size, default.max_size, 1..=MOST_CONNECTIONS)?,
+            growth_rate: ranged_u32("growthRate", self.growth_rate, default.growth_rate, 1..=100)?,
+            shrink_rate: ranged_u32("shrinkRate", self.shrink_rate, default.shrink_rate, 1..=100)?,
+            idle_in_transaction_timeout_ms: ranged(
+                "idleInTransactionTimeoutMs",
+                self.idle_in_transaction_timeout_ms,
+                default.idle_in_transaction_timeout_ms,
+                1_000..=LONGEST_MS,
+            )?,
+            dry_run: self.dry_run.unwrap_or(default.dry_run),
+            include: self.include.unwrap_or_default().checked("include")?,
+            exclude: self.exclude.unwrap_or_default().checked("exclude")?,
+            sample_ms: ranged("sampleMs", self.sample_ms, default.sample_ms, 0..=10_000)?,
+        };
+        // Used by the host alone, but a bad value must not pass here because of that.
+        ranged("healthCheckInterval", self.health_check_interval, 30_000, 1_000..=LONGEST_MS)?;
+        if options.min_size > options.max_size {
+            return Err(Fault::invalid(format!(
+                "options.minSize is {} and options.maxSize is {}: minSize must not be larger",
+                options.min_size, options.max_size
+            )));
+        }
+        Ok(options)
+    }
+}
+
+fn ranged(field: &str, value: Option<u64>, default: u64, range: RangeInclusive<u64>) -> Result<u64, Fault> {
+    let value = value.unwrap_or(default);
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (low, high) = (range.start(), range.end());
+    Err(Fault::invalid(format!("options.{field} is {value}: it must be between {low} and {high}")))
+}
+
+fn ranged_u32(field: &str, value: Option<u64>, default: u32, range: RangeInclusive<u64>) -> Result<u32, Fault> {
+    let value = ranged(field, value, default.into(), range)?;
+    u32::try_from(value).map_err(|_| Fault::invalid(format!("options.{field} is {value}: it is too large")))
+}
+
+impl Filter {
+    /// Whether it names nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.roles.is_empty() && self.databases.is_empty() && self.applications.is_empty() && self.networks.is_empty()
+    }
+
+    fn checked(self, field: &str) -> Result<Self, Fault> {
+        for network in &self.networks {
+            network.parse::<ipnet::IpNet>().map_err(|_| {
+                Fault::invalid(format!(
+                    "options.{field}.networks has '{network}': it must be a network such as 10.0.0.0/8"
+                ))
+            })?;
+        }
+        Ok(self)
+    }
+}
+
+impl Request {
+    /// Reads a SkillInput. A secret in it is refused before anything else is looked at, so that no
+    /// message can echo it.
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
+        })?;
+        let Value::Object(fields) = &value else {
+            return Err(Fault::invalid("the input must be a JSON object"));
+        };
+        if fields.contains_key("supabaseKey") {
+            return Err(Fault::new(
+                kind::SECRET_IN_PARAMS,
+                "supabaseKey reached the component: the host must keep it and pass a credential name instead",
+            ));
+        }
+        if fields.get("supabaseUrl").and_then(Value::as_str).is_some_and(has_password) {
+            return Err(Fault::new(
+                kind::SECRET_IN_PARAMS,
+                "supabaseUrl contains a password: the host must keep it and pass a credential name instead",
+            ));
+        }
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
+        })
+    }
+}
+
+/// Whether a URL carries a password, before an `@` or as a query parameter. Errs on the side of yes:
+/// an unescaped `/` in a password must not hide it.
+pub fn has_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || rest.to_ascii_lowercase().contains("password=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Fault {
+        let request = Request::from_json(text).and_then(|request| {
+            request.action.as_deref().map(Action::parse).transpose()?;
+            request.options.validate()
+        });
+        request.expect_err("the request must be refused")
+    }
+
+    #[test]
+    fn an_empty_request_takes_every_default() {
+        let request = Request::from_json("{}").expect("valid");
+        assert_eq!(request.action, None);
+        assert_eq!(request.options.validate().expect("valid"), Options::default());
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_field_value_and_range() {
+        assert_eq!(
+            fault(r#"{"options":{"idleTimeoutMs":9999}}"#).message,
+            "options.idleTimeoutMs is 9999: it must be between 10000 and 315360000000"
+        );
+        assert_eq!(
+            fault(r#"{"options":{"maxKillPercentage":101}}"#).message,
+            "options.maxKillPercentage is 101: it must be between 0 and 100"
+        );
+        assert_eq!(
+            fault(r#"{"options":{"minSize":9,"maxSize":3}}"#).message,
+            "options.minSize is 9 and options.maxSize is 3: minSize must not be larger"
+        );
+    }
+
+    #[test]
+    fn unknown_fields_and_wrong_types_name_their_path() {
+        assert!(fault(r#"{"options":{"idleTimeout":1}}"#).message.starts_with("options.idleTimeout: unknown field"));
+        assert!(fault(r#"{"verbose":true}"#).message.contains("unknown field `verbose`"));
+        assert!(fault(r#"{"options":{"minSize":"ten"}}"#).message.starts_with("options.minSize: invalid type"));
+        assert!(fault(r#"{"options":{"minSize":-1}}"#).message.starts_with("options.minSize: invalid value"));
+    }
+
+    #[test]
+    fn an_unknown_action_lists_the_six() {
+        let message = fault(r#"{"action":"purge"}"#).message;
+        assert_eq!(
+            message,
+            "action 'purge' is unknown: use one of monitor, detect-leaks, health-check, auto-scale, kill-idle, full-analysis"
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_json_object_is_refused() {
+        assert_eq!(fault("{\"action\":").message, "the input is not JSON: line 1, column 10");
+        assert_eq!(fault("[]").message, "the input must be a JSON object");
+    }
+
+    #[test]
+    fn a_secret_is_refused_without_being_echoed() {
+        for text in [
+            r#"{"supabaseKey":"hunter2"}"#,
+            r#"{"supabaseUrl":"postgres://app:hunter2@db/postgres"}"#,
+            r#"{"supabaseUrl":"postgres://db/postgres?password=hunter2"}"#,
+        ] {
+            let fault = fault(text);
+            assert_eq!(fault.kind, kind::SECRET_IN_PARAMS);
+            assert!(!fault.message.contains("hunter2"));
+        }
+        assert!(!has_password("https://abcdefghijklmnopqrst.supabase.co"));
+        assert!(!has_password("postgres://app@db:5432/postgres"));
+    }
+
+    #[test]
+    fn a_bad_network_is_refused() {
+        assert!(fault(r#"{"options":{"exclude":{"networks":["10.0.0.0/99"]}}}"#).message.contains("10.0.0.0/99"));
+    }
+}

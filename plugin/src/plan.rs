@@ -1,0 +1,125 @@
+//! Which sessions `kill-idle` ends: the plan that the host then checks and carries out.
+//!
+//! A candidate is a session of the connected database that has been idle, or idle in a transaction,
+//! for longer than the threshold for that state, that nothing excludes, and that the connected role
+//! may signal. Of these the cap and `minSize` let some through, worst first.
+
+use std::cmp::Reverse;
+
+use crate::activity::number;
+use crate::clock::span;
+use crate::leaks::{self, Judged, idle_ms};
+use crate::params::Options;
+use crate::powers::Order;
+use crate::report::{Coverage, Target};
+use crate::snapshot::{Backend, Snapshot, State};
+
+/// Planned endings.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What the host is asked to do.
+    pub orders: Vec<Order>,
+    /// The same for the report; target i belongs to order i.
+    pub targets: Vec<Target>,
+    /// Why these, and why not more.
+    pub reason: String,
+}
+
+/// Plans which sessions to end.
+pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, judged: &[Judged<'_>]) -> Plan {
+    if !coverage.complete {
+        let reason = coverage.reason.clone().unwrap_or_default();
+        return Plan { reason: format!("nothing is ended without full coverage: {reason}"), ..Plan::default() };
+    }
+    let database = Some(snapshot.server.database.as_str());
+    let clients = number(snapshot.clients().filter(|backend| backend.database.as_deref() == database).count());
+    let mut candidates: Vec<_> = judged
+        .iter()
+        .filter(|judged| judged.backend.database.as_deref() == database && judged.exclusions.is_empty())
+        .filter_map(|judged| Some((judged, reason(judged.backend, snapshot.taken_at, options)?)))
+        .collect();
+    let stale = candidates.len();
+    candidates.retain(|(judged, _)| may_signal(judged.backend, snapshot));
+    let forbidden = stale - candidates.len();
+    candidates.sort_by_key(|(judged, _)| rank(judged, snapshot));
+
+    let found = number(candidates.len());
+    let share = u64::from(found.min(clients)) * u64::from(options.max_kill_percentage) / 100;
+    // A share of a u32 is one.
+    let cap = u32::try_from(share).unwrap_or(u32::MAX);
+    let spare = clients.saturating_sub(options.min_size);
+    let allowed = cap.min(spare) as usize;
+
+    let mut reason = format!("{found} of {clients} sessions have been idle for longer than their threshold");
+    if allowed < candidates.len() {
+        let limit = if cap <= spare {
+            format!("maxKillPercentage {} allows {cap} per call", options.max_kill_percentage)
+        } else {
+            format!("minSize {} keeps all but {spare}", options.min_size)
+        };
+        reason = format!("{reason}; {limit}");
+    }
+    if forbidden > 0 {
+        reason = format!("{reason}; {forbidden} more belong to roles that {} may not signal", snapshot.server.role);
+    }
+    let mut plan = Plan { reason, ..Plan::default() };
+    for (judged, reason) in candidates.into_iter().take(allowed) {
+        plan.add(judged.backend, snapshot.taken_at, reason);
+    }
+    plan
+}
+
+impl Plan {
+    fn add(&mut self, backend: &Backend, now: i64, reason: String) {
+        let (Some(target), Some(state), Some(state_change)) =
+            (backend.key(), backend.state.clone(), backend.state_change)
+        else {
+            return;
+        };
+        self.targets.push(Target {
+            id: leaks::id(backend),
+            pid: backend.pid,
+            role: backend.role.clone().unwrap_or_default(),
+            application: backend.application.clone(),
+            client: backend.client_address.clone(),
+            state: state.clone(),
+            idle_time: idle_ms(backend, now),
+            reason: reason.clone(),
+            outcome: "planned".to_owned(),
+            detail: None,
+        });
+        self.orders.push(Order { target, state, state_change, reason });
+    }
+}
+
+/// Why a session may be ended, if it may.
+fn reason(backend: &Backend, now: i64, options: &Options) -> Option<String> {
+    let (what, threshold) = match backend.state() {
+        State::Idle => ("idle", options.idle_timeout_ms),
+        State::IdleInTransaction => ("idle in a transaction", options.idle_in_transaction_timeout_ms),
+        State::Aborted => ("in an aborted transaction", options.idle_in_transaction_timeout_ms),
+        _ => return None,
+    };
+    let age = backend.state_age_ms(now)?;
+    (age > threshold).then(|| format!("{what} for {}, threshold {}", span(age), span(threshold)))
+}
+
+/// Whether the server would let the connected role signal it (PostgreSQL manual, "Server Signaling
+/// Functions": own roles, `pg_signal_backend`, and superusers' sessions for superusers only).
+fn may_signal(backend: &Backend, snapshot: &Snapshot) -> bool {
+    let server = &snapshot.server;
+    let role = backend.role.as_deref().and_then(|name| snapshot.role(name));
+    server.superuser || role.is_some_and(|role| !role.superuser && (role.granted || server.signals_backends))
+}
+
+/// Worst first: who blocks others, then open transactions, then the surest leaks, then the longest idle.
+fn rank(judged: &Judged<'_>, snapshot: &Snapshot) -> impl Ord + use<> {
+    let backend = judged.backend;
+    let blocks = judged.evidence.iter().any(|evidence| evidence.id == "blocks-others");
+    let open = backend.state() != State::Idle;
+    let idle = idle_ms(backend, snapshot.taken_at);
+    (Reverse(blocks), Reverse(open), Reverse(judged.confidence), Reverse(idle), backend.pid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::activity;
+use crate::fixture::{idle, in_state, judge, snapshot};
+use proptest::prelude::*;
+
+fn plan_for(snapshot: &Snapshot, options: &Options) -> Plan {
+    kill_idle(snapshot, options, &activity::coverage(snapshot), &judge(snapshot, options))
+}
+
+fn pids(plan: &Plan) -> Vec<i32> {
+    plan.targets.iter().map(|target| target.pid).collect()
+}
+
+fn generous() -> Options {
+    Options { max_kill_percentage: 100, min_size: 1, ..Options::default() }
+}
+
+#[test]
+fn each_state_has_its_own_threshold() {
+    let snapshot = snapshot(vec![
+        idle(1, 10),
+        idle(2, 290),
+        idle(3, 310),
+        in_state(4, "idle in transaction", 50),
+        in_state(5, "idle in transaction", 70),
+        in_state(6, "idle in transaction (aborted)", 70),
+        in_state(7, "active", 9_000),
+        in_state(8, "disabled", 9_000),
+    ]);
+    let mut found = pids(&plan_for(&snapshot, &generous()));
+    found.sort_unstable();
+    assert_eq!(found, [3, 5, 6]);
+}
+
+#[test]
+fn the_cap_is_a_share_rounded_down() {
+    let snapshot = snapshot((0..23).map(|pid| idle(pid, 900)).collect());
+    // minSize 5 spares the most recent five: 18 candidates, of which 25 % are 4.5.
+    let plan = plan_for(&snapshot, &Options::default());
+    assert_eq!(plan.orders.len(), 4);
+    assert!(plan.reason.contains("maxKillPercentage 25 allows 4"), "{}", plan.reason);
+    assert!(plan_for(&snapshot, &Options { max_kill_percentage: 0, ..Options::default() }).orders.is_empty());
+}
+
+#[test]
+fn the_minimum_pool_stays() {
+    let snapshot = snapshot((0..3).map(|pid| in_state(pid, "idle in transaction", 900)).collect());
+    let plan = plan_for(&snapshot, &Options { min_size: 2, ..generous() });
+    assert_eq!(plan.orders.len(), 1);
+    assert!(plan.reason.contains("minSize 2 keeps all but 1"), "{}", plan.reason);
+}
+
+#[test]
+fn who_blocks_others_goes_first() {
+    let mut blocked = in_state(3, "active", 30);
+    blocked.wait_event_type = Some("Lock".into());
+    blocked.blocked_by = vec![2];
+    let snapshot = snapshot(vec![
+        in_state(1, "idle in transaction", 9_000),
+        in_state(2, "idle in transaction", 100),
+        blocked,
+        idle(4, 90_000),
+        idle(5, 1),
+    ]);
+    assert_eq!(pids(&plan_for(&snapshot, &generous())), [2, 1, 4]);
+}
+
+#[test]
+fn other_databases_and_forbidden_roles_are_left_alone() {
+    let mut elsewhere = in_state(1, "idle in transaction", 900);
+    elsewhere.database = Some("other".into());
+    let mut superuser = in_state(2, "idle in transaction", 900);
+    superuser.role = Some("root".into());
+    let mut snapshot = snapshot(vec![elsewhere, superuser, in_state(3, "idle in transaction", 900), idle(4, 1)]);
+    let role =
+        |name: &str, superuser| crate::snapshot::Role { name: name.into(), superuser, ..snapshot.roles[0].clone() };
+    snapshot.roles = vec![role("app", false), role("root", true)];
+    let plan = plan_for(&snapshot, &generous());
+    assert_eq!(pids(&plan), [3]);
+    assert!(plan.reason.contains("1 more belong to roles that monitor may not signal"), "{}", plan.reason);
+    snapshot.server.signals_backends = false;
+    assert_eq!(pids(&plan_for(&snapshot, &generous())), [0; 0]);
+}
+
+#[test]
+fn an_order_names_the_exact_spell() {
+    let backend = in_state(7, "idle in transaction", 900);
+    let (start, change) = (backend.backend_start, backend.state_change);
+    let plan = plan_for(&snapshot(vec![backend, idle(8, 1)]), &generous());
+    let order = &plan.orders[0];
+    assert_eq!(Some(order.target.backend_start), start);
+    assert_eq!(Some(order.state_change), change);
+    assert_eq!(order.state, "idle in transaction");
+    assert_eq!(order.reason, "idle in a transaction for 15 min, threshold 60 s");
+}
+
+proptest! {
+    #[test]
+    fn no_plan_exceeds_its_caps(sessions in proptest::collection::vec((0_i64..2_000, 0_u8..4), 0..80), cap in 0_u32..=100, min in 1_u32..30) {
+        let states = ["idle", "idle in transaction", "active", "idle in transaction (aborted)"];
+        let backends = sessions.iter().enumerate().map(|(pid, (age, state))| {
+            in_state(i32::try_from(pid).expect("small"), states[usize::from(*state)], *age)
+        });
+        let snapshot = snapshot(backends.collect());
+        let plan = plan_for(&snapshot, &Options { max_kill_percentage: cap, min_size: min, ..Options::default() });
+        let total = sessions.len();
+        prop_assert!(plan.orders.len() * 100 <= total * cap as usize);
+        prop_assert!(plan.orders.is_empty() || total - plan.orders.len() >= min as usize);
+        prop_assert!(plan.targets.iter().all(|target| target.state != "active"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Who must never be ended and who is no leak, by name. The host enforces the first two lists; the
+//! plugin uses all of them, so that it does not propose what the host would refuse.
+//!
+//! Sources: Supabase's roles documentation and its services' sources for the names they set as
+//! `application_name`; `*` stands for anything.
+
+use wildmatch::WildMatch;
+
+/// Roles of Supabase's platform, and of poolers.
+pub const ROLE_PATTERNS: &[&str] = &[
+    "supabase_*",
+    "authenticator",
+    "dashboard_user",
+    "pgbouncer",
+    "cli_login_*",
+    "pgtle_admin",
+    "pgsodium_*",
+    "cloudsqladmin",
+    "rdsadmin",
+    "azuresu",
+];
+
+/// Applications of Supabase's platform, backups and maintenance.
+pub const APPLICATION_PATTERNS: &[&str] = &[
+    "PostgREST*",
+    "realtime_*",
+    "Supabase Storage API*",
+    "postgres-meta*",
+    "supabase_etl_*",
+    "auth_migrations",
+    "auth_indexworker",
+    "pg_cron*",
+    "pg_net*",
+    "cluster_node_*",
+    "pg_dump*",
+    "pg_restore",
+    "pg_basebackup",
+    "pg_receivewal",
+    "pg_repack",
+    "wal-g*",
+    "pgbackrest*",
+    "barman*",
+];
+
+/// Backends that a pooler owns: idle by design.
+pub const POOLER_PATTERNS: &[&str] = &["Supavisor*", "pgbouncer*", "pgcat*", "odyssey*", "PgDog*"];
+
+/// Tools with a person in front of them.
+pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
+    "psql",
+    "pgcli",
+    "DBeaver*",
+    "DataGrip*",
+    "IntelliJ*",
+    "pgAdmin*",
+    "TablePlus*",
+    "Postico*",
+    "Navicat*",
+    "HeidiSQL*",
+    "Beekeeper Studio*",
+    "Azure Data Studio*",
+    "dbForge*",
+    "SQL Workbench*",
+];
+
+/// Whether sessions of this role must never be ended.
+pub fn is_protected_role(role: &str) -> bool {
+    matches_any(ROLE_PATTERNS, role)
+}
+
+/// Whether sessions of this application must never be ended.
+pub fn is_protected_application(application: &str) -> bool {
+    matches_any(APPLICATION_PATTERNS, application)
+}
+
+/// Whether a pooler owns this session.
+pub fn is_pooler(application: &str) -> bool {
+    matches_any(POOLER_PATTERNS, application)
+}
+
+/// Whether a person sits in front of this session.
+pub fn is_human_tool(application: &str) -> bool {
+    matches_any(HUMAN_TOOL_PATTERNS, application)
+}
+
+/// Whether a name matches one of the patterns, letter case aside.
+pub fn matches_any<P: AsRef<str>>(patterns: &[P], name: &str) -> bool {
+    patterns.iter().any(|pattern| WildMatch::new_case_insensitive(pattern.as_ref()).matches(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_services_are_protected_and_applications_are_not() {
+        assert!(is_protected_role("supabase_auth_admin"));
+        assert!(is_protected_application("PostgREST 12.2.3 (519615d)"));
+        assert!(is_protected_application("pg_dump"));
+        assert!(!is_protected_role("postgres"));
+        assert!(!is_protected_application("checkout-service"));
+        assert!(!is_protected_application(""));
+    }
+
+    #[test]
+    fn poolers_and_people_are_known_by_name() {
+        assert!(is_pooler("Supavisor (auth_query)"));
+        assert!(is_human_tool("DBeaver 24.1 - Main"));
+        assert!(!is_human_tool("psqlrunner"));
+    }
+}

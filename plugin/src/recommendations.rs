@@ -1,0 +1,416 @@
+//! What an operator should know and do, worst first. Each finding names what was measured and a fix
+//! that is valid on this server.
+
+pub mod fixes;
+
+use std::collections::BTreeMap;
+
+use crate::activity::number;
+use crate::clock::span;
+use crate::health::LONG_WAIT_MS;
+use crate::leaks::{self, idle_ms};
+use crate::params::Options;
+use crate::protected;
+use crate::report::{Finding, Fix, Report, percent};
+use crate::snapshot::{Backend, Snapshot, State};
+use crate::{broken, statement_text};
+
+/// Active sessions beyond this share of the usable slots call for more room, percent.
+const SATURATED_PERCENT: f64 = 90.0;
+/// Slower connections point to the network, TLS or a missing pooler, milliseconds.
+const SLOW_CONNECT_MS: f64 = 100.0;
+/// Slower statements on average point to the statements, milliseconds.
+const SLOW_QUERY_MS: f64 = 1_000.0;
+/// A larger share of failures means that the pool is degraded, percent.
+const DEGRADED_PERCENT: f64 = 5.0;
+/// How many examples a finding shows.
+const EXAMPLES: usize = 5;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Applications fail or stand still.
+    Critical,
+    /// They will, unless something changes.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+impl Severity {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// All findings, worst first.
+pub fn findings(snapshot: &Snapshot, options: &Options, report: &Report) -> Vec<Finding> {
+    let advisor = Advisor { snapshot, options, report };
+    let mut findings: Vec<(Severity, Finding)> = [
+        advisor.full(),
+        advisor.saturated(),
+        advisor.long_waits(),
+        advisor.failed_probes(),
+        advisor.aborted(),
+        advisor.idle_in_transaction(),
+        advisor.broken(),
+        advisor.degraded(),
+        advisor.slow_queries(),
+        advisor.slow_connects(),
+        advisor.hidden(),
+        advisor.unknown_states(),
+        advisor.over_age(),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(advisor.leaks())
+    .chain(advisor.role_limits())
+    .collect();
+    findings.sort_by_key(|(severity, _)| *severity);
+    findings.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn finding(severity: Severity, id: &str, text: String, evidence: Vec<String>, fix: Option<Fix>) -> (Severity, Finding) {
+    (severity, Finding { id: id.to_owned(), severity: severity.name().to_owned(), text, evidence, fix })
+}
+
+struct Advisor<'a> {
+    snapshot: &'a Snapshot,
+    options: &'a Options,
+    report: &'a Report,
+}
+
+type Found = Option<(Severity, Finding)>;
+
+impl Advisor<'_> {
+    fn now(&self) -> i64 {
+        self.snapshot.taken_at
+    }
+
+    fn full(&self) -> Found {
+        let connections = &self.report.pool_stats.connections;
+        let capacity = &connections.capacity;
+        let share = percent(capacity.used, capacity.usable);
+        (share > SATURATED_PERCENT).then(|| {
+            let evidence = vec![
+                format!("{} of {} usable slots are taken ({share} %)", capacity.used, capacity.usable),
+                format!("{} sessions are idle, {} active", connections.idle, connections.active),
+            ];
+            let severity = if capacity.used >= capacity.usable { Severity::Critical } else { Severity::Warning };
+            let text = format!(
+                "{} of {} usable connection slots are taken: new connections will soon be refused. End idle sessions, \
+                 lower the applications' pool sizes, or put a pooler in front.",
+                capacity.used, capacity.usable
+            );
+            finding(severity, "slots-nearly-exhausted", text, evidence, Some(fixes::fewer_sessions(self.snapshot)))
+        })
+    }
+
+    fn saturated(&self) -> Found {
+        let connections = &self.report.pool_stats.connections;
+        let usable = connections.capacity.usable;
+        let share = percent(connections.active, usable);
+        (share > SATURATED_PERCENT).then(|| {
+            let evidence = vec![format!("{} of {usable} usable slots are executing ({share} %)", connections.active)];
+            let text = format!(
+                "{share} % of the usable connections are active: the server has more work than slots. Raise its size or \
+                 max_connections, or queue the work in a pooler."
+            );
+            finding(Severity::Critical, "saturation", text, evidence, Some(fixes::more_capacity(self.snapshot)))
+        })
+    }
+
+    fn long_waits(&self) -> Found {
+        let mut waiting: Vec<_> = self
+            .snapshot
+            .clients()
+            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
+            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
+            .collect();
+        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
+        let (longest, worst) = *waiting.first()?;
+        let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
+        let root = self.root_blocker(worst);
+        let text = match root {
+            Some(root) => format!(
+                "{} sessions have waited for a lock for up to {}; pid {} ({}) is at the head of the chain: end its \
+                 transaction.",
+                waiting.len(),
+                span(longest),
+                root.pid,
+                describe(root, self.now())
+            ),
+            None => format!("{} sessions have waited for a lock for up to {}.", waiting.len(), span(longest)),
+        };
+        let fix = root.and_then(|root| fixes::end_blocker(self.snapshot, root));
+        Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
+    }
+
+    /// `waiter ← blocker ← its blocker`, in words.
+    fn chain(&self, wait: u64, backend: &Backend) -> String {
+        let lock = backend.waits_for.as_deref().unwrap_or("a lock");
+        let mut text = format!("pid {} ({}) waits {} for {lock}", backend.pid, name(backend), span(wait));
+        for blocker in self.blockers(backend) {
+            text = format!("{text}, held by pid {} ({})", blocker.pid, describe(blocker, self.now()));
+        }
+        if backend.blocked_by.contains(&0) {
+            text.push_str(", held by a prepared transaction");
+        }
+        text
+    }
+
+    /// The first blocker, its first blocker and so on; a circle ends the walk.
+    fn blockers<'a>(&'a self, backend: &Backend) -> Vec<&'a Backend> {
+        let mut chain: Vec<&Backend> = Vec::new();
+        let mut next = backend.blocked_by.first();
+        while let Some(pid) = next {
+            let found = self.snapshot.backends.iter().find(|other| other.pid == *pid);
+            let Some(blocker) = found.filter(|found| chain.iter().all(|seen| seen.pid != found.pid)) else { break };
+            chain.push(blocker);
+            next = blocker.blocked_by.first();
+        }
+        chain
+    }
+
+    fn root_blocker(&self, backend: &Backend) -> Option<&Backend> {
+        self.blockers(backend).pop()
+    }
+
+    fn failed_probes(&self) -> Found {
+        let failed: Vec<_> = self.snapshot.probes.iter().filter_map(|probe| probe.error.as_ref()).collect();
+        let first = failed.first()?;
+        let text = format!("{} of {} fresh connections failed: {first}.", failed.len(), self.snapshot.probes.len());
+        let evidence = failed.iter().map(|&error| error.clone()).collect();
+        Some(finding(Severity::Critical, "failed-probes", text, evidence, None))
+    }
+
+    fn stale(&self, state: State<'static>) -> Vec<&Backend> {
+        let limit = self.options.idle_in_transaction_timeout_ms;
+        let mut stale: Vec<_> = self
+            .snapshot
+            .clients()
+            .filter(|backend| backend.state() == state && idle_ms(backend, self.now()) > limit)
+            .collect();
+        stale.sort_by_key(|backend| (backend.state_change, backend.pid));
+        stale
+    }
+
+    fn idle_in_transaction(&self) -> Found {
+        let stale = self.stale(State::IdleInTransaction);
+        let oldest = stale.first()?;
+        let text = format!(
+            "{} sessions have been idle in a transaction for longer than {}, the oldest ({}) for {}: they hold locks and \
+             hold vacuum back. Commit or roll back before waiting for anything else.",
+            stale.len(),
+            span(self.options.idle_in_transaction_timeout_ms),
+            name(oldest),
+            span(idle_ms(oldest, self.now())),
+        );
+        let fix = fixes::transaction_timeout(self.snapshot, self.options, oldest);
+        Some(finding(Severity::Warning, "idle-in-transaction", text, self.examples(&stale), Some(fix)))
+    }
+
+    fn aborted(&self) -> Found {
+        let stale = self.stale(State::Aborted);
+        let oldest = stale.first()?;
+        let text = format!(
+            "{} sessions sit in a failed transaction that nobody rolled back, the oldest ({}) for {}: an error path does \
+             not release its connection.",
+            stale.len(),
+            name(oldest),
+            span(idle_ms(oldest, self.now())),
+        );
+        let fix = fixes::transaction_timeout(self.snapshot, self.options, oldest);
+        Some(finding(Severity::Warning, "aborted-transactions", text, self.examples(&stale), Some(fix)))
+    }
+
+    fn examples(&self, backends: &[&Backend]) -> Vec<String> {
+        let line = |backend: &&Backend| {
+            let statement = statement_text::normalise(&backend.query);
+            format!("pid {} ({}): last statement {statement}", backend.pid, describe(backend, self.now()))
+        };
+        backends.iter().take(EXAMPLES).map(line).collect()
+    }
+
+    fn broken(&self) -> Found {
+        let broken: Vec<_> = self
+            .snapshot
+            .clients()
+            .filter_map(|backend| Some((broken::reason(backend, self.now(), self.options)?, backend)))
+            .collect();
+        if broken.is_empty() {
+            return None;
+        }
+        let line =
+            |(reason, backend): &(String, &Backend)| format!("pid {} ({}): {reason}", backend.pid, name(backend));
+        let evidence: Vec<_> = broken.iter().take(EXAMPLES).map(line).collect();
+        let text =
+            format!("{} sessions are broken: their client is gone or stuck. First: {}.", broken.len(), evidence[0]);
+        let stuck = broken.iter().any(|(_, backend)| backend.state() == State::Active);
+        let fix = if stuck { fixes::keepalives(self.snapshot) } else { None };
+        Some(finding(Severity::Warning, "broken-connections", text, evidence, fix))
+    }
+
+    fn degraded(&self) -> Found {
+        let health = &self.report.health_summary;
+        (health.failure_rate > DEGRADED_PERCENT).then(|| {
+            let text = format!(
+                "The pool is degraded: {} of {} checks failed ({} %).",
+                health.unhealthy, health.total_checked, health.failure_rate
+            );
+            let ill =
+                health.checks.iter().take_while(|check| check.verdict == "broken" || check.verdict == "unhealthy");
+            let evidence = ill.take(EXAMPLES).map(|check| format!("pid {}: {}", check.pid, check.reason)).collect();
+            finding(Severity::Warning, "degraded-health", text, evidence, None)
+        })
+    }
+
+    fn slow_queries(&self) -> Found {
+        let mean = self.report.pool_stats.timing.avg_query_time.filter(|&mean| mean > SLOW_QUERY_MS)?;
+        let heavy = self.snapshot.slow_statements.iter().take(EXAMPLES);
+        let evidence = heavy
+            .map(|load| {
+                let mean = span(load.mean_ms as u64);
+                format!("{} calls, mean {mean}: {}", load.calls, load.query)
+            })
+            .collect();
+        let text = format!(
+            "Statements take {} on average: sessions are held that long. Start with the heaviest ones.",
+            span(mean as u64)
+        );
+        Some(finding(Severity::Warning, "slow-queries", text, evidence, None))
+    }
+
+    fn slow_connects(&self) -> Found {
+        let mean = self.report.pool_stats.timing.avg_connection_time.filter(|&mean| mean > SLOW_CONNECT_MS)?;
+        let probes = self.snapshot.probes.iter().filter_map(|probe| Some((probe.connect_ms?, probe.round_trip_ms?)));
+        let evidence =
+            probes.map(|(connect, trip)| format!("connected in {connect} ms, round trip {trip} ms")).collect();
+        let text = format!(
+            "Opening a connection takes {mean} ms on average: look at the network, TLS and name resolution, and keep \
+             connections open in a pool."
+        );
+        Some(finding(Severity::Warning, "slow-connects", text, evidence, None))
+    }
+
+    fn hidden(&self) -> Found {
+        let coverage = &self.report.coverage;
+        let reason = coverage.reason.as_ref()?;
+        let text = format!(
+            "Only {} % of the sessions are visible, so there is no verdict on leaks and nothing is ended: {reason}.",
+            coverage.percent
+        );
+        let evidence = vec![format!("{} sessions seen, {} hidden", coverage.seen, coverage.hidden)];
+        let fix = (coverage.hidden > 0).then(|| fixes::see_everything(self.snapshot));
+        Some(finding(Severity::Warning, "incomplete-coverage", text, evidence, fix))
+    }
+
+    fn unknown_states(&self) -> Found {
+        let unknown = self.report.pool_stats.connections.unknown;
+        (unknown > 0).then(|| {
+            let disabled = self.snapshot.clients().filter(|backend| backend.state() == State::Disabled).count();
+            let text = format!("{unknown} sessions cannot be judged: {disabled} of them have track_activities off.");
+            finding(Severity::Info, "unknown-states", text, Vec::new(), Some(fixes::track_activities(self.snapshot)))
+        })
+    }
+
+    fn over_age(&self) -> Found {
+        let limit = self.options.max_connection_age_ms;
+        let mut old: Vec<_> = self
+            .snapshot
+            .clients()
+            .filter(|backend| backend.age_ms(self.now()) > Some(limit) && !is_service(backend))
+            .collect();
+        old.sort_by_key(|backend| (backend.backend_start, backend.pid));
+        let oldest = old.first()?;
+        let age = span(oldest.age_ms(self.now()).unwrap_or(0));
+        let text = format!(
+            "{} sessions are older than {}, the oldest ({}) {age}: give the pool a maximum lifetime.",
+            old.len(),
+            span(limit),
+            name(oldest),
+        );
+        Some(finding(Severity::Info, "over-age", text, self.examples(&old), None))
+    }
+
+    /// One finding for each (application, role) with suspects.
+    fn leaks(&self) -> Vec<(Severity, Finding)> {
+        let mut groups = BTreeMap::<(&str, &str), Vec<_>>::new();
+        for suspect in &self.report.leak_detection.suspected_connections {
+            groups.entry((&suspect.application, &suspect.role)).or_default().push(suspect);
+        }
+        let judge = |((application, role), suspects): ((&str, &str), Vec<&crate::report::ConnectionMetric>)| {
+            let application = if application.is_empty() { "an unnamed application" } else { application };
+            let sure = suspects.iter().map(|suspect| suspect.confidence).max().unwrap_or(0);
+            let statement = suspects.first().map(|suspect| suspect.last_query.as_str()).unwrap_or_default();
+            let code_path = if statement.is_empty() {
+                "they never ran a statement".to_owned()
+            } else {
+                format!("the code path that last ran: {statement}")
+            };
+            let text = format!(
+                "{application} (role {role}) probably leaks connections: {} suspected, up to {sure} % sure. Look at {code_path}.",
+                suspects.len()
+            );
+            let evidence = suspects.iter().take(EXAMPLES).map(|suspect| {
+                let reasons: Vec<_> = suspect.evidence.iter().map(|evidence| evidence.value.as_str()).collect();
+                format!("pid {}, {} % sure: {}", suspect.pid, suspect.confidence, reasons.join("; "))
+            });
+            finding(Severity::Warning, "suspected-leak", text, evidence.collect(), Some(fixes::return_connections()))
+        };
+        groups.into_iter().map(judge).collect()
+    }
+
+    fn role_limits(&self) -> Vec<(Severity, Finding)> {
+        let by_role = &self.report.pool_stats.connections.by_role;
+        let near = |role: &crate::snapshot::Role| {
+            let limit = role.connection_limit?;
+            let used = by_role.iter().find(|tally| tally.name == role.name)?.count;
+            (!role.superuser && percent(used, limit) > SATURATED_PERCENT).then(|| {
+                let text = format!("Role {} uses {used} of the {limit} connections that it may have.", role.name);
+                let fix = fixes::role_limit(self.snapshot, role);
+                finding(Severity::Warning, "role-limit", text, Vec::new(), Some(fix))
+            })
+        };
+        let mut found: Vec<_> = self.snapshot.roles.iter().filter_map(near).collect();
+        if let Some(limit) = self.snapshot.server.database_limit {
+            let database = &self.snapshot.server.database;
+            let used = self.snapshot.clients().filter(|backend| backend.database.as_ref() == Some(database)).count();
+            if percent(number(used), limit) > SATURATED_PERCENT {
+                let text = format!("Database {database} has {used} of the {limit} connections that it may have.");
+                let fix = fixes::database_limit(self.snapshot);
+                found.push(finding(Severity::Warning, "database-limit", text, Vec::new(), Some(fix)));
+            }
+        }
+        found
+    }
+}
+
+fn is_service(backend: &Backend) -> bool {
+    protected::is_protected_role(backend.role.as_deref().unwrap_or_default())
+        || protected::is_protected_application(&backend.application)
+        || protected::is_pooler(&backend.application)
+}
+
+fn name(backend: &Backend) -> &str {
+    let role = backend.role.as_deref().unwrap_or("no role");
+    if backend.application.is_empty() { role } else { &backend.application }
+}
+
+fn describe(backend: &Backend, now: i64) -> String {
+    let state = backend.state.as_deref().unwrap_or("hidden");
+    let age = backend.state_age_ms(now).map(span).unwrap_or_default();
+    let role = backend.role.as_deref().unwrap_or("no role");
+    match backend.backend_start {
+        Some(_) if !backend.application.is_empty() => {
+            format!("{}, role {role}, {state} for {age}", backend.application)
+        }
+        Some(_) => format!("role {role}, {state} for {age}"),
+        None => leaks::id(backend),
+    }
+}

@@ -1,0 +1,356 @@
+//! The domain model: one moment of one server, as far as the connected role may see it.
+//!
+//! Times are microseconds since the Unix epoch by the server's own clock; `None` means "not known",
+//! never "zero".
+
+use serde::{Deserialize, Serialize};
+
+/// One moment of one server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// When the sessions were read (`clock_timestamp()`), microseconds.
+    pub taken_at: i64,
+    /// When the first statement of the collection ran, microseconds.
+    pub started_at: i64,
+    /// The server, the database and what the connected role may do.
+    pub server: Server,
+    /// Every row of `pg_stat_activity`, background processes and hidden rows included.
+    pub backends: Vec<Backend>,
+    /// The roles that own a session here.
+    pub roles: Vec<Role>,
+    /// The settings that can explain a finding.
+    pub settings: Vec<Setting>,
+    /// Cumulative counters at the time of the snapshot.
+    pub reading: Reading,
+    /// The same counters a moment earlier, when an in-call sample was taken.
+    pub sample: Option<Sample>,
+    /// The heaviest statements, where `pg_stat_statements` can be read.
+    pub slow_statements: Vec<StatementLoad>,
+    /// Fresh connections, when they were asked for.
+    pub probes: Vec<Probe>,
+    /// What could not be read, and why.
+    pub gaps: Vec<Gap>,
+}
+
+/// The server, the database and the connected role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Server {
+    /// `server_version_num`, such as 150018.
+    pub version_num: u32,
+    /// Which run of which server, and which database: postmaster start and database OID. A carry of
+    /// another identity is not comparable.
+    pub identity: String,
+    /// The connected database.
+    pub database: String,
+    /// The connected role (`current_user`).
+    pub role: String,
+    /// True on a standby.
+    pub in_recovery: bool,
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// `superuser_reserved_connections`.
+    pub superuser_reserved: u32,
+    /// `reserved_connections`, 0 before PostgreSQL 16.
+    pub reserved: u32,
+    /// `pg_database.datconnlimit`; none when unlimited.
+    pub database_limit: Option<u32>,
+    /// Whether the connected role is a superuser.
+    pub superuser: bool,
+    /// Whether it sees other roles' sessions (`pg_read_all_stats`, held by `pg_monitor`).
+    pub reads_all_stats: bool,
+    /// Whether it may signal other roles' sessions (`pg_signal_backend`).
+    pub signals_backends: bool,
+    /// Whether it owns the connected database.
+    pub owns_database: bool,
+    /// Whether Supabase's platform roles are present.
+    pub supabase: bool,
+}
+
+/// One row of `pg_stat_activity`, joined with what the session holds and waits for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backend {
+    /// Process id; reused by the operating system, so never an identity by itself.
+    pub pid: i32,
+    /// When the process started; together with the pid its identity. Hidden without privileges.
+    pub backend_start: Option<i64>,
+    /// `backend_type`; only `client backend` is ever judged.
+    pub backend_type: Option<String>,
+    /// Database name; none for processes without one.
+    pub database: Option<String>,
+    /// Role name; none for background processes and sessions still authenticating.
+    pub role: Option<String>,
+    /// `application_name`, empty when the client set none.
+    pub application: String,
+    /// Client address; none for local sockets.
+    pub client_address: Option<String>,
+    /// Client port; none for local sockets.
+    pub client_port: Option<i32>,
+    /// `state`, an open set (`starting` came with PostgreSQL 18).
+    pub state: Option<String>,
+    /// Since when the session is in this state.
+    pub state_change: Option<i64>,
+    /// Start of the open transaction; the server reports none for aborted ones.
+    pub xact_start: Option<i64>,
+    /// Start of the last statement.
+    pub query_start: Option<i64>,
+    /// `wait_event_type`.
+    pub wait_event_type: Option<String>,
+    /// `wait_event`; spelt differently before PostgreSQL 17.
+    pub wait_event: Option<String>,
+    /// `age(backend_xmin)`: how many transactions vacuum is held back by.
+    pub xmin_age: Option<i64>,
+    /// Whether the open transaction has written (`backend_xid`).
+    pub has_xid: bool,
+    /// The last statement's first 1,024 characters.
+    pub query: String,
+    /// Whether the row is hidden from the connected role.
+    pub hidden: bool,
+    /// Whether the session is one of ours.
+    pub own: bool,
+    /// Granted advisory locks.
+    pub advisory_locks: u32,
+    /// Granted locks on relations.
+    pub relation_locks: u32,
+    /// Whether it owns temporary objects in the connected database.
+    pub temp_objects: bool,
+    /// What it waits for, when it waits for a lock: mode and object.
+    pub waits_for: Option<String>,
+    /// Since when it waits for that lock.
+    pub waiting_since: Option<i64>,
+    /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
+    pub blocked_by: Vec<i32>,
+}
+
+/// A role that owns a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Role {
+    /// Role name.
+    pub name: String,
+    /// `rolconnlimit`; none when unlimited.
+    pub connection_limit: Option<u32>,
+    /// Superusers' sessions can be signalled by superusers only.
+    pub superuser: bool,
+    /// Whether the connected role has this role's privileges.
+    pub granted: bool,
+    /// Whether the connected role may `ALTER ROLE` it.
+    pub alterable: bool,
+}
+
+/// A server setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Setting {
+    /// Its name in `pg_settings`.
+    pub name: String,
+    /// Its value in `unit`.
+    pub value: String,
+    /// `pg_settings.unit`.
+    pub unit: Option<String>,
+}
+
+/// Cumulative counters at one moment. They only mean something as a difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reading {
+    /// When they were read, microseconds.
+    pub at: i64,
+    /// When they were last reset, microseconds.
+    pub stats_reset: Option<i64>,
+    /// Committed and rolled back transactions of the connected database.
+    pub transactions: Option<i64>,
+    /// Sessions established (PostgreSQL 14+).
+    pub sessions: Option<i64>,
+    /// Sessions lost because the client vanished (PostgreSQL 14+).
+    pub abandoned: Option<i64>,
+    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+).
+    pub active_ms: Option<f64>,
+    /// Milliseconds spent idle in a transaction, over all sessions (PostgreSQL 14+).
+    pub idle_in_transaction_ms: Option<f64>,
+    /// `numbackends` of the connected database.
+    pub backends: Option<i64>,
+    /// Statements executed, by `pg_stat_statements`.
+    pub calls: Option<i64>,
+    /// Milliseconds spent executing them, by `pg_stat_statements`.
+    pub exec_ms: Option<f64>,
+}
+
+/// What the in-call sample saw first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sample {
+    /// The counters.
+    pub reading: Reading,
+    /// The client backends of the connected database.
+    pub sessions: Vec<SessionKey>,
+}
+
+/// A backend's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionKey {
+    /// Process id.
+    pub pid: i32,
+    /// `backend_start`, microseconds.
+    pub backend_start: i64,
+}
+
+/// A statement's share of the load since statistics began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatementLoad {
+    /// Normalised text, first 200 characters.
+    pub query: String,
+    /// Executions.
+    pub calls: i64,
+    /// Mean execution time, milliseconds.
+    pub mean_ms: f64,
+    /// Total execution time, milliseconds.
+    pub total_ms: f64,
+}
+
+/// One fresh connection: its times, or what went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Probe {
+    /// Milliseconds until the session was ready for queries.
+    pub connect_ms: Option<f64>,
+    /// Milliseconds of one empty round trip.
+    pub round_trip_ms: Option<f64>,
+    /// Why there is no time.
+    pub error: Option<String>,
+    /// The server's SQLSTATE for it.
+    pub sqlstate: Option<String>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gap {
+    /// The catalogue statement's id.
+    pub what: String,
+    /// Why, and what would change it.
+    pub reason: String,
+    /// The server's SQLSTATE.
+    pub sqlstate: Option<String>,
+}
+
+/// The only backend type that is ever judged or signalled.
+pub const CLIENT_BACKEND: &str = "client backend";
+
+impl Backend {
+    /// Whether this is a visible client session, ours excluded.
+    pub fn is_client(&self) -> bool {
+        !self.own && !self.hidden && self.backend_type.as_deref() == Some(CLIENT_BACKEND)
+    }
+
+    /// The identity, where it is visible.
+    pub fn key(&self) -> Option<SessionKey> {
+        self.backend_start.map(|backend_start| SessionKey { pid: self.pid, backend_start })
+    }
+
+    /// The state as an enumeration that stays open.
+    pub fn state(&self) -> State<'_> {
+        State::of(self.state.as_deref())
+    }
+
+    /// Milliseconds since the session entered its state.
+    pub fn state_age_ms(&self, now: i64) -> Option<u64> {
+        self.state_change.map(|at| elapsed_ms(at, now))
+    }
+
+    /// Milliseconds since the session was established.
+    pub fn age_ms(&self, now: i64) -> Option<u64> {
+        self.backend_start.map(|at| elapsed_ms(at, now))
+    }
+
+    /// Milliseconds that it has been waiting for a lock. `waitstart` is unset for an instant when a
+    /// wait begins (and does not exist before PostgreSQL 14): the state's age stands in.
+    pub fn lock_wait_ms(&self, now: i64) -> Option<u64> {
+        self.waits_for_lock().then(|| self.waiting_since.or(self.state_change).map_or(0, |at| elapsed_ms(at, now)))
+    }
+
+    /// Whether it waits for a lock.
+    pub fn waits_for_lock(&self) -> bool {
+        self.wait_event_type.as_deref() == Some("Lock")
+    }
+
+    /// Whether the server waits for the client to take its answer.
+    pub fn waits_for_client_to_read(&self) -> bool {
+        self.wait_event_type.as_deref() == Some("Client")
+            && self.wait_event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("ClientWrite"))
+    }
+}
+
+/// A session's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State<'a> {
+    /// Executing, or waiting within a statement.
+    Active,
+    /// Waiting for a command.
+    Idle,
+    /// Waiting for a command inside a transaction.
+    IdleInTransaction,
+    /// The same, after an error: only a rollback is possible.
+    Aborted,
+    /// Authenticating (PostgreSQL 18+).
+    Starting,
+    /// `track_activities` is off: unknowable.
+    Disabled,
+    /// Hidden, a background process, or a state of a newer server.
+    Other(&'a str),
+}
+
+impl<'a> State<'a> {
+    /// Reads `pg_stat_activity.state`, parentheses and all.
+    pub fn of(text: Option<&'a str>) -> Self {
+        match text {
+            Some("active" | "fastpath function call") => Self::Active,
+            Some("idle") => Self::Idle,
+            Some("idle in transaction") => Self::IdleInTransaction,
+            Some("idle in transaction (aborted)") => Self::Aborted,
+            Some("starting") => Self::Starting,
+            Some("disabled") => Self::Disabled,
+            other => Self::Other(other.unwrap_or_default()),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The visible client sessions, ours excluded.
+    pub fn clients(&self) -> impl Iterator<Item = &Backend> {
+        self.backends.iter().filter(|backend| backend.is_client())
+    }
+
+    /// A role's facts.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// A setting's value.
+    pub fn setting(&self, name: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.name == name)
+    }
+}
+
+impl Setting {
+    /// The value as milliseconds, for settings that are times.
+    pub fn as_ms(&self) -> Option<u64> {
+        let value: u64 = self.value.parse().ok()?;
+        match self.unit.as_deref() {
+            Some("ms") => Some(value),
+            Some("s") => Some(value * 1_000),
+            Some("min") => Some(value * 60_000),
+            _ => None,
+        }
+    }
+}
+
+/// Milliseconds from `then` to `now`; 0 when the order is reversed.
+pub fn elapsed_ms(then: i64, now: i64) -> u64 {
+    u64::try_from(now.saturating_sub(then) / 1_000).unwrap_or(0)
+}
