@@ -1,1 +1,38 @@
-//! skeleton
+//! The thin host of the connection pool manager: it lends a sandboxed component exactly the powers
+//! that its world names, and judges nothing itself.
+//!
+//! ```text
+//! Registry ── Host ── Plugin (one component, one Store per call)
+//!               │        └── imports: credentials · database · pooler · backends · scaling
+//!               └── Credentials · Policy · Limits
+//! ```
+//!
+//! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a
+//! [`plugin::Plugin`] is a component that was checked against the worlds; [`host::Host::run`] makes
+//! one call. [`registry::Registry`] adds names, events, a deadline and retries.
+
+pub mod components;
+pub mod credentials;
+pub mod engine;
+pub mod host;
+pub mod limits;
+pub mod log;
+pub mod plugin;
+pub mod policy;
+pub mod registry;
+pub mod target;
+
+mod backends;
+mod bindings;
+mod database;
+mod error;
+mod json_values;
+mod pooler;
+mod scaling;
+mod session;
+mod state;
+mod tls;
+mod values;
+mod wasi;
+
+pub use archon_pool_plugin::fault::{Fault, kind};

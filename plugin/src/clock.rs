@@ -1,4 +1,4 @@
-//! Server times and spans as text. The plugin has no clock: every time comes from the snapshot.
+//! Server times, spans and counts as text. The plugin has no clock: every time comes from the snapshot.
 
 use jiff::Timestamp;
 
@@ -20,6 +20,11 @@ pub fn span(ms: u64) -> String {
         7_200_000..172_800_000 => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
         _ => format!("{} days", ms / 86_400_000),
     }
+}
+
+/// A count with its noun: `1 session`, `2 sessions`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

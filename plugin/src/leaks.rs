@@ -10,8 +10,10 @@ pub mod evidence;
 pub mod exclusions;
 pub mod groups;
 
+use std::collections::BTreeMap;
+
 use crate::carry::Memory;
-use crate::clock;
+use crate::clock::{self, counted};
 use crate::params::Options;
 use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -134,16 +136,20 @@ fn recommendation(suspects: &[&Judged<'_>], coverage: &Coverage) -> String {
     if !coverage.complete {
         return format!("No verdict: {}.", coverage.reason.as_deref().unwrap_or("sessions are hidden"));
     }
-    let Some(first) = suspects.first() else {
+    let mut applications = BTreeMap::<(&str, &str), usize>::new();
+    for judged in suspects {
+        let role = judged.backend.role.as_deref().unwrap_or_default();
+        *applications.entry((&judged.backend.application, role)).or_default() += 1;
+    }
+    let most = applications.into_iter().max_by_key(|&(name, count)| (count, std::cmp::Reverse(name)));
+    let Some(((application, role), count)) = most else {
         return "No session looks leaked.".to_owned();
     };
-    let (application, role) = (&first.backend.application, first.backend.role.as_deref().unwrap_or_default());
-    let same = suspects.iter().filter(|judged| judged.backend.application == *application).count();
     let name = if application.is_empty() { "an application without a name" } else { application };
     format!(
-        "Look at {name} (role {role}): {same} of {} suspected sessions are its own. Return every connection to its pool \
-         on all paths, errors included; kill-idle frees the slots until then.",
-        suspects.len()
+        "Look at {name} (role {role}): {count} of {} are its own. Return every connection to its pool on all paths, \
+         errors included; kill-idle frees the slots until then.",
+        counted(suspects.len(), "suspected session")
     )
 }
 

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use crate::activity::number;
-use crate::clock::span;
+use crate::clock::{counted, span};
 use crate::leaks::{self, Judged, idle_ms};
 use crate::params::Options;
 use crate::powers::Order;
@@ -50,7 +50,7 @@ pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, ju
     let spare = clients.saturating_sub(options.min_size);
     let allowed = cap.min(spare) as usize;
 
-    let mut reason = format!("{found} of {clients} sessions have been idle for longer than their threshold");
+    let mut reason = format!("{found} of {} idle for longer than the threshold", counted(clients as usize, "session"));
     if allowed < candidates.len() {
         let limit = if cap <= spare {
             format!("maxKillPercentage {} allows {cap} per call", options.max_kill_percentage)
@@ -60,7 +60,7 @@ pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, ju
         reason = format!("{reason}; {limit}");
     }
     if forbidden > 0 {
-        reason = format!("{reason}; {forbidden} more belong to roles that {} may not signal", snapshot.server.role);
+        reason = format!("{reason}; {forbidden} more of roles that {} may not signal", snapshot.server.role);
     }
     let mut plan = Plan { reason, ..Plan::default() };
     for (judged, reason) in candidates.into_iter().take(allowed) {

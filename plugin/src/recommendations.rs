@@ -6,7 +6,7 @@ pub mod fixes;
 use std::collections::BTreeMap;
 
 use crate::activity::number;
-use crate::clock::span;
+use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
 use crate::leaks::{self, idle_ms};
 use crate::params::Options;
@@ -138,14 +138,13 @@ impl Advisor<'_> {
         let root = self.root_blocker(worst);
         let text = match root {
             Some(root) => format!(
-                "{} sessions have waited for a lock for up to {}; pid {} ({}) is at the head of the chain: end its \
-                 transaction.",
-                waiting.len(),
+                "{} waiting for a lock for up to {}; pid {} ({}) is at the head of the chain: end its transaction.",
+                counted(waiting.len(), "session"),
                 span(longest),
                 root.pid,
                 describe(root, self.now())
             ),
-            None => format!("{} sessions have waited for a lock for up to {}.", waiting.len(), span(longest)),
+            None => format!("{} waiting for a lock for up to {}.", counted(waiting.len(), "session"), span(longest)),
         };
         let fix = root.and_then(|root| fixes::end_blocker(self.snapshot, root));
         Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
@@ -204,9 +203,9 @@ impl Advisor<'_> {
         let stale = self.stale(State::IdleInTransaction);
         let oldest = stale.first()?;
         let text = format!(
-            "{} sessions have been idle in a transaction for longer than {}, the oldest ({}) for {}: they hold locks and \
-             hold vacuum back. Commit or roll back before waiting for anything else.",
-            stale.len(),
+            "{} idle in a transaction for longer than {}, the oldest ({}) for {}: locks stay held and vacuum is held \
+             back. Commit or roll back before waiting for anything else.",
+            counted(stale.len(), "session"),
             span(self.options.idle_in_transaction_timeout_ms),
             name(oldest),
             span(idle_ms(oldest, self.now())),
@@ -219,9 +218,9 @@ impl Advisor<'_> {
         let stale = self.stale(State::Aborted);
         let oldest = stale.first()?;
         let text = format!(
-            "{} sessions sit in a failed transaction that nobody rolled back, the oldest ({}) for {}: an error path does \
-             not release its connection.",
-            stale.len(),
+            "{} in a failed transaction that nobody rolled back, the oldest ({}) for {}: an error path does not release \
+             its connection.",
+            counted(stale.len(), "session"),
             name(oldest),
             span(idle_ms(oldest, self.now())),
         );
@@ -249,8 +248,11 @@ impl Advisor<'_> {
         let line =
             |(reason, backend): &(String, &Backend)| format!("pid {} ({}): {reason}", backend.pid, name(backend));
         let evidence: Vec<_> = broken.iter().take(EXAMPLES).map(line).collect();
-        let text =
-            format!("{} sessions are broken: their client is gone or stuck. First: {}.", broken.len(), evidence[0]);
+        let text = format!(
+            "{} with a client that is gone or stuck. First: {}.",
+            counted(broken.len(), "session"),
+            evidence[0]
+        );
         let stuck = broken.iter().any(|(_, backend)| backend.state() == State::Active);
         let fix = if stuck { fixes::keepalives(self.snapshot) } else { None };
         Some(finding(Severity::Warning, "broken-connections", text, evidence, fix))
@@ -314,7 +316,10 @@ impl Advisor<'_> {
         let unknown = self.report.pool_stats.connections.unknown;
         (unknown > 0).then(|| {
             let disabled = self.snapshot.clients().filter(|backend| backend.state() == State::Disabled).count();
-            let text = format!("{unknown} sessions cannot be judged: {disabled} of them have track_activities off.");
+            let text = format!(
+                "{} not judged, {disabled} of them because track_activities is off.",
+                counted(unknown as usize, "session")
+            );
             finding(Severity::Info, "unknown-states", text, Vec::new(), Some(fixes::track_activities(self.snapshot)))
         })
     }
@@ -330,8 +335,8 @@ impl Advisor<'_> {
         let oldest = old.first()?;
         let age = span(oldest.age_ms(self.now()).unwrap_or(0));
         let text = format!(
-            "{} sessions are older than {}, the oldest ({}) {age}: give the pool a maximum lifetime.",
-            old.len(),
+            "{} older than {}, the oldest ({}) {age}: give the pool a maximum lifetime.",
+            counted(old.len(), "session"),
             span(limit),
             name(oldest),
         );

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::number;
 use crate::carry::Memory;
+use crate::clock::counted;
 use crate::params::Options;
 use crate::protected;
 use crate::report::{Capacity, Demand, Headroom, Scaling, rounded};
@@ -131,8 +132,8 @@ fn step(load: &Load, demand: &Demand, headroom: &Headroom, options: &Options) ->
     if bounded > size {
         if load.stale > 0 && load.stale >= load.busy() {
             let reason = format!(
-                "{} sessions are stale in a transaction: that is a leak, and a larger pool would feed it",
-                load.stale
+                "{} stale in a transaction: that is a leak, and a larger pool would feed it",
+                counted(load.stale as usize, "session")
             );
             return (size, reason);
         }

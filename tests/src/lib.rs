@@ -1,1 +1,22 @@
-//! skeleton
+//! What the live tests and the demo stand on: private PostgreSQL servers and real clients in known
+//! states. Nothing here is mocked, and nothing here outlives the process that asked for it.
+//!
+//! [`Cluster`] is a server of one's own, [`App`] an application whose [`Session`]s are held in a
+//! state that `pg_stat_activity` confirms, [`Workload`] a healthy application at work, and [`until`]
+//! waits for a condition instead of a length of time.
+
+pub mod binaries;
+pub mod cluster;
+mod keeper;
+mod ports;
+mod scratch;
+pub mod sessions;
+mod template;
+pub mod until;
+pub mod workload;
+
+pub use self::cluster::{Builder, Cluster, PASSWORD};
+pub use self::ports::unused_port;
+pub use self::sessions::{App, Session};
+pub use self::until::until;
+pub use self::workload::Workload;

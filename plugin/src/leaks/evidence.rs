@@ -3,7 +3,7 @@
 //! Weights are log-odds at full strength. They are ordered by how rarely an innocent session shows
 //! the evidence: an open transaction that waits for its client is far rarer than an old idle session.
 
-use crate::clock::span;
+use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -164,7 +164,7 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Evidence> {
     let younger = group.younger_than(since);
     (younger > 0).then(|| {
         let strength = younger as f64 / MANY_PASSED;
-        let value = format!("{younger} sessions of its group were opened while it sat idle");
+        let value = format!("{} of its group opened while it sat idle", counted(younger, "session"));
         let explanation = "a pool that still had it would have used it instead of opening another";
         piece("passed-over", PASSED_OVER, strength, value, explanation)
     })

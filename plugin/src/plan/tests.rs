@@ -77,7 +77,7 @@ fn other_databases_and_forbidden_roles_are_left_alone() {
     snapshot.roles = vec![role("app", false), role("root", true)];
     let plan = plan_for(&snapshot, &generous());
     assert_eq!(pids(&plan), [3]);
-    assert!(plan.reason.contains("1 more belong to roles that monitor may not signal"), "{}", plan.reason);
+    assert!(plan.reason.contains("1 more of roles that monitor may not signal"), "{}", plan.reason);
     snapshot.server.signals_backends = false;
     assert_eq!(pids(&plan_for(&snapshot, &generous())), [0; 0]);
 }

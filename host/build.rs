@@ -1,0 +1,83 @@
+//! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
+//! separate step.
+//!
+//! Each world is the same crate with other features, compiled by a nested cargo. That cargo has its
+//! own target directory: sharing ours would wait for the lock that the outer cargo holds.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A world's file and the features that make it.
+const WORLDS: [(&str, Option<&str>); 3] =
+    [("pool-analyser.wasm", None), ("pool-observer.wasm", Some("observer")), ("pool-manager.wasm", Some("manager"))];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let root = directory("CARGO_MANIFEST_DIR")?.join("..");
+    for input in ["plugin/src", "plugin/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    let out = directory("OUT_DIR")?;
+    for (file, feature) in WORLDS {
+        let built = component(&root, &out.join("component"), feature)?;
+        std::fs::copy(&built, out.join(file)).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+    }
+    Ok(())
+}
+
+/// Builds one world and returns the file, which the next world overwrites.
+fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(["build", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
+    command.args(["--target", TARGET]).arg("--target-dir").arg(target);
+    // Everything that is locked is already there: the outer cargo resolved this very workspace.
+    if root.join("Cargo.lock").exists() {
+        command.arg("--locked");
+    }
+    if let Some(feature) = feature {
+        command.args(["--features", feature]);
+    }
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+    // What the outer cargo set for this crate and this machine is wrong for the plugin.
+    for (name, _) in std::env::vars_os() {
+        let foreign = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") || name.starts_with("CARGO_PROFILE_")
+        });
+        if foreign {
+            command.env_remove(name);
+        }
+    }
+    for name in
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"]
+    {
+        command.env_remove(name);
+    }
+    let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return Ok(target.join(TARGET).join("component").join("archon_pool_plugin.wasm"));
+    }
+    if stderr.contains("E0463") || stderr.contains("may not be installed") {
+        return Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`"));
+    }
+    // Cargo shows a build script's plain output only when it fails, which is now.
+    println!("{stderr}");
+    let first = stderr.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
+    Err(format!("the plugin does not build for {TARGET}: {first}"))
+}
+
+fn directory(variable: &str) -> Result<PathBuf, String> {
+    std::env::var_os(variable).map(PathBuf::from).ok_or_else(|| format!("{variable} is not set: run this by cargo"))
+}

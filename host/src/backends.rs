@@ -1,0 +1,456 @@
+//! The import `backends`: the only power to end a session.
+//!
+//! Nothing here trusts the component. For every order the *server* checks, in the statement that
+//! signals, that the session is the one that was seen, is still in the same spell of the same state,
+//! is a client of this database, is not ours and is not protected. Each order is a statement, and so
+//! a transaction, of its own: `pg_stat_activity` is frozen within a transaction, and a signal is not
+//! undone by a rollback. The host counts the cap itself and looks afterwards who has really left.
+//!
+//! One window stays open: between the server's look at the session and the arrival of the signal,
+//! some microseconds, the session can begin to work. PostgreSQL has nothing that closes it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use wasmtime::component::Resource;
+
+use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
+use crate::bindings::database::Value;
+use crate::bindings::types;
+use crate::limits::{Limits, Reached};
+use crate::policy::{Policy, kill_cap};
+use crate::session::{APPLICATION, Session};
+use crate::state::State;
+use crate::values::Cell;
+
+/// Client sessions of this database that are not ours.
+macro_rules! clients {
+    () => {
+        "FROM pg_catalog.pg_stat_activity a \
+         WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database() \
+         AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name <> 'archon-pool'"
+    };
+}
+
+/// Sessions that may be ended: they do nothing, or are stuck on a client that no longer reads.
+macro_rules! endable {
+    () => {
+        "(a.state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)') \
+         OR (a.state = 'active' AND a.wait_event_type = 'Client' AND a.wait_event = 'ClientWrite'))"
+    };
+}
+
+/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected.
+macro_rules! guarded {
+    ($what:literal, $and:expr) => {
+        concat!(
+            "SELECT ",
+            $what,
+            " ",
+            clients!(),
+            " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
+             AND NOT (a.usename::text LIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
+            $and
+        )
+    };
+}
+
+const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)", endable!());
+const WOULD_TERMINATE: &str = guarded!("true", endable!());
+const CANCEL: &str = guarded!("pg_catalog.pg_cancel_backend(a.pid)", "a.state = 'active'");
+const WOULD_CANCEL: &str = guarded!("true", "a.state = 'active'");
+
+/// The database's identity, how many sessions could be ended and how many there are.
+const COUNT: &str = concat!(
+    "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
+     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
+     count(*) FILTER (WHERE NOT (a.usename::text LIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
+    endable!(),
+    "), count(*) ",
+    clients!()
+);
+
+/// Why a guard did not let an order pass; no row when the process is gone.
+const CLASSIFY: &str = concat!(
+    "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
+     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text LIKE ANY ($5), a.application_name, \
+     a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
+     a.state = $3 AND a.state_change = $4, ",
+    endable!(),
+    " FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1"
+);
+
+/// Who of some processes is still there.
+const STILL_THERE: &str = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";
+
+/// How many sessions one call has ended, per database.
+#[derive(Default)]
+pub(crate) struct Ledger(HashMap<(i64, u32), Account>);
+
+/// The cap is fixed when a call first delivers to a database: ending sessions must not raise it.
+#[derive(Clone, Copy)]
+struct Account {
+    cap: u64,
+    killable: u64,
+    clients: u64,
+    spent: u64,
+}
+
+impl backends::Host for State {
+    async fn deliver(
+        &mut self,
+        on: Resource<Session>,
+        orders: Vec<Order>,
+        dry_run: bool,
+    ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
+        let _stopped = self.enter()?;
+        let (wanted, limit) = (orders.len(), self.limits.orders);
+        if wanted > limit {
+            return Ok(Err(Fault::from(Reached::Orders { wanted, limit }).into()));
+        }
+        let session = self.table.get(&on)?;
+        if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
+            // Never a silent dry run: the component would report as done what was not.
+            let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
+            audit(session, &orders, &outcomes, dry_run);
+            return Ok(Ok(outcomes));
+        }
+        let requested = self.intent.max_kill_percentage;
+        let delivery = Delivery::new(session, &self.policy, &self.limits, requested, dry_run, &self.signalled);
+        Ok(delivery.run(&orders, &mut self.ledger).await.map_err(Into::into))
+    }
+}
+
+/// One call of `deliver`.
+pub(crate) struct Delivery<'a> {
+    session: &'a Session,
+    roles: Vec<String>,
+    applications: Vec<String>,
+    percentage: u32,
+    setting: &'static str,
+    dry_run: bool,
+    leave_timeout: Duration,
+    signalled: &'a AtomicBool,
+}
+
+impl<'a> Delivery<'a> {
+    /// `requested` is the request's own cap, percent; it can only lower the policy's.
+    pub(crate) fn new(
+        session: &'a Session,
+        policy: &Policy,
+        limits: &Limits,
+        requested: u32,
+        dry_run: bool,
+        signalled: &'a AtomicBool,
+    ) -> Self {
+        let (percentage, setting) = if requested < policy.max_kill_percentage {
+            (requested, "options.maxKillPercentage")
+        } else {
+            (policy.max_kill_percentage, "the policy's max_kill_percentage")
+        };
+        Self {
+            session,
+            roles: policy.role_patterns(),
+            applications: policy.application_patterns(),
+            percentage,
+            setting,
+            dry_run,
+            leave_timeout: limits.leave_timeout,
+            signalled,
+        }
+    }
+
+    /// Delivers the orders and writes down what became of each.
+    pub(crate) async fn run(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
+        let outcomes = self.deliver(orders, ledger).await?;
+        audit(self.session, orders, &outcomes, self.dry_run);
+        Ok(outcomes)
+    }
+
+    async fn deliver(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
+        self.session.reset().await?;
+        let account = self.open_account(ledger).await?;
+        // A dry run counts as a real one would, and leaves no trace in the ledger.
+        let mut copy = *account;
+        let account = if self.dry_run { &mut copy } else { account };
+
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
+        while outcomes.len() < orders.len() {
+            let left = usize::try_from(account.cap.saturating_sub(account.spent)).unwrap_or(usize::MAX);
+            let rest = &orders[outcomes.len()..];
+            if account.clients == 0 {
+                // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+                for order in rest {
+                    outcomes.push(self.classify(&Spell::of(order)).await);
+                }
+                break;
+            }
+            if left == 0 {
+                let refusal = self.over_cap(account);
+                outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
+                break;
+            }
+            // No more at once than the cap has left. Orders that turn out not to count free their
+            // place for the next round.
+            let chunk = &rest[..rest.len().min(left)];
+            let sent = self.send(chunk).await;
+            account.spent += sent.iter().filter(|outcome| counts(outcome)).count() as u64;
+            outcomes.extend(sent);
+        }
+        if !self.dry_run {
+            self.verify(orders, &mut outcomes).await;
+        }
+        Ok(outcomes)
+    }
+
+    async fn open_account<'l>(&self, ledger: &'l mut Ledger) -> Result<&'l mut Account, Fault> {
+        let params = vec![(&self.roles as _, Type::TEXT_ARRAY), (&self.applications as _, Type::TEXT_ARRAY)];
+        let answer = self.session.own(COUNT, [params]).await.pop();
+        let rows = answer.unwrap_or_else(|| Ok(Vec::new()))?;
+        let row = rows.first().ok_or_else(|| unexpected("a count returned no row"))?;
+        let database = (column(row, 0)?, column(row, 1)?);
+        let (killable, clients) = (count(row, 2)?, count(row, 3)?);
+        Ok(match ledger.0.entry(database) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let cap = kill_cap(self.percentage, killable, clients);
+                entry.insert(Account { cap, killable, clients, spent: 0 })
+            }
+        })
+    }
+
+    fn over_cap(&self, account: &Account) -> String {
+        let Account { cap, killable, clients, .. } = account;
+        format!(
+            "the cap of {cap} ended sessions is reached: {} is {} % of {killable} killable among {clients} client sessions",
+            self.setting, self.percentage
+        )
+    }
+
+    /// Sends the orders in one round trip, each guarded and in its own transaction.
+    async fn send(&self, orders: &[Order]) -> Vec<Outcome> {
+        let mut outcomes: Vec<Option<Outcome>> = orders.iter().map(|_| None).collect();
+        for signal in [Signal::Terminate, Signal::Cancel] {
+            let sql = match (signal, self.dry_run) {
+                (Signal::Terminate, false) => TERMINATE,
+                (Signal::Terminate, true) => WOULD_TERMINATE,
+                (Signal::Cancel, false) => CANCEL,
+                (Signal::Cancel, true) => WOULD_CANCEL,
+            };
+            let indices: Vec<usize> = (0..orders.len()).filter(|&index| orders[index].signal == signal).collect();
+            if indices.is_empty() {
+                continue;
+            }
+            if !self.dry_run {
+                self.signalled.store(true, Ordering::SeqCst);
+            }
+            let spells: Vec<Spell> = indices.iter().map(|&index| Spell::of(&orders[index])).collect();
+            let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
+            for ((index, spell), answer) in indices.into_iter().zip(&spells).zip(answers) {
+                outcomes[index] = Some(self.outcome(answer, spell).await);
+            }
+        }
+        // Every order has one of the two signals.
+        outcomes.into_iter().flatten().collect()
+    }
+
+    async fn outcome(&self, answer: Result<Vec<Row>, Fault>, spell: &Spell) -> Outcome {
+        match answer {
+            Ok(rows) => match rows.first().map(|row| column::<bool>(row, 0)) {
+                Some(Ok(true)) => Outcome::Signalled,
+                // The process ended between the look and the signal.
+                Some(Ok(false)) => Outcome::Gone,
+                Some(Err(fault)) => Outcome::Failed(fault.into()),
+                None => self.classify(spell).await,
+            },
+            Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Outcome::Denied(format!(
+                "{}: grant pg_signal_backend to role '{}'; a superuser's session takes a superuser",
+                fault.message,
+                self.session.user()
+            )),
+            Err(fault) => Outcome::Failed(fault.into()),
+        }
+    }
+
+    async fn classify(&self, spell: &Spell) -> Outcome {
+        let rows = match self.session.own(CLASSIFY, [self.params(spell)]).await.pop() {
+            Some(Ok(rows)) => rows,
+            Some(Err(fault)) => return Outcome::Failed(fault.into()),
+            None => Vec::new(),
+        };
+        let Some(row) = rows.first() else { return Outcome::Gone };
+        why_not(row).unwrap_or_else(|fault| Outcome::Failed(fault.into()))
+    }
+
+    fn params<'s>(&'s self, spell: &'s Spell) -> Vec<(&'s (dyn ToSql + Sync), Type)> {
+        vec![
+            (&spell.pid, Type::INT4),
+            (&spell.backend_start, Type::TIMESTAMPTZ),
+            (&spell.state, Type::TEXT),
+            (&spell.state_change, Type::TIMESTAMPTZ),
+            (&self.roles, Type::TEXT_ARRAY),
+            (&self.applications, Type::TEXT_ARRAY),
+        ]
+    }
+
+    /// Waits for the terminated sessions to leave, and marks those that do not.
+    async fn verify(&self, orders: &[Order], outcomes: &mut [Outcome]) {
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let waiting: Vec<usize> = (0..orders.len())
+                .filter(|&index| orders[index].signal == Signal::Terminate)
+                .filter(|&index| matches!(outcomes[index], Outcome::Signalled))
+                .collect();
+            let pids: Vec<i32> = waiting.iter().map(|&index| orders[index].target.pid).collect();
+            if pids.is_empty() {
+                return;
+            }
+            let there = match self.session.own(STILL_THERE, [vec![(&pids as _, Type::INT4_ARRAY)]]).await.pop() {
+                Some(Ok(rows)) => rows.iter().filter_map(identity).collect::<Vec<_>>(),
+                // Sent is sent; that nobody could look is all that can be said.
+                Some(Err(fault)) => {
+                    for index in waiting {
+                        outcomes[index] = Outcome::Failed(unverified(&fault).into());
+                    }
+                    return;
+                }
+                None => return,
+            };
+            let still = |index: &usize| {
+                let Backend { pid, backend_start } = orders[*index].target;
+                there.contains(&(pid, backend_start))
+            };
+            let survivors: Vec<usize> = waiting.into_iter().filter(still).collect();
+            if survivors.is_empty() {
+                return;
+            }
+            if started.elapsed() >= self.leave_timeout {
+                for index in survivors {
+                    outcomes[index] = Outcome::Survived;
+                }
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A session and the spell in which it was seen, as parameters.
+struct Spell {
+    pid: i32,
+    backend_start: Cell,
+    state: String,
+    state_change: Cell,
+}
+
+impl Spell {
+    fn of(order: &Order) -> Self {
+        Self {
+            pid: order.target.pid,
+            backend_start: Cell(Value::Timestamp(order.target.backend_start)),
+            state: order.state.clone(),
+            state_change: Cell(Value::Timestamp(order.state_change)),
+        }
+    }
+}
+
+/// Whether an outcome uses up a place under the cap: sent, or perhaps sent.
+fn counts(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Signalled | Outcome::Survived | Outcome::Failed(_))
+}
+
+/// Reads a row of [`CLASSIFY`].
+fn why_not(row: &Row) -> Result<Outcome, Fault> {
+    let is = |index| column::<Option<bool>>(row, index).map(Option::unwrap_or_default);
+    let word = |index| column::<Option<String>>(row, index).map(Option::unwrap_or_default);
+    let denied = |why: String| Ok(Outcome::Denied(why));
+    if is(0)? {
+        return denied("the connected role may not see this session: grant pg_read_all_stats to it".into());
+    }
+    if !is(1)? {
+        // The pid belongs to somebody else by now.
+        return Ok(Outcome::Gone);
+    }
+    let process = word(2)?;
+    if process != "client backend" {
+        return denied(format!("it is no client session but '{process}'"));
+    }
+    if !is(3)? {
+        return denied("it belongs to another database: connect to that one".into());
+    }
+    if is(8)? || word(6)? == APPLICATION {
+        return denied("it is one of our own".into());
+    }
+    if is(5)? {
+        return denied(format!("role '{}' is protected", word(4)?));
+    }
+    if is(7)? {
+        return denied(format!("application '{}' is protected", word(6)?));
+    }
+    if is(9)? && !is(10)? {
+        return denied("it is in a state in which sessions are not ended".into());
+    }
+    Ok(Outcome::Changed)
+}
+
+fn identity(row: &Row) -> Option<(i32, i64)> {
+    match (row.try_get(0), row.try_get::<_, Cell>(1)) {
+        (Ok(pid), Ok(Cell(Value::Timestamp(start)))) => Some((pid, start)),
+        _ => None,
+    }
+}
+
+fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Fault> {
+    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
+}
+
+fn count(row: &Row, index: usize) -> Result<u64, Fault> {
+    column::<i64>(row, index).map(|count| u64::try_from(count).unwrap_or(0))
+}
+
+fn unexpected(message: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, message)
+}
+
+fn unverified(fault: &Fault) -> Fault {
+    let message = format!("the signal was sent, but whether the session left is not known: {}", fault.message);
+    // Whoever repeats it may hit the next session under this pid.
+    Fault { message, retryable: false, ..fault.clone() }
+}
+
+/// One line per decision: who, what, why, and what became of it.
+fn audit(session: &Session, orders: &[Order], outcomes: &[Outcome], dry_run: bool) {
+    for (order, outcome) in orders.iter().zip(outcomes) {
+        let (outcome, detail) = match outcome {
+            Outcome::Signalled if dry_run => ("would-signal", ""),
+            Outcome::Signalled => ("signalled", ""),
+            Outcome::Gone => ("gone", ""),
+            Outcome::Changed => ("changed", ""),
+            Outcome::Survived => ("survived", ""),
+            Outcome::Denied(why) => ("denied", why.as_str()),
+            Outcome::Failed(fault) => ("failed", fault.message.as_str()),
+        };
+        tracing::info!(
+            target: "audit",
+            by = session.user(),
+            server = %session.target(),
+            database = %session.target().database,
+            pid = order.target.pid,
+            backend_start = order.target.backend_start,
+            signal = match order.signal { Signal::Cancel => "cancel", Signal::Terminate => "terminate" },
+            state = order.state,
+            state_change = order.state_change,
+            reason = order.reason,
+            dry_run,
+            outcome,
+            detail,
+        );
+    }
+}

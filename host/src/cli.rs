@@ -1,0 +1,64 @@
+//! The command line: flags in, [`run`] or [`watch`] over the library, tables or JSON out.
+//!
+//! Nothing here judges. What a number means is the plugin's business, what may be done is the
+//! library's; this module decides only how it is asked for and how it looks.
+
+mod answer;
+mod args;
+mod carry;
+mod clean;
+mod exit;
+mod hints;
+mod link;
+mod options;
+mod params;
+mod progress;
+mod render;
+mod run;
+mod terminal;
+mod trouble;
+mod watch;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use self::args::Args;
+use self::exit::Exit;
+use self::terminal::Terminal;
+
+/// How long the program waits for background work when it is done.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Parses the command line, runs it and says how it went.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // `--help` and `--version` arrive here too, with a status of their own. A reader that went
+        // away before the last line of help is no error worth a message.
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let mut terminal = Terminal::of_process(&args.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.remark(&format!("error: the runtime could not be started: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = match runtime.block_on(run::run(&args, &mut terminal)) {
+        Ok(exit) => exit,
+        Err(trouble) => trouble.tell(&mut terminal),
+    };
+    runtime.shutdown_timeout(GRACE);
+    exit.into()
+}

@@ -1,0 +1,232 @@
+//! Subcommands and flags. What they mean is written here once: the help texts are made from it.
+
+use std::path::PathBuf;
+
+use archon_pool_plugin::params::Action;
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+
+use super::options::OptionFlags;
+
+const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to";
+
+const LONG_ABOUT: &str = "\
+Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to.
+
+Reads one moment of a PostgreSQL or Supabase server, judges it inside a sandboxed WebAssembly component, and prints \
+what an operator should know. Nothing is ended or resized without --apply.
+
+Where to connect is taken from --url, --credential, the credentials file or the environment (DATABASE_URL, \
+SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY), in this order.";
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  healthy
+  1  findings: one is a warning or critical, a plan has targets, or a target was not ended
+  2  usage error: a flag, an option or a parameter is wrong
+  3  could not run: the message and the hint say why
+
+Start with:
+  archon-pool full-analysis --credential NAME
+  archon-pool kill-idle --credential NAME            (a plan; add --apply to carry it out)";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "archon-pool", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(max_term_width = 100, subcommand_help_heading = "Commands", disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Count sessions by state and measure rates and times
+    Monitor(Reading),
+    /// Score every session for being leaked, and say why
+    DetectLeaks(Reading),
+    /// Open fresh connections, time them, and judge every session
+    HealthCheck(Reading),
+    /// Decide how large the pool should be; resize it with --apply
+    AutoScale(Acting),
+    /// Plan which idle sessions to end; end them with --apply
+    KillIdle(Acting),
+    /// Read and compute everything; never ends or resizes anything
+    FullAnalysis(Reading),
+    /// Repeat an action, one line a round
+    Watch(Watching),
+    /// Collect what the analysis would see, as JSON for later
+    Snapshot(Collecting),
+    /// Run any component of the worlds analyser, observer or manager
+    Run(Running),
+    /// Print what a component says about itself: version, actions, schemas, SQL
+    Describe(Describing),
+    /// Write the three built-in components to a directory
+    Components(Writing),
+}
+
+/// Flags that every command understands, before or after its name.
+#[derive(Debug, Group)]
+pub(crate) struct Global {
+    /// Where to connect, as postgres:// URL or https://REF.supabase.co
+    ///
+    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
+    /// --credential, or DATABASE_URL in the environment.
+    #[arg(long, global = true, value_name = "URL", value_parser = secret, conflicts_with = "credential")]
+    #[arg(help_heading = "Connection")]
+    pub(crate) url: Option<SecretString>,
+
+    /// Name of a credential in the credentials file or in the vault
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub(crate) credential: Option<String>,
+
+    /// Credentials file, readable by its owner only (mode 0600)
+    ///
+    /// Default: $ARCHON_POOL_CREDENTIALS, or archon-pool/credentials.toml under $XDG_CONFIG_HOME (~/.config) when that
+    /// exists.
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Connection")]
+    pub(crate) credentials_file: Option<PathBuf>,
+
+    /// Use this component instead of the built-in one
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
+    pub(crate) plugin: Option<PathBuf>,
+
+    /// Print the whole answer as JSON: on one line, unless stdout is a terminal
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+
+    /// Log lines on stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "none", help_heading = "Output")]
+    pub(crate) log: LogFormat,
+
+    /// When to colour; `auto` means on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(crate) color: Color,
+
+    /// No progress and no remarks on stderr, only errors
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// Flags of the commands that only read.
+#[derive(Debug, Group)]
+pub(crate) struct Reading {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of the commands that can change something.
+#[derive(Debug, Group)]
+pub(crate) struct Acting {
+    /// Carry the plan out instead of only printing it
+    #[arg(long)]
+    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `watch`.
+#[derive(Debug, Group)]
+pub(crate) struct Watching {
+    /// What to repeat; a watched kill-idle or auto-scale is always a plan
+    #[arg(default_value = "monitor", value_parser = action())]
+    pub(crate) action: String,
+    /// Seconds from the start of a round to the start of the next
+    ///
+    /// Default: 10; the health check interval (--health-check-interval, 30 seconds) for the actions that open fresh
+    /// connections.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) interval: Option<u32>,
+    /// End after this many rounds; without it, Ctrl-C ends
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `snapshot`.
+#[derive(Debug, Group)]
+pub(crate) struct Collecting {
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Group)]
+pub(crate) struct Running {
+    /// The component
+    #[arg(value_name = "PLUGIN.wasm")]
+    pub(crate) file: PathBuf,
+    /// Its input: JSON, @FILE, or - for stdin
+    ///
+    /// An observer or a manager takes a SkillInput: {"action", "options", "carry", "credential"}. An analyser takes
+    /// {"snapshot", "options", "carry"}, the snapshot as `archon-pool snapshot` prints it.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) params: String,
+    /// Let it act: without this, dryRun is set and the host refuses to end or resize anything
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+/// Flags of `describe`.
+#[derive(Debug, Group)]
+pub(crate) struct Describing {
+    /// The component; the built-in manager when absent
+    #[arg(value_name = "PLUGIN.wasm", conflicts_with = "plugin")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Flags of `components`.
+#[derive(Debug, Group)]
+pub(crate) struct Writing {
+    /// Where to write them; created when it does not exist
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+}
+
+/// What is remembered from one run to the next.
+#[derive(Debug, Group)]
+pub(crate) struct Memory {
+    /// Remember between runs: read from and written to FILE
+    ///
+    /// With it, rates are measured since the previous run, and norms and growth of each group of sessions are known.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) carry: Option<PathBuf>,
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Nothing
+    None,
+    /// One JSON object a line
+    Json,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+fn secret(text: &str) -> Result<SecretString, &'static str> {
+    if text.trim().is_empty() { Err("the URL is empty") } else { Ok(text.into()) }
+}
+
+fn action() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(Action::ALL.map(Action::name))
+}

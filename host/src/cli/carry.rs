@@ -1,0 +1,114 @@
+//! The memory between runs, in a file. Its content belongs to the plugin, which trusts it as little
+//! as any other input; here it is only kept.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use archon_pool::Fault;
+use serde_json::Value;
+
+use super::terminal::Terminal;
+
+/// The contract ends at 64 KiB; what is much larger is not a memory but a mistake.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What the previous run left, and where to leave something for the next.
+pub(crate) struct Carry {
+    file: Option<PathBuf>,
+    memory: Option<Value>,
+}
+
+impl Carry {
+    /// Reads the file; one that does not exist yet is an empty memory. Anything that is no JSON is
+    /// refused, because it would be overwritten.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, Fault> {
+        let memory = match file {
+            None => None,
+            Some(path) => read(path).map_err(|why| Fault::invalid(format!("--carry {}: {why}", path.display())))?,
+        };
+        Ok(Self { file: file.map(Path::to_owned), memory })
+    }
+
+    /// What to hand to the next call.
+    pub(crate) fn memory(&self) -> Option<&Value> {
+        self.memory.as_ref()
+    }
+
+    /// Keeps what an answer wants remembered. A file that cannot be written does not spoil the answer.
+    pub(crate) fn keep(&mut self, memory: Option<&Value>, terminal: &mut Terminal) {
+        let Some(memory) = memory else { return };
+        self.memory = Some(memory.clone());
+        if let Some(path) = &self.file
+            && let Err(error) = write(path, memory)
+        {
+            terminal.complain(&format!("warning: --carry {}: not written: {error}", path.display()));
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Value>, String> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err("this file is too large for a memory of archon-pool".into());
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| "this file is no memory of archon-pool: it is not JSON".into())
+}
+
+/// Replaces the file in one step: a run that is interrupted leaves the old memory, not half of a new one.
+fn write(path: &Path, memory: &Value) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = path.with_file_name(name);
+    fs::write(&fresh, memory.to_string())?;
+    fs::rename(&fresh, path).inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::terminal::tests::captured;
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("memory.json");
+        let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
+        let mut carry = Carry::load(Some(&path)).expect("no file is an empty memory");
+        assert_eq!(carry.memory(), None);
+        carry.keep(Some(&json!({"version": 1})), &mut terminal);
+        carry.keep(None, &mut terminal);
+        assert_eq!(Carry::load(Some(&path)).expect("read").memory(), Some(&json!({"version": 1})));
+        assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 1);
+        assert_eq!(stderr.text(), "");
+    }
+
+    #[test]
+    fn a_file_that_is_no_memory_is_left_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notes.txt");
+        fs::write(&path, "do not touch").expect("written");
+        let fault = Carry::load(Some(&path)).map(|_| ()).expect_err("refused");
+        assert_eq!(fault.kind, "invalid-params");
+        assert!(fault.message.ends_with("it is not JSON"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_memory_that_cannot_be_written_is_only_a_warning() {
+        let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
+        let mut carry = Carry::load(Some(Path::new("/nonexistent/memory.json"))).expect("an empty memory");
+        carry.keep(Some(&json!(1)), &mut terminal);
+        assert!(stderr.text().starts_with("warning: --carry /nonexistent/memory.json: not written: "));
+        assert_eq!(carry.memory(), Some(&json!(1)));
+    }
+}

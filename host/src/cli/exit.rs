@@ -1,0 +1,85 @@
+//! What the exit status says.
+
+use std::process::ExitCode;
+
+use archon_pool::Fault;
+use archon_pool_plugin::fault::kind;
+use archon_pool_plugin::report::{Action, Report};
+
+/// How a run ended; the numbers are documented in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Nothing to look at.
+    Healthy = 0,
+    /// Something to look at.
+    Findings = 1,
+    /// The command line or a parameter is wrong.
+    Usage = 2,
+    /// There is no answer.
+    Failed = 3,
+}
+
+impl Exit {
+    /// The verdict of a report.
+    pub(crate) fn of_report(report: &Report) -> Self {
+        let finding = report.findings.iter().any(|finding| matches!(finding.severity.as_str(), "warning" | "critical"));
+        if finding || report.actions.iter().any(leaves_work) { Self::Findings } else { Self::Healthy }
+    }
+
+    /// What a fault means for the caller.
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
+        match fault.kind.as_str() {
+            kind::INVALID_PARAMS | kind::SECRET_IN_PARAMS => Self::Usage,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Whether an action planned something, or wanted something and could not have it.
+fn leaves_work(action: &Action) -> bool {
+    let unfinished =
+        || action.targets.iter().any(|target| matches!(target.outcome.as_str(), "survived" | "denied" | "failed"));
+    (action.dry_run && !action.targets.is_empty()) || unfinished()
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_warning_is_a_finding_and_a_remark_is_none() {
+        let mut report = sample::healthy();
+        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+        report.findings = sample::full().findings;
+        assert_eq!(Exit::of_report(&report), Exit::Findings);
+        report.findings.iter_mut().for_each(|finding| finding.severity = "info".into());
+        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+    }
+
+    #[test]
+    fn a_plan_with_targets_is_a_finding_and_so_is_a_target_that_stays() {
+        let mut report = sample::healthy();
+        report.actions = sample::kill_plan().actions;
+        assert_eq!(Exit::of_report(&report), Exit::Findings);
+        report.actions[0].dry_run = false;
+        report.actions[0].targets.iter_mut().for_each(|target| target.outcome = "ended".into());
+        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+        report.actions[0].targets[0].outcome = "denied".into();
+        assert_eq!(Exit::of_report(&report), Exit::Findings);
+    }
+
+    #[test]
+    fn only_wrong_parameters_are_the_callers_mistake() {
+        assert_eq!(Exit::of_fault(&Fault::invalid("no")), Exit::Usage);
+        assert_eq!(Exit::of_fault(&Fault::new(kind::SECRET_IN_PARAMS, "no")), Exit::Usage);
+        assert_eq!(Exit::of_fault(&Fault::new(kind::SERVER_UNREACHABLE, "no")), Exit::Failed);
+        assert_eq!(Exit::of_fault(&Fault::new("something-new", "no")), Exit::Failed);
+    }
+}

@@ -1,0 +1,108 @@
+//! What the commands ask of the library, and the only file that knows how it is put together.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use archon_pool::Fault;
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::log::Log;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::Policy;
+use archon_pool::registry::{self, Registry, Skill};
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::args::{Global, LogFormat};
+use super::trouble::Trouble;
+
+/// A host and the component that it runs.
+pub(crate) struct Link {
+    host: Host,
+    plugin: Arc<Plugin>,
+    registry: Registry,
+}
+
+impl Link {
+    /// Compiles the component and lends it what the command line grants. Without the policy's `apply`
+    /// the host refuses to end or resize anything, whatever the component asks for.
+    pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
+        let limits = Limits::default();
+        let engine = Engine::new(&limits)?;
+        let plugin = Arc::new(match global.plugin.as_deref().map_or(component, Component::File) {
+            Component::BuiltIn(world) => Plugin::built_in(&engine, world)?,
+            Component::File(path) => Plugin::from_file(&engine, path)?,
+        });
+        let host = Host::new(engine, credentials(global), policy, limits);
+        let mut registry = Registry::new();
+        if global.log == LogFormat::Json {
+            registry = registry.log(Log::new(io::stderr()));
+        }
+        registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&plugin)));
+        Ok(Self { host, plugin, registry })
+    }
+
+    /// Asks the component: one that reads through the registry, with its deadline, retries and log;
+    /// one that only judges directly, because there is nothing to wait for or to try again.
+    pub(crate) async fn ask(&self, input: Value) -> Result<Answer, Trouble> {
+        match self.plugin.world() {
+            World::Analyser => Ok(Answer::of_report(self.host.analyse(&self.plugin, input).await?)),
+            World::Observer | World::Manager => Answer::of_output(self.registry.execute(registry::NAME, input).await),
+        }
+    }
+
+    /// Collects without judging.
+    pub(crate) async fn collect(&self, input: Value) -> Result<Value, Fault> {
+        self.host.collect(&self.plugin, input).await
+    }
+
+    /// What the component says about itself.
+    pub(crate) async fn describe(&self) -> Result<Value, Fault> {
+        self.host.describe(&self.plugin).await
+    }
+
+    /// Which powers the component has.
+    pub(crate) fn world(&self) -> World {
+        self.plugin.world()
+    }
+
+    /// Which bytes the component is.
+    pub(crate) fn digest(&self) -> &str {
+        self.plugin.digest()
+    }
+}
+
+/// Which component to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Component<'a> {
+    /// One that this program carries.
+    BuiltIn(World),
+    /// One from a file.
+    File(&'a Path),
+}
+
+/// Explicit, then the file, then the environment.
+fn credentials(global: &Global) -> Credentials {
+    let mut credentials = Credentials::new().environment();
+    if let Some(path) = global.credentials_file.clone().or_else(default_file) {
+        credentials = credentials.file(path);
+    }
+    if let Some(url) = &global.url {
+        credentials = credentials.url(url.clone());
+    }
+    credentials
+}
+
+/// The file that the environment names, which must then exist, or the usual one when it does.
+fn default_file() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("ARCHON_POOL_CREDENTIALS").or_else(|| {
+        let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
+        Some(config.join("archon-pool").join("credentials.toml")).filter(|path| path.exists())
+    })
+}

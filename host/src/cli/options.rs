@@ -1,0 +1,237 @@
+//! The contract's options as flags. Ranges and unknown names are the plugin's to refuse: it names
+//! field, value and range, and a second copy of its rules here could only drift.
+
+use archon_pool::Fault;
+use clap::Args as Group;
+use serde_json::{Map, Value};
+
+/// One flag an option, named like the contract, and `--option` for any by name.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Thresholds and bounds")]
+pub(crate) struct OptionFlags {
+    /// An idle session older than this may be ended [default: 300000]
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    idle_timeout_ms: Option<u64>,
+    /// A session idle in a transaction for longer may be ended [default: 60000]
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    idle_in_transaction_timeout_ms: Option<u64>,
+    /// Older sessions are reported as over-age, milliseconds [default: 3600000]
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    max_connection_age: Option<u64>,
+    /// Confidence from which a session is a suspect [default: 80]
+    #[arg(long, value_name = "PERCENT", hide_short_help = true)]
+    leak_detection_threshold: Option<u64>,
+    /// How often `watch` repeats probes, milliseconds [default: 30000]
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    health_check_interval: Option<u64>,
+    /// Cap on ended sessions: percent of the killable and of all client sessions, the smaller [default: 25]
+    #[arg(long, value_name = "PERCENT", hide_short_help = true)]
+    max_kill_percentage: Option<u64>,
+    /// Compute the target size and resize nothing, when false [default: true]
+    #[arg(long, value_name = "BOOL", hide_short_help = true)]
+    allow_auto_scaling: Option<bool>,
+    /// Lower bound of the pool [default: 5]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    min_size: Option<u64>,
+    /// Upper bound of the pool [default: 100]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    max_size: Option<u64>,
+    /// Largest growth in one step [default: 20]
+    #[arg(long, value_name = "PERCENT", hide_short_help = true)]
+    growth_rate: Option<u64>,
+    /// Largest reduction in one step [default: 15]
+    #[arg(long, value_name = "PERCENT", hide_short_help = true)]
+    shrink_rate: Option<u64>,
+    /// How long to sample rates when there is no memory; 0 = not at all [default: 1000]
+    #[arg(long, value_name = "MS", hide_short_help = true)]
+    sample_ms: Option<u64>,
+    /// Any option of the contract by its name; VALUE is JSON, or text; repeatable
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = named, hide_short_help = true)]
+    named: Vec<(String, Value)>,
+    #[command(flatten)]
+    filters: FilterFlags,
+}
+
+/// Which sessions to judge and end. Repeatable; kinds of `include` are joined by "and", those of
+/// `exclude` by "or".
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Which sessions")]
+struct FilterFlags {
+    /// Judge and end only sessions of this role; repeatable
+    #[arg(long, value_name = "ROLE", hide_short_help = true)]
+    include_role: Vec<String>,
+    /// … of this database
+    #[arg(long, value_name = "DATABASE", hide_short_help = true)]
+    include_database: Vec<String>,
+    /// … of applications whose name matches; * and ? are wildcards
+    #[arg(long, value_name = "PATTERN", hide_short_help = true)]
+    include_application: Vec<String>,
+    /// … of clients in this network, such as 10.0.0.0/8
+    #[arg(long, value_name = "NETWORK", hide_short_help = true)]
+    include_network: Vec<String>,
+    /// Never judge or end sessions of this role; repeatable
+    #[arg(long, value_name = "ROLE", hide_short_help = true)]
+    exclude_role: Vec<String>,
+    /// … of this database
+    #[arg(long, value_name = "DATABASE", hide_short_help = true)]
+    exclude_database: Vec<String>,
+    /// … of applications whose name matches; * and ? are wildcards
+    #[arg(long, value_name = "PATTERN", hide_short_help = true)]
+    exclude_application: Vec<String>,
+    /// … of clients in this network
+    #[arg(long, value_name = "NETWORK", hide_short_help = true)]
+    exclude_network: Vec<String>,
+}
+
+impl OptionFlags {
+    /// The `options` of a SkillInput: only what was given, so that the defaults stay the plugin's.
+    pub(crate) fn to_json(&self) -> Result<Map<String, Value>, Fault> {
+        let mut options = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                options.insert(name.to_owned(), value);
+            }
+        };
+        put("idleTimeoutMs", self.idle_timeout_ms.map(Value::from));
+        put("idleInTransactionTimeoutMs", self.idle_in_transaction_timeout_ms.map(Value::from));
+        put("maxConnectionAge", self.max_connection_age.map(Value::from));
+        put("leakDetectionThreshold", self.leak_detection_threshold.map(Value::from));
+        put("healthCheckInterval", self.health_check_interval.map(Value::from));
+        put("maxKillPercentage", self.max_kill_percentage.map(Value::from));
+        put("allowAutoScaling", self.allow_auto_scaling.map(Value::from));
+        put("minSize", self.min_size.map(Value::from));
+        put("maxSize", self.max_size.map(Value::from));
+        put("growthRate", self.growth_rate.map(Value::from));
+        put("shrinkRate", self.shrink_rate.map(Value::from));
+        put("sampleMs", self.sample_ms.map(Value::from));
+        let [include, exclude] = self.filters.to_json();
+        put("include", include);
+        put("exclude", exclude);
+        for (name, value) in &self.named {
+            // The one option that decides whether anything happens has one switch.
+            if name == "dryRun" {
+                return Err(Fault::invalid(
+                    "--option dryRun: kill-idle and auto-scale are plans unless --apply is given",
+                ));
+            }
+            if options.insert(name.clone(), value.clone()).is_some() {
+                return Err(Fault::invalid(format!("--option {name}: this option is given twice")));
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl FilterFlags {
+    /// `include` and `exclude`, each none when nothing was named.
+    fn to_json(&self) -> [Option<Value>; 2] {
+        let filter = |lists: [(&str, &Vec<String>); 4]| {
+            let named: Map<_, _> = lists
+                .into_iter()
+                .filter(|(_, names)| !names.is_empty())
+                .map(|(field, names)| (field.to_owned(), Value::from(names.as_slice())))
+                .collect();
+            (!named.is_empty()).then_some(Value::Object(named))
+        };
+        [
+            filter([
+                ("roles", &self.include_role),
+                ("databases", &self.include_database),
+                ("applications", &self.include_application),
+                ("networks", &self.include_network),
+            ]),
+            filter([
+                ("roles", &self.exclude_role),
+                ("databases", &self.exclude_database),
+                ("applications", &self.exclude_application),
+                ("networks", &self.exclude_network),
+            ]),
+        ]
+    }
+}
+
+fn named(text: &str) -> Result<(String, Value), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+        }
+        _ => Err("it must be NAME=VALUE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use archon_pool_plugin::params::RawOptions;
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Probe {
+        #[command(flatten)]
+        options: OptionFlags,
+    }
+
+    fn options(flags: &[&str]) -> Result<Value, Fault> {
+        let words = std::iter::once("probe").chain(flags.iter().copied());
+        Probe::try_parse_from(words).expect("the flags parse").options.to_json().map(Value::Object)
+    }
+
+    #[test]
+    fn nothing_given_leaves_every_default_to_the_plugin() {
+        assert_eq!(options(&[]).expect("valid"), json!({}));
+    }
+
+    #[test]
+    fn every_option_of_the_contract_has_a_flag_that_reaches_it() {
+        let Ok(Value::Object(contract)) = serde_json::to_value(RawOptions::default()) else {
+            panic!("options are an object");
+        };
+        for name in contract.keys().filter(|name| !["dryRun", "include", "exclude"].contains(&name.as_str())) {
+            let flag = name.chars().fold(String::from("--"), |mut flag, letter| {
+                if letter.is_ascii_uppercase() {
+                    flag.push('-');
+                }
+                flag.push(letter.to_ascii_lowercase());
+                flag
+            });
+            let value = if name == "allowAutoScaling" { "false" } else { "7" };
+            let given = options(&[&flag, value]).expect("valid");
+            assert_eq!(given[name].to_string(), value, "{flag}");
+            assert_eq!(given.as_object().map(Map::len), Some(1), "{flag}");
+        }
+    }
+
+    #[test]
+    fn filters_are_grouped_by_kind() {
+        let given = options(&[
+            "--include-role=app",
+            "--include-role=web",
+            "--exclude-application=psql*",
+            "--exclude-network=10.0.0.0/8",
+        ]);
+        assert_eq!(
+            given.expect("valid"),
+            json!({
+                "include": {"roles": ["app", "web"]},
+                "exclude": {"applications": ["psql*"], "networks": ["10.0.0.0/8"]},
+            })
+        );
+    }
+
+    #[test]
+    fn an_option_by_name_is_json_or_text_and_given_once() {
+        let given = options(&["--option=minSize=3", "--option=note=a=b", "--option=flag=true"]).expect("valid");
+        assert_eq!(given, json!({"minSize": 3, "note": "a=b", "flag": true}));
+        let twice = options(&["--min-size=3", "--option=minSize=4"]).expect_err("refused");
+        assert_eq!(twice.message, "--option minSize: this option is given twice");
+        assert!(Probe::try_parse_from(["probe", "--option", "minSize"]).is_err());
+    }
+
+    #[test]
+    fn acting_is_asked_for_with_apply_alone() {
+        let fault = options(&["--option=dryRun=false"]).expect_err("refused");
+        assert_eq!(fault.kind, "invalid-params");
+    }
+}

@@ -1,0 +1,113 @@
+//! The input of a component: built from flags, or read from `--params`.
+
+use std::fs;
+use std::io::{self, Read as _};
+
+use archon_pool::Fault;
+use archon_pool_plugin::params::Action;
+use serde_json::{Map, Value, json};
+
+/// A SkillInput. Actions that could change something are plans unless `apply` says otherwise.
+pub(crate) fn skill_input(
+    action: Action,
+    credential: Option<&str>,
+    mut options: Map<String, Value>,
+    carry: Option<&Value>,
+    apply: bool,
+) -> Value {
+    if matches!(action, Action::AutoScale | Action::KillIdle) {
+        options.insert("dryRun".into(), (!apply).into());
+    }
+    let mut input = json!({ "action": action.name(), "options": options });
+    if let Some(credential) = credential {
+        input["credential"] = credential.into();
+    }
+    if let Some(carry) = carry {
+        input["carry"] = carry.clone();
+    }
+    input
+}
+
+/// Reads `--params`: JSON itself, `@FILE`, or `-` for stdin.
+pub(crate) fn read(params: &str) -> Result<Value, Fault> {
+    let (from, text) = match params {
+        "-" => {
+            let mut text = String::new();
+            ("stdin", io::stdin().read_to_string(&mut text).map(|_| text))
+        }
+        file if file.starts_with('@') => (&file[1..], fs::read_to_string(&file[1..])),
+        text => ("--params", Ok(text.to_owned())),
+    };
+    let text = text.map_err(|error| Fault::invalid(format!("--params {params}: {error}")))?;
+    // The position alone: the text may hold a secret, and a message must not echo it.
+    serde_json::from_str(&text).map_err(|error| {
+        Fault::invalid(format!("{from} is not JSON: line {}, column {}", error.line(), error.column()))
+    })
+}
+
+/// A caller's SkillInput with the credential of the command line and, without `--apply`, as a plan.
+/// What is no object is passed on as it is: the component refuses it in its own words.
+pub(crate) fn guarded(mut input: Value, credential: Option<&str>, apply: bool) -> Result<Value, Fault> {
+    let Value::Object(fields) = &mut input else { return Ok(input) };
+    if let Some(credential) = credential
+        && fields.insert("credential".into(), credential.into()).is_some()
+    {
+        return Err(Fault::invalid("--credential: --params name a credential too"));
+    }
+    if !apply && let Value::Object(options) = fields.entry("options").or_insert_with(|| json!({})) {
+        if options.get("dryRun") == Some(&Value::Bool(false)) {
+            return Err(Fault::invalid("--params ask for dryRun: false, which needs --apply"));
+        }
+        options.insert("dryRun".into(), true.into());
+    }
+    Ok(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_that_change_something_are_plans_unless_applied() {
+        let dry_run = |action, apply| skill_input(action, None, Map::new(), None, apply)["options"]["dryRun"].clone();
+        assert_eq!(dry_run(Action::KillIdle, false), json!(true));
+        assert_eq!(dry_run(Action::AutoScale, false), json!(true));
+        assert_eq!(dry_run(Action::KillIdle, true), json!(false));
+        assert_eq!(dry_run(Action::Monitor, false), Value::Null);
+    }
+
+    #[test]
+    fn what_was_not_given_is_not_sent() {
+        let input = skill_input(Action::Monitor, None, Map::new(), None, false);
+        assert_eq!(input, json!({"action": "monitor", "options": {}}));
+        let input = skill_input(Action::Monitor, Some("main"), Map::new(), Some(&json!({"v": 1})), false);
+        assert_eq!(input, json!({"action": "monitor", "options": {}, "credential": "main", "carry": {"v": 1}}));
+    }
+
+    #[test]
+    fn params_of_a_caller_are_a_plan_unless_applied() {
+        let kill = json!({"action": "kill-idle"});
+        assert_eq!(guarded(kill.clone(), None, false).expect("valid")["options"], json!({"dryRun": true}));
+        assert_eq!(guarded(kill.clone(), None, true).expect("valid"), kill);
+        let act = json!({"action": "kill-idle", "options": {"dryRun": false}});
+        assert_eq!(guarded(act.clone(), None, false).expect_err("refused").kind, "invalid-params");
+        assert_eq!(guarded(act.clone(), None, true).expect("valid"), act);
+        let plan = json!({"options": {"dryRun": true}});
+        assert_eq!(guarded(plan.clone(), None, true).expect("valid"), plan);
+    }
+
+    #[test]
+    fn the_credential_is_named_once() {
+        assert_eq!(guarded(json!({}), Some("main"), true).expect("valid"), json!({"credential": "main"}));
+        assert!(guarded(json!({"credential": "other"}), Some("main"), true).is_err());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_without_being_echoed() {
+        let fault = read(r#"{"supabaseKey":"hunter2""#).expect_err("refused");
+        assert_eq!(fault.message, "--params is not JSON: line 1, column 24");
+        assert!(read("@/nonexistent.json").expect_err("refused").message.starts_with("--params @/nonexistent.json: "));
+        assert_eq!(read("[1]").expect("JSON"), json!([1]));
+        assert_eq!(guarded(json!([1]), None, false).expect("passed on"), json!([1]));
+    }
+}

@@ -1,0 +1,47 @@
+//! Reports for readers: one file a section, each a function from the report to lines on a [`page`].
+//!
+//! Every page is made with colours; [`super::terminal`] takes them off where they are not wanted.
+//! Numbers and verdicts are shown as they came: nothing is computed here that is not in the JSON.
+
+mod actions;
+mod fault;
+mod findings;
+mod health;
+mod leaks;
+mod overview;
+mod page;
+mod scaling;
+mod table;
+mod text;
+mod watch_line;
+
+use archon_pool_plugin::params::Action;
+use archon_pool_plugin::report::Report;
+
+pub(crate) use self::fault::fault;
+pub(crate) use self::watch_line::{watch_fault, watch_line};
+
+use self::page::Page;
+
+/// The page of a report: the sections that belong to the action, then what everybody needs to know.
+pub(crate) fn report(report: &Report, action: Action, width: usize) -> String {
+    let mut page = Page::new(width);
+    overview::headline(&mut page, report);
+    if let Action::Monitor | Action::FullAnalysis = action {
+        overview::overview(&mut page, report);
+    }
+    if let Action::DetectLeaks | Action::FullAnalysis = action {
+        leaks::leaks(&mut page, &report.leak_detection);
+    }
+    if let Action::HealthCheck | Action::FullAnalysis = action {
+        health::health(&mut page, &report.health_summary);
+    }
+    if let Action::AutoScale | Action::FullAnalysis = action {
+        scaling::scaling(&mut page, &report.scaling);
+    }
+    actions::actions(&mut page, &report.actions);
+    findings::findings(&mut page, &report.findings, &report.coverage);
+    findings::notes(&mut page, &report.notes);
+    findings::coverage(&mut page, &report.coverage);
+    page.finish()
+}

@@ -1,0 +1,111 @@
+//! Which sessions are probably leaked.
+
+use archon_pool_plugin::report::{ConnectionMetric, Group, LeakDetection};
+
+use super::page::{BAD, DIM, GOOD, INDENT, Page};
+use super::table::{Table, number, text, word};
+use super::text::{client, count, duration, named, state};
+
+const MOST_SUSPECTS: usize = 20;
+const MOST_EXCLUDED: usize = 5;
+const MOST_GROUPS: usize = 10;
+
+/// The section.
+pub(super) fn leaks(page: &mut Page, leaks: &LeakDetection) {
+    page.title("Leaks");
+    let (mark, style) = if leaks.detected { ("✖", BAD) } else { ("✔", GOOD) };
+    let verdict = format!(
+        "{}, highest confidence {} %: {}",
+        count(leaks.suspected_connections.len().max(leaks.total_suspected as usize), "suspect"),
+        leaks.confidence,
+        leaks.recommendation
+    );
+    if !leaks.coverage.complete && !leaks.detected {
+        // Not having looked everywhere is no clean bill.
+        page.paragraph(&verdict);
+    } else {
+        page.item(INDENT, mark, style, &verdict);
+    }
+    suspects(page, &leaks.suspected_connections);
+    excluded(page, &leaks.excluded_connections);
+    groups(page, &leaks.groups);
+}
+
+fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
+    if suspects.is_empty() {
+        return;
+    }
+    let mut table = Table::new([
+        number("pid"),
+        text("application"),
+        text("role"),
+        text("client"),
+        word("state"),
+        number("idle"),
+        number("sure"),
+        text("because"),
+    ]);
+    for suspect in suspects {
+        table.row([
+            suspect.pid.to_string(),
+            named(&suspect.application),
+            suspect.role.clone(),
+            client(suspect.client.as_deref()),
+            state(&suspect.state),
+            duration(suspect.idle_time),
+            format!("{} %", suspect.confidence),
+            suspect.evidence.first().map_or_else(String::new, |evidence| evidence.explanation.clone()),
+        ]);
+    }
+    page.blank();
+    page.table(table, MOST_SUSPECTS);
+}
+
+/// Sessions that were let off, and why: who knows better can say so.
+fn excluded(page: &mut Page, excluded: &[ConnectionMetric]) {
+    if excluded.is_empty() {
+        return;
+    }
+    page.blank();
+    page.paragraph(&format!("{} would be suspected too, but not judged:", count(excluded.len(), "session")));
+    for session in excluded.iter().take(MOST_EXCLUDED) {
+        let (pid, application) = (session.pid, named(&session.application));
+        page.item(INDENT, "·", DIM, &format!("pid {pid}, {application}: {}", session.exclusions.join("; ")));
+    }
+    page.more(excluded.len().saturating_sub(MOST_EXCLUDED));
+}
+
+fn groups(page: &mut Page, groups: &[Group]) {
+    if groups.is_empty() {
+        return;
+    }
+    page.blank();
+    page.paragraph("Groups of sessions with the same application, role and client:");
+    let mut table = Table::new([
+        text("application"),
+        text("role"),
+        text("client"),
+        number("sessions"),
+        number("idle"),
+        number("suspects"),
+        number("idle for"),
+        number("usually"),
+        number("growth"),
+    ]);
+    for group in groups {
+        table.row([
+            named(&group.application),
+            group.role.clone(),
+            client(group.client.as_deref()),
+            group.sessions.to_string(),
+            group.idle.to_string(),
+            group.suspected.to_string(),
+            group.median_idle.map_or_else(String::new, duration),
+            group.usual_idle.map_or_else(String::new, duration),
+            group
+                .growth
+                .map_or_else(String::new, |growth| if growth == 0 { "0".into() } else { format!("{growth:+}") }),
+        ]);
+    }
+    page.table(table, MOST_GROUPS);
+}

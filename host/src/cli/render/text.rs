@@ -1,0 +1,124 @@
+//! Numbers, durations and lines for readers.
+
+use unicode_width::UnicodeWidthStr as _;
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Milliseconds in the two largest units that matter: `850 ms`, `12.3 s`, `5 min 20 s`, `3 d 4 h`.
+pub(super) fn duration(ms: u64) -> String {
+    let two = |large: u64, name: &str, small: u64, small_name: &str| match ms % large / small {
+        0 => format!("{} {name}", ms / large),
+        rest => format!("{} {name} {rest} {small_name}", ms / large),
+    };
+    match ms {
+        0..SECOND => format!("{ms} ms"),
+        SECOND..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100).replace(".0 s", " s"),
+        MINUTE..HOUR => two(MINUTE, "min", SECOND, "s"),
+        HOUR..DAY => two(HOUR, "h", MINUTE, "min"),
+        _ => two(DAY, "d", HOUR, "h"),
+    }
+}
+
+/// Measured milliseconds: fractions matter below ten.
+pub(super) fn measured(ms: f64) -> String {
+    match ms {
+        ..10.0 => format!("{} ms", trimmed(ms, 2)),
+        10.0..1_000.0 => format!("{} ms", trimmed(ms, 1)),
+        // Saturating, and no time of a pool comes near.
+        _ => duration(ms as u64),
+    }
+}
+
+/// A rate or a percentage: one decimal, and none when it says nothing.
+pub(super) fn decimal(number: f64) -> String {
+    let places = if number != 0.0 && number.abs() < 0.1 { 2 } else { 1 };
+    trimmed(number, places)
+}
+
+fn trimmed(number: f64, places: usize) -> String {
+    let text = format!("{number:.places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `1 session`, `2 sessions`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// What stands for a name that was not set.
+pub(super) fn named(name: &str) -> String {
+    if name.is_empty() { "(none)".to_owned() } else { name.to_owned() }
+}
+
+/// Where a session comes from; a local socket has no address.
+pub(super) fn client(address: Option<&str>) -> String {
+    address.unwrap_or("local").to_owned()
+}
+
+/// The long states in words that fit a column.
+pub(super) fn state(state: &str) -> String {
+    match state {
+        "idle in transaction" => "idle in tx",
+        "idle in transaction (aborted)" => "aborted tx",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// Words on lines of at most `width` columns. A word that is longer keeps a line for itself: what it
+/// names is worth more than the margin.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let needed = word.width();
+        if used > 0 && used + 1 + needed > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += needed;
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_for_people() {
+        let shown =
+            [0, 850, 1_000, 12_345, 60_000, 320_000, 3_600_000, 3_900_000, 86_400_000, 273_600_000].map(duration);
+        assert_eq!(
+            shown,
+            ["0 ms", "850 ms", "1 s", "12.3 s", "1 min", "5 min 20 s", "1 h", "1 h 5 min", "1 d", "3 d 4 h"]
+        );
+    }
+
+    #[test]
+    fn measurements_keep_the_digits_that_matter() {
+        assert_eq!(
+            [0.0, 0.421, 9.996, 12.34, 999.94, 15_000.0].map(measured),
+            ["0 ms", "0.42 ms", "10 ms", "12.3 ms", "999.9 ms", "15 s"]
+        );
+        assert_eq!([0.0, 0.04, 4.76, 100.0, 140.0].map(decimal), ["0", "0.04", "4.8", "100", "140"]);
+    }
+
+    #[test]
+    fn lines_are_wrapped_at_words() {
+        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrap("incomprehensibilities are long", 10), ["incomprehensibilities", "are long"]);
+        assert_eq!(wrap("日本 語", 4), ["日本", "語"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+}

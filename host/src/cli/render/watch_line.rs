@@ -1,0 +1,71 @@
+//! One round of a watch in one line: the same words in the same order, to be compared by eye.
+
+use std::time::Duration;
+
+use archon_pool::Fault;
+use archon_pool_plugin::report::{Finding, Report};
+
+use super::super::clean;
+use super::findings::severity;
+use super::page::{BAD, DIM, GOOD};
+use super::text::{count, decimal, measured};
+
+/// A round that answered.
+pub(crate) fn watch_line(report: &Report) -> String {
+    let connections = &report.pool_stats.connections;
+    let capacity = &connections.capacity;
+    let mut parts = vec![
+        format!("{DIM}{}{DIM:#}", time_of_day(&report.timestamp)),
+        format!("{}/{} slots", capacity.used, capacity.usable),
+        format!("{} active", connections.active),
+        format!("{} idle", connections.idle),
+        format!("{} idle in tx", connections.idle_in_transaction + connections.aborted),
+        format!("{} waiting", connections.waiting),
+        format!("{} broken", connections.broken),
+    ];
+    if let Some(rate) = report.pool_stats.throughput.requests_per_second {
+        parts.push(format!("{} tx/s", decimal(rate)));
+    }
+    if let Some(time) = report.pool_stats.timing.avg_connection_time {
+        parts.push(format!("connect {}", measured(time)));
+    }
+    if report.leak_detection.total_suspected > 0 {
+        parts.push(count(report.leak_detection.total_suspected as usize, "suspect"));
+    }
+    if !report.coverage.complete {
+        parts.push(format!("{} hidden", report.coverage.hidden));
+    }
+    parts.push(verdict(report));
+    parts.join("  ")
+}
+
+/// A round that did not, and when the next one comes.
+pub(crate) fn watch_fault(time: &str, fault: &Fault, next: Duration) -> String {
+    format!(
+        "{DIM}{time}{DIM:#}  {BAD}error{BAD:#}: {} ({}); next try in {} s",
+        clean::line(&fault.message),
+        clean::line(&fault.kind),
+        next.as_secs()
+    )
+}
+
+/// The worst finding by name, and how many more there are.
+fn verdict(report: &Report) -> String {
+    let is_serious = |finding: &&Finding| matches!(finding.severity.as_str(), "critical" | "warning");
+    let mut serious = report.findings.iter().filter(is_serious);
+    let Some(worst) = serious.next() else {
+        // Not having seen everything is no clean bill.
+        return if report.coverage.complete { format!("{GOOD}✔{GOOD:#} healthy") } else { "nothing found".into() };
+    };
+    let (mark, style) = severity(&worst.severity);
+    let more = match serious.count() {
+        0 => String::new(),
+        more => format!(" +{more}"),
+    };
+    format!("{style}{mark}{style:#} {}{more}", worst.id)
+}
+
+/// `07:03:22` of an ISO 8601 time; anything else as it is.
+fn time_of_day(timestamp: &str) -> &str {
+    timestamp.split_once('T').and_then(|(_, time)| time.get(..8)).unwrap_or(timestamp)
+}

@@ -1,0 +1,154 @@
+//! One command, once.
+
+use std::path::Path;
+
+use archon_pool::Fault;
+use archon_pool::components::{self, World};
+use archon_pool::policy::Policy;
+use archon_pool_plugin::params::Action;
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::args::{Acting, Args, Collecting, Command, Global, Memory, Reading, Running};
+use super::carry::Carry;
+use super::exit::Exit;
+use super::link::{Component, Link};
+use super::options::OptionFlags;
+use super::params;
+use super::progress::Progress;
+use super::render;
+use super::terminal::Terminal;
+use super::trouble::Trouble;
+use super::watch;
+
+/// Runs the command.
+pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let global = &args.global;
+    match &args.command {
+        Command::Monitor(flags) => read(global, Action::Monitor, flags, terminal).await,
+        Command::DetectLeaks(flags) => read(global, Action::DetectLeaks, flags, terminal).await,
+        Command::HealthCheck(flags) => read(global, Action::HealthCheck, flags, terminal).await,
+        Command::FullAnalysis(flags) => read(global, Action::FullAnalysis, flags, terminal).await,
+        Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
+        Command::KillIdle(flags) => act(global, Action::KillIdle, flags, terminal).await,
+        Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
+        Command::Run(flags) => any(global, flags, terminal).await,
+        Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
+        Command::Components(flags) => write_components(&flags.directory, terminal),
+    }
+}
+
+/// The smallest set of powers that an action can do its work with.
+pub(crate) fn world(action: Action) -> World {
+    match action {
+        Action::AutoScale | Action::KillIdle => World::Manager,
+        Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => World::Observer,
+    }
+}
+
+/// What the host allows: acting only with `--apply`, and the caller's cap on ended sessions, which
+/// the host enforces without believing the component.
+pub(crate) fn policy(options: &Map<String, Value>, apply: bool) -> Policy {
+    let mut policy = Policy { apply, ..Policy::default() };
+    // A value that is no percentage is refused by the plugin, in the contract's words.
+    let cap = options.get("maxKillPercentage").and_then(Value::as_u64).and_then(|cap| u32::try_from(cap).ok());
+    if let Some(cap) = cap.filter(|cap| *cap <= 100) {
+        policy.max_kill_percentage = cap;
+    }
+    policy
+}
+
+async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    once(global, action, &flags.memory, &flags.options, false, terminal).await
+}
+
+async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    once(global, action, &flags.memory, &flags.options, flags.apply, terminal).await
+}
+
+async fn once(
+    global: &Global,
+    action: Action,
+    memory: &Memory,
+    options: &OptionFlags,
+    apply: bool,
+    terminal: &mut Terminal,
+) -> Result<Exit, Trouble> {
+    let options = options.to_json()?;
+    let mut carry = Carry::load(memory.carry.as_deref())?;
+    let progress = Progress::start(terminal, action.name());
+    let link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, apply))?;
+    let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), apply);
+    let answer = link.ask(input).await?;
+    drop(progress);
+    // Remembered before it is shown: a reader that goes away must not cost the memory.
+    carry.keep(answer.carry(), terminal);
+    show(&answer, Some(action), terminal)
+}
+
+async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let options = flags.options.to_json()?;
+    let progress = Progress::start(terminal, "snapshot");
+    let link = Link::open(global, Component::BuiltIn(World::Observer), policy(&options, false))?;
+    let input = params::skill_input(Action::FullAnalysis, global.credential.as_deref(), options, None, false);
+    let snapshot = link.collect(input).await?;
+    drop(progress);
+    terminal.json(&snapshot)?;
+    Ok(Exit::Healthy)
+}
+
+async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    if global.plugin.is_some() {
+        return Err(Fault::invalid("--plugin: run takes the component as its argument").into());
+    }
+    let input = params::read(&flags.params)?;
+    let progress = Progress::start(terminal, "run");
+    let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
+    let link = Link::open(global, Component::File(&flags.file), policy(&options, flags.apply))?;
+    let input = match link.world() {
+        // It has no powers to guard, and its input no place for a credential.
+        World::Analyser => input,
+        World::Observer | World::Manager => params::guarded(input, global.credential.as_deref(), flags.apply)?,
+    };
+    let answer = link.ask(input).await?;
+    drop(progress);
+    show(&answer, None, terminal)
+}
+
+async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let progress = Progress::start(terminal, "describe");
+    let component = file.map_or(Component::BuiltIn(World::Manager), Component::File);
+    let link = Link::open(global, component, policy(&Map::new(), false))?;
+    let description = link.describe().await?;
+    drop(progress);
+    terminal.remark(&format!("world {}, sha256 {}", link.world().name(), link.digest()));
+    terminal.json(&description)?;
+    Ok(Exit::Healthy)
+}
+
+fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let paths = components::write_all(directory).map_err(|error| {
+        Fault::new(
+            "file-not-written",
+            format!("the components could not be written to {}: {error}", directory.display()),
+        )
+    })?;
+    for path in paths {
+        terminal.data(&path.display().to_string())?;
+    }
+    Ok(Exit::Healthy)
+}
+
+/// Prints an answer: as it came with `--json`, as a page otherwise.
+fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    match answer.report() {
+        Some(report) if !terminal.wants_json() => {
+            let action = action.or_else(|| Action::parse(&report.action).ok()).unwrap_or(Action::FullAnalysis);
+            let page = render::report(report, action, terminal.width());
+            terminal.data(&page)?;
+        }
+        _ => terminal.json(answer.value())?,
+    }
+    Ok(answer.exit())
+}

@@ -1,0 +1,344 @@
+//! Reports as the plugin writes them, for the golden tests.
+
+use archon_pool_plugin::report::{
+    Action, Capacity, Check, ConnectionMetric, Connections, Coverage, Demand, Evidence, Finding, Fix, Group, Headroom,
+    HealthSummary, LeakDetection, PoolStats, Probe, Report, Scaling, Tally, Target, Throughput, Timing,
+};
+
+const NOW: &str = "2026-11-23T07:03:22.481Z";
+
+/// A server in trouble: an application that forgets connections, one that sits idle in a
+/// transaction, one that it blocks.
+pub(crate) fn full() -> Report {
+    Report {
+        action: "full-analysis".into(),
+        pool_stats: PoolStats {
+            connections: Connections {
+                total: 84,
+                active: 12,
+                idle: 66,
+                waiting: 3,
+                broken: 1,
+                idle_in_transaction: 5,
+                aborted: 1,
+                starting: 0,
+                unknown: 0,
+                by_application: tallies(&[("order-service", 41), ("web", 25), ("", 9), ("reporting", 6), ("cron", 2), ("psql", 1)]),
+                by_role: tallies(&[("app_user", 66), ("reporter", 15), ("postgres", 3)]),
+                by_database: tallies(&[("shop", 84)]),
+                capacity: Capacity { max: 100, reserved: 3, usable: 97, used: 91 },
+            },
+            throughput: Throughput {
+                requests_per_second: Some(140.25),
+                connections_created_per_second: Some(0.4),
+                connections_closed_per_second: Some(0.03),
+                abandoned_per_second: Some(0.0),
+                window_ms: Some(10_000),
+            },
+            timing: Timing {
+                avg_connection_time: Some(12.34),
+                avg_query_time: None,
+                max_wait_time: Some(15_320.0),
+            },
+        },
+        scaling: Scaling {
+            min_size: 5,
+            max_size: 100,
+            current_size: 84,
+            target_size: 72,
+            growth_rate: 20,
+            shrink_rate: 15,
+            controller: "advice".into(),
+            reason: "peak demand of 18 sessions plus reserve needs 24; one step shrinks by at most 15 %".into(),
+            demand: Demand {
+                active: 12,
+                waiting: 3,
+                idle_in_transaction: 5,
+                mean_concurrency: Some(9.64),
+                peak: 18.0,
+                samples: 7,
+            },
+            headroom: Headroom { usable: 97, others: 7, available: 90 },
+        },
+        leak_detection: LeakDetection {
+            detected: true,
+            suspected_connections: vec![
+                suspect(4711, "order-service", "app_user", Some("10.0.3.17"), "idle", 1_934_000, 97),
+                suspect(4790, "order-service", "app_user", Some("10.0.3.17"), "idle", 1_201_500, 94),
+                suspect(5102, "reporting", "reporter", None, "idle in transaction", 742_300, 91),
+                suspect(5140, "", "reporter", Some("2001:db8::7"), "idle in transaction (aborted)", 95_000, 83),
+            ],
+            excluded_connections: vec![ConnectionMetric {
+                exclusions: vec!["it listens for notifications (LISTEN)".into()],
+                ..suspect(4420, "worker", "app_user", Some("10.0.3.21"), "idle", 1_800_000, 88)
+            }],
+            total_suspected: 4,
+            confidence: 97,
+            recommendation: "order-service as app_user from 10.0.3.17 opens connections and does not return them".into(),
+            groups: vec![
+                group("order-service", "app_user", Some("10.0.3.17"), [41, 39, 2], Some(2_100), Some(17)),
+                group("web", "app_user", Some("10.0.3.20"), [25, 18, 0], Some(850), Some(0)),
+                group("reporting", "reporter", None, [6, 1, 1], None, None),
+            ],
+            coverage: complete(),
+        },
+        health_summary: HealthSummary {
+            total_checked: 89,
+            healthy: 83,
+            unhealthy: 6,
+            avg_latency: Some(0.421),
+            failure_rate: 6.741,
+            probes: vec![
+                probe(11.2),
+                probe(12.5),
+                probe(13.3),
+                probe(12.4),
+                Probe {
+                    connect_ms: None,
+                    round_trip_ms: None,
+                    error: Some("no connection slot is left".into()),
+                    sqlstate: Some("53300".into()),
+                },
+            ],
+            checks: vec![
+                check(5140, "", "broken", "an aborted transaction has been silent for 95 s"),
+                check(5102, "reporting", "unhealthy", "idle in a transaction for 742 s and blocks pid 5230"),
+                check(4711, "order-service", "unhealthy", "idle for 1934 s; usual for its group is 2 s"),
+                check(4800, "web", "healthy", "in use 850 ms ago"),
+            ],
+        },
+        actions: Vec::new(),
+        recommendations: Vec::new(),
+        findings: vec![
+            Finding {
+                id: "slots-exhausted".into(),
+                severity: "critical".into(),
+                text: "91 of 97 usable connections are taken: new sessions will soon be refused (SQLSTATE 53300). \
+                       41 of them belong to order-service, which uses 2."
+                    .into(),
+                evidence: vec!["91 of 97 slots in use (93.8 %)".into(), "order-service grew by 17 sessions in 10 s".into()],
+                fix: Some(Fix {
+                    summary: "cap what one role can take until the leak is mended".into(),
+                    sql: Some("ALTER ROLE \"app_user\" CONNECTION LIMIT 60;".into()),
+                    by: "administrator".into(),
+                }),
+            },
+            Finding {
+                id: "idle-in-transaction".into(),
+                severity: "warning".into(),
+                text: "pid 5102 (reporting) has been idle in a transaction for 12 min and blocks 3 sessions.".into(),
+                evidence: vec!["holds RowExclusiveLock on shop.orders".into()],
+                fix: Some(Fix {
+                    summary: "end such sessions by themselves".into(),
+                    sql: Some(
+                        "ALTER ROLE \"reporter\"\n  SET idle_in_transaction_session_timeout = '60s';\n-- new sessions only".into(),
+                    ),
+                    by: "you".into(),
+                }),
+            },
+            Finding {
+                id: "no-keepalives".into(),
+                severity: "info".into(),
+                text: "tcp_keepalives_idle is the system's two hours: a client that vanished keeps its slot that long.".into(),
+                evidence: Vec::new(),
+                fix: Some(Fix { summary: "return connections in a finally block".into(), sql: None, by: "application".into() }),
+            },
+        ],
+        coverage: complete(),
+        notes: vec![
+            "avgQueryTime: pg_stat_statements is not installed in this database; CREATE EXTENSION pg_stat_statements makes it measurable".into(),
+        ],
+        timestamp: NOW.into(),
+        analysis_duration: 1_212,
+        carry: r#"{"version":1}"#.into(),
+    }
+}
+
+/// A server in order.
+pub(crate) fn healthy() -> Report {
+    let mut report = full();
+    report.action = "monitor".into();
+    report.pool_stats.connections = Connections {
+        total: 14,
+        active: 2,
+        idle: 12,
+        waiting: 0,
+        broken: 0,
+        idle_in_transaction: 0,
+        aborted: 0,
+        starting: 0,
+        unknown: 0,
+        by_application: tallies(&[("web", 14)]),
+        by_role: tallies(&[("app_user", 14)]),
+        by_database: tallies(&[("shop", 14)]),
+        capacity: Capacity { max: 100, reserved: 3, usable: 97, used: 15 },
+    };
+    report.pool_stats.throughput = Throughput {
+        requests_per_second: None,
+        connections_created_per_second: None,
+        connections_closed_per_second: None,
+        abandoned_per_second: None,
+        window_ms: None,
+    };
+    report.leak_detection = LeakDetection {
+        detected: false,
+        suspected_connections: Vec::new(),
+        excluded_connections: Vec::new(),
+        total_suspected: 0,
+        confidence: 4,
+        recommendation: "no session looks leaked".into(),
+        groups: Vec::new(),
+        coverage: complete(),
+    };
+    report.health_summary = HealthSummary {
+        total_checked: 18,
+        healthy: 18,
+        unhealthy: 0,
+        avg_latency: Some(0.4),
+        failure_rate: 0.0,
+        probes: vec![probe(11.2), probe(12.5)],
+        checks: vec![check(4800, "web", "healthy", "in use 850 ms ago")],
+    };
+    report.findings.clear();
+    report.notes = vec!["rates: sampleMs is 0 and there is no carry".into()];
+    report
+}
+
+/// What a role without `pg_monitor` gets.
+pub(crate) fn half_blind() -> Report {
+    let mut report = healthy();
+    let coverage = Coverage {
+        seen: 2,
+        hidden: 12,
+        percent: 14.2857,
+        complete: false,
+        reason: Some("role app_user sees its own sessions only; GRANT pg_monitor TO \"app_user\" shows all".into()),
+    };
+    report.leak_detection.recommendation = "no verdict: 12 sessions are hidden".into();
+    report.leak_detection.coverage = coverage.clone();
+    report.coverage = coverage;
+    report
+}
+
+/// A plan to end two sessions.
+pub(crate) fn kill_plan() -> Report {
+    let mut report = full();
+    report.action = "kill-idle".into();
+    report.actions = vec![Action {
+        kind: "kill-idle".into(),
+        executed: false,
+        connections_affected: 0,
+        reason: "2 of 8 candidates: maxKillPercentage 25 caps it".into(),
+        timestamp: NOW.into(),
+        dry_run: true,
+        targets: vec![
+            target(4711, "order-service", "idle", 1_934_000, "planned", None),
+            target(5102, "reporting", "idle in transaction", 742_300, "planned", None),
+        ],
+    }];
+    report
+}
+
+/// The same, carried out.
+pub(crate) fn kill_done() -> Report {
+    let mut report = kill_plan();
+    let action = &mut report.actions[0];
+    (action.executed, action.dry_run, action.connections_affected) = (true, false, 1);
+    action.targets = vec![
+        target(4711, "order-service", "idle", 1_934_000, "ended", None),
+        target(5102, "reporting", "idle in transaction", 742_300, "changed", Some("it has been active since")),
+    ];
+    report
+}
+
+fn complete() -> Coverage {
+    Coverage { seen: 84, hidden: 0, percent: 100.0, complete: true, reason: None }
+}
+
+fn tallies(counts: &[(&str, u32)]) -> Vec<Tally> {
+    counts.iter().map(|&(name, count)| Tally { name: name.into(), count }).collect()
+}
+
+fn suspect(
+    pid: i32,
+    application: &str,
+    role: &str,
+    client: Option<&str>,
+    state: &str,
+    idle_time: u64,
+    confidence: u32,
+) -> ConnectionMetric {
+    ConnectionMetric {
+        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
+        pid,
+        state: state.into(),
+        created_at: "2026-11-23T06:01:02.000Z".into(),
+        last_used: Some("2026-11-23T06:31:08.481Z".into()),
+        duration: 3_740_481,
+        idle_time,
+        role: role.into(),
+        database: "shop".into(),
+        application: application.into(),
+        client: client.map(Into::into),
+        wait_event: Some("Client/ClientRead".into()),
+        last_query: "SELECT * FROM orders WHERE id = $1".into(),
+        confidence,
+        evidence: vec![Evidence {
+            id: "idle-age".into(),
+            weight: 2.4,
+            value: format!("{idle_time} ms"),
+            explanation: "idle far longer than is usual in its group, and past the threshold".into(),
+        }],
+        exclusions: Vec::new(),
+    }
+}
+
+fn group(
+    application: &str,
+    role: &str,
+    client: Option<&str>,
+    [sessions, idle, suspected]: [u32; 3],
+    usual_idle: Option<u64>,
+    growth: Option<i32>,
+) -> Group {
+    Group {
+        role: role.into(),
+        application: application.into(),
+        client: client.map(Into::into),
+        sessions,
+        idle,
+        suspected,
+        median_idle: usual_idle.map(|usual| usual * 3),
+        usual_idle,
+        growth,
+    }
+}
+
+fn probe(connect_ms: f64) -> Probe {
+    Probe { connect_ms: Some(connect_ms), round_trip_ms: Some(0.42), error: None, sqlstate: None }
+}
+
+fn check(pid: i32, application: &str, verdict: &str, reason: &str) -> Check {
+    Check {
+        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
+        pid,
+        application: application.into(),
+        verdict: verdict.into(),
+        reason: reason.into(),
+    }
+}
+
+fn target(pid: i32, application: &str, state: &str, idle_time: u64, outcome: &str, detail: Option<&str>) -> Target {
+    Target {
+        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
+        pid,
+        role: "app_user".into(),
+        application: application.into(),
+        client: Some("10.0.3.17".into()),
+        state: state.into(),
+        idle_time,
+        reason: "idle past idleTimeoutMs and suspected with 97 %".into(),
+        outcome: outcome.into(),
+        detail: detail.map(Into::into),
+    }
+}

@@ -1,0 +1,205 @@
+//! An action again and again, one line a round.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use archon_pool_plugin::params::Action;
+use archon_pool_plugin::skill;
+use serde_json::{Map, Value};
+use tokio::time::MissedTickBehavior;
+
+use super::answer::Answer;
+use super::args::{Global, Watching};
+use super::carry::Carry;
+use super::exit::Exit;
+use super::link::{Component, Link};
+use super::params;
+use super::progress::Progress;
+use super::render;
+use super::run;
+use super::terminal::Terminal;
+use super::trouble::Trouble;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+/// `healthCheckInterval`'s default.
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Watches until `--count` rounds are over, Ctrl-C, the reader goes away, or a fault that repeating
+/// cannot mend. The exit status is that of the last round.
+pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let action = Action::parse(&flags.action)?;
+    let options = flags.options.to_json()?;
+    let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
+    let carry = Carry::load(flags.memory.carry.as_deref())?;
+    let link = {
+        let _progress = Progress::start(terminal, "watch");
+        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, false))?
+    };
+    if !terminal.wants_json() {
+        terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
+    }
+
+    let credential = global.credential.as_deref();
+    let mut watch = Watch { action, credential, options, carry, interval, last: Exit::Healthy };
+    let mut ticks = tokio::time::interval(interval);
+    // After a slow round the next one waits its turn: catching up would only add load.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupted = pin!(interrupted());
+    let mut rounds = 0;
+    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() {
+        let round = async {
+            ticks.tick().await;
+            let input =
+                params::skill_input(watch.action, watch.credential, watch.options.clone(), watch.carry.memory(), false);
+            link.ask(input).await
+        };
+        let answer = tokio::select! {
+            answer = round => answer,
+            () = &mut interrupted => return Ok(Exit::Healthy),
+        };
+        watch.round(answer, terminal)?;
+        rounds += 1;
+    }
+    Ok(watch.last)
+}
+
+/// What stays the same and what is remembered between rounds.
+struct Watch<'a> {
+    action: Action,
+    credential: Option<&'a str>,
+    options: Map<String, Value>,
+    carry: Carry,
+    interval: Duration,
+    last: Exit,
+}
+
+impl Watch<'_> {
+    /// Prints one round. A fault that may pass is a line of its own; any other ends the watch.
+    fn round(&mut self, answer: Result<Answer, Trouble>, terminal: &mut Terminal) -> Result<(), Trouble> {
+        match answer {
+            Ok(answer) => {
+                self.carry.keep(answer.carry(), terminal);
+                self.last = answer.exit();
+                match answer.report() {
+                    Some(report) if !terminal.wants_json() => terminal.data(&render::watch_line(report))?,
+                    _ => terminal.json_line(answer.value())?,
+                }
+                Ok(())
+            }
+            Err(Trouble::Fault { fault, answer }) if fault.retryable => {
+                self.last = Exit::Failed;
+                if terminal.wants_json() {
+                    let answer = answer.or_else(|| serde_json::to_value(skill::Output::failed(fault)).ok());
+                    answer.map_or(Ok(()), |answer| terminal.json_line(&answer))?;
+                } else {
+                    terminal.complain(&render::watch_fault(&now(), &fault, self.interval));
+                }
+                Ok(())
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// Fresh connections are repeated as rarely as the option says, everything else at our own pace.
+fn default_interval(action: Action, options: &Map<String, Value>) -> Duration {
+    if !action.probes() {
+        return INTERVAL;
+    }
+    options.get("healthCheckInterval").and_then(Value::as_u64).map_or(PROBE_INTERVAL, |ms| {
+        // An interval of nothing would spin before the plugin has refused it.
+        Duration::from_millis(ms.max(1_000))
+    })
+}
+
+/// When a round failed: by our own clock, since no server answered.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%H:%M:%S").to_string()
+}
+
+/// Ctrl-C, or the polite end that a service manager asks for.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use archon_pool::Fault;
+    use serde_json::json;
+
+    use super::super::sample;
+    use super::super::terminal::tests::captured;
+    use super::*;
+
+    fn watching() -> Watch<'static> {
+        Watch {
+            action: Action::Monitor,
+            credential: None,
+            options: Map::new(),
+            carry: Carry::load(None).expect("no memory"),
+            interval: INTERVAL,
+            last: Exit::Healthy,
+        }
+    }
+
+    fn lost() -> Fault {
+        Fault { retryable: true, ..Fault::new("connection-lost", "the server closed the connection") }
+    }
+
+    #[test]
+    fn a_fault_that_may_pass_is_a_line_and_the_watch_goes_on() {
+        let (mut terminal, stdout, stderr) = captured(false, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+        assert_eq!(watch.last, Exit::Failed);
+        let report = serde_json::to_value(sample::full()).expect("JSON");
+        watch.round(Answer::of_output(json!({"success": true, "data": report})), &mut terminal).expect("goes on");
+        assert_eq!(watch.last, Exit::Findings);
+        assert_eq!(watch.carry.memory(), Some(&report["carry"]));
+        assert_eq!(stdout.text().lines().count(), 1);
+        assert!(
+            stderr.text().ends_with("error: the server closed the connection (connection-lost); next try in 10 s\n")
+        );
+    }
+
+    #[test]
+    fn a_fault_that_stays_ends_the_watch() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        assert!(watching().round(Err(Fault::invalid("no").into()), &mut terminal).is_err());
+    }
+
+    #[test]
+    fn in_json_every_round_is_one_line_on_stdout() {
+        let (mut terminal, stdout, stderr) = captured(true, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+        watch
+            .round(Answer::of_output(json!({"success": true, "data": sample::full()})), &mut terminal)
+            .expect("goes on");
+        let rounds: Vec<Value> = stdout.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(rounds[0]["error"]["kind"], "connection-lost");
+        assert_eq!(rounds[1]["success"], true);
+        assert_eq!(stderr.text(), "");
+    }
+
+    #[test]
+    fn probes_are_repeated_as_rarely_as_the_option_says() {
+        let options = |ms: u64| Map::from_iter([("healthCheckInterval".to_owned(), ms.into())]);
+        assert_eq!(default_interval(Action::Monitor, &options(5_000)), INTERVAL);
+        assert_eq!(default_interval(Action::HealthCheck, &options(5_000)), Duration::from_secs(5));
+        assert_eq!(default_interval(Action::HealthCheck, &options(0)), Duration::from_secs(1));
+        assert_eq!(default_interval(Action::FullAnalysis, &Map::new()), PROBE_INTERVAL);
+    }
+}

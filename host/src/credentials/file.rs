@@ -1,0 +1,198 @@
+//! The credentials file: named entries in TOML, readable by its owner alone.
+//!
+//! ```toml
+//! [default]
+//! url = "postgres://operator:secret@db.example/shop?sslmode=verify-full"
+//! ca-file = "/etc/ssl/example-ca.pem"
+//!
+//! [reports]
+//! host = "db.example"
+//! user = "reports"
+//! password = "secret"
+//! dbname = "shop"
+//!
+//! [tenant]
+//! vault = { via = "default", secret = "tenant-database-url" }
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use archon_pool_plugin::fault::Fault;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+use crate::target::{self, Parts, Roots, Target, invalid};
+
+/// One entry of the file.
+pub(super) enum Entry {
+    /// A connection.
+    Target(Box<Target>),
+    /// A connection URL that Supabase Vault keeps, and the credential that opens the vault.
+    Vault { via: String, secret: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Raw {
+    #[serde(default, deserialize_with = "secret")]
+    url: Option<SecretString>,
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    password: Option<SecretString>,
+    dbname: Option<String>,
+    sslmode: Option<String>,
+    ca_file: Option<PathBuf>,
+    vault: Option<Vault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vault {
+    via: String,
+    secret: String,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(|text| text.map(Into::into))
+}
+
+const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, vault";
+
+/// Reads one entry. Neither a file that does not exist nor one without the entry is a fault.
+pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
+    let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&error)),
+    };
+    // Of the open file, so that it cannot be exchanged between the look and the reading.
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    check(&metadata, rustix::process::geteuid().as_raw()).map_err(|why| unreadable(&why))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    let text = SecretString::from(text);
+
+    let mut entries: BTreeMap<String, Raw> = toml::from_str(text.expose_secret()).map_err(|error| {
+        // The error itself quotes the line, which may hold a secret.
+        let line = error.span().map_or(1, |span| text.expose_secret()[..span.start].matches('\n').count() + 1);
+        unreadable(&format_args!("line {line} or its entry is not valid: an entry is [name] with some of {KEYS}"))
+    })?;
+    let Some(raw) = entries.remove(name) else { return Ok(None) };
+    let in_entry = |fault: Fault| unreadable(&format_args!("entry '{name}': {}", fault.message));
+    raw.entry().map(Some).map_err(in_entry)
+}
+
+/// Only root and we may have written it, and only the owner may read it.
+fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
+    if !metadata.is_file() {
+        return Err("it is no regular file".into());
+    }
+    if metadata.uid() != user && metadata.uid() != 0 {
+        return Err("it belongs to another user: change its owner".into());
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!("others may read it (mode {mode:04o}): run `chmod 600` on it"));
+    }
+    Ok(())
+}
+
+impl Raw {
+    fn entry(self) -> Result<Entry, Fault> {
+        let apart = self.host.is_some() || self.port.is_some() || self.user.is_some() || self.dbname.is_some();
+        if let Some(Vault { via, secret }) = self.vault {
+            if apart
+                || self.url.is_some()
+                || self.password.is_some()
+                || self.sslmode.is_some()
+                || self.ca_file.is_some()
+            {
+                return Err(invalid("vault stands alone: the vault's secret is the whole connection URL"));
+            }
+            return Ok(Entry::Vault { via, secret });
+        }
+        let mut parts = match &self.url {
+            Some(_) if apart => return Err(invalid("give either url or host, port, user and dbname")),
+            Some(url) => target::parts(url.expose_secret())?,
+            None => {
+                Parts { host: self.host, port: self.port, user: self.user, database: self.dbname, ..Parts::default() }
+            }
+        };
+        if let Some(password) = self.password {
+            parts.password = Some(password);
+        }
+        if let Some(mode) = self.sslmode {
+            parts.ssl_mode = Some(mode.parse()?);
+        }
+        if let Some(path) = self.ca_file {
+            parts.roots = Some(Roots::File(path));
+        }
+        Ok(Entry::Target(Box::new(parts.finish()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn with(text: &str, mode: u32, name: &str) -> Result<Option<Entry>, Fault> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        entry(file.path(), name)
+    }
+
+    fn target(text: &str) -> Target {
+        match with(text, 0o600, "a").unwrap() {
+            Some(Entry::Target(target)) => *target,
+            _ => panic!("no target"),
+        }
+    }
+
+    #[test]
+    fn both_ways_to_write_an_entry() {
+        let one = target("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
+        assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", target::SslMode::VerifyCa));
+        let two = target("[a]\nhost = 'h'\nport = 6543\nuser = 'u'\npassword = 'x'\ndbname = 'd'");
+        assert_eq!((two.to_string().as_str(), two.database.as_str()), ("h:6543", "d"));
+    }
+
+    #[test]
+    fn a_vault_entry_stands_alone() {
+        let vault = "[a]\nvault = { via = 'b', secret = 's' }";
+        assert!(matches!(with(vault, 0o600, "a").unwrap(), Some(Entry::Vault { .. })));
+        assert!(with(&format!("{vault}\nhost = 'h'"), 0o600, "a").is_err());
+    }
+
+    #[test]
+    fn others_must_not_read_it() {
+        for mode in [0o640, 0o604, 0o620, 0o666] {
+            let fault = with("[a]\nurl = 'postgres://u@h/d'", mode, "a").err().unwrap();
+            assert!(fault.message.contains("chmod 600"), "{fault}");
+        }
+        assert!(with("[a]\nurl = 'postgres://u@h/d'", 0o400, "a").is_ok());
+    }
+
+    #[test]
+    fn errors_show_the_line_and_no_secret() {
+        for text in ["[a]\nhost = 'h'\npassword = 123456789", "[a]\npassword = 'hunter2", "[a]\nhunter2 = 1"] {
+            let fault = with(text, 0o600, "a").err().unwrap();
+            assert!(fault.message.contains("line ") && !fault.message.contains("hunter2"), "{fault}");
+            assert!(!fault.message.contains("123456789"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_fault() {
+        assert!(entry(Path::new("/no/such/file"), "a").unwrap().is_none());
+        assert!(with("", 0o600, "a").unwrap().is_none());
+    }
+}

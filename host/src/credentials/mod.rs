@@ -1,0 +1,248 @@
+//! What opens a connection: named, opaque, and never shown.
+//!
+//! A component gets a handle; the secret stays here. Where a credential comes from, in this order:
+//! the request or `--url`, the credentials file (which may point into Supabase Vault), the
+//! environment.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use secrecy::SecretString;
+
+use self::environment::Environment;
+use self::file::Entry;
+use crate::limits::Limits;
+use crate::session::Presence;
+use crate::target::{Target, invalid};
+
+mod environment;
+mod file;
+mod supabase;
+mod vault;
+
+/// The entry of the credentials file that counts when no name is given.
+const DEFAULT: &str = "default";
+
+/// Where credentials are looked for. Without any source only requests can bring one.
+#[derive(Default, Clone)]
+pub struct Credentials {
+    url: Option<SecretString>,
+    file: Option<PathBuf>,
+    environment: Option<Environment>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("url", &self.url.is_some())
+            .field("file", &self.file)
+            .field("environment", &self.environment)
+            .finish()
+    }
+}
+
+impl Credentials {
+    /// No source at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a credentials file. It must be readable by its owner alone.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY`, as they are
+    /// now.
+    pub fn environment(mut self) -> Self {
+        self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
+        self
+    }
+
+    /// Adds a connection URL that goes before file and environment.
+    pub fn url(mut self, url: SecretString) -> Self {
+        self.url = Some(url);
+        self
+    }
+}
+
+/// The credentials that one call may use: the one that the request brought or named, or the default.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    sources: Arc<Credentials>,
+    request: Option<Target>,
+    name: Option<String>,
+}
+
+/// A credential that was found.
+pub struct Credential {
+    pub(crate) name: String,
+    pub(crate) target: Target,
+}
+
+impl Lent {
+    /// What a request brings: a URL, its key, or a name.
+    pub(crate) fn new(
+        sources: Arc<Credentials>,
+        url: Option<&SecretString>,
+        key: Option<&SecretString>,
+        name: Option<String>,
+    ) -> Result<Self, Fault> {
+        let request = match (url, key) {
+            (Some(_), _) if name.is_some() => {
+                return Err(Fault::invalid("supabaseUrl and credential both name a database: give one of them"));
+            }
+            (Some(url), key) => Some(supabase::target(url, key)?),
+            (None, Some(_)) => return Err(invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")),
+            (None, None) => None,
+        };
+        Ok(Self { sources, request, name })
+    }
+
+    /// Finds the credential of this call. A component that asks for another name gets none: the
+    /// operator lent it one database, not all of them.
+    pub(crate) async fn lookup(
+        &self,
+        name: Option<&str>,
+        limits: &Limits,
+        presence: &Presence,
+    ) -> Result<Credential, Fault> {
+        let asked = match (name, self.name.as_deref()) {
+            (Some(asked), Some(lent)) if asked == lent => Some(asked),
+            (Some(asked), _) => {
+                let message = format!("Supabase credentials not found: credential '{asked}' is not lent to this call");
+                return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
+            }
+            (None, lent) => lent,
+        };
+        let found = match asked {
+            Some(name) => self.named(name, limits, presence).await?,
+            None => self.default(limits, presence).await?,
+        };
+        found.ok_or_else(|| self.not_found(asked))
+    }
+
+    async fn default(&self, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
+        if let Some(target) = &self.request {
+            return Ok(Some(Credential { name: "request".into(), target: target.clone() }));
+        }
+        if let Some(url) = &self.sources.url {
+            return Ok(Some(Credential { name: "url".into(), target: supabase::target(url, None)? }));
+        }
+        match self.in_file(DEFAULT, limits, presence).await? {
+            Some(target) => Ok(Some(Credential { name: DEFAULT.into(), target })),
+            None => self.in_environment(),
+        }
+    }
+
+    async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
+        if name == "environment" {
+            return self.in_environment();
+        }
+        let target = self.in_file(name, limits, presence).await?;
+        Ok(target.map(|target| Credential { name: name.to_owned(), target }))
+    }
+
+    fn in_environment(&self) -> Result<Option<Credential>, Fault> {
+        let found = self.sources.environment.as_ref().and_then(Environment::target).transpose()?;
+        Ok(found.map(|target| Credential { name: "environment".into(), target }))
+    }
+
+    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Target>, Fault> {
+        let Some(path) = &self.sources.file else { return Ok(None) };
+        let (via, secret) = match file::entry(path, name)? {
+            None => return Ok(None),
+            Some(Entry::Target(target)) => return Ok(Some(*target)),
+            Some(Entry::Vault { via, secret }) => (via, secret),
+        };
+        let opener = match file::entry(path, &via)? {
+            Some(Entry::Target(target)) => *target,
+            Some(Entry::Vault { .. }) => {
+                return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
+            }
+            None => {
+                let message = format!(
+                    "Supabase credentials not found: {} has no entry '{via}', which opens the vault for '{name}'",
+                    path.display()
+                );
+                return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
+            }
+        };
+        vault::fetch(&opener, &secret, limits, presence).await.map(Some)
+    }
+
+    fn not_found(&self, name: Option<&str>) -> Fault {
+        let mut tried = Vec::new();
+        if name.is_none() {
+            tried.push("request (supabaseUrl, supabaseKey)".to_owned());
+        }
+        match &self.sources.file {
+            Some(path) if !path.exists() => tried.push(format!("credentials file {} (does not exist)", path.display())),
+            Some(path) => {
+                tried.push(format!("credentials file {} (no entry '{}')", path.display(), name.unwrap_or(DEFAULT)));
+            }
+            None => tried.push("credentials file (none configured)".to_owned()),
+        }
+        if name.is_none() || name == Some("environment") {
+            tried.push(match self.sources.environment {
+                Some(_) => format!("{} (none set)", environment::PLACES),
+                None => "environment (not consulted)".to_owned(),
+            });
+        }
+        let which = name.map(|name| format!(" under the name '{name}'")).unwrap_or_default();
+        let message = format!("Supabase credentials not found{which}; tried: {}", tried.join(", "));
+        Fault::new(kind::CREDENTIALS_NOT_FOUND, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lent(credentials: Credentials, name: Option<&str>) -> Lent {
+        Lent::new(Arc::new(credentials), None, None, name.map(Into::into)).unwrap()
+    }
+
+    async fn lookup(lent: &Lent, name: Option<&str>) -> Result<Credential, Fault> {
+        let (presence, _all_gone) = tokio::sync::mpsc::channel(1);
+        lent.lookup(name, &Limits::default(), &presence).await
+    }
+
+    #[tokio::test]
+    async fn every_place_that_was_tried_is_named() {
+        let mut credentials = Credentials::new().file("/no/such/credentials.toml");
+        credentials.environment = Some(Environment::default());
+        let fault = lookup(&lent(credentials, None), None).await.err().unwrap();
+        assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
+        assert!(fault.message.starts_with("Supabase credentials not found"), "{fault}");
+        for place in ["supabaseUrl", "/no/such/credentials.toml", "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
+            assert!(fault.message.contains(place), "{place}: {fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_request_goes_first() {
+        let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
+        assert_eq!(lookup(&lent, None).await.ok().unwrap().target.host, "requested");
+        let lent = Lent::new(sources, None, None, None).unwrap();
+        assert_eq!(lookup(&lent, None).await.ok().unwrap().target.host, "configured");
+    }
+
+    #[tokio::test]
+    async fn a_component_cannot_reach_for_another_credential() {
+        let fault = lookup(&lent(Credentials::new(), None), Some("production")).await.err().unwrap();
+        assert!(fault.message.contains("not lent"), "{fault}");
+        assert!(lookup(&lent(Credentials::new(), Some("test")), Some("production")).await.is_err());
+    }
+
+    #[test]
+    fn nothing_is_shown() {
+        let credentials = Credentials::new().url("postgres://u:hunter2@h/d".into());
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Connection URLs that Supabase Vault keeps.
+
+use archon_pool_plugin::fault::{Fault, kind};
+use secrecy::SecretString;
+use tokio_postgres::types::Type;
+
+use crate::limits::Limits;
+use crate::session::{Presence, Session};
+use crate::target::{Target, invalid};
+
+// Whether there is a vault that this role may read; the privilege cannot be asked of a view that
+// does not exist.
+const READABLE: &str = "select case when to_regclass('vault.decrypted_secrets') is null then null \
+     else has_schema_privilege('vault', 'USAGE') and has_table_privilege('vault.decrypted_secrets', 'SELECT') end";
+
+// The name is bound, so that it is in no statement log beside the secret's text.
+const SECRET: &str = "select decrypted_secret::text from vault.decrypted_secrets where name = $1";
+
+/// Fetches a secret with a session of its own and reads it as a connection URL.
+pub(super) async fn fetch(via: &Target, secret: &str, limits: &Limits, presence: &Presence) -> Result<Target, Fault> {
+    let session = Session::open(via, limits, presence).await?;
+    let readable = match one(&session, READABLE, None).await {
+        // The schema is closed even to the question.
+        Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Some(false),
+        row => row?.and_then(|row| row.try_get::<_, Option<bool>>(0).ok().flatten()),
+    };
+    match readable {
+        Some(true) => {}
+        Some(false) => {
+            let message = format!(
+                "role '{}' may not read vault.decrypted_secrets: grant it USAGE on schema vault and SELECT on the view",
+                session.user()
+            );
+            return Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, message));
+        }
+        None => return Err(invalid(format!("{via} has no Supabase Vault: install the extension supabase_vault"))),
+    }
+    let row = one(&session, SECRET, Some(&secret)).await?.ok_or_else(|| missing(secret, via))?;
+    let url: Option<String> = row.try_get(0).map_err(|_| missing(secret, via))?;
+    let url = SecretString::from(url.ok_or_else(|| missing(secret, via))?);
+    Target::parse(&url).map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
+}
+
+async fn one(session: &Session, sql: &str, name: Option<&&str>) -> Result<Option<tokio_postgres::Row>, Fault> {
+    let params = name.map(|name| (name as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT));
+    let answer = session.own(sql, [params.into_iter().collect()]).await.pop();
+    answer.map_or(Ok(None), |rows| rows.map(|mut rows| rows.pop()))
+}
+
+fn missing(secret: &str, via: &Target) -> Fault {
+    Fault::new(
+        kind::CREDENTIALS_NOT_FOUND,
+        format!("Supabase credentials not found: the vault at {via} has no secret '{secret}'"),
+    )
+}

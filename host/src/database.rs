@@ -1,0 +1,124 @@
+//! The imports `credentials` and `database`: questions to a server.
+
+use std::time::{Duration, Instant};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use futures_util::future::join_all;
+use wasmtime::component::Resource;
+
+use crate::bindings::database::{ProbeTiming, RowSet, Statement};
+use crate::bindings::{credentials, database, types};
+use crate::credentials::Credential;
+use crate::error;
+use crate::limits::{Limits, Reached};
+use crate::session::{Presence, Session};
+use crate::state::State;
+use crate::target::Target;
+
+/// What an imported function answers; the outer error ends the component.
+type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
+
+impl types::Host for State {}
+
+impl credentials::Host for State {
+    async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<Credential>> {
+        let _stopped = self.enter()?;
+        let found = match &self.lent {
+            Some(lent) => lent.lookup(name.as_deref(), &self.limits, &self.presence).await,
+            None => Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, "Supabase credentials not found: this call has none")),
+        };
+        match found {
+            Ok(credential) => Ok(Ok(self.table.push(credential)?)),
+            Err(fault) => Ok(Err(fault.into())),
+        }
+    }
+}
+
+impl credentials::HostCredential for State {
+    async fn name(&mut self, credential: Resource<Credential>) -> wasmtime::Result<String> {
+        let _stopped = self.enter()?;
+        Ok(self.table.get(&credential)?.name.clone())
+    }
+
+    async fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
+        self.table.delete(credential)?;
+        Ok(())
+    }
+}
+
+impl database::HostSession for State {
+    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Session>> {
+        let _stopped = self.enter()?;
+        if let Err(fault) = self.count_session() {
+            return Ok(Err(fault.into()));
+        }
+        let target = &self.table.get(&using)?.target;
+        match Session::open(target, &self.limits, &self.presence).await {
+            Ok(session) => Ok(Ok(self.table.push(session)?)),
+            Err(fault) => {
+                self.sessions -= 1;
+                Ok(Err(fault.into()))
+            }
+        }
+    }
+
+    async fn query(
+        &mut self,
+        session: Resource<Session>,
+        batch: Vec<Statement>,
+    ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
+        let _stopped = self.enter()?;
+        let (wanted, limit) = (batch.len(), self.limits.statements);
+        if wanted > limit {
+            return Ok(Err(Fault::from(Reached::Statements { wanted, limit }).into()));
+        }
+        let session = self.table.get(&session)?;
+        let answers = session.query(&batch).await;
+        Ok(answers
+            .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
+            .map_err(Into::into))
+    }
+
+    async fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
+        self.table.delete(session)?;
+        self.sessions = self.sessions.saturating_sub(1);
+        Ok(())
+    }
+}
+
+impl database::Host for State {
+    async fn probe(
+        &mut self,
+        using: Resource<Credential>,
+        count: u32,
+        timeout_ms: u32,
+    ) -> Answer<Vec<Result<ProbeTiming, types::Fault>>> {
+        let _stopped = self.enter()?;
+        let limit = self.limits.probes;
+        if count > limit {
+            return Ok(Err(Fault::from(Reached::Probes { wanted: count, limit }).into()));
+        }
+        let target = &self.table.get(&using)?.target;
+        let timeout = Duration::from_millis(timeout_ms.into()).min(self.limits.connect_timeout);
+        let probes = (0..count).map(|_| probe(target, &self.limits, &self.presence, timeout));
+        Ok(Ok(join_all(probes).await.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
+    }
+}
+
+async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: Duration) -> Result<ProbeTiming, Fault> {
+    let probing = async {
+        let started = Instant::now();
+        let session = Session::open(target, limits, presence).await?;
+        let connect = started.elapsed();
+        let round_trip = session.round_trip().await?;
+        Ok(ProbeTiming { connect_us: micros(connect), round_trip_us: micros(round_trip) })
+    };
+    match tokio::time::timeout(timeout, probing).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(error::unreachable(target, &format!("the probe was not done within {} ms", timeout.as_millis()))),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+//! The server's and the network's errors as faults that tell an operator what to change.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::io;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use tokio_postgres::Error;
+use tokio_postgres::error::DbError;
+
+use crate::target::Target;
+
+/// Why no session could be opened.
+pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
+    if let Some(server) = error.as_db_error() {
+        return refused(server, target);
+    }
+    let cause = chain(error);
+    if is_tls(error) {
+        let hint = if cause.contains("does not support TLS") {
+            ": set sslmode=prefer or enable ssl on the server"
+        } else {
+            ""
+        };
+        return Fault::new(kind::TLS_FAILED, format!("no TLS with {target}: {cause}{hint}"));
+    }
+    if is_missing_password(error) {
+        let message = format!("{target} asks for a password, and the credential has none");
+        return Fault::new(kind::AUTHENTICATION_FAILED, message);
+    }
+    if source::<io::Error>(error).is_some() || error.is_closed() {
+        return unreachable(target, &cause);
+    }
+    Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
+}
+
+/// Nothing answered in time.
+pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
+    retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("no PostgreSQL server answers at {target}: {why}")))
+}
+
+fn refused(server: &DbError, target: &Target) -> Fault {
+    let said = server.message();
+    let user = &target.user;
+    let supavisor_full = said.contains("EMAXCONN") || said.contains("max clients reached");
+    let fault = match server.code().code() {
+        "28P01" | "28000" => Fault::new(
+            kind::AUTHENTICATION_FAILED,
+            format!("{target} refused role '{user}': {said}; check the credential's user and password"),
+        ),
+        "3D000" => Fault::new(
+            kind::DATABASE_NOT_FOUND,
+            format!("{target} has no database '{}': correct the credential's database name", target.database),
+        ),
+        "53300" => too_many(said, target),
+        _ if supavisor_full => too_many(said, target),
+        "XX000" if said.contains("SSL connection is required") => {
+            Fault::new(kind::TLS_FAILED, format!("{target} insists on TLS: set sslmode=require"))
+        }
+        "XX000" if said.contains("ENOTFOUND") || said.contains("enant") => Fault::new(
+            kind::CREDENTIAL_INVALID,
+            format!("the pooler at {target} does not know the project: {said}; copy host and user from the dashboard"),
+        ),
+        _ => return statement(server),
+    };
+    with_sqlstate(fault, server)
+}
+
+fn too_many(said: &str, target: &Target) -> Fault {
+    retryable(Fault::new(
+        kind::TOO_MANY_CONNECTIONS,
+        format!(
+            "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION \
+             LIMIT of the role or database, or connect with a role that may use the reserved slots"
+        ),
+    ))
+}
+
+/// What became of a statement. The second value says whether the session is gone with it.
+pub(crate) fn querying(error: &Error) -> (Fault, bool) {
+    if let Some(server) = error.as_db_error() {
+        let fault = statement(server);
+        let gone = fault.kind == kind::CONNECTION_LOST;
+        return (fault, gone);
+    }
+    if error.is_closed() || source::<io::Error>(error).is_some() {
+        let message = format!("the connection to the server was lost: {}", chain(error));
+        return (retryable(Fault::new(kind::CONNECTION_LOST, message)), true);
+    }
+    (Fault::new(kind::QUERY_FAILED, chain(error)), false)
+}
+
+/// What the server said to a statement, or out of turn.
+pub(crate) fn statement(server: &DbError) -> Fault {
+    let mut said = server.message().to_owned();
+    if let Some(detail) = server.detail() {
+        // Writing to a string cannot fail.
+        let _ = write!(said, " ({detail})");
+    }
+    let fault = match server.code().code() {
+        "42501" => Fault::new(kind::INSUFFICIENT_PRIVILEGE, said),
+        "57014" => retryable(Fault::new(
+            kind::QUERY_CANCELED,
+            format!(
+                "the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
+            ),
+        )),
+        "55P03" => retryable(Fault::new(
+            kind::QUERY_CANCELED,
+            format!("the statement waited too long for a lock: {said}; limit `lock_timeout`"),
+        )),
+        "53300" => retryable(Fault::new(kind::TOO_MANY_CONNECTIONS, said)),
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "08000" | "08001" | "08003" | "08004"
+        | "08006" => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
+        // A pooler that gives up on a server connection uses the protocol violation for it.
+        "08P01" if server.severity() == "FATAL" => {
+            retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}")))
+        }
+        _ => Fault::new(kind::QUERY_FAILED, said),
+    };
+    with_sqlstate(fault, server)
+}
+
+/// Whether a pooler refused the startup packet's `options`.
+pub(crate) fn refuses_options(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|server| {
+        server.code().code() == "08P01" || server.message().contains("unsupported startup parameter")
+    })
+}
+
+fn with_sqlstate(mut fault: Fault, server: &DbError) -> Fault {
+    fault.sqlstate = Some(server.code().code().to_owned());
+    fault
+}
+
+fn retryable(mut fault: Fault) -> Fault {
+    fault.retryable = true;
+    fault
+}
+
+// tokio-postgres keeps the kind of its errors to itself; these two have no cause to look for.
+fn is_tls(error: &Error) -> bool {
+    source::<rustls::Error>(error).is_some() || error.to_string().contains("TLS handshake")
+}
+
+fn is_missing_password(error: &Error) -> bool {
+    chain(error).contains("password missing")
+}
+
+/// An error with its causes, each once. None of them ever holds a secret: what goes out to the
+/// server is not part of any error.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            let _ = write!(text, ": {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An `io::Error` shows its own cause's cause as source and hides the cause itself.
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            let found: &(dyn StdError + 'static) = found;
+            if let Some(found) = found.downcast_ref::<T>() {
+                return Some(found);
+            }
+        }
+        cause = error.source();
+    }
+    None
+}

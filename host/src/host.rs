@@ -1,0 +1,519 @@
+//! One call of a component: a fresh store, the powers of its world, and every limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_plugin::params::{Action, Options};
+use archon_pool_plugin::powers::{Order, Outcome};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+use wasmtime::component::{ResourceTableError, Val};
+use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
+
+use crate::backends::{Delivery, Ledger};
+use crate::bindings::backends;
+use crate::credentials::{Credentials, Lent};
+use crate::engine::Engine;
+use crate::json_values::{self, Mismatch};
+use crate::limits::{Limits, Reached};
+use crate::plugin::Plugin;
+use crate::policy::Policy;
+use crate::session::Session;
+use crate::state::{Intent, State};
+
+/// Why a host that may not change anything ends nobody.
+const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+
+/// How long to wait, after a call, for the server to hear that its sessions are over.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs components with one set of credentials, one policy and one set of limits.
+#[derive(Clone)]
+pub struct Host {
+    engine: Engine,
+    credentials: Arc<Credentials>,
+    policy: Policy,
+    limits: Limits,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub struct Answer {
+    /// The component's SkillOutput, or the host's fault.
+    pub output: Result<Value, Fault>,
+    /// Whether a session may have been signalled. If so, the call must not be repeated blindly.
+    pub signalled: bool,
+}
+
+/// What a request is for the host: what it passes on, and what it keeps.
+struct Request {
+    input: Value,
+    lent: Lent,
+    intent: Intent,
+}
+
+impl Host {
+    /// A host for components of this engine.
+    pub fn new(engine: Engine, credentials: Credentials, policy: Policy, limits: Limits) -> Self {
+        Self { engine, credentials: Arc::new(credentials), policy, limits }
+    }
+
+    /// The engine that this host's components are loaded with.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What every call may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The JSON door: SkillInput in, SkillOutput out.
+    ///
+    /// `supabaseUrl` and `supabaseKey` stay here; the component gets the rest unchanged. A fault that
+    /// the component reports is part of its SkillOutput; this fails only with the host's own: limits,
+    /// the deadline, a trap, a credential in the request that cannot be used.
+    pub async fn run(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        self.call(plugin, input).await.output
+    }
+
+    /// Like [`Host::run`], and says whether anything may have been signalled.
+    pub async fn call(&self, plugin: &Plugin, input: Value) -> Answer {
+        let signalled = Arc::new(AtomicBool::new(false));
+        let output = self.run_noting(plugin, input, &signalled).await;
+        Answer { output, signalled: signalled.load(Ordering::SeqCst) }
+    }
+
+    async fn run_noting(&self, plugin: &Plugin, input: Value, signalled: &Arc<AtomicBool>) -> Result<Value, Fault> {
+        let Request { input, lent, intent } = self.request(input)?;
+        let signalled = Arc::clone(signalled);
+        let call = Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled };
+        let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
+        document(plugin, "run", &output)
+    }
+
+    /// What the component says about itself.
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
+        let output = self.invoke(plugin, Call::pure("skill", "describe"), &[]).await?;
+        document(plugin, "describe", &output)
+    }
+
+    /// Only reads the server: a SkillInput in, the snapshot that [`Host::analyse`] takes out.
+    pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        let Request { input, lent, intent } = self.request(input)?;
+        let mut request = match input {
+            Value::Object(request) => request,
+            _ => return Err(Fault::invalid("the input must be a JSON object")),
+        };
+        request.entry("action").or_insert_with(|| Action::FullAnalysis.name().into());
+        request.entry("options").or_insert_with(|| json!({}));
+        as_text(&mut request, "carry");
+        let lent = Some(lent);
+        let call = Call { lent, intent, ..Call::pure("pool-manager", "collect") };
+        self.invoke(plugin, call, &[("", request.into())]).await
+    }
+
+    /// Judges a snapshot: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and
+    /// works with a component of any world.
+    pub async fn analyse(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        let Value::Object(mut input) = input else {
+            return Err(Fault::invalid("the input must be a JSON object with snapshot, options and carry"));
+        };
+        as_text(&mut input, "carry");
+        let snapshot = input.remove("snapshot").ok_or_else(|| Fault::invalid("snapshot: is missing"))?;
+        let options = input.remove("options").filter(|options| !options.is_null()).unwrap_or_else(|| json!({}));
+        let carry = input.remove("carry").unwrap_or(Value::Null);
+        if let Some(unknown) = input.keys().next() {
+            return Err(Fault::invalid(format!("{unknown}: is unknown: use one of snapshot, options, carry")));
+        }
+        let call = Call::pure("analysis", "analyse");
+        let arguments = [("snapshot", snapshot), ("options", options), ("carry", carry)];
+        Ok(as_report(self.invoke(plugin, call, &arguments).await?))
+    }
+
+    /// Ends sessions without a component: the same guard, protection, cap and verification as for
+    /// one. Outcome i belongs to order i.
+    ///
+    /// `max_kill_percentage` can only lower the policy's. Fails when no session can be opened.
+    pub async fn deliver(
+        &self,
+        credential: Option<&str>,
+        orders: &[Order],
+        max_kill_percentage: u32,
+        dry_run: bool,
+    ) -> Result<Vec<Outcome>, Fault> {
+        if !dry_run && !self.policy.apply {
+            return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
+        }
+        let (presence, mut all_gone) = mpsc::channel(1);
+        let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
+        let found = lent.lookup(credential, &self.limits, &presence).await?;
+        let session = Session::open(&found.target, &self.limits, &presence).await?;
+        let signalled = AtomicBool::new(false);
+        let delivery = Delivery::new(&session, &self.policy, &self.limits, max_kill_percentage, dry_run, &signalled);
+        let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
+        let outcomes = delivery.run(&orders, &mut Ledger::default()).await;
+        drop((session, presence));
+        let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
+        Ok(outcomes?.into_iter().map(Outcome::from).collect())
+    }
+
+    /// Takes out of a request what is the host's.
+    fn request(&self, mut input: Value) -> Result<Request, Fault> {
+        let Value::Object(fields) = &mut input else {
+            // The component knows best how to refuse it.
+            let lent = Lent::new(Arc::clone(&self.credentials), None, None, None)?;
+            return Ok(Request { intent: self.intent(&Map::new()), input, lent });
+        };
+        let mut secret = |name: &str| match fields.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(text))),
+            Some(_) => Err(Fault::invalid(format!("{name}: a text is wanted"))),
+        };
+        let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
+        let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
+        let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
+        Ok(Request { intent: self.intent(fields), input, lent })
+    }
+
+    /// Sessions are ended only when the operator allows it and the request asks for just that,
+    /// whatever the component makes of the request.
+    fn intent(&self, request: &Map<String, Value>) -> Intent {
+        let option = |name: &str| request.get("options").and_then(|options| options.get(name));
+        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
+        let refusal = if !self.policy.apply {
+            Some(NO_CHANGES.to_owned())
+        } else if action != Action::KillIdle.name() {
+            Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
+        } else if option("dryRun").and_then(Value::as_bool) == Some(true) {
+            Some("the request asks for a dry run: options.dryRun".to_owned())
+        } else {
+            None
+        };
+        let requested = option("maxKillPercentage").and_then(Value::as_u64);
+        let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
+            // Out of range is the component's to refuse; here it is only never more than everything.
+            u32::try_from(percentage).unwrap_or(u32::MAX)
+        });
+        Intent { refusal, max_kill_percentage }
+    }
+
+    /// Calls one exported function with JSON arguments, each under the name that stands for it in
+    /// messages. An error that the function returns becomes the fault.
+    async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
+        let (presence, mut all_gone) = mpsc::channel(1);
+        let state = State::new(&self.limits, &self.policy, call.intent, call.lent, presence, call.signalled);
+        let mut store = self.store(plugin, state);
+        let span =
+            tracing::info_span!("call", plugin = plugin.name(), digest = plugin.digest(), function = call.function);
+        let calling = enter(plugin, &mut store, call.interface, call.function, arguments).instrument(span);
+        let called = tokio::time::timeout(self.limits.deadline, calling).await;
+        // Everything that the call opened goes with its store.
+        drop(store);
+        // None comes once the last session's task has ended; later than this is somebody else's wait.
+        let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
+        match called {
+            Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
+            Err(_) => {
+                let message =
+                    format!("the call was not done within {} ms: limit `deadline`", self.limits.deadline.as_millis());
+                Err(Fault::new(kind::DEADLINE_EXCEEDED, message))
+            }
+        }
+    }
+
+    fn store(&self, plugin: &Plugin, state: State) -> Store<State> {
+        let mut store = Store::new(plugin.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(self.limits.handles);
+        let budget = self.limits.cpu;
+        store.epoch_deadline_callback(move |context: StoreContextMut<'_, State>| {
+            let time = Arc::clone(&context.data().time);
+            if time.spent() > budget {
+                return Err(wasmtime::Error::new(Reached::Cpu(budget)));
+            }
+            // Lets the executor see to others, and to the deadline, without charging the component.
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(async move {
+                    let _stopped = time.stopped();
+                    tokio::task::yield_now().await;
+                }),
+            ))
+        });
+        store.set_epoch_deadline(1);
+        store
+    }
+}
+
+/// Which function to call, with what in hand.
+struct Call {
+    interface: &'static str,
+    function: &'static str,
+    lent: Option<Lent>,
+    intent: Intent,
+    signalled: Arc<AtomicBool>,
+}
+
+impl Call {
+    /// A call that needs no server.
+    fn pure(interface: &'static str, function: &'static str) -> Self {
+        let intent = Intent { refusal: Some("this call changes nothing".into()), max_kill_percentage: 0 };
+        Self { interface, function, lent: None, intent, signalled: Arc::default() }
+    }
+}
+
+async fn enter(
+    plugin: &Plugin,
+    store: &mut Store<State>,
+    interface: &str,
+    function: &str,
+    arguments: &[(&str, Value)],
+) -> wasmtime::Result<Value> {
+    let component = plugin.pre.component();
+    let no_function = || {
+        let message = format!("{} exports no function {function} in {interface}", plugin.name());
+        wasmtime::Error::new(Fault::new(kind::WORLD_MISMATCH, message))
+    };
+    let export = plugin.export(interface).map_err(wasmtime::Error::new)?;
+    let instance = component.get_export_index(None, export).ok_or_else(no_function)?;
+    let function = component.get_export_index(Some(&instance), function).ok_or_else(no_function)?;
+
+    store.data().time.resume();
+    let instance = plugin.pre.instantiate_async(&mut *store).await?;
+    let function = instance.get_func(&mut *store, function).ok_or_else(no_function)?;
+    let shape = function.ty(&*store);
+    if shape.params().len() != arguments.len() || shape.results().len() != 1 {
+        return Err(no_function());
+    }
+    let params = shape
+        .params()
+        .zip(arguments)
+        .map(|((_, expected), (name, json))| json_values::from_json(json, &expected).map_err(|wrong| (name, wrong)))
+        .collect::<Result<Vec<Val>, _>>()
+        .map_err(|(name, wrong)| wasmtime::Error::new(Fault::invalid(located(name, &wrong))))?;
+    let mut results = [Val::Bool(false)];
+    function.call_async(&mut *store, &params, &mut results).await?;
+    let [result] = results;
+    let unreadable = |wrong: Mismatch| wasmtime::Error::new(Fault::new(kind::UNEXPECTED_ANSWER, wrong.to_string()));
+    match result {
+        Val::Result(Ok(Some(value))) => json_values::to_json(&value).map_err(unreadable),
+        Val::Result(Err(Some(error))) => {
+            let error = json_values::to_json(&error).map_err(unreadable)?;
+            Err(wasmtime::Error::new(refused(&error)))
+        }
+        value => json_values::to_json(&value).map_err(unreadable),
+    }
+}
+
+fn located(name: &str, wrong: &Mismatch) -> String {
+    if name.is_empty() { wrong.to_string() } else { format!("in {name}: {wrong}") }
+}
+
+/// The error that a function returned: a fault, or a refusal that is only a message.
+fn refused(error: &Value) -> Fault {
+    serde_json::from_value(error.clone()).unwrap_or_else(|_| {
+        let message = error.get("message").and_then(Value::as_str);
+        Fault::invalid(message.unwrap_or("the component refused the arguments"))
+    })
+}
+
+/// Why a component was ended, or refused.
+fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.clone();
+    }
+    if let Some(reached) = error.downcast_ref::<Reached>() {
+        return (*reached).into();
+    }
+    let out_of_handles = matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+        || error.root_cause().to_string().contains("handle");
+    if out_of_handles && error.downcast_ref::<Trap>().is_none() {
+        let message = format!("the component held more than {} handles: limit `handles`", limits.handles);
+        return Fault::new(kind::LIMIT_EXCEEDED, message);
+    }
+    let why = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it panicked or ran out of memory".to_owned(),
+        Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),
+        Some(trap) => trap.to_string(),
+        // With a backtrace the error has many lines; the last cause is the one that says something.
+        None => error.root_cause().to_string(),
+    };
+    Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
+}
+
+/// The JSON document in the text that a function returned.
+fn document(plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
+    serde_json::from_str(output.as_str().unwrap_or_default()).map_err(|error| {
+        let message = format!("{} answered {function} with something that is not JSON: {error}", plugin.name());
+        Fault::new(kind::UNEXPECTED_ANSWER, message)
+    })
+}
+
+/// The contract embeds `carry` as JSON; WIT carries its text.
+fn as_text(fields: &mut Map<String, Value>, name: &str) {
+    if let Some(value) = fields.get_mut(name).filter(|value| !value.is_null() && !value.is_string()) {
+        *value = value.to_string().into();
+    }
+}
+
+/// A report as the JSON door writes it. Two names differ in WIT, where `type` is a keyword and a
+/// record cannot hold JSON.
+fn as_report(mut report: Value) -> Value {
+    for action in report.get_mut("actions").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(fields) = action.as_object_mut()
+            && let Some(kind) = fields.remove("kind")
+        {
+            fields.insert("type".into(), kind);
+        }
+    }
+    if let Some(carry) = report.get_mut("carry")
+        && let Some(embedded) = carry.as_str().and_then(|text| serde_json::from_str(text).ok())
+    {
+        *carry = embedded;
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::components::World;
+
+    /// A component whose `run` is the given body, with `describe` likewise.
+    fn skill(body: &str) -> Vec<u8> {
+        let wat = format!(
+            r#"(component
+                (core module $m
+                    (memory (export "memory") 1)
+                    (table $t 0 funcref)
+                    (data (i32.const 16) "{{\"ok\":true}}")
+                    (func (export "run") (param i32 i32) (result i32) {body})
+                    (func (export "describe") (result i32)
+                        (i32.store (i32.const 0) (i32.const 16))
+                        (i32.store (i32.const 4) (i32.const 11))
+                        (i32.const 0))
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+                (core instance $i (instantiate $m))
+                (func $run (param "input" string) (result string)
+                    (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+                (func $describe (result string)
+                    (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+                (instance $skill (export "run" (func $run)) (export "describe" (func $describe)))
+                (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#
+        );
+        wat::parse_str(wat).unwrap()
+    }
+
+    fn host(limits: Limits) -> Host {
+        Host::new(Engine::new(&limits).unwrap(), Credentials::new(), Policy::default(), limits)
+    }
+
+    async fn run(body: &str, limits: Limits) -> Fault {
+        let host = host(limits);
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill(body)).unwrap();
+        host.run(&plugin, json!({})).await.unwrap_err()
+    }
+
+    fn short() -> Limits {
+        Limits { cpu: Duration::from_millis(50), ..Limits::default() }
+    }
+
+    #[tokio::test]
+    async fn an_endless_loop_ends() {
+        let fault = run("(loop (br 0)) (unreachable)", short()).await;
+        assert_eq!(fault.kind, kind::LIMIT_EXCEEDED);
+        assert!(fault.message.contains("`cpu`"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn the_deadline_ends_a_loop_that_the_budget_allows() {
+        let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
+        let fault = run("(loop (br 0)) (unreachable)", limits).await;
+        assert_eq!(fault.kind, kind::DEADLINE_EXCEEDED);
+        assert!(fault.message.contains("`deadline`"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_memory_bomb_is_refused() {
+        let limits = Limits { memory: 1 << 20, ..Limits::default() };
+        for bomb in [
+            "(loop (drop (memory.grow (i32.const 1))) (br 0)) (unreachable)",
+            "(drop (table.grow $t (ref.null func) (i32.const 1000000))) (unreachable)",
+        ] {
+            let fault = run(bomb, limits.clone()).await;
+            assert_eq!(fault.kind, kind::LIMIT_EXCEEDED);
+            assert!(fault.message.contains("`memory`"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trap_is_a_fault() {
+        let fault = run("(unreachable)", Limits::default()).await;
+        assert_eq!(fault.kind, kind::PLUGIN_TRAPPED);
+        assert!(fault.message.contains("it.wasm was ended: it panicked"), "{fault}");
+        let fault = run("(call 0 (i32.const 0) (i32.const 0))", Limits::default()).await;
+        assert_eq!(fault.message, "it.wasm was ended: its stack overflowed");
+        assert!(!fault.message.contains('\n'));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_is_a_fault() {
+        // The text's address and length are taken from where there are zeros: an empty text.
+        let fault = run("(i32.const 512)", Limits::default()).await;
+        assert_eq!(fault.kind, kind::UNEXPECTED_ANSWER);
+    }
+
+    #[tokio::test]
+    async fn a_good_component_answers() {
+        let host = host(Limits::default());
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(unreachable)")).unwrap();
+        assert_eq!(host.describe(&plugin).await.unwrap(), json!({ "ok": true }));
+        let fault = host.analyse(&plugin, json!({ "snapshot": {} })).await.unwrap_err();
+        assert_eq!(fault.kind, kind::WORLD_MISMATCH);
+    }
+
+    #[tokio::test]
+    async fn secrets_do_not_reach_the_component() {
+        let host = host(Limits::default());
+        let input = json!({ "action": "monitor", "supabaseUrl": "postgres://u@h/d", "supabaseKey": "hunter2" });
+        let request = host.request(input).unwrap();
+        assert_eq!(request.input, json!({ "action": "monitor" }));
+    }
+
+    #[test]
+    fn nothing_ends_unless_just_that_was_asked_for() {
+        let refusal = |policy: Policy, request: Value| {
+            let host = Host { policy, ..host(Limits::default()) };
+            host.intent(request.as_object().unwrap()).refusal
+        };
+        let allowed = Policy::default();
+        assert_eq!(refusal(allowed.clone(), json!({ "action": "kill-idle" })), None);
+        assert!(refusal(allowed.clone(), json!({})).unwrap().contains("full-analysis"));
+        assert!(refusal(allowed.clone(), json!({ "action": "monitor" })).is_some());
+        assert!(refusal(allowed, json!({ "action": "kill-idle", "options": { "dryRun": true } })).is_some());
+        let forbidden = Policy { apply: false, ..Policy::default() };
+        assert!(refusal(forbidden, json!({ "action": "kill-idle" })).unwrap().contains("apply"));
+    }
+
+    #[tokio::test]
+    async fn the_built_in_components_describe_themselves() {
+        let host = host(Limits::default());
+        for world in [World::Observer, World::Manager] {
+            let plugin = Plugin::built_in(host.engine(), world).unwrap();
+            assert!(host.describe(&plugin).await.unwrap().is_object());
+        }
+    }
+
+    #[test]
+    fn a_call_can_be_spawned() {
+        fn send<T: Send>(_: &T) {}
+        let host = host(Limits::default());
+        let plugin = Plugin::built_in(host.engine(), World::Analyser).unwrap();
+        send(&host.call(&plugin, json!({})));
+    }
+}

@@ -1,0 +1,174 @@
+//! The log lines of the contract: one JSON object each, to whatever the caller gives.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use archon_pool_plugin::fault::Fault;
+use archon_pool_plugin::params::Action;
+use serde_json::{Value, json};
+
+/// The logger's name in every line.
+pub const LOGGER: &str = "connection-pool-manager";
+
+/// Writes the log lines of the contract. A line that cannot be written is lost: a call is not
+/// failed for its log.
+pub struct Log {
+    sink: Mutex<Box<dyn Write + Send>>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("log")
+    }
+}
+
+impl Log {
+    /// Writes to a sink.
+    pub fn new(sink: impl Write + Send + 'static) -> Self {
+        Self { sink: Mutex::new(Box::new(sink)) }
+    }
+
+    pub(crate) fn started(&self, params: &Value) {
+        self.line("info", "Connection Pool Manager iniciado", &json!({ "action": action(params), "url": url(params) }));
+    }
+
+    pub(crate) fn completed(&self, params: &Value, result: &Value, took: Duration) {
+        let data = result.get("data").unwrap_or(&Value::Null);
+        let at = |pointer: &str| data.pointer(pointer).cloned().unwrap_or(Value::Null);
+        let executed = |actions: &Vec<Value>| actions.iter().filter(|action| action["executed"] == true).count();
+        let context = json!({
+            "action": action(params),
+            "poolSize": at("/poolStats/connections/total"),
+            "activeConnections": at("/poolStats/connections/active"),
+            "leaksDetected": at("/leakDetection/totalSuspected"),
+            "actionsExecuted": data.get("actions").and_then(Value::as_array).map_or(0, executed),
+            "duration": millis(took),
+        });
+        self.line("info", "Connection Pool analysis completed", &context);
+    }
+
+    pub(crate) fn failed(&self, params: &Value, fault: &Fault, took: Duration) {
+        let context = json!({
+            "action": action(params),
+            "url": url(params),
+            "kind": fault.kind,
+            "error": fault.message,
+            "sqlstate": fault.sqlstate,
+            "duration": millis(took),
+        });
+        self.line("error", "Connection Pool analysis failed", &context);
+    }
+
+    fn line(&self, level: &str, message: &str, context: &Value) {
+        // By hand, because the contract's order of fields is for readers' eyes.
+        let line = format!(
+            "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{context}}}\n",
+            json!(now()),
+            json!(LOGGER),
+            json!(level),
+            json!(message),
+        );
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
+    }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now).to_string()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn action(params: &Value) -> Value {
+    params.get("action").cloned().unwrap_or_else(|| Action::FullAnalysis.name().into())
+}
+
+/// The host name of the request's URL, or where else the credential comes from. Never a secret.
+fn url(params: &Value) -> String {
+    let Some(url) = params.get("supabaseUrl").and_then(Value::as_str) else { return "from-vault".into() };
+    host(url).unwrap_or("unreadable").to_owned()
+}
+
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let address = match authority.rsplit_once('@') {
+        Some((_, address)) => address,
+        // A password with a raw '/' leaves a piece of itself before it.
+        None if rest.contains('@') => return None,
+        None => authority,
+    };
+    let host = address.strip_prefix('[').and_then(|address| address.split(']').next());
+    let host = host.or_else(|| address.split(':').next())?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_');
+    (!host.is_empty() && host.bytes().all(plain)).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(log: impl FnOnce(&Log)) -> (String, Value) {
+        let lines = Lines::default();
+        log(&Log::new(lines.clone()));
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    #[test]
+    fn the_first_line() {
+        let (text, line) = written(|log| log.started(&json!({ "action": "monitor" })));
+        assert!(text.starts_with("{\"timestamp\":\"2") && text.ends_with("}\n"), "{text}");
+        assert_eq!(line["skill"], "connection-pool-manager");
+        assert_eq!(line["level"], "info");
+        assert_eq!(line["message"], "Connection Pool Manager iniciado");
+        assert_eq!(line["context"], json!({ "action": "monitor", "url": "from-vault" }));
+    }
+
+    #[test]
+    fn the_last_line() {
+        let result = json!({ "data": {
+            "poolStats": { "connections": { "total": 9, "active": 2 } },
+            "leakDetection": { "totalSuspected": 3 },
+            "actions": [{ "executed": true }, { "executed": false }],
+        } });
+        let (_, line) = written(|log| log.completed(&json!({}), &result, Duration::from_millis(12)));
+        assert_eq!(line["message"], "Connection Pool analysis completed");
+        let expected = json!({ "action": "full-analysis", "poolSize": 9, "activeConnections": 2, "leaksDetected": 3,
+            "actionsExecuted": 1, "duration": 12 });
+        assert_eq!(line["context"], expected);
+    }
+
+    #[test]
+    fn the_url_is_a_host_name_and_never_more() {
+        for (given, shown) in [
+            ("https://abcdefghijklmnopqrst.supabase.co", "abcdefghijklmnopqrst.supabase.co"),
+            ("postgres://u:hunter2@db.example:5432/d", "db.example"),
+            ("postgres://u:hunter2@[::1]/d", "::1"),
+            ("postgres://u:hunter2/x@h/d", "unreadable"),
+            ("postgres://u:p@hunter2/x@h/d", "hunter2"),
+            ("hunter2", "unreadable"),
+        ] {
+            assert_eq!(url(&json!({ "supabaseUrl": given })), shown);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A component that was checked: which world it is of, and that it links there.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use sha2::{Digest, Sha256};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre};
+
+use crate::components::{World, embedded};
+use crate::engine::Engine;
+use crate::limits::Reached;
+use crate::state::State;
+
+/// The WIT package and the version of it that this host speaks.
+const PACKAGE: &str = "archon:connection-pool/";
+const MAJOR: &str = "1";
+
+/// What each world adds to the imports that a component may have.
+const IMPORTS: [(World, &[&str]); 3] = [
+    (World::Analyser, &["types", "analysis"]),
+    (World::Observer, &["credentials", "database", "pooler"]),
+    (World::Manager, &["backends", "scaling"]),
+];
+
+/// A component that was checked against the worlds and linked to one.
+pub struct Plugin {
+    pub(crate) pre: InstancePre<State>,
+    exports: Vec<String>,
+    engine: Engine,
+    name: String,
+    world: World,
+    digest: String,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, sha256 {})", self.name, self.world, self.digest)
+    }
+}
+
+impl Plugin {
+    /// The built-in component of a world.
+    pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
+        Self::from_bytes(engine, world.file_name(), embedded(world))
+    }
+
+    /// Reads a component from a file.
+    ///
+    /// Fails with `not-a-component` for a file that is none, with `world-mismatch` for a component
+    /// of another world or version, and with `limit-exceeded` for one that is too large.
+    pub fn from_file(engine: &Engine, path: &Path) -> Result<Self, Fault> {
+        Self::from_file_within(engine, path, World::Manager)
+    }
+
+    /// Reads a component from a file and refuses one that asks for more power than a world gives.
+    pub fn from_file_within(engine: &Engine, path: &Path, most: World) -> Result<Self, Fault> {
+        let name = path.display().to_string();
+        let unreadable = |error: std::io::Error| not_a_component(&name, &error.to_string());
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        check_size(engine, size)?;
+        Self::load(engine, &name, &std::fs::read(path).map_err(unreadable)?, most)
+    }
+
+    /// Takes a component from memory; `name` stands for it in messages.
+    pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Self, Fault> {
+        Self::load(engine, name, bytes, World::Manager)
+    }
+
+    fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
+        check_size(engine, bytes.len() as u64)?;
+        if !bytes.starts_with(b"\0asm") {
+            return Err(not_a_component(name, "it does not start like WebAssembly"));
+        }
+        if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
+            return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
+        }
+        let component = Component::from_binary(engine.wasmtime(), bytes)
+            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        let shape = component.component_type();
+        let interfaces = |item: &ComponentItem| matches!(item, ComponentItem::ComponentInstance(_));
+        let imports: BTreeSet<String> = shape.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
+        let exports: Vec<String> = shape
+            .exports(engine.wasmtime())
+            .filter(|(_, item)| interfaces(&item.ty))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let world = world(name, &imports, &exports, most)?;
+        let pre = engine.linker(world).instantiate_pre(&component).map_err(|error| {
+            let message = format!("{name} does not fit the world {world}: {error:#}");
+            Fault::new(kind::WORLD_MISMATCH, message)
+        })?;
+        let digest = hex(&Sha256::digest(bytes));
+        Ok(Self { pre, exports, engine: engine.clone(), name: name.to_owned(), world, digest })
+    }
+
+    /// The world that the component is of: the least powerful one that has all of its imports.
+    pub fn world(&self) -> World {
+        self.world
+    }
+
+    /// The SHA-256 of the component's bytes, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What stands for the component in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The full name of an exported interface, whatever its minor version.
+    pub(crate) fn export(&self, interface: &str) -> Result<&str, Fault> {
+        let found = self.exports.iter().find(|name| ours(name) == Some(interface));
+        found.map(String::as_str).ok_or_else(|| {
+            let message = format!("{} is of the world {} and does not export {interface}", self.name, self.world);
+            Fault::new(kind::WORLD_MISMATCH, message)
+        })
+    }
+}
+
+fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
+    let limit = engine.component_bytes();
+    if size > limit { Err(Reached::ComponentBytes { size, limit }.into()) } else { Ok(()) }
+}
+
+fn not_a_component(name: &str, why: &str) -> Fault {
+    Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
+}
+
+/// The interface's short name, when it is one of this package in a version that we speak.
+fn ours(name: &str) -> Option<&str> {
+    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    (version.split('.').next() == Some(MAJOR)).then_some(interface)
+}
+
+fn is_wasi(name: &str) -> bool {
+    name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."))
+}
+
+/// The least powerful world that has all the imports and some export of ours.
+fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World) -> Result<World, Fault> {
+    let needs = |import: &String| match ours(import) {
+        Some(interface) => {
+            IMPORTS.into_iter().find(|(_, offered)| offered.contains(&interface)).map(|(world, _)| world)
+        }
+        None => is_wasi(import).then_some(World::Analyser),
+    };
+    let strange: Vec<&str> =
+        imports.iter().filter(|import| needs(import).is_none_or(|world| world > most)).map(String::as_str).collect();
+    if !strange.is_empty() {
+        let offered: Vec<String> = IMPORTS
+            .into_iter()
+            .filter(|(world, _)| *world <= most)
+            .flat_map(|(_, interfaces)| interfaces)
+            .map(|interface| format!("{PACKAGE}{interface}@1.0.0"))
+            .collect();
+        let message =
+            format!("{name} wants {}; the world {most} offers {} and WASI 0.2", strange.join(", "), offered.join(", "));
+        return Err(Fault::new(kind::WORLD_MISMATCH, message));
+    }
+    let doors: Vec<&str> = exports.iter().filter_map(|export| ours(export)).collect();
+    let least = match doors.as_slice() {
+        doors if doors.contains(&"skill") || doors.contains(&"pool-manager") => World::Observer,
+        doors if doors.contains(&"analysis") => World::Analyser,
+        _ => {
+            let has = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+            let message = format!(
+                "{name} exports {has}; a component of ours exports some of {PACKAGE}{{analysis,pool-manager,skill}}@1.0.0"
+            );
+            return Err(Fault::new(kind::WORLD_MISMATCH, message));
+        }
+    };
+    Ok(imports.iter().filter_map(needs).max().unwrap_or(least).max(least))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn load(wat: &str, most: World) -> Result<Plugin, Fault> {
+        let engine = Engine::new(&Limits::default()).unwrap();
+        Plugin::load(&engine, "it.wasm", &wat::parse_str(wat).unwrap(), most)
+    }
+
+    /// A component that imports some empty interfaces and exports others.
+    fn component(imports: &[&str], exports: &[&str]) -> String {
+        let import = |name: &&str| format!("(import \"{name}\" (instance))");
+        let export = |name: &&str| format!("(export \"{name}\" (instance $empty))");
+        format!(
+            "(component (instance $empty) {} {})",
+            imports.iter().map(import).collect::<String>(),
+            exports.iter().map(export).collect::<String>()
+        )
+    }
+
+    const SKILL: &str = "archon:connection-pool/skill@1.0.0";
+    const DATABASE: &str = "archon:connection-pool/database@1.0.0";
+    const BACKENDS: &str = "archon:connection-pool/backends@1.0.0";
+    const ANALYSIS: &str = "archon:connection-pool/analysis@1.0.0";
+
+    #[test]
+    fn the_world_is_the_least_powerful_one() {
+        let world =
+            |imports: &[&str], exports: &[&str]| load(&component(imports, exports), World::Manager).unwrap().world();
+        assert_eq!(world(&[], &[ANALYSIS]), World::Analyser);
+        assert_eq!(world(&[], &[SKILL]), World::Observer);
+        assert_eq!(world(&[DATABASE], &[ANALYSIS, SKILL]), World::Observer);
+        assert_eq!(world(&[DATABASE, BACKENDS], &[SKILL]), World::Manager);
+        // A later minor version of ours is still ours.
+        assert_eq!(world(&["archon:connection-pool/database@1.4.0"], &[SKILL]), World::Observer);
+    }
+
+    #[test]
+    fn what_is_of_another_world_is_refused_with_both_lists() {
+        for (imports, exports, word) in [
+            (&["other:thing/power@1.0.0"][..], &[SKILL][..], "other:thing/power@1.0.0"),
+            (&["archon:connection-pool/database@2.0.0"], &[SKILL], "database@2.0.0"),
+            (&["wasi:http/handler@0.3.0"], &[SKILL], "wasi:http/handler@0.3.0"),
+            (&[], &["other:thing/door@1.0.0"], "other:thing/door@1.0.0"),
+            (&[], &[], "nothing"),
+        ] {
+            let fault = load(&component(imports, exports), World::Manager).unwrap_err();
+            assert_eq!(fault.kind, kind::WORLD_MISMATCH);
+            assert!(fault.message.contains(word) && fault.message.contains("archon:connection-pool/"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn more_power_than_allowed_is_refused() {
+        let fault = load(&component(&[BACKENDS], &[SKILL]), World::Observer).unwrap_err();
+        assert_eq!(fault.kind, kind::WORLD_MISMATCH);
+        assert!(fault.message.contains(BACKENDS), "{fault}");
+    }
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        let engine = Engine::new(&Limits::default()).unwrap();
+        let core = wat::parse_str("(module)").unwrap();
+        for bytes in [&b""[..], b"hello", b"\0asm", b"\0asm\x0d\0\x01\0nonsense", &core] {
+            let fault = Plugin::from_bytes(&engine, "it.wasm", bytes).unwrap_err();
+            assert_eq!(fault.kind, kind::NOT_A_COMPONENT);
+            assert!(fault.message.starts_with("it.wasm is not a WebAssembly component"), "{fault}");
+        }
+        let fault = Plugin::from_file(&engine, Path::new("/no/such.wasm")).unwrap_err();
+        assert!(fault.message.contains("/no/such.wasm"), "{fault}");
+    }
+
+    #[test]
+    fn a_component_can_be_too_large() {
+        let engine = Engine::new(&Limits { component_bytes: 10, ..Limits::default() }).unwrap();
+        let fault = Plugin::built_in(&engine, World::Analyser).unwrap_err();
+        assert!(fault.message.contains("`component_bytes`"), "{fault}");
+    }
+
+    #[test]
+    fn the_built_in_components_are_of_their_worlds() {
+        let engine = Engine::new(&Limits::default()).unwrap();
+        for world in World::ALL {
+            let plugin = Plugin::built_in(&engine, world).unwrap();
+            assert_eq!(plugin.world(), world);
+            assert_eq!(plugin.digest().len(), 64);
+        }
+    }
+}

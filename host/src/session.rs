@@ -1,0 +1,376 @@
+//! One PostgreSQL session: read-only, bounded, closed when it is dropped.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use futures_util::TryStreamExt;
+use futures_util::future::{join, join_all};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row, RowStream};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::bindings::database::{Column, RowSet, Statement, Value};
+use crate::error;
+use crate::limits::Limits;
+use crate::target::{SslMode, Target};
+use crate::tls;
+use crate::values::{self, Cell};
+
+/// The `application_name` of every session of ours, by which they are left out of every count. A
+/// transaction pooler keeps it on the server connection that we used last, until another client does.
+pub(crate) const APPLICATION: &str = "archon-pool";
+
+/// How much longer than the server's own timeout to wait for an answer before giving the server up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Held by every background task of a session; once all are gone, so are the sessions.
+pub(crate) type Presence = mpsc::Sender<()>;
+
+/// How the session's settings are made to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// They travelled in the startup packet and are the session's defaults.
+    Startup,
+    /// A pooler refused them there. `SET` would outlive us on a server connection that others share
+    /// in transaction mode, so every statement gets a transaction that carries them.
+    Transaction,
+}
+
+/// An open session.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Session {
+    // Taken by `drop` alone.
+    client: Option<Client>,
+    guard: Guard,
+    limits: Limits,
+    target: Target,
+    tls: MakeRustlsConnect,
+    /// Statements without a full answer: a call that is given up leaves its statements in it.
+    pending: AtomicUsize,
+    /// Why the connection ended, when it was not by our wish.
+    lost: Arc<OnceLock<Fault>>,
+    presence: Presence,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session at {}", self.target)
+    }
+}
+
+impl Session {
+    pub(crate) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
+        let tls = tls::connector(target)?;
+        let timeout = target.connect_timeout.unwrap_or(limits.connect_timeout).min(limits.connect_timeout);
+        let opening = Self::connect(target, limits, presence, tls);
+        match tokio::time::timeout(timeout, opening).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                let why = format!("no session within {} ms (limit `connect_timeout`)", timeout.as_millis());
+                Err(error::unreachable(target, &why))
+            }
+        }
+    }
+
+    async fn connect(
+        target: &Target,
+        limits: &Limits,
+        presence: &Presence,
+        tls: MakeRustlsConnect,
+    ) -> Result<Self, Fault> {
+        let lost = Arc::new(OnceLock::new());
+        let mut guard = Guard::Startup;
+        let options = startup_options(target, limits);
+        let mut connected = connect(&config(target, Some(&options)), target, &tls, &lost, presence).await;
+        if connected.as_ref().is_err_and(error::refuses_options) {
+            guard = Guard::Transaction;
+            connected = connect(&config(target, target.options.as_deref()), target, &tls, &lost, presence).await;
+        }
+        let client = connected.map_err(|error| error::connecting(&error, target))?;
+        Ok(Self {
+            client: Some(client),
+            guard,
+            limits: limits.clone(),
+            target: target.clone(),
+            tls,
+            pending: AtomicUsize::new(0),
+            lost,
+            presence: presence.clone(),
+        })
+    }
+
+    /// Runs a batch in one round trip. The outer fault means that the session is gone.
+    pub(crate) async fn query(&self, batch: &[Statement]) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
+        let client = self.client()?;
+        let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        // Futures are polled in their order, and the first poll sends: the statements travel in one
+        // go and in their order.
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement)));
+        let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
+            Ok(answers) => answers,
+            Err(_) => return Err(self.silent()),
+        };
+        if let Some((fault, _)) = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|(_, gone)| *gone) {
+            return Err(self.why_lost(fault.clone()));
+        }
+        Ok(answers.into_iter().map(|answer| answer.map_err(|(fault, _)| fault)).collect())
+    }
+
+    async fn answer(&self, client: &Client, statement: &Statement) -> Result<RowSet, (Fault, bool)> {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let rows = async {
+            let params = statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value)));
+            let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
+            rows(stream, statement.max_rows.min(self.limits.rows), self.limits.answer_bytes).await
+        };
+        let answer = match self.guard {
+            Guard::Startup => rows.await,
+            Guard::Transaction => {
+                let begin = format!("BEGIN READ ONLY; {}", local_settings(&self.limits));
+                // All three are sent before the first answer is waited for.
+                let (begun, (answer, ended)) =
+                    join(client.simple_query(&begin), join(rows, client.simple_query("COMMIT"))).await;
+                let begun = begun.map_err(|error| error::querying(&error));
+                begun.and(answer).and_then(|set| ended.map(|_| set).map_err(|error| error::querying(&error)))
+            }
+        };
+        // The rest of a truncated answer is still on its way.
+        if !answer.as_ref().is_ok_and(|set| set.truncated) {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Makes the session as it was when it was opened, whatever the component did to it: outside of
+    /// a transaction, so that every statement is its own, and with its settings as at the start.
+    pub(crate) async fn reset(&self) -> Result<(), Fault> {
+        let client = self.client()?;
+        let resetting = async {
+            client.simple_query("ROLLBACK").await?;
+            if self.guard == Guard::Startup {
+                client.simple_query("DISCARD ALL").await?;
+            }
+            Ok::<_, tokio_postgres::Error>(())
+        };
+        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;
+        answered.map_err(|_| self.silent())?.map_err(|error| self.why_lost(error::querying(&error).0))
+    }
+
+    /// Runs the host's own statement with each set of parameters, all in one round trip, each in its
+    /// own transaction.
+    pub(crate) async fn own<'a>(
+        &self,
+        sql: &str,
+        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
+    ) -> Vec<Result<Vec<Row>, Fault>> {
+        let params: Vec<_> = params.into_iter().collect();
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(fault) => return params.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        let answers = join_all(params.iter().map(async |params| {
+            self.pending.fetch_add(1, Ordering::Relaxed);
+            let answer = client.query_typed(sql, params).await;
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+            answer
+        }));
+        match tokio::time::timeout(self.limits.statement_timeout + GRACE, answers).await {
+            Ok(answers) => answers
+                .into_iter()
+                .map(|answer| {
+                    answer.map_err(|error| match error::querying(&error) {
+                        (fault, true) => self.why_lost(fault),
+                        (fault, false) => fault,
+                    })
+                })
+                .collect(),
+            Err(_) => params.iter().map(|_| Err(self.silent())).collect(),
+        }
+    }
+
+    /// One empty round trip.
+    pub(crate) async fn round_trip(&self) -> Result<Duration, Fault> {
+        let started = Instant::now();
+        self.client()?.simple_query("").await.map_err(|error| self.why_lost(error::querying(&error).0))?;
+        Ok(started.elapsed())
+    }
+
+    /// As whom the session is logged in.
+    pub(crate) fn user(&self) -> &str {
+        &self.target.user
+    }
+
+    /// Where the session is.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn client(&self) -> Result<&Client, Fault> {
+        self.client.as_ref().ok_or_else(|| Fault::new(kind::CONNECTION_LOST, "the session is closed"))
+    }
+
+    /// What the server said when it ended the session, rather than that it did.
+    fn why_lost(&self, fault: Fault) -> Fault {
+        if fault.kind == kind::CONNECTION_LOST && fault.sqlstate.is_none() {
+            return self.lost.get().cloned().unwrap_or(fault);
+        }
+        fault
+    }
+
+    fn silent(&self) -> Fault {
+        let message = format!("{} stopped answering, or a column has a type of its own: cast it", self.target);
+        let mut fault = Fault::new(kind::CONNECTION_LOST, message);
+        fault.retryable = true;
+        fault
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        if self.pending.load(Ordering::Relaxed) == 0 {
+            // The connection's task says goodbye to the server and ends.
+            return;
+        }
+        // The call was given up in the middle of a statement. The server would not look at the
+        // connection before the statement's end, so it is told.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (cancel, mode, tls) = (client.cancel_token(), self.target.ssl_mode, self.tls.clone());
+        let (timeout, presence) = (self.limits.connect_timeout, self.presence.clone());
+        runtime.spawn(async move {
+            let cancelled = async {
+                match mode {
+                    SslMode::Disable => cancel.cancel_query(NoTls).await,
+                    _ => cancel.cancel_query(tls).await,
+                }
+            };
+            if let Ok(Err(error)) = tokio::time::timeout(timeout, cancelled).await {
+                tracing::debug!(error = error::chain(&error), "a statement could not be cancelled");
+            }
+            drop(client);
+            drop(presence);
+        });
+    }
+}
+
+/// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row
+/// set without rows is without columns, too.
+async fn rows(stream: RowStream, max_rows: u32, max_bytes: usize) -> Result<RowSet, (Fault, bool)> {
+    let mut stream = std::pin::pin!(stream);
+    let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
+    let mut bytes = 0;
+    while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
+        if set.columns.is_empty() {
+            set.columns = columns(&row).map_err(|fault| (fault, false))?;
+        }
+        let row: Vec<Value> = (0..row.len())
+            .map(|index| row.try_get::<_, Cell>(index).map(|cell| cell.0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| (Fault::new(kind::UNEXPECTED_ANSWER, error::chain(&error)), false))?;
+        bytes += row.iter().map(values::weight).sum::<usize>();
+        if set.rows.len() >= max_rows as usize || bytes > max_bytes {
+            set.truncated = true;
+            break;
+        }
+        set.rows.push(row);
+    }
+    Ok(set)
+}
+
+fn columns(row: &Row) -> Result<Vec<Column>, Fault> {
+    row.columns()
+        .iter()
+        .map(|column| {
+            let (name, kind_of) = (column.name(), column.type_());
+            if values::is_supported(kind_of) {
+                return Ok(Column { name: name.to_owned(), type_oid: kind_of.oid() });
+            }
+            let message = format!("column '{name}' has type {kind_of}: cast it in the statement");
+            Err(Fault::new(kind::UNSUPPORTED_TYPE, message))
+        })
+        .collect()
+}
+
+async fn connect(
+    config: &Config,
+    target: &Target,
+    tls: &MakeRustlsConnect,
+    lost: &Arc<OnceLock<Fault>>,
+    presence: &Presence,
+) -> Result<Client, tokio_postgres::Error> {
+    if target.ssl_mode == SslMode::Disable {
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(drive(connection, Arc::clone(lost), presence.clone()));
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(tls.clone()).await?;
+    tokio::spawn(drive(connection, Arc::clone(lost), presence.clone()));
+    Ok(client)
+}
+
+/// Moves bytes until the session is dropped or the server ends it.
+async fn drive(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    lost: Arc<OnceLock<Fault>>,
+    presence: Presence,
+) {
+    if let Err(error) = connection.await {
+        // Only the first reason counts; a second cannot come.
+        let _ = lost.set(error::querying(&error).0);
+    }
+    drop(presence);
+}
+
+fn config(target: &Target, options: Option<&str>) -> Config {
+    let mut config = Config::new();
+    config
+        .host(&target.host)
+        .port(target.port)
+        .user(&target.user)
+        .dbname(&target.database)
+        .application_name(APPLICATION)
+        .ssl_mode(match target.ssl_mode {
+            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+            // Sockets have no TLS, as in libpq.
+            _ if target.is_socket() => tokio_postgres::config::SslMode::Prefer,
+            _ => tokio_postgres::config::SslMode::Require,
+        })
+        .keepalives_idle(Duration::from_secs(30));
+    if let Some(options) = options {
+        config.options(options);
+    }
+    if let Some(password) = &target.password {
+        config.password(password.expose_secret());
+    }
+    config
+}
+
+/// Ours come last, so that they win.
+fn startup_options(target: &Target, limits: &Limits) -> String {
+    let mut options = target.options.clone().unwrap_or_default();
+    for (name, value) in settings(limits) {
+        options.push_str(&format!(" -c {name}={value}"));
+    }
+    options.push_str(" -c default_transaction_read_only=on");
+    options.trim_start().to_owned()
+}
+
+fn local_settings(limits: &Limits) -> String {
+    settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).concat()
+}
+
+fn settings(limits: &Limits) -> [(&'static str, String); 4] {
+    [
+        ("statement_timeout", limits.statement_timeout.as_millis().to_string()),
+        ("lock_timeout", limits.lock_timeout.as_millis().to_string()),
+        ("idle_in_transaction_session_timeout", "30000".into()),
+        // Nobody's function or operator of the same name may stand in for the catalogue's.
+        ("search_path", "pg_catalog".into()),
+    ]
+}

@@ -1,0 +1,90 @@
+//! What the host remembers during one call.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use archon_pool_plugin::fault::Fault;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtx;
+
+use crate::backends::Ledger;
+use crate::credentials::Lent;
+use crate::limits::{GuestTime, Limits, Memory, Reached, Stopped};
+use crate::policy::Policy;
+use crate::session::Presence;
+
+/// What the caller asked for, as far as it concerns changing anything.
+#[derive(Debug, Clone)]
+pub(crate) struct Intent {
+    /// Why nothing may be changed; none when ending sessions was asked for.
+    pub(crate) refusal: Option<String>,
+    /// The request's own cap on ended sessions, percent.
+    pub(crate) max_kill_percentage: u32,
+}
+
+/// What the host remembers during one call. Dropped with it, and with it every session.
+pub(crate) struct State {
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) memory: Memory,
+    pub(crate) time: Arc<GuestTime>,
+    pub(crate) limits: Limits,
+    pub(crate) policy: Policy,
+    pub(crate) intent: Intent,
+    /// None for calls that need no database.
+    pub(crate) lent: Option<Lent>,
+    pub(crate) presence: Presence,
+    pub(crate) ledger: Ledger,
+    pub(crate) sessions: usize,
+    /// Set before anything may be signalled: from then on nothing may be repeated blindly.
+    pub(crate) signalled: Arc<AtomicBool>,
+    host_calls: u32,
+}
+
+impl State {
+    pub(crate) fn new(
+        limits: &Limits,
+        policy: &Policy,
+        intent: Intent,
+        lent: Option<Lent>,
+        presence: Presence,
+        signalled: Arc<AtomicBool>,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            table,
+            wasi: crate::wasi::context(limits.output_bytes),
+            memory: Memory::new(limits.memory),
+            time: Arc::default(),
+            limits: limits.clone(),
+            policy: policy.clone(),
+            intent,
+            lent,
+            presence,
+            ledger: Ledger::default(),
+            sessions: 0,
+            signalled,
+            host_calls: 0,
+        }
+    }
+
+    /// Starts an imported function: counts it, and stops the component's clock until it returns.
+    pub(crate) fn enter(&mut self) -> wasmtime::Result<Stopped> {
+        let stopped = self.time.stopped();
+        self.host_calls += 1;
+        if self.host_calls > self.limits.host_calls {
+            return Err(wasmtime::Error::new(Reached::HostCalls(self.limits.host_calls)));
+        }
+        Ok(stopped)
+    }
+
+    /// Counts a session that is about to be opened.
+    pub(crate) fn count_session(&mut self) -> Result<(), Fault> {
+        if self.sessions >= self.limits.sessions {
+            return Err(Reached::Sessions(self.limits.sessions).into());
+        }
+        self.sessions += 1;
+        Ok(())
+    }
+}

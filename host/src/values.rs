@@ -1,0 +1,191 @@
+//! Values between PostgreSQL's binary format and the contract's seven types.
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+use crate::bindings::database::Value;
+
+/// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
+const EPOCH: i64 = 946_684_800_000_000;
+
+type Failure = Box<dyn Error + Sync + Send>;
+
+/// A column's type outside the seven.
+#[derive(Debug)]
+pub(crate) struct Unsupported;
+
+impl std::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the type is not supported")
+    }
+}
+
+impl Error for Unsupported {}
+
+/// Whether a column of this type can be handed over.
+pub(crate) fn is_supported(column: &Type) -> bool {
+    matches!(
+        *column,
+        Type::BOOL
+            | Type::INT2
+            | Type::INT4
+            | Type::INT8
+            | Type::OID
+            | Type::FLOAT4
+            | Type::FLOAT8
+            | Type::TEXT
+            | Type::VARCHAR
+            | Type::NAME
+            | Type::BPCHAR
+            | Type::CHAR
+            | Type::UNKNOWN
+            | Type::JSON
+            | Type::JSONB
+            | Type::BYTEA
+            | Type::TIMESTAMPTZ
+            | Type::TIMESTAMP
+    )
+}
+
+/// One column's value.
+pub(crate) struct Cell(pub(crate) Value);
+
+impl<'a> FromSql<'a> for Cell {
+    fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
+        Ok(Self(match *column {
+            Type::BOOL => Value::Boolean(bool::from_sql(column, raw)?),
+            Type::INT2 => Value::Int64(i16::from_sql(column, raw)?.into()),
+            Type::INT4 => Value::Int64(i32::from_sql(column, raw)?.into()),
+            Type::INT8 => Value::Int64(i64::from_sql(column, raw)?),
+            Type::OID => Value::Int64(u32::from_sql(column, raw)?.into()),
+            Type::FLOAT4 => Value::Float64(f32::from_sql(column, raw)?.into()),
+            Type::FLOAT8 => Value::Float64(f64::from_sql(column, raw)?),
+            Type::TEXT | Type::VARCHAR | Type::NAME | Type::BPCHAR | Type::CHAR | Type::UNKNOWN | Type::JSON => {
+                text(raw)?
+            }
+            // The binary form of jsonb is a version number and the text.
+            Type::JSONB => match raw.split_first() {
+                Some((1, json)) => text(json)?,
+                _ => return Err("jsonb of an unknown version".into()),
+            },
+            Type::BYTEA => Value::Bytes(raw.to_vec()),
+            Type::TIMESTAMPTZ | Type::TIMESTAMP => Value::Timestamp(from_server(i64::from_sql(&Type::INT8, raw)?)),
+            _ => return Err(Box::new(Unsupported)),
+        }))
+    }
+
+    fn from_sql_null(_column: &Type) -> Result<Self, Failure> {
+        Ok(Self(Value::Null))
+    }
+
+    fn accepts(_column: &Type) -> bool {
+        true
+    }
+}
+
+fn text(raw: &[u8]) -> Result<Value, Failure> {
+    Ok(Value::Text(std::str::from_utf8(raw)?.to_owned()))
+}
+
+/// Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
+fn from_server(micros: i64) -> i64 {
+    if micros == i64::MIN { micros } else { micros.saturating_add(EPOCH) }
+}
+
+fn to_server(micros: i64) -> Result<i64, Failure> {
+    match micros {
+        i64::MIN | i64::MAX => Ok(micros),
+        _ => micros.checked_sub(EPOCH).ok_or_else(|| "the timestamp is out of range".into()),
+    }
+}
+
+/// Roughly what a value weighs.
+pub(crate) fn weight(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+}
+
+/// The type under which a parameter is sent. Null has none: the server finds it out.
+pub(crate) fn parameter_type(value: &Value) -> Type {
+    match value {
+        Value::Null => Type::UNKNOWN,
+        Value::Boolean(_) => Type::BOOL,
+        Value::Int64(_) => Type::INT8,
+        Value::Float64(_) => Type::FLOAT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Bytes(_) => Type::BYTEA,
+        Value::Timestamp(_) => Type::TIMESTAMPTZ,
+    }
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Result<IsNull, Failure> {
+        match &self.0 {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Boolean(value) => value.to_sql(column, out),
+            Value::Int64(value) => value.to_sql(column, out),
+            Value::Float64(value) => value.to_sql(column, out),
+            Value::Text(value) => value.to_sql(column, out),
+            Value::Bytes(value) => value.to_sql(column, out),
+            Value::Timestamp(value) => to_server(*value)?.to_sql(&Type::INT8, out),
+        }
+    }
+
+    fn accepts(_column: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+// Values may hold data of the database, so a log gets only their kind.
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{}>", parameter_type(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(value: Value) {
+        let column = parameter_type(&value);
+        let mut out = BytesMut::new();
+        let cell = Cell(value);
+        let IsNull::No = cell.to_sql(&column, &mut out).unwrap() else { panic!("null") };
+        let back = Cell::from_sql(&column, &out).unwrap();
+        assert_eq!(format!("{:?}", back.0), format!("{:?}", cell.0));
+    }
+
+    #[test]
+    fn values_come_back_as_they_went() {
+        for value in [
+            Value::Boolean(true),
+            Value::Int64(i64::MIN),
+            Value::Float64(-0.5),
+            Value::Text("Grüße".into()),
+            Value::Bytes(vec![0, 255]),
+            Value::Timestamp(1_700_000_000_123_456),
+            Value::Timestamp(-1),
+            Value::Timestamp(i64::MAX),
+            Value::Timestamp(i64::MIN),
+        ] {
+            round_trip(value);
+        }
+    }
+
+    #[test]
+    fn jsonb_is_text_and_others_are_refused() {
+        let Value::Text(json) = Cell::from_sql(&Type::JSONB, b"\x01{}").unwrap().0 else { panic!("no text") };
+        assert_eq!(json, "{}");
+        assert!(Cell::from_sql(&Type::NUMERIC, b"").is_err());
+        assert!(!is_supported(&Type::NUMERIC));
+    }
+}

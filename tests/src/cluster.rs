@@ -1,0 +1,440 @@
+//! A PostgreSQL server of one's own.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::task::spawn_blocking;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::until::DEADLINE;
+use crate::{keeper, ports, scratch::scratch, template::template};
+
+/// The password of every role. Unmistakable, so that a test can search any output for it.
+pub const PASSWORD: &str = "tell-nobody-4f81c7";
+
+/// The superuser of every cluster.
+pub const SUPERUSER: &str = "postgres";
+
+/// `application_name` of the one session that the harness itself keeps open to look at the server.
+pub const HARNESS: &str = "archon-pool-tests";
+
+/// A private server on a free port of 127.0.0.1, stopped and removed on drop, on a panic, and when
+/// this process ends in any other way.
+pub struct Cluster {
+    data: PathBuf,
+    log: PathBuf,
+    port: u16,
+    version_num: u32,
+    server: Mutex<Option<Child>>,
+    observer: tokio::sync::Mutex<Option<Arc<Client>>>,
+}
+
+/// What a cluster shall be like; see [`Cluster::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    settings: Vec<(String, String)>,
+    hba: Vec<String>,
+    tls: Option<(String, String)>,
+}
+
+impl Builder {
+    /// Sets a parameter of `postgresql.conf`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Turns TLS on, with the server's certificate chain and key as PEM.
+    #[must_use]
+    pub fn tls(mut self, certificate: impl Into<String>, key: impl Into<String>) -> Self {
+        self.tls = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Adds a line to `pg_hba.conf`, ahead of the one that admits every role with its password. The
+    /// superuser is admitted whatever the line says.
+    #[must_use]
+    pub fn hba(mut self, line: &str) -> Self {
+        self.hba.push(line.into());
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server to start or it does not come up; the error ends with its log.
+    pub async fn start(self) -> Result<Cluster> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cluster-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let (data, log) = (scratch()?.root().join(&name), scratch()?.root().join(format!("{name}.log")));
+
+        let folder = data.clone();
+        spawn_blocking(move || {
+            template()?.copy_to(&folder)?;
+            self.configure(&folder)
+        })
+        .await??;
+
+        // From here on, dropping it clears everything up.
+        let mut cluster = Cluster {
+            data,
+            log,
+            port: 0,
+            version_num: 0,
+            server: Mutex::default(),
+            observer: tokio::sync::Mutex::default(),
+        };
+        // Another process can still take a port between our look and the server's bind.
+        for _ in 0..10 {
+            cluster.port = ports::unused_port()?;
+            cluster.launch()?;
+            if let Some(version_num) = cluster.ready().await? {
+                cluster.version_num = version_num;
+                return Ok(cluster);
+            }
+        }
+        bail!("ten ports in a row were taken")
+    }
+
+    fn configure(&self, data: &Path) -> Result<()> {
+        let scratch = scratch()?;
+        let mut conf = File::options().append(true).open(data.join("postgresql.conf"))?;
+        // A crash of the machine may lose these servers' data: they exist to be thrown away.
+        let mut settings = vec![
+            ("listen_addresses", "127.0.0.1"),
+            ("unix_socket_directories", ""),
+            ("fsync", "off"),
+            ("synchronous_commit", "off"),
+            ("full_page_writes", "off"),
+            ("shared_buffers", "16MB"),
+            ("max_connections", "40"),
+            ("jit", "off"),
+            ("timezone", "UTC"),
+            ("log_timezone", "UTC"),
+            ("log_connections", "on"),
+            ("log_disconnections", "on"),
+            ("log_line_prefix", "%m [%p] %q%u@%d/%a "),
+        ];
+        if template()?.binaries.has_library("pg_stat_statements") {
+            settings.push(("shared_preload_libraries", "pg_stat_statements"));
+        }
+        if let Some((certificate, key)) = &self.tls {
+            for (file, pem) in [("server.crt", certificate), ("server.key", key)] {
+                fs::write(data.join(file), pem)?;
+                scratch.own(&data.join(file), 0o600)?;
+            }
+            settings.push(("ssl", "on"));
+        }
+        // Of a setting that is given twice, the server takes the last.
+        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        for (name, value) in settings {
+            writeln!(conf, "{name} = '{}'", value.replace('\'', "''"))?;
+        }
+
+        let mut hba = format!("host all {SUPERUSER} 127.0.0.1/32 scram-sha-256\n");
+        for line in &self.hba {
+            hba.push_str(line);
+            hba.push('\n');
+        }
+        hba.push_str("host all all 127.0.0.1/32 scram-sha-256\n");
+        fs::write(data.join("pg_hba.conf"), hba)?;
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// A cluster with settings of one's own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A cluster with the harness's settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `server_version_num`, such as 150018.
+    pub fn version_num(&self) -> u32 {
+        self.version_num
+    }
+
+    /// A connection string, password included. Names are taken as they are: use plain ones.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A connection string for the superuser and the database `postgres`.
+    pub fn superuser_url(&self) -> String {
+        self.url(SUPERUSER, "postgres")
+    }
+
+    /// Everything the server has logged.
+    pub fn log(&self) -> String {
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Where the server keeps its data.
+    pub fn data_folder(&self) -> &Path {
+        &self.data
+    }
+
+    /// A connection's parameters, to be completed with a role.
+    pub fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.port).dbname("postgres").password(PASSWORD);
+        config.connect_timeout(DEADLINE);
+        config
+    }
+
+    /// Opens a connection to the database `postgres`; it ends when the client is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn connect(&self, role: &str) -> Result<Client> {
+        Ok(connect(self.config().user(role)).await?)
+    }
+
+    /// The harness's own session, as superuser. There is at most one, known by the application name
+    /// [`HARNESS`], so that a test which counts sessions counts a steady one.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn observer(&self) -> Result<Arc<Client>> {
+        let mut observer = self.observer.lock().await;
+        if let Some(client) = observer.as_ref().filter(|client| !client.is_closed()) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(connect(self.config().user(SUPERUSER).application_name(HARNESS)).await?);
+        Ok(Arc::clone(observer.insert(client)))
+    }
+
+    /// Closes the harness's own session. The next look opens another.
+    pub async fn close_observer(&self) {
+        self.observer.lock().await.take();
+    }
+
+    /// Runs statements as the superuser in the database `postgres`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them fails.
+    pub async fn execute(&self, sql: &str) -> Result<()> {
+        self.observer().await?.batch_execute(sql).await.with_context(|| sql.to_owned())
+    }
+
+    /// Runs statements as the superuser in another database.
+    ///
+    /// # Errors
+    ///
+    /// When one of them fails.
+    pub async fn execute_in(&self, database: &str, sql: &str) -> Result<()> {
+        let client = connect(self.config().user(SUPERUSER).application_name(HARNESS).dbname(database)).await?;
+        client.batch_execute(sql).await.with_context(|| sql.to_owned())
+    }
+
+    /// Creates a role that may log in, with the options of `CREATE ROLE`, such as
+    /// `IN ROLE pg_monitor CONNECTION LIMIT 5`.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn create_role(&self, name: &str, options: &str) -> Result<()> {
+        self.execute(&format!(r#"CREATE ROLE "{name}" LOGIN PASSWORD '{PASSWORD}' {options}"#)).await
+    }
+
+    /// Creates the extension `pg_stat_statements` in a database; false when this server lacks it.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn create_statistics(&self, database: &str) -> Result<bool> {
+        let there = template()?.binaries.has_library("pg_stat_statements");
+        if there {
+            self.execute_in(database, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
+        }
+        Ok(there)
+    }
+
+    /// How many client sessions of `pg_stat_activity` match a condition; the harness's own never do.
+    ///
+    /// # Errors
+    ///
+    /// When the condition is no SQL.
+    pub async fn count(&self, condition: &str) -> Result<i64> {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE backend_type = 'client backend' AND application_name <> '{HARNESS}' AND ({condition})"
+        );
+        Ok(self.observer().await?.query_one(&sql, &[]).await.context(sql)?.get(0))
+    }
+
+    /// Shuts the server down: clients are told so (57P01), and the port is closed on return.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop.
+    pub async fn stop(&self) -> Result<()> {
+        self.end("INT").await
+    }
+
+    /// Stops the server as a crash would: clients lose their connections with hardly a word.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop.
+    pub async fn crash(&self) -> Result<()> {
+        self.end("QUIT").await
+    }
+
+    /// Starts the server again on the same port, stopping it first if it runs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn restart(&self) -> Result<()> {
+        self.stop().await?;
+        self.launch()?;
+        self.ready().await?.map(drop).ok_or_else(|| anyhow!("port {} was taken in the meantime", self.port))
+    }
+
+    async fn end(&self, signal: &str) -> Result<()> {
+        // Dropped, or the next look would find a session that the server has closed.
+        self.close_observer().await;
+        self.signal(signal)?;
+        let start = Instant::now();
+        while self.is_running()? {
+            if start.elapsed() > DEADLINE {
+                bail!("the server did not stop on SIG{signal}:\n{}", self.log_tail());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    fn launch(&self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = scratch()?.command(&template()?.binaries.program("postgres"));
+        command.arg("-D").arg(&self.data).arg("-p").arg(self.port.to_string());
+        command.stdout(log.try_clone()?).stderr(log);
+        *self.server() = Some(keeper::spawn(command).context("could not start `setpriv`: install util-linux")?);
+        Ok(())
+    }
+
+    /// Waits until the server answers and returns its version; none when its port was taken.
+    async fn ready(&self) -> Result<Option<u32>> {
+        let start = Instant::now();
+        loop {
+            if !self.is_running()? {
+                let log = self.log_tail();
+                if log.contains("could not create any TCP/IP sockets") {
+                    return Ok(None);
+                }
+                bail!("the server did not start:\n{log}");
+            }
+            match self.ask().await {
+                // Somebody else's server may hold the port while ours is about to give up.
+                Ok((data, version_num)) if Path::new(&data) == self.data => return Ok(Some(version_num)),
+                Err(error) if start.elapsed() > DEADLINE => {
+                    return Err(error).with_context(|| format!("the server is silent:\n{}", self.log_tail()));
+                }
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<(String, u32)> {
+        let observer = self.observer().await?;
+        let sql = "SELECT current_setting('data_directory'), current_setting('server_version_num')";
+        let row = observer.query_one(sql, &[]).await?;
+        let (data, version_num): (String, String) = (row.get(0), row.get(1));
+        if Path::new(&data) != self.data {
+            self.close_observer().await;
+        }
+        Ok((data, version_num.parse()?))
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_running(&self) -> Result<bool> {
+        let mut server = self.server();
+        let Some(child) = server.as_mut() else { return Ok(false) };
+        if child.try_wait()?.is_none() {
+            return Ok(true);
+        }
+        *server = None;
+        Ok(false)
+    }
+
+    /// The child is not reaped yet, so the pid is certainly its own. The shell's `kill` spares us
+    /// `unsafe` and a dependency.
+    fn signal(&self, signal: &str) -> Result<()> {
+        if let Some(child) = self.server().as_ref() {
+            let pid = child.id().to_string();
+            let script = r#"kill -s "$0" "$1""#;
+            Command::new("sh").args(["-c", script, signal, &pid]).stderr(Stdio::null()).status()?;
+        }
+        Ok(())
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // SIGQUIT: backends leave at once, and nothing is written.
+        let _ = self.signal("QUIT");
+        let start = Instant::now();
+        while self.is_running().unwrap_or(false) {
+            if start.elapsed() > Duration::from_secs(10)
+                && let Some(mut child) = self.server().take()
+            {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // What cannot be removed now is the janitor's.
+        let _ = fs::remove_dir_all(&self.data);
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("port", &self.port).field("version_num", &self.version_num).finish()
+    }
+}
+
+/// Opens a connection and spawns the task that carries it.
+pub(crate) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    // It ends with the client; how it ended, the client's own calls tell.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(client)
+}

@@ -1,0 +1,33 @@
+//! Port numbers for servers.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+
+// Below the ephemeral range: a port from within it (what binding port 0 gives) could be taken by any
+// outgoing connection of a parallel test between our look and the server's bind, or during a restart.
+const FIRST: u32 = 15_000;
+const COUNT: u32 = 17_000;
+
+/// A port of 127.0.0.1 on which nothing listens, and that this process hands out only once.
+///
+/// # Errors
+///
+/// When there is none left.
+pub fn unused_port() -> Result<u16> {
+    static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = taken.get_or_insert_default();
+    // Processes that run side by side start far apart.
+    let start = std::process::id().wrapping_mul(7919);
+    for step in 0..COUNT {
+        let port = u16::try_from(FIRST + start.wrapping_add(step) % COUNT)?;
+        if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            taken.insert(port);
+            return Ok(port);
+        }
+    }
+    bail!("no port of 127.0.0.1 between {FIRST} and {} is free", FIRST + COUNT - 1)
+}

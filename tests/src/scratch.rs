@@ -1,0 +1,131 @@
+//! The process's one folder for everything it makes, removed when the process is gone.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+/// The folder, and as whom servers run in it.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    root: PathBuf,
+    runner: Option<Runner>,
+    // Waits for the other end of its standard input to close.
+    _janitor: Child,
+}
+
+/// The user who runs servers when we are root, which PostgreSQL refuses to run as.
+#[derive(Debug, Clone)]
+struct Runner {
+    uid: u32,
+    gid: u32,
+}
+
+/// This process's folder, made on first use.
+pub(crate) fn scratch() -> Result<&'static Scratch> {
+    static SCRATCH: OnceLock<Result<Scratch>> = OnceLock::new();
+    // An anyhow error cannot be cloned, but every caller shall hear the whole of it.
+    SCRATCH.get_or_init(Scratch::make).as_ref().map_err(|error| anyhow!("{error:#}"))
+}
+
+impl Scratch {
+    fn make() -> Result<Self> {
+        let root = tempfile::Builder::new().prefix("archon-pool-tests-").tempdir_in(place())?.keep();
+        // tempfile makes it private; the runner has to pass through. What is inside is its own.
+        fs::set_permissions(&root, Permissions::from_mode(0o711))?;
+        let janitor = janitor(&root)?;
+        let runner = if fs::metadata(&root)?.uid() == 0 { Some(Runner::find()?) } else { None };
+        Ok(Self { root, runner, _janitor: janitor })
+    }
+
+    /// Where everything goes.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes a private folder that belongs to the user who runs servers.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.root.join(name);
+        fs::create_dir(&path).with_context(|| format!("could not create {}", path.display()))?;
+        self.own(&path, 0o700)?;
+        Ok(path)
+    }
+
+    /// Hands a file or folder to the user who runs servers.
+    pub(crate) fn own(&self, path: &Path, mode: u32) -> Result<()> {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+        if let Some(runner) = &self.runner {
+            chown(path, Some(runner.uid), Some(runner.gid))?;
+        }
+        Ok(())
+    }
+
+    /// A command that runs a program as that user, and that dies with the thread that spawns it.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("setpriv");
+        if let Some(runner) = &self.runner {
+            command.args([format!("--reuid={}", runner.uid), format!("--regid={}", runner.gid)]).arg("--clear-groups");
+        }
+        // SIGINT is PostgreSQL's fast shutdown.
+        command.args(["--pdeathsig", "INT"]).arg(program);
+        // Our own folder may be closed to that user.
+        command.current_dir(&self.root).env("LC_ALL", "C").stdin(Stdio::null());
+        // A terminal's Ctrl-C is for us; servers hear of it by our death.
+        command.process_group(0);
+        command
+    }
+}
+
+impl Runner {
+    fn find() -> Result<Self> {
+        let users = fs::read_to_string("/etc/passwd").context("could not read /etc/passwd")?;
+        for wanted in ["postgres", "nobody"] {
+            for line in users.lines() {
+                let fields: Vec<&str> = line.split(':').collect();
+                if let [name, _, uid, gid, ..] = fields[..]
+                    && name == wanted
+                {
+                    return Ok(Self { uid: uid.parse()?, gid: gid.parse()? });
+                }
+            }
+        }
+        bail!("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as")
+    }
+}
+
+/// Memory, where there is plenty of it: a data folder is a thousand small files, which are copied in
+/// 50 ms there and in over a second on a busy disk. Otherwise, or where `TMPDIR` says so, the usual.
+fn place() -> PathBuf {
+    const MEMORY: &str = "/dev/shm";
+    let free_kib = || -> Option<u64> {
+        let output = Command::new("df").args(["-Pk", MEMORY]).stderr(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
+    };
+    if env::var_os("TMPDIR").is_none() && free_kib().is_some_and(|free| free > 2 << 20) {
+        PathBuf::from(MEMORY)
+    } else {
+        env::temp_dir()
+    }
+}
+
+/// Rust runs no destructors of statics, and none at all on SIGKILL. So a shell waits for the pipe
+/// from us to close, which the kernel does however we end, and then clears up: more than once, as a
+/// server may still be writing while it shuts down.
+fn janitor(root: &Path) -> Result<Child> {
+    let script = r#"read -r _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$0" && exit; sleep 0.3; done"#;
+    Command::new("sh")
+        .args(["-c", script])
+        .arg(root)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .context("could not start `sh`")
+}

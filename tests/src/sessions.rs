@@ -1,0 +1,306 @@
+//! Applications whose sessions stay in a chosen state.
+//!
+//! Every function here returns only when `pg_stat_activity` shows the state, so a test that goes on
+//! to look at the server will see it too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, NoTls};
+
+use crate::cluster::Cluster;
+use crate::until::until;
+
+const BY_PORT: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity \
+                       WHERE client_port = $1 AND state = 'idle'";
+
+type Outcome = Result<(), tokio_postgres::Error>;
+
+/// An application: a role, a database and a name to show.
+#[derive(Debug, Clone, Copy)]
+pub struct App<'a> {
+    cluster: &'a Cluster,
+    role: &'a str,
+    name: &'a str,
+    database: &'a str,
+}
+
+/// A session of an application. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Session {
+    pid: i32,
+    backend_start: i64,
+    client: Arc<Client>,
+    // To an idle session the server says its last word outside of any statement.
+    connection: Option<JoinHandle<Outcome>>,
+    // A statement that is still running.
+    running: Option<JoinHandle<Outcome>>,
+}
+
+impl Cluster {
+    /// An application that connects as a role to the database `postgres`.
+    pub fn app<'a>(&'a self, role: &'a str, name: &'a str) -> App<'a> {
+        App { cluster: self, role, name, database: "postgres" }
+    }
+}
+
+impl<'a> App<'a> {
+    /// The same application, connecting to another database.
+    #[must_use]
+    pub fn in_database(self, database: &'a str) -> Self {
+        Self { database, ..self }
+    }
+
+    /// A session that has connected and never run a statement: idle, with an empty query.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn unused(&self) -> Result<Session> {
+        let mut config = self.cluster.config();
+        config.user(self.role).application_name(self.name).dbname(self.database);
+        // A statement would spoil the session and the driver does not tell the pid, but the server
+        // shows the port from which a session came.
+        let stream = TcpStream::connect(("127.0.0.1", self.cluster.port())).await?;
+        let port = i32::from(stream.local_addr()?.port());
+        let (client, connection) = config.connect_raw(stream, NoTls).await?;
+        let (client, connection) = (Arc::new(client), Some(tokio::spawn(connection)));
+
+        let observer = self.cluster.observer().await?;
+        let mut found = None;
+        until("a new session is listed", async || {
+            found = observer.query_opt(BY_PORT, &[&port]).await?;
+            Ok(found.is_some())
+        })
+        .await?;
+        let row = found.ok_or_else(|| anyhow!("no session came from port {port}"))?;
+        Ok(Session { pid: row.get(0), backend_start: row.get(1), client, connection, running: None })
+    }
+
+    /// A session that ran a statement and has been idle ever since.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
+    pub async fn idle(&self, sql: &str) -> Result<Session> {
+        let session = self.unused().await?;
+        session.run(sql).await?;
+        self.shows(&session, "state = 'idle' AND query <> ''").await?;
+        Ok(session)
+    }
+
+    /// Several idle sessions that all ran the same statement last: what a leak looks like.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::idle`].
+    pub async fn idle_many(&self, count: usize, sql: &str) -> Result<Vec<Session>> {
+        let mut sessions = Vec::with_capacity(count);
+        for _ in 0..count {
+            sessions.push(self.idle(sql).await?);
+        }
+        Ok(sessions)
+    }
+
+    /// A session that began a transaction, ran a statement (an `UPDATE` leaves a row lock) and went
+    /// silent.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
+    pub async fn idle_in_transaction(&self, sql: &str) -> Result<Session> {
+        let session = self.unused().await?;
+        session.run("BEGIN").await?;
+        session.run(sql).await?;
+        self.shows(&session, "state = 'idle in transaction'").await?;
+        Ok(session)
+    }
+
+    /// A session whose transaction failed and was never rolled back.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn aborted(&self) -> Result<Session> {
+        let session = self.unused().await?;
+        session.run("BEGIN").await?;
+        if session.run("SELECT 1 / 0").await.is_ok() {
+            bail!("a division by zero went well");
+        }
+        self.shows(&session, "state = 'idle in transaction (aborted)'").await?;
+        Ok(session)
+    }
+
+    /// A session whose statement waits for a lock that somebody else holds.
+    ///
+    /// # Errors
+    ///
+    /// When nothing blocks the statement.
+    pub async fn waiting(&self, sql: &str) -> Result<Session> {
+        let session = self.unused().await?.start(sql);
+        self.shows(&session, "state = 'active' AND wait_event_type = 'Lock'").await?;
+        Ok(session)
+    }
+
+    /// A session that is busy with one statement until it is told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn active(&self) -> Result<Session> {
+        let session = self.unused().await?.start("SELECT pg_sleep(3600)");
+        self.shows(&session, "state = 'active' AND wait_event = 'PgSleep'").await?;
+        Ok(session)
+    }
+
+    /// An idle session that listens to a channel.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn listening(&self, channel: &str) -> Result<Session> {
+        self.idle(&format!(r#"LISTEN "{channel}""#)).await
+    }
+
+    /// An idle session that holds a session-level advisory lock.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn advisory_lock(&self, key: i64) -> Result<Session> {
+        self.idle(&format!("SELECT pg_advisory_lock({key})")).await
+    }
+
+    /// An idle session that owns a temporary table.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn temporary_table(&self) -> Result<Session> {
+        self.idle("CREATE TEMPORARY TABLE scratch AS SELECT 1 AS one").await
+    }
+
+    /// How many sessions this application has.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn count(&self) -> Result<i64> {
+        self.cluster.count(&format!("application_name = '{}'", self.name)).await
+    }
+
+    /// Waits until a session of this application shows a state, given as a condition in SQL.
+    ///
+    /// # Errors
+    ///
+    /// When it never does, or its running statement ends first.
+    pub async fn shows(&self, session: &Session, condition: &str) -> Result<()> {
+        let what = format!("a session of {} shows {condition}", self.name);
+        let condition = format!("pid = {} AND {condition}", session.pid);
+        until(&what, async || {
+            // Counted first: a statement that ends in between is found by the next look.
+            let shown = self.cluster.count(&condition).await? == 1;
+            if !shown && session.running.as_ref().is_some_and(JoinHandle::is_finished) {
+                bail!("the statement of {} has ended already", self.name);
+            }
+            Ok(shown)
+        })
+        .await
+    }
+}
+
+impl Session {
+    /// The server process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// When it started, microseconds since the epoch: together with the pid its identity.
+    pub fn backend_start(&self) -> i64 {
+        self.backend_start
+    }
+
+    /// The connection, for whatever else a test wants to do with it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs a statement to its end.
+    ///
+    /// # Errors
+    ///
+    /// With the server's error.
+    pub async fn run(&self, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.with_context(|| sql.to_owned())
+    }
+
+    /// Sends a statement without waiting for it.
+    #[must_use]
+    pub fn start(mut self, sql: &str) -> Self {
+        let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
+        self.running = Some(tokio::spawn(async move { client.batch_execute(&sql).await }));
+        self
+    }
+
+    /// Waits for the statement that was started, and returns how it ended.
+    ///
+    /// # Errors
+    ///
+    /// With the server's error, or when none was started.
+    pub async fn finish(&mut self) -> Result<()> {
+        let running = self.running.take().ok_or_else(|| anyhow!("no statement was started"))?;
+        Ok(running.await??)
+    }
+
+    /// Whether the session still answers. A session that was idle has then run one more statement.
+    pub async fn answers(&self) -> bool {
+        self.client.batch_execute("SELECT 1").await.is_ok()
+    }
+
+    /// The server's code for how the session was ended, such as 57P01 for `pg_terminate_backend`;
+    /// none while it still answers, or when the connection broke without a word. Can be told once.
+    pub async fn ended_by(&mut self) -> Option<SqlState> {
+        if let Some(running) = self.running.take() {
+            return running.await.ok()?.err()?.code().cloned();
+        }
+        // Listen before asking: a question to a server that has just hung up can break the connection
+        // before its last word is read.
+        let mut connection = self.connection.take()?;
+        if let Ok(outcome) = timeout(Duration::from_millis(100), &mut connection).await {
+            return outcome.ok()?.err()?.code().cloned();
+        }
+        match self.client.batch_execute("SELECT 1").await {
+            Ok(()) => {
+                self.connection = Some(connection);
+                None
+            }
+            Err(error) if error.code().is_some() => error.code().cloned(),
+            Err(_) => connection.await.ok()?.err()?.code().cloned(),
+        }
+    }
+
+    /// Closes the session and waits until the server has forgotten it.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not forget it.
+    pub async fn close(self, cluster: &Cluster) -> Result<()> {
+        let pid = self.pid;
+        drop(self);
+        until("a closed session is gone", async || Ok(cluster.count(&format!("pid = {pid}")).await? == 0)).await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The task holds the connection open for as long as its statement runs.
+        if let Some(running) = &self.running {
+            running.abort();
+        }
+    }
+}

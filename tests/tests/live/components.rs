@@ -1,0 +1,77 @@
+//! The three components as they are shipped: no power beyond their world, no WASI, no surprise in size.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail};
+use archon_pool::components::{World, embedded};
+use wit_component::{DecodedWasm, decode};
+use wit_parser::Resolve;
+
+use crate::wit;
+
+/// Sizes in bytes when last looked at. A growth by half is either a mistake or worth a new line here.
+const RECORDED: [(World, usize); 3] =
+    [(World::Analyser, 410_000), (World::Observer, 700_000), (World::Manager, 700_000)];
+
+#[test]
+fn import_nothing_beyond_their_world() -> Result<()> {
+    for world in World::ALL {
+        let allowed = imports_of_world(world)?;
+        let asked = imports_of_component(embedded(world))?;
+        let surplus: Vec<&String> = asked.difference(&allowed).collect();
+        assert!(surplus.is_empty(), "pool-{world}.wasm imports {surplus:?}, which its world does not lend");
+        assert!(!asked.iter().any(|import| import.starts_with("wasi:")), "pool-{world}.wasm imports WASI");
+    }
+    Ok(())
+}
+
+#[test]
+fn authority_is_in_the_type() -> Result<()> {
+    let named = |interface: &str| format!("archon:connection-pool/{interface}@1.0.0");
+    let [analyser, observer, manager] = World::ALL.map(|world| imports_of_component(embedded(world)));
+    assert_eq!(analyser?, BTreeSet::new());
+    let (observer, manager) = (observer?, manager?);
+    for power in ["backends", "scaling"] {
+        assert!(!observer.contains(&named(power)), "an observer can use {power}");
+    }
+    // An import that no code calls is left out of a binary, which is why this does not ask for `scaling`.
+    assert!(manager.contains(&named("backends")), "a manager cannot end sessions");
+    Ok(())
+}
+
+#[test]
+fn fit_their_world() -> Result<()> {
+    for world in World::ALL {
+        let mut resolve = Resolve::default();
+        let package = wit::push(&mut resolve, "../wit", "1.0.0")?;
+        let id = resolve.packages[package].worlds[world.name()];
+        wit_component::targets(&resolve, id, embedded(world), false).with_context(|| format!("pool-{world}.wasm"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn have_not_grown_by_half() {
+    for (world, recorded) in RECORDED {
+        let size = embedded(world).len();
+        assert!(2 * size <= 3 * recorded, "pool-{world}.wasm has {size} bytes; {recorded} were recorded");
+    }
+}
+
+fn imports_of_world(world: World) -> Result<BTreeSet<String>> {
+    let mut resolve = Resolve::default();
+    let package = wit::push(&mut resolve, "../wit", "1.0.0")?;
+    let id = resolve.packages[package].worlds[world.name()];
+    Ok(imports(&resolve, id))
+}
+
+fn imports_of_component(bytes: &[u8]) -> Result<BTreeSet<String>> {
+    match decode(bytes)? {
+        DecodedWasm::Component(resolve, world) => Ok(imports(&resolve, world)),
+        DecodedWasm::WitPackage(..) => bail!("this is a WIT package and no component"),
+    }
+}
+
+fn imports(resolve: &Resolve, world: wit_parser::WorldId) -> BTreeSet<String> {
+    resolve.worlds[world].imports.keys().map(|key| resolve.name_world_key(key)).collect()
+}

@@ -1,0 +1,158 @@
+//! Credentials from every source, and TLS.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::Result;
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
+use archon_pool_plugin::fault::kind;
+use archon_pool_plugin::skill::Output;
+use archon_pool_tests::Cluster;
+use archon_pool_tests::cluster::PASSWORD;
+use serde_json::{Value, json};
+
+use crate::actions::{OPERATOR, cluster};
+use crate::support::{host_for, host_with, plugin, run_in};
+
+async fn run(credentials: Credentials, input: Value) -> Output {
+    run_in(plugin(World::Manager), &host_with(credentials, Limits::default()), input).await
+}
+
+fn quick(credential: &str) -> Value {
+    json!({ "action": "monitor", "credential": credential, "options": { "sampleMs": 0 } })
+}
+
+#[tokio::test]
+async fn the_request_can_bring_its_own() -> Result<()> {
+    let cluster = cluster().await?;
+    let input =
+        json!({ "action": "monitor", "supabaseUrl": cluster.url(OPERATOR, "postgres"), "options": { "sampleMs": 0 } });
+    assert_eq!(run(Credentials::new(), input).await.error, None);
+    let split = json!({
+        "action": "monitor", "options": { "sampleMs": 0 }, "supabaseKey": PASSWORD,
+        "supabaseUrl": cluster.url(OPERATOR, "postgres").replace(&format!(":{PASSWORD}"), ""),
+    });
+    assert_eq!(run(Credentials::new(), split).await.error, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_any_every_place_is_named() {
+    let fault = run(Credentials::new(), json!({})).await.error.expect("a fault");
+    assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
+    assert!(fault.message.starts_with("Supabase credentials not found"), "{}", fault.message);
+}
+
+#[tokio::test]
+async fn a_file_is_used_only_when_nobody_else_can_read_it() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.toml");
+    fs::write(&file, format!("[main]\nurl = \"{}\"\n", cluster.url(OPERATOR, "postgres")))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+    let open = run(Credentials::new().file(&file), quick("main")).await.error.expect("refused");
+    assert_eq!(open.kind, kind::CREDENTIAL_INVALID);
+    assert!(open.message.contains("chmod 600"), "{}", open.message);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    assert_eq!(run(Credentials::new().file(&file), quick("main")).await.error, None);
+    let other = run(Credentials::new().file(&file), quick("other")).await.error.expect("not there");
+    assert_eq!(other.kind, kind::CREDENTIALS_NOT_FOUND);
+    assert!(other.message.contains("other"), "{}", other.message);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_vault_s_secret_is_read_with_the_credential_that_opens_it() -> Result<()> {
+    let cluster = cluster().await?;
+    // The layout of Supabase Vault 0.3; its encryption does not matter here.
+    cluster
+        .execute(&format!(
+            "CREATE SCHEMA vault; CREATE VIEW vault.decrypted_secrets AS \
+             SELECT 'app-dsn'::text AS name, '{}'::text AS decrypted_secret; \
+             GRANT USAGE ON SCHEMA vault TO {OPERATOR}; GRANT SELECT ON vault.decrypted_secrets TO {OPERATOR}",
+            cluster.url("app", "postgres")
+        ))
+        .await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.toml");
+    fs::write(
+        &file,
+        format!(
+            "[boot]\nurl = \"{}\"\n\n[app]\nvault = {{ via = \"boot\", secret = \"app-dsn\" }}\n\n\
+             [none]\nvault = {{ via = \"boot\", secret = \"missing\" }}\n\n\
+             [bare]\nurl = \"{}\"\n\n[locked]\nvault = {{ via = \"bare\", secret = \"app-dsn\" }}\n",
+            cluster.url(OPERATOR, "postgres"),
+            cluster.url("bare", "postgres")
+        ),
+    )?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let credentials = || Credentials::new().file(&file);
+    let report = run(credentials(), quick("app")).await;
+    assert_eq!(report.error, None);
+    for (name, words) in [("none", "missing"), ("locked", "vault.decrypted_secrets")] {
+        let fault = run(credentials(), quick(name)).await.error.expect("a fault");
+        assert!(fault.message.contains(words), "{name}: {}", fault.message);
+        assert!(!fault.message.contains(PASSWORD), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_that_open_only_the_rest_api_are_refused_plainly() {
+    for key in ["eyJhbGciOiJIUzI1NiJ9.e30.x", "sb_secret_0123456789", "sbp_0123456789abcdef"] {
+        let input = json!({ "supabaseUrl": "https://abcdefghijklmnopqrst.supabase.co", "supabaseKey": key });
+        let fault = run(Credentials::new(), input).await.error.expect("refused");
+        assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
+        assert!(fault.message.contains("database password") && !fault.message.contains(key), "{}", fault.message);
+    }
+}
+
+#[tokio::test]
+async fn sslmode_decides_what_is_verified() -> Result<()> {
+    let names = vec!["localhost".to_owned()];
+    let signer = rcgen::KeyPair::generate()?;
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&signer)?;
+    let key = rcgen::KeyPair::generate()?;
+    let issuer = rcgen::Issuer::from_params(&authority, &signer);
+    let leaf = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    let cluster = Cluster::builder().tls(leaf.pem(), key.serialize_pem()).start().await?;
+    let folder = tempfile::tempdir()?;
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, root.pem())?;
+    let other = folder.path().join("other.pem");
+    fs::write(&other, authority.self_signed(&rcgen::KeyPair::generate()?)?.pem())?;
+    let (ca, other) = (ca.display(), other.display());
+
+    let by_name = cluster.superuser_url().replace("127.0.0.1", "localhost");
+    for (url, works) in [
+        (format!("{}?sslmode=disable", cluster.superuser_url()), true),
+        (format!("{}?sslmode=prefer", cluster.superuser_url()), true),
+        (format!("{}?sslmode=require", cluster.superuser_url()), true),
+        (format!("{}?sslmode=verify-ca&sslrootcert={ca}", cluster.superuser_url()), true),
+        (format!("{}?sslmode=verify-ca&sslrootcert={other}", cluster.superuser_url()), false),
+        (format!("{}?sslmode=verify-full&sslrootcert={ca}", cluster.superuser_url()), false),
+        (format!("{by_name}?sslmode=verify-full&sslrootcert={ca}"), true),
+        (format!("{by_name}?sslmode=verify-full"), false),
+    ] {
+        let output =
+            run_in(plugin(World::Manager), &host_for(url.clone()), json!({ "options": { "sampleMs": 0 } })).await;
+        assert_eq!(output.success, works, "{url}: {:?}", output.error);
+        if let Some(fault) = output.error {
+            assert_eq!(fault.kind, kind::TLS_FAILED, "{url}: {fault}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_tls_is_required() -> Result<()> {
+    let cluster = cluster().await?;
+    let url = format!("{}?sslmode=require", cluster.superuser_url());
+    let output = run_in(plugin(World::Manager), &host_for(url), json!({})).await;
+    assert_eq!(output.error.expect("refused").kind, kind::TLS_FAILED);
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! `kill-idle` on real sessions: who is ended, who is not, and what is said about it.
+
+use anyhow::Result;
+use archon_pool::components::World;
+use archon_pool_plugin::powers::{Order, Outcome};
+use archon_pool_plugin::report::Action;
+use archon_pool_plugin::snapshot::SessionKey;
+use archon_pool_tests::cluster::SUPERUSER;
+use archon_pool_tests::sessions::Session;
+use archon_pool_tests::{Cluster, until};
+use tokio_postgres::error::SqlState;
+
+use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
+use crate::support::{host_for, impatient, plugin, report, run_in};
+
+async fn stuck(cluster: &Cluster, name: &str) -> Result<Session> {
+    let session = cluster.app("app", name).idle_in_transaction("SELECT 1").await?;
+    cluster_shows_age(cluster, session.pid(), 2).await?;
+    Ok(session)
+}
+
+fn outcomes(action: &Action) -> Vec<(i32, &str)> {
+    action.targets.iter().map(|target| (target.pid, target.outcome.as_str())).collect()
+}
+
+#[tokio::test]
+async fn stale_transactions_end_and_their_locks_with_them() -> Result<()> {
+    let cluster = cluster().await?;
+    let app = cluster.app("app", "invoice-worker");
+    let mut holder = app.idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
+    let mut waiter = app.waiting("UPDATE stock SET n = 2 WHERE id = 1").await?;
+    let fresh = app.idle("SELECT 1").await?;
+    cluster_shows_age(&cluster, holder.pid(), 2).await?;
+
+    let report = report(&cluster, OPERATOR, impatient("kill-idle")).await;
+    let action = &report.actions[0];
+    assert_eq!(outcomes(action), [(holder.pid(), "ended")], "{action:#?}");
+    assert_eq!((action.executed, action.connections_affected, action.dry_run), (true, 1, false));
+    assert_eq!(holder.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
+    waiter.finish().await?;
+    assert!(fresh.answers().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dry_run_and_an_observer_end_nobody() -> Result<()> {
+    let cluster = cluster().await?;
+    let session = stuck(&cluster, "worker").await?;
+    let mut input = impatient("kill-idle");
+    input["options"]["dryRun"] = true.into();
+    let planned = report(&cluster, OPERATOR, input).await;
+    assert_eq!(outcomes(&planned.actions[0]), [(session.pid(), "planned")]);
+    assert!(planned.actions[0].dry_run && !planned.actions[0].executed);
+
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
+    let observed = run_in(plugin(World::Observer), &host, impatient("kill-idle")).await.data.expect("a report");
+    assert_eq!(outcomes(&observed.actions[0]), [(session.pid(), "not-executed")]);
+    assert!(observed.actions[0].reason.contains("no power to end sessions"), "{}", observed.actions[0].reason);
+    let analysed = report(&cluster, OPERATOR, impatient("full-analysis")).await;
+    assert!(analysed.actions.is_empty());
+    assert!(session.answers().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_than_the_cap_end() -> Result<()> {
+    let cluster = cluster().await?;
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?);
+    }
+    cluster_shows_age(&cluster, sessions[7].pid(), 2).await?;
+    let mut input = impatient("kill-idle");
+    input["options"]["maxKillPercentage"] = 50.into();
+    let report = report(&cluster, OPERATOR, input).await;
+    // Eight candidates among nine sessions, the harness's own included: half of eight.
+    assert_eq!(report.actions[0].connections_affected, 4, "{:#?}", report.actions);
+    until("four are left", async || Ok(cluster.count("application_name = 'worker'").await? == 4)).await
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_signal_is_told_so() -> Result<()> {
+    let cluster = cluster().await?;
+    cluster.execute("GRANT pg_monitor TO bare").await?;
+    let session = stuck(&cluster, "worker").await?;
+    let report = report(&cluster, BARE, impatient("kill-idle")).await;
+    let action = &report.actions[0];
+    assert!(action.targets.is_empty() && action.reason.contains("may not signal"), "{action:#?}");
+    assert!(session.answers().await);
+    // Its own sessions it may end.
+    let mut own = cluster.app(BARE, "tool").idle_in_transaction("SELECT 1").await?;
+    cluster_shows_age(&cluster, own.pid(), 2).await?;
+    let report = crate::support::report(&cluster, BARE, impatient("kill-idle")).await;
+    assert_eq!(outcomes(&report.actions[0]), [(own.pid(), "ended")]);
+    assert_eq!(own.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_of_other_databases_and_services_are_refused_by_the_host() -> Result<()> {
+    let cluster = cluster().await?;
+    cluster.execute("CREATE DATABASE elsewhere").await?;
+    cluster.create_role("supabase_auth_admin", "").await?;
+    let stranger = cluster.app("app", "x").in_database("elsewhere").idle("SELECT 1").await?;
+    let service = cluster.app("supabase_auth_admin", "").idle("SELECT 1").await?;
+    let backup = cluster.app("app", "pg_dump").idle("SELECT 1").await?;
+    let host = host_for(cluster.superuser_url());
+    let orders = orders(&cluster, &[&stranger, &service, &backup]).await?;
+    let outcomes = host.deliver(None, &orders, 100, false).await?;
+    let [Outcome::Denied(first), Outcome::Denied(second), Outcome::Denied(third)] = &outcomes[..] else {
+        panic!("all are denied: {outcomes:?}");
+    };
+    assert!(first.contains("another database"), "{first}");
+    assert!(second.contains("role 'supabase_auth_admin' is protected"), "{second}");
+    assert!(third.contains("application 'pg_dump' is protected"), "{third}");
+    for session in [&stranger, &service, &backup] {
+        assert!(session.answers().await);
+    }
+    Ok(())
+}
+
+/// Orders for sessions as the server shows them now.
+async fn orders(cluster: &Cluster, sessions: &[&Session]) -> Result<Vec<Order>> {
+    let pids: Vec<i32> = sessions.iter().map(|session| session.pid()).collect();
+    let sql = "SELECT (extract(epoch FROM a.backend_start) * 1000000)::int8, a.state, \
+               (extract(epoch FROM a.state_change) * 1000000)::int8 \
+               FROM unnest($1::int4[]) WITH ORDINALITY p(pid, n) JOIN pg_stat_activity a USING (pid) ORDER BY n";
+    let rows = cluster.observer().await?.query(sql, &[&pids]).await?;
+    let order = |(pid, row): (&i32, &tokio_postgres::Row)| Order {
+        target: SessionKey { pid: *pid, backend_start: row.get(0) },
+        state: row.get(1),
+        state_change: row.get(2),
+        reason: "test".into(),
+    };
+    Ok(pids.iter().zip(&rows).map(order).collect())
+}
+
+/// 1,000 orders for sessions that did something between plan and order. A quarter went to work, a
+/// quarter did a round of work and came back to the same state, a quarter left, and a quarter left and
+/// their pid belongs to somebody else, as the server would show a reused one.
+#[tokio::test]
+async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
+    const ROUNDS: usize = 25;
+    const EACH: usize = 10;
+    let cluster = Cluster::builder().setting("max_connections", 120).start().await?;
+    cluster.create_role("app", "").await?;
+    let app = cluster.app("app", "racer");
+    let host = host_for(cluster.superuser_url());
+    let mut wrongly_ended = 0;
+    for _ in 0..ROUNDS {
+        let mut working = app.idle_many(EACH, "SELECT 1").await?;
+        let returned = app.idle_many(EACH, "SELECT 1").await?;
+        let leaving = app.idle_many(EACH, "SELECT 1").await?;
+        let successors = app.idle_many(EACH, "SELECT 1").await?;
+        let all: Vec<_> = working.iter().chain(&returned).chain(&leaving).chain(&successors).collect();
+        let mut orders = orders(&cluster, &all).await?;
+        assert_eq!(orders.len(), 4 * EACH);
+
+        for session in leaving {
+            session.close(&cluster).await?;
+        }
+        working = working.into_iter().map(|session| session.start("SELECT pg_sleep(60)")).collect();
+        for session in &returned {
+            session.run("SELECT 2").await?;
+        }
+        for session in &working {
+            app.shows(session, "state = 'active'").await?;
+        }
+        // A predecessor of the same pid, gone for a second.
+        for order in &mut orders[3 * EACH..] {
+            order.target.backend_start -= 1_000_000;
+        }
+
+        let outcomes = host.deliver(None, &orders, 100, false).await?;
+        for (index, outcome) in outcomes.iter().enumerate() {
+            let expected = if index < 2 * EACH { Outcome::Changed } else { Outcome::Gone };
+            assert_eq!(*outcome, expected, "order {index}");
+        }
+        for session in &working {
+            let there = format!("pid = {} AND state = 'active'", session.pid());
+            wrongly_ended += usize::from(cluster.count(&there).await? != 1);
+        }
+        for session in returned.iter().chain(&successors) {
+            wrongly_ended += usize::from(!session.answers().await);
+        }
+        for session in &working {
+            cluster.execute(&format!("SELECT pg_terminate_backend({})", session.pid())).await?;
+        }
+        drop((working, returned, successors));
+        until("the round is over", async || Ok(app.count().await? == 0)).await?;
+    }
+    assert_eq!(wrongly_ended, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_that_did_not_move_are_ended_and_seen_to_leave() -> Result<()> {
+    let cluster = cluster().await?;
+    let app = cluster.app("app", "idler");
+    let sessions = app.idle_many(20, "SELECT 1").await?;
+    let orders = orders(&cluster, &sessions.iter().collect::<Vec<_>>()).await?;
+    let host = host_for(cluster.url(SUPERUSER, "postgres"));
+    assert_eq!(host.deliver(None, &orders, 100, true).await?, vec![Outcome::Signalled; 20]);
+    assert_eq!(app.count().await?, 20, "a dry run sends nothing");
+    assert_eq!(host.deliver(None, &orders, 100, false).await?, vec![Outcome::Signalled; 20]);
+    assert_eq!(app.count().await?, 0);
+    assert_eq!(host.deliver(None, &orders, 100, false).await?, vec![Outcome::Gone; 20]);
+    Ok(())
+}

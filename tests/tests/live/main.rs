@@ -1,0 +1,14 @@
+//! The live tests: everything here talks to a real PostgreSQL server.
+//!
+//! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
+
+mod actions;
+mod cluster;
+mod components;
+mod credentials;
+mod kill;
+mod leaks;
+mod sessions;
+mod support;
+mod trouble;
+mod wit;

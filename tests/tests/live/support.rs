@@ -1,0 +1,93 @@
+//! The library under test, pointed at a test's own server.
+
+use std::sync::OnceLock;
+
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::Policy;
+use archon_pool_plugin::fault::Fault;
+use archon_pool_plugin::report::Report;
+use archon_pool_plugin::skill::Output;
+use archon_pool_tests::Cluster;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+/// One engine and its compiled components for the whole test binary.
+struct Built {
+    engine: Engine,
+    observer: Plugin,
+    manager: Plugin,
+    analyser: Plugin,
+}
+
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let engine = Engine::new(&Limits::default()).expect("an engine");
+        let plugin = |world| Plugin::built_in(&engine, world).expect("a built-in component");
+        let (observer, manager, analyser) = (plugin(World::Observer), plugin(World::Manager), plugin(World::Analyser));
+        Built { engine, observer, manager, analyser }
+    })
+}
+
+/// The built-in component of a world.
+pub(crate) fn plugin(world: World) -> &'static Plugin {
+    match world {
+        World::Analyser => &built().analyser,
+        World::Observer => &built().observer,
+        World::Manager => &built().manager,
+    }
+}
+
+/// A host whose default credential is this URL.
+pub(crate) fn host_for(url: String) -> Host {
+    host_with(Credentials::new().url(SecretString::from(url)), Limits::default())
+}
+
+/// A host with credentials and limits of one's own.
+pub(crate) fn host_with(credentials: Credentials, limits: Limits) -> Host {
+    Host::new(built().engine.clone(), credentials, Policy::default(), limits)
+}
+
+/// Runs a SkillInput in the manager, as a role on the database `postgres`.
+pub(crate) async fn run(cluster: &Cluster, role: &str, input: Value) -> Output {
+    run_in(plugin(World::Manager), &host_for(cluster.url(role, "postgres")), input).await
+}
+
+/// Runs a SkillInput.
+pub(crate) async fn run_in(plugin: &Plugin, host: &Host, input: Value) -> Output {
+    match host.run(plugin, input).await {
+        Ok(output) => serde_json::from_value(output).expect("a SkillOutput"),
+        Err(fault) => Output::failed(fault),
+    }
+}
+
+/// Runs a SkillInput that must succeed.
+pub(crate) async fn report(cluster: &Cluster, role: &str, input: Value) -> Report {
+    let output = run(cluster, role, input).await;
+    assert_eq!(output.error, None);
+    output.data.expect("a report")
+}
+
+/// Runs a SkillInput that must fail.
+pub(crate) async fn fault(host: &Host, input: Value) -> Fault {
+    let output = run_in(plugin(World::Manager), host, input).await;
+    assert!(!output.success);
+    output.error.expect("a fault")
+}
+
+/// Short thresholds, so that a test need not wait for minutes.
+pub(crate) fn impatient(action: &str) -> Value {
+    json!({ "action": action, "options": {
+        "idleTimeoutMs": 10_000, "idleInTransactionTimeoutMs": 1_000, "maxKillPercentage": 100, "minSize": 1, "sampleMs": 0,
+    }})
+}
+
+/// The finding with this id.
+pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_pool_plugin::report::Finding> {
+    report.findings.iter().find(|finding| finding.id == id)
+}

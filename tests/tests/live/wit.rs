@@ -1,0 +1,71 @@
+//! The contract: `wit/` parses, and components of the released version still fit it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use wit_parser::{PackageId, Resolve, SourceMap};
+
+const WORLDS: [&str; 3] = ["analyser", "observer", "manager"];
+
+#[test]
+fn parses_with_its_three_worlds() -> Result<()> {
+    let mut resolve = Resolve::default();
+    let package = push(&mut resolve, "../wit", "1.0.0")?;
+    assert_eq!(resolve.packages[package].name.to_string(), "archon:connection-pool@1.0.0");
+    let worlds: Vec<&str> = resolve.packages[package].worlds.keys().map(String::as_str).collect();
+    assert_eq!(worlds, WORLDS);
+    Ok(())
+}
+
+#[test]
+fn every_item_is_documented() -> Result<()> {
+    let mut resolve = Resolve::default();
+    push(&mut resolve, "../wit", "1.0.0")?;
+    let mut bare = Vec::new();
+    for (_, interface) in &resolve.interfaces {
+        let name = interface.name.as_deref().unwrap_or_default();
+        if interface.docs.contents.is_none() {
+            bare.push(name.to_owned());
+        }
+        let types = interface.types.iter().filter(|(_, id)| {
+            // `use` makes aliases, which their origin documents.
+            let ty = &resolve.types[**id];
+            ty.docs.contents.is_none() && !matches!(ty.kind, wit_parser::TypeDefKind::Type(_))
+        });
+        bare.extend(types.map(|(ty, _)| format!("{name}.{ty}")));
+        let functions = interface.functions.iter().filter(|(_, function)| function.docs.contents.is_none());
+        bare.extend(functions.map(|(function, _)| format!("{name}.{function}")));
+    }
+    assert!(bare.is_empty(), "undocumented: {}", bare.join(", "));
+    Ok(())
+}
+
+#[test]
+fn components_of_the_released_version_still_fit() -> Result<()> {
+    for world in WORLDS {
+        let mut resolve = Resolve::default();
+        // One `Resolve` holds a package version only once, and the check ignores versions anyway.
+        let frozen = push(&mut resolve, "wit-1.0.0", "0.0.0")?;
+        let current = push(&mut resolve, "../wit", "1.0.0")?;
+        let (frozen, current) = (resolve.packages[frozen].worlds[world], resolve.packages[current].worlds[world]);
+        wit_component::semver_check(resolve, frozen, current).with_context(|| {
+            format!("world `{world}` has changed in a way that breaks components (before the first release: `make freeze-wit`)")
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads a folder of WIT under another version number.
+pub(crate) fn push(resolve: &mut Resolve, folder: &str, version: &str) -> Result<PackageId> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut sources = SourceMap::default();
+    let files = fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))?;
+    for file in files {
+        let file = file?.path();
+        let text = fs::read_to_string(&file)?.replace("connection-pool@1.0.0;", &format!("connection-pool@{version};"));
+        sources.push(&file, text);
+    }
+    let group = sources.parse().map_err(|(_, error)| anyhow::anyhow!("{error}"))?;
+    Ok(resolve.push_group(group)?)
+}
