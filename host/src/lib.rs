@@ -14,6 +14,7 @@
 pub mod components;
 pub mod credentials;
 pub mod engine;
+pub mod events;
 pub mod host;
 pub mod limits;
 pub mod log;

@@ -1,7 +1,7 @@
 //! The log lines of the contract: one JSON object each, to whatever the caller gives.
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use archon_pool_plugin::fault::Fault;
@@ -13,8 +13,9 @@ pub const LOGGER: &str = "connection-pool-manager";
 
 /// Writes the log lines of the contract. A line that cannot be written is lost: a call is not
 /// failed for its log.
+#[derive(Clone)]
 pub struct Log {
-    sink: Mutex<Box<dyn Write + Send>>,
+    sink: Arc<Mutex<Box<dyn Write + Send>>>,
 }
 
 impl std::fmt::Debug for Log {
@@ -26,7 +27,7 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// Writes to a sink.
     pub fn new(sink: impl Write + Send + 'static) -> Self {
-        Self { sink: Mutex::new(Box::new(sink)) }
+        Self { sink: Arc::new(Mutex::new(Box::new(sink))) }
     }
 
     pub(crate) fn started(&self, params: &Value) {
@@ -60,7 +61,8 @@ impl Log {
         self.line("error", "Connection Pool analysis failed", &context);
     }
 
-    fn line(&self, level: &str, message: &str, context: &Value) {
+    /// One line. The context is an object.
+    pub(crate) fn line(&self, level: &str, message: &str, context: &Value) {
         // By hand, because the contract's order of fields is for readers' eyes.
         let line = format!(
             "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{context}}}\n",
@@ -111,7 +113,6 @@ fn host(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -9,6 +9,7 @@ use archon_pool::Fault;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
+use archon_pool::events::Events;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::log::Log;
@@ -16,6 +17,8 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
 use serde_json::Value;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::answer::Answer;
 use super::args::{Global, LogFormat};
@@ -41,7 +44,10 @@ impl Link {
         let host = Host::new(engine, credentials(global), policy, limits);
         let mut registry = Registry::new();
         if global.log == LogFormat::Json {
-            registry = registry.log(Log::new(io::stderr()));
+            let log = Log::new(io::stderr());
+            // Fails only when an embedding program has a subscriber already, and then that one is right.
+            let _ = tracing_subscriber::registry().with(Events::new(log.clone())).try_init();
+            registry = registry.log(log);
         }
         registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&plugin)));
         Ok(Self { host, plugin, registry })

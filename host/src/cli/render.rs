@@ -40,7 +40,11 @@ pub(crate) fn report(report: &Report, action: Action, width: usize) -> String {
         scaling::scaling(&mut page, &report.scaling);
     }
     actions::actions(&mut page, &report.actions);
-    findings::findings(&mut page, &report.findings, &report.coverage);
+    match action {
+        // What was planned or done is the point there; a reminder is enough.
+        Action::AutoScale | Action::KillIdle => findings::reminder(&mut page, &report.findings),
+        _ => findings::findings(&mut page, &report.findings, &report.coverage),
+    }
     findings::notes(&mut page, &report.notes);
     findings::coverage(&mut page, &report.coverage);
     page.finish()

@@ -284,10 +284,10 @@ fn suspect(
         last_query: "SELECT * FROM orders WHERE id = $1".into(),
         confidence,
         evidence: vec![Evidence {
-            id: "idle-age".into(),
+            id: "passed-over".into(),
             weight: 2.4,
-            value: format!("{idle_time} ms"),
-            explanation: "idle far longer than is usual in its group, and past the threshold".into(),
+            value: "17 sessions of its group opened while it sat idle".into(),
+            explanation: "a pool that still had it would have used it instead of opening another".into(),
         }],
         exclusions: Vec::new(),
     }

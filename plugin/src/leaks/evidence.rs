@@ -33,7 +33,7 @@ const SHORTEST_NORM_MS: u64 = 1_000;
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 const USED_ONCE_MICROS: i64 = 2_000_000;
 /// How long a pool may take to notice that a session came back, microseconds.
-const RETURN_GRACE_MICROS: i64 = 1_000_000;
+const RETURN_GRACE_MICROS: i64 = 500_000;
 /// So many sessions opened past an idle one leave no doubt.
 const MANY_PASSED: f64 = 4.0;
 /// From so many stale sessions on, a common last statement means a common code path.

@@ -16,8 +16,11 @@ use archon_pool_tests::{Cluster, Session, Workload, until};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 const FORGOTTEN: usize = 14;
+/// The time between two of its requests.
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
 const IDLE_SECONDS: i64 = 10;
 
 // Everything here is young, so the thresholds are low; a real server's defaults are 5 min, 1 min and 25 %.
@@ -96,6 +99,8 @@ async fn plant(cluster: &Cluster) -> Result<Vec<Session>> {
     for request in 1..=FORGOTTEN {
         let price = format!("SELECT price FROM shop.product WHERE id = {request}");
         sessions.push(checkout.idle(&price).await?);
+        // Requests come one by one: it is the next one that opens a connection past an idle one.
+        sleep(BETWEEN_REQUESTS).await;
     }
     println!("checkout-service  opened a connection for each of {FORGOTTEN} requests, and forgot them all");
     sessions.push(invoices.idle_in_transaction("UPDATE shop.invoice SET status = 'sending' WHERE id = 1").await?);

@@ -3,6 +3,7 @@
 //! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
 
 mod actions;
+mod cli;
 mod cluster;
 mod components;
 mod credentials;

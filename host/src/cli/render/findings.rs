@@ -34,6 +34,16 @@ pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverag
     }
 }
 
+/// That there are findings, for pages that are about something else.
+pub(super) fn reminder(page: &mut Page, findings: &[Finding]) {
+    if let Some(worst) = findings.first() {
+        page.blank();
+        let (mark, style) = severity(&worst.severity);
+        let found = count(findings.len(), "finding");
+        page.item(0, mark, style, &format!("{found}, the worst {}: see `archon-pool full-analysis`", worst.severity));
+    }
+}
+
 /// A severity's mark and style.
 pub(super) fn severity(name: &str) -> (&'static str, Style) {
     match name {

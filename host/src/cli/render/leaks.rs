@@ -54,7 +54,7 @@ fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
             state(&suspect.state),
             duration(suspect.idle_time),
             format!("{} %", suspect.confidence),
-            suspect.evidence.first().map_or_else(String::new, |evidence| evidence.explanation.clone()),
+            suspect.evidence.first().map_or_else(String::new, |evidence| evidence.value.clone()),
         ]);
     }
     page.blank();

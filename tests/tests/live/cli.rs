@@ -1,0 +1,144 @@
+//! The program itself: exit codes, JSON, plans and deeds, on a real server.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, Result};
+use archon_pool_tests::cluster::PASSWORD;
+use archon_pool_tests::{Cluster, until};
+use serde_json::Value;
+
+use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
+
+const HEALTHY: i32 = 0;
+const FINDINGS: i32 = 1;
+const USAGE: i32 = 2;
+const NOT_RUN: i32 = 3;
+
+/// `target/<profile>/archon-pool`, two folders above this test binary.
+fn program() -> Result<PathBuf> {
+    let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
+    anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
+    Ok(path)
+}
+
+/// Runs the program with this URL and nothing else in its environment.
+async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(program()?);
+    let home = tempfile::tempdir()?;
+    command.args(arguments).env_clear().env("HOME", home.path()).env("DATABASE_URL", url).stdin(Stdio::null());
+    Ok(tokio::task::spawn_blocking(move || command.output()).await??)
+}
+
+async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
+    let output = run_with(&cluster.url(role, "postgres"), arguments).await?;
+    let everything = [&output.stdout[..], &output.stderr[..]].concat();
+    assert!(!String::from_utf8_lossy(&everything).contains(PASSWORD), "the password is never shown");
+    Ok(output)
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn exit_codes_tell_health_from_findings_and_trouble() -> Result<()> {
+    let cluster = cluster().await?;
+    for action in ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"] {
+        let output = run(&cluster, OPERATOR, &[action, "--sample-ms", "0"]).await?;
+        assert_eq!(code(&output), HEALTHY, "{action}: {}", text(&output.stdout));
+    }
+    // Alone on the server, even a bare role sees everything.
+    cluster.close_observer().await;
+    until("it is alone", async || Ok(code(&run(&cluster, BARE, &["monitor", "--sample-ms", "0"]).await?) == HEALTHY))
+        .await?;
+    let _session = cluster.app("app", "x").idle("SELECT 1").await?;
+    assert_eq!(code(&run(&cluster, BARE, &["monitor", "--sample-ms", "0"]).await?), FINDINGS, "sessions are hidden");
+    assert_eq!(code(&run(&cluster, OPERATOR, &["monitor", "--min-size", "0"]).await?), USAGE);
+    assert_eq!(code(&run(&cluster, OPERATOR, &["frobnicate"]).await?), USAGE);
+    let url = cluster.url(OPERATOR, "postgres");
+    cluster.stop().await?;
+    let output = run_with(&url, &["monitor"]).await?;
+    assert_eq!(code(&output), NOT_RUN);
+    let message = text(&output.stderr);
+    assert!(message.starts_with("error: ") && message.contains("server-unreachable"), "{message}");
+    assert!(message.contains("hint:"), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn kill_idle_plans_first_and_acts_on_apply() -> Result<()> {
+    let cluster = cluster().await?;
+    let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
+    let _other = cluster.app("app", "web").idle("SELECT 1").await?;
+    cluster_shows_age(&cluster, session.pid(), 2).await?;
+    let flags = [
+        "--idle-in-transaction-timeout-ms",
+        "1000",
+        "--max-kill-percentage",
+        "100",
+        "--min-size",
+        "1",
+        "--sample-ms",
+        "0",
+    ];
+    let with = |first: &[&'static str]| [first, &flags[..]].concat();
+
+    let plan = run(&cluster, OPERATOR, &with(&["kill-idle"])).await?;
+    assert_eq!(code(&plan), FINDINGS);
+    assert!(text(&plan.stdout).contains("--apply carries the plan out"), "{}", text(&plan.stdout));
+    assert!(session.answers().await);
+    cluster_shows_age(&cluster, session.pid(), 2).await?;
+
+    let done = run(&cluster, OPERATOR, &with(&["kill-idle", "--apply", "--json", "--log", "json"])).await?;
+    let output: Value = serde_json::from_slice(&done.stdout)?;
+    let action = &output["data"]["actions"][0];
+    assert_eq!((&action["executed"], &action["targets"][0]["outcome"]), (&true.into(), &"ended".into()), "{output:#}");
+    let lines: Vec<Value> = text(&done.stderr).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert_eq!(messages, ["Connection Pool Manager iniciado", "audit", "Connection Pool analysis completed"]);
+    assert_eq!(lines[1]["context"]["pid"], session.pid());
+    assert_eq!(lines[2]["context"]["actionsExecuted"], 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn watch_keeps_its_memory_from_round_to_round() -> Result<()> {
+    let cluster = cluster().await?;
+    let output = run(&cluster, OPERATOR, &["watch", "--interval", "1", "--count", "3", "--json"]).await?;
+    let rounds: Vec<Value> = text(&output.stdout).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!(rounds.len(), 3);
+    let samples: Vec<_> = rounds.iter().map(|round| &round["data"]["scaling"]["demand"]["samples"]).collect();
+    assert_eq!(samples, [1, 2, 3]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn any_component_of_these_worlds_can_be_run() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().display().to_string();
+    assert_eq!(code(&run(&cluster, OPERATOR, &["components", &path]).await?), HEALTHY);
+    let file = |name: &str| format!("{path}/{name}");
+    let params = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
+    for component in ["pool-observer.wasm", "pool-manager.wasm"] {
+        let output = run(&cluster, OPERATOR, &["run", &file(component), "--params", params, "--json"]).await?;
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout)?["success"], true, "{component}");
+    }
+    let snapshot: Value = serde_json::from_slice(&run(&cluster, OPERATOR, &["snapshot"]).await?.stdout)?;
+    std::fs::write(file("input.json"), serde_json::json!({ "snapshot": snapshot }).to_string())?;
+    let input = format!("@{}", file("input.json"));
+    let analysed = run(&cluster, OPERATOR, &["run", &file("pool-analyser.wasm"), "--params", &input, "--json"]).await?;
+    assert_eq!(code(&analysed), HEALTHY, "{}", text(&analysed.stderr));
+
+    let refused = run(&cluster, OPERATOR, &["run", &file("input.json"), "--params", "{}"]).await?;
+    assert_eq!(code(&refused), NOT_RUN);
+    assert!(text(&refused.stderr).contains("not-a-component"), "{}", text(&refused.stderr));
+    let malformed = run(&cluster, OPERATOR, &["run", &file("pool-manager.wasm"), "--params", "{"]).await?;
+    assert_eq!(code(&malformed), USAGE);
+    Ok(())
+}
