@@ -67,7 +67,6 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // `tracing` hands over displayed values and messages this way.
-        #[expect(clippy::use_debug, reason = "the only form in which tracing hands a displayed value over")]
         let text = format!("{value:?}");
         if field.name() == "message" {
             self.message = Some(text);

@@ -63,3 +63,6 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
     Judgement { report, judged }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ fn step(load: &Load, demand: &Demand, headroom: &Headroom, options: &Options) ->
     // Saturating float-to-integer casts: a hostile snapshot gets a bound, not a wrap.
     let wanted = (demand.peak / UTILISATION).ceil() as u32;
     let bounded = wanted.max(options.min_size).min(ceiling);
-    let follows = format!("demand peaked at {} over {} moments", demand.peak, demand.samples);
+    let follows = format!("demand peaked at {} over {}", demand.peak, counted(demand.samples as usize, "moment"));
     if bounded > size {
         if load.stale > 0 && load.stale >= load.busy() {
             let reason = format!(

@@ -30,7 +30,7 @@ impl Answer {
         }
         let fault = output.get("error").cloned().and_then(|error| serde_json::from_value(error).ok());
         let fault = fault.unwrap_or_else(|| Fault::new(UNEXPECTED, "the component failed and does not say why"));
-        Err(Trouble::Fault { fault, answer: Some(output) })
+        Err(Trouble::Fault { fault, answer: Some(Box::new(output)) })
     }
 
     /// Reads the bare report of an analyser.
@@ -93,7 +93,7 @@ mod tests {
     fn a_refusal_is_trouble_and_keeps_the_answer() {
         let value = json!({"success": false, "error": {"kind": "no-pooler", "message": "none", "retryable": false}});
         let Err(Trouble::Fault { fault, answer }) = Answer::of_output(value.clone()) else { panic!("must be a fault") };
-        assert_eq!((fault.kind.as_str(), answer), ("no-pooler", Some(value)));
+        assert_eq!((fault.kind.as_str(), answer), ("no-pooler", Some(Box::new(value))));
         for silent in [json!({"success": false}), json!({}), Value::Null] {
             let Err(Trouble::Fault { fault, .. }) = Answer::of_output(silent) else { panic!("must be a fault") };
             assert_eq!(fault.kind, UNEXPECTED);

@@ -18,7 +18,7 @@ pub(crate) enum Trouble {
         /// Why.
         fault: Fault,
         /// What the component answered.
-        answer: Option<Value>,
+        answer: Option<Box<Value>>,
     },
     /// Stdout could not be written to.
     Output(io::Error),
@@ -30,9 +30,8 @@ impl Trouble {
         match self {
             Self::Fault { fault, answer } => {
                 if terminal.wants_json() {
-                    let answer = answer.or_else(|| serde_json::to_value(skill::Output::failed(fault.clone())).ok());
                     // The message below is the better report of a stdout that cannot be written to.
-                    let _ = answer.map(|answer| terminal.json(&answer));
+                    let _ = skill_output(&fault, answer).map(|output| terminal.json(&output));
                 }
                 terminal.complain(&render::fault(&fault));
                 Exit::of_fault(&fault)
@@ -46,6 +45,12 @@ impl Trouble {
             }
         }
     }
+}
+
+/// The SkillOutput of a fault: the component's own, or one in its place.
+pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<Value>>) -> Option<Value> {
+    let ours = || serde_json::to_value(skill::Output::failed(fault.clone())).ok();
+    answer.map(|answer| *answer).or_else(ours)
 }
 
 impl From<Fault> for Trouble {

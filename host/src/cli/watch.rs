@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use archon_pool_plugin::params::Action;
-use archon_pool_plugin::skill;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
@@ -18,7 +17,7 @@ use super::progress::Progress;
 use super::render;
 use super::run;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, skill_output};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// `healthCheckInterval`'s default.
@@ -89,8 +88,7 @@ impl Watch<'_> {
             Err(Trouble::Fault { fault, answer }) if fault.retryable => {
                 self.last = Exit::Failed;
                 if terminal.wants_json() {
-                    let answer = answer.or_else(|| serde_json::to_value(skill::Output::failed(fault)).ok());
-                    answer.map_or(Ok(()), |answer| terminal.json_line(&answer))?;
+                    skill_output(&fault, answer).map_or(Ok(()), |output| terminal.json_line(&output))?;
                 } else {
                     terminal.complain(&render::watch_fault(&now(), &fault, self.interval));
                 }

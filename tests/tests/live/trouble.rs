@@ -180,7 +180,7 @@ async fn bad_requests_are_refused_before_anything_is_opened() -> Result<()> {
 #[tokio::test]
 async fn a_file_that_is_no_component_and_a_component_of_another_world_are_told_apart() -> Result<()> {
     let engine = archon_pool::engine::Engine::new(&Limits::default())?;
-    let load = |bytes: &[u8]| Plugin::from_bytes(&engine, "odd.wasm", bytes).err().expect("refused");
+    let load = |bytes: &[u8]| Plugin::from_bytes(&engine, "odd.wasm", bytes).expect_err("refused");
     let none = load(b"hello");
     assert_eq!(none.kind, kind::NOT_A_COMPONENT);
     assert!(none.message.contains("odd.wasm"), "{}", none.message);

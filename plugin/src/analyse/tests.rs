@@ -1,0 +1,104 @@
+use super::*;
+use crate::fixture::{ago, forgotten, idle, in_state, reading, snapshot};
+use crate::snapshot::{Backend, Gap, Probe, Role, Setting, StatementLoad};
+
+/// A server with one of everything.
+fn troubled() -> Snapshot {
+    let holder = Backend {
+        application: "invoice-worker".into(),
+        has_xid: true,
+        relation_locks: 2,
+        query: "UPDATE invoice SET paid = true WHERE id = 17".into(),
+        ..in_state(10, "idle in transaction", 95)
+    };
+    let waiter = |pid, blocker| Backend {
+        application: "report-job".into(),
+        wait_event_type: Some("Lock".into()),
+        wait_event: Some("transactionid".into()),
+        waits_for: Some("ShareLock on transactionid".into()),
+        waiting_since: Some(ago(40)),
+        blocked_by: vec![blocker],
+        ..in_state(pid, "active", 41)
+    };
+    let stuck = Backend {
+        application: "export".into(),
+        wait_event_type: Some("Client".into()),
+        wait_event: Some("ClientWrite".into()),
+        ..in_state(13, "active", 300)
+    };
+    let aborted = Backend { application: String::new(), ..in_state(14, "idle in transaction (aborted)", 200) };
+    let dark = Backend { state: Some("disabled".into()), state_change: None, query_start: None, ..idle(15, 1) };
+    let service =
+        Backend { application: "PostgREST 12.2".into(), role: Some("authenticator".into()), ..idle(16, 9_000) };
+    let walsender = Backend { backend_type: Some("walsender".into()), ..in_state(17, "active", 9_000) };
+    let ours = Backend { own: true, application: "archon-pool".into(), ..in_state(18, "active", 0) };
+    let mut backends = vec![holder, waiter(11, 10), waiter(12, 11), stuck, aborted, dark, service, walsender, ours];
+    backends.extend((0..12).map(|n| forgotten(100 + n, 400 + i64::from(12 - n) * 60)));
+
+    let mut snapshot = snapshot(backends);
+    snapshot.roles = vec![
+        Role { name: "app".into(), connection_limit: Some(18), superuser: false, granted: false, alterable: false },
+        Role {
+            name: "authenticator".into(),
+            connection_limit: None,
+            superuser: false,
+            granted: false,
+            alterable: false,
+        },
+    ];
+    let setting = |name: &str, value: &str, unit: &str| Setting {
+        name: name.into(),
+        value: value.into(),
+        unit: Some(unit.into()),
+    };
+    snapshot.settings = vec![setting("tcp_keepalives_idle", "7200", "s")];
+    snapshot.sample = Some(crate::snapshot::Sample { reading: reading(ago(1)), sessions: Vec::new() });
+    snapshot.reading.transactions = Some(1_250);
+    snapshot.reading.sessions = Some(104);
+    snapshot.reading.calls = Some(2_010);
+    snapshot.reading.exec_ms = Some(19_000.0);
+    snapshot.slow_statements = vec![StatementLoad {
+        query: "SELECT count(*) FROM visit".into(),
+        calls: 12,
+        mean_ms: 1_510.5,
+        total_ms: 18_126.0,
+    }];
+    let probe = |connect_ms| Probe { connect_ms, round_trip_ms: connect_ms.map(|_| 0.5), error: None, sqlstate: None };
+    let failed = Probe {
+        error: Some("too many connections for role \"monitor\"".into()),
+        sqlstate: Some("53300".into()),
+        ..probe(None)
+    };
+    snapshot.probes = vec![probe(Some(150.0)), probe(Some(170.0)), failed];
+    snapshot.gaps =
+        vec![Gap { what: "temp-objects".into(), reason: "permission denied".into(), sqlstate: Some("42501".into()) }];
+    snapshot
+}
+
+#[test]
+fn a_troubled_server_in_full() {
+    insta::assert_json_snapshot!(analyse_snapshot(&troubled(), &Options::default(), None));
+}
+
+#[test]
+fn the_same_snapshot_gives_the_same_bytes() {
+    let report =
+        || serde_json::to_string(&analyse_snapshot(&troubled(), &Options::default(), None)).expect("serialises");
+    assert_eq!(report(), report());
+}
+
+#[test]
+fn a_server_in_good_order_has_no_finding() {
+    let pool = (0..8).map(|pid| idle(pid, 5)).chain((20..24).map(|pid| in_state(pid, "active", 1))).collect();
+    let report = analyse_snapshot(&snapshot(pool), &Options::default(), None);
+    assert_eq!(report.findings, []);
+    assert_eq!((report.health_summary.total_checked, report.health_summary.unhealthy), (12, 0));
+}
+
+#[test]
+fn fifty_thousand_sessions_are_judged_in_one_go() {
+    let pool =
+        (0..50_000).map(|pid| if pid % 9 == 0 { in_state(pid, "idle in transaction", 70) } else { idle(pid, 400) });
+    let report = analyse_snapshot(&snapshot(pool.collect()), &Options::default(), None);
+    assert_eq!(report.pool_stats.connections.total, 50_000);
+}
