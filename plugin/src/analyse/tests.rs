@@ -77,7 +77,8 @@ fn troubled() -> Snapshot {
 
 #[test]
 fn a_troubled_server_in_full() {
-    insta::assert_json_snapshot!(analyse_snapshot(&troubled(), &Options::default(), None));
+    // The memory has tests of its own; the order of its fields follows a feature of `serde_json`.
+    insta::assert_json_snapshot!(analyse_snapshot(&troubled(), &Options::default(), None), { ".carry" => "[carry]" });
 }
 
 #[test]
