@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken;
-use crate::params::Options;
+use crate::broken::Broken;
+use crate::catalogue;
 use crate::report::{Capacity, Connections, Coverage, Tally, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 
 /// Counts the visible client sessions.
-pub fn connections(snapshot: &Snapshot, options: &Options) -> Connections {
+pub fn connections(snapshot: &Snapshot, broken: &Broken) -> Connections {
     let count = |wanted: fn(&Backend) -> bool| number(snapshot.clients().filter(|backend| wanted(backend)).count());
-    let broken = snapshot.clients().filter(|backend| broken::reason(backend, snapshot.taken_at, options).is_some());
     Connections {
         total: count(|_| true),
         active: count(|backend| backend.state() == State::Active),
         idle: count(|backend| backend.state() == State::Idle),
         waiting: count(Backend::waits_for_lock),
-        broken: number(broken.count()),
+        broken: number(broken.len()),
         idle_in_transaction: count(|backend| backend.state() == State::IdleInTransaction),
         aborted: count(|backend| backend.state() == State::Aborted),
         starting: count(|backend| backend.state() == State::Starting),
@@ -41,18 +40,38 @@ pub fn capacity(snapshot: &Snapshot) -> Capacity {
     }
 }
 
+/// How many more sessions the connected role can open: the server's slots, the database's limit and
+/// its own.
+pub fn free_slots(snapshot: &Snapshot) -> u32 {
+    let server = &snapshot.server;
+    let capacity = capacity(snapshot);
+    let taken =
+        |same: &dyn Fn(&Backend) -> bool| number(snapshot.backends.iter().filter(|backend| same(backend)).count());
+    let left = |limit: Option<u32>, same: &dyn Fn(&Backend) -> bool| {
+        limit.map_or(u32::MAX, |limit| limit.saturating_sub(taken(same)))
+    };
+    let own_limit = snapshot.role(&server.role).and_then(|role| role.connection_limit);
+    capacity
+        .usable
+        .saturating_sub(capacity.used)
+        .min(left(server.database_limit, &|backend| backend.database.as_ref() == Some(&server.database)))
+        .min(left(own_limit, &|backend| backend.role.as_ref() == Some(&server.role)))
+}
+
 /// How much of the server the connected role could see.
 pub fn coverage(snapshot: &Snapshot) -> Coverage {
     let seen = number(snapshot.clients().count());
     let hidden = number(snapshot.backends.iter().filter(|backend| backend.hidden).count());
-    let cut = snapshot.gaps.iter().find(|gap| gap.what == crate::catalogue::ACTIVITY.id);
+    // Without these a holder of an advisory lock or a temporary table would pass for a leak.
+    let needed = [catalogue::ACTIVITY.id, catalogue::HELD_LOCKS.id, catalogue::TEMP_OBJECTS.id];
+    let cut = snapshot.gaps.iter().find(|gap| needed.contains(&gap.what.as_str()));
     let reason = if hidden > 0 {
         Some(format!(
             "role \"{}\" does not see other roles' sessions: an administrator can GRANT pg_monitor to it",
             snapshot.server.role
         ))
     } else {
-        cut.map(|gap| gap.reason.clone())
+        cut.map(|gap| format!("{} could not be read: {}", gap.what, gap.reason))
     };
     let percent = if hidden == 0 { 100.0 } else { percent(seen, seen.saturating_add(hidden)) };
     Coverage { seen, hidden, percent, complete: reason.is_none(), reason }

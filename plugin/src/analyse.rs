@@ -1,6 +1,7 @@
 //! The whole judgement of one snapshot.
 
 use crate::activity;
+use crate::broken;
 use crate::carry::Memory;
 use crate::clock;
 use crate::health;
@@ -31,22 +32,24 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let memory = Memory::recall(carry, snapshot, &mut notes);
     let window = Window::find(snapshot, &memory);
     let coverage = activity::coverage(snapshot);
-    let connections = activity::connections(snapshot, options);
-    let throughput = throughput::throughput(snapshot, &window, &mut notes);
-    let timing = throughput::timing(snapshot, &window, &mut notes);
+    let sending = broken::sending(snapshot, &memory);
+    let broken = broken::find(snapshot, options, &sending);
+    let connections = activity::connections(snapshot, &broken);
+    let throughput = throughput::throughput(snapshot, &window, memory.own_sessions(), &mut notes);
+    let timing = throughput::timing(snapshot, &window, action, &mut notes);
     let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
-    let (scaling, moment) = scaling::decide(snapshot, options, &memory, &connections.capacity, mean_concurrency);
+    let (scaling, moment) = scaling::decide(snapshot, options, &memory, &coverage, mean_concurrency);
     let groups = Groups::of(snapshot, options, &memory);
     let judged = leaks::judge(snapshot, options, &memory, &groups);
     let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);
-    let health_summary = health::summarise(snapshot, options);
+    let health_summary = health::summarise(snapshot, options, &broken);
     notes.extend(snapshot.gaps.iter().map(|gap| match &gap.sqlstate {
         Some(sqlstate) => format!("{} could not be read: {} (SQLSTATE {sqlstate})", gap.what, gap.reason),
         None => format!("{} could not be read: {}", gap.what, gap.reason),
     }));
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &leak_detection, moment),
+        carry: memory.next(snapshot, &leak_detection, moment, sending),
         pool_stats: PoolStats { connections, throughput, timing },
         scaling,
         leak_detection,
@@ -59,7 +62,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         timestamp: clock::iso(snapshot.taken_at),
         analysis_duration: elapsed_ms(snapshot.started_at, snapshot.reading.at.max(snapshot.taken_at)),
     };
-    report.findings = recommendations::findings(snapshot, options, &report);
+    report.findings = recommendations::findings(snapshot, options, &broken, &report);
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
     Judgement { report, judged }
 }

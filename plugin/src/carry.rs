@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::broken::Sending;
 use crate::report::LeakDetection;
 use crate::scaling::Moment;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
@@ -34,6 +35,8 @@ struct Carry {
     moments: Vec<Moment>,
     groups: Vec<GroupMemory>,
     listeners: Vec<SessionKey>,
+    sending: Vec<Sending>,
+    probes: u32,
 }
 
 /// What is remembered of one group.
@@ -109,6 +112,17 @@ impl Memory {
         self.0.as_ref()?.groups.iter().find(same)
     }
 
+    /// Since when a session has been found sending an answer.
+    pub fn sending(&self, session: SessionKey) -> Option<&Sending> {
+        self.0.as_ref()?.sending.iter().find(|sending| sending.session == session)
+    }
+
+    /// How many sessions of ours the server has counted since the previous reading: this call's, and
+    /// the previous call's probes.
+    pub fn own_sessions(&self) -> i64 {
+        self.0.as_ref().map_or(0, |carry| 1 + i64::from(carry.probes))
+    }
+
     /// Whether a session was ever seen to listen: the last statement does not show it any more once
     /// something else ran.
     pub fn has_listened(&self, key: SessionKey) -> bool {
@@ -116,9 +130,15 @@ impl Memory {
     }
 
     /// The memory for the next call, at most 64 KiB of JSON.
-    pub fn next(&self, snapshot: &Snapshot, leaks: &LeakDetection, moment: Moment) -> String {
+    pub fn next(
+        &self,
+        snapshot: &Snapshot,
+        leaks: &LeakDetection,
+        moment: Option<Moment>,
+        sending: Vec<Sending>,
+    ) -> String {
         let mut moments: Vec<_> = self.moments(snapshot.taken_at).cloned().collect();
-        moments.push(moment);
+        moments.extend(moment);
         let mut carry = Carry {
             v: VERSION,
             server: snapshot.server.identity.clone(),
@@ -127,6 +147,8 @@ impl Memory {
             moments: moments.split_off(moments.len().saturating_sub(MOMENTS)),
             groups: self.next_groups(leaks),
             listeners: self.next_listeners(snapshot),
+            sending: sending.into_iter().take(LISTENERS).collect(),
+            probes: crate::activity::number(snapshot.probes.len()),
         };
         loop {
             // Serialising strings and numbers cannot fail; an empty memory is the honest answer if it did.
@@ -134,11 +156,15 @@ impl Memory {
             if text.len() <= LONGEST {
                 return text;
             }
-            if carry.groups.is_empty() && carry.listeners.is_empty() {
+            // Norms are missed least: without its listeners a call could end one of them.
+            if !carry.groups.is_empty() {
+                carry.groups.truncate(carry.groups.len() / 2);
+            } else if !carry.listeners.is_empty() || !carry.sending.is_empty() {
+                carry.listeners.truncate(carry.listeners.len() / 2);
+                carry.sending.clear();
+            } else {
                 return "null".to_owned();
             }
-            carry.groups.truncate(carry.groups.len() / 2);
-            carry.listeners.truncate(carry.listeners.len() / 2);
         }
     }
 
@@ -256,6 +282,7 @@ mod tests {
         assert_eq!((rates.connections_created_per_second, rates.connections_closed_per_second), (Some(2.0), Some(1.0)));
         assert_eq!(stats.pool_stats.timing.avg_query_time, Some(25.0));
         assert_eq!(stats.scaling.demand.mean_concurrency, Some(2.0));
+        assert_eq!(rates.window_ms, Some(10_000));
     }
 
     #[test]

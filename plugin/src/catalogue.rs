@@ -40,7 +40,6 @@ pub const SERVER: Entry = Entry {
        coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::bigint AS reserved,
        nullif(d.datconnlimit, -1)::bigint AS database_limit,
        r.rolsuper AS superuser,
-       pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS reads_all_stats,
        pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') AS signals_backends,
        pg_catalog.pg_has_role(d.datdba, 'USAGE') AS owns_database,
        EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolname = 'supabase_admin') AS supabase
@@ -61,17 +60,15 @@ pub const ACTIVITY: Entry = Entry {
        a.usename::text AS role,
        coalesce(a.application_name, '') AS application,
        pg_catalog.host(a.client_addr) AS client_address,
-       a.client_port::bigint AS client_port,
        a.state,
        a.state_change,
-       a.xact_start,
        a.query_start,
        a.wait_event_type,
        a.wait_event,
        pg_catalog.age(a.backend_xmin)::bigint AS xmin_age,
        a.backend_xid IS NOT NULL AS has_xid,
-       \"left\"(coalesce(a.query, ''), 1024) AS query,
-       coalesce(a.query = '<insufficient privilege>', false) AND a.datid IS NOT NULL AS hidden,
+       pg_catalog.\"left\"(coalesce(a.query, ''), 1024) AS query,
+       coalesce(a.query = '<insufficient privilege>', false) AND a.backend_start IS NULL AND a.datid IS NOT NULL AS hidden,
        a.pid = pg_catalog.pg_backend_pid()
          OR (a.application_name <> '' AND a.application_name = pg_catalog.current_setting('application_name')) AS own
 FROM pg_catalog.pg_stat_activity a",
@@ -115,17 +112,25 @@ FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_database d ON d.oid = l.datab
 WHERE NOT l.granted",
 };
 
-/// Owners of temporary objects: schema `pg_temp_N` belongs to the backend in slot N.
+/// Owners of temporary objects: schema `pg_temp_N` belongs to the backend with id N.
+///
+/// Before PostgreSQL 16 the statistics functions count live backends instead, so that a backend's
+/// number is at most its id: every session of the objects' owner that could be the one is named.
+/// Rather one session too many left alone than one ended that owns something.
 pub const TEMP_OBJECTS: Entry = Entry {
     id: "temp-objects",
     purpose: "sessions that own temporary objects",
     sql: "\
-/* archon-pool */ SELECT t.pid::bigint AS pid
-FROM (SELECT pg_catalog.pg_stat_get_backend_pid(\"substring\"(n.nspname::text, '^pg_temp_([0-9]+)$')::integer) AS pid
-      FROM pg_catalog.pg_namespace n
-      WHERE n.nspname ~ '^pg_temp_[0-9]+$'
-        AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)) t
-WHERE t.pid IS NOT NULL",
+/* archon-pool */ SELECT DISTINCT a.pid::bigint AS pid
+FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)
+JOIN pg_catalog.pg_stat_activity a ON a.pid = pg_catalog.pg_stat_get_backend_pid(i.n)
+JOIN (SELECT DISTINCT pg_catalog.\"substring\"(s.nspname::text, '^pg_temp_([0-9]+)$')::integer AS id, c.relowner
+      FROM pg_catalog.pg_namespace s JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid
+      WHERE s.nspname ~ '^pg_temp_[0-9]+$') t
+  ON CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000
+       THEN i.n = t.id
+       ELSE i.n <= t.id AND a.usesysid = t.relowner AND a.datname = pg_catalog.current_database()
+     END",
 };
 
 /// The connected database's cumulative counters; the session counters came with PostgreSQL 14.
@@ -154,7 +159,7 @@ pub const STATEMENTS: Entry = Entry {
     id: "statements",
     purpose: "executions, execution time and the heaviest statements, by pg_stat_statements",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), 'UTF8') AS document
+/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), 'UTF8') AS document
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
@@ -165,7 +170,7 @@ CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
     'calls', (SELECT coalesce(pg_catalog.sum(calls), 0) FROM s),
     'execMs', (SELECT coalesce(pg_catalog.sum(total_exec_time), 0) FROM s),
     'slow', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
-               'query', \"left\"(t.query, 1024), 'calls', t.calls,
+               'query', pg_catalog.\"left\"(t.query, 1024), 'calls', t.calls,
                'meanMs', t.mean_exec_time, 'totalMs', t.total_exec_time)), '[]')
              FROM (SELECT * FROM s ORDER BY total_exec_time DESC LIMIT 5) t))::text, 'UTF8'), 'hex') AS document
 $inner$, n.nspname), false, true, '')::text AS document) x
@@ -198,8 +203,7 @@ pub const SETTINGS: Entry = Entry {
     sql: "\
 /* archon-pool */ SELECT s.name, coalesce(s.setting, '') AS value, s.unit
 FROM pg_catalog.pg_settings s
-WHERE s.name IN ('client_connection_check_interval', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-                 'tcp_keepalives_count', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'track_activities')",
+WHERE s.name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'track_activities')",
 };
 
 /// Identities before the in-call sample, so that sessions that come and go show on PostgreSQL 13 too.
@@ -211,7 +215,7 @@ pub const SESSIONS: Entry = Entry {
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database()
   AND a.pid <> pg_catalog.pg_backend_pid()
-  AND a.application_name <> pg_catalog.current_setting('application_name')",
+  AND (a.application_name = '' OR a.application_name <> pg_catalog.current_setting('application_name'))",
 };
 
 /// The pause of the in-call sample; `$1` is seconds.
@@ -254,7 +258,8 @@ mod tests {
     #[test]
     fn every_relation_is_schema_qualified() {
         for entry in ALL {
-            for (at, _) in entry.sql.match_indices("pg_stat_").chain(entry.sql.match_indices("pg_locks")) {
+            let names = ["pg_stat_", "pg_locks", "\"left\"(", "\"substring\"("];
+            for (at, _) in names.iter().flat_map(|name| entry.sql.match_indices(name)) {
                 let before = &entry.sql[..at];
                 let qualified = before.ends_with("pg_catalog.") || before.ends_with("%I.") || before.ends_with('\'');
                 assert!(qualified, "{} at {at}", entry.id);

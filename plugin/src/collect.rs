@@ -10,7 +10,7 @@ use crate::params::{Action, Options};
 use crate::powers::{Answer, Powers, ProbeTiming};
 use crate::rows::{RowSet, Statement, Value};
 use crate::snapshot::{
-    Backend, Gap, Probe, Reading, Role, Sample, Server, SessionKey, Setting, Snapshot, StatementLoad,
+    Backend, Gap, Probe, Reading, Role, Sample, Server, SessionKey, Setting, Snapshot, State, StatementLoad,
 };
 use crate::statement_text;
 
@@ -20,6 +20,10 @@ const MOST_ROWS: u32 = 300_000;
 const PROBES: u32 = 3;
 /// How long one of them may take, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
+/// The first version with `pg_locks.waitstart`.
+const WAITSTART: u32 = 140_000;
+/// SQLSTATE of a column that an old version of an extension lacks.
+const UNDEFINED_COLUMN: &str = "42703";
 
 /// Collects a snapshot over the session that `powers` has open. `sample` asks for the in-call sample.
 pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
@@ -49,21 +53,17 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
 
     let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(server)?;
     let sample = if sampled { Some(read_sample(&mut answers)?) } else { None };
-    let (activity, truncated) = {
-        let rows = answers.needed(catalogue::ACTIVITY)?;
-        let truncated = rows.truncated;
-        (rows.decode(backend)?, truncated)
-    };
+    let mut backends = answers.needed(catalogue::ACTIVITY)?.decode(backend)?;
     let taken_at = answers.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))?;
-    if truncated {
-        answers.gap(catalogue::ACTIVITY, "the host's row limit cut the list of sessions: raise its max-rows");
-    }
-    let mut backends = activity;
     let mut index = Index::new(&mut backends);
     answers.optional(catalogue::HELD_LOCKS, |rows| index.held_locks(rows))?;
     answers.optional(catalogue::WAITS, |rows| index.waits(rows))?;
     answers.optional(catalogue::TEMP_OBJECTS, |rows| index.temp_objects(rows))?;
-    let (reading, slow_statements) = read_counters(&mut answers, taken_at)?;
+    if server.version_num < WAITSTART {
+        index.wait_since_the_statement_began();
+    }
+    let (mut reading, slow_statements) = read_counters(&mut answers, taken_at)?;
+    add_running(&mut reading, &backends, &server.database);
     let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(role))?.unwrap_or_default();
     let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(setting))?.unwrap_or_default();
     let mut snapshot = Snapshot {
@@ -117,7 +117,18 @@ impl Answers {
 
     /// An answer without which there is nothing to judge.
     fn needed(&mut self, entry: Entry) -> Result<RowSet, Fault> {
-        self.next().map_err(|fault| Fault { message: format!("{}: {}", entry.id, fault.message), ..fault })
+        let rows =
+            self.next().map_err(|fault| Fault { message: format!("{}: {}", entry.id, fault.message), ..fault })?;
+        self.note_truncation(entry, &rows);
+        Ok(rows)
+    }
+
+    /// What was cut off is missing, which is not the same as not being there.
+    fn note_truncation(&mut self, entry: Entry, rows: &RowSet) {
+        if rows.truncated {
+            let reason = "the host's limits cut it off: raise its limits `rows` and `answer_bytes`".to_owned();
+            self.gaps.push(Gap { what: entry.id.to_owned(), reason, sqlstate: None });
+        }
     }
 
     /// An answer that a server may refuse: that is a gap, which the report mentions.
@@ -127,16 +138,19 @@ impl Answers {
         decode: impl FnOnce(RowSet) -> Result<T, Fault>,
     ) -> Result<Option<T>, Fault> {
         match self.next() {
-            Ok(rows) => decode(rows).map(Some),
+            Ok(rows) => {
+                self.note_truncation(entry, &rows);
+                decode(rows).map(Some)
+            }
             Err(fault) => {
-                self.gaps.push(Gap { what: entry.id.to_owned(), reason: fault.message, sqlstate: fault.sqlstate });
+                let mut reason = fault.message;
+                if entry == catalogue::STATEMENTS && fault.sqlstate.as_deref() == Some(UNDEFINED_COLUMN) {
+                    reason.push_str("; run ALTER EXTENSION pg_stat_statements UPDATE");
+                }
+                self.gaps.push(Gap { what: entry.id.to_owned(), reason, sqlstate: fault.sqlstate });
                 Ok(None)
             }
         }
-    }
-
-    fn gap(&mut self, entry: Entry, reason: &str) {
-        self.gaps.push(Gap { what: entry.id.to_owned(), reason: reason.to_owned(), sqlstate: None });
     }
 }
 
@@ -161,7 +175,6 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<Stateme
         sessions: None,
         abandoned: None,
         active_ms: None,
-        idle_in_transaction_ms: None,
         backends: None,
         calls: None,
         exec_ms: None,
@@ -221,7 +234,6 @@ fn server(row: &mut crate::rows::Row<'_>) -> (i64, Server) {
             reserved: row.narrow("reserved"),
             database_limit: row.int64("database_limit").and_then(|limit| u32::try_from(limit).ok()),
             superuser: row.required_boolean("superuser"),
-            reads_all_stats: row.required_boolean("reads_all_stats"),
             signals_backends: row.required_boolean("signals_backends"),
             owns_database: row.required_boolean("owns_database"),
             supabase: row.required_boolean("supabase"),
@@ -238,10 +250,8 @@ fn backend(row: &mut crate::rows::Row<'_>) -> Backend {
         role: row.text("role"),
         application: row.required_text("application"),
         client_address: row.text("client_address"),
-        client_port: row.int64("client_port").and_then(|port| i32::try_from(port).ok()),
         state: row.text("state"),
         state_change: row.timestamp("state_change"),
-        xact_start: row.timestamp("xact_start"),
         query_start: row.timestamp("query_start"),
         wait_event_type: row.text("wait_event_type"),
         wait_event: row.text("wait_event"),
@@ -262,7 +272,6 @@ fn reading(row: &mut crate::rows::Row<'_>) -> Reading {
         sessions: row.int64("sessions"),
         abandoned: row.int64("abandoned"),
         active_ms: row.float64("active_ms"),
-        idle_in_transaction_ms: row.float64("idle_in_transaction_ms"),
         backends: row.int64("backends"),
         calls: None,
         exec_ms: None,
@@ -329,6 +338,13 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
+    /// The best that is known without `waitstart`: the wait began after the statement did.
+    fn wait_since_the_statement_began(&mut self) {
+        for backend in self.backends.iter_mut().filter(|backend| backend.waits_for.is_some()) {
+            backend.waiting_since = backend.state_change;
+        }
+    }
+
     fn temp_objects(&mut self, rows: RowSet) -> Result<(), Fault> {
         for pid in rows.decode(|row| row.narrow("pid"))? {
             if let Some(backend) = self.get(pid) {
@@ -339,10 +355,21 @@ impl<'a> Index<'a> {
     }
 }
 
+/// Adds the time of what is still running to the time of what has ended.
+fn add_running(reading: &mut Reading, backends: &[Backend], database: &str) {
+    let at = reading.at;
+    let running = |backend: &Backend| {
+        let counts =
+            backend.is_client() && backend.database.as_deref() == Some(database) && backend.state() == State::Active;
+        if counts { backend.state_age_ms(at).unwrap_or(0) } else { 0 }
+    };
+    let sum: u64 = backends.iter().map(running).sum();
+    reading.active_ms = reading.active_ms.map(|ended| ended + sum as f64);
+}
+
 /// Measures fresh connections, unless that would take the last free slots from an application.
 fn probe(powers: &mut impl Powers, snapshot: &mut Snapshot) -> Result<(), Fault> {
-    let capacity = crate::activity::capacity(snapshot);
-    let free = capacity.usable.saturating_sub(capacity.used);
+    let free = crate::activity::free_slots(snapshot);
     if free <= PROBES {
         let reason = format!("{free} connection slots are free: probing would take the last ones");
         snapshot.gaps.push(Gap { what: "probes".into(), reason, sqlstate: None });

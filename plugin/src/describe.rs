@@ -12,7 +12,7 @@ const INPUT_SCHEMA: &str = include_str!("../schema/input.json");
 /// JSON Schema of SkillOutput; a test keeps it current.
 const OUTPUT_SCHEMA: &str = include_str!("../schema/output.json");
 
-/// The description as JSON. `acts` tells whether this world can end sessions and resize pools.
+/// The description as JSON. `acts` tells whether this world can end sessions.
 pub fn describe(acts: bool) -> String {
     let statements: Vec<Value> = catalogue::ALL
         .iter()
@@ -20,6 +20,10 @@ pub fn describe(acts: bool) -> String {
         .collect();
     let schema = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     let mut input = schema(INPUT_SCHEMA);
+    input["properties"]["supabaseUrl"] = json!({
+        "type": "string",
+        "description": "https://<ref>.supabase.co, or a postgres:// URL. For the host alone, which resolves it.",
+    });
     input["properties"]["supabaseKey"] = json!({
         "type": "string",
         "description": "What opens supabaseUrl. For the host alone, which keeps it and passes the rest on.",

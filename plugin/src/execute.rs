@@ -35,14 +35,18 @@ pub fn execute(
     match action {
         Action::KillIdle => {
             let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged);
-            report.actions.push(kill(powers, plan, options, &report.timestamp)?);
+            report.actions.push(kill(powers, plan, options, &report.timestamp));
         }
         Action::AutoScale => report.actions.extend(scale(&report.scaling, options, &report.timestamp)),
         Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => {}
     }
     // The batch's own answers carry its times; only what came after needs another look at the clock.
     if action == Action::KillIdle || action.probes() {
-        report.analysis_duration = elapsed_ms(snapshot.started_at, collect::now(powers)?);
+        match collect::now(powers) {
+            Ok(now) => report.analysis_duration = elapsed_ms(snapshot.started_at, now),
+            // What was done must be told, whatever became of our session.
+            Err(fault) => report.notes.push(format!("analysisDuration ends with the snapshot: {fault}")),
+        }
     }
     Ok(report)
 }
@@ -51,21 +55,16 @@ pub fn execute(
 pub fn leak_risk(report: &Report) -> Result<bool, Fault> {
     let coverage = &report.leak_detection.coverage;
     match &coverage.reason {
-        Some(reason) if !coverage.complete => Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, reason.clone())),
-        _ => Ok(report.leak_detection.detected),
+        Some(reason) => Err(Fault::new(kind::INCOMPLETE_COVERAGE, reason.clone())),
+        None => Ok(report.leak_detection.detected),
     }
 }
 
-fn kill(
-    powers: &mut impl Powers,
-    mut plan: plan::Plan,
-    options: &Options,
-    timestamp: &str,
-) -> Result<report::Action, Fault> {
+fn kill(powers: &mut impl Powers, mut plan: plan::Plan, options: &Options, timestamp: &str) -> report::Action {
     let mut dry_run = options.dry_run;
     if !plan.orders.is_empty() {
         match powers.deliver(&plan.orders, dry_run) {
-            Some(outcomes) => settle(&mut plan.targets, outcomes?, dry_run)?,
+            Some(outcomes) => settle(&mut plan.targets, outcomes, dry_run),
             None => {
                 dry_run = true;
                 plan.reason =
@@ -77,7 +76,7 @@ fn kill(
         }
     }
     let ended = plan.targets.iter().filter(|target| target.outcome == "ended").count();
-    Ok(report::Action {
+    report::Action {
         kind: Action::KillIdle.name().to_owned(),
         executed: ended > 0,
         connections_affected: crate::activity::number(ended),
@@ -85,15 +84,17 @@ fn kill(
         timestamp: timestamp.to_owned(),
         dry_run,
         targets: plan.targets,
-    })
+    }
 }
 
-/// Writes each outcome to its target.
-fn settle(targets: &mut [Target], outcomes: Vec<Outcome>, dry_run: bool) -> Result<(), Fault> {
-    if outcomes.len() != targets.len() {
-        let message = format!("the host settled {} of {} orders", outcomes.len(), targets.len());
-        return Err(Fault::new(kind::UNEXPECTED_ANSWER, message));
-    }
+/// Writes each outcome to its target. Whether anything was sent is not known where the host failed as
+/// a whole, and every target says so.
+fn settle(targets: &mut [Target], delivered: Result<Vec<Outcome>, Fault>, dry_run: bool) {
+    let outcomes = delivered.and_then(|outcomes| {
+        let settled = format!("the host settled {} of {} orders", outcomes.len(), targets.len());
+        if outcomes.len() == targets.len() { Ok(outcomes) } else { Err(Fault::new(kind::UNEXPECTED_ANSWER, settled)) }
+    });
+    let outcomes = outcomes.unwrap_or_else(|fault| vec![Outcome::Failed(fault); targets.len()]);
     for (target, outcome) in targets.iter_mut().zip(outcomes) {
         let (name, detail) = match outcome {
             Outcome::Signalled if dry_run => ("planned", None),
@@ -107,7 +108,6 @@ fn settle(targets: &mut [Target], outcomes: Vec<Outcome>, dry_run: bool) -> Resu
         target.outcome = name.to_owned();
         target.detail = detail;
     }
-    Ok(())
 }
 
 /// What auto-scale would do. Without a pooler nothing can be resized: the decision is advice.

@@ -36,6 +36,8 @@ pub mod kind {
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     /// The server answered in a shape that this component does not know.
     pub const UNEXPECTED_ANSWER: &str = "unexpected-answer";
+    /// Part of the server is hidden, so there is no verdict.
+    pub const INCOMPLETE_COVERAGE: &str = "incomplete-coverage";
     /// The host has no pooler console for this credential.
     pub const NO_POOLER: &str = "no-pooler";
     /// A file is no WebAssembly component.
@@ -66,6 +68,7 @@ pub mod kind {
         QUERY_FAILED,
         UNSUPPORTED_TYPE,
         UNEXPECTED_ANSWER,
+        INCOMPLETE_COVERAGE,
         NO_POOLER,
         NOT_A_COMPONENT,
         WORLD_MISMATCH,

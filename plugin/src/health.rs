@@ -1,7 +1,7 @@
 //! Health: a verdict on every session, and what fresh connections met with.
 
 use crate::activity::number;
-use crate::broken;
+use crate::broken::Broken;
 use crate::clock::span;
 use crate::leaks;
 use crate::params::Options;
@@ -32,9 +32,9 @@ impl Verdict {
 }
 
 /// Judges every visible client session and the probes.
-pub fn summarise(snapshot: &Snapshot, options: &Options) -> HealthSummary {
+pub fn summarise(snapshot: &Snapshot, options: &Options, broken: &Broken) -> HealthSummary {
     let mut judged: Vec<_> =
-        snapshot.clients().map(|backend| (judge(backend, snapshot.taken_at, options), backend)).collect();
+        snapshot.clients().map(|backend| (judge(backend, snapshot.taken_at, options, broken), backend)).collect();
     judged.sort_by_key(|((verdict, _), backend)| (*verdict, backend.backend_start, backend.pid));
     let failed = snapshot.probes.iter().filter(|probe| probe.error.is_some()).count();
     let ill = judged.iter().filter(|((verdict, _), _)| *verdict <= Verdict::Unhealthy).count() + failed;
@@ -63,9 +63,9 @@ fn check(backend: &Backend, verdict: Verdict, reason: String) -> Check {
     }
 }
 
-fn judge(backend: &Backend, now: i64, options: &Options) -> (Verdict, String) {
-    if let Some(reason) = broken::reason(backend, now, options) {
-        return (Verdict::Broken, reason);
+fn judge(backend: &Backend, now: i64, options: &Options, broken: &Broken) -> (Verdict, String) {
+    if let Some(reason) = broken.get(&backend.pid) {
+        return (Verdict::Broken, reason.clone());
     }
     let age = backend.state_age_ms(now).unwrap_or(0);
     if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {

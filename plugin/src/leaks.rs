@@ -41,10 +41,11 @@ pub struct Judged<'a> {
 pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, groups: &Groups<'a>) -> Vec<Judged<'a>> {
     let spared = exclusions::minimum_pool(snapshot, options, groups);
     let rules = exclusions::Rules::new(options, memory);
+    let blocking = evidence::blocking(snapshot);
     snapshot
         .clients()
         .map(|backend| {
-            let mut evidence = evidence::weigh(backend, snapshot, options, groups);
+            let mut evidence = evidence::weigh(backend, snapshot, options, groups, &blocking);
             evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             let log_odds = PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
             let mut exclusions = rules.apply(backend);

@@ -73,9 +73,6 @@ pub struct Request {
     /// One of the six actions; `full-analysis` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// `https://<ref>.supabase.co` or a `postgres://` URL without a password; resolved by the host.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub supabase_url: Option<String>,
     /// Name of a credential that the host holds; the host's default when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
@@ -306,11 +303,16 @@ impl Request {
                 "supabaseKey reached the component: the host must keep it and pass a credential name instead",
             ));
         }
-        if fields.get("supabaseUrl").and_then(Value::as_str).is_some_and(has_password) {
-            return Err(Fault::new(
-                kind::SECRET_IN_PARAMS,
-                "supabaseUrl contains a password: the host must keep it and pass a credential name instead",
-            ));
+        for name in ["supabaseUrl", "credential", "action"] {
+            if fields.get(name).and_then(Value::as_str).is_some_and(has_password) {
+                let message =
+                    format!("{name} contains a password: the host must keep it and pass a credential name instead");
+                return Err(Fault::new(kind::SECRET_IN_PARAMS, message));
+            }
+        }
+        if fields.contains_key("supabaseUrl") {
+            // Ignoring it would mean to act on the host's default database instead.
+            return Err(Fault::invalid("supabaseUrl reached the component: the host must resolve it"));
         }
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
@@ -391,6 +393,7 @@ mod tests {
             r#"{"supabaseKey":"hunter2"}"#,
             r#"{"supabaseUrl":"postgres://app:hunter2@db/postgres"}"#,
             r#"{"supabaseUrl":"postgres://db/postgres?password=hunter2"}"#,
+            r#"{"credential":"postgres://app:hunter2@db/postgres"}"#,
         ] {
             let fault = fault(text);
             assert_eq!(fault.kind, kind::SECRET_IN_PARAMS);

@@ -5,6 +5,7 @@
 //! may signal. Of these the cap and `minSize` let some through, worst first.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::activity::number;
 use crate::clock::{counted, span};
@@ -12,7 +13,10 @@ use crate::leaks::{self, Judged, idle_ms};
 use crate::params::Options;
 use crate::powers::Order;
 use crate::report::{Coverage, Target};
-use crate::snapshot::{Backend, Snapshot, State};
+use crate::snapshot::{Backend, Role, Snapshot, State};
+
+/// One call ends no more than this; the host's limit `orders` is the same.
+const MOST_ORDERS: usize = 1_000;
 
 /// Planned endings.
 #[derive(Debug, Default)]
@@ -39,7 +43,8 @@ pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, ju
         .filter_map(|judged| Some((judged, reason(judged.backend, snapshot.taken_at, options)?)))
         .collect();
     let stale = candidates.len();
-    candidates.retain(|(judged, _)| may_signal(judged.backend, snapshot));
+    let roles: HashMap<&str, &Role> = snapshot.roles.iter().map(|role| (role.name.as_str(), role)).collect();
+    candidates.retain(|(judged, _)| may_signal(judged.backend, snapshot, &roles));
     let forbidden = stale - candidates.len();
     candidates.sort_by_key(|(judged, _)| rank(judged, snapshot));
 
@@ -48,18 +53,22 @@ pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, ju
     // A share of a u32 is one.
     let cap = u32::try_from(share).unwrap_or(u32::MAX);
     let spare = clients.saturating_sub(options.min_size);
-    let allowed = cap.min(spare) as usize;
+    let allowed = (cap.min(spare) as usize).min(MOST_ORDERS);
 
     let mut reason = format!("{found} of {} idle for longer than the threshold", counted(clients as usize, "session"));
     if allowed < candidates.len() {
-        let limit = if cap <= spare {
+        let limit = if allowed == MOST_ORDERS {
+            format!("one call ends {MOST_ORDERS} at the most")
+        } else if cap <= spare {
             format!("maxKillPercentage {} allows {cap} per call", options.max_kill_percentage)
         } else {
             format!("minSize {} keeps all but {spare}", options.min_size)
         };
         reason = format!("{reason}; {limit}");
     }
-    if forbidden > 0 {
+    if forbidden > 0 && roles.is_empty() {
+        reason = format!("{reason}; {forbidden} more of roles whose privileges could not be read");
+    } else if forbidden > 0 {
         reason = format!("{reason}; {forbidden} more of roles that {} may not signal", snapshot.server.role);
     }
     let mut plan = Plan { reason, ..Plan::default() };
@@ -106,9 +115,9 @@ fn reason(backend: &Backend, now: i64, options: &Options) -> Option<String> {
 
 /// Whether the server would let the connected role signal it (PostgreSQL manual, "Server Signaling
 /// Functions": own roles, `pg_signal_backend`, and superusers' sessions for superusers only).
-fn may_signal(backend: &Backend, snapshot: &Snapshot) -> bool {
+fn may_signal(backend: &Backend, snapshot: &Snapshot, roles: &HashMap<&str, &Role>) -> bool {
     let server = &snapshot.server;
-    let role = backend.role.as_deref().and_then(|name| snapshot.role(name));
+    let role = backend.role.as_deref().and_then(|name| roles.get(name));
     server.superuser || role.is_some_and(|role| !role.superuser && (role.granted || server.signals_backends))
 }
 

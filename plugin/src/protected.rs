@@ -4,6 +4,8 @@
 //! Sources: Supabase's roles documentation and its services' sources for the names they set as
 //! `application_name`; `*` stands for anything.
 
+use std::sync::LazyLock;
+
 use wildmatch::WildMatch;
 
 /// Roles of Supabase's platform, and of poolers.
@@ -65,27 +67,36 @@ pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
 
 /// Whether sessions of this role must never be ended.
 pub fn is_protected_role(role: &str) -> bool {
-    matches_any(ROLE_PATTERNS, role)
+    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(ROLE_PATTERNS));
+    matches_any(&COMPILED, role)
 }
 
 /// Whether sessions of this application must never be ended.
 pub fn is_protected_application(application: &str) -> bool {
-    matches_any(APPLICATION_PATTERNS, application)
+    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
+    matches_any(&COMPILED, application)
 }
 
 /// Whether a pooler owns this session.
 pub fn is_pooler(application: &str) -> bool {
-    matches_any(POOLER_PATTERNS, application)
+    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(POOLER_PATTERNS));
+    matches_any(&COMPILED, application)
 }
 
 /// Whether a person sits in front of this session.
 pub fn is_human_tool(application: &str) -> bool {
-    matches_any(HUMAN_TOOL_PATTERNS, application)
+    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
+    matches_any(&COMPILED, application)
 }
 
-/// Whether a name matches one of the patterns, letter case aside.
-pub fn matches_any<P: AsRef<str>>(patterns: &[P], name: &str) -> bool {
-    patterns.iter().any(|pattern| WildMatch::new_case_insensitive(pattern.as_ref()).matches(name))
+/// Patterns ready for use, letter case aside.
+pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Vec<WildMatch> {
+    patterns.iter().map(|pattern| WildMatch::new_case_insensitive(pattern.as_ref())).collect()
+}
+
+/// Whether a name matches one of the patterns.
+pub fn matches_any(patterns: &[WildMatch], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 
 pub mod fixes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::activity::number;
+use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
 use crate::leaks::{self, idle_ms};
@@ -13,7 +14,7 @@ use crate::params::Options;
 use crate::protected;
 use crate::report::{Finding, Fix, Report, percent};
 use crate::snapshot::{Backend, Snapshot, State};
-use crate::{broken, statement_text};
+use crate::statement_text;
 
 /// Active sessions beyond this share of the usable slots call for more room, percent.
 const SATURATED_PERCENT: f64 = 90.0;
@@ -25,6 +26,8 @@ const SLOW_QUERY_MS: f64 = 1_000.0;
 const DEGRADED_PERCENT: f64 = 5.0;
 /// How many examples a finding shows.
 const EXAMPLES: usize = 5;
+/// How far a blocking chain is followed.
+const LINKS: usize = 10;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +52,9 @@ impl Severity {
 }
 
 /// All findings, worst first.
-pub fn findings(snapshot: &Snapshot, options: &Options, report: &Report) -> Vec<Finding> {
-    let advisor = Advisor { snapshot, options, report };
+pub fn findings(snapshot: &Snapshot, options: &Options, broken: &Broken, report: &Report) -> Vec<Finding> {
+    let by_pid = snapshot.backends.iter().map(|backend| (backend.pid, backend)).collect();
+    let advisor = Advisor { snapshot, options, broken, report, by_pid };
     let mut findings: Vec<(Severity, Finding)> = [
         advisor.full(),
         advisor.saturated(),
@@ -82,7 +86,9 @@ fn finding(severity: Severity, id: &str, text: String, evidence: Vec<String>, fi
 struct Advisor<'a> {
     snapshot: &'a Snapshot,
     options: &'a Options,
+    broken: &'a Broken,
     report: &'a Report,
+    by_pid: HashMap<i32, &'a Backend>,
 }
 
 type Found = Option<(Severity, Finding)>;
@@ -135,18 +141,18 @@ impl Advisor<'_> {
         waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
         let (longest, worst) = *waiting.first()?;
         let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
-        let root = self.root_blocker(worst);
-        let text = match root {
-            Some(root) => format!(
-                "{} waiting for a lock for up to {}; pid {} ({}) is at the head of the chain: end its transaction.",
-                counted(waiting.len(), "session"),
-                span(longest),
-                root.pid,
-                describe(root, self.now())
-            ),
-            None => format!("{} waiting for a lock for up to {}.", counted(waiting.len(), "session"), span(longest)),
+        let waiting_text =
+            format!("{} waiting for a lock for up to {}", counted(waiting.len(), "session"), span(longest));
+        let head = self.blockers(worst).pop();
+        let fix = head.and_then(|head| fixes::end_blocker(self.snapshot, head));
+        let text = match head {
+            Some(head) => {
+                let advice = if fix.is_some() { ": end its transaction" } else { ", and is not yours to end" };
+                let who = describe(head, self.now());
+                format!("{waiting_text}; pid {} ({who}) is at the head of the chain{advice}.", head.pid)
+            }
+            None => format!("{waiting_text}."),
         };
-        let fix = root.and_then(|root| fixes::end_blocker(self.snapshot, root));
         Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
     }
 
@@ -155,7 +161,7 @@ impl Advisor<'_> {
         let lock = backend.waits_for.as_deref().unwrap_or("a lock");
         let mut text = format!("pid {} ({}) waits {} for {lock}", backend.pid, name(backend), span(wait));
         for blocker in self.blockers(backend) {
-            text = format!("{text}, held by pid {} ({})", blocker.pid, describe(blocker, self.now()));
+            text.push_str(&format!(", held by pid {} ({})", blocker.pid, describe(blocker, self.now())));
         }
         if backend.blocked_by.contains(&0) {
             text.push_str(", held by a prepared transaction");
@@ -164,20 +170,10 @@ impl Advisor<'_> {
     }
 
     /// The first blocker, its first blocker and so on; a circle ends the walk.
-    fn blockers<'a>(&'a self, backend: &Backend) -> Vec<&'a Backend> {
-        let mut chain: Vec<&Backend> = Vec::new();
-        let mut next = backend.blocked_by.first();
-        while let Some(pid) = next {
-            let found = self.snapshot.backends.iter().find(|other| other.pid == *pid);
-            let Some(blocker) = found.filter(|found| chain.iter().all(|seen| seen.pid != found.pid)) else { break };
-            chain.push(blocker);
-            next = blocker.blocked_by.first();
-        }
-        chain
-    }
-
-    fn root_blocker(&self, backend: &Backend) -> Option<&Backend> {
-        self.blockers(backend).pop()
+    fn blockers(&self, backend: &Backend) -> Vec<&Backend> {
+        let mut seen = HashSet::from([backend.pid]);
+        let next = |backend: &&Backend| self.by_pid.get(backend.blocked_by.first()?).copied();
+        std::iter::successors(next(&backend), next).take(LINKS).take_while(|blocker| seen.insert(blocker.pid)).collect()
     }
 
     fn failed_probes(&self) -> Found {
@@ -237,24 +233,15 @@ impl Advisor<'_> {
     }
 
     fn broken(&self) -> Found {
-        let broken: Vec<_> = self
-            .snapshot
-            .clients()
-            .filter_map(|backend| Some((broken::reason(backend, self.now(), self.options)?, backend)))
-            .collect();
-        if broken.is_empty() {
-            return None;
-        }
-        let line =
-            |(reason, backend): &(String, &Backend)| format!("pid {} ({}): {reason}", backend.pid, name(backend));
-        let evidence: Vec<_> = broken.iter().take(EXAMPLES).map(line).collect();
-        let text = format!(
-            "{} with a client that is gone or stuck. First: {}.",
-            counted(broken.len(), "session"),
-            evidence[0]
-        );
-        let stuck = broken.iter().any(|(_, backend)| backend.state() == State::Active);
-        let fix = if stuck { fixes::keepalives(self.snapshot) } else { None };
+        let line = |(pid, reason): (&i32, &String)| {
+            let name = self.by_pid.get(pid).map_or("gone", |backend| name(backend));
+            format!("pid {pid} ({name}): {reason}")
+        };
+        let evidence: Vec<_> = self.broken.iter().take(EXAMPLES).map(line).collect();
+        let first = evidence.first()?;
+        let text = format!("{} broken. First: {first}.", counted(self.broken.len(), "session"));
+        let sending = |pid| self.by_pid.get(pid).is_some_and(|backend| backend.state() == State::Active);
+        let fix = if self.broken.keys().any(sending) { fixes::user_timeout(self.snapshot) } else { None };
         Some(finding(Severity::Warning, "broken-connections", text, evidence, fix))
     }
 
@@ -303,10 +290,12 @@ impl Advisor<'_> {
     fn hidden(&self) -> Found {
         let coverage = &self.report.coverage;
         let reason = coverage.reason.as_ref()?;
-        let text = format!(
-            "Only {} % of the sessions are visible, so there is no verdict on leaks and nothing is ended: {reason}.",
-            coverage.percent
-        );
+        let missing = if coverage.hidden > 0 {
+            format!("Only {} % of the sessions are visible", coverage.percent)
+        } else {
+            "What is known of the sessions is incomplete".to_owned()
+        };
+        let text = format!("{missing}, so there is no verdict on leaks and nothing is ended: {reason}.");
         let evidence = vec![format!("{} sessions seen, {} hidden", coverage.seen, coverage.hidden)];
         let fix = (coverage.hidden > 0).then(|| fixes::see_everything(self.snapshot));
         Some(finding(Severity::Warning, "incomplete-coverage", text, evidence, fix))
@@ -315,12 +304,15 @@ impl Advisor<'_> {
     fn unknown_states(&self) -> Found {
         let unknown = self.report.pool_stats.connections.unknown;
         (unknown > 0).then(|| {
-            let disabled = self.snapshot.clients().filter(|backend| backend.state() == State::Disabled).count();
+            let disabled: Vec<_> =
+                self.snapshot.clients().filter(|backend| backend.state() == State::Disabled).collect();
             let text = format!(
-                "{} not judged, {disabled} of them because track_activities is off.",
-                counted(unknown as usize, "session")
+                "{} not judged, {} of them because track_activities is off.",
+                counted(unknown as usize, "session"),
+                disabled.len()
             );
-            finding(Severity::Info, "unknown-states", text, Vec::new(), Some(fixes::track_activities(self.snapshot)))
+            let fix = disabled.first().map(|backend| fixes::track_activities(self.snapshot, backend));
+            finding(Severity::Info, "unknown-states", text, self.examples(&disabled), fix)
         })
     }
 
@@ -372,10 +364,11 @@ impl Advisor<'_> {
     }
 
     fn role_limits(&self) -> Vec<(Severity, Finding)> {
-        let by_role = &self.report.pool_stats.connections.by_role;
+        let by_role: HashMap<&str, u32> =
+            self.report.pool_stats.connections.by_role.iter().map(|tally| (tally.name.as_str(), tally.count)).collect();
         let near = |role: &crate::snapshot::Role| {
             let limit = role.connection_limit?;
-            let used = by_role.iter().find(|tally| tally.name == role.name)?.count;
+            let used = *by_role.get(role.name.as_str())?;
             (!role.superuser && percent(used, limit) > SATURATED_PERCENT).then(|| {
                 let text = format!("Role {} uses {used} of the {limit} connections that it may have.", role.name);
                 let fix = fixes::role_limit(self.snapshot, role);

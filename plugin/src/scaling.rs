@@ -8,12 +8,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::number;
+use crate::activity::{self, number};
 use crate::carry::Memory;
 use crate::clock::counted;
 use crate::params::Options;
 use crate::protected;
-use crate::report::{Capacity, Demand, Headroom, Scaling, rounded};
+use crate::report::{Coverage, Demand, Headroom, Scaling, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
 
 /// Share of the pool that the highest demand may take.
@@ -44,8 +44,8 @@ struct Load {
 
 impl Load {
     fn of(snapshot: &Snapshot, options: &Options) -> Self {
-        let count =
-            |wanted: &dyn Fn(&Backend) -> bool| number(pool(snapshot).filter(|backend| wanted(backend)).count());
+        let pool: Vec<_> = pool(snapshot).collect();
+        let count = |wanted: &dyn Fn(&Backend) -> bool| number(pool.iter().filter(|backend| wanted(backend)).count());
         let stale = |backend: &Backend| {
             matches!(backend.state(), State::IdleInTransaction | State::Aborted)
                 && backend.state_age_ms(snapshot.taken_at) > Some(options.idle_in_transaction_timeout_ms)
@@ -75,19 +75,17 @@ fn pool(snapshot: &Snapshot) -> impl Iterator<Item = &Backend> {
     })
 }
 
-/// Decides the target, and returns the moment to remember.
+/// Decides the target, and returns the moment to remember: none when part of the demand is hidden.
 pub fn decide(
     snapshot: &Snapshot,
     options: &Options,
     memory: &Memory,
-    capacity: &Capacity,
+    coverage: &Coverage,
     mean_concurrency: Option<f64>,
-) -> (Scaling, Moment) {
+) -> (Scaling, Option<Moment>) {
     let load = Load::of(snapshot, options);
-    let moment = Moment {
-        at: snapshot.taken_at,
-        busy: rounded(f64::from(load.busy()).max(mean_concurrency.unwrap_or(0.0) - f64::from(load.stale))),
-    };
+    let moment =
+        Moment { at: snapshot.taken_at, busy: rounded(f64::from(load.busy()).max(mean_concurrency.unwrap_or(0.0))) };
     let earlier: Vec<f64> = memory.moments(snapshot.taken_at).map(|moment| moment.busy).collect();
     let demand = Demand {
         active: load.active,
@@ -97,8 +95,11 @@ pub fn decide(
         peak: earlier.iter().copied().fold(moment.busy, f64::max),
         samples: number(earlier.len() + 1),
     };
-    let headroom = headroom(snapshot, capacity, load.size);
-    let (target_size, reason) = step(&load, &demand, &headroom, options);
+    let headroom = headroom(snapshot, load.size);
+    let (target_size, reason) = match &coverage.reason {
+        None => step(&load, &demand, &headroom, options),
+        Some(reason) => (load.size, format!("no decision without full coverage: {reason}")),
+    };
     let scaling = Scaling {
         min_size: options.min_size,
         max_size: options.max_size,
@@ -111,10 +112,11 @@ pub fn decide(
         demand,
         headroom,
     };
-    (scaling, moment)
+    (scaling, coverage.complete.then_some(moment))
 }
 
-fn headroom(snapshot: &Snapshot, capacity: &Capacity, size: u32) -> Headroom {
+fn headroom(snapshot: &Snapshot, size: u32) -> Headroom {
+    let capacity = activity::capacity(snapshot);
     let others = capacity.used.saturating_sub(size);
     let available = capacity.usable.saturating_sub(others);
     let limit = snapshot.server.database_limit.unwrap_or(u32::MAX);
@@ -155,7 +157,14 @@ fn step(load: &Load, demand: &Demand, headroom: &Headroom, options: &Options) ->
             return (size, reason);
         }
         let shrink = (f64::from(size) * f64::from(options.shrink_rate) / 100.0).floor().max(1.0) as u32;
-        return (bounded.max(size.saturating_sub(shrink)), follows);
+        let why = if size > options.max_size {
+            format!("the pool is above maxSize {}", options.max_size)
+        } else if size > headroom.available {
+            format!("the pool is above the server's headroom of {}", headroom.available)
+        } else {
+            follows
+        };
+        return (bounded.max(size.saturating_sub(shrink)), why);
     }
     (size, format!("{follows}: the size fits"))
 }

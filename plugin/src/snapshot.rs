@@ -58,8 +58,6 @@ pub struct Server {
     pub database_limit: Option<u32>,
     /// Whether the connected role is a superuser.
     pub superuser: bool,
-    /// Whether it sees other roles' sessions (`pg_read_all_stats`, held by `pg_monitor`).
-    pub reads_all_stats: bool,
     /// Whether it may signal other roles' sessions (`pg_signal_backend`).
     pub signals_backends: bool,
     /// Whether it owns the connected database.
@@ -86,14 +84,10 @@ pub struct Backend {
     pub application: String,
     /// Client address; none for local sockets.
     pub client_address: Option<String>,
-    /// Client port; none for local sockets.
-    pub client_port: Option<i32>,
     /// `state`, an open set (`starting` came with PostgreSQL 18).
     pub state: Option<String>,
     /// Since when the session is in this state.
     pub state_change: Option<i64>,
-    /// Start of the open transaction; the server reports none for aborted ones.
-    pub xact_start: Option<i64>,
     /// Start of the last statement.
     pub query_start: Option<i64>,
     /// `wait_event_type`.
@@ -118,7 +112,7 @@ pub struct Backend {
     pub temp_objects: bool,
     /// What it waits for, when it waits for a lock: mode and object.
     pub waits_for: Option<String>,
-    /// Since when it waits for that lock.
+    /// Since when it waits for that lock; before PostgreSQL 14 at the earliest since then.
     pub waiting_since: Option<i64>,
     /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
@@ -166,10 +160,9 @@ pub struct Reading {
     pub sessions: Option<i64>,
     /// Sessions lost because the client vanished (PostgreSQL 14+).
     pub abandoned: Option<i64>,
-    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+).
+    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+). The server counts a statement
+    /// when it ends; what is running is added, so that a difference is the time spent in between.
     pub active_ms: Option<f64>,
-    /// Milliseconds spent idle in a transaction, over all sessions (PostgreSQL 14+).
-    pub idle_in_transaction_ms: Option<f64>,
     /// `numbackends` of the connected database.
     pub backends: Option<i64>,
     /// Statements executed, by `pg_stat_statements`.
@@ -268,10 +261,9 @@ impl Backend {
         self.backend_start.map(|at| elapsed_ms(at, now))
     }
 
-    /// Milliseconds that it has been waiting for a lock. `waitstart` is unset for an instant when a
-    /// wait begins (and does not exist before PostgreSQL 14): the state's age stands in.
+    /// Milliseconds that it has been waiting for a lock; 0 in the instant in which a wait begins.
     pub fn lock_wait_ms(&self, now: i64) -> Option<u64> {
-        self.waits_for_lock().then(|| self.waiting_since.or(self.state_change).map_or(0, |at| elapsed_ms(at, now)))
+        self.waits_for_lock().then(|| self.waiting_since.map_or(0, |at| elapsed_ms(at, now)))
     }
 
     /// Whether it waits for a lock.
@@ -343,8 +335,8 @@ impl Setting {
         let value: u64 = self.value.parse().ok()?;
         match self.unit.as_deref() {
             Some("ms") => Some(value),
-            Some("s") => Some(value * 1_000),
-            Some("min") => Some(value * 60_000),
+            Some("s") => value.checked_mul(1_000),
+            Some("min") => value.checked_mul(60_000),
             _ => None,
         }
     }

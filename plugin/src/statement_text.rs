@@ -19,9 +19,11 @@ pub fn normalise(sql: &str) -> String {
     }
 }
 
-/// Whether a statement is a `LISTEN`.
+/// Whether a statement is a `LISTEN`, comments and spacing aside.
 pub fn is_listen(sql: &str) -> bool {
-    sql.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("listen "))
+    let text = normalise(sql);
+    let follows = |c: char| c == ' ' || c == '"';
+    text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("listen")) && text[6..].starts_with(follows)
 }
 
 struct Scanner<'a> {
@@ -172,7 +174,8 @@ mod tests {
     #[test]
     fn listen_is_recognised() {
         assert!(is_listen("LISTEN jobs"));
-        assert!(is_listen("  listen \"jobs\""));
+        assert!(is_listen("  listen\t\"jobs\""));
+        assert!(is_listen("/* worker */ LISTEN\"jobs\""));
         assert!(!is_listen("SELECT 1"));
         assert!(!is_listen("listener"));
     }

@@ -2,13 +2,14 @@
 //!
 //! The window reaches from the previous call (its `carry`) to now, or over the in-call sample. The
 //! server adds to these counters when a transaction ends, and up to a second later: over short
-//! windows the rates are coarse. Our own sample holds a session in `pg_sleep`, so that times (as
-//! opposed to counts) are only taken from windows between calls.
+//! windows the rates are coarse. Our own sample holds a session in `pg_sleep`, so that busy time (as
+//! opposed to counts) is only taken from windows between calls.
 
 use std::collections::HashSet;
 
 use crate::carry::Memory;
 use crate::clock::span;
+use crate::params::Action;
 use crate::report::{Throughput, Timing, rounded};
 use crate::snapshot::{Reading, Snapshot, elapsed_ms};
 
@@ -49,11 +50,10 @@ impl<'a> Window<'a> {
         Ok(Self { from, to, ms, between_calls })
     }
 
-    /// Mean sessions busy over the window: time spent executing or idle in a transaction per time
-    /// passed, which is Little's law with the server doing the counting (PostgreSQL 14+).
+    /// Mean sessions executing over the window: time spent per time passed, which is Little's law with
+    /// the server doing the counting (PostgreSQL 14+).
     pub fn mean_concurrency(&self) -> Option<f64> {
-        let busy = |reading: &Reading| Some(reading.active_ms? + reading.idle_in_transaction_ms?);
-        let spent = busy(self.to)? - busy(self.from)?;
+        let spent = self.to.active_ms? - self.from.active_ms?;
         (self.between_calls && spent >= 0.0).then(|| rounded(spent / self.ms as f64))
     }
 
@@ -69,8 +69,14 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The rates; what is not measurable is explained in `notes`.
-pub fn throughput(snapshot: &Snapshot, window: &Result<Window<'_>, String>, notes: &mut Vec<String>) -> Throughput {
+/// The rates; what is not measurable is explained in `notes`. `own` sessions of ours were opened
+/// between two calls.
+pub fn throughput(
+    snapshot: &Snapshot,
+    window: &Result<Window<'_>, String>,
+    own: i64,
+    notes: &mut Vec<String>,
+) -> Throughput {
     let window = match window {
         Ok(window) => window,
         Err(reason) => {
@@ -84,7 +90,10 @@ pub fn throughput(snapshot: &Snapshot, window: &Result<Window<'_>, String>, note
             };
         }
     };
-    let (created, closed) = created_and_closed(snapshot, window, notes);
+    let (created, closed) = created_and_closed(snapshot, window, own, notes);
+    if window.to.abandoned.is_none() {
+        notes.push("abandonedPerSecond is not measurable before PostgreSQL 14".into());
+    }
     Throughput {
         requests_per_second: window.per_second(|reading| reading.transactions),
         connections_created_per_second: created,
@@ -95,33 +104,59 @@ pub fn throughput(snapshot: &Snapshot, window: &Result<Window<'_>, String>, note
 }
 
 /// Times; what is not measurable is explained in `notes`.
-pub fn timing(snapshot: &Snapshot, window: &Result<Window<'_>, String>, notes: &mut Vec<String>) -> Timing {
+pub fn timing(
+    snapshot: &Snapshot,
+    window: &Result<Window<'_>, String>,
+    action: Action,
+    notes: &mut Vec<String>,
+) -> Timing {
     let connects: Vec<f64> = snapshot.probes.iter().filter_map(|probe| probe.connect_ms).collect();
     let avg_connection_time =
         (!connects.is_empty()).then(|| rounded(connects.iter().sum::<f64>() / connects.len() as f64));
-    let avg_query_time = window.as_ref().ok().and_then(Window::mean_query_ms);
-    if avg_query_time.is_none() && snapshot.reading.calls.is_none() {
+    if !action.probes() {
         notes.push(
-            "avgQueryTime is not measurable: pg_stat_statements is not installed in this database or not readable"
-                .into(),
+            "avgConnectionTime is measured by fresh connections: health-check and full-analysis open some".into(),
         );
     }
+    let avg_query_time = window.as_ref().ok().and_then(Window::mean_query_ms);
+    if avg_query_time.is_none() && snapshot.reading.calls.is_none() {
+        let missing = "pg_stat_statements is not installed in this database or not readable";
+        notes.push(format!("avgQueryTime is not measurable: {missing}"));
+    } else if avg_query_time.is_none() && window.is_ok() {
+        notes.push("avgQueryTime is not measurable: no statement ended in the window".into());
+    }
+    Timing { avg_connection_time, avg_query_time, max_wait_time: longest_wait(snapshot, notes) }
+}
+
+fn longest_wait(snapshot: &Snapshot, notes: &mut Vec<String>) -> Option<f64> {
     let longest = snapshot.clients().filter_map(|backend| backend.lock_wait_ms(snapshot.taken_at)).max();
-    Timing { avg_connection_time, avg_query_time, max_wait_time: Some(longest.unwrap_or(0) as f64) }
+    if longest > Some(0) && snapshot.server.version_num < 140_000 {
+        notes.push("waits are upper bounds before PostgreSQL 14: they count from the statement's start".into());
+    }
+    if longest.is_none() && snapshot.backends.iter().any(|backend| backend.hidden) {
+        notes.push("maxWaitTime is not measurable: hidden sessions may wait".into());
+        return None;
+    }
+    Some(longest.unwrap_or(0) as f64)
 }
 
 /// Sessions that came and went. PostgreSQL 13 has no session counter: there the identities of the
 /// sample are compared, which misses sessions that lived for less than the sample.
-fn created_and_closed(snapshot: &Snapshot, window: &Window<'_>, notes: &mut Vec<String>) -> (Option<f64>, Option<f64>) {
+fn created_and_closed(
+    snapshot: &Snapshot,
+    window: &Window<'_>,
+    own: i64,
+    notes: &mut Vec<String>,
+) -> (Option<f64>, Option<f64>) {
     let (Some(before), Some(after)) = (window.from.sessions, window.to.sessions) else {
         return compared(snapshot, window, notes);
     };
-    // Our own session of this call is one of those created since the previous call.
-    let own = i64::from(window.between_calls);
-    let created = (after - before - own).max(0);
-    let growth = window.to.backends.zip(window.from.backends).map(|(to, from)| to - from);
+    // Of what came since the previous call some was ours: it is no application's, and gone again.
+    let own = if window.between_calls { own } else { 0 };
+    let created = after.saturating_sub(before).saturating_sub(own).max(0);
+    let growth = window.to.backends.zip(window.from.backends).map(|(to, from)| to.saturating_sub(from));
     let rate = |count: i64| rounded(count as f64 * 1_000.0 / window.ms as f64);
-    (Some(rate(created)), growth.map(|growth| rate((created - growth).max(0))))
+    (Some(rate(created)), growth.map(|growth| rate(created.saturating_sub(growth).max(0))))
 }
 
 fn compared(snapshot: &Snapshot, window: &Window<'_>, notes: &mut Vec<String>) -> (Option<f64>, Option<f64>) {

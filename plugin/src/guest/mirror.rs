@@ -108,7 +108,7 @@ mirror!(Server {
     reserved,
     database_limit,
     superuser,
-    reads_all_stats,
+
     signals_backends,
     owns_database,
     supabase,
@@ -121,10 +121,10 @@ mirror!(Backend {
     role,
     application,
     client_address,
-    client_port,
+
     state,
     state_change,
-    xact_start,
+
     query_start,
     wait_event_type,
     wait_event,
@@ -142,18 +142,7 @@ mirror!(Backend {
 });
 mirror!(Role { name, connection_limit, superuser, granted, alterable });
 mirror!(Setting { name, value, unit });
-mirror!(Reading {
-    at,
-    stats_reset,
-    transactions,
-    sessions,
-    abandoned,
-    active_ms,
-    idle_in_transaction_ms,
-    backends,
-    calls,
-    exec_ms,
-});
+mirror!(Reading { at, stats_reset, transactions, sessions, abandoned, active_ms, backends, calls, exec_ms });
 mirror!(Sample { reading, sessions });
 mirror!(SessionKey { pid, backend_start });
 mirror!(StatementLoad { query, calls, mean_ms, total_ms });

@@ -3,6 +3,8 @@
 //! Weights are log-odds at full strength. They are ordered by how rarely an innocent session shows
 //! the evidence: an open transaction that waits for its client is far rarer than an old idle session.
 
+use std::collections::HashMap;
+
 use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::report::{Evidence, rounded};
@@ -45,8 +47,23 @@ const GROWTH_CALLS: usize = 4;
 /// Growth by fewer sessions is noise.
 const GROWTH_SESSIONS: i32 = 3;
 
+/// How many sessions each pid blocks.
+pub fn blocking(snapshot: &Snapshot) -> HashMap<i32, u32> {
+    let mut blocking = HashMap::new();
+    for pid in snapshot.backends.iter().flat_map(|backend| &backend.blocked_by) {
+        *blocking.entry(*pid).or_default() += 1;
+    }
+    blocking
+}
+
 /// All evidence for one session.
-pub fn weigh(backend: &Backend, snapshot: &Snapshot, options: &Options, groups: &Groups<'_>) -> Vec<Evidence> {
+pub fn weigh(
+    backend: &Backend,
+    snapshot: &Snapshot,
+    options: &Options,
+    groups: &Groups<'_>,
+    blocking: &HashMap<i32, u32>,
+) -> Vec<Evidence> {
     let now = snapshot.taken_at;
     let mut found = Vec::new();
     match backend.state() {
@@ -63,7 +80,7 @@ pub fn weigh(backend: &Backend, snapshot: &Snapshot, options: &Options, groups: 
         State::IdleInTransaction | State::Aborted if idle_ms(backend, now) > options.idle_in_transaction_timeout_ms => {
             found.push(open_transaction(backend, idle_ms(backend, now), options));
             found.extend(holds_locks(backend));
-            found.extend(blocks_others(backend, snapshot));
+            found.extend(blocks_others(backend, blocking));
             found.extend(holds_xmin(backend));
         }
         _ => return found,
@@ -119,12 +136,10 @@ fn holds_locks(backend: &Backend) -> Option<Evidence> {
     })
 }
 
-fn blocks_others(backend: &Backend, snapshot: &Snapshot) -> Option<Evidence> {
-    let blocked = snapshot.backends.iter().filter(|other| other.blocked_by.contains(&backend.pid)).count();
-    (blocked > 0).then(|| {
-        let value = format!("{blocked} blocked by it");
-        piece("blocks-others", BLOCKS_OTHERS, 1.0, value, "other sessions wait for what it holds")
-    })
+fn blocks_others(backend: &Backend, blocking: &HashMap<i32, u32>) -> Option<Evidence> {
+    let blocked = blocking.get(&backend.pid)?;
+    let value = format!("{blocked} blocked by it");
+    Some(piece("blocks-others", BLOCKS_OTHERS, 1.0, value, "other sessions wait for what it holds"))
 }
 
 fn holds_xmin(backend: &Backend) -> Option<Evidence> {
@@ -142,7 +157,7 @@ fn never_ran_a_query(backend: &Backend) -> Option<Evidence> {
 }
 
 fn used_once(backend: &Backend) -> Option<Evidence> {
-    let used_for = backend.state_change? - backend.backend_start?;
+    let used_for = backend.state_change?.checked_sub(backend.backend_start?)?;
     (0..=USED_ONCE_MICROS).contains(&used_for).then(|| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
         piece("used-once", USED_ONCE, 1.0, value, "it was opened for one use and never reused")

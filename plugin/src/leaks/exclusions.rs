@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use ipnet::IpNet;
+use wildmatch::WildMatch;
 
 use crate::carry::Memory;
 use crate::params::{Filter, Options};
@@ -20,6 +21,8 @@ pub const MINIMUM_POOL: &str = "minimum-pool";
 pub struct Rules<'a> {
     options: &'a Options,
     memory: &'a Memory,
+    include_applications: Vec<WildMatch>,
+    exclude_applications: Vec<WildMatch>,
     include_networks: Vec<IpNet>,
     exclude_networks: Vec<IpNet>,
 }
@@ -32,6 +35,8 @@ impl<'a> Rules<'a> {
         Self {
             options,
             memory,
+            include_applications: protected::compile(&options.include.applications),
+            exclude_applications: protected::compile(&options.exclude.applications),
             include_networks: networks(&options.include),
             exclude_networks: networks(&options.exclude),
         }
@@ -66,7 +71,7 @@ impl<'a> Rules<'a> {
         let passes = |names: &[String], holds: bool| names.is_empty() || holds;
         passes(&filter.roles, names(&filter.roles, backend.role.as_deref()))
             && passes(&filter.databases, names(&filter.databases, backend.database.as_deref()))
-            && passes(&filter.applications, protected::matches_any(&filter.applications, &backend.application))
+            && passes(&filter.applications, protected::matches_any(&self.include_applications, &backend.application))
             && passes(&filter.networks, within(&self.include_networks, backend))
     }
 
@@ -74,7 +79,7 @@ impl<'a> Rules<'a> {
         let filter = &self.options.exclude;
         names(&filter.roles, backend.role.as_deref())
             || names(&filter.databases, backend.database.as_deref())
-            || protected::matches_any(&filter.applications, &backend.application)
+            || protected::matches_any(&self.exclude_applications, &backend.application)
             || within(&self.exclude_networks, backend)
     }
 }

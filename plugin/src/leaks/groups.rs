@@ -133,7 +133,7 @@ impl Group<'_> {
     pub fn growth(&self) -> Option<i32> {
         let (oldest, now) = (self.sizes.first()?, self.sizes.last()?);
         let growth = i64::from(*now) - i64::from(*oldest);
-        (self.sizes.len() > 1).then(|| i32::try_from(growth).unwrap_or(i32::MAX))
+        (self.sizes.len() > 1).then(|| i32::try_from(growth).unwrap_or(if growth < 0 { i32::MIN } else { i32::MAX }))
     }
 }
 

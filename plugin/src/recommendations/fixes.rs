@@ -3,16 +3,18 @@
 //! On hosted Supabase nobody has a superuser: `ALTER SYSTEM` does not exist there, and the platform's
 //! own roles are reserved (supautils).
 
-use crate::clock::span;
+use crate::clock::{self, span};
 use crate::leaks;
 use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
-use crate::snapshot::{Backend, Role, Snapshot};
+use crate::snapshot::{Backend, Role, Setting, Snapshot};
 
 const YOU: &str = "you";
 const ADMINISTRATOR: &str = "administrator";
 const APPLICATION: &str = "application";
+/// The largest `max_connections`.
+const MOST_CONNECTIONS: u32 = 262_143;
 
 /// A quoted SQL identifier.
 fn ident(name: &str) -> String {
@@ -23,8 +25,12 @@ fn fix(summary: impl Into<String>, sql: Option<String>, by: &str) -> Fix {
     Fix { summary: summary.into(), sql, by: by.to_owned() }
 }
 
-fn by(snapshot: &Snapshot, allowed: bool) -> &'static str {
-    if allowed || snapshot.server.superuser { YOU } else { ADMINISTRATOR }
+/// A change to roles, databases or settings. A standby takes none: it is made on the primary.
+fn change(snapshot: &Snapshot, summary: String, sql: String, allowed: bool) -> Fix {
+    if snapshot.server.in_recovery {
+        return fix(format!("On the primary: {summary}"), Some(sql), ADMINISTRATOR);
+    }
+    fix(summary, Some(sql), if allowed || snapshot.server.superuser { YOU } else { ADMINISTRATOR })
 }
 
 /// Return every connection to its pool.
@@ -48,111 +54,118 @@ pub fn more_capacity(snapshot: &Snapshot) -> Fix {
     if server.supabase {
         return fix("Move the project to a larger compute size, which raises max_connections.", None, ADMINISTRATOR);
     }
-    let wanted = server.max_connections.saturating_add(server.max_connections / 2);
-    fix(
+    let wanted = server.max_connections.saturating_add(server.max_connections / 2).min(MOST_CONNECTIONS);
+    change(
+        snapshot,
         format!("Raise max_connections to {wanted} (needs a restart), if the machine has memory and cores for it."),
-        Some(format!("ALTER SYSTEM SET max_connections = {wanted}")),
-        by(snapshot, false),
+        format!("ALTER SYSTEM SET max_connections = {wanted}"),
+        false,
     )
 }
 
 /// A server-side end to forgotten transactions, for the role that forgets them.
 pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, backend: &Backend) -> Fix {
     let name = backend.role.as_deref().unwrap_or_default();
-    let reserved = snapshot.server.supabase && protected::is_protected_role(name);
-    let timeout = options.idle_in_transaction_timeout_ms.max(1_000);
-    let summary = format!(
-        "Let the server end such transactions of role {name} after {}; it takes effect for new sessions.",
-        span(timeout)
-    );
-    if reserved {
+    if reserved(snapshot, name) {
         return fix("The role belongs to the platform: report it to Supabase.", None, ADMINISTRATOR);
     }
+    let timeout = options.idle_in_transaction_timeout_ms;
+    let general = match snapshot.setting("idle_in_transaction_session_timeout").and_then(Setting::as_ms) {
+        None => String::new(),
+        Some(0) => " The server's own limit is off.".to_owned(),
+        Some(ms) => format!(" The server's own limit is {}.", span(ms)),
+    };
+    let summary = format!(
+        "Let the server end such transactions of role {name} after {}; it takes effect for new sessions.{general}",
+        span(timeout)
+    );
     let sql = format!("ALTER ROLE {} SET idle_in_transaction_session_timeout = '{timeout}ms'", ident(name));
-    let alterable = snapshot.role(name).is_some_and(|role| role.alterable);
-    fix(summary, Some(sql), by(snapshot, alterable))
+    change(snapshot, summary, sql, snapshot.role(name).is_some_and(|role| role.alterable))
 }
 
-/// Ends the transaction at the head of a blocking chain, by exact identity.
+/// Ends the transaction at the head of a blocking chain, as long as it is still the one that was
+/// seen. None for what is not a client's session, or not to be ended.
 pub fn end_blocker(snapshot: &Snapshot, backend: &Backend) -> Option<Fix> {
-    let (start, server) = (backend.backend_start?, &snapshot.server);
-    if is_protected(backend) {
+    let name = backend.role.as_deref().unwrap_or_default();
+    let protected = protected::is_protected_role(name) || protected::is_protected_application(&backend.application);
+    let state = backend.state.as_deref()?;
+    if protected || !backend.is_client() || state.contains('\'') {
         return None;
     }
-    let role = backend.role.as_deref().and_then(|name| snapshot.role(name));
+    let role = snapshot.role(name);
+    let server = &snapshot.server;
     let allowed = role.is_some_and(|role| !role.superuser && (role.granted || server.signals_backends));
     let sql = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {} AND backend_start = '{}'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {} AND backend_start = '{}' \
+         AND backend_type = 'client backend' AND state = '{state}' AND state_change = '{}'",
         backend.pid,
-        crate::clock::iso(start)
+        clock::iso(backend.backend_start?),
+        clock::iso(backend.state_change?)
     );
-    Some(fix(
-        format!("End session {}; its changes are rolled back.", leaks::id(backend)),
-        Some(sql),
-        by(snapshot, allowed),
-    ))
+    let by = if allowed || server.superuser { YOU } else { ADMINISTRATOR };
+    Some(fix(format!("End session {}; its changes are rolled back.", leaks::id(backend)), Some(sql), by))
 }
 
-fn is_protected(backend: &Backend) -> bool {
-    protected::is_protected_role(backend.role.as_deref().unwrap_or_default())
-        || protected::is_protected_application(&backend.application)
-}
-
-/// Notices clients that vanished. `client_connection_check_interval` came with PostgreSQL 14 and sees
-/// closed sockets only; keepalives see a dead network as well.
-pub fn keepalives(snapshot: &Snapshot) -> Option<Fix> {
-    let ms = |name: &str| snapshot.setting(name).and_then(crate::snapshot::Setting::as_ms);
-    let slow_keepalives = ms("tcp_keepalives_idle").is_none_or(|idle| idle == 0 || idle > 300_000);
-    if !slow_keepalives {
+/// Ends connections whose client does not take what is sent. Keepalives do not notice that while data
+/// is under way.
+pub fn user_timeout(snapshot: &Snapshot) -> Option<Fix> {
+    if snapshot.setting("tcp_user_timeout").and_then(Setting::as_ms) != Some(0) {
         return None;
     }
-    let summary = "Let the server notice vanished clients within minutes instead of hours.";
+    let summary = "Let the server give up on clients that a network lost; then run SELECT pg_reload_conf(). A client \
+                   that is there but has stopped must be ended by hand.";
     if snapshot.server.supabase {
-        return Some(fix(summary, None, ADMINISTRATOR));
+        return Some(fix("End the session; the server's network settings are the platform's.", None, YOU));
     }
-    Some(fix(summary, Some("ALTER SYSTEM SET tcp_keepalives_idle = '60s'".to_owned()), by(snapshot, false)))
+    Some(change(snapshot, summary.to_owned(), "ALTER SYSTEM SET tcp_user_timeout = '60s'".to_owned(), false))
 }
 
 /// Makes hidden sessions visible.
 pub fn see_everything(snapshot: &Snapshot) -> Fix {
     let role = &snapshot.server.role;
-    fix(
-        format!("Let {role} see all sessions."),
-        Some(format!("GRANT pg_monitor TO {}", ident(role))),
-        by(snapshot, false),
-    )
+    change(snapshot, format!("Let {role} see all sessions."), format!("GRANT pg_monitor TO {}", ident(role)), false)
 }
 
-/// Turns activity tracking back on where it was turned off.
-pub fn track_activities(snapshot: &Snapshot) -> Fix {
-    let summary = "Turn track_activities on; it is a superuser's setting, off for the server, a database or a role.";
+/// Turns activity tracking back on where it was turned off: for the server, or for a role.
+pub fn track_activities(snapshot: &Snapshot, backend: &Backend) -> Fix {
     if snapshot.server.supabase {
-        return fix(summary, None, ADMINISTRATOR);
+        return fix("Ask Supabase to turn track_activities on.", None, ADMINISTRATOR);
     }
-    fix(summary, Some("ALTER SYSTEM SET track_activities = on".to_owned()), by(snapshot, false))
+    let off = snapshot.setting("track_activities").is_some_and(|setting| setting.value == "off");
+    if off {
+        let summary = "Turn it on, then run SELECT pg_reload_conf().".to_owned();
+        return change(snapshot, summary, "ALTER SYSTEM SET track_activities = on".to_owned(), false);
+    }
+    let name = backend.role.as_deref().unwrap_or_default();
+    let summary = format!("Turn it on for role {name}, or for its database if it is off there.");
+    change(snapshot, summary, format!("ALTER ROLE {} RESET track_activities", ident(name)), false)
 }
 
 /// More connections for a role.
 pub fn role_limit(snapshot: &Snapshot, role: &Role) -> Fix {
+    let lower = "lower its applications' pool sizes";
+    if reserved(snapshot, &role.name) {
+        return fix(format!("The role belongs to the platform: {lower}."), None, APPLICATION);
+    }
     let wanted = role.connection_limit.map_or(0, |limit| limit.saturating_add(limit / 2 + 1));
+    let sql = format!("ALTER ROLE {} CONNECTION LIMIT {wanted}", ident(&role.name));
     // `alterable` holds for the role itself too, but nobody raises their own limit.
     let allowed = role.alterable && role.name != snapshot.server.role;
-    fix(
-        "Raise the role's limit, or lower its applications' pool sizes.",
-        Some(format!("ALTER ROLE {} CONNECTION LIMIT {wanted}", ident(&role.name))),
-        by(snapshot, allowed),
-    )
+    change(snapshot, format!("Raise the role's limit, or {lower}."), sql, allowed)
 }
 
 /// More connections for the connected database.
 pub fn database_limit(snapshot: &Snapshot) -> Fix {
     let server = &snapshot.server;
     let wanted = server.database_limit.map_or(0, |limit| limit.saturating_add(limit / 2 + 1));
-    fix(
-        "Raise the database's limit, or lower the applications' pool sizes.",
-        Some(format!("ALTER DATABASE {} CONNECTION LIMIT {wanted}", ident(&server.database))),
-        by(snapshot, server.owns_database),
-    )
+    let sql = format!("ALTER DATABASE {} CONNECTION LIMIT {wanted}", ident(&server.database));
+    let summary = "Raise the database's limit, or lower the applications' pool sizes.".to_owned();
+    change(snapshot, summary, sql, server.owns_database)
+}
+
+/// Whether Supabase reserves a role (supautils).
+fn reserved(snapshot: &Snapshot, role: &str) -> bool {
+    snapshot.server.supabase && protected::is_protected_role(role)
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 use super::*;
-use crate::activity;
 use crate::fixture::{idle, in_state, snapshot};
 use proptest::prelude::*;
 
 fn decide_for(backends: Vec<Backend>, options: &Options) -> Scaling {
     let snapshot = snapshot(backends);
-    let capacity = activity::capacity(&snapshot);
-    decide(&snapshot, options, &Memory::default(), &capacity, None).0
+    decide(&snapshot, options, &Memory::default(), &activity::coverage(&snapshot), None).0
 }
 
 fn mixed(active: i32, idle_sessions: i32, stale: i32) -> Vec<Backend> {
@@ -43,6 +41,15 @@ fn a_quiet_pool_shrinks_only_after_several_moments() {
     }
     let last = last.expect("three rounds");
     assert_eq!((last.current_size, last.target_size), (40, 34));
+}
+
+#[test]
+fn nothing_is_decided_on_hidden_demand() {
+    let mut backends = mixed(1, 0, 0);
+    backends.push(Backend { pid: 9, hidden: true, role: Some("other".into()), ..Backend::default() });
+    let scaling = decide_for(backends, &Options::default());
+    assert_eq!(scaling.target_size, scaling.current_size);
+    assert!(scaling.reason.starts_with("no decision without full coverage"), "{}", scaling.reason);
 }
 
 #[test]
