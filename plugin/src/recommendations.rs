@@ -9,11 +9,11 @@ use crate::activity::number;
 use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
-use crate::leaks::{self, idle_ms};
+use crate::leaks::idle_ms;
 use crate::params::Options;
 use crate::protected;
 use crate::report::{Finding, Fix, Report, percent};
-use crate::snapshot::{Backend, Snapshot, State};
+use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 use crate::statement_text;
 
 /// Active sessions beyond this share of the usable slots call for more room, percent.
@@ -226,8 +226,11 @@ impl Advisor<'_> {
 
     fn examples(&self, backends: &[&Backend]) -> Vec<String> {
         let line = |backend: &&Backend| {
-            let statement = statement_text::normalise(&backend.query);
-            format!("pid {} ({}): last statement {statement}", backend.pid, describe(backend, self.now()))
+            let who = format!("pid {} ({})", backend.pid, describe(backend, self.now()));
+            match statement_text::normalise(&backend.query) {
+                none if none.is_empty() => who,
+                statement => format!("{who}: last statement {statement}"),
+            }
         };
         backends.iter().take(EXAMPLES).map(line).collect()
     }
@@ -401,14 +404,13 @@ fn name(backend: &Backend) -> &str {
 }
 
 fn describe(backend: &Backend, now: i64) -> String {
-    let state = backend.state.as_deref().unwrap_or("hidden");
-    let age = backend.state_age_ms(now).map(span).unwrap_or_default();
-    let role = backend.role.as_deref().unwrap_or("no role");
-    match backend.backend_start {
-        Some(_) if !backend.application.is_empty() => {
-            format!("{}, role {role}, {state} for {age}", backend.application)
-        }
-        Some(_) => format!("role {role}, {state} for {age}"),
-        None => leaks::id(backend),
-    }
+    let application = Some(backend.application.clone()).filter(|name| !name.is_empty());
+    let role = backend.role.as_deref().map(|role| format!("role {role}"));
+    let state = match (backend.state.as_deref(), backend.state_age_ms(now)) {
+        (Some(state), Some(age)) => Some(format!("{state} for {}", span(age))),
+        (state, _) => state.map(str::to_owned),
+    };
+    let process = backend.backend_type.as_deref().filter(|kind| *kind != CLIENT_BACKEND).map(str::to_owned);
+    let parts: Vec<_> = [application, process, role, state].into_iter().flatten().collect();
+    if parts.is_empty() { "hidden".to_owned() } else { parts.join(", ") }
 }

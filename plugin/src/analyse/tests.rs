@@ -80,7 +80,7 @@ fn troubled() -> Snapshot {
 fn a_troubled_server_in_full() {
     // An earlier look saw the export sending already.
     let mut earlier = troubled();
-    (earlier.taken_at, earlier.reading.at) = (ago(45), ago(45));
+    (earlier.taken_at, earlier.reading) = (ago(45), reading(ago(45)));
     let carry = analyse_snapshot(&earlier, &Options::default(), None).carry;
     let report = analyse_snapshot(&troubled(), &Options::default(), Some(&carry));
     // The memory has tests of its own; the order of its fields follows a feature of `serde_json`.
