@@ -72,6 +72,10 @@ impl database::HostSession for State {
         if wanted > limit {
             return Ok(Err(Fault::from(Reached::Statements { wanted, limit }).into()));
         }
+        if let Some(index) = batch.iter().position(|statement| !self.policy.sql.allows(&statement.sql)) {
+            let message = format!("statement {index} is not in the catalogue: the policy's `sql` allows no other");
+            return Ok(Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, message).into()));
+        }
         let session = self.table.get(&session)?;
         let answers = session.query(&batch).await;
         Ok(answers
@@ -121,4 +125,32 @@ async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: D
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Policy, Sql};
+    use crate::state::Intent;
+
+    fn state(sql: Sql) -> State {
+        let policy = Policy { sql, ..Policy::default() };
+        let intent = Intent { refusal: None, max_kill_percentage: 100 };
+        let (presence, _) = tokio::sync::mpsc::channel(1);
+        State::new(&Limits::default(), &policy, intent, None, presence, Default::default())
+    }
+
+    #[tokio::test]
+    async fn a_component_ends_no_session_by_sql_of_its_own() {
+        let statement = |sql: &str| Statement { sql: sql.into(), params: Vec::new(), max_rows: 1 };
+        let batch =
+            || vec![statement(archon_pool_plugin::catalogue::CLOCK.sql), statement("SELECT pg_terminate_backend(7)")];
+        // No such session: what is refused is refused before anything is looked at.
+        let session = || Resource::new_own(0);
+        let fault =
+            database::HostSession::query(&mut state(Sql::Catalogue), session(), batch()).await.unwrap().unwrap_err();
+        assert_eq!(fault.kind, kind::INSUFFICIENT_PRIVILEGE);
+        assert!(fault.message.contains("statement 1 ") && fault.message.contains("`sql`"), "{}", fault.message);
+        assert!(database::HostSession::query(&mut state(Sql::Any), session(), batch()).await.is_err());
+    }
 }

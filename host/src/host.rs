@@ -104,7 +104,7 @@ impl Host {
 
     /// Only reads the server: a SkillInput in, the snapshot that [`Host::analyse`] takes out.
     pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
-        let Request { input, lent, intent } = self.request(input)?;
+        let Request { input, lent, .. } = self.request(input)?;
         let mut request = match input {
             Value::Object(request) => request,
             _ => return Err(Fault::invalid("the input must be a JSON object")),
@@ -112,8 +112,8 @@ impl Host {
         request.entry("action").or_insert_with(|| Action::FullAnalysis.name().into());
         request.entry("options").or_insert_with(|| json!({}));
         as_text(&mut request, "carry");
-        let lent = Some(lent);
-        let call = Call { lent, intent, ..Call::pure("pool-manager", "collect") };
+        // Whatever the request's action is: collecting changes nothing.
+        let call = Call { lent: Some(lent), ..Call::pure("pool-manager", "collect") };
         self.invoke(plugin, call, &[("", request.into())]).await
     }
 

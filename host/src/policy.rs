@@ -1,12 +1,33 @@
 //! What an operator allows, whatever a component claims.
 
-use archon_pool_plugin::protected;
+use archon_pool_plugin::{catalogue, protected};
+
+/// Which statements a component may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sql {
+    /// The contract's catalogue, letter by letter. A function such as `pg_terminate_backend` is allowed
+    /// in a read-only transaction, so only this keeps a component from ending sessions behind the
+    /// host's back.
+    #[default]
+    Catalogue,
+    /// Any statement: for a component that is trusted with all that its credential's role may do.
+    Any,
+}
+
+impl Sql {
+    /// Whether a component may send this text.
+    pub(crate) fn allows(self, sql: &str) -> bool {
+        self == Self::Any || catalogue::ALL.iter().any(|entry| entry.sql == sql)
+    }
+}
 
 /// What an operator allows, whatever a component claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Whether anything may be changed at all. Without it every order is refused, dry runs excepted.
     pub apply: bool,
+    /// Which statements a component may send.
+    pub sql: Sql,
     /// Cap on ended sessions in one call: percent of the killable sessions and of all client
     /// sessions of the database, the smaller, rounded down. A request can only lower it, and one that
     /// names none gets the contract's 25.
@@ -19,7 +40,13 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { apply: true, max_kill_percentage: 100, protected_roles: Vec::new(), protected_applications: Vec::new() }
+        Self {
+            apply: true,
+            sql: Sql::default(),
+            max_kill_percentage: 100,
+            protected_roles: Vec::new(),
+            protected_applications: Vec::new(),
+        }
     }
 }
 
@@ -61,6 +88,14 @@ pub(crate) fn kill_cap(percentage: u32, killable: u64, clients: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_catalogue_is_sent_unless_anything_may_be() {
+        let kill = "SELECT pg_catalog.pg_terminate_backend(7)";
+        assert!(!Sql::default().allows(kill) && Sql::Any.allows(kill));
+        assert!(catalogue::ALL.iter().all(|entry| Sql::default().allows(entry.sql)));
+        assert!(!Sql::default().allows(&format!("{};{kill}", catalogue::CLOCK.sql)));
+    }
 
     #[test]
     fn globs_become_like_patterns() {

@@ -175,6 +175,11 @@ pub(crate) struct Running {
     /// Let it act: without this, dryRun is set and the host refuses to end or resize anything
     #[arg(long)]
     pub(crate) apply: bool,
+    /// Let it send SQL of its own, which can do all that the credential's role may do, --apply or not
+    ///
+    /// Without this, only the statements that `archon-pool describe` lists are sent.
+    #[arg(long)]
+    pub(crate) allow_sql: bool,
 }
 
 /// Flags of `describe`.

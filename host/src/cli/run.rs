@@ -4,7 +4,7 @@ use std::path::Path;
 
 use archon_pool::Fault;
 use archon_pool::components::{self, World};
-use archon_pool::policy::Policy;
+use archon_pool::policy::{Policy, Sql};
 use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
 
@@ -105,7 +105,9 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
     let input = params::read(&flags.params)?;
     let progress = Progress::start(terminal, "run");
     let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    let link = Link::open(global, Component::File(&flags.file), policy(&options, flags.apply))?;
+    let sql = if flags.allow_sql { Sql::Any } else { Sql::Catalogue };
+    let policy = Policy { sql, ..policy(&options, flags.apply) };
+    let link = Link::open(global, Component::File(&flags.file), policy)?;
     let input = match link.world() {
         // It has no powers to guard, and its input no place for a credential.
         World::Analyser => input,
