@@ -9,6 +9,7 @@ mod carry;
 mod clean;
 mod exit;
 mod hints;
+mod interrupt;
 mod link;
 mod options;
 mod params;
@@ -27,9 +28,10 @@ mod tests;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use archon_pool::host;
 use clap::Parser as _;
 
-use self::args::Args;
+use self::args::{Args, Command};
 use self::exit::Exit;
 use self::terminal::Terminal;
 
@@ -55,10 +57,24 @@ pub(crate) fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = match runtime.block_on(run::run(&args, &mut terminal)) {
+    let ran = runtime.block_on(async {
+        let running = run::run(&args, &mut terminal);
+        // It ends by being interrupted, and says itself with which status.
+        if matches!(args.command, Command::Watch(_)) {
+            return running.await;
+        }
+        tokio::select! {
+            // First: until it waits for something, the signal's own effect is the right one.
+            biased;
+            ran = running => ran,
+            () = interrupt::interrupted() => Ok(Exit::Interrupted),
+        }
+    });
+    let exit = match ran {
         Ok(exit) => exit,
         Err(trouble) => trouble.tell(&mut terminal),
     };
+    runtime.block_on(host::farewell());
     runtime.shutdown_timeout(GRACE);
     exit.into()
 }

@@ -10,6 +10,7 @@ use archon_pool_plugin::powers::{Order, Outcome};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use wasmtime::component::{ResourceTableError, Val};
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
@@ -22,7 +23,7 @@ use crate::json_values::{self, Mismatch};
 use crate::limits::{Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::state::{Intent, State};
 
 /// Why a host that may not change anything ends nobody.
@@ -83,15 +84,26 @@ impl Host {
 
     /// Like [`Host::run`], and says whether anything may have been signalled.
     pub async fn call(&self, plugin: &Plugin, input: Value) -> Answer {
+        self.call_until(plugin, input, None).await
+    }
+
+    /// Like [`Host::call`], with an end that comes before the limit's.
+    pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Instant>) -> Answer {
         let signalled = Arc::new(AtomicBool::new(false));
-        let output = self.run_noting(plugin, input, &signalled).await;
+        let output = self.run_noting(plugin, input, end, &signalled).await;
         Answer { output, signalled: signalled.load(Ordering::SeqCst) }
     }
 
-    async fn run_noting(&self, plugin: &Plugin, input: Value, signalled: &Arc<AtomicBool>) -> Result<Value, Fault> {
+    async fn run_noting(
+        &self,
+        plugin: &Plugin,
+        input: Value,
+        end: Option<Instant>,
+        signalled: &Arc<AtomicBool>,
+    ) -> Result<Value, Fault> {
         let Request { input, lent, intent } = self.request(input)?;
         let signalled = Arc::clone(signalled);
-        let call = Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled };
+        let call = Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled, end };
         let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
         document(plugin, "run", &output)
     }
@@ -211,18 +223,17 @@ impl Host {
         let span =
             tracing::info_span!("call", plugin = plugin.name(), digest = plugin.digest(), function = call.function);
         let calling = enter(plugin, &mut store, call.interface, call.function, arguments).instrument(span);
-        let called = tokio::time::timeout(self.limits.deadline, calling).await;
+        let now = Instant::now();
+        let last = now + self.limits.deadline;
+        let end = call.end.map_or(last, |end| end.min(last));
+        let called = tokio::time::timeout_at(end, calling).await;
         // Everything that the call opened goes with its store.
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
         match called {
             Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
-            Err(_) => {
-                let message =
-                    format!("the call was not done within {} ms: limit `deadline`", self.limits.deadline.as_millis());
-                Err(Fault::new(kind::DEADLINE_EXCEEDED, message))
-            }
+            Err(_) => Err(late("call", end - now)),
         }
     }
 
@@ -250,6 +261,19 @@ impl Host {
     }
 }
 
+/// Waits until the server has heard that the sessions of this process are over, for a second at the
+/// most. For a program that ends its runtime: a call that was dropped still has to cancel what the
+/// server does for it.
+pub async fn farewell() {
+    let _ = tokio::time::timeout(FAREWELL, session::all_over()).await;
+}
+
+/// What was not done in its time.
+pub(crate) fn late(what: &str, given: Duration) -> Fault {
+    let message = format!("the {what} was not done within {} ms: limit `deadline`", given.as_millis());
+    Fault::new(kind::DEADLINE_EXCEEDED, message)
+}
+
 /// Which function to call, with what in hand.
 struct Call {
     interface: &'static str,
@@ -257,13 +281,15 @@ struct Call {
     lent: Option<Lent>,
     intent: Intent,
     signalled: Arc<AtomicBool>,
+    /// The caller's own deadline.
+    end: Option<Instant>,
 }
 
 impl Call {
     /// A call that needs no server.
     fn pure(interface: &'static str, function: &'static str) -> Self {
         let intent = Intent { refusal: Some("this call changes nothing".into()), max_kill_percentage: 0 };
-        Self { interface, function, lent: None, intent, signalled: Arc::default() }
+        Self { interface, function, lent: None, intent, signalled: Arc::default(), end: None }
     }
 }
 

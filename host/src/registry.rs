@@ -10,14 +10,18 @@ use archon_pool_plugin::fault::{Fault, kind};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::host::{Answer, Host};
+use crate::host::{self, Answer, Host};
 use crate::log::Log;
 use crate::plugin::Plugin;
 
 /// The skill's name in every SkillOutput.
 pub const NAME: &str = "supabase-connection-pool";
 
-type Work = dyn Fn(Value) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+/// Params and the time by which to be done in, an answer out.
+type Work = dyn Fn(Value, Instant) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+
+/// How much longer than its deadline a skill that keeps it by itself may take: to close its sessions.
+const BACKSTOP: Duration = Duration::from_secs(5);
 
 /// Something that can be executed by name.
 #[derive(Clone)]
@@ -38,9 +42,9 @@ impl Skill {
     /// A skill that a component does.
     pub fn new(host: Host, plugin: Arc<Plugin>) -> Self {
         let deadline = host.limits().deadline;
-        let skill = Self::from_fn(move |params| {
+        let skill = Self::keeping_time(move |params, end| {
             let (host, plugin) = (host.clone(), Arc::clone(&plugin));
-            async move { host.call(&plugin, params).await }
+            async move { host.call_until(&plugin, params, Some(end)).await }
         });
         Self { deadline, ..skill }
     }
@@ -50,7 +54,22 @@ impl Skill {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let work = Arc::new(move |params| Box::pin(work(params)) as Pin<Box<dyn Future<Output = Answer> + Send>>);
+        Self::keeping_time(move |params, end| {
+            let (started, working) = (Instant::now(), work(params));
+            async move {
+                let late = || Answer { output: Err(host::late("skill", end - started)), signalled: false };
+                tokio::time::timeout_at(end, working).await.unwrap_or_else(|_| late())
+            }
+        })
+    }
+
+    /// A skill that ends in time by itself.
+    fn keeping_time<F>(work: impl Fn(Value, Instant) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let work =
+            Arc::new(move |params, end| Box::pin(work(params, end)) as Pin<Box<dyn Future<Output = Answer> + Send>>);
         Self { work, deadline: Duration::from_secs(60), retries: 2, back_off: Duration::from_millis(250) }
     }
 
@@ -197,10 +216,9 @@ async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Valu
     let end = started + skill.deadline;
     let mut tried = 0;
     loop {
-        let Ok(Answer { output, signalled }) = tokio::time::timeout_at(end, (skill.work)(params.clone())).await else {
-            let message =
-                format!("the skill was not done within {} ms, all tries together", skill.deadline.as_millis());
-            return Err(Fault::new(kind::DEADLINE_EXCEEDED, message));
+        let work = (skill.work)(params.clone(), end);
+        let Ok(Answer { output, signalled }) = tokio::time::timeout_at(end + BACKSTOP, work).await else {
+            return Err(host::late("skill", skill.deadline));
         };
         let retryable = match &output {
             Ok(output) => fault_of(output).is_some_and(|fault| fault.retryable),

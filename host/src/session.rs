@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::TryStreamExt;
 use futures_util::future::{join, join_all};
 use secrecy::ExposeSecret;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, RowStream};
+use tokio_postgres::{Client, Config, NoTls, Row, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::bindings::database::{Column, RowSet, Statement, Value};
@@ -31,12 +31,37 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Held by every background task of a session; once all are gone, so are the sessions.
 pub(crate) type Presence = mpsc::Sender<()>;
 
+/// How many background tasks of sessions there are in this process.
+static TASKS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Counts a background task as long as it lives.
+struct Task;
+
+impl Task {
+    fn begin() -> Self {
+        TASKS.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        TASKS.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Waits until no session of this process has anything left to say to its server.
+pub(crate) async fn all_over() {
+    // Never an error: the sender is not dropped.
+    let _ = TASKS.subscribe().wait_for(|count| *count == 0).await;
+}
+
 /// How the session's settings are made to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guard {
     /// They travelled in the startup packet and are the session's defaults.
     Startup,
-    /// A pooler refused them there. `SET` would outlive us on a server connection that others share
+    /// A pooler refused or ignored them there. `SET` would outlive us on a server connection that others share
     /// in transaction mode, so every statement gets a transaction that carries them.
     Transaction,
 }
@@ -64,7 +89,17 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
+    /// Opens a session whose settings hold. Costs a round trip more than [`Session::unchecked`].
     pub(crate) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
+        let mut session = Self::unchecked(target, limits, presence).await?;
+        if session.guard == Guard::Startup && !session.settings_hold().await? {
+            session.guard = Guard::Transaction;
+        }
+        Ok(session)
+    }
+
+    /// Opens a session in which nobody's statements run.
+    pub(crate) async fn unchecked(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let tls = tls::connector(target)?;
         let timeout = target.connect_timeout.unwrap_or(limits.connect_timeout).min(limits.connect_timeout);
         let opening = Self::connect(target, limits, presence, tls);
@@ -104,6 +139,28 @@ impl Session {
         })
     }
 
+    /// Whether the settings of the startup packet are the session's: a pooler that was told to ignore
+    /// them says nothing.
+    async fn settings_hold(&self) -> Result<bool, Fault> {
+        let client = self.client()?;
+        let expected = settings(&self.limits);
+        let names: Vec<_> = expected.iter().map(|(name, _)| format!("'{name}'")).collect();
+        let sql = format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({})", names.join(", "));
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, client.simple_query(&sql)).await;
+        let messages =
+            answered.map_err(|_| self.silent())?.map_err(|error| self.why_lost(error::querying(&error).0))?;
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+        let found: Vec<_> = messages
+            .iter()
+            .filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
+                _ => None,
+            })
+            .collect();
+        Ok(expected.iter().all(|(name, value)| found.contains(&(name, value.as_str()))))
+    }
+
     /// Runs a batch in one round trip. The outer fault means that the session is gone.
     pub(crate) async fn query(&self, batch: &[Statement]) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.client()?;
@@ -128,22 +185,31 @@ impl Session {
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
             rows(stream, statement.max_rows.min(self.limits.rows), self.limits.answer_bytes).await
         };
-        let answer = match self.guard {
-            Guard::Startup => rows.await,
-            Guard::Transaction => {
-                let begin = format!("BEGIN READ ONLY; {}", local_settings(&self.limits));
-                // All three are sent before the first answer is waited for.
-                let (begun, (answer, ended)) =
-                    join(client.simple_query(&begin), join(rows, client.simple_query("COMMIT"))).await;
-                let begun = begun.map_err(|error| error::querying(&error));
-                begun.and(answer).and_then(|set| ended.map(|_| set).map_err(|error| error::querying(&error)))
-            }
-        };
+        let answer = self.guarded(client, rows).await;
         // The rest of a truncated answer is still on its way.
         if !answer.as_ref().is_ok_and(|set| set.truncated) {
             self.pending.fetch_sub(1, Ordering::Relaxed);
         }
         answer
+    }
+
+    /// Runs one statement with the session's settings, in a transaction of its own.
+    async fn guarded<T>(
+        &self,
+        client: &Client,
+        statement: impl Future<Output = Result<T, (Fault, bool)>>,
+    ) -> Result<T, (Fault, bool)> {
+        match self.guard {
+            Guard::Startup => statement.await,
+            Guard::Transaction => {
+                let begin = begin(&self.limits);
+                // All three are sent before the first answer is waited for.
+                let (begun, (answer, ended)) =
+                    join(client.simple_query(&begin), join(statement, client.simple_query("COMMIT"))).await;
+                let begun = begun.map_err(|error| error::querying(&error));
+                begun.and(answer).and_then(|answer| ended.map(|_| answer).map_err(|error| error::querying(&error)))
+            }
+        }
     }
 
     /// Makes the session as it was when it was opened, whatever the component did to it: outside of
@@ -175,19 +241,15 @@ impl Session {
         };
         let answers = join_all(params.iter().map(async |params| {
             self.pending.fetch_add(1, Ordering::Relaxed);
-            let answer = client.query_typed(sql, params).await;
+            let statement = async { client.query_typed(sql, params).await.map_err(|error| error::querying(&error)) };
+            let answer = self.guarded(client, statement).await;
             self.pending.fetch_sub(1, Ordering::Relaxed);
             answer
         }));
         match tokio::time::timeout(self.limits.statement_timeout + GRACE, answers).await {
             Ok(answers) => answers
                 .into_iter()
-                .map(|answer| {
-                    answer.map_err(|error| match error::querying(&error) {
-                        (fault, true) => self.why_lost(fault),
-                        (fault, false) => fault,
-                    })
-                })
+                .map(|answer| answer.map_err(|(fault, gone)| if gone { self.why_lost(fault) } else { fault }))
                 .collect(),
             Err(_) => params.iter().map(|_| Err(self.silent())).collect(),
         }
@@ -241,7 +303,7 @@ impl Drop for Session {
         // connection before the statement's end, so it is told.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (cancel, mode, tls) = (client.cancel_token(), self.target.ssl_mode, self.tls.clone());
-        let (timeout, presence) = (self.limits.connect_timeout, self.presence.clone());
+        let (timeout, presence, task) = (self.limits.connect_timeout, self.presence.clone(), Task::begin());
         runtime.spawn(async move {
             let cancelled = async {
                 match mode {
@@ -252,8 +314,7 @@ impl Drop for Session {
             if let Ok(Err(error)) = tokio::time::timeout(timeout, cancelled).await {
                 tracing::debug!(error = error::chain(&error), "a statement could not be cancelled");
             }
-            drop(client);
-            drop(presence);
+            drop((client, presence, task));
         });
     }
 }
@@ -305,11 +366,11 @@ async fn connect(
 ) -> Result<Client, tokio_postgres::Error> {
     if target.ssl_mode == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await?;
-        tokio::spawn(drive(connection, Arc::clone(lost), presence.clone()));
+        tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
         return Ok(client);
     }
     let (client, connection) = config.connect(tls.clone()).await?;
-    tokio::spawn(drive(connection, Arc::clone(lost), presence.clone()));
+    tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
     Ok(client)
 }
 
@@ -318,12 +379,13 @@ async fn drive(
     connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
     lost: Arc<OnceLock<Fault>>,
     presence: Presence,
+    task: Task,
 ) {
     if let Err(error) = connection.await {
         // Only the first reason counts; a second cannot come.
         let _ = lost.set(error::querying(&error).0);
     }
-    drop(presence);
+    drop((presence, task));
 }
 
 fn config(target: &Target, options: Option<&str>) -> Config {
@@ -357,19 +419,20 @@ fn startup_options(target: &Target, limits: &Limits) -> String {
     for (name, value) in settings(limits) {
         options.push_str(&format!(" -c {name}={value}"));
     }
-    options.push_str(" -c default_transaction_read_only=on");
     options.trim_start().to_owned()
 }
 
-fn local_settings(limits: &Limits) -> String {
-    settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).concat()
+fn begin(limits: &Limits) -> String {
+    let settings = settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; "));
+    format!("BEGIN READ ONLY; {}", settings.concat())
 }
 
+/// Never a setting that the catalogue reads: ours would be taken for the server's.
 fn settings(limits: &Limits) -> [(&'static str, String); 4] {
     [
+        ("default_transaction_read_only", "on".into()),
         ("statement_timeout", limits.statement_timeout.as_millis().to_string()),
         ("lock_timeout", limits.lock_timeout.as_millis().to_string()),
-        ("idle_in_transaction_session_timeout", "30000".into()),
         // Nobody's function or operator of the same name may stand in for the catalogue's.
         ("search_path", "pg_catalog".into()),
     ]

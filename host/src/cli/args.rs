@@ -25,6 +25,7 @@ Exit status:
   1  findings: one is a warning or critical, a plan has targets, or a target was not ended
   2  usage error: a flag, an option or a parameter is wrong
   3  could not run: the message and the hint say why
+130  interrupted before there was an answer
 
 Start with:
   archon-pool full-analysis --credential NAME

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// There is no answer.
     Failed = 3,
+    /// Ended by a signal before there was an answer, with the number that shells use for it.
+    Interrupted = 130,
 }
 
 impl Exit {

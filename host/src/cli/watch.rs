@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
@@ -11,6 +12,7 @@ use super::answer::Answer;
 use super::args::{Global, Watching};
 use super::carry::Carry;
 use super::exit::Exit;
+use super::interrupt::interrupted;
 use super::link::{Component, Link};
 use super::params;
 use super::progress::Progress;
@@ -24,7 +26,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Watches until `--count` rounds are over, Ctrl-C, the reader goes away, or a fault that repeating
-/// cannot mend. The exit status is that of the last round.
+/// cannot mend. The exit status is that of the last round that ended, and 0 before there is one.
 pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let action = Action::parse(&flags.action)?;
     let options = flags.options.to_json()?;
@@ -54,7 +56,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
         };
         let answer = tokio::select! {
             answer = round => answer,
-            () = &mut interrupted => return Ok(Exit::Healthy),
+            () = &mut interrupted => return Ok(watch.last),
         };
         watch.round(answer, terminal)?;
         rounds += 1;
@@ -85,7 +87,7 @@ impl Watch<'_> {
                 }
                 Ok(())
             }
-            Err(Trouble::Fault { fault, answer }) if fault.retryable => {
+            Err(Trouble::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
                 self.last = Exit::Failed;
                 if terminal.wants_json() {
                     skill_output(&fault, answer).map_or(Ok(()), |output| terminal.json_line(&output))?;
@@ -113,23 +115,6 @@ fn default_interval(action: Action, options: &Map<String, Value>) -> Duration {
 /// When a round failed: by our own clock, since no server answered.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%H:%M:%S").to_string()
-}
-
-/// Ctrl-C, or the polite end that a service manager asks for.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 #[cfg(test)]
@@ -170,6 +155,13 @@ mod tests {
         assert!(
             stderr.text().ends_with("error: the server closed the connection (connection-lost); next try in 10 s\n")
         );
+    }
+
+    #[test]
+    fn a_round_that_took_too_long_does_not_end_the_watch() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let slow = Fault::new(kind::DEADLINE_EXCEEDED, "limit `deadline`");
+        watching().round(Err(slow.into()), &mut terminal).expect("goes on");
     }
 
     #[test]
