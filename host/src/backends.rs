@@ -23,6 +23,7 @@ use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;
 use crate::bindings::types;
 use crate::limits::{Limits, Reached};
+use crate::plugin::Plugin;
 use crate::policy::{Policy, kill_cap};
 use crate::session::{APPLICATION, Session};
 use crate::state::State;
@@ -54,7 +55,7 @@ macro_rules! guarded {
             " ",
             clients!(),
             " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
-             AND NOT (a.usename::text LIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
+             AND NOT (a.usename::text ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
             $and
         )
     };
@@ -69,7 +70,7 @@ const WOULD_CANCEL: &str = guarded!("true", "a.state = 'active'");
 const COUNT: &str = concat!(
     "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
      (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
-     count(*) FILTER (WHERE NOT (a.usename::text LIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
+     count(*) FILTER (WHERE NOT (a.usename::text ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
     endable!(),
     "), count(*) ",
     clients!()
@@ -78,7 +79,7 @@ const COUNT: &str = concat!(
 /// Why a guard did not let an order pass; no row when the process is gone.
 const CLASSIFY: &str = concat!(
     "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
-     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text LIKE ANY ($5), a.application_name, \
+     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text ILIKE ANY ($5), a.application_name, \
      a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
      a.state = $3 AND a.state_change = $4, ",
     endable!(),
@@ -117,18 +118,33 @@ impl backends::Host for State {
         if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
             // Never a silent dry run: the component would report as done what was not.
             let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
-            audit(session, &orders, &outcomes, dry_run);
+            audit(session, &self.author, &orders, &outcomes, dry_run);
             return Ok(Ok(outcomes));
         }
         let requested = self.intent.max_kill_percentage;
-        let delivery = Delivery::new(session, &self.policy, &self.limits, requested, dry_run, &self.signalled);
+        let (author, signalled) = (&self.author, &self.signalled);
+        let delivery = Delivery::new(session, author, &self.policy, &self.limits, requested, dry_run, signalled);
         Ok(delivery.run(&orders, &mut self.ledger).await.map_err(Into::into))
+    }
+}
+
+/// Which component gives the orders; none when the host's caller does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Author {
+    plugin: Option<String>,
+    digest: Option<String>,
+}
+
+impl From<&Plugin> for Author {
+    fn from(plugin: &Plugin) -> Self {
+        Self { plugin: Some(plugin.name().to_owned()), digest: Some(plugin.digest().to_owned()) }
     }
 }
 
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
     session: &'a Session,
+    author: &'a Author,
     roles: Vec<String>,
     applications: Vec<String>,
     percentage: u32,
@@ -142,6 +158,7 @@ impl<'a> Delivery<'a> {
     /// `requested` is the request's own cap, percent; it can only lower the policy's.
     pub(crate) fn new(
         session: &'a Session,
+        author: &'a Author,
         policy: &Policy,
         limits: &Limits,
         requested: u32,
@@ -155,6 +172,7 @@ impl<'a> Delivery<'a> {
         };
         Self {
             session,
+            author,
             roles: policy.role_patterns(),
             applications: policy.application_patterns(),
             percentage,
@@ -168,7 +186,7 @@ impl<'a> Delivery<'a> {
     /// Delivers the orders and writes down what became of each.
     pub(crate) async fn run(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
         let outcomes = self.deliver(orders, ledger).await?;
-        audit(self.session, orders, &outcomes, self.dry_run);
+        audit(self.session, self.author, orders, &outcomes, self.dry_run);
         Ok(outcomes)
     }
 
@@ -248,6 +266,10 @@ impl<'a> Delivery<'a> {
             }
             if !self.dry_run {
                 self.signalled.store(true, Ordering::SeqCst);
+                // Before and not only after: if this call is dropped while it waits, the act has a record.
+                for &index in &indices {
+                    record(self.session, self.author, &orders[index], false, "sending", "");
+                }
             }
             let spells: Vec<Spell> = indices.iter().map(|&index| Spell::of(&orders[index])).collect();
             let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
@@ -273,6 +295,7 @@ impl<'a> Delivery<'a> {
                 fault.message,
                 self.session.user()
             )),
+            Err(fault) if !self.dry_run && is_unsure(&fault) => Outcome::Failed(unverified(&fault).into()),
             Err(fault) => Outcome::Failed(fault.into()),
         }
     }
@@ -419,14 +442,20 @@ fn unexpected(message: &str) -> Fault {
     Fault::new(kind::UNEXPECTED_ANSWER, message)
 }
 
+/// Whether a statement that failed so may have been carried out.
+fn is_unsure(fault: &Fault) -> bool {
+    matches!(fault.kind.as_str(), kind::CONNECTION_LOST | kind::QUERY_CANCELED)
+}
+
 fn unverified(fault: &Fault) -> Fault {
-    let message = format!("the signal was sent, but whether the session left is not known: {}", fault.message);
+    let message =
+        format!("the signal may have been sent, but whether the session left is not known: {}", fault.message);
     // Whoever repeats it may hit the next session under this pid.
     Fault { message, retryable: false, ..fault.clone() }
 }
 
 /// One line per decision: who, what, why, and what became of it.
-fn audit(session: &Session, orders: &[Order], outcomes: &[Outcome], dry_run: bool) {
+fn audit(session: &Session, author: &Author, orders: &[Order], outcomes: &[Outcome], dry_run: bool) {
     for (order, outcome) in orders.iter().zip(outcomes) {
         let (outcome, detail) = match outcome {
             Outcome::Signalled if dry_run => ("would-signal", ""),
@@ -437,20 +466,26 @@ fn audit(session: &Session, orders: &[Order], outcomes: &[Outcome], dry_run: boo
             Outcome::Denied(why) => ("denied", why.as_str()),
             Outcome::Failed(fault) => ("failed", fault.message.as_str()),
         };
-        tracing::info!(
-            target: "audit",
-            by = session.user(),
-            server = %session.target(),
-            database = %session.target().database,
-            pid = order.target.pid,
-            backend_start = order.target.backend_start,
-            signal = match order.signal { Signal::Cancel => "cancel", Signal::Terminate => "terminate" },
-            state = order.state,
-            state_change = order.state_change,
-            reason = order.reason,
-            dry_run,
-            outcome,
-            detail,
-        );
+        record(session, author, order, dry_run, outcome, detail);
     }
+}
+
+fn record(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
+    tracing::info!(
+        target: "audit",
+        by = session.user(),
+        plugin = author.plugin,
+        digest = author.digest,
+        server = %session.target(),
+        database = %session.target().database,
+        pid = order.target.pid,
+        backend_start = order.target.backend_start,
+        signal = match order.signal { Signal::Cancel => "cancel", Signal::Terminate => "terminate" },
+        state = order.state,
+        state_change = order.state_change,
+        reason = order.reason,
+        dry_run,
+        outcome,
+        detail,
+    );
 }

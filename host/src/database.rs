@@ -137,7 +137,7 @@ mod tests {
         let policy = Policy { sql, ..Policy::default() };
         let intent = Intent { refusal: None, max_kill_percentage: 100 };
         let (presence, _) = tokio::sync::mpsc::channel(1);
-        State::new(&Limits::default(), &policy, intent, None, presence, Default::default())
+        State::new(&Limits::default(), &policy, Default::default(), intent, None, presence, Default::default())
     }
 
     #[tokio::test]

@@ -53,6 +53,11 @@ fn refused(server: &DbError, target: &Target) -> Fault {
             format!("{target} has no database '{}': correct the credential's database name", target.database),
         ),
         "53300" => too_many(said, target),
+        // Starting up, shutting down or recovering: it answers, but to nobody yet or any more.
+        "57P03" => retryable(Fault::new(
+            kind::SERVER_UNREACHABLE,
+            format!("the PostgreSQL server at {target} takes no sessions now: {said}"),
+        )),
         _ if supavisor_full => too_many(said, target),
         "XX000" if said.contains("SSL connection is required") => {
             Fault::new(kind::TLS_FAILED, format!("{target} insists on TLS: set sslmode=require"))

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use wasmtime::component::{ResourceTableError, Val};
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 
-use crate::backends::{Delivery, Ledger};
+use crate::backends::{Author, Delivery, Ledger};
 use crate::bindings::backends;
 use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
@@ -150,7 +150,8 @@ impl Host {
     /// Ends sessions without a component: the same guard, protection, cap and verification as for
     /// one. Outcome i belongs to order i.
     ///
-    /// `max_kill_percentage` can only lower the policy's. Fails when no session can be opened.
+    /// `max_kill_percentage` can only lower the policy's. Fails when there are too many orders, no
+    /// session can be opened, or the deadline passes; the audit log then says what was sent.
     pub async fn deliver(
         &self,
         credential: Option<&str>,
@@ -161,17 +162,26 @@ impl Host {
         if !dry_run && !self.policy.apply {
             return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
         }
+        let (wanted, limit) = (orders.len(), self.limits.orders);
+        if wanted > limit {
+            return Err(Reached::Orders { wanted, limit }.into());
+        }
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
-        let found = lent.lookup(credential, &self.limits, &presence).await?;
-        let session = Session::open(&found.target, &self.limits, &presence).await?;
-        let signalled = AtomicBool::new(false);
-        let delivery = Delivery::new(&session, &self.policy, &self.limits, max_kill_percentage, dry_run, &signalled);
-        let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
-        let outcomes = delivery.run(&orders, &mut Ledger::default()).await;
-        drop((session, presence));
+        let delivering = async {
+            let found = lent.lookup(credential, &self.limits, &presence).await?;
+            let session = Session::open(&found.target, &self.limits, &presence).await?;
+            let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
+            let author = Author::default();
+            let delivery = Delivery::new(&session, &author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
+            delivery.run(&orders, &mut Ledger::default()).await
+        };
+        let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
+        drop(presence);
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
-        Ok(outcomes?.into_iter().map(Outcome::from).collect())
+        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
+        Ok(outcomes.into_iter().map(Outcome::from).collect())
     }
 
     /// Takes out of a request what is the host's.
@@ -188,6 +198,9 @@ impl Host {
         };
         let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
         let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
+        if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
+            return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
+        }
         let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
         Ok(Request { intent: self.intent(fields), input, lent })
     }
@@ -201,10 +214,13 @@ impl Host {
             Some(NO_CHANGES.to_owned())
         } else if action != Action::KillIdle.name() {
             Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
-        } else if option("dryRun").and_then(Value::as_bool) == Some(true) {
-            Some("the request asks for a dry run: options.dryRun".to_owned())
         } else {
-            None
+            match option("dryRun") {
+                None | Some(Value::Null | Value::Bool(false)) => None,
+                Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
+                // Whatever it was meant to say, it was no plain consent.
+                Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
+            }
         };
         let requested = option("maxKillPercentage").and_then(Value::as_u64);
         let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
@@ -218,7 +234,8 @@ impl Host {
     /// messages. An error that the function returns becomes the fault.
     async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
         let (presence, mut all_gone) = mpsc::channel(1);
-        let state = State::new(&self.limits, &self.policy, call.intent, call.lent, presence, call.signalled);
+        let state =
+            State::new(&self.limits, &self.policy, plugin.into(), call.intent, call.lent, presence, call.signalled);
         let mut store = self.store(plugin, state);
         let span =
             tracing::info_span!("call", plugin = plugin.name(), digest = plugin.digest(), function = call.function);
@@ -356,9 +373,10 @@ fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
     if let Some(reached) = error.downcast_ref::<Reached>() {
         return (*reached).into();
     }
+    // wasmtime has no type for its own limit; only its text says so.
     let out_of_handles = matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-        || error.root_cause().to_string().contains("handle");
-    if out_of_handles && error.downcast_ref::<Trap>().is_none() {
+        || error.root_cause().to_string().contains("store handle limit exceeded");
+    if out_of_handles {
         let message = format!("the component held more than {} handles: limit `handles`", limits.handles);
         return Fault::new(kind::LIMIT_EXCEEDED, message);
     }
@@ -511,6 +529,29 @@ mod tests {
         assert_eq!(request.input, json!({ "action": "monitor" }));
     }
 
+    #[tokio::test]
+    async fn a_url_for_a_name_is_refused_and_not_repeated() {
+        let host = host(Limits::default());
+        for name in ["postgres://u:hunter2@h/d", "u:hunter2@h"] {
+            let fault = host.request(json!({ "credential": name })).err().unwrap();
+            assert_eq!(fault.kind, kind::SECRET_IN_PARAMS);
+            assert!(!fault.message.contains("hunter2"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn too_many_orders_are_refused_by_name() {
+        let host = host(Limits { orders: 0, ..Limits::default() });
+        let order = Order {
+            target: archon_pool_plugin::snapshot::SessionKey { pid: 7, backend_start: 0 },
+            state: "idle".into(),
+            state_change: 0,
+            reason: "test".into(),
+        };
+        let fault = host.deliver(None, &[order], 100, false).await.unwrap_err();
+        assert!(fault.message.contains("`orders`"), "{fault}");
+    }
+
     #[test]
     fn nothing_ends_unless_just_that_was_asked_for() {
         let refusal = |policy: Policy, request: Value| {
@@ -521,7 +562,12 @@ mod tests {
         assert_eq!(refusal(allowed.clone(), json!({ "action": "kill-idle" })), None);
         assert!(refusal(allowed.clone(), json!({})).unwrap().contains("full-analysis"));
         assert!(refusal(allowed.clone(), json!({ "action": "monitor" })).is_some());
-        assert!(refusal(allowed, json!({ "action": "kill-idle", "options": { "dryRun": true } })).is_some());
+        for (dry_run, refused) in
+            [(json!(true), true), (json!("yes"), true), (json!(1), true), (json!(null), false), (json!(false), false)]
+        {
+            let request = json!({ "action": "kill-idle", "options": { "dryRun": dry_run } });
+            assert_eq!(refusal(allowed.clone(), request).is_some(), refused, "{dry_run}");
+        }
         let forbidden = Policy { apply: false, ..Policy::default() };
         assert!(refusal(forbidden, json!({ "action": "kill-idle" })).unwrap().contains("apply"));
     }

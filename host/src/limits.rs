@@ -13,7 +13,8 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// Wall-clock time of the whole call, waiting for the server included.
     pub deadline: Duration,
-    /// Time that the component itself may compute; waiting for the host does not count.
+    /// Time that the component itself may compute; waiting for the host does not count, except in WASI:
+    /// what a component sleeps there (`poll`) is counted as computed.
     pub cpu: Duration,
     /// Bytes over all of the component's memories and tables.
     pub memory: usize,

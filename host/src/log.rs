@@ -98,12 +98,11 @@ fn url(params: &Value) -> String {
 fn host(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
-    let address = match authority.rsplit_once('@') {
-        Some((_, address)) => address,
-        // A password with a raw '/' leaves a piece of itself before it.
-        None if rest.contains('@') => return None,
-        None => authority,
-    };
+    // A password with a raw '/' leaves a piece of itself before it.
+    if rest[authority.len()..].contains('@') {
+        return None;
+    }
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
     let host = address.strip_prefix('[').and_then(|address| address.split(']').next());
     let host = host.or_else(|| address.split(':').next())?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_');
@@ -166,7 +165,7 @@ mod tests {
             ("postgres://u:hunter2@db.example:5432/d", "db.example"),
             ("postgres://u:hunter2@[::1]/d", "::1"),
             ("postgres://u:hunter2/x@h/d", "unreadable"),
-            ("postgres://u:p@hunter2/x@h/d", "hunter2"),
+            ("postgres://u:p@hunter2/x@h/d", "unreadable"),
             ("hunter2", "unreadable"),
         ] {
             assert_eq!(url(&json!({ "supabaseUrl": given })), shown);

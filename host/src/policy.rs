@@ -32,9 +32,11 @@ pub struct Policy {
     /// sessions of the database, the smaller, rounded down. A request can only lower it, and one that
     /// names none gets the contract's 25.
     pub max_kill_percentage: u32,
-    /// Role name patterns to protect beside the built-in ones; `*` stands for anything.
+    /// Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does
+    /// not matter.
     pub protected_roles: Vec<String>,
-    /// Application name patterns to protect beside the built-in ones; `*` stands for anything.
+    /// Application name patterns to protect beside the built-in ones; `*` stands for anything, and case
+    /// does not matter.
     pub protected_applications: Vec<String>,
 }
 
@@ -51,7 +53,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The protected roles as patterns of SQL's `LIKE`.
+    /// The protected roles as patterns of SQL's `ILIKE`.
     pub(crate) fn role_patterns(&self) -> Vec<String> {
         like(protected::ROLE_PATTERNS, &self.protected_roles)
     }

@@ -7,7 +7,7 @@ use archon_pool_plugin::fault::Fault;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
-use crate::backends::Ledger;
+use crate::backends::{Author, Ledger};
 use crate::credentials::Lent;
 use crate::limits::{GuestTime, Limits, Memory, Reached, Stopped};
 use crate::policy::Policy;
@@ -30,6 +30,7 @@ pub(crate) struct State {
     pub(crate) time: Arc<GuestTime>,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
+    pub(crate) author: Author,
     pub(crate) intent: Intent,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
@@ -45,6 +46,7 @@ impl State {
     pub(crate) fn new(
         limits: &Limits,
         policy: &Policy,
+        author: Author,
         intent: Intent,
         lent: Option<Lent>,
         presence: Presence,
@@ -59,6 +61,7 @@ impl State {
             time: Arc::default(),
             limits: limits.clone(),
             policy: policy.clone(),
+            author,
             intent,
             lent,
             presence,

@@ -158,6 +158,10 @@ pub(crate) fn parts(url: &str) -> Result<Parts, Fault> {
     let (login, address) =
         authority.rsplit_once('@').map_or((None, authority), |(login, address)| (Some(login), address));
 
+    // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+    if rest[authority.len()..].contains('@') || query.is_some_and(|query| query.contains('@')) {
+        return Err(invalid("an '@' after the host: percent-encode '/', '?' and '@' in the password"));
+    }
     let mut parts = Parts::default();
     if let Some(login) = login {
         let (user, password) = login.split_once(':').map_or((login, None), |(user, word)| (user, Some(word)));
@@ -291,12 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_at_sign_is_legal_after_the_host() {
+        assert_eq!(parse("postgres://ann@h/a%40b?options=x%40y").unwrap().database, "a@b");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_secrets_are_not() {
         let unknown = parse("postgres://ann:hunter2@h/d?pgbouncer=true").unwrap_err();
         assert!(unknown.message.contains("'pgbouncer'"), "{unknown}");
         for url in [
             "postgres://ann:hunter2/x@h/d",
             "postgres://ann:hunter2?x@h/d",
+            "postgres://ann:p@hunter2/x@h/d",
+            "postgres://ann:p@hunter2?x@h/d",
             "postgres://ann:hunter2@h:99999/d",
             "postgres://ann:hunter2@h1,h2/d",
             "postgres://ann:hunter2@h/d?sslmode=hunter2",

@@ -3,7 +3,7 @@
 //! | sslmode | certificate |
 //! |---|---|
 //! | `prefer`, `require` | accepted unseen; with a CA file as by `verify-ca` |
-//! | `verify-ca` | chain checked, name not |
+//! | `verify-ca` | chain checked, name not; without a CA file as by `verify-full` |
 //! | `verify-full` | chain and name checked |
 
 use std::path::Path;
@@ -31,10 +31,10 @@ enum Check {
 fn check(target: &Target) -> Check {
     match (target.ssl_mode, &target.roots) {
         (SslMode::VerifyFull, _) => Check::ChainAndName,
-        (SslMode::VerifyCa, _) | (SslMode::Prefer | SslMode::Require, Some(Roots::File(_))) => Check::Chain,
+        (SslMode::VerifyCa | SslMode::Prefer | SslMode::Require, Some(Roots::File(_))) => Check::Chain,
         // libpq insists on `verify-full` beside `sslrootcert=system`: anybody can have a certificate
         // of some public authority, so a chain without a name would prove nothing.
-        (SslMode::Prefer | SslMode::Require, Some(Roots::System)) => Check::ChainAndName,
+        (SslMode::VerifyCa, _) | (SslMode::Prefer | SslMode::Require, Some(Roots::System)) => Check::ChainAndName,
         (SslMode::Disable | SslMode::Prefer | SslMode::Require, _) => Check::Nothing,
     }
 }
@@ -158,7 +158,9 @@ mod tests {
         assert_eq!(checked("sslmode=prefer"), Check::Nothing);
         assert_eq!(checked("sslmode=require"), Check::Nothing);
         assert_eq!(checked("sslmode=require&sslrootcert=/ca.pem"), Check::Chain);
-        assert_eq!(checked("sslmode=verify-ca"), Check::Chain);
+        assert_eq!(checked("sslmode=verify-ca&sslrootcert=/ca.pem"), Check::Chain);
+        assert_eq!(checked("sslmode=verify-ca"), Check::ChainAndName);
+        assert_eq!(checked("sslmode=verify-ca&sslrootcert=system"), Check::ChainAndName);
         assert_eq!(checked("sslmode=verify-full"), Check::ChainAndName);
         assert_eq!(checked("sslmode=require&sslrootcert=system"), Check::ChainAndName);
     }

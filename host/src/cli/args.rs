@@ -171,6 +171,9 @@ pub(crate) struct Running {
     ///
     /// An observer or a manager takes a SkillInput: {"action", "options", "carry", "credential"}. An analyser takes
     /// {"snapshot", "options", "carry"}, the snapshot as `archon-pool snapshot` prints it.
+    ///
+    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
+    /// --credential, @FILE or -.
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) params: String,
     /// Let it act: without this, dryRun is set and the host refuses to end or resize anything

@@ -17,6 +17,9 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
 use serde_json::Value;
+use tracing::Level;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -37,17 +40,22 @@ impl Link {
     pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
         let limits = Limits::default();
         let engine = Engine::new(&limits)?;
-        let plugin = Arc::new(match global.plugin.as_deref().map_or(component, Component::File) {
-            Component::BuiltIn(world) => Plugin::built_in(&engine, world)?,
-            Component::File(path) => Plugin::from_file(&engine, path)?,
+        let plugin = Arc::new(match (component, global.plugin.as_deref()) {
+            // In the place of a built-in one, and with no more power than that has.
+            (Component::BuiltIn(world), Some(path)) => Plugin::from_file_within(&engine, path, world)?,
+            (Component::BuiltIn(world), None) => Plugin::built_in(&engine, world)?,
+            (Component::File(path), _) => Plugin::from_file(&engine, path)?,
         });
+        // An act is always on record, whether a log was asked for or not.
+        let acts = policy.apply;
         let host = Host::new(engine, credentials(global), policy, limits);
         let mut registry = Registry::new();
+        let log = Log::new(io::stderr());
         if global.log == LogFormat::Json {
-            let log = Log::new(io::stderr());
-            // Fails only when an embedding program has a subscriber already, and then that one is right.
-            let _ = tracing_subscriber::registry().with(Events::new(log.clone())).try_init();
-            registry = registry.log(log);
+            registry = registry.log(log.clone());
+            listen(Events::new(log));
+        } else if acts {
+            listen(Events::new(log).with_filter(Targets::new().with_target("audit", Level::INFO)));
         }
         registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&plugin)));
         Ok(Self { host, plugin, registry })
@@ -81,6 +89,11 @@ impl Link {
     pub(crate) fn digest(&self) -> &str {
         self.plugin.digest()
     }
+}
+
+fn listen(events: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
+    // Fails only when an embedding program has a subscriber already, and then that one is right.
+    let _ = tracing_subscriber::registry().with(events).try_init();
 }
 
 /// Which component to run.

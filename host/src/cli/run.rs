@@ -77,7 +77,7 @@ async fn once(
 ) -> Result<Exit, Trouble> {
     let options = options.to_json()?;
     let mut carry = Carry::load(memory.carry.as_deref())?;
-    let progress = Progress::start(terminal, action.name());
+    let progress = waiting(terminal, action.name(), apply);
     let link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, apply))?;
     let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), apply);
     let answer = link.ask(input).await?;
@@ -103,7 +103,7 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
         return Err(Fault::invalid("--plugin: run takes the component as its argument").into());
     }
     let input = params::read(&flags.params)?;
-    let progress = Progress::start(terminal, "run");
+    let progress = waiting(terminal, "run", flags.apply);
     let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
     let sql = if flags.allow_sql { Sql::Any } else { Sql::Catalogue };
     let policy = Policy { sql, ..policy(&options, flags.apply) };
@@ -140,6 +140,11 @@ fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, T
         terminal.data(&path.display().to_string())?;
     }
     Ok(Exit::Healthy)
+}
+
+/// A sign of life, unless acts are put on record where it would be drawn.
+fn waiting(terminal: &Terminal, doing: &'static str, apply: bool) -> Option<Progress> {
+    (!apply).then(|| Progress::start(terminal, doing))
 }
 
 /// Prints an answer: as it came with `--json`, as a page otherwise.

@@ -64,12 +64,13 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
 
 const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, vault";
 
-/// Reads one entry. Neither a file that does not exist nor one without the entry is a fault.
+/// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
+/// what the environment holds may be another server.
 pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(unreadable(&"it does not exist")),
         Err(error) => return Err(unreadable(&error)),
     };
     // Of the open file, so that it cannot be exchanged between the look and the reading.
@@ -191,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_no_fault() {
-        assert!(entry(Path::new("/no/such/file"), "a").unwrap().is_none());
+    fn an_entry_may_be_missing_and_the_file_may_not() {
+        assert!(entry(Path::new("/no/such/file"), "a").is_err());
         assert!(with("", 0o600, "a").unwrap().is_none());
     }
 }

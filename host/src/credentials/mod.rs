@@ -49,7 +49,7 @@ impl Credentials {
         Self::default()
     }
 
-    /// Adds a credentials file. It must be readable by its owner alone.
+    /// Adds a credentials file. It must exist when it is needed, and be readable by its owner alone.
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         self.file = Some(path.as_ref().to_owned());
         self
@@ -113,7 +113,8 @@ impl Lent {
         let asked = match (name, self.name.as_deref()) {
             (Some(asked), Some(lent)) if asked == lent => Some(asked),
             (Some(asked), _) => {
-                let message = format!("Supabase credentials not found: credential '{asked}' is not lent to this call");
+                let message =
+                    format!("Supabase credentials not found: credential {} is not lent to this call", shown(asked));
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
             (None, lent) => lent,
@@ -180,9 +181,9 @@ impl Lent {
             tried.push("request (supabaseUrl, supabaseKey)".to_owned());
         }
         match &self.sources.file {
-            Some(path) if !path.exists() => tried.push(format!("credentials file {} (does not exist)", path.display())),
             Some(path) => {
-                tried.push(format!("credentials file {} (no entry '{}')", path.display(), name.unwrap_or(DEFAULT)));
+                let entry = shown(name.unwrap_or(DEFAULT));
+                tried.push(format!("credentials file {} (no entry {entry})", path.display()));
             }
             None => tried.push("credentials file (none configured)".to_owned()),
         }
@@ -192,10 +193,17 @@ impl Lent {
                 None => "environment (not consulted)".to_owned(),
             });
         }
-        let which = name.map(|name| format!(" under the name '{name}'")).unwrap_or_default();
+        let which = name.map(|name| format!(" under the name {}", shown(name))).unwrap_or_default();
         let message = format!("Supabase credentials not found{which}; tried: {}", tried.join(", "));
         Fault::new(kind::CREDENTIALS_NOT_FOUND, message)
     }
+}
+
+/// A name in quotes, as long as it looks like one: what else it is may be a slipped secret.
+fn shown(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    if is_name { format!("'{name}'") } else { "that is no plain name".into() }
 }
 
 #[cfg(test)]
@@ -213,14 +221,35 @@ mod tests {
 
     #[tokio::test]
     async fn every_place_that_was_tried_is_named() {
-        let mut credentials = Credentials::new().file("/no/such/credentials.toml");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display().to_string();
+        let mut credentials = Credentials::new().file(file.path());
         credentials.environment = Some(Environment::default());
         let fault = lookup(&lent(credentials, None), None).await.err().unwrap();
         assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
         assert!(fault.message.starts_with("Supabase credentials not found"), "{fault}");
-        for place in ["supabaseUrl", "/no/such/credentials.toml", "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
+        for place in ["supabaseUrl", &path, "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
             assert!(fault.message.contains(place), "{place}: {fault}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_missing_is_no_reason_to_look_elsewhere() {
+        let mut credentials = Credentials::new().file("/no/such/credentials.toml");
+        credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into())));
+        for name in [None, Some("main")] {
+            let fault = lookup(&lent(credentials.clone(), name), None).await.err().unwrap();
+            assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
+            assert!(fault.message.contains("/no/such/credentials.toml"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_plain_name_is_not_repeated() {
+        let fault = lookup(&lent(Credentials::new(), Some("hunter2 hunter2")), None).await.err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+        let fault = lookup(&lent(Credentials::new(), None), Some("u:hunter2@h")).await.err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
     }
 
     #[tokio::test]

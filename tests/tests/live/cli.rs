@@ -100,9 +100,27 @@ async fn kill_idle_plans_first_and_acts_on_apply() -> Result<()> {
     assert_eq!((&action["executed"], &action["targets"][0]["outcome"]), (&true.into(), &"ended".into()), "{output:#}");
     let lines: Vec<Value> = text(&done.stderr).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
-    assert_eq!(messages, ["Connection Pool Manager iniciado", "audit", "Connection Pool analysis completed"]);
-    assert_eq!(lines[1]["context"]["pid"], session.pid());
-    assert_eq!(lines[2]["context"]["actionsExecuted"], 1);
+    assert_eq!(messages, ["Connection Pool Manager iniciado", "audit", "audit", "Connection Pool analysis completed"]);
+    for (line, outcome) in [(&lines[1], "sending"), (&lines[2], "signalled")] {
+        let context = &line["context"];
+        assert_eq!((&context["pid"], &context["outcome"]), (&session.pid().into(), &outcome.into()));
+        assert_eq!(context["plugin"], "pool-manager.wasm");
+        assert_eq!(context["digest"].as_str().map(str::len), Some(64));
+    }
+    assert_eq!(lines[3]["context"]["actionsExecuted"], 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_act_is_on_record_without_a_log() -> Result<()> {
+    let cluster = cluster().await?;
+    let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
+    cluster_shows_age(&cluster, session.pid(), 2).await?;
+    let flags = ["--idle-in-transaction-timeout-ms", "1000", "--max-kill-percentage", "100", "--min-size", "1"];
+    let done = run(&cluster, OPERATOR, &[&["kill-idle", "--apply", "--sample-ms", "0"], &flags[..]].concat()).await?;
+    let records: Vec<Value> = text(&done.stderr).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let outcomes: Vec<_> = records.iter().map(|line| &line["context"]["outcome"]).collect();
+    assert_eq!(outcomes, ["sending", "signalled"], "{}", text(&done.stderr));
     Ok(())
 }
 
