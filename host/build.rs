@@ -42,7 +42,7 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     let mut command = Command::new(cargo);
     command.current_dir(root).args(["build", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
     command.args(["--target", TARGET]).arg("--target-dir").arg(target);
-    // Everything that is locked is already there: the outer cargo resolved this very workspace.
+    // The outer cargo resolved this very workspace; what only this target needs may still be missing.
     if root.join("Cargo.lock").exists() {
         command.arg("--locked");
     }
@@ -59,11 +59,13 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
             command.env_remove(name);
         }
     }
-    for name in
-        ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"]
-    {
+    for name in ["RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
+    // Empty and not unset: it goes before the rustflags of every configuration file.
+    command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    // The errors below are found by their text.
+    command.env("CARGO_TERM_COLOR", "never");
     let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
@@ -71,6 +73,9 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     }
     if stderr.contains("E0463") || stderr.contains("may not be installed") {
         return Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`"));
+    }
+    if stderr.contains("failed to download") || stderr.contains("failed to get") {
+        return Err("a dependency of the plugin could not be downloaded: run `cargo fetch` while online".into());
     }
     // Cargo shows a build script's plain output only when it fails, which is now.
     println!("{stderr}");

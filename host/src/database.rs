@@ -98,9 +98,8 @@ impl database::Host for State {
         timeout_ms: u32,
     ) -> Answer<Vec<Result<ProbeTiming, types::Fault>>> {
         let _stopped = self.enter()?;
-        let limit = self.limits.probes;
-        if count > limit {
-            return Ok(Err(Fault::from(Reached::Probes { wanted: count, limit }).into()));
+        if let Err(fault) = self.count_probes(count) {
+            return Ok(Err(fault.into()));
         }
         let target = &self.table.get(&using)?.target;
         let timeout = Duration::from_millis(timeout_ms.into()).min(self.limits.connect_timeout);
@@ -138,6 +137,26 @@ mod tests {
         let intent = Intent { refusal: None, max_kill_percentage: 100 };
         let (presence, _) = tokio::sync::mpsc::channel(1);
         State::new(&Limits::default(), &policy, Default::default(), intent, None, presence, Default::default())
+    }
+
+    #[tokio::test]
+    async fn what_one_call_may_ask_for_is_counted() {
+        let mut state = state(Sql::Any);
+        let limits = state.limits.clone();
+        assert!(state.count_probes(limits.probes).is_ok());
+        let fault = state.count_probes(1).unwrap_err();
+        assert!(fault.message.contains("`probes`"), "{fault}");
+        for _ in 0..limits.sessions {
+            state.count_session().unwrap();
+        }
+        let fault = state.count_session().unwrap_err();
+        assert!(fault.message.contains("`sessions`"), "{fault}");
+        let statement = Statement { sql: String::new(), params: Vec::new(), max_rows: 1 };
+        let batch = vec![statement; limits.statements + 1];
+        let fault = database::HostSession::query(&mut state, Resource::new_own(0), batch).await.unwrap().unwrap_err();
+        assert!(fault.message.contains("`statements`"), "{}", fault.message);
+        let error = std::iter::from_fn(|| Some(state.enter().map(drop))).find_map(Result::err).unwrap();
+        assert_eq!(error.downcast_ref(), Some(&Reached::HostCalls(limits.host_calls)));
     }
 
     #[tokio::test]

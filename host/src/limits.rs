@@ -22,13 +22,13 @@ pub struct Limits {
     pub component_bytes: u64,
     /// Rows that one statement hands over; more are cut off and reported as truncated.
     pub rows: u32,
-    /// Bytes that one statement hands over; more are cut off and reported as truncated.
+    /// Bytes that one batch of statements hands over; what is more is cut off and reported as truncated.
     pub answer_bytes: usize,
     /// Statements in one batch, and views in one `show`.
     pub statements: usize,
     /// Calls of imported functions.
     pub host_calls: u32,
-    /// Fresh connections in one `probe`.
+    /// Fresh connections of one call of the component, over all of its `probe`s.
     pub probes: u32,
     /// Sessions open at the same time.
     pub sessions: usize,
@@ -105,7 +105,7 @@ impl fmt::Display for Reached {
                 write!(f, "the component called the host more than {limit} times: limit `host_calls`")
             }
             Self::Probes { wanted, limit } => {
-                write!(f, "{wanted} probes were asked for, {limit} are allowed: limit `probes`")
+                write!(f, "{wanted} probes were asked for in this call, {limit} are allowed: limit `probes`")
             }
             Self::Sessions(limit) => write!(f, "{limit} sessions are open already: limit `sessions`"),
             Self::Orders { wanted, limit } => {

@@ -167,7 +167,8 @@ impl Session {
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Futures are polled in their order, and the first poll sends: the statements travel in one
         // go and in their order.
-        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement)));
+        let budget = AtomicUsize::new(self.limits.answer_bytes);
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, &budget)));
         let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
             Ok(answers) => answers,
             Err(_) => return Err(self.silent()),
@@ -178,12 +179,17 @@ impl Session {
         Ok(answers.into_iter().map(|answer| answer.map_err(|(fault, _)| fault)).collect())
     }
 
-    async fn answer(&self, client: &Client, statement: &Statement) -> Result<RowSet, (Fault, bool)> {
+    async fn answer(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        budget: &AtomicUsize,
+    ) -> Result<RowSet, (Fault, bool)> {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let rows = async {
             let params = statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value)));
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
-            rows(stream, statement.max_rows.min(self.limits.rows), self.limits.answer_bytes).await
+            rows(stream, statement.max_rows.min(self.limits.rows), budget).await
         };
         let answer = self.guarded(client, rows).await;
         // The rest of a truncated answer is still on its way.
@@ -319,28 +325,36 @@ impl Drop for Session {
     }
 }
 
-/// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row
+/// Reads rows up to the caps; `budget` is the bytes that the whole batch has left. The driver keeps the columns to itself until there is a row, so a row
 /// set without rows is without columns, too.
-async fn rows(stream: RowStream, max_rows: u32, max_bytes: usize) -> Result<RowSet, (Fault, bool)> {
+async fn rows(stream: RowStream, max_rows: u32, budget: &AtomicUsize) -> Result<RowSet, (Fault, bool)> {
     let mut stream = std::pin::pin!(stream);
     let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
-    let mut bytes = 0;
     while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
         if set.columns.is_empty() {
             set.columns = columns(&row).map_err(|fault| (fault, false))?;
+        }
+        if set.rows.len() >= max_rows as usize || !take(budget, weight(&row)) {
+            set.truncated = true;
+            break;
         }
         let row: Vec<Value> = (0..row.len())
             .map(|index| row.try_get::<_, Cell>(index).map(|cell| cell.0))
             .collect::<Result<_, _>>()
             .map_err(|error| (Fault::new(kind::UNEXPECTED_ANSWER, error::chain(&error)), false))?;
-        bytes += row.iter().map(values::weight).sum::<usize>();
-        if set.rows.len() >= max_rows as usize || bytes > max_bytes {
-            set.truncated = true;
-            break;
-        }
         set.rows.push(row);
     }
     Ok(set)
+}
+
+/// Roughly what a row weighs when it is decoded, known before it is.
+fn weight(row: &Row) -> usize {
+    row.raw_size_bytes() + row.len() * size_of::<Value>()
+}
+
+/// Takes bytes out of a budget, or says that it has not so many left.
+fn take(budget: &AtomicUsize, bytes: usize) -> bool {
+    budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
 }
 
 fn columns(row: &Row) -> Result<Vec<Column>, Fault> {

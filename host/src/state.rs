@@ -40,6 +40,7 @@ pub(crate) struct State {
     /// Set before anything may be signalled: from then on nothing may be repeated blindly.
     pub(crate) signalled: Arc<AtomicBool>,
     host_calls: u32,
+    probes: u32,
 }
 
 impl State {
@@ -69,6 +70,7 @@ impl State {
             sessions: 0,
             signalled,
             host_calls: 0,
+            probes: 0,
         }
     }
 
@@ -80,6 +82,16 @@ impl State {
             return Err(wasmtime::Error::new(Reached::HostCalls(self.limits.host_calls)));
         }
         Ok(stopped)
+    }
+
+    /// Counts probes that are about to be made.
+    pub(crate) fn count_probes(&mut self, count: u32) -> Result<(), Fault> {
+        let (wanted, limit) = (self.probes.saturating_add(count), self.limits.probes);
+        if wanted > limit {
+            return Err(Reached::Probes { wanted, limit }.into());
+        }
+        self.probes = wanted;
+        Ok(())
     }
 
     /// Counts a session that is about to be opened.

@@ -101,16 +101,6 @@ fn to_server(micros: i64) -> Result<i64, Failure> {
     }
 }
 
-/// Roughly what a value weighs.
-pub(crate) fn weight(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        }
-}
-
 /// The type under which a parameter is sent. Null has none: the server finds it out.
 pub(crate) fn parameter_type(value: &Value) -> Type {
     match value {
