@@ -7,7 +7,7 @@ use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::{Cluster, until};
 use serde_json::json;
 
-use crate::support::{finding, host_for, impatient, plugin, report, run_in};
+use crate::support::{finding, host_for, impatient, nothing_left, plugin, report, run_in};
 
 /// A member of `pg_monitor` and `pg_signal_backend`, as an operator would have it.
 pub(crate) const OPERATOR: &str = "operator";
@@ -33,6 +33,7 @@ async fn every_action_works_for_superuser_and_operator() -> Result<()> {
     let _unused = app.unused().await?;
     for role in [SUPERUSER, OPERATOR] {
         for action in Action::ALL {
+            nothing_left(&cluster).await?;
             let report = report(&cluster, role, json!({ "action": action.name() })).await;
             let connections = &report.pool_stats.connections;
             // The harness's own session is there too.
@@ -55,6 +56,7 @@ async fn a_bare_role_gets_honest_coverage_and_no_verdict() -> Result<()> {
     let _leaked = cluster.app("app", "shop").idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
     let own = cluster.app(BARE, "tool").idle("SELECT 1").await?;
     for action in Action::ALL {
+        nothing_left(&cluster).await?;
         let report = report(&cluster, BARE, impatient(action.name())).await;
         let coverage = &report.coverage;
         assert_eq!((coverage.seen, coverage.hidden, coverage.complete), (1, 2, false), "{action}");

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use anyhow::Result;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
@@ -12,7 +13,7 @@ use archon_pool::policy::Policy;
 use archon_pool_plugin::fault::Fault;
 use archon_pool_plugin::report::Report;
 use archon_pool_plugin::skill::Output;
-use archon_pool_tests::Cluster;
+use archon_pool_tests::{Cluster, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -90,4 +91,10 @@ pub(crate) fn impatient(action: &str) -> Value {
 /// The finding with this id.
 pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_pool_plugin::report::Finding> {
     report.findings.iter().find(|finding| finding.id == id)
+}
+
+/// Waits until none of our own sessions is on the server any more: it forgets one a moment after the
+/// call has returned.
+pub(crate) async fn nothing_left(cluster: &Cluster) -> Result<()> {
+    until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await
 }

@@ -14,12 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::actions::{BARE, OPERATOR, cluster};
-use crate::support::{fault, host_for, host_with, plugin, report, run_in};
-
-/// Waits until none of our own sessions is on the server any more.
-async fn nothing_left(cluster: &Cluster) -> Result<()> {
-    until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await
-}
+use crate::support::{fault, host_for, host_with, nothing_left, plugin, report, run_in};
 
 fn monitor() -> Value {
     json!({ "action": "monitor" })
