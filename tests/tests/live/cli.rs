@@ -1,14 +1,17 @@
 //! The program itself: exit codes, JSON, plans and deeds, on a real server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use archon_pool_tests::cluster::PASSWORD;
+use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, until};
 use serde_json::Value;
 
 use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
+use crate::support::signal;
 
 const HEALTHY: i32 = 0;
 const FINDINGS: i32 = 1;
@@ -22,11 +25,17 @@ fn program() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs the program with this URL and nothing else in its environment.
-async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
+/// The program with this URL and nothing else in its environment.
+fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(program()?);
+    command.args(arguments).env_clear().env("HOME", home).env("DATABASE_URL", url).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs the program to its end.
+async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
-    command.args(arguments).env_clear().env("HOME", home.path()).env("DATABASE_URL", url).stdin(Stdio::null());
+    let mut command = command(url, home.path(), arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
@@ -159,4 +168,24 @@ async fn any_component_of_these_worlds_can_be_run() -> Result<()> {
     let malformed = run(&cluster, OPERATOR, &["run", &file("pool-manager.wasm"), "--params", "{"]).await?;
     assert_eq!(code(&malformed), USAGE);
     Ok(())
+}
+
+#[tokio::test]
+async fn an_interrupted_call_takes_its_session_along() -> Result<()> {
+    let cluster = cluster().await?;
+    let home = tempfile::tempdir()?;
+    let arguments = ["monitor", "--sample-ms", "10000"];
+    let mut command = command(&cluster.url(OPERATOR, "postgres"), home.path(), &arguments)?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let sampling = "application_name = 'archon-pool' AND query LIKE '%pg_sleep%' AND state = 'active'";
+    until("the call samples", async || Ok(cluster.count(sampling).await? == 1)).await?;
+
+    signal("INT", child.id())?;
+    // Long before the pause would have ended by itself.
+    let left = until_within(Duration::from_secs(3), "its session is gone", async || {
+        Ok(cluster.count("application_name = 'archon-pool'").await? == 0)
+    })
+    .await;
+    let ended = until("the program has ended", async || Ok(child.try_wait()?.is_some())).await;
+    left.and(ended)
 }

@@ -1,17 +1,21 @@
 //! `kill-idle` on real sessions: who is ended, who is not, and what is said about it.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool_plugin::powers::{Order, Outcome};
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
+use archon_pool_plugin::powers::Outcome;
 use archon_pool_plugin::report::Action;
-use archon_pool_plugin::snapshot::SessionKey;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::sessions::Session;
 use archon_pool_tests::{Cluster, until};
+use secrecy::SecretString;
 use tokio_postgres::error::SqlState;
 
 use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
-use crate::support::{host_for, impatient, plugin, report, run_in};
+use crate::support::{host_for, host_with, impatient, orders, plugin, report, run_in, signal};
 
 async fn stuck(cluster: &Cluster, name: &str) -> Result<Session> {
     let session = cluster.app("app", name).idle_in_transaction("SELECT 1").await?;
@@ -119,80 +123,6 @@ async fn sessions_of_other_databases_and_services_are_refused_by_the_host() -> R
     Ok(())
 }
 
-/// Orders for sessions as the server shows them now.
-async fn orders(cluster: &Cluster, sessions: &[&Session]) -> Result<Vec<Order>> {
-    let pids: Vec<i32> = sessions.iter().map(|session| session.pid()).collect();
-    let sql = "SELECT (extract(epoch FROM a.backend_start) * 1000000)::int8, a.state, \
-               (extract(epoch FROM a.state_change) * 1000000)::int8 \
-               FROM unnest($1::int4[]) WITH ORDINALITY p(pid, n) JOIN pg_stat_activity a USING (pid) ORDER BY n";
-    let rows = cluster.observer().await?.query(sql, &[&pids]).await?;
-    let order = |(pid, row): (&i32, &tokio_postgres::Row)| Order {
-        target: SessionKey { pid: *pid, backend_start: row.get(0) },
-        state: row.get(1),
-        state_change: row.get(2),
-        reason: "test".into(),
-    };
-    Ok(pids.iter().zip(&rows).map(order).collect())
-}
-
-/// 1,000 orders for sessions that did something between plan and order. A quarter went to work, a
-/// quarter did a round of work and came back to the same state, a quarter left, and a quarter left and
-/// their pid belongs to somebody else, as the server would show a reused one.
-#[tokio::test]
-async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
-    const ROUNDS: usize = 25;
-    const EACH: usize = 10;
-    let cluster = Cluster::builder().setting("max_connections", 120).start().await?;
-    cluster.create_role("app", "").await?;
-    let app = cluster.app("app", "racer");
-    let host = host_for(cluster.superuser_url());
-    let mut wrongly_ended = 0;
-    for _ in 0..ROUNDS {
-        let mut working = app.idle_many(EACH, "SELECT 1").await?;
-        let returned = app.idle_many(EACH, "SELECT 1").await?;
-        let leaving = app.idle_many(EACH, "SELECT 1").await?;
-        let successors = app.idle_many(EACH, "SELECT 1").await?;
-        let all: Vec<_> = working.iter().chain(&returned).chain(&leaving).chain(&successors).collect();
-        let mut orders = orders(&cluster, &all).await?;
-        assert_eq!(orders.len(), 4 * EACH);
-
-        for session in leaving {
-            session.close(&cluster).await?;
-        }
-        working = working.into_iter().map(|session| session.start("SELECT pg_sleep(60)")).collect();
-        for session in &returned {
-            session.run("SELECT 2").await?;
-        }
-        for session in &working {
-            app.shows(session, "state = 'active'").await?;
-        }
-        // A predecessor of the same pid, gone for a second.
-        for order in &mut orders[3 * EACH..] {
-            order.target.backend_start -= 1_000_000;
-        }
-
-        let outcomes = host.deliver(None, &orders, 100, false).await?;
-        for (index, outcome) in outcomes.iter().enumerate() {
-            let expected = if index < 2 * EACH { Outcome::Changed } else { Outcome::Gone };
-            assert_eq!(*outcome, expected, "order {index}");
-        }
-        for session in &working {
-            let there = format!("pid = {} AND state = 'active'", session.pid());
-            wrongly_ended += usize::from(cluster.count(&there).await? != 1);
-        }
-        for session in returned.iter().chain(&successors) {
-            wrongly_ended += usize::from(!session.answers().await);
-        }
-        for session in &working {
-            cluster.execute(&format!("SELECT pg_terminate_backend({})", session.pid())).await?;
-        }
-        drop((working, returned, successors));
-        until("the round is over", async || Ok(app.count().await? == 0)).await?;
-    }
-    assert_eq!(wrongly_ended, 0);
-    Ok(())
-}
-
 #[tokio::test]
 async fn sessions_that_did_not_move_are_ended_and_seen_to_leave() -> Result<()> {
     let cluster = cluster().await?;
@@ -205,5 +135,21 @@ async fn sessions_that_did_not_move_are_ended_and_seen_to_leave() -> Result<()> 
     assert_eq!(host.deliver(None, &orders, 100, false).await?, vec![Outcome::Signalled; 20]);
     assert_eq!(app.count().await?, 0);
     assert_eq!(host.deliver(None, &orders, 100, false).await?, vec![Outcome::Gone; 20]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_leave_is_said_to_survive() -> Result<()> {
+    let cluster = cluster().await?;
+    let mut session = cluster.app("app", "stubborn").idle("SELECT 1").await?;
+    let orders = orders(&cluster, &[&session]).await?;
+    let credentials = Credentials::new().url(SecretString::from(cluster.superuser_url()));
+    let host = host_with(credentials, Limits { leave_timeout: Duration::from_millis(200), ..Limits::default() });
+    // A stopped process acts on no signal before it goes on.
+    signal("STOP", session.pid().unsigned_abs())?;
+    let outcomes = host.deliver(None, &orders, 100, false).await;
+    signal("CONT", session.pid().unsigned_abs())?;
+    assert_eq!(outcomes?, [Outcome::Survived]);
+    assert_eq!(session.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN), "the signal was sent all the same");
     Ok(())
 }

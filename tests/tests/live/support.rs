@@ -1,8 +1,9 @@
 //! The library under test, pointed at a test's own server.
 
+use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
@@ -11,9 +12,11 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool_plugin::fault::Fault;
+use archon_pool_plugin::powers::Order;
 use archon_pool_plugin::report::Report;
 use archon_pool_plugin::skill::Output;
-use archon_pool_tests::{Cluster, until};
+use archon_pool_plugin::snapshot::SessionKey;
+use archon_pool_tests::{Cluster, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -97,4 +100,28 @@ pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_poo
 /// call has returned.
 pub(crate) async fn nothing_left(cluster: &Cluster) -> Result<()> {
     until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await
+}
+
+/// Orders for sessions as the server shows them now.
+pub(crate) async fn orders(cluster: &Cluster, sessions: &[&Session]) -> Result<Vec<Order>> {
+    let pids: Vec<i32> = sessions.iter().map(|session| session.pid()).collect();
+    let sql = "SELECT (extract(epoch FROM a.backend_start) * 1000000)::int8, a.state, \
+               (extract(epoch FROM a.state_change) * 1000000)::int8 \
+               FROM unnest($1::int4[]) WITH ORDINALITY p(pid, n) JOIN pg_stat_activity a USING (pid) ORDER BY n";
+    let rows = cluster.observer().await?.query(sql, &[&pids]).await?;
+    let order = |(pid, row): (&i32, &tokio_postgres::Row)| Order {
+        target: SessionKey { pid: *pid, backend_start: row.get(0) },
+        state: row.get(1),
+        state_change: row.get(2),
+        reason: "test".into(),
+    };
+    Ok(pids.iter().zip(&rows).map(order).collect())
+}
+
+/// Sends a signal, such as `INT`, to a process. The shell's `kill` spares us `unsafe` and a dependency.
+pub(crate) fn signal(name: &str, pid: u32) -> Result<()> {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", r#"kill -s "$0" "$1""#, name, &pid.to_string()]);
+    ensure!(kill.status().context("could not run `sh`")?.success(), "could not send SIG{name} to process {pid}");
+    Ok(())
 }

@@ -1,0 +1,145 @@
+//! `deliver` against sessions that move on: before it looks, and while it works.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use archon_pool_plugin::powers::Outcome;
+use archon_pool_tests::sessions::Session;
+use archon_pool_tests::{Cluster, until};
+use tokio::sync::watch;
+
+use crate::support::{host_for, orders};
+
+/// 1,000 orders for sessions that did something between plan and order. A quarter went to work, a
+/// quarter did a round of work and came back to the same state, a quarter left, and a quarter left and
+/// their pid belongs to somebody else, as the server would show a reused one.
+#[tokio::test]
+async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
+    const ROUNDS: usize = 25;
+    const EACH: usize = 10;
+    let cluster = Cluster::builder().setting("max_connections", 120).start().await?;
+    cluster.create_role("app", "").await?;
+    let app = cluster.app("app", "racer");
+    let host = host_for(cluster.superuser_url());
+    let mut wrongly_ended = 0;
+    for _ in 0..ROUNDS {
+        let mut working = app.idle_many(EACH, "SELECT 1").await?;
+        let returned = app.idle_many(EACH, "SELECT 1").await?;
+        let leaving = app.idle_many(EACH, "SELECT 1").await?;
+        let successors = app.idle_many(EACH, "SELECT 1").await?;
+        let all: Vec<_> = working.iter().chain(&returned).chain(&leaving).chain(&successors).collect();
+        let mut orders = orders(&cluster, &all).await?;
+        assert_eq!(orders.len(), 4 * EACH);
+
+        for session in leaving {
+            session.close(&cluster).await?;
+        }
+        working = working.into_iter().map(|session| session.start("SELECT pg_sleep(60)")).collect();
+        for session in &returned {
+            session.run("SELECT 2").await?;
+        }
+        for session in &working {
+            app.shows(session, "state = 'active'").await?;
+        }
+        // A predecessor of the same pid, gone for a second.
+        for order in &mut orders[3 * EACH..] {
+            order.target.backend_start -= 1_000_000;
+        }
+
+        let outcomes = host.deliver(None, &orders, 100, false).await?;
+        for (index, outcome) in outcomes.iter().enumerate() {
+            let expected = if index < 2 * EACH { Outcome::Changed } else { Outcome::Gone };
+            assert_eq!(*outcome, expected, "order {index}");
+        }
+        for session in &working {
+            let there = format!("pid = {} AND state = 'active'", session.pid());
+            wrongly_ended += usize::from(cluster.count(&there).await? != 1);
+        }
+        for session in returned.iter().chain(&successors) {
+            wrongly_ended += usize::from(!session.answers().await);
+        }
+        for session in &working {
+            cluster.execute(&format!("SELECT pg_terminate_backend({})", session.pid())).await?;
+        }
+        drop((working, returned, successors));
+        until("the round is over", async || Ok(app.count().await? == 0)).await?;
+    }
+    assert_eq!(wrongly_ended, 0);
+    Ok(())
+}
+
+/// What a session of the race is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    Wait,
+    Go,
+    Stop,
+}
+
+/// Alternates between idling and a statement, from the flag on until it is told to stop or is ended.
+/// Returns how many statements it has completed.
+async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<Flag>) -> Result<usize> {
+    flag.wait_for(|flag| *flag != Flag::Wait).await?;
+    let mut completed = 0;
+    loop {
+        tokio::select! {
+            stop = flag.wait_for(|flag| *flag == Flag::Stop) => return Ok(stop.map(|_| completed)?),
+            () = tokio::time::sleep(idle) => {}
+        }
+        // Long enough that none begins and ends between the server's look and its signal, which are
+        // one statement.
+        if session.run("SELECT pg_sleep(0.1)").await.is_err() {
+            return Ok(completed);
+        }
+        completed += 1;
+    }
+}
+
+/// Sessions go to work one after another while `deliver` runs: whoever it finds at work, or idle again
+/// after it, must stay; whoever it says it has ended, and nobody else, must be gone.
+#[tokio::test]
+async fn who_moves_during_the_delivery_stays() -> Result<()> {
+    const ROUNDS: usize = 20;
+    const EACH: u32 = 12;
+    let cluster = Cluster::start().await?;
+    cluster.create_role("app", "").await?;
+    let app = cluster.app("app", "racer");
+    let host = host_for(cluster.superuser_url());
+    // Spread over a delivery as long as the last one, so that some move before its look, some after.
+    let mut spread = Duration::from_millis(50);
+    let (mut ended, mut stayed) = (0, 0);
+    for round in 0..ROUNDS {
+        let (flag, flags) = watch::channel(Flag::Wait);
+        let racers = app.idle_many(EACH as usize, "SELECT 1").await?;
+        let orders = orders(&cluster, &racers.iter().collect::<Vec<_>>()).await?;
+        let racing: Vec<_> = (0..EACH)
+            .zip(racers)
+            .map(|(index, session)| {
+                let (idle, flags) = (spread * index / EACH, flags.clone());
+                tokio::spawn(async move { (alternate(&session, idle, flags).await, session) })
+            })
+            .collect();
+
+        flag.send(Flag::Go)?;
+        let start = Instant::now();
+        let outcomes = host.deliver(None, &orders, 100, false).await?;
+        spread = start.elapsed();
+        flag.send(Flag::Stop)?;
+
+        for (racing, outcome) in racing.into_iter().zip(outcomes) {
+            let (completed, session) = racing.await?;
+            let completed = completed?;
+            if session.answers().await {
+                assert_ne!(outcome, Outcome::Signalled, "round {round}: said to be ended, and answers");
+                stayed += 1;
+            } else {
+                assert_eq!(outcome, Outcome::Signalled, "round {round}: ended, and not said to be");
+                assert_eq!(completed, 0, "round {round}: ended in another spell than it was seen in");
+                ended += 1;
+            }
+        }
+        until("the round is over", async || Ok(app.count().await? == 0)).await?;
+    }
+    assert!(ended > 0 && stayed > 0, "no race was run: {ended} were ended, {stayed} stayed");
+    Ok(())
+}
