@@ -1,23 +1,42 @@
 #!/usr/bin/env bash
-# Checks for what the build and the tests need. What is missing it installs where it may (a Rust
-# target; Debian packages as root), and otherwise names.
+# Checks for what a goal needs, which is `build`, `demo`, `test` or `lint`. What is missing it installs
+# where it may (Rust's own parts; Debian packages as root or by a `sudo` that asks for no password), and
+# otherwise names.
 set -euo pipefail
 
+goal=${1:?build, demo, test or lint}
 missing=()
+
+# privileged COMMAND…: as root, if there is a way.
+privileged() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  command -v apt-get > /dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }
+}
 
 # need COMMAND PACKAGES: what runs when it is there, and the Debian packages that bring it.
 need() {
   local check=$1
   shift
   if eval "$check" > /dev/null 2>&1; then return; fi
-  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+  if may_install; then
     echo "setup: installing $*" >&2
-    [ -n "${updated:-}" ] || apt-get update -qq
+    [ -n "${updated:-}" ] || privileged apt-get update -qq || true
     updated=yes
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null || true
+    privileged env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null || true
     if eval "$check" > /dev/null 2>&1; then return; fi
   fi
   missing+=("apt-get install $*")
+}
+
+# need_rust COMMAND RUSTUP-ARGUMENTS
+need_rust() {
+  local check=$1
+  shift
+  if eval "$check" > /dev/null 2>&1; then return; fi
+  rustup "$@" || missing+=("rustup $*")
 }
 
 # The same search as tests/src/binaries.rs: any version from 13 on will do.
@@ -32,16 +51,42 @@ postgres() {
   return 1
 }
 
-if ! command -v cargo > /dev/null; then
-  missing+=("Rust 1.95 or newer, by rustup")
-elif ! [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]; then
-  rustup target add wasm32-unknown-unknown || missing+=("rustup target add wasm32-unknown-unknown")
+# Debian starts a server on port 5432 with the package, unless it is told not to: ours are private.
+need_postgres() {
+  local settings=/etc/postgresql-common/createcluster.d quiet
+  quiet=$settings/archon-pool-setup.conf
+  if ! postgres && may_install; then
+    privileged mkdir -p "$settings"
+    echo 'create_main_cluster = false' | privileged tee "$quiet" > /dev/null
+  fi
+  need postgres postgresql
+  if [ -e "$quiet" ]; then privileged rm "$quiet"; fi
+}
+
+# Rust links with the system's C compiler, and `ring` is partly written in C.
+need 'echo "int main(void) { return 0; }" | cc -x c -o /dev/null -' gcc libc6-dev
+if command -v cargo > /dev/null; then
+  need_rust '[ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]' target add wasm32-unknown-unknown
+else
+  missing+=("Rust 1.95 or newer, by https://rustup.rs")
 fi
-need postgres postgresql
-need 'command -v setpriv' util-linux
-# jco, which loads components in Node, needs version 20.
-need 'command -v npm && node -e "process.exit(process.versions.node.split(\".\")[0] >= 20 ? 0 : 1)"' nodejs npm
-need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv
+case $goal in
+  build) ;;
+  demo | test)
+    need_postgres
+    need 'command -v setpriv' util-linux
+    ;;
+  lint) need_rust 'cargo fmt --version && cargo clippy --version' component add rustfmt clippy ;;
+  *)
+    echo "setup: there is no goal $goal" >&2
+    exit 2
+    ;;
+esac
+if [ "$goal" = test ]; then
+  # Any version of Node: where it is too old for jco, the Makefile fetches another one by npm.
+  need 'npm --version && node --version' nodejs npm
+  need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   echo "setup: this is missing and could not be installed:" >&2

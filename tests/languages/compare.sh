@@ -12,6 +12,8 @@ target=$1
 out=$target/languages
 snapshot=$here/../fixtures/snapshot.json
 
+# There is a Node among the packages where the system's own is too old.
+PATH=$target/node/node_modules/.bin:$PATH
 # Node finds a script's packages beside the script only.
 cp "$here/node/smoke.mjs" "$target/node/"
 node "$target/node/smoke.mjs" "$out/components" "$snapshot" "$out/transpiled" > "$out/node.json"
