@@ -95,8 +95,9 @@ async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<
     }
 }
 
-/// Sessions go to work one after another while `deliver` runs: whoever it finds at work, or idle again
-/// after it, must stay; whoever it says it has ended, and nobody else, must be gone.
+/// Sessions go to work one after another while `deliver` runs. Whoever has finished a statement since
+/// the orders were written must stay, though idle again; and whoever it says it has ended, and nobody
+/// else, must be gone. Only a statement that begins in the instant of the signal may be lost.
 #[tokio::test]
 async fn who_moves_during_the_delivery_stays() -> Result<()> {
     const ROUNDS: usize = 20;
