@@ -430,6 +430,11 @@ mod tests {
 
     /// A component whose `run` is the given body, with `describe` likewise.
     fn skill(body: &str) -> Vec<u8> {
+        skill_with(body, "")
+    }
+
+    /// Likewise, with more in its core module.
+    fn skill_with(body: &str, more: &str) -> Vec<u8> {
         let wat = format!(
             r#"(component
                 (core module $m
@@ -441,7 +446,8 @@ mod tests {
                         (i32.store (i32.const 0) (i32.const 16))
                         (i32.store (i32.const 4) (i32.const 11))
                         (i32.const 0))
-                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+                    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+                    {more})
                 (core instance $i (instantiate $m))
                 (func $run (param "input" string) (result string)
                     (canon lift (core func $i "run") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
@@ -472,6 +478,36 @@ mod tests {
         let fault = run("(loop (br 0)) (unreachable)", short()).await;
         assert_eq!(fault.kind, kind::LIMIT_EXCEEDED);
         assert!(fault.message.contains("`cpu`"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_start_ends() {
+        let host = host(short());
+        let bytes = skill_with("(unreachable)", "(func $spin (loop (br 0))) (start $spin)");
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &bytes).unwrap();
+        let fault = host.run(&plugin, json!({})).await.unwrap_err();
+        assert!(fault.message.contains("`cpu`"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn only_a_full_table_is_blamed_on_the_limit() {
+        let host = host(Limits::default());
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(unreachable)")).unwrap();
+        let full = ended(&wasmtime::Error::new(ResourceTableError::Full), &plugin, host.limits());
+        assert_eq!(full.kind, kind::LIMIT_EXCEEDED);
+        assert!(full.message.contains("`handles`"), "{full}");
+        let other = ended(&wasmtime::Error::msg("unknown handle index 7"), &plugin, host.limits());
+        assert_eq!(other.kind, kind::PLUGIN_TRAPPED);
+    }
+
+    #[tokio::test]
+    async fn the_earlier_deadline_counts() {
+        let host = host(Limits::default());
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(loop (br 0)) (unreachable)")).unwrap();
+        let end = Instant::now() + Duration::from_millis(50);
+        let fault = host.call_until(&plugin, json!({}), Some(end)).await.output.unwrap_err();
+        assert_eq!(fault.kind, kind::DEADLINE_EXCEEDED);
+        assert!(fault.message.contains("`deadline`"), "{fault}");
     }
 
     #[tokio::test]

@@ -94,3 +94,51 @@ impl OutputStream for Log {
         Ok(4_096)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::credentials::Credentials;
+    use crate::engine::Engine;
+    use crate::host::Host;
+    use crate::limits::Limits;
+    use crate::plugin::Plugin;
+    use crate::policy::Policy;
+
+    /// Traps unless its environment is empty.
+    const EMPTY: &str = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance $environment
+            (export "get-environment" (func (result (list (tuple string string)))))))
+        (core module $memory
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+        (core instance $memory (instantiate $memory))
+        (core func $get (canon lower (func $environment "get-environment")
+            (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+        (core module $m
+            (import "it" "memory" (memory 1))
+            (import "it" "get" (func $get (param i32)))
+            (data (i32.const 16) "{\"ok\":true}")
+            (func (export "run") (param i32 i32) (result i32)
+                (call $get (i32.const 0))
+                (if (i32.load (i32.const 4)) (then (unreachable)))
+                (i32.store (i32.const 0) (i32.const 16))
+                (i32.store (i32.const 4) (i32.const 11))
+                (i32.const 0)))
+        (core instance $i (instantiate $m (with "it" (instance
+            (export "memory" (memory $memory "memory")) (export "get" (func $get))))))
+        (func $run (param "input" string) (result string)
+            (canon lift (core func $i "run") (memory (core memory $memory "memory"))
+                (realloc (core func $memory "realloc"))))
+        (instance $skill (export "run" (func $run)))
+        (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#;
+
+    #[tokio::test]
+    async fn a_component_that_needs_wasi_finds_an_empty_environment() {
+        let limits = Limits::default();
+        let host = Host::new(Engine::new(&limits).unwrap(), Credentials::new(), Policy::default(), limits);
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &wat::parse_str(EMPTY).unwrap()).unwrap();
+        assert_eq!(host.run(&plugin, json!({})).await.unwrap(), json!({ "ok": true }));
+    }
+}
