@@ -291,7 +291,7 @@ mod tests {
         let mut second = snapshot(Vec::new());
         second.reading = reading(NOW + 5_000_000);
         second.taken_at = NOW + 5_000_000;
-        second.reading.stats_reset = Some(NOW);
+        second.reading.stats_reset = Some(NOW + 1_000_000);
         let report = analyse_snapshot(&second, &Options::default(), Some(&carry));
         assert_eq!(report.pool_stats.throughput.requests_per_second, None);
         assert!(report.notes.iter().any(|note| note.contains("were reset")), "{:?}", report.notes);

@@ -40,7 +40,10 @@ impl<'a> Window<'a> {
         if to.transactions.is_none() || from.transactions.is_none() {
             return Err("rates are not measurable: the database's counters could not be read".into());
         }
-        if from.stats_reset != to.stats_reset || from.transactions > to.transactions {
+        // Before PostgreSQL 15 a database has no entry, and no time of reset, until something happened
+        // in it: from nothing to something is no reset.
+        let reset = to.stats_reset > Some(from.at) && from.transactions != Some(0);
+        if reset || from.transactions > to.transactions {
             return Err("rates are not measurable: the server's statistics were reset in between".into());
         }
         let ms = elapsed_ms(from.at, to.at);

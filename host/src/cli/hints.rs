@@ -28,7 +28,7 @@ pub(crate) fn hint(of: &str) -> Option<&'static str> {
         kind::TOO_MANY_CONNECTIONS => {
             "connect as a superuser or, from PostgreSQL 16, as a member of pg_use_reserved_connections: slots are reserved for them"
         }
-        kind::INSUFFICIENT_PRIVILEGE => {
+        kind::INSUFFICIENT_PRIVILEGE | kind::INCOMPLETE_COVERAGE => {
             "an administrator can help: GRANT pg_monitor TO role (to see all), GRANT pg_signal_backend TO role (to end sessions)"
         }
         kind::QUERY_CANCELED | kind::CONNECTION_LOST => "run it again; if it stays so, the server's log says why",
