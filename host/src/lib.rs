@@ -10,6 +10,21 @@
 //! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a
 //! [`plugin::Plugin`] is a component that was checked against the worlds; [`host::Host::run`] makes
 //! one call. [`registry::Registry`] adds names, events, a deadline and retries.
+//!
+//! ```no_run
+//! use archon_pool::{components::World, credentials::Credentials, engine::Engine, host::Host};
+//! use archon_pool::{limits::Limits, plugin::Plugin, policy::Policy};
+//!
+//! # async fn example() -> Result<(), archon_pool::Fault> {
+//! let limits = Limits::default();
+//! let engine = Engine::new(&limits)?;
+//! let plugin = Plugin::built_in(&engine, World::Observer)?;
+//! let host = Host::new(engine, Credentials::new().environment(), Policy::default(), limits);
+//! let answer = host.run(&plugin, serde_json::json!({ "action": "full-analysis" })).await?;
+//! println!("{}", answer["data"]["recommendations"]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod components;
 pub mod credentials;

@@ -110,11 +110,18 @@ fn host(url: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod sink {
     use super::*;
 
+    /// A sink whose lines a test can read.
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -125,11 +132,17 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sink::Lines;
+    use super::*;
 
     fn written(log: impl FnOnce(&Log)) -> (String, Value) {
         let lines = Lines::default();
         log(&Log::new(lines.clone()));
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         let value = serde_json::from_str(&text).unwrap();
         (text, value)
     }
