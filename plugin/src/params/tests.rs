@@ -1,0 +1,76 @@
+use super::*;
+
+fn fault(text: &str) -> Fault {
+    let request = Request::from_json(text).and_then(|request| {
+        request.action.as_deref().map(Action::parse).transpose()?;
+        request.options.validate()
+    });
+    request.expect_err("the request must be refused")
+}
+
+#[test]
+fn an_empty_request_takes_every_default() {
+    let request = Request::from_json("{}").expect("valid");
+    assert_eq!(request.action, None);
+    assert_eq!(request.options.validate().expect("valid"), Options::default());
+}
+
+#[test]
+fn a_value_out_of_range_names_field_value_and_range() {
+    assert_eq!(
+        fault(r#"{"options":{"idleTimeoutMs":9999}}"#).message,
+        "options.idleTimeoutMs is 9999: it must be between 10000 and 315360000000"
+    );
+    assert_eq!(
+        fault(r#"{"options":{"maxKillPercentage":101}}"#).message,
+        "options.maxKillPercentage is 101: it must be between 0 and 100"
+    );
+    assert_eq!(
+        fault(r#"{"options":{"minSize":9,"maxSize":3}}"#).message,
+        "options.minSize is 9 and options.maxSize is 3: minSize must not be larger"
+    );
+}
+
+#[test]
+fn unknown_fields_and_wrong_types_name_their_path() {
+    assert!(fault(r#"{"options":{"idleTimeout":1}}"#).message.starts_with("options.idleTimeout: unknown field"));
+    assert!(fault(r#"{"verbose":true}"#).message.contains("unknown field `verbose`"));
+    assert!(fault(r#"{"options":{"minSize":"ten"}}"#).message.starts_with("options.minSize: invalid type"));
+    assert!(fault(r#"{"options":{"minSize":-1}}"#).message.starts_with("options.minSize: invalid value"));
+}
+
+#[test]
+fn an_unknown_action_lists_the_six() {
+    let message = fault(r#"{"action":"purge"}"#).message;
+    assert_eq!(
+        message,
+        "action 'purge' is unknown: use one of monitor, detect-leaks, health-check, auto-scale, kill-idle, full-analysis"
+    );
+}
+
+#[test]
+fn text_that_is_no_json_object_is_refused() {
+    assert_eq!(fault("{\"action\":").message, "the input is not JSON: line 1, column 10");
+    assert_eq!(fault("[]").message, "the input must be a JSON object");
+}
+
+#[test]
+fn a_secret_is_refused_without_being_echoed() {
+    for text in [
+        r#"{"supabaseKey":"hunter2"}"#,
+        r#"{"supabaseUrl":"postgres://app:hunter2@db/postgres"}"#,
+        r#"{"supabaseUrl":"postgres://db/postgres?password=hunter2"}"#,
+        r#"{"credential":"postgres://app:hunter2@db/postgres"}"#,
+    ] {
+        let fault = fault(text);
+        assert_eq!(fault.kind, kind::SECRET_IN_PARAMS);
+        assert!(!fault.message.contains("hunter2"));
+    }
+    assert!(!has_password("https://abcdefghijklmnopqrst.supabase.co"));
+    assert!(!has_password("postgres://app@db:5432/postgres"));
+}
+
+#[test]
+fn a_bad_network_is_refused() {
+    assert!(fault(r#"{"options":{"exclude":{"networks":["10.0.0.0/99"]}}}"#).message.contains("10.0.0.0/99"));
+}
