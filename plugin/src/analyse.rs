@@ -38,7 +38,8 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let throughput = throughput::throughput(snapshot, &window, memory.own_sessions(), &mut notes);
     let timing = throughput::timing(snapshot, &window, action, &mut notes);
     let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
-    let (scaling, moment) = scaling::decide(snapshot, options, &memory, &coverage, mean_concurrency);
+    let (scaling, moment) =
+        scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, mean_concurrency);
     let groups = Groups::of(snapshot, options, &memory);
     let judged = leaks::judge(snapshot, options, &memory, &groups);
     let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);

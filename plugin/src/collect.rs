@@ -20,8 +20,6 @@ const MOST_ROWS: u32 = 300_000;
 const PROBES: u32 = 3;
 /// How long one of them may take, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
-/// The first version with `pg_locks.waitstart`.
-const WAITSTART: u32 = 140_000;
 /// SQLSTATE of a column that an old version of an extension lacks.
 const UNDEFINED_COLUMN: &str = "42703";
 
@@ -59,7 +57,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
     answers.optional(catalogue::HELD_LOCKS, |rows| index.held_locks(rows))?;
     answers.optional(catalogue::WAITS, |rows| index.waits(rows))?;
     answers.optional(catalogue::TEMP_OBJECTS, |rows| index.temp_objects(rows))?;
-    if server.version_num < WAITSTART {
+    if !server.knows_wait_starts() {
         index.wait_since_the_statement_began();
     }
     let (mut reading, slow_statements) = read_counters(&mut answers, taken_at)?;

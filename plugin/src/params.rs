@@ -270,11 +270,6 @@ fn ranged_u32(field: &str, value: Option<u64>, default: u32, range: RangeInclusi
 }
 
 impl Filter {
-    /// Whether it names nothing at all.
-    pub fn is_empty(&self) -> bool {
-        self.roles.is_empty() && self.databases.is_empty() && self.applications.is_empty() && self.networks.is_empty()
-    }
-
     fn checked(self, field: &str) -> Result<Self, Fault> {
         for network in &self.networks {
             network.parse::<ipnet::IpNet>().map_err(|_| {

@@ -8,12 +8,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{self, number};
+use crate::activity::number;
 use crate::carry::Memory;
 use crate::clock::counted;
 use crate::params::Options;
 use crate::protected;
-use crate::report::{Coverage, Demand, Headroom, Scaling, rounded};
+use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
 
 /// Share of the pool that the highest demand may take.
@@ -80,6 +80,7 @@ pub fn decide(
     snapshot: &Snapshot,
     options: &Options,
     memory: &Memory,
+    capacity: &Capacity,
     coverage: &Coverage,
     mean_concurrency: Option<f64>,
 ) -> (Scaling, Option<Moment>) {
@@ -95,7 +96,7 @@ pub fn decide(
         peak: earlier.iter().copied().fold(moment.busy, f64::max),
         samples: number(earlier.len() + 1),
     };
-    let headroom = headroom(snapshot, load.size);
+    let headroom = headroom(snapshot, capacity, load.size);
     let (target_size, reason) = match &coverage.reason {
         None => step(&load, &demand, &headroom, options),
         Some(reason) => (load.size, format!("no decision without full coverage: {reason}")),
@@ -115,8 +116,7 @@ pub fn decide(
     (scaling, coverage.complete.then_some(moment))
 }
 
-fn headroom(snapshot: &Snapshot, size: u32) -> Headroom {
-    let capacity = activity::capacity(snapshot);
+fn headroom(snapshot: &Snapshot, capacity: &Capacity, size: u32) -> Headroom {
     let others = capacity.used.saturating_sub(size);
     let available = capacity.usable.saturating_sub(others);
     let limit = snapshot.server.database_limit.unwrap_or(u32::MAX);

@@ -235,6 +235,13 @@ pub struct Gap {
 /// The only backend type that is ever judged or signalled.
 pub const CLIENT_BACKEND: &str = "client backend";
 
+impl Server {
+    /// Whether `pg_locks` says since when a session waits (`waitstart`, PostgreSQL 14).
+    pub fn knows_wait_starts(&self) -> bool {
+        self.version_num >= 140_000
+    }
+}
+
 impl Backend {
     /// Whether this is a visible client session, ours excluded.
     pub fn is_client(&self) -> bool {

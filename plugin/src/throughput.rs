@@ -133,7 +133,7 @@ pub fn timing(
 
 fn longest_wait(snapshot: &Snapshot, notes: &mut Vec<String>) -> Option<f64> {
     let longest = snapshot.clients().filter_map(|backend| backend.lock_wait_ms(snapshot.taken_at)).max();
-    if longest > Some(0) && snapshot.server.version_num < 140_000 {
+    if longest > Some(0) && !snapshot.server.knows_wait_starts() {
         notes.push("waits are upper bounds before PostgreSQL 14: they count from the statement's start".into());
     }
     if longest.is_none() && snapshot.backends.iter().any(|backend| backend.hidden) {

@@ -1,10 +1,12 @@
 use super::*;
+use crate::activity;
 use crate::fixture::{idle, in_state, snapshot};
 use proptest::prelude::*;
 
 fn decide_for(backends: Vec<Backend>, options: &Options) -> Scaling {
     let snapshot = snapshot(backends);
-    decide(&snapshot, options, &Memory::default(), &activity::coverage(&snapshot), None).0
+    let (capacity, coverage) = (activity::capacity(&snapshot), activity::coverage(&snapshot));
+    decide(&snapshot, options, &Memory::default(), &capacity, &coverage, None).0
 }
 
 fn mixed(active: i32, idle_sessions: i32, stale: i32) -> Vec<Backend> {
