@@ -137,7 +137,7 @@ pub(crate) struct Author {
 
 impl From<&Plugin> for Author {
     fn from(plugin: &Plugin) -> Self {
-        Self { plugin: Some(plugin.name().to_owned()), digest: Some(plugin.digest().to_owned()) }
+        Self { plugin: Some(plugin.name().to_owned()), digest: Some(plugin.digest().to_string()) }
     }
 }
 

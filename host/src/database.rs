@@ -72,9 +72,11 @@ impl database::HostSession for State {
         if wanted > limit {
             return Ok(Err(Fault::from(Reached::Statements { wanted, limit }).into()));
         }
-        if let Some(index) = batch.iter().position(|statement| !self.policy.sql.allows(&statement.sql)) {
-            let message = format!("statement {index} is not in the catalogue: the policy's `sql` allows no other");
-            return Ok(Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, message).into()));
+        for (index, statement) in batch.iter().enumerate() {
+            if let Err(why) = self.policy.sql.check(&statement.sql) {
+                let message = format!("statement {index} is not sent: {why}");
+                return Ok(Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, message).into()));
+            }
         }
         let session = self.table.get(&session)?;
         let answers = session.query(&batch).await;

@@ -238,7 +238,7 @@ impl Host {
             State::new(&self.limits, &self.policy, plugin.into(), call.intent, call.lent, presence, call.signalled);
         let mut store = self.store(plugin, state);
         let span =
-            tracing::info_span!("call", plugin = plugin.name(), digest = plugin.digest(), function = call.function);
+            tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function = call.function);
         let calling = enter(plugin, &mut store, call.interface, call.function, arguments).instrument(span);
         let now = Instant::now();
         let last = now + self.limits.deadline;

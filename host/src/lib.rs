@@ -28,6 +28,7 @@
 
 pub mod components;
 pub mod credentials;
+pub mod digest;
 pub mod engine;
 pub mod events;
 pub mod host;

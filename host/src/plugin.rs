@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::Path;
 
 use archon_pool_plugin::fault::{Fault, kind};
-use sha2::{Digest, Sha256};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::components::{World, embedded};
+use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::limits::Reached;
 use crate::state::State;
@@ -32,7 +32,7 @@ pub struct Plugin {
     engine: Engine,
     name: String,
     world: World,
-    digest: String,
+    digest: Digest,
 }
 
 impl fmt::Debug for Plugin {
@@ -92,7 +92,7 @@ impl Plugin {
             let message = format!("{name} does not fit the world {world}: {error:#}");
             Fault::new(kind::WORLD_MISMATCH, message)
         })?;
-        let digest = hex(&Sha256::digest(bytes));
+        let digest = Digest::of(bytes);
         Ok(Self { pre, exports, engine: engine.clone(), name: name.to_owned(), world, digest })
     }
 
@@ -101,9 +101,9 @@ impl Plugin {
         self.world
     }
 
-    /// The SHA-256 of the component's bytes, in hexadecimal.
-    pub fn digest(&self) -> &str {
-        &self.digest
+    /// The SHA-256 of the component's bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// What stands for the component in messages.
@@ -178,10 +178,6 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         }
     };
     Ok(imports.iter().filter_map(needs).max().unwrap_or(least).max(least))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -270,7 +266,7 @@ mod tests {
         for world in World::ALL {
             let plugin = Plugin::built_in(&engine, world).unwrap();
             assert_eq!(plugin.world(), world);
-            assert_eq!(plugin.digest().len(), 64);
+            assert_eq!(plugin.digest(), Digest::of(embedded(world)));
         }
     }
 }

@@ -1,23 +1,43 @@
 //! What an operator allows, whatever a component claims.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use archon_pool_plugin::{catalogue, protected};
 
+use crate::digest::Digest;
+
 /// Which statements a component may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// A function such as `pg_terminate_backend` is allowed in a read-only transaction, so only this keeps a
+/// component from ending sessions behind the host's back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sql {
-    /// The contract's catalogue, letter by letter. A function such as `pg_terminate_backend` is allowed
-    /// in a read-only transaction, so only this keeps a component from ending sessions behind the
-    /// host's back.
+    /// The contract's catalogue, letter by letter.
     #[default]
     Catalogue,
+    /// The texts whose SHA-256 an operator approved, whatever they are.
+    Pinned(Arc<BTreeSet<Digest>>),
     /// Any statement: for a component that is trusted with all that its credential's role may do.
     Any,
 }
 
 impl Sql {
-    /// Whether a component may send this text.
-    pub(crate) fn allows(self, sql: &str) -> bool {
-        self == Self::Any || catalogue::ALL.iter().any(|entry| entry.sql == sql)
+    /// Whether a component may send this text; if not, why.
+    pub(crate) fn check(&self, sql: &str) -> Result<(), String> {
+        let allowed = match self {
+            Self::Catalogue => catalogue::ALL.iter().any(|entry| entry.sql == sql),
+            Self::Pinned(digests) => digests.contains(&Digest::of(sql.as_bytes())),
+            Self::Any => true,
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(match self {
+            Self::Pinned(_) => "its text is not approved: the policy pins statements by SHA-256",
+            _ => "it is not in the catalogue: the policy's `sql` allows no other",
+        }
+        .to_owned())
     }
 }
 
@@ -94,9 +114,17 @@ mod tests {
     #[test]
     fn only_the_catalogue_is_sent_unless_anything_may_be() {
         let kill = "SELECT pg_catalog.pg_terminate_backend(7)";
-        assert!(!Sql::default().allows(kill) && Sql::Any.allows(kill));
-        assert!(catalogue::ALL.iter().all(|entry| Sql::default().allows(entry.sql)));
-        assert!(!Sql::default().allows(&format!("{};{kill}", catalogue::CLOCK.sql)));
+        assert!(Sql::default().check(kill).is_err() && Sql::Any.check(kill).is_ok());
+        assert!(catalogue::ALL.iter().all(|entry| Sql::default().check(entry.sql).is_ok()));
+        assert!(Sql::default().check(&format!("{};{kill}", catalogue::CLOCK.sql)).is_err());
+    }
+
+    #[test]
+    fn a_pinned_text_is_pinned_to_the_letter() {
+        let pinned = Sql::Pinned(Arc::new([Digest::of(b"SELECT 1")].into()));
+        assert!(pinned.check("SELECT 1").is_ok());
+        assert!(pinned.check("SELECT 1 ").unwrap_err().contains("SHA-256"));
+        assert!(pinned.check(catalogue::CLOCK.sql).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use archon_pool::Fault;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
+use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::events::Events;
 use archon_pool::host::Host;
@@ -86,7 +87,7 @@ impl Link {
     }
 
     /// Which bytes the component is.
-    pub(crate) fn digest(&self) -> &str {
+    pub(crate) fn digest(&self) -> Digest {
         self.plugin.digest()
     }
 }
