@@ -114,6 +114,10 @@ impl backends::Host for State {
         if wanted > limit {
             return Ok(Err(Fault::from(Reached::Orders { wanted, limit }).into()));
         }
+        let given = orders.iter().map(|order| order.state.len() + order.reason.len()).sum();
+        if let Err(reached) = self.allowance.request(given) {
+            return Ok(Err(Fault::from(reached).into()));
+        }
         let session = self.table.get(&on)?;
         if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
             // Never a silent dry run: the component would report as done what was not.

@@ -6,7 +6,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
-use crate::bindings::database::{ProbeTiming, RowSet, Statement};
+use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
 use crate::credentials::Credential;
 use crate::error;
@@ -72,6 +72,9 @@ impl database::HostSession for State {
         if wanted > limit {
             return Ok(Err(Fault::from(Reached::Statements { wanted, limit }).into()));
         }
+        if let Err(reached) = self.allowance.request(given(&batch)).and_then(|()| self.allowance.check()) {
+            return Ok(Err(Fault::from(reached).into()));
+        }
         for (index, statement) in batch.iter().enumerate() {
             if let Err(why) = self.policy.sql.check(&statement.sql) {
                 let message = format!("statement {index} is not sent: {why}");
@@ -79,7 +82,7 @@ impl database::HostSession for State {
             }
         }
         let session = self.table.get(&session)?;
-        let answers = session.query(&batch).await;
+        let answers = session.query(&batch, &self.allowance).await;
         Ok(answers
             .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
             .map_err(Into::into))
@@ -110,6 +113,16 @@ impl database::Host for State {
     }
 }
 
+/// How many bytes of text and parameters the component gives.
+fn given(batch: &[Statement]) -> usize {
+    let weight = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => size_of::<Value>(),
+    };
+    batch.iter().map(|statement| statement.sql.len() + statement.params.iter().map(weight).sum::<usize>()).sum()
+}
+
 async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: Duration) -> Result<ProbeTiming, Fault> {
     let probing = async {
         let started = Instant::now();
@@ -131,14 +144,23 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::lanes::{GuestTime, Lanes};
     use crate::policy::{Policy, Sql};
-    use crate::state::Intent;
+    use crate::state::{Caller, Intent};
 
     fn state(sql: Sql) -> State {
         let policy = Policy { sql, ..Policy::default() };
-        let intent = Intent { refusal: None, max_kill_percentage: 100 };
-        let (presence, _) = tokio::sync::mpsc::channel(1);
-        State::new(&Limits::default(), &policy, Default::default(), intent, None, presence, Default::default())
+        let caller = Caller {
+            author: Default::default(),
+            intent: Intent { refusal: None, max_kill_percentage: 100 },
+            lent: None,
+            presence: tokio::sync::mpsc::channel(1).0,
+            signalled: Default::default(),
+            time: Arc::new(GuestTime::new(Lanes::new())),
+        };
+        State::new(&Limits::default(), &policy, caller)
     }
 
     #[tokio::test]

@@ -39,11 +39,14 @@ pub mod policy;
 pub mod registry;
 pub mod target;
 
+mod allowance;
 mod backends;
 mod bindings;
+pub mod compiler;
 mod database;
 mod error;
 mod json_values;
+mod lanes;
 mod pooler;
 mod scaling;
 mod session;

@@ -44,7 +44,12 @@ impl fmt::Debug for Plugin {
 impl Plugin {
     /// The built-in component of a world.
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
-        Self::from_bytes(engine, world.file_name(), embedded(world))
+        let (name, bytes) = (world.file_name(), embedded(world));
+        check_size(engine, bytes.len() as u64)?;
+        // Ours need no watching.
+        let component = Component::from_binary(engine.wasmtime(), bytes)
+            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        Self::link(engine, name, bytes, &component, world)
     }
 
     /// Reads a component from a file.
@@ -77,8 +82,11 @@ impl Plugin {
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
         }
-        let component = Component::from_binary(engine.wasmtime(), bytes)
-            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
+        Self::link(engine, name, bytes, &component, most)
+    }
+
+    fn link(engine: &Engine, name: &str, bytes: &[u8], component: &Component, most: World) -> Result<Self, Fault> {
         let shape = component.component_type();
         let interfaces = |item: &ComponentItem| matches!(item, ComponentItem::ComponentInstance(_));
         let imports: BTreeSet<String> = shape.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
@@ -88,7 +96,7 @@ impl Plugin {
             .map(|(name, _)| name.to_owned())
             .collect();
         let world = world(name, &imports, &exports, most)?;
-        let pre = engine.linker(world).instantiate_pre(&component).map_err(|error| {
+        let pre = engine.linker(world).instantiate_pre(component).map_err(|error| {
             let message = format!("{name} does not fit the world {world}: {error:#}");
             Fault::new(kind::WORLD_MISMATCH, message)
         })?;
@@ -130,7 +138,7 @@ fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
     if size > limit { Err(Reached::ComponentBytes { size, limit }.into()) } else { Ok(()) }
 }
 
-fn not_a_component(name: &str, why: &str) -> Fault {
+pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
     Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
 }
 

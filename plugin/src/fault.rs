@@ -51,6 +51,19 @@ pub mod kind {
     /// The call's deadline passed.
     pub const DEADLINE_EXCEEDED: &str = "deadline-exceeded";
 
+    /// More calls than the host makes at the same time, or will keep waiting.
+    pub const OVERLOADED: &str = "overloaded";
+    /// A tenant has used up what it may use in a minute or an hour; the message names the setting.
+    pub const QUOTA_EXCEEDED: &str = "quota-exceeded";
+    /// A component, or what it asks for, is not what the operator approved.
+    pub const NOT_APPROVED: &str = "not-approved";
+    /// Signatures are asked for and the component has none.
+    pub const UNSIGNED: &str = "unsigned";
+    /// A signature does not fit the component, its policy, or any trusted key.
+    pub const SIGNATURE_INVALID: &str = "signature-invalid";
+    /// The audit log could not be written to, and nothing is done that is not on record.
+    pub const AUDIT_FAILED: &str = "audit-failed";
+
     /// All of them, for `describe`.
     pub const ALL: &[&str] = &[
         INVALID_PARAMS,
@@ -75,6 +88,12 @@ pub mod kind {
         PLUGIN_TRAPPED,
         LIMIT_EXCEEDED,
         DEADLINE_EXCEEDED,
+        OVERLOADED,
+        QUOTA_EXCEEDED,
+        NOT_APPROVED,
+        UNSIGNED,
+        SIGNATURE_INVALID,
+        AUDIT_FAILED,
     ];
 }
 

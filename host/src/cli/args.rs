@@ -67,6 +67,9 @@ pub(crate) enum Command {
     Describe(Describing),
     /// Write the three built-in components to a directory
     Components(Writing),
+    /// Compile a component from stdin into the cache: what this program starts to have it done apart
+    #[command(hide = true)]
+    Compile(Compiling),
 }
 
 /// Flags that every command understands, before or after its name.
@@ -200,6 +203,14 @@ pub(crate) struct Writing {
     /// Where to write them; created when it does not exist
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Group)]
+pub(crate) struct Compiling {
+    /// Processor time that it may take
+    #[arg(value_name = "SECONDS")]
+    pub(crate) seconds: u64,
 }
 
 /// What is remembered from one run to the next.

@@ -40,7 +40,12 @@ impl Link {
     /// the host refuses to end or resize anything, whatever the component asks for.
     pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
         let limits = Limits::default();
-        let engine = Engine::new(&limits)?;
+        let mut engine = Engine::builder(&limits);
+        // Somebody else's component is compiled apart, where it can be ended.
+        if let Ok(program) = env::current_exe() {
+            engine = engine.compile_with(program);
+        }
+        let engine = engine.build()?;
         let plugin = Arc::new(match (component, global.plugin.as_deref()) {
             // In the place of a built-in one, and with no more power than that has.
             (Component::BuiltIn(world), Some(path)) => Plugin::from_file_within(&engine, path, world)?,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use archon_pool::Fault;
+use archon_pool::compiler::compile_into_cache;
 use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_plugin::params::Action;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
         Command::Components(flags) => write_components(&flags.directory, terminal),
+        Command::Compile(flags) => compile(flags.seconds, terminal),
     }
 }
 
@@ -140,6 +142,14 @@ fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, T
         terminal.data(&path.display().to_string())?;
     }
     Ok(Exit::Healthy)
+}
+
+fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    match compile_into_cache(seconds) {
+        Ok(()) => Ok(Exit::Healthy),
+        // On stdout, where the program that started this one reads it.
+        Err(fault) => terminal.data(&fault.message).map(|()| Exit::Failed).map_err(Trouble::from),
+    }
 }
 
 /// A sign of life, unless acts are put on record where it would be drawn.
