@@ -90,21 +90,28 @@ impl Host {
 
     /// Like [`Host::call`], with an end that comes before the limit's.
     pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Instant>) -> Answer {
-        self.metered(plugin, input, end).await.0
+        self.call_on(self.clock(), plugin, input, end).await
     }
 
-    /// Like [`Host::call`], and says how long the component has computed.
-    pub(crate) async fn metered(&self, plugin: &Plugin, input: Value, end: Option<Instant>) -> (Answer, Duration) {
-        let (signalled, time) = (Arc::new(AtomicBool::new(false)), self.clock());
-        let output = async {
+    /// Like [`Host::call_until`], on a clock that the caller can read.
+    pub(crate) async fn call_on(
+        &self,
+        time: Arc<GuestTime>,
+        plugin: &Plugin,
+        input: Value,
+        end: Option<Instant>,
+    ) -> Answer {
+        let signalled = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&signalled);
+        let calling = async {
             let Request { input, lent, intent } = self.request(input)?;
-            let (signalled, time) = (Arc::clone(&signalled), Arc::clone(&time));
-            let call = Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled, end, time };
+            let call =
+                Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled: noted, end, time };
             let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
             document(plugin, "run", &output)
         };
-        let output = output.await;
-        (Answer { output, signalled: signalled.load(Ordering::SeqCst) }, time.spent())
+        let output = calling.await;
+        Answer { output, signalled: signalled.load(Ordering::SeqCst) }
     }
 
     /// What the component says about itself.
@@ -235,7 +242,8 @@ impl Host {
         Call { interface, function, lent: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
     }
 
-    fn clock(&self) -> Arc<GuestTime> {
+    /// A clock for one call.
+    pub(crate) fn clock(&self) -> Arc<GuestTime> {
         Arc::new(GuestTime::new(self.engine.lanes().clone()))
     }
 

@@ -38,7 +38,9 @@ pub mod plugin;
 pub mod policy;
 pub mod registry;
 pub mod target;
+pub mod tenants;
 
+mod admission;
 mod allowance;
 mod backends;
 mod bindings;
@@ -48,6 +50,7 @@ mod error;
 mod json_values;
 mod lanes;
 mod pooler;
+mod quotas;
 mod scaling;
 mod session;
 mod state;
