@@ -260,6 +260,7 @@ impl Host {
         let last = now + self.limits.deadline;
         let end = end.map_or(last, |end| end.min(last));
         let called = tokio::time::timeout_at(end, calling).await;
+        store.data().time.pause();
         // Everything that the call opened goes with its store.
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::ResourceLimiter;
 
+mod setting;
+
 /// What one call may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Wall-clock time of the whole call, waiting for the server included.
     pub deadline: Duration,
-    /// Time that the component itself may compute; waiting for the host does not count, except in WASI:
-    /// what a component sleeps there (`poll`) is counted as computed.
+    /// Processor time that the component itself may use. What it waits does not count.
     pub cpu: Duration,
     /// WebAssembly instructions that the component may execute, about: the same on every machine, where
     /// `cpu` depends on how busy it is.

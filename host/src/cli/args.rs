@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archon_pool::limits::Limits;
 use archon_pool_plugin::params::Action;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
@@ -97,6 +98,11 @@ pub(crate) struct Global {
     /// Use this component instead of the built-in one
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
     pub(crate) plugin: Option<PathBuf>,
+
+    /// Set a limit of the call by the name that messages give it, such as cpu=5s, memory=64MiB or rows=1000;
+    /// repeatable
+    #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = limit, help_heading = "Safety")]
+    pub(crate) limits: Vec<(String, String)>,
 
     /// Print the whole answer as JSON: on one line, unless stdout is a terminal
     #[arg(long, global = true, help_heading = "Output")]
@@ -245,6 +251,13 @@ pub(crate) enum Color {
 
 fn secret(text: &str) -> Result<SecretString, &'static str> {
     if text.trim().is_empty() { Err("the URL is empty") } else { Ok(text.into()) }
+}
+
+fn limit(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is wanted")?;
+    // Refused here, where the flag is named.
+    Limits::default().set(name, value).map_err(|fault| fault.message)?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

@@ -38,6 +38,14 @@ pub(crate) fn hint(of: &str) -> Option<&'static str> {
         kind::WORLD_MISMATCH => {
             "the component must be built for archon:connection-pool@1.0.0: analyser, observer or manager"
         }
+        kind::LIMIT_EXCEEDED => "raise it with --limit NAME=VALUE, if the component is worth it",
+        kind::NOT_APPROVED => {
+            "`archon-pool describe PLUGIN` shows what it asks for, `archon-pool approve PLUGIN` allows it"
+        }
+        kind::UNSIGNED | kind::SIGNATURE_INVALID => {
+            "`archon-pool sign PLUGIN --key KEY.pem` signs it; --trust names the public keys that count"
+        }
+        kind::AUDIT_FAILED => "make room, or name another file with --audit: nothing is ended that is not on record",
         kind::DEADLINE_EXCEEDED => "run it again; if it stays so, check how long the server takes to answer",
         _ => return None,
     })

@@ -39,7 +39,10 @@ impl Link {
     /// Compiles the component and lends it what the command line grants. Without the policy's `apply`
     /// the host refuses to end or resize anything, whatever the component asks for.
     pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
-        let limits = Limits::default();
+        let mut limits = Limits::default();
+        for (name, value) in &global.limits {
+            limits.set(name, value)?;
+        }
         let mut engine = Engine::builder(&limits);
         // Somebody else's component is compiled apart, where it can be ended.
         if let Ok(program) = env::current_exe() {
