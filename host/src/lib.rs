@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+pub mod approval;
 pub mod components;
 pub mod credentials;
 pub mod digest;
@@ -43,12 +44,14 @@ mod backends;
 mod bindings;
 mod database;
 mod error;
+mod guarded_file;
 mod json_values;
 mod pooler;
 mod scaling;
 mod session;
 mod state;
 mod tls;
+mod toml_text;
 mod values;
 mod wasi;
 
