@@ -38,6 +38,7 @@ pub mod log;
 pub mod plugin;
 pub mod policy;
 pub mod registry;
+pub mod signature;
 pub mod target;
 
 mod backends;
