@@ -38,8 +38,10 @@ pub mod log;
 pub mod plugin;
 pub mod policy;
 pub mod registry;
+pub mod shelf;
 pub mod signature;
 pub mod target;
+pub mod vetted;
 
 mod backends;
 mod bindings;
