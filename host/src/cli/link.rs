@@ -41,12 +41,21 @@ impl Link {
     pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
         let limits = Limits::default();
         let engine = Engine::new(&limits)?;
-        let plugin = Arc::new(match (component, global.plugin.as_deref()) {
+        let vetting = &global.vetting;
+        let vetted = match (component, global.plugin.as_deref()) {
             // In the place of a built-in one, and with no more power than that has.
-            (Component::BuiltIn(world), Some(path)) => Plugin::from_file_within(&engine, path, world)?,
-            (Component::BuiltIn(world), None) => Plugin::built_in(&engine, world)?,
-            (Component::File(path), _) => Plugin::from_file(&engine, path)?,
-        });
+            (Component::BuiltIn(world), Some(path)) => vetting.load(&engine, path, world)?,
+            (Component::BuiltIn(world), None) => vetting.built_in(&engine, world)?,
+            (Component::File(path), _) => vetting.load(&engine, path, World::Manager)?,
+        };
+        let policy = match vetted.approval() {
+            Some(approval) => {
+                approval.admits(&policy)?;
+                approval.policy(&policy)
+            }
+            None => policy,
+        };
+        let plugin = Arc::clone(vetted.plugin());
         // An act is always on record, whether a log was asked for or not.
         let acts = policy.apply;
         let host = Host::new(engine, credentials(global), policy, limits);
