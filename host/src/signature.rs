@@ -358,7 +358,7 @@ mod tests {
         for text in ["hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", "\u{ff}"] {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-            for fault in [SecretKey::load(&path).unwrap_err(), Trust::load(&[path.clone()]).unwrap_err()] {
+            for fault in [SecretKey::load(&path).unwrap_err(), Trust::load(std::slice::from_ref(&path)).unwrap_err()] {
                 assert!(fault.kind == kind::KEY_INVALID && !fault.message.contains("hunter2"), "{fault}");
             }
         }

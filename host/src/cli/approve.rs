@@ -39,6 +39,11 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
     let written = proposal.write(flags.replace)?;
     let done = if written { "written; --policy runs the component under it" } else { "it says so already" };
     terminal.remark(&format!("{shown}: {done}"));
+    if written && files.signature.exists() {
+        let signature = files.signature.display();
+        terminal
+            .remark(&format!("{signature} was made for what stood there before: `archon-pool sign` makes a new one"));
+    }
     Ok(Exit::Healthy)
 }
 

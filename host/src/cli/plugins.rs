@@ -5,7 +5,7 @@ use std::path::Path;
 use archon_pool::Fault;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
-use archon_pool::shelf::{Entry, Name, Shelf};
+use archon_pool::shelf::{Entry, Name, Shelf, SignatureState};
 use archon_pool::vetted::Files;
 use serde_json::{Value, json};
 
@@ -58,9 +58,19 @@ fn as_json(entry: &Entry) -> Value {
         "bytes": entry.bytes,
         "sha256": entry.sha256.map(|digest| digest.to_string()),
         "policy": entry.policy.to_string(),
-        "signature": entry.signature.to_string(),
+        "signature": signature(entry.signature),
         "trouble": entry.trouble,
     })
+}
+
+/// None, or whether it holds and whose it is.
+fn signature(state: SignatureState) -> Value {
+    match state {
+        SignatureState::No => Value::Null,
+        SignatureState::By(key) => json!({ "state": "trusted", "key": key.to_string() }),
+        SignatureState::Unchecked(key) => json!({ "state": "not checked", "key": key.to_string() }),
+        SignatureState::Invalid => json!({ "state": "not valid", "key": null }),
+    }
 }
 
 fn add(global: &Global, folder: &Path, flags: &Adding, terminal: &mut Terminal) -> Result<Exit, Trouble> {

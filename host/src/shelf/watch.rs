@@ -28,6 +28,7 @@ impl Shelf {
     /// Keeps the shelf current from now on, on a thread of its own: a new version is compiled there, never
     /// where calls are served.
     ///
+    /// It is this folder that is watched, not its name: one that is removed and made again is not noticed.
     /// Fails when the system cannot watch the folder.
     pub fn watch(&self) -> Result<Watch, Fault> {
         let folder = self.inner.folder.clone();

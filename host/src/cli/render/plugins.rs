@@ -1,11 +1,11 @@
 //! Policy files and the plugin folder for readers.
 
-use archon_pool::approval::Proposal;
+use archon_pool::approval::{Change, Proposal};
 use archon_pool::shelf::Entry;
 
 use super::super::approve;
 use super::super::clean;
-use super::page::{BAD, DIM, DOUBTFUL, INDENT, Page};
+use super::page::{BAD, DOUBTFUL, INDENT, Page, TITLE};
 use super::table::{Table, number, text, word};
 
 /// Digits of a digest that tell components apart at a glance; `--json` has all of them.
@@ -33,12 +33,9 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
     let mut any = false;
     for (statement, sql, change) in proposal.statements() {
         any = true;
-        page.item(
-            INDENT,
-            approve::name(change),
-            DOUBTFUL,
-            &format!("{}: {}", statement.id, clean::line(&statement.purpose)),
-        );
+        let style = if change == Change::Same { TITLE } else { DOUBTFUL };
+        let purpose = format!("({}) {}", approve::name(change), clean::line(&statement.purpose));
+        page.item(INDENT, &statement.id, style, &purpose);
         page.verbatim(2 * INDENT, &format!("sha256 {}", statement.sha256));
         if show {
             page.verbatim(2 * INDENT, &clean::lines(sql));
@@ -47,7 +44,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
     }
     for gone in proposal.gone() {
         any = true;
-        page.item(INDENT, "gone", DIM, &clean::line(&gone.id));
+        page.item(INDENT, &clean::line(&gone.id), DOUBTFUL, "(gone)");
     }
     if !any {
         page.paragraph("none: it may send no SQL");
