@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use wasmtime::component::{ResourceTableError, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
 
+use crate::approval::Approval;
 use crate::backends::{Author, Delivery, Ledger};
 use crate::bindings::backends;
 use crate::credentials::{Credentials, Lent};
@@ -62,6 +63,13 @@ impl Host {
     /// A host for components of this engine.
     pub fn new(engine: Engine, credentials: Credentials, policy: Policy, limits: Limits) -> Self {
         Self { engine, credentials: Arc::new(credentials), policy, limits }
+    }
+
+    /// This host for a component of which no more was approved than this; for one without a policy file,
+    /// just this host.
+    pub fn under(&self, approval: Option<&Approval>) -> Self {
+        let policy = approval.map_or_else(|| self.policy.clone(), |approval| approval.policy(&self.policy));
+        Self { policy, ..self.clone() }
     }
 
     /// The engine that this host's components are loaded with.

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+pub mod approval;
 pub mod components;
 pub mod credentials;
 pub mod digest;
@@ -37,8 +38,11 @@ pub mod log;
 pub mod plugin;
 pub mod policy;
 pub mod registry;
+pub mod shelf;
+pub mod signature;
 pub mod target;
 pub mod tenants;
+pub mod vetted;
 
 mod admission;
 mod allowance;
@@ -47,6 +51,7 @@ mod bindings;
 pub mod compiler;
 mod database;
 mod error;
+mod guarded_file;
 mod json_values;
 mod lanes;
 mod pooler;
@@ -55,6 +60,7 @@ mod scaling;
 mod session;
 mod state;
 mod tls;
+mod toml_text;
 mod values;
 mod wasi;
 

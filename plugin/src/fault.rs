@@ -44,6 +44,18 @@ pub mod kind {
     pub const NOT_A_COMPONENT: &str = "not-a-component";
     /// A component speaks other interfaces than this host offers.
     pub const WORLD_MISMATCH: &str = "world-mismatch";
+    /// No component under that name.
+    pub const PLUGIN_NOT_FOUND: &str = "plugin-not-found";
+    /// A policy file is not valid, or others may have written it.
+    pub const POLICY_INVALID: &str = "policy-invalid";
+    /// A component, or what it is asked to do, is more than its policy file approves.
+    pub const NOT_APPROVED: &str = "not-approved";
+    /// A component has no signature, and the operator asks for one.
+    pub const UNSIGNED: &str = "unsigned";
+    /// A signature is by no trusted key, or of another component or policy.
+    pub const SIGNATURE_INVALID: &str = "signature-invalid";
+    /// A key to sign with, or to trust, cannot be used.
+    pub const KEY_INVALID: &str = "key-invalid";
     /// The component trapped.
     pub const PLUGIN_TRAPPED: &str = "plugin-trapped";
     /// A limit of the host was reached; the message names the setting.
@@ -55,12 +67,6 @@ pub mod kind {
     pub const OVERLOADED: &str = "overloaded";
     /// A tenant has used up what it may use in a minute or an hour; the message names the setting.
     pub const QUOTA_EXCEEDED: &str = "quota-exceeded";
-    /// A component, or what it asks for, is not what the operator approved.
-    pub const NOT_APPROVED: &str = "not-approved";
-    /// Signatures are asked for and the component has none.
-    pub const UNSIGNED: &str = "unsigned";
-    /// A signature does not fit the component, its policy, or any trusted key.
-    pub const SIGNATURE_INVALID: &str = "signature-invalid";
     /// The audit log could not be written to, and nothing is done that is not on record.
     pub const AUDIT_FAILED: &str = "audit-failed";
 
@@ -85,14 +91,17 @@ pub mod kind {
         NO_POOLER,
         NOT_A_COMPONENT,
         WORLD_MISMATCH,
+        PLUGIN_NOT_FOUND,
+        POLICY_INVALID,
+        NOT_APPROVED,
+        UNSIGNED,
+        SIGNATURE_INVALID,
+        KEY_INVALID,
         PLUGIN_TRAPPED,
         LIMIT_EXCEEDED,
         DEADLINE_EXCEEDED,
         OVERLOADED,
         QUOTA_EXCEEDED,
-        NOT_APPROVED,
-        UNSIGNED,
-        SIGNATURE_INVALID,
         AUDIT_FAILED,
     ];
 }

@@ -39,13 +39,18 @@ pub(crate) fn hint(of: &str) -> Option<&'static str> {
             "the component must be built for archon:connection-pool@1.0.0: analyser, observer or manager"
         }
         kind::LIMIT_EXCEEDED => "raise it with --limit NAME=VALUE, if the component is worth it",
+        kind::AUDIT_FAILED => "make room, or name another file with --audit: nothing is ended that is not on record",
+        kind::PLUGIN_NOT_FOUND => "`archon-pool plugins list` shows what is there; a path needs a slash: ./PLUGIN.wasm",
+        kind::POLICY_INVALID => "`archon-pool approve PLUGIN` writes a policy file that works",
         kind::NOT_APPROVED => {
-            "`archon-pool describe PLUGIN` shows what it asks for, `archon-pool approve PLUGIN` allows it"
+            "`archon-pool approve PLUGIN` shows what has changed; what may be changed on a server stands under [signals]"
         }
         kind::UNSIGNED | kind::SIGNATURE_INVALID => {
-            "`archon-pool sign PLUGIN --key KEY.pem` signs it; --trust names the public keys that count"
+            "`archon-pool sign PLUGIN --policy FILE --key KEY.pem` signs a component together with its policy file"
         }
-        kind::AUDIT_FAILED => "make room, or name another file with --audit: nothing is ended that is not on record",
+        kind::KEY_INVALID => {
+            "openssl genpkey -algorithm ed25519 -out KEY.pem, and for --trust: openssl pkey -in KEY.pem -pubout"
+        }
         kind::DEADLINE_EXCEEDED => "run it again; if it stays so, check how long the server takes to answer",
         _ => return None,
     })

@@ -10,14 +10,17 @@ use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
+use super::approve;
 use super::args::{Acting, Args, Collecting, Command, Global, Memory, Reading, Running};
 use super::carry::Carry;
 use super::exit::Exit;
 use super::link::{Component, Link};
 use super::options::OptionFlags;
 use super::params;
+use super::plugins;
 use super::progress::Progress;
 use super::render;
+use super::sign;
 use super::terminal::Terminal;
 use super::trouble::Trouble;
 use super::watch;
@@ -38,6 +41,9 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
         Command::Components(flags) => write_components(&flags.directory, terminal),
         Command::Compile(flags) => compile(flags.seconds, terminal),
+        Command::Approve(flags) => approve::approve(global, flags, terminal).await,
+        Command::Sign(flags) => sign::sign(global, flags, terminal),
+        Command::Plugins(what) => plugins::plugins(global, what, terminal),
     }
 }
 
