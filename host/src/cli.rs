@@ -5,6 +5,8 @@
 
 mod answer;
 mod args;
+mod ask;
+mod audit;
 mod carry;
 mod clean;
 mod exit;

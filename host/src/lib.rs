@@ -26,7 +26,9 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod components;
+pub mod consent;
 pub mod credentials;
 pub mod digest;
 pub mod engine;
@@ -43,6 +45,7 @@ mod backends;
 mod bindings;
 mod database;
 mod error;
+mod hourly;
 mod json_values;
 mod pooler;
 mod scaling;

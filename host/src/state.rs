@@ -7,7 +7,8 @@ use archon_pool_plugin::fault::Fault;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
-use crate::backends::{Author, Ledger};
+use crate::audit::Author;
+use crate::backends::{Ledger, Restraint};
 use crate::credentials::Lent;
 use crate::limits::{GuestTime, Limits, Memory, Reached, Stopped};
 use crate::policy::Policy;
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
     pub(crate) author: Author,
+    pub(crate) restraint: Restraint,
     pub(crate) intent: Intent,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
@@ -63,6 +65,7 @@ impl State {
             limits: limits.clone(),
             policy: policy.clone(),
             author,
+            restraint: Restraint::default(),
             intent,
             lent,
             presence,

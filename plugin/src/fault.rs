@@ -50,6 +50,8 @@ pub mod kind {
     pub const LIMIT_EXCEEDED: &str = "limit-exceeded";
     /// The call's deadline passed.
     pub const DEADLINE_EXCEEDED: &str = "deadline-exceeded";
+    /// The audit log cannot be written, so nothing is ended.
+    pub const AUDIT_FAILED: &str = "audit-failed";
 
     /// All of them, for `describe`.
     pub const ALL: &[&str] = &[
@@ -75,6 +77,7 @@ pub mod kind {
         PLUGIN_TRAPPED,
         LIMIT_EXCEEDED,
         DEADLINE_EXCEEDED,
+        AUDIT_FAILED,
     ];
 }
 

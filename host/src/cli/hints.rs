@@ -39,6 +39,9 @@ pub(crate) fn hint(of: &str) -> Option<&'static str> {
             "the component must be built for archon:connection-pool@1.0.0: analyser, observer or manager"
         }
         kind::DEADLINE_EXCEEDED => "run it again; if it stays so, check how long the server takes to answer",
+        kind::AUDIT_FAILED => {
+            "make room on its disk, or name another file with --audit; `archon-pool audit verify` checks what is there"
+        }
         _ => return None,
     })
 }
