@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
 use crate::support::signal;
 
-const HEALTHY: i32 = 0;
-const FINDINGS: i32 = 1;
-const USAGE: i32 = 2;
-const NOT_RUN: i32 = 3;
+pub(crate) const HEALTHY: i32 = 0;
+pub(crate) const FINDINGS: i32 = 1;
+pub(crate) const USAGE: i32 = 2;
+pub(crate) const NOT_RUN: i32 = 3;
 
 /// `target/<profile>/archon-pool`, two folders above this test binary.
 fn program() -> Result<PathBuf> {
@@ -26,31 +26,31 @@ fn program() -> Result<PathBuf> {
 }
 
 /// The program with this URL and nothing else in its environment.
-fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
+pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(program()?);
     command.args(arguments).env_clear().env("HOME", home).env("DATABASE_URL", url).stdin(Stdio::null());
     Ok(command)
 }
 
 /// Runs the program to its end.
-async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
     let mut command = command(url, home.path(), arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
-async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
     let output = run_with(&cluster.url(role, "postgres"), arguments).await?;
     let everything = [&output.stdout[..], &output.stderr[..]].concat();
     assert!(!String::from_utf8_lossy(&everything).contains(PASSWORD), "the password is never shown");
     Ok(output)
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or(-1)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

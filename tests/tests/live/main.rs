@@ -3,10 +3,12 @@
 //! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
 
 mod actions;
+mod audit;
 mod cli;
 mod cluster;
 mod components;
 mod credentials;
+mod faults;
 mod fixes;
 mod kill;
 mod leaks;
