@@ -19,11 +19,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use wasmtime::component::Resource;
 
+use crate::audit::{Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;
 use crate::bindings::types;
+use crate::consent::{Consent, Proposal};
+use crate::hourly::Hourly;
 use crate::limits::{Limits, Reached};
-use crate::plugin::Plugin;
 use crate::policy::{Policy, kill_cap};
 use crate::session::{APPLICATION, Session};
 use crate::state::State;
@@ -89,9 +91,21 @@ const CLASSIFY: &str = concat!(
 /// Who of some processes is still there.
 const STILL_THERE: &str = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";
 
-/// How many sessions one call has ended, per database.
+/// How many sessions one call has ended, per database and in all.
 #[derive(Default)]
-pub(crate) struct Ledger(HashMap<(i64, u32), Account>);
+pub(crate) struct Ledger {
+    accounts: HashMap<(i64, u32), Account>,
+    spent: u64,
+}
+
+/// What stands above a single call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Restraint {
+    /// What was sent in the last hour.
+    pub(crate) hourly: Hourly,
+    /// Whom to ask before anything is sent.
+    pub(crate) consent: Option<Consent>,
+}
 
 /// The cap is fixed when a call first delivers to a database: ending sessions must not raise it.
 #[derive(Clone, Copy)]
@@ -110,38 +124,27 @@ impl backends::Host for State {
         dry_run: bool,
     ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
         let _stopped = self.enter()?;
-        let (wanted, limit) = (orders.len(), self.limits.orders);
-        if wanted > limit {
-            return Ok(Err(Fault::from(Reached::Orders { wanted, limit }).into()));
-        }
+        let call = self.author.host_call("backends.deliver");
         let given = orders.iter().map(|order| order.state.len() + order.reason.len()).sum();
-        if let Err(reached) = self.allowance.request(given) {
-            return Ok(Err(Fault::from(reached).into()));
-        }
         let session = self.table.get(&on)?;
-        if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
+        let delivered = if orders.len() > self.limits.orders {
+            Err(Reached::Orders { wanted: orders.len(), limit: self.limits.orders }.into())
+        } else if let Err(reached) = self.allowance.request(given) {
+            Err(reached.into())
+        } else if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
             // Never a silent dry run: the component would report as done what was not.
             let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
-            audit(session, &self.author, &orders, &outcomes, dry_run);
-            return Ok(Ok(outcomes));
-        }
-        let requested = self.intent.max_kill_percentage;
-        let (author, signalled) = (&self.author, &self.signalled);
-        let delivery = Delivery::new(session, author, &self.policy, &self.limits, requested, dry_run, signalled);
-        Ok(delivery.run(&orders, &mut self.ledger).await.map_err(Into::into))
-    }
-}
-
-/// Which component gives the orders; none when the host's caller does.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Author {
-    plugin: Option<String>,
-    digest: Option<String>,
-}
-
-impl From<&Plugin> for Author {
-    fn from(plugin: &Plugin) -> Self {
-        Self { plugin: Some(plugin.name().to_owned()), digest: Some(plugin.digest().to_string()) }
+            record(session, &self.author, &orders, &outcomes, &[], dry_run).await;
+            Ok(outcomes)
+        } else {
+            let requested = self.intent.max_kill_percentage;
+            let (author, signalled) = (&self.author, &self.signalled);
+            let delivery = Delivery::new(session, author, &self.policy, &self.limits, requested, dry_run, signalled);
+            delivery.under(&self.restraint).run(&orders, &mut self.ledger).await
+        };
+        let about = |event: Event| session.on_record(event).with("orders", orders.len()).with("dry_run", dry_run);
+        call.end(delivered.as_ref().err(), about).await;
+        Ok(delivered.map_err(Into::into))
     }
 }
 
@@ -153,6 +156,9 @@ pub(crate) struct Delivery<'a> {
     applications: Vec<String>,
     percentage: u32,
     setting: &'static str,
+    max_kills: u32,
+    max_kills_per_hour: u32,
+    restraint: Restraint,
     dry_run: bool,
     leave_timeout: Duration,
     signalled: &'a AtomicBool,
@@ -181,77 +187,203 @@ impl<'a> Delivery<'a> {
             applications: policy.application_patterns(),
             percentage,
             setting,
+            max_kills: policy.max_kills,
+            max_kills_per_hour: policy.max_kills_per_hour,
+            restraint: Restraint::default(),
             dry_run,
             leave_timeout: limits.leave_timeout,
             signalled,
         }
     }
 
-    /// Delivers the orders and writes down what became of each.
-    pub(crate) async fn run(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
-        let outcomes = self.deliver(orders, ledger).await?;
-        audit(self.session, self.author, orders, &outcomes, self.dry_run);
-        Ok(outcomes)
+    /// The same, with what is shared with other calls.
+    pub(crate) fn under(mut self, restraint: &Restraint) -> Self {
+        self.restraint = restraint.clone();
+        self
     }
 
-    async fn deliver(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
+    /// Delivers the orders and writes down what became of each.
+    pub(crate) async fn run(&self, orders: &[Order], ledger: &mut Ledger) -> Result<Vec<Outcome>, Fault> {
         self.session.reset().await?;
-        let account = self.open_account(ledger).await?;
+        let Ledger { accounts, spent } = ledger;
+        let account = self.open_account(accounts).await?;
         // A dry run counts as a real one would, and leaves no trace in the ledger.
-        let mut copy = *account;
-        let account = if self.dry_run { &mut copy } else { account };
+        let (mut account_copy, mut spent_copy) = (*account, *spent);
+        let (account, spent) = if self.dry_run { (&mut account_copy, &mut spent_copy) } else { (account, spent) };
 
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(orders.len());
+        let mut sendings: Vec<Option<u64>> = Vec::with_capacity(orders.len());
+        let refusal = self.ask(orders, account, *spent).await.err();
         while outcomes.len() < orders.len() {
-            let left = usize::try_from(account.cap.saturating_sub(account.spent)).unwrap_or(usize::MAX);
-            let rest = &orders[outcomes.len()..];
+            let done = outcomes.len();
+            let rest = &orders[done..];
             if account.clients == 0 {
                 // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
                 for order in rest {
                     outcomes.push(self.classify(&Spell::of(order)).await);
                 }
-                break;
-            }
-            if left == 0 {
-                let refusal = self.over_cap(account);
+            } else if let Some(refusal) = &refusal {
                 outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
-                break;
+            } else {
+                // No more at once than the caps have left. Orders that turn out not to count free their
+                // place for the next round.
+                let announced = match self.room(account, *spent) {
+                    Ok(room) => self.announce(&rest[..rest.len().min(room)]).await,
+                    Err(refusal) => Err(Outcome::Denied(refusal)),
+                };
+                match announced {
+                    Ok(announced) => {
+                        let sent = self.send(&rest[..announced.len()]).await;
+                        let counted = sent.iter().filter(|outcome| counts(outcome)).count();
+                        account.spent += counted as u64;
+                        *spent += counted as u64;
+                        if !self.dry_run {
+                            self.restraint.hourly.give_back(&self.place(), sent.len() - counted);
+                        }
+                        outcomes.extend(sent);
+                        sendings.extend(announced);
+                    }
+                    Err(outcome) => outcomes.extend(rest.iter().map(|_| outcome.clone())),
+                }
             }
-            // No more at once than the cap has left. Orders that turn out not to count free their
-            // place for the next round.
-            let chunk = &rest[..rest.len().min(left)];
-            let sent = self.send(chunk).await;
-            account.spent += sent.iter().filter(|outcome| counts(outcome)).count() as u64;
-            outcomes.extend(sent);
+            self.settle(orders, &outcomes, &sendings, done, |outcome| !self.is_open(outcome)).await;
         }
         if !self.dry_run {
+            let open: Vec<bool> = outcomes.iter().map(|outcome| self.is_open(outcome)).collect();
             self.verify(orders, &mut outcomes).await;
+            let mut open = open.into_iter();
+            self.settle(orders, &outcomes, &sendings, 0, |_| open.next() == Some(true)).await;
         }
         Ok(outcomes)
     }
 
-    async fn open_account<'l>(&self, ledger: &'l mut Ledger) -> Result<&'l mut Account, Fault> {
+    /// Whether it is still to be seen that a session has left.
+    fn is_open(&self, outcome: &Outcome) -> bool {
+        !self.dry_run && matches!(outcome, Outcome::Signalled)
+    }
+
+    /// Puts on record what became of some of the orders from `from` on.
+    async fn settle(
+        &self,
+        orders: &[Order],
+        outcomes: &[Outcome],
+        sendings: &[Option<u64>],
+        from: usize,
+        mut is_settled: impl FnMut(&Outcome) -> bool,
+    ) {
+        let settled: Vec<usize> = (from..outcomes.len()).filter(|&index| is_settled(&outcomes[index])).collect();
+        let sending: Vec<_> = settled.iter().map(|&index| sendings.get(index).copied().flatten()).collect();
+        let (orders, outcomes): (Vec<_>, Vec<_>) =
+            settled.into_iter().map(|index| (orders[index].clone(), outcomes[index].clone())).unzip();
+        record(self.session, self.author, &orders, &outcomes, &sending, self.dry_run).await;
+    }
+
+    /// Asks whoever is to be asked, once, for all that could be sent.
+    async fn ask(&self, orders: &[Order], account: &Account, spent: u64) -> Result<(), String> {
+        let Some(consent) = self.restraint.consent.as_ref().filter(|_| !self.dry_run && account.clients > 0) else {
+            return Ok(());
+        };
+        let left = self.restraint.hourly.left(&self.place(), self.max_kills_per_hour, Instant::now());
+        let at_most = self.room(account, spent).unwrap_or(0).min(left).min(orders.len());
+        if at_most == 0 {
+            // The caps say no, and say why.
+            return Ok(());
+        }
+        let Place { server, database } = self.place();
+        let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
+        let decision = consent
+            .ask(Proposal {
+                server,
+                database,
+                role: self.session.user().to_owned(),
+                plugin: text(&self.author.plugin),
+                tenant: text(&self.author.tenant),
+                orders: orders.iter().map(Into::into).collect(),
+                at_most,
+            })
+            .await;
+        let why = decision.as_ref().err().map(String::as_str);
+        let asked = || self.session.on_record(self.author.event("consent")).with("orders", orders.len());
+        self.author.write(|| vec![asked().with("granted", why.is_none()).with_some("why", why)]).await;
+        decision.map_err(|why| format!("consent was not given: {why}"))
+    }
+
+    /// How many more orders the caps of this call allow; if none, which cap it is.
+    fn room(&self, account: &Account, spent: u64) -> Result<usize, String> {
+        let Account { cap, killable, clients, spent: here } = *account;
+        let (left, left_in_all) = (cap.saturating_sub(here), u64::from(self.max_kills).saturating_sub(spent));
+        if left == 0 {
+            return Err(format!(
+                "the cap of {cap} ended sessions is reached: {} is {} % of {killable} killable among {clients} client \
+                 sessions",
+                self.setting, self.percentage
+            ));
+        }
+        if left_in_all == 0 {
+            let cap = self.max_kills;
+            return Err(format!("the cap of {cap} ended sessions in one call is reached: the policy's max_kills"));
+        }
+        Ok(usize::try_from(left.min(left_in_all)).unwrap_or(usize::MAX))
+    }
+
+    /// Puts orders on record before they are sent: as many of the first as the hour has room for, at least
+    /// one. If none, what becomes of them.
+    async fn announce(&self, orders: &[Order]) -> Result<Vec<Option<u64>>, Outcome> {
+        let (place, most, hourly) = (self.place(), self.max_kills_per_hour, &self.restraint.hourly);
+        let over = || {
+            Outcome::Denied(format!(
+                "the cap of {most} ended sessions an hour is reached for this database: the policy's max_kills_per_hour"
+            ))
+        };
+        if self.dry_run {
+            let left = self.author.left(&place, most).await.map_err(|fault| Outcome::Failed(fault.into()))?;
+            let left = left.min(hourly.left(&place, most, Instant::now()));
+            return if left == 0 { Err(over()) } else { Ok(vec![None; orders.len().min(left)]) };
+        }
+        let granted = hourly.take(&place, orders.len(), most, Instant::now());
+        let orders = &orders[..granted];
+        if orders.is_empty() {
+            return Err(over());
+        }
+        let events = orders.iter().map(|order| event(self.session, self.author, order, false, "sending", ""));
+        let announced = match self.author.announce(&place, most, events).await {
+            Ok(announced) => announced,
+            Err(fault) => {
+                hourly.give_back(&place, granted);
+                return Err(Outcome::Failed(fault.into()));
+            }
+        };
+        hourly.give_back(&place, granted - announced.len());
+        if announced.is_empty() {
+            return Err(over());
+        }
+        self.signalled.store(true, Ordering::SeqCst);
+        // Before and not only after: if this call is dropped while it waits, the act has a record.
+        for order in &orders[..announced.len()] {
+            trace(self.session, self.author, order, false, "sending", "");
+        }
+        Ok(announced)
+    }
+
+    fn place(&self) -> Place {
+        let target = self.session.target();
+        Place { server: target.to_string(), database: target.database.clone() }
+    }
+
+    async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, u32), Account>) -> Result<&'l mut Account, Fault> {
         let params = vec![(&self.roles as _, Type::TEXT_ARRAY), (&self.applications as _, Type::TEXT_ARRAY)];
         let answer = self.session.own(COUNT, [params]).await.pop();
         let rows = answer.unwrap_or_else(|| Ok(Vec::new()))?;
         let row = rows.first().ok_or_else(|| unexpected("a count returned no row"))?;
         let database = (column(row, 0)?, column(row, 1)?);
         let (killable, clients) = (count(row, 2)?, count(row, 3)?);
-        Ok(match ledger.0.entry(database) {
+        Ok(match accounts.entry(database) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let cap = kill_cap(self.percentage, killable, clients);
                 entry.insert(Account { cap, killable, clients, spent: 0 })
             }
         })
-    }
-
-    fn over_cap(&self, account: &Account) -> String {
-        let Account { cap, killable, clients, .. } = account;
-        format!(
-            "the cap of {cap} ended sessions is reached: {} is {} % of {killable} killable among {clients} client sessions",
-            self.setting, self.percentage
-        )
     }
 
     /// Sends the orders in one round trip, each guarded and in its own transaction.
@@ -267,13 +399,6 @@ impl<'a> Delivery<'a> {
             let indices: Vec<usize> = (0..orders.len()).filter(|&index| orders[index].signal == signal).collect();
             if indices.is_empty() {
                 continue;
-            }
-            if !self.dry_run {
-                self.signalled.store(true, Ordering::SeqCst);
-                // Before and not only after: if this call is dropped while it waits, the act has a record.
-                for &index in &indices {
-                    record(self.session, self.author, &orders[index], false, "sending", "");
-                }
             }
             let spells: Vec<Spell> = indices.iter().map(|&index| Spell::of(&orders[index])).collect();
             let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
@@ -458,33 +583,80 @@ fn unverified(fault: &Fault) -> Fault {
     Fault { message, retryable: false, ..fault.clone() }
 }
 
-/// One line per decision: who, what, why, and what became of it.
-fn audit(session: &Session, author: &Author, orders: &[Order], outcomes: &[Outcome], dry_run: bool) {
-    for (order, outcome) in orders.iter().zip(outcomes) {
-        let (outcome, detail) = match outcome {
-            Outcome::Signalled if dry_run => ("would-signal", ""),
-            Outcome::Signalled => ("signalled", ""),
-            Outcome::Gone => ("gone", ""),
-            Outcome::Changed => ("changed", ""),
-            Outcome::Survived => ("survived", ""),
-            Outcome::Denied(why) => ("denied", why.as_str()),
-            Outcome::Failed(fault) => ("failed", fault.message.as_str()),
-        };
-        record(session, author, order, dry_run, outcome, detail);
+/// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
+/// the orders, as far as they were.
+async fn record(
+    session: &Session,
+    author: &Author,
+    orders: &[Order],
+    outcomes: &[Outcome],
+    sendings: &[Option<u64>],
+    dry_run: bool,
+) {
+    let told = |outcome: &Outcome| match outcome {
+        Outcome::Signalled if dry_run => ("would-signal", String::new()),
+        Outcome::Signalled => ("signalled", String::new()),
+        Outcome::Gone => ("gone", String::new()),
+        Outcome::Changed => ("changed", String::new()),
+        Outcome::Survived => ("survived", String::new()),
+        Outcome::Denied(why) => ("denied", why.clone()),
+        Outcome::Failed(fault) => ("failed", fault.message.clone()),
+    };
+    let told: Vec<_> = outcomes.iter().map(told).collect();
+    for (order, (outcome, detail)) in orders.iter().zip(&told) {
+        trace(session, author, order, dry_run, outcome, detail);
+    }
+    if told.is_empty() {
+        return;
+    }
+    let sendings = sendings.iter().copied().chain(std::iter::repeat(None));
+    let events = orders.iter().zip(&told).zip(sendings).map(|((order, (outcome, detail)), sending)| {
+        event(session, author, order, dry_run, outcome, detail).with_some("sending", sending)
+    });
+    author.write(|| events.collect()).await;
+}
+
+/// An order as a line of the audit log.
+fn event(
+    session: &Session,
+    author: &Author,
+    order: &Order,
+    dry_run: bool,
+    outcome: &'static str,
+    detail: &str,
+) -> Event {
+    session
+        .on_record(author.event("order"))
+        .with("pid", order.target.pid)
+        .with("backend_start", order.target.backend_start)
+        .with("signal", signal(order))
+        .with("state", order.state.as_str())
+        .with("state_change", order.state_change)
+        .with("reason", order.reason.as_str())
+        .with("dry_run", dry_run)
+        .with("outcome", outcome)
+        .with("detail", detail)
+}
+
+fn signal(order: &Order) -> &'static str {
+    match order.signal {
+        Signal::Cancel => "cancel",
+        Signal::Terminate => "terminate",
     }
 }
 
-fn record(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
+/// An order as an event of `tracing`.
+fn trace(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
     tracing::info!(
         target: "audit",
         by = session.user(),
-        plugin = author.plugin,
-        digest = author.digest,
+        plugin = author.plugin.as_deref(),
+        digest = author.digest.as_deref(),
         server = %session.target(),
         database = %session.target().database,
         pid = order.target.pid,
         backend_start = order.target.backend_start,
-        signal = match order.signal { Signal::Cancel => "cancel", Signal::Terminate => "terminate" },
+        signal = signal(order),
         state = order.state,
         state_change = order.state_change,
         reason = order.reason,

@@ -36,6 +36,7 @@ mod generated {
 
 use archon_pool_plugin::fault::Fault;
 use archon_pool_plugin::powers::{Order, Outcome};
+use archon_pool_plugin::snapshot::SessionKey;
 
 pub(crate) use generated::archon::connection_pool::{backends, credentials, database, pooler, scaling, types};
 
@@ -56,6 +57,18 @@ impl From<&Order> for backends::Order {
         Self {
             target: backends::Backend { pid: order.target.pid, backend_start: order.target.backend_start },
             signal: backends::Signal::Terminate,
+            state: order.state.clone(),
+            state_change: order.state_change,
+            reason: order.reason.clone(),
+        }
+    }
+}
+
+impl From<&backends::Order> for Order {
+    fn from(order: &backends::Order) -> Self {
+        let backends::Backend { pid, backend_start } = order.target;
+        Self {
+            target: SessionKey { pid, backend_start },
             state: order.state.clone(),
             state_change: order.state_change,
             reason: order.reason.clone(),

@@ -6,6 +6,8 @@
 mod answer;
 mod approve;
 mod args;
+mod ask;
+mod audit;
 mod carry;
 mod clean;
 mod exit;

@@ -6,14 +6,17 @@ use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
+use crate::audit::Event;
 use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
 use crate::credentials::Credential;
+use crate::digest::Digest;
 use crate::error;
 use crate::limits::{Limits, Reached};
 use crate::session::{Presence, Session};
 use crate::state::State;
 use crate::target::Target;
+use crate::values;
 
 /// What an imported function answers; the outer error ends the component.
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
@@ -23,10 +26,12 @@ impl types::Host for State {}
 impl credentials::Host for State {
     async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<Credential>> {
         let _stopped = self.enter()?;
+        let call = self.author.host_call("credentials.lookup");
         let found = match &self.lent {
             Some(lent) => lent.lookup(name.as_deref(), &self.limits, &self.presence).await,
             None => Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, "Supabase credentials not found: this call has none")),
         };
+        call.end(found.as_ref().err(), |event| found.iter().fold(event, |event, found| found.on_record(event))).await;
         match found {
             Ok(credential) => Ok(Ok(self.table.push(credential)?)),
             Err(fault) => Ok(Err(fault.into())),
@@ -37,7 +42,10 @@ impl credentials::Host for State {
 impl credentials::HostCredential for State {
     async fn name(&mut self, credential: Resource<Credential>) -> wasmtime::Result<String> {
         let _stopped = self.enter()?;
-        Ok(self.table.get(&credential)?.name.clone())
+        let call = self.author.host_call("credentials.name");
+        let name = self.table.get(&credential)?.name.clone();
+        call.end(None, |event| event.with("credential", name.as_str())).await;
+        Ok(name)
     }
 
     async fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
@@ -49,11 +57,15 @@ impl credentials::HostCredential for State {
 impl database::HostSession for State {
     async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Session>> {
         let _stopped = self.enter()?;
+        let call = self.author.host_call("database.open");
         if let Err(fault) = self.count_session() {
+            call.end(Some(&fault), |event| event).await;
             return Ok(Err(fault.into()));
         }
-        let target = &self.table.get(&using)?.target;
-        match Session::open(target, &self.limits, &self.presence).await {
+        let credential = self.table.get(&using)?;
+        let opened = Session::open(&credential.target, &self.limits, &self.presence).await;
+        call.end(opened.as_ref().err(), |event| credential.on_record(event)).await;
+        match opened {
             Ok(session) => Ok(Ok(self.table.push(session)?)),
             Err(fault) => {
                 self.sessions -= 1;
@@ -68,21 +80,31 @@ impl database::HostSession for State {
         batch: Vec<Statement>,
     ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
         let _stopped = self.enter()?;
+        let mut call = self.author.host_call("database.query");
         let (wanted, limit) = (batch.len(), self.limits.statements);
         if wanted > limit {
-            return Ok(Err(Fault::from(Reached::Statements { wanted, limit }).into()));
+            let fault = Fault::from(Reached::Statements { wanted, limit });
+            call.end(Some(&fault), |event| event).await;
+            return Ok(Err(fault.into()));
         }
         if let Err(reached) = self.allowance.request(given(&batch)).and_then(|()| self.allowance.check()) {
-            return Ok(Err(Fault::from(reached).into()));
+            let fault = Fault::from(reached);
+            call.end(Some(&fault), |event| event).await;
+            return Ok(Err(fault.into()));
         }
         for (index, statement) in batch.iter().enumerate() {
             if let Err(why) = self.policy.sql.check(&statement.sql) {
                 let message = format!("statement {index} is not sent: {why}");
-                return Ok(Err(Fault::new(kind::INSUFFICIENT_PRIVILEGE, message).into()));
+                let fault = Fault::new(kind::INSUFFICIENT_PRIVILEGE, message);
+                call.refused(&statement.sql, &why);
+                call.end(Some(&fault), |event| event.with("statements", digests(&batch))).await;
+                return Ok(Err(fault.into()));
             }
         }
         let session = self.table.get(&session)?;
         let answers = session.query(&batch, &self.allowance).await;
+        let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
+        call.end(answers.as_ref().err(), about).await;
         Ok(answers
             .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
             .map_err(Into::into))
@@ -103,13 +125,18 @@ impl database::Host for State {
         timeout_ms: u32,
     ) -> Answer<Vec<Result<ProbeTiming, types::Fault>>> {
         let _stopped = self.enter()?;
+        let call = self.author.host_call("database.probe");
         if let Err(fault) = self.count_probes(count) {
+            call.end(Some(&fault), |event| event.with("probes", count)).await;
             return Ok(Err(fault.into()));
         }
-        let target = &self.table.get(&using)?.target;
+        let credential = self.table.get(&using)?;
         let timeout = Duration::from_millis(timeout_ms.into()).min(self.limits.connect_timeout);
-        let probes = (0..count).map(|_| probe(target, &self.limits, &self.presence, timeout));
-        Ok(Ok(join_all(probes).await.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
+        let probes = (0..count).map(|_| probe(&credential.target, &self.limits, &self.presence, timeout));
+        let outcomes = join_all(probes).await;
+        let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        call.end(None, |event| credential.on_record(event).with("probes", count).with("failed", failed)).await;
+        Ok(Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
     }
 }
 
@@ -121,6 +148,22 @@ fn given(batch: &[Statement]) -> usize {
         _ => size_of::<Value>(),
     };
     batch.iter().map(|statement| statement.sql.len() + statement.params.iter().map(weight).sum::<usize>()).sum()
+}
+
+/// The digests of a batch's texts.
+fn digests(batch: &[Statement]) -> Vec<String> {
+    batch.iter().map(|statement| Digest::of(statement.sql.as_bytes()).to_string()).collect()
+}
+
+/// Puts into an event how much a batch answered.
+fn weighed(event: Event, answers: &Result<Vec<Result<RowSet, Fault>>, Fault>) -> Event {
+    let Ok(answers) = answers else { return event };
+    let sets = || answers.iter().flatten();
+    let rows: usize = sets().map(|set| set.rows.len()).sum();
+    let bytes: usize = sets().flat_map(|set| set.rows.iter().flatten()).map(values::weight).sum();
+    let truncated = sets().filter(|set| set.truncated).count();
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    event.with("rows", rows).with("bytes", bytes).with("truncated", truncated).with("failed", failed)
 }
 
 async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: Duration) -> Result<ProbeTiming, Fault> {
@@ -155,6 +198,7 @@ mod tests {
         let caller = Caller {
             author: Default::default(),
             intent: Intent { refusal: None, max_kill_percentage: 100 },
+            restraint: Default::default(),
             lent: None,
             presence: tokio::sync::mpsc::channel(1).0,
             signalled: Default::default(),

@@ -16,8 +16,10 @@ use wasmtime::component::{ResourceTableError, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::approval::Approval;
-use crate::backends::{Author, Delivery, Ledger};
+use crate::audit::{Audit, Author};
+use crate::backends::{Delivery, Ledger, Restraint};
 use crate::bindings::backends;
+use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
@@ -29,7 +31,10 @@ use crate::session::{self, Session};
 use crate::state::{Caller, Intent, State};
 
 /// Why a host that may not change anything ends nobody.
-const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply, or ask for consent";
+
+/// What the audit log calls [`Host::deliver`].
+const DELIVER: &str = "host.deliver";
 
 /// How long to wait, after a call, for the server to hear that its sessions are over.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -41,6 +46,9 @@ pub struct Host {
     credentials: Arc<Credentials>,
     policy: Policy,
     limits: Limits,
+    restraint: Restraint,
+    audit: Option<Audit>,
+    tenant: Option<Arc<str>>,
 }
 
 /// What a call came to.
@@ -62,7 +70,41 @@ struct Request {
 impl Host {
     /// A host for components of this engine.
     pub fn new(engine: Engine, credentials: Credentials, policy: Policy, limits: Limits) -> Self {
-        Self { engine, credentials: Arc::new(credentials), policy, limits }
+        Self {
+            engine,
+            credentials: Arc::new(credentials),
+            policy,
+            limits,
+            restraint: Restraint::default(),
+            audit: None,
+            tenant: None,
+        }
+    }
+
+    /// Puts every host call and every decision on record. Without it, only `tracing` hears of decisions.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
+    /// For whom this host works, as its audit log names it.
+    pub fn tenant(mut self, name: &str) -> Self {
+        self.tenant = Some(name.into());
+        self
+    }
+
+    /// Asks before anything is signalled, in place of the policy's `apply` and beside it: once for each
+    /// delivery, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Decision> + Send + 'static,
+    {
+        self.restraint.consent = Some(Consent::new(ask));
+        self
+    }
+
+    fn may_act(&self) -> bool {
+        self.policy.apply || self.restraint.consent.is_some()
     }
 
     /// This host for a component of which no more was approved than this; for one without a policy file,
@@ -119,7 +161,8 @@ impl Host {
             document(plugin, "run", &output)
         };
         let output = calling.await;
-        Answer { output, signalled: signalled.load(Ordering::SeqCst) }
+        let signalled = signalled.load(Ordering::SeqCst);
+        Answer { output: if signalled { not_again(output) } else { output }, signalled }
     }
 
     /// What the component says about itself.
@@ -173,7 +216,7 @@ impl Host {
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
-        if !dry_run && !self.policy.apply {
+        if !dry_run && !self.may_act() {
             return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
         }
         let (wanted, limit) = (orders.len(), self.limits.orders);
@@ -182,20 +225,23 @@ impl Host {
         }
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
+        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let started = Instant::now();
+        author.started(DELIVER).await;
         let delivering = async {
             let found = lent.lookup(credential, &self.limits, &presence).await?;
             let session = Session::open(&found.target, &self.limits, &presence).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let author = Author::default();
             let delivery = Delivery::new(&session, &author, policy, limits, max_kill_percentage, dry_run, &signalled);
             let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
-            delivery.run(&orders, &mut Ledger::default()).await
+            delivery.under(&self.restraint).run(&orders, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
         drop(presence);
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
-        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
-        Ok(outcomes.into_iter().map(Outcome::from).collect())
+        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)));
+        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
+        Ok(outcomes?.into_iter().map(Outcome::from).collect())
     }
 
     /// Takes out of a request what is the host's.
@@ -224,7 +270,7 @@ impl Host {
     fn intent(&self, request: &Map<String, Value>) -> Intent {
         let option = |name: &str| request.get("options").and_then(|options| options.get(name));
         let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        let refusal = if !self.policy.apply {
+        let refusal = if !self.may_act() {
             Some(NO_CHANGES.to_owned())
         } else if action != Action::KillIdle.name() {
             Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
@@ -260,11 +306,14 @@ impl Host {
     async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
         let (presence, mut all_gone) = mpsc::channel(1);
         let Call { interface, function, lent, intent, signalled, end, time } = call;
-        let caller = Caller { author: plugin.into(), intent, lent, presence, signalled, time };
+        let author = Author::from(plugin).on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let restraint = self.restraint.clone();
+        let caller = Caller { author: author.clone(), intent, restraint, lent, presence, signalled, time };
         let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
+        let (now, name) = (Instant::now(), format!("{interface}.{function}"));
+        author.started(&name).await;
         let calling = enter(plugin, &mut store, interface, function, arguments).instrument(span);
-        let now = Instant::now();
         let last = now + self.limits.deadline;
         let end = end.map_or(last, |end| end.min(last));
         let called = tokio::time::timeout_at(end, calling).await;
@@ -273,10 +322,12 @@ impl Host {
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
-        match called {
+        let result = match called {
             Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
             Err(_) => Err(late("call", end - now)),
-        }
+        };
+        author.ended(&name, result.as_ref().err(), now.elapsed()).await;
+        result
     }
 
     fn store(&self, plugin: &Plugin, state: State) -> Result<Store<State>, Fault> {
@@ -415,6 +466,19 @@ fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
 
 fn trapped(plugin: &Plugin, why: &str) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
+}
+
+/// What is said of a call in which something may have been signalled: whoever repeats it may hit others.
+fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
+    match output {
+        Ok(mut output) => {
+            if let Some(retryable) = output.pointer_mut("/error/retryable") {
+                *retryable = false.into();
+            }
+            Ok(output)
+        }
+        Err(fault) => Err(Fault { retryable: false, ..fault }),
+    }
 }
 
 /// The JSON document in the text that a function returned.

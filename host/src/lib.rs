@@ -27,7 +27,9 @@
 //! ```
 
 pub mod approval;
+pub mod audit;
 pub mod components;
+pub mod consent;
 pub mod credentials;
 pub mod digest;
 pub mod engine;
@@ -52,6 +54,7 @@ pub mod compiler;
 mod database;
 mod error;
 mod guarded_file;
+mod hourly;
 mod json_values;
 mod lanes;
 mod pooler;

@@ -44,7 +44,8 @@ impl Sql {
 /// What an operator allows, whatever a component claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether anything may be changed at all. Without it every order is refused, dry runs excepted.
+    /// Whether anything may be changed without asking. Without it every order is refused, dry runs
+    /// excepted, unless somebody consents ([`crate::host::Host::consent`]).
     pub apply: bool,
     /// Which statements a component may send.
     pub sql: Sql,
@@ -52,6 +53,11 @@ pub struct Policy {
     /// sessions of the database, the smaller, rounded down. A request can only lower it, and one that
     /// names none gets the contract's 25.
     pub max_kill_percentage: u32,
+    /// Cap on ended sessions in one call, over all databases.
+    pub max_kills: u32,
+    /// Cap on ended sessions of one database, as it is connected to, in any 60 minutes: over all calls of
+    /// a host and its clones and, with an audit log, of all processes that write to the same one.
+    pub max_kills_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does
     /// not matter.
     pub protected_roles: Vec<String>,
@@ -66,6 +72,8 @@ impl Default for Policy {
             apply: true,
             sql: Sql::default(),
             max_kill_percentage: 100,
+            max_kills: 1_000,
+            max_kills_per_hour: 1_000,
             protected_roles: Vec::new(),
             protected_applications: Vec::new(),
         }

@@ -12,9 +12,9 @@ use crate::state::State;
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub enum Console {}
 
-fn no_pooler(credential: &str) -> types::Fault {
+fn no_pooler(credential: &str) -> Fault {
     let message = format!("no pooler console is configured for credential '{credential}'");
-    Fault::new(kind::NO_POOLER, message).into()
+    Fault::new(kind::NO_POOLER, message)
 }
 
 impl pooler::Host for State {}
@@ -22,7 +22,11 @@ impl pooler::Host for State {}
 impl pooler::HostConsole for State {
     async fn open(&mut self, using: Resource<Credential>) -> wasmtime::Result<Result<Resource<Console>, types::Fault>> {
         let _stopped = self.enter()?;
-        Ok(Err(no_pooler(&self.table.get(&using)?.name)))
+        let call = self.author.host_call("pooler.open");
+        let name = &self.table.get(&using)?.name;
+        let fault = no_pooler(name);
+        call.end(Some(&fault), |event| event.with("credential", name.as_str())).await;
+        Ok(Err(fault.into()))
     }
 
     async fn show(

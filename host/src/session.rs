@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, Row, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::allowance::Allowance;
+use crate::audit::Event;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
 use crate::error;
 use crate::limits::Limits;
@@ -280,6 +281,11 @@ impl Session {
     /// Where the session is.
     pub(crate) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Puts into an event whose session it is, and where.
+    pub(crate) fn on_record(&self, event: Event) -> Event {
+        self.target.on_record(event)
     }
 
     fn client(&self) -> Result<&Client, Fault> {

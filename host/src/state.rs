@@ -8,7 +8,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
 use crate::allowance::Allowance;
-use crate::backends::{Author, Ledger};
+use crate::audit::Author;
+use crate::backends::{Ledger, Restraint};
 use crate::credentials::Lent;
 use crate::lanes::{GuestTime, Stopped};
 use crate::limits::{Limits, Memory, Reached};
@@ -28,6 +29,7 @@ pub(crate) struct Intent {
 pub(crate) struct Caller {
     pub(crate) author: Author,
     pub(crate) intent: Intent,
+    pub(crate) restraint: Restraint,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
     pub(crate) presence: Presence,
@@ -45,6 +47,7 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
     pub(crate) author: Author,
+    pub(crate) restraint: Restraint,
     pub(crate) intent: Intent,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
@@ -59,7 +62,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
-        let Caller { author, intent, lent, presence, signalled, time } = caller;
+        let Caller { author, intent, restraint, lent, presence, signalled, time } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
@@ -71,6 +74,7 @@ impl State {
             limits: limits.clone(),
             policy: policy.clone(),
             author,
+            restraint,
             intent,
             lent,
             presence,

@@ -9,6 +9,8 @@ use archon_pool_plugin::fault::{Fault, kind};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::audit::Event;
+
 /// How much of TLS is asked for, with libpq's meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslMode {
@@ -133,6 +135,12 @@ impl Target {
     /// Takes a `postgres://` URL apart. No error repeats any part that could be a secret.
     pub fn parse(url: &SecretString) -> Result<Self, Fault> {
         parts(url.expose_secret())?.finish()
+    }
+
+    /// Puts into an event as whom and where, and nothing else.
+    pub(crate) fn on_record(&self, event: Event) -> Event {
+        let server = self.to_string();
+        event.with("by", self.user.as_str()).with("server", server).with("database", self.database.as_str())
     }
 
     /// Whether this is a Unix socket.

@@ -27,6 +27,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::credentials::Credentials;
 use crate::engine::Engine;
 use crate::host::{Answer, Host};
@@ -72,6 +73,7 @@ impl Tenant {
 pub struct Tenants {
     engine: Engine,
     admission: Admission,
+    audit: Option<Audit>,
     seats: Arc<RwLock<BTreeMap<String, Arc<Seat>>>>,
 }
 
@@ -84,7 +86,14 @@ struct Seat {
 impl Tenants {
     /// No tenants yet, on an engine that should be pooled for as many calls as the capacity has.
     pub fn new(engine: Engine, capacity: Capacity) -> Self {
-        Self { engine, admission: Admission::new(capacity), seats: Arc::default() }
+        Self { engine, admission: Admission::new(capacity), audit: None, seats: Arc::default() }
+    }
+
+    /// Puts every host call and every decision of the tenants added from now on on record, under the
+    /// tenant's name.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
+        self
     }
 
     /// The engine that all components are loaded with.
@@ -96,7 +105,10 @@ impl Tenants {
     /// anew.
     pub fn put(&self, tenant: Tenant) {
         let Tenant { name, credentials, policy, limits, quotas } = tenant;
-        let host = Host::new(self.engine.clone(), credentials, policy, limits);
+        let mut host = Host::new(self.engine.clone(), credentials, policy, limits).tenant(&name);
+        if let Some(audit) = &self.audit {
+            host = host.audit(audit.clone());
+        }
         let seat = Arc::new(Seat { host, account: Account::new(quotas) });
         self.seats.write().unwrap_or_else(PoisonError::into_inner).insert(name, seat);
     }

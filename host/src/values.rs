@@ -49,6 +49,17 @@ pub(crate) fn is_supported(column: &Type) -> bool {
     )
 }
 
+/// The bytes that a value says something with.
+pub(crate) fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Boolean(_) => 1,
+        Value::Int64(_) | Value::Float64(_) | Value::Timestamp(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+    }
+}
+
 /// One column's value.
 pub(crate) struct Cell(pub(crate) Value);
 

@@ -62,7 +62,6 @@ pub mod kind {
     pub const LIMIT_EXCEEDED: &str = "limit-exceeded";
     /// The call's deadline passed.
     pub const DEADLINE_EXCEEDED: &str = "deadline-exceeded";
-
     /// More calls than the host makes at the same time, or will keep waiting.
     pub const OVERLOADED: &str = "overloaded";
     /// A tenant has used up what it may use in a minute or an hour; the message names the setting.

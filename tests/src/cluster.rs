@@ -306,6 +306,15 @@ impl Cluster {
         self.end("QUIT").await
     }
 
+    /// Kills the server's first process, which leaves it no time for anything; the others notice and go.
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop.
+    pub async fn kill(&self) -> Result<()> {
+        self.end("KILL").await
+    }
+
     /// Starts the server again on the same port, stopping it first if it runs.
     ///
     /// # Errors

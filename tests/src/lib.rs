@@ -2,13 +2,14 @@
 //! states. Nothing here is mocked, and nothing here outlives the process that asked for it.
 //!
 //! [`Cluster`] is a server of one's own, [`App`] an application whose [`Session`]s are held in a
-//! state that `pg_stat_activity` confirms, [`Workload`] a healthy application at work, and [`until`]
-//! waits for a condition instead of a length of time.
+//! state that `pg_stat_activity` confirms, [`Workload`] a healthy application at work, [`Proxy`]
+//! a network that misbehaves, and [`until`] waits for a condition instead of a length of time.
 
 pub mod binaries;
 pub mod cluster;
 mod keeper;
 mod ports;
+pub mod proxy;
 mod scratch;
 pub mod sessions;
 mod template;
@@ -17,6 +18,7 @@ pub mod workload;
 
 pub use self::cluster::{Builder, Cluster, PASSWORD};
 pub use self::ports::unused_port;
+pub use self::proxy::Proxy;
 pub use self::sessions::{App, Session};
 pub use self::until::until;
 pub use self::workload::Workload;

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Decide how large the pool should be; resize it with --apply
     AutoScale(Acting),
     /// Plan which idle sessions to end; end them with --apply
-    KillIdle(Acting),
+    KillIdle(Killing),
     /// Read and compute everything; never ends or resizes anything
     FullAnalysis(Reading),
     /// Repeat an action, one line a round
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// List, add and remove the components of the plugin folder
     #[command(subcommand)]
     Plugins(Keeping),
+    /// Check an audit log
+    #[command(subcommand)]
+    Audit(Auditing),
 }
 
 /// Flags that every command understands, before or after its name.
@@ -123,6 +126,14 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "none", help_heading = "Output")]
     pub(crate) log: LogFormat,
 
+    /// Audit log: every host call of the component and every decision, one JSON object a line, chained
+    ///
+    /// Written before a signal is sent: when it cannot be written, nothing is ended. `archon-pool audit verify` checks
+    /// it.
+    #[arg(long, global = true, value_name = "FILE", env = "ARCHON_POOL_AUDIT", hide_env_values = true)]
+    #[arg(help_heading = "Output")]
+    pub(crate) audit: Option<PathBuf>,
+
     /// When to colour; `auto` means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: Color,
@@ -151,6 +162,38 @@ pub(crate) struct Acting {
     pub(crate) memory: Memory,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
+}
+
+/// Flags of `kill-idle`.
+#[derive(Debug, Group)]
+pub(crate) struct Killing {
+    /// Show who would be ended, and end them after a yes on the terminal
+    #[arg(long, conflicts_with = "apply")]
+    pub(crate) ask: bool,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
+}
+
+/// What to do with an audit log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Auditing {
+    /// Find out whether a log is what was written, and which orders have no outcome
+    ///
+    /// Finds lines that were changed, removed, inserted, repeated or moved. Whoever may rewrite the whole file can write
+    /// another chain, and a tail that was cut off leaves a whole one: keep the head that this prints elsewhere, and
+    /// check it with --head.
+    Verify(Verifying),
+}
+
+/// Flags of `audit verify`.
+#[derive(Debug, Group)]
+pub(crate) struct Verifying {
+    /// The log
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A head that was kept elsewhere: the log must contain that line
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub(crate) head: Option<String>,
 }
 
 /// Flags of `watch`.

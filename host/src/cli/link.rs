@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archon_pool::Fault;
+use archon_pool::audit::Audit;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
@@ -26,6 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::answer::Answer;
 use super::args::{Global, LogFormat};
+use super::ask;
 use super::trouble::Trouble;
 
 /// A host and the component that it runs.
@@ -57,7 +59,10 @@ impl Link {
         let plugin = Arc::clone(vetted.plugin());
         // An act is always on record, whether a log was asked for or not.
         let acts = policy.apply;
-        let host = Host::new(engine, credentials(global), policy, limits);
+        let mut host = Host::new(engine, credentials(global), policy, limits);
+        if let Some(path) = global.audit.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+            host = host.audit(Audit::open(path)?);
+        }
         let mut registry = Registry::new();
         let log = Log::new(io::stderr());
         if global.log == LogFormat::Json {
@@ -68,6 +73,13 @@ impl Link {
         }
         registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&plugin)));
         Ok(Self { host, plugin, registry })
+    }
+
+    /// The same, with a question on the terminal before anything is ended.
+    pub(crate) fn asking(mut self) -> Self {
+        self.host = self.host.consent(ask::ask);
+        self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
+        self
     }
 
     /// Asks the component: one that reads through the registry, with its deadline, retries and log;

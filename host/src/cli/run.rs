@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::approve;
-use super::args::{Acting, Args, Collecting, Command, Global, Memory, Reading, Running};
+use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running};
 use super::carry::Carry;
 use super::exit::Exit;
 use super::link::{Component, Link};
@@ -23,7 +23,7 @@ use super::render;
 use super::sign;
 use super::terminal::Terminal;
 use super::trouble::Trouble;
-use super::watch;
+use super::{ask, audit, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Trouble> {
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::HealthCheck(flags) => read(global, Action::HealthCheck, flags, terminal).await,
         Command::FullAnalysis(flags) => read(global, Action::FullAnalysis, flags, terminal).await,
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
-        Command::KillIdle(flags) => act(global, Action::KillIdle, flags, terminal).await,
+        Command::KillIdle(flags) => kill(global, flags, terminal).await,
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::Approve(flags) => approve::approve(global, flags, terminal).await,
         Command::Sign(flags) => sign::sign(global, flags, terminal),
         Command::Plugins(what) => plugins::plugins(global, what, terminal),
+        Command::Audit(what) => audit::audit(what, terminal),
     }
 }
 
@@ -68,11 +69,32 @@ pub(crate) fn policy(options: &Map<String, Value>, apply: bool) -> Policy {
 }
 
 async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    once(global, action, &flags.memory, &flags.options, false, terminal).await
+    once(global, action, &flags.memory, &flags.options, Leave::None, terminal).await
 }
 
 async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    once(global, action, &flags.memory, &flags.options, flags.apply, terminal).await
+    let leave = if flags.apply { Leave::Given } else { Leave::None };
+    once(global, action, &flags.memory, &flags.options, leave, terminal).await
+}
+
+async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    if !flags.ask {
+        return act(global, Action::KillIdle, &flags.acting, terminal).await;
+    }
+    ask::possible()?;
+    let Acting { memory, options, .. } = &flags.acting;
+    once(global, Action::KillIdle, memory, options, Leave::Asked, terminal).await
+}
+
+/// Who lets a command act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// Nobody.
+    None,
+    /// The command line.
+    Given,
+    /// Whoever sits at the terminal, when asked.
+    Asked,
 }
 
 async fn once(
@@ -80,14 +102,18 @@ async fn once(
     action: Action,
     memory: &Memory,
     options: &OptionFlags,
-    apply: bool,
+    leave: Leave,
     terminal: &mut Terminal,
 ) -> Result<Exit, Trouble> {
     let options = options.to_json()?;
     let mut carry = Carry::load(memory.carry.as_deref())?;
-    let progress = waiting(terminal, action.name(), apply);
-    let link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, apply))?;
-    let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), apply);
+    let acts = leave != Leave::None;
+    let progress = waiting(terminal, action.name(), acts);
+    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, leave == Leave::Given))?;
+    if leave == Leave::Asked {
+        link = link.asking();
+    }
+    let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), acts);
     let answer = link.ask(input).await?;
     drop(progress);
     // Remembered before it is shown: a reader that goes away must not cost the memory.

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use self::environment::Environment;
 use self::file::Entry;
+use crate::audit::Event;
 use crate::limits::Limits;
 use crate::session::Presence;
 use crate::target::{Target, invalid};
@@ -81,6 +82,13 @@ pub(crate) struct Lent {
 pub struct Credential {
     pub(crate) name: String,
     pub(crate) target: Target,
+}
+
+impl Credential {
+    /// Puts into an event which credential it is, and where it leads: never what opens it.
+    pub(crate) fn on_record(&self, event: Event) -> Event {
+        self.target.on_record(event.with("credential", self.name.as_str()))
+    }
 }
 
 impl Lent {

@@ -33,7 +33,7 @@ pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Comm
 }
 
 /// Runs the program to its end.
-async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
     run_at(url, home.path(), arguments).await
 }
@@ -44,7 +44,7 @@ async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
-async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
     run_from(home.path(), cluster, role, arguments).await
 }

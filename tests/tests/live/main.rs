@@ -4,10 +4,12 @@
 
 mod actions;
 mod approval;
+mod audit;
 mod cli;
 mod cluster;
 mod components;
 mod credentials;
+mod faults;
 mod fixes;
 mod kill;
 mod leaks;

@@ -57,6 +57,12 @@ pub(crate) fn host_with(credentials: Credentials, limits: Limits) -> Host {
     Host::new(built().engine.clone(), credentials, Policy::default(), limits)
 }
 
+/// A host that goes by a policy of its own.
+pub(crate) fn host_under(url: String, policy: Policy) -> Host {
+    let credentials = Credentials::new().url(SecretString::from(url));
+    Host::new(built().engine.clone(), credentials, policy, Limits::default())
+}
+
 /// Runs a SkillInput in the manager, as a role on the database `postgres`.
 pub(crate) async fn run(cluster: &Cluster, role: &str, input: Value) -> Output {
     run_in(plugin(World::Manager), &host_for(cluster.url(role, "postgres")), input).await

@@ -1,0 +1,201 @@
+//! A network that can be told to misbehave: a TCP proxy in front of a cluster.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::cluster::{Cluster, PASSWORD};
+use crate::until::DEADLINE;
+
+/// What happens to bytes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    /// They arrive.
+    #[default]
+    Pass,
+    /// They arrive later.
+    Delay(Duration),
+    /// They wait, and all that come after them, until the flow changes.
+    Hold,
+    /// They vanish.
+    Drop,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+/// What the network does at the moment, on all connections.
+#[derive(Debug, Default)]
+struct Rules {
+    to_server: Flow,
+    to_client: Flow,
+    /// When a client sends this, the flow of a direction changes before the bytes go on.
+    trap: Option<(Vec<u8>, Direction, Flow)>,
+    sprung: bool,
+    /// How often all connections were cut.
+    cuts: u64,
+}
+
+impl Rules {
+    fn flow(&self, direction: Direction) -> Flow {
+        match direction {
+            Direction::ToServer => self.to_server,
+            Direction::ToClient => self.to_client,
+        }
+    }
+
+    fn set(&mut self, direction: Direction, flow: Flow) {
+        match direction {
+            Direction::ToServer => self.to_server = flow,
+            Direction::ToClient => self.to_client = flow,
+        }
+    }
+}
+
+/// A proxy on a free port of 127.0.0.1. Dropped, it closes its port and cuts every connection.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    rules: watch::Sender<Rules>,
+    listening: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Starts a proxy that passes everything on to a cluster.
+    ///
+    /// # Errors
+    ///
+    /// When there is no port.
+    pub async fn start(cluster: &Cluster) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (port, server) = (listener.local_addr()?.port(), cluster.port());
+        let rules = watch::Sender::new(Rules::default());
+        let shared = rules.clone();
+        let listening = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(connect(client, server, shared.clone()));
+            }
+        });
+        Ok(Self { port, rules, listening })
+    }
+
+    /// A connection string that goes through the proxy.
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// What happens to bytes from now on, those that wait included.
+    pub fn set(&self, direction: Direction, flow: Flow) {
+        self.rules.send_modify(|rules| rules.set(direction, flow));
+    }
+
+    /// Changes the flow of a direction as soon as a client sends a text, and before the text goes on.
+    pub fn when_sent(&self, text: &str, direction: Direction, flow: Flow) {
+        self.rules.send_modify(|rules| {
+            rules.trap = Some((text.as_bytes().to_vec(), direction, flow));
+            rules.sprung = false;
+        });
+    }
+
+    /// Waits until the text was sent.
+    ///
+    /// # Errors
+    ///
+    /// When nobody sends it.
+    pub async fn sent(&self) -> Result<()> {
+        let mut rules = self.rules.subscribe();
+        timeout(DEADLINE, rules.wait_for(|rules| rules.sprung))
+            .await
+            .map_err(|_| anyhow!("the text was not sent"))??;
+        Ok(())
+    }
+
+    /// Cuts every connection. What waits is lost; new connections pass.
+    pub fn cut(&self) {
+        self.rules.send_modify(|rules| {
+            rules.cuts += 1;
+            (rules.to_server, rules.to_client, rules.trap) = (Flow::Pass, Flow::Pass, None);
+        });
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+        self.cut();
+    }
+}
+
+async fn connect(client: TcpStream, server: u16, rules: watch::Sender<Rules>) {
+    let cuts = rules.borrow().cuts;
+    let mut watched = rules.subscribe();
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { return };
+    // Small messages on their way at once, as on the real way.
+    let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    // Whichever ends, takes the other along.
+    tokio::select! {
+        // First: with the cut the flow changes too, and what waits must not slip through.
+        biased;
+        _ = watched.wait_for(|rules| rules.cuts > cuts) => {}
+        _ = pump(from_client, to_server, Direction::ToServer, &rules) => {}
+        _ = pump(from_server, to_client, Direction::ToClient, &rules) => {}
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: Direction,
+    rules: &watch::Sender<Rules>,
+) -> Result<()> {
+    let (mut buffer, mut seen) = (vec![0; 64 << 10], Vec::new());
+    let mut watched = rules.subscribe();
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        let bytes = &buffer[..length];
+        if direction == Direction::ToServer {
+            spring(rules, &mut seen, bytes);
+        }
+        let flow = watched.wait_for(|rules| rules.flow(direction) != Flow::Hold).await?.flow(direction);
+        match flow {
+            Flow::Delay(time) => tokio::time::sleep(time).await,
+            Flow::Drop => continue,
+            Flow::Pass | Flow::Hold => {}
+        }
+        to.write_all(bytes).await?;
+    }
+}
+
+/// Springs the trap when its text is in these bytes, or began in those before.
+fn spring(rules: &watch::Sender<Rules>, seen: &mut Vec<u8>, bytes: &[u8]) {
+    seen.extend_from_slice(bytes);
+    rules.send_if_modified(|rules| {
+        let Some((text, direction, flow)) = &rules.trap else { return false };
+        if !seen.windows(text.len()).any(|window| window == text) {
+            return false;
+        }
+        let (direction, flow) = (*direction, *flow);
+        rules.set(direction, flow);
+        (rules.trap, rules.sprung) = (None, true);
+        true
+    });
+    // No text that is waited for is longer.
+    seen.drain(..seen.len().saturating_sub(1_000));
+}
