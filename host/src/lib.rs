@@ -37,6 +37,7 @@ pub mod log;
 pub mod plugin;
 pub mod policy;
 pub mod registry;
+pub mod sql;
 pub mod target;
 
 mod backends;

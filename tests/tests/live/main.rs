@@ -12,6 +12,7 @@ mod kill;
 mod leaks;
 mod race;
 mod sessions;
+mod strict;
 mod support;
 mod trouble;
 mod wit;
