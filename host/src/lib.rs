@@ -31,6 +31,9 @@ pub mod credentials;
 pub mod digest;
 pub mod engine;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod limits;
 pub mod log;
