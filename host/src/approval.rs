@@ -22,6 +22,8 @@
 //! [signals]
 //! apply = false
 //! max-kill-percentage = 25
+//! max-kills = 1000
+//! max-kills-per-hour = 1000
 //! protected-roles = []
 //! protected-applications = []
 //! ```
@@ -136,8 +138,11 @@ impl Approval {
         if asked.apply && !self.signals().apply {
             return Err(self.refuse("allows no changes: set its signals.apply = true, or plan only"));
         }
-        if asked.sql == Sql::Any && self.terms.sql != Sql::Any {
-            return Err(self.refuse("does not allow any SQL: its sql.mode says which statements may be sent"));
+        // The catalogue is what is asked for when nothing is.
+        if asked.sql != Sql::Catalogue && asked.sql != self.terms.sql {
+            return Err(
+                self.refuse("allows other SQL than is asked for: its sql.mode says which statements may be sent")
+            );
         }
         Ok(())
     }
@@ -150,7 +155,8 @@ impl Approval {
         policy.sql = self.terms.sql.clone();
         policy.apply &= signals.apply;
         policy.max_kill_percentage = policy.max_kill_percentage.min(signals.max_kill_percentage);
-        // A new cap of the policy is lowered here, and read in `terms`.
+        policy.max_kills = policy.max_kills.min(signals.max_kills);
+        policy.max_kills_per_hour = policy.max_kills_per_hour.min(signals.max_kills_per_hour);
         policy.protected_roles.extend_from_slice(&signals.protected_roles);
         policy.protected_applications.extend_from_slice(&signals.protected_applications);
         policy
@@ -201,11 +207,12 @@ mod tests {
     #[test]
     fn a_caller_gets_the_lesser_of_the_two() {
         let statement = format!("[[sql.statement]]\nid = 'a'\npurpose = ''\nsha256 = '{}'", Digest::of(b"SELECT 1"));
-        let signals = "[signals]\napply = true\nmax-kill-percentage = 10\nprotected-roles = ['boss']";
+        let signals =
+            "[signals]\napply = true\nmax-kill-percentage = 10\nmax-kills-per-hour = 7\nprotected-roles = ['boss']";
         let approval = approval(b"", "manager", &format!("[sql]\nmode = 'pinned'\n{statement}\n{signals}"));
         let asked = Policy { protected_roles: vec!["me".into()], sql: Sql::Any, ..Policy::default() };
         let policy = approval.policy(&asked);
-        assert_eq!((policy.apply, policy.max_kill_percentage), (true, 10));
+        assert_eq!((policy.apply, policy.max_kill_percentage, policy.max_kills_per_hour), (true, 10, 7));
         assert_eq!(policy.protected_roles, ["me", "boss"]);
         assert!(policy.sql.check("SELECT 1").is_ok());
         assert!(policy.sql.check("SELECT 2").unwrap_err().contains("SHA-256"));

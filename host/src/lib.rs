@@ -34,6 +34,9 @@ pub mod credentials;
 pub mod digest;
 pub mod engine;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 pub mod limits;
 pub mod log;
@@ -42,6 +45,7 @@ pub mod policy;
 pub mod registry;
 pub mod shelf;
 pub mod signature;
+pub mod sql;
 pub mod target;
 pub mod tenants;
 pub mod vetted;

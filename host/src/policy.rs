@@ -6,6 +6,7 @@ use std::sync::Arc;
 use archon_pool_plugin::{catalogue, protected};
 
 use crate::digest::Digest;
+use crate::sql;
 
 /// Which statements a component may send.
 ///
@@ -18,26 +19,29 @@ pub enum Sql {
     Catalogue,
     /// The texts whose SHA-256 an operator approved, whatever they are.
     Pinned(Arc<BTreeSet<Digest>>),
+    /// The catalogue, and beside it whatever [`crate::sql::admit`] understands to be one `SELECT` of listed statistics:
+    /// for a component whose statements nobody has read.
+    Strict,
     /// Any statement: for a component that is trusted with all that its credential's role may do.
     Any,
 }
 
 impl Sql {
     /// Whether a component may send this text; if not, why.
-    pub(crate) fn check(&self, sql: &str) -> Result<(), String> {
-        let allowed = match self {
-            Self::Catalogue => catalogue::ALL.iter().any(|entry| entry.sql == sql),
-            Self::Pinned(digests) => digests.contains(&Digest::of(sql.as_bytes())),
-            Self::Any => true,
-        };
-        if allowed {
-            return Ok(());
+    pub(crate) fn check(&self, text: &str) -> Result<(), String> {
+        let catalogued = || catalogue::ALL.iter().any(|entry| entry.sql == text);
+        match self {
+            Self::Catalogue if catalogued() => Ok(()),
+            Self::Catalogue => Err("it is not in the catalogue: the policy's `sql` allows no other".into()),
+            Self::Pinned(digests) if digests.contains(&Digest::of(text.as_bytes())) => Ok(()),
+            Self::Pinned(_) => Err("its text is not approved: the policy pins statements by SHA-256".into()),
+            Self::Strict if catalogued() => Ok(()),
+            Self::Strict => match sql::admit(text) {
+                Ok(_) => Ok(()),
+                Err(refused) => Err(format!("{refused} (the policy's `sql` is strict)")),
+            },
+            Self::Any => Ok(()),
         }
-        Err(match self {
-            Self::Pinned(_) => "its text is not approved: the policy pins statements by SHA-256",
-            _ => "it is not in the catalogue: the policy's `sql` allows no other",
-        }
-        .to_owned())
     }
 }
 
@@ -133,6 +137,15 @@ mod tests {
         assert!(pinned.check("SELECT 1").is_ok());
         assert!(pinned.check("SELECT 1 ").unwrap_err().contains("SHA-256"));
         assert!(pinned.check(catalogue::CLOCK.sql).is_err());
+    }
+
+    #[test]
+    fn the_strict_mode_admits_the_catalogue_and_what_it_understands() {
+        assert!(catalogue::ALL.iter().all(|entry| Sql::Strict.check(entry.sql).is_ok()));
+        assert!(Sql::Strict.check("SELECT pg_catalog.now()").is_ok());
+        let why = Sql::Strict.check("SELECT pg_catalog.pg_terminate_backend(7)").unwrap_err();
+        assert!(why.contains("pg_terminate_backend") && why.contains("`sql`"), "{why}");
+        assert!(Sql::Strict.check(&format!("{} ", catalogue::PAUSE.sql)).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::components::World;
 use crate::digest::Digest;
-use crate::policy::Sql;
+use crate::policy::{Policy, Sql};
 use crate::toml_text::{self, list, quoted};
 
 /// The only version there is.
@@ -54,6 +54,10 @@ pub struct Signals {
     /// Cap on ended sessions in one call, percent.
     #[serde(deserialize_with = "percentage")]
     pub max_kill_percentage: u32,
+    /// Cap on ended sessions in one call.
+    pub max_kills: u32,
+    /// Cap on ended sessions of one database in an hour.
+    pub max_kills_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones.
     pub protected_roles: Vec<String>,
     /// Application name patterns to protect beside the built-in ones.
@@ -65,6 +69,8 @@ impl Default for Signals {
         Self {
             apply: false,
             max_kill_percentage: Options::default().max_kill_percentage,
+            max_kills: Policy::default().max_kills,
+            max_kills_per_hour: Policy::default().max_kills_per_hour,
             protected_roles: Vec::new(),
             protected_applications: Vec::new(),
         }
@@ -146,9 +152,18 @@ impl Terms {
             line("purpose", &quoted(purpose));
             line("sha256", &quoted(&sha256.to_string()));
         }
-        let Signals { apply, max_kill_percentage, protected_roles, protected_applications } = &self.signals;
+        let Signals {
+            apply,
+            max_kill_percentage,
+            max_kills,
+            max_kills_per_hour,
+            protected_roles,
+            protected_applications,
+        } = &self.signals;
         line("\n[signals]\napply", apply);
         line("max-kill-percentage", max_kill_percentage);
+        line("max-kills", max_kills);
+        line("max-kills-per-hour", max_kills_per_hour);
         line("protected-roles", &list(protected_roles));
         line("protected-applications", &list(protected_applications));
         text
@@ -165,7 +180,7 @@ fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sql, D::Error> {
         "pinned" => Sql::Pinned(Arc::default()),
         "catalogue" => Sql::Catalogue,
         "any" => Sql::Any,
-        "strict" => return Err(D::Error::custom("this version does not know the mode strict yet")),
+        "strict" => Sql::Strict,
         _ => return Err(D::Error::custom("a mode is pinned, catalogue, strict or any")),
     })
 }
@@ -242,7 +257,7 @@ mod tests {
             ("version = 1\n", "", "version"),
             ("world = \"manager\"", "world = \"root\"", "analyser, observer or manager"),
             ("mode = \"pinned\"", "mode = \"loose\"", "mode = \"loose\""),
-            ("mode = \"pinned\"", "mode = \"strict\"", "does not know the mode strict"),
+            ("mode = \"pinned\"", "mode = \"strict\"", "sql.statement"),
             ("mode = \"pinned\"", "mode = \"any\"", "sql.statement"),
             ("sha256 = \"e3", "sha256 = \"g3", "64 hexadecimal digits"),
             ("id = \"b\"", "name = \"b\"", "`name`"),

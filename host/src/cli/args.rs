@@ -242,10 +242,12 @@ pub(crate) struct Running {
     /// Let it act: without this, dryRun is set and the host refuses to end or resize anything
     #[arg(long)]
     pub(crate) apply: bool,
-    /// Let it send SQL of its own, which can do all that the credential's role may do, --apply or not
+    /// Which SQL it may send
     ///
-    /// Without this, only the statements that `archon-pool describe` lists are sent. A policy file says by itself
-    /// what may be sent.
+    /// Default: catalogue. A policy file says by itself what may be sent.
+    #[arg(long, value_name = "WHICH", conflicts_with = "allow_sql")]
+    pub(crate) sql: Option<SqlMode>,
+    /// The same as --sql any
     #[arg(long)]
     pub(crate) allow_sql: bool,
 }
@@ -348,6 +350,17 @@ pub(crate) enum LogFormat {
     None,
     /// One JSON object a line
     Json,
+}
+
+/// Which SQL a component may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SqlMode {
+    /// The statements that `archon-pool describe` lists for the built-in components
+    Catalogue,
+    /// These, and each SELECT that is understood to read nothing but statistics of pg_catalog
+    Strict,
+    /// Its own, which can do all that the credential's role may do, --apply or not
+    Any,
 }
 
 /// When to colour.

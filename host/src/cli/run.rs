@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::approve;
-use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running};
+use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running, SqlMode};
 use super::carry::Carry;
 use super::exit::Exit;
 use super::link::{Component, Link};
@@ -139,7 +139,12 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
     let input = params::read(&flags.params)?;
     let progress = waiting(terminal, "run", flags.apply);
     let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    let sql = if flags.allow_sql { Sql::Any } else { Sql::Catalogue };
+    let sql = match flags.sql {
+        Some(SqlMode::Any) => Sql::Any,
+        Some(SqlMode::Strict) => Sql::Strict,
+        None if flags.allow_sql => Sql::Any,
+        Some(SqlMode::Catalogue) | None => Sql::Catalogue,
+    };
     let policy = Policy { sql, ..policy(&options, flags.apply) };
     let link = Link::open(global, Component::File(&flags.file), policy)?;
     let input = match link.world() {

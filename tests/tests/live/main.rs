@@ -17,6 +17,7 @@ mod race;
 mod sessions;
 mod shelf;
 mod signature;
+mod strict;
 mod support;
 mod trouble;
 mod wit;

@@ -1,0 +1,142 @@
+//! The names of a statement: what each stands for, and whether every use of one is a column.
+//!
+//! In PostgreSQL `a.b` is a column of `a` only if there is one: otherwise it is the call `b(a)`, of any function that
+//! takes such a row or, when `a` is a function in `FROM`, such a value. So each name before a dot must be bound once in
+//! the whole statement, and the name after it must be one of its columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+
+use super::Refused;
+use super::names::{self, Relation};
+
+/// What the columns of a query are called; none for those without a certain name.
+pub(super) type Columns = Vec<Option<String>>;
+
+/// What a name in `FROM` stands for.
+struct Binding {
+    columns: BTreeSet<String>,
+    /// Whether the row may be used as a whole.
+    whole: bool,
+}
+
+/// The names of one statement. Uses are checked at its end: what is used in the list of columns is bound after it.
+#[derive(Default)]
+pub(super) struct Scope {
+    bound: BTreeMap<String, Binding>,
+    queries: BTreeMap<String, Columns>,
+    /// Names given to columns of an answer, by which it may be sorted.
+    given: BTreeSet<String>,
+    qualified: BTreeSet<(String, String)>,
+    bare: BTreeSet<String>,
+}
+
+impl Scope {
+    /// Binds a relation of `pg_catalog`.
+    pub(super) fn bind_relation(&mut self, name: String, relation: &Relation) -> Result<(), Refused> {
+        let columns = relation.columns.split(' ').map(str::to_owned).collect();
+        self.bind(name, Binding { columns, whole: relation.whole })
+    }
+
+    /// Binds a subquery or a function.
+    pub(super) fn bind_columns(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
+        self.bind(name, Binding { columns: columns.into_iter().flatten().collect(), whole: true })
+    }
+
+    fn bind(&mut self, name: String, binding: Binding) -> Result<(), Refused> {
+        self.fresh(&name)?;
+        self.bound.insert(name, binding);
+        Ok(())
+    }
+
+    /// Takes the name of a `WITH` query. From then on it can be read: there are none inside of subqueries, and none
+    /// that reads itself, so that whatever comes later in the text sees it.
+    pub(super) fn define_query(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
+        if name.starts_with("pg_") {
+            return Err(Refused::new("a WITH query named like a relation of pg_catalog is not admitted"));
+        }
+        self.fresh(&name)?;
+        self.queries.insert(name, columns);
+        Ok(())
+    }
+
+    /// The columns of a `WITH` query.
+    pub(super) fn query(&self, name: &str) -> Option<&Columns> {
+        self.queries.get(name)
+    }
+
+    fn fresh(&self, name: &str) -> Result<(), Refused> {
+        if self.bound.contains_key(name) {
+            return Err(Refused::new(format!("the name `{name}` for two things is not admitted")));
+        }
+        Ok(())
+    }
+
+    /// Notes a name that the statement gives to a column.
+    pub(super) fn give(&mut self, name: String) {
+        self.given.insert(name);
+    }
+
+    /// Notes a use of `name`.
+    pub(super) fn use_bare(&mut self, name: String) {
+        self.bare.insert(name);
+    }
+
+    /// Notes a use of `of.name`.
+    pub(super) fn use_qualified(&mut self, of: String, name: String) {
+        self.qualified.insert((of, name));
+    }
+
+    /// Checks every use.
+    pub(super) fn check(&self) -> Result<(), Refused> {
+        for (of, name) in &self.qualified {
+            if !self.bound.get(of).is_some_and(|binding| binding.columns.contains(name)) {
+                return Err(Refused::new(format!("`{of}.{name}` is not admitted: it is no column that may be read")));
+            }
+        }
+        for name in self.bare.iter().chain(&self.given) {
+            if names::is_withheld(name) {
+                return Err(Refused::new(format!("the column `{name}` is not admitted")));
+            }
+        }
+        for name in &self.bare {
+            let known = match self.bound.get(name) {
+                Some(binding) => binding.whole,
+                None => self.given.contains(name) || self.bound.values().any(|binding| binding.columns.contains(name)),
+            };
+            if !known {
+                return Err(Refused::new(format!("`{name}` is not admitted: it is no column that may be read")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name as PostgreSQL takes it: in lower case unless it is quoted.
+pub(super) fn name(ident: &Ident) -> Result<String, Refused> {
+    let Ident { value, quote_style, span: _ } = ident;
+    match quote_style {
+        Some('"') => Ok(value.clone()),
+        None if !names::is_keyword(value) => Ok(value.to_ascii_lowercase()),
+        _ => Err(Refused::new(format!("`{value}` as a name is not admitted"))),
+    }
+}
+
+/// The parts of a name with dots.
+pub(super) fn parts(name_: &ObjectName) -> Result<Vec<String>, Refused> {
+    let ObjectName(parts) = name_;
+    let part = |part: &ObjectNamePart| match part {
+        ObjectNamePart::Identifier(ident) => name(ident),
+        ObjectNamePart::Function(_) => Err(Refused::new("a computed name is not admitted")),
+    };
+    parts.iter().map(part).collect()
+}
+
+/// What a function or relation of `pg_catalog` is called there; none for any other name.
+pub(super) fn of_catalog(parts: &[String]) -> Option<&str> {
+    match parts {
+        [schema, name] if schema == "pg_catalog" => Some(name),
+        _ => None,
+    }
+}

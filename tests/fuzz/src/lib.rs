@@ -1,0 +1,236 @@
+//! The hosts that the fuzz targets lend to the plugin.
+
+use archon_pool_plugin::catalogue;
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_plugin::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_plugin::rows::{RowSet, Statement, Value};
+use libfuzzer_sys::arbitrary::{Result as Drawn, Unstructured};
+
+/// What a column holds in an honest answer.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Boolean,
+    Int,
+    Float,
+    Text,
+    Time,
+    /// The statement statistics, as JSON.
+    Document,
+}
+
+use Kind::{Boolean, Document, Float, Int, Text, Time};
+
+/// The columns of each statement of the catalogue.
+fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
+    let id = catalogue::ALL.iter().find(|entry| entry.sql == sql).map_or("", |entry| entry.id);
+    match id {
+        "server" => &[
+            ("at", Time),
+            ("version_num", Int),
+            ("identity", Text),
+            ("database", Text),
+            ("role", Text),
+            ("in_recovery", Boolean),
+            ("max_connections", Int),
+            ("superuser_reserved", Int),
+            ("reserved", Int),
+            ("database_limit", Int),
+            ("superuser", Boolean),
+            ("signals_backends", Boolean),
+            ("owns_database", Boolean),
+            ("supabase", Boolean),
+        ],
+        "activity" => &[
+            ("pid", Int),
+            ("backend_start", Time),
+            ("backend_type", Text),
+            ("database", Text),
+            ("role", Text),
+            ("application", Text),
+            ("client_address", Text),
+            ("state", Text),
+            ("state_change", Time),
+            ("query_start", Time),
+            ("wait_event_type", Text),
+            ("wait_event", Text),
+            ("xmin_age", Int),
+            ("has_xid", Boolean),
+            ("query", Text),
+            ("hidden", Boolean),
+            ("own", Boolean),
+        ],
+        "clock" => &[("at", Time)],
+        "held-locks" => &[("pid", Int), ("advisory", Int), ("relations", Int)],
+        "waits" => &[("pid", Int), ("waits_for", Text), ("waiting_since", Time), ("blocked_by", Text)],
+        "temp-objects" => &[("pid", Int)],
+        "counters" => &[
+            ("at", Time),
+            ("stats_reset", Time),
+            ("transactions", Int),
+            ("sessions", Int),
+            ("abandoned", Int),
+            ("active_ms", Float),
+            ("idle_in_transaction_ms", Float),
+            ("backends", Int),
+        ],
+        "statements" => &[("document", Document)],
+        "roles" => &[
+            ("name", Text),
+            ("connection_limit", Int),
+            ("superuser", Boolean),
+            ("granted", Boolean),
+            ("alterable", Boolean),
+        ],
+        "settings" => &[("name", Text), ("value", Text), ("unit", Text)],
+        "sessions" => &[("pid", Int), ("backend_start", Time)],
+        "pause" => &[("passed", Boolean)],
+        _ => &[],
+    }
+}
+
+/// Texts that mean something to the plugin.
+const WORDS: [&str; 16] = [
+    "client backend",
+    "walsender",
+    "idle",
+    "active",
+    "idle in transaction",
+    "idle in transaction (aborted)",
+    "disabled",
+    "Client",
+    "ClientRead",
+    "Lock",
+    "postgres",
+    "app",
+    "SELECT 'a', $1 /* b */ FROM \"c\" WHERE d = 1",
+    "LISTEN x",
+    "7,8,9",
+    "<insufficient privilege>",
+];
+
+/// A host whose server answers with rows made of the fuzzer's bytes.
+pub struct Invented<'a> {
+    /// The bytes.
+    pub source: Unstructured<'a>,
+}
+
+impl Invented<'_> {
+    fn answer(&mut self, sql: &str) -> Drawn<Answer> {
+        if self.source.ratio(1, 24)? {
+            let sqlstate = self.source.choose(&["42501", "42703", "57014"])?;
+            let fault = Fault::new(kind::QUERY_FAILED, "the server refused");
+            return Ok(Err(Fault { sqlstate: Some((*sqlstate).to_owned()), ..fault }));
+        }
+        let columns = columns(sql);
+        let single = ["server", "clock", "counters"]
+            .iter()
+            .any(|id| catalogue::ALL.iter().any(|entry| entry.id == *id && entry.sql == sql));
+        let rows = if single && !self.source.ratio(1, 32)? { 1 } else { self.source.int_in_range(0..=5)? };
+        let rows = (0..rows)
+            .map(|_| columns.iter().map(|(_, kind)| self.value(*kind)).collect::<Drawn<Vec<_>>>())
+            .collect::<Drawn<Vec<_>>>()?;
+        let mut names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if self.source.ratio(1, 64)? {
+            names.pop();
+        }
+        Ok(Ok(RowSet { columns: names, rows, truncated: self.source.ratio(1, 32)? }))
+    }
+
+    fn value(&mut self, kind: Kind) -> Drawn<Value> {
+        let source = &mut self.source;
+        // A server of the right version sends the right types; a hostile host does not.
+        let kind = if source.ratio(1, 128)? { *source.choose(&[Boolean, Int, Float, Text, Time])? } else { kind };
+        Ok(match kind {
+            Boolean => Value::Boolean(source.arbitrary()?),
+            Int if source.ratio(1, 8)? => Value::Int64(source.arbitrary()?),
+            Int if source.ratio(1, 8)? => Value::Null,
+            Int => Value::Int64(source.int_in_range(0..=300)?),
+            Float => Value::Float64(source.arbitrary()?),
+            Text if source.ratio(1, 8)? => Value::Null,
+            Text if source.ratio(1, 4)? => Value::Text(source.arbitrary::<&str>()?.to_owned()),
+            Text => Value::Text((*source.choose(&WORDS)?).to_owned()),
+            Time if source.ratio(1, 8)? => Value::Null,
+            Time if source.ratio(1, 8)? => Value::Timestamp(source.arbitrary()?),
+            Time => Value::Timestamp(1_795_416_000_000_000 - source.int_in_range(0..=100_000)? * 1_000_000),
+            Document if source.ratio(1, 2)? => Value::Text(source.arbitrary::<&str>()?.to_owned()),
+            Document => {
+                let (calls, time): (i64, f64) = source.arbitrary()?;
+                let time = if time.is_finite() { time } else { 0.5 };
+                let row = format!(r#"{{"query":"SELECT 1","calls":{calls},"meanMs":{time},"totalMs":{time}}}"#);
+                Value::Text(format!(r#"{{"calls":{calls},"execMs":{time},"slow":[{row}]}}"#))
+            }
+        })
+    }
+}
+
+/// The bytes are used up: the server is gone.
+fn gone() -> Fault {
+    Fault::new(kind::CONNECTION_LOST, "the server is gone")
+}
+
+impl Powers for Invented<'_> {
+    fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
+        batch.iter().map(|statement| self.answer(statement.sql).map_err(|_| gone())).collect()
+    }
+
+    fn probe(&mut self, count: u32, _: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
+        let mut timing = || {
+            let (connect_us, round_trip_us) = self.source.arbitrary()?;
+            Ok(if self.source.ratio(1, 4)? { Err(gone()) } else { Ok(ProbeTiming { connect_us, round_trip_us }) })
+        };
+        (0..count).map(|_| timing().map_err(|_: libfuzzer_sys::arbitrary::Error| gone())).collect()
+    }
+
+    fn deliver(&mut self, orders: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        Some(Ok(orders.iter().map(|_| Outcome::Signalled).collect()))
+    }
+}
+
+/// A host whose server always answers the same: for inputs that are worth more than the rows.
+pub struct Recorded;
+
+impl Recorded {
+    fn value(name: &str, kind: Kind) -> Value {
+        match (name, kind) {
+            ("version_num", _) => Value::Int64(150_018),
+            ("max_connections", _) => Value::Int64(100),
+            ("own" | "hidden", _) => Value::Boolean(false),
+            ("state", _) => Value::Text("idle".to_owned()),
+            ("backend_type", _) => Value::Text("client backend".to_owned()),
+            (_, Boolean) => Value::Boolean(true),
+            (_, Int) => Value::Int64(7),
+            (_, Float) => Value::Float64(0.5),
+            (_, Text) => Value::Text("app".to_owned()),
+            (_, Time) => Value::Timestamp(1_795_416_000_000_000),
+            (_, Document) => Value::Text(r#"{"calls":1,"execMs":1.0,"slow":[]}"#.to_owned()),
+        }
+    }
+}
+
+impl Powers for Recorded {
+    fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
+        let answer = |statement: &Statement| {
+            let columns = columns(statement.sql);
+            let row = columns.iter().map(|(name, kind)| Self::value(name, *kind)).collect();
+            let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+            Ok(RowSet { columns: names, rows: vec![row], truncated: false })
+        };
+        Ok(batch.iter().map(answer).collect())
+    }
+
+    fn probe(&mut self, count: u32, _: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
+        Ok((0..count).map(|_| Ok(ProbeTiming { connect_us: 900, round_trip_us: 80 })).collect())
+    }
+
+    fn deliver(&mut self, orders: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        Some(Ok(orders.iter().map(|_| Outcome::Signalled).collect()))
+    }
+}
