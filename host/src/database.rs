@@ -79,7 +79,7 @@ impl database::HostSession for State {
             }
         }
         let session = self.table.get(&session)?;
-        let answers = session.query(&batch).await;
+        let answers = session.query(&batch, self.policy.sql.is_ours()).await;
         Ok(answers
             .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
             .map_err(Into::into))

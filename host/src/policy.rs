@@ -23,6 +23,11 @@ pub enum Sql {
 }
 
 impl Sql {
+    /// Whether only statements of ours are sent, of which none changes its session.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Catalogue)
+    }
+
     /// Whether a component may send this text; if not, why.
     pub(crate) fn check(&self, sql: &str) -> Result<(), String> {
         let allowed = match self {
