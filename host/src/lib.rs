@@ -44,6 +44,7 @@ mod bindings;
 mod database;
 mod error;
 mod json_values;
+mod nesting;
 mod pooler;
 mod scaling;
 mod session;

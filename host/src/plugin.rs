@@ -12,6 +12,7 @@ use crate::components::{World, embedded};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::limits::Reached;
+use crate::nesting;
 use crate::state::State;
 
 /// The WIT package and the version of it that this host speaks.
@@ -77,6 +78,7 @@ impl Plugin {
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
         }
+        nesting::check(bytes).map_err(|why| not_a_component(name, &why))?;
         let component = Component::from_binary(engine.wasmtime(), bytes)
             .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
         let shape = component.component_type();
