@@ -8,6 +8,7 @@ mod cluster;
 mod components;
 mod credentials;
 mod fixes;
+mod hostile;
 mod kill;
 mod leaks;
 mod race;
