@@ -120,6 +120,22 @@ pub(super) const ATTACKS: &[Attack] = &[
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
+        tries: "grows a memory of 64-bit addresses",
+        with: Weapon::Wat(|| {
+            wat::skill("(drop (memory.grow $m (i64.const 1000000))) (unreachable)", "(memory $m i64 1)")
+        }),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "starts with a table of ten million elements",
+        with: Weapon::Wat(|| wat::skill("(unreachable)", "(table 10000000 funcref)")),
+        under: tight,
+        stopped_by: "limit on memories and tables together",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
         tries: "starts with a hundred memories that are small one by one",
         with: Weapon::Wat(|| wat::skill("(unreachable)", &"(memory 16)".repeat(90))),
         under: tight,
@@ -165,6 +181,20 @@ pub(super) const ATTACKS: &[Attack] = &[
     Attack {
         tries: "hoards credential handles",
         with: Weapon::Rust(|_| request(json!({ "name": "credential-hoard" }))),
+        under: tight,
+        stopped_by: "limit on handles",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
+    },
+    Attack {
+        tries: "hoards handles of WASI's",
+        with: Weapon::Wat(wat::collector),
+        under: tight,
+        stopped_by: "limit on handles",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
+    },
+    Attack {
+        tries: "hoards handles of a type of its own",
+        with: Weapon::Wat(wat::forger),
         under: tight,
         stopped_by: "limit on handles",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),

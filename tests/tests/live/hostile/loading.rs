@@ -4,11 +4,12 @@ use anyhow::Result;
 use archon_pool::kind::{LIMIT_EXCEEDED, NOT_A_COMPONENT, WORLD_MISMATCH};
 
 use super::arena::{Arena, HOSTILE, defaults};
-use super::wat::{assemble, importing};
+use super::wat::{assemble, importing, skill};
 use super::{Attack, Ends, Weapon};
 use crate::actions::cluster;
 
 const PARSER: &str = "WebAssembly's validation";
+const FEATURES: &str = "the engine is built without that proposal";
 const WORLD: &str = "the worlds: what is not offered is not linked";
 
 const fn attack(tries: &'static str, with: fn() -> Vec<u8>, stopped_by: &'static str, ends: Ends) -> Attack {

@@ -268,6 +268,20 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("the cap of 0 ended sessions is reached"),
     ),
     attack(
+        "begins a transaction before it delivers, in which `pg_stat_activity` stands still",
+        |scene| {
+            // The one order is for a session that is not its to end, so that everybody is alive afterwards.
+            let orders = std::slice::from_ref(scene.untouchable("superuser"));
+            request(json!({
+                "name": "deliver", "rounds": [[], written(orders)], "dryRun": false, "sessions": 2,
+                "before": ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM pg_stat_activity"],
+            }))
+        },
+        any_sql,
+        "the transaction is rolled back, and the session is reset before a delivery",
+        Ends::Told("denied"),
+    ),
+    attack(
         "claims in its answer to have ended everybody",
         |_| {
             request(

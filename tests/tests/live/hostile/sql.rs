@@ -307,6 +307,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("SQLSTATE 42501"),
     ),
     attack(
+        "`pg_terminate_backend` of its own session",
+        |_| at_once(&["SELECT pg_terminate_backend(pg_backend_pid())"]),
+        as_app,
+        "nothing: it ends only its own session",
+        Ends::Told("connection-lost"),
+    ),
+    attack(
         "`pg_sleep`",
         |_| at_once(&["SELECT 1 FROM pg_sleep(60)"]),
         as_app,

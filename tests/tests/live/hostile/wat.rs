@@ -267,6 +267,31 @@ pub(super) fn gambler() -> Vec<u8> {
     )
 }
 
+/// Takes handles of WASI's without end and keeps them.
+pub(super) fn collector() -> Vec<u8> {
+    with_import(
+        r#"(import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type $pollable (sub resource)))))
+        (alias export $poll "pollable" (type $pollable))
+        (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+            (alias outer 1 $pollable (type $p))
+            (export "pollable" (type $pollable (eq $p)))
+            (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))"#,
+        r#"(core func $it (canon lower (func $clock "subscribe-duration")))"#,
+        "(param i64) (result i32)",
+        "(loop (drop (call $it (i64.const 1))) (br 0)) (unreachable)",
+    )
+}
+
+/// Makes handles of a type of its own without end.
+pub(super) fn forger() -> Vec<u8> {
+    with_import(
+        "(type $resource (resource (rep i32)))",
+        "(core func $it (canon resource.new $resource))",
+        "(param i32) (result i32)",
+        "(loop (drop (call $it (i32.const 7))) (br 0)) (unreachable)",
+    )
+}
+
 /// Traps unless WASI has no folder to give.
 pub(super) fn burglar() -> Vec<u8> {
     with_import(
