@@ -88,7 +88,9 @@ pub(crate) fn querying(error: &Error) -> (Fault, bool) {
         let gone = fault.kind == kind::CONNECTION_LOST;
         return (fault, gone);
     }
-    if error.is_closed() || source::<io::Error>(error).is_some() {
+    // Of what cannot be written as a message, nothing was sent: the session is as it was.
+    let broken = |error: &io::Error| error.kind() != io::ErrorKind::InvalidInput;
+    if error.is_closed() || source::<io::Error>(error).is_some_and(broken) {
         let message = format!("the connection to the server was lost: {}", chain(error));
         return (retryable(Fault::new(kind::CONNECTION_LOST, message)), true);
     }

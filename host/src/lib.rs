@@ -61,6 +61,7 @@ mod guarded_file;
 mod hourly;
 mod json_values;
 mod lanes;
+mod nesting;
 mod pooler;
 mod quotas;
 mod scaling;

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::guarded_file;
 use crate::limits::Reached;
+use crate::nesting;
 use crate::state::State;
 
 /// The WIT package and the version of it that this host speaks.
@@ -90,6 +91,7 @@ impl Plugin {
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
         }
+        nesting::check(bytes).map_err(|why| not_a_component(name, &why))?;
         let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
         Self::link(engine, name, bytes, &component, most)
     }

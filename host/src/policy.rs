@@ -27,6 +27,11 @@ pub enum Sql {
 }
 
 impl Sql {
+    /// Whether only statements of ours are sent, of which none changes its session.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Catalogue)
+    }
+
     /// Whether a component may send this text; if not, why.
     pub(crate) fn check(&self, text: &str) -> Result<(), String> {
         let catalogued = || catalogue::ALL.iter().any(|entry| entry.sql == text);

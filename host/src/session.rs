@@ -1,13 +1,14 @@
 //! One PostgreSQL session: read-only, bounded, closed when it is dropped.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::TryStreamExt;
-use futures_util::future::{join, join_all};
+use futures_util::future::{Either, join, join_all, select};
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::types::{ToSql, Type};
@@ -163,17 +164,19 @@ impl Session {
         Ok(expected.iter().all(|(name, value)| found.contains(&(name, value.as_str()))))
     }
 
-    /// Runs a batch in one round trip. The outer fault means that the session is gone.
+    /// Runs a batch in one round trip; statements that are not `ours` leave no trace in the session. The
+    /// outer fault means that the session is gone.
     pub(crate) async fn query(
         &self,
         batch: &[Statement],
+        ours: bool,
         allowance: &Allowance,
     ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.client()?;
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Futures are polled in their order, and the first poll sends: the statements travel in one
         // go and in their order.
-        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, allowance)));
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, ours, allowance)));
         let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
             Ok(answers) => answers,
             Err(_) => return Err(self.silent()),
@@ -188,6 +191,7 @@ impl Session {
         &self,
         client: &Client,
         statement: &Statement,
+        ours: bool,
         allowance: &Allowance,
     ) -> Result<RowSet, (Fault, bool)> {
         self.pending.fetch_add(1, Ordering::Relaxed);
@@ -196,7 +200,7 @@ impl Session {
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
             rows(stream, statement.max_rows.min(self.limits.rows), allowance).await
         };
-        let answer = self.guarded(client, rows).await;
+        let answer = if ours { self.guarded(client, rows).await } else { self.sealed(client, rows).await };
         // The rest of a truncated answer is still on its way.
         if !answer.as_ref().is_ok_and(|set| set.truncated) {
             self.pending.fetch_sub(1, Ordering::Relaxed);
@@ -221,6 +225,35 @@ impl Session {
                 begun.and(answer).and_then(|answer| ended.map(|_| answer).map_err(|error| error::querying(&error)))
             }
         }
+    }
+
+    /// Runs a stranger's statement in a transaction that carries the session's settings and is rolled back:
+    /// `SET statement_timeout`, `SET ROLE`, a cursor, a large object or a notification ends with it, and
+    /// the next statement is read-only and bounded again.
+    async fn sealed(
+        &self,
+        client: &Client,
+        statement: impl Future<Output = Result<RowSet, (Fault, bool)>>,
+    ) -> Result<RowSet, (Fault, bool)> {
+        // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
+        // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
+        let begin = begin(&self.limits)
+            + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
+        let sealed = async {
+            // The statement is polled, and so sent, before the end is.
+            match select(pin!(statement), pin!(client.simple_query("ROLLBACK"))).await {
+                // The end is sent, but its answer comes after all the rows that nobody wants.
+                Either::Left((Ok(set), _)) if set.truncated => Ok(set),
+                Either::Left((answer, ending)) => {
+                    let ended = ending.await.map_err(|error| error::querying(&error));
+                    answer.and_then(|answer| ended.map(|_| answer))
+                }
+                Either::Right((_, statement)) => statement.await,
+            }
+        };
+        // All three are sent before the first answer is waited for.
+        let (begun, answer) = join(client.simple_query(&begin), sealed).await;
+        begun.map_err(|error| error::querying(&error)).and(answer)
     }
 
     /// Makes the session as it was when it was opened, whatever the component did to it: outside of

@@ -16,12 +16,17 @@ pub(crate) const BARE: &str = "bare";
 
 pub(crate) async fn cluster() -> Result<Cluster> {
     let cluster = Cluster::start().await?;
+    furnish(&cluster).await?;
+    Ok(cluster)
+}
+
+/// Roles and a table.
+pub(crate) async fn furnish(cluster: &Cluster) -> Result<()> {
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor, pg_signal_backend").await?;
     cluster.create_role(BARE, "").await?;
     cluster.create_role("app", "").await?;
     cluster.execute("CREATE TABLE stock (id int PRIMARY KEY, n int); INSERT INTO stock VALUES (1, 5), (2, 5)").await?;
-    cluster.execute("GRANT ALL ON stock TO app").await?;
-    Ok(cluster)
+    cluster.execute("GRANT ALL ON stock TO app").await
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod components;
 mod credentials;
 mod faults;
 mod fixes;
+mod hostile;
 mod kill;
 mod leaks;
 mod race;

@@ -1,0 +1,75 @@
+//! What the host said, call by call.
+
+use serde_json::json;
+
+use super::bindings::archon::connection_pool::backends::Outcome;
+use super::bindings::archon::connection_pool::database::RowSet;
+use super::bindings::archon::connection_pool::types::Fault;
+
+/// What the host said, call by call: `ok …`, or the fault's kind, message and SQLSTATE.
+#[derive(Default)]
+pub(super) struct Heard(Vec<String>);
+
+impl Heard {
+    pub(super) fn of(word: impl Into<String>) -> Self {
+        Self(vec![word.into()])
+    }
+
+    pub(super) fn note(&mut self, word: impl Into<String>) {
+        self.0.push(word.into());
+    }
+
+    /// Notes a result, and returns what was in it.
+    pub(super) fn take<T>(&mut self, what: &str, result: Result<T, Fault>) -> Option<T> {
+        match result {
+            Ok(value) => {
+                self.note(format!("ok {what}"));
+                Some(value)
+            }
+            Err(fault) => {
+                self.note(said(&fault));
+                None
+            }
+        }
+    }
+
+    /// Forgets all but the last words: a flood would be deaf of its own noise.
+    pub(super) fn forget_all_but(&mut self, count: usize) {
+        self.0.drain(..self.0.len().saturating_sub(count));
+    }
+
+    pub(super) fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    pub(super) fn into_answer(self) -> String {
+        json!({ "heard": self.0 }).to_string()
+    }
+}
+
+pub(super) fn said(fault: &Fault) -> String {
+    let sqlstate = fault.sqlstate.as_ref().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+    format!("{}: {}{sqlstate}", fault.kind, fault.message)
+}
+
+pub(super) fn rows(answer: &Result<RowSet, Fault>) -> String {
+    match answer {
+        Ok(set) => {
+            let cut = if set.truncated { ", truncated" } else { "" };
+            let first = set.rows.first().and_then(|row| row.first());
+            format!("ok {} rows{cut}: {first:?}", set.rows.len())
+        }
+        Err(fault) => said(fault),
+    }
+}
+
+pub(super) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Signalled => "signalled".into(),
+        Outcome::Gone => "gone".into(),
+        Outcome::Changed => "changed".into(),
+        Outcome::Survived => "survived".into(),
+        Outcome::Denied(why) => format!("denied: {why}"),
+        Outcome::Failed(fault) => format!("failed: {}", said(fault)),
+    }
+}

@@ -1,0 +1,233 @@
+//! Where attacks take place: a server with sessions and data worth attacking, and neighbours.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::host::{Answer, Host};
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::{Policy, Sql};
+use archon_pool_plugin::fault::Fault;
+use archon_pool_plugin::powers::Order;
+use archon_pool_tests::{Cluster, PASSWORD, Session, until};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{Attack, Ends, Weapon};
+use crate::actions::OPERATOR;
+use crate::support::{host_with, orders, plugin};
+
+/// The hostile component.
+pub(super) const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
+
+/// Client sessions that the arena keeps.
+const VICTIMS: usize = 8;
+
+/// As whom and under what an attacker runs.
+pub(crate) struct Rules {
+    pub(super) role: &'static str,
+    pub(super) limits: Limits,
+    pub(super) policy: Policy,
+}
+
+/// The defaults.
+pub(super) fn defaults() -> Rules {
+    Rules { role: OPERATOR, limits: Limits::default(), policy: Policy::default() }
+}
+
+/// The defaults, with any statement allowed and short timeouts.
+pub(super) fn any_sql() -> Rules {
+    let limits = Limits {
+        deadline: Duration::from_secs(5),
+        statement_timeout: Duration::from_millis(400),
+        lock_timeout: Duration::from_millis(150),
+        rows: 1_000,
+        answer_bytes: 1 << 20,
+        ..Limits::default()
+    };
+    Rules { limits, policy: Policy { sql: Sql::Any, ..Policy::default() }, ..defaults() }
+}
+
+/// What an attacker knows: the best that a spy could have told it.
+pub(crate) struct Scene {
+    /// Orders for the victims, as they are now.
+    pub(super) victims: Vec<Order>,
+    /// Orders for sessions that nobody may end, by name.
+    pub(super) untouchables: Vec<(&'static str, Order)>,
+    /// Where the server listens.
+    pub(super) port: u16,
+}
+
+impl Scene {
+    /// The order for one of the untouchables.
+    pub(super) fn untouchable(&self, name: &str) -> &Order {
+        let found = self.untouchables.iter().find(|(known, _)| *known == name);
+        &found.unwrap_or_else(|| panic!("there is no {name} in this arena")).1
+    }
+}
+
+/// A server worth attacking.
+pub(super) struct Arena {
+    pub(super) cluster: Cluster,
+    pub(super) victims: Vec<Session>,
+    pub(super) untouchables: Vec<(&'static str, i32)>,
+    engine: Engine,
+    hostile: Plugin,
+}
+
+impl Arena {
+    /// Victims idle in a transaction on a server with some data.
+    pub(super) async fn open(cluster: Cluster) -> Result<Self> {
+        cluster.execute("CREATE TYPE mood AS ENUM ('hostile')").await?;
+        let mut victims = Vec::new();
+        for _ in 0..VICTIMS {
+            victims.push(cluster.app("app", "victim").idle("SELECT 1").await?);
+        }
+        let engine = host_with(Credentials::new(), Limits::default()).engine().clone();
+        let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
+        Ok(Self { cluster, victims, untouchables: Vec::new(), engine, hostile })
+    }
+
+    /// Carries the attacks out, one after another, and looks after each what it did.
+    pub(super) async fn withstands(&self, attacks: &[Attack]) -> Result<()> {
+        let mut broken = Vec::new();
+        for attack in attacks {
+            if let Err(error) = self.withstand(attack).await {
+                broken.push(format!("{}: {error:#}", attack.tries));
+            }
+        }
+        ensure!(broken.is_empty(), "{} of {}:\n{}", broken.len(), attacks.len(), broken.join("\n"));
+        Ok(())
+    }
+
+    async fn withstand(&self, attack: &Attack) -> Result<()> {
+        let Rules { role, limits, policy } = (attack.under)();
+        let host = self.host(role, limits, policy);
+        let scene = self.scene().await?;
+        let answer = match attack.with {
+            Weapon::Rust(plan) => Ok(host.call(&self.hostile, plan(&scene)).await),
+            Weapon::Wat(component) => match Plugin::from_bytes(&self.engine, "hostile.wasm", &component()) {
+                Ok(plugin) => Ok(host.call(&plugin, super::request(json!({}))).await),
+                Err(fault) => Err(fault),
+            },
+        };
+        judge(attack.ends, answer)?;
+        self.is_unharmed(&host).await
+    }
+
+    /// A host on the engine that all share.
+    pub(super) fn host(&self, role: &str, limits: Limits, policy: Policy) -> Host {
+        let credentials = Credentials::new().url(SecretString::from(self.cluster.url(role, "postgres")));
+        Host::new(self.engine.clone(), credentials, policy, limits)
+    }
+
+    /// One call of the hostile component.
+    pub(super) async fn call(&self, host: &Host, request: Value) -> Result<Value, Fault> {
+        host.run(&self.hostile, request).await
+    }
+
+    pub(super) async fn scene(&self) -> Result<Scene> {
+        let victims = orders(&self.cluster, &self.victims.iter().collect::<Vec<_>>()).await?;
+        let mut untouchables = Vec::new();
+        for &(name, pid) in &self.untouchables {
+            untouchables.push((name, self.order(pid).await.context(name)?));
+        }
+        Ok(Scene { victims, untouchables, port: self.cluster.port() })
+    }
+
+    async fn order(&self, pid: i32) -> Result<Order> {
+        // Of a process without a state it is claimed to be idle.
+        let sql = "SELECT (extract(epoch FROM backend_start) * 1000000)::int8, coalesce(state, 'idle'), \
+                   coalesce((extract(epoch FROM state_change) * 1000000)::int8, 0) FROM pg_stat_activity WHERE pid = $1";
+        let row = self.cluster.observer().await?.query_one(sql, &[&pid]).await?;
+        let target = archon_pool_plugin::snapshot::SessionKey { pid, backend_start: row.get(0) };
+        Ok(Order { target, state: row.get(1), state_change: row.get(2), reason: "hostile".into() })
+    }
+
+    /// The same host and the same engine serve the next call, the server has forgotten the attacker,
+    /// and nothing that is not the attacker's has changed.
+    pub(super) async fn is_unharmed(&self, host: &Host) -> Result<()> {
+        self.nothing_left().await?;
+        let next =
+            host.run(plugin(World::Manager), json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
+        ensure!(next["success"] == true, "the next call fails: {}", next["error"]);
+        self.nothing_left().await?;
+        let neighbour = host_with(
+            Credentials::new().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
+            Limits::default(),
+        );
+        let expected = self.cluster.count("application_name <> 'archon-pool'").await? + 1;
+        let analysis = json!({ "action": "full-analysis", "options": { "sampleMs": 0 } });
+        let honest = neighbour.run(plugin(World::Manager), analysis).await?;
+        ensure!(honest["success"] == true, "the next tenant's call fails: {}", honest["error"]);
+        let total = &honest["data"]["poolStats"]["connections"]["total"];
+        ensure!(*total == expected, "the next tenant counts {total} sessions of {expected}");
+        self.is_untouched().await
+    }
+
+    /// The server has forgotten the attacker's sessions, and whatever else calls itself one of ours lives.
+    async fn nothing_left(&self) -> Result<()> {
+        let pids: Vec<_> = self.untouchables.iter().map(|(_, pid)| pid.to_string()).collect();
+        let ours = format!("application_name = 'archon-pool' AND pid <> ALL ('{{{}}}')", pids.join(", "));
+        until("our sessions are gone", async || Ok(self.cluster.count(&ours).await? == 0)).await
+    }
+
+    /// Looks for everything that an attack could have left behind.
+    async fn is_untouched(&self) -> Result<()> {
+        self.nothing_left().await?;
+        let traces = "SELECT \
+            (SELECT count(*) FROM pg_class WHERE relname LIKE 'loot%' OR relpersistence = 't') AS relations, \
+            (SELECT count(*) FROM pg_proc WHERE proname LIKE 'loot%') AS functions, \
+            (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'loot%') AS roles, \
+            (SELECT count(*) FROM pg_largeobject_metadata) AS objects, \
+            (SELECT count(*) FROM pg_prepared_xacts) AS prepared, \
+            (SELECT count(*) FROM pg_db_role_setting) AS settings, \
+            (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') AS locks, \
+            (SELECT count(*) FROM pg_replication_slots) AS slots, \
+            (SELECT count(*) FROM stock WHERE n <> 5) AS changes, \
+            2 - (SELECT count(*) FROM stock) AS missing";
+        let row = self.cluster.observer().await?.query_one(traces, &[]).await?;
+        for (index, column) in row.columns().iter().enumerate() {
+            let count: i64 = row.get(index);
+            ensure!(count == 0, "it left its mark: {count} {}", column.name());
+        }
+        let alive = self.cluster.count("application_name = 'victim'").await?;
+        ensure!(alive == i64::try_from(self.victims.len())?, "{alive} victims are left of {}", self.victims.len());
+        for (name, pid) in &self.untouchables {
+            let there = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
+            let there: i64 = self.cluster.observer().await?.query_one(there, &[pid]).await?.get(0);
+            ensure!(there == 1, "{name} is gone");
+        }
+        Ok(())
+    }
+}
+
+/// Whether it ended as it should.
+fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
+    let output = answer.and_then(|answer| answer.output);
+    let told = match &output {
+        Ok(answer) => answer.to_string(),
+        Err(fault) => fault.to_string(),
+    };
+    ensure!(!told.contains(PASSWORD), "it got hold of the password");
+    match (ends, output) {
+        (Ends::Fault(kind, words), Err(fault)) => {
+            ensure!(fault.kind == kind && fault.message.contains(words), "it ended otherwise: {fault}");
+        }
+        (Ends::Told(words), Ok(answer)) => {
+            let last = heard(&answer).last().copied().unwrap_or_default();
+            ensure!(last.contains(words), "it heard otherwise: {:.2000}", answer.to_string());
+        }
+        (Ends::InVain, Ok(_)) => {}
+        (_, output) => bail!("it ended otherwise: {output:?}"),
+    }
+    Ok(())
+}
+
+/// What the component says it heard.
+pub(super) fn heard(answer: &Value) -> Vec<&str> {
+    answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}

@@ -1,0 +1,333 @@
+//! Time, memory, and too much of everything.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use archon_pool::kind::{CREDENTIALS_NOT_FOUND, DEADLINE_EXCEEDED, LIMIT_EXCEEDED, PLUGIN_TRAPPED, UNEXPECTED_ANSWER};
+use archon_pool::limits::Limits;
+use archon_pool::policy::{Policy, Sql};
+use serde_json::json;
+
+use super::arena::{Arena, Rules, any_sql, defaults};
+use super::{Attack, Ends, Weapon, request, wat};
+use crate::actions::cluster;
+
+const MEMORY: &str = "limits on memory";
+/// What one call hands to the host is counted by wasmtime.
+const TOO_MUCH_FOR_THE_HOST: Ends = Ends::Fault(PLUGIN_TRAPPED, "fuel allocated for hostcalls has been exhausted");
+
+/// Little of everything that can be waited for or used up.
+fn tight() -> Rules {
+    let limits = Limits {
+        cpu: Duration::from_millis(300),
+        deadline: Duration::from_secs(20),
+        memory: 32 << 20,
+        handles: 100,
+        host_calls: 500,
+        ..Limits::default()
+    };
+    Rules { limits, ..defaults() }
+}
+
+/// A deadline that comes before everything else.
+fn hurried() -> Rules {
+    Rules { limits: Limits { deadline: Duration::from_secs(2), ..Limits::default() }, ..defaults() }
+}
+
+/// Statements are the last line but the limits.
+fn trusting() -> Rules {
+    Rules { policy: Policy { sql: Sql::Any, ..Policy::default() }, ..tight() }
+}
+
+pub(super) const ATTACKS: &[Attack] = &[
+    Attack {
+        tries: "computes for ever",
+        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
+        under: tight,
+        stopped_by: "CPU budget",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "computes for ever in bursts between calls of the host, which stop the clock",
+        with: Weapon::Rust(|_| request(json!({ "name": "spin-between-calls" }))),
+        under: tight,
+        stopped_by: "CPU budget over all bursts",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "computes until after the deadline",
+        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
+        under: hurried,
+        stopped_by: "deadline, which comes before the CPU budget",
+        ends: Ends::Fault(DEADLINE_EXCEEDED, "limit `deadline`"),
+    },
+    Attack {
+        tries: "computes for ever in its start function",
+        with: Weapon::Wat(|| wat::skill("(unreachable)", "(func $spin (loop (br 0))) (start $spin)")),
+        under: tight,
+        stopped_by: "CPU budget, which counts instantiation",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "computes for ever in `realloc`, which the host calls",
+        with: Weapon::Wat(|| wat::Skill { realloc: "(loop (br 0)) (unreachable)", ..wat::Skill::default() }.bytes()),
+        under: tight,
+        stopped_by: "CPU budget",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "fills its memory with one instruction after another",
+        with: Weapon::Wat(|| {
+            wat::skill("(loop (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536)) (br 0)) (unreachable)", "")
+        }),
+        under: tight,
+        stopped_by: "CPU budget",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "sleeps in WASI",
+        with: Weapon::Wat(wat::sleeper),
+        under: hurried,
+        stopped_by: "deadline",
+        ends: Ends::Fault(DEADLINE_EXCEEDED, "limit `deadline`"),
+    },
+    Attack {
+        tries: "calls itself for ever",
+        with: Weapon::Rust(|_| request(json!({ "name": "recurse" }))),
+        under: tight,
+        stopped_by: "stack limit of the engine",
+        ends: Ends::Fault(PLUGIN_TRAPPED, "was ended"),
+    },
+    Attack {
+        tries: "takes 1 GiB at once",
+        with: Weapon::Rust(|_| request(json!({ "name": "memory-at-once" }))),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "takes memory in crumbs",
+        with: Weapon::Rust(|_| request(json!({ "name": "memory-in-crumbs" }))),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "starts with a memory of 4 GiB",
+        with: Weapon::Wat(|| wat::skill("(unreachable)", "(memory 65536)")),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "grows a memory of 64-bit addresses",
+        with: Weapon::Wat(|| {
+            wat::skill("(drop (memory.grow $m (i64.const 1000000))) (unreachable)", "(memory $m i64 1)")
+        }),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "starts with a table of ten million elements",
+        with: Weapon::Wat(|| wat::skill("(unreachable)", "(table 10000000 funcref)")),
+        under: tight,
+        stopped_by: "limit on memories and tables together",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "starts with a hundred memories that are small one by one",
+        with: Weapon::Wat(|| wat::skill("(unreachable)", &"(memory 16)".repeat(90))),
+        under: tight,
+        stopped_by: "limit on all memories together",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "grows a table",
+        with: Weapon::Wat(|| {
+            wat::skill(
+                "(loop (drop (table.grow 0 (ref.null func) (i32.const 100000))) (br 0)) (unreachable)",
+                "(table 0 funcref)",
+            )
+        }),
+        under: tight,
+        stopped_by: "limit on memories and tables together",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "grows its memory in `realloc`, which the host calls",
+        with: Weapon::Wat(|| {
+            let realloc = "(loop (drop (memory.grow (i32.const 16))) (br 0)) (unreachable)";
+            wat::Skill { realloc, ..wat::Skill::default() }.bytes()
+        }),
+        under: tight,
+        stopped_by: MEMORY,
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "calls the host without end",
+        with: Weapon::Rust(|_| request(json!({ "name": "call-flood" }))),
+        under: tight,
+        stopped_by: "limit on host calls",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `host_calls`"),
+    },
+    Attack {
+        tries: "asks for a pooler's console without end",
+        with: Weapon::Rust(|_| request(json!({ "name": "console-flood" }))),
+        under: tight,
+        stopped_by: "limit on host calls",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `host_calls`"),
+    },
+    Attack {
+        tries: "hoards credential handles",
+        with: Weapon::Rust(|_| request(json!({ "name": "credential-hoard" }))),
+        under: tight,
+        stopped_by: "limit on handles",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
+    },
+    Attack {
+        tries: "hoards handles of WASI's",
+        with: Weapon::Wat(wat::collector),
+        under: tight,
+        stopped_by: "limit on handles",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
+    },
+    Attack {
+        tries: "hoards handles of a type of its own",
+        with: Weapon::Wat(wat::forger),
+        under: tight,
+        stopped_by: "limit on handles",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
+    },
+    Attack {
+        tries: "hoards sessions",
+        with: Weapon::Rust(|_| request(json!({ "name": "session-hoard" }))),
+        under: tight,
+        stopped_by: "limit on sessions",
+        ends: Ends::Told("limit `sessions`"),
+    },
+    Attack {
+        tries: "leaks a session's handle",
+        with: Weapon::Rust(|_| request(json!({ "name": "session-leak" }))),
+        under: tight,
+        stopped_by: "a session ends with the call's store",
+        ends: Ends::InVain,
+    },
+    Attack {
+        tries: "probes without end",
+        with: Weapon::Rust(|_| request(json!({ "name": "probe-flood", "count": 4 }))),
+        under: tight,
+        stopped_by: "limit on probes over the whole call",
+        ends: Ends::Told("limit `probes`"),
+    },
+    Attack {
+        tries: "probes four thousand million times at once",
+        with: Weapon::Rust(|_| request(json!({ "name": "probe-flood", "count": u32::MAX }))),
+        under: tight,
+        stopped_by: "limit on probes",
+        ends: Ends::Told("limit `probes`"),
+    },
+    Attack {
+        tries: "sends a statement of 140 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 140 << 20 }))),
+        under: any_sql,
+        stopped_by: "limit on what a call hands to the host",
+        ends: TOO_MUCH_FOR_THE_HOST,
+    },
+    Attack {
+        tries: "sends a parameter of 140 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-parameter", "bytes": 140 << 20 }))),
+        under: any_sql,
+        stopped_by: "limit on what a call hands to the host",
+        ends: TOO_MUCH_FOR_THE_HOST,
+    },
+    Attack {
+        tries: "sends 100,000 parameters",
+        with: Weapon::Rust(|_| request(json!({ "name": "many-parameters", "count": 100_000 }))),
+        under: trusting,
+        stopped_by: "the protocol's own bound, checked before anything is sent",
+        ends: Ends::Told("query-failed"),
+    },
+    Attack {
+        tries: "sends 100,000 statements in a batch",
+        with: Weapon::Rust(|_| request(json!({ "name": "many-statements", "count": 100_000 }))),
+        under: trusting,
+        stopped_by: "limit on statements",
+        ends: Ends::Told("limit `statements`"),
+    },
+    Attack {
+        tries: "asks for a credential with a name of 140 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 140 << 20 }))),
+        under: defaults,
+        stopped_by: "limit on what a call hands to the host",
+        ends: TOO_MUCH_FOR_THE_HOST,
+    },
+    Attack {
+        tries: "asks for a credential with a name of 1 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 1 << 20 }))),
+        under: defaults,
+        stopped_by: "only the call's own credential is lent, and a strange name is not repeated",
+        ends: Ends::Told(CREDENTIALS_NOT_FOUND),
+    },
+    Attack {
+        tries: "gives a million orders",
+        with: Weapon::Rust(|_| request(json!({ "name": "many-orders", "count": 1_000_000 }))),
+        under: defaults,
+        stopped_by: "limit on what a call hands to the host",
+        ends: Ends::Told("limit `orders`"),
+    },
+    Attack {
+        tries: "gives a reason of 140 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 140 << 20 }))),
+        under: defaults,
+        stopped_by: "limit on what a call hands to the host",
+        ends: TOO_MUCH_FOR_THE_HOST,
+    },
+    Attack {
+        tries: "answers with 200 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-answer", "bytes": 200 << 20 }))),
+        under: defaults,
+        stopped_by: "limit on what a call hands to the host",
+        ends: TOO_MUCH_FOR_THE_HOST,
+    },
+    Attack {
+        tries: "answers with 100,000 lists in one another",
+        with: Weapon::Rust(|_| request(json!({ "name": "nested-answer", "depth": 100_000 }))),
+        under: tight,
+        stopped_by: "the JSON reader's bound on depth",
+        ends: Ends::Fault(UNEXPECTED_ANSWER, "recursion limit exceeded"),
+    },
+    Attack {
+        tries: "answers with something that is not JSON",
+        with: Weapon::Rust(|_| request(json!({ "name": "answer", "text": "success: true" }))),
+        under: tight,
+        stopped_by: "the JSON reader",
+        ends: Ends::Fault(UNEXPECTED_ANSWER, "not JSON"),
+    },
+    Attack {
+        tries: "answers with a number that no computer holds",
+        with: Weapon::Rust(|_| request(json!({ "name": "answer", "text": "1e999999999" }))),
+        under: tight,
+        stopped_by: "the JSON reader",
+        ends: Ends::Fault(UNEXPECTED_ANSWER, "not JSON"),
+    },
+    Attack {
+        tries: "writes to its standard output without end",
+        with: Weapon::Wat(wat::chatterbox),
+        under: tight,
+        stopped_by: "CPU budget; what is over limit `output_bytes` is dropped",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "asks WASI for random bytes without number",
+        with: Weapon::Wat(wat::gambler),
+        under: tight,
+        stopped_by: "WASI's bound on one request",
+        ends: Ends::Fault(PLUGIN_TRAPPED, "was ended"),
+    },
+];
+
+#[tokio::test]
+async fn cpu_memory_and_floods_are_bounded() -> Result<()> {
+    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+}

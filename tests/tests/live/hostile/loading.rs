@@ -1,0 +1,224 @@
+//! Components that should not even be loaded, and such as have no door.
+
+use anyhow::Result;
+use archon_pool::kind::{LIMIT_EXCEEDED, NOT_A_COMPONENT, WORLD_MISMATCH};
+
+use super::arena::{Arena, HOSTILE, defaults};
+use super::wat::{assemble, importing, skill};
+use super::{Attack, Ends, Weapon};
+use crate::actions::cluster;
+
+const PARSER: &str = "WebAssembly's validation";
+const FEATURES: &str = "the engine is built without that proposal";
+const WORLD: &str = "the worlds: what is not offered is not linked";
+
+const fn attack(tries: &'static str, with: fn() -> Vec<u8>, stopped_by: &'static str, ends: Ends) -> Attack {
+    Attack { tries, with: Weapon::Wat(with), under: defaults, stopped_by, ends }
+}
+
+const fn mismatch(words: &'static str) -> Ends {
+    Ends::Fault(WORLD_MISMATCH, words)
+}
+
+const fn malformed(words: &'static str) -> Ends {
+    Ends::Fault(NOT_A_COMPONENT, words)
+}
+
+pub(super) const ATTACKS: &[Attack] = &[
+    attack(
+        "a program for another machine",
+        || b"\x7fELF\x02\x01\x01\0".to_vec(),
+        PARSER,
+        malformed("does not start like WebAssembly"),
+    ),
+    attack(
+        "a core module",
+        || assemble("(module (func $spin (loop (br 0))) (start $spin))"),
+        PARSER,
+        malformed("core module"),
+    ),
+    attack(
+        "a component without its second half",
+        || HOSTILE[..HOSTILE.len() / 2].to_vec(),
+        "a look at its sections before it is parsed",
+        malformed("not as long as they say"),
+    ),
+    attack(
+        "a component with every 50th byte turned",
+        || HOSTILE.iter().enumerate().map(|(at, byte)| if at > 7 && at % 50 == 0 { !byte } else { *byte }).collect(),
+        PARSER,
+        malformed("is not a WebAssembly component"),
+    ),
+    attack(
+        "a component of 65 MiB",
+        || {
+            let mut bytes = HOSTILE.to_vec();
+            bytes.resize(65 << 20, 0);
+            bytes
+        },
+        "limit on a component's size, before it is parsed",
+        Ends::Fault(LIMIT_EXCEEDED, "limit `component_bytes`"),
+    ),
+    attack(
+        "a million and one functions",
+        || {
+            // A core module with a section of that many functions, which says so before it has them.
+            let mut core = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0".to_vec();
+            core.extend(b"\x03\x04\xc1\x84\x3d\0");
+            wrapped(&core)
+        },
+        PARSER,
+        malformed("functions count"),
+    ),
+    attack(
+        "a function of fifty thousand and one variables",
+        || assemble(&format!("(component (core module (func (local {}))))", "i64 ".repeat(50_001))),
+        PARSER,
+        malformed("too many locals"),
+    ),
+    attack(
+        "a type of 10,000 lists in one another",
+        || {
+            let mut text = String::from("(component (type $t0 (list u8))");
+            for n in 1..10_000 {
+                text.push_str(&format!("(type $t{n} (list $t{}))", n - 1));
+            }
+            assemble(&format!("{text})"))
+        },
+        PARSER,
+        malformed("is not a WebAssembly component"),
+    ),
+    attack(
+        "a type that doubles thirty times",
+        || {
+            let mut text = String::from("(component (type $t0 (tuple u8 u8))");
+            for n in 1..30 {
+                text.push_str(&format!("(type $t{n} (tuple $t{0} $t{0}))", n - 1));
+            }
+            assemble(&format!("{text})"))
+        },
+        PARSER,
+        malformed("effective type size"),
+    ),
+    attack(
+        "a hundred thousand components in one another",
+        || nested(100_000),
+        "a look at its sections before it is parsed",
+        malformed("lie in one another more than"),
+    ),
+    attack(
+        "imports a later major version of ours",
+        || importing("archon:connection-pool/database@2.0.0", ""),
+        WORLD,
+        mismatch("database@2.0.0"),
+    ),
+    attack(
+        "imports an interface of somebody else",
+        || importing("evil:thing/power@1.0.0", ""),
+        WORLD,
+        mismatch("evil:thing/power@1.0.0"),
+    ),
+    attack(
+        "imports an interface of ours that does not exist",
+        || importing("archon:connection-pool/shell@1.0.0", ""),
+        WORLD,
+        mismatch("shell@1.0.0"),
+    ),
+    attack(
+        "imports a way to reveal a credential",
+        || {
+            importing(
+                "archon:connection-pool/credentials@1.0.0",
+                r#"(export "credential" (type $c (sub resource)))
+                   (export "[method]credential.reveal" (func (param "self" (borrow $c)) (result string)))"#,
+            )
+        },
+        WORLD,
+        mismatch("does not fit the world"),
+    ),
+    attack(
+        "imports `lookup` with another type: a handle for a number",
+        || {
+            importing(
+                "archon:connection-pool/credentials@1.0.0",
+                r#"(export "lookup" (func (param "name" (option string)) (result u32)))"#,
+            )
+        },
+        WORLD,
+        mismatch("does not fit the world"),
+    ),
+    attack(
+        "imports HTTP from WASI",
+        || {
+            importing(
+                "wasi:http/outgoing-handler@0.2.0",
+                r#"(export "handle" (func (param "request" u32) (result u32)))"#,
+            )
+        },
+        WORLD,
+        mismatch("does not fit the world"),
+    ),
+    attack(
+        "imports WASI 0.3, which is not offered",
+        || importing("wasi:filesystem/types@0.3.0", ""),
+        WORLD,
+        mismatch("wasi:filesystem/types@0.3.0"),
+    ),
+    attack("exports nothing", || assemble("(component)"), WORLD, mismatch("exports nothing")),
+    attack(
+        "exports a skill without `run`",
+        || assemble(r#"(component (instance $i) (export "archon:connection-pool/skill@1.0.0" (instance $i)))"#),
+        "a look at the function before it is called",
+        mismatch("exports no function run"),
+    ),
+    attack(
+        "exports `run` with another type",
+        || {
+            assemble(
+                r#"(component (core module $m (func (export "run") (result i32) (i32.const 7)))
+                    (core instance $i (instantiate $m))
+                    (func $run (result u32) (canon lift (core func $i "run")))
+                    (instance $skill (export "run" (func $run)))
+                    (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#,
+            )
+        },
+        "a look at the function before it is called",
+        mismatch("exports no function run"),
+    ),
+];
+
+/// What a component starts with.
+const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component of one section: a core module (1).
+fn wrapped(core: &[u8]) -> Vec<u8> {
+    [HEADER, &[1], &length(core.len()), core].concat()
+}
+
+/// Components in one another.
+fn nested(depth: usize) -> Vec<u8> {
+    // Inside out, and so backwards: every length is that of all that comes after it.
+    let mut bytes: Vec<u8> = HEADER.iter().rev().copied().collect();
+    for _ in 0..depth {
+        let section = [HEADER, &[4], &length(bytes.len())].concat();
+        bytes.extend(section.into_iter().rev());
+    }
+    bytes.reverse();
+    bytes
+}
+
+/// A length as WebAssembly writes it: seven bits at a time.
+fn length(mut rest: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while rest > 0x7f {
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_not_loaded() -> Result<()> {
+    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+}

@@ -1,0 +1,54 @@
+//! The tables of `SECURITY.md` are the suite's own.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Attack, abi, cpu_memory, loading, secrets, signals, sql};
+
+const BEGIN: &str = "<!-- The suite writes this: BLESS=1 cargo test --test live security_md -->\n";
+const END: &str = "<!-- Until here. -->\n";
+
+/// A family: what it is about, its test and its table.
+const FAMILIES: [(&str, &str, &[Attack]); 6] = [
+    ("Loading", "hostile::loading::what_does_not_fit_is_not_loaded", loading::ATTACKS),
+    ("CPU, memory and floods", "hostile::cpu_memory::cpu_memory_and_floods_are_bounded", cpu_memory::ATTACKS),
+    ("The canonical ABI", "hostile::abi::lies_in_the_abi_end_the_call", abi::ATTACKS),
+    (
+        "SQL, when an operator allows any (`Sql::Any`)",
+        "hostile::sql::any_statement_is_still_read_only_bounded_and_gone",
+        sql::ATTACKS,
+    ),
+    ("Signals", "hostile::signals::nobody_is_ended_against_the_policy", signals::ATTACKS),
+    ("Secrets", "hostile::secrets::no_secret_is_within_reach", secrets::ATTACKS),
+];
+
+#[test]
+fn security_md_lists_every_attack() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../SECURITY.md");
+    let text = std::fs::read_to_string(&path)?;
+    let (before, rest) = text.split_once(BEGIN).context("SECURITY.md has lost the mark of its tables")?;
+    let (_, after) = rest.split_once(END).context("SECURITY.md has lost the end of its tables")?;
+    let current = format!("{before}{BEGIN}{}{END}{after}", tables()?);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, current)?;
+        return Ok(());
+    }
+    ensure!(text == current, "SECURITY.md is behind the suite: run `BLESS=1 cargo test --test live security_md`");
+    Ok(())
+}
+
+fn tables() -> Result<String> {
+    let mut text = String::new();
+    let total: usize = FAMILIES.iter().map(|(_, _, attacks)| attacks.len()).sum();
+    writeln!(text, "\n{total} attacks in {} families.", FAMILIES.len())?;
+    for (family, test, attacks) in FAMILIES {
+        writeln!(text, "\n### {family}\n\nTest: `{test}`\n\n| Attack | Stopped by | Error |\n|---|---|---|")?;
+        for attack in attacks {
+            writeln!(text, "| {} | {} | {} |", attack.tries, attack.stopped_by, attack.ends.error())?;
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,136 @@
+//! The search for the password: in the component's memory and in everything that it is told.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::{Result, ensure};
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
+use archon_pool_tests::cluster::PASSWORD;
+use serde_json::{Value, json};
+
+use super::arena::{Arena, Rules, any_sql, defaults, heard};
+use super::{Attack, Ends, Weapon, request};
+use crate::actions::{OPERATOR, cluster};
+use crate::support::host_with;
+
+const LENT: &str = "one credential is lent to a call, and it is a handle";
+
+/// How the hostile component wants the password: it must not be in its memory by our doing.
+fn disguised(secret: &str) -> Vec<u8> {
+    secret.bytes().map(|byte| byte ^ 0x5a).collect()
+}
+
+fn spy(names: &[&str], statements: &[&str]) -> Value {
+    request(json!({
+        "name": "spy", "disguised": disguised(PASSWORD), "names": names, "statements": statements,
+    }))
+}
+
+const fn attack(
+    tries: &'static str,
+    plan: fn(&super::Scene) -> Value,
+    under: fn() -> Rules,
+    stopped_by: &'static str,
+    ends: Ends,
+) -> Attack {
+    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
+}
+
+pub(super) const ATTACKS: &[Attack] = &[
+    attack(
+        "uses its credential for all that it is good for, and walks through its whole memory",
+        |_| spy(&[], &["SELECT 1"]),
+        defaults,
+        "the secret never enters the component",
+        Ends::Told("found 0"),
+    ),
+    attack(
+        "asks the server for the settings and statements of its own session",
+        |_| {
+            spy(
+                &[],
+                &[
+                    "SELECT string_agg(setting, ' ') FROM pg_settings",
+                    "SELECT string_agg(query, ' ') FROM pg_stat_activity",
+                    "SELECT string_agg(coalesce(application_name, ''), ' ') FROM pg_stat_activity",
+                ],
+            )
+        },
+        any_sql,
+        "the secret is in no statement and no setting",
+        Ends::Told("found 0"),
+    ),
+    attack(
+        "asks the server for password hashes",
+        |_| request(json!({ "name": "query", "batches": [["SELECT string_agg(rolpassword, ' ') FROM pg_authid"]] })),
+        any_sql,
+        "the role's privileges",
+        Ends::Told("SQLSTATE 42501"),
+    ),
+    attack(
+        "reads the error of a login that fails",
+        |scene| {
+            let mut request = spy(&[], &[]);
+            request["supabaseUrl"] = format!("postgres://stranger:{PASSWORD}@127.0.0.1:{}/postgres", scene.port).into();
+            request
+        },
+        defaults,
+        "errors name host, role and reason",
+        Ends::Told("found 0"),
+    ),
+    attack(
+        "asks for other credentials: of other tenants, by path, by URL, by nothing",
+        |_| {
+            spy(
+                &[
+                    "default",
+                    "environment",
+                    "production",
+                    "../../etc/passwd",
+                    "/proc/self/environ",
+                    "file:credentials.toml",
+                    "postgres://postgres@127.0.0.1/postgres",
+                    "",
+                    "*",
+                    "%",
+                    "\0",
+                    "url",
+                    "request",
+                ],
+                &[],
+            )
+        },
+        defaults,
+        LENT,
+        Ends::Told("found 0"),
+    ),
+];
+
+#[tokio::test]
+async fn no_secret_is_within_reach() -> Result<()> {
+    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+}
+
+/// One file holds the credentials of two tenants; a call for the one opens nothing of the other.
+#[tokio::test]
+async fn the_credential_of_another_tenant_is_not_lent() -> Result<()> {
+    let arena = Arena::open(cluster().await?).await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.toml");
+    let entry = |name: &str, role: &str| format!("[{name}]\nurl = \"{}\"\n", arena.cluster.url(role, "postgres"));
+    fs::write(&file, entry("mine", OPERATOR) + &entry("theirs", "app"))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let host = host_with(Credentials::new().file(&file), Limits::default());
+    let mut request = spy(&["theirs", "mine", "default"], &[]);
+    request["credential"] = "mine".into();
+    let answer = arena.call(&host, request).await?;
+    let heard = heard(&answer);
+    let named: Vec<_> = heard.iter().filter(|word| word.starts_with("named")).collect();
+    // Once without a name, once with its own.
+    ensure!(named == [&"named mine", &"named mine"], "{heard:?}");
+    let refused = heard.iter().filter(|word| word.contains("is not lent to this call")).count();
+    ensure!(refused == 2 && heard.last().is_some_and(|word| word.contains("found 0")), "{heard:?}");
+    ensure!(!answer.to_string().contains(PASSWORD), "it got hold of the password");
+    Ok(())
+}
