@@ -102,7 +102,7 @@ impl database::HostSession for State {
             }
         }
         let session = self.table.get(&session)?;
-        let answers = session.query(&batch, self.policy.sql.is_ours(), &self.allowance).await;
+        let answers = session.query(&batch, &self.allowance).await;
         let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers

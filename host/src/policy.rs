@@ -27,20 +27,14 @@ pub enum Sql {
 }
 
 impl Sql {
-    /// Whether only statements of ours are sent, of which none changes its session.
-    pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Catalogue)
-    }
-
     /// Whether a component may send this text; if not, why.
     pub(crate) fn check(&self, text: &str) -> Result<(), String> {
-        let catalogued = || catalogue::ALL.iter().any(|entry| entry.sql == text);
         match self {
-            Self::Catalogue if catalogued() => Ok(()),
+            Self::Catalogue if is_ours(text) => Ok(()),
             Self::Catalogue => Err("it is not in the catalogue: the policy's `sql` allows no other".into()),
             Self::Pinned(digests) if digests.contains(&Digest::of(text.as_bytes())) => Ok(()),
             Self::Pinned(_) => Err("its text is not approved: the policy pins statements by SHA-256".into()),
-            Self::Strict if catalogued() => Ok(()),
+            Self::Strict if is_ours(text) => Ok(()),
             Self::Strict => match sql::admit(text) {
                 Ok(_) => Ok(()),
                 Err(refused) => Err(format!("{refused} (the policy's `sql` is strict)")),
@@ -48,6 +42,11 @@ impl Sql {
             Self::Any => Ok(()),
         }
     }
+}
+
+/// Whether a statement is one of the catalogue, of which none changes its session.
+pub(crate) fn is_ours(text: &str) -> bool {
+    catalogue::ALL.iter().any(|entry| entry.sql == text)
 }
 
 /// What an operator allows, whatever a component claims.

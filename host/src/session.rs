@@ -20,6 +20,7 @@ use crate::audit::Event;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
 use crate::error;
 use crate::limits::Limits;
+use crate::policy;
 use crate::target::{SslMode, Target};
 use crate::tls;
 use crate::values::{self, Cell};
@@ -164,19 +165,18 @@ impl Session {
         Ok(expected.iter().all(|(name, value)| found.contains(&(name, value.as_str()))))
     }
 
-    /// Runs a batch in one round trip; statements that are not `ours` leave no trace in the session. The
-    /// outer fault means that the session is gone.
+    /// Runs a batch in one round trip; statements that are not of the catalogue leave no trace in the
+    /// session. The outer fault means that the session is gone.
     pub(crate) async fn query(
         &self,
         batch: &[Statement],
-        ours: bool,
         allowance: &Allowance,
     ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.client()?;
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Futures are polled in their order, and the first poll sends: the statements travel in one
         // go and in their order.
-        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, ours, allowance)));
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, allowance)));
         let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
             Ok(answers) => answers,
             Err(_) => return Err(self.silent()),
@@ -191,7 +191,6 @@ impl Session {
         &self,
         client: &Client,
         statement: &Statement,
-        ours: bool,
         allowance: &Allowance,
     ) -> Result<RowSet, (Fault, bool)> {
         self.pending.fetch_add(1, Ordering::Relaxed);
@@ -200,6 +199,7 @@ impl Session {
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
             rows(stream, statement.max_rows.min(self.limits.rows), allowance).await
         };
+        let ours = policy::is_ours(&statement.sql);
         let answer = if ours { self.guarded(client, rows).await } else { self.sealed(client, rows).await };
         // The rest of a truncated answer is still on its way.
         if !answer.as_ref().is_ok_and(|set| set.truncated) {
