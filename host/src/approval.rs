@@ -75,8 +75,10 @@ impl Approval {
         read.map_err(|why| invalid(&path.display().to_string(), &why))
     }
 
-    /// Understands what a policy file says; `name` stands for it in messages.
-    pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Understands what a policy file says; `name` stands for it in messages. Who wrote it is not looked at.
+    ///
+    /// Fails as [`Approval::load`] does.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
         let terms = Terms::parse(bytes).map_err(|why| invalid(name, &why))?;
         Ok(Self { name: name.to_owned(), digest: Digest::of(bytes), terms })
     }

@@ -10,6 +10,8 @@
 //! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a
 //! [`plugin::Plugin`] is a component that was checked against the worlds; [`host::Host::run`] makes
 //! one call. [`registry::Registry`] adds names, events, a deadline and retries.
+//! [`vetted::Vetted`] is somebody else's component that passed what an operator asks for: digest,
+//! [`approval::Approval`] and [`signature::Signature`]; a [`shelf::Shelf`] is a folder of them.
 //!
 //! ```no_run
 //! use archon_pool::{components::World, credentials::Credentials, engine::Engine, host::Host};

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -150,7 +151,12 @@ impl Shelf {
             let message = format!("{} has lost its policy file: remove the component, too, to begin anew", bundle.name);
             Err(Fault::new(kind::NOT_APPROVED, message))
         } else {
-            bundle.vet(&self.inner.engine, &self.inner.demands)
+            // Whatever a stranger's bytes do to the compiler, the other plugins are still looked at.
+            let vetting = AssertUnwindSafe(|| bundle.vet(&self.inner.engine, &self.inner.demands));
+            catch_unwind(vetting).unwrap_or_else(|_| {
+                let message = format!("{} made the compiler panic: it is not put into service", bundle.name);
+                Err(Fault::new(kind::NOT_A_COMPONENT, message))
+            })
         };
         let vetted = match judged {
             Ok(vetted) => vetted,

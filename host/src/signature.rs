@@ -138,8 +138,11 @@ impl Signature {
         read.map(Some).map_err(|why| invalid(&format!("signature {}: {why}", path.display())))
     }
 
-    /// Understands a signature file; `name` stands for it in messages.
-    pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
+    /// Understands a signature file; `name` stands for it in messages. Whether it holds is [`Trust::check`]'s
+    /// to say.
+    ///
+    /// Fails with `signature-invalid`.
+    pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
         let wrong = |why: &str| invalid(&format!("signature {name}: {why}"));
         let Raw { version, key, signature } = toml_text::parse(bytes).map_err(|why| wrong(&why))?;
         if version != VERSION {

@@ -3,6 +3,8 @@ use crate::approval::Proposal;
 use crate::components::{World, embedded};
 use crate::digest::Digest;
 use crate::limits::Limits;
+use crate::plugin::Plugin;
+use crate::signature::{SecretKey, Signature, Trust};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
@@ -35,8 +37,6 @@ impl Desk {
         Shelf::open(self.engine.clone(), self.folder.path(), Demands::default()).unwrap()
     }
 }
-
-use crate::plugin::Plugin;
 
 fn digest(shelf: &Shelf, name: &str) -> Option<Digest> {
     shelf.get(name).map(|vetted| vetted.plugin().digest())
@@ -114,6 +114,50 @@ async fn a_policy_file_is_for_its_component_and_does_not_just_go() {
     shelf.refresh();
     assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Manager), vec![]));
     assert!(shelf.get("it").unwrap().approval().is_some());
+}
+
+/// The key pair of RFC 8410's example.
+const SECRET: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+";
+
+#[tokio::test]
+async fn where_signatures_are_asked_for_only_what_is_signed_comes_into_service() {
+    let desk = Desk::new();
+    desk.put("secret.pem", SECRET.as_bytes());
+    fs::set_permissions(desk.path("secret.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    desk.put("public.pem", PUBLIC.as_bytes());
+    let key = SecretKey::load(&desk.path("secret.pem")).unwrap();
+    let sign = |world: World, policy: Option<Digest>| {
+        let signature = key.sign(of(world).unwrap(), policy);
+        signature.write(&Signature::path_of(&desk.path("it.wasm"))).unwrap();
+    };
+    let trust = Trust::load(&[desk.path("public.pem")]).unwrap();
+    desk.put("it.wasm", embedded(World::Observer));
+    let shelf = Shelf::open(desk.engine.clone(), desk.folder.path(), Demands { trust, ..Demands::default() }).unwrap();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (None, one("it", kind::UNSIGNED)));
+
+    sign(World::Observer, None);
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), vec![]));
+    assert_eq!(shelf.get("it").unwrap().signer(), Some(key.id()));
+
+    desk.put("it.wasm", embedded(World::Manager));
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::SIGNATURE_INVALID)));
+
+    desk.approve("it").await;
+    sign(World::Manager, None);
+    shelf.refresh();
+    assert_eq!(troubles(&shelf), one("it", kind::SIGNATURE_INVALID), "the policy file is part of it");
+    sign(World::Manager, Some(Digest::of(&fs::read(desk.path("it.policy.toml")).unwrap())));
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Manager), vec![]));
 }
 
 #[test]

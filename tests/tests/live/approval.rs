@@ -133,7 +133,7 @@ async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
     assert!(code(&missing) == NOT_RUN && text(&missing.stderr).contains("policy-invalid"), "{}", text(&missing.stderr));
     let approved = cli(&["approve", &wasm]).await?;
     assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
-    assert!(text(&approved.stdout).contains("new activity: "), "{}", text(&approved.stdout));
+    assert!(text(&approved.stdout).contains("activity (new) "), "{}", text(&approved.stdout));
     let ran = cli(&run_it).await?;
     assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
     assert_eq!(serde_json::from_slice::<Value>(&ran.stdout)?["success"], true);
