@@ -10,8 +10,8 @@ use wasmtime::component::{Component, Type as ComponentType};
 
 use crate::components::{World, embedded};
 use crate::engine::Engine;
-use crate::limits::Limits;
 use crate::json_values;
+use crate::limits::Limits;
 use crate::values::{Cell, parameter_type};
 
 /// Decodes what a server sent for a column. What can be decoded goes out and comes back as the same bytes.

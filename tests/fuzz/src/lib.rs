@@ -122,9 +122,9 @@ impl Invented<'_> {
             return Ok(Err(Fault { sqlstate: Some((*sqlstate).to_owned()), ..fault }));
         }
         let columns = columns(sql);
-        let single = ["server", "clock", "counters"].iter().any(|id| {
-            catalogue::ALL.iter().any(|entry| entry.id == *id && entry.sql == sql)
-        });
+        let single = ["server", "clock", "counters"]
+            .iter()
+            .any(|id| catalogue::ALL.iter().any(|entry| entry.id == *id && entry.sql == sql));
         let rows = if single && !self.source.ratio(1, 32)? { 1 } else { self.source.int_in_range(0..=5)? };
         let rows = (0..rows)
             .map(|_| columns.iter().map(|(_, kind)| self.value(*kind)).collect::<Drawn<Vec<_>>>())
