@@ -14,7 +14,10 @@ ALL := --workspace --all-features --locked
 # For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
 NODE := 22.23.3
 
-.PHONY: help setup build demo test test-languages test-matrix stress lint freeze-wit clean
+# How long `make fuzz` gives each target.
+SECONDS := 600
+
+.PHONY: help setup build demo test test-languages test-matrix fuzz fuzz-replay stress lint freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -34,6 +37,7 @@ demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planne
 test: needs-test ## Everything, unattended
 	cargo build $(ALL)
 	cargo test $(ALL)
+	$(MAKE) fuzz-replay
 	$(MAKE) test-languages
 
 test-languages: needs-test $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python
@@ -44,6 +48,12 @@ test-languages: needs-test $(TARGET)/node/.installed $(TARGET)/python/.installed
 test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
 	cargo build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
+
+fuzz: needs-test ## Fuzz each target for SECONDS=600; what is found goes to target/fuzz
+	tests/fuzz/run.sh all $(SECONDS)
+
+fuzz-replay: needs-test
+	tests/fuzz/run.sh all 0
 
 stress: needs-test ## The live tests 20 times: none may fail once
 	cargo build $(ALL)

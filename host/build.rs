@@ -40,8 +40,8 @@ fn build() -> Result<(), String> {
 fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["build", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
-    command.args(["--target", TARGET]).arg("--target-dir").arg(target);
+    command.current_dir(root).args(["rustc", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
+    command.args(["--crate-type", "cdylib", "--target", TARGET]).arg("--target-dir").arg(target);
     // The outer cargo resolved this very workspace; what only this target needs may still be missing.
     if root.join("Cargo.lock").exists() {
         command.arg("--locked");

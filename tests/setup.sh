@@ -65,6 +65,10 @@ need_postgres() {
 
 # Rust links with the system's C compiler, and `ring` is partly written in C.
 need 'echo "int main(void) { return 0; }" | cc -x c -o /dev/null -' gcc libc6-dev
+# libFuzzer is written in C++ and part of the workspace; the demo builds no part of it.
+if [ "$goal" != demo ]; then
+  need 'echo "#include <vector>" | c++ -x c++ -std=c++17 -c -o /dev/null -' g++
+fi
 if command -v cargo > /dev/null; then
   need_rust '[ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]' target add wasm32-unknown-unknown
 else

@@ -1,15 +1,20 @@
-//! The component loader: any bytes are a component of one of the worlds, or refused. Text is taken for WAT.
+//! The component loader: any bytes are a component of one of the worlds, or refused. Text is taken for WAT; a first
+//! byte of 0, 1 or 2 for a built-in component, in which the other bytes, three by three, change one each.
 #![no_main]
 
 use std::sync::LazyLock;
 
+use archon_pool::components::{World, embedded};
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
 
-/// Small, so that mutations and not their compilation take the time.
-const MOST_BYTES: u64 = 32 << 10;
+/// Enough for the built-in components, and not for much more.
+const MOST_BYTES: u64 = 1 << 20;
+/// How far from either end a built-in component is changed: its types, imports and exports are there. The code
+/// between them would be compiled, which takes a second, and is wasmtime's affair.
+const MARGIN: usize = 8 << 10;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let limits = Limits { component_bytes: MOST_BYTES, ..Limits::default() };
@@ -17,10 +22,25 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let parsed = if data.starts_with(b"(") { wat::parse_bytes(data).ok() } else { None };
-    let bytes = parsed.as_deref().unwrap_or(data);
+    let made = match data {
+        [b'(', ..] => wat::parse_bytes(data).ok().map(|bytes| bytes.into_owned()),
+        [world @ 0..=2, changes @ ..] => Some(changed(World::ALL[usize::from(*world)], changes)),
+        _ => None,
+    };
+    let bytes = made.as_deref().unwrap_or(data);
     match Plugin::from_bytes(&ENGINE, "fuzzed", bytes) {
         Ok(plugin) => assert!(bytes.len() as u64 <= MOST_BYTES && !plugin.world().name().is_empty()),
         Err(fault) => assert!(!fault.kind.is_empty() && !fault.message.is_empty()),
     }
 });
+
+fn changed(world: World, changes: &[u8]) -> Vec<u8> {
+    let mut bytes = embedded(world).to_vec();
+    for change in changes.chunks_exact(3) {
+        let offset = usize::from(u16::from_le_bytes([change[0], change[1]]));
+        let from_start = (offset / 2) % MARGIN;
+        let at = if offset % 2 == 0 { from_start } else { bytes.len() - 1 - from_start };
+        bytes[at] = change[2];
+    }
+    bytes
+}

@@ -1,0 +1,1 @@
+(component (instance $i) (export "archon:connection-pool/skill@1.0.0" (instance $i)))

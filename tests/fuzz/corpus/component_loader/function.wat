@@ -1,0 +1,1 @@
+(component (core module $m (func (export "f") (result i32) i32.const 1)) (core instance $c (instantiate $m)) (func $f (result u32) (canon lift (core func $c "f"))) (instance $i (export "describe" (func $f))) (export "archon:connection-pool/skill@1.0.0" (instance $i)))

@@ -1,0 +1,1 @@
+(component (import "archon:connection-pool/backends@1.0.0" (instance)) (instance $i) (export "archon:connection-pool/skill@1.0.0" (instance $i)))

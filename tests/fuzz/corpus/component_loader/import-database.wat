@@ -1,0 +1,1 @@
+(component (import "archon:connection-pool/database@1.0.0" (instance)) (instance $i) (export "archon:connection-pool/pool-manager@1.0.0" (instance $i)))

@@ -1,0 +1,1 @@
+(component (instance $i) (export "archon:connection-pool/analysis@1.9.0" (instance $i)))

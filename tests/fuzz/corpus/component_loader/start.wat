@@ -1,0 +1,1 @@
+(component (core module $m (func $s (loop br 0)) (start $s)) (core instance $c (instantiate $m)) (instance $i) (export "archon:connection-pool/analysis@1.0.0" (instance $i)))

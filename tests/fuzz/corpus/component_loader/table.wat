@@ -1,0 +1,1 @@
+(component (core module $m (table 4294967295 funcref)) (core instance $c (instantiate $m)))

@@ -1,0 +1,1 @@
+(component (import "wasi:filesystem/types@0.2.6" (instance)) (instance $i) (export "archon:connection-pool/analysis@1.0.0" (instance $i)))

@@ -1,0 +1,1 @@
+(component (import "archon:connection-pool/credentials@1.0.0" (instance (export "lookup" (func (param "x" u32))))) (instance $i) (export "archon:connection-pool/skill@1.0.0" (instance $i)))

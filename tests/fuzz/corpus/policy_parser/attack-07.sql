@@ -1,0 +1,1 @@
+SELECT a.pid INTO TEMP t FROM pg_catalog.pg_stat_activity a

@@ -1,0 +1,1 @@
+WITH x AS (SELECT pg_catalog.pg_sleep(9)) SELECT 1 FROM x

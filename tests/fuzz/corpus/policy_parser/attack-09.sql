@@ -1,0 +1,1 @@
+SELECT f.setting FROM pg_catalog.pg_file_settings f

@@ -1,0 +1,1 @@
+SELECT w.conninfo FROM pg_catalog.pg_stat_wal_receiver w

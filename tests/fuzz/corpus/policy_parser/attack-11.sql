@@ -1,0 +1,1 @@
+SELECT t.a FROM pg_temp.t t

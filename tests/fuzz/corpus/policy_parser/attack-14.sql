@@ -1,0 +1,1 @@
+SELECT rolconfig FROM pg_catalog.pg_roles r, (SELECT 1 AS rolconfig) x

@@ -1,0 +1,1 @@
+SELECT 1 ORDER BY pg_catalog.pg_cancel_backend(7)

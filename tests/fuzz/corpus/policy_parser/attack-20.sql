@@ -1,0 +1,1 @@
+SELECT public.dblink('dbname=x', 'DROP TABLE t')

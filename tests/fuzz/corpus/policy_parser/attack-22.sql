@@ -1,0 +1,1 @@
+SELECT pg_catalog.repeat('x', 1000000000)

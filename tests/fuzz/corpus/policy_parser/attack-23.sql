@@ -1,0 +1,1 @@
+SELECT 1 FROM ROWS FROM (pg_catalog.pg_read_file('x')) f

@@ -1,0 +1,1 @@
+SELECT substring('x' FROM 1)

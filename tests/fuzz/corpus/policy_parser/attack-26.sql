@@ -1,0 +1,1 @@
+SELECT a.pid -1 +-1 FROM pg_catalog.pg_stat_activity a

@@ -1,0 +1,1 @@
+SELECT U&"x" FROM pg_catalog.pg_locks

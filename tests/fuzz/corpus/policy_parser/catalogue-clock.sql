@@ -1,0 +1,1 @@
+/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at

@@ -1,0 +1,1 @@
+/* archon-pool */ SELECT true AS passed FROM pg_catalog.pg_sleep($1)

@@ -1,0 +1,1 @@
+/* my-plugin 1.0 */ select A.PID, a."state" from pg_catalog.pg_stat_activity as a where a.pid = $1

@@ -1,0 +1,1 @@
+SELECT state, pg_catalog.count(*) AS sessions FROM pg_catalog.pg_stat_activity GROUP BY state HAVING pg_catalog.count(*) > 0 ORDER BY sessions DESC NULLS LAST, 1 LIMIT 5 OFFSET 2

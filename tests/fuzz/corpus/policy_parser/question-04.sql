@@ -1,0 +1,1 @@
+SELECT pg_stat_activity.pid FROM pg_catalog.pg_stat_activity WHERE pg_stat_activity.state IS DISTINCT FROM 'idle'

@@ -1,0 +1,1 @@
+WITH s AS (SELECT a.pid, a.usename AS role FROM pg_catalog.pg_stat_activity a), t (p) AS MATERIALIZED (SELECT s.pid FROM s) SELECT t.p, x.role FROM t JOIN s x ON x.pid = t.p

@@ -1,0 +1,1 @@
+SELECT extract(EPOCH FROM pg_catalog.now() - a.backend_start)::float8 AS age FROM pg_catalog.pg_stat_activity a

@@ -1,0 +1,1 @@
+SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1) OR a.usename = ALL (SELECT r.rolname FROM pg_catalog.pg_roles r)

@@ -1,0 +1,1 @@
+SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE a.query ILIKE 'it''s %' AND NOT a.state LIKE 'idle%' AND a.pid NOT BETWEEN 1 AND 9 AND a.usename NOT IN ('a', 'b')

@@ -1,0 +1,1 @@
+SELECT l.pid, b.pid FROM pg_catalog.pg_locks l LEFT OUTER JOIN pg_catalog.pg_locks b USING (relation, database) WHERE l.granted IS NOT TRUE AND b.granted

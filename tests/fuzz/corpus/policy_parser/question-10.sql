@@ -1,0 +1,1 @@
+SELECT a.datname FROM pg_catalog.pg_stat_database a UNION ALL SELECT d.datname FROM pg_catalog.pg_database d EXCEPT SELECT 'x'

@@ -1,0 +1,1 @@
+SELECT a.pid, s.ssl FROM pg_catalog.pg_stat_activity a CROSS JOIN LATERAL (SELECT i.ssl FROM pg_catalog.pg_stat_ssl i WHERE i.pid = a.pid) s

@@ -1,0 +1,1 @@
+SELECT CAST(a.pid AS text) || ':' || CASE a.state WHEN 'active' THEN 'x' ELSE coalesce(a.wait_event, '-') END FROM pg_catalog.pg_stat_activity a

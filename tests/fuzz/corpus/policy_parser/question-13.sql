@@ -1,0 +1,1 @@
+SELECT r.application_name, r.sent_lsn - r.replay_lsn AS lag FROM pg_catalog.pg_stat_replication r WHERE r.state <> 'streaming' AND r.pid != 0

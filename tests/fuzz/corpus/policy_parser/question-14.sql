@@ -1,0 +1,1 @@
+SELECT (SELECT pg_catalog.max(p.prepared) FROM pg_catalog.pg_prepared_xacts p), -1, +1.5, true, NULL, $1::text, $2::bigint, '5 min'::interval

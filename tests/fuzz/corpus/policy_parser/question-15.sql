@@ -1,0 +1,1 @@
+SELECT DISTINCT ON (a.usename) a.usename, a.pid FROM (pg_catalog.pg_stat_activity a INNER JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid) WHERE true

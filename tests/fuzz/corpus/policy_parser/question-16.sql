@@ -1,0 +1,1 @@
+SELECT c.confl_lock FROM pg_catalog.pg_stat_database_conflicts c WHERE pg_catalog.to_jsonb(c) -> 'datname' IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT '2020-01-01'::timestamptz AT TIME ZONE 'UTC', 'on'::pg_catalog.bool, 1::pg_catalog.regclass::text, e.extname FROM pg_catalog.pg_extension e
