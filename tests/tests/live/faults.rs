@@ -67,9 +67,9 @@ async fn a_server_that_dies_in_the_middle_of_a_batch_is_a_lost_connection() -> R
         let call = sampling(&cluster, host_for(cluster.url(OPERATOR, "postgres"))).await?;
         // The second is what `pg_ctl stop -m immediate` does.
         if immediately {
-            cluster.crash().await?
+            cluster.crash().await?;
         } else {
-            cluster.kill().await?
+            cluster.kill().await?;
         }
         let fault = call.await?;
         assert_eq!((fault.kind.as_str(), fault.retryable), (kind::CONNECTION_LOST, true), "{fault}");
