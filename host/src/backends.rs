@@ -29,6 +29,7 @@ use self::guard::{
     CANCEL, CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_CANCEL, WOULD_TERMINATE, column, count, identity,
     unexpected, why_not,
 };
+pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
 use crate::audit::{Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};

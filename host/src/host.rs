@@ -16,7 +16,7 @@ use wasmtime::component::{ResourceTableError, Val};
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::audit::{Audit, Author};
-use crate::backends::{Delivery, Ledger, Restraint};
+use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
@@ -202,7 +202,25 @@ impl Host {
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
+        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let started = Instant::now();
+        author.started(DELIVER).await;
+        let outcomes = self.deliver_as(&author, credential, orders, max_kill_percentage, dry_run).await;
+        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
+        outcomes
+    }
+
+    async fn deliver_as(
+        &self,
+        author: &Author,
+        credential: Option<&str>,
+        orders: &[Order],
+        max_kill_percentage: u32,
+        dry_run: bool,
+    ) -> Result<Vec<Outcome>, Fault> {
+        let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
         if !dry_run && !self.may_act() {
+            denied(author, &wire, NO_CHANGES).await;
             return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
         }
         let (wanted, limit) = (orders.len(), self.limits.orders);
@@ -211,23 +229,18 @@ impl Host {
         }
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
-        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
-        let started = Instant::now();
-        author.started(DELIVER).await;
         let delivering = async {
             let found = lent.lookup(credential, &self.limits, &presence).await?;
             let session = Session::open(&found.target, &self.limits, &presence).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let delivery = Delivery::new(&session, &author, policy, limits, max_kill_percentage, dry_run, &signalled);
-            let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
-            delivery.under(&self.restraint).run(&orders, &mut Ledger::default()).await
+            let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            delivery.under(&self.restraint).run(&wire, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
         drop(presence);
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
-        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)));
-        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
-        Ok(outcomes?.into_iter().map(Outcome::from).collect())
+        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
+        Ok(outcomes.into_iter().map(Outcome::from).collect())
     }
 
     /// Takes out of a request what is the host's.

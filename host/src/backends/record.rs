@@ -37,6 +37,12 @@ pub(super) async fn record(
     author.write(|| events.collect()).await;
 }
 
+/// Orders that are refused before there is a session to ask about them.
+pub(crate) async fn denied(author: &Author, orders: &[Order], why: &str) {
+    let denied = |order| described(author.event("order"), order, false, "denied", why);
+    author.write(|| orders.iter().map(denied).collect()).await;
+}
+
 /// An order as a line of the audit log.
 pub(super) fn event(
     session: &Session,
@@ -46,8 +52,11 @@ pub(super) fn event(
     outcome: &'static str,
     detail: &str,
 ) -> Event {
-    session
-        .on_record(author.event("order"))
+    described(session.on_record(author.event("order")), order, dry_run, outcome, detail)
+}
+
+fn described(event: Event, order: &Order, dry_run: bool, outcome: &'static str, detail: &str) -> Event {
+    event
         .with("pid", order.target.pid)
         .with("backend_start", order.target.backend_start)
         .with("signal", signal(order))
