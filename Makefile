@@ -49,6 +49,10 @@ stress: needs-test ## The live tests 20 times: none may fail once
 	cargo build $(ALL)
 	for round in {1..20}; do echo "round $$round"; cargo test --quiet $(ALL) --test live; done
 
+soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, and whether they hold
+	cargo build $(ALL) --bins
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test soak -- --nocapture
+
 lint: needs-lint ## Formatting and clippy, natively and for each world of the component
 	cargo fmt --all --check
 	cargo clippy $(ALL) --all-targets -- -D warnings

@@ -49,9 +49,12 @@ impl backends::Host for State {
     ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("backends.deliver");
+        let given = orders.iter().map(|order| order.state.len() + order.reason.len()).sum();
         let session = self.table.get(&on)?;
         let delivered = if orders.len() > self.limits.orders {
             Err(Reached::Orders { wanted: orders.len(), limit: self.limits.orders }.into())
+        } else if let Err(reached) = self.allowance.request(given) {
+            Err(reached.into())
         } else if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
             // Never a silent dry run: the component would report as done what was not.
             let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();

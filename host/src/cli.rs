@@ -4,6 +4,7 @@
 //! library's; this module decides only how it is asked for and how it looks.
 
 mod answer;
+mod approve;
 mod args;
 mod ask;
 mod audit;
@@ -15,11 +16,14 @@ mod interrupt;
 mod link;
 mod options;
 mod params;
+mod plugins;
 mod progress;
 mod render;
 mod run;
+mod sign;
 mod terminal;
 mod trouble;
+mod vetting;
 mod watch;
 
 #[cfg(test)]

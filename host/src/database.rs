@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
 use crate::audit::Event;
-use crate::bindings::database::{ProbeTiming, RowSet, Statement};
+use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
 use crate::credentials::Credential;
 use crate::digest::Digest;
@@ -87,6 +87,11 @@ impl database::HostSession for State {
             call.end(Some(&fault), |event| event).await;
             return Ok(Err(fault.into()));
         }
+        if let Err(reached) = self.allowance.request(given(&batch)).and_then(|()| self.allowance.check()) {
+            let fault = Fault::from(reached);
+            call.end(Some(&fault), |event| event).await;
+            return Ok(Err(fault.into()));
+        }
         for (index, statement) in batch.iter().enumerate() {
             if let Err(why) = self.policy.sql.check(&statement.sql) {
                 let message = format!("statement {index} is not sent: {why}");
@@ -97,7 +102,7 @@ impl database::HostSession for State {
             }
         }
         let session = self.table.get(&session)?;
-        let answers = session.query(&batch).await;
+        let answers = session.query(&batch, &self.allowance).await;
         let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
@@ -133,6 +138,16 @@ impl database::Host for State {
         call.end(None, |event| credential.on_record(event).with("probes", count).with("failed", failed)).await;
         Ok(Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
     }
+}
+
+/// How many bytes of text and parameters the component gives.
+fn given(batch: &[Statement]) -> usize {
+    let weight = |value: &Value| match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => size_of::<Value>(),
+    };
+    batch.iter().map(|statement| statement.sql.len() + statement.params.iter().map(weight).sum::<usize>()).sum()
 }
 
 /// The digests of a batch's texts.
@@ -172,14 +187,24 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use crate::lanes::{GuestTime, Lanes};
     use crate::policy::{Policy, Sql};
-    use crate::state::Intent;
+    use crate::state::{Caller, Intent};
 
     fn state(sql: Sql) -> State {
         let policy = Policy { sql, ..Policy::default() };
-        let intent = Intent { refusal: None, max_kill_percentage: 100 };
-        let (presence, _) = tokio::sync::mpsc::channel(1);
-        State::new(&Limits::default(), &policy, Default::default(), intent, None, presence, Default::default())
+        let caller = Caller {
+            author: Default::default(),
+            intent: Intent { refusal: None, max_kill_percentage: 100 },
+            restraint: Default::default(),
+            lent: None,
+            presence: tokio::sync::mpsc::channel(1).0,
+            signalled: Default::default(),
+            time: Arc::new(GuestTime::new(Lanes::new())),
+        };
+        State::new(&Limits::default(), &policy, caller)
     }
 
     #[tokio::test]

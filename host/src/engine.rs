@@ -1,5 +1,6 @@
 //! wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -7,16 +8,25 @@ use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Cache, CacheConfig, Config, EngineWeak};
+use wasmtime::{Cache, CacheConfig, Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::{backends, credentials, database, pooler, scaling, types};
+use crate::compiler::Compiler;
 use crate::components::World;
+use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::state::State;
 use crate::wasi;
 
 /// How often a running component is looked at. A limit on time is overrun by one tick at the most.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Room on a call's stack for the host's own functions, above the component's.
+const HOST_STACK: usize = 1 << 20;
+
+/// How many core instances, memories and tables a pool holds for each call. Ours have two instances, one
+/// memory and two tables; components from other languages have some ten instances.
+const PER_CALL: u32 = 4;
 
 /// Compiles components and lends each world its imports. Cheap to clone.
 #[derive(Clone)]
@@ -29,34 +39,23 @@ struct Inner {
     _ticker: Ticker,
     wasmtime: wasmtime::Engine,
     linkers: [Linker<State>; 3],
+    lanes: Lanes,
+    compiler: Compiler,
     component_bytes: u64,
 }
 
 impl Engine {
-    /// An engine that accepts components up to [`Limits::component_bytes`].
+    /// An engine for one call at a time, or for a few; [`Engine::builder`] has more to choose.
     ///
-    /// Without a usable cache directory it compiles every time, and says so in the log.
+    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its
+    /// components. Without a usable cache directory it compiles every time, and says so in the log.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
-        let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .memory_init_cow(true)
-            // The same input gives the same bytes on every processor.
-            .cranelift_nan_canonicalization(true)
-            .relaxed_simd_deterministic(true)
-            .cache(cache());
-        Self::with(&config, limits).map_err(|error| {
-            Fault::new(kind::PLUGIN_TRAPPED, format!("the WebAssembly engine does not start: {error:#}"))
-        })
+        Self::builder(limits).build()
     }
 
-    fn with(config: &Config, limits: &Limits) -> wasmtime::Result<Self> {
-        let wasmtime = wasmtime::Engine::new(config)?;
-        let ticker = Ticker::start(wasmtime.weak())?;
-        let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
-        let linkers = [analyser?, observer?, manager?];
-        let inner = Inner { _ticker: ticker, wasmtime, linkers, component_bytes: limits.component_bytes };
-        Ok(Self { inner: Arc::new(inner) })
+    /// An engine to be configured.
+    pub fn builder(limits: &Limits) -> Builder {
+        Builder { limits: limits.clone(), calls: None, compiler: None }
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -67,9 +66,105 @@ impl Engine {
         &self.inner.linkers[world as usize]
     }
 
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.inner.compiler
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.inner.lanes
+    }
+
     pub(crate) fn component_bytes(&self) -> u64 {
         self.inner.component_bytes
     }
+}
+
+/// Configures an [`Engine`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    limits: Limits,
+    calls: Option<u32>,
+    compiler: Option<PathBuf>,
+}
+
+impl Builder {
+    /// For many calls at a time: their memories and stacks come from a pool of so many places, and one
+    /// more is refused as `overloaded`.
+    ///
+    /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
+    /// reserve so much (`ulimit -v`), the engine is made without it, and says so in the log.
+    pub fn pooled(mut self, calls: u32) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
+    /// Has components compiled by a process of their own, which ends when it takes too long or too much
+    /// memory. The program is `archon-pool`. Without it they are compiled in this process, and one that
+    /// takes too long is refused, but keeps a processor busy until it is done.
+    pub fn compile_with(mut self, program: impl Into<PathBuf>) -> Self {
+        self.compiler = Some(program.into());
+        self
+    }
+
+    /// Makes the engine. Fails when the settings contradict each other.
+    pub fn build(self) -> Result<Engine, Fault> {
+        if let Some(calls) = self.calls {
+            let mut config = config(&self.limits);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&self.limits, calls)));
+            match self.with(&config) {
+                Ok(engine) => return Ok(engine),
+                Err(error) => tracing::warn!("memories are not pooled: {error:#}"),
+            }
+        }
+        self.with(&config(&self.limits)).map_err(|error| {
+            Fault::new(kind::PLUGIN_TRAPPED, format!("the WebAssembly engine does not start: {error:#}"))
+        })
+    }
+
+    fn with(&self, config: &Config) -> wasmtime::Result<Engine> {
+        let wasmtime = wasmtime::Engine::new(config)?;
+        let ticker = Ticker::start(wasmtime.weak())?;
+        let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
+        let inner = Inner {
+            _ticker: ticker,
+            linkers: [analyser?, observer?, manager?],
+            wasmtime,
+            lanes: Lanes::new(),
+            compiler: Compiler::new(self.compiler.clone(), &self.limits),
+            component_bytes: self.limits.component_bytes,
+        };
+        Ok(Engine { inner: Arc::new(inner) })
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(limits.stack)
+        .async_stack_size(limits.stack.saturating_add(HOST_STACK))
+        // The same input gives the same bytes on every processor.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .cache(cache());
+    config
+}
+
+fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
+    let (each, instances) = (calls.saturating_mul(PER_CALL), u32::try_from(limits.instances).unwrap_or(u32::MAX));
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_stacks(calls)
+        .total_core_instances(each)
+        .total_memories(each)
+        .total_tables(each)
+        .max_core_instances_per_component(instances)
+        .max_memories_per_component(instances)
+        .max_tables_per_component(instances)
+        .max_memory_size(limits.memory);
+    pool
 }
 
 /// The imports of one world. What a world lacks is not there to be called.

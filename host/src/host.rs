@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use wasmtime::component::{ResourceTableError, Val};
-use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
 
+use crate::approval::Approval;
 use crate::audit::{Audit, Author};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
@@ -22,11 +23,12 @@ use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
+use crate::lanes::GuestTime;
 use crate::limits::{Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session::{self, Session};
-use crate::state::{Intent, State};
+use crate::state::{Caller, Intent, State};
 
 /// Why a host that may not change anything ends nobody.
 const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply, or ask for consent";
@@ -105,6 +107,13 @@ impl Host {
         self.policy.apply || self.restraint.consent.is_some()
     }
 
+    /// This host for a component of which no more was approved than this; for one without a policy file,
+    /// just this host.
+    pub fn under(&self, approval: Option<&Approval>) -> Self {
+        let policy = approval.map_or_else(|| self.policy.clone(), |approval| approval.policy(&self.policy));
+        Self { policy, ..self.clone() }
+    }
+
     /// The engine that this host's components are loaded with.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -131,29 +140,34 @@ impl Host {
 
     /// Like [`Host::call`], with an end that comes before the limit's.
     pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Instant>) -> Answer {
+        self.call_on(self.clock(), plugin, input, end).await
+    }
+
+    /// Like [`Host::call_until`], on a clock that the caller can read.
+    pub(crate) async fn call_on(
+        &self,
+        time: Arc<GuestTime>,
+        plugin: &Plugin,
+        input: Value,
+        end: Option<Instant>,
+    ) -> Answer {
         let signalled = Arc::new(AtomicBool::new(false));
-        let output = self.run_noting(plugin, input, end, &signalled).await;
+        let noted = Arc::clone(&signalled);
+        let calling = async {
+            let Request { input, lent, intent } = self.request(input)?;
+            let call =
+                Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled: noted, end, time };
+            let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
+            document(plugin, "run", &output)
+        };
+        let output = calling.await;
         let signalled = signalled.load(Ordering::SeqCst);
         Answer { output: if signalled { not_again(output) } else { output }, signalled }
     }
 
-    async fn run_noting(
-        &self,
-        plugin: &Plugin,
-        input: Value,
-        end: Option<Instant>,
-        signalled: &Arc<AtomicBool>,
-    ) -> Result<Value, Fault> {
-        let Request { input, lent, intent } = self.request(input)?;
-        let signalled = Arc::clone(signalled);
-        let call = Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled, end };
-        let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
-        document(plugin, "run", &output)
-    }
-
     /// What the component says about itself.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
-        let output = self.invoke(plugin, Call::pure("skill", "describe"), &[]).await?;
+        let output = self.invoke(plugin, self.pure("skill", "describe"), &[]).await?;
         document(plugin, "describe", &output)
     }
 
@@ -168,7 +182,7 @@ impl Host {
         request.entry("options").or_insert_with(|| json!({}));
         as_text(&mut request, "carry");
         // Whatever the request's action is: collecting changes nothing.
-        let call = Call { lent: Some(lent), ..Call::pure("pool-manager", "collect") };
+        let call = Call { lent: Some(lent), ..self.pure("pool-manager", "collect") };
         self.invoke(plugin, call, &[("", request.into())]).await
     }
 
@@ -185,7 +199,7 @@ impl Host {
         if let Some(unknown) = input.keys().next() {
             return Err(Fault::invalid(format!("{unknown}: is unknown: use one of snapshot, options, carry")));
         }
-        let call = Call::pure("analysis", "analyse");
+        let call = self.pure("analysis", "analyse");
         let arguments = [("snapshot", snapshot), ("options", options), ("carry", carry)];
         Ok(as_report(self.invoke(plugin, call, &arguments).await?))
     }
@@ -289,23 +303,34 @@ impl Host {
         Intent { refusal, max_kill_percentage }
     }
 
+    /// A call that needs no server.
+    fn pure(&self, interface: &'static str, function: &'static str) -> Call {
+        let intent = Intent { refusal: Some("this call changes nothing".into()), max_kill_percentage: 0 };
+        Call { interface, function, lent: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
+    }
+
+    /// A clock for one call.
+    pub(crate) fn clock(&self) -> Arc<GuestTime> {
+        Arc::new(GuestTime::new(self.engine.lanes().clone()))
+    }
+
     /// Calls one exported function with JSON arguments, each under the name that stands for it in
     /// messages. An error that the function returns becomes the fault.
     async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
         let (presence, mut all_gone) = mpsc::channel(1);
+        let Call { interface, function, lent, intent, signalled, end, time } = call;
         let author = Author::from(plugin).on_record(self.audit.as_ref(), self.tenant.as_ref());
-        let mut state =
-            State::new(&self.limits, &self.policy, author.clone(), call.intent, call.lent, presence, call.signalled);
-        state.restraint = self.restraint.clone();
-        let mut store = self.store(plugin, state);
-        let span =
-            tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function = call.function);
-        let (now, name) = (Instant::now(), format!("{}.{}", call.interface, call.function));
+        let restraint = self.restraint.clone();
+        let caller = Caller { author: author.clone(), intent, restraint, lent, presence, signalled, time };
+        let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
+        let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
+        let (now, name) = (Instant::now(), format!("{interface}.{function}"));
         author.started(&name).await;
-        let calling = enter(plugin, &mut store, call.interface, call.function, arguments).instrument(span);
+        let calling = enter(plugin, &mut store, interface, function, arguments).instrument(span);
         let last = now + self.limits.deadline;
-        let end = call.end.map_or(last, |end| end.min(last));
+        let end = end.map_or(last, |end| end.min(last));
         let called = tokio::time::timeout_at(end, calling).await;
+        store.data().time.pause();
         // Everything that the call opened goes with its store.
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.
@@ -318,10 +343,12 @@ impl Host {
         result
     }
 
-    fn store(&self, plugin: &Plugin, state: State) -> Store<State> {
+    fn store(&self, plugin: &Plugin, state: State) -> Result<Store<State>, Fault> {
         let mut store = Store::new(plugin.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(self.limits.handles);
+        store.set_hostcall_fuel(self.limits.message_bytes);
+        store.set_fuel(self.limits.fuel).map_err(|error| trapped(plugin, &error.to_string()))?;
         let budget = self.limits.cpu;
         store.epoch_deadline_callback(move |context: StoreContextMut<'_, State>| {
             let time = Arc::clone(&context.data().time);
@@ -329,16 +356,10 @@ impl Host {
                 return Err(wasmtime::Error::new(Reached::Cpu(budget)));
             }
             // Lets the executor see to others, and to the deadline, without charging the component.
-            Ok(UpdateDeadline::YieldCustom(
-                1,
-                Box::pin(async move {
-                    let _stopped = time.stopped();
-                    tokio::task::yield_now().await;
-                }),
-            ))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(time.give_way())))
         });
         store.set_epoch_deadline(1);
-        store
+        Ok(store)
     }
 }
 
@@ -364,14 +385,7 @@ struct Call {
     signalled: Arc<AtomicBool>,
     /// The caller's own deadline.
     end: Option<Instant>,
-}
-
-impl Call {
-    /// A call that needs no server.
-    fn pure(interface: &'static str, function: &'static str) -> Self {
-        let intent = Intent { refusal: Some("this call changes nothing".into()), max_kill_percentage: 0 };
-        Self { interface, function, lent: None, intent, signalled: Arc::default(), end: None }
-    }
+    time: Arc<GuestTime>,
 }
 
 async fn enter(
@@ -437,20 +451,33 @@ fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
     if let Some(reached) = error.downcast_ref::<Reached>() {
         return (*reached).into();
     }
-    // wasmtime has no type for its own limit; only its text says so.
-    let out_of_handles = matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-        || error.root_cause().to_string().contains("store handle limit exceeded");
-    if out_of_handles {
-        let message = format!("the component held more than {} handles: limit `handles`", limits.handles);
-        return Fault::new(kind::LIMIT_EXCEEDED, message);
-    }
-    let why = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it panicked or ran out of memory".to_owned(),
-        Some(Trap::StackOverflow) => "its stack overflowed".to_owned(),
-        Some(trap) => trap.to_string(),
-        // With a backtrace the error has many lines; the last cause is the one that says something.
-        None => error.root_cause().to_string(),
+    // wasmtime has no types for some of its own limits; only their texts say which it was.
+    let said = error.root_cause().to_string();
+    let reached = match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Some(Reached::Fuel(limits.fuel)),
+        Some(Trap::StackOverflow) => Some(Reached::Stack(limits.stack)),
+        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => Some(Reached::Handles(limits.handles)),
+        _ if said.contains("store handle limit exceeded") => Some(Reached::Handles(limits.handles)),
+        _ if said.contains("fuel allocated for hostcalls") => Some(Reached::MessageBytes(limits.message_bytes)),
+        _ if said.starts_with("resource limit exceeded") => Some(Reached::Instances(limits.instances)),
+        _ => None,
     };
+    if let Some(reached) = reached {
+        return reached.into();
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let message = format!("every place of the engine's pool is taken: {said}");
+        return Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => trapped(plugin, "it panicked or ran out of memory"),
+        Some(trap) => trapped(plugin, &trap.to_string()),
+        // With a backtrace the error has many lines; the last cause is the one that says something.
+        None => trapped(plugin, &said),
+    }
+}
+
+fn trapped(plugin: &Plugin, why: &str) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
 }
 

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+pub mod approval;
 pub mod audit;
 pub mod components;
 pub mod consent;
@@ -39,19 +40,30 @@ pub mod log;
 pub mod plugin;
 pub mod policy;
 pub mod registry;
+pub mod shelf;
+pub mod signature;
 pub mod target;
+pub mod tenants;
+pub mod vetted;
 
+mod admission;
+mod allowance;
 mod backends;
 mod bindings;
+pub mod compiler;
 mod database;
 mod error;
+mod guarded_file;
 mod hourly;
 mod json_values;
+mod lanes;
 mod pooler;
+mod quotas;
 mod scaling;
 mod session;
 mod state;
 mod tls;
+mod toml_text;
 mod values;
 mod wasi;
 

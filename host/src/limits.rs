@@ -2,28 +2,46 @@
 //! names it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::ResourceLimiter;
+
+mod setting;
 
 /// What one call may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Wall-clock time of the whole call, waiting for the server included.
     pub deadline: Duration,
-    /// Time that the component itself may compute; waiting for the host does not count, except in WASI:
-    /// what a component sleeps there (`poll`) is counted as computed.
+    /// Processor time that the component itself may use. What it waits does not count.
     pub cpu: Duration,
+    /// WebAssembly instructions that the component may execute, about: the same on every machine, where
+    /// `cpu` depends on how busy it is.
+    pub fuel: u64,
+    /// Bytes of stack that the component's functions may use. Taken when the engine is made.
+    pub stack: usize,
     /// Bytes over all of the component's memories and tables.
     pub memory: usize,
-    /// Size of a component's file, bytes.
+    /// Core instances that the component consists of; its memories and its tables may be as many each.
+    pub instances: usize,
+    /// Size of a component's file, bytes. Taken when the engine is made.
     pub component_bytes: u64,
+    /// Time to compile a component, once, when it is loaded. Taken when the engine is made.
+    pub compile_time: Duration,
     /// Rows that one statement hands over; more are cut off and reported as truncated.
     pub rows: u32,
-    /// Bytes that one batch of statements hands over; what is more is cut off and reported as truncated.
+    /// Rows that all statements of one call hand over; what is more is cut off and reported as truncated,
+    /// and the next batch is refused.
+    pub answer_rows: usize,
+    /// Bytes that all statements of one call hand over; what is more is cut off and reported as truncated,
+    /// and the next batch is refused.
     pub answer_bytes: usize,
+    /// Bytes of statements, parameters and reasons that the component gives the host in one call.
+    pub request_bytes: usize,
+    /// Bytes that the component passes to the host at once: the arguments of one imported function, or
+    /// its answer. Counted as the host holds them, which is more than their text.
+    pub message_bytes: usize,
     /// Statements in one batch, and views in one `show`.
     pub statements: usize,
     /// Calls of imported functions.
@@ -53,10 +71,17 @@ impl Default for Limits {
         Self {
             deadline: Duration::from_secs(60),
             cpu: Duration::from_secs(10),
+            fuel: 50_000_000_000,
+            stack: 1 << 20,
             memory: 256 << 20,
+            instances: 100,
             component_bytes: 64 << 20,
+            compile_time: Duration::from_secs(60),
             rows: 100_000,
-            answer_bytes: 32 << 20,
+            answer_rows: 500_000,
+            answer_bytes: 64 << 20,
+            request_bytes: 16 << 20,
+            message_bytes: 128 << 20,
             statements: 64,
             host_calls: 1_000,
             probes: 16,
@@ -77,8 +102,17 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reached {
     Cpu(Duration),
+    Fuel(u64),
+    Stack(usize),
     Memory { wanted: usize, limit: usize },
+    Instances(usize),
     ComponentBytes { size: u64, limit: u64 },
+    CompileTime(Duration),
+    AnswerRows(usize),
+    AnswerBytes(usize),
+    RequestBytes { wanted: usize, limit: usize },
+    MessageBytes(usize),
+    Handles(usize),
     Statements { wanted: usize, limit: usize },
     HostCalls(u32),
     Probes { wanted: u32, limit: u32 },
@@ -92,11 +126,40 @@ impl fmt::Display for Reached {
             Self::Cpu(limit) => {
                 write!(f, "the component computed for more than {} ms: limit `cpu`", limit.as_millis())
             }
+            Self::Fuel(limit) => {
+                write!(f, "the component executed more than {limit} instructions: limit `fuel`")
+            }
+            Self::Stack(limit) => {
+                write!(f, "the component needs more than {limit} bytes of stack: limit `stack`")
+            }
             Self::Memory { wanted, limit } => {
                 write!(f, "the component asked for {wanted} bytes of memory, {limit} are allowed: limit `memory`")
             }
             Self::ComponentBytes { size, limit } => {
                 write!(f, "the component has {size} bytes, {limit} are allowed: limit `component_bytes`")
+            }
+            Self::Instances(limit) => {
+                write!(f, "the component has more than {limit} instances, memories or tables: limit `instances`")
+            }
+            Self::CompileTime(limit) => {
+                write!(f, "the component was not compiled within {} ms: limit `compile_time`", limit.as_millis())
+            }
+            Self::AnswerRows(limit) => {
+                write!(f, "the component has had the {limit} rows that one call may read: limit `answer_rows`")
+            }
+            Self::AnswerBytes(limit) => {
+                write!(f, "the component has had the {limit} bytes that one call may read: limit `answer_bytes`")
+            }
+            Self::RequestBytes { wanted, limit } => write!(
+                f,
+                "the component has given {wanted} bytes of statements and reasons, {limit} are allowed: \
+                 limit `request_bytes`"
+            ),
+            Self::MessageBytes(limit) => {
+                write!(f, "the component passed more than {limit} bytes at once: limit `message_bytes`")
+            }
+            Self::Handles(limit) => {
+                write!(f, "the component held more than {limit} handles: limit `handles`")
             }
             Self::Statements { wanted, limit } => {
                 write!(f, "the batch has {wanted} statements, {limit} are allowed: limit `statements`")
@@ -123,71 +186,21 @@ impl From<Reached> for Fault {
     }
 }
 
-/// How long the component has computed.
-///
-/// Epochs tick on while the component waits for the host, so they only say *when to look*; what is
-/// held against the budget is this clock, which every imported function stops.
-#[derive(Debug, Default)]
-pub(crate) struct GuestTime(Mutex<Spent>);
-
-#[derive(Debug, Default)]
-struct Spent {
-    before: Duration,
-    since: Option<Instant>,
-}
-
-impl GuestTime {
-    pub(crate) fn resume(&self) {
-        self.locked().since = Some(Instant::now());
-    }
-
-    fn pause(&self) {
-        let mut spent = self.locked();
-        if let Some(since) = spent.since.take() {
-            spent.before += since.elapsed();
-        }
-    }
-
-    pub(crate) fn spent(&self) -> Duration {
-        let spent = self.locked();
-        spent.before + spent.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    /// Stops the clock until the returned value is dropped.
-    pub(crate) fn stopped(self: &Arc<Self>) -> Stopped {
-        self.pause();
-        Stopped(Arc::clone(self))
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Spent> {
-        // Nothing that holds the lock can panic halfway through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The clock stands still while this lives.
-pub(crate) struct Stopped(Arc<GuestTime>);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        self.0.resume();
-    }
-}
-
 /// Counts the bytes of all memories and tables together. Refusing with an error rather than with
 /// "no" ends the component there and then, and keeps the reason.
 #[derive(Debug)]
 pub(crate) struct Memory {
     used: usize,
     limit: usize,
+    instances: usize,
 }
 
 /// What an element of a table weighs.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
 impl Memory {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { used: 0, limit }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { used: 0, limit: limits.memory, instances: limits.instances }
     }
 
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
@@ -208,6 +221,18 @@ impl ResourceLimiter for Memory {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
     }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.instances
+    }
+
+    fn memories(&self) -> usize {
+        self.instances
+    }
 }
 
 #[cfg(test)]
@@ -215,20 +240,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_for_the_host_is_not_computing() {
-        let time = Arc::new(GuestTime::default());
-        time.resume();
-        let stopped = time.stopped();
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(time.spent() < Duration::from_millis(10));
-        drop(stopped);
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(time.spent() >= Duration::from_millis(20));
-    }
-
-    #[test]
     fn memory_is_counted_over_everything() {
-        let mut memory = Memory::new(1_000);
+        let mut memory = Memory::new(&Limits { memory: 1_000, ..Limits::default() });
         assert!(memory.memory_growing(0, 600, None).is_ok());
         assert!(memory.memory_growing(0, 300, None).is_ok());
         let error = memory.table_growing(0, 100, None).unwrap_err();

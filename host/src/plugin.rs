@@ -11,12 +11,14 @@ use wasmtime::component::{Component, InstancePre};
 use crate::components::{World, embedded};
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::guarded_file;
 use crate::limits::Reached;
 use crate::state::State;
 
 /// The WIT package and the version of it that this host speaks.
 const PACKAGE: &str = "archon:connection-pool/";
 const MAJOR: &str = "1";
+const VERSION: &str = "1.0.0";
 
 /// What each world adds to the imports that a component may have.
 const IMPORTS: [(World, &[&str]); 3] = [
@@ -44,7 +46,12 @@ impl fmt::Debug for Plugin {
 impl Plugin {
     /// The built-in component of a world.
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
-        Self::from_bytes(engine, world.file_name(), embedded(world))
+        let (name, bytes) = (world.file_name(), embedded(world));
+        check_size(engine, bytes.len() as u64)?;
+        // Ours need no watching.
+        let component = Component::from_binary(engine.wasmtime(), bytes)
+            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        Self::link(engine, name, bytes, &component, world)
     }
 
     /// Reads a component from a file.
@@ -57,11 +64,16 @@ impl Plugin {
 
     /// Reads a component from a file and refuses one that asks for more power than a world gives.
     pub fn from_file_within(engine: &Engine, path: &Path, most: World) -> Result<Self, Fault> {
-        let name = path.display().to_string();
-        let unreadable = |error: std::io::Error| not_a_component(&name, &error.to_string());
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        check_size(engine, size)?;
-        Self::load(engine, &name, &std::fs::read(path).map_err(unreadable)?, most)
+        Self::load(engine, &path.display().to_string(), &Self::bytes(engine, path)?, most)
+    }
+
+    /// The bytes of a file that is not too large for a component.
+    pub(crate) fn bytes(engine: &Engine, path: &Path) -> Result<Vec<u8>, Fault> {
+        let unreadable = |why: &str| not_a_component(&path.display().to_string(), why);
+        // The error says how large it is; that it has not grown since is seen when it is read.
+        check_size(engine, std::fs::metadata(path).map_or(0, |metadata| metadata.len()))?;
+        let limit = usize::try_from(engine.component_bytes()).unwrap_or(usize::MAX);
+        guarded_file::read_from_anyone(path, limit).map_err(|why| unreadable(&why))
     }
 
     /// Takes a component from memory; `name` stands for it in messages.
@@ -69,7 +81,8 @@ impl Plugin {
         Self::load(engine, name, bytes, World::Manager)
     }
 
-    fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
+    /// Compiles a component, which takes its time, and refuses one that asks for more than a world gives.
+    pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
         check_size(engine, bytes.len() as u64)?;
         if !bytes.starts_with(b"\0asm") {
             return Err(not_a_component(name, "it does not start like WebAssembly"));
@@ -77,8 +90,11 @@ impl Plugin {
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
         }
-        let component = Component::from_binary(engine.wasmtime(), bytes)
-            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
+        Self::link(engine, name, bytes, &component, most)
+    }
+
+    fn link(engine: &Engine, name: &str, bytes: &[u8], component: &Component, most: World) -> Result<Self, Fault> {
         let shape = component.component_type();
         let interfaces = |item: &ComponentItem| matches!(item, ComponentItem::ComponentInstance(_));
         let imports: BTreeSet<String> = shape.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
@@ -88,7 +104,7 @@ impl Plugin {
             .map(|(name, _)| name.to_owned())
             .collect();
         let world = world(name, &imports, &exports, most)?;
-        let pre = engine.linker(world).instantiate_pre(&component).map_err(|error| {
+        let pre = engine.linker(world).instantiate_pre(component).map_err(|error| {
             let message = format!("{name} does not fit the world {world}: {error:#}");
             Fault::new(kind::WORLD_MISMATCH, message)
         })?;
@@ -130,7 +146,7 @@ fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
     if size > limit { Err(Reached::ComponentBytes { size, limit }.into()) } else { Ok(()) }
 }
 
-fn not_a_component(name: &str, why: &str) -> Fault {
+pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
     Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
 }
 
@@ -144,6 +160,27 @@ fn is_wasi(name: &str) -> bool {
     name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."))
 }
 
+/// What the host has in the place of an import that it has not: the interface of the same name in
+/// another version or world, or all that the world has.
+fn offered(import: &str, most: World) -> String {
+    let full = |interface: &str| format!("{PACKAGE}{interface}@{VERSION}");
+    let wanted = import.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
+    let found = IMPORTS.into_iter().find_map(|(world, interfaces)| {
+        let found = interfaces.iter().find(|interface| Some(**interface) == wanted);
+        found.map(|interface| (world, full(interface)))
+    });
+    match found {
+        Some((world, interface)) if world <= most => interface,
+        Some((world, interface)) => format!("{interface} in the world {world} alone"),
+        None if import.starts_with("wasi:") => "WASI 0.2".into(),
+        None => {
+            let worlds = IMPORTS.into_iter().filter(|(world, _)| *world <= most);
+            let all: Vec<String> = worlds.flat_map(|(_, interfaces)| interfaces).map(|name| full(name)).collect();
+            format!("{} and WASI 0.2", all.join(", "))
+        }
+    }
+}
+
 /// The least powerful world that has all the imports and some export of ours.
 fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World) -> Result<World, Fault> {
     let needs = |import: &String| match ours(import) {
@@ -152,17 +189,13 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         }
         None => is_wasi(import).then_some(World::Analyser),
     };
-    let strange: Vec<&str> =
-        imports.iter().filter(|import| needs(import).is_none_or(|world| world > most)).map(String::as_str).collect();
+    let strange: Vec<String> = imports
+        .iter()
+        .filter(|import| needs(import).is_none_or(|world| world > most))
+        .map(|import| format!("wants {import}; offered: {}", offered(import, most)))
+        .collect();
     if !strange.is_empty() {
-        let offered: Vec<String> = IMPORTS
-            .into_iter()
-            .filter(|(world, _)| *world <= most)
-            .flat_map(|(_, interfaces)| interfaces)
-            .map(|interface| format!("{PACKAGE}{interface}@1.0.0"))
-            .collect();
-        let message =
-            format!("{name} wants {}; the world {most} offers {} and WASI 0.2", strange.join(", "), offered.join(", "));
+        let message = format!("{name} does not fit the world {most}: it {}", strange.join("; it "));
         return Err(Fault::new(kind::WORLD_MISMATCH, message));
     }
     let doors: Vec<&str> = exports.iter().filter_map(|export| ours(export)).collect();
@@ -171,9 +204,8 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         doors if doors.contains(&"analysis") => World::Analyser,
         _ => {
             let has = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-            let message = format!(
-                "{name} exports {has}; a component of ours exports some of {PACKAGE}{{analysis,pool-manager,skill}}@1.0.0"
-            );
+            let message =
+                format!("{name} exports {has}; wanted: some of {PACKAGE}{{analysis,pool-manager,skill}}@{VERSION}");
             return Err(Fault::new(kind::WORLD_MISMATCH, message));
         }
     };
@@ -222,14 +254,19 @@ mod tests {
     fn what_is_of_another_world_is_refused_with_both_lists() {
         for (imports, exports, word) in [
             (&["other:thing/power@1.0.0"][..], &[SKILL][..], "other:thing/power@1.0.0"),
-            (&["archon:connection-pool/database@2.0.0"], &[SKILL], "database@2.0.0"),
-            (&["wasi:http/handler@0.3.0"], &[SKILL], "wasi:http/handler@0.3.0"),
+            (
+                &["archon:connection-pool/database@2.0.0"],
+                &[SKILL],
+                "wants archon:connection-pool/database@2.0.0; offered: archon:connection-pool/database@1.0.0",
+            ),
+            (&["archon:connection-pool/files@1.0.0"], &[SKILL], "scaling@1.0.0 and WASI 0.2"),
+            (&["wasi:http/handler@0.3.0"], &[SKILL], "wants wasi:http/handler@0.3.0; offered: WASI 0.2"),
             (&[], &["other:thing/door@1.0.0"], "other:thing/door@1.0.0"),
             (&[], &[], "nothing"),
         ] {
             let fault = load(&component(imports, exports), World::Manager).unwrap_err();
             assert_eq!(fault.kind, kind::WORLD_MISMATCH);
-            assert!(fault.message.contains(word) && fault.message.contains("archon:connection-pool/"), "{fault}");
+            assert!(fault.message.contains(word), "{fault}");
         }
     }
 
@@ -237,7 +274,24 @@ mod tests {
     fn more_power_than_allowed_is_refused() {
         let fault = load(&component(&[BACKENDS], &[SKILL]), World::Observer).unwrap_err();
         assert_eq!(fault.kind, kind::WORLD_MISMATCH);
-        assert!(fault.message.contains(BACKENDS), "{fault}");
+        assert!(fault.message.contains(&format!("offered: {BACKENDS} in the world manager alone")), "{fault}");
+    }
+
+    #[test]
+    fn a_function_that_is_not_there_or_differs_is_named() {
+        let import = |function: &str| {
+            let credential = "(export \"credential\" (type $c (sub resource)))";
+            format!(
+                "(component (import \"archon:connection-pool/credentials@1.0.0\" (instance {credential} {function})) \
+                 (instance $empty) (export \"{SKILL}\" (instance $empty)))"
+            )
+        };
+        for function in ["unlock", "lookup"] {
+            let export = format!("(export \"{function}\" (func (param \"name\" string)))");
+            let fault = load(&import(&export), World::Manager).unwrap_err();
+            assert_eq!(fault.kind, kind::WORLD_MISMATCH);
+            assert!(fault.message.contains("credentials@1.0.0") && fault.message.contains(function), "{fault}");
+        }
     }
 
     #[test]

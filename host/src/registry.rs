@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::host::{self, Answer, Host};
 use crate::log::Log;
 use crate::plugin::Plugin;
+use crate::shelf::Shelf;
 
 /// The skill's name in every SkillOutput.
 pub const NAME: &str = "supabase-connection-pool";
@@ -45,6 +46,25 @@ impl Skill {
         let skill = Self::keeping_time(move |params, end| {
             let (host, plugin) = (host.clone(), Arc::clone(&plugin));
             async move { host.call_until(&plugin, params, Some(end)).await }
+        });
+        Self { deadline, ..skill }
+    }
+
+    /// A skill that is done by whatever is in service under a name on a shelf when a call begins, with no
+    /// more than was approved of it. Without any the call fails with `plugin-not-found`.
+    pub fn on_shelf(host: Host, shelf: Shelf, name: impl Into<String>) -> Self {
+        let (deadline, name) = (host.limits().deadline, name.into());
+        let skill = Self::keeping_time(move |params, end| {
+            let (found, host) = (shelf.get(&name).ok_or_else(|| name.clone()), host.clone());
+            async move {
+                match found {
+                    Ok(vetted) => host.under(vetted.approval()).call_until(vetted.plugin(), params, Some(end)).await,
+                    Err(name) => {
+                        let fault = Fault::new(kind::PLUGIN_NOT_FOUND, format!("no plugin '{name}' is in service"));
+                        Answer { output: Err(fault), signalled: false }
+                    }
+                }
+            }
         });
         Self { deadline, ..skill }
     }

@@ -14,6 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::allowance::Allowance;
 use crate::audit::Event;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
 use crate::error;
@@ -163,13 +164,16 @@ impl Session {
     }
 
     /// Runs a batch in one round trip. The outer fault means that the session is gone.
-    pub(crate) async fn query(&self, batch: &[Statement]) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
+    pub(crate) async fn query(
+        &self,
+        batch: &[Statement],
+        allowance: &Allowance,
+    ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.client()?;
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Futures are polled in their order, and the first poll sends: the statements travel in one
         // go and in their order.
-        let budget = AtomicUsize::new(self.limits.answer_bytes);
-        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, &budget)));
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, allowance)));
         let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
             Ok(answers) => answers,
             Err(_) => return Err(self.silent()),
@@ -184,13 +188,13 @@ impl Session {
         &self,
         client: &Client,
         statement: &Statement,
-        budget: &AtomicUsize,
+        allowance: &Allowance,
     ) -> Result<RowSet, (Fault, bool)> {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let rows = async {
             let params = statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value)));
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
-            rows(stream, statement.max_rows.min(self.limits.rows), budget).await
+            rows(stream, statement.max_rows.min(self.limits.rows), allowance).await
         };
         let answer = self.guarded(client, rows).await;
         // The rest of a truncated answer is still on its way.
@@ -331,16 +335,16 @@ impl Drop for Session {
     }
 }
 
-/// Reads rows up to the caps; `budget` is the bytes that the whole batch has left. The driver keeps the columns to itself until there is a row, so a row
-/// set without rows is without columns, too.
-async fn rows(stream: RowStream, max_rows: u32, budget: &AtomicUsize) -> Result<RowSet, (Fault, bool)> {
+/// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row set
+/// without rows is without columns, too.
+async fn rows(stream: RowStream, max_rows: u32, allowance: &Allowance) -> Result<RowSet, (Fault, bool)> {
     let mut stream = std::pin::pin!(stream);
     let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
     while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
         if set.columns.is_empty() {
             set.columns = columns(&row).map_err(|fault| (fault, false))?;
         }
-        if set.rows.len() >= max_rows as usize || !take(budget, weight(&row)) {
+        if set.rows.len() >= max_rows as usize || !allowance.take_row(weight(&row)) {
             set.truncated = true;
             break;
         }
@@ -356,11 +360,6 @@ async fn rows(stream: RowStream, max_rows: u32, budget: &AtomicUsize) -> Result<
 /// Roughly what a row weighs when it is decoded, known before it is.
 fn weight(row: &Row) -> usize {
     row.raw_size_bytes() + row.len() * size_of::<Value>()
-}
-
-/// Takes bytes out of a budget, or says that it has not so many left.
-fn take(budget: &AtomicUsize, bytes: usize) -> bool {
-    budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
 }
 
 fn columns(row: &Row) -> Result<Vec<Column>, Fault> {

@@ -7,10 +7,12 @@ use archon_pool_plugin::fault::Fault;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
+use crate::allowance::Allowance;
 use crate::audit::Author;
 use crate::backends::{Ledger, Restraint};
 use crate::credentials::Lent;
-use crate::limits::{GuestTime, Limits, Memory, Reached, Stopped};
+use crate::lanes::{GuestTime, Stopped};
+use crate::limits::{Limits, Memory, Reached};
 use crate::policy::Policy;
 use crate::session::Presence;
 
@@ -23,11 +25,24 @@ pub(crate) struct Intent {
     pub(crate) max_kill_percentage: u32,
 }
 
+/// Who calls, and with what in hand.
+pub(crate) struct Caller {
+    pub(crate) author: Author,
+    pub(crate) intent: Intent,
+    pub(crate) restraint: Restraint,
+    /// None for calls that need no database.
+    pub(crate) lent: Option<Lent>,
+    pub(crate) presence: Presence,
+    pub(crate) signalled: Arc<AtomicBool>,
+    pub(crate) time: Arc<GuestTime>,
+}
+
 /// What the host remembers during one call. Dropped with it, and with it every session.
 pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
     pub(crate) memory: Memory,
+    pub(crate) allowance: Allowance,
     pub(crate) time: Arc<GuestTime>,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
@@ -46,26 +61,20 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        limits: &Limits,
-        policy: &Policy,
-        author: Author,
-        intent: Intent,
-        lent: Option<Lent>,
-        presence: Presence,
-        signalled: Arc<AtomicBool>,
-    ) -> Self {
+    pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
+        let Caller { author, intent, restraint, lent, presence, signalled, time } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             table,
             wasi: crate::wasi::context(limits.output_bytes),
-            memory: Memory::new(limits.memory),
-            time: Arc::default(),
+            memory: Memory::new(limits),
+            allowance: Allowance::new(limits),
+            time,
             limits: limits.clone(),
             policy: policy.clone(),
             author,
-            restraint: Restraint::default(),
+            restraint,
             intent,
             lent,
             presence,

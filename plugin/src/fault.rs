@@ -44,13 +44,29 @@ pub mod kind {
     pub const NOT_A_COMPONENT: &str = "not-a-component";
     /// A component speaks other interfaces than this host offers.
     pub const WORLD_MISMATCH: &str = "world-mismatch";
+    /// No component under that name.
+    pub const PLUGIN_NOT_FOUND: &str = "plugin-not-found";
+    /// A policy file is not valid, or others may have written it.
+    pub const POLICY_INVALID: &str = "policy-invalid";
+    /// A component, or what it is asked to do, is more than its policy file approves.
+    pub const NOT_APPROVED: &str = "not-approved";
+    /// A component has no signature, and the operator asks for one.
+    pub const UNSIGNED: &str = "unsigned";
+    /// A signature is by no trusted key, or of another component or policy.
+    pub const SIGNATURE_INVALID: &str = "signature-invalid";
+    /// A key to sign with, or to trust, cannot be used.
+    pub const KEY_INVALID: &str = "key-invalid";
     /// The component trapped.
     pub const PLUGIN_TRAPPED: &str = "plugin-trapped";
     /// A limit of the host was reached; the message names the setting.
     pub const LIMIT_EXCEEDED: &str = "limit-exceeded";
     /// The call's deadline passed.
     pub const DEADLINE_EXCEEDED: &str = "deadline-exceeded";
-    /// The audit log cannot be written, so nothing is ended.
+    /// More calls than the host makes at the same time, or will keep waiting.
+    pub const OVERLOADED: &str = "overloaded";
+    /// A tenant has used up what it may use in a minute or an hour; the message names the setting.
+    pub const QUOTA_EXCEEDED: &str = "quota-exceeded";
+    /// The audit log could not be written to, and nothing is done that is not on record.
     pub const AUDIT_FAILED: &str = "audit-failed";
 
     /// All of them, for `describe`.
@@ -74,9 +90,17 @@ pub mod kind {
         NO_POOLER,
         NOT_A_COMPONENT,
         WORLD_MISMATCH,
+        PLUGIN_NOT_FOUND,
+        POLICY_INVALID,
+        NOT_APPROVED,
+        UNSIGNED,
+        SIGNATURE_INVALID,
+        KEY_INVALID,
         PLUGIN_TRAPPED,
         LIMIT_EXCEEDED,
         DEADLINE_EXCEEDED,
+        OVERLOADED,
+        QUOTA_EXCEEDED,
         AUDIT_FAILED,
     ];
 }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use archon_pool::limits::Limits;
 use archon_pool_plugin::params::Action;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use super::options::OptionFlags;
+use super::vetting::Vetting;
 
 const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to";
 
@@ -67,6 +69,16 @@ pub(crate) enum Command {
     Describe(Describing),
     /// Write the three built-in components to a directory
     Components(Writing),
+    /// Compile a component from stdin into the cache: what this program starts to have it done apart
+    #[command(hide = true)]
+    Compile(Compiling),
+    /// Write the policy file of a component: which SQL it may send, and what it may change
+    Approve(Approving),
+    /// Sign a component together with its policy file
+    Sign(Signing),
+    /// List, add and remove the components of the plugin folder
+    #[command(subcommand)]
+    Plugins(Keeping),
     /// Check an audit log
     #[command(subcommand)]
     Audit(Auditing),
@@ -94,9 +106,17 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "PATH", help_heading = "Connection")]
     pub(crate) credentials_file: Option<PathBuf>,
 
-    /// Use this component instead of the built-in one
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]
+    /// Use this component instead of the built-in one: a file, or a name in the plugin folder
+    #[arg(long, global = true, value_name = "FILE|NAME", help_heading = "Connection")]
     pub(crate) plugin: Option<PathBuf>,
+
+    /// Set a limit of the call by the name that messages give it, such as cpu=5s, memory=64MiB or rows=1000;
+    /// repeatable
+    #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = limit, help_heading = "Safety")]
+    pub(crate) limits: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(crate) vetting: Vetting,
 
     /// Print the whole answer as JSON: on one line, unless stdout is a terminal
     #[arg(long, global = true, help_heading = "Output")]
@@ -207,8 +227,8 @@ pub(crate) struct Collecting {
 /// Flags of `run`.
 #[derive(Debug, Group)]
 pub(crate) struct Running {
-    /// The component
-    #[arg(value_name = "PLUGIN.wasm")]
+    /// The component: a file, or a name in the plugin folder
+    #[arg(value_name = "PLUGIN.wasm|NAME")]
     pub(crate) file: PathBuf,
     /// Its input: JSON, @FILE, or - for stdin
     ///
@@ -224,7 +244,8 @@ pub(crate) struct Running {
     pub(crate) apply: bool,
     /// Let it send SQL of its own, which can do all that the credential's role may do, --apply or not
     ///
-    /// Without this, only the statements that `archon-pool describe` lists are sent.
+    /// Without this, only the statements that `archon-pool describe` lists are sent. A policy file says by itself
+    /// what may be sent.
     #[arg(long)]
     pub(crate) allow_sql: bool,
 }
@@ -232,8 +253,8 @@ pub(crate) struct Running {
 /// Flags of `describe`.
 #[derive(Debug, Group)]
 pub(crate) struct Describing {
-    /// The component; the built-in manager when absent
-    #[arg(value_name = "PLUGIN.wasm", conflicts_with = "plugin")]
+    /// The component: a file, or a name in the plugin folder; the built-in manager when absent
+    #[arg(value_name = "PLUGIN.wasm|NAME", conflicts_with = "plugin")]
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -243,6 +264,71 @@ pub(crate) struct Writing {
     /// Where to write them; created when it does not exist
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Group)]
+pub(crate) struct Compiling {
+    /// Processor time that it may take
+    #[arg(value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+}
+
+/// Flags of `approve`.
+#[derive(Debug, Group)]
+pub(crate) struct Approving {
+    /// The component: a file, or a name in the plugin folder
+    ///
+    /// Its policy file is --policy, or PLUGIN.policy.toml beside it.
+    #[arg(value_name = "PLUGIN.wasm|NAME")]
+    pub(crate) file: PathBuf,
+    /// Print the whole text of every statement
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// Allow what the existing policy file does not
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// Flags of `sign`.
+#[derive(Debug, Group)]
+pub(crate) struct Signing {
+    /// The component: a file, or a name in the plugin folder; with the policy file that --policy names
+    ///
+    /// The signature is written to PLUGIN.wasm.sig beside it.
+    #[arg(value_name = "PLUGIN.wasm|NAME")]
+    pub(crate) file: PathBuf,
+    /// The signing key, readable by its owner only, as `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "KEY.pem")]
+    pub(crate) key: PathBuf,
+}
+
+/// What to do with the plugin folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keeping {
+    /// Show every component in the folder, and why one does not load
+    List,
+    /// Check a component and copy it into the folder, with its signature and the policy file that --policy names
+    Add(Adding),
+    /// Remove a component from the folder, with its policy file and signature
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Flags of `plugins add`.
+#[derive(Debug, Group)]
+pub(crate) struct Adding {
+    /// The component
+    #[arg(value_name = "PLUGIN.wasm")]
+    pub(crate) file: PathBuf,
+    /// Its name in the folder: a-z, 0-9, '.', '_' and '-'; the file's name without .wasm when absent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Take the place of a component of this name
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// What is remembered from one run to the next.
@@ -277,6 +363,13 @@ pub(crate) enum Color {
 
 fn secret(text: &str) -> Result<SecretString, &'static str> {
     if text.trim().is_empty() { Err("the URL is empty") } else { Ok(text.into()) }
+}
+
+fn limit(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is wanted")?;
+    // Refused here, where the flag is named.
+    Limits::default().set(name, value).map_err(|fault| fault.message)?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

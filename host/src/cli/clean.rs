@@ -15,7 +15,7 @@ pub(crate) fn line(text: &str) -> String {
 }
 
 /// Safe text that keeps its line breaks.
-fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     text.chars().map(|letter| if letter == '\n' { '\n' } else { safe(letter) }).collect()
 }
 

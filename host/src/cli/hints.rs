@@ -38,6 +38,18 @@ pub(crate) fn hint(of: &str) -> Option<&'static str> {
         kind::WORLD_MISMATCH => {
             "the component must be built for archon:connection-pool@1.0.0: analyser, observer or manager"
         }
+        kind::LIMIT_EXCEEDED => "raise it with --limit NAME=VALUE, if the component is worth it",
+        kind::PLUGIN_NOT_FOUND => "`archon-pool plugins list` shows what is there; a path needs a slash: ./PLUGIN.wasm",
+        kind::POLICY_INVALID => "`archon-pool approve PLUGIN` writes a policy file that works",
+        kind::NOT_APPROVED => {
+            "`archon-pool approve PLUGIN` shows what has changed; what may be changed on a server stands under [signals]"
+        }
+        kind::UNSIGNED | kind::SIGNATURE_INVALID => {
+            "`archon-pool sign PLUGIN --policy FILE --key KEY.pem` signs a component together with its policy file"
+        }
+        kind::KEY_INVALID => {
+            "openssl genpkey -algorithm ed25519 -out KEY.pem, and for --trust: openssl pkey -in KEY.pem -pubout"
+        }
         kind::DEADLINE_EXCEEDED => "run it again; if it stays so, check how long the server takes to answer",
         kind::AUDIT_FAILED => {
             "make room on its disk, or name another file with --audit; `archon-pool audit verify` checks what is there"

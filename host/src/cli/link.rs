@@ -41,14 +41,22 @@ impl Link {
     /// Compiles the component and lends it what the command line grants. Without the policy's `apply`
     /// the host refuses to end or resize anything, whatever the component asks for.
     pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
-        let limits = Limits::default();
-        let engine = Engine::new(&limits)?;
-        let plugin = Arc::new(match (component, global.plugin.as_deref()) {
+        let (engine, limits) = engine(global)?;
+        let vetting = &global.vetting;
+        let vetted = match (component, global.plugin.as_deref()) {
             // In the place of a built-in one, and with no more power than that has.
-            (Component::BuiltIn(world), Some(path)) => Plugin::from_file_within(&engine, path, world)?,
-            (Component::BuiltIn(world), None) => Plugin::built_in(&engine, world)?,
-            (Component::File(path), _) => Plugin::from_file(&engine, path)?,
-        });
+            (Component::BuiltIn(world), Some(path)) => vetting.load(&engine, path, world)?,
+            (Component::BuiltIn(world), None) => vetting.built_in(&engine, world)?,
+            (Component::File(path), _) => vetting.load(&engine, path, World::Manager)?,
+        };
+        let policy = match vetted.approval() {
+            Some(approval) => {
+                approval.admits(&policy)?;
+                approval.policy(&policy)
+            }
+            None => policy,
+        };
+        let plugin = Arc::clone(vetted.plugin());
         // An act is always on record, whether a log was asked for or not.
         let acts = policy.apply;
         let mut host = Host::new(engine, credentials(global), policy, limits);
@@ -107,6 +115,20 @@ impl Link {
 fn listen(events: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
     // Fails only when an embedding program has a subscriber already, and then that one is right.
     let _ = tracing_subscriber::registry().with(events).try_init();
+}
+
+/// The limits that the command line sets, and an engine under them.
+pub(crate) fn engine(global: &Global) -> Result<(Engine, Limits), Fault> {
+    let mut limits = Limits::default();
+    for (name, value) in &global.limits {
+        limits.set(name, value)?;
+    }
+    let mut engine = Engine::builder(&limits);
+    // Somebody else's component is compiled apart, where it can be ended.
+    if let Ok(program) = env::current_exe() {
+        engine = engine.compile_with(program);
+    }
+    Ok((engine.build()?, limits))
 }
 
 /// Which component to run.

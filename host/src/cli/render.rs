@@ -10,6 +10,7 @@ mod health;
 mod leaks;
 mod overview;
 mod page;
+mod plugins;
 mod scaling;
 mod table;
 mod text;
@@ -19,6 +20,7 @@ use archon_pool_plugin::params::Action;
 use archon_pool_plugin::report::Report;
 
 pub(crate) use self::fault::fault;
+pub(crate) use self::plugins::{plugins, proposal};
 pub(crate) use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;

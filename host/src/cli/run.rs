@@ -3,20 +3,24 @@
 use std::path::Path;
 
 use archon_pool::Fault;
+use archon_pool::compiler::compile_into_cache;
 use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
+use super::approve;
 use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running};
 use super::carry::Carry;
 use super::exit::Exit;
 use super::link::{Component, Link};
 use super::options::OptionFlags;
 use super::params;
+use super::plugins;
 use super::progress::Progress;
 use super::render;
+use super::sign;
 use super::terminal::Terminal;
 use super::trouble::Trouble;
 use super::{ask, audit, watch};
@@ -36,6 +40,10 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::Run(flags) => any(global, flags, terminal).await,
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
         Command::Components(flags) => write_components(&flags.directory, terminal),
+        Command::Compile(flags) => compile(flags.seconds, terminal),
+        Command::Approve(flags) => approve::approve(global, flags, terminal).await,
+        Command::Sign(flags) => sign::sign(global, flags, terminal),
+        Command::Plugins(what) => plugins::plugins(global, what, terminal),
         Command::Audit(what) => audit::audit(what, terminal),
     }
 }
@@ -166,6 +174,14 @@ fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, T
         terminal.data(&path.display().to_string())?;
     }
     Ok(Exit::Healthy)
+}
+
+fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    match compile_into_cache(seconds) {
+        Ok(()) => Ok(Exit::Healthy),
+        // On stdout, where the program that started this one reads it.
+        Err(fault) => terminal.data(&fault.message).map(|()| Exit::Failed).map_err(Trouble::from),
+    }
 }
 
 /// A sign of life, unless acts are put on record where it would be drawn.

@@ -21,6 +21,8 @@ use super::terminal::tests::captured;
 use super::trouble::Trouble;
 use super::{clean, render, sample};
 
+mod plugins;
+
 /// A page without colour, as a file would get it.
 fn page(report: &Report, action: Action, width: usize) -> String {
     strip_str(&render::report(report, action, width)).to_string()

@@ -16,16 +16,17 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archon_pool_plugin::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::guarded_file::{self, Readers};
 use crate::target::{self, Parts, Roots, Target, invalid};
+
+/// Far more than a thousand entries.
+const MOST_BYTES: usize = 1 << 20;
 
 /// One entry of the file.
 pub(super) enum Entry {
@@ -68,16 +69,8 @@ const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, v
 /// what the environment holds may be another server.
 pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(unreadable(&"it does not exist")),
-        Err(error) => return Err(unreadable(&error)),
-    };
-    // Of the open file, so that it cannot be exchanged between the look and the reading.
-    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-    check(&metadata, rustix::process::geteuid().as_raw()).map_err(|why| unreadable(&why))?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+    let bytes = guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
     let text = SecretString::from(text);
 
     let mut entries: BTreeMap<String, Raw> = toml::from_str(text.expose_secret()).map_err(|error| {
@@ -88,21 +81,6 @@ pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
     let Some(raw) = entries.remove(name) else { return Ok(None) };
     let in_entry = |fault: Fault| unreadable(&format_args!("entry '{name}': {}", fault.message));
     raw.entry().map(Some).map_err(in_entry)
-}
-
-/// Only root and we may have written it, and only the owner may read it.
-fn check(metadata: &Metadata, user: u32) -> Result<(), String> {
-    if !metadata.is_file() {
-        return Err("it is no regular file".into());
-    }
-    if metadata.uid() != user && metadata.uid() != 0 {
-        return Err("it belongs to another user: change its owner".into());
-    }
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(format!("others may read it (mode {mode:04o}): run `chmod 600` on it"));
-    }
-    Ok(())
 }
 
 impl Raw {

@@ -109,9 +109,42 @@ async fn a_trap_is_a_fault() {
     let fault = run("(unreachable)", Limits::default()).await;
     assert_eq!(fault.kind, kind::PLUGIN_TRAPPED);
     assert!(fault.message.contains("it.wasm was ended: it panicked"), "{fault}");
-    let fault = run("(call 0 (i32.const 0) (i32.const 0))", Limits::default()).await;
-    assert_eq!(fault.message, "it.wasm was ended: its stack overflowed");
     assert!(!fault.message.contains('\n'));
+}
+
+#[tokio::test]
+async fn each_limit_on_the_component_has_an_error_of_its_own() {
+    let endless = "(loop (br 0)) (unreachable)";
+    let deep = "(call 0 (i32.const 0) (i32.const 0))";
+    // A text of a mebibyte.
+    let long = "(drop (memory.grow (i32.const 20))) (i32.store (i32.const 4) (i32.const 0x100000)) (i32.const 0)";
+    for (limits, body, setting) in [
+        (Limits { fuel: 1_000_000, ..Limits::default() }, endless, "`fuel`"),
+        (Limits { stack: 64 << 10, ..Limits::default() }, deep, "`stack`"),
+        (Limits { message_bytes: 1 << 19, ..Limits::default() }, long, "`message_bytes`"),
+        (Limits { instances: 0, ..Limits::default() }, "(unreachable)", "`instances`"),
+    ] {
+        let fault = run(body, limits).await;
+        assert_eq!(fault.kind, kind::LIMIT_EXCEEDED, "{fault}");
+        assert!(fault.message.ends_with(&format!("limit {setting}")), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn one_call_more_than_the_pool_has_places_is_overloaded() {
+    let limits = Limits { deadline: Duration::from_secs(2), memory: 1 << 20, ..Limits::default() };
+    let engine = Engine::builder(&limits).pooled(1).build().unwrap();
+    let host = Host::new(engine, Credentials::new(), Policy::default(), limits);
+    let bytes = skill("(loop (br 0)) (unreachable)");
+    let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &bytes).unwrap();
+    let (first, second) = tokio::join!(host.run(&plugin, json!({})), async {
+        // The first has its place by its first wait, which is the next tick at the latest.
+        let fault = host.describe(&plugin).await;
+        fault.unwrap_err()
+    });
+    assert_eq!(first.unwrap_err().kind, kind::DEADLINE_EXCEEDED);
+    assert_eq!((second.kind.as_str(), second.retryable), (kind::OVERLOADED, true), "{second}");
+    assert!(host.describe(&plugin).await.is_ok());
 }
 
 #[tokio::test]

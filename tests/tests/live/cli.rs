@@ -35,12 +35,23 @@ pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Comm
 /// Runs the program to its end.
 pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
-    let mut command = command(url, home.path(), arguments)?;
+    run_at(url, home.path(), arguments).await
+}
+
+/// Runs the program to its end, with a home that keeps what was compiled.
+async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = command(url, home, arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
 
 pub(crate) async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
-    let output = run_with(&cluster.url(role, "postgres"), arguments).await?;
+    let home = tempfile::tempdir()?;
+    run_from(home.path(), cluster, role, arguments).await
+}
+
+/// Runs the program to its end, in this home.
+pub(crate) async fn run_from(home: &Path, cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
+    let output = run_at(&cluster.url(role, "postgres"), home, arguments).await?;
     let everything = [&output.stdout[..], &output.stderr[..]].concat();
     assert!(!String::from_utf8_lossy(&everything).contains(PASSWORD), "the password is never shown");
     Ok(output)

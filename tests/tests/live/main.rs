@@ -3,6 +3,7 @@
 //! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
 
 mod actions;
+mod approval;
 mod audit;
 mod cli;
 mod cluster;
@@ -14,6 +15,8 @@ mod kill;
 mod leaks;
 mod race;
 mod sessions;
+mod shelf;
+mod signature;
 mod support;
 mod trouble;
 mod wit;

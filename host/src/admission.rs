@@ -1,0 +1,312 @@
+//! Who may call next, when more want to than may at the same time.
+//!
+//! Each tenant has a line of its own. A free place goes to the tenant that has held places for the
+//! shortest time, those that it holds now included; one that comes back after a while begins with the
+//! others and not with what it left unused. So a tenant gets at least its share of the time, whatever the
+//! others do, and what nobody else wants besides.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use tokio::sync::oneshot;
+
+use crate::quotas::Quotas;
+
+/// How many calls there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Calls at the same time, over all tenants. Each may take the memory that its limits allow. No
+    /// tenant waits for another's call to end when there are as many as all tenants' `concurrent_calls`.
+    pub calls: usize,
+    /// Calls that wait for their turn, over all tenants.
+    pub waiting: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { calls: 256, waiting: 4_096 }
+    }
+}
+
+/// The lines of all tenants. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission(Arc<Mutex<Hall>>);
+
+#[derive(Debug)]
+struct Hall {
+    capacity: Capacity,
+    running: usize,
+    waiting: usize,
+    lines: HashMap<String, Line>,
+}
+
+/// One tenant's calls.
+#[derive(Debug, Default)]
+struct Line {
+    waiting: VecDeque<oneshot::Sender<Place>>,
+    /// When each running call began.
+    running: Vec<Instant>,
+    /// For how long its calls that are over have held places.
+    held: Duration,
+    concurrent: usize,
+}
+
+impl Line {
+    fn idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty()
+    }
+
+    fn held(&self, now: Instant) -> Duration {
+        self.running.iter().fold(self.held, |held, since| held + now.saturating_duration_since(*since))
+    }
+
+    fn may_run(&self) -> bool {
+        self.running.len() < self.concurrent
+    }
+}
+
+impl Admission {
+    pub(crate) fn new(capacity: Capacity) -> Self {
+        Self(Arc::new(Mutex::new(Hall { capacity, running: 0, waiting: 0, lines: HashMap::new() })))
+    }
+
+    /// Waits for a place. Fails when the tenant's line, or all lines together, are too long.
+    pub(crate) async fn enter(&self, tenant: &str, quotas: &Quotas) -> Result<Place, Fault> {
+        let turn = {
+            let mut hall = self.hall();
+            hall.arrive(tenant, quotas);
+            if hall.may_begin(tenant) {
+                return Ok(self.place(hall.begin(tenant, Instant::now())));
+            }
+            hall.queue(tenant, quotas)?
+        };
+        // Without a sender it was sent away in favour of a shorter line.
+        turn.await.map_err(|_| overloaded("all tenants together", "Capacity::waiting"))
+    }
+
+    /// Forgets a tenant that has no calls.
+    pub(crate) fn forget(&self, tenant: &str) {
+        let mut hall = self.hall();
+        if hall.lines.get(tenant).is_some_and(Line::idle) {
+            hall.lines.remove(tenant);
+        }
+    }
+
+    fn place(&self, held: Held) -> Place {
+        Place { admission: self.clone(), held }
+    }
+
+    fn leave(&self, held: &Held) {
+        let turns = {
+            let mut hall = self.hall();
+            hall.end(held);
+            hall.next()
+        };
+        // Outside of the lock: a place that nobody takes any more is given back at once.
+        for (turn, held) in turns {
+            let _ = turn.send(self.place(held));
+        }
+    }
+
+    fn hall(&self) -> MutexGuard<'_, Hall> {
+        // Nothing that holds the lock can panic halfway through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hall {
+    fn arrive(&mut self, tenant: &str, quotas: &Quotas) {
+        let now = Instant::now();
+        let least = self.lines.values().filter(|line| !line.idle()).map(|line| line.held(now)).min();
+        let line = self.lines.entry(tenant.to_owned()).or_default();
+        line.concurrent = quotas.concurrent_calls;
+        if line.idle() {
+            line.held = line.held.max(least.unwrap_or_default());
+        }
+    }
+
+    fn may_begin(&self, tenant: &str) -> bool {
+        self.running < self.capacity.calls
+            && self.lines.get(tenant).is_some_and(|line| line.may_run() && line.waiting.is_empty())
+    }
+
+    fn begin(&mut self, tenant: &str, since: Instant) -> Held {
+        self.running += 1;
+        self.lines.entry(tenant.to_owned()).or_default().running.push(since);
+        Held { tenant: tenant.to_owned(), since }
+    }
+
+    fn end(&mut self, held: &Held) {
+        self.running -= 1;
+        if let Some(line) = self.lines.get_mut(&held.tenant)
+            && let Some(index) = line.running.iter().position(|since| *since == held.since)
+        {
+            line.running.swap_remove(index);
+            line.held += held.since.elapsed();
+        }
+    }
+
+    fn queue(&mut self, tenant: &str, quotas: &Quotas) -> Result<oneshot::Receiver<Place>, Fault> {
+        self.clear_away();
+        let own = self.lines.get(tenant).map_or(0, |line| line.waiting.len());
+        if own >= quotas.waiting_calls {
+            return Err(overloaded("the tenant", "waiting_calls"));
+        }
+        if self.waiting >= self.capacity.waiting {
+            // The last of the longest line gives way to a line that is shorter even with one more.
+            let longest = self.lines.values_mut().max_by_key(|line| line.waiting.len());
+            let Some(longest) = longest.filter(|line| line.waiting.len() > own + 1) else {
+                return Err(overloaded("all tenants together", "Capacity::waiting"));
+            };
+            longest.waiting.pop_back();
+            self.waiting -= 1;
+        }
+        let (turn, waiting) = oneshot::channel();
+        self.lines.entry(tenant.to_owned()).or_default().waiting.push_back(turn);
+        self.waiting += 1;
+        Ok(waiting)
+    }
+
+    /// Forgets those that no longer wait.
+    fn clear_away(&mut self) {
+        for line in self.lines.values_mut() {
+            line.waiting.retain(|turn| !turn.is_closed());
+        }
+        self.waiting = self.lines.values().map(|line| line.waiting.len()).sum();
+    }
+
+    /// Gives the free places away.
+    fn next(&mut self) -> Vec<(oneshot::Sender<Place>, Held)> {
+        let (now, mut turns) = (Instant::now(), Vec::new());
+        while self.running < self.capacity.calls {
+            let waiting = self.lines.iter_mut().filter(|(_, line)| !line.waiting.is_empty() && line.may_run());
+            let Some((tenant, line)) = waiting.min_by_key(|(_, line)| line.held(now)) else { break };
+            let (tenant, Some(turn)) = (tenant.clone(), line.waiting.pop_front()) else { break };
+            self.waiting -= 1;
+            turns.push((turn, self.begin(&tenant, now)));
+        }
+        turns
+    }
+}
+
+/// Which of whose places is held.
+#[derive(Debug)]
+struct Held {
+    tenant: String,
+    since: Instant,
+}
+
+/// The right to make one call, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    admission: Admission,
+    held: Held,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.admission.leave(&self.held);
+    }
+}
+
+fn overloaded(who: &str, setting: &str) -> Fault {
+    let message = format!("too many calls of {who} are waiting already: `{setting}`");
+    Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    fn quotas(concurrent_calls: usize, waiting_calls: usize) -> Quotas {
+        Quotas { concurrent_calls, waiting_calls, ..Quotas::default() }
+    }
+
+    fn hall(calls: usize, waiting: usize) -> Admission {
+        Admission::new(Capacity { calls, waiting })
+    }
+
+    type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Place, Fault>>>>;
+
+    /// A call that has taken its place in the line.
+    async fn waits(hall: &Admission, tenant: &'static str, quotas: &Quotas) -> Waiting {
+        let (hall, quotas) = (hall.clone(), quotas.clone());
+        let mut waiting: Waiting = Box::pin(async move { hall.enter(tenant, &quotas).await });
+        assert!((&mut waiting).now_or_never().is_none());
+        waiting
+    }
+
+    #[tokio::test]
+    async fn a_tenant_has_no_more_calls_than_its_own() {
+        let (hall, one) = (hall(10, 10), quotas(1, 1));
+        let place = hall.enter("a", &one).await.unwrap();
+        let second = waits(&hall, "a", &one).await;
+        assert!(hall.enter("b", &one).await.is_ok());
+        let fault = hall.enter("a", &one).await.unwrap_err();
+        assert_eq!((fault.kind.as_str(), fault.retryable), (kind::OVERLOADED, true));
+        assert!(fault.message.contains("`waiting_calls`"), "{fault}");
+        drop(place);
+        assert!(second.await.is_ok());
+        assert_eq!(hall.hall().running, 0);
+    }
+
+    #[tokio::test]
+    async fn the_tenant_that_had_less_goes_first() {
+        let (hall, many) = (hall(1, 100), quotas(10, 10));
+        let place = hall.enter("greedy", &many).await.unwrap();
+        let greedy = waits(&hall, "greedy", &many).await;
+        let modest = waits(&hall, "modest", &many).await;
+        drop(place);
+        let turn = modest.now_or_never().unwrap().unwrap();
+        drop(turn);
+        assert!(greedy.now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_has_saved_nothing_up() {
+        let (hall, many) = (hall(1, 100), quotas(10, 10));
+        hall.arrive_and_hold("busy", Duration::from_secs(100));
+        let place = hall.enter("busy", &many).await.unwrap();
+        let _late = waits(&hall, "late", &many).await;
+        assert!(hall.hall().lines["late"].held >= Duration::from_secs(100));
+        drop(place);
+    }
+
+    #[tokio::test]
+    async fn a_full_hall_turns_the_longest_line_away() {
+        let (hall, many) = (hall(1, 3), quotas(10, 10));
+        let _place = hall.enter("a", &many).await.unwrap();
+        let mut line = Vec::new();
+        for _ in 0..3 {
+            line.push(waits(&hall, "a", &many).await);
+        }
+        let fault = hall.enter("a", &many).await.unwrap_err();
+        assert!(fault.message.contains("Capacity::waiting"), "{fault}");
+        let _b = waits(&hall, "b", &many).await;
+        assert_eq!(line.pop().unwrap().await.unwrap_err().kind, kind::OVERLOADED);
+        // Two of one tenant and one of the other: nobody's line is long enough to give way.
+        assert!(hall.enter("b", &many).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_loses_the_place_to_the_next() {
+        let (hall, many) = (hall(1, 10), quotas(10, 10));
+        let place = hall.enter("a", &many).await.unwrap();
+        let gone = waits(&hall, "b", &many).await;
+        let next = waits(&hall, "c", &many).await;
+        drop(gone);
+        drop(place);
+        drop(next.await.unwrap());
+        let hall = hall.hall();
+        assert_eq!((hall.running, hall.lines.values().filter(|line| !line.idle()).count()), (0, 0));
+    }
+
+    impl Admission {
+        fn arrive_and_hold(&self, tenant: &str, held: Duration) {
+            self.hall().lines.entry(tenant.to_owned()).or_default().held = held;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a component asks an operator to approve, beside what was approved before.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use serde_json::Value;
+
+use super::terms::{Component, Signals, Statement, Terms, pinned};
+use super::{Approval, MOST_BYTES, invalid};
+use crate::credentials::Credentials;
+use crate::digest::Digest;
+use crate::guarded_file;
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::plugin::Plugin;
+use crate::policy::{Policy, Sql};
+
+/// Bounds of what a description may say: it is written by the component.
+const MOST_STATEMENTS: usize = 1_000;
+const LONGEST_ID: usize = 64;
+const LONGEST_PURPOSE: usize = 200;
+
+/// What has become of a statement since the last approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is approved already.
+    Same,
+    /// There was none of this name.
+    New,
+    /// There was one of this name with another text.
+    Changed,
+}
+
+/// A policy file that could be written for a component.
+#[derive(Debug)]
+pub struct Proposal {
+    path: PathBuf,
+    terms: Terms,
+    texts: Vec<String>,
+    existing: Option<Approval>,
+}
+
+impl Proposal {
+    /// Asks a component to describe itself, under all limits, and reads the policy file at the path when
+    /// there is one.
+    ///
+    /// A component that describes nothing has no statements. Fails with `unexpected-answer` when a
+    /// description is not in the contract's shape or gives a text another digest than it has, and with
+    /// `policy-invalid` when the existing file cannot be used.
+    pub async fn of(plugin: &Plugin, limits: &Limits, path: &Path) -> Result<Self, Fault> {
+        let existing = if guarded_file::is_there(path) { Some(Approval::load(path)?) } else { None };
+        let description = describe(plugin, limits).await?;
+        let strange = |why: String| {
+            Fault::new(kind::UNEXPECTED_ANSWER, format!("{} describes itself wrongly: {why}", plugin.name()))
+        };
+        let (statements, texts): (Vec<_>, Vec<_>) = catalogue(&description).map_err(strange)?.into_iter().unzip();
+        let skill_version = description.get("version").and_then(Value::as_str).map(|version| cut(version, LONGEST_ID));
+        let file = Path::new(plugin.name()).file_name().unwrap_or_default().to_string_lossy();
+        let terms = Terms {
+            approved_at: Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            approved_by: Some(concat!("archon-pool ", env!("CARGO_PKG_VERSION")).into()),
+            component: Component {
+                name: file.into_owned(),
+                sha256: plugin.digest(),
+                world: plugin.world(),
+                skill_version,
+            },
+            sql: Sql::Pinned(pinned(&statements)),
+            statements,
+            // What an operator wrote there is no business of the component's.
+            signals: existing.as_ref().map_or_else(Signals::default, |existing| existing.signals().clone()),
+        };
+        Ok(Self { path: path.to_owned(), terms, texts, existing })
+    }
+
+    /// Which component it is about.
+    pub fn component(&self) -> &Component {
+        &self.terms.component
+    }
+
+    /// What the component may change: what the existing file says, or nothing.
+    pub fn signals(&self) -> &Signals {
+        &self.terms.signals
+    }
+
+    /// The policy file that is there already.
+    pub fn existing(&self) -> Option<&Approval> {
+        self.existing.as_ref()
+    }
+
+    /// The statements with their texts, and what has become of each.
+    pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change)> {
+        self.terms.statements.iter().zip(&self.texts).map(|(statement, text)| {
+            let change = match self.before().iter().find(|before| before.id == statement.id) {
+                None => Change::New,
+                Some(before) if before.sha256 == statement.sha256 => Change::Same,
+                Some(_) => Change::Changed,
+            };
+            (statement, text.as_str(), change)
+        })
+    }
+
+    /// The statements that were approved and that the component no longer has.
+    pub fn gone(&self) -> impl Iterator<Item = &Statement> {
+        let now: BTreeSet<&str> = self.terms.statements.iter().map(|statement| statement.id.as_str()).collect();
+        self.before().iter().filter(move |before| !now.contains(before.id.as_str()))
+    }
+
+    /// What would be allowed that the existing file does not allow, each in a few words. Empty when there
+    /// is no such file.
+    pub fn widens(&self) -> Vec<String> {
+        let Some(existing) = &self.existing else { return Vec::new() };
+        let (old, new) = (existing.component(), &self.terms.component);
+        let mut reasons = Vec::new();
+        if old.sha256 != new.sha256 {
+            reasons.push(format!("another component (sha256 {})", new.sha256));
+        }
+        if new.world > old.world {
+            reasons.push(format!("the world {}", new.world));
+        }
+        let known = pinned(existing.statements());
+        let added = self.terms.statements.iter().filter(|statement| !known.contains(&statement.sha256)).count();
+        if added > 0 {
+            reasons.push(format!("{added} more statement{}", if added == 1 { "" } else { "s" }));
+        }
+        reasons
+    }
+
+    /// Writes the file in one step, and answers whether there was anything to write: one that says the
+    /// same already is left as it is, and with it its signature.
+    ///
+    /// Fails with `not-approved` when it would widen an existing file and `replace` is not set.
+    pub fn write(&self, replace: bool) -> Result<bool, Fault> {
+        let name = self.path.display().to_string();
+        if let Some(existing) = &self.existing {
+            let old = &existing.terms;
+            let undated = Terms {
+                approved_at: old.approved_at.clone(),
+                approved_by: old.approved_by.clone(),
+                ..self.terms.clone()
+            };
+            if undated == *old {
+                return Ok(false);
+            }
+            let widens = self.widens();
+            if !replace && !widens.is_empty() {
+                let message = format!("{name} would allow {}: read the changes, then use --replace", widens.join(", "));
+                return Err(Fault::new(kind::NOT_APPROVED, message));
+            }
+        }
+        let text = self.terms.to_toml();
+        // What cannot be read again as it was meant must not be written.
+        if text.len() > MOST_BYTES || Approval::read(&name, text.as_bytes())?.terms != self.terms {
+            return Err(invalid(&name, &format!("it would be larger than {MOST_BYTES} bytes")));
+        }
+        guarded_file::write(&self.path, text.as_bytes()).map_err(|error| {
+            Fault::new("file-not-written", format!("policy file {name} could not be written: {error}"))
+        })?;
+        Ok(true)
+    }
+
+    fn before(&self) -> &[Statement] {
+        self.existing.as_ref().map_or(&[], Approval::statements)
+    }
+}
+
+/// What the component says about itself; nothing when it has no door for that.
+async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> {
+    if plugin.export("skill").is_err() {
+        return Ok(Value::Null);
+    }
+    let policy = Policy { apply: false, ..Policy::default() };
+    Host::new(plugin.engine().clone(), Credentials::new(), policy, limits.clone()).describe(plugin).await
+}
+
+/// The described statements with their texts.
+fn catalogue(description: &Value) -> Result<Vec<(Statement, String)>, String> {
+    let statements = match description.get("statements") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(statements)) => statements,
+        Some(_) => return Err("its statements are no list".into()),
+    };
+    if statements.len() > MOST_STATEMENTS {
+        return Err(format!("it has {} statements, and {MOST_STATEMENTS} are allowed", statements.len()));
+    }
+    let mut ids = BTreeSet::new();
+    statements
+        .iter()
+        .enumerate()
+        .map(|(index, described)| {
+            let place = index + 1;
+            let text = |name: &str| {
+                let text = described.get(name).and_then(Value::as_str);
+                text.ok_or_else(|| format!("statement {place} has no text under {name}"))
+            };
+            let (id, purpose, sql) = (text("id")?, text("purpose")?, text("sql")?);
+            let plain = |letter: u8| letter.is_ascii_alphanumeric() || b"._-".contains(&letter);
+            if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(plain) {
+                return Err(format!(
+                    "the id of statement {place} is not 1 to {LONGEST_ID} letters, digits, '.', '_', '-'"
+                ));
+            }
+            if !ids.insert(id) {
+                return Err(format!("statement {place} has the id of another: {id}"));
+            }
+            let sha256 = Digest::of(sql.as_bytes());
+            if text("sha256")?.parse() != Ok(sha256) {
+                return Err(format!("the text of statement {id} has the sha256 {sha256} and not the one it gives"));
+            }
+            Ok((Statement { id: id.to_owned(), purpose: cut(purpose, LONGEST_PURPOSE), sha256 }, sql.to_owned()))
+        })
+        .collect()
+}
+
+/// The beginning of a text that is only shown.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+#[cfg(test)]
+mod tests;

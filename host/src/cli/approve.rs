@@ -1,0 +1,86 @@
+//! Writing a component's policy file, and showing what it approves.
+
+use archon_pool::Fault;
+use archon_pool::approval::{Change, Proposal};
+use archon_pool::vetted::{Files, Vetted};
+use serde_json::{Value, json};
+
+use super::args::{Approving, Global};
+use super::exit::Exit;
+use super::link;
+use super::progress::Progress;
+use super::render;
+use super::terminal::Terminal;
+use super::trouble::Trouble;
+
+/// Asks the component to describe itself, shows what is new, changed and gone, and writes the file.
+pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    if global.plugin.is_some() {
+        return Err(Fault::invalid("--plugin: approve takes the component as its argument").into());
+    }
+    let path = global.vetting.policy_of(&flags.file)?;
+    let progress = Progress::start(terminal, "approve");
+    let (engine, limits) = link::engine(global)?;
+    // The policy file that it has, if any, is what is about to change.
+    let files = Files { policy: None, ..global.vetting.files(&flags.file)? };
+    let vetted = Vetted::load(&engine, &files, &global.vetting.unsigned())?;
+    let proposal = Proposal::of(vetted.plugin(), &limits, &path).await?;
+    drop(progress);
+    let shown = path.display().to_string();
+    if terminal.wants_json() {
+        let written = proposal.write(flags.replace)?;
+        terminal.json(&as_json(&proposal, &shown, written))?;
+        return Ok(Exit::Healthy);
+    }
+    // Shown before it is refused: what would widen is what has to be read.
+    terminal.data(&render::proposal(&proposal, flags.show, terminal.width()))?;
+    let written = proposal.write(flags.replace)?;
+    let done = if written { "written; --policy runs the component under it" } else { "it says so already" };
+    terminal.remark(&format!("{shown}: {done}"));
+    if written && files.signature.exists() {
+        let signature = files.signature.display();
+        terminal
+            .remark(&format!("{signature} was made for what stood there before: `archon-pool sign` makes a new one"));
+    }
+    Ok(Exit::Healthy)
+}
+
+fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
+    let statements: Vec<Value> = proposal
+        .statements()
+        .map(|(statement, sql, change)| {
+            json!({
+                "id": statement.id,
+                "purpose": statement.purpose,
+                "sha256": statement.sha256.to_string(),
+                "sql": sql,
+                "change": name(change),
+            })
+        })
+        .collect();
+    let component = proposal.component();
+    let signals = proposal.signals();
+    json!({
+        "policy": path,
+        "written": written,
+        "plugin": {
+            "name": component.name,
+            "sha256": component.sha256.to_string(),
+            "world": component.world.name(),
+            "skillVersion": component.skill_version,
+        },
+        "statements": statements,
+        "gone": proposal.gone().map(|gone| &gone.id).collect::<Vec<_>>(),
+        "apply": signals.apply,
+        "maxKillPercentage": signals.max_kill_percentage,
+    })
+}
+
+/// What has become of a statement, in one word.
+pub(crate) fn name(change: Change) -> &'static str {
+    match change {
+        Change::Same => "same",
+        Change::New => "new",
+        Change::Changed => "changed",
+    }
+}

@@ -1,0 +1,39 @@
+//! Signing a component.
+
+use archon_pool::Fault;
+use archon_pool::approval::Approval;
+use archon_pool::signature::SecretKey;
+use archon_pool::vetted::Vetted;
+use serde_json::json;
+
+use super::args::{Global, Signing};
+use super::exit::Exit;
+use super::link;
+use super::terminal::Terminal;
+use super::trouble::Trouble;
+
+/// Signs a component with its policy file, when the two belong together.
+pub(crate) fn sign(global: &Global, flags: &Signing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    if global.plugin.is_some() {
+        return Err(Fault::invalid("--plugin: sign takes the component as its argument").into());
+    }
+    let key = SecretKey::load(&flags.key)?;
+    let files = global.vetting.files(&flags.file)?;
+    let (engine, _) = link::engine(global)?;
+    let vetted = Vetted::load(&engine, &files, &global.vetting.unsigned())?;
+    let (component, policy) = (vetted.plugin().digest(), vetted.approval().map(Approval::digest));
+    key.sign(component, policy).write(&files.signature)?;
+    let path = files.signature.display().to_string();
+    if terminal.wants_json() {
+        terminal.json(&json!({
+            "signature": path,
+            "key": key.id().to_string(),
+            "sha256": component.to_string(),
+            "policySha256": policy.map(|policy| policy.to_string()),
+        }))?;
+    } else {
+        let with = if policy.is_some() { "with its policy file" } else { "without a policy file" };
+        terminal.data(&format!("{path}: {component} {with}, signed by key {}", key.id()))?;
+    }
+    Ok(Exit::Healthy)
+}

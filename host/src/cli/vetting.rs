@@ -1,0 +1,133 @@
+//! Which components may run, and where they are found.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use archon_pool::Fault;
+use archon_pool::approval::Approval;
+use archon_pool::components::{World, embedded};
+use archon_pool::digest::Digest;
+use archon_pool::engine::Engine;
+use archon_pool::shelf::{Name, Shelf};
+use archon_pool::signature::Trust;
+use archon_pool::vetted::{Demands, Files, Vetted};
+use archon_pool_plugin::fault::kind;
+use clap::Args as Group;
+
+/// What an operator asks of a component.
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Plugins")]
+pub(crate) struct Vetting {
+    /// Run the component under this policy file, as `archon-pool approve` writes it
+    ///
+    /// Another component, other SQL and more changes than it approves are refused. A component of the plugin folder
+    /// runs under the policy file beside it.
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
+    /// Refuse a component with another SHA-256
+    #[arg(long, global = true, value_name = "HEX", value_parser = digest)]
+    sha256: Option<Digest>,
+
+    /// Refuse a component that this public key did not sign together with its policy file; repeatable
+    ///
+    /// The built-in components are the program's own and need no signature. Default: the files that
+    /// $ARCHON_POOL_TRUST lists, separated by colons.
+    #[arg(long, global = true, value_name = "PUBKEY.pem")]
+    trust: Vec<PathBuf>,
+
+    /// Folder of components that are found by name
+    ///
+    /// Default: $ARCHON_POOL_PLUGINS, or archon-pool/plugins under $XDG_DATA_HOME (~/.local/share).
+    #[arg(long, global = true, value_name = "DIR")]
+    plugins_dir: Option<PathBuf>,
+}
+
+impl Vetting {
+    /// The policy file that was named.
+    pub(crate) fn policy(&self) -> Option<&Path> {
+        self.policy.as_deref()
+    }
+
+    /// A component of a file or of the plugin folder that passed.
+    pub(crate) fn load(&self, engine: &Engine, component: &Path, most: World) -> Result<Vetted, Fault> {
+        Vetted::load(engine, &self.files(component)?, &Demands { most, ..self.demands()? })
+    }
+
+    /// A component of the program's own, which needs no signature.
+    pub(crate) fn built_in(&self, engine: &Engine, world: World) -> Result<Vetted, Fault> {
+        let digest = Digest::of(embedded(world));
+        if let Some(wanted) = self.sha256.filter(|wanted| *wanted != digest) {
+            let message = format!("the built-in {world} has sha256 {digest}, and --sha256 asks for {wanted}");
+            return Err(Fault::new(kind::NOT_APPROVED, message));
+        }
+        let approval = self.policy().map(Approval::load).transpose()?;
+        Vetted::built_in(engine, world, approval)
+    }
+
+    /// What is asked of a component.
+    pub(crate) fn demands(&self) -> Result<Demands, Fault> {
+        let trusted = if self.trust.is_empty() {
+            set("ARCHON_POOL_TRUST").map(|list| env::split_paths(&list).collect()).unwrap_or_default()
+        } else {
+            self.trust.clone()
+        };
+        Ok(Demands { sha256: self.sha256, trust: Trust::load(&trusted)?, ..Demands::default() })
+    }
+
+    /// What is asked of a component that is still to be approved, and signed after that.
+    pub(crate) fn unsigned(&self) -> Demands {
+        Demands { sha256: self.sha256, ..Demands::default() }
+    }
+
+    /// Where a component stands: a path, or a name in the plugin folder when it has no slash and there is
+    /// no such file.
+    pub(crate) fn files(&self, component: &Path) -> Result<Files, Fault> {
+        let Some(name) = name(component) else { return Ok(Files::of(component, self.policy())) };
+        let mut files = Shelf::find(&self.folder()?, &name)?;
+        match (self.policy(), &files.policy) {
+            (Some(_), Some(own)) => {
+                let own = own.display();
+                Err(Fault::invalid(format!("--policy: plugin '{name}' runs under its own policy file {own}")))
+            }
+            (named, None) => {
+                files.policy = named.map(Path::to_owned);
+                Ok(files)
+            }
+            (None, Some(_)) => Ok(files),
+        }
+    }
+
+    /// Where a component's policy file stands, or would.
+    pub(crate) fn policy_of(&self, component: &Path) -> Result<PathBuf, Fault> {
+        match (self.policy(), name(component)) {
+            (Some(policy), _) => Ok(policy.to_owned()),
+            (None, Some(name)) => Ok(name.policy(&self.folder()?)),
+            (None, None) => Ok(component.with_extension("policy.toml")),
+        }
+    }
+
+    /// The plugin folder, which need not exist.
+    pub(crate) fn folder(&self) -> Result<PathBuf, Fault> {
+        let usual = || {
+            let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local").join("share")))?;
+            Some(data.join("archon-pool").join("plugins"))
+        };
+        let folder = self.plugins_dir.clone().or_else(|| set("ARCHON_POOL_PLUGINS")).or_else(usual);
+        folder.ok_or_else(|| Fault::invalid("--plugins-dir: neither it nor HOME says where the plugin folder is"))
+    }
+}
+
+/// The name that an argument is, when it is no path.
+fn name(component: &Path) -> Option<Name> {
+    let text = component.to_str().filter(|text| !text.contains('/'))?;
+    if component.exists() { None } else { text.parse().ok() }
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn digest(text: &str) -> Result<Digest, archon_pool::digest::NoDigest> {
+    text.parse()
+}

@@ -1,0 +1,221 @@
+//! Processor time, shared out between the calls of one engine.
+//!
+//! A component runs on the executor's threads and gives way at every tick of the epoch. That alone would
+//! let ten that compute for seconds take ten elevenths of the processors from an eleventh that needs a
+//! millisecond, and from the database beside it. So who has computed for longer than most calls ever do
+//! must take a lane for every further tick. There are half as many lanes as processors, and while there
+//! are other calls, a lane rests for as long as it was computed in: all heavy calls together get a quarter
+//! of the machine, and a call that is alone gets all that it wants.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// From here on a call computes in a lane. The analysis of a thousand sessions takes less.
+const LIGHT: Duration = Duration::from_millis(10);
+
+/// The lanes of one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Lanes {
+    free: Arc<Semaphore>,
+    /// One for each call that runs, and one for the engine.
+    calls: Arc<()>,
+}
+
+impl Lanes {
+    /// As many as half of the processors, and one at least.
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with((processors / 2).max(1))
+    }
+
+    fn with(lanes: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(lanes)), calls: Arc::default() }
+    }
+
+    /// Whether any call runs beside the one that asks.
+    fn shared(&self) -> bool {
+        Arc::strong_count(&self.calls) > 2
+    }
+}
+
+/// How long a component has computed, and the lane in which it does.
+///
+/// Epochs tick on while the component waits for the host, so they only say *when to look*; what is
+/// held against the budget is this clock, which every imported function stops. It counts the processor's
+/// time and not the wall's: on a busy machine nobody is charged for what others compute.
+#[derive(Debug)]
+pub(crate) struct GuestTime {
+    spent: Mutex<Spent>,
+    lanes: Lanes,
+}
+
+#[derive(Debug, Default)]
+struct Spent {
+    before: Duration,
+    since: Option<Moment>,
+    lane: Option<OwnedSemaphorePermit>,
+    /// What was computed since it last gave way.
+    tick: Duration,
+}
+
+impl Spent {
+    fn pause(&mut self) {
+        let Some(since) = self.since.take() else { return };
+        let computed = since.elapsed();
+        self.before += computed;
+        self.tick += computed;
+    }
+}
+
+/// A moment of a thread.
+#[derive(Debug)]
+struct Moment {
+    thread: ThreadId,
+    processor: Duration,
+    wall: Instant,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        let processor = Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default());
+        Self { thread: thread::current().id(), processor, wall: Instant::now() }
+    }
+
+    /// The processor time since then. Only WASI lets a component wait without stopping its clock; when it
+    /// goes on in another thread, the wall's time is all that is known.
+    fn elapsed(&self) -> Duration {
+        let now = Self::now();
+        if now.thread == self.thread {
+            now.processor.saturating_sub(self.processor)
+        } else {
+            now.wall.saturating_duration_since(self.wall)
+        }
+    }
+}
+
+impl GuestTime {
+    pub(crate) fn new(lanes: Lanes) -> Self {
+        Self { spent: Mutex::default(), lanes }
+    }
+
+    pub(crate) fn resume(&self) {
+        self.locked().since = Some(Moment::now());
+    }
+
+    /// Stops the clock, and leaves the lane to others.
+    pub(crate) fn pause(&self) {
+        let mut spent = self.locked();
+        spent.pause();
+        spent.lane = None;
+    }
+
+    pub(crate) fn spent(&self) -> Duration {
+        let spent = self.locked();
+        spent.before + spent.since.as_ref().map_or(Duration::ZERO, Moment::elapsed)
+    }
+
+    /// Stops the clock until the returned value is dropped.
+    pub(crate) fn stopped(self: &Arc<Self>) -> Stopped {
+        self.pause();
+        Stopped(Arc::clone(self))
+    }
+
+    /// Gives way to others without charging the component for it.
+    pub(crate) async fn give_way(self: Arc<Self>) {
+        self.locked().pause();
+        let _stopped = Stopped(Arc::clone(&self));
+        // The lane is still ours: the executor has nothing else to compute, and so looks at the network
+        // before it goes on. With the lane's next one at hand it would not, for sixty ticks.
+        tokio::task::yield_now().await;
+        let (heavy, computed) = {
+            let mut spent = self.locked();
+            spent.lane = None;
+            (spent.before > LIGHT, std::mem::take(&mut spent.tick))
+        };
+        if heavy && let Ok(lane) = Arc::clone(&self.lanes.free).acquire_owned().await {
+            // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving
+            // it often.
+            if self.lanes.shared() {
+                tokio::time::sleep(computed).await;
+            }
+            self.locked().lane = Some(lane);
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Spent> {
+        // Nothing that holds the lock can panic halfway through a change.
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clock stands still while this lives.
+pub(crate) struct Stopped(Arc<GuestTime>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heavy(lanes: &Lanes) -> Arc<GuestTime> {
+        let time = GuestTime::new(lanes.clone());
+        time.locked().before = LIGHT * 2;
+        Arc::new(time)
+    }
+
+    #[test]
+    fn waiting_for_the_host_is_not_computing() {
+        let time = Arc::new(GuestTime::new(Lanes::new()));
+        time.resume();
+        let stopped = time.stopped();
+        let spent = time.spent();
+        compute();
+        assert_eq!(time.spent(), spent);
+        drop(stopped);
+        compute();
+        assert!(time.spent() > spent);
+    }
+
+    #[test]
+    fn only_the_processors_time_counts() {
+        let time = Arc::new(GuestTime::new(Lanes::new()));
+        time.resume();
+        thread::sleep(Duration::from_millis(50));
+        assert!(time.spent() < Duration::from_millis(25));
+    }
+
+    fn compute() {
+        let started = Moment::now();
+        while started.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_computes_long_waits_for_a_lane_and_others_do_not() {
+        let lanes = Lanes::with(1);
+        let (first, second) = (heavy(&lanes), heavy(&lanes));
+        Arc::clone(&first).give_way().await;
+        let waiting = tokio::spawn(Arc::clone(&second).give_way());
+        Arc::new(GuestTime::new(lanes.clone())).give_way().await;
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        // The first calls the host, or its call ends.
+        let stopped = first.stopped();
+        waiting.await.unwrap();
+        drop(stopped);
+        assert_eq!(lanes.free.available_permits(), 0);
+        drop(second);
+        assert_eq!(lanes.free.available_permits(), 1);
+    }
+}

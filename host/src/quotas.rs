@@ -1,0 +1,156 @@
+//! What a tenant may use in a minute.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use archon_pool_plugin::fault::{Fault, kind};
+
+/// The time in which a quota that is used up comes back in full.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a tenant may use. How many sessions it may end in an hour is part of its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quotas {
+    /// Calls in a minute; after a quiet minute all of them at once.
+    pub calls_per_minute: u32,
+    /// Processor time of its components in a minute. The call that goes over it is finished within
+    /// its own limit; the next waits until the time has come back.
+    pub cpu_per_minute: Duration,
+    /// Calls at the same time.
+    pub concurrent_calls: usize,
+    /// Calls that wait for their turn; one more is refused as overloaded.
+    pub waiting_calls: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { calls_per_minute: 600, cpu_per_minute: Duration::from_secs(20), concurrent_calls: 4, waiting_calls: 16 }
+    }
+}
+
+/// What a tenant has left of its quotas.
+#[derive(Debug)]
+pub(crate) struct Account {
+    quotas: Quotas,
+    left: Mutex<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
+    calls: Bucket,
+    cpu: Bucket,
+}
+
+impl Account {
+    pub(crate) fn new(quotas: Quotas) -> Self {
+        let now = Instant::now();
+        let calls = Bucket::full(f64::from(quotas.calls_per_minute), now);
+        let cpu = Bucket::full(quotas.cpu_per_minute.as_secs_f64(), now);
+        Self { quotas, left: Mutex::new(Left { calls, cpu }) }
+    }
+
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// Takes one call out of the quotas, or says which of them is used up and for how long.
+    pub(crate) fn take_call(&self) -> Result<(), Fault> {
+        let mut left = self.left();
+        let now = Instant::now();
+        left.cpu.at_least(f64::MIN_POSITIVE, now).map_err(|wait| {
+            let quota = self.quotas.cpu_per_minute.as_millis();
+            used_up(&format!("{quota} ms of processor time a minute"), wait, "cpu_per_minute")
+        })?;
+        left.calls.at_least(1.0, now).map_err(|wait| {
+            used_up(&format!("{} calls a minute", self.quotas.calls_per_minute), wait, "calls_per_minute")
+        })?;
+        left.calls.spend(1.0);
+        Ok(())
+    }
+
+    /// Charges what a call has computed.
+    pub(crate) fn charge(&self, cpu: Duration) {
+        self.left().cpu.spend(cpu.as_secs_f64());
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        // Nothing that holds the lock can panic halfway through a change.
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn used_up(what: &str, wait: Option<Duration>, setting: &str) -> Fault {
+    let when = wait.map_or(String::new(), |wait| format!(", some is back in {} ms", wait.as_millis().max(1)));
+    let message = format!("the tenant has used up its {what}{when}: quota `{setting}`");
+    Fault { retryable: wait.is_some(), ..Fault::new(kind::QUOTA_EXCEEDED, message) }
+}
+
+/// An amount that comes back steadily.
+#[derive(Debug)]
+struct Bucket {
+    level: f64,
+    capacity: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn full(capacity: f64, now: Instant) -> Self {
+        Self { level: capacity, capacity, at: now }
+    }
+
+    /// Whether so much is there; if not, in how long it is, when ever.
+    fn at_least(&mut self, amount: f64, now: Instant) -> Result<(), Option<Duration>> {
+        let rate = self.capacity / MINUTE.as_secs_f64();
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.level, self.at) = ((self.level + passed * rate).min(self.capacity), now.max(self.at));
+        if self.level >= amount {
+            return Ok(());
+        }
+        let wait = (amount <= self.capacity).then(|| Duration::try_from_secs_f64((amount - self.level) / rate).ok());
+        Err(wait.flatten())
+    }
+
+    fn spend(&mut self, amount: f64) {
+        self.level -= amount;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted() {
+        let account = Account::new(Quotas { calls_per_minute: 2, ..Quotas::default() });
+        assert!(account.take_call().is_ok() && account.take_call().is_ok());
+        let fault = account.take_call().unwrap_err();
+        assert_eq!((fault.kind.as_str(), fault.retryable), (kind::QUOTA_EXCEEDED, true));
+        assert!(fault.message.contains("`calls_per_minute`"), "{fault}");
+    }
+
+    #[test]
+    fn processor_time_is_charged_afterwards() {
+        let account = Account::new(Quotas { cpu_per_minute: Duration::from_secs(1), ..Quotas::default() });
+        assert!(account.take_call().is_ok());
+        account.charge(Duration::from_secs(3));
+        let fault = account.take_call().unwrap_err();
+        assert!(fault.message.contains("`cpu_per_minute`") && fault.retryable, "{fault}");
+    }
+
+    #[test]
+    fn a_quota_of_nothing_never_comes_back() {
+        let account = Account::new(Quotas { calls_per_minute: 0, ..Quotas::default() });
+        assert!(!account.take_call().unwrap_err().retryable);
+    }
+
+    #[test]
+    fn what_is_used_comes_back_steadily_and_not_above_the_quota() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(60.0, start);
+        bucket.spend(60.0);
+        assert_eq!(bucket.at_least(5.0, start), Err(Some(Duration::from_secs(5))));
+        assert!(bucket.at_least(5.0, start + Duration::from_secs(6)).is_ok());
+        assert!(bucket.at_least(61.0, start + Duration::from_secs(600)).is_err());
+        assert!(bucket.level <= 60.0);
+    }
+}

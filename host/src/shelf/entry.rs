@@ -1,0 +1,140 @@
+//! What stands in a folder of plugins, for whoever looks at it: what would run, and what would not.
+
+use std::fmt;
+use std::path::Path;
+
+use archon_pool_plugin::fault::Fault;
+
+use super::{check, components};
+use crate::components::World;
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::signature::{KeyId, Trust};
+use crate::vetted::{Bundle, Demands, Files};
+
+/// A plugin in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name; a file's name when it cannot have one.
+    pub name: String,
+    /// The component's size in bytes, when it can be read.
+    pub bytes: Option<usize>,
+    /// The SHA-256 of the component, when it can be read.
+    pub sha256: Option<Digest>,
+    /// Its world, when it loads.
+    pub world: Option<World>,
+    /// Its policy file.
+    pub policy: PolicyState,
+    /// Its signature.
+    pub signature: SignatureState,
+    /// Why it does not load; none when it does.
+    pub trouble: Option<Fault>,
+}
+
+/// How it stands with a plugin's policy file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyState {
+    /// There is none.
+    No,
+    /// It approves this component.
+    Yes,
+    /// It approves another component, or a lesser world.
+    Mismatch,
+    /// It cannot be understood, or others may have written it.
+    Invalid,
+}
+
+impl fmt::Display for PolicyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Mismatch => "does not match",
+            Self::Invalid => "not valid",
+        })
+    }
+}
+
+/// How it stands with a plugin's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureState {
+    /// There is none.
+    No,
+    /// A trusted key signed it.
+    By(KeyId),
+    /// It claims to be by this key, and no key is trusted that could tell.
+    Unchecked(KeyId),
+    /// It is by no trusted key, or for other bytes.
+    Invalid,
+}
+
+impl fmt::Display for SignatureState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::No => f.write_str("no"),
+            Self::By(key) => write!(f, "by {key}"),
+            Self::Unchecked(key) => write!(f, "by {key}, not checked"),
+            Self::Invalid => f.write_str("not valid"),
+        }
+    }
+}
+
+/// Looks at every plugin in a folder as [`super::Shelf::open`] would, in the order of their names.
+///
+/// Compiles, and so blocks the thread. Fails when the folder cannot be listed, or others may write to it.
+pub(super) fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<Vec<Entry>, Fault> {
+    check(folder)?;
+    let entry = |(name, files): (String, Result<Files, Fault>)| {
+        let mut entry = Entry {
+            name,
+            bytes: None,
+            sha256: None,
+            world: None,
+            policy: PolicyState::No,
+            signature: SignatureState::No,
+            trouble: None,
+        };
+        let read = files.and_then(|files| {
+            // What is there and cannot be read is not absent.
+            if files.policy.is_some() {
+                entry.policy = PolicyState::Invalid;
+            }
+            Bundle::read(engine, &files)
+        });
+        match read {
+            Ok(bundle) => entry.fill(&bundle, engine, demands),
+            Err(fault) => entry.trouble = Some(fault),
+        }
+        entry
+    };
+    Ok(components(folder)?.into_iter().map(entry).collect())
+}
+
+impl Entry {
+    fn fill(&mut self, bundle: &Bundle, engine: &Engine, demands: &Demands) {
+        let digest = Digest::of(&bundle.component);
+        self.bytes = Some(bundle.component.len());
+        self.sha256 = Some(digest);
+        self.signature = signature(bundle, &demands.trust);
+        let approval = bundle.approval();
+        self.policy = match &approval {
+            Ok(None) => PolicyState::No,
+            Ok(Some(approval)) if approval.component().sha256 == digest => PolicyState::Yes,
+            Ok(Some(_)) => PolicyState::Mismatch,
+            Err(_) => PolicyState::Invalid,
+        };
+        match bundle.vet(engine, demands) {
+            Ok(vetted) => self.world = Some(vetted.plugin().world()),
+            Err(fault) => self.trouble = Some(fault),
+        }
+    }
+}
+
+fn signature(bundle: &Bundle, trust: &Trust) -> SignatureState {
+    match (bundle.claimed(), bundle.signer(trust)) {
+        (Ok(None), _) => SignatureState::No,
+        (_, Ok(Some(key))) => SignatureState::By(key),
+        (Ok(Some(claimed)), Ok(None)) => SignatureState::Unchecked(claimed.key()),
+        _ => SignatureState::Invalid,
+    }
+}

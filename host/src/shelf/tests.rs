@@ -1,0 +1,209 @@
+use super::*;
+use crate::approval::Proposal;
+use crate::components::{World, embedded};
+use crate::digest::Digest;
+use crate::limits::Limits;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+/// A folder with plugins in it.
+struct Desk {
+    engine: Engine,
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { engine: Engine::new(&Limits::default()).unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn put(&self, file: &str, bytes: &[u8]) {
+        guarded_file::write(&self.path(file), bytes).unwrap();
+    }
+
+    async fn approve(&self, name: &str) {
+        let plugin = Plugin::from_file(&self.engine, &self.path(&format!("{name}.wasm"))).unwrap();
+        let path = self.path(&format!("{name}.policy.toml"));
+        Proposal::of(&plugin, &Limits::default(), &path).await.unwrap().write(true).unwrap();
+    }
+
+    fn open(&self) -> Shelf {
+        Shelf::open(self.engine.clone(), self.folder.path(), Demands::default()).unwrap()
+    }
+}
+
+use crate::plugin::Plugin;
+
+fn digest(shelf: &Shelf, name: &str) -> Option<Digest> {
+    shelf.get(name).map(|vetted| vetted.plugin().digest())
+}
+
+fn of(world: World) -> Option<Digest> {
+    Some(Digest::of(embedded(world)))
+}
+
+fn troubles(shelf: &Shelf) -> Vec<(String, String)> {
+    shelf.troubles().into_iter().map(|trouble| (trouble.name, trouble.fault.kind)).collect()
+}
+
+fn one(name: &str, kind: &str) -> Vec<(String, String)> {
+    vec![(name.to_owned(), kind.to_owned())]
+}
+
+#[test]
+fn what_does_not_load_leaves_the_old_version_in_service() {
+    let desk = Desk::new();
+    desk.put("it.wasm", embedded(World::Observer));
+    let shelf = desk.open();
+    assert_eq!((digest(&shelf, "it"), shelf.names()), (of(World::Observer), vec!["it".to_owned()]));
+    let old = shelf.get("it").unwrap();
+
+    desk.put("it.wasm", b"half of a component");
+    shelf.refresh();
+    assert_eq!(digest(&shelf, "it"), of(World::Observer));
+    assert_eq!(troubles(&shelf), one("it", kind::NOT_A_COMPONENT));
+
+    desk.put("it.wasm", embedded(World::Analyser));
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Analyser), vec![]));
+    assert_eq!(Some(old.plugin().digest()), of(World::Observer), "whoever runs the old one keeps it");
+
+    fs::remove_file(desk.path("it.wasm")).unwrap();
+    shelf.refresh();
+    assert!(shelf.get("it").is_none() && shelf.names().is_empty());
+}
+
+#[test]
+fn the_same_bytes_are_left_alone() {
+    let desk = Desk::new();
+    desk.put("it.wasm", embedded(World::Analyser));
+    let shelf = desk.open();
+    let first = shelf.get("it").unwrap();
+    desk.put("it.wasm", embedded(World::Analyser));
+    shelf.refresh();
+    assert!(Arc::ptr_eq(&first, &shelf.get("it").unwrap()));
+    desk.put("it.wasm", b"broken");
+    shelf.refresh();
+    desk.put("it.wasm", embedded(World::Analyser));
+    shelf.refresh();
+    assert!(Arc::ptr_eq(&first, &shelf.get("it").unwrap()) && troubles(&shelf).is_empty());
+}
+
+#[tokio::test]
+async fn a_policy_file_is_for_its_component_and_does_not_just_go() {
+    let desk = Desk::new();
+    desk.put("it.wasm", embedded(World::Observer));
+    desk.approve("it").await;
+    let shelf = desk.open();
+    assert!(shelf.get("it").unwrap().approval().is_some());
+
+    desk.put("it.wasm", embedded(World::Manager));
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
+
+    fs::remove_file(desk.path("it.policy.toml")).unwrap();
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
+    assert!(shelf.troubles()[0].fault.message.contains("lost its policy file"));
+
+    desk.approve("it").await;
+    shelf.refresh();
+    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Manager), vec![]));
+    assert!(shelf.get("it").unwrap().approval().is_some());
+}
+
+#[test]
+fn what_others_may_write_to_is_refused() {
+    let desk = Desk::new();
+    desk.put("it.wasm", embedded(World::Analyser));
+    desk.put("Not A Name.wasm", embedded(World::Analyser));
+    desk.put(".hidden.wasm", b"");
+    desk.put("notes.txt", b"");
+    let shelf = desk.open();
+    assert_eq!(
+        (shelf.names(), troubles(&shelf)),
+        (vec!["it".to_owned()], one("Not A Name.wasm", kind::INVALID_PARAMS))
+    );
+
+    fs::set_permissions(desk.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    desk.put("it.wasm", embedded(World::Observer));
+    shelf.refresh();
+    assert_eq!(digest(&shelf, "it"), of(World::Analyser));
+    let refused = Shelf::open(desk.engine.clone(), desk.folder.path(), Demands::default()).unwrap_err();
+    assert!(refused.message.contains("chmod go-w"), "{refused}");
+    assert!(Shelf::open(desk.engine.clone(), Path::new("/no/such"), Demands::default()).is_err());
+}
+
+#[test]
+fn a_watched_folder_is_picked_up() {
+    let desk = Desk::new();
+    let shelf = desk.open();
+    let watch = shelf.watch().unwrap();
+    let shows = |what: &str, shows: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !shows() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    desk.put("it.wasm", embedded(World::Observer));
+    shows("added", &|| digest(&shelf, "it") == of(World::Observer));
+    // Not in one step: the beginning of a component, and then the rest of it.
+    let (head, tail) = embedded(World::Analyser).split_at(1_000);
+    fs::write(desk.path("it.wasm"), head).unwrap();
+    shows("refused", &|| troubles(&shelf) == one("it", kind::NOT_A_COMPONENT));
+    assert_eq!(digest(&shelf, "it"), of(World::Observer));
+    fs::write(desk.path("it.wasm"), [head, tail].concat()).unwrap();
+    shows("changed", &|| digest(&shelf, "it") == of(World::Analyser) && troubles(&shelf).is_empty());
+    fs::remove_file(desk.path("it.wasm")).unwrap();
+    shows("removed", &|| shelf.get("it").is_none());
+    drop(watch);
+    desk.put("it.wasm", embedded(World::Observer));
+    assert!(shelf.get("it").is_none(), "nobody looks any more");
+}
+
+#[tokio::test]
+async fn plugins_are_added_listed_and_removed() {
+    let (source, desk) = (Desk::new(), Desk::new());
+    source.put("pool.wasm", embedded(World::Observer));
+    source.approve("pool").await;
+    let folder = desk.path("plugins");
+    let name: Name = "pool".parse().unwrap();
+    let add = |files: &Files, replace| Shelf::add(&desk.engine, &folder, &name, files, &Demands::default(), replace);
+    let approved = Files::of(&source.path("pool.wasm"), Some(&source.path("pool.policy.toml")));
+    assert_eq!(Shelf::list(&desk.engine, &folder, &Demands::default()), Ok(vec![]));
+    assert!(add(&approved, false).unwrap().approval().is_some());
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(add(&approved, false).unwrap_err().message.contains("--replace"));
+
+    // Another component does not get the policy file of the one that is there, nor rid of it.
+    source.put("pool.wasm", embedded(World::Manager));
+    let bare = Files::of(&source.path("pool.wasm"), None);
+    assert_eq!(add(&bare, true).unwrap_err().kind, kind::NOT_APPROVED);
+    source.approve("pool").await;
+    add(&approved, true).unwrap();
+    let entries = Shelf::list(&desk.engine, &folder, &Demands::default()).unwrap();
+    let [entry] = &entries[..] else { panic!("one plugin") };
+    assert_eq!((entry.name.as_str(), entry.world, entry.sha256), ("pool", Some(World::Manager), of(World::Manager)));
+    assert_eq!((entry.policy, entry.signature, &entry.trouble), (PolicyState::Yes, SignatureState::No, &None));
+
+    guarded_file::write(&folder.join("pool.wasm"), embedded(World::Observer)).unwrap();
+    guarded_file::write(&folder.join("bad.wasm"), b"x").unwrap();
+    guarded_file::write(&folder.join("bad.policy.toml"), b"x").unwrap();
+    let entries = Shelf::list(&desk.engine, &folder, &Demands::default()).unwrap();
+    assert_eq!(
+        entries.iter().map(|entry| entry.policy).collect::<Vec<_>>(),
+        [PolicyState::Invalid, PolicyState::Mismatch]
+    );
+    assert!(entries.iter().all(|entry| entry.trouble.is_some() && entry.world.is_none()));
+
+    assert!(Shelf::find(&folder, &name).unwrap().policy.is_some());
+    Shelf::remove(&folder, &name).unwrap();
+    assert_eq!(Shelf::remove(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
+    assert_eq!(Shelf::find(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
+    assert!(!folder.join("pool.policy.toml").exists());
+}

@@ -1,0 +1,87 @@
+//! TOML files of ours: read with errors that name line and key, written so that no character of a
+//! stranger's text can pass for something else.
+
+use std::fmt::Write as _;
+
+use serde::de::DeserializeOwned;
+
+/// The longest part of a line that an error repeats, characters.
+const LONGEST: usize = 80;
+
+/// Reads a document; if it is wrong, in which line and why. The error repeats the line: not for files
+/// with secrets.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start).min(text.len());
+        let index = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+        let line = text.lines().nth(index).unwrap_or_default().trim();
+        let line: String = line.chars().take(LONGEST).collect();
+        let mut message = error.message().trim_end().replace('\n', ", ");
+        if message.is_empty() {
+            message.push_str("it is not TOML");
+        }
+        format!("line {}, `{line}`: {message}", index + 1)
+    })
+}
+
+/// A string with its quotes. Only what is printable ASCII stands for itself: anything else could
+/// reorder the line that a reader sees.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        let _ = match letter {
+            '"' | '\\' => write!(quoted, "\\{letter}"),
+            ' '..='~' => write!(quoted, "{letter}"),
+            _ if u32::from(letter) <= 0xffff => write!(quoted, "\\u{:04X}", u32::from(letter)),
+            _ => write!(quoted, "\\U{:08X}", u32::from(letter)),
+        };
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A list of strings on one line.
+pub(crate) fn list(texts: &[String]) -> String {
+    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Page {
+        title: String,
+        lines: Option<u32>,
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_key() {
+        for (text, line, word) in [
+            ("title = 'x'\ntitel = 'y'", "line 2, `titel = 'y'`: ", "unknown field `titel`"),
+            ("title = 'x'\n\nlines = 'many'", "line 3, `lines = 'many'`: ", "invalid type"),
+            ("title = 7", "line 1, `title = 7`: ", "invalid type"),
+            ("title = 'x'\ntitle = 'y'", "line 2", "duplicate key"),
+            ("lines = 1", "line 1", "missing field `title`"),
+            ("title = 'x", "line 1, `title = 'x`: ", "expected"),
+        ] {
+            let error = parse::<Page>(text.as_bytes()).unwrap_err();
+            assert!(error.starts_with(line) && error.contains(word), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+        assert_eq!(parse::<Page>(b"\xff").unwrap_err(), "it is not UTF-8");
+    }
+
+    #[test]
+    fn any_text_is_read_as_it_was_written() {
+        for title in ["", "a\"b\\c", "line\nbreak\r\0\t\u{7f}", "é\u{202e}\u{1f600}", "'''\"\"\"#"] {
+            let written = format!("title = {}", quoted(title));
+            assert!(written.chars().all(|letter| matches!(letter, ' '..='~')), "{written}");
+            let page = parse::<Page>(written.as_bytes()).unwrap();
+            assert_eq!((page.title.as_str(), page.lines), (title, None));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Policy files: what was approved runs, and nothing else does, on a real server.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use anyhow::{Context as _, Result};
+use archon_pool::approval::{Approval, Proposal};
+use archon_pool::components::{self, World};
+use archon_pool::engine::Engine;
+use archon_pool::limits::Limits;
+use archon_pool::policy::Policy;
+use archon_pool::vetted::{Demands, Files, Vetted};
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_tests::Cluster;
+use serde_json::{Value, json};
+
+use crate::actions::{OPERATOR, cluster, cluster_shows_age};
+use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, code, run_from, text};
+use crate::support::{host_for, run_in};
+
+/// A folder with the built-in components as files, as somebody else's would be.
+pub(crate) struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        components::write_all(folder.path())?;
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// A path as an argument.
+    pub(crate) fn file(&self, file: &str) -> String {
+        self.path(file).display().to_string()
+    }
+
+    /// Runs the program to its end; what it compiles is kept here.
+    pub(crate) async fn run(&self, cluster: &Cluster, arguments: &[&str]) -> Result<Output> {
+        run_from(self.folder(), cluster, OPERATOR, arguments).await
+    }
+
+    /// Changes a text file.
+    pub(crate) fn edit(&self, file: &str, from: &str, to: &str) -> Result<()> {
+        let before = std::fs::read_to_string(self.path(file))?;
+        assert!(before.contains(from), "{file} has {from}");
+        Ok(std::fs::write(self.path(file), before.replace(from, to))?)
+    }
+
+    /// Makes another component of one, which does the same: a custom section is appended.
+    pub(crate) fn tamper(&self, file: &str) -> Result<()> {
+        std::fs::write(self.path(file), tampered(&std::fs::read(self.path(file))?))?;
+        Ok(())
+    }
+}
+
+/// The same component in other bytes.
+pub(crate) fn tampered(component: &[u8]) -> Vec<u8> {
+    [component, b"\0\x05\x04mark"].concat()
+}
+
+const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
+
+async fn load(engine: &Engine, desk: &Desk) -> Result<Vetted, Fault> {
+    let files = Files::of(&desk.path("pool-observer.wasm"), Some(&desk.path("it.toml")));
+    Vetted::load(engine, &files, &Demands::default())
+}
+
+#[tokio::test]
+async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let (limits, path) = (Limits::default(), desk.path("it.toml"));
+    let engine = Engine::new(&limits)?;
+    let bare = Files::of(&desk.path("pool-observer.wasm"), None);
+    let vetted = Vetted::load(&engine, &bare, &Demands::default())?;
+    assert!(Proposal::of(vetted.plugin(), &limits, &path).await?.write(false)?);
+
+    let vetted = load(&engine, &desk).await?;
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
+    let run = async |vetted: &Vetted| {
+        run_in(vetted.plugin(), &host.under(vetted.approval()), serde_json::from_str(MONITOR).expect("JSON")).await
+    };
+    let output = run(&vetted).await;
+    assert!(output.success, "{:?}", output.error);
+
+    // One statement less is approved.
+    let approval = vetted.approval().context("an approval")?;
+    let activity = approval.statements().iter().find(|statement| statement.id == "activity").context("activity")?;
+    desk.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
+    let output = run(&load(&engine, &desk).await?).await;
+    let error = output.error.context("refused")?;
+    assert_eq!(error.kind, kind::INSUFFICIENT_PRIVILEGE);
+    assert!(error.message.ends_with("its text is not approved: the policy pins statements by SHA-256"), "{error}");
+
+    desk.tamper("pool-observer.wasm")?;
+    let fault = load(&engine, &desk).await.expect_err("another component");
+    assert_eq!(fault.kind, kind::NOT_APPROVED);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
+    let desk = Desk::new()?;
+    let (limits, path) = (Limits::default(), desk.path("it.toml"));
+    let engine = Engine::new(&limits)?;
+    let manager = Vetted::built_in(&engine, World::Manager, None)?;
+    Proposal::of(manager.plugin(), &limits, &path).await?.write(false)?;
+    Vetted::built_in(&engine, World::Manager, Some(Approval::load(&path)?))?;
+    desk.edit("it.toml", "world = \"manager\"", "world = \"observer\"")?;
+    let approval = Approval::load(&path)?;
+    let fault = Vetted::built_in(&engine, World::Manager, Some(approval.clone())).expect_err("more power");
+    assert!(fault.kind == kind::NOT_APPROVED && fault.message.contains("observer"), "{fault}");
+    assert!(!approval.policy(&Policy::default()).apply);
+    Ok(())
+}
+
+#[tokio::test]
+async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let (wasm, policy) = (desk.file("pool-observer.wasm"), desk.file("pool-observer.policy.toml"));
+    let cli = async |arguments: &[&str]| desk.run(&cluster, arguments).await;
+    let run_it = ["run", &wasm, "--policy", &policy, "--params", MONITOR, "--json"];
+
+    let missing = cli(&run_it).await?;
+    assert!(code(&missing) == NOT_RUN && text(&missing.stderr).contains("policy-invalid"), "{}", text(&missing.stderr));
+    let approved = cli(&["approve", &wasm]).await?;
+    assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
+    assert!(text(&approved.stdout).contains("new activity: "), "{}", text(&approved.stdout));
+    let ran = cli(&run_it).await?;
+    assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
+    assert_eq!(serde_json::from_slice::<Value>(&ran.stdout)?["success"], true);
+    let again = cli(&["approve", &wasm, "--json"]).await?;
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout)?["written"], false);
+
+    // Not by a flag either.
+    let any = cli(&[&run_it[..], &["--allow-sql"]].concat()).await?;
+    assert!(code(&any) == NOT_RUN && text(&any.stderr).contains("sql.mode"), "{}", text(&any.stderr));
+
+    desk.tamper("pool-observer.wasm")?;
+    let other = cli(&run_it).await?;
+    assert!(code(&other) == NOT_RUN && text(&other.stderr).contains("not-approved"), "{}", text(&other.stderr));
+    let widened = cli(&["approve", &wasm]).await?;
+    assert!(code(&widened) == NOT_RUN && text(&widened.stderr).contains("--replace"), "{}", text(&widened.stderr));
+    assert_eq!(code(&cli(&["approve", &wasm, "--replace"]).await?), HEALTHY);
+    assert_eq!(code(&cli(&run_it).await?), HEALTHY);
+
+    desk.edit("pool-observer.policy.toml", "apply = false", "aply = false")?;
+    let wrong = cli(&run_it).await?;
+    assert!(text(&wrong.stderr).contains("`aply = false`: unknown field"), "{}", text(&wrong.stderr));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_apply_that_was_not_approved_is_refused_and_ends_nobody() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
+    let policy = desk.file("it.toml");
+    let approved = desk.run(&cluster, &["approve", &desk.file("pool-manager.wasm"), "--policy", &policy]).await?;
+    assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
+    let kill = async |more: &[&str]| kill_idle(&desk, &cluster, session.pid(), &policy, more).await;
+
+    let refused = kill(&["--apply"]).await?;
+    assert_eq!(code(&refused), NOT_RUN);
+    assert!(text(&refused.stderr).contains("signals.apply"), "{}", text(&refused.stderr));
+    assert_eq!(code(&kill(&[]).await?), FINDINGS, "a plan is no change");
+
+    desk.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 0")?;
+    kill(&["--apply", "--max-kill-percentage", "100"]).await?;
+    assert!(session.answers().await, "the file's cap counts");
+
+    desk.edit("it.toml", "percentage = 0\nprotected-roles = []", "percentage = 100\nprotected-roles = [\"ap*\"]")?;
+    kill(&["--apply", "--max-kill-percentage", "100"]).await?;
+    assert!(session.answers().await, "the file's protected roles count");
+
+    desk.edit("it.toml", "protected-roles = [\"ap*\"]", "protected-roles = []")?;
+    let done = kill(&["--apply", "--max-kill-percentage", "100", "--json"]).await?;
+    let output: Value = serde_json::from_slice(&done.stdout)?;
+    assert_eq!(output["data"]["actions"][0]["targets"][0]["outcome"], json!("ended"), "{output:#}");
+    Ok(())
+}
+
+async fn kill_idle(desk: &Desk, cluster: &Cluster, pid: i32, policy: &str, more: &[&str]) -> Result<Output> {
+    cluster_shows_age(cluster, pid, 2).await?;
+    let impatient = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
+    desk.run(cluster, &[&["kill-idle", "--policy", policy], &impatient[..], more].concat()).await
+}

@@ -1,0 +1,163 @@
+//! Signatures, as an operator makes and demands them: nothing that was exchanged afterwards runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::Result;
+use archon_pool_tests::Cluster;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+
+use crate::actions::{OPERATOR, cluster};
+use crate::approval::Desk;
+use crate::cli::{HEALTHY, NOT_RUN, code, command, text};
+
+const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
+const WASM: &str = "pool-observer.wasm";
+const POLICY: &str = "pool-observer.policy.toml";
+
+/// Writes `NAME.pem` and `NAME.pub.pem`, as openssl would.
+fn key(desk: &Desk, name: &str, seed: u8) -> Result<()> {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let secret = desk.path(&format!("{name}.pem"));
+    fs::write(&secret, key.to_pkcs8_pem(LineEnding::LF)?.as_bytes())?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
+    fs::write(desk.path(&format!("{name}.pub.pem")), key.verifying_key().to_public_key_pem(LineEnding::LF)?)?;
+    Ok(())
+}
+
+/// A component that was approved and signed by `ours`, and what it says when it is run.
+struct Signed {
+    cluster: Cluster,
+    desk: Desk,
+}
+
+impl Signed {
+    async fn new() -> Result<Self> {
+        let signed = Self { cluster: cluster().await?, desk: Desk::new()? };
+        key(&signed.desk, "ours", 1)?;
+        key(&signed.desk, "theirs", 2)?;
+        signed.must(&["approve", &signed.desk.file(WASM)]).await?;
+        signed.sign("ours").await?;
+        Ok(signed)
+    }
+
+    async fn must(&self, arguments: &[&str]) -> Result<()> {
+        let output = self.desk.run(&self.cluster, arguments).await?;
+        assert_eq!(code(&output), HEALTHY, "{}", text(&output.stderr));
+        Ok(())
+    }
+
+    async fn sign(&self, name: &str) -> Result<()> {
+        let (wasm, policy, key) =
+            (self.desk.file(WASM), self.desk.file(POLICY), self.desk.file(&format!("{name}.pem")));
+        self.must(&["sign", &wasm, "--policy", &policy, "--key", &key]).await
+    }
+
+    /// Runs it under its policy file when our key is trusted: nothing when it ran, or why it did not.
+    async fn verdict(&self) -> Result<String> {
+        let (policy, trusted) = (self.desk.file(POLICY), self.desk.file("ours.pub.pem"));
+        self.run(&["--policy", &policy, "--trust", &trusted]).await
+    }
+
+    async fn run(&self, more: &[&str]) -> Result<String> {
+        let wasm = self.desk.file(WASM);
+        let output = self.desk.run(&self.cluster, &[&["run", &wasm, "--params", MONITOR, "-q"], more].concat()).await?;
+        assert!([HEALTHY, NOT_RUN].contains(&code(&output)), "{}", text(&output.stderr));
+        Ok(text(&output.stderr))
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_signed_runs() -> Result<()> {
+    let signed = Signed::new().await?;
+    assert_eq!(signed.verdict().await?, "");
+    let desk = &signed.desk;
+
+    // Without the policy file that was signed with it.
+    let bare = signed.run(&["--trust", &desk.file("ours.pub.pem")]).await?;
+    assert!(bare.contains("signature-invalid") && bare.contains("without a policy file"), "{bare}");
+
+    // A policy file that allows more.
+    let policy = fs::read(desk.path(POLICY))?;
+    desk.edit(POLICY, "apply = false", "apply = true")?;
+    assert!(signed.verdict().await?.contains("signature-invalid"));
+    fs::write(desk.path(POLICY), &policy)?;
+    assert_eq!(signed.verdict().await?, "");
+
+    // Another component, even when it is approved.
+    let component = fs::read(desk.path(WASM))?;
+    desk.tamper(WASM)?;
+    assert!(signed.verdict().await?.contains("signature-invalid"));
+    signed.must(&["approve", &desk.file(WASM), "--replace"]).await?;
+    assert!(signed.verdict().await?.contains("signature-invalid"));
+    assert_eq!(signed.run(&["--policy", &desk.file(POLICY)]).await?, "", "nobody asks for a signature");
+    fs::write(desk.path(WASM), component)?;
+    fs::write(desk.path(POLICY), policy)?;
+    assert_eq!(signed.verdict().await?, "");
+
+    // Another key, no signature, and half of one.
+    signed.sign("theirs").await?;
+    let other = signed.verdict().await?;
+    assert!(other.contains("signature-invalid") && other.contains("not trusted"), "{other}");
+    let both = ["ours.pub.pem", "theirs.pub.pem"].map(|key| desk.file(key));
+    let policy = desk.file(POLICY);
+    assert_eq!(signed.run(&["--policy", &policy, "--trust", &both[0], "--trust", &both[1]]).await?, "");
+    desk.edit("pool-observer.wasm.sig", "version = 1\n", "")?;
+    assert!(signed.verdict().await?.contains("signature-invalid"));
+    fs::remove_file(desk.path("pool-observer.wasm.sig"))?;
+    assert!(signed.verdict().await?.contains("unsigned"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signature_cannot_be_moved_to_another_policy_file() -> Result<()> {
+    let signed = Signed::new().await?;
+    let (wasm, other) = (signed.desk.file(WASM), signed.desk.file("other.toml"));
+    fs::copy(signed.desk.path(POLICY), signed.desk.path("other.toml"))?;
+    let trusted = signed.desk.file("ours.pub.pem");
+    assert_eq!(signed.run(&["--policy", &other, "--trust", &trusted]).await?, "", "the same bytes under another name");
+    signed.desk.edit("other.toml", "max-kill-percentage = 25", "max-kill-percentage = 26")?;
+    let moved = signed.run(&["--policy", &other, "--trust", &trusted]).await?;
+    assert!(moved.contains("signature-invalid"), "{moved}");
+
+    // A component and the policy file of another are not signed together.
+    let manager = signed.desk.file("pool-manager.wasm");
+    let key = signed.desk.file("ours.pem");
+    let refused = signed.desk.run(&signed.cluster, &["sign", &manager, "--policy", &other, "--key", &key]).await?;
+    assert!(code(&refused) == NOT_RUN && text(&refused.stderr).contains("not-approved"), "{}", text(&refused.stderr));
+    assert!(!signed.desk.path("pool-manager.wasm.sig").exists());
+
+    // Who signs keeps the key to himself.
+    fs::set_permissions(signed.desk.path("ours.pem"), fs::Permissions::from_mode(0o644))?;
+    let shared = signed.desk.run(&signed.cluster, &["sign", &wasm, "--key", &key]).await?;
+    assert!(code(&shared) == NOT_RUN && text(&shared.stderr).contains("key-invalid"), "{}", text(&shared.stderr));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_environment_can_demand_signatures_and_the_built_in_component_needs_none() -> Result<()> {
+    let signed = Signed::new().await?;
+    let desk = &signed.desk;
+    let list = format!("{}:{}", desk.file("theirs.pub.pem"), desk.file("ours.pub.pem"));
+    let url = signed.cluster.url(OPERATOR, "postgres");
+    let run = async |arguments: &[&str], trusted: &str| -> Result<String> {
+        let mut command = command(&url, desk.folder(), arguments)?;
+        command.env("ARCHON_POOL_TRUST", trusted);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        Ok(text(&output.stderr))
+    };
+    let (wasm, policy) = (desk.file(WASM), desk.file(POLICY));
+    let run_it = ["run", &wasm, "--params", MONITOR, "--policy", &policy, "-q"];
+    assert_eq!(run(&run_it, &list).await?, "");
+    assert!(run(&run_it, &desk.file("theirs.pub.pem")).await?.contains("not trusted"));
+    assert!(run(&run_it, "/no/such.pem").await?.contains("key-invalid"), "what cannot be read trusts nobody");
+    assert_eq!(run(&["monitor", "--sample-ms", "0", "-q"], &list).await?, "");
+    let manager = desk.file("pool-manager.wasm");
+    let plugged = run(&["kill-idle", "--plugin", &manager, "--sample-ms", "0", "-q"], &list).await?;
+    assert!(plugged.contains("unsigned"), "{plugged}");
+    let zeros = "0".repeat(64);
+    assert!(run(&["monitor", "--sha256", &zeros], "").await?.contains("not-approved"));
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! 200 tenants on one host and one real server, a third of them hostile. Nobody gets a wrong answer, no
+//! memory and no session is lost, and the honest hardly notice.
+//!
+//! `SOAK_SECONDS` says for how long: a minute unless told otherwise, ten by `make soak`, which also prints
+//! what it measured and, because it takes long enough for that, holds the honest tenants to it.
+
+mod attackers;
+mod measure;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
+use archon_pool_plugin::fault::kind;
+use archon_pool_tests::{Cluster, until};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use self::attackers::Attack;
+use self::measure::{Latencies, resident_mebibytes};
+
+const HONEST: usize = 140;
+const HOSTILE: usize = 60;
+/// How often each honest tenant looks at its sessions.
+const EVERY: Duration = Duration::from_secs(7);
+/// How much slower than alone the honest may be beside attackers.
+const SLOWER: f64 = 2.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
+    let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(60), |text| text.parse()).context("SOAK_SECONDS")?;
+    let (calm, storm) = (Duration::from_secs(seconds) / 3, Duration::from_secs(seconds) * 2 / 3);
+    let cluster = Cluster::builder().setting("max_connections", 450).start().await?;
+    let (tenants, sessions) = settle(&cluster).await?;
+    let tenants = Arc::new(tenants);
+    let truth = Arc::new(truth());
+
+    // Everything is warm before anything is measured.
+    honest(&tenants, &truth, EVERY).await?;
+    let alone = honest(&tenants, &truth, calm).await?;
+    let before = resident_mebibytes()?;
+    let attacks = attackers::all(tenants.engine())?;
+    let hostile = hostile(&tenants, attacks, storm);
+    let (beside, attacked) = tokio::join!(honest(&tenants, &truth, storm), hostile);
+    let (beside, attacked) = (beside?, attacked?);
+    let after = resident_mebibytes()?;
+
+    report(&format!(
+        "honest calls alone:            {alone}\n\
+         honest calls beside attackers: {beside}\n\
+         attacks stopped: {attacked}; resident: {before} MiB before them, {after} MiB after"
+    ));
+    ensure!(after < before + 128, "memory grew from {before} to {after} MiB");
+    until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await?;
+    let population = i64::try_from(truth.values().sum::<usize>())?;
+    ensure!(cluster.count("application_name = 'shop'").await? == population, "a tenant's session was ended");
+    drop(sessions);
+    if seconds >= 300 {
+        let ratio = beside.p99().as_secs_f64() / alone.p99().as_secs_f64();
+        ensure!(ratio <= SLOWER, "the honest tenants' p99 is {ratio:.2} times what it is alone");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "`make soak` is run for these figures")]
+fn report(figures: &str) {
+    println!("{figures}");
+}
+
+fn name(number: usize) -> String {
+    format!("tenant_{number:03}")
+}
+
+/// How many sessions each honest tenant's application has.
+fn truth() -> std::collections::BTreeMap<String, usize> {
+    (0..HONEST).map(|number| (name(number), 1 + number % 2)).collect()
+}
+
+/// Roles, sessions and seats of all tenants.
+async fn settle(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Session>)> {
+    let (cpu, deadline) = (Duration::from_millis(200), Duration::from_secs(20));
+    let limits = Limits { cpu, deadline, memory: 32 << 20, ..Limits::default() };
+    let engine = Engine::builder(&limits).pooled(256).build()?;
+    let tenants = Tenants::new(engine, Capacity { calls: 256, waiting: 1_000 });
+    let mut sessions = Vec::new();
+    for number in 0..HONEST + HOSTILE {
+        let name = name(number);
+        cluster.create_role(&name, "IN ROLE pg_monitor").await?;
+        if let Some(count) = truth().get(&name) {
+            sessions.extend(cluster.app(&name, "shop").idle_many(*count, "SELECT 1").await?);
+        }
+        let credentials = Credentials::new().url(cluster.url(&name, "postgres").into());
+        // A call of ours computes for some milliseconds: this is hundreds of them.
+        let quotas = Quotas { cpu_per_minute: Duration::from_secs(1), concurrent_calls: 2, ..Quotas::default() };
+        tenants.put(Tenant { limits: limits.clone(), quotas, ..Tenant::new(name, credentials) });
+    }
+    Ok((tenants, sessions))
+}
+
+/// Every honest tenant looks at its sessions again and again, and sees what is there.
+async fn honest(
+    tenants: &Arc<Tenants>,
+    truth: &Arc<std::collections::BTreeMap<String, usize>>,
+    lasts: Duration,
+) -> Result<Latencies> {
+    let plugin = Arc::new(Plugin::built_in(tenants.engine(), World::Observer)?);
+    let mut all = JoinSet::new();
+    let start = Instant::now();
+    for number in 0..HONEST {
+        let (tenants, truth, plugin) = (Arc::clone(tenants), Arc::clone(truth), Arc::clone(&plugin));
+        // They do not all look at the same moment.
+        let offset = EVERY.mul_f64(number as f64 / HONEST as f64);
+        all.spawn(async move {
+            let mut latencies = Latencies::default();
+            let mut ticks = interval_at(start + offset, EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            loop {
+                let due = ticks.tick().await;
+                if due >= start + lasts {
+                    return Ok::<_, anyhow::Error>(latencies);
+                }
+                let request = json!({ "action": "monitor", "options": { "sampleMs": 0 } });
+                let answer = tenants.call(&name(number), &plugin, request).await;
+                // From when it was due: a host that makes callers wait must not look fast.
+                latencies.add(due.elapsed());
+                check(&answer.output?, &truth)?;
+            }
+        });
+    }
+    let mut latencies = Latencies::default();
+    while let Some(tenant) = all.join_next().await {
+        latencies.join(tenant??);
+    }
+    Ok(latencies)
+}
+
+/// Whether an answer is right, to the last session.
+fn check(output: &Value, truth: &std::collections::BTreeMap<String, usize>) -> Result<()> {
+    ensure!(output["success"] == true, "an honest call failed: {output}");
+    let by_role = output["data"]["poolStats"]["connections"]["byRole"].as_array().context("no roles in the report")?;
+    for (role, count) in truth {
+        let tally = by_role.iter().find(|tally| tally["name"] == role.as_str());
+        ensure!(tally.is_some_and(|tally| tally["count"] == *count), "{role} has {count} sessions, told was {tally:?}");
+    }
+    Ok(())
+}
+
+/// Every hostile tenant attacks in all ways, in turn, as fast as it may. Returns how many calls were
+/// stopped.
+async fn hostile(tenants: &Arc<Tenants>, attacks: Vec<Attack>, lasts: Duration) -> Result<usize> {
+    let attacks = Arc::new(attacks);
+    let mut all = JoinSet::new();
+    let end = Instant::now() + lasts;
+    for number in HONEST..HONEST + HOSTILE {
+        let (tenants, attacks) = (Arc::clone(tenants), Arc::clone(&attacks));
+        all.spawn(async move {
+            let mut stopped = 0;
+            for attack in attacks.iter().cycle().skip(number) {
+                if Instant::now() >= end {
+                    break;
+                }
+                let answer = tenants.call(&name(number), &attack.plugin, attack.input.clone()).await;
+                let fault = answer.output.err().with_context(|| format!("{} came through", attack.name))?;
+                match fault.kind.as_str() {
+                    kind::QUOTA_EXCEEDED | kind::OVERLOADED => tokio::time::sleep(Duration::from_millis(250)).await,
+                    // So many wait for the one lane in which long computing is done.
+                    kind::DEADLINE_EXCEEDED => stopped += 1,
+                    found => {
+                        ensure!(attack.expected == found, "{} ended with {fault}", attack.name);
+                        stopped += 1;
+                    }
+                }
+            }
+            Ok::<_, anyhow::Error>(stopped)
+        });
+    }
+    let mut stopped = 0;
+    while let Some(tenant) = all.join_next().await {
+        stopped += tenant??;
+    }
+    Ok(stopped)
+}

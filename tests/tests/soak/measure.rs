@@ -1,0 +1,53 @@
+//! What the soak measures.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// How long calls took.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    pub(crate) fn add(&mut self, took: Duration) {
+        self.0.push(took);
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub(crate) fn p99(&self) -> Duration {
+        self.percentile(99)
+    }
+
+    /// The time within which so many of a hundred calls were done.
+    fn percentile(&self, percent: usize) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+        sorted.get(index).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |percent| self.percentile(percent).as_secs_f64() * 1_000.0;
+        write!(
+            f,
+            "{:5} calls, p50 {:6.1} ms, p99 {:6.1} ms, worst {:6.1} ms",
+            self.0.len(),
+            millis(50),
+            millis(99),
+            millis(100)
+        )
+    }
+}
+
+/// The memory that this process has in use.
+pub(crate) fn resident_mebibytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
+}
