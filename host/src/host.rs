@@ -31,7 +31,7 @@ use crate::session::{self, Session};
 use crate::state::{Caller, Intent, State};
 
 /// Why a host that may not change anything ends nobody.
-const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply, or ask for consent";
+const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
 
 /// What the audit log calls [`Host::deliver`].
 const DELIVER: &str = "host.deliver";
@@ -93,18 +93,14 @@ impl Host {
         self
     }
 
-    /// Asks before anything is signalled, in place of the policy's `apply` and beside it: once for each
-    /// delivery, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    /// Asks before anything is signalled that the policy allows: once for each delivery, dry runs
+    /// excepted. Nothing is sent without a yes, and the call's deadline goes on.
     pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Decision> + Send + 'static,
     {
         self.restraint.consent = Some(Consent::new(ask));
         self
-    }
-
-    fn may_act(&self) -> bool {
-        self.policy.apply || self.restraint.consent.is_some()
     }
 
     /// This host for a component of which no more was approved than this; for one without a policy file,
@@ -233,7 +229,7 @@ impl Host {
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
         let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
-        if !dry_run && !self.may_act() {
+        if !dry_run && !self.policy.apply {
             denied(author, &wire, NO_CHANGES).await;
             return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
         }
@@ -283,7 +279,7 @@ impl Host {
     fn intent(&self, request: &Map<String, Value>) -> Intent {
         let option = |name: &str| request.get("options").and_then(|options| options.get(name));
         let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        let refusal = if !self.may_act() {
+        let refusal = if !self.policy.apply {
             Some(NO_CHANGES.to_owned())
         } else if action != Action::KillIdle.name() {
             Some(format!("the request's action is {action}, and only kill-idle ends sessions"))

@@ -167,7 +167,7 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let path = folder.path().join("audit.log");
     let asked: Arc<Mutex<Vec<Proposal>>> = Arc::default();
     let answers = Arc::new(AtomicUsize::new(0));
-    let host = host_under(cluster.url(OPERATOR, "postgres"), Policy { apply: false, ..Policy::default() });
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
     let (asking, answering) = (Arc::clone(&asked), Arc::clone(&answers));
     let host = host.audit(Audit::open(&path)?).consent(move |proposal| {
         asking.lock().expect("not poisoned").push(proposal);
@@ -188,6 +188,14 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let granted = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert!(granted.actions[0].targets.iter().any(|target| target.outcome == "ended"), "{:#?}", granted.actions);
     assert!(session.ended_by().await.is_some());
+
+    // Consent widens nothing.
+    let never = host_under(cluster.url(OPERATOR, "postgres"), Policy { apply: false, ..Policy::default() });
+    let never = never.consent(|_| async { Ok(()) });
+    let survivor = stuck(&cluster).await?;
+    let kept = run_in(plugin(World::Manager), &never, impatient("kill-idle")).await.data.expect("a report");
+    assert!(kept.actions[0].targets.iter().all(|target| target.outcome == "denied"), "{:#?}", kept.actions);
+    assert!(survivor.answers().await);
 
     let proposal = asked.lock().expect("not poisoned").last().cloned().expect("a proposal");
     assert_eq!((proposal.database.as_str(), proposal.role.as_str()), ("postgres", OPERATOR));
@@ -286,7 +294,7 @@ async fn whoever_sits_at_the_terminal_decides() -> Result<()> {
     assert!(session.answers().await);
     session = stuck(&cluster).await?;
     let shown = answered(&cluster, b"y\n", &arguments).await?;
-    assert!(shown.contains("ended"), "{shown}");
+    assert!(shown.contains("ended") && shown.contains("\"outcome\":\"sending\""), "{shown}");
     assert!(session.ended_by().await.is_some());
     Ok(())
 }
