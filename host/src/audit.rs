@@ -22,7 +22,7 @@
 //! **Torn lines.** A process or machine that dies in the middle of a write leaves bytes after the last
 //! line that are no line: they do not end like one. The next writer leaves them where they are, ends
 //! them with a line feed and goes on with the event `recovered`, whose `torn` is the SHA-256 of these
-//! bytes and whose `bytes` is their number. Exactly that is accepted by [`verify`]; it is also counted.
+//! bytes and whose `bytes` is their number. Exactly that is accepted by [`verify()`]; it is also counted.
 //!
 //! **Not a regular file.** A FIFO or a device is written to and never read: every opening starts a
 //! chain of its own there, with `seq` 1.

@@ -9,6 +9,10 @@
 //! One window stays open: between the server's look at the session and the arrival of the signal,
 //! some microseconds, the session can begin to work. PostgreSQL has nothing that closes it.
 
+mod caps;
+mod guard;
+mod record;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,102 +23,22 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use wasmtime::component::Resource;
 
+use self::caps::{Account, Caps, counts};
+pub(crate) use self::caps::{Ledger, Restraint};
+use self::guard::{
+    CANCEL, CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_CANCEL, WOULD_TERMINATE, column, count, identity,
+    unexpected, why_not,
+};
+pub(crate) use self::record::denied;
+use self::record::{event, record, trace};
 use crate::audit::{Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
-use crate::bindings::database::Value;
 use crate::bindings::types;
-use crate::consent::{Consent, Proposal};
-use crate::hourly::Hourly;
+use crate::consent::Proposal;
 use crate::limits::{Limits, Reached};
-use crate::policy::{Policy, kill_cap};
-use crate::session::{APPLICATION, Session};
+use crate::policy::Policy;
+use crate::session::Session;
 use crate::state::State;
-use crate::values::Cell;
-
-/// Client sessions of this database that are not ours.
-macro_rules! clients {
-    () => {
-        "FROM pg_catalog.pg_stat_activity a \
-         WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database() \
-         AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name <> 'archon-pool'"
-    };
-}
-
-/// Sessions that may be ended: they do nothing, or are stuck on a client that no longer reads.
-macro_rules! endable {
-    () => {
-        "(a.state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)') \
-         OR (a.state = 'active' AND a.wait_event_type = 'Client' AND a.wait_event = 'ClientWrite'))"
-    };
-}
-
-/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected.
-macro_rules! guarded {
-    ($what:literal, $and:expr) => {
-        concat!(
-            "SELECT ",
-            $what,
-            " ",
-            clients!(),
-            " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
-             AND NOT (a.usename::text ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
-            $and
-        )
-    };
-}
-
-const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)", endable!());
-const WOULD_TERMINATE: &str = guarded!("true", endable!());
-const CANCEL: &str = guarded!("pg_catalog.pg_cancel_backend(a.pid)", "a.state = 'active'");
-const WOULD_CANCEL: &str = guarded!("true", "a.state = 'active'");
-
-/// The database's identity, how many sessions could be ended and how many there are.
-const COUNT: &str = concat!(
-    "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
-     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
-     count(*) FILTER (WHERE NOT (a.usename::text ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
-    endable!(),
-    "), count(*) ",
-    clients!()
-);
-
-/// Why a guard did not let an order pass; no row when the process is gone.
-const CLASSIFY: &str = concat!(
-    "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
-     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text ILIKE ANY ($5), a.application_name, \
-     a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
-     a.state = $3 AND a.state_change = $4, ",
-    endable!(),
-    " FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1"
-);
-
-/// Who of some processes is still there.
-const STILL_THERE: &str = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";
-
-/// How many sessions one call has ended, per database and in all.
-#[derive(Default)]
-pub(crate) struct Ledger {
-    accounts: HashMap<(i64, u32), Account>,
-    spent: u64,
-}
-
-/// What stands above a single call.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Restraint {
-    /// What was sent in the last hour.
-    pub(crate) hourly: Hourly,
-    /// Whom to ask before anything is sent.
-    pub(crate) consent: Option<Consent>,
-}
-
-/// The cap is fixed when a call first delivers to a database: ending sessions must not raise it.
-#[derive(Clone, Copy)]
-struct Account {
-    cap: u64,
-    killable: u64,
-    clients: u64,
-    spent: u64,
-}
 
 impl backends::Host for State {
     async fn deliver(
@@ -154,10 +78,7 @@ pub(crate) struct Delivery<'a> {
     author: &'a Author,
     roles: Vec<String>,
     applications: Vec<String>,
-    percentage: u32,
-    setting: &'static str,
-    max_kills: u32,
-    max_kills_per_hour: u32,
+    caps: Caps,
     restraint: Restraint,
     dry_run: bool,
     leave_timeout: Duration,
@@ -175,20 +96,12 @@ impl<'a> Delivery<'a> {
         dry_run: bool,
         signalled: &'a AtomicBool,
     ) -> Self {
-        let (percentage, setting) = if requested < policy.max_kill_percentage {
-            (requested, "options.maxKillPercentage")
-        } else {
-            (policy.max_kill_percentage, "the policy's max_kill_percentage")
-        };
         Self {
             session,
             author,
             roles: policy.role_patterns(),
             applications: policy.application_patterns(),
-            percentage,
-            setting,
-            max_kills: policy.max_kills,
-            max_kills_per_hour: policy.max_kills_per_hour,
+            caps: Caps::new(policy, requested),
             restraint: Restraint::default(),
             dry_run,
             leave_timeout: limits.leave_timeout,
@@ -227,7 +140,7 @@ impl<'a> Delivery<'a> {
             } else {
                 // No more at once than the caps have left. Orders that turn out not to count free their
                 // place for the next round.
-                let announced = match self.room(account, *spent) {
+                let announced = match self.caps.room(account, *spent) {
                     Ok(room) => self.announce(&rest[..rest.len().min(room)]).await,
                     Err(refusal) => Err(Outcome::Denied(refusal)),
                 };
@@ -283,8 +196,8 @@ impl<'a> Delivery<'a> {
         let Some(consent) = self.restraint.consent.as_ref().filter(|_| !self.dry_run && account.clients > 0) else {
             return Ok(());
         };
-        let left = self.restraint.hourly.left(&self.place(), self.max_kills_per_hour, Instant::now());
-        let at_most = self.room(account, spent).unwrap_or(0).min(left).min(orders.len());
+        let left = self.restraint.hourly.left(&self.place(), self.caps.max_kills_per_hour, Instant::now());
+        let at_most = self.caps.room(account, spent).unwrap_or(0).min(left).min(orders.len());
         if at_most == 0 {
             // The caps say no, and say why.
             return Ok(());
@@ -308,42 +221,19 @@ impl<'a> Delivery<'a> {
         decision.map_err(|why| format!("consent was not given: {why}"))
     }
 
-    /// How many more orders the caps of this call allow; if none, which cap it is.
-    fn room(&self, account: &Account, spent: u64) -> Result<usize, String> {
-        let Account { cap, killable, clients, spent: here } = *account;
-        let (left, left_in_all) = (cap.saturating_sub(here), u64::from(self.max_kills).saturating_sub(spent));
-        if left == 0 {
-            return Err(format!(
-                "the cap of {cap} ended sessions is reached: {} is {} % of {killable} killable among {clients} client \
-                 sessions",
-                self.setting, self.percentage
-            ));
-        }
-        if left_in_all == 0 {
-            let cap = self.max_kills;
-            return Err(format!("the cap of {cap} ended sessions in one call is reached: the policy's max_kills"));
-        }
-        Ok(usize::try_from(left.min(left_in_all)).unwrap_or(usize::MAX))
-    }
-
     /// Puts orders on record before they are sent: as many of the first as the hour has room for, at least
     /// one. If none, what becomes of them.
     async fn announce(&self, orders: &[Order]) -> Result<Vec<Option<u64>>, Outcome> {
-        let (place, most, hourly) = (self.place(), self.max_kills_per_hour, &self.restraint.hourly);
-        let over = || {
-            Outcome::Denied(format!(
-                "the cap of {most} ended sessions an hour is reached for this database: the policy's max_kills_per_hour"
-            ))
-        };
+        let (place, most, hourly) = (self.place(), self.caps.max_kills_per_hour, &self.restraint.hourly);
         if self.dry_run {
             let left = self.author.left(&place, most).await.map_err(|fault| Outcome::Failed(fault.into()))?;
             let left = left.min(hourly.left(&place, most, Instant::now()));
-            return if left == 0 { Err(over()) } else { Ok(vec![None; orders.len().min(left)]) };
+            return if left == 0 { Err(self.caps.over_hour()) } else { Ok(vec![None; orders.len().min(left)]) };
         }
         let granted = hourly.take(&place, orders.len(), most, Instant::now());
         let orders = &orders[..granted];
         if orders.is_empty() {
-            return Err(over());
+            return Err(self.caps.over_hour());
         }
         let events = orders.iter().map(|order| event(self.session, self.author, order, false, "sending", ""));
         let announced = match self.author.announce(&place, most, events).await {
@@ -355,7 +245,7 @@ impl<'a> Delivery<'a> {
         };
         hourly.give_back(&place, granted - announced.len());
         if announced.is_empty() {
-            return Err(over());
+            return Err(self.caps.over_hour());
         }
         self.signalled.store(true, Ordering::SeqCst);
         // Before and not only after: if this call is dropped while it waits, the act has a record.
@@ -379,10 +269,7 @@ impl<'a> Delivery<'a> {
         let (killable, clients) = (count(row, 2)?, count(row, 3)?);
         Ok(match accounts.entry(database) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let cap = kill_cap(self.percentage, killable, clients);
-                entry.insert(Account { cap, killable, clients, spent: 0 })
-            }
+            Entry::Vacant(entry) => entry.insert(Account::open(&self.caps, killable, clients)),
         })
     }
 
@@ -494,83 +381,6 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// A session and the spell in which it was seen, as parameters.
-struct Spell {
-    pid: i32,
-    backend_start: Cell,
-    state: String,
-    state_change: Cell,
-}
-
-impl Spell {
-    fn of(order: &Order) -> Self {
-        Self {
-            pid: order.target.pid,
-            backend_start: Cell(Value::Timestamp(order.target.backend_start)),
-            state: order.state.clone(),
-            state_change: Cell(Value::Timestamp(order.state_change)),
-        }
-    }
-}
-
-/// Whether an outcome uses up a place under the cap: sent, or perhaps sent.
-fn counts(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Signalled | Outcome::Survived | Outcome::Failed(_))
-}
-
-/// Reads a row of [`CLASSIFY`].
-fn why_not(row: &Row) -> Result<Outcome, Fault> {
-    let is = |index| column::<Option<bool>>(row, index).map(Option::unwrap_or_default);
-    let word = |index| column::<Option<String>>(row, index).map(Option::unwrap_or_default);
-    let denied = |why: String| Ok(Outcome::Denied(why));
-    if is(0)? {
-        return denied("the connected role may not see this session: grant pg_read_all_stats to it".into());
-    }
-    if !is(1)? {
-        // The pid belongs to somebody else by now.
-        return Ok(Outcome::Gone);
-    }
-    let process = word(2)?;
-    if process != "client backend" {
-        return denied(format!("it is no client session but '{process}'"));
-    }
-    if !is(3)? {
-        return denied("it belongs to another database: connect to that one".into());
-    }
-    if is(8)? || word(6)? == APPLICATION {
-        return denied("it is one of our own".into());
-    }
-    if is(5)? {
-        return denied(format!("role '{}' is protected", word(4)?));
-    }
-    if is(7)? {
-        return denied(format!("application '{}' is protected", word(6)?));
-    }
-    if is(9)? && !is(10)? {
-        return denied("it is in a state in which sessions are not ended".into());
-    }
-    Ok(Outcome::Changed)
-}
-
-fn identity(row: &Row) -> Option<(i32, i64)> {
-    match (row.try_get(0), row.try_get::<_, Cell>(1)) {
-        (Ok(pid), Ok(Cell(Value::Timestamp(start)))) => Some((pid, start)),
-        _ => None,
-    }
-}
-
-fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Fault> {
-    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
-}
-
-fn count(row: &Row, index: usize) -> Result<u64, Fault> {
-    column::<i64>(row, index).map(|count| u64::try_from(count).unwrap_or(0))
-}
-
-fn unexpected(message: &str) -> Fault {
-    Fault::new(kind::UNEXPECTED_ANSWER, message)
-}
-
 /// Whether a statement that failed so may have been carried out.
 fn is_unsure(fault: &Fault) -> bool {
     matches!(fault.kind.as_str(), kind::CONNECTION_LOST | kind::QUERY_CANCELED)
@@ -581,87 +391,4 @@ fn unverified(fault: &Fault) -> Fault {
         format!("the signal may have been sent, but whether the session left is not known: {}", fault.message);
     // Whoever repeats it may hit the next session under this pid.
     Fault { message, retryable: false, ..fault.clone() }
-}
-
-/// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
-/// the orders, as far as they were.
-async fn record(
-    session: &Session,
-    author: &Author,
-    orders: &[Order],
-    outcomes: &[Outcome],
-    sendings: &[Option<u64>],
-    dry_run: bool,
-) {
-    let told = |outcome: &Outcome| match outcome {
-        Outcome::Signalled if dry_run => ("would-signal", String::new()),
-        Outcome::Signalled => ("signalled", String::new()),
-        Outcome::Gone => ("gone", String::new()),
-        Outcome::Changed => ("changed", String::new()),
-        Outcome::Survived => ("survived", String::new()),
-        Outcome::Denied(why) => ("denied", why.clone()),
-        Outcome::Failed(fault) => ("failed", fault.message.clone()),
-    };
-    let told: Vec<_> = outcomes.iter().map(told).collect();
-    for (order, (outcome, detail)) in orders.iter().zip(&told) {
-        trace(session, author, order, dry_run, outcome, detail);
-    }
-    if told.is_empty() {
-        return;
-    }
-    let sendings = sendings.iter().copied().chain(std::iter::repeat(None));
-    let events = orders.iter().zip(&told).zip(sendings).map(|((order, (outcome, detail)), sending)| {
-        event(session, author, order, dry_run, outcome, detail).with_some("sending", sending)
-    });
-    author.write(|| events.collect()).await;
-}
-
-/// An order as a line of the audit log.
-fn event(
-    session: &Session,
-    author: &Author,
-    order: &Order,
-    dry_run: bool,
-    outcome: &'static str,
-    detail: &str,
-) -> Event {
-    session
-        .on_record(author.event("order"))
-        .with("pid", order.target.pid)
-        .with("backend_start", order.target.backend_start)
-        .with("signal", signal(order))
-        .with("state", order.state.as_str())
-        .with("state_change", order.state_change)
-        .with("reason", order.reason.as_str())
-        .with("dry_run", dry_run)
-        .with("outcome", outcome)
-        .with("detail", detail)
-}
-
-fn signal(order: &Order) -> &'static str {
-    match order.signal {
-        Signal::Cancel => "cancel",
-        Signal::Terminate => "terminate",
-    }
-}
-
-/// An order as an event of `tracing`.
-fn trace(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
-    tracing::info!(
-        target: "audit",
-        by = session.user(),
-        plugin = author.plugin.as_deref(),
-        digest = author.digest.as_deref(),
-        server = %session.target(),
-        database = %session.target().database,
-        pid = order.target.pid,
-        backend_start = order.target.backend_start,
-        signal = signal(order),
-        state = order.state,
-        state_change = order.state_change,
-        reason = order.reason,
-        dry_run,
-        outcome,
-        detail,
-    );
 }

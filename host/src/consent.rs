@@ -22,7 +22,7 @@ pub struct Proposal {
     pub plugin: Option<String>,
     /// For whom, where the host works for several.
     pub tenant: Option<String>,
-    /// The orders; what the caps do not allow is not sent, whatever the answer.
+    /// The orders, to end a session or only its statement; what the caps do not allow is not sent, whatever the answer.
     pub orders: Vec<Order>,
     /// How many of them the caps allow at the most.
     pub at_most: usize,

@@ -240,4 +240,27 @@ mod tests {
         assert!(fault.message.contains("statement 1 ") && fault.message.contains("`sql`"), "{}", fault.message);
         assert!(database::HostSession::query(&mut state(Sql::Any), session(), batch()).await.is_err());
     }
+
+    #[tokio::test]
+    async fn what_is_refused_is_on_record_by_its_digest_and_parameters_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let audit = crate::audit::Audit::open(&path).unwrap();
+        let mut state = state(Sql::Catalogue);
+        state.author = crate::audit::Author::default().on_record(Some(&audit), None);
+        let params = vec![crate::bindings::database::Value::Text("hunter2".into())];
+        let batch = vec![Statement { sql: "SELECT 1 -- mine".into(), params, max_rows: 1 }];
+        let refused = database::HostSession::query(&mut state, Resource::new_own(0), batch).await.unwrap();
+        assert!(refused.is_err());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let digest = Digest::of(b"SELECT 1 -- mine").to_string();
+        assert_eq!((&lines[1]["event"], &lines[1]["statement"]), (&"refused".into(), &digest.as_str().into()));
+        assert_eq!(
+            (&lines[2]["event"], &lines[2]["outcome"]),
+            (&"host-call".into(), &kind::INSUFFICIENT_PRIVILEGE.into())
+        );
+        assert_eq!(lines[2]["statements"][0], digest.as_str());
+        assert!(!text.contains("hunter2") && !text.contains("mine"), "{text}");
+    }
 }

@@ -17,7 +17,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDe
 
 use crate::approval::Approval;
 use crate::audit::{Audit, Author};
-use crate::backends::{Delivery, Ledger, Restraint};
+use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
@@ -31,7 +31,7 @@ use crate::session::{self, Session};
 use crate::state::{Caller, Intent, State};
 
 /// Why a host that may not change anything ends nobody.
-const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply, or ask for consent";
+const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
 
 /// What the audit log calls [`Host::deliver`].
 const DELIVER: &str = "host.deliver";
@@ -93,18 +93,14 @@ impl Host {
         self
     }
 
-    /// Asks before anything is signalled, in place of the policy's `apply` and beside it: once for each
-    /// delivery, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    /// Asks before anything is signalled that the policy allows: once for each delivery, dry runs
+    /// excepted. Nothing is sent without a yes, and the call's deadline goes on.
     pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Decision> + Send + 'static,
     {
         self.restraint.consent = Some(Consent::new(ask));
         self
-    }
-
-    fn may_act(&self) -> bool {
-        self.policy.apply || self.restraint.consent.is_some()
     }
 
     /// This host for a component of which no more was approved than this; for one without a policy file,
@@ -216,7 +212,25 @@ impl Host {
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
-        if !dry_run && !self.may_act() {
+        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let started = Instant::now();
+        author.started(DELIVER).await;
+        let outcomes = self.deliver_as(&author, credential, orders, max_kill_percentage, dry_run).await;
+        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
+        outcomes
+    }
+
+    async fn deliver_as(
+        &self,
+        author: &Author,
+        credential: Option<&str>,
+        orders: &[Order],
+        max_kill_percentage: u32,
+        dry_run: bool,
+    ) -> Result<Vec<Outcome>, Fault> {
+        let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
+        if !dry_run && !self.policy.apply {
+            denied(author, &wire, NO_CHANGES).await;
             return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
         }
         let (wanted, limit) = (orders.len(), self.limits.orders);
@@ -225,23 +239,18 @@ impl Host {
         }
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
-        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
-        let started = Instant::now();
-        author.started(DELIVER).await;
         let delivering = async {
             let found = lent.lookup(credential, &self.limits, &presence).await?;
             let session = Session::open(&found.target, &self.limits, &presence).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let delivery = Delivery::new(&session, &author, policy, limits, max_kill_percentage, dry_run, &signalled);
-            let orders: Vec<_> = orders.iter().map(backends::Order::from).collect();
-            delivery.under(&self.restraint).run(&orders, &mut Ledger::default()).await
+            let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            delivery.under(&self.restraint).run(&wire, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
         drop(presence);
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
-        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)));
-        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
-        Ok(outcomes?.into_iter().map(Outcome::from).collect())
+        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
+        Ok(outcomes.into_iter().map(Outcome::from).collect())
     }
 
     /// Takes out of a request what is the host's.
@@ -270,7 +279,7 @@ impl Host {
     fn intent(&self, request: &Map<String, Value>) -> Intent {
         let option = |name: &str| request.get("options").and_then(|options| options.get(name));
         let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        let refusal = if !self.may_act() {
+        let refusal = if !self.policy.apply {
             Some(NO_CHANGES.to_owned())
         } else if action != Action::KillIdle.name() {
             Some(format!("the request's action is {action}, and only kill-idle ends sessions"))

@@ -52,8 +52,8 @@ pub(crate) fn is_ours(text: &str) -> bool {
 /// What an operator allows, whatever a component claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether anything may be changed without asking. Without it every order is refused, dry runs
-    /// excepted, unless somebody consents ([`crate::host::Host::consent`]).
+    /// Whether anything may be changed at all. Without it every order is refused, dry runs excepted,
+    /// whoever would consent ([`crate::host::Host::consent`]).
     pub apply: bool,
     /// Which statements a component may send.
     pub sql: Sql,

@@ -79,7 +79,14 @@ impl Chain {
         };
         let chain = Self { file, state, lost: 0 };
         // So that a file of somebody else is refused before anything is done.
-        chain.tail()?;
+        let tail = chain.tail()?;
+        if tail.head == Head::START
+            && !stream
+            && let Some(folder) = path.parent()
+        {
+            // A new file is only as durable as its name. Not every file system can be told.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
         Ok(chain)
     }
 

@@ -109,7 +109,7 @@ async fn once(
     let mut carry = Carry::load(memory.carry.as_deref())?;
     let acts = leave != Leave::None;
     let progress = waiting(terminal, action.name(), acts);
-    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, leave == Leave::Given))?;
+    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, acts))?;
     if leave == Leave::Asked {
         link = link.asking();
     }

@@ -215,6 +215,40 @@ fn nothing_ends_unless_just_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn what_the_policy_forbids_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let policy = Policy { apply: false, ..Policy::default() };
+    let host = Host { policy, ..host(Limits::default()) }.audit(Audit::open(&path).unwrap());
+    let order = Order {
+        target: archon_pool_plugin::snapshot::SessionKey { pid: 7, backend_start: 0 },
+        state: "idle".into(),
+        state_change: 0,
+        reason: "test".into(),
+    };
+    assert!(matches!(&host.deliver(None, &[order], 100, false).await.unwrap()[..], [Outcome::Denied(_)]));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line: Value =
+        text.lines().find(|line| line.contains("order")).map(|line| serde_json::from_str(line).unwrap()).unwrap();
+    assert_eq!((&line["outcome"], &line["pid"]), (&json!("denied"), &json!(7)));
+}
+
+#[tokio::test]
+async fn a_limit_is_on_record_with_the_call_that_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let host = host(short()).audit(Audit::open(&path).unwrap());
+    let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(loop (br 0)) (unreachable)")).unwrap();
+    host.run(&plugin, json!({})).await.unwrap_err();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["open", "call-started", "limit", "call-ended"]);
+    assert!(lines[2]["message"].as_str().unwrap().contains("`cpu`"));
+    assert_eq!((&lines[3]["outcome"], &lines[3]["function"]), (&json!(kind::LIMIT_EXCEEDED), &json!("skill.run")));
+}
+
+#[tokio::test]
 async fn the_built_in_components_describe_themselves() {
     let host = host(Limits::default());
     for world in [World::Observer, World::Manager] {

@@ -1,24 +1,30 @@
 //! The audit log and the signal policy on a real server: what is on record, what is refused, who is asked.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use archon_pool::audit::{Audit, Summary, verify};
 use archon_pool::components::World;
 use archon_pool::consent::Proposal;
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
 use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::powers::Outcome;
 use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::sessions::Session;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
-use crate::cli::{FINDINGS, HEALTHY, USAGE, code, run, run_with, text};
-use crate::support::{host_for, host_under, impatient, orders, plugin, run_in};
+use crate::cli::{FINDINGS, HEALTHY, USAGE, code, command, run, run_with, text};
+use crate::support::{host_for, host_under, host_with, impatient, nothing_left, orders, plugin, run_in};
 
 /// What a program needs to end whoever idles in a transaction for a second.
 pub(crate) const IMPATIENT: [&str; 8] =
@@ -161,7 +167,7 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let path = folder.path().join("audit.log");
     let asked: Arc<Mutex<Vec<Proposal>>> = Arc::default();
     let answers = Arc::new(AtomicUsize::new(0));
-    let host = host_under(cluster.url(OPERATOR, "postgres"), Policy { apply: false, ..Policy::default() });
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
     let (asking, answering) = (Arc::clone(&asked), Arc::clone(&answers));
     let host = host.audit(Audit::open(&path)?).consent(move |proposal| {
         asking.lock().expect("not poisoned").push(proposal);
@@ -182,6 +188,14 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let granted = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert!(granted.actions[0].targets.iter().any(|target| target.outcome == "ended"), "{:#?}", granted.actions);
     assert!(session.ended_by().await.is_some());
+
+    // Consent widens nothing.
+    let never = host_under(cluster.url(OPERATOR, "postgres"), Policy { apply: false, ..Policy::default() });
+    let never = never.consent(|_| async { Ok(()) });
+    let survivor = stuck(&cluster).await?;
+    let kept = run_in(plugin(World::Manager), &never, impatient("kill-idle")).await.data.expect("a report");
+    assert!(kept.actions[0].targets.iter().all(|target| target.outcome == "denied"), "{:#?}", kept.actions);
+    assert!(survivor.answers().await);
 
     let proposal = asked.lock().expect("not poisoned").last().cloned().expect("a proposal");
     assert_eq!((proposal.database.as_str(), proposal.role.as_str()), ("postgres", OPERATOR));
@@ -228,6 +242,60 @@ async fn the_program_writes_a_log_and_finds_what_was_done_to_it() -> Result<()> 
     assert_eq!(code(&verify(&[]).await?), HEALTHY, "a cut chain is a chain");
     assert_eq!(code(&verify(&["--head", &head]).await?), FINDINGS);
     assert_eq!(code(&verify(&["--head", "x"]).await?), USAGE);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_ends_with_the_call() -> Result<()> {
+    let cluster = cluster().await?;
+    let session = stuck(&cluster).await?;
+    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    let limits = Limits { deadline: Duration::from_secs(3), ..Limits::default() };
+    let host = host_with(credentials, limits).consent(|_| std::future::pending());
+    let answer = host.call(plugin(World::Manager), impatient("kill-idle")).await;
+    assert_eq!(answer.output.expect_err("it is late").kind, kind::DEADLINE_EXCEEDED);
+    assert!(!answer.signalled && session.answers().await);
+    nothing_left(&cluster).await
+}
+
+/// Runs the program on a terminal, where somebody answers.
+async fn answered(cluster: &Cluster, answer: &'static [u8], arguments: &[&str]) -> Result<String> {
+    let home = tempfile::tempdir()?;
+    let program = command(&cluster.url(OPERATOR, "postgres"), home.path(), arguments)?;
+    let words: Vec<_> = [program.get_program()].into_iter().chain(program.get_args()).collect();
+    let line = words.iter().map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env_clear();
+    terminal.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("HOME", home.path());
+    terminal.env("DATABASE_URL", cluster.url(OPERATOR, "postgres")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().context("could not start `script`: install bsdutils")?;
+    let output = tokio::task::spawn_blocking(move || {
+        // Kept open: its end would be an answer of its own.
+        let mut stdin = terminal.stdin.take();
+        if let Some(stdin) = &mut stdin {
+            stdin.write_all(answer)?;
+        }
+        let mut shown = Vec::new();
+        if let Some(stdout) = &mut terminal.stdout {
+            stdout.read_to_end(&mut shown)?;
+        }
+        terminal.wait().map(|_| shown)
+    });
+    Ok(text(&output.await??))
+}
+
+#[tokio::test]
+async fn whoever_sits_at_the_terminal_decides() -> Result<()> {
+    let cluster = cluster().await?;
+    let mut session = stuck(&cluster).await?;
+    let arguments = [&["kill-idle", "--ask"], &IMPATIENT[..]].concat();
+    let shown = answered(&cluster, b"n\n", &arguments).await?;
+    assert!(shown.contains("[y/N]") && shown.contains(&session.pid().to_string()), "{shown}");
+    assert!(session.answers().await);
+    session = stuck(&cluster).await?;
+    let shown = answered(&cluster, b"y\n", &arguments).await?;
+    assert!(shown.contains("ended") && shown.contains("\"outcome\":\"sending\""), "{shown}");
+    assert!(session.ended_by().await.is_some());
     Ok(())
 }
 

@@ -1,0 +1,97 @@
+//! What was decided about an order, for the audit log and for `tracing`.
+
+use crate::audit::{Author, Event};
+use crate::bindings::backends::{Order, Outcome, Signal};
+use crate::session::Session;
+
+/// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
+/// the orders, as far as they were.
+pub(super) async fn record(
+    session: &Session,
+    author: &Author,
+    orders: &[Order],
+    outcomes: &[Outcome],
+    sendings: &[Option<u64>],
+    dry_run: bool,
+) {
+    let told = |outcome: &Outcome| match outcome {
+        Outcome::Signalled if dry_run => ("would-signal", String::new()),
+        Outcome::Signalled => ("signalled", String::new()),
+        Outcome::Gone => ("gone", String::new()),
+        Outcome::Changed => ("changed", String::new()),
+        Outcome::Survived => ("survived", String::new()),
+        Outcome::Denied(why) => ("denied", why.clone()),
+        Outcome::Failed(fault) => ("failed", fault.message.clone()),
+    };
+    let told: Vec<_> = outcomes.iter().map(told).collect();
+    for (order, (outcome, detail)) in orders.iter().zip(&told) {
+        trace(session, author, order, dry_run, outcome, detail);
+    }
+    if told.is_empty() {
+        return;
+    }
+    let sendings = sendings.iter().copied().chain(std::iter::repeat(None));
+    let events = orders.iter().zip(&told).zip(sendings).map(|((order, (outcome, detail)), sending)| {
+        event(session, author, order, dry_run, outcome, detail).with_some("sending", sending)
+    });
+    author.write(|| events.collect()).await;
+}
+
+/// Orders that are refused before there is a session to ask about them.
+pub(crate) async fn denied(author: &Author, orders: &[Order], why: &str) {
+    let denied = |order| described(author.event("order"), order, false, "denied", why);
+    author.write(|| orders.iter().map(denied).collect()).await;
+}
+
+/// An order as a line of the audit log.
+pub(super) fn event(
+    session: &Session,
+    author: &Author,
+    order: &Order,
+    dry_run: bool,
+    outcome: &'static str,
+    detail: &str,
+) -> Event {
+    described(session.on_record(author.event("order")), order, dry_run, outcome, detail)
+}
+
+fn described(event: Event, order: &Order, dry_run: bool, outcome: &'static str, detail: &str) -> Event {
+    event
+        .with("pid", order.target.pid)
+        .with("backend_start", order.target.backend_start)
+        .with("signal", signal(order))
+        .with("state", order.state.as_str())
+        .with("state_change", order.state_change)
+        .with("reason", order.reason.as_str())
+        .with("dry_run", dry_run)
+        .with("outcome", outcome)
+        .with("detail", detail)
+}
+
+fn signal(order: &Order) -> &'static str {
+    match order.signal {
+        Signal::Cancel => "cancel",
+        Signal::Terminate => "terminate",
+    }
+}
+
+/// An order as an event of `tracing`.
+pub(super) fn trace(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
+    tracing::info!(
+        target: "audit",
+        by = session.user(),
+        plugin = author.plugin.as_deref(),
+        digest = author.digest.as_deref(),
+        server = %session.target(),
+        database = %session.target().database,
+        pid = order.target.pid,
+        backend_start = order.target.backend_start,
+        signal = signal(order),
+        state = order.state,
+        state_change = order.state_change,
+        reason = order.reason,
+        dry_run,
+        outcome,
+        detail,
+    );
+}
