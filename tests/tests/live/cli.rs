@@ -19,7 +19,7 @@ pub(crate) const USAGE: i32 = 2;
 pub(crate) const NOT_RUN: i32 = 3;
 
 /// `target/<profile>/archon-pool`, two folders above this test binary.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
     anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
     Ok(path)

@@ -35,6 +35,8 @@ pub(crate) enum Weapon {
     Rust(fn(&Scene) -> Value),
     /// A component of its own.
     Wat(fn() -> Vec<u8>),
+    /// A component that takes longer to compile than it may.
+    Bomb(fn() -> Vec<u8>),
 }
 
 /// How an attack ends.

@@ -16,7 +16,7 @@ pub(super) fn query(batches: &[Vec<String>], sessions: Option<usize>, max_rows: 
 pub(super) fn for_ever(batch: &[String]) -> Heard {
     let mut heard = Heard::default();
     let Some(session) = flood::session(&mut heard) else { return heard };
-    while send(&session, batch, 1, &mut heard) {
+    while send(&session, batch, u32::MAX, &mut heard) {
         heard.forget_all_but(3);
     }
     heard

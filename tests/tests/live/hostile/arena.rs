@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Attack, Ends, Weapon};
 use crate::actions::OPERATOR;
+use crate::cli::program;
 use crate::support::{host_with, orders, plugin};
 
 /// The hostile component.
@@ -42,9 +43,10 @@ pub(super) fn defaults() -> Rules {
 pub(super) fn any_sql() -> Rules {
     let limits = Limits {
         deadline: Duration::from_secs(5),
-        statement_timeout: Duration::from_millis(400),
+        statement_timeout: Duration::from_millis(600),
         lock_timeout: Duration::from_millis(150),
         rows: 1_000,
+        answer_rows: 10_000,
         answer_bytes: 1 << 20,
         ..Limits::default()
     };
@@ -109,6 +111,10 @@ impl Arena {
         let scene = self.scene().await?;
         let answer = match attack.with {
             Weapon::Rust(plan) => Ok(host.call(&self.hostile, plan(&scene)).await),
+            Weapon::Bomb(component) => match Plugin::from_bytes(&impatient()?, "hostile.wasm", &component()) {
+                Ok(_) => bail!("it was compiled"),
+                Err(fault) => Err(fault),
+            },
             Weapon::Wat(component) => match Plugin::from_bytes(&self.engine, "hostile.wasm", &component()) {
                 Ok(plugin) => Ok(host.call(&plugin, super::request(json!({}))).await),
                 Err(fault) => Err(fault),
@@ -203,6 +209,12 @@ impl Arena {
         }
         Ok(())
     }
+}
+
+/// An engine that has components compiled by another process, and not for long.
+fn impatient() -> Result<Engine> {
+    let limits = Limits { compile_time: Duration::from_secs(1), ..Limits::default() };
+    Ok(Engine::builder(&limits).compile_with(program()?).build()?)
 }
 
 /// Whether it ended as it should.

@@ -13,8 +13,9 @@ use super::{Attack, Ends, Weapon, request, wat};
 use crate::actions::cluster;
 
 const MEMORY: &str = "limits on memory";
-/// What one call hands to the host is counted by wasmtime.
-const TOO_MUCH_FOR_THE_HOST: Ends = Ends::Fault(PLUGIN_TRAPPED, "fuel allocated for hostcalls has been exhausted");
+/// What is passed at once is counted before it is copied.
+const TOO_MUCH_AT_ONCE: Ends = Ends::Fault(LIMIT_EXCEEDED, "limit `message_bytes`");
+const AT_ONCE: &str = "limit on what is passed at once";
 
 /// Little of everything that can be waited for or used up.
 fn tight() -> Rules {
@@ -27,6 +28,11 @@ fn tight() -> Rules {
         ..Limits::default()
     };
     Rules { limits, ..defaults() }
+}
+
+/// Fuel that comes to its end before everything else, and is enough for an honest call.
+fn fuelled() -> Rules {
+    Rules { limits: Limits { fuel: 300_000_000, ..Limits::default() }, ..defaults() }
 }
 
 /// A deadline that comes before everything else.
@@ -46,6 +52,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         under: tight,
         stopped_by: "CPU budget",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
+    },
+    Attack {
+        tries: "executes more instructions than it has fuel for",
+        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
+        under: fuelled,
+        stopped_by: "fuel",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `fuel`"),
     },
     Attack {
         tries: "computes for ever in bursts between calls of the host, which stop the clock",
@@ -95,8 +108,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         tries: "calls itself for ever",
         with: Weapon::Rust(|_| request(json!({ "name": "recurse" }))),
         under: tight,
-        stopped_by: "stack limit of the engine",
-        ends: Ends::Fault(PLUGIN_TRAPPED, "was ended"),
+        stopped_by: "limit on the stack",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `stack`"),
     },
     Attack {
         tries: "takes 1 GiB at once",
@@ -134,6 +147,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         under: tight,
         stopped_by: "limit on memories and tables together",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
+    },
+    Attack {
+        tries: "starts with two hundred core instances",
+        with: Weapon::Wat(|| wat::crowd(200)),
+        under: tight,
+        stopped_by: "limit on instances",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `instances`"),
     },
     Attack {
         tries: "starts with a hundred memories that are small one by one",
@@ -231,15 +251,29 @@ pub(super) const ATTACKS: &[Attack] = &[
         tries: "sends a statement of 140 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 140 << 20 }))),
         under: any_sql,
-        stopped_by: "limit on what a call hands to the host",
-        ends: TOO_MUCH_FOR_THE_HOST,
+        stopped_by: AT_ONCE,
+        ends: TOO_MUCH_AT_ONCE,
+    },
+    Attack {
+        tries: "sends a statement of 20 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 20 << 20 }))),
+        under: any_sql,
+        stopped_by: "limit on the bytes of all statements and reasons",
+        ends: Ends::Told("limit `request_bytes`"),
+    },
+    Attack {
+        tries: "gives a reason of 20 MiB",
+        with: Weapon::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 20 << 20 }))),
+        under: defaults,
+        stopped_by: "limit on the bytes of all statements and reasons",
+        ends: Ends::Told("limit `request_bytes`"),
     },
     Attack {
         tries: "sends a parameter of 140 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-parameter", "bytes": 140 << 20 }))),
         under: any_sql,
-        stopped_by: "limit on what a call hands to the host",
-        ends: TOO_MUCH_FOR_THE_HOST,
+        stopped_by: AT_ONCE,
+        ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "sends 100,000 parameters",
@@ -259,8 +293,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         tries: "asks for a credential with a name of 140 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 140 << 20 }))),
         under: defaults,
-        stopped_by: "limit on what a call hands to the host",
-        ends: TOO_MUCH_FOR_THE_HOST,
+        stopped_by: AT_ONCE,
+        ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "asks for a credential with a name of 1 MiB",
@@ -273,22 +307,22 @@ pub(super) const ATTACKS: &[Attack] = &[
         tries: "gives a million orders",
         with: Weapon::Rust(|_| request(json!({ "name": "many-orders", "count": 1_000_000 }))),
         under: defaults,
-        stopped_by: "limit on what a call hands to the host",
+        stopped_by: AT_ONCE,
         ends: Ends::Told("limit `orders`"),
     },
     Attack {
         tries: "gives a reason of 140 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 140 << 20 }))),
         under: defaults,
-        stopped_by: "limit on what a call hands to the host",
-        ends: TOO_MUCH_FOR_THE_HOST,
+        stopped_by: AT_ONCE,
+        ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "answers with 200 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-answer", "bytes": 200 << 20 }))),
         under: defaults,
-        stopped_by: "limit on what a call hands to the host",
-        ends: TOO_MUCH_FOR_THE_HOST,
+        stopped_by: AT_ONCE,
+        ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "answers with 100,000 lists in one another",

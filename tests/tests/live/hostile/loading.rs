@@ -70,6 +70,23 @@ pub(super) const ATTACKS: &[Attack] = &[
         PARSER,
         malformed("functions count"),
     ),
+    Attack {
+        tries: "a hundred thousand functions in 600 kB, which take half a minute to compile",
+        with: Weapon::Bomb(|| wrapped(&functions(100_000, b"\0\x0b"))),
+        under: defaults,
+        stopped_by: "limit on the time to compile, kept by a process of its own",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `compile_time`"),
+    },
+    Attack {
+        tries: "two hundred thousand blocks in one another in one function of 600 kB",
+        with: Weapon::Bomb(|| {
+            let body = [&[0][..], &[2, 0x40].repeat(200_000), &[0x0b].repeat(200_001)].concat();
+            wrapped(&functions(1, &body))
+        }),
+        under: defaults,
+        stopped_by: "limit on the time to compile, kept by a process of its own",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `compile_time`"),
+    },
     attack(
         "a function of fifty thousand and one variables",
         || assemble(&format!("(component (core module (func (local {}))))", "i64 ".repeat(50_001))),
@@ -193,6 +210,15 @@ const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 /// A component of one section: a core module (1).
 fn wrapped(core: &[u8]) -> Vec<u8> {
     [HEADER, &[1], &length(core.len()), core].concat()
+}
+
+/// A core module of so many functions with the same body.
+fn functions(count: usize, body: &[u8]) -> Vec<u8> {
+    let section = |number: u8, content: Vec<u8>| [&[number][..], &length(content.len()), &content].concat();
+    let declared = [length(count), vec![0; count]].concat();
+    let defined = [length(count), [length(body.len()), body.to_vec()].concat().repeat(count)].concat();
+    let header = b"\0asm\x01\0\0\0".to_vec();
+    [header, section(1, vec![1, 0x60, 0, 0]), section(3, declared), section(10, defined)].concat()
 }
 
 /// Components in one another.

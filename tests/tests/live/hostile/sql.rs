@@ -1,6 +1,8 @@
 //! Statements that should not be: all of them refused by the catalogue, and what holds when an
 //! operator allows any.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use archon_pool::kind::DEADLINE_EXCEEDED;
 use archon_pool::limits::Limits;
@@ -20,6 +22,11 @@ const TIMEOUT: &str = "statement timeout, which is set anew for each statement";
 
 fn as_app() -> Rules {
     Rules { role: "app", ..any_sql() }
+}
+
+fn as_app_in_a_hurry() -> Rules {
+    let limits = Limits { deadline: Duration::from_secs(2), ..as_app().limits };
+    Rules { limits, ..as_app() }
 }
 
 fn as_bare() -> Rules {
@@ -337,7 +344,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "`pg_sleep` again and again",
         |_| request(json!({ "name": "query-for-ever", "batch": ["SELECT 1 FROM pg_sleep(60)"] })),
-        as_app,
+        as_app_in_a_hurry,
         "deadline",
         Ends::Fault(DEADLINE_EXCEEDED, "limit `deadline`"),
     ),
@@ -354,6 +361,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         as_app,
         "limit `rows`; the rest is cancelled with the session",
         Ends::Told("ok 1000 rows, truncated"),
+    ),
+    attack(
+        "a thousand rows again and again",
+        |_| request(json!({ "name": "query-for-ever", "batch": ["SELECT generate_series(1, 1000)"] })),
+        as_app,
+        "limit on the rows of the whole call",
+        Ends::Told("limit `answer_rows`"),
     ),
     attack(
         "a row of 20 MB",

@@ -318,6 +318,16 @@ pub(super) fn quitter() -> Vec<u8> {
     )
 }
 
+/// A component of so many instances of an empty module.
+pub(super) fn crowd(count: usize) -> Vec<u8> {
+    with_import(
+        &format!("(core module $empty) {}", "(core instance (instantiate $empty))".repeat(count)),
+        r#"(core module $it (func (export "it"))) (core instance $s (instantiate $it)) (alias core export $s "it" (core func $it))"#,
+        "",
+        HARMLESS,
+    )
+}
+
 /// Imports something under a name, as an instance of this content, and never uses it.
 pub(super) fn importing(name: &str, content: &str) -> Vec<u8> {
     assemble(&format!(
