@@ -124,6 +124,21 @@ pub(super) const ATTACKS: &[Attack] = &[
         malformed("lie in one another more than"),
     ),
     attack(
+        "waits on shared memory for a word that never comes, which no clock interrupts",
+        || skill("(memory.atomic.wait32 $s (i32.const 0) (i32.const 0) (i64.const -1))", "(memory $s 1 1 shared)"),
+        FEATURES,
+        malformed("threads"),
+    ),
+    attack(
+        "takes 2 GiB of the garbage collector's heap, which no memory limit sees",
+        || {
+            let grab = "(drop (array.new_default $bytes (i32.const 0x7fffffff))) (unreachable)";
+            skill(grab, "(type $bytes (array i8))")
+        },
+        FEATURES,
+        malformed("gc"),
+    ),
+    attack(
         "imports a later major version of ours",
         || importing("archon:connection-pool/database@2.0.0", ""),
         WORLD,
