@@ -38,7 +38,7 @@ use crate::consent::Proposal;
 use crate::limits::{Limits, Reached};
 use crate::policy::Policy;
 use crate::session::Session;
-use crate::state::State;
+use crate::state::{Patience, State};
 
 impl backends::Host for State {
     async fn deliver(
@@ -64,7 +64,7 @@ impl backends::Host for State {
             let requested = self.intent.max_kill_percentage;
             let (author, signalled) = (&self.author, &self.signalled);
             let delivery = Delivery::new(session, author, &self.policy, &self.limits, requested, dry_run, signalled);
-            delivery.under(&self.restraint).run(&orders, &mut self.ledger).await
+            delivery.under(&self.restraint).patient(self.intent.patience).run(&orders, &mut self.ledger).await
         };
         let about = |event: Event| session.on_record(event).with("orders", orders.len()).with("dry_run", dry_run);
         call.end(delivered.as_ref().err(), about).await;
@@ -80,6 +80,7 @@ pub(crate) struct Delivery<'a> {
     applications: Vec<String>,
     caps: Caps,
     restraint: Restraint,
+    patience: Patience,
     dry_run: bool,
     leave_timeout: Duration,
     signalled: &'a AtomicBool,
@@ -103,10 +104,17 @@ impl<'a> Delivery<'a> {
             applications: policy.application_patterns(),
             caps: Caps::new(policy, requested),
             restraint: Restraint::default(),
+            patience: Patience::default(),
             dry_run,
             leave_timeout: limits.leave_timeout,
             signalled,
         }
+    }
+
+    /// The same, for sessions that have been in their state for long enough.
+    pub(crate) fn patient(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The same, with what is shared with other calls.
@@ -133,7 +141,7 @@ impl<'a> Delivery<'a> {
             if account.clients == 0 {
                 // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
                 for order in rest {
-                    outcomes.push(self.classify(&Spell::of(order)).await);
+                    outcomes.push(self.classify(&self.spell(order)).await);
                 }
             } else if let Some(refusal) = &refusal {
                 outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
@@ -287,7 +295,7 @@ impl<'a> Delivery<'a> {
             if indices.is_empty() {
                 continue;
             }
-            let spells: Vec<Spell> = indices.iter().map(|&index| Spell::of(&orders[index])).collect();
+            let spells: Vec<Spell> = indices.iter().map(|&index| self.spell(&orders[index])).collect();
             let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
             for ((index, spell), answer) in indices.into_iter().zip(&spells).zip(answers) {
                 outcomes[index] = Some(self.outcome(answer, spell).await);
@@ -334,7 +342,12 @@ impl<'a> Delivery<'a> {
             (&spell.state_change, Type::TIMESTAMPTZ),
             (&self.roles, Type::TEXT_ARRAY),
             (&self.applications, Type::TEXT_ARRAY),
+            (&spell.least_age_ms, Type::FLOAT8),
         ]
+    }
+
+    fn spell(&self, order: &Order) -> Spell {
+        Spell::of(order, self.patience)
     }
 
     /// Waits for the terminated sessions to leave, and marks those that do not.

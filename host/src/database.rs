@@ -197,7 +197,7 @@ mod tests {
         let policy = Policy { sql, ..Policy::default() };
         let caller = Caller {
             author: Default::default(),
-            intent: Intent { refusal: None, max_kill_percentage: 100 },
+            intent: Intent { refusal: None, max_kill_percentage: 100, patience: Default::default() },
             restraint: Default::default(),
             lent: None,
             presence: tokio::sync::mpsc::channel(1).0,

@@ -28,7 +28,7 @@ use crate::limits::{Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session::{self, Session};
-use crate::state::{Caller, Intent, State};
+use crate::state::{Caller, Intent, Patience, State};
 
 /// Why a host that may not change anything ends nobody.
 const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
@@ -296,12 +296,19 @@ impl Host {
             // Out of range is the component's to refuse; here it is only never more than everything.
             u32::try_from(percentage).unwrap_or(u32::MAX)
         });
-        Intent { refusal, max_kill_percentage }
+        let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
+        let defaults = Options::default();
+        let patience = Patience {
+            idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
+            idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
+        };
+        Intent { refusal, max_kill_percentage, patience }
     }
 
     /// A call that needs no server.
     fn pure(&self, interface: &'static str, function: &'static str) -> Call {
-        let intent = Intent { refusal: Some("this call changes nothing".into()), max_kill_percentage: 0 };
+        let refusal = Some("this call changes nothing".into());
+        let intent = Intent { refusal, max_kill_percentage: 0, patience: Patience::default() };
         Call { interface, function, lent: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
     }
 

@@ -23,6 +23,22 @@ pub(crate) struct Intent {
     pub(crate) refusal: Option<String>,
     /// The request's own cap on ended sessions, percent.
     pub(crate) max_kill_percentage: u32,
+    /// The request's own thresholds.
+    pub(crate) patience: Patience,
+}
+
+/// How long a session must have been in its state before it may be ended, milliseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Patience {
+    pub(crate) idle_ms: u64,
+    pub(crate) idle_in_transaction_ms: u64,
+}
+
+impl Patience {
+    /// The threshold for a state.
+    pub(crate) fn with(self, state: &str) -> u64 {
+        if state.starts_with("idle in transaction") { self.idle_in_transaction_ms } else { self.idle_ms }
+    }
 }
 
 /// Who calls, and with what in hand.

@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
 use crate::session::APPLICATION;
+use crate::state::Patience;
 use crate::values::Cell;
 
 /// Client sessions of this database that are not ours.
@@ -25,7 +26,15 @@ macro_rules! endable {
     };
 }
 
-/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected.
+/// Sessions that have been in their state for as long as the request wants, `$7` in milliseconds.
+macro_rules! old_enough {
+    () => {
+        "a.state_change <= pg_catalog.clock_timestamp() - $7 * interval '1 millisecond'"
+    };
+}
+
+/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected, `$7` the
+/// spell's least age.
 macro_rules! guarded {
     ($what:literal, $and:expr) => {
         concat!(
@@ -35,6 +44,8 @@ macro_rules! guarded {
             clients!(),
             " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
              AND NOT (a.usename::text ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
+            old_enough!(),
+            " AND ",
             $and
         )
     };
@@ -62,6 +73,8 @@ pub(super) const CLASSIFY: &str = concat!(
      a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
      a.state = $3 AND a.state_change = $4, ",
     endable!(),
+    ", ",
+    old_enough!(),
     " FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1"
 );
 
@@ -75,15 +88,18 @@ pub(super) struct Spell {
     pub(super) backend_start: Cell,
     pub(super) state: String,
     pub(super) state_change: Cell,
+    pub(super) least_age_ms: f64,
 }
 
 impl Spell {
-    pub(super) fn of(order: &Order) -> Self {
+    pub(super) fn of(order: &Order, patience: Patience) -> Self {
         Self {
             pid: order.target.pid,
             backend_start: Cell(Value::Timestamp(order.target.backend_start)),
             state: order.state.clone(),
             state_change: Cell(Value::Timestamp(order.state_change)),
+            // Years are exact in it.
+            least_age_ms: patience.with(&order.state) as f64,
         }
     }
 }
@@ -118,6 +134,10 @@ pub(super) fn why_not(row: &Row) -> Result<Outcome, Fault> {
     }
     if is(9)? && !is(10)? {
         return denied("it is in a state in which sessions are not ended".into());
+    }
+    if is(9)? && !is(11)? {
+        let settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs";
+        return denied(format!("it has been so for less than the request's {settings}"));
     }
     Ok(Outcome::Changed)
 }

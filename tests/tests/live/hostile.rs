@@ -61,9 +61,11 @@ impl Ends {
     }
 }
 
-/// A request that names an attack, and asks for sessions to be ended so that everything is open to it.
+/// A request that names an attack, and asks for sessions to be ended, all and at once, so that everything
+/// is open to it.
 fn request(attack: Value) -> Value {
-    let mut request = serde_json::json!({ "action": "kill-idle", "options": { "maxKillPercentage": 100 } });
+    let options = serde_json::json!({ "maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0 });
+    let mut request = serde_json::json!({ "action": "kill-idle", "options": options });
     request["attack"] = attack;
     request
 }

@@ -253,6 +253,17 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("options.maxKillPercentage is 0 %"),
     ),
     attack(
+        "orders against sessions that have been idle for less than the request wants",
+        |scene| {
+            let mut request = deliver(&scene.victims);
+            request["options"]["idleTimeoutMs"] = 300_000.into();
+            request
+        },
+        defaults,
+        GUARD,
+        Ends::Told("less than the request's options.idleTimeoutMs"),
+    ),
+    attack(
         "renames its other sessions to raise the number of which the cap is a share",
         |scene| {
             let mut request = request(json!({
