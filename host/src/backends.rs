@@ -26,8 +26,7 @@ use wasmtime::component::Resource;
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
 use self::guard::{
-    CANCEL, CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_CANCEL, WOULD_TERMINATE, column, count, identity,
-    unexpected, why_not,
+    CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_TERMINATE, column, count, identity, unexpected, why_not,
 };
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
@@ -55,6 +54,8 @@ impl backends::Host for State {
             Err(Reached::Orders { wanted: orders.len(), limit: self.limits.orders }.into())
         } else if let Err(reached) = self.allowance.request(given) {
             Err(reached.into())
+        } else if orders.iter().any(|order| order.signal == Signal::Cancel) {
+            Err(Fault::new(kind::NOT_APPROVED, "no action of the contract cancels statements"))
         } else if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
             // Never a silent dry run: the component would report as done what was not.
             let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
@@ -283,26 +284,14 @@ impl<'a> Delivery<'a> {
 
     /// Sends the orders in one round trip, each guarded and in its own transaction.
     async fn send(&self, orders: &[Order]) -> Vec<Outcome> {
-        let mut outcomes: Vec<Option<Outcome>> = orders.iter().map(|_| None).collect();
-        for signal in [Signal::Terminate, Signal::Cancel] {
-            let sql = match (signal, self.dry_run) {
-                (Signal::Terminate, false) => TERMINATE,
-                (Signal::Terminate, true) => WOULD_TERMINATE,
-                (Signal::Cancel, false) => CANCEL,
-                (Signal::Cancel, true) => WOULD_CANCEL,
-            };
-            let indices: Vec<usize> = (0..orders.len()).filter(|&index| orders[index].signal == signal).collect();
-            if indices.is_empty() {
-                continue;
-            }
-            let spells: Vec<Spell> = indices.iter().map(|&index| self.spell(&orders[index])).collect();
-            let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
-            for ((index, spell), answer) in indices.into_iter().zip(&spells).zip(answers) {
-                outcomes[index] = Some(self.outcome(answer, spell).await);
-            }
+        let sql = if self.dry_run { WOULD_TERMINATE } else { TERMINATE };
+        let spells: Vec<Spell> = orders.iter().map(|order| self.spell(order)).collect();
+        let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for (answer, spell) in answers.into_iter().zip(&spells) {
+            outcomes.push(self.outcome(answer, spell).await);
         }
-        // Every order has one of the two signals.
-        outcomes.into_iter().flatten().collect()
+        outcomes
     }
 
     async fn outcome(&self, answer: Result<Vec<Row>, Fault>, spell: &Spell) -> Outcome {
@@ -355,10 +344,8 @@ impl<'a> Delivery<'a> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
-            let waiting: Vec<usize> = (0..orders.len())
-                .filter(|&index| orders[index].signal == Signal::Terminate)
-                .filter(|&index| matches!(outcomes[index], Outcome::Signalled))
-                .collect();
+            let waiting: Vec<usize> =
+                (0..orders.len()).filter(|&index| matches!(outcomes[index], Outcome::Signalled)).collect();
             let pids: Vec<i32> = waiting.iter().map(|&index| orders[index].target.pid).collect();
             if pids.is_empty() {
                 return;

@@ -36,7 +36,7 @@ macro_rules! old_enough {
 /// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected, `$7` the
 /// spell's least age.
 macro_rules! guarded {
-    ($what:literal, $and:expr) => {
+    ($what:literal) => {
         concat!(
             "SELECT ",
             $what,
@@ -46,15 +46,13 @@ macro_rules! guarded {
              AND NOT (a.usename::text ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
             old_enough!(),
             " AND ",
-            $and
+            endable!()
         )
     };
 }
 
-pub(super) const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)", endable!());
-pub(super) const WOULD_TERMINATE: &str = guarded!("true", endable!());
-pub(super) const CANCEL: &str = guarded!("pg_catalog.pg_cancel_backend(a.pid)", "a.state = 'active'");
-pub(super) const WOULD_CANCEL: &str = guarded!("true", "a.state = 'active'");
+pub(super) const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)");
+pub(super) const WOULD_TERMINATE: &str = guarded!("true");
 
 /// The database's identity, how many sessions could be ended and how many there are.
 pub(super) const COUNT: &str = concat!(
