@@ -14,10 +14,7 @@ ALL := --workspace --all-features --locked
 # For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
 NODE := 22.23.3
 
-# How long `make fuzz` gives each target.
-SECONDS := 600
-
-.PHONY: help setup build demo test test-languages test-matrix fuzz fuzz-replay stress lint freeze-wit clean
+.PHONY: help setup build demo test test-languages test-matrix fuzz fuzz-replay stress soak lint freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -49,11 +46,11 @@ test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
 	cargo build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
 
-fuzz: needs-test ## Fuzz each target for SECONDS=600; what is found goes to target/fuzz
-	tests/fuzz/run.sh all $(SECONDS)
+fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
+	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}
 
 fuzz-replay: needs-test
-	tests/fuzz/run.sh all 0
+	tests/fuzz/run.sh all replay
 
 stress: needs-test ## The live tests 20 times: none may fail once
 	cargo build $(ALL)
@@ -69,6 +66,7 @@ lint: needs-lint ## Formatting and clippy, natively and for each world of the co
 	for world in "" observer manager; do \
 	  cargo clippy --locked -p archon-pool-plugin --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
 	done
+	cargo clippy --locked -p archon-pool-hostile --target wasm32-unknown-unknown -- -D warnings
 
 freeze-wit: ## Before the first release only: take wit/ as the contract to keep
 	rm -rf tests/wit-1.0.0

@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::wasi;
 
 /// How often a running component is looked at. A limit on time is overrun by one tick at the most.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(2);
 
 /// Room on a call's stack for the host's own functions, above the component's.
 const HOST_STACK: usize = 1 << 20;

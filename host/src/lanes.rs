@@ -7,12 +7,13 @@
 //! are other calls, a lane rests for as long as it was computed in: all heavy calls together get a quarter
 //! of the machine, and a call that is alone gets all that it wants.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 
 /// From here on a call computes in a lane. The analysis of a thousand sessions takes less.
 const LIGHT: Duration = Duration::from_millis(10);
@@ -20,25 +21,84 @@ const LIGHT: Duration = Duration::from_millis(10);
 /// The lanes of one engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Lanes {
-    free: Arc<Semaphore>,
+    turns: Arc<Mutex<Turns>>,
     /// One for each call that runs, and one for the engine.
     calls: Arc<()>,
+}
+
+/// Who waits for a lane. The next one is who has computed least: a call that needs a little more than most
+/// does not wait for all that compute without end.
+#[derive(Debug)]
+struct Turns {
+    free: usize,
+    waiting: BTreeMap<(Duration, u64), oneshot::Sender<Lane>>,
+    arrived: u64,
 }
 
 impl Lanes {
     /// As many as half of the processors, and one at least.
     pub(crate) fn new() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
         Self::with((processors / 2).max(1))
     }
 
     fn with(lanes: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(lanes)), calls: Arc::default() }
+        let turns = Turns { free: lanes, waiting: BTreeMap::new(), arrived: 0 };
+        Self { turns: Arc::new(Mutex::new(turns)), calls: Arc::default() }
+    }
+
+    /// Waits for a lane, for a call that has computed for so long.
+    async fn enter(&self, computed: Duration) -> Lane {
+        let turn = {
+            let mut turns = self.locked();
+            if turns.free > 0 {
+                turns.free -= 1;
+                return Lane(self.clone());
+            }
+            let (turn, waiting) = oneshot::channel();
+            turns.arrived += 1;
+            let arrived = turns.arrived;
+            turns.waiting.insert((computed, arrived), turn);
+            waiting
+        };
+        // Whoever is in the queue is served: nothing takes a sender out of it otherwise.
+        turn.await.unwrap_or_else(|_| Lane(self.clone()))
+    }
+
+    /// Gives a lane to the next one.
+    fn leave(&self) {
+        let next = {
+            let mut turns = self.locked();
+            let next = turns.waiting.pop_first();
+            if next.is_none() {
+                turns.free += 1;
+            }
+            next
+        };
+        if let Some((_, turn)) = next {
+            // Outside of the lock: a lane that nobody takes any more is given back at once.
+            drop(turn.send(Lane(self.clone())));
+        }
     }
 
     /// Whether any call runs beside the one that asks.
     fn shared(&self) -> bool {
         Arc::strong_count(&self.calls) > 2
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Turns> {
+        // Nothing that holds the lock can panic halfway through a change.
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to compute, given back when it is dropped.
+#[derive(Debug)]
+struct Lane(Lanes);
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 
@@ -57,7 +117,7 @@ pub(crate) struct GuestTime {
 struct Spent {
     before: Duration,
     since: Option<Moment>,
-    lane: Option<OwnedSemaphorePermit>,
+    lane: Option<Lane>,
     /// What was computed since it last gave way.
     tick: Duration,
 }
@@ -110,9 +170,12 @@ impl GuestTime {
 
     /// Stops the clock, and leaves the lane to others.
     pub(crate) fn pause(&self) {
-        let mut spent = self.locked();
-        spent.pause();
-        spent.lane = None;
+        let lane = {
+            let mut spent = self.locked();
+            spent.pause();
+            spent.lane.take()
+        };
+        drop(lane);
     }
 
     pub(crate) fn spent(&self) -> Duration {
@@ -133,12 +196,13 @@ impl GuestTime {
         // The lane is still ours: the executor has nothing else to compute, and so looks at the network
         // before it goes on. With the lane's next one at hand it would not, for sixty ticks.
         tokio::task::yield_now().await;
-        let (heavy, computed) = {
+        let (lane, spent, computed) = {
             let mut spent = self.locked();
-            spent.lane = None;
-            (spent.before > LIGHT, std::mem::take(&mut spent.tick))
+            (spent.lane.take(), spent.before, std::mem::take(&mut spent.tick))
         };
-        if heavy && let Ok(lane) = Arc::clone(&self.lanes.free).acquire_owned().await {
+        drop(lane);
+        if spent > LIGHT {
+            let lane = self.lanes.enter(spent).await;
             // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving
             // it often.
             if self.lanes.shared() {
@@ -166,6 +230,7 @@ impl Drop for Stopped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
 
     fn heavy(lanes: &Lanes) -> Arc<GuestTime> {
         let time = GuestTime::new(lanes.clone());
@@ -202,6 +267,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_computed_least_goes_first() {
+        let lanes = Lanes::with(1);
+        let first = lanes.enter(LIGHT).await;
+        let [greedy, gone, modest] = [3, 1, 2].map(|times| {
+            let lanes = lanes.clone();
+            Box::pin(async move { lanes.enter(LIGHT * times).await })
+        });
+        let (mut greedy, mut gone, mut modest) = (greedy, gone, modest);
+        for waiting in [&mut greedy, &mut gone, &mut modest] {
+            assert!(waiting.now_or_never().is_none());
+        }
+        drop(gone);
+        drop(first);
+        let second = modest.now_or_never().unwrap();
+        assert!((&mut greedy).now_or_never().is_none());
+        drop(second);
+        drop(greedy.now_or_never().unwrap());
+        assert_eq!(lanes.locked().free, 1);
+    }
+
+    #[tokio::test]
     async fn who_computes_long_waits_for_a_lane_and_others_do_not() {
         let lanes = Lanes::with(1);
         let (first, second) = (heavy(&lanes), heavy(&lanes));
@@ -214,8 +300,8 @@ mod tests {
         let stopped = first.stopped();
         waiting.await.unwrap();
         drop(stopped);
-        assert_eq!(lanes.free.available_permits(), 0);
+        assert_eq!(lanes.locked().free, 0);
         drop(second);
-        assert_eq!(lanes.free.available_permits(), 1);
+        assert_eq!(lanes.locked().free, 1);
     }
 }

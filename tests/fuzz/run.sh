@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# run.sh TARGET|all SECONDS: fuzzes for that long; with 0 it only replays the seeds in corpus/.
+# run.sh TARGET|all SECONDS: fuzzes for that long.
+# run.sh TARGET|all replay: runs the seeds in corpus/ and all that was ever kept in found/, once each.
 # run.sh TARGET|all keep: packs what earlier runs found, as few inputs as reach the same, into found/.
 #
 # Runs go on where the ones before ended: in target/fuzz/corpus, into which found/ is unpacked. An input that crashed is
@@ -10,15 +11,16 @@ cd "$(dirname "$0")/../.."
 
 targets=(json_door row_decoding policy_parser component_loader)
 wanted=${1:?a target, or all}
-what=${2:?how many seconds, or keep}
+what=${2:?how many seconds, replay or keep}
 [ "$wanted" = all ] || targets=("$wanted")
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 bins=()
 for target in "${targets[@]}"; do bins+=(--bin "$target"); done
-# The same selection as everywhere, so that no dependency is built twice.
-RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/instrument.sh \
-  cargo build --quiet --workspace --all-features --locked "${bins[@]}"
+# The same selection as everywhere, so that no dependency is built twice. Only a search needs to see which code an
+# input reaches: a replay takes what is built anyway.
+[ "$what" = replay ] || export RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/instrument.sh
+cargo build --quiet --workspace --all-features --locked "${bins[@]}"
 
 work=$CARGO_TARGET_DIR/fuzz
 # Compiled components of fuzzed bytes do not belong into the user's cache.
@@ -32,7 +34,7 @@ for target in "${targets[@]}"; do
   run=("$CARGO_TARGET_DIR/debug/$target" -max_len=4096 -timeout=20 -rss_limit_mb=4096)
   run+=(-artifact_prefix="$work/crashes/$target/")
   [ ! -e "tests/fuzz/words/$target" ] || run+=(-dict="tests/fuzz/words/$target")
-  [ "$what" = 0 ] || [ ! -e "$packed" ] || tar -xzf "$packed" --skip-old-files -C "$corpus"
+  [ ! -e "$packed" ] || tar -xzf "$packed" --skip-old-files -C "$corpus"
   case $what in
     keep)
       least=$(mktemp -d)
@@ -42,9 +44,9 @@ for target in "${targets[@]}"; do
       tar -cf - --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$least" . | gzip -9n > "$packed"
       rm -r "$least"
       ;;
-    0)
-      "${run[@]}" -runs=0 "$seeds" 2> "$work/$target.log" || {
-        cat "$work/$target.log" >&2
+    replay)
+      find "$seeds" "$corpus" -type f -print0 | xargs -0 "${run[@]}" 2> "$work/$target.log" || {
+        tail -n 40 "$work/$target.log" >&2
         exit 1
       }
       ;;

@@ -176,7 +176,13 @@ async fn an_apply_that_was_not_approved_is_refused_and_ends_nobody() -> Result<(
     kill(&["--apply", "--max-kill-percentage", "100"]).await?;
     assert!(session.answers().await, "the file's cap counts");
 
-    desk.edit("it.toml", "percentage = 0\nprotected-roles = []", "percentage = 100\nprotected-roles = [\"ap*\"]")?;
+    desk.edit("it.toml", "percentage = 0", "percentage = 100")?;
+    desk.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 0")?;
+    kill(&["--apply", "--max-kill-percentage", "100"]).await?;
+    assert!(session.answers().await, "the file's hourly cap counts");
+
+    desk.edit("it.toml", "max-kills-per-hour = 0", "max-kills-per-hour = 1000")?;
+    desk.edit("it.toml", "protected-roles = []", "protected-roles = [\"ap*\"]")?;
     kill(&["--apply", "--max-kill-percentage", "100"]).await?;
     assert!(session.answers().await, "the file's protected roles count");
 

@@ -36,9 +36,10 @@ impl fmt::Display for Latencies {
         let millis = |percent| self.percentile(percent).as_secs_f64() * 1_000.0;
         write!(
             f,
-            "{:5} calls, p50 {:6.1} ms, p99 {:6.1} ms, worst {:6.1} ms",
+            "{:5} calls, p50 {:6.1} ms, p95 {:6.1} ms, p99 {:6.1} ms, worst {:6.1} ms",
             self.0.len(),
             millis(50),
+            millis(95),
             millis(99),
             millis(100)
         )
