@@ -51,6 +51,8 @@ struct Line {
     /// For how long its calls that are over have held places.
     held: Duration,
     concurrent: usize,
+    /// Whether the tenant was removed while it had calls.
+    forgotten: bool,
 }
 
 impl Line {
@@ -86,12 +88,13 @@ impl Admission {
         turn.await.map_err(|_| overloaded("all tenants together", "Capacity::waiting"))
     }
 
-    /// Forgets a tenant that has no calls.
+    /// Forgets a tenant, once it has no more calls.
     pub(crate) fn forget(&self, tenant: &str) {
         let mut hall = self.hall();
-        if hall.lines.get(tenant).is_some_and(Line::idle) {
-            hall.lines.remove(tenant);
+        if let Some(line) = hall.lines.get_mut(tenant) {
+            line.forgotten = true;
         }
+        hall.lines.retain(|_, line| !line.forgotten || !line.idle());
     }
 
     fn place(&self, held: Held) -> Place {
@@ -122,6 +125,7 @@ impl Hall {
         let least = self.lines.values().filter(|line| !line.idle()).map(|line| line.held(now)).min();
         let line = self.lines.entry(tenant.to_owned()).or_default();
         line.concurrent = quotas.concurrent_calls;
+        line.forgotten = false;
         if line.idle() {
             line.held = line.held.max(least.unwrap_or_default());
         }
@@ -145,6 +149,9 @@ impl Hall {
         {
             line.running.swap_remove(index);
             line.held += held.since.elapsed();
+            if line.forgotten && line.idle() {
+                self.lines.remove(&held.tenant);
+            }
         }
     }
 
@@ -179,6 +186,8 @@ impl Hall {
 
     /// Gives the free places away.
     fn next(&mut self) -> Vec<(oneshot::Sender<Place>, Held)> {
+        // Each that is gone would give its place back from within the one before: thousands are too deep.
+        self.clear_away();
         let (now, mut turns) = (Instant::now(), Vec::new());
         while self.running < self.capacity.calls {
             let waiting = self.lines.iter_mut().filter(|(_, line)| !line.waiting.is_empty() && line.may_run());

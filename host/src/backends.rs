@@ -34,7 +34,7 @@ use crate::audit::{Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::types;
 use crate::consent::Proposal;
-use crate::limits::{Limits, Reached};
+use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::session::Session;
 use crate::state::{Patience, State};
@@ -43,15 +43,21 @@ impl backends::Host for State {
     async fn deliver(
         &mut self,
         on: Resource<Session>,
-        orders: Vec<Order>,
+        mut orders: Vec<Order>,
         dry_run: bool,
     ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("backends.deliver");
         let given = orders.iter().map(|order| order.state.len() + order.reason.len()).sum();
+        for order in &mut orders {
+            // Each is on record more than once. No state of the server's is as long.
+            cut(&mut order.state, 64);
+            cut(&mut order.reason, 1_000);
+        }
+        let counted = self.count_orders(orders.len());
         let session = self.table.get(&on)?;
-        let delivered = if orders.len() > self.limits.orders {
-            Err(Reached::Orders { wanted: orders.len(), limit: self.limits.orders }.into())
+        let delivered = if let Err(fault) = counted {
+            Err(fault)
         } else if let Err(reached) = self.allowance.request(given) {
             Err(reached.into())
         } else if orders.iter().any(|order| order.signal == Signal::Cancel) {
@@ -71,6 +77,11 @@ impl backends::Host for State {
         call.end(delivered.as_ref().err(), about).await;
         Ok(delivered.map_err(Into::into))
     }
+}
+
+/// Cuts a text to so many bytes, or a few less where a letter would be halved.
+fn cut(text: &mut String, bytes: usize) {
+    text.truncate(text.floor_char_boundary(bytes));
 }
 
 /// One call of `deliver`.

@@ -5,17 +5,17 @@
 //! process then asks for it. Without such a program a thread compiles, and one that takes too long keeps
 //! its processor, but nobody waits for it and it is the last one.
 
+use std::fmt::Display;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime::component::Component;
 
 use crate::engine::Engine;
@@ -25,6 +25,9 @@ use crate::plugin::not_a_component;
 /// Address space of a process that only compiles.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
+/// How such a process ends that could not try.
+const UNABLE: i32 = 4;
+
 /// The argument that makes `archon-pool` such a process.
 const COMMAND: &str = "compile";
 
@@ -33,13 +36,40 @@ const COMMAND: &str = "compile";
 pub(crate) struct Compiler {
     program: Option<PathBuf>,
     time: Duration,
-    /// Set while a thread is busy with a component that nobody waits for any more.
-    stuck: Arc<AtomicBool>,
+    turn: Arc<Turn>,
+}
+
+/// Whose turn it is to compile in this process: one component at a time, and none after one that nothing
+/// can end.
+#[derive(Debug, Default)]
+struct Turn {
+    taken: Mutex<bool>,
+    given_back: Condvar,
+}
+
+impl Turn {
+    /// Waits for a turn; none when it does not come in time.
+    fn take(self: &Arc<Self>, within: Duration) -> Option<Taken> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.given_back.wait_timeout_while(taken, within, |taken| *taken);
+        let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *taken, true) { None } else { Some(Taken(Arc::clone(self))) }
+    }
+}
+
+/// A turn, given back when it is dropped, also by a panic.
+struct Taken(Arc<Turn>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.given_back.notify_one();
+    }
 }
 
 impl Compiler {
     pub(crate) fn new(program: Option<PathBuf>, limits: &Limits) -> Self {
-        Self { program, time: limits.compile_time, stuck: Arc::default() }
+        Self { program, time: limits.compile_time, turn: Arc::default() }
     }
 
     /// Compiles a component that may be hostile; `name` stands for it in messages.
@@ -47,31 +77,21 @@ impl Compiler {
         if let Some(program) = &self.program {
             self.elsewhere(program, name, bytes)?;
         }
-        if self.stuck.load(Ordering::SeqCst) {
+        let Some(turn) = self.turn.take(self.time) else {
             let message = "another component is still being compiled, which took longer than limit `compile_time`";
             return Err(Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) });
-        }
+        };
         let (done, compiled) = channel();
-        let (engine, bytes, stuck) = (engine.clone(), bytes.to_vec(), Arc::clone(&self.stuck));
+        let (engine, bytes) = (engine.clone(), bytes.to_vec());
         let compiling = move || {
+            let _turn = turn;
             // Nobody may be there any more to take it.
             let _ = done.send(Component::from_binary(&engine, &bytes));
-            stuck.store(false, Ordering::SeqCst);
         };
         thread::Builder::new().name("archon-pool-compile".into()).spawn(compiling).map_err(|error| failed(&error))?;
         match compiled.recv_timeout(self.time) {
             Ok(component) => component.map_err(|error| not_a_component(name, &format!("{error:#}"))),
-            Err(RecvTimeoutError::Timeout) => {
-                self.stuck.store(true, Ordering::SeqCst);
-                // It may have come to its end in between.
-                compiled.try_recv().map_or_else(
-                    |_| Err(Reached::CompileTime(self.time).into()),
-                    |component| {
-                        self.stuck.store(false, Ordering::SeqCst);
-                        component.map_err(|error| not_a_component(name, &format!("{error:#}")))
-                    },
-                )
-            }
+            Err(RecvTimeoutError::Timeout) => Err(Reached::CompileTime(self.time).into()),
             Err(RecvTimeoutError::Disconnected) => Err(not_a_component(name, "the compiler gave up")),
         }
     }
@@ -92,6 +112,7 @@ impl Compiler {
         match said {
             Err(_) => Err(Reached::CompileTime(self.time).into()),
             Ok(_) if status.success() => Ok(()),
+            Ok(said) if status.code() == Some(UNABLE) => Err(failed(&said.trim())),
             Ok(said) if status.code().is_some() => Err(not_a_component(name, said.trim())),
             Ok(_) => {
                 let message = format!(
@@ -124,7 +145,7 @@ fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<Strin
     Ok(said)
 }
 
-fn failed(error: &std::io::Error) -> Fault {
+fn failed(error: &dyn Display) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("the compiler does not start: {error}"))
 }
 
@@ -133,8 +154,9 @@ fn failed(error: &std::io::Error) -> Fault {
 pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
     let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
     for (resource, limit) in [(Resource::Cpu, seconds.saturating_mul(processors)), (Resource::As, ADDRESS_SPACE)] {
-        let limit = Some(limit);
-        setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|error| failed(&error.into()))?;
+        // Nobody may raise what was set from outside.
+        let limit = Some(getrlimit(resource).maximum.map_or(limit, |most| most.min(limit)));
+        setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|error| failed(&error))?;
     }
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
@@ -168,12 +190,10 @@ mod tests {
         let compiler = Compiler::new(None, &limits);
         let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
         assert!(fault.message.contains("`compile_time`"), "{fault}");
-        while compiler.stuck.load(Ordering::SeqCst) {
-            let fault = compiler.compile(&engine, "it.wasm", &[]).unwrap_err();
-            // It may come to its end just now.
-            assert!(fault.kind == kind::OVERLOADED || !compiler.stuck.load(Ordering::SeqCst), "{fault}");
-            thread::yield_now();
-        }
+        // It ends some time: until then nobody else has a turn, and from then on everybody.
+        let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
+        assert!([kind::OVERLOADED, kind::LIMIT_EXCEEDED].contains(&fault.kind.as_str()), "{fault}");
+        assert!(compiler.turn.take(Duration::from_secs(60)).is_some());
         let patient = Compiler::new(None, &Limits::default());
         assert_eq!(patient.compile(&engine, "it.wasm", b"nonsense").unwrap_err().kind, kind::NOT_A_COMPONENT);
     }

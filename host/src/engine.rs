@@ -24,9 +24,12 @@ const TICK: Duration = Duration::from_millis(2);
 /// Room on a call's stack for the host's own functions, above the component's.
 const HOST_STACK: usize = 1 << 20;
 
-/// How many core instances, memories and tables a pool holds for each call. Ours have two instances, one
-/// memory and two tables; components from other languages have some ten instances.
+/// How many memories and how many tables a pool holds for each call, which may have no more then. Ours have
+/// one memory and two tables; components from other languages have hardly more.
 const PER_CALL: u32 = 4;
+
+/// Elements of a table in a pool.
+const TABLE_ELEMENTS: usize = 100_000;
 
 /// Compiles components and lends each world its imports. Cheap to clone.
 #[derive(Clone)]
@@ -74,6 +77,11 @@ impl Engine {
         &self.inner.lanes
     }
 
+    /// How many memories, and how many tables, one call may have at the most.
+    pub(crate) fn memories(&self) -> usize {
+        if self.inner.wasmtime.get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
+    }
+
     pub(crate) fn component_bytes(&self) -> u64 {
         self.inner.component_bytes
     }
@@ -89,7 +97,8 @@ pub struct Builder {
 
 impl Builder {
     /// For many calls at a time: their memories and stacks come from a pool of so many places, and one
-    /// more is refused as `overloaded`.
+    /// more is refused as `overloaded`. A memory has [`Limits::memory`] bytes at the most, whatever the limits
+    /// of a call say, and a call has four memories and four tables.
     ///
     /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
     /// reserve so much (`ulimit -v`), the engine is made without it, and says so in the log.
@@ -145,6 +154,8 @@ fn config(limits: &Limits) -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
+        // The next call finds neither what the one before left on its stack nor the memory that it took.
+        .async_stack_zeroing(true)
         // The same input gives the same bytes on every processor.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
@@ -153,16 +164,17 @@ fn config(limits: &Limits) -> Config {
 }
 
 fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
-    let (each, instances) = (calls.saturating_mul(PER_CALL), u32::try_from(limits.instances).unwrap_or(u32::MAX));
+    let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_stacks(calls)
-        .total_core_instances(each)
-        .total_memories(each)
-        .total_tables(each)
-        .max_core_instances_per_component(instances)
-        .max_memories_per_component(instances)
-        .max_tables_per_component(instances)
+        // These are only counted; memories and tables take address space.
+        .total_core_instances(calls.saturating_mul(instances))
+        .total_memories(calls.saturating_mul(PER_CALL))
+        .total_tables(calls.saturating_mul(PER_CALL))
+        .max_memories_per_module(PER_CALL)
+        .max_tables_per_module(PER_CALL)
+        .table_elements(TABLE_ELEMENTS)
         .max_memory_size(limits.memory);
     pool
 }
@@ -217,5 +229,19 @@ impl Drop for Ticker {
             // It cannot panic, and a drop has nobody to tell.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_address_space_for_a_pool_there_is_an_engine_all_the_same() {
+        // More than a processor can address.
+        let engine = Engine::builder(&Limits::default()).pooled(100_000).build().unwrap();
+        assert!(engine.wasmtime().get_pooling_config().is_none());
+        let engine = Engine::builder(&Limits::default()).pooled(10).build().unwrap();
+        assert!(engine.wasmtime().get_pooling_config().is_some());
     }
 }

@@ -12,19 +12,20 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument as _;
-use wasmtime::component::{ResourceTableError, Val};
+use wasmtime::component::{ResourceTableError, Type, Val};
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::approval::Approval;
 use crate::audit::{Audit, Author};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
+use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
 use crate::lanes::GuestTime;
-use crate::limits::{Limits, Reached};
+use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session::{self, Session};
@@ -35,6 +36,9 @@ const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's 
 
 /// What the audit log calls [`Host::deliver`].
 const DELIVER: &str = "host.deliver";
+
+/// The interface with the JSON doors.
+const SKILL: &str = "skill";
 
 /// How long to wait, after a call, for the server to hear that its sessions are over.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -103,6 +107,12 @@ impl Host {
         self
     }
 
+    /// The same, with what another host has ended in the last hour.
+    pub(crate) fn with_hour_of(mut self, other: &Self) -> Self {
+        self.restraint.hourly = other.restraint.hourly.clone();
+        self
+    }
+
     /// This host for a component of which no more was approved than this; for one without a policy file,
     /// just this host.
     pub fn under(&self, approval: Option<&Approval>) -> Self {
@@ -148,13 +158,16 @@ impl Host {
         end: Option<Instant>,
     ) -> Answer {
         let signalled = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&signalled);
+        let (noted, noted_time) = (Arc::clone(&signalled), Arc::clone(&time));
         let calling = async {
             let Request { input, lent, intent } = self.request(input)?;
             let call =
-                Call { interface: "skill", function: "run", lent: Some(lent), intent, signalled: noted, end, time };
+                Call { interface: SKILL, function: "run", lent: Some(lent), intent, signalled: noted, end, time };
             let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
-            document(plugin, "run", &output)
+            noted_time.resume();
+            let document = self.document(plugin, "run", &output);
+            noted_time.pause();
+            document
         };
         let output = calling.await;
         let signalled = signalled.load(Ordering::SeqCst);
@@ -163,8 +176,8 @@ impl Host {
 
     /// What the component says about itself.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
-        let output = self.invoke(plugin, self.pure("skill", "describe"), &[]).await?;
-        document(plugin, "describe", &output)
+        let output = self.invoke(plugin, self.pure(SKILL, "describe"), &[]).await?;
+        self.document(plugin, "describe", &output)
     }
 
     /// Only reads the server: a SkillInput in, the snapshot that [`Host::analyse`] takes out.
@@ -197,7 +210,7 @@ impl Host {
         }
         let call = self.pure("analysis", "analyse");
         let arguments = [("snapshot", snapshot), ("options", options), ("carry", carry)];
-        Ok(as_report(self.invoke(plugin, call, &arguments).await?))
+        Ok(as_report(self.invoke(plugin, call, &arguments).await?, self.limits.report_bytes / BYTES_PER_VALUE))
     }
 
     /// Ends sessions without a component: the same guard, protection, cap and verification as for
@@ -291,6 +304,7 @@ impl Host {
                 Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
             }
         };
+        let refusal = refusal.or_else(|| unclear(request.get("options")));
         let requested = option("maxKillPercentage").and_then(Value::as_u64);
         let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
             // Out of range is the component's to refuse; here it is only never more than everything.
@@ -324,7 +338,8 @@ impl Host {
         let Call { interface, function, lent, intent, signalled, end, time } = call;
         let author = Author::from(plugin).on_record(self.audit.as_ref(), self.tenant.as_ref());
         let restraint = self.restraint.clone();
-        let caller = Caller { author: author.clone(), intent, restraint, lent, presence, signalled, time };
+        let (clock, memories) = (Arc::clone(&time), self.engine.memories());
+        let caller = Caller { author: author.clone(), intent, restraint, lent, presence, signalled, time, memories };
         let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
         let (now, name) = (Instant::now(), format!("{interface}.{function}"));
@@ -332,8 +347,8 @@ impl Host {
         let calling = enter(plugin, &mut store, interface, function, arguments).instrument(span);
         let last = now + self.limits.deadline;
         let end = end.map_or(last, |end| end.min(last));
-        let called = tokio::time::timeout_at(end, calling).await;
-        store.data().time.pause();
+        let called = tokio::time::timeout_at(end, clock.only_while_computing(calling)).await;
+        clock.pause();
         // Everything that the call opened goes with its store.
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.
@@ -344,6 +359,19 @@ impl Host {
         };
         author.ended(&name, result.as_ref().err(), now.elapsed()).await;
         result
+    }
+
+    /// The JSON document in the text that a function returned.
+    fn document(&self, plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
+        let text = output.as_str().unwrap_or_default();
+        let limit = self.limits.report_bytes;
+        if text.len() > limit || census::values(text, limit / BYTES_PER_VALUE).is_none() {
+            return Err(Reached::ReportBytes(limit).into());
+        }
+        serde_json::from_str(text).map_err(|error| {
+            let message = format!("{} answered {function} with something that is not JSON: {error}", plugin.name());
+            Fault::new(kind::UNEXPECTED_ANSWER, message)
+        })
     }
 
     fn store(&self, plugin: &Plugin, state: State) -> Result<Store<State>, Fault> {
@@ -414,6 +442,12 @@ async fn enter(
     if shape.params().len() != arguments.len() || shape.results().len() != 1 {
         return Err(no_function());
     }
+    // Some types take fifty times the memory that they are charged for, and the doors for JSON have texts.
+    let answers =
+        |result: &Type| if interface == SKILL { *result == Type::String } else { json_values::is_plain(result) };
+    if !shape.results().all(|result| answers(&result)) {
+        return Err(no_function());
+    }
     let params = shape
         .params()
         .zip(arguments)
@@ -432,6 +466,21 @@ async fn enter(
         }
         value => json_values::to_json(&value).map_err(unreadable),
     }
+}
+
+/// Which of the options that decide whom to end is not what the contract wants: a component that makes
+/// something else of it than the host must not end anybody by that.
+fn unclear(options: Option<&Value>) -> Option<String> {
+    let options = match options {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(options)) => options,
+        Some(_) => return Some("options is no object".to_owned()),
+    };
+    let is_clear = |value: &Value| value.is_null() || value.is_u64();
+    ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"]
+        .into_iter()
+        .find(|name| options.get(*name).is_some_and(|value| !is_clear(value)))
+        .map(|name| format!("options.{name} is no whole number"))
 }
 
 fn located(name: &str, wrong: &Mismatch) -> String {
@@ -497,14 +546,6 @@ fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
     }
 }
 
-/// The JSON document in the text that a function returned.
-fn document(plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
-    serde_json::from_str(output.as_str().unwrap_or_default()).map_err(|error| {
-        let message = format!("{} answered {function} with something that is not JSON: {error}", plugin.name());
-        Fault::new(kind::UNEXPECTED_ANSWER, message)
-    })
-}
-
 /// The contract embeds `carry` as JSON; WIT carries its text.
 fn as_text(fields: &mut Map<String, Value>, name: &str) {
     if let Some(value) = fields.get_mut(name).filter(|value| !value.is_null() && !value.is_string()) {
@@ -512,9 +553,9 @@ fn as_text(fields: &mut Map<String, Value>, name: &str) {
     }
 }
 
-/// A report as the JSON door writes it. Two names differ in WIT, where `type` is a keyword and a
+/// A report as the JSON door writes it; a `carry` of more than so many values stays text. Two names differ in WIT, where `type` is a keyword and a
 /// record cannot hold JSON.
-fn as_report(mut report: Value) -> Value {
+fn as_report(mut report: Value, most: usize) -> Value {
     for action in report.get_mut("actions").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(fields) = action.as_object_mut()
             && let Some(kind) = fields.remove("kind")
@@ -523,7 +564,8 @@ fn as_report(mut report: Value) -> Value {
         }
     }
     if let Some(carry) = report.get_mut("carry")
-        && let Some(embedded) = carry.as_str().and_then(|text| serde_json::from_str(text).ok())
+        && let Some(text) = carry.as_str().filter(|text| census::values(text, most).is_some())
+        && let Ok(embedded) = serde_json::from_str(text)
     {
         *carry = embedded;
     }
@@ -532,3 +574,5 @@ fn as_report(mut report: Value) -> Value {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use self::tests::skill;

@@ -125,6 +125,34 @@ pub(crate) fn from_json(json: &Value, expected: &Type) -> Result<Val, Mismatch> 
     })
 }
 
+/// Whether a type takes memory in proportion to what is charged for it. Of those that do not, the contract
+/// has none.
+pub(crate) fn is_plain(of: &Type) -> bool {
+    match of {
+        Type::Bool
+        | Type::S8
+        | Type::U8
+        | Type::S16
+        | Type::U16
+        | Type::S32
+        | Type::U32
+        | Type::S64
+        | Type::U64
+        | Type::Float32
+        | Type::Float64
+        | Type::Char
+        | Type::String
+        | Type::Enum(_) => true,
+        Type::List(list) => is_plain(&list.ty()),
+        Type::Record(record) => record.fields().all(|field| is_plain(&field.ty)),
+        Type::Tuple(tuple) => tuple.types().all(|of| is_plain(&of)),
+        Type::Variant(variant) => variant.cases().all(|case| case.ty.is_none_or(|of| is_plain(&of))),
+        Type::Option(option) => is_plain(&option.ty()),
+        Type::Result(result) => [result.ok(), result.err()].into_iter().flatten().all(|of| is_plain(&of)),
+        _ => false,
+    }
+}
+
 /// Writes a value as JSON. Numbers that JSON lacks (infinities, NaN) become `null`.
 pub(crate) fn to_json(value: &Val) -> Result<Value, Mismatch> {
     Ok(match value {

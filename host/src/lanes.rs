@@ -8,9 +8,11 @@
 //! of the machine, and a call that is alone gets all that it wants.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
@@ -50,10 +52,10 @@ impl Lanes {
     /// Waits for a lane, for a call that has computed for so long.
     async fn enter(&self, computed: Duration) -> Lane {
         let turn = {
-            let mut turns = self.locked();
+            let mut turns = locked(&self.turns);
             if turns.free > 0 {
                 turns.free -= 1;
-                return Lane(self.clone());
+                return Lane(Arc::clone(&self.turns));
             }
             let (turn, waiting) = oneshot::channel();
             turns.arrived += 1;
@@ -62,13 +64,25 @@ impl Lanes {
             waiting
         };
         // Whoever is in the queue is served: nothing takes a sender out of it otherwise.
-        turn.await.unwrap_or_else(|_| Lane(self.clone()))
+        turn.await.unwrap_or_else(|_| Lane(Arc::clone(&self.turns)))
     }
 
-    /// Gives a lane to the next one.
-    fn leave(&self) {
+    /// Whether any call runs beside the one that asks.
+    fn shared(&self) -> bool {
+        Arc::strong_count(&self.calls) > 2
+    }
+}
+
+/// The right to compute, given back when it is dropped.
+#[derive(Debug)]
+struct Lane(Arc<Mutex<Turns>>);
+
+impl Drop for Lane {
+    fn drop(&mut self) {
         let next = {
-            let mut turns = self.locked();
+            let mut turns = locked(&self.0);
+            // Those that gave up would give the lane back from within the one before: thousands are too deep.
+            turns.waiting.retain(|_, turn| !turn.is_closed());
             let next = turns.waiting.pop_first();
             if next.is_none() {
                 turns.free += 1;
@@ -77,29 +91,14 @@ impl Lanes {
         };
         if let Some((_, turn)) = next {
             // Outside of the lock: a lane that nobody takes any more is given back at once.
-            drop(turn.send(Lane(self.clone())));
+            drop(turn.send(Self(Arc::clone(&self.0))));
         }
-    }
-
-    /// Whether any call runs beside the one that asks.
-    fn shared(&self) -> bool {
-        Arc::strong_count(&self.calls) > 2
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Turns> {
-        // Nothing that holds the lock can panic halfway through a change.
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The right to compute, given back when it is dropped.
-#[derive(Debug)]
-struct Lane(Lanes);
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
+fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
+    // Nothing that holds the lock can panic halfway through a change.
+    turns.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long a component has computed, and the lane in which it does.
@@ -116,7 +115,9 @@ pub(crate) struct GuestTime {
 #[derive(Debug, Default)]
 struct Spent {
     before: Duration,
-    since: Option<Moment>,
+    /// The thread's processor time when the clock was started: by the same thread that stops it, because it
+    /// stands still whenever the call waits.
+    since: Option<Duration>,
     lane: Option<Lane>,
     /// What was computed since it last gave way.
     tick: Duration,
@@ -125,38 +126,17 @@ struct Spent {
 impl Spent {
     fn pause(&mut self) {
         let Some(since) = self.since.take() else { return };
-        let computed = since.elapsed();
+        let computed = processor_time().saturating_sub(since);
         self.before += computed;
         self.tick += computed;
     }
 }
 
-/// A moment of a thread.
-#[derive(Debug)]
-struct Moment {
-    thread: ThreadId,
-    processor: Duration,
-    wall: Instant,
-}
-
-impl Moment {
-    fn now() -> Self {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-        let processor = Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default());
-        Self { thread: thread::current().id(), processor, wall: Instant::now() }
-    }
-
-    /// The processor time since then. Only WASI lets a component wait without stopping its clock; when it
-    /// goes on in another thread, the wall's time is all that is known.
-    fn elapsed(&self) -> Duration {
-        let now = Self::now();
-        if now.thread == self.thread {
-            now.processor.saturating_sub(self.processor)
-        } else {
-            now.wall.saturating_duration_since(self.wall)
-        }
-    }
+/// The processor time that this thread has used.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
 impl GuestTime {
@@ -165,22 +145,44 @@ impl GuestTime {
     }
 
     pub(crate) fn resume(&self) {
-        self.locked().since = Some(Moment::now());
+        self.locked().since = Some(processor_time());
     }
 
-    /// Stops the clock, and leaves the lane to others.
-    pub(crate) fn pause(&self) {
-        let lane = {
+    /// Stops the clock, and leaves the lane to others. Says whether it ran.
+    pub(crate) fn pause(&self) -> bool {
+        let (ran, lane) = {
             let mut spent = self.locked();
+            let ran = spent.since.is_some();
             spent.pause();
-            spent.lane.take()
+            (ran, spent.lane.take())
         };
         drop(lane);
+        ran
+    }
+
+    /// Charges what the host computes for the component, beside this thread.
+    pub(crate) fn charge(&self, computed: Duration) {
+        self.locked().before += computed;
+    }
+
+    /// Stops the clock and leaves the lane whenever a call waits, for whatever it is: only our own imports
+    /// do so by themselves.
+    pub(crate) async fn only_while_computing<T>(&self, call: impl Future<Output = T>) -> T {
+        let (mut call, mut paused) = (pin!(call), false);
+        poll_fn(|context| {
+            if std::mem::take(&mut paused) {
+                self.resume();
+            }
+            let polled = call.as_mut().poll(context);
+            paused = self.pause();
+            polled
+        })
+        .await
     }
 
     pub(crate) fn spent(&self) -> Duration {
         let spent = self.locked();
-        spent.before + spent.since.as_ref().map_or(Duration::ZERO, Moment::elapsed)
+        spent.before + spent.since.map_or(Duration::ZERO, |since| processor_time().saturating_sub(since))
     }
 
     /// Stops the clock until the returned value is dropped.
@@ -191,15 +193,15 @@ impl GuestTime {
 
     /// Gives way to others without charging the component for it.
     pub(crate) async fn give_way(self: Arc<Self>) {
-        self.locked().pause();
+        let (lane, spent, computed) = {
+            let mut spent = self.locked();
+            spent.pause();
+            (spent.lane.take(), spent.before, std::mem::take(&mut spent.tick))
+        };
         let _stopped = Stopped(Arc::clone(&self));
         // The lane is still ours: the executor has nothing else to compute, and so looks at the network
         // before it goes on. With the lane's next one at hand it would not, for sixty ticks.
         tokio::task::yield_now().await;
-        let (lane, spent, computed) = {
-            let mut spent = self.locked();
-            (spent.lane.take(), spent.before, std::mem::take(&mut spent.tick))
-        };
         drop(lane);
         if spent > LIGHT {
             let lane = self.lanes.enter(spent).await;
@@ -260,10 +262,32 @@ mod tests {
     }
 
     fn compute() {
-        let started = Moment::now();
-        while started.elapsed() < Duration::from_millis(2) {
+        let started = processor_time();
+        while processor_time() - started < Duration::from_millis(2) {
             std::hint::spin_loop();
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_holds_no_lane_and_pays_for_nobody() {
+        let lanes = Lanes::with(1);
+        let time = heavy(&lanes);
+        let spent = time.spent();
+        let sleeps = async {
+            time.resume();
+            Arc::clone(&time).give_way().await;
+            assert_eq!(locked(&lanes.turns).free, 0);
+            tokio::task::yield_now().await;
+        };
+        let others = async {
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            assert_eq!(locked(&lanes.turns).free, 1);
+            compute();
+            compute();
+        };
+        tokio::join!(time.only_while_computing(sleeps), others);
+        assert!(time.spent() - spent < Duration::from_millis(2));
     }
 
     #[tokio::test]
@@ -284,7 +308,7 @@ mod tests {
         assert!((&mut greedy).now_or_never().is_none());
         drop(second);
         drop(greedy.now_or_never().unwrap());
-        assert_eq!(lanes.locked().free, 1);
+        assert_eq!(locked(&lanes.turns).free, 1);
     }
 
     #[tokio::test]
@@ -300,8 +324,8 @@ mod tests {
         let stopped = first.stopped();
         waiting.await.unwrap();
         drop(stopped);
-        assert_eq!(lanes.locked().free, 0);
+        assert_eq!(locked(&lanes.turns).free, 0);
         drop(second);
-        assert_eq!(lanes.locked().free, 1);
+        assert_eq!(locked(&lanes.turns).free, 1);
     }
 }

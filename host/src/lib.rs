@@ -56,6 +56,7 @@ mod admission;
 mod allowance;
 mod backends;
 mod bindings;
+mod census;
 pub mod compiler;
 mod database;
 mod error;

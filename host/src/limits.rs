@@ -42,6 +42,8 @@ pub struct Limits {
     /// Bytes that the component passes to the host at once: the arguments of one imported function, or
     /// its answer. Counted as the host holds them, which is more than their text.
     pub message_bytes: usize,
+    /// Bytes of the JSON text that the component answers with; an eighth as many values may be in it.
+    pub report_bytes: usize,
     /// Statements in one batch, and views in one `show`.
     pub statements: usize,
     /// Calls of imported functions.
@@ -52,7 +54,7 @@ pub struct Limits {
     pub sessions: usize,
     /// Handles that the component holds at the same time.
     pub handles: usize,
-    /// Orders in one `deliver`.
+    /// Orders of one call, over all of its deliveries.
     pub orders: usize,
     /// Bytes that the component may write to its standard output and error; the rest is dropped.
     pub output_bytes: usize,
@@ -82,6 +84,7 @@ impl Default for Limits {
             answer_bytes: 64 << 20,
             request_bytes: 16 << 20,
             message_bytes: 128 << 20,
+            report_bytes: 16 << 20,
             statements: 64,
             host_calls: 1_000,
             probes: 16,
@@ -96,6 +99,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// How many bytes of a JSON text a value has on average, at least: a parsed value is ten times as large.
+pub(crate) const BYTES_PER_VALUE: usize = 8;
 
 /// A limit that was reached. Those that end the component travel through wasmtime as an error and
 /// are found there again by their type.
@@ -112,6 +118,7 @@ pub(crate) enum Reached {
     AnswerBytes(usize),
     RequestBytes { wanted: usize, limit: usize },
     MessageBytes(usize),
+    ReportBytes(usize),
     Handles(usize),
     Statements { wanted: usize, limit: usize },
     HostCalls(u32),
@@ -158,6 +165,11 @@ impl fmt::Display for Reached {
             Self::MessageBytes(limit) => {
                 write!(f, "the component passed more than {limit} bytes at once: limit `message_bytes`")
             }
+            Self::ReportBytes(limit) => write!(
+                f,
+                "the component answered with more than {limit} bytes, or {} values: limit `report_bytes`",
+                limit / BYTES_PER_VALUE
+            ),
             Self::Handles(limit) => {
                 write!(f, "the component held more than {limit} handles: limit `handles`")
             }
@@ -172,7 +184,7 @@ impl fmt::Display for Reached {
             }
             Self::Sessions(limit) => write!(f, "{limit} sessions are open already: limit `sessions`"),
             Self::Orders { wanted, limit } => {
-                write!(f, "{wanted} orders were given, {limit} are allowed: limit `orders`")
+                write!(f, "{wanted} orders were given in this call, {limit} are allowed: limit `orders`")
             }
         }
     }
@@ -193,14 +205,17 @@ pub(crate) struct Memory {
     used: usize,
     limit: usize,
     instances: usize,
+    memories: usize,
 }
 
 /// What an element of a table weighs.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
 impl Memory {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { used: 0, limit: limits.memory, instances: limits.instances }
+    /// `memories` is how many of them, and how many tables, the engine has for a call.
+    pub(crate) fn new(limits: &Limits, memories: usize) -> Self {
+        let memories = memories.min(limits.instances);
+        Self { used: 0, limit: limits.memory, instances: limits.instances, memories }
     }
 
     fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
@@ -214,11 +229,18 @@ impl Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // What is beyond its own maximum is refused by the engine, and no component ends for having tried.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(true);
+        }
         self.grow(desired.saturating_sub(current))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(true);
+        }
         self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
     }
 
@@ -227,11 +249,11 @@ impl ResourceLimiter for Memory {
     }
 
     fn tables(&self) -> usize {
-        self.instances
+        self.memories
     }
 
     fn memories(&self) -> usize {
-        self.instances
+        self.memories
     }
 }
 
@@ -241,7 +263,7 @@ mod tests {
 
     #[test]
     fn memory_is_counted_over_everything() {
-        let mut memory = Memory::new(&Limits { memory: 1_000, ..Limits::default() });
+        let mut memory = Memory::new(&Limits { memory: 1_000, ..Limits::default() }, 1);
         assert!(memory.memory_growing(0, 600, None).is_ok());
         assert!(memory.memory_growing(0, 300, None).is_ok());
         let error = memory.table_growing(0, 100, None).unwrap_err();

@@ -197,7 +197,7 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         .map(|import| format!("wants {import}; offered: {}", offered(import, most)))
         .collect();
     if !strange.is_empty() {
-        let message = format!("{name} does not fit the world {most}: it {}", strange.join("; it "));
+        let message = format!("{name} does not fit the world {most}: it {}", some_of(&strange, "; it "));
         return Err(Fault::new(kind::WORLD_MISMATCH, message));
     }
     let doors: Vec<&str> = exports.iter().filter_map(|export| ours(export)).collect();
@@ -205,13 +205,24 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         doors if doors.contains(&"skill") || doors.contains(&"pool-manager") => World::Observer,
         doors if doors.contains(&"analysis") => World::Analyser,
         _ => {
-            let has = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+            let has = if exports.is_empty() { "nothing".to_owned() } else { some_of(exports, ", ") };
             let message =
                 format!("{name} exports {has}; wanted: some of {PACKAGE}{{analysis,pool-manager,skill}}@{VERSION}");
             return Err(Fault::new(kind::WORLD_MISMATCH, message));
         }
     };
     Ok(imports.iter().filter_map(needs).max().unwrap_or(least).max(least))
+}
+
+/// The first few of a component's own words: it can have a million, each as long as it likes.
+fn some_of(words: &[String], between: &str) -> String {
+    const FEW: usize = 8;
+    const LONG: usize = 1_000;
+    let mut shown: Vec<String> = words.iter().take(FEW).map(|word| word.chars().take(LONG).collect()).collect();
+    if words.len() > FEW {
+        shown.push(format!("and {} more", words.len() - FEW));
+    }
+    shown.join(between)
 }
 
 #[cfg(test)]

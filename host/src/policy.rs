@@ -42,7 +42,18 @@ impl Sql {
             Self::Any => Ok(()),
         }
     }
+
+    /// Whether a component may send so many bytes of parameters with one statement; if not, why.
+    pub(crate) fn check_params(&self, bytes: usize) -> Result<(), String> {
+        if *self == Self::Strict && bytes > STRICT_PARAMS {
+            return Err(format!("its parameters have more than {STRICT_PARAMS} bytes (the policy's `sql` is strict)"));
+        }
+        Ok(())
+    }
 }
+
+/// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
+const STRICT_PARAMS: usize = 4_096;
 
 /// Whether a statement is one of the catalogue, of which none changes its session.
 pub(crate) fn is_ours(text: &str) -> bool {
@@ -96,8 +107,19 @@ impl Policy {
 
     /// The protected applications as patterns of SQL's `ILIKE`.
     pub(crate) fn application_patterns(&self) -> Vec<String> {
-        like(protected::APPLICATION_PATTERNS, &self.protected_applications)
+        let shown: Vec<String> = self.protected_applications.iter().map(|glob| as_shown(glob)).collect();
+        like(protected::APPLICATION_PATTERNS, &shown)
     }
+}
+
+/// A pattern of application names as the server shows them: cut to 63 bytes, and with `?` or `\x…` for each
+/// byte that is not ASCII.
+fn as_shown(glob: &str) -> String {
+    let mut shown: String = glob.chars().take(63).map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();
+    if glob.len() > 63 {
+        shown.push('*');
+    }
+    shown
 }
 
 fn like(built_in: &[&str], added: &[String]) -> Vec<String> {
@@ -156,6 +178,13 @@ mod tests {
     fn globs_become_like_patterns() {
         assert_eq!(to_like("supabase_*"), r"supabase\_%");
         assert_eq!(to_like("a?b%"), r"a_b\%");
+    }
+
+    #[test]
+    fn application_patterns_match_what_the_server_makes_of_a_name() {
+        assert_eq!(as_shown("Facturación*"), "Facturaci*n*");
+        assert_eq!(as_shown(&"a".repeat(70)), format!("{}*", "a".repeat(63)));
+        assert_eq!(as_shown("web"), "web");
     }
 
     #[test]

@@ -199,8 +199,11 @@ impl Session {
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
             rows(stream, statement.max_rows.min(self.limits.rows), allowance).await
         };
-        let ours = policy::is_ours(&statement.sql);
-        let answer = if ours { self.guarded(client, rows).await } else { self.sealed(client, rows).await };
+        let answer = match (policy::is_ours(&statement.sql), self.guard) {
+            (true, _) => self.guarded(client, rows).await,
+            (false, Guard::Startup) => self.sealed(client, rows).await,
+            (false, Guard::Transaction) => Err((behind_a_pooler(), false)),
+        };
         // The rest of a truncated answer is still on its way.
         if !answer.as_ref().is_ok_and(|set| set.truncated) {
             self.pending.fetch_sub(1, Ordering::Relaxed);
@@ -241,7 +244,7 @@ impl Session {
             + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
         let sealed = async {
             // The statement is polled, and so sent, before the end is.
-            match select(pin!(statement), pin!(client.simple_query("ROLLBACK"))).await {
+            match select(pin!(statement), pin!(client.simple_query("ROLLBACK; DEALLOCATE ALL"))).await {
                 // The end is sent, but its answer comes after all the rows that nobody wants.
                 Either::Left((Ok(set), _)) if set.truncated => Ok(set),
                 Either::Left((answer, ending)) => {
@@ -368,6 +371,13 @@ impl Drop for Session {
     }
 }
 
+/// What the driver looks up for a column of an unknown type runs outside of any transaction of ours, on a
+/// server connection that others share.
+fn behind_a_pooler() -> Fault {
+    let message = "behind a transaction pooler only statements of the catalogue are sent: connect to the server";
+    Fault::new(kind::NOT_APPROVED, message)
+}
+
 /// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row set
 /// without rows is without columns, too.
 async fn rows(stream: RowStream, max_rows: u32, allowance: &Allowance) -> Result<RowSet, (Fault, bool)> {
@@ -479,12 +489,13 @@ fn begin(limits: &Limits) -> String {
     format!("BEGIN READ ONLY; {}", settings.concat())
 }
 
-/// Never a setting that the catalogue reads: ours would be taken for the server's.
+/// Never a setting that the catalogue reads: ours would be taken for the server's. A timeout of zero would
+/// be none.
 fn settings(limits: &Limits) -> [(&'static str, String); 4] {
     [
         ("default_transaction_read_only", "on".into()),
-        ("statement_timeout", limits.statement_timeout.as_millis().to_string()),
-        ("lock_timeout", limits.lock_timeout.as_millis().to_string()),
+        ("statement_timeout", limits.statement_timeout.as_millis().max(1).to_string()),
+        ("lock_timeout", limits.lock_timeout.as_millis().max(1).to_string()),
         // Nobody's function or operator of the same name may stand in for the catalogue's.
         ("search_path", "pg_catalog".into()),
     ]

@@ -121,17 +121,27 @@ impl Shelf {
         });
         for (name, file) in found {
             match file {
-                Ok(files) => self.judge(&name, &files),
+                Ok(_) => self.judge(&name),
                 Err(fault) => self.note(&name, fault),
             }
         }
     }
 
-    fn judge(&self, name: &str, files: &Files) {
-        let bundle = match Bundle::read(&self.inner.engine, files) {
+    fn judge(&self, name: &str) {
+        // Others were compiled since the folder was listed: a policy file may have come, or gone, in between. It is
+        // looked for before and after the component is read, and the component is the last to be put in place.
+        let files = match name.parse::<Name>() {
+            Ok(name) => name.files(&self.inner.folder),
+            Err(fault) => return self.note(name, fault),
+        };
+        let bundle = match Bundle::read(&self.inner.engine, &files) {
             Ok(bundle) => bundle,
             Err(fault) => return self.note(name, fault),
         };
+        if files.policy.is_none() && name.parse().is_ok_and(|name: Name| name.files(&self.inner.folder) != files) {
+            let message = format!("{} was given a policy file while it was read: it is looked at again", bundle.name);
+            return self.note(name, Fault { retryable: true, ..Fault::new(kind::NOT_APPROVED, message) });
+        }
         let digests = bundle.digests();
         let was_approved = {
             let mut slots = self.write();

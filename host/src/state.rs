@@ -51,6 +51,8 @@ pub(crate) struct Caller {
     pub(crate) presence: Presence,
     pub(crate) signalled: Arc<AtomicBool>,
     pub(crate) time: Arc<GuestTime>,
+    /// How many memories, and how many tables, the engine has for a call.
+    pub(crate) memories: usize,
 }
 
 /// What the host remembers during one call. Dropped with it, and with it every session.
@@ -74,17 +76,18 @@ pub(crate) struct State {
     pub(crate) signalled: Arc<AtomicBool>,
     host_calls: u32,
     probes: u32,
+    orders: usize,
 }
 
 impl State {
     pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
-        let Caller { author, intent, restraint, lent, presence, signalled, time } = caller;
+        let Caller { author, intent, restraint, lent, presence, signalled, time, memories } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
             table,
             wasi: crate::wasi::context(limits.output_bytes),
-            memory: Memory::new(limits),
+            memory: Memory::new(limits, memories),
             allowance: Allowance::new(limits),
             time,
             limits: limits.clone(),
@@ -99,6 +102,7 @@ impl State {
             signalled,
             host_calls: 0,
             probes: 0,
+            orders: 0,
         }
     }
 
@@ -119,6 +123,16 @@ impl State {
             return Err(Reached::Probes { wanted, limit }.into());
         }
         self.probes = wanted;
+        Ok(())
+    }
+
+    /// Counts orders that are given.
+    pub(crate) fn count_orders(&mut self, count: usize) -> Result<(), Fault> {
+        let (wanted, limit) = (self.orders.saturating_add(count), self.limits.orders);
+        if wanted > limit {
+            return Err(Reached::Orders { wanted, limit }.into());
+        }
+        self.orders = wanted;
         Ok(())
     }
 

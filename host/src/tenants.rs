@@ -27,6 +27,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Admission;
+use crate::approval::Approval;
 use crate::audit::Audit;
 use crate::credentials::Credentials;
 use crate::engine::Engine;
@@ -36,6 +37,7 @@ use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::quotas::Account;
+use crate::vetted::Vetted;
 
 pub use crate::admission::Capacity;
 pub use crate::quotas::Quotas;
@@ -80,7 +82,7 @@ pub struct Tenants {
 /// What is kept of a tenant between its calls.
 struct Seat {
     host: Host,
-    account: Account,
+    account: Arc<Account>,
 }
 
 impl Tenants {
@@ -101,16 +103,22 @@ impl Tenants {
         &self.engine
     }
 
-    /// Adds a tenant, or replaces one: calls that run keep what they began with, and its quotas begin
-    /// anew.
+    /// Adds a tenant, or replaces one: calls that run keep what they began with. What it has used of its
+    /// quotas stays used unless they are others now, and so does what was ended in the last hour.
     pub fn put(&self, tenant: Tenant) {
         let Tenant { name, credentials, policy, limits, quotas } = tenant;
         let mut host = Host::new(self.engine.clone(), credentials, policy, limits).tenant(&name);
         if let Some(audit) = &self.audit {
             host = host.audit(audit.clone());
         }
-        let seat = Arc::new(Seat { host, account: Account::new(quotas) });
-        self.seats.write().unwrap_or_else(PoisonError::into_inner).insert(name, seat);
+        let mut seats = self.seats.write().unwrap_or_else(PoisonError::into_inner);
+        let before = seats.get(&name);
+        if let Some(before) = before {
+            host = host.with_hour_of(&before.host);
+        }
+        let account = before.map(|seat| &seat.account).filter(|account| *account.quotas() == quotas);
+        let account = account.map_or_else(|| Arc::new(Account::new(quotas)), Arc::clone);
+        seats.insert(name, Arc::new(Seat { host, account }));
     }
 
     /// Removes a tenant; its calls that run are finished. Says whether there was one.
@@ -128,15 +136,31 @@ impl Tenants {
     /// Makes one call for a tenant: SkillInput in, SkillOutput out, as by [`Host::call`].
     ///
     /// Beside the faults of a call it fails with `quota-exceeded` and `overloaded`; what it waited for its
-    /// turn is part of the deadline. A tenant that is not there is `invalid-params`.
+    /// turn is part of the deadline. The tenant's policy is all that bounds the component: one with a policy
+    /// file of its own is for [`Tenants::call_vetted`]. A tenant that is not there is `invalid-params`.
     pub async fn call(&self, tenant: &str, plugin: &Plugin, input: Value) -> Answer {
-        match self.admitted(tenant, plugin, input).await {
+        match self.admitted(tenant, plugin, None, input).await {
             Ok(answer) => answer,
             Err(fault) => Answer { output: Err(fault), signalled: false },
         }
     }
 
-    async fn admitted(&self, tenant: &str, plugin: &Plugin, input: Value) -> Result<Answer, Fault> {
+    /// Like [`Tenants::call`], for a component under what an operator approved of it: of that and the tenant's
+    /// policy, the lesser.
+    pub async fn call_vetted(&self, tenant: &str, vetted: &Vetted, input: Value) -> Answer {
+        match self.admitted(tenant, vetted.plugin(), vetted.approval(), input).await {
+            Ok(answer) => answer,
+            Err(fault) => Answer { output: Err(fault), signalled: false },
+        }
+    }
+
+    async fn admitted(
+        &self,
+        tenant: &str,
+        plugin: &Plugin,
+        approval: Option<&Approval>,
+        input: Value,
+    ) -> Result<Answer, Fault> {
         let seat = self.seats.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let seat = seat.ok_or_else(|| Fault::invalid(format!("there is no tenant '{}'", tenant.escape_debug())))?;
         let deadline = seat.host.limits().deadline;
@@ -148,7 +172,8 @@ impl Tenants {
             Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
         })??;
         let metered = Metered { account: &seat.account, time: seat.host.clock() };
-        Ok(seat.host.call_on(Arc::clone(&metered.time), plugin, input, Some(end)).await)
+        let host = seat.host.under(approval);
+        Ok(host.call_on(Arc::clone(&metered.time), plugin, input, Some(end)).await)
     }
 }
 
@@ -161,5 +186,78 @@ struct Metered<'a> {
 impl Drop for Metered<'_> {
     fn drop(&mut self) {
         self.account.charge(self.time.spent());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::time::Duration;
+
+    const ENDLESS: &str = "(loop (br 0)) (unreachable)";
+
+    fn plugin(engine: &Engine, body: &str) -> Plugin {
+        Plugin::from_bytes(engine, "it.wasm", &crate::host::skill(body)).unwrap()
+    }
+
+    fn tenant(name: &str, quotas: Quotas) -> Tenant {
+        let limits = Limits { cpu: Duration::from_millis(30), ..Limits::default() };
+        Tenant { limits, quotas, ..Tenant::new(name, Credentials::new()) }
+    }
+
+    fn tenants() -> Tenants {
+        let engine = Engine::builder(&Limits::default()).pooled(4).build().unwrap();
+        Tenants::new(engine, Capacity { calls: 4, waiting: 4 })
+    }
+
+    async fn kind_of(tenants: &Tenants, tenant: &str, plugin: &Plugin) -> String {
+        tenants.call(tenant, plugin, json!({})).await.output.unwrap_err().kind
+    }
+
+    #[tokio::test]
+    async fn what_one_tenant_has_used_up_the_other_still_has() {
+        let tenants = tenants();
+        let endless = plugin(tenants.engine(), ENDLESS);
+        let short = Quotas { cpu_per_minute: Duration::from_millis(30), ..Quotas::default() };
+        tenants.put(tenant("busy", short));
+        tenants.put(tenant("few", Quotas { calls_per_minute: 1, ..Quotas::default() }));
+        assert_eq!(kind_of(&tenants, "busy", &endless).await, kind::LIMIT_EXCEEDED);
+        assert_eq!(kind_of(&tenants, "busy", &endless).await, kind::QUOTA_EXCEEDED);
+        assert_eq!(kind_of(&tenants, "few", &endless).await, kind::LIMIT_EXCEEDED);
+        assert_eq!(kind_of(&tenants, "few", &endless).await, kind::QUOTA_EXCEEDED);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_waits_for_is_charged_and_gives_its_place_back() {
+        let tenants = tenants();
+        let endless = plugin(tenants.engine(), ENDLESS);
+        let quotas = Quotas { cpu_per_minute: Duration::from_millis(1), concurrent_calls: 1, ..Quotas::default() };
+        let limits = Limits { cpu: Duration::from_secs(60), ..Limits::default() };
+        tenants.put(Tenant { limits, ..tenant("a", quotas) });
+        let given_up = tokio::time::timeout(Duration::from_millis(40), tenants.call("a", &endless, json!({}))).await;
+        assert!(given_up.is_err());
+        assert_eq!(kind_of(&tenants, "a", &endless).await, kind::QUOTA_EXCEEDED);
+        // The same tenant once more has no more left than before.
+        tenants.put(tenant(
+            "a",
+            Quotas { cpu_per_minute: Duration::from_millis(1), concurrent_calls: 1, ..Quotas::default() },
+        ));
+        assert_eq!(kind_of(&tenants, "a", &endless).await, kind::QUOTA_EXCEEDED);
+        tenants.put(tenant("a", Quotas { concurrent_calls: 1, ..Quotas::default() }));
+        assert_eq!(kind_of(&tenants, "a", &endless).await, kind::LIMIT_EXCEEDED);
+    }
+
+    #[tokio::test]
+    async fn only_tenants_call() {
+        let tenants = tenants();
+        let trap = plugin(tenants.engine(), "(unreachable)");
+        assert_eq!(kind_of(&tenants, "nobody", &trap).await, kind::INVALID_PARAMS);
+        tenants.put(tenant("b", Quotas::default()));
+        tenants.put(tenant("a", Quotas::default()));
+        assert_eq!(tenants.names(), ["a", "b"]);
+        assert_eq!(kind_of(&tenants, "a", &trap).await, kind::PLUGIN_TRAPPED);
+        assert!(tenants.remove("a") && !tenants.remove("a"));
+        assert_eq!(kind_of(&tenants, "a", &trap).await, kind::INVALID_PARAMS);
     }
 }

@@ -47,8 +47,11 @@ struct Log {
 
 impl Log {
     fn log(&self, bytes: &[u8]) {
-        let taken =
-            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(bytes.len())));
+        // A line costs more than its bytes.
+        const LINE: usize = 100;
+        let taken = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(bytes.len() + LINE)));
         let left = taken.unwrap_or(0).min(bytes.len());
         let text = String::from_utf8_lossy(&bytes[..left]);
         let text = text.trim_end();

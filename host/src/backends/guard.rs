@@ -43,7 +43,7 @@ macro_rules! guarded {
             " ",
             clients!(),
             " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
-             AND NOT (a.usename::text ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
+             AND NOT (a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
             old_enough!(),
             " AND ",
             endable!()
@@ -58,7 +58,7 @@ pub(super) const WOULD_TERMINATE: &str = guarded!("true");
 pub(super) const COUNT: &str = concat!(
     "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
      (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
-     count(*) FILTER (WHERE NOT (a.usename::text ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
+     count(*) FILTER (WHERE NOT (a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
     endable!(),
     "), count(*) ",
     clients!()
@@ -67,7 +67,7 @@ pub(super) const COUNT: &str = concat!(
 /// Why a guard did not let an order pass; no row when the process is gone.
 pub(super) const CLASSIFY: &str = concat!(
     "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
-     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text ILIKE ANY ($5), a.application_name, \
+     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($5), a.application_name, \
      a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
      a.state = $3 AND a.state_change = $4, ",
     endable!(),

@@ -19,7 +19,8 @@ pub(crate) fn possible() -> Result<(), Fault> {
 /// Asks. Only a plain yes is one.
 pub(crate) async fn ask(proposal: Proposal) -> Decision {
     let answered = tokio::task::spawn_blocking(move || {
-        let mut stderr = io::stderr().lock();
+        // The lock goes before the answer comes: somebody else may have to say that it is too late for one.
+        let mut stderr = io::stderr();
         stderr.write_all(question(&proposal).as_bytes()).and_then(|()| stderr.flush())?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map(|_| line)

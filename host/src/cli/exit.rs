@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// There is no answer.
     Failed = 3,
+    /// `compile` could not even try: for the program that started it.
+    Unable = 4,
     /// Ended by a signal before there was an answer, with the number that shells use for it.
     Interrupted = 130,
 }

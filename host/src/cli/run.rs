@@ -6,6 +6,7 @@ use archon_pool::Fault;
 use archon_pool::compiler::compile_into_cache;
 use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
+use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
 
@@ -185,7 +186,10 @@ fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     match compile_into_cache(seconds) {
         Ok(()) => Ok(Exit::Healthy),
         // On stdout, where the program that started this one reads it.
-        Err(fault) => terminal.data(&fault.message).map(|()| Exit::Failed).map_err(Trouble::from),
+        Err(fault) => {
+            terminal.data(&fault.message)?;
+            Ok(if fault.kind == kind::NOT_A_COMPONENT { Exit::Failed } else { Exit::Unable })
+        }
     }
 }
 

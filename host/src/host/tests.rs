@@ -2,7 +2,7 @@ use super::*;
 use crate::components::World;
 
 /// A component whose `run` is the given body, with `describe` likewise.
-fn skill(body: &str) -> Vec<u8> {
+pub(crate) fn skill(body: &str) -> Vec<u8> {
     skill_with(body, "")
 }
 

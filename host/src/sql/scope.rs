@@ -67,6 +67,9 @@ impl Scope {
     }
 
     fn fresh(&self, name: &str) -> Result<(), Refused> {
+        if name == "pg_catalog" {
+            return Err(Refused::new("the name `pg_catalog` for something else is not admitted"));
+        }
         if self.bound.contains_key(name) {
             return Err(Refused::new(format!("the name `{name}` for two things is not admitted")));
         }

@@ -13,9 +13,11 @@ use super::names;
 use super::scope::{self, Columns, Scope};
 
 /// Most relations, subqueries and functions in all `FROM`s together: each multiplies the rows.
-const SOURCES: usize = 8;
+const SOURCES: usize = 5;
+/// Most columns of an answer.
+const COLUMNS: usize = 64;
 /// Most operations that make a longer text of texts: chained ones double it.
-const GROWTH: usize = 12;
+const GROWTH: usize = 6;
 
 /// What is known of a statement on the way through it.
 #[derive(Default)]
@@ -192,6 +194,7 @@ impl Walk {
         for source in from {
             self.source(source)?;
         }
+        none(projection.len() > COLUMNS, &format!("an answer of more than {COLUMNS} columns"))?;
         let columns = projection.iter().map(|item| self.item(item)).collect::<Result<_, _>>()?;
         if let Some(condition) = selection {
             self.expression(condition)?;

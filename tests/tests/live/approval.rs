@@ -97,7 +97,7 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     desk.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
     let output = run(&load(&engine, &desk).await?).await;
     let error = output.error.context("refused")?;
-    assert_eq!(error.kind, kind::INSUFFICIENT_PRIVILEGE);
+    assert_eq!(error.kind, kind::NOT_APPROVED);
     assert!(error.message.ends_with("its text is not approved: the policy pins statements by SHA-256"), "{error}");
 
     desk.tamper("pool-observer.wasm")?;
