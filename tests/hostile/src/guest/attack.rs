@@ -51,6 +51,8 @@ pub(super) enum Attack {
     HugeReason { bytes: usize },
     /// An answer with so many letters.
     HugeAnswer { bytes: usize },
+    /// An answer of so many lists side by side.
+    ManyValues { count: usize },
     /// An answer of so many lists in one another.
     NestedAnswer { depth: usize },
     /// An answer as it is given.
@@ -90,6 +92,7 @@ impl Attack {
             Self::ManyOrders { count } => flood::orders(count, 1),
             Self::HugeReason { bytes } => flood::orders(1, bytes),
             Self::HugeAnswer { bytes } => return flood::answer(bytes),
+            Self::ManyValues { count } => return format!("[{}0]", "[0],".repeat(count)),
             Self::NestedAnswer { depth } => return format!("{}{}", "[".repeat(depth), "]".repeat(depth)),
             Self::Answer { text } => return text,
             Self::Query { batches, sessions, max_rows } => sql::query(&batches, sessions, max_rows),

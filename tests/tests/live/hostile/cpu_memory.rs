@@ -325,6 +325,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
+        tries: "answers with 15 MiB of tiny lists, which take a hundred times as much once they are read",
+        with: Weapon::Rust(|_| request(json!({ "name": "many-values", "count": 15 << 18 }))),
+        under: defaults,
+        stopped_by: "a count of the values before they are read",
+        ends: Ends::Fault(LIMIT_EXCEEDED, "limit `report_bytes`"),
+    },
+    Attack {
         tries: "answers with 100,000 lists in one another",
         with: Weapon::Rust(|_| request(json!({ "name": "nested-answer", "depth": 100_000 }))),
         under: tight,

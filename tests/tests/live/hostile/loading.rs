@@ -9,6 +9,7 @@ use super::{Attack, Ends, Weapon};
 use crate::actions::cluster;
 
 const PARSER: &str = "WebAssembly's validation";
+const SECTIONS: &str = "a look at its sections before it is parsed";
 const FEATURES: &str = "the engine is built without that proposal";
 const WORLD: &str = "the worlds: what is not offered is not linked";
 
@@ -40,7 +41,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "a component without its second half",
         || HOSTILE[..HOSTILE.len() / 2].to_vec(),
-        "a look at its sections before it is parsed",
+        SECTIONS,
         malformed("not as long as they say"),
     ),
     attack(
@@ -67,8 +68,14 @@ pub(super) const ATTACKS: &[Attack] = &[
             core.extend(b"\x03\x04\xc1\x84\x3d\0");
             wrapped(&core)
         },
-        PARSER,
-        malformed("functions count"),
+        SECTIONS,
+        malformed("more than 4 MiB"),
+    ),
+    attack(
+        "three hundred thousand globals, which every instance keeps in the host's memory beside its own",
+        || assemble(&format!("(component (core module {}))", "(global i64 (i64.const 0))".repeat(300_000))),
+        SECTIONS,
+        malformed("more than 4 MiB"),
     ),
     Attack {
         tries: "a hundred thousand functions in 600 kB, which take half a minute to compile",
@@ -120,7 +127,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "a hundred thousand components in one another",
         || nested(100_000),
-        "a look at its sections before it is parsed",
+        SECTIONS,
         malformed("lie in one another more than"),
     ),
     attack(
