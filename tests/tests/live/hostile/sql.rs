@@ -128,6 +128,22 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("SQLSTATE 25006"),
     ),
     attack(
+        "puts a statement of its own in the place of the one by which the driver looks up types, outside of any transaction",
+        |_| {
+            let lookups = ["DEALLOCATE ALL", "SELECT NULL::information_schema.sql_identifier[]"];
+            let mut texts: Vec<String> = lookups.map(str::to_owned).to_vec();
+            // Whatever the number is by which the driver calls it.
+            for number in 0..12 {
+                texts.push(format!("PREPARE s{number}(oid) AS INSERT INTO public.stock VALUES (3, 0)"));
+            }
+            texts.push("SELECT NULL::information_schema.cardinal_number[]".to_owned());
+            one_by_one(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+        },
+        as_app,
+        "after each statement its session forgets what was prepared",
+        Ends::Told("SQLSTATE 26000"),
+    ),
+    attack(
         "`SET TRANSACTION READ WRITE`, then `INSERT`",
         |_| one_by_one(&["SET TRANSACTION READ WRITE", "INSERT INTO public.stock VALUES (3, 0)"]),
         as_app,
