@@ -5,6 +5,7 @@
 //! process then asks for it. Without such a program a thread compiles, and one that takes too long keeps
 //! its processor, but nobody waits for it and it is the last one.
 
+use std::env;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,6 +25,10 @@ use crate::plugin::not_a_component;
 
 /// Address space of a process that only compiles.
 const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// All that such a process gets of this one's environment: where the cache is and where to write. The rest
+/// may hold secrets.
+const ENVIRONMENT: [&str; 4] = ["HOME", "XDG_CACHE_HOME", "PATH", "TMPDIR"];
 
 /// The argument that makes `archon-pool` such a process.
 const COMMAND: &str = "compile";
@@ -80,6 +85,7 @@ impl Compiler {
     fn elsewhere(&self, program: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let mut command = Command::new(program);
         command.arg(COMMAND).arg(self.time.as_secs().max(1).to_string());
+        command.env_clear().envs(ENVIRONMENT.into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let said = converse(&mut child, bytes.to_vec()).map_err(|error| failed(&error))?;
