@@ -162,7 +162,7 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
         (3, &["describe", &wasm, "--trust", &key]),
         (0, &["plugins", "add", &wasm, "--name", "it", "--plugins-dir", &folder]),
         (0, &["plugins", "list", "--plugins-dir", &folder, "--json"]),
-        (3, &["monitor", "--limit", "cpu=1ms", "--sample-ms", "0"]),
+        (3, &["monitor", "--limit", "fuel=1000", "--sample-ms", "0"]),
         (3, &["monitor", "--limit", "deadline=300ms", "--sample-ms", "10000"]),
         (0, &apply),
         (0, &["audit", "verify", &audit]),

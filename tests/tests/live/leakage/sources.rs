@@ -173,6 +173,8 @@ pub(super) async fn role(cluster: &Cluster, name: &str, options: &str) -> Result
     let password = secret(name);
     cluster.create_role(name, options).await?;
     cluster.execute(&format!("ALTER ROLE {name} PASSWORD '{password}'")).await?;
+    // The harness's last statement stays in pg_stat_activity, where it would be found.
+    cluster.execute("SELECT 1").await?;
     Ok(Login { role: name.into(), password, port: cluster.port(), database: "postgres", ssl_mode: "prefer" })
 }
 
