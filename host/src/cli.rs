@@ -21,6 +21,7 @@ mod progress;
 mod render;
 mod run;
 mod sign;
+mod slip;
 mod terminal;
 mod trouble;
 mod vetting;
@@ -31,6 +32,8 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+use std::env;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,6 +49,10 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Parses the command line, runs it and says how it went.
 pub(crate) fn main() -> ExitCode {
+    if let Err(fault) = slip::check(env::args_os()) {
+        let _ = anstream::stderr().write_all(render::fault(&fault).as_bytes());
+        return Exit::of_fault(&fault).into();
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         // `--help` and `--version` arrive here too, with a status of their own. A reader that went

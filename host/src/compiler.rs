@@ -2,9 +2,11 @@
 //!
 //! Compiling cannot be interrupted, and a component can be made so that it takes hours. So a program may
 //! be named that compiles it first, in a process that can be ended; what it made is in the cache when this
-//! process then asks for it. Without such a program a thread compiles, and one that takes too long keeps
-//! its processor, but nobody waits for it and it is the last one.
+//! process then asks for it. Where there is no cache it is compiled a second time here: what the other process
+//! could do within its bounds, this one can as well. Without such a program a thread compiles, and one that
+//! takes too long keeps its processor, but nobody waits for it and no other is compiled until it ends.
 
+use std::env;
 use std::fmt::Display;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +29,10 @@ const ADDRESS_SPACE: u64 = 4 << 30;
 
 /// How such a process ends that could not try.
 const UNABLE: i32 = 4;
+
+/// All that such a process gets of this one's environment: where the cache is and where to write. The rest
+/// may hold secrets.
+const ENVIRONMENT: [&str; 4] = ["HOME", "XDG_CACHE_HOME", "PATH", "TMPDIR"];
 
 /// The argument that makes `archon-pool` such a process.
 const COMMAND: &str = "compile";
@@ -100,6 +106,7 @@ impl Compiler {
     fn elsewhere(&self, program: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let mut command = Command::new(program);
         command.arg(COMMAND).arg(self.time.as_secs().max(1).to_string());
+        command.env_clear().envs(ENVIRONMENT.into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let said = converse(&mut child, bytes.to_vec()).map_err(|error| failed(&error))?;

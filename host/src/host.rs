@@ -8,6 +8,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use archon_pool_plugin::params::{Action, Options};
 use archon_pool_plugin::powers::{Order, Outcome};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -26,6 +27,7 @@ use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
 use crate::lanes::GuestTime;
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
+use crate::misplaced;
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session::{self, Session};
@@ -268,20 +270,29 @@ impl Host {
 
     /// Takes out of a request what is the host's.
     fn request(&self, mut input: Value) -> Result<Request, Fault> {
+        let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
+        let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
         let Value::Object(fields) = &mut input else {
+            if misplaced::holds(&input) {
+                return Err(misplaced());
+            }
             // The component knows best how to refuse it.
             let lent = Lent::new(Arc::clone(&self.credentials), None, None, None)?;
             return Ok(Request { intent: self.intent(&Map::new()), input, lent });
         };
         let mut secret = |name: &str| match fields.remove(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(SecretString::from(text))),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(Zeroizing::new(text).as_str()))),
             Some(_) => Err(Fault::invalid(format!("{name}: a text is wanted"))),
         };
         let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
         let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
         if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
             return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
+        }
+        // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+        if fields.iter().any(|(name, value)| name != "carry" && misplaced::is_secret(name, value)) {
+            return Err(misplaced());
         }
         let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
         Ok(Request { intent: self.intent(fields), input, lent })

@@ -64,6 +64,7 @@ mod guarded_file;
 mod hourly;
 mod json_values;
 mod lanes;
+mod misplaced;
 mod nesting;
 mod pooler;
 mod quotas;

@@ -85,8 +85,10 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn action(params: &Value) -> Value {
-    params.get("action").cloned().unwrap_or_else(|| Action::FullAnalysis.name().into())
+/// The request's action. What is none may be anything, a slipped secret included.
+fn action(params: &Value) -> &'static str {
+    let Some(action) = params.get("action") else { return Action::FullAnalysis.name() };
+    Action::ALL.map(Action::name).into_iter().find(|name| action == name).unwrap_or("unknown")
 }
 
 /// The host name of the request's URL, or where else the credential comes from. Never a secret.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
+use secrecy::zeroize::Zeroize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -193,13 +194,14 @@ impl Registry {
 
     /// Executes a skill. Always answers with a SkillOutput: a fault is `success: false`.
     pub async fn execute(&self, name: &str, params: Value) -> Value {
+        let params = &Wiped(params).0;
         self.tell(&Event::Start { skill: name.to_owned() });
         if let Some(log) = &self.log {
-            log.started(&params);
+            log.started(params);
         }
         let started = Instant::now();
         let output = match self.skills.get(name) {
-            Some(skill) => attempt(skill, &params, started).await,
+            Some(skill) => attempt(skill, params, started).await,
             None => {
                 let known: Vec<_> = self.names().collect();
                 Err(Fault::invalid(format!("skill '{name}' is unknown: registered are {}", known.join(", "))))
@@ -210,13 +212,13 @@ impl Registry {
         match fault_of(&output) {
             None => {
                 if let Some(log) = &self.log {
-                    log.completed(&params, &output, took);
+                    log.completed(params, &output, took);
                 }
                 self.tell(&Event::Complete { skill: name.to_owned(), result: output.clone() });
             }
             Some(fault) => {
                 if let Some(log) = &self.log {
-                    log.failed(&params, &fault, took);
+                    log.failed(params, &fault, took);
                 }
                 self.tell(&Event::Error { skill: name.to_owned(), error: fault });
             }
@@ -227,6 +229,19 @@ impl Registry {
     fn tell(&self, event: &Event) {
         for listener in &self.listeners {
             listener(event);
+        }
+    }
+}
+
+/// Params whose secrets are wiped from memory when they go.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for name in ["supabaseUrl", "supabaseKey"] {
+            if let Some(Value::String(text)) = self.0.get_mut(name) {
+                text.zeroize();
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use percent_encoding::percent_decode_str;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::audit::Event;
@@ -110,6 +111,10 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn finish(self) -> Result<Target, Fault> {
         let host = self.host.ok_or_else(|| invalid("the connection has no host"))?;
+        // It would be asked of the DNS, and logged.
+        if host.contains('@') {
+            return Err(invalid("the host holds an '@': give user and password apart from it"));
+        }
         let user = self.user.ok_or_else(|| invalid("the connection has no user"))?;
         let ssl_mode = self.ssl_mode.unwrap_or(if is_supabase(&host) {
             // Supabase always offers TLS, so nothing is lost by never falling back from it.
@@ -174,7 +179,7 @@ pub(crate) fn parts(url: &str) -> Result<Parts, Fault> {
     if let Some(login) = login {
         let (user, password) = login.split_once(':').map_or((login, None), |(user, word)| (user, Some(word)));
         parts.user = non_empty(decode("user", user)?);
-        parts.password = password.map(|word| decode("password", word)).transpose()?.and_then(non_empty).map(Into::into);
+        parts.password = password.map(decode_password).transpose()?.flatten();
     }
     let (host, port) = split_port(address)?;
     parts.host = non_empty(decode("host", host)?);
@@ -189,7 +194,11 @@ pub(crate) fn parts(url: &str) -> Result<Parts, Fault> {
     }
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        parameter(&mut parts, name, decode(name, value)?)?;
+        if name == "password" {
+            parts.password = decode_password(value)?;
+        } else {
+            parameter(&mut parts, name, decode(name, value)?)?;
+        }
     }
     Ok(parts)
 }
@@ -199,7 +208,6 @@ fn parameter(parts: &mut Parts, name: &str, value: String) -> Result<(), Fault> 
         "host" => parts.host = non_empty(value),
         "port" => parts.port = Some(parse_port(&value)?),
         "user" => parts.user = non_empty(value),
-        "password" => parts.password = non_empty(value).map(Into::into),
         "dbname" => parts.database = non_empty(value),
         "sslmode" => parts.ssl_mode = Some(value.parse()?),
         "sslrootcert" => parts.roots = Some(roots(&value)),
@@ -250,6 +258,17 @@ fn decode(what: &str, text: &str) -> Result<String, Fault> {
         return Err(invalid(format!("the {what} holds a zero byte")));
     }
     Ok(decoded.into_owned())
+}
+
+/// Decodes a password into one place that is wiped, and leaves no copy anywhere else.
+fn decode_password(text: &str) -> Result<Option<SecretString>, Fault> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    bytes.extend(percent_decode_str(text));
+    let decoded = std::str::from_utf8(&bytes).map_err(|_| invalid("the password is not UTF-8"))?;
+    if decoded.contains('\0') {
+        return Err(invalid("the password holds a zero byte"));
+    }
+    Ok((!decoded.is_empty()).then(|| decoded.into()))
 }
 
 fn non_empty(text: String) -> Option<String> {

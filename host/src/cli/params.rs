@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 
 use archon_pool::Fault;
 use archon_pool_plugin::params::Action;
+use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
 
 /// A SkillInput. Actions that could change something are plans unless `apply` says otherwise.
@@ -30,13 +31,13 @@ pub(crate) fn skill_input(
 
 /// Reads `--params`: JSON itself, `@FILE`, or `-` for stdin.
 pub(crate) fn read(params: &str) -> Result<Value, Fault> {
-    let (from, text) = match params {
+    let (from, text): (_, io::Result<Zeroizing<String>>) = match params {
         "-" => {
-            let mut text = String::new();
+            let mut text = Zeroizing::default();
             ("stdin", io::stdin().read_to_string(&mut text).map(|_| text))
         }
-        file if file.starts_with('@') => (&file[1..], fs::read_to_string(&file[1..])),
-        text => ("--params", Ok(text.to_owned())),
+        file if file.starts_with('@') => (&file[1..], fs::read_to_string(&file[1..]).map(Zeroizing::new)),
+        text => ("--params", Ok(Zeroizing::new(text.to_owned()))),
     };
     let text = text.map_err(|error| Fault::invalid(format!("--params {params}: {error}")))?;
     // The position alone: the text may hold a secret, and a message must not echo it.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use archon_pool_plugin::fault::Fault;
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 use super::supabase;
 use crate::target::Target;
@@ -30,7 +31,10 @@ impl fmt::Debug for Environment {
 impl Environment {
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1]);
-        let set = |name| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value.into()));
+        let set = |name| {
+            let value = Zeroizing::new(variable(name)?);
+            (!value.is_empty()).then(|| (name, value.as_str().into()))
+        };
         Self(names.filter_map(set).collect())
     }
 

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use archon_pool_plugin::fault::Fault;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
@@ -60,7 +61,7 @@ struct Vault {
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(|text| text.map(Into::into))
+    Option::<String>::deserialize(deserializer).map(|text| text.map(|text| Zeroizing::new(text).as_str().into()))
 }
 
 const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, vault";
@@ -70,12 +71,12 @@ const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, v
 pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
     let bytes = guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
-    let text = String::from_utf8(bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
-    let text = SecretString::from(text);
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
 
-    let mut entries: BTreeMap<String, Raw> = toml::from_str(text.expose_secret()).map_err(|error| {
+    let mut entries: BTreeMap<String, Raw> = toml::from_str(text).map_err(|error| {
         // The error itself quotes the line, which may hold a secret.
-        let line = error.span().map_or(1, |span| text.expose_secret()[..span.start].matches('\n').count() + 1);
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         unreadable(&format_args!("line {line} or its entry is not valid: an entry is [name] with some of {KEYS}"))
     })?;
     let Some(raw) = entries.remove(name) else { return Ok(None) };

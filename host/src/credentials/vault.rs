@@ -36,7 +36,8 @@ pub(super) async fn fetch(via: &Target, secret: &str, limits: &Limits, presence:
         None => return Err(invalid(format!("{via} has no Supabase Vault: install the extension supabase_vault"))),
     }
     let row = one(&session, SECRET, Some(&secret)).await?.ok_or_else(|| missing(secret, via))?;
-    let url: Option<String> = row.try_get(0).map_err(|_| missing(secret, via))?;
+    // Borrowed, so that there is no copy but the one that is wiped.
+    let url: Option<&str> = row.try_get(0).map_err(|_| missing(secret, via))?;
     let url = SecretString::from(url.ok_or_else(|| missing(secret, via))?);
     Target::parse(&url).map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
 }

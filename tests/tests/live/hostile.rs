@@ -4,11 +4,11 @@
 //! A family is a table of [`Attack`]s and one test. `SECURITY.md` holds all the tables.
 
 mod abi;
-mod arena;
+pub(crate) mod arena;
 mod cpu_memory;
-mod loading;
+pub(crate) mod loading;
 mod overview;
-mod secrets;
+pub(crate) mod secrets;
 mod signals;
 mod sql;
 mod wat;

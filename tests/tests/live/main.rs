@@ -13,6 +13,7 @@ mod faults;
 mod fixes;
 mod hostile;
 mod kill;
+mod leakage;
 mod leaks;
 mod race;
 mod sessions;

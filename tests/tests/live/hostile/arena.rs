@@ -22,7 +22,7 @@ use crate::cli::program;
 use crate::support::{host_with, orders, plugin};
 
 /// The hostile component.
-pub(super) const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
+pub(crate) const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
 
 /// Client sessions that the arena keeps.
 const VICTIMS: usize = 8;
@@ -240,6 +240,6 @@ fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
 }
 
 /// What the component says it heard.
-pub(super) fn heard(answer: &Value) -> Vec<&str> {
+pub(crate) fn heard(answer: &Value) -> Vec<&str> {
     answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

@@ -79,7 +79,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     Attack {
         tries: "a hundred thousand functions in 600 kB, which take half a minute to compile",
-        with: Weapon::Bomb(|| wrapped(&functions(100_000, b"\0\x0b"))),
+        with: Weapon::Bomb(slow),
         under: defaults,
         stopped_by: "limit on the time to compile, kept by a process of its own",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `compile_time`"),
@@ -228,6 +228,11 @@ pub(super) const ATTACKS: &[Attack] = &[
 
 /// What a component starts with.
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A component that takes half a minute to compile.
+pub(crate) fn slow() -> Vec<u8> {
+    wrapped(&functions(100_000, b"\0\x0b"))
+}
 
 /// A component of one section: a core module (1).
 fn wrapped(core: &[u8]) -> Vec<u8> {

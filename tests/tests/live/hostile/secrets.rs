@@ -17,7 +17,7 @@ use crate::support::host_with;
 const LENT: &str = "one credential is lent to a call, and it is a handle";
 
 /// How the hostile component wants the password: it must not be in its memory by our doing.
-fn disguised(secret: &str) -> Vec<u8> {
+pub(crate) fn disguised(secret: &str) -> Vec<u8> {
     secret.bytes().map(|byte| byte ^ 0x5a).collect()
 }
 

@@ -1,0 +1,359 @@
+//! Recognisable secrets in every place that a credential can come from, and a search for them in
+//! everything that the program and the library say, write, trace or send.
+
+mod ears;
+mod needles;
+mod sources;
+
+use std::fs::{self, File};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use archon_pool::audit::Audit;
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::log::Log;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::{Policy, Sql};
+use archon_pool::registry::{Registry, Skill};
+use archon_pool::signature::SecretKey;
+use archon_pool::target::Target;
+use archon_pool::tenants::Tenant;
+use archon_pool_plugin::fault::kind;
+use archon_pool_tests::{Cluster, until, unused_port};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use self::ears::Ears;
+use self::needles::{Needles, forms};
+use self::sources::{Desk, Login, Source, files, role, secret, vault};
+use crate::actions::cluster;
+use crate::audit::{IMPATIENT, stuck};
+use crate::cli::text;
+use crate::hostile::arena::{HOSTILE, heard};
+use crate::hostile::secrets::disguised;
+use crate::support::host_with;
+
+/// What an operator has.
+const OPTIONS: &str = "IN ROLE pg_monitor, pg_signal_backend";
+
+fn sought(secrets: &[&str]) -> Needles {
+    let mut needles = Needles::new();
+    for secret in secrets {
+        needles.plant(secret.as_bytes());
+    }
+    needles
+}
+
+/// Fails with the place and the form of a secret, and without the secret.
+fn search(needles: &Needles, place: &str, bytes: &[u8]) -> Result<()> {
+    needles.find(bytes).map_or(Ok(()), |form| bail!("{place} holds a piece of a secret, {form}"))
+}
+
+/// Runs the program to its end, and searches what it said and wrote.
+async fn searched(needles: &Needles, desk: &Desk, what: &str, mut command: Command) -> Result<Output> {
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    search(needles, &format!("{what}: stdout"), &output.stdout)?;
+    search(needles, &format!("{what}: stderr"), &output.stderr)?;
+    for file in files(desk.written.path())? {
+        search(needles, &format!("{what}: {}", file.display()), &fs::read(&file)?)?;
+    }
+    Ok(output)
+}
+
+#[test]
+fn what_is_planted_is_found() {
+    let planted = secret("planted");
+    let needles = sought(&[&planted]);
+    let near = |needle: &[u8]| [b"some text before ".as_slice(), needle, b" and after"].concat();
+    for piece in [planted.as_bytes(), &planted.as_bytes()[3..11]] {
+        for (form, needle) in forms(piece) {
+            assert!(needles.find(&near(&needle)).is_some(), "{form}");
+        }
+    }
+    assert_eq!(needles.find(&near(&planted.as_bytes()[..7])), None, "seven letters are none");
+    assert_eq!(needles.find(secret("another").as_bytes()), None);
+    assert_eq!(needles::base64(b"any carnal pleas"), b"YW55IGNhcm5hbCBwbGVhcw");
+}
+
+/// How a login ends, and the fault that says so.
+const ENDS: [Option<&str>; 5] = [
+    None,
+    Some(kind::AUTHENTICATION_FAILED),
+    Some(kind::SERVER_UNREACHABLE),
+    Some(kind::TLS_FAILED),
+    Some(kind::DATABASE_NOT_FOUND),
+];
+
+#[tokio::test]
+async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    vault(&cluster).await?;
+    for (number, source) in Source::ALL.into_iter().enumerate() {
+        let right = role(&cluster, &format!("role{number}"), OPTIONS).await?;
+        for end in ENDS {
+            let mut login = right.clone();
+            match end {
+                Some(kind::AUTHENTICATION_FAILED) => login.password = secret(&format!("wrong {number}")),
+                Some(kind::SERVER_UNREACHABLE) => login.port = unused_port()?,
+                Some(kind::TLS_FAILED) => login.ssl_mode = "require",
+                Some(kind::DATABASE_NOT_FOUND) => login.database = "nowhere",
+                _ => {}
+            }
+            let (what, needles) = (format!("{source:?}, {end:?}"), sought(&[&login.password]));
+            let mut command = desk.monitor(source, &login, &cluster).await?;
+            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log")]);
+            let output = searched(&needles, &desk, &what, command).await?;
+            let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr))?;
+            ensure!(answer["error"]["kind"].as_str() == end, "{what}: {answer}");
+            searched(&needles, &desk, &what, desk.monitor(source, &login, &cluster).await?).await?;
+            search(&needles, "the server's log", cluster.log().as_bytes())?;
+        }
+        // The password was sent, and the wrong one refused.
+        for said in ["connection authorized: user=", "password authentication failed for user \""] {
+            let said = format!("{said}{}", right.role);
+            ensure!(cluster.log().contains(&said), "{source:?}: the server does not say {said}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let login = role(&cluster, "planted", OPTIONS).await?;
+    let mut needles = sought(&[&login.password]);
+    let mut seed = [0; 32];
+    seed.copy_from_slice(archon_pool::digest::Digest::of(b"a signing key of this test").as_bytes());
+    needles.plant(&seed);
+    let pem = SigningKey::from_bytes(&seed).to_pkcs8_pem(LineEnding::LF)?;
+    ensure!(needles.find(pem.as_bytes()).is_some(), "the key's own file is where it can be found");
+    ensure!(needles.find(login.url().as_bytes()).is_some(), "and so is the password in its URL");
+    let key = desk.give("key.pem", &pem)?;
+    search(&needles, "Debug", format!("{:?}", SecretKey::load(&desk.path("key.pem"))?).as_bytes())?;
+    let half = desk.give("half.pem", &pem.replace("-----END", "----END"))?;
+
+    let wasm = desk.output("pool-observer.wasm");
+    let (carry, audit, folder) = (desk.output("carry.json"), desk.output("audit.log"), desk.output("plugins"));
+    let session = stuck(&cluster).await?;
+    let apply = [&["kill-idle", "--apply", "--audit", &audit, "--log", "json"][..], &IMPATIENT].concat();
+    let commands: [(i32, &[&str]); 21] = [
+        (0, &["components", &desk.output("")]),
+        (0, &["detect-leaks", "--sample-ms", "0", "--carry", &carry]),
+        (0, &["detect-leaks", "--sample-ms", "0", "--carry", &carry, "--json"]),
+        (0, &["health-check", "--sample-ms", "0"]),
+        (0, &["auto-scale", "--sample-ms", "0"]),
+        (0, &["full-analysis", "--sample-ms", "0", "--log", "json"]),
+        (0, &["kill-idle", "--sample-ms", "0"]),
+        (0, &["snapshot"]),
+        (0, &["watch", "--count", "1", "--sample-ms", "0"]),
+        (0, &["watch", "--count", "1", "--sample-ms", "0", "--json", "--log", "json"]),
+        (0, &["describe"]),
+        (0, &["approve", &wasm, "--show"]),
+        (0, &["sign", &wasm, "--key", &key]),
+        (3, &["sign", &wasm, "--key", &half]),
+        (3, &["describe", &wasm, "--trust", &key]),
+        (0, &["plugins", "add", &wasm, "--name", "it", "--plugins-dir", &folder]),
+        (0, &["plugins", "list", "--plugins-dir", &folder, "--json"]),
+        (3, &["monitor", "--limit", "fuel=1000", "--sample-ms", "0"]),
+        (3, &["monitor", "--limit", "deadline=300ms", "--sample-ms", "10000"]),
+        (0, &apply),
+        (0, &["audit", "verify", &audit]),
+    ];
+    for (status, arguments) in commands {
+        let mut command = desk.command(arguments)?;
+        command.env("DATABASE_URL", login.url());
+        let output = searched(&needles, &desk, &arguments.join(" "), command).await?;
+        let ended = output.status.code();
+        // With a stuck session there may be findings.
+        let right = ended == Some(status) || (status == 0 && ended == Some(1));
+        ensure!(right, "{arguments:?} ended with {ended:?}: {}", text(&output.stderr));
+    }
+    ensure!(!session.answers().await, "it was ended");
+    for file in [&wasm, &carry, &audit, &format!("{wasm}.sig"), &desk.output("pool-observer.policy.toml")] {
+        ensure!(fs::metadata(file)?.len() > 0, "{file} was written");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
+    let desk = Desk::new()?;
+    let planted = "Kq3vWz8RtY5nHd2LxJ7m";
+    let needles = sought(&[planted]);
+    let url = format!("postgres://ann:{planted}@127.0.0.1:1/d");
+    let raw = |letter: &str| format!("postgres://ann:{}{letter}{}@127.0.0.1:1/d", &planted[..10], &planted[10..]);
+    let wasm = desk.file("pool-manager.wasm");
+    let broken = desk.give("broken.toml", &format!("[default]\npassword = \"{planted}\nuser = 'ann'\n"))?;
+    let shifted = desk.give("shifted.toml", &format!("[default]\nhost = 'ann:{planted}@h'\nuser = 'ann'\n"))?;
+    let malformed = format!(r#"{{"supabaseUrl":"{url}","supabaseKey":"{planted}""#);
+    let file = desk.give("malformed.json", &malformed)?;
+    let at_file = format!("@{file}");
+    let nested = json!({ "action": "monitor", "options": { "supabaseKey": planted } }).to_string();
+    let acting = json!({ "action": { "supabaseKey": planted } }).to_string();
+    let named = json!({ "credential": url }).to_string();
+    let (slash, at, mark) = (raw("/"), raw("@"), raw("?"));
+    let mut commands: Vec<Vec<&str>> = vec![
+        vec!["monitor", &url],
+        vec![&url],
+        vec!["monitor", "--credential", &url],
+        vec!["monitor", "--sample-ms", &url],
+        vec!["describe", &url],
+        vec!["monitor", "--url", &slash],
+        vec!["monitor", "--url", &at],
+        vec!["monitor", "--url", &mark],
+        vec!["monitor", "--url", planted],
+        vec!["monitor", "--credentials-file", &broken],
+        vec!["monitor", "--credentials-file", &shifted],
+        vec!["monitor", "--carry", &broken],
+    ];
+    commands.extend(
+        [malformed.as_str(), &at_file, "-", &nested, &acting, &named]
+            .map(|params| vec!["run", &wasm, "--params", params]),
+    );
+    for arguments in commands {
+        let mut command = desk.command(&arguments)?;
+        command.args(["--log", "json"]).stdin(File::open(&file)?);
+        let output = searched(&needles, &desk, arguments[0], command).await;
+        let output = output.with_context(|| arguments.join(" ").replace(planted, "…"))?;
+        ensure!(matches!(output.status.code(), Some(2 | 3)), "{arguments:?} is refused: {}", text(&output.stderr));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
+    let desk = Desk::new()?;
+    let planted = secret("inherited");
+    let needles = sought(&[&planted]);
+    let bomb = desk.path("bomb.wasm");
+    fs::write(&bomb, crate::hostile::loading::slow())?;
+    let mut command = desk.command(&["describe", &bomb.display().to_string(), "--limit", "compile_time=20s"])?;
+    for name in ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY", "PGPASSWORD"] {
+        command.env(name, &planted);
+    }
+    let mut program = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let environment = |pid: &str| fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut seen = None;
+    let looked = until("the compiler is at work", async || {
+        ensure!(program.try_wait()?.is_none(), "the program ended before its compiler was seen");
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", program.id()))?;
+        for child in children.split_whitespace() {
+            let arguments = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            // Until then it is still this program's copy.
+            if arguments.windows(9).any(|word| word == b"\0compile\0") {
+                seen = Some([arguments, environment(child)].concat());
+            }
+        }
+        Ok(seen.is_some())
+    })
+    .await;
+    let ours = environment(&program.id().to_string());
+    program.kill()?;
+    program.wait()?;
+    looked?;
+    ensure!(needles.find(&ours).is_some(), "the program has the secrets");
+    search(&needles, "the compiler's environment", &seen.context("it was seen")?)
+}
+
+/// What a host of the library does in one process, with everybody listening.
+async fn in_process(cluster: &Cluster, ears: &Ears) -> Result<()> {
+    let login = role(cluster, "inside", OPTIONS).await?;
+    let wrong = Login { password: secret("wrong inside"), ..login.clone() };
+    let needles = sought(&[&login.password, &wrong.password]);
+    let folder = tempfile::tempdir()?;
+    let (audit, log) = (folder.path().join("audit.log"), folder.path().join("log"));
+    let credentials = |login: &Login| Credentials::new().url(SecretString::from(login.url()));
+    let told = Arc::new(Mutex::new(String::new()));
+    let engine = host_with(Credentials::new(), Limits::default()).engine().clone();
+    let hostile = Arc::new(Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?);
+    let manager = Arc::new(Plugin::built_in(&engine, World::Manager)?);
+    let attack = |attack: Value| json!({ "action": "kill-idle", "attack": attack });
+    let spy = |secret: &str| {
+        attack(json!({ "name": "spy", "disguised": disguised(secret), "names": ["url", "production"],
+            "statements": ["SELECT string_agg(setting, ' ') FROM pg_settings",
+                "SELECT string_agg(query || application_name, ' ') FROM pg_stat_activity"] }))
+    };
+    let short = Limits { deadline: Duration::from_millis(600), ..Limits::default() };
+    let by_request = |login: &Login| {
+        json!({ "action": "monitor", "supabaseUrl": login.without_password(),
+        "supabaseKey": login.password, "options": { "sampleMs": 0 } })
+    };
+    let runs = [
+        (&login, &manager, Limits::default(), json!({ "action": "full-analysis", "options": { "sampleMs": 0 } }), None),
+        (&login, &manager, Limits::default(), by_request(&login), None),
+        (&login, &manager, Limits::default(), by_request(&wrong), Some(kind::AUTHENTICATION_FAILED)),
+        (&wrong, &manager, Limits::default(), json!({ "action": "monitor" }), Some(kind::AUTHENTICATION_FAILED)),
+        (&login, &manager, short, json!({ "options": { "sampleMs": 9_000 } }), Some(kind::DEADLINE_EXCEEDED)),
+        (&login, &hostile, Limits::default(), attack(json!({ "name": "recurse" })), Some(kind::LIMIT_EXCEEDED)),
+    ];
+    for (login, plugin, limits, input, end) in runs {
+        let host = Host::new(engine.clone(), credentials(login), Policy::default(), limits.clone())
+            .audit(Audit::open(&audit)?)
+            .tenant("acme");
+        let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
+        let ear = Arc::clone(&told);
+        registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));
+        let skill = Skill::new(host, Arc::clone(plugin));
+        search(&needles, "Debug of a skill", format!("{skill:?}").as_bytes())?;
+        registry.register("it", skill);
+        let answer = registry.execute("it", input).await;
+        search(&needles, "the answer", answer.to_string().as_bytes())?;
+        search(&needles, "Debug of a registry", format!("{registry:?}").as_bytes())?;
+        ensure!(answer["error"]["kind"].as_str() == end, "{end:?}: {answer:.500}");
+        let tenant = Tenant { limits, ..Tenant::new("acme", credentials(login)) };
+        let target = Target::parse(&SecretString::from(login.url()))?;
+        search(&needles, "Debug", format!("{tenant:?} {:?} {target:?} {target}", credentials(login)).as_bytes())?;
+    }
+    // The guest's memory, when it uses its credential for all that it is good for.
+    let policy = Policy { sql: Sql::Any, ..Policy::default() };
+    for login in [&login, &wrong] {
+        let host = Host::new(engine.clone(), credentials(login), policy.clone(), Limits::default());
+        let answer = host.run(&hostile, spy(&login.password)).await?;
+        ensure!(heard(&answer).last().is_some_and(|word| word.contains("found 0")), "{answer:.500}");
+        let mut open = spy(&login.password);
+        open["note"] = login.password.as_str().into();
+        let answer = host.run(&hostile, open).await?;
+        ensure!(heard(&answer).last().is_some_and(|word| !word.contains("found 0")), "the spy can find: {answer:.500}");
+    }
+    let told = told.lock().expect("no panic").clone();
+    ensure!(told.contains("Start") && told.contains("Complete") && told.contains("Error"), "listeners heard all");
+    search(&needles, "the registry's events", told.as_bytes())?;
+    for file in [&audit, &log] {
+        let bytes = fs::read(file)?;
+        ensure!(!bytes.is_empty(), "{} was written", file.display());
+        search(&needles, "the audit log or the log", &bytes)?;
+    }
+    search(&needles, "the server's log", cluster.log().as_bytes())?;
+    let seen = "SELECT coalesce(string_agg(query || application_name, ' '), '') FROM pg_stat_activity";
+    let seen: String = cluster.observer().await?.query_one(seen, &[]).await?.get(0);
+    search(&needles, "pg_stat_activity", seen.as_bytes())?;
+    let heard = ears.text();
+    for crate_name in ["tokio_postgres", "archon_pool"] {
+        ensure!(heard.contains(crate_name), "nothing was heard of {crate_name}");
+    }
+    search(&needles, "what was traced", heard.as_bytes())
+}
+
+#[test]
+fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
+    let ears = Ears::default();
+    let listening = ears.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(move || listening.listen())
+        .on_thread_stop(Ears::stop)
+        .build()?;
+    let cluster = runtime.block_on(cluster())?;
+    ears.listen();
+    let done = runtime.block_on(in_process(&cluster, &ears));
+    Ears::stop();
+    done
+}

@@ -1,0 +1,97 @@
+//! Hears everything that is traced or logged, by whatever crate, at every level.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+thread_local! {
+    /// What this thread's words go to, as long as the guard lives.
+    static LISTENING: RefCell<Option<(Ears, DefaultGuard)>> = const { RefCell::new(None) };
+}
+
+/// All that was heard.
+#[derive(Clone, Default)]
+pub(super) struct Ears(Arc<Mutex<String>>);
+
+impl Ears {
+    /// Listens to this thread from now on.
+    pub(super) fn listen(&self) {
+        static LOGGER: Once = Once::new();
+        LOGGER.call_once(|| {
+            log::set_logger(&Logger).expect("nobody else logs");
+            log::set_max_level(log::LevelFilter::Trace);
+        });
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()));
+        LISTENING.with(|listening| *listening.borrow_mut() = Some((self.clone(), guard)));
+    }
+
+    /// No longer listens to this thread.
+    pub(super) fn stop() {
+        LISTENING.with(|listening| listening.borrow_mut().take());
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hear(&self, what: fmt::Arguments<'_>) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing to a string cannot fail.
+        let _ = text.write_fmt(what);
+        text.push('\n');
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Ears {
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.hear(format_args!("{} {}", span.metadata().target(), span.metadata().name()));
+        span.record(&mut Fields(self));
+    }
+
+    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        values.record(&mut Fields(self));
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.hear(format_args!("{}", event.metadata().target()));
+        event.record(&mut Fields(self));
+    }
+}
+
+struct Fields<'a>(&'a Ears);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.hear(format_args!("{field}={value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.hear(format_args!("{field}={value:?}"));
+    }
+}
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        LISTENING.try_with(|listening| listening.try_borrow().is_ok_and(|ears| ears.is_some())).unwrap_or(false)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        // A thread that ends has no ears any more.
+        let _ = LISTENING.try_with(|listening| {
+            if let Ok(Some((ears, _))) = listening.try_borrow().as_deref() {
+                ears.hear(format_args!("{} {}", record.target(), record.args()));
+            }
+        });
+    }
+
+    fn flush(&self) {}
+}
