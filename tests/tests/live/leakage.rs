@@ -264,8 +264,7 @@ async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
 }
 
 /// What a host of the library does in one process, with everybody listening.
-async fn in_process(cluster: &Cluster, ears: &Ears) -> Result<()> {
-    let login = role(cluster, "inside", OPTIONS).await?;
+async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> {
     let wrong = Login { password: secret("wrong inside"), ..login.clone() };
     let needles = sought(&[&login.password, &wrong.password]);
     let folder = tempfile::tempdir()?;
@@ -352,8 +351,10 @@ fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
         .on_thread_stop(Ears::stop)
         .build()?;
     let cluster = runtime.block_on(cluster())?;
+    // The harness sets the password by a statement, which the driver traces: that is not ours to keep.
+    let login = runtime.block_on(role(&cluster, "inside", OPTIONS))?;
     ears.listen();
-    let done = runtime.block_on(in_process(&cluster, &ears));
+    let done = runtime.block_on(in_process(&cluster, login, &ears));
     Ears::stop();
     done
 }
