@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::params::{Action, Options};
+use archon_pool_plugin::params::Action;
 use archon_pool_plugin::powers::{Order, Outcome};
-use secrecy::SecretString;
-use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument as _;
-use wasmtime::component::{ResourceTableError, Type, Val};
-use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::component::{Type, Val};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use crate::approval::Approval;
 use crate::audit::{Audit, Author};
@@ -27,14 +25,13 @@ use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
 use crate::lanes::GuestTime;
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
-use crate::misplaced;
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session::{self, Session};
 use crate::state::{Caller, Intent, Patience, State};
 
-/// Why a host that may not change anything ends nobody.
-const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+use self::ended::{ended, not_again, refused, trapped};
+use self::request::{NO_CHANGES, Request};
 
 /// What the audit log calls [`Host::deliver`].
 const DELIVER: &str = "host.deliver";
@@ -64,13 +61,6 @@ pub struct Answer {
     pub output: Result<Value, Fault>,
     /// Whether a session may have been signalled. If so, the call must not be repeated blindly.
     pub signalled: bool,
-}
-
-/// What a request is for the host: what it passes on, and what it keeps.
-struct Request {
-    input: Value,
-    lent: Lent,
-    intent: Intent,
 }
 
 impl Host {
@@ -268,68 +258,6 @@ impl Host {
         Ok(outcomes.into_iter().map(Outcome::from).collect())
     }
 
-    /// Takes out of a request what is the host's.
-    fn request(&self, mut input: Value) -> Result<Request, Fault> {
-        let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
-        let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
-        let Value::Object(fields) = &mut input else {
-            if misplaced::holds(&input) {
-                return Err(misplaced());
-            }
-            // The component knows best how to refuse it.
-            let lent = Lent::new(Arc::clone(&self.credentials), None, None, None)?;
-            return Ok(Request { intent: self.intent(&Map::new()), input, lent });
-        };
-        let mut secret = |name: &str| match fields.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(SecretString::from(Zeroizing::new(text).as_str()))),
-            Some(_) => Err(Fault::invalid(format!("{name}: a text is wanted"))),
-        };
-        let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
-        let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
-        if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
-            return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
-        }
-        // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
-        if fields.iter().any(|(name, value)| name != "carry" && misplaced::is_secret(name, value)) {
-            return Err(misplaced());
-        }
-        let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
-        Ok(Request { intent: self.intent(fields), input, lent })
-    }
-
-    /// Sessions are ended only when the operator allows it and the request asks for just that,
-    /// whatever the component makes of the request.
-    fn intent(&self, request: &Map<String, Value>) -> Intent {
-        let option = |name: &str| request.get("options").and_then(|options| options.get(name));
-        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        let refusal = if !self.policy.apply {
-            Some(NO_CHANGES.to_owned())
-        } else if action != Action::KillIdle.name() {
-            Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
-        } else {
-            match option("dryRun") {
-                None | Some(Value::Null | Value::Bool(false)) => None,
-                Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
-                // Whatever it was meant to say, it was no plain consent.
-                Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
-            }
-        };
-        let refusal = refusal.or_else(|| unclear(request.get("options")));
-        let requested = option("maxKillPercentage").and_then(Value::as_u64);
-        let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
-            // Out of range is the component's to refuse; here it is only never more than everything.
-            u32::try_from(percentage).unwrap_or(u32::MAX)
-        });
-        let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
-        let defaults = Options::default();
-        let patience = Patience {
-            idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
-            idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
-        };
-        Intent { refusal, max_kill_percentage, patience }
-    }
-
     /// A call that needs no server.
     fn pure(&self, interface: &'static str, function: &'static str) -> Call {
         let refusal = Some("this call changes nothing".into());
@@ -338,7 +266,7 @@ impl Host {
     }
 
     /// A clock for one call.
-    pub(crate) fn clock(&self) -> Arc<GuestTime> {
+    fn clock(&self) -> Arc<GuestTime> {
         Arc::new(GuestTime::new(self.engine.lanes().clone()))
     }
 
@@ -479,82 +407,8 @@ async fn enter(
     }
 }
 
-/// Which of the options that decide whom to end is not what the contract wants: a component that makes
-/// something else of it than the host must not end anybody by that.
-fn unclear(options: Option<&Value>) -> Option<String> {
-    let options = match options {
-        None | Some(Value::Null) => return None,
-        Some(Value::Object(options)) => options,
-        Some(_) => return Some("options is no object".to_owned()),
-    };
-    let is_clear = |value: &Value| value.is_null() || value.is_u64();
-    ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"]
-        .into_iter()
-        .find(|name| options.get(*name).is_some_and(|value| !is_clear(value)))
-        .map(|name| format!("options.{name} is no whole number"))
-}
-
 fn located(name: &str, wrong: &Mismatch) -> String {
     if name.is_empty() { wrong.to_string() } else { format!("in {name}: {wrong}") }
-}
-
-/// The error that a function returned: a fault, or a refusal that is only a message.
-fn refused(error: &Value) -> Fault {
-    serde_json::from_value(error.clone()).unwrap_or_else(|_| {
-        let message = error.get("message").and_then(Value::as_str);
-        Fault::invalid(message.unwrap_or("the component refused the arguments"))
-    })
-}
-
-/// Why a component was ended, or refused.
-fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
-    if let Some(fault) = error.downcast_ref::<Fault>() {
-        return fault.clone();
-    }
-    if let Some(reached) = error.downcast_ref::<Reached>() {
-        return (*reached).into();
-    }
-    // wasmtime has no types for some of its own limits; only their texts say which it was.
-    let said = error.root_cause().to_string();
-    let reached = match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => Some(Reached::Fuel(limits.fuel)),
-        Some(Trap::StackOverflow) => Some(Reached::Stack(limits.stack)),
-        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => Some(Reached::Handles(limits.handles)),
-        _ if said.contains("store handle limit exceeded") => Some(Reached::Handles(limits.handles)),
-        _ if said.contains("fuel allocated for hostcalls") => Some(Reached::MessageBytes(limits.message_bytes)),
-        _ if said.starts_with("resource limit exceeded") => Some(Reached::Instances(limits.instances)),
-        _ => None,
-    };
-    if let Some(reached) = reached {
-        return reached.into();
-    }
-    if error.is::<PoolConcurrencyLimitError>() {
-        let message = format!("every place of the engine's pool is taken: {said}");
-        return Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) };
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => trapped(plugin, "it panicked or ran out of memory"),
-        Some(trap) => trapped(plugin, &trap.to_string()),
-        // With a backtrace the error has many lines; the last cause is the one that says something.
-        None => trapped(plugin, &said),
-    }
-}
-
-fn trapped(plugin: &Plugin, why: &str) -> Fault {
-    Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
-}
-
-/// What is said of a call in which something may have been signalled: whoever repeats it may hit others.
-fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
-    match output {
-        Ok(mut output) => {
-            if let Some(retryable) = output.pointer_mut("/error/retryable") {
-                *retryable = false.into();
-            }
-            Ok(output)
-        }
-        Err(fault) => Err(Fault { retryable: false, ..fault }),
-    }
 }
 
 /// The contract embeds `carry` as JSON; WIT carries its text.
@@ -583,6 +437,8 @@ fn as_report(mut report: Value, most: usize) -> Value {
     report
 }
 
+mod ended;
+mod request;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

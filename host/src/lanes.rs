@@ -110,6 +110,8 @@ fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
 pub(crate) struct GuestTime {
     spent: Mutex<Spent>,
     lanes: Lanes,
+    /// From here on it computes in a lane.
+    light: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -141,7 +143,12 @@ fn processor_time() -> Duration {
 
 impl GuestTime {
     pub(crate) fn new(lanes: Lanes) -> Self {
-        Self { spent: Mutex::default(), lanes }
+        Self { spent: Mutex::default(), lanes, light: LIGHT }
+    }
+
+    /// For somebody whose calls compute long, as is known from those before: it takes a lane at once.
+    pub(crate) fn heavy(lanes: Lanes) -> Self {
+        Self { light: Duration::ZERO, ..Self::new(lanes) }
     }
 
     pub(crate) fn resume(&self) {
@@ -203,7 +210,7 @@ impl GuestTime {
         // before it goes on. With the lane's next one at hand it would not, for sixty ticks.
         tokio::task::yield_now().await;
         drop(lane);
-        if spent > LIGHT {
+        if spent > self.light {
             let lane = self.lanes.enter(spent).await;
             // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving
             // it often.

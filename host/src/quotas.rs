@@ -68,6 +68,13 @@ impl Account {
         Ok(())
     }
 
+    /// Whether its calls compute long: it has used more than half of its processor time.
+    pub(crate) fn is_heavy(&self) -> bool {
+        let mut left = self.left();
+        let half = left.cpu.capacity / 2.0;
+        left.cpu.at_least(half, Instant::now()).is_err()
+    }
+
     /// Charges what a call has computed.
     pub(crate) fn charge(&self, cpu: Duration) {
         self.left().cpu.spend(cpu.as_secs_f64());
@@ -131,8 +138,9 @@ mod tests {
     #[test]
     fn processor_time_is_charged_afterwards() {
         let account = Account::new(Quotas { cpu_per_minute: Duration::from_secs(1), ..Quotas::default() });
-        assert!(account.take_call().is_ok());
+        assert!(account.take_call().is_ok() && !account.is_heavy());
         account.charge(Duration::from_secs(3));
+        assert!(account.is_heavy());
         let fault = account.take_call().unwrap_err();
         assert!(fault.message.contains("`cpu_per_minute`") && fault.retryable, "{fault}");
     }

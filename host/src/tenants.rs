@@ -171,7 +171,9 @@ impl Tenants {
             let message = format!("no turn came within {} ms: limit `deadline`", deadline.as_millis());
             Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
         })??;
-        let metered = Metered { account: &seat.account, time: seat.host.clock() };
+        let lanes = self.engine.lanes().clone();
+        let time = if seat.account.is_heavy() { GuestTime::heavy(lanes) } else { GuestTime::new(lanes) };
+        let metered = Metered { account: &seat.account, time: Arc::new(time) };
         let host = seat.host.under(approval);
         Ok(host.call_on(Arc::clone(&metered.time), plugin, input, Some(end)).await)
     }

@@ -8,13 +8,19 @@ use serde::de::DeserializeOwned;
 /// The longest part of a line that an error repeats, characters.
 const LONGEST: usize = 80;
 
-/// Reads a document; if it is wrong, in which line and why. The error repeats the line: not for files
-/// with secrets.
+/// What a file with credentials has, and none of ours.
+const SECRETIVE: [&str; 2] = ["password", "://"];
+
+/// Reads a document; if it is wrong, in which line and why. The error repeats the line, unless the file
+/// looks like one with credentials that was named by mistake.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start).min(text.len());
         let index = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+        if SECRETIVE.iter().any(|word| text.contains(word)) {
+            return format!("line {}: it looks like a file with credentials", index + 1);
+        }
         let line = text.lines().nth(index).unwrap_or_default().trim();
         let line: String = line.chars().take(LONGEST).collect();
         let mut message = error.message().trim_end().replace('\n', ", ");
@@ -56,6 +62,14 @@ mod tests {
     struct Page {
         title: String,
         lines: Option<u32>,
+    }
+
+    #[test]
+    fn a_file_with_credentials_is_not_repeated() {
+        for text in ["title = 'a'\npassword = 'hunter2'", "url = 'postgres://u:hunter2@h/d'"] {
+            let error = parse::<Page>(text.as_bytes()).unwrap_err();
+            assert!(error.contains("credentials") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::components::World;
+use wasmtime::component::ResourceTableError;
 
 /// A component whose `run` is the given body, with `describe` likewise.
 pub(crate) fn skill(body: &str) -> Vec<u8> {

@@ -1,0 +1,68 @@
+//! Why a component was ended, or refused, as faults that name the setting.
+
+use archon_pool_plugin::fault::{Fault, kind};
+use serde_json::Value;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+use crate::limits::{Limits, Reached};
+use crate::plugin::Plugin;
+
+/// The error that a function returned: a fault, or a refusal that is only a message.
+pub(super) fn refused(error: &Value) -> Fault {
+    serde_json::from_value(error.clone()).unwrap_or_else(|_| {
+        let message = error.get("message").and_then(Value::as_str);
+        Fault::invalid(message.unwrap_or("the component refused the arguments"))
+    })
+}
+
+/// Why a component was ended, or refused.
+pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return fault.clone();
+    }
+    if let Some(reached) = error.downcast_ref::<Reached>() {
+        return (*reached).into();
+    }
+    // wasmtime has no types for some of its own limits; only their texts say which it was.
+    let said = error.root_cause().to_string();
+    let reached = match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => Some(Reached::Fuel(limits.fuel)),
+        Some(Trap::StackOverflow) => Some(Reached::Stack(limits.stack)),
+        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => Some(Reached::Handles(limits.handles)),
+        _ if said.contains("store handle limit exceeded") => Some(Reached::Handles(limits.handles)),
+        _ if said.contains("fuel allocated for hostcalls") => Some(Reached::MessageBytes(limits.message_bytes)),
+        _ if said.starts_with("resource limit exceeded") => Some(Reached::Instances(limits.instances)),
+        _ => None,
+    };
+    if let Some(reached) = reached {
+        return reached.into();
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let message = format!("every place of the engine's pool is taken: {said}");
+        return Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) };
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => trapped(plugin, "it panicked or ran out of memory"),
+        Some(trap) => trapped(plugin, &trap.to_string()),
+        // With a backtrace the error has many lines; the last cause is the one that says something.
+        None => trapped(plugin, &said),
+    }
+}
+
+pub(super) fn trapped(plugin: &Plugin, why: &str) -> Fault {
+    Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
+}
+
+/// What is said of a call in which something may have been signalled: whoever repeats it may hit others.
+pub(super) fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
+    match output {
+        Ok(mut output) => {
+            if let Some(retryable) = output.pointer_mut("/error/retryable") {
+                *retryable = false.into();
+            }
+            Ok(output)
+        }
+        Err(fault) => Err(Fault { retryable: false, ..fault }),
+    }
+}

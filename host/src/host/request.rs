@@ -1,0 +1,103 @@
+//! What a request is for the host: what it passes on, what it keeps, and what it allows.
+
+use std::sync::Arc;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_plugin::params::{Action, Options};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use serde_json::{Map, Value};
+
+use super::Host;
+use crate::credentials::Lent;
+use crate::misplaced;
+use crate::state::{Intent, Patience};
+
+/// Why a host that may not change anything ends nobody.
+pub(super) const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+
+/// A request, taken apart.
+pub(super) struct Request {
+    pub(super) input: Value,
+    pub(super) lent: Lent,
+    pub(super) intent: Intent,
+}
+
+impl Host {
+    /// Takes out of a request what is the host's.
+    pub(super) fn request(&self, mut input: Value) -> Result<Request, Fault> {
+        let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
+        let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
+        let Value::Object(fields) = &mut input else {
+            if misplaced::holds(&input) {
+                return Err(misplaced());
+            }
+            // The component knows best how to refuse it.
+            let lent = Lent::new(Arc::clone(&self.credentials), None, None, None)?;
+            return Ok(Request { intent: self.intent(&Map::new()), input, lent });
+        };
+        let mut secret = |name: &str| match fields.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(Zeroizing::new(text).as_str()))),
+            Some(_) => Err(Fault::invalid(format!("{name}: a text is wanted"))),
+        };
+        let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
+        let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
+        if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
+            return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
+        }
+        // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+        if fields.iter().any(|(name, value)| name != "carry" && misplaced::is_secret(name, value)) {
+            return Err(misplaced());
+        }
+        let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
+        Ok(Request { intent: self.intent(fields), input, lent })
+    }
+
+    /// Sessions are ended only when the operator allows it and the request asks for just that,
+    /// whatever the component makes of the request.
+    pub(super) fn intent(&self, request: &Map<String, Value>) -> Intent {
+        let option = |name: &str| request.get("options").and_then(|options| options.get(name));
+        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
+        let refusal = if !self.policy.apply {
+            Some(NO_CHANGES.to_owned())
+        } else if action != Action::KillIdle.name() {
+            Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
+        } else {
+            match option("dryRun") {
+                None | Some(Value::Null | Value::Bool(false)) => None,
+                Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
+                // Whatever it was meant to say, it was no plain consent.
+                Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
+            }
+        };
+        let refusal = refusal.or_else(|| unclear(request.get("options")));
+        let requested = option("maxKillPercentage").and_then(Value::as_u64);
+        let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
+            // Out of range is the component's to refuse; here it is only never more than everything.
+            u32::try_from(percentage).unwrap_or(u32::MAX)
+        });
+        let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
+        let defaults = Options::default();
+        let patience = Patience {
+            idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
+            idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
+        };
+        Intent { refusal, max_kill_percentage, patience }
+    }
+}
+
+/// Which of the options that decide whom to end is not what the contract wants: a component that makes
+/// something else of it than the host must not end anybody by that.
+fn unclear(options: Option<&Value>) -> Option<String> {
+    let options = match options {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(options)) => options,
+        Some(_) => return Some("options is no object".to_owned()),
+    };
+    let is_clear = |value: &Value| value.is_null() || value.is_u64();
+    ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"]
+        .into_iter()
+        .find(|name| options.get(*name).is_some_and(|value| !is_clear(value)))
+        .map(|name| format!("options.{name} is no whole number"))
+}
