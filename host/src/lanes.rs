@@ -26,6 +26,7 @@ pub(crate) struct Lanes {
     turns: Arc<Mutex<Turns>>,
     /// One for each call that runs, and one for the engine.
     calls: Arc<()>,
+    count: usize,
 }
 
 /// Who waits for a lane. The next one is who has computed least: a call that needs a little more than most
@@ -46,7 +47,12 @@ impl Lanes {
 
     fn with(lanes: usize) -> Self {
         let turns = Turns { free: lanes, waiting: BTreeMap::new(), arrived: 0 };
-        Self { turns: Arc::new(Mutex::new(turns)), calls: Arc::default() }
+        Self { turns: Arc::new(Mutex::new(turns)), calls: Arc::default(), count: lanes }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Waits for a lane, for a call that has computed for so long.
