@@ -90,7 +90,7 @@ pub(super) const ATTACKS: &[Attack] = &[
                     "../../etc/passwd",
                     "/proc/self/environ",
                     "file:credentials.toml",
-                    "postgres://postgres@127.0.0.1/postgres",
+                    "https://postgres@127.0.0.1/postgres",
                     "",
                     "*",
                     "%",
