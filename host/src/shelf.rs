@@ -18,7 +18,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 
 use crate::engine::Engine;
 use crate::guarded_file;
-use crate::vetted::{Bundle, Demands, Digests, Files, Vetted};
+use crate::vetted::{Bundle, Demands, Digests, Vetted};
 
 mod entry;
 mod keeping;
@@ -121,24 +121,21 @@ impl Shelf {
         });
         for (name, file) in found {
             match file {
-                Ok(_) => self.judge(&name),
+                Ok(parsed) => self.judge(&name, &parsed),
                 Err(fault) => self.note(&name, fault),
             }
         }
     }
 
-    fn judge(&self, name: &str) {
+    fn judge(&self, name: &str, parsed: &Name) {
         // Others were compiled since the folder was listed: a policy file may have come, or gone, in between. It is
         // looked for before and after the component is read, and the component is the last to be put in place.
-        let files = match name.parse::<Name>() {
-            Ok(name) => name.files(&self.inner.folder),
-            Err(fault) => return self.note(name, fault),
-        };
+        let files = parsed.files(&self.inner.folder);
         let bundle = match Bundle::read(&self.inner.engine, &files) {
             Ok(bundle) => bundle,
             Err(fault) => return self.note(name, fault),
         };
-        if files.policy.is_none() && name.parse().is_ok_and(|name: Name| name.files(&self.inner.folder) != files) {
+        if files.policy.is_none() && parsed.files(&self.inner.folder) != files {
             let message = format!("{} was given a policy file while it was read: it is looked at again", bundle.name);
             return self.note(name, Fault { retryable: true, ..Fault::new(kind::NOT_APPROVED, message) });
         }
@@ -211,7 +208,7 @@ fn check(folder: &Path) -> Result<(), Fault> {
 }
 
 /// The components of a folder under their names; under its file's name, one that cannot have a name.
-fn components(folder: &Path) -> Result<BTreeMap<String, Result<Files, Fault>>, Fault> {
+fn components(folder: &Path) -> Result<BTreeMap<String, Result<Name, Fault>>, Fault> {
     let unreadable = |error: std::io::Error| {
         Fault::new(kind::POLICY_INVALID, format!("plugin folder {}: {error}", folder.display()))
     };
@@ -222,7 +219,7 @@ fn components(folder: &Path) -> Result<BTreeMap<String, Result<Files, Fault>>, F
         // What is still being written has a name that begins with a dot.
         let Some(stem) = file.strip_suffix(".wasm").filter(|stem| !stem.starts_with('.')) else { continue };
         match stem.parse::<Name>() {
-            Ok(name) => components.insert(stem.to_owned(), Ok(name.files(folder))),
+            Ok(name) => components.insert(stem.to_owned(), Ok(name)),
             Err(fault) => components.insert(file.clone().into_owned(), Err(fault)),
         };
     }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use archon_pool_plugin::fault::Fault;
 
-use super::{check, components};
+use super::{Name, check, components};
 use crate::components::World;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::signature::{KeyId, Trust};
-use crate::vetted::{Bundle, Demands, Files};
+use crate::vetted::{Bundle, Demands};
 
 /// A plugin in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,8 @@ impl fmt::Display for SignatureState {
 /// Compiles, and so blocks the thread. Fails when the folder cannot be listed, or others may write to it.
 pub(super) fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<Vec<Entry>, Fault> {
     check(folder)?;
-    let entry = |(name, files): (String, Result<Files, Fault>)| {
+    let entry = |(name, parsed): (String, Result<Name, Fault>)| {
+        let files = parsed.map(|parsed| parsed.files(folder));
         let mut entry = Entry {
             name,
             bytes: None,

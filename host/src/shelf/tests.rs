@@ -5,6 +5,7 @@ use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::signature::{SecretKey, Signature, Trust};
+use crate::vetted::Files;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
