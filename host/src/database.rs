@@ -74,6 +74,12 @@ impl database::HostSession for State {
         }
     }
 
+    async fn way(&mut self, session: Resource<Session>) -> wasmtime::Result<String> {
+        let _stopped = self.enter()?;
+        let _ = self.table.get(&session)?;
+        Ok("direct".to_owned())
+    }
+
     async fn query(
         &mut self,
         session: Resource<Session>,

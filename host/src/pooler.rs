@@ -29,6 +29,11 @@ impl pooler::HostConsole for State {
         Ok(Err(fault.into()))
     }
 
+    async fn kind(&mut self, console: Resource<Console>) -> wasmtime::Result<String> {
+        let _stopped = self.enter()?;
+        match *self.table.get(&console)? {}
+    }
+
     async fn show(
         &mut self,
         console: Resource<Console>,

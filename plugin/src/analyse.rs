@@ -51,7 +51,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let mut report = Report {
         action: action.name().to_owned(),
         carry: memory.next(snapshot, &leak_detection, moment, sending),
-        pool_stats: PoolStats { connections, throughput, timing },
+        pool_stats: PoolStats { connections, throughput, timing, pooler: None },
         scaling,
         leak_detection,
         health_summary,

@@ -75,7 +75,9 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         sample,
         slow_statements,
         probes: Vec::new(),
+        pooler: None,
         gaps: answers.gaps,
+        way: None,
     };
     if action.probes() {
         probe(powers, &mut snapshot)?;

@@ -40,6 +40,8 @@ pub mod kind {
     pub const INCOMPLETE_COVERAGE: &str = "incomplete-coverage";
     /// The host has no pooler console for this credential.
     pub const NO_POOLER: &str = "no-pooler";
+    /// A console was asked for a view that its kind does not have.
+    pub const UNSUPPORTED_VIEW: &str = "unsupported-view";
     /// A file is no WebAssembly component.
     pub const NOT_A_COMPONENT: &str = "not-a-component";
     /// A component speaks other interfaces than this host offers.
@@ -88,6 +90,7 @@ pub mod kind {
         UNEXPECTED_ANSWER,
         INCOMPLETE_COVERAGE,
         NO_POOLER,
+        UNSUPPORTED_VIEW,
         NOT_A_COMPONENT,
         WORLD_MISMATCH,
         PLUGIN_NOT_FOUND,

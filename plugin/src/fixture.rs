@@ -77,7 +77,9 @@ pub(crate) fn snapshot(backends: Vec<Backend>) -> Snapshot {
         sample: None,
         slow_statements: Vec::new(),
         probes: Vec::new(),
+        pooler: None,
         gaps: Vec::new(),
+        way: None,
     }
 }
 

@@ -125,6 +125,7 @@ fn metric(judged: &Judged<'_>, snapshot: &Snapshot) -> ConnectionMetric {
         database: backend.database.clone().unwrap_or_default(),
         application: backend.application.clone(),
         client: backend.client_address.clone(),
+        through: backend.through.clone(),
         wait_event: wait_event.map(|(kind, event)| format!("{kind}: {event}")),
         last_query: statement_text::normalise(&backend.query),
         confidence: judged.confidence,

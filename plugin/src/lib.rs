@@ -25,6 +25,7 @@ pub mod health;
 pub mod leaks;
 pub mod params;
 pub mod plan;
+pub mod pooler;
 pub mod powers;
 pub mod protected;
 pub mod recommendations;

@@ -3,7 +3,7 @@
 //! The observer's component implements it without the imports that act, so that "cannot kill" is a
 //! fact of its binary and not a promise of this code.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, kind};
 use crate::rows::{RowSet, Statement};
 use crate::snapshot::SessionKey;
 
@@ -20,6 +20,32 @@ pub trait Powers {
 
     /// Opens fresh connections in parallel and measures them.
     fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault>;
+
+    /// Which way into the server the session took: `direct`, unless that was barred.
+    fn way(&mut self) -> Result<String, Fault> {
+        Ok("direct".to_owned())
+    }
+
+    /// Opens the console of the credential's pooler and says what it is: a fault `no-pooler` where there is
+    /// none.
+    fn console(&mut self) -> Result<String, Fault> {
+        Err(Fault::new(kind::NO_POOLER, "no pooler console is configured"))
+    }
+
+    /// Shows views of the open console; answer i belongs to view i.
+    fn show(&mut self, _views: &[&str]) -> Result<Vec<Answer>, Fault> {
+        Err(Fault::new(kind::NO_POOLER, "no console is open"))
+    }
+
+    /// Resizes a pool of the open console; none where this world has no such power.
+    fn resize(&mut self, _order: &SizeOrder, _dry_run: bool) -> Option<Result<SizeOutcome, Fault>> {
+        None
+    }
+
+    /// Has the pooler renew a database's server connections; none where this world has no such power.
+    fn renew(&mut self, _database: &str, _reason: &str, _dry_run: bool) -> Option<Result<Renewal, Fault>> {
+        None
+    }
 
     /// Ends sessions; none where this world has no such power.
     fn deliver(&mut self, orders: &[Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>>;
@@ -45,6 +71,39 @@ pub struct Order {
     pub state_change: i64,
     /// Why, for the audit log.
     pub reason: String,
+}
+
+/// A request to change a pool's size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SizeOrder {
+    /// Which pool: none for what the console controls by default.
+    pub pool: Option<String>,
+    /// Server connections.
+    pub size: u32,
+    /// Why, for the audit log.
+    pub reason: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SizeOutcome {
+    /// The size before.
+    pub before: Option<u32>,
+    /// Read back after the change.
+    pub after: Option<u32>,
+    /// Whether the read-back shows the wanted size.
+    pub executed: bool,
+    /// How long it lasts, or why it was not executed.
+    pub note: String,
+}
+
+/// What became of a request to renew server connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// Whether the pooler accepted it.
+    pub executed: bool,
+    /// What happens now, or why it was not executed.
+    pub note: String,
 }
 
 /// What became of an order.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::pooler::Through;
 pub use crate::snapshot::Probe;
 
 /// The answer to every action.
@@ -50,6 +51,56 @@ pub struct PoolStats {
     pub throughput: Throughput,
     /// Times.
     pub timing: Timing,
+    /// What the pooler says of its side; none without a console.
+    pub pooler: Option<PoolerStats>,
+}
+
+/// A pooler's side of the pool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PoolerStats {
+    /// What it is: `pgbouncer`, `supabase` or `postgresql`.
+    pub kind: String,
+    /// Its version as it tells it.
+    pub version: Option<String>,
+    /// Applications' connections to it.
+    pub clients: u32,
+    /// Clients that wait for a server connection.
+    pub waiting: u32,
+    /// For how long the first of them has waited, milliseconds.
+    pub max_wait: f64,
+    /// Its connections to servers.
+    pub servers: u32,
+    /// Transactions, over all its databases.
+    pub transactions_per_second: Option<f64>,
+    /// Mean time that a transaction waited for its server connection, milliseconds.
+    pub avg_wait_time: Option<f64>,
+    /// Its pools, the longest queue first.
+    pub pools: Vec<PoolStatus>,
+}
+
+/// One pool of a pooler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PoolStatus {
+    /// The database's name at the pooler.
+    pub database: String,
+    /// The role.
+    pub role: String,
+    /// `session`, `transaction` or `statement`.
+    pub mode: String,
+    /// How many server connections it may have; none when unlimited or not known.
+    pub size: Option<u32>,
+    /// Server connections that a client has.
+    pub active: u32,
+    /// Server connections that nobody has.
+    pub idle: u32,
+    /// Clients that wait for one.
+    pub waiting: u32,
+    /// For how long the first of them has waited, milliseconds.
+    pub max_wait: f64,
 }
 
 /// Client sessions by state, over all databases of the server, ours excluded.
@@ -179,6 +230,8 @@ pub struct Demand {
     pub waiting: u32,
     /// Sessions idle in a transaction now.
     pub idle_in_transaction: u32,
+    /// Clients that wait for a server connection of the pooler now.
+    pub queued: u32,
     /// Mean sessions busy over the measured window (Little's law, from the server's time counters).
     pub mean_concurrency: Option<f64>,
     /// The demand that the target follows: the highest of the recent moments.
@@ -250,6 +303,8 @@ pub struct ConnectionMetric {
     pub application: String,
     /// Client address.
     pub client: Option<String>,
+    /// The pooler that it passes through: application and client are the real ones then.
+    pub through: Option<Through>,
     /// What it waits for: type and event.
     pub wait_event: Option<String>,
     /// Its last statement with the literals removed.

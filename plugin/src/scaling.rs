@@ -92,6 +92,7 @@ pub fn decide(
         active: load.active,
         waiting: load.waiting,
         idle_in_transaction: load.idle_in_transaction,
+        queued: 0,
         mean_concurrency,
         peak: earlier.iter().copied().fold(moment.busy, f64::max),
         samples: number(earlier.len() + 1),

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pooler::{Pooler, Through};
+
 /// One moment of one server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,8 +31,12 @@ pub struct Snapshot {
     pub slow_statements: Vec<StatementLoad>,
     /// Fresh connections, when they were asked for.
     pub probes: Vec<Probe>,
+    /// What the pooler's console said, where there is one.
+    pub pooler: Option<Pooler>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+    /// Which way into the server was taken, when it was not the usual one.
+    pub way: Option<String>,
 }
 
 /// The server, the database and the connected role.
@@ -116,6 +122,9 @@ pub struct Backend {
     pub waiting_since: Option<i64>,
     /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
+    /// The pooler that owns it, and for whom. `application` and `client_address` are the real client's
+    /// then, and empty when nobody has the connection.
+    pub through: Option<Through>,
 }
 
 /// A role that owns a session.

@@ -40,6 +40,7 @@ pub(crate) fn full() -> Report {
                 avg_query_time: None,
                 max_wait_time: Some(15_320.0),
             },
+            pooler: None,
         },
         scaling: Scaling {
             min_size: 5,
@@ -54,6 +55,7 @@ pub(crate) fn full() -> Report {
                 active: 12,
                 waiting: 3,
                 idle_in_transaction: 5,
+                queued: 0,
                 mean_concurrency: Some(9.64),
                 peak: 18.0,
                 samples: 7,
@@ -280,6 +282,7 @@ fn suspect(
         database: "shop".into(),
         application: application.into(),
         client: client.map(Into::into),
+        through: None,
         wait_event: Some("Client/ClientRead".into()),
         last_query: "SELECT * FROM orders WHERE id = $1".into(),
         confidence,

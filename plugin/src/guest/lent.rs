@@ -2,8 +2,11 @@
 
 use super::bindings::archon::connection_pool::credentials::{self, Credential};
 use super::bindings::archon::connection_pool::database::{self, Session};
+use super::bindings::archon::connection_pool::pooler::Console;
 use crate::fault::{Fault, kind};
 use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
+#[cfg(feature = "manager")]
+use crate::powers::{Renewal, SizeOrder, SizeOutcome};
 use crate::rows::{RowSet, Statement, Value};
 
 /// What this call has been lent so far.
@@ -11,12 +14,21 @@ use crate::rows::{RowSet, Statement, Value};
 pub(super) struct Lent {
     // Dropped in this order: a session before the credential that opened it.
     session: Option<Session>,
+    console: Option<Console>,
     credential: Option<Credential>,
 }
 
 impl Lent {
     fn session(&self) -> Result<&Session, Fault> {
         self.session.as_ref().ok_or_else(not_open)
+    }
+
+    fn credential(&self) -> Result<&Credential, Fault> {
+        self.credential.as_ref().ok_or_else(not_open)
+    }
+
+    fn console(&self) -> Result<&Console, Fault> {
+        self.console.as_ref().ok_or_else(|| Fault::new(kind::NO_POOLER, "no console is open"))
     }
 }
 
@@ -39,13 +51,55 @@ impl Powers for Lent {
     }
 
     fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
-        let credential = self.credential.as_ref().ok_or_else(not_open)?;
+        let credential = self.credential()?;
         let outcomes = database::probe(credential, count, timeout_ms)?;
         let timing = |probe: database::ProbeTiming| ProbeTiming {
             connect_us: probe.connect_us,
             round_trip_us: probe.round_trip_us,
         };
         Ok(outcomes.into_iter().map(|outcome| outcome.map(timing).map_err(Fault::from)).collect())
+    }
+
+    fn way(&mut self) -> Result<String, Fault> {
+        Ok(self.session()?.way())
+    }
+
+    fn console(&mut self) -> Result<String, Fault> {
+        let console = Console::open(self.credential()?)?;
+        let kind = console.kind();
+        self.console = Some(console);
+        Ok(kind)
+    }
+
+    fn show(&mut self, views: &[&str]) -> Result<Vec<Answer>, Fault> {
+        let views: Vec<_> = views.iter().map(|&view| view.to_owned()).collect();
+        let answers = Lent::console(self)?.show(&views)?;
+        Ok(answers.into_iter().map(|answer| answer.map(row_set).map_err(Fault::from)).collect())
+    }
+
+    #[cfg(feature = "manager")]
+    fn resize(&mut self, order: &SizeOrder, dry_run: bool) -> Option<Result<SizeOutcome, Fault>> {
+        use super::bindings::archon::connection_pool::scaling;
+
+        let SizeOrder { pool, size, reason } = order.clone();
+        let order = scaling::SizeOrder { pool, size, reason };
+        let outcome = |outcome: scaling::SizeOutcome| SizeOutcome {
+            before: outcome.before,
+            after: outcome.after,
+            executed: outcome.executed,
+            note: outcome.note,
+        };
+        Some(Lent::console(self).and_then(|console| Ok(scaling::resize(console, &order, dry_run).map(outcome)?)))
+    }
+
+    #[cfg(feature = "manager")]
+    fn renew(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<Renewal, Fault>> {
+        use super::bindings::archon::connection_pool::scaling;
+
+        let renewal = |renewal: scaling::Renewal| Renewal { executed: renewal.executed, note: renewal.note };
+        let renewed = Lent::console(self)
+            .and_then(|console| Ok(scaling::renew(console, database, reason, dry_run).map(renewal)?));
+        Some(renewed)
     }
 
     #[cfg(feature = "manager")]

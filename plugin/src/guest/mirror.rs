@@ -2,6 +2,7 @@
 
 use super::bindings::exports::archon::connection_pool::analysis as wit;
 use crate::params::{Filter, RawOptions};
+use crate::pooler::*;
 use crate::report::*;
 use crate::snapshot::*;
 
@@ -95,8 +96,26 @@ mirror!(Snapshot {
     sample,
     slow_statements,
     probes,
+    pooler,
     gaps,
+    way,
 });
+mirror!(Pooler {
+    kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings,
+});
+mirror!(Pool {
+    database, role, mode, clients_active, clients_waiting, servers_active, servers_idle, servers_used,
+    servers_opening, max_wait_us,
+});
+mirror!(PoolerClient { ptr, link, id, database, role, application, address, port, state, wait_us });
+mirror!(PoolerServer { ptr, link, database, role, remote_pid, state, closing });
+mirror!(PooledDatabase {
+    name, database, pool_size, own_size, reserve_size, max_connections, current_connections,
+});
+mirror!(PooledRole { name, pool_size, max_connections });
+mirror!(PoolerCounters { database, transactions, queries, transaction_us, query_us, wait_us });
+mirror!(Through { pooler, mode, client, server_application, server_address });
+mirror!(ThroughClient { port, id });
 mirror!(Server {
     version_num,
     identity,
@@ -139,6 +158,7 @@ mirror!(Backend {
     waits_for,
     waiting_since,
     blocked_by,
+    through,
 });
 mirror!(Role { name, connection_limit, superuser, granted, alterable });
 mirror!(Setting { name, value, unit });
@@ -163,7 +183,11 @@ mirror!(Report {
     analysis_duration,
     carry,
 });
-mirror!(PoolStats { connections, throughput, timing });
+mirror!(PoolStats { connections, throughput, timing, pooler });
+mirror!(PoolerStats {
+    kind, version, clients, waiting, max_wait, servers, transactions_per_second, avg_wait_time, pools,
+});
+mirror!(PoolStatus { database, role, mode, size, active, idle, waiting, max_wait });
 mirror!(Connections {
     total,
     active,
@@ -201,7 +225,7 @@ mirror!(Scaling {
     demand,
     headroom,
 });
-mirror!(Demand { active, waiting, idle_in_transaction, mean_concurrency, peak, samples });
+mirror!(Demand { active, waiting, idle_in_transaction, queued, mean_concurrency, peak, samples });
 mirror!(Headroom { usable, others, available });
 mirror!(LeakDetection {
     detected,
@@ -225,6 +249,7 @@ mirror!(ConnectionMetric {
     database,
     application,
     client,
+    through,
     wait_event,
     last_query,
     confidence,
