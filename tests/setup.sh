@@ -63,6 +63,19 @@ need_postgres() {
   if [ -e "$quiet" ]; then privileged rm "$quiet"; fi
 }
 
+# Debian would start this server too, and has no setting that says otherwise but this one file.
+need_pgbouncer() {
+  local rule=/usr/sbin/policy-rc.d found='[ -n "${ARCHON_PGBOUNCER:-}" ] || [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer'
+  if eval "$found" > /dev/null 2>&1 || [ -e "$rule" ] || ! may_install; then
+    need "$found" pgbouncer
+    return
+  fi
+  printf '#!/bin/sh\nexit 101\n' | privileged tee "$rule" > /dev/null
+  privileged chmod +x "$rule"
+  need "$found" pgbouncer
+  privileged rm "$rule"
+}
+
 # Rust links with the system's C compiler, and `ring` is partly written in C.
 need 'echo "int main(void) { return 0; }" | cc -x c -o /dev/null -' gcc libc6-dev
 # libFuzzer is written in C++ and part of the workspace; the demo builds no part of it.
@@ -87,6 +100,7 @@ case $goal in
     ;;
 esac
 if [ "$goal" = test ]; then
+  need_pgbouncer
   # Any version of Node: where it is too old for jco, the Makefile fetches another one by npm.
   need 'npm --version && node --version' nodejs npm
   need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv

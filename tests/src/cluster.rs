@@ -4,17 +4,17 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::task::spawn_blocking;
 use tokio_postgres::{Client, Config, NoTls};
 
+use crate::process::Process;
 use crate::until::DEADLINE;
-use crate::{keeper, ports, scratch::scratch, template::template};
+use crate::{ports, scratch::scratch, template::template};
 
 /// The password of every role. Unmistakable, so that a test can search any output for it.
 pub const PASSWORD: &str = "tell-nobody-4f81c7";
@@ -32,7 +32,7 @@ pub struct Cluster {
     log: PathBuf,
     port: u16,
     version_num: u32,
-    server: Mutex<Option<Child>>,
+    server: Process,
     observer: tokio::sync::Mutex<Option<Arc<Client>>>,
 }
 
@@ -90,7 +90,7 @@ impl Builder {
             log,
             port: 0,
             version_num: 0,
-            server: Mutex::default(),
+            server: Process::default(),
             observer: tokio::sync::Mutex::default(),
         };
         // Another process can still take a port between our look and the server's bind.
@@ -329,9 +329,9 @@ impl Cluster {
     async fn end(&self, signal: &str) -> Result<()> {
         // Dropped, or the next look would find a session that the server has closed.
         self.close_observer().await;
-        self.signal(signal)?;
+        self.server.signal(signal)?;
         let start = Instant::now();
-        while self.is_running()? {
+        while self.server.is_running()? {
             if start.elapsed() > DEADLINE {
                 bail!("the server did not stop on SIG{signal}:\n{}", self.log_tail());
             }
@@ -342,18 +342,18 @@ impl Cluster {
 
     fn launch(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = scratch()?.command(&template()?.binaries.program("postgres"));
+        // SIGINT is the fast shutdown.
+        let mut command = scratch()?.command(&template()?.binaries.program("postgres"), "INT");
         command.arg("-D").arg(&self.data).arg("-p").arg(self.port.to_string());
         command.stdout(log.try_clone()?).stderr(log);
-        *self.server() = Some(keeper::spawn(command).context("could not start `setpriv`: install util-linux")?);
-        Ok(())
+        self.server.launch(command).context("could not start `setpriv`: install util-linux")
     }
 
     /// Waits until the server answers and returns its version; none when its port was taken.
     async fn ready(&self) -> Result<Option<u32>> {
         let start = Instant::now();
         loop {
-            if !self.is_running()? {
+            if !self.server.is_running()? {
                 let log = self.log_tail();
                 if log.contains("could not create any TCP/IP sockets") {
                     return Ok(None);
@@ -382,52 +382,15 @@ impl Cluster {
         Ok((data, version_num.parse()?))
     }
 
-    fn server(&self) -> MutexGuard<'_, Option<Child>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_running(&self) -> Result<bool> {
-        let mut server = self.server();
-        let Some(child) = server.as_mut() else { return Ok(false) };
-        if child.try_wait()?.is_none() {
-            return Ok(true);
-        }
-        *server = None;
-        Ok(false)
-    }
-
-    /// The child is not reaped yet, so the pid is certainly its own. The shell's `kill` spares us
-    /// `unsafe` and a dependency.
-    fn signal(&self, signal: &str) -> Result<()> {
-        if let Some(child) = self.server().as_ref() {
-            let pid = child.id().to_string();
-            let script = r#"kill -s "$0" "$1""#;
-            Command::new("sh").args(["-c", script, signal, &pid]).stderr(Stdio::null()).status()?;
-        }
-        Ok(())
-    }
-
     fn log_tail(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(30)..].join("\n")
+        tail(&self.log())
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         // SIGQUIT: backends leave at once, and nothing is written.
-        let _ = self.signal("QUIT");
-        let start = Instant::now();
-        while self.is_running().unwrap_or(false) {
-            if start.elapsed() > Duration::from_secs(10)
-                && let Some(mut child) = self.server().take()
-            {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.server.end("QUIT");
         // What cannot be removed now is the janitor's.
         let _ = fs::remove_dir_all(&self.data);
         let _ = fs::remove_file(&self.log);
@@ -438,6 +401,12 @@ impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster").field("port", &self.port).field("version_num", &self.version_num).finish()
     }
+}
+
+/// The last lines of a log, for an error's message.
+pub(crate) fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 /// Opens a connection and spawns the task that carries it.

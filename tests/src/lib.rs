@@ -3,12 +3,15 @@
 //!
 //! [`Cluster`] is a server of one's own, [`App`] an application whose [`Session`]s are held in a
 //! state that `pg_stat_activity` confirms, [`Workload`] a healthy application at work, [`Proxy`]
-//! a network that misbehaves, and [`until`] waits for a condition instead of a length of time.
+//! a network that misbehaves, [`PgBouncer`] a pooler in front of a cluster, and [`until`] waits for a condition instead of
+//! a length of time.
 
 pub mod binaries;
 pub mod cluster;
 mod keeper;
+pub mod pgbouncer;
 mod ports;
+mod process;
 pub mod proxy;
 mod scratch;
 pub mod sessions;
@@ -17,6 +20,7 @@ pub mod until;
 pub mod workload;
 
 pub use self::cluster::{Builder, Cluster, PASSWORD};
+pub use self::pgbouncer::PgBouncer;
 pub use self::ports::unused_port;
 pub use self::proxy::Proxy;
 pub use self::sessions::{App, Session};

@@ -65,14 +65,14 @@ impl Scratch {
         Ok(())
     }
 
-    /// A command that runs a program as that user, and that dies with the thread that spawns it.
-    pub(crate) fn command(&self, program: &Path) -> Command {
+    /// A command that runs a program as that user, and that gets a signal when the thread that spawned it
+    /// dies.
+    pub(crate) fn command(&self, program: &Path, end: &str) -> Command {
         let mut command = Command::new("setpriv");
         if let Some(runner) = &self.runner {
             command.args([format!("--reuid={}", runner.uid), format!("--regid={}", runner.gid)]).arg("--clear-groups");
         }
-        // SIGINT is PostgreSQL's fast shutdown.
-        command.args(["--pdeathsig", "INT"]).arg(program);
+        command.args(["--pdeathsig", end]).arg(program);
         // Our own folder may be closed to that user.
         command.current_dir(&self.root).env("LC_ALL", "C").stdin(Stdio::null());
         // A terminal's Ctrl-C is for us; servers hear of it by our death.

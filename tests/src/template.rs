@@ -36,7 +36,7 @@ impl Template {
 
         let initdb = binaries.program("initdb");
         let output = scratch
-            .command(&initdb)
+            .command(&initdb, "INT")
             .arg("--pgdata")
             .arg(&data)
             .arg("--pwfile")

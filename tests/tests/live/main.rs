@@ -15,6 +15,7 @@ mod hostile;
 mod kill;
 mod leakage;
 mod leaks;
+mod pgbouncer;
 mod race;
 mod sessions;
 mod shelf;

@@ -1,0 +1,64 @@
+//! A server's process: started, watched, and ended whatever happens.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::keeper;
+
+/// A process that can be started anew. Ended by whoever drops it.
+#[derive(Debug, Default)]
+pub(crate) struct Process(Mutex<Option<Child>>);
+
+impl Process {
+    /// Starts it.
+    pub(crate) fn launch(&self, command: Command) -> io::Result<()> {
+        *self.child() = Some(keeper::spawn(command)?);
+        Ok(())
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_running(&self) -> io::Result<bool> {
+        let mut child = self.child();
+        let Some(running) = child.as_mut() else { return Ok(false) };
+        if running.try_wait()?.is_none() {
+            return Ok(true);
+        }
+        *child = None;
+        Ok(false)
+    }
+
+    /// Its number, while it has not been found to have ended: so it is certainly its own.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child().as_ref().map(Child::id)
+    }
+
+    /// Sends a signal. The shell's `kill` spares us `unsafe` and a dependency.
+    pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
+        if let Some(pid) = self.id() {
+            let script = r#"kill -s "$0" "$1""#;
+            Command::new("sh").args(["-c", script, signal, &pid.to_string()]).stderr(Stdio::null()).status()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it by a signal, and by SIGKILL when that takes too long. Blocks, as destructors must.
+    pub(crate) fn end(&self, signal: &str) {
+        let _ = self.signal(signal);
+        let start = Instant::now();
+        while self.is_running().unwrap_or(false) {
+            if start.elapsed() > Duration::from_secs(10)
+                && let Some(mut child) = self.child().take()
+            {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
