@@ -34,6 +34,7 @@ use crate::audit::{Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::types;
 use crate::consent::Proposal;
+use crate::door::Entrance;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::session::Session;
@@ -42,7 +43,7 @@ use crate::state::{Patience, State};
 impl backends::Host for State {
     async fn deliver(
         &mut self,
-        on: Resource<Session>,
+        on: Resource<Entrance>,
         mut orders: Vec<Order>,
         dry_run: bool,
     ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
@@ -55,7 +56,7 @@ impl backends::Host for State {
             cut(&mut order.reason, 1_000);
         }
         let counted = self.count_orders(orders.len());
-        let session = self.table.get(&on)?;
+        let session = self.table.get(&on)?.session();
         let delivered = if let Err(fault) = counted {
             Err(fault)
         } else if let Err(reached) = self.allowance.request(given) {

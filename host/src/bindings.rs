@@ -28,7 +28,7 @@ mod generated {
         imports: { default: async | trappable },
         with: {
             "archon:connection-pool/credentials.credential": crate::credentials::Credential,
-            "archon:connection-pool/database.session": crate::session::Session,
+            "archon:connection-pool/database.session": crate::door::Entrance,
             "archon:connection-pool/pooler.console": crate::pooler::Console,
         },
     });

@@ -11,6 +11,7 @@ use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
 use crate::credentials::Credential;
 use crate::digest::Digest;
+use crate::door::Entrance;
 use crate::error;
 use crate::limits::{Limits, Reached};
 use crate::session::{Presence, Session};
@@ -55,7 +56,7 @@ impl credentials::HostCredential for State {
 }
 
 impl database::HostSession for State {
-    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Session>> {
+    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Entrance>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("database.open");
         if let Err(fault) = self.count_session() {
@@ -63,8 +64,9 @@ impl database::HostSession for State {
             return Ok(Err(fault.into()));
         }
         let credential = self.table.get(&using)?;
-        let opened = Session::open(&credential.target, &self.limits, &self.presence).await;
-        call.end(opened.as_ref().err(), |event| credential.on_record(event)).await;
+        let opened = Entrance::open(credential, &self.limits, &self.presence, self.kept.as_ref()).await;
+        let way = opened.as_ref().ok().map(|entrance| entrance.way().name());
+        call.end(opened.as_ref().err(), |event| credential.on_record(event).with_some("way", way)).await;
         match opened {
             Ok(session) => Ok(Ok(self.table.push(session)?)),
             Err(fault) => {
@@ -74,15 +76,17 @@ impl database::HostSession for State {
         }
     }
 
-    async fn way(&mut self, session: Resource<Session>) -> wasmtime::Result<String> {
+    async fn way(&mut self, session: Resource<Entrance>) -> wasmtime::Result<String> {
         let _stopped = self.enter()?;
-        let _ = self.table.get(&session)?;
-        Ok("direct".to_owned())
+        let call = self.author.host_call("database.way");
+        let way = self.table.get(&session)?.way().name();
+        call.end(None, |event| event.with("way", way)).await;
+        Ok(way.to_owned())
     }
 
     async fn query(
         &mut self,
-        session: Resource<Session>,
+        session: Resource<Entrance>,
         batch: Vec<Statement>,
     ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
         let _stopped = self.enter()?;
@@ -113,7 +117,7 @@ impl database::HostSession for State {
             return Ok(Err(fault.into()));
         }
         let session = self.table.get(&session)?;
-        let answers = session.query(&batch, &self.allowance).await;
+        let answers = session.session().query(&batch, &self.allowance).await;
         let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
@@ -121,7 +125,7 @@ impl database::HostSession for State {
             .map_err(Into::into))
     }
 
-    async fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, session: Resource<Entrance>) -> wasmtime::Result<()> {
         self.table.delete(session)?;
         self.sessions = self.sessions.saturating_sub(1);
         Ok(())
@@ -216,6 +220,7 @@ mod tests {
             intent: Intent { refusal: None, max_kill_percentage: 100, patience: Default::default() },
             restraint: Default::default(),
             lent: None,
+            kept: None,
             presence: tokio::sync::mpsc::channel(1).0,
             signalled: Default::default(),
             time: Arc::new(GuestTime::new(Lanes::new())),

@@ -21,13 +21,14 @@ use crate::bindings::backends;
 use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
+use crate::door::{Entrance, Kept};
 use crate::engine::Engine;
 use crate::json_values::{self, Mismatch};
 use crate::lanes::GuestTime;
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
-use crate::session::{self, Session};
+use crate::session;
 use crate::state::{Caller, Intent, Patience, State};
 
 use self::ended::{ended, not_again, refused, trapped};
@@ -52,6 +53,7 @@ pub struct Host {
     restraint: Restraint,
     audit: Option<Audit>,
     tenant: Option<Arc<str>>,
+    kept: Option<Kept>,
 }
 
 /// What a call came to.
@@ -74,6 +76,7 @@ impl Host {
             restraint: Restraint::default(),
             audit: None,
             tenant: None,
+            kept: None,
         }
     }
 
@@ -86,6 +89,13 @@ impl Host {
     /// For whom this host works, as its audit log names it.
     pub fn tenant(mut self, name: &str) -> Self {
         self.tenant = Some(name.into());
+        self
+    }
+
+    /// Keeps a session open between calls, as it was when it was opened. It takes a slot for as long as this
+    /// host or a clone of it lives, and is the way in when the others are gone.
+    pub fn keep_session(mut self) -> Self {
+        self.kept = Some(Kept::new());
         self
     }
 
@@ -246,9 +256,10 @@ impl Host {
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
         let delivering = async {
             let found = lent.lookup(credential, &self.limits, &presence).await?;
-            let session = Session::open(&found.target, &self.limits, &presence).await?;
+            let session = Entrance::open(&found, &self.limits, &presence, self.kept.as_ref()).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            let delivery =
+                Delivery::new(session.session(), author, policy, limits, max_kill_percentage, dry_run, &signalled);
             delivery.under(&self.restraint).run(&wire, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
@@ -278,7 +289,9 @@ impl Host {
         let author = Author::from(plugin).on_record(self.audit.as_ref(), self.tenant.as_ref());
         let restraint = self.restraint.clone();
         let (clock, memories) = (Arc::clone(&time), self.engine.memories());
-        let caller = Caller { author: author.clone(), intent, restraint, lent, presence, signalled, time, memories };
+        let kept = self.kept.clone();
+        let caller =
+            Caller { author: author.clone(), intent, restraint, lent, kept, presence, signalled, time, memories };
         let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
         let (now, name) = (Instant::now(), format!("{interface}.{function}"));

@@ -59,6 +59,7 @@ mod bindings;
 mod census;
 pub mod compiler;
 mod database;
+mod door;
 mod error;
 mod guarded_file;
 mod hourly;

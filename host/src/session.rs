@@ -71,8 +71,7 @@ enum Guard {
 }
 
 /// An open session.
-#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Session {
+pub(crate) struct Session {
     // Taken by `drop` alone.
     client: Option<Client>,
     guard: Guard,
@@ -307,6 +306,12 @@ impl Session {
         let started = Instant::now();
         self.client()?.simple_query("").await.map_err(|error| self.why_lost(error::querying(&error).0))?;
         Ok(started.elapsed())
+    }
+
+    /// Whether another call may have it: nothing is under way in it, and it is a session of the server's own.
+    pub(crate) fn can_be_kept(&self) -> bool {
+        let open = self.client.as_ref().is_some_and(|client| !client.is_closed());
+        open && self.guard == Guard::Startup && self.pending.load(Ordering::Relaxed) == 0
     }
 
     /// As whom the session is logged in.

@@ -11,6 +11,7 @@ use crate::allowance::Allowance;
 use crate::audit::Author;
 use crate::backends::{Ledger, Restraint};
 use crate::credentials::Lent;
+use crate::door::Kept;
 use crate::lanes::{GuestTime, Stopped};
 use crate::limits::{Limits, Memory, Reached};
 use crate::policy::Policy;
@@ -48,6 +49,8 @@ pub(crate) struct Caller {
     pub(crate) restraint: Restraint,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
+    /// Where the host keeps a session between calls.
+    pub(crate) kept: Option<Kept>,
     pub(crate) presence: Presence,
     pub(crate) signalled: Arc<AtomicBool>,
     pub(crate) time: Arc<GuestTime>,
@@ -69,6 +72,7 @@ pub(crate) struct State {
     pub(crate) intent: Intent,
     /// None for calls that need no database.
     pub(crate) lent: Option<Lent>,
+    pub(crate) kept: Option<Kept>,
     pub(crate) presence: Presence,
     pub(crate) ledger: Ledger,
     pub(crate) sessions: usize,
@@ -81,7 +85,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
-        let Caller { author, intent, restraint, lent, presence, signalled, time, memories } = caller;
+        let Caller { author, intent, restraint, lent, kept, presence, signalled, time, memories } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
@@ -96,6 +100,7 @@ impl State {
             restraint,
             intent,
             lent,
+            kept,
             presence,
             ledger: Ledger::default(),
             sessions: 0,

@@ -142,6 +142,11 @@ impl Target {
         parts(url.expose_secret())?.finish()
     }
 
+    /// Whether both lead to the same database as the same role.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.user, &self.database) == (&other.host, other.port, &other.user, &other.database)
+    }
+
     /// Puts into an event as whom and where, and nothing else.
     pub(crate) fn on_record(&self, event: Event) -> Event {
         let server = self.to_string();

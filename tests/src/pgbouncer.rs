@@ -294,6 +294,8 @@ fn program() -> Result<PathBuf> {
     let folders = [PathBuf::from("/usr/sbin")].into_iter().chain(std::env::split_paths(&path));
     let found = folders.map(|folder| folder.join("pgbouncer")).find(|program| Path::is_file(program));
     found.with_context(|| {
-        format!("no PgBouncer found: run `apt-get install pgbouncer`, or set {VARIABLE} to the full path of the program")
+        format!(
+            "no PgBouncer found: run `apt-get install pgbouncer`, or set {VARIABLE} to the full path of the program"
+        )
     })
 }

@@ -75,6 +75,13 @@ impl Link {
         Ok(Self { host, plugin, registry })
     }
 
+    /// The same, with one session that stays open from call to call.
+    pub(crate) fn keeping(mut self) -> Self {
+        self.host = self.host.keep_session();
+        self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
+        self
+    }
+
     /// The same, with a question on the terminal before anything is ended.
     pub(crate) fn asking(mut self) -> Self {
         self.host = self.host.consent(ask::ask);

@@ -34,7 +34,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     let carry = Carry::load(flags.memory.carry.as_deref())?;
     let link = {
         let _progress = Progress::start(terminal, "watch");
-        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, false))?
+        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, false))?.keeping()
     };
     if !terminal.wants_json() {
         terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));

@@ -4,6 +4,8 @@
 //! [default]
 //! url = "postgres://operator:secret@db.example/shop?sslmode=verify-full"
 //! ca-file = "/etc/ssl/example-ca.pem"
+//! reserve = "postgres://postgres:secret@db.example/shop"
+//! through = "postgres://operator:secret@pooler.example:6432/shop"
 //!
 //! [reports]
 //! host = "db.example"
@@ -23,16 +25,18 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use super::Access;
+use crate::door::Others;
 use crate::guarded_file::{self, Readers};
-use crate::target::{self, Parts, Roots, Target, invalid};
+use crate::target::{self, Parts, Roots, invalid};
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;
 
 /// One entry of the file.
 pub(super) enum Entry {
-    /// A connection.
-    Target(Box<Target>),
+    /// A connection, and what belongs to it.
+    Access(Box<Access>),
     /// A connection URL that Supabase Vault keeps, and the credential that opens the vault.
     Vault { via: String, secret: String },
 }
@@ -50,6 +54,12 @@ struct Raw {
     dbname: Option<String>,
     sslmode: Option<String>,
     ca_file: Option<PathBuf>,
+    /// Another way in when no slot is left: a role that may use the reserved ones.
+    #[serde(default, deserialize_with = "secret")]
+    reserve: Option<SecretString>,
+    /// Another way in when no slot is left: through a pooler.
+    #[serde(default, deserialize_with = "secret")]
+    through: Option<SecretString>,
     vault: Option<Vault>,
 }
 
@@ -64,7 +74,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Option::<String>::deserialize(deserializer).map(|text| text.map(|text| Zeroizing::new(text).as_str().into()))
 }
 
-const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, vault";
+const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, vault";
 
 /// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
 /// what the environment holds may be another server.
@@ -93,6 +103,8 @@ impl Raw {
                 || self.password.is_some()
                 || self.sslmode.is_some()
                 || self.ca_file.is_some()
+                || self.reserve.is_some()
+                || self.through.is_some()
             {
                 return Err(invalid("vault stands alone: the vault's secret is the whole connection URL"));
             }
@@ -111,10 +123,17 @@ impl Raw {
         if let Some(mode) = self.sslmode {
             parts.ssl_mode = Some(mode.parse()?);
         }
-        if let Some(path) = self.ca_file {
-            parts.roots = Some(Roots::File(path));
+        if let Some(path) = &self.ca_file {
+            parts.roots = Some(Roots::File(path.clone()));
         }
-        Ok(Entry::Target(Box::new(parts.finish()?)))
+        let other = |url: &SecretString| {
+            let mut parts = target::parts(url.expose_secret())?;
+            parts.roots = parts.roots.or_else(|| self.ca_file.clone().map(Roots::File));
+            parts.finish()
+        };
+        let reserve = self.reserve.as_ref().map(other).transpose()?;
+        let through = self.through.as_ref().map(other).transpose()?;
+        Ok(Entry::Access(Box::new(Access { target: parts.finish()?, others: Others { reserve, through } })))
     }
 }
 
@@ -130,19 +149,31 @@ mod tests {
         entry(file.path(), name)
     }
 
-    fn target(text: &str) -> Target {
+    fn access(text: &str) -> Access {
         match with(text, 0o600, "a").unwrap() {
-            Some(Entry::Target(target)) => *target,
+            Some(Entry::Access(access)) => *access,
             _ => panic!("no target"),
         }
     }
 
     #[test]
     fn both_ways_to_write_an_entry() {
-        let one = target("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
+        let Access { target: one, others } =
+            access("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
         assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", target::SslMode::VerifyCa));
-        let two = target("[a]\nhost = 'h'\nport = 6543\nuser = 'u'\npassword = 'x'\ndbname = 'd'");
+        assert!(others.reserve.is_none() && others.through.is_none());
+        let two = access("[a]\nhost = 'h'\nport = 6543\nuser = 'u'\npassword = 'x'\ndbname = 'd'").target;
         assert_eq!((two.to_string().as_str(), two.database.as_str()), ("h:6543", "d"));
+    }
+
+    #[test]
+    fn other_ways_in_belong_to_an_entry() {
+        let text = "[a]\nurl = 'postgres://u@h/d'\nca-file = '/ca.pem'\nreserve = 'postgres://s@h/d'\nthrough = 'postgres://u@p:6432/d'";
+        let others = access(text).others;
+        assert_eq!(others.through.unwrap().to_string(), "p:6432");
+        assert_eq!(others.reserve.unwrap().roots, Some(Roots::File("/ca.pem".into())));
+        let fault = with("[a]\nurl = 'postgres://u@h/d'\nreserve = 'hunter2'", 0o600, "a").err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
     }
 
     #[test]

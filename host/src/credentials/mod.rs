@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit::Event;
+use crate::door::Others;
 use crate::limits::Limits;
 use crate::session::Presence;
 use crate::target::{Target, invalid};
@@ -82,6 +83,25 @@ pub(crate) struct Lent {
 pub struct Credential {
     pub(crate) name: String,
     pub(crate) target: Target,
+    pub(crate) others: Others,
+}
+
+/// Everything that one credential opens.
+pub(crate) struct Access {
+    target: Target,
+    others: Others,
+}
+
+impl From<Target> for Access {
+    fn from(target: Target) -> Self {
+        Self { target, others: Others::default() }
+    }
+}
+
+impl Access {
+    fn named(self, name: &str) -> Credential {
+        Credential { name: name.to_owned(), target: self.target, others: self.others }
+    }
 }
 
 impl Credential {
@@ -136,13 +156,13 @@ impl Lent {
 
     async fn default(&self, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         if let Some(target) = &self.request {
-            return Ok(Some(Credential { name: "request".into(), target: target.clone() }));
+            return Ok(Some(Access::from(target.clone()).named("request")));
         }
         if let Some(url) = &self.sources.url {
-            return Ok(Some(Credential { name: "url".into(), target: supabase::target(url, None)? }));
+            return Ok(Some(Access::from(supabase::target(url, None)?).named("url")));
         }
         match self.in_file(DEFAULT, limits, presence).await? {
-            Some(target) => Ok(Some(Credential { name: DEFAULT.into(), target })),
+            Some(access) => Ok(Some(access.named(DEFAULT))),
             None => self.in_environment(),
         }
     }
@@ -151,24 +171,23 @@ impl Lent {
         if name == "environment" {
             return self.in_environment();
         }
-        let target = self.in_file(name, limits, presence).await?;
-        Ok(target.map(|target| Credential { name: name.to_owned(), target }))
+        Ok(self.in_file(name, limits, presence).await?.map(|access| access.named(name)))
     }
 
     fn in_environment(&self) -> Result<Option<Credential>, Fault> {
         let found = self.sources.environment.as_ref().and_then(Environment::target).transpose()?;
-        Ok(found.map(|target| Credential { name: "environment".into(), target }))
+        Ok(found.map(|target| Access::from(target).named("environment")))
     }
 
-    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Target>, Fault> {
+    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Access>, Fault> {
         let Some(path) = &self.sources.file else { return Ok(None) };
         let (via, secret) = match file::entry(path, name)? {
             None => return Ok(None),
-            Some(Entry::Target(target)) => return Ok(Some(*target)),
+            Some(Entry::Access(access)) => return Ok(Some(*access)),
             Some(Entry::Vault { via, secret }) => (via, secret),
         };
         let opener = match file::entry(path, &via)? {
-            Some(Entry::Target(target)) => *target,
+            Some(Entry::Access(access)) => access.target,
             Some(Entry::Vault { .. }) => {
                 return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
             }
@@ -180,7 +199,7 @@ impl Lent {
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
         };
-        vault::fetch(&opener, &secret, limits, presence).await.map(Some)
+        Ok(Some(vault::fetch(&opener, &secret, limits, presence).await?.into()))
     }
 
     fn not_found(&self, name: Option<&str>) -> Fault {

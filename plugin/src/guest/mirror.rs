@@ -100,18 +100,22 @@ mirror!(Snapshot {
     gaps,
     way,
 });
-mirror!(Pooler {
-    kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings,
-});
+mirror!(Pooler { kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings });
 mirror!(Pool {
-    database, role, mode, clients_active, clients_waiting, servers_active, servers_idle, servers_used,
-    servers_opening, max_wait_us,
+    database,
+    role,
+    mode,
+    clients_active,
+    clients_waiting,
+    servers_active,
+    servers_idle,
+    servers_used,
+    servers_opening,
+    max_wait_us,
 });
 mirror!(PoolerClient { ptr, link, id, database, role, application, address, port, state, wait_us });
 mirror!(PoolerServer { ptr, link, database, role, remote_pid, state, closing });
-mirror!(PooledDatabase {
-    name, database, pool_size, own_size, reserve_size, max_connections, current_connections,
-});
+mirror!(PooledDatabase { name, database, pool_size, own_size, reserve_size, max_connections, current_connections });
 mirror!(PooledRole { name, pool_size, max_connections });
 mirror!(PoolerCounters { database, transactions, queries, transaction_us, query_us, wait_us });
 mirror!(Through { pooler, mode, client, server_application, server_address });
@@ -185,7 +189,15 @@ mirror!(Report {
 });
 mirror!(PoolStats { connections, throughput, timing, pooler });
 mirror!(PoolerStats {
-    kind, version, clients, waiting, max_wait, servers, transactions_per_second, avg_wait_time, pools,
+    kind,
+    version,
+    clients,
+    waiting,
+    max_wait,
+    servers,
+    transactions_per_second,
+    avg_wait_time,
+    pools,
 });
 mirror!(PoolStatus { database, role, mode, size, active, idle, waiting, max_wait });
 mirror!(Connections {
