@@ -223,7 +223,7 @@ mod tests {
             kept: None,
             presence: tokio::sync::mpsc::channel(1).0,
             signalled: Default::default(),
-            time: Arc::new(GuestTime::new(Lanes::new())),
+            time: Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO)),
             memories: 1,
         };
         State::new(&Limits::default(), &policy, caller)

@@ -278,7 +278,7 @@ impl Host {
 
     /// A clock for one call.
     fn clock(&self) -> Arc<GuestTime> {
-        Arc::new(GuestTime::new(self.engine.lanes().clone()))
+        Arc::new(GuestTime::new(self.engine.lanes().clone(), Duration::ZERO))
     }
 
     /// Calls one exported function with JSON arguments, each under the name that stands for it in
@@ -296,7 +296,11 @@ impl Host {
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
         let (now, name) = (Instant::now(), format!("{interface}.{function}"));
         author.started(&name).await;
-        let calling = enter(plugin, &mut store, interface, function, arguments).instrument(span);
+        let calling = async {
+            clock.begin().await;
+            enter(plugin, &mut store, interface, function, arguments).await
+        };
+        let calling = calling.instrument(span);
         let last = now + self.limits.deadline;
         let end = end.map_or(last, |end| end.min(last));
         let called = tokio::time::timeout_at(end, clock.only_while_computing(calling)).await;

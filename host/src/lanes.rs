@@ -2,10 +2,11 @@
 //!
 //! A component runs on the executor's threads and gives way at every tick of the epoch. That alone would
 //! let ten that compute for seconds take ten elevenths of the processors from an eleventh that needs a
-//! millisecond, and from the database beside it. So who has computed for longer than most calls ever do
-//! must take a lane for every further tick. There are half as many lanes as processors, and while there
-//! are other calls, a lane rests for as long as it was computed in: all heavy calls together get a quarter
-//! of the machine, and a call that is alone gets all that it wants.
+//! millisecond, and from the database beside it. So every tick is computed in a lane, and a lane goes to
+//! whom has had least of the processors lately: the tenant before this call, and the call itself. Who
+//! computes for longer than most calls ever do changes over to the slow lanes. Those are half of them, and
+//! while there are other calls, one rests for as long as it was computed in: all heavy calls together get a
+//! quarter of the machine, and a call that is alone gets all that it wants.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -17,20 +18,20 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
-/// From here on a call computes in a lane. The analysis of a thousand sessions takes less.
+/// From here on a call computes in a slow lane. The analysis of a thousand sessions takes less.
 const LIGHT: Duration = Duration::from_millis(10);
 
 /// The lanes of one engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Lanes {
-    turns: Arc<Mutex<Turns>>,
+    fast: Arc<Mutex<Turns>>,
+    slow: Arc<Mutex<Turns>>,
     /// One for each call that runs, and one for the engine.
     calls: Arc<()>,
-    count: usize,
 }
 
-/// Who waits for a lane. The next one is who has computed least: a call that needs a little more than most
-/// does not wait for all that compute without end.
+/// Who waits for a lane of a kind. The next one is who has computed least: a call that needs a little does
+/// not wait for all that compute without end.
 #[derive(Debug)]
 struct Turns {
     free: usize,
@@ -39,38 +40,34 @@ struct Turns {
 }
 
 impl Lanes {
-    /// As many as half of the processors, and one at least.
+    /// Together as many as there are processors, and one at least of each kind.
     pub(crate) fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self::with((processors / 2).max(1))
+        Self::with(processors.div_ceil(2), (processors / 2).max(1))
     }
 
-    fn with(lanes: usize) -> Self {
-        let turns = Turns { free: lanes, waiting: BTreeMap::new(), arrived: 0 };
-        Self { turns: Arc::new(Mutex::new(turns)), calls: Arc::default(), count: lanes }
+    fn with(fast: usize, slow: usize) -> Self {
+        let turns = |free| Arc::new(Mutex::new(Turns { free, waiting: BTreeMap::new(), arrived: 0 }));
+        Self { fast: turns(fast), slow: turns(slow), calls: Arc::default() }
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Waits for a lane, for a call that has computed for so long.
-    async fn enter(&self, computed: Duration) -> Lane {
+    /// Waits for a lane, for a call that has computed for so long after so much was computed before it.
+    async fn enter(&self, before: Duration, computed: Duration) -> Lane {
+        let lanes = if computed > LIGHT { &self.slow } else { &self.fast };
         let turn = {
-            let mut turns = locked(&self.turns);
+            let mut turns = locked(lanes);
             if turns.free > 0 {
                 turns.free -= 1;
-                return Lane(Arc::clone(&self.turns));
+                return Lane(Arc::clone(lanes));
             }
             let (turn, waiting) = oneshot::channel();
             turns.arrived += 1;
             let arrived = turns.arrived;
-            turns.waiting.insert((computed, arrived), turn);
+            turns.waiting.insert((before + computed, arrived), turn);
             waiting
         };
         // Whoever is in the queue is served: nothing takes a sender out of it otherwise.
-        turn.await.unwrap_or_else(|_| Lane(Arc::clone(&self.turns)))
+        turn.await.unwrap_or_else(|_| Lane(Arc::clone(lanes)))
     }
 
     /// Whether any call runs beside the one that asks.
@@ -116,8 +113,8 @@ fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
 pub(crate) struct GuestTime {
     spent: Mutex<Spent>,
     lanes: Lanes,
-    /// From here on it computes in a lane.
-    light: Duration,
+    /// What the same tenant has computed lately.
+    before: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -148,13 +145,16 @@ fn processor_time() -> Duration {
 }
 
 impl GuestTime {
-    pub(crate) fn new(lanes: Lanes) -> Self {
-        Self { spent: Mutex::default(), lanes, light: LIGHT }
+    /// For a call of somebody who has computed for so long lately.
+    pub(crate) fn new(lanes: Lanes, before: Duration) -> Self {
+        Self { spent: Mutex::default(), lanes, before }
     }
 
-    /// For somebody whose calls compute long, as is known from those before: it takes a lane at once.
-    pub(crate) fn heavy(lanes: Lanes) -> Self {
-        Self { light: Duration::ZERO, ..Self::new(lanes) }
+    /// Waits for the first lane: of many calls that begin at the same moment, none computes before its turn.
+    pub(crate) async fn begin(self: &Arc<Self>) {
+        let _stopped = self.stopped();
+        let lane = self.lanes.enter(self.before, Duration::ZERO).await;
+        self.locked().lane = Some(lane);
     }
 
     pub(crate) fn resume(&self) {
@@ -216,15 +216,13 @@ impl GuestTime {
         // before it goes on. With the lane's next one at hand it would not, for sixty ticks.
         tokio::task::yield_now().await;
         drop(lane);
-        if spent > self.light {
-            let lane = self.lanes.enter(spent).await;
-            // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving
-            // it often.
-            if self.lanes.shared() {
-                tokio::time::sleep(computed).await;
-            }
-            self.locked().lane = Some(lane);
+        let lane = self.lanes.enter(self.before, spent).await;
+        // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving it
+        // often.
+        if spent > LIGHT && self.lanes.shared() {
+            tokio::time::sleep(computed).await;
         }
+        self.locked().lane = Some(lane);
     }
 
     fn locked(&self) -> MutexGuard<'_, Spent> {
@@ -248,14 +246,14 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn heavy(lanes: &Lanes) -> Arc<GuestTime> {
-        let time = GuestTime::new(lanes.clone());
+        let time = GuestTime::new(lanes.clone(), Duration::ZERO);
         time.locked().before = LIGHT * 2;
         Arc::new(time)
     }
 
     #[test]
     fn waiting_for_the_host_is_not_computing() {
-        let time = Arc::new(GuestTime::new(Lanes::new()));
+        let time = Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO));
         time.resume();
         let stopped = time.stopped();
         let spent = time.spent();
@@ -268,7 +266,7 @@ mod tests {
 
     #[test]
     fn only_the_processors_time_counts() {
-        let time = Arc::new(GuestTime::new(Lanes::new()));
+        let time = Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO));
         time.resume();
         thread::sleep(Duration::from_millis(50));
         assert!(time.spent() < Duration::from_millis(25));
@@ -283,19 +281,19 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_holds_no_lane_and_pays_for_nobody() {
-        let lanes = Lanes::with(1);
+        let lanes = Lanes::with(1, 1);
         let time = heavy(&lanes);
         let spent = time.spent();
         let sleeps = async {
             time.resume();
             Arc::clone(&time).give_way().await;
-            assert_eq!(locked(&lanes.turns).free, 0);
+            assert_eq!(locked(&lanes.slow).free, 0);
             tokio::task::yield_now().await;
         };
         let others = async {
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
-            assert_eq!(locked(&lanes.turns).free, 1);
+            assert_eq!(locked(&lanes.slow).free, 1);
             compute();
             compute();
         };
@@ -305,11 +303,11 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_computed_least_goes_first() {
-        let lanes = Lanes::with(1);
-        let first = lanes.enter(LIGHT).await;
-        let [greedy, gone, modest] = [3, 1, 2].map(|times| {
+        let lanes = Lanes::with(1, 1);
+        let first = lanes.enter(Duration::ZERO, LIGHT * 2).await;
+        let [greedy, gone, modest] = [5, 0, 1].map(|times| {
             let lanes = lanes.clone();
-            Box::pin(async move { lanes.enter(LIGHT * times).await })
+            Box::pin(async move { lanes.enter(LIGHT * times, LIGHT * 2).await })
         });
         let (mut greedy, mut gone, mut modest) = (greedy, gone, modest);
         for waiting in [&mut greedy, &mut gone, &mut modest] {
@@ -321,24 +319,38 @@ mod tests {
         assert!((&mut greedy).now_or_never().is_none());
         drop(second);
         drop(greedy.now_or_never().unwrap());
-        assert_eq!(locked(&lanes.turns).free, 1);
+        assert_eq!(locked(&lanes.slow).free, 1);
     }
 
     #[tokio::test]
     async fn who_computes_long_waits_for_a_lane_and_others_do_not() {
-        let lanes = Lanes::with(1);
+        let lanes = Lanes::with(1, 1);
         let (first, second) = (heavy(&lanes), heavy(&lanes));
         Arc::clone(&first).give_way().await;
         let waiting = tokio::spawn(Arc::clone(&second).give_way());
-        Arc::new(GuestTime::new(lanes.clone())).give_way().await;
+        Arc::new(GuestTime::new(lanes.clone(), Duration::ZERO)).give_way().await;
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         // The first calls the host, or its call ends.
         let stopped = first.stopped();
         waiting.await.unwrap();
         drop(stopped);
-        assert_eq!(locked(&lanes.turns).free, 0);
+        assert_eq!(locked(&lanes.slow).free, 0);
         drop(second);
-        assert_eq!(locked(&lanes.turns).free, 1);
+        assert_eq!(locked(&lanes.slow).free, 1);
+    }
+
+    #[tokio::test]
+    async fn of_calls_that_begin_together_the_modest_tenants_is_first() {
+        let lanes = Lanes::with(1, 1);
+        let call = |before| Arc::new(GuestTime::new(lanes.clone(), before));
+        let (first, greedy, modest) = (call(Duration::ZERO), call(LIGHT * 9), call(LIGHT));
+        first.begin().await;
+        let (mut greedily, mut modestly) = (Box::pin(greedy.begin()), Box::pin(modest.begin()));
+        assert!((&mut greedily).now_or_never().is_none() && (&mut modestly).now_or_never().is_none());
+        // The first calls the host.
+        drop(first.stopped());
+        assert!((&mut modestly).now_or_never().is_some());
+        assert!((&mut greedily).now_or_never().is_none());
     }
 }

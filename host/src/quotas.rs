@@ -39,6 +39,7 @@ pub(crate) struct Account {
 struct Left {
     calls: Bucket,
     cpu: Bucket,
+    computed: Lately,
 }
 
 impl Account {
@@ -46,7 +47,7 @@ impl Account {
         let now = Instant::now();
         let calls = Bucket::full(f64::from(quotas.calls_per_minute), now);
         let cpu = Bucket::full(quotas.cpu_per_minute.as_secs_f64(), now);
-        Self { quotas, left: Mutex::new(Left { calls, cpu }) }
+        Self { quotas, left: Mutex::new(Left { calls, cpu, computed: Lately::new(now) }) }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -68,16 +69,16 @@ impl Account {
         Ok(())
     }
 
-    /// Whether its calls compute long: it has used more than half of its processor time.
-    pub(crate) fn is_heavy(&self) -> bool {
-        let mut left = self.left();
-        let half = left.cpu.capacity / 2.0;
-        left.cpu.at_least(half, Instant::now()).is_err()
+    /// What its calls have computed lately.
+    pub(crate) fn computed(&self) -> Duration {
+        self.left().computed.at(Instant::now())
     }
 
     /// Charges what a call has computed.
     pub(crate) fn charge(&self, cpu: Duration) {
-        self.left().cpu.spend(cpu.as_secs_f64());
+        let mut left = self.left();
+        left.cpu.spend(cpu.as_secs_f64());
+        left.computed.add(cpu, Instant::now());
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {
@@ -122,6 +123,34 @@ impl Bucket {
     }
 }
 
+/// What somebody is held to have computed of whom nothing is known: so that many who come at once do not go
+/// before those who are known to compute little.
+const UNKNOWN: Duration = Duration::from_millis(200);
+
+/// Time that counts for half as much after every minute.
+///
+/// A quota cannot tell who computes much: whoever gets no more than what comes back has used nothing of it.
+#[derive(Debug)]
+struct Lately {
+    time: Duration,
+    at: Instant,
+}
+
+impl Lately {
+    fn new(now: Instant) -> Self {
+        Self { time: UNKNOWN, at: now }
+    }
+
+    fn at(&self, now: Instant) -> Duration {
+        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / MINUTE.as_secs_f64();
+        self.time.mul_f64((-minutes).exp2())
+    }
+
+    fn add(&mut self, time: Duration, now: Instant) {
+        (self.time, self.at) = (self.at(now).saturating_add(time), now.max(self.at));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,11 +167,24 @@ mod tests {
     #[test]
     fn processor_time_is_charged_afterwards() {
         let account = Account::new(Quotas { cpu_per_minute: Duration::from_secs(1), ..Quotas::default() });
-        assert!(account.take_call().is_ok() && !account.is_heavy());
+        assert!(account.take_call().is_ok());
         account.charge(Duration::from_secs(3));
-        assert!(account.is_heavy());
         let fault = account.take_call().unwrap_err();
         assert!(fault.message.contains("`cpu_per_minute`") && fault.retryable, "{fault}");
+    }
+
+    #[test]
+    fn who_computes_much_is_told_apart_long_after_the_quota_has_come_back() {
+        let start = Instant::now();
+        let (mut much, mut little) = (Lately::new(start), Lately::new(start));
+        for call in 0..10 {
+            let now = start + Duration::from_secs(20) * call;
+            much.add(Duration::from_millis(200), now);
+            little.add(Duration::from_millis(20), now);
+        }
+        let later = start + Duration::from_secs(200);
+        assert!(much.at(later) > little.at(later) * 5);
+        assert!(much.at(later + MINUTE * 10) < Duration::from_millis(1));
     }
 
     #[test]

@@ -42,9 +42,6 @@ use crate::vetted::Vetted;
 pub use crate::admission::Capacity;
 pub use crate::quotas::Quotas;
 
-/// How many calls that compute long are let in for each lane. More would only wait, and begin all at once.
-const TURNS: usize = 4;
-
 /// Somebody whose plugins run beside those of others.
 #[derive(Debug, Clone)]
 pub struct Tenant {
@@ -78,8 +75,6 @@ impl Tenant {
 pub struct Tenants {
     engine: Engine,
     admission: Admission,
-    /// The second door, for tenants whose calls compute long: so many at once as can take turns.
-    heavy: Admission,
     audit: Option<Audit>,
     seats: Arc<RwLock<BTreeMap<String, Arc<Seat>>>>,
 }
@@ -93,8 +88,7 @@ struct Seat {
 impl Tenants {
     /// No tenants yet, on an engine that should be pooled for as many calls as the capacity has.
     pub fn new(engine: Engine, capacity: Capacity) -> Self {
-        let heavy = Admission::new(Capacity { calls: TURNS * engine.lanes().count(), ..capacity });
-        Self { engine, admission: Admission::new(capacity), heavy, audit: None, seats: Arc::default() }
+        Self { engine, admission: Admission::new(capacity), audit: None, seats: Arc::default() }
     }
 
     /// Puts every host call and every decision of the tenants added from now on on record, under the
@@ -131,7 +125,6 @@ impl Tenants {
     pub fn remove(&self, name: &str) -> bool {
         let removed = self.seats.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some();
         self.admission.forget(name);
-        self.heavy.forget(name);
         removed
     }
 
@@ -173,17 +166,12 @@ impl Tenants {
         let deadline = seat.host.limits().deadline;
         let end = Instant::now() + deadline;
         seat.account.take_call()?;
-        let (quotas, heavy) = (seat.account.quotas(), seat.account.is_heavy());
-        let entering = async {
-            let turn = if heavy { Some(self.heavy.enter(tenant, quotas).await?) } else { None };
-            Ok::<_, Fault>((turn, self.admission.enter(tenant, quotas).await?))
-        };
+        let entering = self.admission.enter(tenant, seat.account.quotas());
         let _place = timeout_at(end, entering).await.map_err(|_| {
             let message = format!("no turn came within {} ms: limit `deadline`", deadline.as_millis());
             Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
         })??;
-        let lanes = self.engine.lanes().clone();
-        let time = if heavy { GuestTime::heavy(lanes) } else { GuestTime::new(lanes) };
+        let time = GuestTime::new(self.engine.lanes().clone(), seat.account.computed());
         let metered = Metered { account: &seat.account, time: Arc::new(time) };
         let host = seat.host.under(approval);
         Ok(host.call_on(Arc::clone(&metered.time), plugin, input, Some(end)).await)
