@@ -9,6 +9,7 @@ mod cli;
 mod cluster;
 mod components;
 mod credentials;
+mod door;
 mod faults;
 mod fixes;
 mod hostile;
