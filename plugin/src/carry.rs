@@ -158,9 +158,8 @@ impl Memory {
             reading: snapshot.reading.clone(),
             moments: moments.split_off(moments.len().saturating_sub(MOMENTS)),
             pooler_asked_at: pooler.map(|pooler| pooler.asked_at),
-            pooler_counters: pooler.map_or_else(Vec::new, |pooler| {
-                pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()
-            }),
+            pooler_counters: pooler
+                .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),
             groups: self.next_groups(leaks),
             listeners: self.next_listeners(snapshot),
             sending: sending.into_iter().take(LISTENERS).collect(),
