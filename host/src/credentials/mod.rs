@@ -11,14 +11,17 @@ use std::sync::Arc;
 use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::SecretString;
 
+use self::access::Access;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit::Event;
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::session::Presence;
+use crate::supabase::Project;
 use crate::target::{Target, invalid};
 
+mod access;
 mod environment;
 mod file;
 mod supabase;
@@ -33,6 +36,7 @@ pub struct Credentials {
     url: Option<SecretString>,
     file: Option<PathBuf>,
     environment: Option<Environment>,
+    api: Option<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -41,6 +45,7 @@ impl fmt::Debug for Credentials {
             .field("url", &self.url.is_some())
             .field("file", &self.file)
             .field("environment", &self.environment)
+            .field("api", &self.api)
             .finish()
     }
 }
@@ -57,8 +62,8 @@ impl Credentials {
         self
     }
 
-    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY`, as they are
-    /// now.
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY` or
+    /// `SUPABASE_ACCESS_TOKEN`, as they are now; and `SUPABASE_API_URL`, where Supabase's Management API is.
     pub fn environment(mut self) -> Self {
         self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
         self
@@ -69,42 +74,46 @@ impl Credentials {
         self.url = Some(url);
         self
     }
+
+    /// Where the Management API of Supabase is, when it is not Supabase's own: `https://HOST`, or
+    /// `http://127.0.0.1:PORT`. Access tokens are sent there.
+    pub fn supabase_api(mut self, url: &str) -> Self {
+        self.api = Some(url.to_owned());
+        self
+    }
+
+    fn api(&self) -> Option<&str> {
+        self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
+    }
 }
 
 /// The credentials that one call may use: the one that the request brought or named, or the default.
 #[derive(Clone)]
 pub(crate) struct Lent {
     sources: Arc<Credentials>,
-    request: Option<Target>,
+    request: Option<Access>,
     name: Option<String>,
 }
 
 /// A credential that was found.
 pub struct Credential {
     pub(crate) name: String,
+    /// Without a password where there is an access token alone.
     pub(crate) target: Target,
     pub(crate) others: Others,
-}
-
-/// Everything that one credential opens.
-pub(crate) struct Access {
-    target: Target,
-    others: Others,
-}
-
-impl From<Target> for Access {
-    fn from(target: Target) -> Self {
-        Self { target, others: Others::default() }
-    }
-}
-
-impl Access {
-    fn named(self, name: &str) -> Credential {
-        Credential { name: name.to_owned(), target: self.target, others: self.others }
-    }
+    /// What an access token opens beside it.
+    pub(crate) project: Option<Project>,
 }
 
 impl Credential {
+    /// Where its fresh sessions go: in a call that had to, the way around.
+    pub(crate) fn reached(&self) -> Result<&Target, Fault> {
+        match &self.project {
+            Some(project) => project.reached(&self.target),
+            None => Ok(&self.target),
+        }
+    }
+
     /// Puts into an event which credential it is, and where it leads: never what opens it.
     pub(crate) fn on_record(&self, event: Event) -> Event {
         self.target.on_record(event.with("credential", self.name.as_str()))
@@ -123,7 +132,7 @@ impl Lent {
             (Some(_), _) if name.is_some() => {
                 return Err(Fault::invalid("supabaseUrl and credential both name a database: give one of them"));
             }
-            (Some(url), key) => Some(supabase::target(url, key)?),
+            (Some(url), key) => Some(supabase::access(url, key, None)?),
             (None, Some(_)) => return Err(invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")),
             (None, None) => None,
         };
@@ -155,39 +164,41 @@ impl Lent {
     }
 
     async fn default(&self, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
-        if let Some(target) = &self.request {
-            return Ok(Some(Access::from(target.clone()).named("request")));
+        if let Some(access) = &self.request {
+            return self.credential("request", access.clone(), limits).map(Some);
         }
         if let Some(url) = &self.sources.url {
-            return Ok(Some(Access::from(supabase::target(url, None)?).named("url")));
+            let token = self.sources.environment.as_ref().and_then(Environment::token);
+            let access = supabase::access(url, None, None)?.beside(token)?;
+            return self.credential("url", access, limits).map(Some);
         }
         match self.in_file(DEFAULT, limits, presence).await? {
-            Some(access) => Ok(Some(access.named(DEFAULT))),
-            None => self.in_environment(),
+            Some(found) => Ok(Some(found)),
+            None => self.in_environment(limits),
         }
     }
 
     async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         if name == "environment" {
-            return self.in_environment();
+            return self.in_environment(limits);
         }
-        Ok(self.in_file(name, limits, presence).await?.map(|access| access.named(name)))
+        self.in_file(name, limits, presence).await
     }
 
-    fn in_environment(&self) -> Result<Option<Credential>, Fault> {
-        let found = self.sources.environment.as_ref().and_then(Environment::target).transpose()?;
-        Ok(found.map(|target| Access::from(target).named("environment")))
+    fn in_environment(&self, limits: &Limits) -> Result<Option<Credential>, Fault> {
+        let found = self.sources.environment.as_ref().and_then(Environment::access).transpose()?;
+        found.map(|access| self.credential("environment", access, limits)).transpose()
     }
 
-    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Access>, Fault> {
+    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         let Some(path) = &self.sources.file else { return Ok(None) };
         let (via, secret) = match file::entry(path, name)? {
             None => return Ok(None),
-            Some(Entry::Access(access)) => return Ok(Some(*access)),
+            Some(Entry::Access(access)) => return self.credential(name, *access, limits).map(Some),
             Some(Entry::Vault { via, secret }) => (via, secret),
         };
         let opener = match file::entry(path, &via)? {
-            Some(Entry::Access(access)) => access.target,
+            Some(Entry::Access(access)) => self.credential(&via, *access, limits)?,
             Some(Entry::Vault { .. }) => {
                 return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
             }
@@ -199,7 +210,12 @@ impl Lent {
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
         };
-        Ok(Some(vault::fetch(&opener, &secret, limits, presence).await?.into()))
+        let target = vault::fetch(&opener, &secret, limits, presence).await?;
+        self.credential(name, target.into(), limits).map(Some)
+    }
+
+    fn credential(&self, name: &str, access: Access, limits: &Limits) -> Result<Credential, Fault> {
+        access.named(name, self.sources.api(), limits)
     }
 
     fn not_found(&self, name: Option<&str>) -> Fault {

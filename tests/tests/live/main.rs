@@ -21,6 +21,7 @@ mod sessions;
 mod shelf;
 mod signature;
 mod strict;
+mod supabase;
 mod support;
 mod trouble;
 mod wit;
