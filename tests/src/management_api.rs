@@ -1,7 +1,7 @@
 //! The documented part of Supabase's Management API that the product uses, on a port of 127.0.0.1: a stub of the
 //! settings, and a query endpoint that runs what it gets on a private cluster.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::{Client, Config, Row};
 
 use crate::cluster::{Cluster, connect};
 
@@ -80,17 +80,17 @@ pub struct Settings {
     pub forgetful: bool,
 }
 
-#[derive(Debug)]
 struct State {
     settings: Settings,
     /// Answers that come before all others, each once.
     next: VecDeque<Reply>,
     asked: Vec<Asked>,
     database: Option<Config>,
+    /// It keeps its connections, and so has one when the server has no more.
+    clients: HashMap<&'static str, Arc<Client>>,
 }
 
 /// The API. It ends when this is dropped.
-#[derive(Debug)]
 pub struct ManagementApi {
     port: u16,
     state: Arc<Mutex<State>>,
@@ -115,7 +115,8 @@ impl ManagementApi {
             dedicated: true,
             forgetful: false,
         };
-        let state = State { settings, next: VecDeque::new(), asked: Vec::new(), database: None };
+        let state =
+            State { settings, next: VecDeque::new(), asked: Vec::new(), database: None, clients: HashMap::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let listening = tokio::spawn(async move {
@@ -159,6 +160,11 @@ impl ManagementApi {
     /// Has the next request answered like this, whatever it is; more of them queue up.
     pub fn next(&self, reply: Reply) {
         self.locked().next.push_back(reply);
+    }
+
+    /// Forgets the answers that were not asked for yet.
+    pub fn forget(&self) {
+        self.locked().next.clear();
     }
 
     /// What was asked so far.
@@ -245,15 +251,12 @@ async fn answer(asked: &Asked, token: &str, state: &Mutex<State>) -> Reply {
         ("GET", "config/database/pooler") => Reply::new(200, pooler(&locked(state).settings).to_string()),
         ("GET", "config/database/pgbouncer") => bouncer(&locked(state).settings),
         ("PATCH", "config/database/pooler") => resize(&asked.body, &mut locked(state).settings),
-        ("POST", "database/query") => {
-            let database = locked(state).database.clone();
-            match query(database, &asked.body).await {
-                Ok(rows) => Reply::new(201, rows.to_string()),
-                Err(error) => {
-                    Reply::new(400, json!({ "message": format!("Failed to run sql query: {error}") }).to_string())
-                }
+        ("POST", "database/query") => match query(state, &asked.body).await {
+            Ok(rows) => Reply::new(201, rows.to_string()),
+            Err(error) => {
+                Reply::new(400, json!({ "message": format!("Failed to run sql query: {error}") }).to_string())
             }
-        }
+        },
         _ => Reply::new(404, json!({ "message": format!("Cannot {}", asked.what) }).to_string()),
     }
 }
@@ -294,18 +297,32 @@ fn resize(body: &Value, settings: &mut Settings) -> Reply {
 
 /// Runs one command, as the real endpoint does: several are refused, and rows are objects that have been through
 /// JavaScript.
-async fn query(database: Option<Config>, body: &Value) -> Result<Value> {
-    let read_only = body["read_only"].as_bool().unwrap_or(false);
-    let mut config = database.context("ERROR:  08001: there is no database")?;
-    config.user(if read_only { "supabase_read_only_user" } else { "postgres" }).application_name("mgmt-api");
+async fn query(state: &Mutex<State>, body: &Value) -> Result<Value> {
+    let role = if body["read_only"].as_bool().unwrap_or(false) { "supabase_read_only_user" } else { "postgres" };
     let sql = body["query"].as_str().context("query must be a string")?;
-    let told = |error: tokio_postgres::Error| match error.as_db_error() {
+    let rows = client(state, role).await?.query(sql, &[]).await.map_err(told)?;
+    rows.iter().map(object).collect::<Result<Vec<_>>>().map(Value::Array)
+}
+
+async fn client(state: &Mutex<State>, role: &'static str) -> Result<Arc<Client>> {
+    let (kept, database) = {
+        let state = locked(state);
+        (state.clients.get(role).filter(|client| !client.is_closed()).cloned(), state.database.clone())
+    };
+    if let Some(client) = kept {
+        return Ok(client);
+    }
+    let mut config = database.context("ERROR:  08001: there is no database")?;
+    let client = Arc::new(connect(config.user(role).application_name("mgmt-api")).await.map_err(told)?);
+    locked(state).clients.insert(role, Arc::clone(&client));
+    Ok(client)
+}
+
+fn told(error: tokio_postgres::Error) -> anyhow::Error {
+    match error.as_db_error() {
         Some(server) => anyhow!("{}:  {}: {}", server.severity(), server.code().code(), server.message()),
         None => anyhow!(error),
-    };
-    let client = connect(&config).await.map_err(told)?;
-    let rows = client.query(sql, &[]).await.map_err(told)?;
-    rows.iter().map(object).collect::<Result<Vec<_>>>().map(Value::Array)
+    }
 }
 
 fn object(row: &Row) -> Result<Value> {

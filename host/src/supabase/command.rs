@@ -85,9 +85,13 @@ fn key(index: usize) -> String {
     format!("s{index}")
 }
 
-/// A column as JSON that says all of it: a number with a fraction only as text.
+/// A column as JSON that says all of it. An object's number would be a text, and of a fraction digits would be lost.
 fn value(name: &str, of: &Type) -> String {
-    if *of == Type::FLOAT8 { format!("{name}::text") } else { name.to_owned() }
+    match *of {
+        Type::INT8 => format!("{name}::bigint"),
+        Type::FLOAT8 => format!("{name}::text"),
+        _ => name.to_owned(),
+    }
 }
 
 fn read(json: Json, of: &Type) -> Option<Value> {

@@ -2,8 +2,9 @@
 //!
 //! What is lost beside a session: every request is a transaction of its own and a trip of its own; the server's
 //! `statement_timeout` is the role's and not ours (we only stop waiting); only statements of the host and of the
-//! catalogue are sent. Reading is done as `supabase_read_only_user`, and where that role does not see the sessions of
-//! others (older projects) as `postgres`; signals are sent as `postgres`.
+//! catalogue are sent. Everything is done as `postgres`, so that what the report says of rights holds for what may
+//! follow, and nothing but a signal can be done by the commands that are sent. A token that may only read reads as
+//! `supabase_read_only_user`.
 
 use std::fmt;
 
@@ -23,9 +24,9 @@ use crate::limits::Limits;
 use crate::target::Target;
 use crate::values::{self, Cell};
 
-/// Who one is there, and whether one sees the sessions of others.
-const LOOK: &str = "SELECT current_user::text, pg_has_role('pg_read_all_stats', 'USAGE')";
-const LOOK_COLUMNS: Columns = &[("role", Type::TEXT), ("sees", Type::BOOL)];
+/// Who one is there.
+const LOOK: &str = "SELECT current_user::text";
+const LOOK_COLUMNS: Columns = &[("role", Type::TEXT)];
 
 /// What an answer has beside its rows, bytes.
 const ENVELOPE: usize = 64 << 10;
@@ -50,18 +51,14 @@ impl Query {
     /// Looks as whom one reads there. Costs a request, or two.
     pub(crate) async fn open(project: &Project, target: &Target, limits: &Limits) -> Result<Self, Fault> {
         let (project, target) = (project.clone(), target.clone());
-        let mut query = Self { project, target, limits: limits.clone(), role: String::new(), read_only: true };
-        let (role, sees) = query.look().await?;
-        query.role = role;
-        if !sees {
-            query.read_only = false;
-            match query.look().await {
-                Ok((role, _)) => query.role = role,
-                // The token may read only: then the report says how much is hidden.
-                Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => query.read_only = true,
-                Err(fault) => return Err(fault),
+        let mut query = Self { project, target, limits: limits.clone(), role: String::new(), read_only: false };
+        query.role = match query.look().await {
+            Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE && fault.sqlstate.is_none() => {
+                query.read_only = true;
+                query.look().await?
             }
-        }
+            role => role?,
+        };
         Ok(query)
     }
 
@@ -162,11 +159,11 @@ impl Query {
         Ok(answers)
     }
 
-    async fn look(&self) -> Result<(String, bool), Fault> {
+    async fn look(&self) -> Result<String, Fault> {
         let part = Part { sql: LOOK.to_owned(), columns: LOOK_COLUMNS, max_rows: 1 };
         let answer = self.send(std::slice::from_ref(&part), self.read_only, true).await?;
         match part.rows(0, &answer)?.pop().as_deref() {
-            Some([Value::Text(role), Value::Boolean(sees)]) => Ok((role.clone(), *sees)),
+            Some([Value::Text(role)]) => Ok(role.clone()),
             _ => Err(Fault::new(kind::UNEXPECTED_ANSWER, "the query endpoint does not say as whom it runs")),
         }
     }

@@ -57,8 +57,8 @@ async fn the_owner_sees_everything_and_the_services_are_left_alone() -> Result<(
     assert!(analysed.coverage.complete, "{:?}", analysed.coverage);
     let suspected: Vec<_> = analysed.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect();
     assert_eq!(suspected, [leaked.pid()]);
-    let time = analysed.pool_stats.timing.avg_query_time;
-    assert!(time.is_some(), "pg_stat_statements is found in its schema: {:?}", analysed.notes);
+    let carry: Value = serde_json::from_str(&analysed.carry)?;
+    assert!(carry["reading"]["calls"].is_number(), "pg_stat_statements is found in its schema: {:?}", analysed.notes);
 
     let killed = report(&cluster, "postgres", impatient("kill-idle")).await;
     let targets: Vec<_> =
@@ -77,6 +77,8 @@ async fn auth_is_not_ended_even_though_the_owner_could() -> Result<()> {
     let auth = cluster.app("supabase_auth_admin", "").idle("SELECT 1").await?;
     let could = "SELECT pg_has_role('postgres', 'supabase_auth_admin', 'USAGE')";
     assert!(cluster.observer().await?.query_one(could, &[]).await?.get::<_, bool>(0));
+    // Or there would be nobody to end, and the cap would be none.
+    let _other = cluster.app("postgres", "shop").idle_many(2, "SELECT 1").await?;
     let host = crate::support::host_for(cluster.url("postgres", "postgres"));
     let outcomes = host.deliver(None, &orders(&cluster, &[&auth]).await?, 100, false).await?;
     assert!(format!("{outcomes:?}").contains("role 'supabase_auth_admin' is protected"), "{outcomes:?}");
@@ -120,6 +122,77 @@ async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode
     for secret in [PASSWORD, TOKEN, "sbp_wrong"] {
         assert!(!fault.message.contains(secret), "{fault}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_access_token_alone_reads_everything_and_ends_what_is_stale() -> Result<()> {
+    let cluster = project().await?;
+    let api = ManagementApi::of(&cluster).await?;
+    let auth = cluster.app("supabase_auth_admin", "").idle_in_transaction("SELECT 1").await?;
+    let mut leaked =
+        cluster.app("postgres", "shop").idle_in_transaction("UPDATE orders SET n = 1 WHERE id = 1").await?;
+    cluster_shows_age(&cluster, leaked.pid(), 2).await?;
+    let credentials = || Credentials::new().supabase_api(&api.url());
+    let request = |action: &str| {
+        let mut input = impatient(action);
+        input["supabaseUrl"] = format!("https://{REFERENCE}.supabase.co").into();
+        input["supabaseKey"] = TOKEN.into();
+        input
+    };
+    let output = run(credentials(), request("full-analysis")).await;
+    assert_eq!(output.error, None);
+    let analysed = output.data.expect("a report");
+    assert!(analysed.coverage.complete, "{:?}", analysed.coverage);
+    let suspected: Vec<_> = analysed.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect();
+    assert_eq!(suspected, [leaked.pid()]);
+    let probes = &analysed.health_summary.probes;
+    assert!(probes.iter().all(|probe| probe.error.as_ref().is_some_and(|error| error.contains("database password"))));
+
+    let output = run(credentials(), request("kill-idle")).await;
+    assert_eq!(output.error, None);
+    let killed = output.data.expect("a report");
+    let targets: Vec<_> =
+        killed.actions[0].targets.iter().map(|target| (target.pid, target.outcome.as_str())).collect();
+    assert_eq!(targets, [(leaked.pid(), "ended")], "{:?}", killed.actions);
+    assert_eq!(leaked.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
+    assert!(auth.answers().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
+    let mut cluster = Cluster::builder().setting("max_connections", 12).start().await?;
+    lay_out(&mut cluster).await?;
+    let api = ManagementApi::of(&cluster).await?;
+    let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
+    let credentials = || Credentials::new().file(&path).supabase_api(&api.url());
+    let request = |action: &str| {
+        let mut input = impatient(action);
+        input["credential"] = "main".into();
+        input
+    };
+    // The API has its connections before the others are gone.
+    let alone = json!({
+        "action": "monitor", "options": { "sampleMs": 0 }, "supabaseKey": TOKEN,
+        "supabaseUrl": format!("https://{REFERENCE}.supabase.co"),
+    });
+    assert_eq!(run(credentials(), alone).await.error, None);
+    let app = cluster.app("postgres", "shop");
+    let mut leaked = Vec::new();
+    while let Ok(session) = app.idle_in_transaction("SELECT 1").await {
+        leaked.push(session);
+    }
+    let newest = leaked.last().expect("some were had").pid();
+    cluster_shows_age(&cluster, newest, 2).await?;
+
+    let output = run(credentials(), request("kill-idle")).await;
+    assert_eq!(output.error, None);
+    let action = output.data.expect("a report").actions.remove(0);
+    assert!(action.executed && action.connections_affected as usize == leaked.len(), "{action:?}");
+    let asked = api.count("POST");
+    assert_eq!(run(credentials(), quick("main")).await.error, None);
+    assert_eq!(api.count("POST"), asked, "with slots free, the session is direct again");
     Ok(())
 }
 
