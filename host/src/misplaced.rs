@@ -4,13 +4,14 @@
 use serde_json::Value;
 
 /// Names of secrets, without regard to case and separators.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "supabaseurl",
     "supabasekey",
     "supabaseaccesstoken",
     "accesstoken",
     "databaseurl",
     "supabasedburl",
+    "pgbouncerurl",
     "password",
     "pgpassword",
 ];

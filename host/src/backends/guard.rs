@@ -155,6 +155,13 @@ pub(super) fn boolean(row: &[Value], index: usize) -> Result<bool, Fault> {
     }
 }
 
+pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(
+    row: &'r tokio_postgres::Row,
+    index: usize,
+) -> Result<T, Fault> {
+    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
+}
+
 fn text(row: &[Value], index: usize) -> Result<&str, Fault> {
     match row.get(index) {
         Some(Value::Text(value)) => Ok(value),
@@ -174,6 +181,6 @@ pub(super) fn count(row: &[Value], index: usize) -> Result<u64, Fault> {
     number(row, index).map(|count| u64::try_from(count).unwrap_or(0))
 }
 
-pub(super) fn unexpected(message: &str) -> Fault {
+pub(crate) fn unexpected(message: &str) -> Fault {
     Fault::new(kind::UNEXPECTED_ANSWER, message)
 }

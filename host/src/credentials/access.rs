@@ -3,7 +3,7 @@
 use archon_pool_plugin::fault::Fault;
 use secrecy::SecretString;
 
-use super::Credential;
+use super::{Controller, Credential};
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::supabase::{Project, Reference, Token};
@@ -15,12 +15,13 @@ pub(crate) struct Access {
     /// Where sessions are opened; without a password where there is only a token.
     pub(super) target: Target,
     pub(super) others: Others,
+    pub(super) controller: Option<Controller>,
     pub(super) token: Option<Token>,
 }
 
 impl From<Target> for Access {
     fn from(target: Target) -> Self {
-        Self { target, others: Others::default(), token: None }
+        Self { target, others: Others::default(), controller: None, token: None }
     }
 }
 
@@ -47,13 +48,15 @@ impl Access {
         if self.token.is_some() || Reference::of_target(&self.target).is_none() {
             return Ok(self);
         }
-        Self::of_project(self.target, None, token)
+        let with_token = Self::of_project(self.target, None, token)?;
+        Ok(Self { others: self.others, controller: self.controller, ..with_token })
     }
 
-    /// A credential of this call.
+    /// A credential of this call; `api` is where the project's API is, when that is not Supabase's own.
     pub(super) fn named(self, name: &str, api: Option<&str>, limits: &Limits) -> Result<Credential, Fault> {
-        let project = self.token.map(|token| Project::open(&token, api, limits)).transpose()?;
-        Ok(Credential { name: name.to_owned(), target: self.target, others: self.others, project })
+        let Self { target, others, controller, token } = self;
+        let project = token.map(|token| Project::open(&token, api, limits)).transpose()?;
+        Ok(Credential { name: name.to_owned(), target, others, controller, project })
     }
 }
 

@@ -8,10 +8,12 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::access::Access;
-use super::supabase;
+use super::{Controller, supabase};
 
 /// Variables with a connection URL, in their order.
 const URLS: [&str; 2] = ["DATABASE_URL", "SUPABASE_DB_URL"];
+/// The variable with the console of the pooler before the server of these.
+const POOLER: &str = "PGBOUNCER_URL";
 /// Variables of a project.
 const PROJECT: (&str, &str) = ("SUPABASE_URL", "SUPABASE_KEY");
 /// What opens the API of a project, and where that is when it is not Supabase's own.
@@ -34,7 +36,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1, TOKEN, API]);
+        let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1, TOKEN, API, POOLER]);
         let set = |name| {
             let value = Zeroizing::new(variable(name)?);
             (!value.is_empty()).then(|| (name, value.as_str().into()))
@@ -42,9 +44,13 @@ impl Environment {
         Self(names.filter_map(set).collect())
     }
 
+    /// What controls the pool.
+    pub(super) fn controller(&self) -> Result<Option<Controller>, Fault> {
+        Controller::of(self.0.get(POOLER), None, None).map_err(|fault| named(POOLER, fault))
+    }
+
     /// The first variable that is set counts; when it is wrong, the next is no substitute for it.
     pub(super) fn access(&self) -> Option<Result<Access, Fault>> {
-        let named = |name: &str, fault: Fault| Fault { message: format!("{name}: {}", fault.message), ..fault };
         if let Some((name, url)) = URLS.into_iter().find_map(|name| Some((name, self.0.get(name)?))) {
             // The token is often there for other programs: it counts where it fits.
             let found = supabase::access(url, None, None).and_then(|access| access.beside(self.token()));
@@ -64,6 +70,10 @@ impl Environment {
     pub(super) fn api(&self) -> Option<&str> {
         self.0.get(API).map(|url| url.expose_secret())
     }
+}
+
+fn named(name: &str, fault: Fault) -> Fault {
+    Fault { message: format!("{name}: {}", fault.message), ..fault }
 }
 
 #[cfg(test)]
@@ -98,6 +108,15 @@ mod tests {
         assert!(with("postgres://u@h/d").token.is_none());
         assert!(with("postgres://postgres:x@db.abcdefghijklmnopqrst.supabase.co/postgres").token.is_some());
         assert!(found(&[token]).is_none());
+    }
+
+    #[test]
+    fn a_wrong_console_is_named() {
+        let console =
+            |url: &'static str| Environment::read(|name| (name == POOLER).then(|| url.to_owned())).controller();
+        assert!(matches!(console("postgres://u:x@h/pgbouncer"), Ok(Some(Controller::PgBouncer(_)))));
+        let fault = console("postgres://u:hunter2@h/shop").err().unwrap();
+        assert!(fault.message.starts_with(POOLER) && !fault.message.contains("hunter2"), "{fault}");
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! ca-file = "/etc/ssl/example-ca.pem"
 //! reserve = "postgres://postgres:secret@db.example/shop"
 //! through = "postgres://operator:secret@pooler.example:6432/shop"
+//! pooler = "postgres://admin:secret@pooler.example:6432/pgbouncer"
 //!
 //! [reports]
 //! host = "db.example"
 //! user = "reports"
 //! password = "secret"
 //! dbname = "shop"
+//! controller = "role:web"
 //!
 //! [project]
 //! project = "abcdefghijklmnopqrst"
@@ -31,6 +33,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use super::Controller;
 use super::access::{Access, direct};
 use crate::door::Others;
 use crate::guarded_file::{self, Readers};
@@ -71,6 +74,11 @@ struct Raw {
     #[serde(default, deserialize_with = "secret")]
     access_token: Option<SecretString>,
     resize: Option<String>,
+    /// The admin console of the PgBouncer before it.
+    #[serde(default, deserialize_with = "secret")]
+    pooler: Option<SecretString>,
+    /// Whose connection limit is the pool's size.
+    controller: Option<String>,
     vault: Option<Vault>,
 }
 
@@ -85,8 +93,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Option::<String>::deserialize(deserializer).map(|text| text.map(|text| Zeroizing::new(text).as_str().into()))
 }
 
-const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, project, \
-     access-token, resize, vault";
+const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, \
+     controller, project, access-token, resize, vault";
 
 /// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
 /// what the environment holds may be another server.
@@ -116,7 +124,7 @@ impl Raw {
         }
         let reference = self.reference()?;
         let (token, resize) = (self.access_token.take(), self.resize.take());
-        let others = self.others()?;
+        let (others, controller) = (self.others()?, self.controller()?);
         let parts = self.parts(reference.as_ref())?;
         if reference.is_some() && parts.password.is_none() && token.is_none() {
             return Err(invalid(
@@ -124,7 +132,7 @@ impl Raw {
             ));
         }
         let mut access = Access::of_project(parts.finish()?, reference, token.as_ref())?;
-        access.others = others;
+        (access.others, access.controller) = (others, controller);
         match (resize.as_deref(), &mut access.token) {
             (None, _) => {}
             (Some("supabase"), Some(token)) => token.may_resize = true,
@@ -143,7 +151,8 @@ impl Raw {
         let of_project = self.project.is_some() || self.access_token.is_some() || self.resize.is_some();
         let of_connection = self.url.is_some() || self.password.is_some() || self.sslmode.is_some();
         let other_ways = self.reserve.is_some() || self.through.is_some();
-        of_project || of_connection || other_ways || self.is_apart() || self.ca_file.is_some()
+        let of_pool = self.pooler.is_some() || self.controller.is_some();
+        of_project || of_connection || other_ways || of_pool || self.is_apart() || self.ca_file.is_some()
     }
 
     fn others(&self) -> Result<Others, Fault> {
@@ -155,6 +164,11 @@ impl Raw {
         let reserve = self.reserve.as_ref().map(other).transpose()?;
         let through = self.through.as_ref().map(other).transpose()?;
         Ok(Others { reserve, through })
+    }
+
+    fn controller(&self) -> Result<Option<Controller>, Fault> {
+        let roots = self.ca_file.clone().map(Roots::File);
+        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), roots.as_ref())
     }
 
     /// The project that the entry names, itself or by its URL, which is none of a connection then.
@@ -266,6 +280,23 @@ mod tests {
         assert_eq!(others.reserve.unwrap().roots, Some(Roots::File("/ca.pem".into())));
         let fault = with("[a]\nurl = 'postgres://u@h/d'\nreserve = 'hunter2'", 0o600, "a").err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_console_belongs_to_an_entry_and_goes_by_its_ca() {
+        let url = "[a]\nurl = 'postgres://u@h/d'\n";
+        let with_console = format!("{url}ca-file = '/ca.pem'\npooler = 'postgres://a@p:6432/pgbouncer'");
+        let Some(Controller::PgBouncer(console)) = access(&with_console).controller else { panic!("no console") };
+        assert_eq!((console.to_string().as_str(), console.roots), ("p:6432", Some(Roots::File("/ca.pem".into()))));
+        assert!(matches!(access(&format!("{url}controller = 'role:web'")).controller, Some(Controller::Limit(_))));
+        for (wrong, word) in [
+            ("pooler = 'postgres://a:hunter2@p/shop'", "pgbouncer"),
+            ("pooler = 'postgres://a:hunter2@p/pgbouncer'\ncontroller = 'database'", "one of them"),
+            ("controller = 'hunter2'", "role:NAME"),
+        ] {
+            let fault = with(&format!("{url}{wrong}"), 0o600, "a").err().unwrap();
+            assert!(fault.message.contains(word) && !fault.message.contains("hunter2"), "{fault}");
+        }
     }
 
     #[test]

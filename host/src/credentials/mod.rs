@@ -12,6 +12,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::SecretString;
 
 use self::access::Access;
+pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit::Event;
@@ -22,6 +23,7 @@ use crate::supabase::Project;
 use crate::target::{Target, invalid};
 
 mod access;
+mod controller;
 mod environment;
 mod file;
 mod supabase;
@@ -34,6 +36,8 @@ const DEFAULT: &str = "default";
 #[derive(Default, Clone)]
 pub struct Credentials {
     url: Option<SecretString>,
+    pooler: Option<SecretString>,
+    controller: Option<String>,
     file: Option<PathBuf>,
     environment: Option<Environment>,
     api: Option<String>,
@@ -43,6 +47,8 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("url", &self.url.is_some())
+            .field("pooler", &self.pooler.is_some())
+            .field("controller", &self.controller.is_some())
             .field("file", &self.file)
             .field("environment", &self.environment)
             .field("api", &self.api)
@@ -62,8 +68,8 @@ impl Credentials {
         self
     }
 
-    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY` or
-    /// `SUPABASE_ACCESS_TOKEN`, as they are now; and `SUPABASE_API_URL`, where Supabase's Management API is.
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or `SUPABASE_ACCESS_TOKEN`,
+    /// the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, where Supabase's Management API is, as they are now.
     pub fn environment(mut self) -> Self {
         self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
         self
@@ -85,6 +91,21 @@ impl Credentials {
     fn api(&self) -> Option<&str> {
         self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
     }
+
+    /// Adds the admin console of the PgBouncer that the default credential's applications go through,
+    /// wherever that credential comes from: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. It goes before
+    /// `pooler` in the file and `PGBOUNCER_URL`, and is not that of a request's own URL.
+    pub fn pooler(mut self, url: SecretString) -> Self {
+        self.pooler = Some(url);
+        self
+    }
+
+    /// Takes a connection limit of the server's own for the pool's size, for the default credential:
+    /// `role:NAME` or `database`.
+    pub fn controller(mut self, whose: &str) -> Self {
+        self.controller = Some(whose.to_owned());
+        self
+    }
 }
 
 /// The credentials that one call may use: the one that the request brought or named, or the default.
@@ -103,6 +124,8 @@ pub struct Credential {
     pub(crate) others: Others,
     /// What an access token opens beside it.
     pub(crate) project: Option<Project>,
+    /// What controls the size of its pool.
+    pub(crate) controller: Option<Controller>,
 }
 
 impl Credential {
@@ -167,15 +190,18 @@ impl Lent {
         if let Some(access) = &self.request {
             return self.credential("request", access.clone(), limits).map(Some);
         }
-        if let Some(url) = &self.sources.url {
+        let found = if let Some(url) = &self.sources.url {
             let token = self.sources.environment.as_ref().and_then(Environment::token);
             let access = supabase::access(url, None, None)?.beside(token)?;
-            return self.credential("url", access, limits).map(Some);
-        }
-        match self.in_file(DEFAULT, limits, presence).await? {
-            Some(found) => Ok(Some(found)),
-            None => self.in_environment(limits),
-        }
+            Some(self.credential("url", access, limits)?)
+        } else {
+            match self.in_file(DEFAULT, limits, presence).await? {
+                Some(found) => Some(found),
+                None => self.in_environment(limits)?,
+            }
+        };
+        let given = Controller::of(self.sources.pooler.as_ref(), self.sources.controller.as_deref(), None)?;
+        Ok(found.map(|found| Credential { controller: given.or(found.controller), ..found }))
     }
 
     async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
@@ -186,8 +212,10 @@ impl Lent {
     }
 
     fn in_environment(&self, limits: &Limits) -> Result<Option<Credential>, Fault> {
-        let found = self.sources.environment.as_ref().and_then(Environment::access).transpose()?;
-        found.map(|access| self.credential("environment", access, limits)).transpose()
+        let Some(environment) = &self.sources.environment else { return Ok(None) };
+        let Some(mut access) = environment.access().transpose()? else { return Ok(None) };
+        access.controller = environment.controller()?;
+        self.credential("environment", access, limits).map(Some)
     }
 
     async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
@@ -312,9 +340,24 @@ mod tests {
         assert!(lookup(&lent(Credentials::new(), Some("test")), Some("production")).await.is_err());
     }
 
+    #[tokio::test]
+    async fn a_console_belongs_to_the_default_credential_and_not_to_the_request() {
+        let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
+        let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
+        let of = async |lent: Lent| lookup(&lent, None).await.map(|found| found.controller);
+        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
+        assert!(matches!(of(lent).await.unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
+        assert!(of(lent).await.unwrap().is_none());
+        let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
+        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).await.is_err());
+    }
+
     #[test]
     fn nothing_is_shown() {
         let credentials = Credentials::new().url("postgres://u:hunter2@h/d".into());
+        let credentials = credentials.pooler("postgres://u:hunter2@h/pgbouncer".into());
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

@@ -30,6 +30,11 @@ impl Recent {
         }
         self.closed = self.closed.filter(|until| *until > now);
     }
+
+    fn until_resize(&self, apart: Duration, now: Instant) -> Option<Duration> {
+        let passed = now.duration_since(self.resized?);
+        apart.checked_sub(passed).filter(|left| !left.is_zero())
+    }
 }
 
 impl Pace {
@@ -64,14 +69,18 @@ impl Pace {
     /// Begins a resize unless the last one is less than `apart` ago; then, how long it is to wait.
     pub(super) fn begin_resize(&self, apart: Duration, now: Instant) -> Result<(), Duration> {
         let mut recent = self.locked();
-        let passed = recent.resized.map(|at| now.duration_since(at));
-        match passed.filter(|passed| *passed < apart) {
-            Some(passed) => Err(apart - passed),
+        match recent.until_resize(apart, now) {
+            Some(wait) => Err(wait),
             None => {
                 recent.resized = Some(now);
                 Ok(())
             }
         }
+    }
+
+    /// How long a resize is to wait, if it must.
+    pub(super) fn until_resize(&self, apart: Duration, now: Instant) -> Option<Duration> {
+        self.locked().until_resize(apart, now)
     }
 
     fn is_over(&self, now: Instant) -> bool {

@@ -10,8 +10,10 @@ use archon_pool_plugin::fault::{Fault, kind};
 use tokio_postgres::types::Type;
 
 use super::project::{PgBouncerSettings, PoolerSettings, Project};
+use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
-use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
+use crate::pooler::{Prospect, View};
+use crate::target::Target;
 
 /// What the API takes.
 const SIZES: std::ops::RangeInclusive<u32> = 1..=3_000;
@@ -20,98 +22,81 @@ const APART: Duration = Duration::from_secs(10 * 60);
 const DROPS: &str = "a new size restarts the pooler and drops all of its clients";
 
 /// The pooler of a project.
-pub(crate) struct Pooler {
+#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
+pub struct Pooler {
     project: Project,
+    target: Target,
 }
 
 impl Pooler {
     /// Nothing is asked yet.
-    pub(crate) fn new(project: &Project) -> Self {
-        Self { project: project.clone() }
+    pub(crate) fn new(project: &Project, target: &Target) -> Self {
+        Self { project: project.clone(), target: target.clone() }
     }
 
-    /// What is behind the console.
-    pub(crate) fn kind(&self) -> &'static str {
-        "supabase"
+    /// Where the server is whose pooler this is.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
-    /// Shows views by their names: there is `config` alone. The outer fault means that the API cannot be asked.
-    pub(crate) async fn show(&self, views: &[String]) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
-        let config = match views.iter().any(|view| view == "config") {
-            true => Some(self.config().await?),
-            false => None,
-        };
-        let answer = |view: &String| {
-            config.clone().filter(|_| view == "config").ok_or_else(|| {
-                Fault::new(kind::UNSUPPORTED_VIEW, "Supabase's API shows the view 'config' of its pooler alone")
-            })
-        };
-        Ok(views.iter().map(answer).collect())
-    }
-
-    /// Changes the size of all pools, and reads it back.
-    pub(crate) async fn resize(&self, to: &SizeOrder, dry_run: bool) -> Result<SizeOutcome, Fault> {
-        let before = self.size().await?;
-        let not_done = |note: String| Ok(SizeOutcome { before, after: before, executed: false, note });
-        if to.pool.is_some() {
-            return not_done("Supabase's pools have one size for all databases: none of them has its own".into());
+    /// Shows the settings; there is no other view.
+    pub(crate) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+        if view != View::Config {
+            return Err(view.unsupported("Supabase's API"));
         }
-        if !SIZES.contains(&to.size) {
-            return not_done(format!("Supabase takes a size from {} to {}", SIZES.start(), SIZES.end()));
+        let pooler = self.project.pooler().await?;
+        let bouncer = self.project.pgbouncer().await?;
+        let mut set = config(&pooler, &bouncer.unwrap_or_default());
+        let rows = set.rows.len();
+        set.rows.retain(|row| allowance.take_row(size_of_val(row.as_slice())));
+        set.truncated = set.rows.len() < rows;
+        Ok(set)
+    }
+
+    /// Looks what a new size would meet with, and changes nothing.
+    pub(crate) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
+        let before = self.size().await?;
+        let refused = |why: String| Ok(Prospect::refused(before, why));
+        if pool.is_some() {
+            return refused("Supabase's pools have one size for all databases: none of them has its own".into());
+        }
+        if !SIZES.contains(&size) {
+            return refused(format!("Supabase takes a size from {} to {}", SIZES.start(), SIZES.end()));
         }
         if !self.project.may_resize() {
-            return not_done(format!("{DROPS}: resize = \"supabase\" in the credential's entry allows it"));
+            return refused(format!("{DROPS}: resize = \"supabase\" in the credential's entry allows it"));
         }
-        if before == Some(to.size) {
-            return not_done("the pools have that size already".into());
+        if let Some(wait) = self.project.pace().until_resize(APART, Instant::now()) {
+            return refused(too_soon(wait));
         }
-        if dry_run {
-            return not_done(format!("planned: {DROPS}"));
-        }
-        if let Err(wait) = self.project.pace().begin_resize(APART, Instant::now()) {
-            return not_done(format!(
-                "{DROPS}, so it is done once in {} minutes: the next can be in {} s",
-                APART.as_secs() / 60,
-                wait.as_secs() + 1
-            ));
-        }
-        let changed = self.project.set_pool_size(to.size).await;
-        // Whether it was done shows the size itself, also where the answer was lost.
-        let after = match (self.size().await, changed) {
-            (Ok(after), Ok(())) => after,
-            (Ok(after), Err(fault)) if after == before => return Err(fault),
-            (Ok(after), Err(_)) => after,
-            (Err(_), Err(fault)) | (Err(fault), Ok(())) => {
-                let message = format!("whether the pools have the new size is not known: {}", fault.message);
-                return Err(Fault { message, retryable: false, ..fault });
-            }
-        };
-        let note = match after {
-            Some(after) if after == to.size => {
-                "the pooler was restarted with it and dropped all of its clients; it stays when the compute size changes"
-                    .to_owned()
-            }
-            Some(after) => format!("the size reads {after} after it was set"),
-            None => "the size reads as the compute size's own after it was set".to_owned(),
-        };
-        Ok(SizeOutcome { before, after, executed: after == Some(to.size), note })
+        Ok(Prospect { before, note: Ok(format!("{DROPS}; it stays when the compute size changes")) })
     }
 
-    /// There is no such command.
-    pub(crate) fn renew(&self) -> Renewal {
-        let note = "Supabase's API cannot renew the pooler's server connections without a restart of the pooler";
-        Renewal { executed: false, note: note.into() }
+    /// Changes the size of all pools, and returns the one that was read back.
+    pub(crate) async fn resize(&self, size: u32) -> Result<Option<u32>, Fault> {
+        let began = self.project.pace().begin_resize(APART, Instant::now());
+        began.map_err(|wait| Fault::new(kind::OVERLOADED, too_soon(wait)))?;
+        let changed = self.project.set_pool_size(size).await;
+        // Whether it was done shows the size itself, also where the answer was lost.
+        match (self.size().await, changed) {
+            (Ok(after), Ok(())) => Ok(after),
+            (Ok(after), Err(_)) if after == Some(size) => Ok(after),
+            (Ok(_), Err(fault)) => Err(fault),
+            (Err(_), Err(fault)) | (Err(fault), Ok(())) => {
+                let message = format!("whether the pools have the new size is not known: {}", fault.message);
+                Err(Fault { message, retryable: false, ..fault })
+            }
+        }
     }
 
     async fn size(&self) -> Result<Option<u32>, Fault> {
         Ok(self.project.pooler().await?.default_pool_size)
     }
+}
 
-    async fn config(&self) -> Result<RowSet, Fault> {
-        let pooler = self.project.pooler().await?;
-        let bouncer = self.project.pgbouncer().await?;
-        Ok(config(&pooler, &bouncer.unwrap_or_default()))
-    }
+fn too_soon(wait: Duration) -> String {
+    let minutes = APART.as_secs() / 60;
+    format!("{DROPS}, so it is done once in {minutes} minutes: the next can be in {} s", wait.as_secs() + 1)
 }
 
 /// Both poolers' settings as PgBouncer shows its own. What is null comes with the compute size.

@@ -17,9 +17,9 @@ use super::query::Query;
 use crate::allowance::Allowance;
 use crate::backends::{STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::bindings::database::{RowSet, Statement, Value};
-use crate::bindings::scaling::SizeOrder;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::pooler::View;
 use crate::session::Session;
 use crate::target::Target;
 use crate::values::Cell;
@@ -140,70 +140,69 @@ fn texts(set: &RowSet) -> Vec<(String, Option<String>)> {
     set.rows.iter().map(|row| (text(&row[0]).unwrap(), text(&row[1]))).collect()
 }
 
+async fn config(console: &Pooler) -> Vec<(String, Option<String>)> {
+    texts(&console.show(View::Config, &Allowance::new(&Limits::default())).await.unwrap())
+}
+
 #[tokio::test]
 async fn the_console_shows_the_settings_and_null_for_what_it_does_not_know() {
     let api = ManagementApi::start().await.unwrap();
-    let console = Pooler::new(&project(&api, &Limits::default()));
-    assert_eq!(console.kind(), "supabase");
-    let mut shown = console.show(&["config".into(), "pools".into()]).await.unwrap();
-    assert_eq!(shown.pop().unwrap().unwrap_err().kind, kind::UNSUPPORTED_VIEW);
-    let config = texts(&shown.pop().unwrap().unwrap());
-    let of = |key: &str| config.iter().find(|(name, _)| name == key).unwrap().1.as_deref();
+    let console = Pooler::new(&project(&api, &Limits::default()), &target());
+    let fault = console.show(View::Pools, &Allowance::new(&Limits::default())).await.unwrap_err();
+    assert_eq!(fault.kind, kind::UNSUPPORTED_VIEW);
+    let shown = config(&console).await;
+    let of = |key: &str| shown.iter().find(|(name, _)| name == key).unwrap().1.as_deref();
     assert_eq!((of("default_pool_size"), of("max_client_conn")), (None, Some("200")));
     assert_eq!((of("pool_mode"), of("reserve_pool_size")), (Some("transaction"), Some("3")));
 
     api.change(|settings| {
-        (settings.pool_size, settings.max_clients, settings.dedicated) = (Some(15), Some(400), false)
+        (settings.pool_size, settings.max_clients, settings.dedicated) = (Some(15), Some(400), false);
     });
-    let config = texts(&console.show(&["config".into()]).await.unwrap().pop().unwrap().unwrap());
-    let of = |key: &str| config.iter().find(|(name, _)| name == key).unwrap().1.as_deref();
+    let shown = config(&console).await;
+    let of = |key: &str| shown.iter().find(|(name, _)| name == key).unwrap().1.as_deref();
     assert_eq!(
         (of("default_pool_size"), of("max_client_conn"), of("server_lifetime")),
         (Some("15"), Some("400"), None)
     );
 }
 
-fn order(size: u32, pool: Option<&str>) -> SizeOrder {
-    SizeOrder { pool: pool.map(Into::into), size, reason: "test".into() }
-}
-
 #[tokio::test]
 async fn the_pool_is_resized_once_and_read_back() {
     let api = ManagementApi::start().await.unwrap();
-    let console = Pooler::new(&project(&api, &Limits::default()));
-    for (order, dry_run, word) in [
-        (order(20, Some("postgres")), false, "one size"),
-        (order(0, None), false, "from 1 to 3000"),
-        (order(20, None), true, "planned"),
-    ] {
-        let outcome = console.resize(&order, dry_run).await.unwrap();
-        assert!(!outcome.executed && outcome.note.contains(word), "{}", outcome.note);
+    api.change(|settings| settings.pool_size = Some(18));
+    let console = Pooler::new(&project(&api, &Limits::default()), &target());
+    for (pool, size, word) in [(Some("postgres"), 20, "one size"), (None, 0, "from 1 to 3000"), (None, 3_001, "3000")] {
+        let prospect = console.resizable(pool, size).await.unwrap();
+        assert!(prospect.before == Some(18) && prospect.note.unwrap_err().contains(word));
     }
-    assert_eq!(api.count("PATCH"), 0);
-    let outcome = console.resize(&order(20, None), false).await.unwrap();
-    assert_eq!((outcome.before, outcome.after, outcome.executed), (None, Some(20), true));
-    assert!(outcome.note.contains("dropped"), "{}", outcome.note);
-    let outcome = console.resize(&order(25, None), false).await.unwrap();
-    assert!(!outcome.executed && outcome.note.contains("once in 10 minutes"), "{}", outcome.note);
-    assert_eq!((outcome.after, api.count("PATCH")), (Some(20), 1));
-    assert!(!console.renew().executed);
+    assert!(console.resizable(None, 20).await.unwrap().note.unwrap().contains("drops all of its clients"));
+    assert_eq!(api.count("PATCH"), 0, "looking changes nothing");
+    assert_eq!(console.resize(20).await.unwrap(), Some(20));
+    assert!(console.resizable(None, 25).await.unwrap().note.unwrap_err().contains("once in 10 minutes"));
+    assert!(console.resize(25).await.unwrap_err().message.contains("once in 10 minutes"));
+    assert_eq!((api.settings().pool_size, api.count("PATCH")), (Some(20), 1));
 }
 
 #[tokio::test]
-async fn a_resize_that_does_not_show_is_not_claimed() {
+async fn what_was_lost_of_a_resize_is_read_back() {
     let api = ManagementApi::start().await.unwrap();
     api.change(|settings| (settings.pool_size, settings.forgetful) = (Some(10), true));
-    let outcome = Pooler::new(&project(&api, &Limits::default())).resize(&order(12, None), false).await.unwrap();
-    assert_eq!((outcome.before, outcome.after, outcome.executed), (Some(10), Some(10), false));
+    let console = Pooler::new(&project(&api, &Limits::default()), &target());
+    assert_eq!(console.resize(12).await.unwrap(), Some(10), "a size that was taken and forgotten");
+
+    let api = ManagementApi::start().await.unwrap();
+    let console = Pooler::new(&project(&api, &Limits::default()), &target());
+    api.next(Reply::new(503, "{}"));
+    let fault = console.resize(12).await.unwrap_err();
+    assert!(!fault.retryable && fault.message.contains("may have been made"), "{fault}");
 }
 
 #[tokio::test]
 async fn nothing_is_resized_without_being_allowed() {
     let api = ManagementApi::start().await.unwrap();
     let project = Project::open(&token(TOKEN, false), Some(&api.url()), &Limits::default()).unwrap();
-    let outcome = Pooler::new(&project).resize(&order(20, None), false).await.unwrap();
-    assert!(!outcome.executed && outcome.note.contains("resize = \"supabase\""), "{}", outcome.note);
-    assert_eq!(api.count("PATCH"), 0);
+    let prospect = Pooler::new(&project, &target()).resizable(None, 20).await.unwrap();
+    assert!(prospect.note.unwrap_err().contains("resize = \"supabase\""));
 }
 
 async fn layout() -> Result<(Cluster, ManagementApi), Box<dyn std::error::Error>> {
