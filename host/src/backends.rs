@@ -19,24 +19,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use archon_pool_plugin::fault::{Fault, kind};
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use wasmtime::component::Resource;
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
-use self::guard::{CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_TERMINATE, count, identity, why_not};
-pub(crate) use self::guard::{column, unexpected};
+pub(crate) use self::guard::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE, column, unexpected};
+use self::guard::{Spell, boolean, count, identity, number, why_not};
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
 use crate::audit::{Act, Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
+use crate::bindings::database::Value;
 use crate::bindings::types;
 use crate::consent::{self, Proposal};
 use crate::door::Entrance;
 use crate::limits::Limits;
 use crate::policy::Policy;
-use crate::session::Session;
 use crate::state::{Patience, State};
 
 impl backends::Host for State {
@@ -55,7 +54,7 @@ impl backends::Host for State {
             cut(&mut order.reason, 1_000);
         }
         let counted = self.count_orders(orders.len());
-        let session = self.table.get(&on)?.session();
+        let session = self.table.get(&on)?;
         let delivered = if let Err(fault) = counted {
             Err(fault)
         } else if let Err(reached) = self.allowance.request(given) {
@@ -86,7 +85,7 @@ pub(crate) fn cut(text: &mut String, bytes: usize) {
 
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
-    session: &'a Session,
+    session: &'a Entrance,
     author: &'a Author,
     roles: Vec<String>,
     applications: Vec<String>,
@@ -101,7 +100,7 @@ pub(crate) struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// `requested` is the request's own cap, percent; it can only lower the policy's.
     pub(crate) fn new(
-        session: &'a Session,
+        session: &'a Entrance,
         author: &'a Author,
         policy: &Policy,
         limits: &Limits,
@@ -279,12 +278,12 @@ impl<'a> Delivery<'a> {
         Place { act: Act::Order, server: target.to_string(), database: target.database.clone() }
     }
 
-    async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, u32), Account>) -> Result<&'l mut Account, Fault> {
+    async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, i64), Account>) -> Result<&'l mut Account, Fault> {
         let params = vec![(&self.roles as _, Type::TEXT_ARRAY), (&self.applications as _, Type::TEXT_ARRAY)];
         let answer = self.session.own(COUNT, [params]).await.pop();
         let rows = answer.unwrap_or_else(|| Ok(Vec::new()))?;
         let row = rows.first().ok_or_else(|| unexpected("a count returned no row"))?;
-        let database = (column(row, 0)?, column(row, 1)?);
+        let database = (number(row, 0)?, number(row, 1)?);
         let (killable, clients) = (count(row, 2)?, count(row, 3)?);
         Ok(match accounts.entry(database) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -296,7 +295,8 @@ impl<'a> Delivery<'a> {
     async fn send(&self, orders: &[Order]) -> Vec<Outcome> {
         let sql = if self.dry_run { WOULD_TERMINATE } else { TERMINATE };
         let spells: Vec<Spell> = orders.iter().map(|order| self.spell(order)).collect();
-        let answers = self.session.own(sql, spells.iter().map(|spell| self.params(spell))).await;
+        let params: Vec<_> = spells.iter().map(|spell| self.params(spell)).collect();
+        let answers = self.session.own(sql, params).await;
         let mut outcomes = Vec::with_capacity(orders.len());
         for (answer, spell) in answers.into_iter().zip(&spells) {
             outcomes.push(self.outcome(answer, spell).await);
@@ -304,9 +304,9 @@ impl<'a> Delivery<'a> {
         outcomes
     }
 
-    async fn outcome(&self, answer: Result<Vec<Row>, Fault>, spell: &Spell) -> Outcome {
+    async fn outcome(&self, answer: Result<Vec<Vec<Value>>, Fault>, spell: &Spell) -> Outcome {
         match answer {
-            Ok(rows) => match rows.first().map(|row| column::<bool>(row, 0)) {
+            Ok(rows) => match rows.first().map(|row| boolean(row, 0)) {
                 Some(Ok(true)) => Outcome::Signalled,
                 // The process ended between the look and the signal.
                 Some(Ok(false)) => Outcome::Gone,
@@ -352,7 +352,7 @@ impl<'a> Delivery<'a> {
     /// Waits for the terminated sessions to leave, and marks those that do not.
     async fn verify(&self, orders: &[Order], outcomes: &mut [Outcome]) {
         let started = Instant::now();
-        let mut pause = Duration::from_millis(5);
+        let (mut pause, longest) = self.session.pauses();
         loop {
             let waiting: Vec<usize> =
                 (0..orders.len()).filter(|&index| matches!(outcomes[index], Outcome::Signalled)).collect();
@@ -361,7 +361,7 @@ impl<'a> Delivery<'a> {
                 return;
             }
             let there = match self.session.own(STILL_THERE, [vec![(&pids as _, Type::INT4_ARRAY)]]).await.pop() {
-                Some(Ok(rows)) => rows.iter().filter_map(identity).collect::<Vec<_>>(),
+                Some(Ok(rows)) => rows.iter().filter_map(|row| identity(row)).collect::<Vec<_>>(),
                 // Sent is sent; that nobody could look is all that can be said.
                 Some(Err(fault)) => {
                     for index in waiting {
@@ -386,7 +386,7 @@ impl<'a> Delivery<'a> {
                 return;
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
+            pause = (pause * 2).min(longest);
         }
     }
 }

@@ -117,7 +117,7 @@ impl database::HostSession for State {
             return Ok(Err(fault.into()));
         }
         let session = self.table.get(&session)?;
-        let answers = session.session().query(&batch, &self.allowance).await;
+        let answers = session.query(&batch, &self.allowance).await;
         let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
@@ -147,7 +147,10 @@ impl database::Host for State {
         }
         let credential = self.table.get(&using)?;
         let timeout = Duration::from_millis(timeout_ms.into()).min(self.limits.connect_timeout);
-        let probes = (0..count).map(|_| probe(&credential.target, &self.limits, &self.presence, timeout));
+        let probes = (0..count).map(async |_| match credential.reached() {
+            Ok(target) => probe(target, &self.limits, &self.presence, timeout).await,
+            Err(fault) => Err(fault),
+        });
         let outcomes = join_all(probes).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         call.end(None, |event| credential.on_record(event).with("probes", count).with("failed", failed)).await;

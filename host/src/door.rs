@@ -3,14 +3,19 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use tokio::sync::mpsc;
+use tokio_postgres::types::{ToSql, Type};
 
+use crate::allowance::Allowance;
 use crate::audit::Event;
+use crate::bindings::database::{RowSet, Statement, Value};
 use crate::credentials::Credential;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
+use crate::supabase::{Project, Query, connect};
 use crate::target::Target;
 
 /// Which way in was taken.
@@ -22,10 +27,12 @@ pub(crate) enum Way {
     Kept,
     /// A role that may use reserved slots (`superuser_reserved_connections`, `reserved_connections`).
     Reserved,
-    /// A pooler, which has connections to the server already.
+    /// A pooler, which has connections to the server already, or an address that can be reached.
     Pooler,
     /// The credential's own, which leads through a pooler.
     Pooled,
+    /// Supabase's query endpoint, which needs no session of ours.
+    ManagementApi,
 }
 
 impl Way {
@@ -37,6 +44,7 @@ impl Way {
             Self::Reserved => "reserved",
             Self::Pooler => "pooler",
             Self::Pooled => "pooled",
+            Self::ManagementApi => "management-api",
         }
     }
 }
@@ -57,50 +65,72 @@ impl Others {
     }
 }
 
+/// What statements go through.
+#[derive(Debug)]
+enum Line {
+    Session(Arc<Session>),
+    Api(Box<Query>),
+}
+
 /// A session, and the way it took. Kept for the next call when it is dropped, where the host keeps one.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Entrance {
-    session: Arc<Session>,
+    line: Line,
     way: Way,
     kept: Option<Kept>,
 }
 
 impl fmt::Debug for Entrance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entrance").field("session", &self.session).field("way", &self.way).finish_non_exhaustive()
+        f.debug_struct("Entrance").field("line", &self.line).field("way", &self.way).finish_non_exhaustive()
     }
 }
 
 impl Entrance {
     /// Opens a session by the first way that is open. Another than the credential's own is only tried when
-    /// the server has no slot left for it.
+    /// the server has no slot left for it, or cannot be reached and an access token opens other ways.
     pub(crate) async fn open(
         credential: &Credential,
         limits: &Limits,
         presence: &Presence,
         kept: Option<&Kept>,
     ) -> Result<Self, Fault> {
-        let target = &credential.target;
+        let (target, project) = (&credential.target, credential.project.as_ref());
         if let Some(kept) = kept
             && let Some(session) = kept.take(target).await
         {
-            return Ok(Self { session, way: Way::Kept, kept: Some(kept.clone()) });
+            return Ok(Self { line: Line::Session(session), way: Way::Kept, kept: Some(kept.clone()) });
+        }
+        if let Some(project) = project.filter(|_| target.password.is_none()) {
+            return Self::by_api(project, target, limits).await;
         }
         // A session that outlives its call must not make it wait for its end.
         let presence = kept.map_or(presence, |kept| &kept.presence);
-        let mut barred = match Session::open(target, limits, presence).await {
-            Ok(session) => {
-                let way = if session.is_pooled() { Way::Pooled } else { Way::Direct };
-                return Ok(Self { session: Arc::new(session), way, kept: kept.cloned() });
+        let mut barred = match connect::open(target, project, limits, presence).await {
+            Ok((session, way)) => {
+                let way = if way == Way::Direct && session.is_pooled() { Way::Pooled } else { way };
+                let kept = kept.filter(|_| way == Way::Direct).cloned();
+                return Ok(Self { line: Line::Session(Arc::new(session)), way, kept });
             }
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
+            Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,
             Err(fault) => return Err(fault),
         };
         let mut tried = false;
         for (way, target) in credential.others.iter() {
             match Session::open(target, limits, presence).await {
-                Ok(session) => return Ok(Self { session: Arc::new(session), way, kept: None }),
+                Ok(session) => return Ok(Self::by(session, way)),
                 Err(fault) => barred.message.push_str(&format!("; way in `{}`: {}", way.name(), fault.message)),
+            }
+            tried = true;
+        }
+        if let Some(project) = project {
+            match Self::by_api(project, target, limits).await {
+                Ok(entrance) => return Ok(entrance),
+                Err(fault) => {
+                    let way = Way::ManagementApi.name();
+                    barred.message.push_str(&format!("; way in `{way}`: {}", fault.message));
+                }
             }
             tried = true;
         }
@@ -110,9 +140,71 @@ impl Entrance {
         Err(barred)
     }
 
-    /// The session.
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
+    fn by(session: Session, way: Way) -> Self {
+        Self { line: Line::Session(Arc::new(session)), way, kept: None }
+    }
+
+    async fn by_api(project: &Project, target: &Target, limits: &Limits) -> Result<Self, Fault> {
+        let query = Query::open(project, target, limits).await?;
+        Ok(Self { line: Line::Api(Box::new(query)), way: Way::ManagementApi, kept: None })
+    }
+
+    /// Runs a batch; answer i belongs to statement i. The outer fault means that the session is gone.
+    pub(crate) async fn query(
+        &self,
+        batch: &[Statement],
+        allowance: &Allowance,
+    ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
+        match &self.line {
+            Line::Session(session) => session.query(batch, allowance).await,
+            Line::Api(query) => query.query(batch, allowance).await,
+        }
+    }
+
+    /// Runs the host's own statement with each set of parameters, each in its own transaction.
+    pub(crate) async fn own<'a>(
+        &self,
+        sql: &str,
+        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
+    ) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
+        match &self.line {
+            Line::Session(session) => session.own(sql, params).await,
+            Line::Api(query) => query.own(sql, params).await,
+        }
+    }
+
+    /// Makes the session as it was when it was opened.
+    pub(crate) async fn reset(&self) -> Result<(), Fault> {
+        match &self.line {
+            Line::Session(session) => session.reset().await,
+            // Nothing lasts longer than a request.
+            Line::Api(_) => Ok(()),
+        }
+    }
+
+    /// As whom.
+    pub(crate) fn user(&self) -> &str {
+        match &self.line {
+            Line::Session(session) => session.user(),
+            Line::Api(query) => query.user(),
+        }
+    }
+
+    /// Where the server is.
+    pub(crate) fn target(&self) -> &Target {
+        match &self.line {
+            Line::Session(session) => session.target(),
+            Line::Api(query) => query.target(),
+        }
+    }
+
+    /// How long to wait before looking again: at first, and at the most.
+    pub(crate) fn pauses(&self) -> (Duration, Duration) {
+        match &self.line {
+            Line::Session(_) => (Duration::from_millis(5), Duration::from_millis(50)),
+            // Each look is one of the requests that a minute has.
+            Line::Api(_) => (Duration::from_millis(250), Duration::from_secs(1)),
+        }
     }
 
     /// Which way was taken.
@@ -122,15 +214,16 @@ impl Entrance {
 
     /// Puts into an event whose session it is, where, and by which way when it is not the usual one.
     pub(crate) fn on_record(&self, event: Event) -> Event {
-        let event = self.session.on_record(event);
+        let event = self.target().on_record(event);
         if self.way == Way::Direct { event } else { event.with("way", self.way.name()) }
     }
 }
 
 impl Drop for Entrance {
     fn drop(&mut self) {
-        if let Some(kept) = self.kept.as_ref().filter(|_| self.session.can_be_kept()) {
-            kept.put(Arc::clone(&self.session));
+        let Line::Session(session) = &self.line else { return };
+        if let Some(kept) = self.kept.as_ref().filter(|_| session.can_be_kept()) {
+            kept.put(Arc::clone(session));
         }
     }
 }

@@ -104,7 +104,12 @@ pub(crate) fn statement(server: &DbError) -> Fault {
         // Writing to a string cannot fail.
         let _ = write!(said, " ({detail})");
     }
-    let fault = match server.code().code() {
+    self::said(server.code().code(), server.severity() == "FATAL", said)
+}
+
+/// The fault of an error of the server by its SQLSTATE, however it got here.
+pub(crate) fn said(code: &str, fatal: bool, said: String) -> Fault {
+    let fault = match code {
         "42501" => Fault::new(kind::INSUFFICIENT_PRIVILEGE, said),
         "57014" => retryable(Fault::new(
             kind::QUERY_CANCELED,
@@ -120,12 +125,12 @@ pub(crate) fn statement(server: &DbError) -> Fault {
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "08000" | "08001" | "08003" | "08004"
         | "08006" => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
         // A pooler that gives up on a server connection uses the protocol violation for it.
-        "08P01" if server.severity() == "FATAL" => {
+        "08P01" if fatal => {
             retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}")))
         }
         _ => Fault::new(kind::QUERY_FAILED, said),
     };
-    with_sqlstate(fault, server)
+    Fault { sqlstate: Some(code.to_owned()), ..fault }
 }
 
 /// Whether a pooler refused the startup packet's `options`.

@@ -258,8 +258,7 @@ impl Host {
             let found = lent.lookup(credential, &self.limits, &presence).await?;
             let session = Entrance::open(&found, &self.limits, &presence, self.kept.as_ref()).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let delivery =
-                Delivery::new(session.session(), author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
             delivery.under(&self.restraint).run(&wire, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;

@@ -72,6 +72,7 @@ mod quotas;
 mod scaling;
 mod session;
 mod state;
+mod supabase;
 mod tls;
 mod toml_text;
 mod values;

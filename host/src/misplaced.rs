@@ -4,8 +4,17 @@
 use serde_json::Value;
 
 /// Names of secrets, without regard to case and separators.
-const NAMES: [&str; 7] =
-    ["supabaseurl", "supabasekey", "databaseurl", "supabasedburl", "pgbouncerurl", "password", "pgpassword"];
+const NAMES: [&str; 9] = [
+    "supabaseurl",
+    "supabasekey",
+    "supabaseaccesstoken",
+    "accesstoken",
+    "databaseurl",
+    "supabasedburl",
+    "pgbouncerurl",
+    "password",
+    "pgpassword",
+];
 
 /// Whether a field is, or holds anywhere inside, something named like a secret or a connection URL.
 pub(crate) fn is_secret(name: &str, value: &Value) -> bool {
@@ -46,6 +55,7 @@ mod tests {
             json!({ "options": { "include": { "roles": ["postgres://u:hunter2@h/d"] } } }),
             json!({ "SUPABASE_KEY": "hunter2" }),
             json!({ "password": "hunter2" }),
+            json!({ "options": { "access-token": "hunter2" } }),
             json!({ "action": " postgresql://u:hunter2@h/d" }),
             json!({ "postgres://u:hunter2@h/d": 1 }),
         ] {

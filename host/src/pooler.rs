@@ -26,6 +26,7 @@ use crate::database::weighed;
 use crate::limits::{Limits, Reached};
 use crate::session::Presence;
 use crate::state::State;
+use crate::supabase::Pooler;
 use crate::target::Target;
 
 /// An open console: one variant for each kind of controller.
@@ -35,6 +36,8 @@ pub enum Console {
     PgBouncer(PgBouncer),
     /// A connection limit of the server's own.
     PostgreSql(ConnectionLimit),
+    /// The pooler of a Supabase project, by the Management API.
+    Supabase(Pooler),
 }
 
 impl fmt::Debug for Console {
@@ -54,7 +57,7 @@ pub(crate) struct Prospect {
 
 impl Prospect {
     /// A change that cannot be made.
-    fn refused(before: Option<u32>, why: impl Into<String>) -> Self {
+    pub(crate) fn refused(before: Option<u32>, why: impl Into<String>) -> Self {
         Self { before, note: Err(why.into()) }
     }
 }
@@ -63,11 +66,14 @@ impl Console {
     /// Opens the console that belongs to a credential.
     pub(crate) async fn open(credential: &Credential, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         match &credential.controller {
-            None => {
-                let name = &credential.name;
-                let message = format!("no pooler console is configured for credential '{name}'");
-                Err(Fault::new(kind::NO_POOLER, message))
-            }
+            None => match &credential.project {
+                Some(project) => Ok(Self::Supabase(Pooler::new(project, &credential.target))),
+                None => {
+                    let name = &credential.name;
+                    let message = format!("no pooler console is configured for credential '{name}'");
+                    Err(Fault::new(kind::NO_POOLER, message))
+                }
+            },
             Some(Controller::PgBouncer(target)) => PgBouncer::open(target, limits, presence).await.map(Self::PgBouncer),
             Some(Controller::Limit(of)) => {
                 ConnectionLimit::open(&credential.target, of.clone(), limits, presence).await.map(Self::PostgreSql)
@@ -80,6 +86,7 @@ impl Console {
         match self {
             Self::PgBouncer(_) => "pgbouncer",
             Self::PostgreSql(_) => "postgresql",
+            Self::Supabase(_) => "supabase",
         }
     }
 
@@ -88,6 +95,7 @@ impl Console {
         match self {
             Self::PgBouncer(console) => console.show(view, allowance).await,
             Self::PostgreSql(console) => console.show(view, allowance).await,
+            Self::Supabase(console) => console.show(view, allowance).await,
         }
     }
 
@@ -96,6 +104,7 @@ impl Console {
         match self {
             Self::PgBouncer(console) => console.resizable(pool, size).await,
             Self::PostgreSql(console) => console.resizable(pool, size).await,
+            Self::Supabase(console) => console.resizable(pool, size).await,
         }
     }
 
@@ -104,6 +113,7 @@ impl Console {
         match self {
             Self::PgBouncer(console) => console.resize(pool, size).await,
             Self::PostgreSql(console) => console.resize(size).await,
+            Self::Supabase(console) => console.resize(size).await,
         }
     }
 
@@ -114,6 +124,10 @@ impl Console {
             Self::PostgreSql(_) => {
                 Ok(Prospect::refused(None, "the server has no pool whose connections it could renew"))
             }
+            Self::Supabase(_) => Ok(Prospect::refused(
+                None,
+                "Supabase's API cannot renew the pooler's server connections without a restart of the pooler",
+            )),
         }
     }
 
@@ -122,6 +136,7 @@ impl Console {
         match self {
             Self::PgBouncer(console) => console.renew(database).await,
             Self::PostgreSql(_) => Err(Fault::new(kind::NO_POOLER, "the server has no pool of its own")),
+            Self::Supabase(_) => Err(Fault::new(kind::NO_POOLER, "Supabase's API cannot renew connections")),
         }
     }
 
@@ -141,6 +156,7 @@ impl Console {
         match self {
             Self::PgBouncer(console) => console.target(),
             Self::PostgreSql(console) => console.target(),
+            Self::Supabase(console) => console.target(),
         }
     }
 }

@@ -16,7 +16,6 @@ use tokio_postgres::{Client, Config, NoTls, Row, RowStream, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::allowance::Allowance;
-use crate::audit::Event;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
 use crate::error;
 use crate::limits::Limits;
@@ -271,6 +270,16 @@ impl Session {
         &self,
         sql: &str,
         params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
+    ) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
+        let answers = self.own_rows(sql, params).await;
+        answers.into_iter().map(|rows| rows?.iter().map(values_of).collect()).collect()
+    }
+
+    /// The same, with the rows as they came: for what must not be copied.
+    pub(crate) async fn own_rows<'a>(
+        &self,
+        sql: &str,
+        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
     ) -> Vec<Result<Vec<Row>, Fault>> {
         let params: Vec<_> = params.into_iter().collect();
         let client = match self.client() {
@@ -341,11 +350,6 @@ impl Session {
         &self.target
     }
 
-    /// Puts into an event whose session it is, and where.
-    pub(crate) fn on_record(&self, event: Event) -> Event {
-        self.target.on_record(event)
-    }
-
     fn client(&self) -> Result<&Client, Fault> {
         self.client.as_ref().ok_or_else(|| Fault::new(kind::CONNECTION_LOST, "the session is closed"))
     }
@@ -413,13 +417,15 @@ async fn rows(stream: RowStream, max_rows: u32, allowance: &Allowance) -> Result
             set.truncated = true;
             break;
         }
-        let row: Vec<Value> = (0..row.len())
-            .map(|index| row.try_get::<_, Cell>(index).map(|cell| cell.0))
-            .collect::<Result<_, _>>()
-            .map_err(|error| (Fault::new(kind::UNEXPECTED_ANSWER, error::chain(&error)), false))?;
-        set.rows.push(row);
+        set.rows.push(values_of(&row).map_err(|fault| (fault, false))?);
     }
     Ok(set)
+}
+
+fn values_of(row: &Row) -> Result<Vec<Value>, Fault> {
+    let value = |index| row.try_get::<_, Cell>(index).map(|cell| cell.0);
+    let values: Result<_, _> = (0..row.len()).map(value).collect();
+    values.map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, error::chain(&error)))
 }
 
 /// Roughly what a row weighs when it is decoded, known before it is.

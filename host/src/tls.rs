@@ -44,7 +44,7 @@ pub(crate) fn connector(target: &Target) -> Result<MakeRustlsConnect, Fault> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::new(kind::TLS_FAILED, format!("TLS cannot be set up: {error}")))?;
+        .map_err(|error| not_set_up(&error))?;
     let builder = match check(target) {
         Check::Nothing => builder
             .dangerous()
@@ -58,6 +58,18 @@ pub(crate) fn connector(target: &Target) -> Result<MakeRustlsConnect, Fault> {
         Check::ChainAndName => builder.with_root_certificates(trusted(target)?),
     };
     Ok(MakeRustlsConnect::new(builder.with_no_client_auth()))
+}
+
+/// What opens HTTPS: certificates of the system's authorities, or of none where HTTPS is not used.
+pub(crate) fn for_https(wanted: bool) -> Result<ClientConfig, Fault> {
+    let roots = if wanted { from_system()? } else { RootCertStore::empty() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|error| not_set_up(&error))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn not_set_up(error: &Error) -> Fault {
+    Fault::new(kind::TLS_FAILED, format!("TLS cannot be set up: {error}"))
 }
 
 fn trusted(target: &Target) -> Result<Arc<RootCertStore>, Fault> {

@@ -19,7 +19,7 @@ use crate::{ports, scratch::scratch, template::template};
 /// The password of every role. Unmistakable, so that a test can search any output for it.
 pub const PASSWORD: &str = "tell-nobody-4f81c7";
 
-/// The superuser of every cluster.
+/// The superuser of every cluster, until it is renamed.
 pub const SUPERUSER: &str = "postgres";
 
 /// `application_name` of the one session that the harness itself keeps open to look at the server.
@@ -32,6 +32,7 @@ pub struct Cluster {
     log: PathBuf,
     port: u16,
     version_num: u32,
+    superuser: String,
     server: Process,
     observer: tokio::sync::Mutex<Option<Arc<Client>>>,
 }
@@ -90,6 +91,7 @@ impl Builder {
             log,
             port: 0,
             version_num: 0,
+            superuser: SUPERUSER.to_owned(),
             server: Process::default(),
             observer: tokio::sync::Mutex::default(),
         };
@@ -183,7 +185,24 @@ impl Cluster {
 
     /// A connection string for the superuser and the database `postgres`.
     pub fn superuser_url(&self) -> String {
-        self.url(SUPERUSER, "postgres")
+        self.url(&self.superuser, "postgres")
+    }
+
+    /// Gives the superuser another name, so that its own is free for a role that is none.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn rename_superuser(&mut self, name: &str) -> Result<()> {
+        const STANDIN: &str = "rename_superuser";
+        // Nobody may rename whom he is logged in as.
+        self.create_role(STANDIN, "SUPERUSER").await?;
+        self.close_observer().await;
+        let client = self.connect(STANDIN).await?;
+        client.batch_execute(&format!(r#"ALTER ROLE "{}" RENAME TO "{name}""#, self.superuser)).await?;
+        drop(client);
+        name.clone_into(&mut self.superuser);
+        self.execute(&format!("DROP ROLE {STANDIN}")).await
     }
 
     /// Everything the server has logged.
@@ -224,7 +243,7 @@ impl Cluster {
         if let Some(client) = observer.as_ref().filter(|client| !client.is_closed()) {
             return Ok(Arc::clone(client));
         }
-        let client = Arc::new(connect(self.config().user(SUPERUSER).application_name(HARNESS)).await?);
+        let client = Arc::new(connect(self.config().user(&self.superuser).application_name(HARNESS)).await?);
         Ok(Arc::clone(observer.insert(client)))
     }
 
@@ -248,7 +267,7 @@ impl Cluster {
     ///
     /// When one of them fails.
     pub async fn execute_in(&self, database: &str, sql: &str) -> Result<()> {
-        let client = connect(self.config().user(SUPERUSER).application_name(HARNESS).dbname(database)).await?;
+        let client = connect(self.config().user(&self.superuser).application_name(HARNESS).dbname(database)).await?;
         client.batch_execute(sql).await.with_context(|| sql.to_owned())
     }
 

@@ -9,17 +9,20 @@
 pub mod binaries;
 pub mod cluster;
 mod keeper;
+pub mod management_api;
 pub mod pgbouncer;
 mod ports;
 mod process;
 pub mod proxy;
 mod scratch;
 pub mod sessions;
+pub mod supabase;
 mod template;
 pub mod until;
 pub mod workload;
 
 pub use self::cluster::{Builder, Cluster, PASSWORD};
+pub use self::management_api::ManagementApi;
 pub use self::pgbouncer::PgBouncer;
 pub use self::ports::unused_port;
 pub use self::proxy::Proxy;

@@ -10,7 +10,7 @@ use crate::policy::{Policy, kill_cap};
 /// How many sessions one call has ended, per database and in all.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    pub(super) accounts: HashMap<(i64, u32), Account>,
+    pub(super) accounts: HashMap<(i64, i64), Account>,
     pub(super) spent: u64,
 }
 

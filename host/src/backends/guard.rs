@@ -1,7 +1,6 @@
 //! The statements that look and signal, and how their answers are read.
 
 use archon_pool_plugin::fault::{Fault, kind};
-use tokio_postgres::Row;
 
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
@@ -51,11 +50,11 @@ macro_rules! guarded {
     };
 }
 
-pub(super) const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)");
-pub(super) const WOULD_TERMINATE: &str = guarded!("true");
+pub(crate) const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)");
+pub(crate) const WOULD_TERMINATE: &str = guarded!("true");
 
 /// The database's identity, how many sessions could be ended and how many there are.
-pub(super) const COUNT: &str = concat!(
+pub(crate) const COUNT: &str = concat!(
     "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
      (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
      count(*) FILTER (WHERE NOT (a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
@@ -65,7 +64,7 @@ pub(super) const COUNT: &str = concat!(
 );
 
 /// Why a guard did not let an order pass; no row when the process is gone.
-pub(super) const CLASSIFY: &str = concat!(
+pub(crate) const CLASSIFY: &str = concat!(
     "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
      a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($5), a.application_name, \
      a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
@@ -77,7 +76,7 @@ pub(super) const CLASSIFY: &str = concat!(
 );
 
 /// Who of some processes is still there.
-pub(super) const STILL_THERE: &str =
+pub(crate) const STILL_THERE: &str =
     "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";
 
 /// A session and the spell in which it was seen, as parameters.
@@ -103,9 +102,8 @@ impl Spell {
 }
 
 /// Reads a row of [`CLASSIFY`].
-pub(super) fn why_not(row: &Row) -> Result<Outcome, Fault> {
-    let is = |index| column::<Option<bool>>(row, index).map(Option::unwrap_or_default);
-    let word = |index| column::<Option<String>>(row, index).map(Option::unwrap_or_default);
+pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
+    let is = |index| boolean(row, index);
     let denied = |why: String| Ok(Outcome::Denied(why));
     if is(0)? {
         return denied("the connected role may not see this session: grant pg_read_all_stats to it".into());
@@ -114,21 +112,21 @@ pub(super) fn why_not(row: &Row) -> Result<Outcome, Fault> {
         // The pid belongs to somebody else by now.
         return Ok(Outcome::Gone);
     }
-    let process = word(2)?;
+    let process = text(row, 2)?;
     if process != "client backend" {
         return denied(format!("it is no client session but '{process}'"));
     }
     if !is(3)? {
         return denied("it belongs to another database: connect to that one".into());
     }
-    if is(8)? || word(6)? == APPLICATION {
+    if is(8)? || text(row, 6)? == APPLICATION {
         return denied("it is one of our own".into());
     }
     if is(5)? {
-        return denied(format!("role '{}' is protected", word(4)?));
+        return denied(format!("role '{}' is protected", text(row, 4)?));
     }
     if is(7)? {
-        return denied(format!("application '{}' is protected", word(6)?));
+        return denied(format!("application '{}' is protected", text(row, 6)?));
     }
     if is(9)? && !is(10)? {
         return denied("it is in a state in which sessions are not ended".into());
@@ -140,19 +138,47 @@ pub(super) fn why_not(row: &Row) -> Result<Outcome, Fault> {
     Ok(Outcome::Changed)
 }
 
-pub(super) fn identity(row: &Row) -> Option<(i32, i64)> {
-    match (row.try_get(0), row.try_get::<_, Cell>(1)) {
-        (Ok(pid), Ok(Cell(Value::Timestamp(start)))) => Some((pid, start)),
+/// Reads a row of [`STILL_THERE`].
+pub(super) fn identity(row: &[Value]) -> Option<(i32, i64)> {
+    match row {
+        [Value::Int64(pid), Value::Timestamp(start)] => Some((i32::try_from(*pid).ok()?, *start)),
         _ => None,
     }
 }
 
-pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Fault> {
+/// A column's truth; null is none.
+pub(super) fn boolean(row: &[Value], index: usize) -> Result<bool, Fault> {
+    match row.get(index) {
+        Some(Value::Boolean(value)) => Ok(*value),
+        Some(Value::Null) => Ok(false),
+        _ => Err(unexpected(&format!("column {index} is no boolean"))),
+    }
+}
+
+pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(
+    row: &'r tokio_postgres::Row,
+    index: usize,
+) -> Result<T, Fault> {
     row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
 }
 
-pub(super) fn count(row: &Row, index: usize) -> Result<u64, Fault> {
-    column::<i64>(row, index).map(|count| u64::try_from(count).unwrap_or(0))
+fn text(row: &[Value], index: usize) -> Result<&str, Fault> {
+    match row.get(index) {
+        Some(Value::Text(value)) => Ok(value),
+        Some(Value::Null) => Ok(""),
+        _ => Err(unexpected(&format!("column {index} is no text"))),
+    }
+}
+
+pub(super) fn number(row: &[Value], index: usize) -> Result<i64, Fault> {
+    match row.get(index) {
+        Some(Value::Int64(value)) => Ok(*value),
+        _ => Err(unexpected(&format!("column {index} is no number"))),
+    }
+}
+
+pub(super) fn count(row: &[Value], index: usize) -> Result<u64, Fault> {
+    number(row, index).map(|count| u64::try_from(count).unwrap_or(0))
 }
 
 pub(crate) fn unexpected(message: &str) -> Fault {

@@ -2,12 +2,12 @@
 
 use crate::audit::{Author, Event};
 use crate::bindings::backends::{Order, Outcome, Signal};
-use crate::session::Session;
+use crate::door::Entrance;
 
 /// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
 /// the orders, as far as they were.
 pub(super) async fn record(
-    session: &Session,
+    session: &Entrance,
     author: &Author,
     orders: &[Order],
     outcomes: &[Outcome],
@@ -45,7 +45,7 @@ pub(crate) async fn denied(author: &Author, orders: &[Order], why: &str) {
 
 /// An order as a line of the audit log.
 pub(super) fn event(
-    session: &Session,
+    session: &Entrance,
     author: &Author,
     order: &Order,
     dry_run: bool,
@@ -76,7 +76,7 @@ fn signal(order: &Order) -> &'static str {
 }
 
 /// An order as an event of `tracing`.
-pub(super) fn trace(session: &Session, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
+pub(super) fn trace(session: &Entrance, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
     tracing::info!(
         target: "audit",
         by = session.user(),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 
 use archon_pool_plugin::fault::Fault;
-use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::access::Access;
 use super::{Controller, supabase};
-use crate::target::Target;
 
 /// Variables with a connection URL, in their order.
 const URLS: [&str; 2] = ["DATABASE_URL", "SUPABASE_DB_URL"];
@@ -16,9 +16,13 @@ const URLS: [&str; 2] = ["DATABASE_URL", "SUPABASE_DB_URL"];
 const POOLER: &str = "PGBOUNCER_URL";
 /// Variables of a project.
 const PROJECT: (&str, &str) = ("SUPABASE_URL", "SUPABASE_KEY");
+/// What opens the API of a project, and where that is when it is not Supabase's own.
+const TOKEN: &str = "SUPABASE_ACCESS_TOKEN";
+const API: &str = "SUPABASE_API_URL";
 
 /// What stands for the environment in messages.
-pub(super) const PLACES: &str = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY)";
+pub(super) const PLACES: &str =
+    "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY or SUPABASE_ACCESS_TOKEN)";
 
 /// The variables of a process.
 #[derive(Clone, Default)]
@@ -32,7 +36,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1, POOLER]);
+        let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1, TOKEN, API, POOLER]);
         let set = |name| {
             let value = Zeroizing::new(variable(name)?);
             (!value.is_empty()).then(|| (name, value.as_str().into()))
@@ -46,14 +50,25 @@ impl Environment {
     }
 
     /// The first variable that is set counts; when it is wrong, the next is no substitute for it.
-    pub(super) fn target(&self) -> Option<Result<Target, Fault>> {
+    pub(super) fn access(&self) -> Option<Result<Access, Fault>> {
         if let Some((name, url)) = URLS.into_iter().find_map(|name| Some((name, self.0.get(name)?))) {
-            return Some(supabase::target(url, None).map_err(|fault| named(name, fault)));
+            // The token is often there for other programs: it counts where it fits.
+            let found = supabase::access(url, None, None).and_then(|access| access.beside(self.token()));
+            return Some(found.map_err(|fault| named(name, fault)));
         }
         let url = self.0.get(PROJECT.0)?;
-        Some(
-            supabase::target(url, self.0.get(PROJECT.1)).map_err(|fault| named("SUPABASE_URL and SUPABASE_KEY", fault)),
-        )
+        let found = supabase::access(url, self.0.get(PROJECT.1), self.token());
+        Some(found.map_err(|fault| named("SUPABASE_URL and SUPABASE_KEY", fault)))
+    }
+
+    /// What opens the API of the user's projects.
+    pub(super) fn token(&self) -> Option<&SecretString> {
+        self.0.get(TOKEN)
+    }
+
+    /// Where the API is.
+    pub(super) fn api(&self) -> Option<&str> {
+        self.0.get(API).map(|url| url.expose_secret())
     }
 }
 
@@ -65,16 +80,16 @@ fn named(name: &str, fault: Fault) -> Fault {
 mod tests {
     use super::*;
 
-    fn found(variables: &[(&str, &str)]) -> Option<Result<Target, Fault>> {
+    fn found(variables: &[(&str, &str)]) -> Option<Result<Access, Fault>> {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        Environment::read(|name| variables.get(name).map(|&value| value.to_owned())).target()
+        Environment::read(|name| variables.get(name).map(|&value| value.to_owned())).access()
     }
 
     #[test]
     fn the_order_is_fixed() {
         let both = [("SUPABASE_DB_URL", "postgres://u@two/d"), ("DATABASE_URL", "postgres://u@one/d")];
-        assert_eq!(found(&both).unwrap().unwrap().host, "one");
-        assert_eq!(found(&both[..1]).unwrap().unwrap().host, "two");
+        assert_eq!(found(&both).unwrap().unwrap().target.host, "one");
+        assert_eq!(found(&both[..1]).unwrap().unwrap().target.host, "two");
         assert!(found(&[("DATABASE_URL", "")]).is_none());
     }
 
@@ -82,7 +97,17 @@ mod tests {
     fn a_project_needs_both() {
         let url = ("SUPABASE_URL", "https://abcdefghijklmnopqrst.supabase.co");
         assert!(found(&[url]).unwrap().is_err());
-        assert!(found(&[url, ("SUPABASE_KEY", "hunter2")]).unwrap().is_ok());
+        assert!(found(&[url, ("SUPABASE_KEY", "hunter2")]).unwrap().unwrap().token.is_none());
+        assert!(found(&[url, ("SUPABASE_ACCESS_TOKEN", "sbp_hunter2")]).unwrap().unwrap().token.is_some());
+    }
+
+    #[test]
+    fn a_token_for_other_programs_is_not_in_the_way() {
+        let token = ("SUPABASE_ACCESS_TOKEN", "sbp_hunter2");
+        let with = |url| found(&[("DATABASE_URL", url), token]).unwrap().unwrap();
+        assert!(with("postgres://u@h/d").token.is_none());
+        assert!(with("postgres://postgres:x@db.abcdefghijklmnopqrst.supabase.co/postgres").token.is_some());
+        assert!(found(&[token]).is_none());
     }
 
     #[test]
@@ -96,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_wrong_variable_is_named() {
-        let fault = found(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap().unwrap_err();
+        let fault = found(&[("DATABASE_URL", "mysql://u:hunter2@h/d")]).unwrap().err().unwrap();
         assert!(fault.message.starts_with("DATABASE_URL") && !fault.message.contains("hunter2"), "{fault}");
     }
 }

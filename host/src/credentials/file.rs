@@ -15,6 +15,12 @@
 //! dbname = "shop"
 //! controller = "role:web"
 //!
+//! [project]
+//! project = "abcdefghijklmnopqrst"
+//! password = "the database's"
+//! access-token = "sbp_…"
+//! resize = "supabase"
+//!
 //! [tenant]
 //! vault = { via = "default", secret = "tenant-database-url" }
 //! ```
@@ -27,9 +33,11 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::{Access, Controller};
+use super::Controller;
+use super::access::{Access, direct};
 use crate::door::Others;
 use crate::guarded_file::{self, Readers};
+use crate::supabase::Reference;
 use crate::target::{self, Parts, Roots, invalid};
 
 /// Far more than a thousand entries.
@@ -62,6 +70,10 @@ struct Raw {
     /// Another way in when no slot is left: through a pooler.
     #[serde(default, deserialize_with = "secret")]
     through: Option<SecretString>,
+    project: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    access_token: Option<SecretString>,
+    resize: Option<String>,
     /// The admin console of the PgBouncer before it.
     #[serde(default, deserialize_with = "secret")]
     pooler: Option<SecretString>,
@@ -81,8 +93,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Option::<String>::deserialize(deserializer).map(|text| text.map(|text| Zeroizing::new(text).as_str().into()))
 }
 
-const KEYS: &str =
-    "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, controller, vault";
+const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, \
+     controller, project, access-token, resize, vault";
 
 /// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
 /// what the environment holds may be another server.
@@ -103,28 +115,93 @@ pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
 }
 
 impl Raw {
-    fn entry(self) -> Result<Entry, Fault> {
-        let apart = self.host.is_some() || self.port.is_some() || self.user.is_some() || self.dbname.is_some();
-        if let Some(Vault { via, secret }) = self.vault {
-            if apart
-                || self.url.is_some()
-                || self.password.is_some()
-                || self.sslmode.is_some()
-                || self.ca_file.is_some()
-                || self.reserve.is_some()
-                || self.through.is_some()
-                || self.pooler.is_some()
-                || self.controller.is_some()
-            {
+    fn entry(mut self) -> Result<Entry, Fault> {
+        if let Some(Vault { via, secret }) = self.vault.take() {
+            if self.is_more() {
                 return Err(invalid("vault stands alone: the vault's secret is the whole connection URL"));
             }
             return Ok(Entry::Vault { via, secret });
         }
-        let mut parts = match &self.url {
-            Some(_) if apart => return Err(invalid("give either url or host, port, user and dbname")),
-            Some(url) => target::parts(url.expose_secret())?,
-            None => {
-                Parts { host: self.host, port: self.port, user: self.user, database: self.dbname, ..Parts::default() }
+        let reference = self.reference()?;
+        let (token, resize) = (self.access_token.take(), self.resize.take());
+        let (others, controller) = (self.others()?, self.controller()?);
+        let parts = self.parts(reference.as_ref())?;
+        if reference.is_some() && parts.password.is_none() && token.is_none() {
+            return Err(invalid(
+                "a project is opened by its database's password or an access-token: give one, or both",
+            ));
+        }
+        let mut access = Access::of_project(parts.finish()?, reference, token.as_ref())?;
+        (access.others, access.controller) = (others, controller);
+        match (resize.as_deref(), &mut access.token) {
+            (None, _) => {}
+            (Some("supabase"), Some(token)) => token.may_resize = true,
+            (Some("supabase"), None) => return Err(invalid("resize = \"supabase\" takes an access-token beside it")),
+            (Some(_), _) => return Err(invalid("resize can be \"supabase\" and nothing else")),
+        }
+        Ok(Entry::Access(Box::new(access)))
+    }
+
+    fn is_apart(&self) -> bool {
+        self.host.is_some() || self.port.is_some() || self.user.is_some() || self.dbname.is_some()
+    }
+
+    /// Whether there is anything but a vault.
+    fn is_more(&self) -> bool {
+        let of_project = self.project.is_some() || self.access_token.is_some() || self.resize.is_some();
+        let of_connection = self.url.is_some() || self.password.is_some() || self.sslmode.is_some();
+        let other_ways = self.reserve.is_some() || self.through.is_some();
+        let of_pool = self.pooler.is_some() || self.controller.is_some();
+        of_project || of_connection || other_ways || of_pool || self.is_apart() || self.ca_file.is_some()
+    }
+
+    fn others(&self) -> Result<Others, Fault> {
+        let other = |url: &SecretString| {
+            let mut parts = target::parts(url.expose_secret())?;
+            parts.roots = parts.roots.or_else(|| self.ca_file.clone().map(Roots::File));
+            parts.finish()
+        };
+        let reserve = self.reserve.as_ref().map(other).transpose()?;
+        let through = self.through.as_ref().map(other).transpose()?;
+        Ok(Others { reserve, through })
+    }
+
+    fn controller(&self) -> Result<Option<Controller>, Fault> {
+        let roots = self.ca_file.clone().map(Roots::File);
+        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), roots.as_ref())
+    }
+
+    /// The project that the entry names, itself or by its URL, which is none of a connection then.
+    fn reference(&mut self) -> Result<Option<Reference>, Fault> {
+        let by_url = self.url.as_ref().and_then(|url| Reference::of_url(url.expose_secret().trim()));
+        if by_url.is_some() {
+            self.url = None;
+        }
+        match self.project.take() {
+            None => Ok(by_url),
+            Some(_) if by_url.is_some() => Err(invalid("url and project both name a project: give one of them")),
+            Some(name) => Reference::parse(&name)
+                .map(Some)
+                .ok_or_else(|| invalid("project must be a reference of twenty small letters, as in its URL")),
+        }
+    }
+
+    fn parts(self, reference: Option<&Reference>) -> Result<Parts, Fault> {
+        let mut parts = match (&self.url, reference) {
+            (Some(_), _) if self.is_apart() => {
+                return Err(invalid("give either url or host, port, user and dbname"));
+            }
+            (Some(url), _) => target::parts(url.expose_secret())?,
+            (None, reference) => {
+                let known = reference.map(direct).unwrap_or_default();
+                Parts {
+                    host: self.host.or(known.host),
+                    port: self.port,
+                    user: self.user.or(known.user),
+                    database: self.dbname.or(known.database),
+                    ssl_mode: known.ssl_mode,
+                    ..Parts::default()
+                }
             }
         };
         if let Some(password) = self.password {
@@ -133,18 +210,10 @@ impl Raw {
         if let Some(mode) = self.sslmode {
             parts.ssl_mode = Some(mode.parse()?);
         }
-        let roots = self.ca_file.map(Roots::File);
-        let other = |url: &SecretString| {
-            let mut parts = target::parts(url.expose_secret())?;
-            parts.roots = parts.roots.or_else(|| roots.clone());
-            parts.finish()
-        };
-        let reserve = self.reserve.as_ref().map(other).transpose()?;
-        let through = self.through.as_ref().map(other).transpose()?;
-        let controller = Controller::of(self.pooler.as_ref(), self.controller.as_deref(), roots.as_ref())?;
-        parts.roots = roots.or(parts.roots);
-        let others = Others { reserve, through };
-        Ok(Entry::Access(Box::new(Access { target: parts.finish()?, others, controller })))
+        if let Some(path) = self.ca_file {
+            parts.roots = Some(Roots::File(path));
+        }
+        Ok(parts)
     }
 }
 
@@ -163,7 +232,33 @@ mod tests {
     fn access(text: &str) -> Access {
         match with(text, 0o600, "a").unwrap() {
             Some(Entry::Access(access)) => *access,
-            _ => panic!("no target"),
+            _ => panic!("it opens nothing"),
+        }
+    }
+
+    #[test]
+    fn a_project_is_opened_by_a_password_a_token_or_both() {
+        let project = "project = 'abcdefghijklmnopqrst'";
+        let url = "url = 'https://abcdefghijklmnopqrst.supabase.co'";
+        for named in [project, url] {
+            let both = access(&format!("[a]\n{named}\npassword = 'x'\naccess-token = 'sbp_x'\nresize = 'supabase'"));
+            assert_eq!(both.target.to_string(), "db.abcdefghijklmnopqrst.supabase.co:5432");
+            assert!(both.target.password.is_some() && both.token.unwrap().may_resize);
+            let token = access(&format!("[a]\n{named}\naccess-token = 'sbp_x'"));
+            assert!(token.target.password.is_none() && !token.token.unwrap().may_resize);
+            assert!(access(&format!("[a]\n{named}\npassword = 'x'")).token.is_none());
+        }
+        let own = access(&format!("[a]\n{project}\nurl = 'postgres://u@h/d'\naccess-token = 'sbp_x'"));
+        assert_eq!((own.target.host.as_str(), own.token.is_some()), ("h", true));
+        for wrong in [
+            project.to_owned(),
+            "project = 'short'\npassword = 'x'".into(),
+            format!("{project}\n{url}\npassword = 'x'"),
+            format!("{project}\npassword = 'x'\nresize = 'supabase'"),
+            format!("{project}\naccess-token = 'sbp_x'\nresize = 'always'"),
+            "url = 'postgres://u@h/d'\naccess-token = 'sbp_x'".into(),
+        ] {
+            assert!(with(&format!("[a]\n{wrong}"), 0o600, "a").is_err(), "{wrong}");
         }
     }
 
@@ -208,7 +303,9 @@ mod tests {
     fn a_vault_entry_stands_alone() {
         let vault = "[a]\nvault = { via = 'b', secret = 's' }";
         assert!(matches!(with(vault, 0o600, "a").unwrap(), Some(Entry::Vault { .. })));
-        assert!(with(&format!("{vault}\nhost = 'h'"), 0o600, "a").is_err());
+        for more in ["host = 'h'", "access-token = 'sbp_x'", "project = 'abcdefghijklmnopqrst'"] {
+            assert!(with(&format!("{vault}\n{more}"), 0o600, "a").is_err(), "{more}");
+        }
     }
 
     #[test]

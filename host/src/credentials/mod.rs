@@ -11,6 +11,7 @@ use std::sync::Arc;
 use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::SecretString;
 
+use self::access::Access;
 pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
@@ -18,8 +19,10 @@ use crate::audit::Event;
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::session::Presence;
+use crate::supabase::Project;
 use crate::target::{Target, invalid};
 
+mod access;
 mod controller;
 mod environment;
 mod file;
@@ -37,6 +40,7 @@ pub struct Credentials {
     controller: Option<String>,
     file: Option<PathBuf>,
     environment: Option<Environment>,
+    api: Option<String>,
 }
 
 impl fmt::Debug for Credentials {
@@ -47,6 +51,7 @@ impl fmt::Debug for Credentials {
             .field("controller", &self.controller.is_some())
             .field("file", &self.file)
             .field("environment", &self.environment)
+            .field("api", &self.api)
             .finish()
     }
 }
@@ -63,8 +68,8 @@ impl Credentials {
         self
     }
 
-    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY`, and the console in
-    /// `PGBOUNCER_URL`, as they are now.
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or `SUPABASE_ACCESS_TOKEN`,
+    /// the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, where Supabase's Management API is, as they are now.
     pub fn environment(mut self) -> Self {
         self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
         self
@@ -74,6 +79,17 @@ impl Credentials {
     pub fn url(mut self, url: SecretString) -> Self {
         self.url = Some(url);
         self
+    }
+
+    /// Where the Management API of Supabase is, when it is not Supabase's own: `https://HOST`, or
+    /// `http://127.0.0.1:PORT`. Access tokens are sent there.
+    pub fn supabase_api(mut self, url: &str) -> Self {
+        self.api = Some(url.to_owned());
+        self
+    }
+
+    fn api(&self) -> Option<&str> {
+        self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
     }
 
     /// Adds the admin console of the PgBouncer that the default credential's applications go through,
@@ -96,40 +112,31 @@ impl Credentials {
 #[derive(Clone)]
 pub(crate) struct Lent {
     sources: Arc<Credentials>,
-    request: Option<Target>,
+    request: Option<Access>,
     name: Option<String>,
 }
 
 /// A credential that was found.
 pub struct Credential {
     pub(crate) name: String,
+    /// Without a password where there is an access token alone.
     pub(crate) target: Target,
     pub(crate) others: Others,
+    /// What an access token opens beside it.
+    pub(crate) project: Option<Project>,
     /// What controls the size of its pool.
     pub(crate) controller: Option<Controller>,
 }
 
-/// Everything that one credential opens.
-pub(crate) struct Access {
-    target: Target,
-    others: Others,
-    controller: Option<Controller>,
-}
-
-impl From<Target> for Access {
-    fn from(target: Target) -> Self {
-        Self { target, others: Others::default(), controller: None }
-    }
-}
-
-impl Access {
-    fn named(self, name: &str) -> Credential {
-        let Self { target, others, controller } = self;
-        Credential { name: name.to_owned(), target, others, controller }
-    }
-}
-
 impl Credential {
+    /// Where its fresh sessions go: in a call that had to, the way around.
+    pub(crate) fn reached(&self) -> Result<&Target, Fault> {
+        match &self.project {
+            Some(project) => project.reached(&self.target),
+            None => Ok(&self.target),
+        }
+    }
+
     /// Puts into an event which credential it is, and where it leads: never what opens it.
     pub(crate) fn on_record(&self, event: Event) -> Event {
         self.target.on_record(event.with("credential", self.name.as_str()))
@@ -148,7 +155,7 @@ impl Lent {
             (Some(_), _) if name.is_some() => {
                 return Err(Fault::invalid("supabaseUrl and credential both name a database: give one of them"));
             }
-            (Some(url), key) => Some(supabase::target(url, key)?),
+            (Some(url), key) => Some(supabase::access(url, key, None)?),
             (None, Some(_)) => return Err(invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")),
             (None, None) => None,
         };
@@ -180,15 +187,17 @@ impl Lent {
     }
 
     async fn default(&self, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
-        if let Some(target) = &self.request {
-            return Ok(Some(Access::from(target.clone()).named("request")));
+        if let Some(access) = &self.request {
+            return self.credential("request", access.clone(), limits).map(Some);
         }
         let found = if let Some(url) = &self.sources.url {
-            Some(Access::from(supabase::target(url, None)?).named("url"))
+            let token = self.sources.environment.as_ref().and_then(Environment::token);
+            let access = supabase::access(url, None, None)?.beside(token)?;
+            Some(self.credential("url", access, limits)?)
         } else {
             match self.in_file(DEFAULT, limits, presence).await? {
-                Some(access) => Some(access.named(DEFAULT)),
-                None => self.in_environment()?,
+                Some(found) => Some(found),
+                None => self.in_environment(limits)?,
             }
         };
         let given = Controller::of(self.sources.pooler.as_ref(), self.sources.controller.as_deref(), None)?;
@@ -197,27 +206,27 @@ impl Lent {
 
     async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         if name == "environment" {
-            return self.in_environment();
+            return self.in_environment(limits);
         }
-        Ok(self.in_file(name, limits, presence).await?.map(|access| access.named(name)))
+        self.in_file(name, limits, presence).await
     }
 
-    fn in_environment(&self) -> Result<Option<Credential>, Fault> {
+    fn in_environment(&self, limits: &Limits) -> Result<Option<Credential>, Fault> {
         let Some(environment) = &self.sources.environment else { return Ok(None) };
-        let Some(target) = environment.target().transpose()? else { return Ok(None) };
-        let controller = environment.controller()?;
-        Ok(Some(Access { controller, ..target.into() }.named("environment")))
+        let Some(mut access) = environment.access().transpose()? else { return Ok(None) };
+        access.controller = environment.controller()?;
+        self.credential("environment", access, limits).map(Some)
     }
 
-    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Access>, Fault> {
+    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         let Some(path) = &self.sources.file else { return Ok(None) };
         let (via, secret) = match file::entry(path, name)? {
             None => return Ok(None),
-            Some(Entry::Access(access)) => return Ok(Some(*access)),
+            Some(Entry::Access(access)) => return self.credential(name, *access, limits).map(Some),
             Some(Entry::Vault { via, secret }) => (via, secret),
         };
         let opener = match file::entry(path, &via)? {
-            Some(Entry::Access(access)) => access.target,
+            Some(Entry::Access(access)) => self.credential(&via, *access, limits)?,
             Some(Entry::Vault { .. }) => {
                 return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
             }
@@ -229,7 +238,12 @@ impl Lent {
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
         };
-        Ok(Some(vault::fetch(&opener, &secret, limits, presence).await?.into()))
+        let target = vault::fetch(&opener, &secret, limits, presence).await?;
+        self.credential(name, target.into(), limits).map(Some)
+    }
+
+    fn credential(&self, name: &str, access: Access, limits: &Limits) -> Result<Credential, Fault> {
+        access.named(name, self.sources.api(), limits)
     }
 
     fn not_found(&self, name: Option<&str>) -> Fault {

@@ -1,9 +1,15 @@
-//! `supabaseUrl` and `supabaseKey`: what they open, and what they cannot.
+//! `supabaseUrl`, `supabaseKey` and an access token: what they open, and what they cannot.
 
 use archon_pool_plugin::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::target::{self, Parts, SslMode, Target, invalid};
+use super::access::{Access, direct};
+use crate::supabase::Reference;
+use crate::target::{self, Parts, invalid};
+
+/// What a project is opened by.
+const WANTED: &str = "the database password is needed (dashboard, Project Settings, Database), or at least an access \
+     token (dashboard, Account, Access Tokens)";
 
 /// What a text offered as the key of a project is, by its shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,68 +30,62 @@ fn classify(key: &str) -> Key {
     if key.starts_with("sbp_") { Key::AccessToken } else { Key::Password }
 }
 
-/// The target that a URL and a key name.
+/// Where a URL and what came with it lead. A key of the REST API is no use for anything here, and does no harm
+/// beside an access token.
 ///
 /// A pooler's host is never guessed: its cluster number is in no URL.
-pub(crate) fn target(url: &SecretString, key: Option<&SecretString>) -> Result<Target, Fault> {
-    if let Some(key) = key {
-        match classify(key.expose_secret()) {
-            Key::Api => {
-                return Err(invalid(
-                    "the key is an API key: it opens the project's REST API, which shows neither sessions nor settings; \
-                     the database password is needed (dashboard, Project Settings, Database)",
-                ));
-            }
-            Key::AccessToken => {
-                return Err(invalid(
-                    "the key is an access token: it opens the Management API only; the database password is needed \
-                     (dashboard, Project Settings, Database)",
-                ));
-            }
-            Key::Password => {}
+pub(super) fn access(
+    url: &SecretString,
+    key: Option<&SecretString>,
+    token: Option<&SecretString>,
+) -> Result<Access, Fault> {
+    let (password, token) = match key.map(|key| (classify(key.expose_secret()), key)) {
+        None => (None, token),
+        Some((Key::Password, key)) => (Some(key), token),
+        Some((Key::AccessToken, key)) => (None, Some(key)),
+        Some((Key::Api, _)) if token.is_some() => (None, token),
+        Some((Key::Api, _)) => {
+            return Err(invalid(format!(
+                "the key is an API key: it opens the project's REST API, which shows neither sessions nor settings; \
+                 {WANTED}"
+            )));
         }
-    }
+    };
     let text = url.expose_secret().trim();
     if target::is_url(text) {
         let mut parts = target::parts(text)?;
-        match (key, &parts.password) {
+        match (password, &parts.password) {
             (Some(_), Some(_)) => {
                 return Err(invalid("the URL holds a password and the key is another: give one of them"));
             }
-            (Some(key), None) => parts.password = Some(key.clone()),
+            (Some(password), None) => parts.password = Some(password.clone()),
             (None, _) => {}
         }
-        return parts.finish();
+        return Access::of_project(parts.finish()?, None, token);
     }
-    let reference = project(text)
+    let reference = Reference::of_url(text)
         .ok_or_else(|| invalid("the URL must be https://<project>.supabase.co or a postgres:// connection URL"))?;
-    let key = key.ok_or_else(|| invalid("the URL names a project but no database password came with it"))?;
-    Parts {
-        host: Some(format!("db.{reference}.supabase.co")),
-        user: Some("postgres".into()),
-        password: Some(key.clone()),
-        database: Some("postgres".into()),
-        ssl_mode: Some(SslMode::Require),
-        ..Parts::default()
+    if password.is_none() && token.is_none() {
+        return Err(invalid(format!("the URL names a project and nothing that opens it came with it: {WANTED}")));
     }
-    .finish()
-}
-
-/// The project reference of `https://<ref>.supabase.co`: twenty small letters.
-fn project(url: &str) -> Option<&str> {
-    let host = url.strip_prefix("https://")?;
-    let reference = host.strip_suffix('/').unwrap_or(host).strip_suffix(".supabase.co")?;
-    (reference.len() == 20 && reference.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(reference)
+    let target = Parts { password: password.cloned(), ..direct(&reference) }.finish()?;
+    Access::of_project(target, Some(reference), token)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::{SslMode, Target};
 
     const PROJECT: &str = "https://abcdefghijklmnopqrst.supabase.co";
 
+    fn with(url: &str, key: Option<&str>, token: Option<&str>) -> Result<Access, Fault> {
+        let secret = |text: Option<&str>| text.map(SecretString::from);
+        access(&SecretString::from(url), secret(key).as_ref(), secret(token).as_ref())
+    }
+
     fn resolve(url: &str, key: Option<&str>) -> Result<Target, Fault> {
-        target(&SecretString::from(url), key.map(SecretString::from).as_ref())
+        with(url, key, None).map(|access| access.target)
     }
 
     #[test]
@@ -96,26 +96,45 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_open_something_else_are_told_apart() {
-        for (key, word) in [
-            ("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "API key"),
-            ("sb_secret_abc", "API key"),
-            ("sb_publishable_abc", "API key"),
-            ("sbp_abc", "access token"),
-        ] {
+    fn a_key_that_opens_something_else_is_told_apart() {
+        for key in ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "sb_secret_abc", "sb_publishable_abc"] {
             let fault = resolve(PROJECT, Some(key)).unwrap_err();
-            assert!(fault.message.contains(word) && fault.message.contains("database password"), "{fault}");
+            for word in ["API key", "database password", "access token"] {
+                assert!(fault.message.contains(word), "{fault}");
+            }
             assert!(!fault.message.contains(key), "{fault}");
+            assert!(
+                with(PROJECT, Some(key), Some("sbp_abc")).unwrap().token.is_some(),
+                "beside a token it does no harm"
+            );
         }
         // A password may well start like a token.
         assert!(resolve(PROJECT, Some("eyJust-a-password")).is_ok());
     }
 
     #[test]
-    fn what_is_no_project_is_refused() {
-        for url in ["https://short.supabase.co", "http://abcdefghijklmnopqrst.supabase.co", "https://example.com", ""] {
-            assert!(resolve(url, Some("hunter2")).is_err(), "{url}");
+    fn an_access_token_opens_the_project_s_api() {
+        for access in [with(PROJECT, Some("sbp_abc"), None), with(PROJECT, None, Some("sbp_abc"))] {
+            let access = access.unwrap();
+            assert!(access.target.password.is_none());
+            assert_eq!(access.token.unwrap().reference.to_string(), "abcdefghijklmnopqrst");
         }
+        let both = with(PROJECT, Some("hunter2"), Some("sbp_abc")).unwrap();
+        assert!(both.target.password.is_some() && both.token.is_some());
+        let direct = "postgres://postgres:hunter2@db.abcdefghijklmnopqrst.supabase.co/postgres";
+        assert!(with(direct, Some("sbp_abc"), None).unwrap().token.is_some());
+    }
+
+    #[test]
+    fn a_token_without_its_project_is_refused() {
+        let fault = with("postgres://u@h/d", Some("sbp_abc"), None).err().unwrap();
+        assert!(fault.message.contains("access token") && !fault.message.contains("sbp_"), "{fault}");
+        assert!(with(PROJECT, None, Some("sbp_ abc")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_project_is_refused() {
+        assert!(resolve("https://example.com", Some("hunter2")).is_err());
         assert!(resolve(PROJECT, None).is_err());
     }
 

@@ -4,8 +4,10 @@ use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::SecretString;
 use tokio_postgres::types::Type;
 
+use super::Credential;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
+use crate::supabase::connect;
 use crate::target::{Target, invalid};
 
 // Whether there is a vault that this role may read; the privilege cannot be asked of a view that
@@ -17,8 +19,14 @@ const READABLE: &str = "select case when to_regclass('vault.decrypted_secrets') 
 const SECRET: &str = "select decrypted_secret::text from vault.decrypted_secrets where name = $1";
 
 /// Fetches a secret with a session of its own and reads it as a connection URL.
-pub(super) async fn fetch(via: &Target, secret: &str, limits: &Limits, presence: &Presence) -> Result<Target, Fault> {
-    let session = Session::open(via, limits, presence).await?;
+pub(super) async fn fetch(
+    via: &Credential,
+    secret: &str,
+    limits: &Limits,
+    presence: &Presence,
+) -> Result<Target, Fault> {
+    let (session, _) = connect::open(&via.target, via.project.as_ref(), limits, presence).await?;
+    let via = &via.target;
     let readable = match one(&session, READABLE, None).await {
         // The schema is closed even to the question.
         Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Some(false),
@@ -44,7 +52,7 @@ pub(super) async fn fetch(via: &Target, secret: &str, limits: &Limits, presence:
 
 async fn one(session: &Session, sql: &str, name: Option<&&str>) -> Result<Option<tokio_postgres::Row>, Fault> {
     let params = name.map(|name| (name as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT));
-    let answer = session.own(sql, [params.into_iter().collect()]).await.pop();
+    let answer = session.own_rows(sql, [params.into_iter().collect()]).await.pop();
     answer.map_or(Ok(None), |rows| rows.map(|mut rows| rows.pop()))
 }
 

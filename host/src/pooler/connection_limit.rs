@@ -140,7 +140,7 @@ impl ConnectionLimit {
             Limited::Role(role) => (OF_ROLE, vec![(role, Type::TEXT)]),
             Limited::Database => (OF_DATABASE, Vec::new()),
         };
-        let rows = self.session.own(sql, [params]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let rows = self.session.own_rows(sql, [params]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
         let row = rows.first().ok_or_else(|| invalid(format!("controller: there is no {}", self.name())))?;
         let number = |index| column::<i64>(row, index).map(|number| u32::try_from(number).ok());
         let connected = number(1)?.ok_or_else(|| unexpected("a count is out of range"))?;

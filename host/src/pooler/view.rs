@@ -57,7 +57,7 @@ impl View {
     }
 
     /// The fault for a kind of console that does not have it.
-    pub(super) fn unsupported(self, by: &str) -> Fault {
+    pub(crate) fn unsupported(self, by: &str) -> Fault {
         Fault::new(kind::UNSUPPORTED_VIEW, format!("{by} has no view '{}'", self.name()))
     }
 }

@@ -24,7 +24,9 @@ use archon_pool::signature::SecretKey;
 use archon_pool::target::Target;
 use archon_pool::tenants::Tenant;
 use archon_pool_plugin::fault::kind;
-use archon_pool_tests::{Cluster, until, unused_port};
+use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
+use archon_pool_tests::supabase::lay_out;
+use archon_pool_tests::{Cluster, ManagementApi, until, unused_port};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -81,6 +83,50 @@ fn what_is_planted_is_found() {
     assert_eq!(needles.find(&near(&planted.as_bytes()[..7])), None, "seven letters are none");
     assert_eq!(needles.find(secret("another").as_bytes()), None);
     assert_eq!(needles::base64(b"any carnal pleas"), b"YW55IGNhcm5hbCBwbGVhcw");
+}
+
+#[tokio::test]
+async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
+    let mut cluster = Cluster::start().await?;
+    lay_out(&mut cluster).await?;
+    let (api, desk, needles) = (ManagementApi::of(&cluster).await?, Desk::new()?, sought(&[TOKEN]));
+    let url = format!("https://{REFERENCE}.supabase.co");
+    let echo = format!(r#"{{"message": "not with {TOKEN}"}}"#);
+    for status in [None, Some(400), Some(401), Some(403), Some(404), Some(302), Some(503)] {
+        for source in ["environment", "file", "request"] {
+            let component = desk.file("pool-manager.wasm");
+            let mut command = match source {
+                "request" => desk.command(&["run", &component, "--params", "-"])?,
+                _ => desk.command(&["monitor", "--sample-ms", "0"])?,
+            };
+            command.env("SUPABASE_API_URL", api.url());
+            match source {
+                "environment" => {
+                    command.env("SUPABASE_URL", &url).env("SUPABASE_ACCESS_TOKEN", TOKEN);
+                }
+                "file" => {
+                    let entry = format!("[it]\nproject = \"{REFERENCE}\"\naccess-token = \"{TOKEN}\"\n");
+                    let file = desk.give("credentials.toml", &entry)?;
+                    command.args(["--credentials-file", &file, "--credential", "it"]);
+                }
+                _ => {
+                    let options = json!({ "sampleMs": 0 });
+                    let input =
+                        json!({ "action": "monitor", "options": options, "supabaseUrl": url, "supabaseKey": TOKEN });
+                    command.stdin(File::open(desk.give("params.json", &input.to_string())?)?);
+                }
+            }
+            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log")]);
+            // More often than any is tried again.
+            (0..20).filter_map(|_| status).for_each(|status| api.next(Reply::new(status, echo.as_str())));
+            let what = format!("{source}, {status:?}");
+            let output = searched(&needles, &desk, &what, command).await?;
+            let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr))?;
+            ensure!(answer["success"] == status.is_none(), "{what}: {answer}");
+            api.forget();
+        }
+    }
+    search(&needles, "the server's log", cluster.log().as_bytes())
 }
 
 /// How a login ends, and the fault that says so.

@@ -22,6 +22,7 @@ mod sessions;
 mod shelf;
 mod signature;
 mod strict;
+mod supabase;
 mod support;
 mod trouble;
 mod wit;
