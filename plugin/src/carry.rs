@@ -2,25 +2,27 @@
 //! it back. It is untrusted: of another version, shape or server it is set aside with a note, and all
 //! it can do is change what a caller is told about its own server.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::broken::Sending;
+use crate::pooler::PoolerCounters;
 use crate::report::LeakDetection;
-use crate::scaling::Moment;
+use crate::scaling::history::History;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
 use crate::statement_text;
 
 /// The version of this memory's shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
-/// How many moments of demand are remembered, and for how long.
-const MOMENTS: usize = 60;
-const MOMENTS_MICROS: i64 = 3_600 * 1_000_000;
 /// How many calls a group's sizes and idle ages reach back.
 const CALLS: usize = 8;
 /// How many groups are remembered, largest first.
 const GROUPS: usize = 200;
+/// Of how many of the pooler's databases the counters are remembered.
+const POOLED_DATABASES: usize = 50;
 /// How many listening sessions are remembered.
 const LISTENERS: usize = 500;
 
@@ -32,7 +34,9 @@ struct Carry {
     server: String,
     at: i64,
     reading: Reading,
-    moments: Vec<Moment>,
+    scaling: History,
+    pooler_asked_at: Option<i64>,
+    pooler_counters: Vec<PoolerCounters>,
     groups: Vec<GroupMemory>,
     listeners: Vec<SessionKey>,
     sending: Vec<Sending>,
@@ -98,10 +102,15 @@ impl Memory {
         self.0.as_ref().map(|carry| &carry.reading)
     }
 
-    /// Earlier moments of demand, oldest first, none older than an hour.
-    pub fn moments(&self, now: i64) -> impl Iterator<Item = &Moment> {
-        let moments = self.0.as_ref().map_or(&[][..], |carry| &carry.moments);
-        moments.iter().filter(move |moment| (0..MOMENTS_MICROS).contains(&now.saturating_sub(moment.at)))
+    /// Earlier demand, and what became of the size.
+    pub fn history(&self) -> Cow<'_, History> {
+        self.0.as_ref().map_or_else(|| Cow::Owned(History::default()), |carry| Cow::Borrowed(&carry.scaling))
+    }
+
+    /// The pooler's previous counters, and the server's time before they were asked for, microseconds.
+    pub fn pooler_counters(&self) -> Option<(i64, &[PoolerCounters])> {
+        let carry = self.0.as_ref()?;
+        Some((carry.pooler_asked_at?, &carry.pooler_counters))
     }
 
     /// What is remembered of a group.
@@ -130,21 +139,17 @@ impl Memory {
     }
 
     /// The memory for the next call, at most 64 KiB of JSON.
-    pub fn next(
-        &self,
-        snapshot: &Snapshot,
-        leaks: &LeakDetection,
-        moment: Option<Moment>,
-        sending: Vec<Sending>,
-    ) -> String {
-        let mut moments: Vec<_> = self.moments(snapshot.taken_at).cloned().collect();
-        moments.extend(moment);
+    pub fn next(&self, snapshot: &Snapshot, leaks: &LeakDetection, scaling: History, sending: Vec<Sending>) -> String {
+        let pooler = snapshot.pooler.as_ref();
         let mut carry = Carry {
             v: VERSION,
             server: snapshot.server.identity.clone(),
             at: snapshot.taken_at,
             reading: snapshot.reading.clone(),
-            moments: moments.split_off(moments.len().saturating_sub(MOMENTS)),
+            scaling,
+            pooler_asked_at: pooler.map(|pooler| pooler.asked_at),
+            pooler_counters: pooler
+                .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),
             groups: self.next_groups(leaks),
             listeners: self.next_listeners(snapshot),
             sending: sending.into_iter().take(LISTENERS).collect(),
@@ -236,7 +241,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":1", "\"v\":2"), "it is of another version"),
+            (&carry.replace("\"v\":2", "\"v\":1"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",
