@@ -2,6 +2,7 @@
 //! that is valid on this server.
 
 pub mod fixes;
+mod pools;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -74,6 +75,7 @@ pub fn findings(snapshot: &Snapshot, options: &Options, broken: &Broken, report:
     .flatten()
     .chain(advisor.leaks())
     .chain(advisor.role_limits())
+    .chain(pools::findings(snapshot, options, report))
     .collect();
     findings.sort_by_key(|(severity, _)| *severity);
     findings.into_iter().map(|(_, finding)| finding).collect()

@@ -192,7 +192,7 @@ impl<'a> Subject<'a> {
     /// A limit of the server itself, for the connected database or a role. It refuses sessions, so that its
     /// demand is the sessions that are there: those in use, and those idle for less than `idleTimeoutMs`.
     fn limit(pooler: &'a Pooler, snapshot: &Snapshot, options: &Options, capacity: &Capacity) -> Self {
-        let role = pooler.settings.iter().find(|setting| setting.name == "role").map(|setting| setting.value.as_str());
+        let role = limited_role(pooler);
         let database = snapshot.server.database.as_str();
         let limited = |backend: &&Backend| match role {
             Some(role) => backend.role.as_deref() == Some(role),
@@ -236,6 +236,12 @@ impl<'a> Subject<'a> {
         };
         situation.step()
     }
+}
+
+/// The role whose limit it is; none when it is the database's.
+fn limited_role(pooler: &Pooler) -> Option<&str> {
+    let controller = pooler.settings.iter().find(|setting| setting.name == "controller")?;
+    controller.value.strip_prefix("role '")?.strip_suffix('\'')
 }
 
 /// Why the size of pools that do not follow the default is not changed.

@@ -20,8 +20,8 @@ use super::load::Load;
 
 /// Smaller pools than this margin grow, in square roots of the demand.
 const GROWS_BELOW: f64 = 1.0;
-/// Where a resize goes.
-const AIM: f64 = 1.5;
+/// Where a resize goes, in square roots of the demand.
+pub const AIM: f64 = 1.5;
 /// Larger pools than this margin shrink.
 const SHRINKS_ABOVE: f64 = 2.0;
 /// When so large a share of the size waits, one look is enough to grow. A shorter queue may be chance.

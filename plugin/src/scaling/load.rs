@@ -93,6 +93,12 @@ impl Load {
         None
     }
 
+    /// Whether clients wait behind transactions in which nothing happens, and which hold most of the pool.
+    pub fn is_held_up(&self) -> bool {
+        let held = self.active.saturating_add(self.idle_in_transaction);
+        self.queued > 0 && (self.is_stuck() || (self.lingering > 0 && self.lingering.saturating_mul(2) >= held))
+    }
+
     /// Why clients wait although no growth is called for; none when there is no such reason.
     pub fn obstruction(&self) -> Option<String> {
         (self.queued > 0).then_some(())?;
