@@ -24,6 +24,8 @@
 //! max-kill-percentage = 25
 //! max-kills = 1000
 //! max-kills-per-hour = 1000
+//! resize = false
+//! max-resizes-per-hour = 240
 //! protected-roles = []
 //! protected-applications = []
 //! ```
@@ -159,6 +161,8 @@ impl Approval {
         policy.max_kill_percentage = policy.max_kill_percentage.min(signals.max_kill_percentage);
         policy.max_kills = policy.max_kills.min(signals.max_kills);
         policy.max_kills_per_hour = policy.max_kills_per_hour.min(signals.max_kills_per_hour);
+        policy.resize &= signals.resize;
+        policy.max_resizes_per_hour = policy.max_resizes_per_hour.min(signals.max_resizes_per_hour);
         policy.protected_roles.extend_from_slice(&signals.protected_roles);
         policy.protected_applications.extend_from_slice(&signals.protected_applications);
         policy
@@ -221,6 +225,7 @@ mod tests {
         let asked = Policy { apply: false, max_kill_percentage: 5, ..Policy::default() };
         let policy = approval.policy(&asked);
         assert_eq!((policy.apply, policy.max_kill_percentage), (false, 5));
+        assert!(asked.resize && !policy.resize, "what the file does not say is not allowed");
     }
 
     #[test]

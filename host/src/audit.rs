@@ -77,7 +77,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::author::Author;
 use self::chain::Chain;
-pub(crate) use self::hour::Place;
+pub(crate) use self::hour::{Act, Place};
 pub use self::line::Head;
 pub use self::verify::{Broken, Summary, Unfinished, verify};
 

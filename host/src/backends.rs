@@ -25,15 +25,14 @@ use wasmtime::component::Resource;
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
-use self::guard::{
-    CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_TERMINATE, column, count, identity, unexpected, why_not,
-};
+use self::guard::{CLASSIFY, COUNT, STILL_THERE, Spell, TERMINATE, WOULD_TERMINATE, count, identity, why_not};
+pub(crate) use self::guard::{column, unexpected};
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
-use crate::audit::{Author, Event, Place};
+use crate::audit::{Act, Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::types;
-use crate::consent::Proposal;
+use crate::consent::{self, Proposal};
 use crate::door::Entrance;
 use crate::limits::Limits;
 use crate::policy::Policy;
@@ -81,7 +80,7 @@ impl backends::Host for State {
 }
 
 /// Cuts a text to so many bytes, or a few less where a letter would be halved.
-fn cut(text: &mut String, bytes: usize) {
+pub(crate) fn cut(text: &mut String, bytes: usize) {
     text.truncate(text.floor_char_boundary(bytes));
 }
 
@@ -223,7 +222,7 @@ impl<'a> Delivery<'a> {
             // The caps say no, and say why.
             return Ok(());
         }
-        let Place { server, database } = self.place();
+        let Place { server, database, .. } = self.place();
         let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
         let decision = consent
             .ask(Proposal {
@@ -232,8 +231,7 @@ impl<'a> Delivery<'a> {
                 role: self.session.user().to_owned(),
                 plugin: text(&self.author.plugin),
                 tenant: text(&self.author.tenant),
-                orders: orders.iter().map(Into::into).collect(),
-                at_most,
+                act: consent::Act::End { orders: orders.iter().map(Into::into).collect(), at_most },
             })
             .await;
         let why = decision.as_ref().err().map(String::as_str);
@@ -278,7 +276,7 @@ impl<'a> Delivery<'a> {
 
     fn place(&self) -> Place {
         let target = self.session.target();
-        Place { server: target.to_string(), database: target.database.clone() }
+        Place { act: Act::Order, server: target.to_string(), database: target.database.clone() }
     }
 
     async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, u32), Account>) -> Result<&'l mut Account, Fault> {

@@ -1,31 +1,55 @@
-//! Asking somebody before a session is ended.
+//! Asking somebody before a session is ended or a pool is changed.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use archon_pool_plugin::powers::Order;
+use archon_pool_plugin::powers::{Order, SizeOrder};
 
 /// What is about to be done, for whoever is asked.
 ///
-/// The orders' reasons and states are the component's words; the host has checked neither. It checks
-/// every session again when it sends, so what has changed while somebody thought about it stays.
+/// Reasons and states are the component's words; the host has checked neither. It checks every session
+/// again when it sends, so what has changed while somebody thought about it stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// Where: `host:port`.
     pub server: String,
     /// In which database.
     pub database: String,
-    /// The role that signals.
+    /// The role that signals or changes.
     pub role: String,
-    /// Which component gives the orders; none when the host's own caller does.
+    /// Which component wants it; none when the host's own caller does.
     pub plugin: Option<String>,
     /// For whom, where the host works for several.
     pub tenant: Option<String>,
-    /// The orders, to end a session or only its statement; what the caps do not allow is not sent, whatever the answer.
-    pub orders: Vec<Order>,
-    /// How many of them the caps allow at the most.
-    pub at_most: usize,
+    /// What it is.
+    pub act: Act,
+}
+
+/// What somebody may consent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Ends sessions.
+    End {
+        /// What the caps do not allow of them is not sent, whatever the answer.
+        orders: Vec<Order>,
+        /// How many of them the caps allow at the most.
+        at_most: usize,
+    },
+    /// Resizes a pool.
+    Resize {
+        /// The size before, as the host has read it.
+        before: u32,
+        /// What is wanted: the pool, the size and why.
+        order: SizeOrder,
+    },
+    /// Has a database's server connections renewed.
+    Renew {
+        /// Its name at the pooler.
+        pool: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The answer: yes, or why not.

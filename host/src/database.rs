@@ -176,7 +176,7 @@ fn digests(batch: &[Statement]) -> Vec<String> {
 }
 
 /// Puts into an event how much a batch answered.
-fn weighed(event: Event, answers: &Result<Vec<Result<RowSet, Fault>>, Fault>) -> Event {
+pub(crate) fn weighed(event: Event, answers: &Result<Vec<Result<RowSet, Fault>>, Fault>) -> Event {
     let Ok(answers) = answers else { return event };
     let sets = || answers.iter().flatten();
     let rows: usize = sets().map(|set| set.rows.len()).sum();
@@ -217,7 +217,7 @@ mod tests {
         let policy = Policy { sql, ..Policy::default() };
         let caller = Caller {
             author: Default::default(),
-            intent: Intent { refusal: None, max_kill_percentage: 100, patience: Default::default() },
+            intent: Intent { refusal: None, ..Intent::none("nothing is resized here") },
             restraint: Default::default(),
             lent: None,
             kept: None,

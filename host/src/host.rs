@@ -29,7 +29,7 @@ use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session;
-use crate::state::{Caller, Intent, Patience, State};
+use crate::state::{Caller, Intent, State};
 
 use self::ended::{ended, not_again, refused, trapped};
 use self::request::{NO_CHANGES, Request};
@@ -61,7 +61,7 @@ pub struct Host {
 pub struct Answer {
     /// The component's SkillOutput, or the host's fault.
     pub output: Result<Value, Fault>,
-    /// Whether a session may have been signalled. If so, the call must not be repeated blindly.
+    /// Whether a session may have been signalled, or a pool changed. If so, the call must not be repeated blindly.
     pub signalled: bool,
 }
 
@@ -99,8 +99,8 @@ impl Host {
         self
     }
 
-    /// Asks before anything is signalled that the policy allows: once for each delivery, dry runs
-    /// excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    /// Asks before anything is signalled or changed that the policy allows: once for each delivery, resize
+    /// and renewal, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
     pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Decision> + Send + 'static,
@@ -271,8 +271,7 @@ impl Host {
 
     /// A call that needs no server.
     fn pure(&self, interface: &'static str, function: &'static str) -> Call {
-        let refusal = Some("this call changes nothing".into());
-        let intent = Intent { refusal, max_kill_percentage: 0, patience: Patience::default() };
+        let intent = Intent::none("this call changes nothing");
         Call { interface, function, lent: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
     }
 

@@ -1,4 +1,4 @@
-//! How many orders one host has sent in the last hour.
+//! How many orders one host has sent in the last hour, and how often it has changed a pool.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,12 +58,13 @@ fn left(spent: usize, most: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Act;
 
     #[test]
     fn an_hour_has_so_many_places_and_the_next_one_has_them_again() {
         let (hourly, start) = (Hourly::default(), Instant::now());
-        let place = Place { server: "h:5432".into(), database: "d".into() };
-        let other = Place { server: "h:5432".into(), database: "e".into() };
+        let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
+        let other = Place { act: Act::Order, server: "h:5432".into(), database: "e".into() };
         assert_eq!(hourly.take(&place, 3, 5, start), 3);
         assert_eq!(hourly.clone().take(&place, 3, 5, start + Duration::from_secs(60)), 2);
         assert_eq!(hourly.take(&other, 3, 5, start), 3);

@@ -50,7 +50,7 @@ pub struct Limits {
     pub host_calls: u32,
     /// Fresh connections of one call of the component, over all of its `probe`s.
     pub probes: u32,
-    /// Sessions open at the same time.
+    /// Sessions and consoles open at the same time.
     pub sessions: usize,
     /// Handles that the component holds at the same time.
     pub handles: usize,

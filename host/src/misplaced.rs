@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 /// Names of secrets, without regard to case and separators.
-const NAMES: [&str; 6] = ["supabaseurl", "supabasekey", "databaseurl", "supabasedburl", "password", "pgpassword"];
+const NAMES: [&str; 7] =
+    ["supabaseurl", "supabasekey", "databaseurl", "supabasedburl", "pgbouncerurl", "password", "pgpassword"];
 
 /// Whether a field is, or holds anywhere inside, something named like a secret or a connection URL.
 pub(crate) fn is_secret(name: &str, value: &Value) -> bool {

@@ -77,6 +77,10 @@ pub struct Policy {
     /// Cap on ended sessions of one database, as it is connected to, in any 60 minutes: over all calls of
     /// a host and its clones and, with an audit log, of all processes that write to the same one.
     pub max_kills_per_hour: u32,
+    /// Whether pools may be resized, and their server connections renewed.
+    pub resize: bool,
+    /// Cap on resizes and renewals at one console in any 60 minutes, counted as `max_kills_per_hour` is.
+    pub max_resizes_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does
     /// not matter.
     pub protected_roles: Vec<String>,
@@ -93,6 +97,8 @@ impl Default for Policy {
             max_kill_percentage: 100,
             max_kills: 1_000,
             max_kills_per_hour: 1_000,
+            resize: true,
+            max_resizes_per_hour: 240,
             protected_roles: Vec::new(),
             protected_applications: Vec::new(),
         }

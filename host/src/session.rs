@@ -30,7 +30,7 @@ use crate::values::{self, Cell};
 pub(crate) const APPLICATION: &str = "archon-pool";
 
 /// How much longer than the server's own timeout to wait for an answer before giving the server up.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// Held by every background task of a session; once all are gone, so are the sessions.
 pub(crate) type Presence = mpsc::Sender<()>;
@@ -104,15 +104,7 @@ impl Session {
     /// Opens a session in which nobody's statements run.
     pub(crate) async fn unchecked(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let tls = tls::connector(target)?;
-        let timeout = target.connect_timeout.unwrap_or(limits.connect_timeout).min(limits.connect_timeout);
-        let opening = Self::connect(target, limits, presence, tls);
-        match tokio::time::timeout(timeout, opening).await {
-            Ok(opened) => opened,
-            Err(_) => {
-                let why = format!("no session within {} ms (limit `connect_timeout`)", timeout.as_millis());
-                Err(error::unreachable(target, &why))
-            }
-        }
+        in_time(target, limits, Self::connect(target, limits, presence, tls)).await
     }
 
     async fn connect(
@@ -129,7 +121,7 @@ impl Session {
             guard = Guard::Transaction;
             connected = connect(&config(target, target.options.as_deref()), target, &tls, &lost, presence).await;
         }
-        let client = connected.map_err(|error| error::connecting(&error, target))?;
+        let (client, _) = connected.map_err(|error| error::connecting(&error, target))?;
         Ok(Self {
             client: Some(client),
             guard,
@@ -301,6 +293,26 @@ impl Session {
         }
     }
 
+    /// Carries out a change of the host's own in a transaction that may write, as nothing else here may. For
+    /// a session that no component has.
+    pub(crate) async fn change(&self, sql: &str) -> Result<(), Fault> {
+        let client = self.client()?;
+        let text = format!("BEGIN READ WRITE; {}{sql}; COMMIT", set_local(&self.limits));
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let changing = async {
+            let changed = client.simple_query(&text).await;
+            if changed.is_err() {
+                // What failed leaves its transaction open.
+                client.simple_query("ROLLBACK").await?;
+            }
+            changed.map(drop)
+        };
+        let changed = tokio::time::timeout(self.limits.statement_timeout + GRACE, changing).await;
+        let changed = changed.map_err(|_| self.silent())?;
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+        changed.map_err(|error| self.why_lost(error::querying(&error).0))
+    }
+
     /// One empty round trip.
     pub(crate) async fn round_trip(&self) -> Result<Duration, Fault> {
         let started = Instant::now();
@@ -424,21 +436,38 @@ fn columns(row: &Row) -> Result<Vec<Column>, Fault> {
         .collect()
 }
 
-async fn connect(
+/// Waits for an opening as long as it may take.
+pub(crate) async fn in_time<T>(
+    target: &Target,
+    limits: &Limits,
+    opening: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let timeout = target.connect_timeout.unwrap_or(limits.connect_timeout).min(limits.connect_timeout);
+    tokio::time::timeout(timeout, opening).await.unwrap_or_else(|_| {
+        let why = format!("no session within {} ms (limit `connect_timeout`)", timeout.as_millis());
+        Err(error::unreachable(target, &why))
+    })
+}
+
+/// Connects, and returns the version that the server gives for itself, too.
+pub(crate) async fn connect(
     config: &Config,
     target: &Target,
     tls: &MakeRustlsConnect,
     lost: &Arc<OnceLock<Fault>>,
     presence: &Presence,
-) -> Result<Client, tokio_postgres::Error> {
+) -> Result<(Client, Option<String>), tokio_postgres::Error> {
+    const VERSION: &str = "server_version";
     if target.ssl_mode == SslMode::Disable {
         let (client, connection) = config.connect(NoTls).await?;
+        let version = connection.parameter(VERSION).map(str::to_owned);
         tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
-        return Ok(client);
+        return Ok((client, version));
     }
     let (client, connection) = config.connect(tls.clone()).await?;
+    let version = connection.parameter(VERSION).map(str::to_owned);
     tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
-    Ok(client)
+    Ok((client, version))
 }
 
 /// Moves bytes until the session is dropped or the server ends it.
@@ -455,7 +484,7 @@ async fn drive(
     drop((presence, task));
 }
 
-fn config(target: &Target, options: Option<&str>) -> Config {
+pub(crate) fn config(target: &Target, options: Option<&str>) -> Config {
     let mut config = Config::new();
     config
         .host(&target.host)
@@ -490,8 +519,11 @@ fn startup_options(target: &Target, limits: &Limits) -> String {
 }
 
 fn begin(limits: &Limits) -> String {
-    let settings = settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; "));
-    format!("BEGIN READ ONLY; {}", settings.concat())
+    format!("BEGIN READ ONLY; {}", set_local(limits))
+}
+
+fn set_local(limits: &Limits) -> String {
+    settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).concat()
 }
 
 /// Never a setting that the catalogue reads: ours would be taken for the server's. A timeout of zero would

@@ -15,6 +15,7 @@ use crate::door::Kept;
 use crate::lanes::{GuestTime, Stopped};
 use crate::limits::{Limits, Memory, Reached};
 use crate::policy::Policy;
+use crate::scaling::{Changed, Sizing};
 use crate::session::Presence;
 
 /// What the caller asked for, as far as it concerns changing anything.
@@ -26,6 +27,16 @@ pub(crate) struct Intent {
     pub(crate) max_kill_percentage: u32,
     /// The request's own thresholds.
     pub(crate) patience: Patience,
+    /// What it wants of the pool's size.
+    pub(crate) sizing: Sizing,
+}
+
+impl Intent {
+    /// That of a call that changes nothing.
+    pub(crate) fn none(why: &str) -> Self {
+        let sizing = Sizing { refusal: Some(why.to_owned()), bounds: Err(why.to_owned()) };
+        Self { refusal: Some(why.to_owned()), max_kill_percentage: 0, patience: Patience::default(), sizing }
+    }
 }
 
 /// How long a session must have been in its state before it may be ended, milliseconds.
@@ -75,6 +86,8 @@ pub(crate) struct State {
     pub(crate) kept: Option<Kept>,
     pub(crate) presence: Presence,
     pub(crate) ledger: Ledger,
+    pub(crate) changed: Changed,
+    /// Sessions and consoles that are open.
     pub(crate) sessions: usize,
     /// Set before anything may be signalled: from then on nothing may be repeated blindly.
     pub(crate) signalled: Arc<AtomicBool>,
@@ -103,6 +116,7 @@ impl State {
             kept,
             presence,
             ledger: Ledger::default(),
+            changed: Changed::default(),
             sessions: 0,
             signalled,
             host_calls: 0,
@@ -141,7 +155,7 @@ impl State {
         Ok(())
     }
 
-    /// Counts a session that is about to be opened.
+    /// Counts a session or a console that is about to be opened.
     pub(crate) fn count_session(&mut self) -> Result<(), Fault> {
         if self.sessions >= self.limits.sessions {
             return Err(Reached::Sessions(self.limits.sessions).into());

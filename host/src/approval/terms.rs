@@ -58,6 +58,10 @@ pub struct Signals {
     pub max_kills: u32,
     /// Cap on ended sessions of one database in an hour.
     pub max_kills_per_hour: u32,
+    /// Whether it may resize pools and renew their server connections, when it may change anything.
+    pub resize: bool,
+    /// Cap on resizes and renewals at one console in an hour.
+    pub max_resizes_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones.
     pub protected_roles: Vec<String>,
     /// Application name patterns to protect beside the built-in ones.
@@ -71,6 +75,8 @@ impl Default for Signals {
             max_kill_percentage: Options::default().max_kill_percentage,
             max_kills: Policy::default().max_kills,
             max_kills_per_hour: Policy::default().max_kills_per_hour,
+            resize: false,
+            max_resizes_per_hour: Policy::default().max_resizes_per_hour,
             protected_roles: Vec::new(),
             protected_applications: Vec::new(),
         }
@@ -157,6 +163,8 @@ impl Terms {
             max_kill_percentage,
             max_kills,
             max_kills_per_hour,
+            resize,
+            max_resizes_per_hour,
             protected_roles,
             protected_applications,
         } = &self.signals;
@@ -164,6 +172,8 @@ impl Terms {
         line("max-kill-percentage", max_kill_percentage);
         line("max-kills", max_kills);
         line("max-kills-per-hour", max_kills_per_hour);
+        line("resize", resize);
+        line("max-resizes-per-hour", max_resizes_per_hour);
         line("protected-roles", &list(protected_roles));
         line("protected-applications", &list(protected_applications));
         text
@@ -246,7 +256,7 @@ mod tests {
         let text = terms().to_toml();
         let bare = &text[..text.find("\n[signals]").unwrap()];
         let read = Terms::parse(bare.as_bytes()).unwrap();
-        assert_eq!((read.signals.apply, read.signals.max_kill_percentage), (false, 25));
+        assert_eq!((read.signals.apply, read.signals.resize, read.signals.max_kill_percentage), (false, false, 25));
     }
 
     #[test]

@@ -16,9 +16,30 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// What is skipped at first when the beginning of the hour is looked for, bytes.
 const STEP: u64 = 64 << 10;
 
-/// A database, as it was connected to.
+/// What is counted, each kind apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Act {
+    /// A session is ended.
+    Order,
+    /// A pool is resized, or its server connections are renewed.
+    Resize,
+}
+
+impl Act {
+    /// What an event of this name is; none for most.
+    fn of(event: &str) -> Option<Self> {
+        match event {
+            "order" => Some(Self::Order),
+            "resize" | "renew" => Some(Self::Resize),
+            _ => None,
+        }
+    }
+}
+
+/// Acts of a kind in a database, as it was connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
+    pub(crate) act: Act,
     /// `host:port`.
     pub(crate) server: String,
     pub(crate) database: String,
@@ -58,20 +79,20 @@ impl Acts {
 
     fn take(&mut self, text: &[u8]) -> io::Result<()> {
         // Most lines are something else, and parsing is what costs.
-        const ORDER: &[u8] = b"\"event\":\"order\"";
-        if !text.windows(ORDER.len()).any(|window| window == ORDER) {
+        const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"renew\""];
+        if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
             return Ok(());
         }
         // A torn line is nobody's order; one that was changed hides an order, perhaps.
-        let line = match line::read(text) {
-            Ok(line) if line.event == "order" => line,
+        let (line, act) = match line::read(text).map(|line| (Act::of(&line.event), line)) {
+            Ok((Some(act), line)) => (line, act),
             Err(_) if line::is_whole(text) => return Err(io::Error::other("a line of it was changed: verify it")),
             _ => return Ok(()),
         };
         let field = |name: &str| line.fields.get(name).and_then(Value::as_str).unwrap_or_default();
         match (field("outcome"), line.fields.get("sending").and_then(Value::as_u64)) {
             ("sending", _) => {
-                let place = Place { server: field("server").to_owned(), database: field("database").to_owned() };
+                let place = Place { act, server: field("server").to_owned(), database: field("database").to_owned() };
                 if let Ok(at) = line.time.parse() {
                     self.sent.insert(line.head.seq, (at, place));
                 }

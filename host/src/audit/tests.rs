@@ -38,7 +38,7 @@ impl Log {
 }
 
 fn place() -> Place {
-    Place { server: "h:5432".into(), database: "d".into() }
+    Place { act: Act::Order, server: "h:5432".into(), database: "d".into() }
 }
 
 fn order(outcome: &str) -> Event {
@@ -183,7 +183,7 @@ fn the_hour_counts_what_any_process_has_sent() {
     // Not sent after all: its place is free, for whoever comes.
     two.append(now(), &[order("changed").with("sending", 6), order("failed").with("sending", 5)]).unwrap();
     assert_eq!(one.left(now(), &place(), 6).unwrap(), 1);
-    let elsewhere = Place { server: "h:5432".into(), database: "e".into() };
+    let elsewhere = Place { act: Act::Order, server: "h:5432".into(), database: "e".into() };
     assert_eq!(one.left(now(), &elsewhere, 6).unwrap(), 6);
     assert_eq!(one.left(now() + SignedDuration::from_mins(59), &place(), 6).unwrap(), 1);
     assert_eq!(one.left(now() + SignedDuration::from_mins(60), &place(), 6).unwrap(), 6);

@@ -147,7 +147,7 @@ pub(super) fn identity(row: &Row) -> Option<(i32, i64)> {
     }
 }
 
-pub(super) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Fault> {
+pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Fault> {
     row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
 }
 
@@ -155,6 +155,6 @@ pub(super) fn count(row: &Row, index: usize) -> Result<u64, Fault> {
     column::<i64>(row, index).map(|count| u64::try_from(count).unwrap_or(0))
 }
 
-pub(super) fn unexpected(message: &str) -> Fault {
+pub(crate) fn unexpected(message: &str) -> Fault {
     Fault::new(kind::UNEXPECTED_ANSWER, message)
 }

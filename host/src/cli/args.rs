@@ -95,6 +95,19 @@ pub(crate) struct Global {
     #[arg(help_heading = "Connection")]
     pub(crate) url: Option<SecretString>,
 
+    /// Admin console of the PgBouncer before the default credential's server, as postgres:// URL
+    ///
+    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
+    /// `pooler` in the credentials file, or PGBOUNCER_URL in the environment.
+    #[arg(long, global = true, value_name = "URL", value_parser = secret, conflicts_with = "credential")]
+    #[arg(help_heading = "Connection", hide_short_help = true)]
+    pub(crate) pooler: Option<SecretString>,
+
+    /// Take a connection limit of the server for the pool's size: role:NAME or database
+    #[arg(long, global = true, value_name = "WHOSE", conflicts_with_all = ["credential", "pooler"])]
+    #[arg(help_heading = "Connection", hide_short_help = true)]
+    pub(crate) controller: Option<String>,
+
     /// Name of a credential in the credentials file or in the vault
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) credential: Option<String>,

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use archon_pool::Fault;
-use archon_pool::consent::{Decision, Proposal};
+use archon_pool::consent::{Act, Decision, Proposal};
+use archon_pool_plugin::powers::SizeOrder;
 
 use super::clean;
 
@@ -38,16 +39,29 @@ fn is_yes(line: &str) -> bool {
 }
 
 fn question(proposal: &Proposal) -> String {
-    let Proposal { server, database, role, orders, at_most, .. } = proposal;
+    let Proposal { server, database, role, act, .. } = proposal;
+    let [role, database, server] = [role, database, server].map(|word| clean::line(word));
     let mut text = String::new();
     // Writing to a string cannot fail.
-    for order in orders {
-        let _ =
-            writeln!(text, "  {:>7}  {}: {}", order.target.pid, clean::line(&order.state), clean::line(&order.reason));
-    }
-    let most = if *at_most < orders.len() { format!("at most {at_most} of these") } else { "these".into() };
-    let [role, database, server] = [role, database, server].map(|word| clean::line(word));
-    let _ = write!(text, "End {most} {} sessions as '{role}' in '{database}' at {server}? [y/N] ", orders.len());
+    let _ = match act {
+        Act::End { orders, at_most } => {
+            for order in orders {
+                let (state, reason) = (clean::line(&order.state), clean::line(&order.reason));
+                let _ = writeln!(text, "  {:>7}  {state}: {reason}", order.target.pid);
+            }
+            let most = if *at_most < orders.len() { format!("at most {at_most} of these") } else { "these".into() };
+            write!(text, "End {most} {} sessions as '{role}' in '{database}' at {server}? [y/N] ", orders.len())
+        }
+        Act::Resize { before, order: SizeOrder { pool, size, reason } } => {
+            let pool = pool.as_deref().map_or("the pool".into(), |pool| format!("pool '{}'", clean::line(pool)));
+            let reason = clean::line(reason);
+            write!(text, "  {reason}\nResize {pool} from {before} to {size} as '{role}' at {server}? [y/N] ")
+        }
+        Act::Renew { pool, reason } => {
+            let [pool, reason] = [pool, reason].map(|word| clean::line(word));
+            write!(text, "  {reason}\nRenew the server connections of '{pool}' as '{role}' at {server}? [y/N] ")
+        }
+    };
     text
 }
 
@@ -72,13 +86,29 @@ mod tests {
             role: "operator".into(),
             plugin: None,
             tenant: None,
-            orders: vec![order(7), order(12345)],
-            at_most: 1,
+            act: Act::End { orders: vec![order(7), order(12345)], at_most: 1 },
         };
         let question = question(&proposal);
         let lines: Vec<_> = question.lines().collect();
         assert_eq!(lines[0], "        7  idle in transaction: idle for 5 min\u{fffd}[2J");
         assert_eq!(lines[2], "End at most 1 of these 2 sessions as 'operator' in 'shop' at db:5432? [y/N] ");
+    }
+
+    #[test]
+    fn the_question_says_from_which_size_to_which() {
+        let order = SizeOrder { pool: None, size: 12, reason: "9 clients wait\u{1b}[2J".into() };
+        let proposal = Proposal {
+            server: "db:6432".into(),
+            database: "pgbouncer".into(),
+            role: "admin".into(),
+            plugin: None,
+            tenant: None,
+            act: Act::Resize { before: 10, order },
+        };
+        let question = question(&proposal);
+        let lines: Vec<_> = question.lines().collect();
+        assert_eq!(lines[0], "  9 clients wait\u{fffd}[2J");
+        assert_eq!(lines[1], "Resize the pool from 10 to 12 as 'admin' at db:6432? [y/N] ");
     }
 
     #[test]

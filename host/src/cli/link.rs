@@ -156,6 +156,12 @@ fn credentials(global: &Global) -> Credentials {
     if let Some(url) = &global.url {
         credentials = credentials.url(url.clone());
     }
+    if let Some(url) = &global.pooler {
+        credentials = credentials.pooler(url.clone());
+    }
+    if let Some(whose) = &global.controller {
+        credentials = credentials.controller(whose);
+    }
     credentials
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use archon_pool::Fault;
 
 /// The flags whose values may be or hold a connection URL, and never come back in a message.
-const PLACES: [&str; 2] = ["--url", "--params"];
+const PLACES: [&str; 3] = ["--url", "--pooler", "--params"];
 
 /// Refuses arguments with a connection URL in the wrong place.
 pub(crate) fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fault> {

@@ -6,12 +6,14 @@
 //! ca-file = "/etc/ssl/example-ca.pem"
 //! reserve = "postgres://postgres:secret@db.example/shop"
 //! through = "postgres://operator:secret@pooler.example:6432/shop"
+//! pooler = "postgres://admin:secret@pooler.example:6432/pgbouncer"
 //!
 //! [reports]
 //! host = "db.example"
 //! user = "reports"
 //! password = "secret"
 //! dbname = "shop"
+//! controller = "role:web"
 //!
 //! [tenant]
 //! vault = { via = "default", secret = "tenant-database-url" }
@@ -25,7 +27,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::Access;
+use super::{Access, Controller};
 use crate::door::Others;
 use crate::guarded_file::{self, Readers};
 use crate::target::{self, Parts, Roots, invalid};
@@ -60,6 +62,11 @@ struct Raw {
     /// Another way in when no slot is left: through a pooler.
     #[serde(default, deserialize_with = "secret")]
     through: Option<SecretString>,
+    /// The admin console of the PgBouncer before it.
+    #[serde(default, deserialize_with = "secret")]
+    pooler: Option<SecretString>,
+    /// Whose connection limit is the pool's size.
+    controller: Option<String>,
     vault: Option<Vault>,
 }
 
@@ -74,7 +81,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Option::<String>::deserialize(deserializer).map(|text| text.map(|text| Zeroizing::new(text).as_str().into()))
 }
 
-const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, vault";
+const KEYS: &str =
+    "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, controller, vault";
 
 /// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
 /// what the environment holds may be another server.
@@ -105,6 +113,8 @@ impl Raw {
                 || self.ca_file.is_some()
                 || self.reserve.is_some()
                 || self.through.is_some()
+                || self.pooler.is_some()
+                || self.controller.is_some()
             {
                 return Err(invalid("vault stands alone: the vault's secret is the whole connection URL"));
             }
@@ -123,17 +133,18 @@ impl Raw {
         if let Some(mode) = self.sslmode {
             parts.ssl_mode = Some(mode.parse()?);
         }
-        if let Some(path) = &self.ca_file {
-            parts.roots = Some(Roots::File(path.clone()));
-        }
+        let roots = self.ca_file.map(Roots::File);
         let other = |url: &SecretString| {
             let mut parts = target::parts(url.expose_secret())?;
-            parts.roots = parts.roots.or_else(|| self.ca_file.clone().map(Roots::File));
+            parts.roots = parts.roots.or_else(|| roots.clone());
             parts.finish()
         };
         let reserve = self.reserve.as_ref().map(other).transpose()?;
         let through = self.through.as_ref().map(other).transpose()?;
-        Ok(Entry::Access(Box::new(Access { target: parts.finish()?, others: Others { reserve, through } })))
+        let controller = Controller::of(self.pooler.as_ref(), self.controller.as_deref(), roots.as_ref())?;
+        parts.roots = roots.or(parts.roots);
+        let others = Others { reserve, through };
+        Ok(Entry::Access(Box::new(Access { target: parts.finish()?, others, controller })))
     }
 }
 
@@ -158,7 +169,7 @@ mod tests {
 
     #[test]
     fn both_ways_to_write_an_entry() {
-        let Access { target: one, others } =
+        let Access { target: one, others, .. } =
             access("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
         assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", target::SslMode::VerifyCa));
         assert!(others.reserve.is_none() && others.through.is_none());
@@ -174,6 +185,23 @@ mod tests {
         assert_eq!(others.reserve.unwrap().roots, Some(Roots::File("/ca.pem".into())));
         let fault = with("[a]\nurl = 'postgres://u@h/d'\nreserve = 'hunter2'", 0o600, "a").err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn a_console_belongs_to_an_entry_and_goes_by_its_ca() {
+        let url = "[a]\nurl = 'postgres://u@h/d'\n";
+        let with_console = format!("{url}ca-file = '/ca.pem'\npooler = 'postgres://a@p:6432/pgbouncer'");
+        let Some(Controller::PgBouncer(console)) = access(&with_console).controller else { panic!("no console") };
+        assert_eq!((console.to_string().as_str(), console.roots), ("p:6432", Some(Roots::File("/ca.pem".into()))));
+        assert!(matches!(access(&format!("{url}controller = 'role:web'")).controller, Some(Controller::Limit(_))));
+        for (wrong, word) in [
+            ("pooler = 'postgres://a:hunter2@p/shop'", "pgbouncer"),
+            ("pooler = 'postgres://a:hunter2@p/pgbouncer'\ncontroller = 'database'", "one of them"),
+            ("controller = 'hunter2'", "role:NAME"),
+        ] {
+            let fault = with(&format!("{url}{wrong}"), 0o600, "a").err().unwrap();
+            assert!(fault.message.contains(word) && !fault.message.contains("hunter2"), "{fault}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::SecretString;
 
+pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit::Event;
@@ -19,6 +20,7 @@ use crate::limits::Limits;
 use crate::session::Presence;
 use crate::target::{Target, invalid};
 
+mod controller;
 mod environment;
 mod file;
 mod supabase;
@@ -31,6 +33,8 @@ const DEFAULT: &str = "default";
 #[derive(Default, Clone)]
 pub struct Credentials {
     url: Option<SecretString>,
+    pooler: Option<SecretString>,
+    controller: Option<String>,
     file: Option<PathBuf>,
     environment: Option<Environment>,
 }
@@ -39,6 +43,8 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("url", &self.url.is_some())
+            .field("pooler", &self.pooler.is_some())
+            .field("controller", &self.controller.is_some())
             .field("file", &self.file)
             .field("environment", &self.environment)
             .finish()
@@ -57,8 +63,8 @@ impl Credentials {
         self
     }
 
-    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY`, as they are
-    /// now.
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL` and `SUPABASE_URL` with `SUPABASE_KEY`, and the console in
+    /// `PGBOUNCER_URL`, as they are now.
     pub fn environment(mut self) -> Self {
         self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
         self
@@ -67,6 +73,21 @@ impl Credentials {
     /// Adds a connection URL that goes before file and environment.
     pub fn url(mut self, url: SecretString) -> Self {
         self.url = Some(url);
+        self
+    }
+
+    /// Adds the admin console of the PgBouncer that the default credential's applications go through,
+    /// wherever that credential comes from: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. It goes before
+    /// `pooler` in the file and `PGBOUNCER_URL`, and is not that of a request's own URL.
+    pub fn pooler(mut self, url: SecretString) -> Self {
+        self.pooler = Some(url);
+        self
+    }
+
+    /// Takes a connection limit of the server's own for the pool's size, for the default credential:
+    /// `role:NAME` or `database`.
+    pub fn controller(mut self, whose: &str) -> Self {
+        self.controller = Some(whose.to_owned());
         self
     }
 }
@@ -84,23 +105,27 @@ pub struct Credential {
     pub(crate) name: String,
     pub(crate) target: Target,
     pub(crate) others: Others,
+    /// What controls the size of its pool.
+    pub(crate) controller: Option<Controller>,
 }
 
 /// Everything that one credential opens.
 pub(crate) struct Access {
     target: Target,
     others: Others,
+    controller: Option<Controller>,
 }
 
 impl From<Target> for Access {
     fn from(target: Target) -> Self {
-        Self { target, others: Others::default() }
+        Self { target, others: Others::default(), controller: None }
     }
 }
 
 impl Access {
     fn named(self, name: &str) -> Credential {
-        Credential { name: name.to_owned(), target: self.target, others: self.others }
+        let Self { target, others, controller } = self;
+        Credential { name: name.to_owned(), target, others, controller }
     }
 }
 
@@ -158,13 +183,16 @@ impl Lent {
         if let Some(target) = &self.request {
             return Ok(Some(Access::from(target.clone()).named("request")));
         }
-        if let Some(url) = &self.sources.url {
-            return Ok(Some(Access::from(supabase::target(url, None)?).named("url")));
-        }
-        match self.in_file(DEFAULT, limits, presence).await? {
-            Some(access) => Ok(Some(access.named(DEFAULT))),
-            None => self.in_environment(),
-        }
+        let found = if let Some(url) = &self.sources.url {
+            Some(Access::from(supabase::target(url, None)?).named("url"))
+        } else {
+            match self.in_file(DEFAULT, limits, presence).await? {
+                Some(access) => Some(access.named(DEFAULT)),
+                None => self.in_environment()?,
+            }
+        };
+        let given = Controller::of(self.sources.pooler.as_ref(), self.sources.controller.as_deref(), None)?;
+        Ok(found.map(|found| Credential { controller: given.or(found.controller), ..found }))
     }
 
     async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
@@ -175,8 +203,10 @@ impl Lent {
     }
 
     fn in_environment(&self) -> Result<Option<Credential>, Fault> {
-        let found = self.sources.environment.as_ref().and_then(Environment::target).transpose()?;
-        Ok(found.map(|target| Access::from(target).named("environment")))
+        let Some(environment) = &self.sources.environment else { return Ok(None) };
+        let Some(target) = environment.target().transpose()? else { return Ok(None) };
+        let controller = environment.controller()?;
+        Ok(Some(Access { controller, ..target.into() }.named("environment")))
     }
 
     async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Access>, Fault> {
@@ -296,9 +326,24 @@ mod tests {
         assert!(lookup(&lent(Credentials::new(), Some("test")), Some("production")).await.is_err());
     }
 
+    #[tokio::test]
+    async fn a_console_belongs_to_the_default_credential_and_not_to_the_request() {
+        let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
+        let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
+        let of = async |lent: Lent| lookup(&lent, None).await.map(|found| found.controller);
+        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
+        assert!(matches!(of(lent).await.unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
+        assert!(of(lent).await.unwrap().is_none());
+        let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
+        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).await.is_err());
+    }
+
     #[test]
     fn nothing_is_shown() {
         let credentials = Credentials::new().url("postgres://u:hunter2@h/d".into());
+        let credentials = credentials.pooler("postgres://u:hunter2@h/pgbouncer".into());
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

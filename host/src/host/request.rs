@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::Host;
 use crate::credentials::Lent;
 use crate::misplaced;
+use crate::scaling::{Bounds, Sizing};
 use crate::state::{Intent, Patience};
 
 /// Why a host that may not change anything ends nobody.
@@ -54,24 +55,12 @@ impl Host {
         Ok(Request { intent: self.intent(fields), input, lent })
     }
 
-    /// Sessions are ended only when the operator allows it and the request asks for just that,
-    /// whatever the component makes of the request.
+    /// Sessions are ended and pools resized only when the operator allows it and the request asks for just
+    /// that, whatever the component makes of the request.
     pub(super) fn intent(&self, request: &Map<String, Value>) -> Intent {
         let option = |name: &str| request.get("options").and_then(|options| options.get(name));
-        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        let refusal = if !self.policy.apply {
-            Some(NO_CHANGES.to_owned())
-        } else if action != Action::KillIdle.name() {
-            Some(format!("the request's action is {action}, and only kill-idle ends sessions"))
-        } else {
-            match option("dryRun") {
-                None | Some(Value::Null | Value::Bool(false)) => None,
-                Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
-                // Whatever it was meant to say, it was no plain consent.
-                Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
-            }
-        };
-        let refusal = refusal.or_else(|| unclear(request.get("options")));
+        let refusal =
+            self.unasked(request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
         let requested = option("maxKillPercentage").and_then(Value::as_u64);
         let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
             // Out of range is the component's to refuse; here it is only never more than everything.
@@ -83,7 +72,39 @@ impl Host {
             idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
             idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
         };
-        Intent { refusal, max_kill_percentage, patience }
+        Intent { refusal, max_kill_percentage, patience, sizing: self.sizing(request) }
+    }
+
+    fn sizing(&self, request: &Map<String, Value>) -> Sizing {
+        let options = request.get("options");
+        let forbidden = match options.and_then(|options| options.get("allowAutoScaling")) {
+            None | Some(Value::Null | Value::Bool(true)) => None,
+            Some(Value::Bool(false)) => Some("options.allowAutoScaling is false".to_owned()),
+            Some(_) => Some("options.allowAutoScaling is neither true nor false".to_owned()),
+        };
+        let bounds = match options {
+            None | Some(Value::Null) => Bounds::of(None),
+            Some(Value::Object(options)) => Bounds::of(Some(options)),
+            Some(_) => Err("options is no object".to_owned()),
+        };
+        Sizing { refusal: self.unasked(request, Action::AutoScale, "changes pools").or(forbidden), bounds }
+    }
+
+    /// Why a request does not ask for this action to be carried out; none when it does.
+    fn unasked(&self, request: &Map<String, Value>, wanted: Action, does: &str) -> Option<String> {
+        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
+        if !self.policy.apply {
+            return Some(NO_CHANGES.to_owned());
+        }
+        if action != wanted.name() {
+            return Some(format!("the request's action is {action}, and only {} {does}", wanted.name()));
+        }
+        match request.get("options").and_then(|options| options.get("dryRun")) {
+            None | Some(Value::Null | Value::Bool(false)) => None,
+            Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
+            // Whatever it was meant to say, it was no plain consent.
+            Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
+        }
     }
 }
 

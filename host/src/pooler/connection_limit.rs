@@ -1,0 +1,180 @@
+//! A connection limit of the server's own as the size of a pool: `CONNECTION LIMIT` of a role or a database.
+//!
+//! It holds back an application that opens more than it should where there is no pooler. Lowering it ends no
+//! session, but refuses new ones; superusers are exempt from it.
+
+use std::str::FromStr;
+
+use archon_pool_plugin::fault::Fault;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Prospect, View};
+use crate::allowance::Allowance;
+use crate::backends::{column, unexpected};
+use crate::bindings::database::{Column, RowSet, Value};
+use crate::limits::Limits;
+use crate::session::{Presence, Session};
+use crate::target::{Target, invalid};
+
+/// Whose limit it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Limited {
+    /// A role's.
+    Role(String),
+    /// That of the credential's database.
+    Database,
+}
+
+impl FromStr for Limited {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        match (text, text.strip_prefix("role:")) {
+            ("database", _) => Ok(Self::Database),
+            (_, Some(role)) if !role.is_empty() => Ok(Self::Role(role.to_owned())),
+            // It may be a slipped secret, so it is not repeated.
+            _ => Err(invalid("controller must be \"database\" or \"role:NAME\"")),
+        }
+    }
+}
+
+/// The limit, how many are connected under it, whether we may change it, and whether it binds anybody.
+///
+/// Who may: PostgreSQL manual, "ALTER ROLE" (until 15 `CREATEROLE`, from 16 on also the admin option on the
+/// role) and "ALTER DATABASE" (its owner).
+const OF_ROLE: &str = "SELECT r.rolconnlimit::int8, \
+    (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid), \
+    me.rolsuper OR me.rolcreaterole AND NOT r.rolsuper AND (\
+        pg_catalog.current_setting('server_version_num')::int4 < 160000 \
+        OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid AND m.admin_option \
+            AND pg_catalog.pg_has_role(m.member, 'USAGE'))), \
+    r.rolsuper \
+    FROM pg_catalog.pg_roles r, pg_catalog.pg_roles me WHERE r.rolname = $1 AND me.rolname = current_user";
+const OF_DATABASE: &str = "SELECT d.datconnlimit::int8, \
+    (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid \
+        AND coalesce(a.backend_type, 'client backend') = 'client backend'), \
+    me.rolsuper OR pg_catalog.pg_has_role(d.datdba, 'USAGE'), false \
+    FROM pg_catalog.pg_database d, pg_catalog.pg_roles me \
+    WHERE d.datname = pg_catalog.current_database() AND me.rolname = current_user";
+
+/// A limit now.
+struct Now {
+    /// None when there is none.
+    limit: Option<u32>,
+    connected: u32,
+    may_change: bool,
+    exempt: bool,
+}
+
+/// A connection limit, and a session of the host's own that may change it.
+#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
+pub struct ConnectionLimit {
+    session: Session,
+    of: Limited,
+}
+
+impl ConnectionLimit {
+    pub(super) async fn open(
+        target: &Target,
+        of: Limited,
+        limits: &Limits,
+        presence: &Presence,
+    ) -> Result<Self, Fault> {
+        let console = Self { session: Session::open(target, limits, presence).await?, of };
+        console.now().await.map(|_| console)
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        self.session.target()
+    }
+
+    pub(super) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+        if view != View::Config {
+            return Err(view.unsupported("a connection limit"));
+        }
+        let size = self.now().await?.limit.map_or(Value::Null, |limit| Value::Text(limit.to_string()));
+        let rows = vec![
+            vec![Value::Text("default_pool_size".into()), size],
+            vec![Value::Text("controller".into()), Value::Text(self.name())],
+        ];
+        let rows: Vec<_> = rows.into_iter().filter(|row| allowance.take_row(size_of_val(row.as_slice()))).collect();
+        let column = |name: &str| Column { name: name.to_owned(), type_oid: Type::TEXT.oid() };
+        Ok(RowSet { columns: vec![column("key"), column("value")], truncated: rows.len() < 2, rows })
+    }
+
+    pub(super) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
+        let Now { limit, connected, may_change, exempt } = self.now().await?;
+        let (name, user) = (self.name(), self.session.user());
+        let refused = |why: String| Ok(Prospect::refused(limit, why));
+        if pool.is_some() {
+            return refused(format!("what is controlled here is the connection limit of {name}: name no pool"));
+        }
+        let Some(before) = limit else {
+            return refused(format!("{name} has no connection limit: run `{}` first", self.alter("n")));
+        };
+        if exempt {
+            return refused(format!("{name} is a superuser, whom no connection limit binds"));
+        }
+        if !may_change {
+            let needed = match &self.of {
+                Limited::Role(_) => "CREATEROLE and, from PostgreSQL 16 on, the admin option on it",
+                Limited::Database => "to own it",
+            };
+            return refused(format!("role '{user}' may not change the connection limit of {name}: it needs {needed}"));
+        }
+        if size < before && size < connected {
+            return refused(format!("{connected} are connected to {name} now: end idle ones first"));
+        }
+        let effect =
+            if size < before { "new connections beyond it are refused, and none that is open is ended; " } else { "" };
+        Ok(Prospect { before: limit, note: Ok(format!("{effect}it lasts until `{}` is run again", self.alter("n"))) })
+    }
+
+    pub(super) async fn resize(&self, size: u32) -> Result<Option<u32>, Fault> {
+        self.session.change(&self.alter(&size.to_string())).await?;
+        Ok(self.now().await?.limit)
+    }
+
+    async fn now(&self) -> Result<Now, Fault> {
+        let (sql, params): (_, Vec<(&(dyn ToSql + Sync), Type)>) = match &self.of {
+            Limited::Role(role) => (OF_ROLE, vec![(role, Type::TEXT)]),
+            Limited::Database => (OF_DATABASE, Vec::new()),
+        };
+        let rows = self.session.own(sql, [params]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let row = rows.first().ok_or_else(|| invalid(format!("controller: there is no {}", self.name())))?;
+        let number = |index| column::<i64>(row, index).map(|number| u32::try_from(number).ok());
+        let connected = number(1)?.ok_or_else(|| unexpected("a count is out of range"))?;
+        Ok(Now { limit: number(0)?, connected, may_change: column(row, 2)?, exempt: column(row, 3)? })
+    }
+
+    /// For messages.
+    fn name(&self) -> String {
+        match &self.of {
+            Limited::Role(role) => format!("role '{role}'"),
+            Limited::Database => format!("database '{}'", self.target().database),
+        }
+    }
+
+    fn alter(&self, limit: &str) -> String {
+        let (what, name) = match &self.of {
+            Limited::Role(role) => ("ROLE", role),
+            Limited::Database => ("DATABASE", &self.target().database),
+        };
+        format!("ALTER {what} \"{}\" CONNECTION LIMIT {limit}", name.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_is_a_role_or_the_database() {
+        assert_eq!("database".parse(), Ok(Limited::Database));
+        assert_eq!("role:web:eu".parse(), Ok(Limited::Role("web:eu".into())));
+        for wrong in ["", "role:", "web", "hunter2"] {
+            let fault = wrong.parse::<Limited>().unwrap_err();
+            assert!(!fault.message.contains("hunter2"), "{fault}");
+        }
+    }
+}

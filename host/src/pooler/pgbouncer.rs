@@ -1,0 +1,327 @@
+//! PgBouncer's admin console (manual, "Admin console"; 1.18 to 1.25).
+//!
+//! It knows only the simple query protocol and one command in a query; a message of the extended protocol
+//! ends the connection. What `SET` changes lasts until a `RELOAD` or a restart, and the size of a pool is
+//! that of its user, else that of its database, else `default_pool_size`: only the last can be changed while
+//! it runs.
+
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+
+use archon_pool_plugin::fault::{Fault, kind};
+use futures_util::TryStreamExt as _;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+
+use super::{Prospect, View};
+use crate::allowance::Allowance;
+use crate::bindings::database::{Column, RowSet, Value};
+use crate::error;
+use crate::limits::Limits;
+use crate::session::{self, GRACE, Presence};
+use crate::target::{Target, invalid};
+use crate::tls;
+
+/// The database that stands for the console.
+pub(crate) const DATABASE: &str = "pgbouncer";
+
+/// The setting that can be changed while it runs.
+const SIZE: &str = "default_pool_size";
+
+/// So many names are told at the most.
+const NAMES: usize = 5;
+
+/// An open console.
+#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
+pub struct PgBouncer {
+    client: Client,
+    target: Target,
+    version: String,
+    limits: Limits,
+    /// Why the connection ended, when it was not by our wish.
+    lost: Arc<OnceLock<Fault>>,
+}
+
+impl PgBouncer {
+    /// Opens the console, and makes sure that it is one.
+    pub(super) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
+        let opening = async {
+            let (tls, lost) = (tls::connector(target)?, Arc::new(OnceLock::new()));
+            let connected = session::connect(&session::config(target, None), target, &tls, &lost, presence).await;
+            let (client, version) = connected.map_err(|error| refused(&error, target))?;
+            // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+            let version = version.as_deref().and_then(|version| version.strip_suffix("/bouncer"));
+            let version = version.ok_or_else(|| no_bouncer(target))?.to_owned();
+            Ok(Self { client, target: target.clone(), version, limits: limits.clone(), lost })
+        };
+        session::in_time(target, limits, opening).await.map_err(|fault| {
+            let message = format!("the pooler's console cannot be opened: {}", fault.message);
+            Fault { message, ..fault }
+        })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+        let shown = self.ask(&format!("SHOW {}", view.name().to_uppercase()), allowance).await;
+        shown.map_err(|fault| match fault.kind.as_str() {
+            kind::QUERY_FAILED if fault.message.starts_with("invalid command") => {
+                view.unsupported(&format!("PgBouncer {}", self.version))
+            }
+            _ => fault,
+        })
+    }
+
+    pub(super) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
+        let before = self.default_size().await?;
+        let Some(default) = before else {
+            return Ok(Prospect::refused(None, "default_pool_size is unlimited: set it in [pgbouncer] first"));
+        };
+        let databases = self.sizes(View::Databases, DATABASE).await?;
+        let own = |(_, size): &&(String, Option<u32>)| *size != Some(default);
+        if let Some(pool) = pool {
+            let Some(found) = databases.iter().find(|(name, _)| name == pool) else {
+                return Ok(Prospect::refused(before, no_such(pool)));
+            };
+            if own(&found) {
+                let name = &found.0;
+                let why = format!(
+                    "PgBouncer can only change the default while it runs: edit pool_size of [databases] {name}, then RELOAD"
+                );
+                return Ok(Prospect::refused(found.1, why));
+            }
+        }
+        let users = self.sizes(View::Users, "").await?;
+        let mut note = format!(
+            "it lasts until PgBouncer is reloaded or restarted: put `{SIZE} = {size}` into [pgbouncer] of its ini file"
+        );
+        let fixed: Vec<_> = databases.iter().filter(own).map(|(name, _)| format!("database '{name}'")).collect();
+        let fixed_users = users.iter().filter(|(_, size)| size.is_some_and(|size| size > 0));
+        let fixed: Vec<_> = fixed.into_iter().chain(fixed_users.map(|(name, _)| format!("user '{name}'"))).collect();
+        if !fixed.is_empty() {
+            note = format!("{note}; {} with a pool_size of their own do not follow", listed(&fixed));
+        }
+        if pool.is_some() {
+            note = format!("{note}; it is the size of every pool without one of its own");
+        }
+        Ok(Prospect { before, note: Ok(note) })
+    }
+
+    pub(super) async fn resize(&self, pool: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
+        let before = self.default_size().await?;
+        self.set(size).await?;
+        let Some(pool) = pool else { return self.default_size().await };
+        let databases = self.sizes(View::Databases, DATABASE).await?;
+        let after = databases.into_iter().find(|(name, _)| name == pool).and_then(|(_, size)| size);
+        // A size of its own that is the same as the default was not seen for what it is.
+        if let Some(before) = before.filter(|_| after != Some(size)) {
+            self.set(before).await?;
+        }
+        Ok(after)
+    }
+
+    async fn set(&self, size: u32) -> Result<(), Fault> {
+        self.command(&format!("SET {SIZE} = {size}")).await
+    }
+
+    pub(super) async fn renewable(&self, database: &str) -> Result<Prospect, Fault> {
+        let databases = self.sizes(View::Databases, DATABASE).await?;
+        Ok(if databases.iter().any(|(name, _)| name == database) {
+            let note =
+                "each server connection is closed when its client releases it, and a new one is opened on demand";
+            Prospect { before: None, note: Ok(note.into()) }
+        } else {
+            Prospect::refused(None, no_such(database))
+        })
+    }
+
+    /// Only for a name that [`PgBouncer::renewable`] has found.
+    pub(super) async fn renew(&self, database: &str) -> Result<(), Fault> {
+        self.command(&format!("RECONNECT {}", quoted(database))).await
+    }
+
+    /// `default_pool_size` now; none when it is unlimited.
+    async fn default_size(&self) -> Result<Option<u32>, Fault> {
+        let config = self.own(View::Config).await?;
+        let pairs = pairs(&config, "key", "value")?;
+        let value = pairs.iter().find(|(key, _)| *key == SIZE).and_then(|(_, value)| *value);
+        let size = value.and_then(|value| value.parse::<i64>().ok());
+        let size = size.ok_or_else(|| unexpected(&format!("SHOW CONFIG tells no {SIZE}")))?;
+        Ok(u32::try_from(size).ok().filter(|size| *size > 0))
+    }
+
+    /// The pool sizes of a view by name, without one name. Versions whose view has none tell none.
+    async fn sizes(&self, view: View, without: &str) -> Result<Vec<(String, Option<u32>)>, Fault> {
+        let set = self.own(view).await?;
+        if !set.columns.iter().any(|column| column.name == "pool_size") {
+            return Ok(Vec::new());
+        }
+        let size = |(name, size): (&str, Option<&str>)| (name.to_owned(), size.and_then(|size| size.parse().ok()));
+        Ok(pairs(&set, "name", "pool_size")?.into_iter().filter(|(name, _)| *name != without).map(size).collect())
+    }
+
+    /// A view for the host itself, whole.
+    async fn own(&self, view: View) -> Result<RowSet, Fault> {
+        let set = self.show(view, &Allowance::new(&self.limits)).await?;
+        if set.truncated {
+            Err(unexpected("a view is longer than the limit `rows` or `answer_bytes`"))
+        } else {
+            Ok(set)
+        }
+    }
+
+    async fn command(&self, command: &str) -> Result<(), Fault> {
+        self.ask(command, &Allowance::new(&self.limits)).await.map(drop)
+    }
+
+    async fn ask(&self, command: &str, allowance: &Allowance) -> Result<RowSet, Fault> {
+        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, async {
+            let stream = self.client.simple_query_raw(command).await?;
+            self.rows(pin!(stream), allowance).await
+        });
+        match answered.await {
+            Ok(answer) => answer.map_err(|error| self.failed(&error)),
+            Err(_) => {
+                let message = format!("the pooler at {} stopped answering", self.target);
+                Err(Fault { retryable: true, ..Fault::new(kind::CONNECTION_LOST, message) })
+            }
+        }
+    }
+
+    /// Reads rows up to the caps.
+    async fn rows(
+        &self,
+        mut stream: std::pin::Pin<&mut tokio_postgres::SimpleQueryStream>,
+        allowance: &Allowance,
+    ) -> Result<RowSet, tokio_postgres::Error> {
+        let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
+        while let Some(message) = stream.try_next().await? {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    let column = |name: &str| Column { name: name.to_owned(), type_oid: Type::TEXT.oid() };
+                    set.columns = columns.iter().map(|each| column(each.name())).collect();
+                }
+                SimpleQueryMessage::Row(row) => {
+                    let weight = (0..row.len()).map(|index| row.get(index).map_or(0, str::len) + size_of::<Value>());
+                    if set.rows.len() >= self.limits.rows as usize || !allowance.take_row(weight.sum()) {
+                        set.truncated = true;
+                        break;
+                    }
+                    set.rows.push(values(&row));
+                }
+                _ => {}
+            }
+        }
+        Ok(set)
+    }
+
+    fn failed(&self, error: &tokio_postgres::Error) -> Fault {
+        let (fault, gone) = error::querying(error);
+        if gone && fault.sqlstate.is_none() {
+            return self.lost.get().cloned().unwrap_or(fault);
+        }
+        if fault.message.contains("admin access needed") {
+            let message = format!(
+                "PgBouncer lets '{}' look and not change: add it to admin_users, or name another role in the pooler's URL",
+                self.target.user
+            );
+            return Fault { message, kind: kind::INSUFFICIENT_PRIVILEGE.to_owned(), ..fault };
+        }
+        fault
+    }
+}
+
+/// Values as text. What opens something else is withheld: `auth_ldap_options` may hold a password.
+fn values(row: &SimpleQueryRow) -> Vec<Value> {
+    let is_secret = row.get(0).is_some_and(|key| key.starts_with("auth_ldap"));
+    let value = |index| match row.get(index) {
+        Some(text) if index == 0 || !is_secret => Value::Text(text.to_owned()),
+        _ => Value::Null,
+    };
+    (0..row.len()).map(value).collect()
+}
+
+/// Two columns of a view, row by row.
+fn pairs<'s>(set: &'s RowSet, key: &str, value: &str) -> Result<Vec<(&'s str, Option<&'s str>)>, Fault> {
+    let column = |name: &str| {
+        let found = set.columns.iter().position(|column| column.name == name);
+        found.ok_or_else(|| unexpected(&format!("a view has no column {name}")))
+    };
+    let (key, value) = (column(key)?, column(value)?);
+    let text = |row: &'s [Value], index: usize| match &row[index] {
+        Value::Text(text) => Some(text.as_str()),
+        _ => None,
+    };
+    Ok(set.rows.iter().filter_map(|row| Some((text(row, key)?, text(row, value)))).collect())
+}
+
+/// A name as the console's grammar takes it (PgBouncer's src/admin.c): in quotes, those within it doubled.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names in a sentence.
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMES);
+    let told = names[..names.len() - more].join(", ");
+    if more == 0 { told } else { format!("{told} and {more} more") }
+}
+
+fn no_such(database: &str) -> String {
+    format!("PgBouncer offers no database '{}': SHOW DATABASES lists them", database.escape_debug())
+}
+
+fn no_bouncer(target: &Target) -> Fault {
+    invalid(format!("what answers at {target} is no PgBouncer: correct the pooler's URL"))
+}
+
+fn refused(error: &tokio_postgres::Error, target: &Target) -> Fault {
+    let fault = error::connecting(error, target);
+    let said = error.as_db_error().map(|server| server.message()).unwrap_or_default();
+    match fault.kind.as_str() {
+        // A server has no database of that name; a PgBouncer always has.
+        kind::DATABASE_NOT_FOUND => no_bouncer(target),
+        _ if said == "not allowed" => Fault::new(
+            kind::INSUFFICIENT_PRIVILEGE,
+            format!(
+                "PgBouncer at {target} does not let '{}' into its console: add it to admin_users or stats_users",
+                target.user
+            ),
+        ),
+        _ => fault,
+    }
+}
+
+fn unexpected(message: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_as_the_console_reads_them() {
+        assert_eq!(quoted("shop"), "\"shop\"");
+        assert_eq!(quoted("sh\"op\"; KILL all"), "\"sh\"\"op\"\"; KILL all\"");
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..7).map(|number| format!("d{number}")).collect();
+        assert_eq!(listed(&names[..2]), "d0, d1");
+        assert_eq!(listed(&names), "d0, d1, d2, d3, d4 and 2 more");
+    }
+
+    #[test]
+    fn columns_are_found_by_name() {
+        let column = |name: &str| Column { name: name.into(), type_oid: Type::TEXT.oid() };
+        let text = |text: &str| Value::Text(text.into());
+        let rows = vec![vec![text("x"), text("a"), Value::Null], vec![text("y"), text("b"), text("2")]];
+        let set = RowSet { columns: vec![column("new"), column("key"), column("value")], rows, truncated: false };
+        assert_eq!(pairs(&set, "key", "value").unwrap(), [("a", None), ("b", Some("2"))]);
+        assert_eq!(pairs(&set, "key", "gone").unwrap_err().kind, kind::UNEXPECTED_ANSWER);
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be asked of a console.
+
+use archon_pool_plugin::fault::{Fault, kind};
+
+/// A view of the contract. Its name is all that is ever sent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Pools,
+    Clients,
+    Servers,
+    Databases,
+    Stats,
+    Users,
+    Config,
+    Lists,
+    Version,
+    /// Not PgBouncer 1.18's.
+    State,
+}
+
+impl View {
+    const ALL: [Self; 10] = [
+        Self::Pools,
+        Self::Clients,
+        Self::Servers,
+        Self::Databases,
+        Self::Stats,
+        Self::Users,
+        Self::Config,
+        Self::Lists,
+        Self::Version,
+        Self::State,
+    ];
+
+    /// Finds a view by its name, which is in small letters.
+    pub(crate) fn parse(name: &str) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|view| view.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Fault::new(kind::UNSUPPORTED_VIEW, format!("there is no such view: a view is one of {names}"))
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pools => "pools",
+            Self::Clients => "clients",
+            Self::Servers => "servers",
+            Self::Databases => "databases",
+            Self::Stats => "stats",
+            Self::Users => "users",
+            Self::Config => "config",
+            Self::Lists => "lists",
+            Self::Version => "version",
+            Self::State => "state",
+        }
+    }
+
+    /// The fault for a kind of console that does not have it.
+    pub(super) fn unsupported(self, by: &str) -> Fault {
+        Fault::new(kind::UNSUPPORTED_VIEW, format!("{by} has no view '{}'", self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_names_are_views() {
+        assert!(View::ALL.into_iter().all(|view| View::parse(view.name()) == Ok(view)));
+        for name in ["", "POOLS", "pools;", "pools; SHUTDOWN", "pools\nKILL shop", " pools", "fds", "help", "\"pools\""]
+        {
+            assert_eq!(View::parse(name).unwrap_err().kind, kind::UNSUPPORTED_VIEW, "{name}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How far a pool may be resized, as the request says and not as the component does.
+
+use serde_json::{Map, Value};
+
+use archon_pool_plugin::params::Options;
+
+/// What the caller wants of the pool's size.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizing {
+    /// Why nothing may be changed; none when just that was asked for.
+    pub(crate) refusal: Option<String>,
+    /// How far; or which option is no bound.
+    pub(crate) bounds: Result<Bounds, String>,
+}
+
+/// The request's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    min_size: u32,
+    max_size: u32,
+    /// Percent of the size before.
+    growth_rate: u32,
+    /// Percent of the size before.
+    shrink_rate: u32,
+}
+
+impl Bounds {
+    /// Reads the options that say how far. One that the contract does not allow is none: a component that
+    /// makes something else of it than the host must not resize by it.
+    pub(crate) fn of(options: Option<&Map<String, Value>>) -> Result<Self, String> {
+        let defaults = Options::default();
+        let number = |name: &str, default: u32, range: std::ops::RangeInclusive<u32>| {
+            let given = options.and_then(|options| options.get(name)).filter(|value| !value.is_null());
+            let number = given.map_or(Some(default), |value| u32::try_from(value.as_u64()?).ok());
+            number.filter(|number| range.contains(number)).ok_or_else(|| format!("options.{name} is not in its range"))
+        };
+        let min_size = number("minSize", defaults.min_size, 1..=u32::MAX)?;
+        Ok(Self {
+            min_size,
+            max_size: number("maxSize", defaults.max_size, min_size..=i32::MAX.cast_unsigned())?,
+            growth_rate: number("growthRate", defaults.growth_rate, 1..=100)?,
+            shrink_rate: number("shrinkRate", defaults.shrink_rate, 1..=100)?,
+        })
+    }
+
+    /// Whether a resize stays within them; if not, which of them it leaves. From outside of the bounds it
+    /// may only come nearer, at the same pace.
+    pub(super) fn admits(&self, before: u32, size: u32) -> Result<(), String> {
+        let Self { min_size, max_size, growth_rate, shrink_rate } = *self;
+        if size == 0 || (size > max_size && size >= before) {
+            return Err(format!("{size} is not within options.maxSize, {max_size}"));
+        }
+        if size < min_size && size <= before {
+            return Err(format!("{size} is not within options.minSize, {min_size}"));
+        }
+        let (name, rate, step) = if size > before {
+            ("growthRate", growth_rate, size - before)
+        } else {
+            ("shrinkRate", shrink_rate, before - size)
+        };
+        // Never more than the size itself, as the rate is 100 at the most.
+        let most = u64::from(before).saturating_mul(u64::from(rate)).div_ceil(100).max(1);
+        if u64::from(step) > most {
+            return Err(format!(
+                "from {before} to {size} is a step of {step}, and options.{name}, {rate} %, allows {most}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn bounds(options: Value) -> Result<Bounds, String> {
+        Bounds::of(options.as_object())
+    }
+
+    #[test]
+    fn a_resize_stays_within_bounds_and_pace() {
+        let bounds = bounds(json!({ "minSize": 5, "maxSize": 50, "growthRate": 20, "shrinkRate": 15 })).unwrap();
+        for (before, size, option) in [
+            (20, 24, None),
+            (20, 25, Some("growthRate")),
+            (20, 17, None),
+            (20, 16, Some("shrinkRate")),
+            (6, 7, None),
+            (5, 4, Some("minSize")),
+            (50, 51, Some("maxSize")),
+            (20, 0, Some("maxSize")),
+            (20, u32::MAX, Some("maxSize")),
+            // From outside, one step nearer.
+            (2, 3, None),
+            (2, 5, Some("growthRate")),
+            (2, 1, Some("minSize")),
+            (100, 85, None),
+            (100, 50, Some("shrinkRate")),
+            (100, 101, Some("maxSize")),
+            (100, 100, Some("maxSize")),
+        ] {
+            let admitted = bounds.admits(before, size);
+            match option {
+                None => assert_eq!(admitted, Ok(()), "{before} to {size}"),
+                Some(option) => assert!(admitted.unwrap_err().contains(option), "{before} to {size}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_bound_allows_nothing() {
+        assert_eq!(bounds(json!({})), bounds(json!({ "minSize": null, "maxSize": 100 })));
+        for (name, value) in [
+            ("minSize", json!(0)),
+            ("minSize", json!(101)),
+            ("maxSize", json!("100")),
+            ("maxSize", json!(4_000_000_000_u32)),
+            ("growthRate", json!(0)),
+            ("growthRate", json!(1e3)),
+            ("shrinkRate", json!(101)),
+            ("shrinkRate", json!(-1)),
+        ] {
+            let why = bounds(json!({ name: value })).unwrap_err();
+            assert!(why.contains(name) || why.contains("maxSize"), "{why}");
+        }
+    }
+}
