@@ -24,6 +24,8 @@ pub(crate) enum Way {
     Reserved,
     /// A pooler, which has connections to the server already.
     Pooler,
+    /// The credential's own, which leads through a pooler.
+    Pooled,
 }
 
 impl Way {
@@ -34,6 +36,7 @@ impl Way {
             Self::Kept => "kept",
             Self::Reserved => "reserved",
             Self::Pooler => "pooler",
+            Self::Pooled => "pooled",
         }
     }
 }
@@ -86,7 +89,10 @@ impl Entrance {
         // A session that outlives its call must not make it wait for its end.
         let presence = kept.map_or(presence, |kept| &kept.presence);
         let mut barred = match Session::open(target, limits, presence).await {
-            Ok(session) => return Ok(Self { session: Arc::new(session), way: Way::Direct, kept: kept.cloned() }),
+            Ok(session) => {
+                let way = if session.is_pooled() { Way::Pooled } else { Way::Direct };
+                return Ok(Self { session: Arc::new(session), way, kept: kept.cloned() });
+            }
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
             Err(fault) => return Err(fault),
         };

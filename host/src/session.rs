@@ -326,6 +326,11 @@ impl Session {
         open && self.guard == Guard::Startup && self.pending.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether a pooler stands between us and the server: it did not hand our settings on.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.guard == Guard::Transaction
+    }
+
     /// As whom the session is logged in.
     pub(crate) fn user(&self) -> &str {
         &self.target.user

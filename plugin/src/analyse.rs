@@ -9,6 +9,7 @@ use crate::clock;
 use crate::health;
 use crate::leaks::{self, Judged, groups::Groups};
 use crate::params::{Action, Options};
+use crate::pooler;
 use crate::recommendations;
 use crate::report::{PoolStats, Report};
 use crate::scaling::{self, absent};
@@ -42,6 +43,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let connections = activity::connections(snapshot, &broken);
     let throughput = throughput::throughput(snapshot, &window, memory.own_sessions(), &mut notes);
     let timing = throughput::timing(snapshot, &window, action, &mut notes);
+    let pooler = snapshot.pooler.as_ref().and_then(|pooler| pooler::stats::stats(pooler, &memory, &mut notes));
     let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
     let (scaling, history) =
         scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, mean_concurrency);
@@ -53,11 +55,12 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         Some(sqlstate) => format!("{} could not be read: {} (SQLSTATE {sqlstate})", gap.what, gap.reason),
         None => format!("{} could not be read: {}", gap.what, gap.reason),
     }));
+    notes.extend(pooler::notes(snapshot));
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
         carry: memory.next(snapshot, &leak_detection, history, sending),
-        pool_stats: PoolStats { connections, throughput, timing, pooler: None },
+        pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,
         health_summary,

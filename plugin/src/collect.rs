@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::catalogue::{self, Entry};
 use crate::fault::{Fault, kind};
 use crate::params::{Action, Options};
+use crate::pooler::{attribution, views};
 use crate::powers::{Answer, Powers, ProbeTiming};
 use crate::rows::{RowSet, Statement, Value};
 use crate::snapshot::{
@@ -14,6 +15,8 @@ use crate::snapshot::{
 };
 use crate::statement_text;
 
+/// The way into the server that is no news.
+const DIRECT: &str = "direct";
 /// More sessions than any server has slots for.
 const MOST_ROWS: u32 = 300_000;
 /// How many fresh connections a health check opens.
@@ -24,7 +27,12 @@ const PROBE_TIMEOUT_MS: u32 = 5_000;
 const UNDEFINED_COLUMN: &str = "42703";
 
 /// Collects a snapshot over the session that `powers` has open. `sample` asks for the in-call sample.
+///
+/// The console comes first: a session that has been in its state since before then still has the client that
+/// the console names.
 pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
+    let way = Some(powers.way()?).filter(|way| way != DIRECT);
+    let console = views::read(powers);
     let mut batch = vec![statement(catalogue::SERVER)];
     let sampled = sample && options.sample_ms > 0;
     if sampled {
@@ -64,6 +72,22 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
     add_running(&mut reading, &backends, &server.database);
     let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(role))?.unwrap_or_default();
     let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(setting))?.unwrap_or_default();
+    let mut gaps = answers.gaps;
+    let pooler = match console {
+        Ok(Some(console)) => {
+            attribution::attribute(&mut backends, &console);
+            Some(console.pooler)
+        }
+        Ok(None) => {
+            attribution::set_apart(&mut backends, way.as_deref());
+            None
+        }
+        Err(fault) => {
+            attribution::set_apart(&mut backends, way.as_deref());
+            gaps.push(Gap { what: "pooler".to_owned(), reason: fault.message, sqlstate: fault.sqlstate });
+            None
+        }
+    };
     let mut snapshot = Snapshot {
         taken_at,
         started_at,
@@ -75,9 +99,9 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         sample,
         slow_statements,
         probes: Vec::new(),
-        pooler: None,
-        gaps: answers.gaps,
-        way: None,
+        pooler,
+        gaps,
+        way,
     };
     if action.probes() {
         probe(powers, &mut snapshot)?;

@@ -1,7 +1,17 @@
 //! The pooler's side of the pool: what its console says, and which client has which session.
 //!
 //! Times are the pooler's own and only compared with each other. Columns are PgBouncer's (manual, "Admin
-//! console"); other kinds leave empty what they do not have.
+//! console"); other kinds leave empty what they do not have. [`views`] reads them, [`attribution`] joins them with
+//! the server's sessions, [`stats`] is their part of the report.
+
+pub mod attribution;
+#[cfg(test)]
+pub(crate) mod recorded;
+pub mod stats;
+pub mod views;
+mod visibility;
+
+pub use self::visibility::notes;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +145,14 @@ pub struct PooledRole {
     pub pool_size: Option<u32>,
     /// What all its pools together may have; none when unlimited.
     pub max_connections: Option<u32>,
+}
+
+impl Pooler {
+    /// The pool to which the server connection with this process id belongs.
+    pub fn pool_of(&self, pid: i32) -> Option<&Pool> {
+        let server = self.servers.iter().find(|server| server.remote_pid == pid)?;
+        self.pools.iter().find(|pool| pool.database == server.database && pool.role == server.role)
+    }
 }
 
 /// A pooler's cumulative counters for one database.

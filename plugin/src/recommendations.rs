@@ -2,6 +2,7 @@
 //! that is valid on this server.
 
 pub mod fixes;
+mod pooled;
 mod pools;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -186,12 +187,19 @@ impl Advisor<'_> {
         Some(finding(Severity::Critical, "failed-probes", text, evidence, None))
     }
 
+    /// What is seen from both sides of a pooler is one finding: that of the leak names the client.
+    fn is_named_as_leak(&self, backend: &Backend) -> bool {
+        let mut suspects = self.report.leak_detection.suspected_connections.iter();
+        backend.through.is_some() && suspects.any(|suspect| suspect.pid == backend.pid)
+    }
+
     fn stale(&self, state: State<'static>) -> Vec<&Backend> {
         let limit = self.options.idle_in_transaction_timeout_ms;
         let mut stale: Vec<_> = self
             .snapshot
             .clients()
             .filter(|backend| backend.state() == state && idle_ms(backend, self.now()) > limit)
+            .filter(|backend| !self.is_named_as_leak(backend))
             .collect();
         stale.sort_by_key(|backend| (backend.state_change, backend.pid));
         stale
@@ -355,15 +363,22 @@ impl Advisor<'_> {
             } else {
                 format!("the code path that last ran: {statement}")
             };
+            let clients: Vec<_> =
+                suspects.iter().filter_map(|suspect| pooled::client(suspect)).take(EXAMPLES).collect();
+            let clients = if clients.is_empty() { String::new() } else { format!(": {}", clients.join(", ")) };
             let text = format!(
-                "{application} (role {role}) probably leaks connections: {} suspected, up to {sure} % sure. Look at {code_path}.",
+                "{application} (role {role}) probably leaks connections: {} suspected, up to {sure} % sure{clients}. Look at \
+                 {code_path}.",
                 suspects.len()
             );
             let evidence = suspects.iter().take(EXAMPLES).map(|suspect| {
                 let reasons: Vec<_> = suspect.evidence.iter().map(|evidence| evidence.value.as_str()).collect();
-                format!("pid {}, {} % sure: {}", suspect.pid, suspect.confidence, reasons.join("; "))
+                let client = pooled::client(suspect).map(|client| format!(" ({client})")).unwrap_or_default();
+                format!("pid {}{client}, {} % sure: {}", suspect.pid, suspect.confidence, reasons.join("; "))
             });
-            finding(Severity::Warning, "suspected-leak", text, evidence.collect(), Some(fixes::return_connections()))
+            let pooled = suspects.iter().find_map(|suspect| pooled::release(self.snapshot, suspect));
+            let fix = pooled.unwrap_or_else(fixes::return_connections);
+            finding(Severity::Warning, "suspected-leak", text, evidence.collect(), Some(fix))
         };
         groups.into_iter().map(judge).collect()
     }
@@ -398,6 +413,7 @@ fn is_service(backend: &Backend) -> bool {
     protected::is_protected_role(backend.role.as_deref().unwrap_or_default())
         || protected::is_protected_application(&backend.application)
         || protected::is_pooler(&backend.application)
+        || backend.through.is_some()
 }
 
 fn name(backend: &Backend) -> &str {

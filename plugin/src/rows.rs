@@ -1,5 +1,7 @@
 //! Statements, and rows read by column name.
 
+use std::str::FromStr;
+
 use crate::fault::{Fault, kind};
 
 /// A column's value or a statement's parameter.
@@ -133,6 +135,29 @@ impl Row<'_> {
         })
     }
 
+    /// A number that came as text; anything else is a fault.
+    pub fn parsed<T: FromStr + Default>(&mut self, column: &str) -> T {
+        self.required_text(column).parse().unwrap_or_else(|_| {
+            self.complain(column, "is no number in its range");
+            T::default()
+        })
+    }
+
+    /// The same where a missing column, a null or an empty text stand for none.
+    pub fn parsed_if_any<T: FromStr>(&mut self, column: &str) -> Option<T> {
+        let text = if self.has(column) { self.text(column) } else { None };
+        let parsed = text.filter(|text| !text.is_empty())?.parse().ok();
+        if parsed.is_none() {
+            self.complain(column, "is no number in its range");
+        }
+        parsed
+    }
+
+    /// Whether there is such a column: some came, went or were renamed from version to version.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|name| name == column)
+    }
+
     fn take(&mut self, column: &str) -> Option<Value> {
         let expected = self.columns.get(self.next).is_some_and(|name| name == column);
         let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| name == column) };
@@ -182,5 +207,11 @@ mod tests {
         assert_eq!(short.message, "column b is missing");
         let wide = set(&["a"], vec![vec![Value::Int64(-1)]]).decode(|row| row.narrow::<u32>("a")).expect_err("range");
         assert_eq!(wide.message, "column a is out of range");
+        let text = |text: &str| vec![vec![Value::Text(text.into())]];
+        assert_eq!(set(&["a"], text("12")).decode(|row| row.parsed::<u32>("a")), Ok(vec![12]));
+        for wrong in ["", "-1", "1.5", "12 s", "4294967296"] {
+            let fault = set(&["a"], text(wrong)).decode(|row| row.parsed::<u32>("a")).expect_err(wrong);
+            assert_eq!(fault.message, "column a is no number in its range");
+        }
     }
 }

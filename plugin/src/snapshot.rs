@@ -123,7 +123,7 @@ pub struct Backend {
     /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
     /// The pooler that owns it, and for whom. `application` and `client_address` are the real client's
-    /// then, and empty when nobody has the connection.
+    /// then, and empty when nobody is known to have the connection.
     pub through: Option<Through>,
 }
 
@@ -255,6 +255,11 @@ impl Backend {
     /// Whether this is a visible client session, ours excluded.
     pub fn is_client(&self) -> bool {
         !self.own && !self.hidden && self.backend_type.as_deref() == Some(CLIENT_BACKEND)
+    }
+
+    /// Whether it is a pooler's, and no application is known to have it: free, or just passed on.
+    pub fn is_poolers_own(&self) -> bool {
+        self.through.as_ref().is_some_and(|through| through.client.is_none())
     }
 
     /// The identity, where it is visible.

@@ -11,6 +11,7 @@ mod leaks;
 mod overview;
 mod page;
 mod plugins;
+mod pooler;
 mod scaling;
 mod table;
 mod text;
@@ -31,6 +32,9 @@ pub(crate) fn report(report: &Report, action: Action, width: usize) -> String {
     overview::headline(&mut page, report);
     if let Action::Monitor | Action::FullAnalysis = action {
         overview::overview(&mut page, report);
+    }
+    if let Action::Monitor | Action::AutoScale | Action::FullAnalysis = action {
+        pooler::pooler(&mut page, report.pool_stats.pooler.as_ref());
     }
     if let Action::DetectLeaks | Action::FullAnalysis = action {
         leaks::leaks(&mut page, &report.leak_detection);

@@ -1,8 +1,10 @@
 //! Reports as the plugin writes them, for the golden tests.
 
+use archon_pool_plugin::pooler::ThroughClient;
 use archon_pool_plugin::report::{
     Action, Capacity, Check, ConnectionMetric, Connections, Coverage, Demand, Evidence, Finding, Fix, Group, Headroom,
-    HealthSummary, LeakDetection, PoolStats, PoolerStats, Probe, Report, Scaling, Tally, Target, Throughput, Timing,
+    HealthSummary, LeakDetection, PoolStats, PoolStatus, PoolerStats, Probe, Report, Scaling, Tally, Target, Through,
+    Throughput, Timing,
 };
 
 const NOW: &str = "2026-11-23T07:03:22.481Z";
@@ -219,6 +221,45 @@ pub(crate) fn half_blind() -> Report {
     report.leak_detection.recommendation = "no verdict: 12 sessions are hidden".into();
     report.leak_detection.coverage = coverage.clone();
     report.coverage = coverage;
+    report
+}
+
+/// The same server behind a pooler: whose the silent transaction is, and who waits meanwhile.
+pub(crate) fn behind_a_pooler() -> Report {
+    let mut report = full();
+    let pool = |database: &str, role: &str, size, [active, idle, waiting], max_wait| PoolStatus {
+        database: database.into(),
+        role: role.into(),
+        mode: "transaction".into(),
+        size,
+        active,
+        idle,
+        waiting,
+        max_wait,
+    };
+    report.pool_stats.pooler = Some(PoolerStats {
+        kind: "pgbouncer".into(),
+        version: Some("PgBouncer 1.25.2".into()),
+        clients: 214,
+        waiting: 9,
+        max_wait: 4_250.0,
+        servers: 31,
+        transactions_per_second: Some(612.4),
+        avg_wait_time: Some(3.21),
+        pools: vec![
+            pool("shop", "app_user", Some(20), [20, 0, 9], 4_250.0),
+            pool("shop", "reporter", None, [1, 10, 0], 0.0),
+        ],
+    });
+    let suspect = &mut report.leak_detection.suspected_connections[2];
+    suspect.client = Some("10.0.3.31".into());
+    suspect.through = Some(Through {
+        pooler: "pgbouncer".into(),
+        mode: "transaction".into(),
+        client: Some(ThroughClient { port: 57_482, id: Some("17".into()) }),
+        server_application: "web".into(),
+        server_address: Some("10.0.0.2".into()),
+    });
     report
 }
 

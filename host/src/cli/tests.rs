@@ -44,6 +44,11 @@ fn full_analysis_in_colour() {
 }
 
 #[test]
+fn full_analysis_behind_a_pooler() {
+    assert_snapshot!(page(&sample::behind_a_pooler(), Action::FullAnalysis, FIXED_WIDTH));
+}
+
+#[test]
 fn monitor_of_a_server_in_order() {
     assert_snapshot!(page(&sample::healthy(), Action::Monitor, FIXED_WIDTH));
 }

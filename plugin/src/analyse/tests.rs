@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixture::{ago, forgotten, idle, in_state, reading, snapshot};
+use crate::pooler::{Through, ThroughClient};
 use crate::snapshot::{Backend, Gap, Probe, Role, Setting, StatementLoad};
 
 /// A server with one of everything.
@@ -108,4 +109,68 @@ fn fifty_thousand_sessions_are_judged_in_one_go() {
         (0..50_000).map(|pid| if pid % 9 == 0 { in_state(pid, "idle in transaction", 70) } else { idle(pid, 400) });
     let report = analyse_snapshot(&snapshot(pool.collect()), &Options::default(), None);
     assert_eq!(report.pool_stats.connections.total, 50_000);
+}
+
+/// A transaction left open behind a pooler, as server and console show it, and a free connection.
+fn pooled(id: Option<&str>) -> Snapshot {
+    let through = |client| Through {
+        pooler: "pgbouncer".into(),
+        mode: "transaction".into(),
+        client,
+        server_application: "whoever-came-last".into(),
+        server_address: Some("10.0.0.2".into()),
+    };
+    let leaked = Backend {
+        has_xid: true,
+        relation_locks: 2,
+        through: Some(through(Some(ThroughClient { port: 57_482, id: id.map(str::to_owned) }))),
+        ..in_state(1, "idle in transaction", 95)
+    };
+    let free = Backend {
+        application: String::new(),
+        client_address: None,
+        through: Some(through(None)),
+        ..in_state(2, "idle", 9_000)
+    };
+    snapshot(vec![leaked, free])
+}
+
+#[test]
+fn a_transaction_leaked_behind_a_pooler_is_one_finding_that_names_the_client() {
+    for (id, whom, fix) in [
+        (
+            Some("17"),
+            "10.0.0.7:57482, client 17 of pgbouncer",
+            "At the pooler's console, `KILL_CLIENT 17` ends this client.",
+        ),
+        (None, "10.0.0.7:57482 through pgbouncer", "its changes are rolled back."),
+    ] {
+        let report = analyse_snapshot(&pooled(id), &Options::default(), None);
+        let ids: Vec<_> = report.findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(ids, ["degraded-health", "suspected-leak"]);
+        let leak = &report.findings[1];
+        assert!(
+            leak.text.starts_with("checkout (role app) probably leaks connections") && leak.text.contains(whom),
+            "{}",
+            leak.text
+        );
+        let mend = leak.fix.as_ref().expect("there is something to do");
+        assert!(mend.summary.starts_with("Return connections") && mend.summary.ends_with(fix), "{}", mend.summary);
+        assert_eq!(mend.sql.is_some(), id.is_none());
+        assert!(!format!("{:?}", report.findings).contains("whoever-came-last"));
+        let suspects: Vec<_> = report.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect();
+        assert_eq!(suspects, [1]);
+        let groups: Vec<_> = report.leak_detection.groups.iter().map(|group| group.client.as_deref()).collect();
+        assert_eq!(groups, [Some("10.0.0.7")], "a free connection has no group");
+    }
+}
+
+#[test]
+fn a_poolers_free_connections_are_never_ended() {
+    let snapshot = pooled(None);
+    let options = Options { max_kill_percentage: 100, min_size: 0, ..Options::default() };
+    let Judgement { report, judged } = judge(&snapshot, Action::KillIdle, &options, None);
+    let plan = crate::plan::kill_idle(&snapshot, &options, &report.coverage, &judged);
+    let targets: Vec<_> = plan.targets.iter().map(|target| (target.pid, target.application.as_str())).collect();
+    assert_eq!(targets, [(1, "checkout")]);
 }

@@ -21,6 +21,7 @@ const ABORTED_TRANSACTION: f64 = 5.8;
 const HOLDS_LOCKS: f64 = 0.9;
 const BLOCKS_OTHERS: f64 = 1.8;
 const HOLDS_XMIN: f64 = 0.6;
+const HOLDS_UP_A_QUEUE: f64 = 1.2;
 const NEVER_RAN_A_QUERY: f64 = 1.6;
 const USED_ONCE: f64 = 1.0;
 const SAME_LAST_STATEMENT: f64 = 1.2;
@@ -82,6 +83,7 @@ pub fn weigh(
             found.extend(holds_locks(backend));
             found.extend(blocks_others(backend, blocking));
             found.extend(holds_xmin(backend));
+            found.extend(holds_up_a_queue(backend, snapshot));
         }
         _ => return found,
     }
@@ -149,6 +151,16 @@ fn holds_xmin(backend: &Backend) -> Option<Evidence> {
     })
 }
 
+/// A queue alone is no evidence, but whoever lets others wait for a connection that it does not use is.
+fn holds_up_a_queue(backend: &Backend, snapshot: &Snapshot) -> Option<Evidence> {
+    let pool = snapshot.pooler.as_ref().filter(|_| backend.through.is_some())?.pool_of(backend.pid)?;
+    (pool.clients_waiting > 0).then(|| {
+        let value =
+            format!("{} of its pool wait for a server connection", counted(pool.clients_waiting as usize, "client"));
+        piece("holds-up-a-queue", HOLDS_UP_A_QUEUE, 1.0, value, "it keeps a connection that others wait for")
+    })
+}
+
 fn never_ran_a_query(backend: &Backend) -> Option<Evidence> {
     (backend.query.is_empty() && backend.query_start.is_none()).then(|| {
         let value = "no statement since it was established".to_owned();
@@ -195,7 +207,9 @@ fn group_growth(group: &Group<'_>) -> Option<Evidence> {
 }
 
 fn over_age(backend: &Backend, now: i64, options: &Options) -> Option<Evidence> {
-    backend.age_ms(now).filter(|&age| age > options.max_connection_age_ms).map(|age| {
+    // How long a pooler keeps its connections is not the application's doing.
+    let age = backend.age_ms(now).filter(|_| backend.through.is_none());
+    age.filter(|&age| age > options.max_connection_age_ms).map(|age| {
         let value = format!("established {} ago, limit {}", span(age), span(options.max_connection_age_ms));
         piece("over-age", OVER_AGE, 1.0, value, "it is older than the pool should let it become")
     })

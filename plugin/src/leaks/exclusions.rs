@@ -54,7 +54,7 @@ impl<'a> Rules<'a> {
                 "protected-service",
                 protected::is_protected_role(role) || protected::is_protected_application(application),
             ),
-            ("pooler-owned", protected::is_pooler(application)),
+            ("pooler-owned", backend.is_poolers_own() || protected::is_pooler(application)),
             ("human-tool", protected::is_human_tool(application)),
             ("advisory-lock", backend.advisory_locks > 0),
             ("listens", plain_idle && listens),

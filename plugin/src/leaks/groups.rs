@@ -47,7 +47,8 @@ impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
         let mut groups = HashMap::<Key<'a>, Group<'a>>::new();
-        for backend in snapshot.clients() {
+        // A pooler's free connections have no habits of an application's.
+        for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
             groups.entry(key(backend)).or_default().members.push(backend);
         }
         for (&(role, application, client), group) in &mut groups {

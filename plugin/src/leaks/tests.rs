@@ -52,6 +52,20 @@ fn a_failed_transaction_that_nobody_rolled_back_is_suspected() {
 }
 
 #[test]
+fn whoever_lets_others_wait_for_a_connection_it_does_not_use_is_the_surer_suspect() {
+    let confidence = |waiting| {
+        let mut snapshot = snapshot(vec![in_state(32_688, "idle in transaction", 70)]);
+        let mut console = crate::pooler::recorded::console(crate::pooler::recorded::OLD);
+        console.pooler.pools[0].clients_waiting = waiting;
+        snapshot.backends[0].client_address = Some("127.0.0.1".into());
+        crate::pooler::attribution::attribute(&mut snapshot.backends, &console);
+        snapshot.pooler = Some(console.pooler);
+        confidence_of(&judge(&snapshot, &Options::default()), 32_688)
+    };
+    assert!(confidence(3) > confidence(0) + 10, "{} and {}", confidence(3), confidence(0));
+}
+
+#[test]
 fn each_exclusion_outweighs_all_evidence() {
     let leaked = || Backend { has_xid: true, relation_locks: 2, ..in_state(1, "idle in transaction", 3_600) };
     for (name, backend) in [

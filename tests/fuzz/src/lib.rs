@@ -88,6 +88,82 @@ fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
     }
 }
 
+/// The columns of each view of a PgBouncer's console: newer ones have more.
+fn view_columns(view: &str) -> &'static [&'static str] {
+    match view {
+        "version" => &["version"],
+        "config" => &["key", "value", "default", "changeable"],
+        "databases" => &[
+            "name",
+            "host",
+            "port",
+            "database",
+            "pool_size",
+            "reserve_pool",
+            "reserve_pool_size",
+            "pool_mode",
+            "max_connections",
+            "current_connections",
+        ],
+        "users" => &["name", "pool_size", "pool_mode", "max_user_connections"],
+        "stats" => &[
+            "database",
+            "total_xact_count",
+            "total_query_count",
+            "total_xact_time",
+            "total_query_time",
+            "total_wait_time",
+        ],
+        "pools" => &[
+            "database",
+            "user",
+            "cl_active",
+            "cl_waiting",
+            "sv_active",
+            "sv_idle",
+            "sv_used",
+            "sv_tested",
+            "sv_login",
+            "maxwait",
+            "maxwait_us",
+            "pool_mode",
+        ],
+        "servers" | "clients" => &[
+            "type",
+            "user",
+            "database",
+            "state",
+            "addr",
+            "port",
+            "local_addr",
+            "wait",
+            "wait_us",
+            "close_needed",
+            "ptr",
+            "link",
+            "remote_pid",
+            "application_name",
+            "id",
+        ],
+        _ => &[],
+    }
+}
+
+/// What an honest console says in a column that is a name; all others are numbers.
+fn view_words(column: &str) -> Option<&'static [&'static str]> {
+    Some(match column {
+        "key" => &["default_pool_size", "server_reset_query", "query_wait_timeout"],
+        "name" | "database" | "user" => &["app", "postgres", "pgbouncer"],
+        "pool_mode" => &["session", "transaction", "statement"],
+        "state" => &["active", "idle", "waiting"],
+        "addr" | "local_addr" => &["app", "127.0.0.1", "::1", "unix"],
+        "ptr" | "link" => &["0x1", "0x2", "0x3", ""],
+        "application_name" => &["app", "archon-pool", ""],
+        "version" => &["PgBouncer 1.18.0"],
+        _ => return None,
+    })
+}
+
 /// Texts that mean something to the plugin.
 const WORDS: [&str; 16] = [
     "client backend",
@@ -134,6 +210,33 @@ impl Invented<'_> {
             names.pop();
         }
         Ok(Ok(RowSet { columns: names, rows, truncated: self.source.ratio(1, 32)? }))
+    }
+
+    fn view(&mut self, view: &str) -> Drawn<Answer> {
+        if self.source.ratio(1, 48)? {
+            return Ok(Err(Fault::new(kind::UNSUPPORTED_VIEW, "there is no such view")));
+        }
+        let mut columns = view_columns(view).to_vec();
+        if self.source.ratio(1, 64)? {
+            columns.pop();
+        }
+        let rows = (0..self.source.int_in_range(0..=4)?)
+            .map(|_| columns.iter().map(|column| self.cell(column)).collect::<Drawn<Vec<_>>>())
+            .collect::<Drawn<Vec<_>>>()?;
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        Ok(Ok(RowSet { columns, rows, truncated: self.source.ratio(1, 64)? }))
+    }
+
+    /// A console's value: always text.
+    fn cell(&mut self, column: &str) -> Drawn<Value> {
+        let source = &mut self.source;
+        Ok(match view_words(column) {
+            _ if source.ratio(1, 64)? => Value::Null,
+            _ if source.ratio(1, 64)? => Value::Text(source.arbitrary::<&str>()?.to_owned()),
+            Some(words) => Value::Text((*source.choose(words)?).to_owned()),
+            None if source.ratio(1, 16)? => Value::Text(source.arbitrary::<u64>()?.to_string()),
+            None => Value::Text(source.int_in_range(0..=20)?.to_string()),
+        })
     }
 
     fn value(&mut self, kind: Kind) -> Drawn<Value> {
@@ -185,6 +288,20 @@ impl Powers for Invented<'_> {
         (0..count).map(|_| timing().map_err(|_: libfuzzer_sys::arbitrary::Error| gone())).collect()
     }
 
+    fn way(&mut self) -> Result<String, Fault> {
+        let way = self.source.choose(&["direct", "kept", "reserved", "pooler", "pooled", "x"]).map_err(|_| gone())?;
+        Ok((*way).to_owned())
+    }
+
+    fn console(&mut self) -> Result<String, Fault> {
+        let of = self.source.choose(&["pgbouncer", "pgbouncer", "pgbouncer", "supabase", ""]).map_err(|_| gone())?;
+        if of.is_empty() { Err(Fault::new(kind::NO_POOLER, "there is none")) } else { Ok((*of).to_owned()) }
+    }
+
+    fn show(&mut self, views: &[&str]) -> Result<Vec<Answer>, Fault> {
+        views.iter().map(|view| self.view(view).map_err(|_| gone())).collect()
+    }
+
     fn deliver(&mut self, orders: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {
         Some(Ok(orders.iter().map(|_| Outcome::Signalled).collect()))
     }
@@ -228,6 +345,21 @@ impl Powers for Recorded {
 
     fn probe(&mut self, count: u32, _: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
         Ok((0..count).map(|_| Ok(ProbeTiming { connect_us: 900, round_trip_us: 80 })).collect())
+    }
+
+    fn console(&mut self) -> Result<String, Fault> {
+        Ok("pgbouncer".to_owned())
+    }
+
+    fn show(&mut self, views: &[&str]) -> Result<Vec<Answer>, Fault> {
+        let answer = |view: &&str| {
+            let columns = view_columns(view);
+            let cell = |column: &&str| view_words(column).and_then(|words| words.first()).map_or("7", |word| *word);
+            let row = columns.iter().map(|column| Value::Text(cell(column).to_owned())).collect();
+            let columns = columns.iter().map(|&column| column.to_owned()).collect();
+            Ok(RowSet { columns, rows: vec![row], truncated: false })
+        };
+        Ok(views.iter().map(answer).collect())
     }
 
     fn deliver(&mut self, orders: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {

@@ -4,7 +4,7 @@ use archon_pool_plugin::report::{ConnectionMetric, Group, LeakDetection};
 
 use super::page::{BAD, DIM, GOOD, INDENT, Page};
 use super::table::{Table, number, text, word};
-use super::text::{client, count, duration, named, state};
+use super::text::{client, count, duration, named, place, state};
 
 const MOST_SUSPECTS: usize = 20;
 const MOST_EXCLUDED: usize = 5;
@@ -50,7 +50,7 @@ fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
             suspect.pid.to_string(),
             named(&suspect.application),
             suspect.role.clone(),
-            client(suspect.client.as_deref()),
+            place(suspect.client.as_deref(), suspect.through.as_ref()),
             state(&suspect.state),
             duration(suspect.idle_time),
             format!("{} %", suspect.confidence),
@@ -59,6 +59,23 @@ fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
     }
     page.blank();
     page.table(table, MOST_SUSPECTS);
+    through(page, suspects);
+}
+
+/// What the server alone would have shown of those who come through a pooler.
+fn through(page: &mut Page, suspects: &[ConnectionMetric]) {
+    let pooled: Vec<_> = suspects.iter().filter_map(|suspect| Some((suspect.pid, suspect.through.as_ref()?))).collect();
+    if pooled.is_empty() {
+        return;
+    }
+    page.blank();
+    page.paragraph("Known by the pooler; the server shows:");
+    for (pid, through) in pooled.iter().take(MOST_SUSPECTS) {
+        let (application, address) = (named(&through.server_application), client(through.server_address.as_deref()));
+        let (pooler, mode) = (&through.pooler, &through.mode);
+        page.item(INDENT, "·", DIM, &format!("pid {pid}: {application} from {address} ({pooler}, {mode} mode)"));
+    }
+    page.more(pooled.len().saturating_sub(MOST_SUSPECTS));
 }
 
 /// Sessions that were let off, and why: who knows better can say so.

@@ -1,5 +1,6 @@
 //! Numbers, durations and lines for readers.
 
+use archon_pool_plugin::report::Through;
 use unicode_width::UnicodeWidthStr as _;
 
 const SECOND: u64 = 1_000;
@@ -56,6 +57,16 @@ pub(super) fn named(name: &str) -> String {
 /// Where a session comes from; a local socket has no address.
 pub(super) fn client(address: Option<&str>) -> String {
     address.unwrap_or("local").to_owned()
+}
+
+/// The same with the port, where a pooler tells it.
+pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String {
+    let port = through.and_then(|through| through.client.as_ref()).map(|client| client.port);
+    match (address, port) {
+        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), Some(port)) => format!("{address}:{port}"),
+        _ => client(address),
+    }
 }
 
 /// The long states in words that fit a column.

@@ -1,0 +1,160 @@
+//! Which application a pooled session belongs to.
+//!
+//! A PgBouncer tells the server's process id of each of its connections (`SHOW SERVERS.remote_pid`) and which
+//! client has it (`link`). The console and the server are not asked in the same instant, and
+//! `application_name` at the server outlives its client, so a client is only named where it can be no other:
+//!
+//! - **The session is the pooler's.** It runs under the connection's process id, role and database, began before
+//!   the console was asked, and no other connection claims it: a pooler may also serve other servers, whose
+//!   process ids mean nothing here. Where the server sees one of them at the pooler's own address, the others
+//!   must come from their own, too; behind an address translation they must come from where most come from.
+//! - **The client has it.** Connection and client name each other. `ptr` is given to the next one when a client
+//!   leaves, so one side alone proves nothing.
+//! - **It has had it all the time.** The session has been in its present spell since before the console was asked:
+//!   PgBouncer passes a connection on between transactions only (between sessions in `session` mode), and the
+//!   next client's first statement begins another spell.
+//!
+//! Where one of these does not hold, the session belongs to the pooler, and to nobody by name.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use crate::snapshot::{Backend, CLIENT_BACKEND, State};
+
+use super::views::Console;
+use super::{Pooler, PoolerClient, PoolerServer, Through, ThroughClient, visibility};
+
+/// The mode in which a connection stays with its client when no transaction is open.
+const SESSION_MODE: &str = "session";
+/// A pooler, or a pool's mode, that no console tells.
+const UNKNOWN: &str = "unknown";
+
+/// Names the application behind each session of the pooler.
+pub fn attribute(backends: &mut [Backend], console: &Console) {
+    let pooler = &console.pooler;
+    let clients: HashMap<&str, &PoolerClient> =
+        pooler.clients.iter().map(|client| (client.ptr.as_str(), client)).collect();
+    for (at, server) in sessions(backends, console) {
+        let backend = &mut backends[at];
+        let client = holder(backend, server, pooler, &clients);
+        match client {
+            // A name that we left behind on a connection does not make it ours.
+            Some(_) => backend.own = false,
+            None if backend.own => continue,
+            None => {}
+        }
+        let application = client.map(|client| client.application.clone()).unwrap_or_default();
+        let address = client.and_then(|client| client.address.clone());
+        backend.through = Some(Through {
+            pooler: pooler.kind.clone(),
+            mode: mode(server, pooler).to_owned(),
+            client: client.map(|client| ThroughClient { port: client.port, id: client.id.clone() }),
+            server_application: std::mem::replace(&mut backend.application, application),
+            server_address: std::mem::replace(&mut backend.client_address, address),
+        });
+    }
+}
+
+/// Without a console, behind a pooler: idle sessions from where ours comes from may be the pooler's, and show
+/// the application that used them last.
+pub fn set_apart(backends: &mut [Backend], way: Option<&str>) {
+    if !way.is_some_and(visibility::is_pooled) {
+        return;
+    }
+    let own = backends.iter().filter(|backend| backend.own).map(|backend| backend.client_address.clone());
+    let from: HashSet<_> = own.collect();
+    let idle = |backend: &&mut Backend| backend.is_client() && backend.state() == State::Idle;
+    for backend in backends.iter_mut().filter(idle).filter(|backend| from.contains(&backend.client_address)) {
+        backend.through = Some(Through {
+            pooler: UNKNOWN.to_owned(),
+            mode: UNKNOWN.to_owned(),
+            client: None,
+            server_application: std::mem::take(&mut backend.application),
+            server_address: backend.client_address.take(),
+        });
+    }
+}
+
+/// The pooler's connections, each with the index of its session.
+fn sessions<'a>(backends: &[Backend], console: &'a Console) -> Vec<(usize, &'a PoolerServer)> {
+    let pooler = &console.pooler;
+    let by_pid: HashMap<i32, usize> = backends.iter().enumerate().map(|(at, backend)| (backend.pid, at)).collect();
+    let mut claims = HashMap::<usize, Vec<(&PoolerServer, Option<IpAddr>)>>::new();
+    for (server, local) in pooler.servers.iter().zip(&console.local_addresses) {
+        let at = by_pid.get(&server.remote_pid).filter(|&&at| could_be(&backends[at], server, pooler));
+        if let Some(&at) = at {
+            claims.entry(at).or_default().push((server, *local));
+        }
+    }
+    let mut sessions: Vec<_> = claims
+        .into_iter()
+        .filter_map(|(at, claims)| match claims[..] {
+            [(server, local)] => Some((at, server, local)),
+            _ => None,
+        })
+        .collect();
+    let seen = |at: usize| backends[at].client_address.as_deref().and_then(|address| address.parse().ok());
+    let direct = |&(at, _, local): &(usize, &PoolerServer, Option<IpAddr>)| seen(at) == local;
+    if sessions.iter().any(direct) {
+        sessions.retain(direct);
+    } else {
+        let usual = most_common(sessions.iter().map(|&(at, ..)| seen(at)));
+        sessions.retain(|&(at, ..)| usual == Some(seen(at)));
+    }
+    sessions.into_iter().map(|(at, server, _)| (at, server)).collect()
+}
+
+/// Whether a session can be the one that a connection of the pooler is in.
+fn could_be(backend: &Backend, server: &PoolerServer, pooler: &Pooler) -> bool {
+    let offered = pooler.databases.iter().find(|database| database.name == server.database);
+    let database = offered.map_or(server.database.as_str(), |database| database.database.as_str());
+    backend.backend_type.as_deref() == Some(CLIENT_BACKEND)
+        && backend.role.as_deref() == Some(server.role.as_str())
+        && backend.database.as_deref() == Some(database)
+        && backend.backend_start.is_some_and(|start| start < pooler.asked_at)
+}
+
+/// What comes up most often; none when there is no such thing.
+fn most_common<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut counts = HashMap::<T, usize>::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    let most = *counts.values().max()?;
+    let mut first = counts.into_iter().filter(|(_, count)| *count == most);
+    let (value, _) = first.next()?;
+    first.next().is_none().then_some(value)
+}
+
+/// The client that has had a session since before the console was asked.
+fn holder<'a>(
+    backend: &Backend,
+    server: &PoolerServer,
+    pooler: &Pooler,
+    clients: &HashMap<&str, &'a PoolerClient>,
+) -> Option<&'a PoolerClient> {
+    let held = match backend.state() {
+        State::Active | State::IdleInTransaction | State::Aborted => true,
+        State::Idle => mode(server, pooler) == SESSION_MODE && !was_reset(backend, pooler),
+        _ => false,
+    };
+    let unchanged = backend.state_change.is_some_and(|since| since < pooler.asked_at);
+    let client = clients.get(server.link.as_deref()?)?;
+    (held && unchanged && client.link.as_ref() == Some(&server.ptr)).then_some(*client)
+}
+
+/// Whether the pooler cleaned the session up after its last client: the next one has not used it yet, so that
+/// its idleness is not the next one's.
+fn was_reset(backend: &Backend, pooler: &Pooler) -> bool {
+    let reset = pooler.settings.iter().find(|setting| setting.name == "server_reset_query");
+    reset.is_some_and(|reset| !reset.value.is_empty() && reset.value == backend.query)
+}
+
+fn mode<'a>(server: &PoolerServer, pooler: &'a Pooler) -> &'a str {
+    let mut pools = pooler.pools.iter();
+    let pool = pools.find(|pool| pool.database == server.database && pool.role == server.role);
+    pool.map_or(UNKNOWN, |pool| pool.mode.as_str())
+}
+
+#[cfg(test)]
+mod tests;

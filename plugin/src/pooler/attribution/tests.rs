@@ -1,0 +1,137 @@
+use super::*;
+use crate::fixture::{NOW, ago, idle, in_state};
+use crate::pooler::recorded::{NEW, OLD, console};
+
+/// The pooler's session with the client of [`OLD`].
+fn taken(state: &str, seconds: i64) -> Backend {
+    pooled(in_state(32_688, state, seconds))
+}
+
+fn pooled(backend: Backend) -> Backend {
+    Backend {
+        backend_start: Some(ago(100)),
+        application: "stale".into(),
+        client_address: Some("127.0.0.1".into()),
+        ..backend
+    }
+}
+
+/// Applications, addresses and ports of the clients, after the join.
+fn seen(backends: &mut [Backend], console: &Console) -> Vec<Option<(String, Option<String>, Option<u32>)>> {
+    attribute(backends, console);
+    let seen = |backend: &Backend| {
+        let through = backend.through.as_ref()?;
+        let port = through.client.as_ref().map(|client| client.port);
+        Some((backend.application.clone(), backend.client_address.clone(), port))
+    };
+    backends.iter().map(seen).collect()
+}
+
+fn leaker() -> Option<(String, Option<String>, Option<u32>)> {
+    Some(("leaker".into(), Some("10.0.0.9".into()), Some(57_482)))
+}
+
+/// The pooler's own, and nobody's.
+fn nobody() -> Option<(String, Option<String>, Option<u32>)> {
+    Some((String::new(), None, None))
+}
+
+#[test]
+fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_nobody() {
+    let mut backends = [taken("idle in transaction", 60), pooled(idle(32_687, 60)), idle(7, 60)];
+    assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), nobody(), None]);
+    let through = backends[0].through.as_ref().expect("it is the pooler's");
+    assert_eq!((through.pooler.as_str(), through.mode.as_str()), ("pgbouncer", "transaction"));
+    assert_eq!((through.server_application.as_str(), through.server_address.as_deref()), ("stale", Some("127.0.0.1")));
+    assert_eq!(backends[2], idle(7, 60), "another's session stays as it was");
+}
+
+#[test]
+fn in_transaction_mode_an_idle_connection_is_nobodys_whatever_the_link_says() {
+    assert_eq!(seen(&mut [taken("idle", 60)], &console(OLD)), [nobody()]);
+}
+
+#[test]
+fn in_session_mode_an_idle_connection_belongs_to_its_client_unless_it_was_just_cleaned_up() {
+    let console = console(NEW);
+    let session = || pooled(idle(4_711, 60));
+    let cleaned = Backend { query: "DISCARD ALL".into(), ..session() };
+    let leaker = Some(("leaker".into(), Some("2001:db8::7".into()), Some(57_482)));
+    let mut backends = [session()];
+    assert_eq!(seen(&mut backends, &console), [leaker]);
+    let client = backends[0].through.as_ref().and_then(|through| through.client.as_ref());
+    assert_eq!(client.and_then(|client| client.id.as_deref()), Some("17"));
+    assert_eq!(seen(&mut [cleaned], &console), [nobody()]);
+}
+
+#[test]
+fn what_began_after_the_console_was_asked_may_be_the_next_clients() {
+    for state in ["active", "idle in transaction", "idle in transaction (aborted)"] {
+        let passed_on = Backend { state_change: Some(NOW), ..taken(state, 60) };
+        assert_eq!(seen(&mut [passed_on], &console(OLD)), [nobody()], "{state}");
+        assert_eq!(seen(&mut [taken(state, 60)], &console(OLD)), [leaker()], "{state}");
+    }
+}
+
+#[test]
+fn one_sides_word_is_not_enough() {
+    let mut reused = console(OLD);
+    reused.pooler.clients[0].link = Some("0x1".into());
+    assert_eq!(seen(&mut [taken("idle in transaction", 60)], &reused), [nobody()]);
+    let mut gone = console(OLD);
+    gone.pooler.clients.remove(0);
+    assert_eq!(seen(&mut [taken("idle in transaction", 60)], &gone), [nobody()]);
+    let mut free = console(OLD);
+    free.pooler.servers[0].link = None;
+    assert_eq!(seen(&mut [taken("idle in transaction", 60)], &free), [nobody()]);
+}
+
+#[test]
+fn a_process_id_alone_is_a_coincidence() {
+    let base = || taken("idle in transaction", 60);
+    for (what, backend) in [
+        ("another role", Backend { role: Some("other".into()), ..base() }),
+        ("another database", Backend { database: Some("store".into()), ..base() }),
+        ("a background process", Backend { backend_type: Some("walsender".into()), ..base() }),
+        ("a later process", Backend { backend_start: Some(NOW), ..base() }),
+        ("a hidden process", Backend { backend_start: None, backend_type: None, ..base() }),
+    ] {
+        assert_eq!(seen(&mut [backend], &console(OLD)), [None], "{what}");
+    }
+    let mut twice = console(OLD);
+    twice.pooler.servers[1].remote_pid = 32_688;
+    assert_eq!(seen(&mut [base()], &twice), [None], "two connections claim it");
+}
+
+#[test]
+fn sessions_come_from_where_the_poolers_connections_do() {
+    let at = |address: &str, backend: Backend| Backend { client_address: Some(address.into()), ..backend };
+    let open = || taken("idle in transaction", 60);
+    let free = || pooled(idle(32_687, 60));
+    let direct = seen(&mut [open(), at("10.9.9.9", free())], &console(OLD));
+    assert_eq!(direct, [leaker(), None], "another's address beside the pooler's own");
+    let translated = seen(&mut [at("10.9.9.9", open()), at("10.9.9.9", free())], &console(OLD));
+    assert_eq!(translated, [leaker(), nobody()], "both behind one translation");
+    let torn = seen(&mut [at("10.9.9.9", open()), at("10.9.9.8", free())], &console(OLD));
+    assert_eq!(torn, [None, None], "two addresses, and none is the pooler's");
+}
+
+#[test]
+fn a_name_that_we_left_behind_does_not_hide_the_client() {
+    let ours = || Backend { own: true, ..taken("idle in transaction", 60) };
+    let mut backends = [ours(), Backend { own: true, ..pooled(idle(32_687, 60)) }];
+    assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), None]);
+    assert_eq!([backends[0].own, backends[1].own], [false, true]);
+}
+
+#[test]
+fn behind_a_pooler_without_a_console_idle_sessions_from_there_are_set_apart() {
+    let ours = || Backend { own: true, ..pooled(in_state(1, "active", 0)) };
+    let backends = || [ours(), pooled(idle(2, 60)), pooled(in_state(3, "idle in transaction", 60)), idle(4, 60)];
+    let mut apart = backends();
+    set_apart(&mut apart, Some("pooled"));
+    assert_eq!(apart.each_ref().map(|backend| backend.is_poolers_own()), [false, true, false, false]);
+    let mut direct = backends();
+    set_apart(&mut direct, Some("kept"));
+    assert_eq!(direct, backends());
+}

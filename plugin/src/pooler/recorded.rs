@@ -1,0 +1,84 @@
+//! Views as a PgBouncer sent them: 1.18 of Debian, recorded with names and addresses changed, and 1.25 by its columns.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue;
+use crate::fault::{Fault, kind};
+use crate::fixture::NOW;
+use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
+use crate::rows::{RowSet, Statement, Value};
+
+use super::views::{self, Console, PGBOUNCER};
+
+/// PgBouncer 1.18.
+pub(crate) const OLD: &str = include_str!("recorded/1.18.txt");
+/// PgBouncer 1.25.
+pub(super) const NEW: &str = include_str!("recorded/1.25.txt");
+
+/// A host with a console that shows recorded views.
+pub(crate) struct Shown {
+    /// What the console says it is.
+    pub(super) kind: Result<String, Fault>,
+    /// What it shows.
+    pub(super) views: BTreeMap<String, Answer>,
+    /// What was asked, in its order.
+    pub(super) asked: Vec<String>,
+}
+
+impl Shown {
+    pub(super) fn of(recorded: &str) -> Self {
+        let view = |section: &str| {
+            let mut lines = section.lines();
+            let name = lines.next().unwrap_or_default().to_owned();
+            let columns = lines.next().unwrap_or_default().split('|').map(str::to_owned).collect();
+            let value = |text: &str| Value::Text(text.to_owned());
+            let rows = lines.map(|line| line.split('|').map(value).collect()).collect();
+            (name, Ok(RowSet { columns, rows, truncated: false }))
+        };
+        let views = recorded.split("== ").filter(|section| !section.is_empty()).map(view).collect();
+        Self { kind: Ok(PGBOUNCER.to_owned()), views, asked: Vec::new() }
+    }
+
+    /// Changes one view's answer.
+    pub(super) fn change(&mut self, view: &str, change: impl FnOnce(&mut RowSet)) {
+        if let Some(Ok(rows)) = self.views.get_mut(view) {
+            change(rows);
+        }
+    }
+}
+
+/// What a recorded console says.
+pub(crate) fn console(recorded: &str) -> Console {
+    views::read(&mut Shown::of(recorded)).expect("it can be read").expect("there is one")
+}
+
+impl Powers for Shown {
+    fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
+        assert!(batch.iter().all(|statement| statement.sql == catalogue::CLOCK.sql), "only the time is asked for");
+        self.asked.push("clock".to_owned());
+        let now = RowSet { columns: vec!["at".to_owned()], rows: vec![vec![Value::Timestamp(NOW)]], truncated: false };
+        Ok(batch.iter().map(|_| Ok(now.clone())).collect())
+    }
+
+    fn probe(&mut self, _: u32, _: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn console(&mut self) -> Result<String, Fault> {
+        self.kind.clone()
+    }
+
+    fn show(&mut self, views: &[&str]) -> Result<Vec<Answer>, Fault> {
+        self.asked.extend(views.iter().map(|&view| view.to_owned()));
+        let unknown = |view: &str| Err(Fault::new(kind::UNSUPPORTED_VIEW, format!("there is no view {view}")));
+        Ok(views.iter().map(|&view| self.views.get(view).cloned().unwrap_or_else(|| unknown(view))).collect())
+    }
+
+    fn deliver(&mut self, _: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        None
+    }
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::fixture::NOW;
+use crate::pooler::recorded::{NEW, OLD, Shown, console};
+use crate::rows::Value;
+
+#[test]
+fn a_pgbouncer_1_18_is_read() {
+    let Console { pooler, local_addresses } = console(OLD);
+    assert_eq!((pooler.kind.as_str(), pooler.version.as_deref()), ("pgbouncer", Some("PgBouncer 1.18.0")));
+    assert_eq!(pooler.asked_at, NOW);
+    assert_eq!(local_addresses, ["127.0.0.1".parse().ok(); 2]);
+    let [pool] = &pooler.pools[..] else { panic!("the console is no pool: {:?}", pooler.pools) };
+    assert_eq!((pool.database.as_str(), pool.role.as_str(), pool.mode.as_str()), ("store", "app", "transaction"));
+    assert_eq!((pool.clients_waiting, pool.servers_active, pool.servers_idle), (2, 1, 1));
+    assert_eq!(pool.max_wait_us, 4_250_000);
+    let [client, local] = &pooler.clients[..] else { panic!("ours and the console are none: {:?}", pooler.clients) };
+    assert_eq!(
+        (client.application.as_str(), client.address.as_deref(), client.port),
+        ("leaker", Some("10.0.0.9"), 57_482)
+    );
+    assert_eq!((client.link.as_deref(), client.id.as_deref()), (Some("0x555c2a9aae50"), None));
+    assert_eq!((local.address.as_deref(), local.port, local.wait_us, &local.link), (None, 0, 4_250_000, &None));
+    let pids: Vec<_> = pooler.servers.iter().map(|server| (server.remote_pid, server.link.is_some())).collect();
+    assert_eq!(pids, [(32_688, true), (32_687, false)]);
+    let [store] = &pooler.databases[..] else { panic!("one database: {:?}", pooler.databases) };
+    assert_eq!((store.name.as_str(), store.database.as_str()), ("store", "shop"));
+    assert_eq!((store.pool_size, store.own_size, store.reserve_size), (Some(3), true, Some(1)));
+    assert_eq!((store.max_connections, store.current_connections), (Some(7), 2));
+    assert_eq!(pooler.roles, []);
+    let [counters] = &pooler.counters[..] else { panic!("one database: {:?}", pooler.counters) };
+    assert_eq!((counters.transactions, counters.queries, counters.wait_us), (3, 4, 19_292));
+    assert_eq!((counters.transaction_us, counters.query_us), (106_037, 108_675));
+    let timeout = pooler.settings.iter().find(|setting| setting.name == "query_wait_timeout");
+    assert_eq!(timeout.and_then(Setting::as_ms), Some(120_000));
+}
+
+#[test]
+fn a_pgbouncer_1_25_is_read_with_what_it_tells_more() {
+    let Console { pooler, .. } = console(NEW);
+    let ids: Vec<_> = pooler.clients.iter().map(|client| client.id.as_deref()).collect();
+    assert_eq!(ids, [Some("17"), Some("18")]);
+    assert_eq!(pooler.roles, [PooledRole { name: "app".into(), pool_size: Some(9), max_connections: Some(12) }]);
+    let shop = &pooler.databases[0];
+    assert_eq!((shop.own_size, shop.reserve_size, shop.max_connections), (false, Some(5), None));
+    assert_eq!(pooler.pools[0].mode, "session");
+}
+
+#[test]
+fn the_clock_is_read_before_the_views_and_clients_after_servers() {
+    let mut shown = Shown::of(OLD);
+    read(&mut shown).expect("it can be read");
+    assert_eq!(
+        shown.asked,
+        ["clock", "version", "config", "databases", "users", "stats", "pools", "servers", "clients"]
+    );
+}
+
+#[test]
+fn no_console_costs_nothing_and_is_no_fault() {
+    let mut shown = Shown::of(OLD);
+    shown.kind = Err(Fault::new(kind::NO_POOLER, "none"));
+    assert_eq!(read(&mut shown), Ok(None));
+    assert_eq!(shown.asked, [""; 0]);
+    shown.kind = Err(Fault::new(kind::AUTHENTICATION_FAILED, "wrong password"));
+    assert_eq!(read(&mut shown).expect_err("it refuses").kind, kind::AUTHENTICATION_FAILED);
+}
+
+#[test]
+fn of_other_kinds_only_the_sizes_are_asked() {
+    let mut shown = Shown::of(OLD);
+    shown.kind = Ok("supabase".to_owned());
+    let console = read(&mut shown).expect("it can be read").expect("there is one");
+    assert_eq!(shown.asked, ["clock", "config"]);
+    assert_eq!((console.pooler.kind.as_str(), console.pooler.pools.len()), ("supabase", 0));
+    assert!(console.pooler.settings.iter().any(|setting| setting.name == "default_pool_size"));
+}
+
+#[test]
+fn what_is_missing_or_no_number_is_named_with_its_view() {
+    let fault = |change: &dyn Fn(&mut Shown)| {
+        let mut shown = Shown::of(NEW);
+        change(&mut shown);
+        read(&mut shown).expect_err("it is not as it should be").message
+    };
+    let renamed = fault(&|shown| shown.change("servers", |rows| rows.columns[14] = "pointer".into()));
+    assert_eq!(renamed, "view servers: column ptr is missing");
+    let text = fault(&|shown| shown.change("pools", |rows| rows.rows[1][3] = Value::Text("many".into())));
+    assert_eq!(text, "view pools: column cl_waiting is no number in its range");
+    let size = fault(&|shown| shown.change("users", |rows| rows.rows[1][1] = Value::Text("-1".into())));
+    assert_eq!(size, "view users: column pool_size is no number in its range");
+    let cut = fault(&|shown| shown.change("clients", |rows| rows.truncated = true));
+    assert!(cut.starts_with("view clients: the host's limits cut it off"), "{cut}");
+    let gone = fault(&|shown| drop(shown.views.remove("stats")));
+    assert_eq!(gone, "view stats: there is no view stats");
+}
+
+#[test]
+fn columns_may_stand_in_any_order() {
+    let mut shown = Shown::of(NEW);
+    for view in ["pools", "servers", "clients", "databases"] {
+        shown.change(view, |rows| {
+            rows.columns.reverse();
+            rows.rows.iter_mut().for_each(|row| row.reverse());
+        });
+    }
+    assert_eq!(read(&mut shown), Ok(Some(console(NEW))));
+}

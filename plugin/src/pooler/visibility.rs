@@ -1,0 +1,82 @@
+//! What a way in and a pooler hide, as notes of the report.
+
+use crate::activity;
+use crate::snapshot::Snapshot;
+
+/// A way that leads through a pooler because the credential does.
+const POOLED: &str = "pooled";
+/// A way that leads through a pooler because no slot was left.
+const POOLER: &str = "pooler";
+
+/// Whether a way leads through a pooler.
+pub(super) fn is_pooled(way: &str) -> bool {
+    way == POOLED || way == POOLER
+}
+
+/// Which way in was taken, and what is not visible there.
+pub fn notes(snapshot: &Snapshot) -> Vec<String> {
+    let mut notes: Vec<String> = way(snapshot).into_iter().collect();
+    let passed_on = |mode: &str| mode == "transaction" || mode == "statement";
+    match &snapshot.pooler {
+        Some(pooler) if pooler.pools.iter().any(|pool| passed_on(&pool.mode)) => notes.push(
+            "in a pooler's transaction mode an application has a session of the server for the length of a transaction \
+             only: its idle connections to the pooler are counted in poolStats.pooler, and cannot be leaked sessions"
+                .to_owned(),
+        ),
+        Some(_) => {}
+        None if snapshot.way.as_deref().is_some_and(is_pooled) => notes.push(
+            "behind a pooler without a console its clients and their queue are not visible, and sessions show the \
+             pooler's address and the application that used them last: idle ones from there are not judged. The console's \
+             URL (`pooler` in the credentials file) shows them"
+                .to_owned(),
+        ),
+        None => {}
+    }
+    notes
+}
+
+fn way(snapshot: &Snapshot) -> Option<String> {
+    let capacity = activity::capacity(snapshot);
+    let way = match snapshot.way.as_deref()? {
+        "direct" => return None,
+        // What is kept is used every time: it only matters when no other could be had.
+        "kept" if capacity.used < capacity.usable => return None,
+        "kept" => "no slot was left: read over a session that was open already".to_owned(),
+        "reserved" => "no slot was left: read over a reserved one".to_owned(),
+        POOLER => "no slot was left: read through the pooler".to_owned(),
+        "management-api" => "no slot was left: read through Supabase's query endpoint".to_owned(),
+        POOLED => {
+            "the credential leads through a pooler, which may run each statement on another connection".to_owned()
+        }
+        other => format!("read over another way than the credential's own: {other}"),
+    };
+    Some(way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{idle, snapshot};
+
+    fn notes_of(way: &str, sessions: i32) -> Vec<String> {
+        let mut snapshot = snapshot((0..sessions).map(|pid| idle(pid, 5)).collect());
+        snapshot.way = Some(way.to_owned());
+        notes(&snapshot)
+    }
+
+    #[test]
+    fn another_way_than_the_usual_one_is_told() {
+        assert_eq!(notes_of("reserved", 97), ["no slot was left: read over a reserved one"]);
+        assert_eq!(notes_of("management-api", 97), ["no slot was left: read through Supabase's query endpoint"]);
+        assert_eq!(notes_of("pooler", 97).len(), 2, "and what is not visible there");
+        assert_eq!(notes_of("pooled", 5).len(), 2);
+        assert_eq!(notes_of("tunnel", 5), ["read over another way than the credential's own: tunnel"]);
+        assert_eq!(notes(&snapshot(Vec::new())), [""; 0]);
+    }
+
+    #[test]
+    fn a_session_that_was_kept_is_news_only_when_no_slot_is_left() {
+        assert_eq!(notes_of("kept", 96), [""; 0]);
+        assert_eq!(notes_of("kept", 97), ["no slot was left: read over a session that was open already"]);
+    }
+}
