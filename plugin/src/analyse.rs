@@ -1,5 +1,7 @@
 //! The whole judgement of one snapshot.
 
+use std::collections::BTreeMap;
+
 use crate::activity;
 use crate::broken;
 use crate::carry::Memory;
@@ -10,7 +12,7 @@ use crate::params::{Action, Options};
 use crate::pooler;
 use crate::recommendations;
 use crate::report::{PoolStats, Report};
-use crate::scaling;
+use crate::scaling::{self, absent};
 use crate::snapshot::{Snapshot, elapsed_ms};
 use crate::throughput::{self, Window};
 
@@ -20,6 +22,9 @@ pub struct Judgement<'a> {
     pub report: Report,
     /// Every visible client session, judged.
     pub judged: Vec<Judged<'a>>,
+    /// The pooler's server connections that the server has not known for two looks: pids by the database's
+    /// name at the pooler.
+    pub absent: BTreeMap<String, Vec<i32>>,
 }
 
 /// Judges a snapshot as a full analysis does. Pure: the same arguments give the same report.
@@ -40,7 +45,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let timing = throughput::timing(snapshot, &window, action, &mut notes);
     let pooler = snapshot.pooler.as_ref().and_then(|pooler| pooler::stats::stats(pooler, &memory, &mut notes));
     let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
-    let (scaling, moment) =
+    let (scaling, history) =
         scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, mean_concurrency);
     let groups = Groups::of(snapshot, options, &memory);
     let judged = leaks::judge(snapshot, options, &memory, &groups);
@@ -51,9 +56,10 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         None => format!("{} could not be read: {}", gap.what, gap.reason),
     }));
     notes.extend(pooler::notes(snapshot));
+    let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &leak_detection, moment, sending),
+        carry: memory.next(snapshot, &leak_detection, history, sending),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,
@@ -68,7 +74,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     };
     report.findings = recommendations::findings(snapshot, options, &broken, &report);
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
-    Judgement { report, judged }
+    Judgement { report, judged, absent }
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //! it back. It is untrusted: of another version, shape or server it is set aside with a note, and all
 //! it can do is change what a caller is told about its own server.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::broken::Sending;
 use crate::pooler::PoolerCounters;
 use crate::report::LeakDetection;
-use crate::scaling::Moment;
+use crate::scaling::history::History;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
 use crate::statement_text;
 
@@ -15,9 +17,6 @@ use crate::statement_text;
 const VERSION: u32 = 2;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
-/// How many moments of demand are remembered, and for how long.
-const MOMENTS: usize = 60;
-const MOMENTS_MICROS: i64 = 3_600 * 1_000_000;
 /// How many calls a group's sizes and idle ages reach back.
 const CALLS: usize = 8;
 /// How many groups are remembered, largest first.
@@ -35,7 +34,7 @@ struct Carry {
     server: String,
     at: i64,
     reading: Reading,
-    moments: Vec<Moment>,
+    scaling: History,
     pooler_asked_at: Option<i64>,
     pooler_counters: Vec<PoolerCounters>,
     groups: Vec<GroupMemory>,
@@ -103,10 +102,9 @@ impl Memory {
         self.0.as_ref().map(|carry| &carry.reading)
     }
 
-    /// Earlier moments of demand, oldest first, none older than an hour.
-    pub fn moments(&self, now: i64) -> impl Iterator<Item = &Moment> {
-        let moments = self.0.as_ref().map_or(&[][..], |carry| &carry.moments);
-        moments.iter().filter(move |moment| (0..MOMENTS_MICROS).contains(&now.saturating_sub(moment.at)))
+    /// Earlier demand, and what became of the size.
+    pub fn history(&self) -> Cow<'_, History> {
+        self.0.as_ref().map_or_else(|| Cow::Owned(History::default()), |carry| Cow::Borrowed(&carry.scaling))
     }
 
     /// The pooler's previous counters, and the server's time before they were asked for, microseconds.
@@ -141,22 +139,14 @@ impl Memory {
     }
 
     /// The memory for the next call, at most 64 KiB of JSON.
-    pub fn next(
-        &self,
-        snapshot: &Snapshot,
-        leaks: &LeakDetection,
-        moment: Option<Moment>,
-        sending: Vec<Sending>,
-    ) -> String {
-        let mut moments: Vec<_> = self.moments(snapshot.taken_at).cloned().collect();
-        moments.extend(moment);
+    pub fn next(&self, snapshot: &Snapshot, leaks: &LeakDetection, scaling: History, sending: Vec<Sending>) -> String {
         let pooler = snapshot.pooler.as_ref();
         let mut carry = Carry {
             v: VERSION,
             server: snapshot.server.identity.clone(),
             at: snapshot.taken_at,
             reading: snapshot.reading.clone(),
-            moments: moments.split_off(moments.len().saturating_sub(MOMENTS)),
+            scaling,
             pooler_asked_at: pooler.map(|pooler| pooler.asked_at),
             pooler_counters: pooler
                 .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),

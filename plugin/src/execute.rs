@@ -7,7 +7,8 @@ use crate::fault::{Fault, kind};
 use crate::params::{Action, Options};
 use crate::plan;
 use crate::powers::{Outcome, Powers};
-use crate::report::{self, Report, Scaling, Target};
+use crate::report::{self, Report, Target};
+use crate::resize;
 use crate::snapshot::{Snapshot, elapsed_ms};
 
 /// Collects a snapshot of the credential's database.
@@ -31,13 +32,16 @@ pub fn execute(
     carry: Option<&str>,
 ) -> Result<Report, Fault> {
     let snapshot = collect(powers, action, credential, options, carry)?;
-    let Judgement { mut report, judged } = analyse::judge(&snapshot, action, options, carry);
+    let Judgement { mut report, judged, absent } = analyse::judge(&snapshot, action, options, carry);
     match action {
         Action::KillIdle => {
             let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged);
             report.actions.push(kill(powers, plan, options, &report.timestamp));
         }
-        Action::AutoScale => report.actions.extend(scale(&report.scaling, options, &report.timestamp)),
+        Action::AutoScale => {
+            let actions = resize::auto_scale(powers, &snapshot, &report, &absent, options);
+            report.actions.extend(actions);
+        }
         Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => {}
     }
     // The batch's own answers carry its times; only what came after needs another look at the clock.
@@ -108,30 +112,4 @@ fn settle(targets: &mut [Target], delivered: Result<Vec<Outcome>, Fault>, dry_ru
         target.outcome = name.to_owned();
         target.detail = detail;
     }
-}
-
-/// What auto-scale would do. Without a pooler nothing can be resized: the decision is advice.
-fn scale(scaling: &Scaling, options: &Options, timestamp: &str) -> Option<report::Action> {
-    let kind = match scaling.target_size.cmp(&scaling.current_size) {
-        std::cmp::Ordering::Equal => return None,
-        std::cmp::Ordering::Greater => "scale-up",
-        std::cmp::Ordering::Less => "scale-down",
-    };
-    let why_not = if options.allow_auto_scaling {
-        "no pooler is configured: set the application's pool size"
-    } else {
-        "allowAutoScaling is false"
-    };
-    Some(report::Action {
-        kind: kind.to_owned(),
-        executed: false,
-        connections_affected: 0,
-        reason: format!(
-            "from {} to {}: {}; not executed, {why_not}",
-            scaling.current_size, scaling.target_size, scaling.reason
-        ),
-        timestamp: timestamp.to_owned(),
-        dry_run: options.dry_run,
-        targets: Vec::new(),
-    })
 }

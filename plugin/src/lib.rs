@@ -30,6 +30,7 @@ pub mod powers;
 pub mod protected;
 pub mod recommendations;
 pub mod report;
+pub mod resize;
 pub mod rows;
 pub mod scaling;
 pub mod skill;

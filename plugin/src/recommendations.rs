@@ -3,6 +3,7 @@
 
 pub mod fixes;
 mod pooled;
+mod pools;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -75,6 +76,7 @@ pub fn findings(snapshot: &Snapshot, options: &Options, broken: &Broken, report:
     .flatten()
     .chain(advisor.leaks())
     .chain(advisor.role_limits())
+    .chain(pools::findings(snapshot, options, report))
     .collect();
     findings.sort_by_key(|(severity, _)| *severity);
     findings.into_iter().map(|(_, finding)| finding).collect()

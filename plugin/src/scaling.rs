@@ -1,81 +1,55 @@
 //! How large the pool should be: measured demand, not a table.
 //!
-//! Demand at one moment is the sessions that a pool would have handed out: executing, waiting for a
-//! lock, or inside a transaction that is not stale. Between calls it is the mean number busy, which
-//! the server's time counters give (Little's law). The target holds the highest recent demand at
-//! [`UTILISATION`], within the bounds, the step rates and the server's headroom; it shrinks only
-//! after several moments that agree, and never grows on stale transactions, which are a leak.
+//! Demand at one moment is the sessions that a pool has handed out, stale transactions aside, and the clients that
+//! wait for one; between calls it is the mean of both, which time counters give (Little's law). A pooler's size
+//! applies to each of its pools, so that the busiest one decides. [`law`] turns demand into a size, [`headroom`] keeps
+//! it within what the server can take, and [`history`] is what is remembered. It never grows on stale
+//! transactions, which are a leak, nor on waits for locks, which a larger pool only lengthens.
 
-use serde::{Deserialize, Serialize};
+pub mod absent;
+pub mod headroom;
+pub mod history;
+pub mod law;
+pub mod load;
+pub mod pools;
 
 use crate::activity::number;
 use crate::carry::Memory;
-use crate::clock::counted;
 use crate::params::Options;
+use crate::pooler::Pooler;
 use crate::protected;
 use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
 
-/// Share of the pool that the highest demand may take.
-const UTILISATION: f64 = 0.75;
-/// So many moments must be known before the pool shrinks.
-const MOMENTS_TO_SHRINK: u32 = 3;
-/// The pool shrinks only to less than this share of its size: small differences are noise.
-const SHRINK_BELOW: f64 = 0.8;
+use history::{History, Look, Queued, Sized};
+use law::{LIVELY, RARE, Situation, Step, Tempo};
+use load::Load;
+use pools::{Pools, Source};
 
-/// Demand at one call, as `carry` remembers it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Moment {
-    /// When, microseconds.
-    pub at: i64,
-    /// Sessions busy then, or the mean since the moment before, whichever is higher.
-    pub busy: f64,
-}
+/// The controller where nothing can resize the pool.
+pub const ADVICE: &str = "advice";
+/// The controller that is PgBouncer's console.
+pub const PGBOUNCER: &str = "pgbouncer";
+/// The controller that is the server's own connection limits.
+pub const POSTGRESQL: &str = "postgresql";
+/// The controller that is Supabase's Management API.
+pub const SUPABASE: &str = "supabase";
 
-/// What the pool does now.
-struct Load {
+/// What is to be sized.
+struct Subject<'a> {
+    controller: &'a str,
+    /// The size now; 0 when it is not known.
     size: u32,
-    active: u32,
-    waiting: u32,
-    idle_in_transaction: u32,
-    stale: u32,
+    /// Why it cannot be changed, whatever the demand.
+    fixed: Option<String>,
+    load: Load,
+    floor: u32,
+    headroom: Headroom,
+    tempo: &'static Tempo,
+    opens_on_demand: bool,
 }
 
-impl Load {
-    fn of(snapshot: &Snapshot, options: &Options) -> Self {
-        let pool: Vec<_> = pool(snapshot).collect();
-        let count = |wanted: &dyn Fn(&Backend) -> bool| number(pool.iter().filter(|backend| wanted(backend)).count());
-        let stale = |backend: &Backend| {
-            matches!(backend.state(), State::IdleInTransaction | State::Aborted)
-                && backend.state_age_ms(snapshot.taken_at) > Some(options.idle_in_transaction_timeout_ms)
-        };
-        Self {
-            size: count(&|_| true),
-            active: count(&|backend| backend.state() == State::Active),
-            waiting: count(&Backend::waits_for_lock),
-            idle_in_transaction: count(&|backend| matches!(backend.state(), State::IdleInTransaction | State::Aborted)),
-            stale: count(&stale),
-        }
-    }
-
-    fn busy(&self) -> u32 {
-        self.active + self.idle_in_transaction - self.stale
-    }
-}
-
-/// The sessions that count as the pool when no pooler says which: the connected database's, without
-/// the platform's services.
-fn pool(snapshot: &Snapshot) -> impl Iterator<Item = &Backend> {
-    let database = snapshot.server.database.as_str();
-    snapshot.clients().filter(move |backend| {
-        backend.database.as_deref() == Some(database)
-            && !protected::is_protected_role(backend.role.as_deref().unwrap_or_default())
-            && !protected::is_protected_application(&backend.application)
-    })
-}
-
-/// Decides the target, and returns the moment to remember: none when part of the demand is hidden.
+/// Decides the target, and returns the history with this look.
 pub fn decide(
     snapshot: &Snapshot,
     options: &Options,
@@ -83,92 +57,228 @@ pub fn decide(
     capacity: &Capacity,
     coverage: &Coverage,
     mean_concurrency: Option<f64>,
-) -> (Scaling, Option<Moment>) {
-    let load = Load::of(snapshot, options);
-    let moment =
-        Moment { at: snapshot.taken_at, busy: rounded(f64::from(load.busy()).max(mean_concurrency.unwrap_or(0.0))) };
-    let earlier: Vec<f64> = memory.moments(snapshot.taken_at).map(|moment| moment.busy).collect();
-    let demand = Demand {
-        active: load.active,
-        waiting: load.waiting,
-        idle_in_transaction: load.idle_in_transaction,
-        queued: 0,
-        mean_concurrency,
-        peak: earlier.iter().copied().fold(moment.busy, f64::max),
-        samples: number(earlier.len() + 1),
+) -> (Scaling, History) {
+    let subject = match &snapshot.pooler {
+        None => Subject::sessions(snapshot, options, capacity, mean_concurrency),
+        Some(pooler) if pooler.kind == POSTGRESQL => Subject::limit(pooler, snapshot, options, capacity),
+        Some(pooler) if pooler.pools.is_empty() && pooler.databases.is_empty() => {
+            Subject::size_alone(pooler, snapshot, options, capacity, mean_concurrency)
+        }
+        Some(pooler) => Subject::pools(pooler, snapshot, options, memory, capacity),
     };
-    let headroom = headroom(snapshot, capacity, load.size);
-    let (target_size, reason) = match &coverage.reason {
-        None => step(&load, &demand, &headroom, options),
-        Some(reason) => (load.size, format!("no decision without full coverage: {reason}")),
+    let Subject { controller, load, headroom, .. } = &subject;
+    let now = snapshot.taken_at;
+    // Where there is no pool, the size is how many sessions there happen to be: no resize can be seen in it.
+    let resizable = subject.fixed.is_none() && *controller != ADVICE;
+    let sized = resizable.then(|| Sized { at: now, controller: (*controller).to_owned(), size: subject.size });
+    let look = Look {
+        at: now,
+        size: sized,
+        busy: coverage.complete.then(|| rounded(load.demand())),
+        queued: Some(Queued { pool: load.name.clone(), clients: load.queued }),
+        absent: absent::absent(snapshot, coverage),
+    };
+    let history = memory.history().and(look);
+    let stay = |reason: String| Step { target: subject.size, reason, peak: load.demand() };
+    let step = match (&subject.fixed, &coverage.reason) {
+        (Some(reason), _) => stay(reason.clone()),
+        (None, Some(reason)) => stay(format!("no decision without full coverage: {reason}")),
+        (None, None) => subject.step(options, &history, now),
     };
     let scaling = Scaling {
         min_size: options.min_size,
         max_size: options.max_size,
-        current_size: load.size,
-        target_size,
+        current_size: subject.size,
+        target_size: step.target,
         growth_rate: options.growth_rate,
         shrink_rate: options.shrink_rate,
-        controller: "advice".to_owned(),
-        reason,
-        demand,
-        headroom,
+        controller: (*controller).to_owned(),
+        reason: step.reason,
+        demand: Demand {
+            active: load.active,
+            waiting: load.waiting,
+            idle_in_transaction: load.idle_in_transaction,
+            queued: load.queued,
+            mean_concurrency: load.mean.map(rounded),
+            peak: rounded(step.peak),
+            samples: history.looks().max(1),
+        },
+        headroom: headroom.clone(),
     };
-    (scaling, coverage.complete.then_some(moment))
+    (scaling, history)
 }
 
-fn headroom(snapshot: &Snapshot, capacity: &Capacity, size: u32) -> Headroom {
-    let others = capacity.used.saturating_sub(size);
-    let available = capacity.usable.saturating_sub(others);
-    let limit = snapshot.server.database_limit.unwrap_or(u32::MAX);
-    Headroom { usable: capacity.usable.min(limit), others, available: available.min(limit) }
-}
-
-/// One step towards the wanted size.
-fn step(load: &Load, demand: &Demand, headroom: &Headroom, options: &Options) -> (u32, String) {
-    let size = load.size;
-    let ceiling = options.max_size.min(headroom.available);
-    // Saturating float-to-integer casts: a hostile snapshot gets a bound, not a wrap.
-    let wanted = (demand.peak / UTILISATION).ceil() as u32;
-    let bounded = wanted.max(options.min_size).min(ceiling);
-    let follows = format!("demand peaked at {} over {}", demand.peak, counted(demand.samples as usize, "moment"));
-    if bounded > size {
-        if load.stale > 0 && load.stale >= load.busy() {
-            let reason = format!(
-                "{} stale in a transaction: that is a leak, and a larger pool would feed it",
-                counted(load.stale as usize, "session")
-            );
-            return (size, reason);
+impl<'a> Subject<'a> {
+    /// The connected database's sessions, where nothing can resize anything.
+    fn sessions(snapshot: &Snapshot, options: &Options, capacity: &Capacity, mean: Option<f64>) -> Self {
+        let load = Load::of_sessions(snapshot, options, mean);
+        Self {
+            controller: ADVICE,
+            size: load.open,
+            fixed: None,
+            headroom: headroom::of_sessions(snapshot, capacity, load.open),
+            load,
+            floor: 0,
+            tempo: &LIVELY,
+            opens_on_demand: false,
         }
-        let growth = (f64::from(size) * f64::from(options.growth_rate) / 100.0).ceil().max(1.0) as u32;
-        let target = bounded.min(size.saturating_add(growth));
-        let why = if wanted <= options.min_size {
-            format!("the pool is below minSize {}", options.min_size)
-        } else if wanted > ceiling {
-            format!("{follows}; {} is all that bounds and server allow", ceiling)
-        } else {
-            follows
-        };
-        return (target, why);
     }
-    let fits = f64::from(bounded) < f64::from(size) * SHRINK_BELOW || size > ceiling;
-    if bounded < size && fits {
-        if demand.samples < MOMENTS_TO_SHRINK && size <= ceiling {
-            let reason = format!("{follows}: shrinking waits for {MOMENTS_TO_SHRINK} moments that agree");
-            return (size, reason);
+
+    /// The pools of a pooler that shows them. Those of the connected database are judged; those of other
+    /// databases only hold the size up, because the reasons not to grow cannot all be seen there.
+    fn pools(pooler: &'a Pooler, snapshot: &Snapshot, options: &Options, memory: &Memory, capacity: &Capacity) -> Self {
+        let pools = Pools::of(pooler, snapshot);
+        let database = &snapshot.server.database;
+        let follow = || pools.views.iter().filter(|view| view.source == Source::Default);
+        let loads = follow().filter(|view| view.database == *database);
+        let busiest = loads
+            .map(|view| pools.load(view, snapshot, options, memory))
+            .max_by(|one, other| one.demand().total_cmp(&other.demand()));
+        let others = follow().filter(|view| view.database != *database);
+        let floor = others.map(|view| law::staffed(view.load(snapshot, options).demand(), 1.0)).max().unwrap_or(0);
+        // A pool appears with its first client: until then its database tells what it will follow.
+        let own = pools.views.iter().find(|view| view.database == *database).map(|view| view.size).or_else(|| {
+            let own = pooler.databases.iter().find(|own| own.database == *database && own.own_size)?;
+            Some(own.pool_size)
+        });
+        let (size, fixed) = match (&busiest, own, pools.default_size) {
+            (None, Some(own), _) => (own, Some(own_size(database))),
+            (_, _, None) => (None, Some(unknown_size(pooler))),
+            (_, _, size) => (size, None),
+        };
+        Self {
+            controller: &pooler.kind,
+            size: size.unwrap_or(0),
+            fixed,
+            load: busiest.unwrap_or_default(),
+            floor,
+            headroom: headroom::of_pools(snapshot, capacity, &pools, options),
+            tempo: &LIVELY,
+            opens_on_demand: true,
         }
-        let shrink = (f64::from(size) * f64::from(options.shrink_rate) / 100.0).floor().max(1.0) as u32;
-        let why = if size > options.max_size {
-            format!("the pool is above maxSize {}", options.max_size)
-        } else if size > headroom.available {
-            format!("the pool is above the server's headroom of {}", headroom.available)
-        } else {
-            follows
-        };
-        return (bounded.max(size.saturating_sub(shrink)), why);
     }
-    (size, format!("{follows}: the size fits"))
+
+    /// A pooler that only tells its size: its demand is that of the role with the most to do, since the size
+    /// applies to each role, and of its queue nothing is known.
+    fn size_alone(
+        pooler: &'a Pooler,
+        snapshot: &Snapshot,
+        options: &Options,
+        capacity: &Capacity,
+        mean: Option<f64>,
+    ) -> Self {
+        let pooled: Vec<_> = load::applications(snapshot).collect();
+        let mut roles: Vec<_> = pooled.iter().filter_map(|backend| backend.role.as_deref()).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let of_role = |role: &&str| {
+            let own = pooled.iter().copied().filter(|backend| backend.role.as_deref() == Some(*role));
+            Load { name: (*role).to_owned(), ..Load::of(own, snapshot.taken_at, options) }
+        };
+        let busiest = roles.iter().map(of_role).max_by(|one, other| one.demand().total_cmp(&other.demand()));
+        let size = pools::setting(pooler, "default_pool_size").unwrap_or(0);
+        Self {
+            controller: &pooler.kind,
+            size,
+            fixed: (size == 0).then(|| unknown_size(pooler)),
+            load: Load { mean, ..busiest.unwrap_or_default() },
+            floor: 0,
+            headroom: headroom::of_hidden_pools(capacity, number(pooled.len()), number(roles.len())),
+            tempo: &RARE,
+            opens_on_demand: true,
+        }
+    }
+
+    /// A limit of the server itself, for the connected database or a role. It refuses sessions, so that its
+    /// demand is the sessions that are there: those in use, and those idle for less than `idleTimeoutMs`.
+    fn limit(pooler: &'a Pooler, snapshot: &Snapshot, options: &Options, capacity: &Capacity) -> Self {
+        let role = limited_role(pooler);
+        let database = snapshot.server.database.as_str();
+        let limited = |backend: &&Backend| match role {
+            Some(role) => backend.role.as_deref() == Some(role),
+            None => backend.database.as_deref() == Some(database),
+        };
+        let sessions: Vec<_> = snapshot.clients().filter(limited).collect();
+        let name = role.map_or_else(|| format!("database {database}"), |role| format!("role {role}"));
+        let mut load = Load { name, ..Load::of(sessions.iter().copied(), snapshot.taken_at, options) };
+        let recent = |backend: &&&Backend| {
+            backend.state() == State::Idle && backend.state_age_ms(snapshot.taken_at) <= Some(options.idle_timeout_ms)
+        };
+        load.in_use += f64::from(number(sessions.iter().filter(recent).count()));
+        let others = capacity.used.saturating_sub(load.open);
+        let available = capacity.usable.saturating_sub(others);
+        let size = pools::setting(pooler, "default_pool_size");
+        Self {
+            controller: &pooler.kind,
+            size: size.unwrap_or(0),
+            fixed: size.is_none().then(|| unknown_size(pooler)),
+            // Lower than what is connected, it would only refuse whoever comes back.
+            floor: load.open,
+            load,
+            headroom: Headroom { usable: capacity.usable, others, available },
+            tempo: &LIVELY,
+            opens_on_demand: false,
+        }
+    }
+
+    fn step(&self, options: &Options, history: &History, now: i64) -> Step {
+        let situation = Situation {
+            size: self.size,
+            load: &self.load,
+            floor: self.floor,
+            headroom: &self.headroom,
+            history,
+            resize: history.resize().filter(|resize| resize.controller == self.controller),
+            tempo: self.tempo,
+            opens_on_demand: self.opens_on_demand,
+            options,
+            now,
+        };
+        situation.step()
+    }
 }
 
+/// The role whose limit it is; none when it is the database's.
+fn limited_role(pooler: &Pooler) -> Option<&str> {
+    let controller = pooler.settings.iter().find(|setting| setting.name == "controller")?;
+    controller.value.strip_prefix("role '")?.strip_suffix('\'')
+}
+
+/// Why the size of pools that do not follow the default is not changed.
+fn own_size(database: &str) -> String {
+    format!(
+        "the pools of database {database} have a pool_size of their own, of the database or of the role, which cannot be \
+         changed while the pooler runs"
+    )
+}
+
+/// Why a size that cannot be read is not changed.
+fn unknown_size(pooler: &Pooler) -> String {
+    match (pooler.kind.as_str(), pools::setting(pooler, "default_pool_size")) {
+        (POSTGRESQL, _) => {
+            "there is no connection limit: set one (ALTER ROLE or DATABASE … CONNECTION LIMIT) to have it \
+                            follow the demand"
+                .to_owned()
+        }
+        (SUPABASE, _) => {
+            "the pool size is not set, so that the default of the compute size applies, which the API does \
+                          not tell: set one to have it follow the demand"
+                .to_owned()
+        }
+        (_, Some(0)) => "default_pool_size is 0, which means no limit: set one to have it follow the demand".to_owned(),
+        _ => "default_pool_size could not be read from the pooler".to_owned(),
+    }
+}
+
+/// The sessions that a pooler holds, by what the server tells of them.
+pub fn pooled_sessions(snapshot: &Snapshot) -> u32 {
+    let pooled = |backend: &&Backend| backend.through.is_some() || protected::is_pooler(&backend.application);
+    number(snapshot.clients().filter(pooled).count())
+}
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+pub(crate) mod staged;
 #[cfg(test)]
 mod tests;

@@ -212,9 +212,14 @@ pub(crate) struct Verifying {
 /// Flags of `watch`.
 #[derive(Debug, Group)]
 pub(crate) struct Watching {
-    /// What to repeat; a watched kill-idle or auto-scale is always a plan
+    /// What to repeat; a watched kill-idle is always a plan, and auto-scale is one without --apply
     #[arg(default_value = "monitor", value_parser = action())]
     pub(crate) action: String,
+    /// Resize the pool as auto-scale decides in each round
+    ///
+    /// A queue is best followed every second or two (--interval 1).
+    #[arg(long)]
+    pub(crate) apply: bool,
     /// Seconds from the start of a round to the start of the next
     ///
     /// Default: 10; the health check interval (--health-check-interval, 30 seconds) for the actions that open fresh

@@ -43,7 +43,7 @@ pub(crate) fn report(report: &Report, action: Action, width: usize) -> String {
         health::health(&mut page, &report.health_summary);
     }
     if let Action::AutoScale | Action::FullAnalysis = action {
-        scaling::scaling(&mut page, &report.scaling);
+        scaling::scaling(&mut page, &report.scaling, report.pool_stats.pooler.as_ref());
     }
     actions::actions(&mut page, &report.actions);
     match action {

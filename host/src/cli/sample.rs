@@ -294,6 +294,70 @@ pub(crate) fn kill_done() -> Report {
     report
 }
 
+/// A pool before which clients wait, and a reduction of another that still drains.
+pub(crate) fn scaled() -> Report {
+    let mut report = healthy();
+    report.action = "auto-scale".into();
+    report.scaling = Scaling {
+        current_size: 10,
+        target_size: 12,
+        controller: "pgbouncer".into(),
+        reason: "demand peaked at 17 over 9 moments in pool shop/app_user, 7 clients waiting for up to 2.4 s".into(),
+        demand: Demand {
+            active: 10,
+            waiting: 0,
+            idle_in_transaction: 0,
+            queued: 7,
+            mean_concurrency: Some(9.8),
+            peak: 17.0,
+            samples: 9,
+        },
+        headroom: Headroom { usable: 97, others: 12, available: 42 },
+        ..report.scaling
+    };
+    report.pool_stats.pooler = Some(PoolerStats {
+        kind: "pgbouncer".into(),
+        version: Some("1.25.1".into()),
+        clients: 40,
+        waiting: 7,
+        max_wait: 2_400.0,
+        servers: 10,
+        transactions_per_second: Some(98.0),
+        avg_wait_time: Some(61.5),
+        pools: Vec::new(),
+    });
+    let act = |kind: &str, executed, affected, reason: &str| Action {
+        kind: kind.into(),
+        executed,
+        connections_affected: affected,
+        reason: reason.into(),
+        timestamp: NOW.into(),
+        dry_run: false,
+        targets: Vec::new(),
+    };
+    report.actions = vec![
+        act(
+            "scale-up",
+            true,
+            2,
+            "from 10 to 12: demand peaked at 17 over 9 moments in pool shop/app_user, 7 clients waiting for up to 2.4 s; it was 10 and reads 12: it lasts until PgBouncer is reloaded or restarted: put `default_pool_size = 12` into [pgbouncer] of its ini file",
+        ),
+        act(
+            "drain",
+            false,
+            0,
+            "3 server connections above the size of 12: the pooler closes the 1 free within about a second and the 2 in use when they are released; no transaction is cut",
+        ),
+        act(
+            "restart-broken",
+            false,
+            0,
+            "1 server connection of the pooler's database shop leads to no session of the server any more (pid 812), which the pooler has not noticed; not executed: denied: the policy forbids it",
+        ),
+    ];
+    report
+}
+
 fn complete() -> Coverage {
     Coverage { seen: 84, hidden: 0, percent: 100.0, complete: true, reason: None }
 }

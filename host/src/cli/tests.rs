@@ -69,6 +69,11 @@ fn auto_scale() {
 }
 
 #[test]
+fn auto_scale_of_a_pooler() {
+    assert_snapshot!(page(&sample::scaled(), Action::AutoScale, FIXED_WIDTH));
+}
+
+#[test]
 fn kill_idle_as_a_plan() {
     assert_snapshot!(page(&sample::kill_plan(), Action::KillIdle, FIXED_WIDTH));
 }
@@ -93,7 +98,8 @@ fn no_line_is_wider_than_the_page() {
 
 #[test]
 fn watch_lines() {
-    let lines = [sample::full(), sample::healthy(), sample::half_blind()].map(|report| render::watch_line(&report));
+    let lines = [sample::full(), sample::healthy(), sample::half_blind(), sample::scaled()]
+        .map(|report| render::watch_line(&report));
     assert_snapshot!(strip_str(&lines.join("\n")).to_string());
 }
 
@@ -213,7 +219,6 @@ fn wrong_command_lines_are_usage_errors() {
         &["archon-pool"][..],
         &["archon-pool", "purge"],
         &["archon-pool", "monitor", "--apply"],
-        &["archon-pool", "watch", "kill-idle", "--apply"],
         &["archon-pool", "watch", "purge"],
         &["archon-pool", "watch", "--interval", "0"],
         &["archon-pool", "monitor", "--idle-timeout-ms", "-1"],

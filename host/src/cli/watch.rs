@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use archon_pool::Fault;
 use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::params::Action;
 use serde_json::{Map, Value};
@@ -29,19 +30,23 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// cannot mend. The exit status is that of the last round that ended, and 0 before there is one.
 pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let action = Action::parse(&flags.action)?;
+    // Ending sessions again and again is nobody's plan; a pool follows its demand all day.
+    if flags.apply && action != Action::AutoScale {
+        return Err(Fault::invalid(format!("--apply: watch carries out auto-scale and no {action}")).into());
+    }
     let options = flags.options.to_json()?;
     let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
     let carry = Carry::load(flags.memory.carry.as_deref())?;
     let link = {
         let _progress = Progress::start(terminal, "watch");
-        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, false))?.keeping()
+        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, flags.apply))?.keeping()
     };
     if !terminal.wants_json() {
         terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
     }
 
     let credential = global.credential.as_deref();
-    let mut watch = Watch { action, credential, options, carry, interval, last: Exit::Healthy };
+    let mut watch = Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy };
     let mut ticks = tokio::time::interval(interval);
     // After a slow round the next one waits its turn: catching up would only add load.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,8 +55,8 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() {
         let round = async {
             ticks.tick().await;
-            let input =
-                params::skill_input(watch.action, watch.credential, watch.options.clone(), watch.carry.memory(), false);
+            let Watch { action, apply, credential, options, carry, .. } = &watch;
+            let input = params::skill_input(*action, *credential, options.clone(), carry.memory(), *apply);
             link.ask(input).await
         };
         let answer = tokio::select! {
@@ -67,6 +72,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
 /// What stays the same and what is remembered between rounds.
 struct Watch<'a> {
     action: Action,
+    apply: bool,
     credential: Option<&'a str>,
     options: Map<String, Value>,
     carry: Carry,
@@ -119,16 +125,33 @@ fn now() -> String {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool::Fault;
+    use clap::Parser as _;
     use serde_json::json;
 
+    use super::super::args::{Args, Command};
     use super::super::sample;
     use super::super::terminal::tests::captured;
     use super::*;
 
+    #[tokio::test]
+    async fn only_a_resize_is_carried_out_again_and_again() {
+        let words = ["archon-pool", "watch", "kill-idle", "--apply"];
+        let args = Args::try_parse_from(words).expect("words that are understood");
+        let Command::Watch(flags) = &args.command else { panic!("a watch") };
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let Err(Trouble::Fault { fault, .. }) = watch(&args.global, flags, &mut terminal).await else {
+            panic!("must be refused")
+        };
+        assert_eq!(
+            (fault.kind.as_str(), fault.message.as_str()),
+            (kind::INVALID_PARAMS, "--apply: watch carries out auto-scale and no kill-idle")
+        );
+    }
+
     fn watching() -> Watch<'static> {
         Watch {
             action: Action::Monitor,
+            apply: false,
             credential: None,
             options: Map::new(),
             carry: Carry::load(None).expect("no memory"),

@@ -8,6 +8,7 @@ use crate::leaks;
 use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
+use crate::scaling::pools::{Source, View};
 use crate::snapshot::{Backend, Role, Setting, Snapshot};
 
 const YOU: &str = "you";
@@ -161,6 +162,45 @@ pub fn database_limit(snapshot: &Snapshot) -> Fix {
     let sql = format!("ALTER DATABASE {} CONNECTION LIMIT {wanted}", ident(&server.database));
     let summary = "Raise the database's limit, or lower the applications' pool sizes.".to_owned();
     change(snapshot, summary, sql, server.owns_database)
+}
+
+/// Another size for a pooler's pools: that of all which follow the default, or that of the one.
+pub fn pool_size(view: &View<'_>, size: u32) -> Fix {
+    let pool = view.pool;
+    let summary = match view.source {
+        Source::Default => format!(
+            "At the pooler's console: SET default_pool_size = {size}; and to keep it, in [pgbouncer] of its ini file: \
+             default_pool_size = {size}. `auto-scale --apply` does the first as long as demand asks for it."
+        ),
+        Source::Database => format!(
+            "In [databases] of the pooler's ini file, to the line of {}: pool_size={size}; then RELOAD at its console.",
+            pool.database
+        ),
+        Source::Role => format!(
+            "In [users] of the pooler's ini file: {} = pool_size={size}; then RELOAD at its console.",
+            pool.role
+        ),
+    };
+    fix(summary, None, ADMINISTRATOR)
+}
+
+/// A pooler's end to forgotten transactions.
+pub fn pooled_transaction_timeout(options: &Options) -> Fix {
+    let seconds = options.idle_in_transaction_timeout_ms.div_ceil(1_000);
+    let summary = format!(
+        "Plan with `kill-idle`; commit or roll back on every path; and in [pgbouncer] of the pooler's ini file: \
+         idle_transaction_timeout = {seconds}, which ends them from then on."
+    );
+    fix(summary, None, APPLICATION)
+}
+
+/// Smaller pools for the same server.
+pub fn smaller_pools(available: u32) -> Fix {
+    let summary = format!(
+        "In [pgbouncer] of the pooler's ini file: default_pool_size = {available}; or a max_db_connections that keeps the \
+         sum of all pools within the server."
+    );
+    fix(summary, None, ADMINISTRATOR)
 }
 
 /// Whether Supabase reserves a role (supautils).

@@ -5,6 +5,7 @@
 mod actions;
 mod approval;
 mod audit;
+mod autoscale;
 mod cli;
 mod cluster;
 mod components;

@@ -14,6 +14,8 @@ pub(super) fn actions(page: &mut Page, actions: &[Action]) {
         page.title(&format!("Action: {}", action.kind));
         let (mark, style, what) = match (action.executed, action.dry_run) {
             (true, _) => ("✔", GOOD, format!("done, {} affected", connections(action))),
+            // The pooler does that by itself.
+            (false, false) if action.kind == "drain" => ("●", REMARK, "under way".to_owned()),
             (false, true) => ("●", REMARK, planned(action)),
             (false, false) => ("▲", DOUBTFUL, "nothing was done".to_owned()),
         };

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use archon_pool_plugin::report::Scaling;
+use archon_pool_plugin::report::{PoolerStats, Scaling};
 
 use super::page::Page;
-use super::text::{count, decimal};
+use super::text::{count, decimal, measured};
 
 /// The section.
-pub(super) fn scaling(page: &mut Page, scaling: &Scaling) {
+pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&PoolerStats>) {
     page.title("Scaling");
     let step = match scaling.target_size.cmp(&scaling.current_size) {
         Ordering::Greater => format!("grow from {} to {}", scaling.current_size, scaling.target_size),
@@ -30,6 +30,9 @@ pub(super) fn scaling(page: &mut Page, scaling: &Scaling) {
         ),
     );
     let demand = &scaling.demand;
+    if scaling.controller != "advice" {
+        page.field("queue", &queue(demand.queued, pooler));
+    }
     let mut line = format!(
         "{} active ({} waiting), {} idle in transaction; peak {} over {}",
         demand.active,
@@ -50,4 +53,19 @@ pub(super) fn scaling(page: &mut Page, scaling: &Scaling) {
             headroom.available, headroom.usable, headroom.others
         ),
     );
+}
+
+/// Who waits for a connection of the pool, and for how long.
+fn queue(clients: u32, pooler: Option<&PoolerStats>) -> String {
+    let mut line = match (clients, pooler) {
+        (0, _) => "nobody waits".to_owned(),
+        (_, None) => format!("{} waiting", count(clients as usize, "client")),
+        (_, Some(pooler)) => {
+            format!("{} waiting for up to {}", count(clients as usize, "client"), measured(pooler.max_wait))
+        }
+    };
+    if let Some(mean) = pooler.and_then(|pooler| pooler.avg_wait_time) {
+        line.push_str(&format!(", {} on average", measured(mean)));
+    }
+    line
 }

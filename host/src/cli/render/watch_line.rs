@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use archon_pool::Fault;
-use archon_pool_plugin::report::{Finding, Report};
+use archon_pool_plugin::report::{Action, Finding, Report};
 
 use super::super::clean;
 use super::findings::severity;
@@ -29,6 +29,7 @@ pub(crate) fn watch_line(report: &Report) -> String {
     if let Some(time) = report.pool_stats.timing.avg_connection_time {
         parts.push(format!("connect {}", measured(time)));
     }
+    parts.extend(pool(report));
     if report.leak_detection.total_suspected > 0 {
         parts.push(count(report.leak_detection.total_suspected as usize, "suspect"));
     }
@@ -37,6 +38,32 @@ pub(crate) fn watch_line(report: &Report) -> String {
     }
     parts.push(verdict(report));
     parts.join("  ")
+}
+
+/// The pool's size, where something controls it: `size 10→12`, the queue before it, and what became of the
+/// resize when nothing did.
+fn pool(report: &Report) -> Vec<String> {
+    let scaling = &report.scaling;
+    if scaling.controller == "advice" {
+        return Vec::new();
+    }
+    let size = match scaling.target_size {
+        same if same == scaling.current_size => format!("size {same}"),
+        target => format!("size {}→{target}", scaling.current_size),
+    };
+    let mut parts = vec![size, format!("{} queued", scaling.demand.queued)];
+    let waited = report.pool_stats.pooler.as_ref().filter(|pooler| pooler.waiting > 0);
+    parts.extend(waited.map(|pooler| format!("up to {}", measured(pooler.max_wait))));
+    let resizes = |action: &&Action| matches!(action.kind.as_str(), "scale-up" | "scale-down");
+    parts.extend(report.actions.iter().find(resizes).map(|action| {
+        match (action.executed, action.dry_run) {
+            (true, _) => "resized",
+            (false, true) => "planned",
+            (false, false) => "not resized",
+        }
+        .to_owned()
+    }));
+    parts
 }
 
 /// A round that did not, and when the next one comes.

@@ -1,0 +1,180 @@
+//! What auto-scale does with its decision: the resize, the draining that follows a smaller size, and the renewal of
+//! server connections that are broken.
+//!
+//! Nothing counts as executed but what the host read back, and without the power to act everything is a plan.
+
+use std::collections::BTreeMap;
+
+use crate::activity::number;
+use crate::clock::counted;
+use crate::fault::Fault;
+use crate::params::Options;
+use crate::powers::{Powers, SizeOrder, SizeOutcome};
+use crate::report::{Action, Report, Scaling};
+use crate::scaling::pools::{Pools, Source, View};
+use crate::scaling::{ADVICE, SUPABASE, pooled_sessions};
+use crate::snapshot::Snapshot;
+
+/// Carries the decision out, or plans it. `absent` are broken server connections by the database's name at
+/// the pooler.
+pub fn auto_scale(
+    powers: &mut impl Powers,
+    snapshot: &Snapshot,
+    report: &Report,
+    absent: &BTreeMap<String, Vec<i32>>,
+    options: &Options,
+) -> Vec<Action> {
+    let mut act = Act { powers, snapshot, report, options };
+    let mut actions = Vec::new();
+    let resize = act.resize();
+    let size = match &resize {
+        Some(resize) if resize.executed || resize.dry_run => report.scaling.target_size,
+        _ => report.scaling.current_size,
+    };
+    actions.extend(resize);
+    actions.extend(act.drain(size));
+    for (database, pids) in absent {
+        actions.push(act.renew(database, pids));
+    }
+    actions
+}
+
+struct Act<'a, P> {
+    powers: &'a mut P,
+    snapshot: &'a Snapshot,
+    report: &'a Report,
+    options: &'a Options,
+}
+
+/// What a power's answer means.
+struct Done {
+    executed: bool,
+    connections: u32,
+    note: String,
+}
+
+impl<P: Powers> Act<'_, P> {
+    fn resize(&mut self) -> Option<Action> {
+        let Scaling { current_size, target_size, reason, .. } = &self.report.scaling;
+        let kind = match target_size.cmp(current_size) {
+            std::cmp::Ordering::Equal => return None,
+            std::cmp::Ordering::Greater => "scale-up",
+            std::cmp::Ordering::Less => "scale-down",
+        };
+        let mut why = format!("from {current_size} to {target_size}: {reason}");
+        if self.report.scaling.controller == SUPABASE {
+            why.push_str(&format!(
+                "; this restarts the pooler and drops every client of it, those of {} at the server among them",
+                counted(pooled_sessions(self.snapshot) as usize, "session")
+            ));
+        }
+        let order = SizeOrder { pool: None, size: *target_size, reason: why.clone() };
+        let outcome = self
+            .may_not()
+            .map_or_else(|| self.powers.resize(&order, self.options.dry_run).map(resized), |why| Some(refused(why)));
+        Some(self.action(kind, why, outcome))
+    }
+
+    /// What is still above the size, and how it goes. PgBouncer closes free server connections by itself, and
+    /// those in use when they are released: there is nothing to order.
+    fn drain(&self, size: u32) -> Option<Action> {
+        let pooler = self.snapshot.pooler.as_ref()?;
+        if size == 0 || (size > self.report.scaling.current_size) {
+            return None;
+        }
+        let pools = Pools::of(pooler, self.snapshot);
+        let surplus = |view: &View<'_>| view.open().saturating_sub(size.saturating_add(view.reserve));
+        let above = pools.views.iter().filter(|view| view.source == Source::Default && surplus(view) > 0);
+        let (mut free, mut busy) = (0, 0);
+        for view in above {
+            let idle = view.pool.servers_idle.saturating_add(view.pool.servers_used).min(surplus(view));
+            free += idle;
+            busy += surplus(view) - idle;
+        }
+        let surplus = free + busy;
+        (surplus > 0).then(|| Action {
+            kind: "drain".to_owned(),
+            executed: false,
+            connections_affected: 0,
+            reason: format!(
+                "{} above the size of {size}: the pooler closes the {free} free within about a second and the {busy} in use \
+                 when they are released; no transaction is cut",
+                counted(surplus as usize, "server connection")
+            ),
+            timestamp: self.report.timestamp.clone(),
+            dry_run: self.options.dry_run,
+            targets: Vec::new(),
+        })
+    }
+
+    fn renew(&mut self, database: &str, pids: &[i32]) -> Action {
+        let count = number(pids.len());
+        let first: Vec<_> = pids.iter().take(5).map(i32::to_string).collect();
+        let why = format!(
+            "{} of the pooler's database {database} lead to no session of the server any more (pid {}), which the pooler \
+             has not noticed",
+            counted(pids.len(), "server connection"),
+            first.join(", ")
+        );
+        let outcome = self.may_not().map_or_else(
+            || {
+                let renewed = self.powers.renew(database, &why, self.options.dry_run)?;
+                Some(renewed.map_or_else(failed, |renewal| Done {
+                    executed: renewal.executed,
+                    connections: count,
+                    note: renewal.note,
+                }))
+            },
+            |why| Some(refused(why)),
+        );
+        self.action("restart-broken", why, outcome)
+    }
+
+    /// Why nothing may be done; none when it may.
+    fn may_not(&self) -> Option<&'static str> {
+        if !self.options.allow_auto_scaling {
+            Some("allowAutoScaling is false")
+        } else if self.report.scaling.controller == ADVICE {
+            Some("no pooler is configured: set the application's pool size")
+        } else {
+            None
+        }
+    }
+
+    fn action(&self, kind: &str, why: String, outcome: Option<Done>) -> Action {
+        let planned = self.options.dry_run || outcome.is_none();
+        let done =
+            outcome.unwrap_or_else(|| refused("this component can only plan: its world has no power over pools"));
+        let executed = done.executed && !planned;
+        Action {
+            kind: kind.to_owned(),
+            executed,
+            connections_affected: if executed { done.connections } else { 0 },
+            reason: if done.note.is_empty() { why } else { format!("{why}; {}", done.note) },
+            timestamp: self.report.timestamp.clone(),
+            dry_run: planned,
+            targets: Vec::new(),
+        }
+    }
+}
+
+fn resized(outcome: Result<SizeOutcome, Fault>) -> Done {
+    outcome.map_or_else(failed, |SizeOutcome { before, after, executed, note }| {
+        let size = |size: Option<u32>| size.map_or_else(|| "unknown".to_owned(), |size| size.to_string());
+        let read = if executed { format!("it was {} and reads {}: {note}", size(before), size(after)) } else { note };
+        let connections = before.zip(after).map_or(0, |(before, after)| before.abs_diff(after));
+        Done { executed, connections, note: read }
+    })
+}
+
+fn refused(why: &str) -> Done {
+    Done { executed: false, connections: 0, note: format!("not executed, {why}") }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands where a fault is handed over")]
+fn failed(fault: Fault) -> Done {
+    Done { executed: false, connections: 0, note: format!("not executed: {fault}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Server connections of the pooler whose server side is gone, and which the pooler still believes in.
+//!
+//! PgBouncer reads `pg_stat_activity`'s pid when it logs in (`SHOW SERVERS`, `remote_pid`). A connection that
+//! is logged in there and unknown here at two looks is broken: the next client that gets it will fail. One look is
+//! not enough, because the console is asked a moment before the server.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::pooler::PoolerServer;
+use crate::report::Coverage;
+use crate::snapshot::Snapshot;
+
+/// How many are remembered: more than a few mean that the pooler serves another server.
+const MOST: usize = 100;
+
+/// A server connection that the server does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Absent {
+    /// The database's name at the pooler.
+    pub database: String,
+    /// The pid that it had at the server.
+    pub pid: i32,
+}
+
+/// The server connections that the server does not know: of databases of which it knows another connection,
+/// since a pooler may serve several servers and does not say which.
+pub fn absent(snapshot: &Snapshot, coverage: &Coverage) -> Vec<Absent> {
+    let Some(pooler) = snapshot.pooler.as_ref().filter(|_| coverage.complete) else { return Vec::new() };
+    let pooled = snapshot.backends.iter().filter(|backend| backend.through.is_some());
+    let pooled: HashSet<i32> = pooled.map(|backend| backend.pid).collect();
+    let there: HashSet<i32> = snapshot.backends.iter().map(|backend| backend.pid).collect();
+    let served: HashSet<&str> =
+        pooler.servers.iter().filter(|server| pooled.contains(&server.remote_pid)).map(database).collect();
+    let gone = |server: &&PoolerServer| {
+        let established = server.remote_pid > 0 && server.state != "login" && !server.closing;
+        established && !there.contains(&server.remote_pid) && served.contains(database(server))
+    };
+    let absent = |server: &PoolerServer| Absent { database: server.database.clone(), pid: server.remote_pid };
+    pooler.servers.iter().filter(gone).map(absent).take(MOST).collect()
+}
+
+/// Those of them that were absent at the last look too, by database.
+pub fn confirmed(now: &[Absent], before: &[Absent]) -> BTreeMap<String, Vec<i32>> {
+    let mut confirmed = BTreeMap::<String, Vec<i32>>::new();
+    for absent in now.iter().filter(|absent| before.contains(absent)) {
+        confirmed.entry(absent.database.clone()).or_default().push(absent.pid);
+    }
+    confirmed
+}
+
+fn database(server: &PoolerServer) -> &str {
+    &server.database
+}
