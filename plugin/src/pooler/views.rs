@@ -25,7 +25,8 @@ const CONSOLE_DATABASE: &str = "pgbouncer";
 /// Our own sessions' `application_name`.
 const OWN_APPLICATION: &str = "archon-pool";
 /// The settings that concern sizes, waiting and timeouts, and their units.
-const SETTINGS: [(&str, Option<&str>); 14] = [
+const SETTINGS: [(&str, Option<&str>); 15] = [
+    ("controller", None),
     ("default_pool_size", None),
     ("min_pool_size", None),
     ("reserve_pool_size", None),

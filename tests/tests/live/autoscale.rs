@@ -88,8 +88,8 @@ async fn size(bouncer: &PgBouncer) -> Result<u32> {
     Ok(bouncer.config_value("default_pool_size").await?.parse()?)
 }
 
+/// In front of a cluster that has the role `app`.
 async fn pooler(cluster: &Cluster) -> Result<PgBouncer> {
-    cluster.create_role("app", "").await?;
     PgBouncer::before(cluster).setting("default_pool_size", SMALL).users(&["app"]).start().await
 }
 
