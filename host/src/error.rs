@@ -44,10 +44,9 @@ fn refused(server: &DbError, target: &Target) -> Fault {
     let user = &target.user;
     let supavisor_full = said.contains("EMAXCONN") || said.contains("max clients reached");
     let fault = match server.code().code() {
-        "28P01" | "28000" => Fault::new(
-            kind::AUTHENTICATION_FAILED,
-            format!("{target} refused role '{user}': {said}; check the credential's user and password"),
-        ),
+        "28P01" | "28000" => unauthenticated(said, user, target),
+        // PgBouncer's word for a wrong password.
+        "08P01" if said.contains("authentication failed") => unauthenticated(said, user, target),
         "3D000" => Fault::new(
             kind::DATABASE_NOT_FOUND,
             format!("{target} has no database '{}': correct the credential's database name", target.database),
@@ -69,6 +68,11 @@ fn refused(server: &DbError, target: &Target) -> Fault {
         _ => return statement(server),
     };
     with_sqlstate(fault, server)
+}
+
+fn unauthenticated(said: &str, user: &str, target: &Target) -> Fault {
+    let message = format!("{target} refused role '{user}': {said}; check the credential's user and password");
+    Fault::new(kind::AUTHENTICATION_FAILED, message)
 }
 
 fn too_many(said: &str, target: &Target) -> Fault {

@@ -25,6 +25,7 @@ mod flood;
 mod heard;
 mod hog;
 mod kill;
+mod pool;
 mod spy;
 mod sql;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use archon_pool::audit::{Audit, Summary, verify};
 use archon_pool::components::World;
-use archon_pool::consent::Proposal;
+use archon_pool::consent::{Act, Proposal};
 use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
@@ -200,7 +200,8 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let proposal = asked.lock().expect("not poisoned").last().cloned().expect("a proposal");
     assert_eq!((proposal.database.as_str(), proposal.role.as_str()), ("postgres", OPERATOR));
     assert_eq!(proposal.plugin.as_deref(), Some("pool-manager.wasm"));
-    assert!(proposal.orders.iter().any(|order| order.target.pid == session.pid()));
+    let Act::End { orders, .. } = proposal.act else { panic!("it ends sessions") };
+    assert!(orders.iter().any(|order| order.target.pid == session.pid()));
     let (_, lines) = events(&path)?;
     let consents: Vec<_> = lines.iter().filter(|line| line["event"] == "consent").collect();
     assert_eq!((&consents[0]["granted"], &consents[0]["why"]), (&json!(false), &json!("not today")));

@@ -8,6 +8,7 @@ pub(crate) mod arena;
 mod cpu_memory;
 pub(crate) mod loading;
 mod overview;
+mod pools;
 pub(crate) mod secrets;
 mod signals;
 mod sql;

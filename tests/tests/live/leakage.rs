@@ -24,7 +24,8 @@ use archon_pool::signature::SecretKey;
 use archon_pool::target::Target;
 use archon_pool::tenants::Tenant;
 use archon_pool_plugin::fault::kind;
-use archon_pool_tests::{Cluster, until, unused_port};
+use archon_pool_tests::pgbouncer::ADMIN;
+use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, until, unused_port};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -184,6 +185,57 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
 }
 
 #[tokio::test]
+async fn no_console_leaks_what_opens_it() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let bouncer = PgBouncer::before(&cluster).start().await?;
+    let hostile = desk.path("hostile.wasm");
+    fs::write(&hostile, HOSTILE)?;
+    let hostile = hostile.display().to_string();
+    let steps = json!([{ "do": "show", "views": ["config", "clients"] }, { "do": "resize", "size": 21 }]);
+    let params = json!({ "action": "auto-scale", "attack": { "name": "pool", "steps": steps } }).to_string();
+    let wrong = secret("a wrong password of a console");
+    for password in [PASSWORD, &wrong] {
+        let encoded: String = password.bytes().map(needles::percent).collect();
+        let url = format!("postgres://{ADMIN}:{encoded}@127.0.0.1:{}/pgbouncer", bouncer.port());
+        let elsewhere = url.replace("/pgbouncer", "/shop");
+        let needles = sought(&[password]);
+        let server = cluster.superuser_url();
+        let entry = |console: &str| format!("[it]\nurl = \"{server}\"\npooler = \"{console}\"\n");
+        let (file, misled) = (desk.give("right.toml", &entry(&url))?, desk.give("misled.toml", &entry(&elsewhere))?);
+        for (console, flags) in [
+            (None, vec!["--pooler", &url]),
+            (Some(&url), vec![]),
+            (None, vec!["--credentials-file", &file, "--credential", "it"]),
+            (None, vec!["--pooler", &elsewhere]),
+            (Some(&elsewhere), vec![]),
+            (None, vec!["--credentials-file", &misled, "--credential", "it"]),
+        ] {
+            let mut command =
+                desk.command(&["run", &hostile, "--params", &params, "--apply", "--json", "--log", "json"])?;
+            command.args(["--audit", &desk.output("audit.log")]).args(&flags).env("DATABASE_URL", &server);
+            if let Some(url) = console {
+                command.env("PGBOUNCER_URL", url);
+            }
+            let output = searched(&needles, &desk, "a console", command).await?;
+            let told = text(&output.stdout);
+            let misled =
+                console == Some(&elsewhere) || flags.contains(&elsewhere.as_str()) || flags.contains(&misled.as_str());
+            let word = match (misled, password == PASSWORD) {
+                (true, _) => "must end in /pgbouncer",
+                (_, true) => "ok resize",
+                (_, false) => kind::AUTHENTICATION_FAILED,
+            };
+            ensure!(told.contains(word), "no {word}: {told} {}", text(&output.stderr));
+            bouncer.command("RELOAD").await?;
+            search(&needles, "the pooler's log", bouncer.log().as_bytes())?;
+        }
+        let held = Credentials::new().pooler(SecretString::from(url));
+        search(&needles, "Debug", format!("{held:?}").as_bytes())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
     let desk = Desk::new()?;
     let planted = "Kq3vWz8RtY5nHd2LxJ7m";
@@ -210,6 +262,9 @@ async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
         vec!["monitor", "--url", &at],
         vec!["monitor", "--url", &mark],
         vec!["monitor", "--url", planted],
+        vec!["monitor", "--pooler", planted, "--url", "postgres://ann@127.0.0.1:1/d"],
+        vec!["monitor", "--controller", planted, "--url", "postgres://ann@127.0.0.1:1/d"],
+        vec!["monitor", "--controller", &url],
         vec!["monitor", "--credentials-file", &broken],
         vec!["monitor", "--credentials-file", &shifted],
         vec!["monitor", "--carry", &broken],
@@ -236,7 +291,7 @@ async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
     let bomb = desk.path("bomb.wasm");
     fs::write(&bomb, crate::hostile::loading::slow())?;
     let mut command = desk.command(&["describe", &bomb.display().to_string(), "--limit", "compile_time=20s"])?;
-    for name in ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY", "PGPASSWORD"] {
+    for name in ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY", "PGBOUNCER_URL", "PGPASSWORD"] {
         command.env(name, &planted);
     }
     let mut program = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;

@@ -17,6 +17,7 @@ mod kill;
 mod leakage;
 mod leaks;
 mod pgbouncer;
+mod pooler;
 mod race;
 mod sessions;
 mod shelf;

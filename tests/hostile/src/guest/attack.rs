@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{flood, hog, kill, spy, sql};
+use super::{flood, hog, kill, pool, spy, sql};
 
 #[derive(Deserialize)]
 pub(super) struct Request {
@@ -35,6 +35,14 @@ pub(super) enum Attack {
     ProbeFlood { count: u32 },
     /// Asks for the pooler's console for ever.
     ConsoleFlood,
+    /// Opens consoles and keeps them, until one is refused.
+    ConsoleHoard,
+    /// Steps on one console, over and over when it is to be a flood.
+    Pool {
+        steps: Vec<pool::Step>,
+        #[serde(default)]
+        flood: bool,
+    },
     /// A statement with so many letters.
     HugeStatement { bytes: usize },
     /// A statement with so many parameters.
@@ -84,6 +92,8 @@ impl Attack {
             Self::SessionLeak => flood::leaked_session(),
             Self::ProbeFlood { count } => flood::probes(count),
             Self::ConsoleFlood => flood::consoles(),
+            Self::ConsoleHoard => pool::hoard(),
+            Self::Pool { steps, flood } => pool::steps(&steps, flood),
             Self::HugeStatement { bytes } => flood::statement(bytes),
             Self::ManyParameters { count } => flood::parameters(count, 1),
             Self::HugeParameter { bytes } => flood::parameters(1, bytes),

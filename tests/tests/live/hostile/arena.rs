@@ -12,7 +12,7 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_plugin::fault::Fault;
 use archon_pool_plugin::powers::Order;
-use archon_pool_tests::{Cluster, PASSWORD, Session, until};
+use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -76,6 +76,8 @@ pub(super) struct Arena {
     pub(super) cluster: Cluster,
     pub(super) victims: Vec<Session>,
     pub(super) untouchables: Vec<(&'static str, i32)>,
+    /// The pooler before it, in arenas that have one.
+    pub(super) bouncer: Option<PgBouncer>,
     engine: Engine,
     hostile: Plugin,
 }
@@ -90,7 +92,7 @@ impl Arena {
         }
         let engine = host_with(Credentials::new(), Limits::default()).engine().clone();
         let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
-        Ok(Self { cluster, victims, untouchables: Vec::new(), engine, hostile })
+        Ok(Self { cluster, victims, untouchables: Vec::new(), bouncer: None, engine, hostile })
     }
 
     /// Carries the attacks out, one after another, and looks after each what it did.
@@ -126,7 +128,10 @@ impl Arena {
 
     /// A host on the engine that all share.
     pub(super) fn host(&self, role: &str, limits: Limits, policy: Policy) -> Host {
-        let credentials = Credentials::new().url(SecretString::from(self.cluster.url(role, "postgres")));
+        let mut credentials = Credentials::new().url(SecretString::from(self.cluster.url(role, "postgres")));
+        if let Some(bouncer) = &self.bouncer {
+            credentials = credentials.pooler(SecretString::from(bouncer.console_url()));
+        }
         Host::new(self.engine.clone(), credentials, policy, limits)
     }
 
@@ -202,6 +207,10 @@ impl Arena {
         }
         let alive = self.cluster.count("application_name = 'victim'").await?;
         ensure!(alive == i64::try_from(self.victims.len())?, "{alive} victims are left of {}", self.victims.len());
+        if let Some(bouncer) = &self.bouncer {
+            let size = bouncer.config_value("default_pool_size").await?;
+            ensure!(size == "20", "the pool has been resized to {size}");
+        }
         for (name, pid) in &self.untouchables {
             let there = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
             let there: i64 = self.cluster.observer().await?.query_one(there, &[pid]).await?.get(0);

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Attack, abi, cpu_memory, loading, secrets, signals, sql};
+use super::{Attack, abi, cpu_memory, loading, pools, secrets, signals, sql};
 
 const BEGIN: &str = "<!-- The suite writes this: BLESS=1 cargo test --test live security_md -->\n";
 const END: &str = "<!-- Until here. -->\n";
 
 /// A family: what it is about, its test and its table.
-const FAMILIES: [(&str, &str, &[Attack]); 6] = [
+const FAMILIES: [(&str, &str, &[Attack]); 7] = [
     ("Loading", "hostile::loading::what_does_not_fit_is_not_loaded", loading::ATTACKS),
     ("CPU, memory and floods", "hostile::cpu_memory::cpu_memory_and_floods_are_bounded", cpu_memory::ATTACKS),
     ("The canonical ABI", "hostile::abi::lies_in_the_abi_end_the_call", abi::ATTACKS),
@@ -21,6 +21,7 @@ const FAMILIES: [(&str, &str, &[Attack]); 6] = [
         sql::ATTACKS,
     ),
     ("Signals", "hostile::signals::nobody_is_ended_against_the_policy", signals::ATTACKS),
+    ("Poolers", "hostile::pools::no_pool_is_changed_against_the_policy", pools::ATTACKS),
     ("Secrets", "hostile::secrets::no_secret_is_within_reach", secrets::ATTACKS),
 ];
 

@@ -1,0 +1,101 @@
+//! What a component may try with a pooler's console.
+
+use serde::Deserialize;
+
+use super::bindings::archon::connection_pool::database::{RowSet, Value};
+use super::bindings::archon::connection_pool::pooler::Console;
+use super::bindings::archon::connection_pool::scaling::{self, SizeOrder};
+use super::flood;
+use super::heard::{Heard, said};
+
+/// One thing to do with an open console.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub(super) enum Step {
+    /// Shows views.
+    Show { views: Vec<String> },
+    /// Resizes, for a reason of so many letters.
+    Resize {
+        pool: Option<String>,
+        size: u32,
+        #[serde(default)]
+        dry_run: bool,
+        #[serde(default)]
+        reason: usize,
+    },
+    /// Renews the server connections of a database.
+    Renew {
+        database: String,
+        #[serde(default)]
+        dry_run: bool,
+    },
+}
+
+/// Takes the steps on one console, over and over when it is to be a flood.
+pub(super) fn steps(steps: &[Step], flood: bool) -> Heard {
+    let mut heard = Heard::default();
+    let Some(console) = console(&mut heard) else { return heard };
+    loop {
+        for step in steps {
+            take(step, &console, &mut heard);
+        }
+        if !flood {
+            return heard;
+        }
+        heard.forget_all_but(1);
+    }
+}
+
+/// Opens consoles and keeps them, until one is refused.
+pub(super) fn hoard() -> Heard {
+    let mut heard = Heard::default();
+    let mut hoard = Vec::new();
+    while let Some(console) = console(&mut heard) {
+        hoard.push(console);
+    }
+    heard
+}
+
+fn console(heard: &mut Heard) -> Option<Console> {
+    let credential = flood::credential(heard)?;
+    heard.take("console", Console::open(&credential))
+}
+
+fn take(step: &Step, console: &Console, heard: &mut Heard) {
+    match step {
+        Step::Show { views } => {
+            for answer in heard.take(&format!("{} views", console.kind()), console.show(views)).iter().flatten() {
+                heard.note(answer.as_ref().map_or_else(said, shown));
+            }
+        }
+        Step::Resize { pool, size, dry_run, reason } => {
+            let reason = if *reason == 0 { "hostile".into() } else { "x".repeat(*reason) };
+            let order = SizeOrder { pool: pool.clone(), size: *size, reason };
+            if let Some(outcome) = heard.take("resize", scaling::resize(console, &order, *dry_run)) {
+                let size = |size: Option<u32>| size.map_or("none".into(), |size| size.to_string());
+                let done = if outcome.executed { "executed" } else { "not executed" };
+                heard.note(format!("{done}: {} to {}: {}", size(outcome.before), size(outcome.after), outcome.note));
+            }
+        }
+        Step::Renew { database, dry_run } => {
+            if let Some(renewal) = heard.take("renew", scaling::renew(console, database, "hostile", *dry_run)) {
+                let done = if renewal.executed { "executed" } else { "not executed" };
+                heard.note(format!("{done}: {}", renewal.note));
+            }
+        }
+    }
+}
+
+/// The columns, and the size if it is told.
+fn shown(set: &RowSet) -> String {
+    let columns: Vec<_> = set.columns.iter().map(|column| column.name.as_str()).collect();
+    let text = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Null => "null".into(),
+        _ => "no text".into(),
+    };
+    let size = set.rows.iter().find(|row| row.first().map(text).as_deref() == Some("default_pool_size"));
+    let size = size.and_then(|row| row.get(1)).map(text).unwrap_or_default();
+    let odd = set.rows.iter().flatten().any(|value| text(value) == "no text");
+    format!("{} rows, odd: {odd}, size: {size}, columns: {}", set.rows.len(), columns.join(" "))
+}
