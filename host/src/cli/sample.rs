@@ -227,16 +227,17 @@ pub(crate) fn half_blind() -> Report {
 /// The same server behind a pooler: whose the silent transaction is, and who waits meanwhile.
 pub(crate) fn behind_a_pooler() -> Report {
     let mut report = full();
-    let pool = |database: &str, role: &str, size, [active, idle, waiting], max_wait| PoolStatus {
-        database: database.into(),
-        role: role.into(),
-        mode: "transaction".into(),
-        size,
-        active,
-        idle,
-        waiting,
-        max_wait,
-    };
+    let pool =
+        |database: &str, role: &str, size: Option<u32>, [active, idle, waiting]: [u32; 3], max_wait: f64| PoolStatus {
+            database: database.into(),
+            role: role.into(),
+            mode: "transaction".into(),
+            size,
+            active,
+            idle,
+            waiting,
+            max_wait,
+        };
     report.pool_stats.pooler = Some(PoolerStats {
         kind: "pgbouncer".into(),
         version: Some("PgBouncer 1.25.2".into()),

@@ -4,6 +4,7 @@
 
 mod actions;
 mod approval;
+mod attribution;
 mod audit;
 mod autoscale;
 mod cli;
