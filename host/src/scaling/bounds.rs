@@ -75,13 +75,13 @@ mod tests {
 
     use super::*;
 
-    fn bounds(options: Value) -> Result<Bounds, String> {
+    fn bounds(options: &Value) -> Result<Bounds, String> {
         Bounds::of(options.as_object())
     }
 
     #[test]
     fn a_resize_stays_within_bounds_and_pace() {
-        let bounds = bounds(json!({ "minSize": 5, "maxSize": 50, "growthRate": 20, "shrinkRate": 15 })).unwrap();
+        let bounds = bounds(&json!({ "minSize": 5, "maxSize": 50, "growthRate": 20, "shrinkRate": 15 })).unwrap();
         for (before, size, option) in [
             (20, 24, None),
             (20, 25, Some("growthRate")),
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_no_bound_allows_nothing() {
-        assert_eq!(bounds(json!({})), bounds(json!({ "minSize": null, "maxSize": 100 })));
+        assert_eq!(bounds(&json!({})), bounds(&json!({ "minSize": null, "maxSize": 100 })));
         for (name, value) in [
             ("minSize", json!(0)),
             ("minSize", json!(101)),
@@ -122,7 +122,7 @@ mod tests {
             ("shrinkRate", json!(101)),
             ("shrinkRate", json!(-1)),
         ] {
-            let why = bounds(json!({ name: value })).unwrap_err();
+            let why = bounds(&json!({ name: value })).unwrap_err();
             assert!(why.contains(name) || why.contains("maxSize"), "{why}");
         }
     }

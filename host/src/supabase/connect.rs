@@ -55,7 +55,7 @@ async fn session_mode(project: &Project, target: &Target) -> Result<Target, Faul
 fn detour(pooler: &PoolerSettings, target: &Target, is_local: bool) -> Result<Target, Fault> {
     let host = pooler.db_host.as_str();
     // The password goes there.
-    if !host.ends_with(".pooler.supabase.com") && !(is_local && host == "127.0.0.1") {
+    if !(host.ends_with(".pooler.supabase.com") || is_local && host == "127.0.0.1") {
         return Err(Fault::new(kind::UNEXPECTED_ANSWER, "the Management API names a pooler that is not Supabase's"));
     }
     let port = if pooler.pool_mode == "session" { pooler.db_port } else { SESSION_PORT };

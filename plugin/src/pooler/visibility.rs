@@ -43,8 +43,8 @@ fn way(snapshot: &Snapshot) -> Option<String> {
         "kept" if capacity.used < capacity.usable => return None,
         "kept" => "no slot was left: read over a session that was open already".to_owned(),
         "reserved" => "no slot was left: read over a reserved one".to_owned(),
-        POOLER => "no slot was left: read through the pooler".to_owned(),
-        "management-api" => "no slot was left: read through Supabase's query endpoint".to_owned(),
+        POOLER => "the server had no slot left, or could not be reached: read through the pooler".to_owned(),
+        "management-api" => "read through Supabase's query endpoint: its statements are not of one moment".to_owned(),
         POOLED => {
             "the credential leads through a pooler, which may run each statement on another connection".to_owned()
         }
@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn another_way_than_the_usual_one_is_told() {
         assert_eq!(notes_of("reserved", 97), ["no slot was left: read over a reserved one"]);
-        assert_eq!(notes_of("management-api", 97), ["no slot was left: read through Supabase's query endpoint"]);
+        assert_eq!(
+            notes_of("management-api", 97),
+            ["read through Supabase's query endpoint: its statements are not of one moment"]
+        );
         assert_eq!(notes_of("pooler", 97).len(), 2, "and what is not visible there");
         assert_eq!(notes_of("pooled", 5).len(), 2);
         assert_eq!(notes_of("tunnel", 5), ["read over another way than the credential's own: tunnel"]);

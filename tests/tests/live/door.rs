@@ -57,10 +57,10 @@ async fn a_session_that_was_kept_needs_no_slot() -> Result<()> {
     let (host, _file) = host_of(&format!("url = '{}'", cluster.url(OPERATOR, "postgres")))?;
     let host = host.keep_session();
     let first = run_in(plugin(World::Manager), &host, impatient("monitor")).await.data.context("no report")?;
-    ensure!(!says(&first, "way in"), "{:?}", first.notes);
+    ensure!(!says(&first, "open already"), "{:?}", first.notes);
     let (stuck, _others) = taken(&cluster).await?;
     let report = frees_a_slot(&host, &stuck).await?;
-    ensure!(says(&report, "kept"), "{:?}", report.notes);
+    ensure!(says(&report, "open already"), "{:?}", report.notes);
     ensure!(cluster.count("application_name = 'archon-pool'").await? == 1, "it takes one slot");
     drop(host);
     nothing_left(&cluster).await
@@ -98,11 +98,8 @@ async fn a_pooler_has_sessions_already() -> Result<()> {
     let bouncer = PgBouncer::before(&cluster).users(&[OPERATOR]).start().await?;
     // The pool of that role has one server connection from now on.
     bouncer.connect(OPERATOR, "warm").await?.batch_execute("SELECT 1").await?;
-    let entry = format!(
-        "url = '{}'\nthrough = '{}'",
-        cluster.url(OPERATOR, "postgres"),
-        bouncer.url(OPERATOR, "postgres")
-    );
+    let entry =
+        format!("url = '{}'\nthrough = '{}'", cluster.url(OPERATOR, "postgres"), bouncer.url(OPERATOR, "postgres"));
     let (host, _file) = host_of(&entry)?;
     let (stuck, _others) = taken(&cluster).await?;
     let report = frees_a_slot(&host, &stuck).await?;

@@ -30,6 +30,17 @@ pub(crate) struct Attack {
     ends: Ends,
 }
 
+/// An attack by the hostile component in Rust.
+const fn planned(
+    tries: &'static str,
+    plan: fn(&Scene) -> Value,
+    under: fn() -> Rules,
+    stopped_by: &'static str,
+    ends: Ends,
+) -> Attack {
+    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
+}
+
 /// What an attack is carried out with.
 pub(crate) enum Weapon {
     /// The hostile component in Rust; the request says what to do.

@@ -87,13 +87,15 @@ async fn auth_is_not_ended_even_though_the_owner_could() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_project_s_password_opens_its_server_without_asking_the_api() -> Result<()> {
+async fn a_project_s_password_opens_its_server_and_the_api_tells_sizes_alone() -> Result<()> {
     let cluster = project().await?;
     let api = ManagementApi::of(&cluster).await?;
     let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
     let credentials = Credentials::new().file(&path).supabase_api(&api.url());
     assert_eq!(run(credentials, quick("main")).await.error, None);
-    assert_eq!(api.asked(), []);
+    let asked: Vec<_> = api.asked().into_iter().map(|asked| asked.what).collect();
+    let config = format!("GET /v1/projects/{REFERENCE}/config/database");
+    assert_eq!(asked, [format!("{config}/pooler"), format!("{config}/pgbouncer")]);
     Ok(())
 }
 
@@ -114,7 +116,7 @@ async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode
     let report = run(credentials(), input).await.data.expect("a report");
     assert!(report.health_summary.probes.iter().all(|probe| probe.error.is_none()), "probes take the same way");
     assert!(cluster.log().contains(&format!("user=postgres.{REFERENCE}")));
-    assert_eq!(api.asked().len(), 1, "the API is asked once in a call: {:?}", api.asked());
+    assert_eq!(api.asked().len(), 3, "once for the way in, and for the sizes of both poolers: {:?}", api.asked());
 
     let fault = run(credentials(), quick("wrong")).await.error.expect("a fault");
     assert_eq!(fault.kind, kind::AUTHENTICATION_FAILED);

@@ -16,8 +16,11 @@ fn pooled(backend: Backend) -> Backend {
     }
 }
 
-/// Applications, addresses and ports of the clients, after the join.
-fn seen(backends: &mut [Backend], console: &Console) -> Vec<Option<(String, Option<String>, Option<u32>)>> {
+/// Application, address and port of the client behind a session.
+type Client = (String, Option<String>, Option<u32>);
+
+/// The clients after the join.
+fn seen(backends: &mut [Backend], console: &Console) -> Vec<Option<Client>> {
     attribute(backends, console);
     let seen = |backend: &Backend| {
         let through = backend.through.as_ref()?;

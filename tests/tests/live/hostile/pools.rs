@@ -8,7 +8,7 @@ use archon_pool_tests::{Cluster, PgBouncer};
 use serde_json::{Value, json};
 
 use super::arena::{Arena, Rules, defaults};
-use super::{Attack, Ends, Weapon, request};
+use super::{Attack, Ends, planned as attack, request};
 use crate::actions::furnish;
 
 const INTENT: &str = "the host's own reading of the request";
@@ -33,7 +33,7 @@ fn gives_little() -> Rules {
 }
 
 /// One step on a console, in a request for just that.
-fn step(step: Value) -> Value {
+fn step(step: &Value) -> Value {
     asking(json!({ "name": "pool", "steps": [step] }))
 }
 
@@ -44,7 +44,7 @@ fn asking(attack: Value) -> Value {
 }
 
 fn resize(size: u32) -> Value {
-    step(json!({ "do": "resize", "size": size }))
+    step(&json!({ "do": "resize", "size": size }))
 }
 
 /// A resize within bounds and pace, with an option of the request.
@@ -55,21 +55,11 @@ fn with(option: &str, value: Value) -> Value {
 }
 
 fn show(view: &str) -> Value {
-    step(json!({ "do": "show", "views": [view] }))
+    step(&json!({ "do": "show", "views": [view] }))
 }
 
 fn renew(database: &str) -> Value {
-    step(json!({ "do": "renew", "database": database }))
-}
-
-const fn attack(
-    tries: &'static str,
-    plan: fn(&super::Scene) -> Value,
-    under: fn() -> Rules,
-    stopped_by: &'static str,
-    ends: Ends,
-) -> Attack {
-    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
+    step(&json!({ "do": "renew", "database": database }))
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
@@ -160,14 +150,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "gives a reason that is longer than all that it may say",
-        |_| step(json!({ "do": "resize", "size": 21, "reason": 100_000 })),
+        |_| step(&json!({ "do": "resize", "size": 21, "reason": 100_000 })),
         gives_little,
         "limit `request_bytes`",
         Ends::Told("`request_bytes`"),
     ),
     attack(
         "resizes a pool whose name is a command",
-        |_| step(json!({ "do": "resize", "size": 21, "pool": "shop\"; SHUTDOWN" })),
+        |_| step(&json!({ "do": "resize", "size": 21, "pool": "shop\"; SHUTDOWN" })),
         defaults,
         NAMES,
         Ends::Told("PgBouncer offers no database"),
@@ -199,7 +189,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("shows a view that is not listed", |_| show("fds"), defaults, LIST, Ends::Told(kind::UNSUPPORTED_VIEW)),
     attack(
         "shows more views at once than a batch may have",
-        |_| step(json!({ "do": "show", "views": vec!["clients"; 65] })),
+        |_| step(&json!({ "do": "show", "views": vec!["clients"; 65] })),
         defaults,
         "limit `statements`",
         Ends::Told("`statements`"),

@@ -9,8 +9,8 @@ use archon_pool::limits::Limits;
 use archon_pool_tests::cluster::PASSWORD;
 use serde_json::{Value, json};
 
-use super::arena::{Arena, Rules, any_sql, defaults, heard};
-use super::{Attack, Ends, Weapon, request};
+use super::arena::{Arena, any_sql, defaults, heard};
+use super::{Attack, Ends, planned as attack, request};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::host_with;
 
@@ -25,16 +25,6 @@ fn spy(names: &[&str], statements: &[&str]) -> Value {
     request(json!({
         "name": "spy", "disguised": disguised(PASSWORD), "names": names, "statements": statements,
     }))
-}
-
-const fn attack(
-    tries: &'static str,
-    plan: fn(&super::Scene) -> Value,
-    under: fn() -> Rules,
-    stopped_by: &'static str,
-    ends: Ends,
-) -> Attack {
-    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
 }
 
 pub(super) const ATTACKS: &[Attack] = &[

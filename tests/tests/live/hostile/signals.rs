@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::arena::{Arena, Rules, any_sql, defaults, heard};
-use super::{Attack, Ends, Scene, Weapon, request};
+use super::{Attack, Ends, Scene, planned as attack, request};
 use crate::actions::{BARE, OPERATOR, furnish};
 
 const GUARD: &str = "the guard in the statement that signals";
@@ -65,16 +65,6 @@ fn forged(scene: &Scene, forge: impl Fn(&mut Order)) -> Value {
 
 fn at(scene: &Scene, untouchable: &str) -> Value {
     deliver(std::slice::from_ref(scene.untouchable(untouchable)))
-}
-
-const fn attack(
-    tries: &'static str,
-    plan: fn(&Scene) -> Value,
-    under: fn() -> Rules,
-    stopped_by: &'static str,
-    ends: Ends,
-) -> Attack {
-    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
 }
 
 pub(super) const ATTACKS: &[Attack] = &[

@@ -12,7 +12,7 @@ use archon_pool_tests::cluster::SUPERUSER;
 use serde_json::{Value, json};
 
 use super::arena::{Arena, Rules, any_sql, heard};
-use super::{Attack, Ends, Weapon, request};
+use super::{Attack, Ends, Weapon, planned as attack, request};
 use crate::actions::{BARE, OPERATOR, furnish};
 
 const READ_ONLY: &str = "each statement has a read-only transaction of its own";
@@ -46,16 +46,6 @@ fn one_by_one(statements: &[&str]) -> Value {
 /// All statements in one batch.
 fn at_once(statements: &[&str]) -> Value {
     request(json!({ "name": "query", "batches": [statements] }))
-}
-
-const fn attack(
-    tries: &'static str,
-    plan: fn(&super::Scene) -> Value,
-    under: fn() -> Rules,
-    stopped_by: &'static str,
-    ends: Ends,
-) -> Attack {
-    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
