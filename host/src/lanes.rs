@@ -4,7 +4,8 @@
 //! let ten that compute for seconds take ten elevenths of the processors from an eleventh that needs a
 //! millisecond, and from the database beside it. So every tick is computed in a lane, and a lane goes to
 //! whom has had least of the processors lately: the tenant before this call, and the call itself. Who
-//! computes for longer than most calls ever do changes over to the slow lanes. Those are half of them, and
+//! computes for longer than most calls ever do changes over to the slow lanes, and whose calls have done so
+//! lately is there from the start. Those are half of them, and
 //! while there are other calls, one rests for as long as it was computed in: all heavy calls together get a
 //! quarter of the machine, and a call that is alone gets all that it wants.
 
@@ -20,6 +21,10 @@ use tokio::sync::oneshot;
 
 /// From here on a call computes in a slow lane. The analysis of a thousand sessions takes less.
 const LIGHT: Duration = Duration::from_millis(10);
+
+/// Whoever has computed so long lately computes in slow lanes only. It is what a tenant comes to whose calls
+/// take three thousandths of a processor.
+const HEAVY: Duration = Duration::from_millis(250);
 
 /// The lanes of one engine.
 #[derive(Debug, Clone)]
@@ -53,7 +58,7 @@ impl Lanes {
 
     /// Waits for a lane, for a call that has computed for so long after so much was computed before it.
     async fn enter(&self, before: Duration, computed: Duration) -> Lane {
-        let lanes = if computed > LIGHT { &self.slow } else { &self.fast };
+        let lanes = if is_heavy(before, computed) { &self.slow } else { &self.fast };
         let turn = {
             let mut turns = locked(lanes);
             if turns.free > 0 {
@@ -97,6 +102,10 @@ impl Drop for Lane {
             drop(turn.send(Self(Arc::clone(&self.0))));
         }
     }
+}
+
+fn is_heavy(before: Duration, computed: Duration) -> bool {
+    computed > LIGHT || before > HEAVY
 }
 
 fn locked(turns: &Mutex<Turns>) -> MutexGuard<'_, Turns> {
@@ -219,7 +228,7 @@ impl GuestTime {
         let lane = self.lanes.enter(self.before, spent).await;
         // Also for what was computed beside the lane, after a call of the host: nobody gains by leaving it
         // often.
-        if spent > LIGHT && self.lanes.shared() {
+        if is_heavy(self.before, spent) && self.lanes.shared() {
             tokio::time::sleep(computed).await;
         }
         self.locked().lane = Some(lane);
@@ -305,7 +314,7 @@ mod tests {
     async fn who_has_computed_least_goes_first() {
         let lanes = Lanes::with(1, 1);
         let first = lanes.enter(Duration::ZERO, LIGHT * 2).await;
-        let [greedy, gone, modest] = [5, 0, 1].map(|times| {
+        let [greedy, gone, modest] = [9, 0, 1].map(|times| {
             let lanes = lanes.clone();
             Box::pin(async move { lanes.enter(LIGHT * times, LIGHT * 2).await })
         });
@@ -338,6 +347,16 @@ mod tests {
         assert_eq!(locked(&lanes.slow).free, 0);
         drop(second);
         assert_eq!(locked(&lanes.slow).free, 1);
+    }
+
+    #[tokio::test]
+    async fn who_is_known_to_compute_much_takes_no_fast_lane() {
+        let lanes = Lanes::with(1, 1);
+        let call = |before| Arc::new(GuestTime::new(lanes.clone(), before));
+        let (greedy, greedier, modest) = (call(HEAVY * 2), call(HEAVY * 3), call(LIGHT));
+        greedy.begin().await;
+        assert!(greedier.begin().now_or_never().is_none());
+        assert!(modest.begin().now_or_never().is_some());
     }
 
     #[tokio::test]

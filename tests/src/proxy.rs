@@ -92,6 +92,11 @@ impl Proxy {
         Ok(Self { port, rules, listening })
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A connection string that goes through the proxy.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)

@@ -24,6 +24,7 @@ use archon_pool::signature::SecretKey;
 use archon_pool::target::Target;
 use archon_pool::tenants::Tenant;
 use archon_pool_plugin::fault::kind;
+use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
 use archon_pool_tests::pgbouncer::ADMIN;
 use archon_pool_tests::supabase::lay_out;
@@ -277,6 +278,43 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
         }
         let held = Credentials::new().pooler(SecretString::from(url));
         search(&needles, "Debug", format!("{held:?}").as_bytes())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    cluster.create_role("narrow", "CONNECTION LIMIT 0").await?;
+    let wrong = secret("a wrong password of a reserve");
+    let needles = sought(&[PASSWORD, &wrong]);
+    let url = |role: &str, password: &str| {
+        let encoded: String = password.bytes().map(needles::percent).collect();
+        format!("postgres://{role}:{encoded}@127.0.0.1:{}/postgres", cluster.port())
+    };
+    // The usual way is barred, one of the others fails, and where there is a third, that one is taken.
+    let barred = format!("[it]\nurl = \"{}\"\nreserve = \"{}\"\n", url("narrow", PASSWORD), url(SUPERUSER, &wrong));
+    let through = format!("{barred}through = \"{}\"\n", url(SUPERUSER, PASSWORD));
+    for (name, entry, word) in
+        [("barred", barred, "too-many-connections"), ("through", through, "read through the pooler")]
+    {
+        let file = desk.give(name, &entry)?;
+        let audit = desk.output("audit.log");
+        let words = [
+            "monitor",
+            "--json",
+            "--log",
+            "json",
+            "--credentials-file",
+            &file,
+            "--credential",
+            "it",
+            "--audit",
+            &audit,
+        ];
+        let output = searched(&needles, &desk, name, desk.command(&words)?).await?;
+        let told = text(&output.stdout);
+        ensure!(told.contains(word), "no {word}: {told} {}", text(&output.stderr));
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod leaks;
 mod pgbouncer;
 mod pooler;
 mod race;
+mod renewal;
 mod sessions;
 mod shelf;
 mod signature;

@@ -1,0 +1,70 @@
+//! Server connections whose server side is gone, and a pooler that has not noticed.
+
+use anyhow::{Context as _, Result, ensure};
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool_plugin::report::{Action, Report};
+use archon_pool_tests::proxy::{Direction, Flow};
+use archon_pool_tests::{Cluster, PgBouncer, Proxy, until};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::actions::{OPERATOR, cluster};
+use crate::support::{host_with, plugin, run_in};
+
+fn host(cluster: &Cluster, bouncer: &PgBouncer) -> Host {
+    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    host_with(credentials.pooler(SecretString::from(bouncer.console_url())), Limits::default())
+}
+
+async fn look(host: &Host, carry: Value, dry_run: bool) -> Result<Report> {
+    let options = json!({ "sampleMs": 0, "dryRun": dry_run });
+    let input = json!({ "action": "auto-scale", "options": options, "carry": carry });
+    let output = run_in(plugin(World::Manager), host, input).await;
+    output.data.with_context(|| format!("{:?}", output.error))
+}
+
+fn renewal(report: &Report) -> Option<&Action> {
+    report.actions.iter().find(|action| action.kind == "restart-broken")
+}
+
+async fn pids(bouncer: &PgBouncer) -> Result<Vec<String>> {
+    let servers = bouncer.command("SHOW SERVERS").await?;
+    Ok(servers.into_iter().map(|mut server| server.remove("remote_pid").unwrap_or_default()).collect())
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_nowhere_any_more_is_renewed_at_the_second_look() -> Result<()> {
+    let cluster = cluster().await?;
+    let network = Proxy::start(&cluster).await?;
+    let bouncer = PgBouncer::before(&cluster).server_port(network.port()).users(&["app"]).start().await?;
+    // Two server connections, of which one stays in use.
+    let (first, second) = (bouncer.connect("app", "web").await?, bouncer.connect("app", "worker").await?);
+    first.batch_execute("BEGIN").await?;
+    second.batch_execute("SELECT 1").await?;
+    let in_use = "state = 'idle in transaction'";
+    ensure!(cluster.count(in_use).await? == 1, "the first client has no connection of its own");
+    // The network forgets the second one: no word of its end arrives at the pooler.
+    network.set(Direction::ToClient, Flow::Hold);
+    let gone = "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
+    let gone: i32 = cluster.observer().await?.query_one(gone, &[]).await?.get(0);
+    cluster.execute(&format!("SELECT pg_terminate_backend({gone})")).await?;
+    until("its session is gone", async || Ok(cluster.count(&format!("pid = {gone}")).await? == 0)).await?;
+    ensure!(pids(&bouncer).await?.contains(&gone.to_string()), "the pooler has noticed");
+
+    let host = host(&cluster, &bouncer);
+    let once = look(&host, Value::Null, false).await?;
+    ensure!(renewal(&once).is_none(), "one look says nothing: {:?}", once.actions);
+    let carry: Value = serde_json::from_str(&once.carry)?;
+    let planned = look(&host, carry.clone(), true).await?;
+    let plan = renewal(&planned).context("no plan")?;
+    ensure!(plan.dry_run && !plan.executed && plan.reason.contains(&gone.to_string()), "{plan:?}");
+    let done = look(&host, carry, false).await?;
+    let action = renewal(&done).context("nothing was done")?;
+    ensure!(action.executed && action.connections_affected == 1, "{action:?}");
+    until("the pooler has let go of it", async || Ok(!pids(&bouncer).await?.contains(&gone.to_string()))).await?;
+    ensure!(cluster.count(in_use).await? == 1, "nobody's transaction was cut");
+    Ok(())
+}
