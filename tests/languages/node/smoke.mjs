@@ -20,7 +20,8 @@ const LONG = new Set(
   (
     "takenAt startedAt backendStart stateChange xactStart queryStart xminAge waitingSince at statsReset transactions " +
     "sessions abandoned backends calls idleTimeoutMs maxConnectionAge leakDetectionThreshold healthCheckInterval " +
-    "maxKillPercentage minSize maxSize growthRate shrinkRate idleInTransactionTimeoutMs sampleMs"
+    "maxKillPercentage minSize maxSize growthRate shrinkRate idleInTransactionTimeoutMs sampleMs askedAt maxWaitUs " +
+    "waitUs queries transactionUs queryUs"
   ).split(" "),
 );
 
@@ -83,7 +84,7 @@ async function manager() {
     [`${PACKAGE}/database`]: { Session, probe: refuse("database.probe") },
     [`${PACKAGE}/pooler`]: { Console },
     [`${PACKAGE}/backends`]: { deliver: refuse("backends.deliver") },
-    [`${PACKAGE}/scaling`]: { resize: refuse("scaling.resize") },
+    [`${PACKAGE}/scaling`]: { resize: refuse("scaling.resize"), renew: refuse("scaling.renew") },
   });
 
   const description = skill.describe();

@@ -68,7 +68,7 @@ def manager(file: Path) -> None:
                 if hasattr(argument, "drop"):
                     argument.drop(store)
             fault = {"kind": "no-power", "message": f"{what} is a stub", "sqlstate": None, "retryable": False}
-            # Only `resize` answers with a record on both sides, which takes Variant("err", …) here.
+            # Only `resize` and `renew` answer with a record on both sides, which takes Variant("err", …) here.
             return record(fault)
 
         return stub
@@ -95,6 +95,7 @@ def manager(file: Path) -> None:
             {"session": session},
             {
                 "[static]session.open": "session.open",
+                "[method]session.way": "session.way",
                 "[method]session.query": "session.query",
                 "probe": "database.probe",
             },
@@ -102,10 +103,14 @@ def manager(file: Path) -> None:
         interface(
             "pooler",
             {"console": console},
-            {"[static]console.open": "console.open", "[method]console.show": "console.show"},
+            {
+                "[static]console.open": "console.open",
+                "[method]console.kind": "console.kind",
+                "[method]console.show": "console.show",
+            },
         )
         interface("backends", {}, {"deliver": "backends.deliver"})
-        interface("scaling", {}, {"resize": "scaling.resize"})
+        interface("scaling", {}, {"resize": "scaling.resize", "renew": "scaling.renew"})
 
     instance = linker.instantiate(store, Component.from_file(store.engine, str(file)))
     describe = function(store, instance, "skill", "describe")
