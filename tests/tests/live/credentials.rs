@@ -16,11 +16,13 @@ use serde_json::{Value, json};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, host_with, plugin, run_in};
 
-async fn run(credentials: Credentials, input: Value) -> Output {
+/// Runs a SkillInput in the manager with these credentials.
+pub(crate) async fn run(credentials: Credentials, input: Value) -> Output {
     run_in(plugin(World::Manager), &host_with(credentials, Limits::default()), input).await
 }
 
-fn quick(credential: &str) -> Value {
+/// The shortest input that opens a session.
+pub(crate) fn quick(credential: &str) -> Value {
     json!({ "action": "monitor", "credential": credential, "options": { "sampleMs": 0 } })
 }
 

@@ -5,11 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
-use archon_pool::limits::Limits;
 use archon_pool_plugin::fault::kind;
-use archon_pool_plugin::skill::Output;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::management_api::{REFERENCE, TOKEN};
 use archon_pool_tests::supabase::{entry, keep_secret, lay_out, services, services_in_transactions};
@@ -19,7 +16,8 @@ use tempfile::TempDir;
 use tokio_postgres::error::SqlState;
 
 use crate::actions::cluster_shows_age;
-use crate::support::{host_with, impatient, orders, plugin, report, run_in};
+use crate::credentials::{quick, run};
+use crate::support::{impatient, orders, report};
 
 async fn project() -> Result<Cluster> {
     let mut cluster = Cluster::start().await?;
@@ -34,14 +32,6 @@ fn file(text: &str) -> Result<(TempDir, PathBuf)> {
     fs::write(&path, text)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     Ok((folder, path))
-}
-
-async fn run(credentials: Credentials, input: Value) -> Output {
-    run_in(plugin(World::Manager), &host_with(credentials, Limits::default()), input).await
-}
-
-fn quick(credential: &str) -> Value {
-    json!({ "action": "monitor", "credential": credential, "options": { "sampleMs": 0 } })
 }
 
 #[tokio::test]
