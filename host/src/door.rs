@@ -116,13 +116,11 @@ impl Entrance {
             Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,
             Err(fault) => return Err(fault),
         };
-        let mut tried = false;
         for (way, target) in credential.others.iter() {
             match Session::open(target, limits, presence).await {
                 Ok(session) => return Ok(Self::by(session, way)),
                 Err(fault) => barred.message.push_str(&format!("; way in `{}`: {}", way.name(), fault.message)),
             }
-            tried = true;
         }
         if let Some(project) = project {
             match Self::by_api(project, target, limits).await {
@@ -132,9 +130,7 @@ impl Entrance {
                     barred.message.push_str(&format!("; way in `{way}`: {}", fault.message));
                 }
             }
-            tried = true;
-        }
-        if !tried {
+        } else if credential.others.iter().next().is_none() {
             barred.message.push_str("; `reserve` and `through` of the credentials file would be other ways in");
         }
         Err(barred)

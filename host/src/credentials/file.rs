@@ -158,7 +158,7 @@ impl Raw {
     fn others(&self) -> Result<Others, Fault> {
         let other = |url: &SecretString| {
             let mut parts = target::parts(url.expose_secret())?;
-            parts.roots = parts.roots.or_else(|| self.ca_file.clone().map(Roots::File));
+            parts.roots = parts.roots.or_else(|| self.roots());
             parts.finish()
         };
         let reserve = self.reserve.as_ref().map(other).transpose()?;
@@ -167,8 +167,12 @@ impl Raw {
     }
 
     fn controller(&self) -> Result<Option<Controller>, Fault> {
-        let roots = self.ca_file.clone().map(Roots::File);
-        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), roots.as_ref())
+        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), self.roots().as_ref())
+    }
+
+    /// Whose word is taken for the certificates of all that the entry leads to.
+    fn roots(&self) -> Option<Roots> {
+        self.ca_file.clone().map(Roots::File)
     }
 
     /// The project that the entry names, itself or by its URL, which is none of a connection then.

@@ -21,6 +21,25 @@ pub(crate) async fn run(credentials: Credentials, input: Value) -> Output {
     run_in(plugin(World::Manager), &host_with(credentials, Limits::default()), input).await
 }
 
+/// A private authority, and what it certifies, as PEM.
+pub(crate) struct Certified {
+    pub(crate) root: String,
+    pub(crate) leaf: String,
+    pub(crate) key: String,
+}
+
+/// Certifies a server under a name or an address.
+pub(crate) fn certified(name: &str) -> Result<Certified> {
+    let signer = rcgen::KeyPair::generate()?;
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&signer)?;
+    let key = rcgen::KeyPair::generate()?;
+    let issuer = rcgen::Issuer::from_params(&authority, &signer);
+    let leaf = rcgen::CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &issuer)?;
+    Ok(Certified { root: root.pem(), leaf: leaf.pem(), key: key.serialize_pem() })
+}
+
 /// The shortest input that opens a session.
 pub(crate) fn quick(credential: &str) -> Value {
     json!({ "action": "monitor", "credential": credential, "options": { "sampleMs": 0 } })
@@ -103,20 +122,13 @@ async fn a_vault_s_secret_is_read_with_the_credential_that_opens_it() -> Result<
 
 #[tokio::test]
 async fn sslmode_decides_what_is_verified() -> Result<()> {
-    let names = vec!["localhost".to_owned()];
-    let signer = rcgen::KeyPair::generate()?;
-    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let root = authority.self_signed(&signer)?;
-    let key = rcgen::KeyPair::generate()?;
-    let issuer = rcgen::Issuer::from_params(&authority, &signer);
-    let leaf = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
-    let cluster = Cluster::builder().tls(leaf.pem(), key.serialize_pem()).start().await?;
+    let Certified { root, leaf, key } = certified("localhost")?;
+    let cluster = Cluster::builder().tls(leaf, key).start().await?;
     let folder = tempfile::tempdir()?;
     let ca = folder.path().join("ca.pem");
-    fs::write(&ca, root.pem())?;
+    fs::write(&ca, root)?;
     let other = folder.path().join("other.pem");
-    fs::write(&other, authority.self_signed(&rcgen::KeyPair::generate()?)?.pem())?;
+    fs::write(&other, certified("localhost")?.root)?;
     let (ca, other) = (ca.display(), other.display());
 
     let by_name = cluster.superuser_url().replace("127.0.0.1", "localhost");

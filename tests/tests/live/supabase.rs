@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_postgres::error::SqlState;
 
 use crate::actions::cluster_shows_age;
-use crate::credentials::{quick, run};
+use crate::credentials::{Certified, certified, quick, run};
 use crate::support::{impatient, orders, report};
 
 async fn project() -> Result<Cluster> {
@@ -217,18 +217,12 @@ async fn the_vault_is_opened_by_the_owner() -> Result<()> {
 
 #[tokio::test]
 async fn the_ca_file_of_a_project_is_what_verify_full_goes_by() -> Result<()> {
-    let signer = rcgen::KeyPair::generate()?;
-    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let root = authority.self_signed(&signer)?;
-    let key = rcgen::KeyPair::generate()?;
-    let issuer = rcgen::Issuer::from_params(&authority, &signer);
-    let leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
-    let mut cluster = Cluster::builder().tls(leaf.pem(), key.serialize_pem()).start().await?;
+    let Certified { root, leaf, key } = certified("127.0.0.1")?;
+    let mut cluster = Cluster::builder().tls(leaf, key).start().await?;
     lay_out(&mut cluster).await?;
     let folder = tempfile::tempdir()?;
     let ca = folder.path().join("prod-ca-2021.crt");
-    fs::write(&ca, root.pem())?;
+    fs::write(&ca, root)?;
     let strict = |name: &str, more: &str| entry(&cluster, name, more).replace("\"disable\"", "\"verify-full\"");
     let private = strict("private", &format!("ca-file = \"{}\"", ca.display()));
     let (_folder, path) = file(&format!("{private}{}", strict("public", "")))?;
