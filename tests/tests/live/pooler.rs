@@ -10,6 +10,7 @@ use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
+use archon_pool::policy::Policy;
 use archon_pool_plugin::fault::kind;
 use archon_pool_tests::pgbouncer::{ADMIN, Builder};
 use archon_pool_tests::{Cluster, PgBouncer, until};
@@ -17,7 +18,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::hostile::arena::{HOSTILE, heard};
-use crate::support::{host_with, plugin, run_in};
+use crate::support::{host_with, host_with_policy, plugin, run_in};
 
 /// A component that does as it is told and says what it heard.
 fn parrot(host: &Host) -> &'static Plugin {
@@ -191,7 +192,7 @@ async fn one_call_resizes_once_and_a_plan_never() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_resized_without_consent_or_in_an_hour_too_many() -> Result<()> {
+async fn nothing_is_resized_without_consent() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let host = controlled(&cluster, bouncer.console_url());
     let told = last(&host.clone().consent(|_| async { Err("not today".into()) }), resize(11)).await?;
@@ -201,6 +202,43 @@ async fn nothing_is_resized_without_consent_or_in_an_hour_too_many() -> Result<(
         if (before, order.size) == (10, 11) { Ok(()) } else { Err("something else".into()) }
     });
     ensure!(last(&granting, resize(11)).await?.starts_with("executed"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_than_so_many_are_resized_in_an_hour() -> Result<()> {
+    let (cluster, bouncer) = pooled(|builder| builder).await?;
+    let credentials = || {
+        let console = SecretString::from(bouncer.console_url());
+        Credentials::new().url(SecretString::from(cluster.superuser_url())).pooler(console)
+    };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("audit.log");
+    let host = |most| -> Result<Host> {
+        let policy = Policy { max_resizes_per_hour: most, ..Policy::default() };
+        Ok(host_with_policy(credentials(), policy).audit(Audit::open(&path)?))
+    };
+    let first = host(2)?;
+    ensure!(last(&first, resize(11)).await?.starts_with("executed: 10 to 11"));
+    ensure!(last(&first, resize(12)).await?.starts_with("executed: 11 to 12"));
+    let told = last(&first, resize(13)).await?;
+    ensure!(told.starts_with("not executed: 12 to none") && told.contains("max_resizes_per_hour"), "{told}");
+    // Another process reads it in the log.
+    let told = last(&host(2)?, resize(13)).await?;
+    ensure!(told.contains("the cap of 2 changes an hour"), "{told}");
+    ensure!(last(&host(3)?, resize(13)).await?.starts_with("executed: 12 to 13"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_a_resize_and_no_look_at_the_pooler() -> Result<()> {
+    let (cluster, bouncer) = pooled(|builder| builder).await?;
+    let host = controlled(&cluster, bouncer.console_url()).audit(Audit::open(Path::new("/dev/full"))?);
+    let told = does(&host, json!([{ "do": "show", "views": ["config"] }])).await?.join("\n");
+    ensure!(told.contains("size: 10,"), "{told}");
+    let told = last(&host, resize(11)).await?;
+    ensure!(told.starts_with(kind::AUDIT_FAILED), "{told}");
+    ensure!(bouncer.config_value("default_pool_size").await? == "10", "resized without a record");
     Ok(())
 }
 

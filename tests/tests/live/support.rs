@@ -59,7 +59,11 @@ pub(crate) fn host_with(credentials: Credentials, limits: Limits) -> Host {
 
 /// A host that goes by a policy of its own.
 pub(crate) fn host_under(url: String, policy: Policy) -> Host {
-    let credentials = Credentials::new().url(SecretString::from(url));
+    host_with_policy(Credentials::new().url(SecretString::from(url)), policy)
+}
+
+/// The same, with credentials of its own.
+pub(crate) fn host_with_policy(credentials: Credentials, policy: Policy) -> Host {
     Host::new(built().engine.clone(), credentials, policy, Limits::default())
 }
 
