@@ -79,18 +79,23 @@ export class Connection {
     });
   }
 
-  /** Opens a connection. `options` is what the startup packet carries for the server. */
-  static async open(target: Target, options: string | undefined, limits: Limits): Promise<Connection> {
+  /** Opens a connection. `options` is what the startup packet carries for the server; `over` ends the wait. */
+  static async open(
+    target: Target,
+    options: string | undefined,
+    limits: Limits,
+    over: AbortSignal = NEVER,
+  ): Promise<Connection> {
     const timeout = Math.min(target.connectTimeoutMs ?? limits.connectTimeoutMs, limits.connectTimeoutMs);
-    const end = Date.now() + timeout;
+    const end = performance.now() + timeout;
     const ssl = tlsOptions(target);
     try {
-      return await connect(target, options, ssl, end, timeout);
+      return await connect(target, options, ssl, { end, timeout, over });
     } catch (error) {
       if (error instanceof Fault) throw error;
       const mayBePlain = ssl !== false && target.sslMode === "prefer" && isWithoutTls(error as Error);
       if (!mayBePlain) throw error;
-      return await connect(target, options, false, end, timeout);
+      return await connect(target, options, false, { end, timeout, over });
     }
   }
 
@@ -194,6 +199,8 @@ export interface TextSet {
 
 const EVERYTHING: Appetite = { maxRows: Number.POSITIVE_INFINITY, take: () => true };
 
+const NEVER = new AbortController().signal;
+
 /** What becomes of the rows of an answer. */
 interface Reading<T> {
   row(body: Buffer): void;
@@ -204,8 +211,7 @@ async function connect(
   target: Target,
   options: string | undefined,
   ssl: ConnectionOptions | false,
-  end: number,
-  timeout: number,
+  { end, timeout, over }: { end: number; timeout: number; over: AbortSignal },
 ): Promise<Connection> {
   const client = new pg.Client({
     host: target.host,
@@ -234,11 +240,14 @@ async function connect(
   // After the connection is open its end is seen on the socket itself.
   client.on("error", () => {});
   let late = false;
+  const giveUp = () => inner.connection.stream.destroy(new Error("given up"));
   const timer = setTimeout(() => {
     late = true;
-    inner.connection.stream.destroy();
-  }, end - Date.now());
+    giveUp();
+  }, end - performance.now());
+  over.addEventListener("abort", giveUp);
   try {
+    if (over.aborted) throw new Error("given up");
     await client.connect();
     return Connection.adopt(target, inner, ssl, version);
   } catch (error) {
@@ -247,6 +256,7 @@ async function connect(
     throw error;
   } finally {
     clearTimeout(timer);
+    over.removeEventListener("abort", giveUp);
   }
 }
 

@@ -38,9 +38,9 @@ export class PgBouncer {
   }
 
   /** Opens the console, and makes sure that it is one. */
-  static async open(target: Target, limits: Limits): Promise<PgBouncer> {
+  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<PgBouncer> {
     try {
-      const connection = await Connection.open(target, undefined, limits).catch((error: unknown) => {
+      const connection = await Connection.open(target, undefined, limits, over).catch((error: unknown) => {
         throw refused(error, target);
       });
       // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.

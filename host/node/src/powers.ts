@@ -46,7 +46,8 @@ export class LivePowers implements Powers {
   readonly #ledger = new Ledger();
   readonly #changed = new Set<string>();
   readonly #closing: Promise<void>[] = [];
-  #isClosed = false;
+  /** Ends whatever is being opened when the call is over. */
+  readonly #over = new AbortController();
   #calls = 0;
   #probes = 0;
   #orders = 0;
@@ -71,17 +72,13 @@ export class LivePowers implements Powers {
 
   drop(resource: Resource, handle: number): void {
     if (resource === "credential") this.#credentials.take(handle);
-    else this.#closing.push(this.#over(resource === "session" ? this.#sessions.take(handle) : this.#consoles.take(handle)));
+    else this.#closing.push(ended(resource === "session" ? this.#sessions.take(handle) : this.#consoles.take(handle)));
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#over.abort();
     const open = [...this.#sessions.all(), ...this.#consoles.all()];
-    await Promise.all([...this.#closing, ...open.map((it) => this.#over(it))]);
-  }
-
-  async #over(it: Session | PgBouncer | undefined): Promise<void> {
-    await it?.close().catch(() => {});
+    await Promise.all([...this.#closing, ...open.map(ended)]);
   }
 
   readonly #handlers: { [N in ImportName]: (args: Imports[N][0]) => Promise<Imports[N][1]> } = {
@@ -90,7 +87,7 @@ export class LivePowers implements Powers {
     "session.open": async ({ credential }) => {
       this.#countSession();
       const { target } = this.#credentials.get(credential);
-      return { session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits))) };
+      return { session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal))) };
     },
     "session.way": async ({ session }) => this.#sessions.get(session).way,
     "session.query": async ({ session, batch }) => {
@@ -108,7 +105,7 @@ export class LivePowers implements Powers {
       this.#countSession();
       const { name, console } = this.#credentials.get(credential);
       if (!console) throw new Fault("no-pooler", `no pooler console is configured for credential '${name}'`);
-      return { console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits))) };
+      return { console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal))) };
     },
     "console.kind": async ({ console }) => {
       this.#consoles.get(console);
@@ -161,7 +158,7 @@ export class LivePowers implements Powers {
 
   async #probe(target: Target, timeout: number): Promise<Item<ProbeTiming>> {
     const started = performance.now();
-    const probing = Session.unchecked(target, this.#caller.limits).then(async (session) => {
+    const probing = Session.unchecked(target, this.#caller.limits, this.#over.signal).then(async (session) => {
       try {
         const connectUs = micros(performance.now() - started);
         return { connectUs, roundTripUs: micros(await session.roundTrip()) };
@@ -179,7 +176,7 @@ export class LivePowers implements Powers {
 
   /** What is opened for a call that is over is closed again. */
   async #kept<T extends Session | PgBouncer>(opening: Promise<T>): Promise<T> {
-    this.#closing.push(opening.then((it) => (this.#isClosed ? this.#over(it) : undefined), () => {}));
+    this.#closing.push(opening.then((it) => (this.#over.signal.aborted ? ended(it) : undefined), () => {}));
     return opening;
   }
 
@@ -258,6 +255,10 @@ class Handles<T> {
   all(): T[] {
     return [...this.#held.values()];
   }
+}
+
+async function ended(it: Session | PgBouncer | undefined): Promise<void> {
+  await it?.close().catch(() => {});
 }
 
 function item<T>(answer: Answer<T>): Item<T> {

@@ -33,8 +33,8 @@ export class Session {
   }
 
   /** Opens a session whose settings hold. Costs a round trip more than `unchecked`. */
-  static async open(target: Target, limits: Limits): Promise<Session> {
-    const session = await Session.unchecked(target, limits).catch((fault: Fault) => {
+  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
+    const session = await Session.unchecked(target, limits, over).catch((fault: Fault) => {
       throw advised(fault, target);
     });
     try {
@@ -47,17 +47,17 @@ export class Session {
   }
 
   /** Opens a session in which nobody's statements run. */
-  static async unchecked(target: Target, limits: Limits): Promise<Session> {
+  static async unchecked(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
     // Ours come last, so that they win.
     const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
     const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
     try {
-      return new Session(await Connection.open(target, options, limits), limits, false);
+      return new Session(await Connection.open(target, options, limits, over), limits, false);
     } catch (error) {
       if (error instanceof Fault || !refusesOptions(error as Error)) throw whyNotOpen(error, target);
     }
     try {
-      return new Session(await Connection.open(target, target.options, limits), limits, true);
+      return new Session(await Connection.open(target, target.options, limits, over), limits, true);
     } catch (error) {
       throw whyNotOpen(error, target);
     }

@@ -16,6 +16,8 @@ function findRunner(): { uid: number; gid: number } {
   return { uid: Number(found[2]), gid: Number(found[3]) };
 }
 
+process.setMaxListeners(50);
+
 /** A folder of one's own, removed at the end. */
 export function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), "archon-pool-node-"));
