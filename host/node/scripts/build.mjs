@@ -31,8 +31,8 @@ async function build(world) {
   const bytes = await readFile(file).catch(() => {
     throw new Error(`there is no ${file}: run \`archon-pool components ${components}\``);
   });
-  const { files } = await transpile(bytes, { name: world, instantiation: "sync", noTypescript: true });
-  const written = Object.entries(files).filter(([path]) => /\.(js|wasm)$/.test(path));
+  const { files } = await transpile(bytes, { name: world, instantiation: "sync" });
+  const written = Object.entries(files).filter(([path]) => /\.(js|wasm|d\.ts)$/.test(path));
   for (const [path, content] of written) {
     const file = join(out, world, path);
     await mkdir(dirname(file), { recursive: true });
