@@ -35,11 +35,12 @@ export interface AuditOptions {
 /** The audit log of one call. */
 export class Audit {
   readonly #options: AuditOptions;
-  readonly #component: string;
+  /** The component that asks for what is on record. */
+  readonly component: string;
 
   constructor(options: AuditOptions, component: string) {
     this.#options = options;
-    this.#component = component;
+    this.component = component;
   }
 
   /** Puts on record what is about to be done. Throws when that cannot be: then it must not be done. */
@@ -59,7 +60,7 @@ export class Audit {
   async #write(target: Target, about: readonly About[]): Promise<void> {
     const { audit, auditFile } = this.#options;
     if (!audit && auditFile === undefined) return;
-    const head = { by: target.user, server: place(target), database: target.database, component: this.#component };
+    const head = { by: target.user, server: place(target), database: target.database, component: this.component };
     const records = about.map((about) => ({ at: new Date().toISOString(), ...head, ...about }));
     for (const record of records) await audit?.(record);
     if (auditFile !== undefined) {

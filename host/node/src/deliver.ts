@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { About, Audit } from "./audit.js";
 import { guard } from "./components.js";
+import { type Consent, whyNoConsent } from "./consent.js";
 import { Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
 import type { Limits } from "./limits.js";
@@ -54,6 +55,7 @@ export interface Terms {
   limits: Limits;
   audit: Audit;
   hourly: Hourly;
+  consent?: Consent | undefined;
   ledger: Ledger;
   /** The request's own cap, percent. It can only lower the policy's. */
   requested: number;
@@ -98,12 +100,15 @@ class Delivery {
     const account = dryRun ? { ...opened } : opened;
     const book = dryRun ? { spent: ledger.spent } : ledger;
     const outcomes: Outcome[] = [];
+    const refusal = await this.#ask(orders, account, book.spent);
     while (outcomes.length < orders.length) {
       const from = outcomes.length;
       const rest = orders.slice(from);
       if (account.clients === 0) {
         // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
         for (const order of rest) outcomes.push(await this.#classify(order));
+      } else if (refusal !== undefined) {
+        outcomes.push(...rest.map(() => denied(refusal)));
       } else {
         // No more at once than the caps have left. Orders that turn out not to count free their place for the next.
         const announced = await this.#announce(rest, account, book.spent);
@@ -142,6 +147,19 @@ class Delivery {
       this.#terms.ledger.accounts.set(key, account);
     }
     return account;
+  }
+
+  /** Asks whoever is to be asked, once, for all that could be sent. */
+  async #ask(orders: readonly Order[], { cap, clients, spent }: Account, inAll: number): Promise<string | undefined> {
+    const { consent, dryRun, policy, hourly, session, audit } = this.#terms;
+    const left = hourly.left(this.#place, policy.maxKillsPerHour);
+    const atMost = Math.min(orders.length, cap - spent, policy.maxKills - inAll, left);
+    // Where the caps say no, they say why.
+    if (dryRun || clients === 0 || atMost <= 0) return undefined;
+    const { target } = session;
+    const act = { type: "end" as const, orders, atMost };
+    const whom = { server: place(target), database: target.database, role: target.user, component: audit.component };
+    return whyNoConsent(consent, { ...whom, act });
   }
 
   /** How many of the orders the caps have room for, on record before they are sent; if none, what becomes of them. */

@@ -4,6 +4,7 @@ import { Audit, type AuditOptions } from "./audit.js";
 import { callComponent, late } from "./call.js";
 import { Recorder } from "./cassette/recorder.js";
 import { catalogue, component, type Description, description, type World } from "./components.js";
+import type { Consent } from "./consent.js";
 import type { CredentialEntry, Environment, Sources } from "./credentials.js";
 import { asFault, Fault } from "./fault.js";
 import { Hourly } from "./hourly.js";
@@ -23,6 +24,11 @@ export interface HostOptions extends AuditOptions {
   readOnly?: boolean;
   limits?: Partial<Limits>;
   policy?: Partial<Policy>;
+  /**
+   * Asks before anything is signalled or changed that the policy allows: once for each delivery, resize and renewal,
+   * dry runs excepted. Nothing is sent unless it answers `true`.
+   */
+  consent?: Consent;
   /** A file to which every call is written as a cassette. It holds what the server answered, and never a secret. */
   record?: string;
 }
@@ -44,6 +50,7 @@ export class Host {
   readonly policy: Readonly<Policy>;
   readonly #sources: Sources;
   readonly #audit: AuditOptions;
+  readonly #consent: Consent | undefined;
   readonly #isReadOnly: boolean;
   readonly #hourly = new Hourly();
   readonly #recorder: Recorder | undefined;
@@ -54,6 +61,7 @@ export class Host {
     const environment = options.environment === false ? undefined : (options.environment ?? process.env);
     this.#sources = { map: options.credentials, environment };
     this.#audit = { audit: options.audit, auditFile: options.auditFile };
+    this.#consent = options.consent;
     this.#isReadOnly = options.readOnly ?? false;
     this.#recorder = options.record === undefined ? undefined : new Recorder(options.record);
   }
@@ -101,6 +109,7 @@ export class Host {
       limits,
       audit: new Audit(this.#audit, world),
       hourly: this.#hourly,
+      consent: this.#consent,
       catalogue: catalogue(world),
       onSignal,
     });

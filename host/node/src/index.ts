@@ -3,9 +3,11 @@
 export type { AuditRecord } from "./audit.js";
 export { Cassette } from "./cassette/replay.js";
 export type { Description } from "./components.js";
+export type { Consent, Decision, Proposal } from "./consent.js";
 export type * from "./contract.js";
 export type { CredentialEntry } from "./credentials.js";
 export { Fault, type FaultRecord } from "./fault.js";
+export type { Order } from "./deliver.js";
 export { type CallAnswer, Host, type HostOptions } from "./host.js";
 export { DEFAULT_LIMITS, type Limits } from "./limits.js";
 export { jsonLines, type Logger, type LogLine } from "./log.js";

@@ -3,6 +3,7 @@
 // The component runs in another thread and gets numbers for handles. What they stand for is here, secrets included.
 
 import type { Audit } from "./audit.js";
+import type { Consent } from "./consent.js";
 import { PgBouncer } from "./console.js";
 import type { Credential, Lent } from "./credentials.js";
 import { deliver, deny, Ledger, type Order, type Outcome } from "./deliver.js";
@@ -26,6 +27,8 @@ export interface Caller {
   limits: Limits;
   audit: Audit;
   hourly: Hourly;
+  /** Whom to ask before anything is signalled or changed. */
+  consent?: Consent | undefined;
   /** The SHA-256 of every statement that may be sent. */
   catalogue: ReadonlySet<string>;
   /** Called before anything may be signalled or changed: from then on nothing may be repeated blindly. */

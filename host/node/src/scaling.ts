@@ -5,6 +5,7 @@
 // sent, and what became of it is what the console shows afterwards.
 
 import type { About, Audit } from "./audit.js";
+import { type Consent, type Proposal, whyNoConsent } from "./consent.js";
 import type { PgBouncer } from "./console.js";
 import type { Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
@@ -33,6 +34,7 @@ export interface Terms {
   policy: Policy;
   audit: Audit;
   hourly: Hourly;
+  consent?: Consent | undefined;
   intent: Intent;
   /** What this call has changed, or may have. */
   changed: Set<string>;
@@ -61,6 +63,8 @@ export async function resize(
     await log.tell("would-resize", note, { before: before ?? null });
     return { before, executed: false, note: `a dry run: nothing was sent; ${note}` };
   }
+  const no = await ask(terms, { type: "resize", pool: pool ?? null, before: before ?? 0, size, reason });
+  if (no !== undefined) return unsent(before, no);
   await send(terms, "size", log);
   const after = await console.resize(pool, size).catch((fault: Fault) => failed(terms, log, fault));
   const executed = after === size;
@@ -88,6 +92,8 @@ export async function renew(database: string, reason: string, terms: Terms): Pro
     await log.tell("would-renew", note);
     return { executed: false, note: `a dry run: nothing was sent; ${note}` };
   }
+  const no = await ask(terms, { type: "renew", database, reason });
+  if (no !== undefined) return unsent(no);
   await send(terms, what, log);
   await console.renew(database).catch((fault: Fault) => failed(terms, log, fault));
   await log.tell("executed", note);
@@ -113,6 +119,13 @@ function clear({ changed, policy, hourly, console }: Terms, what: string): strin
   const most = policy.maxResizesPerHour;
   if (hourly.left(key(console), most) > 0) return undefined;
   return `the cap of ${most} changes an hour is reached for this console: the policy's maxResizesPerHour`;
+}
+
+/** Asks whoever is to be asked. */
+function ask({ consent, console, audit }: Terms, act: Proposal["act"]): Promise<string | undefined> {
+  const { target } = console;
+  const whom = { server: place(target), database: target.database, role: target.user, component: audit.component };
+  return whyNoConsent(consent, { ...whom, act });
 }
 
 /** Puts a change on record, from when on it counts as made. */

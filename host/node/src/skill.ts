@@ -54,11 +54,11 @@ export class SupabaseConnectionPool extends Events implements Skill {
 
   /** Runs an action: with events, log lines, one deadline, and retries where they do no harm. Never throws. */
   run(params: SkillInput = {}): Promise<SkillOutput> {
-    return runSkill(this, params, this, this.#logger);
+    return runSkill(this, this.name, params, this, this.#logger);
   }
 
   /** Runs an action once, without events and log lines. Never throws. */
-  async execute(params: SkillInput = {}): Promise<SkillOutput> {
+  async execute(params: SkillInput | unknown = {}): Promise<SkillOutput> {
     const { output } = await this.attempt(params, performance.now() + this.timeout);
     return output;
   }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type pg from "pg";
+import type { Proposal } from "archon-connection-pool";
 import { Hourly } from "../dist/hourly.js";
 import { Cluster } from "./cluster.js";
 import { deliver, KILL, lend, orders, words } from "./powers.js";
@@ -181,6 +182,32 @@ test("nothing is ended that cannot be put on record", async () => {
   const { outcomes } = await deliver({ url: cluster.url(), onRecord }, await orders(cluster, [pid(session)]));
   assert.match(words(outcomes)[0] ?? "", /^failed: the audit log cannot be written to: the disk is full/);
   assert.equal(await answers(session), true);
+});
+
+test("nobody is ended without the consent that is asked for, once, before anything is sent", async () => {
+  const session = await idle();
+  const seen = await orders(cluster, [pid(session)]);
+  const proposals: Proposal[] = [];
+  const ask = (decision: () => boolean | string) => (proposal: Proposal) => {
+    proposals.push(proposal);
+    return decision();
+  };
+  const broken = () => {
+    throw new Error("nobody is in");
+  };
+  for (const [decision, told] of [
+    [() => false, /^denied: consent was not given: somebody said no/],
+    [() => "not on a Friday", /^denied: consent was not given: not on a Friday/],
+    [broken, /^denied: consent was not given: nobody is in/],
+  ] as [() => boolean | string, RegExp][]) {
+    const { outcomes } = await deliver({ url: cluster.url(), consent: ask(decision) }, seen);
+    assert.match(words(outcomes)[0] ?? "", told);
+  }
+  assert.equal(await answers(session), true);
+  assert.deepEqual([proposals[0]?.role, proposals[0]?.act.type], ["postgres", "end"]);
+  const agreed = await orders(cluster, [pid(session)]);
+  assert.deepEqual(words((await deliver({ url: cluster.url(), consent: ask(() => true) }, agreed)).outcomes), ["signalled"]);
+  assert.equal(proposals.length, 4);
 });
 
 test("a component ends no session by SQL of its own", async () => {

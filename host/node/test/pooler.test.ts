@@ -80,6 +80,7 @@ test("nothing is resized unless the request and the policy ask for just that", a
     [{ policy: { resize: false } }, /set the policy's resize/],
     [{ policy: { apply: false } }, /set the policy's apply/],
     [{ policy: { maxResizesPerHour: 0 } }, /maxResizesPerHour/],
+    [{ consent: () => "not now" }, /consent was not given: not now/],
   ] as [Partial<Asked>, RegExp][]) {
     const { powers, resize } = await onConsole(asked);
     const { executed, note } = await resize(11);

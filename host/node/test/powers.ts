@@ -2,6 +2,7 @@
 
 import { Audit, type AuditRecord } from "../dist/audit.js";
 import { catalogue, description } from "../dist/components.js";
+import type { Consent } from "../dist/consent.js";
 import { Lent } from "../dist/credentials.js";
 import type { Order, Outcome } from "../dist/deliver.js";
 import { Hourly } from "../dist/hourly.js";
@@ -20,6 +21,7 @@ export interface Asked {
   limits?: Partial<Limits>;
   policy?: Partial<Policy>;
   hourly?: Hourly;
+  consent?: Consent;
   onRecord?: (record: AuditRecord) => void;
   onSignal?: () => void;
 }
@@ -34,7 +36,7 @@ export const KILL = {
 export const CLOCK = description("pool-manager").statements.find(({ sql }) => /clock_timestamp/.test(sql) && !/\$1/.test(sql));
 
 /** Lends powers, and opens a session on them. */
-export async function lend({ url, console, request = KILL, limits, policy, hourly, onRecord, onSignal }: Asked) {
+export async function lend({ url, console, request = KILL, limits, policy, hourly, consent, onRecord, onSignal }: Asked) {
   const rules = policyWith(policy);
   const entry = console === undefined ? { url } : { url, pooler: console };
   const records: AuditRecord[] = [];
@@ -49,6 +51,7 @@ export async function lend({ url, console, request = KILL, limits, policy, hourl
     limits: limitsWith(limits),
     audit: new Audit({ audit }, "pool-manager"),
     hourly: hourly ?? new Hourly(),
+    consent,
     catalogue: catalogue("pool-manager"),
     onSignal: onSignal ?? (() => {}),
   });
