@@ -31,7 +31,7 @@ async function build(world) {
   const bytes = await readFile(file).catch(() => {
     throw new Error(`there is no ${file}: run \`archon-pool components ${components}\``);
   });
-  const { files } = await transpile(bytes, { name: world, instantiation: "sync" });
+  const { files } = await transpile(bytes, { name: world, instantiation: "sync", minify: true });
   const written = Object.entries(files).filter(([path]) => /\.(js|wasm|d\.ts)$/.test(path));
   for (const [path, content] of written) {
     const file = join(out, world, path);

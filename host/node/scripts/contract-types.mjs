@@ -6,14 +6,17 @@ const NAMES = { RawOptions: "Options", Fault: "FaultRecord", Target: "ActionTarg
 /** The text of `src/contract.ts` for a description. */
 export function contractTypes({ actions, input, output }) {
   const parts = [
-    "// Written by scripts/contract-types.mjs from the JSON Schemas of `describe`: do not edit. A test fails when it is",
-    "// not current; `npm run build` writes it again.",
+    "// Written by scripts/contract-types.mjs from the JSON Schemas of `describe`: do not edit. A test fails when",
+    "// it is not current; `npm run build` writes it again.",
     "",
     "/** What can be asked for. */",
     `export type ActionName = ${actions.map((name) => JSON.stringify(name)).join(" | ")};`,
   ];
   const known = new Set();
-  for (const [title, schema] of [["SkillInput", input], ["SkillOutput", output]]) {
+  for (const [title, schema] of [
+    ["SkillInput", input],
+    ["SkillOutput", output],
+  ]) {
     for (const [name, record] of [[title, schema], ...Object.entries(schema.$defs ?? {})]) {
       if (known.has(name)) continue;
       known.add(name);

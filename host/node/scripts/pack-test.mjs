@@ -21,7 +21,10 @@ try {
   // Its types are good enough for a strict project.
   copyFileSync(join(root, "scripts", "pack-test.types.mts"), join(project, "types.mts"));
   const strict = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
-  execFileSync(join(project, "node_modules", ".bin", "tsc"), [...strict, "types.mts"], { cwd: project, stdio: "inherit" });
+  execFileSync(join(project, "node_modules", ".bin", "tsc"), [...strict, "types.mts"], {
+    cwd: project,
+    stdio: "inherit",
+  });
   const { Cluster } = await import("../build/cluster.js");
   const cluster = await Cluster.start();
   try {

@@ -10,9 +10,14 @@ import {
   SupabaseConnectionPool,
 } from "archon-connection-pool";
 
-const pool = new SupabaseConnectionPool({ credentials: { default: "postgres://u@h/d" }, limits: { deadlineMs: 5_000 } });
+const pool = new SupabaseConnectionPool({
+  credentials: { default: "postgres://u@h/d" },
+  limits: { deadlineMs: 5_000 },
+});
 pool.on("complete", ({ skill, result }) => console.log(skill, result.data?.poolStats.connections.total));
-getSkillRegistry().register(pool).on("error", ({ error }) => console.log(error.kind));
+getSkillRegistry()
+  .register(pool)
+  .on("error", ({ error }) => console.log(error.kind));
 
 const action: ActionName = "kill-idle";
 const input: SkillInput = { action, options: { dryRun: true, maxKillPercentage: 10, include: { roles: ["app"] } } };

@@ -46,7 +46,10 @@ export class Audit {
   /** Puts on record what is about to be done. Throws when that cannot be: then it must not be done. */
   async announce(target: Target, about: readonly Omit<About, "outcome" | "detail">[]): Promise<void> {
     try {
-      await this.#write(target, about.map((about) => ({ ...about, outcome: "sending", detail: "" })));
+      await this.#write(
+        target,
+        about.map((about) => ({ ...about, outcome: "sending", detail: "" })),
+      );
     } catch (error) {
       throw new Fault("audit-failed", `the audit log cannot be written to: ${(error as Error).message}`);
     }

@@ -76,8 +76,8 @@ export function catalogue(name: World): ReadonlySet<string> {
 /** A component whose memories cannot grow beyond so many bytes each. Compiled once in a process. */
 export function component(name: World, memoryBytes: number): Promise<Component> {
   const key = `${name} ${memoryBytes}`;
-  let found = compiled.get(key);
-  if (!found) compiled.set(key, (found = compile(name, memoryBytes)));
+  const found = compiled.get(key) ?? compile(name, memoryBytes);
+  compiled.set(key, found);
   return found;
 }
 
@@ -97,5 +97,8 @@ function readJson<T>(file: string): T {
 
 function once<T>(make: () => T): () => T {
   let made: { it: T } | undefined;
-  return () => (made ??= { it: make() }).it;
+  return () => {
+    made ??= { it: make() };
+    return made.it;
+  };
 }

@@ -9,7 +9,7 @@ import type { Limits } from "./limits.js";
 import { connecting, fromServer, isWithoutTls, MissingPassword, unreachable } from "./server-fault.js";
 import { place, type Target } from "./target.js";
 import { tlsOptions } from "./tls.js";
-import { type Column, decode, type Parameter, requireSupported, type RowSet, VALUE_BYTES } from "./values.js";
+import { type Column, decode, type Parameter, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
 import * as wire from "./wire.js";
 
 /** How long a server may take to hear that a session is over. */
@@ -30,6 +30,24 @@ interface Wire {
   requestSsl(): void;
   cancel(processId: number, secretKey: number): void;
   end(): void;
+}
+
+/** What `pg` has opened. */
+interface Opened {
+  client: Internals;
+  ssl: ConnectionOptions | false;
+  /** `server_version`, as the server reported it. */
+  version: string | undefined;
+}
+
+/** How long to wait for a connection. */
+interface Patience {
+  /** As `performance.now()` counts. */
+  end: number;
+  /** How long that was at first, for the message. */
+  timeout: number;
+  /** The wait is over whatever the time. */
+  over: AbortSignal;
 }
 
 /** What is sent at once and answered up to the server's next ReadyForQuery. */
@@ -57,7 +75,7 @@ export class Connection {
   readonly #closed: Promise<void>;
   #lost: Fault | undefined;
 
-  private constructor(target: Target, client: Internals, ssl: ConnectionOptions | false, version: string | undefined) {
+  private constructor(target: Target, { client, ssl, version }: Opened) {
     this.target = target;
     this.version = version;
     this.#ssl = ssl;
@@ -87,21 +105,14 @@ export class Connection {
     over: AbortSignal = NEVER,
   ): Promise<Connection> {
     const timeout = Math.min(target.connectTimeoutMs ?? limits.connectTimeoutMs, limits.connectTimeoutMs);
-    const end = performance.now() + timeout;
+    const patience = { end: performance.now() + timeout, timeout, over };
     const ssl = tlsOptions(target);
-    try {
-      return await connect(target, options, ssl, { end, timeout, over });
-    } catch (error) {
-      if (error instanceof Fault) throw error;
-      const mayBePlain = ssl !== false && target.sslMode === "prefer" && isWithoutTls(error as Error);
+    const opened = await connect(target, options, ssl, patience).catch((error: Error) => {
+      const mayBePlain = ssl !== false && target.sslMode === "prefer" && isWithoutTls(error);
       if (!mayBePlain) throw error;
-      return await connect(target, options, false, { end, timeout, over });
-    }
-  }
-
-  /** @internal */
-  static adopt(target: Target, client: Internals, ssl: ConnectionOptions | false, version: string | undefined): Connection {
-    return new Connection(target, client, ssl, version);
+      return connect(target, options, false, patience);
+    });
+    return new Connection(target, opened);
   }
 
   /** Whether an answer is still to come. */
@@ -211,8 +222,8 @@ async function connect(
   target: Target,
   options: string | undefined,
   ssl: ConnectionOptions | false,
-  { end, timeout, over }: { end: number; timeout: number; over: AbortSignal },
-): Promise<Connection> {
+  { end, timeout, over }: Patience,
+): Promise<Opened> {
   const client = new pg.Client({
     host: target.host,
     port: target.port,
@@ -249,7 +260,7 @@ async function connect(
   try {
     if (over.aborted) throw new Error("given up");
     await client.connect();
-    return Connection.adopt(target, inner, ssl, version);
+    return { client: inner, ssl, version };
   } catch (error) {
     inner.connection.stream.destroy();
     if (late) throw unreachable(target, `no session within ${timeout} ms (limit \`connectTimeoutMs\`)`);
@@ -265,7 +276,11 @@ export function whyNotOpen(error: unknown, target: Target): Fault {
   return error instanceof Fault ? error : connecting(error as Error, target);
 }
 
-function unit<T>(read: (columns: Column[]) => Reading<T>, resolve: (value: T) => void, reject: (why: Fault) => void): Unit {
+function unit<T>(
+  read: (columns: Column[]) => Reading<T>,
+  resolve: (value: T) => void,
+  reject: (why: Fault) => void,
+): Unit {
   let fault: Fault | undefined;
   let reading: Reading<T> | undefined;
   const attempt = (step: () => void) => {

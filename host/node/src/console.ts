@@ -178,7 +178,9 @@ export class PgBouncer {
 /** Values as text. What opens something else is withheld. */
 function values(row: (string | null)[]): Value[] {
   const isSecret = row[0]?.startsWith(guard().pgbouncer.withheld) ?? false;
-  return row.map((text, index) => (text === null || (index > 0 && isSecret) ? { tag: "null" } : { tag: "text", val: text }));
+  return row.map((text, index) =>
+    text === null || (index > 0 && isSecret) ? { tag: "null" } : { tag: "text", val: text },
+  );
 }
 
 /** Two columns of a view, row by row. They are found by name: their places differ between versions. */

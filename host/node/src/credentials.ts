@@ -18,7 +18,7 @@ export interface CredentialEntry {
   url: string;
   /** The database password, where the URL has none. */
   key?: string;
-  /** The admin console of the PgBouncer that the applications go through: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. */
+  /** The console of the PgBouncer that the applications go through: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. */
   pooler?: string;
 }
 
@@ -108,7 +108,9 @@ export class Lent {
     const name = this.#name;
     if (name === undefined) tried.push("request (supabaseUrl, supabaseKey)");
     const entry = shown(name ?? DEFAULT);
-    tried.push(this.#sources.map ? `credentials of the host (no entry ${entry})` : "credentials of the host (none given)");
+    tried.push(
+      this.#sources.map ? `credentials of the host (no entry ${entry})` : "credentials of the host (none given)",
+    );
     if (name === undefined || name === "environment") {
       tried.push(this.#sources.environment ? `${PLACES} (none set)` : "environment (not consulted)");
     }

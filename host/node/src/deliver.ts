@@ -71,7 +71,11 @@ export async function deliver(orders: readonly Order[], terms: Terms): Promise<O
 }
 
 /** Puts on record orders that are refused as a whole. */
-export async function deny(orders: readonly Order[], why: string, terms: Pick<Terms, "session" | "audit">): Promise<Outcome[]> {
+export async function deny(
+  orders: readonly Order[],
+  why: string,
+  terms: Pick<Terms, "session" | "audit">,
+): Promise<Outcome[]> {
   const outcomes = orders.map((): Outcome => denied(why));
   await record(orders, outcomes, { ...terms, dryRun: false });
   return outcomes;
@@ -189,7 +193,10 @@ class Delivery {
     const taken = orders.slice(0, granted);
     if (dryRun) return { orders: taken };
     try {
-      await audit.announce(session.target, taken.map((order) => about(order, false)));
+      await audit.announce(
+        session.target,
+        taken.map((order) => about(order, false)),
+      );
     } catch (fault) {
       hourly.giveBack(this.#place, granted);
       return { outcome: { tag: "failed", val: fault as Fault } };
@@ -202,7 +209,10 @@ class Delivery {
   async #send(orders: readonly Order[]): Promise<Outcome[]> {
     const { terminate, wouldTerminate } = guard().statements;
     const { session, dryRun } = this.#terms;
-    const answers = await session.own(dryRun ? wouldTerminate : terminate, orders.map((order) => this.#params(order)));
+    const answers = await session.own(
+      dryRun ? wouldTerminate : terminate,
+      orders.map((order) => this.#params(order)),
+    );
     const outcomes: Outcome[] = [];
     for (const [index, answer] of answers.entries()) {
       const order = orders[index] as Order;

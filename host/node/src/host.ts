@@ -12,7 +12,7 @@ import type { Powers } from "./imports.js";
 import { type Limits, limitsWith } from "./limits.js";
 import { type Policy, policyWith } from "./policy.js";
 import { LivePowers } from "./powers.js";
-import { readRequest, type Request } from "./request.js";
+import { type Request, readRequest } from "./request.js";
 
 /** What a host is made of. Everything has a default. */
 export interface HostOptions extends AuditOptions {

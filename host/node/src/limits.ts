@@ -64,7 +64,8 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
 
 function of(name: string): number {
   const limit = guard().limits[name];
-  if (limit === undefined) throw new Error(`guard.json has no limit ${name}: build the package with the components' own`);
+  if (limit === undefined)
+    throw new Error(`guard.json has no limit ${name}: build the package with the components' own`);
   return limit;
 }
 
@@ -75,7 +76,8 @@ export function limitsWith(given: Partial<Limits> = {}): Limits {
       throw Fault.invalid(`limit ${name}: is unknown: use one of ${Object.keys(DEFAULT_LIMITS).join(", ")}`);
     }
     if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 1) throw Fault.invalid(`limit ${name}: a whole number above zero is wanted`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw Fault.invalid(`limit ${name}: a whole number above zero is wanted`);
   }
   return { ...DEFAULT_LIMITS, ...given };
 }

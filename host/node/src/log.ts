@@ -60,7 +60,13 @@ export class CallLog {
 
   #line(level: LogLine["level"], message: string, context: Record<string, unknown>): void {
     try {
-      this.#logger?.({ timestamp: new Date().toISOString(), skill: "connection-pool-manager", level, message, context });
+      this.#logger?.({
+        timestamp: new Date().toISOString(),
+        skill: "connection-pool-manager",
+        level,
+        message,
+        context,
+      });
     } catch {
       // A call is not failed for its log.
     }

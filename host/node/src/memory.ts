@@ -12,7 +12,13 @@ export function limitMemory(module: Uint8Array, bytes: number): Uint8Array<Array
     const [length, start] = leb(module, at + 1);
     if (module[at] === SECTION) {
       const section = bounded(module.subarray(start, start + length), most);
-      const parts = [module.subarray(0, at), [SECTION], toLeb(section.length), section, module.subarray(start + length)];
+      const parts = [
+        module.subarray(0, at),
+        [SECTION],
+        toLeb(section.length),
+        section,
+        module.subarray(start + length),
+      ];
       return Uint8Array.from(Buffer.concat(parts.map((part) => Uint8Array.from(part))));
     }
     at = start + length;

@@ -1,7 +1,7 @@
 // What an operator allows, whatever a component claims.
 
-import { createHash } from "node:crypto";
 import { guard } from "./components.js";
+import { sha256 } from "./digest.js";
 import { Fault } from "./fault.js";
 
 /** What an operator allows. */
@@ -60,15 +60,10 @@ export function applicationPatterns(policy: Policy): string[] {
 
 /** Refuses a batch with a statement that is not of the catalogue, before anything of it is sent. */
 export function checkStatements(texts: readonly string[], catalogue: ReadonlySet<string>): void {
-  const index = texts.findIndex((sql) => !catalogue.has(digest(sql)));
+  const index = texts.findIndex((sql) => !catalogue.has(sha256(sql)));
   if (index < 0) return;
   const why = "it is not in the catalogue: this host sends no other";
   throw new Fault("not-approved", `statement ${index} is not sent: ${why}`);
-}
-
-/** The SHA-256 of a text, in hexadecimal. */
-export function digest(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** How many sessions may be ended: the percentage of the smaller number, rounded down. */
@@ -76,7 +71,7 @@ export function killCap(percentage: number, killable: number, clients: number): 
   return Math.floor((Math.min(killable, clients) * Math.min(percentage, 100)) / 100);
 }
 
-/** A pattern of application names as the server shows them: cut to 63 bytes, and `?` for each byte that is not ASCII. */
+/** A pattern of application names as the server shows them: cut to 63 bytes, with `?` for what is not ASCII. */
 function asShown(glob: string): string {
   const letters = [...glob].slice(0, 63).map((letter) => (letter <= "\x7f" ? letter : "*"));
   return letters.join("") + (Buffer.byteLength(glob) > 63 ? "*" : "");
@@ -84,5 +79,8 @@ function asShown(glob: string): string {
 
 /** A glob as a pattern of SQL's `LIKE`. */
 function toLike(glob: string): string {
-  return glob.replace(/[%_\\]/g, "\\$&").replaceAll("*", "%").replaceAll("?", "_");
+  return glob
+    .replace(/[%_\\]/g, "\\$&")
+    .replaceAll("*", "%")
+    .replaceAll("?", "_");
 }

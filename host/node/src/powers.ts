@@ -9,7 +9,15 @@ import type { Credential, Lent } from "./credentials.js";
 import { deliver, deny, Ledger, type Order, type Outcome } from "./deliver.js";
 import { asFault, Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
-import { Ended, type ImportName, type Imports, type Item, type Powers, type ProbeTiming, type Resource } from "./imports.js";
+import {
+  Ended,
+  type ImportName,
+  type Imports,
+  type Item,
+  type Powers,
+  type ProbeTiming,
+  type Resource,
+} from "./imports.js";
 import type { Limits } from "./limits.js";
 import { checkStatements, type Policy } from "./policy.js";
 import type { Intent } from "./request.js";
@@ -90,12 +98,20 @@ export class LivePowers implements Powers {
     "session.open": async ({ credential }) => {
       this.#countSession();
       const { target } = this.#credentials.get(credential);
-      return { session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal))) };
+      return {
+        session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal))),
+      };
     },
     "session.way": async ({ session }) => this.#sessions.get(session).way,
     "session.query": async ({ session, batch }) => {
-      this.#countBatch(batch.length, batch.reduce((sum, it) => sum + it.sql.length + sumOf(it.params.map(weight)), 0));
-      checkStatements(batch.map(({ sql }) => sql), this.#caller.catalogue);
+      this.#countBatch(
+        batch.length,
+        batch.reduce((sum, it) => sum + it.sql.length + sumOf(it.params.map(weight)), 0),
+      );
+      checkStatements(
+        batch.map(({ sql }) => sql),
+        this.#caller.catalogue,
+      );
       return (await this.#sessions.get(session).query(batch, this.#takeRow)).map(item);
     },
     "database.probe": async ({ credential, count, timeoutMs }) => {
@@ -108,7 +124,9 @@ export class LivePowers implements Powers {
       this.#countSession();
       const { name, console } = this.#credentials.get(credential);
       if (!console) throw new Fault("no-pooler", `no pooler console is configured for credential '${name}'`);
-      return { console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal))) };
+      return {
+        console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal))),
+      };
     },
     "console.kind": async ({ console }) => {
       this.#consoles.get(console);
@@ -118,14 +136,15 @@ export class LivePowers implements Powers {
       this.#countBatch(views.length, sumOf(views.map((view) => view.length)));
       const found = this.#consoles.get(console);
       const shown = await Promise.allSettled(views.map((view) => found.show(view, this.#takeRow)));
-      const answers = shown.map((it): Answer<RowSet> =>
-        it.status === "fulfilled" ? { ok: it.value } : { err: asFault(it.reason) },
+      const answers = shown.map(
+        (it): Answer<RowSet> => (it.status === "fulfilled" ? { ok: it.value } : { err: asFault(it.reason) }),
       );
       const lost = answers.find((it) => "err" in it && it.err.kind === "connection-lost");
       if (lost && "err" in lost) throw lost.err;
       return answers.map(item);
     },
-    "backends.deliver": async ({ session, orders, dryRun }) => this.#deliver(this.#sessions.get(session), orders, dryRun),
+    "backends.deliver": async ({ session, orders, dryRun }) =>
+      this.#deliver(this.#sessions.get(session), orders, dryRun),
     "scaling.resize": async ({ console, pool, size, reason, dryRun }) => {
       this.#countRequest(reason.length + (pool?.length ?? 0));
       const order = { pool: pool?.slice(0, NAME_LETTERS), size, reason: reason.slice(0, REASON_LETTERS) };
@@ -169,9 +188,17 @@ export class LivePowers implements Powers {
         await session.close();
       }
     });
-    this.#closing.push(probing.then(() => {}, () => {}));
+    this.#closing.push(
+      probing.then(
+        () => {},
+        () => {},
+      ),
+    );
     try {
-      return { tag: "ok", val: await inTime(probing, timeout, () => unreachable(target, `the probe was not done within ${timeout} ms`)) };
+      return {
+        tag: "ok",
+        val: await inTime(probing, timeout, () => unreachable(target, `the probe was not done within ${timeout} ms`)),
+      };
     } catch (error) {
       return { tag: "err", val: asFault(error) };
     }
@@ -179,7 +206,12 @@ export class LivePowers implements Powers {
 
   /** What is opened for a call that is over is closed again. */
   async #kept<T extends Session | PgBouncer>(opening: Promise<T>): Promise<T> {
-    this.#closing.push(opening.then((it) => (this.#over.signal.aborted ? ended(it) : undefined), () => {}));
+    this.#closing.push(
+      opening.then(
+        (it) => (this.#over.signal.aborted ? ended(it) : undefined),
+        () => {},
+      ),
+    );
     return opening;
   }
 
@@ -204,7 +236,9 @@ export class LivePowers implements Powers {
   #countBatch(statements: number, bytes: number): void {
     const { limits } = this.#caller;
     if (statements > limits.statements) {
-      throw Fault.limit(`the batch has ${statements} statements, ${limits.statements} are allowed: limit \`statements\``);
+      throw Fault.limit(
+        `the batch has ${statements} statements, ${limits.statements} are allowed: limit \`statements\``,
+      );
     }
     this.#countRequest(bytes);
     const had = (most: number, what: string, limit: string) =>
@@ -245,7 +279,8 @@ class Handles<T> {
 
   get(handle: number): T {
     const found = this.#held.get(handle);
-    if (found === undefined) throw new Ended(new Fault("plugin-trapped", "the component used a handle that it has not"));
+    if (found === undefined)
+      throw new Ended(new Fault("plugin-trapped", "the component used a handle that it has not"));
     return found;
   }
 

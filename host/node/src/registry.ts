@@ -2,10 +2,10 @@
 
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { late } from "./call.js";
 import { description } from "./components.js";
 import type { SkillOutput } from "./contract.js";
 import { asFault, Fault, type FaultRecord } from "./fault.js";
-import { late } from "./call.js";
 import { CallLog, type Logger } from "./log.js";
 import { inTime } from "./session.js";
 
@@ -146,5 +146,6 @@ let shared: SkillRegistry | undefined;
 
 /** The process's registry. */
 export function getSkillRegistry(): SkillRegistry {
-  return (shared ??= new SkillRegistry());
+  shared ??= new SkillRegistry();
+  return shared;
 }

@@ -82,7 +82,11 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
 }
 
 /** Whether a resize stays within the bounds; if not, which of them it leaves. */
-export function whyNotResize({ minSize, maxSize, growthRate, shrinkRate }: Bounds, before: number, size: number): string | undefined {
+export function whyNotResize(
+  { minSize, maxSize, growthRate, shrinkRate }: Bounds,
+  before: number,
+  size: number,
+): string | undefined {
   // From outside of the bounds it may only come nearer, at the same pace.
   if (size === 0 || (size > maxSize && size >= before)) return `${size} is not within options.maxSize, ${maxSize}`;
   if (size < minSize && size <= before) return `${size} is not within options.minSize, ${minSize}`;
@@ -126,7 +130,8 @@ function unasked(request: Record<string, unknown>, policy: Policy, wanted: strin
 function unclear(options: unknown): string | undefined {
   if (options === undefined || options === null) return undefined;
   if (!isRecord(options)) return "options is no object";
-  const isClear = (name: string) => options[name] === undefined || options[name] === null || whole(options[name]) !== undefined;
+  const isClear = (name: string) =>
+    options[name] === undefined || options[name] === null || whole(options[name]) !== undefined;
   const wrong = ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"].find((name) => !isClear(name));
   return wrong && `options.${wrong} is no whole number`;
 }

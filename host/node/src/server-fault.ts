@@ -5,12 +5,13 @@ import { place, type Target } from "./target.js";
 import type { ServerError } from "./wire.js";
 
 /** SQLSTATEs with which a server ends a session. */
-const ENDED = new Set(
-  "57P01 57P02 57P03 57P04 57P05 25P03 25P04 08000 08001 08003 08004 08006".split(" "),
-);
+const ENDED = new Set("57P01 57P02 57P03 57P04 57P05 25P03 25P04 08000 08001 08003 08004 08006".split(" "));
 
 /** Why no session could be opened: `error` is what `pg` threw. */
-export function connecting(error: Error & { code?: string; severity?: string; detail?: string }, target: Target): Fault {
+export function connecting(
+  error: Error & { code?: string; severity?: string; detail?: string },
+  target: Target,
+): Fault {
   const at = place(target);
   if (error.severity !== undefined && error.code !== undefined) {
     return refused({ fatal: true, code: error.code, message: error.message, detail: error.detail }, target);
@@ -23,7 +24,8 @@ export function connecting(error: Error & { code?: string; severity?: string; de
     return new Fault("tls-failed", message);
   }
   if (isTls(error)) return new Fault("tls-failed", `no TLS with ${at}: ${error.message}`);
-  if (/SASL|SCRAM/.test(error.message)) return new Fault("authentication-failed", `no session at ${at}: ${error.message}`);
+  if (/SASL|SCRAM/.test(error.message))
+    return new Fault("authentication-failed", `no session at ${at}: ${error.message}`);
   return unreachable(target, error.message);
 }
 
@@ -49,7 +51,8 @@ export function refusesOptions(error: Error & { code?: string }): boolean {
 /** What the server said to a statement, or out of turn. */
 export function fromServer({ code, fatal, message, detail }: ServerError): Fault {
   const said = detail === undefined ? message : `${message} (${detail})`;
-  const fault = (kind: string, text: string, retryable: boolean) => new Fault(kind, text, { sqlstate: code, retryable });
+  const fault = (kind: string, text: string, retryable: boolean) =>
+    new Fault(kind, text, { sqlstate: code, retryable });
   // A pooler that gives up on a server connection uses the protocol violation for it.
   if (ENDED.has(code) || (code === "08P01" && fatal)) {
     return fault("connection-lost", `the server ended the session: ${said}`, true);
@@ -62,7 +65,11 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
       return fault("query-canceled", `the statement did not finish: ${said}; ${hint}`, true);
     }
     case "55P03":
-      return fault("query-canceled", `the statement waited too long for a lock: ${said}; limit \`lockTimeoutMs\``, true);
+      return fault(
+        "query-canceled",
+        `the statement waited too long for a lock: ${said}; limit \`lockTimeoutMs\``,
+        true,
+      );
     case "53300":
       return fault("too-many-connections", said, true);
     default:
@@ -73,7 +80,8 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
 function refused(server: ServerError, target: Target): Fault {
   const { code, message: said } = server;
   const at = place(target);
-  const fault = (kind: string, message: string, retryable = false) => new Fault(kind, message, { sqlstate: code, retryable });
+  const fault = (kind: string, message: string, retryable = false) =>
+    new Fault(kind, message, { sqlstate: code, retryable });
   const unauthenticated = () => {
     const hint = "check the credential's user and password";
     return fault("authentication-failed", `${at} refused role '${target.user}': ${said}; ${hint}`);

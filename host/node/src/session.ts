@@ -126,7 +126,7 @@ export class Session {
     return settled.map((it) => (it.status === "fulfilled" ? { ok: it.value } : { err: it.reason as Fault }));
   }
 
-  /** Whether the settings of the startup packet are the session's: a pooler that was told to ignore them says nothing. */
+  /** Whether the settings of the startup packet hold: a pooler that was told to ignore them says nothing. */
   async #settingsHold(): Promise<boolean> {
     const expected = Object.entries(settings(this.#limits));
     const names = expected.map(([name]) => `'${name}'`).join(", ");

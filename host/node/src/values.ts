@@ -79,7 +79,9 @@ export const VALUE_BYTES = 32;
 
 type Decode = (raw: Buffer) => Value;
 
-const int = (read: (raw: Buffer) => number | bigint): Decode => (raw) => ({ tag: "int64", val: BigInt(read(raw)) });
+const int =
+  (read: (raw: Buffer) => number | bigint): Decode =>
+  (raw) => ({ tag: "int64", val: BigInt(read(raw)) });
 const text: Decode = (raw) => ({ tag: "text", val: utf8.decode(raw) });
 const timestamp: Decode = (raw) => ({ tag: "timestamp", val: fromServer(raw.readBigInt64BE()) });
 
@@ -146,7 +148,11 @@ export function encode(value: Value): Parameter {
 
 /** A list of texts as a parameter. */
 export function textArray(texts: readonly string[]): Parameter {
-  return array(OID.textArray, OID.text, texts.map((text) => Buffer.from(text)));
+  return array(
+    OID.textArray,
+    OID.text,
+    texts.map((text) => Buffer.from(text)),
+  );
 }
 
 /** A list of process ids as a parameter. */
@@ -180,7 +186,8 @@ function toServer(micros: bigint): bigint {
 function array(oid: number, element: number, items: Buffer[]): Parameter {
   const head = Buffer.alloc(20);
   // Dimensions, whether there are nulls, the elements' type, how many, and the first one's number.
-  [items.length === 0 ? 0 : 1, 0, element, items.length, 1].forEach((word, index) => head.writeInt32BE(word, index * 4));
+  const words = [items.length === 0 ? 0 : 1, 0, element, items.length, 1];
+  for (const [index, word] of words.entries()) head.writeInt32BE(word, index * 4);
   const bytes = items.length === 0 ? [head.subarray(0, 12)] : [head, ...items.flatMap((it) => [int32(it.length), it])];
   return { oid, bytes: Buffer.concat(bytes) };
 }

@@ -108,7 +108,9 @@ export function query(sql: string): Buffer {
  */
 export function statement(sql: string, params: readonly Parameter[], maxRows: number): Buffer {
   const types = params.map(({ oid }) => uint32(oid));
-  const values = params.flatMap(({ bytes }) => (bytes === null ? [uint32(0xffff_ffff)] : [uint32(bytes.length), bytes]));
+  const values = params.flatMap(({ bytes }) =>
+    bytes === null ? [uint32(0xffff_ffff)] : [uint32(bytes.length), bytes],
+  );
   const binary = uint16(1);
   return Buffer.concat([
     message("P", EMPTY, cstring(sql), uint16(params.length), ...types),

@@ -8,7 +8,13 @@ import { Cluster } from "./cluster.js";
 import { until } from "./process.js";
 
 /** The shortest thresholds that the contract allows. */
-const IMPATIENT = { idleTimeoutMs: 10_000, idleInTransactionTimeoutMs: 1_000, maxKillPercentage: 100, minSize: 1, sampleMs: 0 };
+const IMPATIENT = {
+  idleTimeoutMs: 10_000,
+  idleInTransactionTimeoutMs: 1_000,
+  maxKillPercentage: 100,
+  minSize: 1,
+  sampleMs: 0,
+};
 
 let cluster: Cluster;
 before(async () => {
@@ -52,7 +58,10 @@ test("leak detection is followed by kill-idle, with what it remembered", async (
   const killed = await pool.run({ action: "kill-idle", options, carry: detected.data?.carry });
   const action = killed.data?.actions[0];
   assert.ok(action, JSON.stringify(killed));
-  assert.deepEqual([action.type, action.executed, action.connectionsAffected, action.dryRun], ["kill-idle", true, 1, false]);
+  assert.deepEqual(
+    [action.type, action.executed, action.connectionsAffected, action.dryRun],
+    ["kill-idle", true, 1, false],
+  );
   assert.equal(action.targets[0]?.outcome, "ended");
   await assert.rejects(session.query("SELECT 1"));
   assert.equal(await cluster.count("invoice-worker"), 0);
@@ -61,13 +70,22 @@ test("leak detection is followed by kill-idle, with what it remembered", async (
 test("health is checked with fresh connections", async () => {
   const { data } = await skill().run({ action: "health-check", options: { sampleMs: 0 } });
   assert.ok(data && data.healthSummary.totalChecked > 0);
-  assert.ok(data.healthSummary.probes.every((probe) => probe.connectMs != null), JSON.stringify(data.healthSummary.probes));
+  assert.ok(
+    data.healthSummary.probes.every((probe) => probe.connectMs != null),
+    JSON.stringify(data.healthSummary.probes),
+  );
 });
 
 test("a server without a pooler is told its size and left as it is", async () => {
-  const { data, error } = await skill().run({ action: "auto-scale", options: { minSize: 5, maxSize: 50, sampleMs: 0 } });
+  const { data, error } = await skill().run({
+    action: "auto-scale",
+    options: { minSize: 5, maxSize: 50, sampleMs: 0 },
+  });
   assert.ok(data, JSON.stringify(error));
-  assert.ok(data.actions.every(({ executed }) => !executed), JSON.stringify(data.actions));
+  assert.ok(
+    data.actions.every(({ executed }) => !executed),
+    JSON.stringify(data.actions),
+  );
 });
 
 test("monitoring gives the pool's statistics", async () => {
@@ -79,9 +97,15 @@ test("a clean-up keeps to its options", async () => {
   const [kept, ended] = [await stuck("kept-worker"), await stuck("ended-worker")];
   const options = { ...IMPATIENT, include: { applications: ["*-worker"] }, exclude: { applications: ["kept-*"] } };
   const planned = await skill().run({ action: "kill-idle", options: { ...options, dryRun: true } });
-  assert.deepEqual(planned.data?.actions[0]?.targets.map(({ outcome }) => outcome), ["planned"]);
+  assert.deepEqual(
+    planned.data?.actions[0]?.targets.map(({ outcome }) => outcome),
+    ["planned"],
+  );
   const { data } = await skill().run({ action: "kill-idle", options });
-  assert.deepEqual(data?.actions[0]?.targets.map(({ outcome }) => outcome), ["ended"]);
+  assert.deepEqual(
+    data?.actions[0]?.targets.map(({ outcome }) => outcome),
+    ["ended"],
+  );
   await assert.rejects(ended.query("SELECT 1"));
   await kept.query("SELECT 1");
 });
@@ -167,7 +191,13 @@ test("credentials come from the environment when neither request nor host has an
   }
   const { error } = await new SupabaseConnectionPool({ environment: {} }).run(input);
   assert.equal(error?.kind, "credentials-not-found");
-  for (const place of ["Supabase credentials not found", "supabaseUrl", "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"]) {
+  for (const place of [
+    "Supabase credentials not found",
+    "supabaseUrl",
+    "DATABASE_URL",
+    "SUPABASE_DB_URL",
+    "SUPABASE_KEY",
+  ]) {
     assert.ok(error?.message.includes(place), `${place}: ${error?.message}`);
   }
 });

@@ -79,8 +79,7 @@ test("a fault of the host is the component's to handle", async () => {
 
 test("a module's memory cannot grow beyond the bound that was written into it", async () => {
   // (module (memory (export "m") 1) (func (export "g") (param i32) (result i32) (memory.grow (local.get 0))))
-  const hex =
-    "0061736d0100000001060160017f017f03020100050301000107090201" + "6d0200016700000a08010600200040000b";
+  const hex = "0061736d0100000001060160017f017f03020100050301000107090201" + "6d0200016700000a08010600200040000b";
   const module = await WebAssembly.compile(limitMemory(Buffer.from(hex, "hex"), 3 * 65_536));
   const { g } = (await WebAssembly.instantiate(module, {})).exports as { g: (pages: number) => number };
   assert.deepEqual([g(1), g(2), g(1), g(1)], [1, -1, 2, -1]);
@@ -116,7 +115,7 @@ test("a call whose statements wait is left at the deadline, and the server is to
   await until("nothing of ours is left", async () => (await cluster.count("archon-pool")) === 0);
 });
 
-test("an unreachable server and a wrong password are faults with what to change, and only one is tried again", async () => {
+test("an unreachable server and a wrong password are faults, and only the first is tried again", async () => {
   const pool = (url: string) => new SupabaseConnectionPool({ environment: false, credentials: { default: url } });
   const unreachable = pool("postgres://postgres@127.0.0.1:1/postgres");
   let tries = 0;
@@ -170,9 +169,16 @@ test("a secret reaches no thread, log, record, report, fault or cassette", async
     delete process.env.PLANTED;
   }
   const text = (value: unknown) => JSON.stringify(value, (_, it) => (typeof it === "bigint" ? String(it) : it)) ?? "";
-  const everything = [...said.map(text), readFileSync(cassette, "utf8"), readFileSync(audit, { encoding: "utf8", flag: "a+" })];
+  const everything = [
+    ...said.map(text),
+    readFileSync(cassette, "utf8"),
+    readFileSync(audit, { encoding: "utf8", flag: "a+" }),
+  ];
   assert.ok(everything.length > 30, "the spies saw the messages");
-  assert.ok(everything.some((it) => it.includes("backend_start")), "statements were recorded");
+  assert.ok(
+    everything.some((it) => it.includes("backend_start")),
+    "statements were recorded",
+  );
   for (const it of everything) assert.ok(!it.includes(PASSWORD), it.slice(0, 2_000));
 });
 
@@ -185,20 +191,32 @@ test("what is recorded plays again to the byte, without a server", async () => {
   }
   const cassette = new Cassette(readFileSync(path, "utf8"));
   assert.deepEqual(await cassette.replay(), outputs);
-  assert.deepEqual(cassette.calls.map(({ returned }) => returned), outputs);
+  assert.deepEqual(
+    cassette.calls.map(({ returned }) => returned),
+    outputs,
+  );
 });
 
 test("a cassette without the answer that is asked for says which one it is", async () => {
-  const header = { cassette: 1, package: "archon:connection-pool@1.0.0", component: { name: "pool-observer", sha256: "" }, normalised: false };
+  const header = {
+    cassette: 1,
+    package: "archon:connection-pool@1.0.0",
+    component: { name: "pool-observer", sha256: "" },
+    normalised: false,
+  };
   const lines = [
     { call: "skill.run", input: JSON.stringify(MONITOR) },
     { import: "credentials.lookup", with: { name: null }, ok: { credential: 1 } },
     { import: "session.open", with: { credential: 1 }, ok: { session: 1 } },
   ];
-  const text = (count: number) => [header, ...lines.slice(0, count)].map((line) => `${JSON.stringify(line)}\n`).join("");
+  const text = (count: number) =>
+    [header, ...lines.slice(0, count)].map((line) => `${JSON.stringify(line)}\n`).join("");
   const [unanswered] = await new Cassette(text(1)).replay();
   assert.match(String(unanswered), /"cassette-mismatch".*credentials.lookup/);
   // A function that cannot fail ends the call.
   const [ended] = await new Cassette(text(3)).replay();
-  assert.ok(ended instanceof Fault && ended.kind === "cassette-mismatch" && ended.message.includes("session.way"), String(ended));
+  assert.ok(
+    ended instanceof Fault && ended.kind === "cassette-mismatch" && ended.message.includes("session.way"),
+    String(ended),
+  );
 });

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { endProgram, own, runProgram, scratch, serverPrograms, startProgram, unusedPort, until } from "./process.js";
+import { endProgram, own, runProgram, scratch, serverPrograms, startProgram, until, unusedPort } from "./process.js";
 
 /** The password of every role. Unmistakable, so that a test can search any output for it. */
 export const PASSWORD = "tell-nobody-4f81c7";
@@ -23,7 +23,11 @@ export class Cluster {
   /** Starts a server and waits until it answers. */
   static async start(settings: Record<string, string> = {}): Promise<Cluster> {
     const folder = scratch();
-    const [data, password, log] = ["data", "password", "log"].map((name) => join(folder, name)) as [string, string, string];
+    const [data, password, log] = ["data", "password", "log"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(password, PASSWORD);
     writeFileSync(log, "");
     [password, log].forEach(own);
@@ -50,7 +54,8 @@ export class Cluster {
     const server = startProgram(join(programs, "postgres"), ["-D", data], "INT");
     const cluster = new Cluster(port, server);
     await until("the server answers", async () => {
-      if (server.exitCode !== null) throw new Error(`the server ended: ${readFileSync(join(folder, "server.log"), "utf8")}`);
+      if (server.exitCode !== null)
+        throw new Error(`the server ended: ${readFileSync(join(folder, "server.log"), "utf8")}`);
       const client = await cluster.#connect("postgres", "postgres", "archon-pool-tests").catch(() => undefined);
       await client?.end();
       return client !== undefined;

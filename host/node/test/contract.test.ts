@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { DEFAULT_LIMITS, DEFAULT_POLICY, Fault, Host, SupabaseConnectionPool } from "archon-connection-pool";
-import { canonical, sha256 } from "../dist/cassette/format.js";
+import { canonical } from "../dist/cassette/format.js";
 import { guard } from "../dist/components.js";
+import { sha256 } from "../dist/digest.js";
 import { Framing } from "../dist/wire.js";
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -47,7 +48,12 @@ test("messages are found however the bytes come", () => {
     bytes.writeUInt32BE(4 + body.length, 1);
     return bytes;
   };
-  const bytes = Buffer.concat([message("A", ""), message("B", "body"), message("C", "x".repeat(1_000)), message("Z", "I")]);
+  const bytes = Buffer.concat([
+    message("A", ""),
+    message("B", "body"),
+    message("C", "x".repeat(1_000)),
+    message("Z", "I"),
+  ]);
   for (const size of [1, 2, 3, 7, 500, bytes.length]) {
     const framing = new Framing();
     const found: string[] = [];

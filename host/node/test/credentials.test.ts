@@ -1,8 +1,8 @@
 // What opens a connection, and what of it is ever shown.
 
 import assert from "node:assert/strict";
-import { inspect } from "node:util";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { type Environment, Lent, type Sources } from "../dist/credentials.js";
 import { CallLog, type LogLine } from "../dist/log.js";
 import { holdsSecret } from "../dist/misplaced.js";
@@ -62,7 +62,10 @@ test("a password shows in nothing that is printed", () => {
 
 test("a project is opened by its database password, and a key that opens something else is told apart", () => {
   const target = targetOf(PROJECT, "hunter2");
-  assert.deepEqual([place(target), target.user, target.sslMode], ["db.abcdefghijklmnopqrst.supabase.co:5432", "postgres", "require"]);
+  assert.deepEqual(
+    [place(target), target.user, target.sslMode],
+    ["db.abcdefghijklmnopqrst.supabase.co:5432", "postgres", "require"],
+  );
   for (const key of ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "sb_secret_abc", "sb_publishable_abc", "sbp_abc"]) {
     const { message } = fault(() => targetOf(PROJECT, key));
     assert.match(message, /database password/);
@@ -95,8 +98,14 @@ test("what is not found, or wrong, is told with its place", () => {
   assert.match(fault(() => found({ map: {} }, { name: "other" })).message, /under the name 'other'.*no entry 'other'/);
   assert.match(fault(() => found({}, { name: "hunter2 hunter2" })).message, /no plain name/);
   assert.match(fault(() => found({ map: {} }, { name: "__proto__" })).message, /not found/);
-  assert.match(fault(() => found({ environment: { DATABASE_URL: "mysql://u:hunter2@h/d" } })).message, /^DATABASE_URL: /);
-  assert.match(fault(() => found({ environment: { SUPABASE_URL: PROJECT } })).message, /^SUPABASE_URL and SUPABASE_KEY: /);
+  assert.match(
+    fault(() => found({ environment: { DATABASE_URL: "mysql://u:hunter2@h/d" } })).message,
+    /^DATABASE_URL: /,
+  );
+  assert.match(
+    fault(() => found({ environment: { SUPABASE_URL: PROJECT } })).message,
+    /^SUPABASE_URL and SUPABASE_KEY: /,
+  );
   const console = { DATABASE_URL: "postgres://u@h/d", PGBOUNCER_URL: "postgres://u:hunter2@h/shop" };
   assert.match(fault(() => found({ environment: console })).message, /^PGBOUNCER_URL: .*\/pgbouncer/);
   assert.match(fault(() => found({}, { key: "hunter2" })).message, /opens nothing by itself/);
@@ -118,9 +127,17 @@ test("a secret where none belongs is refused before a component sees it", () => 
     assert.equal(kind, "secret-in-params", JSON.stringify(request));
     assert.ok(!message.includes("hunter2"));
   }
-  const request = { action: "monitor", carry: { groups: ["postgres://x"] }, options: { include: { roles: ["password_reset"] } } };
+  const request = {
+    action: "monitor",
+    carry: { groups: ["postgres://x"] },
+    options: { include: { roles: ["password_reset"] } },
+  };
   assert.equal(holdsSecret({ options: request.options }), false);
-  const { input } = readRequest({ ...request, supabaseUrl: "postgres://u:hunter2@h/d", supabaseKey: null }, {}, policyWith());
+  const { input } = readRequest(
+    { ...request, supabaseUrl: "postgres://u:hunter2@h/d", supabaseKey: null },
+    {},
+    policyWith(),
+  );
   assert.equal(input, JSON.stringify(request));
 });
 

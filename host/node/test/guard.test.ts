@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type pg from "pg";
 import type { Proposal } from "archon-connection-pool";
+import type pg from "pg";
 import { Hourly } from "../dist/hourly.js";
 import { Cluster } from "./cluster.js";
 import { deliver, KILL, lend, orders, words } from "./powers.js";
@@ -27,7 +27,11 @@ async function idle(application = "worker", role = "app", database = "postgres")
   return session;
 }
 
-const answers = (session: pg.Client) => session.query("SELECT 1").then(() => true, () => false);
+const answers = (session: pg.Client) =>
+  session.query("SELECT 1").then(
+    () => true,
+    () => false,
+  );
 
 test("a session in the spell that was seen is ended, and its end is verified and on record", async () => {
   const session = await idle();
@@ -37,7 +41,10 @@ test("a session in the spell that was seen is ended, and its end is verified and
   assert.deepEqual(words(outcomes), ["signalled"]);
   assert.equal(await answers(session), false);
   assert.equal(signalled, true);
-  assert.deepEqual(records.map(({ outcome }) => outcome), ["sending", "signalled"]);
+  assert.deepEqual(
+    records.map(({ outcome }) => outcome),
+    ["sending", "signalled"],
+  );
   assert.deepEqual([records[0]?.by, records[0]?.reason, records[0]?.subject.pid], ["postgres", "a test", pid(session)]);
 });
 
@@ -92,7 +99,9 @@ test("the request's own thresholds hold, whatever the component says", async () 
 });
 
 test("no more than the cap are ended, rounded down, and what does not count frees its place", async () => {
-  await cluster.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres' AND datname IS NOT NULL");
+  await cluster.run(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres' AND datname IS NOT NULL",
+  );
   const sessions = await Promise.all(Array.from({ length: 7 }, () => idle()));
   const seen = await orders(cluster, sessions.map(pid));
   await sessions[0]?.query("SELECT 2");
@@ -155,7 +164,10 @@ test("a dry run checks everything and sends nothing", async () => {
   const seen = await orders(cluster, [pid(session)]);
   const { outcomes, records } = await deliver({ url: cluster.url() }, seen, true);
   assert.deepEqual(words(outcomes), ["signalled"]);
-  assert.deepEqual(records.map(({ outcome, dryRun }) => [outcome, dryRun]), [["would-signal", true]]);
+  assert.deepEqual(
+    records.map(({ outcome, dryRun }) => [outcome, dryRun]),
+    [["would-signal", true]],
+  );
   assert.equal(await answers(session), true);
 });
 
@@ -163,7 +175,9 @@ test("a signal other than the contract's is refused with the whole delivery", as
   const session = await idle();
   const [order] = await orders(cluster, [pid(session)]);
   assert.ok(order);
-  await assert.rejects(deliver({ url: cluster.url() }, [order, { ...order, signal: "cancel" }]), { kind: "not-approved" });
+  await assert.rejects(deliver({ url: cluster.url() }, [order, { ...order, signal: "cancel" }]), {
+    kind: "not-approved",
+  });
   assert.equal(await answers(session), true);
 });
 
@@ -206,7 +220,9 @@ test("nobody is ended without the consent that is asked for, once, before anythi
   assert.equal(await answers(session), true);
   assert.deepEqual([proposals[0]?.role, proposals[0]?.act.type], ["postgres", "end"]);
   const agreed = await orders(cluster, [pid(session)]);
-  assert.deepEqual(words((await deliver({ url: cluster.url(), consent: ask(() => true) }, agreed)).outcomes), ["signalled"]);
+  assert.deepEqual(words((await deliver({ url: cluster.url(), consent: ask(() => true) }, agreed)).outcomes), [
+    "signalled",
+  ]);
   assert.equal(proposals.length, 4);
 });
 

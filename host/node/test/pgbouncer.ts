@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { type Cluster, PASSWORD } from "./cluster.js";
-import { endProgram, own, scratch, startProgram, unusedPort, until } from "./process.js";
+import { endProgram, own, scratch, startProgram, until, unusedPort } from "./process.js";
 
 /** Who may do everything at the console. */
 export const ADMIN = "pooler_admin";
@@ -23,7 +23,11 @@ export class PgBouncer {
   }
 
   /** Starts one and waits until it answers. */
-  static async before(cluster: Cluster, settings: Record<string, string> = {}, databases: string[] = []): Promise<PgBouncer> {
+  static async before(
+    cluster: Cluster,
+    settings: Record<string, string> = {},
+    databases: string[] = [],
+  ): Promise<PgBouncer> {
     const folder = scratch();
     const port = await unusedPort();
     const [ini, users] = [join(folder, "pgbouncer.ini"), join(folder, "users.txt")];
@@ -53,7 +57,10 @@ export class PgBouncer {
     const bouncer = new PgBouncer(port, process);
     await until("the pooler answers", async () => {
       if (process.exitCode !== null) throw new Error("pgbouncer ended: install pgbouncer, or read its log");
-      return bouncer.show("version").then(() => true, () => false);
+      return bouncer.show("version").then(
+        () => true,
+        () => false,
+      );
     });
     return bouncer;
   }

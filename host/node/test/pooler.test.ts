@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SupabaseConnectionPool } from "archon-connection-pool";
-import { Session } from "../dist/session.js";
 import { limitsWith } from "../dist/limits.js";
+import { Session } from "../dist/session.js";
 import { parseTarget } from "../dist/target.js";
 import { Cluster } from "./cluster.js";
 import { PgBouncer, WATCHER } from "./pgbouncer.js";
@@ -100,7 +100,8 @@ test("whoever may only look is told so", async () => {
 test("server connections are renewed by the name of their database", async () => {
   await runThrough(bouncer.url());
   const { powers, console } = await onConsole();
-  const renew = (database: string) => powers.call("scaling.renew", { console, database, reason: "a test", dryRun: false });
+  const renew = (database: string) =>
+    powers.call("scaling.renew", { console, database, reason: "a test", dryRun: false });
   assert.match((await renew(`x"; SHUTDOWN`)).note, /no database/);
   assert.equal((await renew("fixed")).executed, true);
   await powers.close();

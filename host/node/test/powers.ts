@@ -6,7 +6,7 @@ import type { Consent } from "../dist/consent.js";
 import { Lent } from "../dist/credentials.js";
 import type { Order, Outcome } from "../dist/deliver.js";
 import { Hourly } from "../dist/hourly.js";
-import { limitsWith, type Limits } from "../dist/limits.js";
+import { type Limits, limitsWith } from "../dist/limits.js";
 import { type Policy, policyWith } from "../dist/policy.js";
 import { LivePowers } from "../dist/powers.js";
 import { readIntent } from "../dist/request.js";
@@ -33,10 +33,22 @@ export const KILL = {
 };
 
 /** A statement of the catalogue that lists the sessions of a server, and what it needs. */
-export const CLOCK = description("pool-manager").statements.find(({ sql }) => /clock_timestamp/.test(sql) && !/\$1/.test(sql));
+export const CLOCK = description("pool-manager").statements.find(
+  ({ sql }) => /clock_timestamp/.test(sql) && !/\$1/.test(sql),
+);
 
 /** Lends powers, and opens a session on them. */
-export async function lend({ url, console, request = KILL, limits, policy, hourly, consent, onRecord, onSignal }: Asked) {
+export async function lend({
+  url,
+  console,
+  request = KILL,
+  limits,
+  policy,
+  hourly,
+  consent,
+  onRecord,
+  onSignal,
+}: Asked) {
   const rules = policyWith(policy);
   const entry = console === undefined ? { url } : { url, pooler: console };
   const records: AuditRecord[] = [];
@@ -78,13 +90,22 @@ export async function orders(cluster: Cluster, pids: number[]): Promise<Order[]>
   const { rows } = await cluster.run(sql);
   return pids.map((pid) => {
     const { start, state, change } = rows.find((row) => row.pid === pid);
-    return { pid, backendStart: BigInt(start), signal: "terminate", state, stateChange: BigInt(change), reason: "a test" };
+    return {
+      pid,
+      backendStart: BigInt(start),
+      signal: "terminate",
+      state,
+      stateChange: BigInt(change),
+      reason: "a test",
+    };
   });
 }
 
 /** Outcomes in words. */
 export function words(outcomes: Outcome[]): string[] {
-  return outcomes.map((it) => ("val" in it ? `${it.tag}: ${typeof it.val === "string" ? it.val : it.val.message}` : it.tag));
+  return outcomes.map((it) =>
+    "val" in it ? `${it.tag}: ${typeof it.val === "string" ? it.val : it.val.message}` : it.tag,
+  );
 }
 
 /** A statement. */

@@ -10,7 +10,9 @@ import { join } from "node:path";
 const runner = process.getuid?.() === 0 ? findRunner() : undefined;
 
 function findRunner(): { uid: number; gid: number } {
-  const users = readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"));
+  const users = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
   const found = ["postgres", "nobody"].map((name) => users.find((fields) => fields[0] === name)).find(Boolean);
   if (!found) throw new Error("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`");
   return { uid: Number(found[2]), gid: Number(found[3]) };

@@ -47,7 +47,10 @@ test("only what may help and cannot harm is tried again", async () => {
 test("the deadline is over all tries, and over skills that do not keep it", async () => {
   const late = { name: "late", timeout: 50, execute: () => new Promise<never>(() => {}) };
   const { error } = await new SkillRegistry().register(late).execute("late");
-  assert.deepEqual([error?.kind, error?.message], ["deadline-exceeded", "the call was not done within 50 ms: limit `deadlineMs`"]);
+  assert.deepEqual(
+    [error?.kind, error?.message],
+    ["deadline-exceeded", "the call was not done within 50 ms: limit `deadlineMs`"],
+  );
   const impatient = Object.assign(flaky(9), { timeout: 60 });
   assert.deepEqual(await tried(impatient), [1, false]);
 });

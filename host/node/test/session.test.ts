@@ -64,7 +64,7 @@ test("values are exact", async () => {
   assert.deepEqual(rest, [true, null, '{"a": 1}', 4_294_967_295n, 1.5, -7n]);
 });
 
-test("times are exact to the microsecond, far beyond JavaScript's dates, and infinity stays the end of time", async () => {
+test("times are exact to the microsecond, beyond JavaScript's dates, and infinity is the end of time", async () => {
   const sql = `SELECT '1970-01-01 00:00:00.000001+00'::timestamptz, '294276-12-31 23:59:59.999999+00'::timestamptz,
     '4713-01-01 BC'::timestamptz, 'infinity'::timestamptz, '-infinity'::timestamptz`;
   const found = await row(sql);
@@ -91,7 +91,10 @@ test("parameters arrive as what they are", async () => {
 test("a type outside the seven is refused by name, and a text that is no UTF-8 by the server", async () => {
   const [numeric] = await query(["SELECT 1.5 AS price"]);
   assert.ok(numeric && "err" in numeric);
-  assert.deepEqual([numeric.err.kind, /'price' has type numeric/.test(numeric.err.message)], ["unsupported-type", true]);
+  assert.deepEqual(
+    [numeric.err.kind, /'price' has type numeric/.test(numeric.err.message)],
+    ["unsupported-type", true],
+  );
   const [invalid] = await query([`SELECT convert_from('\\xff', 'SQL_ASCII')`], "ascii");
   assert.ok(invalid && "err" in invalid && invalid.err.sqlstate === "22021");
 });
@@ -110,7 +113,11 @@ test("rows and bytes beyond the caps are cut off and said to be", async () => {
     const [answer] = answers ?? [];
     return answer && "ok" in answer ? [answer.ok.rows.length, answer.ok.truncated] : answer;
   });
-  assert.deepEqual(told, [[3, true], [5, true], [3, false]]);
+  assert.deepEqual(told, [
+    [3, true],
+    [5, true],
+    [3, false],
+  ]);
 });
 
 test("what one call may read and say is counted", async () => {
@@ -124,11 +131,17 @@ test("what one call may read and say is counted", async () => {
   const batch = (count: number) => powers.call("session.query", { session, batch: Array(count).fill(statement(sql)) });
   await assert.rejects(batch(3), /limit `statements`/);
   const answers = await batch(2);
-  assert.deepEqual(answers.map((it) => it.tag === "ok" && it.val.truncated), [false, true]);
+  assert.deepEqual(
+    answers.map((it) => it.tag === "ok" && it.val.truncated),
+    [false, true],
+  );
   await assert.rejects(batch(1), /limit `answer(Rows|Bytes)`/);
   await assert.rejects(powers.call("database.probe", { credential, count: 3, timeoutMs: 1_000 }), /limit `probes`/);
   const order = { pid: 1, backendStart: 0n, signal: "terminate", state: "idle", stateChange: 0n, reason: "" } as const;
-  await assert.rejects(powers.call("backends.deliver", { session, orders: [order, order], dryRun: true }), /limit `orders`/);
+  await assert.rejects(
+    powers.call("backends.deliver", { session, orders: [order, order], dryRun: true }),
+    /limit `orders`/,
+  );
   await powers.call("session.way", { session });
   await assert.rejects(powers.call("session.way", { session }), /limit `hostCalls`/);
   await powers.close();

@@ -20,7 +20,14 @@ before(async () => {
   mkdirSync(folder);
   own(folder);
   for (const name of ["ca", "other"]) certificate(name, `/CN=${name}`, []);
-  certificate("server", "/CN=localhost", ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost"]);
+  certificate("server", "/CN=localhost", [
+    "-CA",
+    "ca.crt",
+    "-CAkey",
+    "ca.key",
+    "-addext",
+    "subjectAltName=DNS:localhost",
+  ]);
   for (const file of ["server.crt", "server.key"]) own(join(folder, file));
   const files = { ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") };
   cluster = await Cluster.start({ ssl: "on", ...files });

@@ -1,7 +1,7 @@
 // Values as a cassette has them: tests/conformance/FORMAT.md is binding for what is here.
 
-import { createHash } from "node:crypto";
 import type { Order, Outcome } from "../deliver.js";
+import { sha256 } from "../digest.js";
 import { Fault, type FaultRecord } from "../fault.js";
 import type { ImportName, Imports, Item, ProbeTiming } from "../imports.js";
 import type { RowSet, Value } from "../values.js";
@@ -37,7 +37,11 @@ export function writeWith<N extends ImportName>(name: N, args: Imports[N][0]): R
     }
     case "session.query": {
       const { session, batch } = args as Imports["session.query"][0];
-      const statements = batch.map(({ sql, params, maxRows }) => ({ sql: sha256(sql), params: params.map(writeValue), maxRows }));
+      const statements = batch.map(({ sql, params, maxRows }) => ({
+        sql: sha256(sql),
+        params: params.map(writeValue),
+        maxRows,
+      }));
       return { session, batch: statements };
     }
     case "backends.deliver": {
@@ -61,7 +65,10 @@ export function writeOk<N extends ImportName>(name: N, ok: Imports[N][1]): Json 
     case "console.show":
       return (ok as Item<RowSet>[]).map((item) => writeItem(item, writeRows));
     case "database.probe": {
-      const timing = ({ connectUs, roundTripUs }: ProbeTiming) => ({ connectUs: String(connectUs), roundTripUs: String(roundTripUs) });
+      const timing = ({ connectUs, roundTripUs }: ProbeTiming) => ({
+        connectUs: String(connectUs),
+        roundTripUs: String(roundTripUs),
+      });
       return (ok as Item<ProbeTiming>[]).map((item) => writeItem(item, timing));
     }
     case "backends.deliver":
@@ -115,11 +122,6 @@ export function readFault(json: Json): Fault {
     sqlstate: typeof sqlstate === "string" ? sqlstate : undefined,
     retryable: retryable === true,
   });
-}
-
-/** The SHA-256 of a text, in hexadecimal. */
-export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** A value as what it means, for comparison: fields in one order, absent and null the same, numbers by their value. */
@@ -214,5 +216,7 @@ function writeOutcome(outcome: Outcome): Json {
 function readOutcome(json: Json): Outcome {
   if (typeof json === "string") return { tag: json as "gone" };
   const { denied, failed } = json as Record<string, Json>;
-  return denied === undefined ? { tag: "failed", val: readFault(failed ?? null) } : { tag: "denied", val: String(denied) };
+  return denied === undefined
+    ? { tag: "failed", val: readFault(failed ?? null) }
+    : { tag: "denied", val: String(denied) };
 }

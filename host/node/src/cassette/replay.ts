@@ -25,7 +25,10 @@ export class Cassette {
 
   /** Reads a cassette. Throws for a text that is none. */
   constructor(text: string) {
-    const [header, ...lines] = text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+    const [header, ...lines] = text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
     if (header?.cassette !== 1 || header.package !== PACKAGE) {
       throw new Fault("unexpected-answer", `it is no cassette of version 1 and ${PACKAGE}`);
     }
@@ -77,7 +80,11 @@ export class ReplayedPowers implements Powers {
     const wanted = writeWith(name, args);
     const key = comparable(wanted);
     const line = this.#lines.find(
-      (line) => line.import === name && !this.#used.has(line) && !this.#usedStatements.has(line) && comparable(line.with) === key,
+      (line) =>
+        line.import === name &&
+        !this.#used.has(line) &&
+        !this.#usedStatements.has(line) &&
+        comparable(line.with) === key,
     );
     if (line) {
       this.#used.add(line);
