@@ -1,4 +1,5 @@
-// Builds the package: `node scripts/build.mjs [FOLDER-OF-COMPONENTS]`, what `archon-pool components FOLDER` wrote.
+// Builds the package: `node scripts/build.mjs [FOLDER]`, where FOLDER is what `archon-pool components FOLDER` wrote.
+// With BLESS=1 it also writes `src/contract.ts` again.
 //
 // jco turns each component into a module and core WebAssembly, which go into dist/components with guard.json: who
 // installs the package needs neither jco nor Rust.
@@ -22,7 +23,8 @@ const index = {};
 for (const world of WORLDS) index[world] = await build(world);
 await cp(join(components, "guard.json"), join(out, "guard.json"));
 await writeFile(join(out, "index.json"), JSON.stringify(index));
-await writeFile(join(root, "src", "contract.ts"), contractTypes(index["pool-manager"].description));
+const contract = join(root, "src", "contract.ts");
+if (process.env.BLESS) await writeFile(contract, contractTypes(index["pool-manager"].description));
 const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
 process.exitCode = spawnSync(process.execPath, [compiler, "--project", root], { stdio: "inherit" }).status ?? 1;
 

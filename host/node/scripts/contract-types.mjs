@@ -7,7 +7,7 @@ const NAMES = { RawOptions: "Options", Fault: "FaultRecord", Target: "ActionTarg
 export function contractTypes({ actions, input, output }) {
   const parts = [
     "// Written by scripts/contract-types.mjs from the JSON Schemas of `describe`: do not edit. A test fails when",
-    "// it is not current; `npm run build` writes it again.",
+    "// it is not current; `BLESS=1 npm run build` writes it again.",
     "",
     "/** What can be asked for. */",
     `export type ActionName = ${actions.map((name) => JSON.stringify(name)).join(" | ")};`,

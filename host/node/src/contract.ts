@@ -1,5 +1,5 @@
 // Written by scripts/contract-types.mjs from the JSON Schemas of `describe`: do not edit. A test fails when
-// it is not current; `npm run build` writes it again.
+// it is not current; `BLESS=1 npm run build` writes it again.
 
 /** What can be asked for. */
 export type ActionName = "monitor" | "detect-leaks" | "health-check" | "auto-scale" | "kill-idle" | "full-analysis";

@@ -8,6 +8,9 @@ import { DEFAULT_LIMITS } from "../limits.js";
 import type { RowSet } from "../values.js";
 import { canonical, type Header, type ImportLine, type Json, PACKAGE, readFault, readOk, writeWith } from "./format.js";
 
+/** The components that have a door for JSON. */
+const WORLDS: readonly World[] = ["pool-observer", "pool-manager"];
+
 /** One call of a cassette. */
 export interface RecordedCall {
   /** The text that the component was given. */
@@ -45,7 +48,10 @@ export class Cassette {
 
   /** Lets the component of the cassette answer each call's input again. Returns the texts, or the faults, in order. */
   async replay(): Promise<(string | Fault)[]> {
-    const found = await component(this.header.component.name as World, DEFAULT_LIMITS.memoryBytes);
+    // The Rust host names a component as its file.
+    const name = WORLDS.find((world) => [world, `${world}.wasm`].includes(this.header.component.name));
+    if (!name) throw new Fault("plugin-not-found", `no component '${this.header.component.name}' is in this package`);
+    const found = await component(name, DEFAULT_LIMITS.memoryBytes);
     const answers: (string | Fault)[] = [];
     for (const call of this.calls) answers.push(await replayCall(found, call).catch((fault: Fault) => fault));
     return answers;
@@ -92,7 +98,7 @@ export class ReplayedPowers implements Powers {
       return readOk(name, line.ok);
     }
     if (name === "session.query") return this.#byStatement(wanted) as Imports[N][1];
-    throw this.#mismatch(name, "");
+    throw mismatch(name, "");
   }
 
   drop(): void {}
@@ -101,26 +107,38 @@ export class ReplayedPowers implements Powers {
 
   /** Each statement by the first answer that has not been used, of a statement with the same text and parameters. */
   #byStatement(wanted: Record<string, Json>): Item<RowSet>[] {
-    return (wanted.batch as Record<string, Json>[]).map((statement) => {
-      const key = comparable(statement);
-      for (const line of this.#lines) {
-        if (line.import !== "session.query" || line.ok === undefined || this.#used.has(line)) continue;
-        const used = this.#usedStatements.get(line) ?? new Set<number>();
-        const batch = line.with.batch as Record<string, Json>[];
-        const index = batch.findIndex((recorded, index) => !used.has(index) && comparable(recorded) === key);
-        if (index < 0) continue;
-        this.#usedStatements.set(line, used.add(index));
-        const [item] = readOk("session.query", [(line.ok as Json[])[index] ?? null]);
-        return item as Item<RowSet>;
-      }
-      throw this.#mismatch("session.query", `, statement ${String(statement.sql)}`);
+    const places: { line: ImportLine; index: number }[] = [];
+    for (const statement of wanted.batch as Record<string, Json>[]) {
+      const place = this.#place(comparable(statement), places);
+      // Without an answer to each nothing is used up.
+      if (!place) throw mismatch("session.query", ` for statement ${String(statement.sql)}`);
+      places.push(place);
+    }
+    return places.map(({ line, index }) => {
+      this.#usedStatements.set(line, (this.#usedStatements.get(line) ?? new Set()).add(index));
+      const [item] = readOk("session.query", [(line.ok as Json[])[index] ?? null]);
+      return item as Item<RowSet>;
     });
   }
 
-  #mismatch(name: ImportName, which: string): Fault | Ended {
-    const fault = new Fault("cassette-mismatch", `the cassette has no answer left for ${name}${which}`);
-    return INFALLIBLE.has(name) ? new Ended(fault) : fault;
+  #place(key: string, spokenFor: readonly { line: ImportLine; index: number }[]) {
+    for (const line of this.#lines) {
+      if (line.import !== "session.query" || line.ok === undefined || this.#used.has(line)) continue;
+      const isFree = (index: number) =>
+        !this.#usedStatements.get(line)?.has(index) && !spokenFor.some((it) => it.line === line && it.index === index);
+      const batch = line.with.batch as Record<string, Json>[];
+      const index = batch.findIndex((recorded, index) => isFree(index) && comparable(recorded) === key);
+      if (index >= 0) return { line, index };
+    }
+    return undefined;
   }
+}
+
+/** Why an import is not answered. One that cannot fail ends the call. */
+function mismatch(name: ImportName, about: string): Fault | Ended {
+  const message = `the cassette holds no answer to ${name}${about}: another component or input was recorded`;
+  const fault = new Fault("cassette-mismatch", message);
+  return INFALLIBLE.has(name) ? new Ended(fault) : fault;
 }
 
 /** Arguments without what is not compared: another version of a component may word its reasons differently. */
