@@ -1,7 +1,7 @@
 // A PgBouncer of one's own in front of a cluster, in transaction mode.
 
 import type { ChildProcess } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { type Cluster, PASSWORD } from "./cluster.js";
@@ -11,6 +11,11 @@ import { endProgram, own, scratch, startProgram, until, unusedPort } from "./pro
 export const ADMIN = "pooler_admin";
 /** Who may only look. */
 export const WATCHER = "pooler_watcher";
+
+/** Which PgBouncer. Debian's is in no path but root's. */
+function program(): string {
+  return process.env.ARCHON_PGBOUNCER ?? (existsSync("/usr/sbin/pgbouncer") ? "/usr/sbin/pgbouncer" : "pgbouncer");
+}
 
 /** A private PgBouncer. */
 export class PgBouncer {
@@ -53,10 +58,10 @@ export class PgBouncer {
     writeFileSync(ini, `${lines.join("\n")}\n`);
     writeFileSync(users, ["postgres", ADMIN, WATCHER].map((user) => `"${user}" "${PASSWORD}"\n`).join(""));
     [ini, users].forEach(own);
-    const process = startProgram("pgbouncer", ["-q", ini], "INT");
-    const bouncer = new PgBouncer(port, process);
+    const child = startProgram(program(), ["-q", ini], "INT");
+    const bouncer = new PgBouncer(port, child);
     await until("the pooler answers", async () => {
-      if (process.exitCode !== null) throw new Error("pgbouncer ended: install pgbouncer, or read its log");
+      if (child.exitCode !== null) throw new Error(`${program()} ended: install pgbouncer, or set ARCHON_PGBOUNCER`);
       return bouncer.show("version").then(
         () => true,
         () => false,

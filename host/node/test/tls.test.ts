@@ -1,7 +1,7 @@
 // TLS with libpq's meaning of `sslmode`, against a server that has it.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -38,7 +38,8 @@ after(() => cluster?.stop());
 function certificate(name: string, subject: string, more: string[]): void {
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${name}.key`];
   const args = ["req", "-x509", ...key, "-out", `${name}.crt`, "-subj", subject, "-days", "2", ...more];
-  execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
+  const { status, error } = spawnSync("openssl", args, { cwd: folder, stdio: "ignore" });
+  if (status !== 0) throw new Error(`no certificate could be made: install openssl (${error?.message ?? status})`);
 }
 
 /** Opens a session and says whether it is encrypted. */
