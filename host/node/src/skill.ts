@@ -58,7 +58,7 @@ export class SupabaseConnectionPool extends Events implements Skill {
   }
 
   /** Runs an action once, without events and log lines. Never throws. */
-  async execute(params: SkillInput | unknown = {}): Promise<SkillOutput> {
+  async execute(params: SkillInput = {}): Promise<SkillOutput> {
     const { output } = await this.attempt(params, performance.now() + this.timeout);
     return output;
   }

@@ -1,12 +1,17 @@
 // The guarded end of sessions: who is ended, who is not, whatever a component claims.
 
 import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Proposal } from "archon-connection-pool";
 import type pg from "pg";
+import { Audit } from "../dist/audit.js";
 import { Hourly } from "../dist/hourly.js";
+import { parseTarget } from "../dist/target.js";
 import { Cluster } from "./cluster.js";
 import { deliver, KILL, lend, orders, words } from "./powers.js";
+import { scratch } from "./process.js";
 
 let cluster: Cluster;
 before(async () => {
@@ -186,6 +191,35 @@ test("a role without the privilege is told which one it lacks", async () => {
   const { outcomes } = await deliver({ url: cluster.url("bare") }, await orders(cluster, [pid(session)]));
   assert.match(words(outcomes)[0] ?? "", /^denied: .*grant pg_signal_backend to role 'bare'/);
   assert.equal(await answers(session), true);
+});
+
+test("a session that does not leave is said to have survived", async () => {
+  const session = await idle();
+  const seen = await orders(cluster, [pid(session)]);
+  process.kill(pid(session), "SIGSTOP");
+  try {
+    const { outcomes } = await deliver({ url: cluster.url(), limits: { leaveTimeoutMs: 60 } }, seen);
+    assert.deepEqual(words(outcomes), ["survived"]);
+  } finally {
+    process.kill(pid(session), "SIGCONT");
+  }
+});
+
+test("a record is a line of a file that its owner alone can read", async () => {
+  const auditFile = join(scratch(), "audit.jsonl");
+  const audit = new Audit({ auditFile }, "pool-manager");
+  const about = { event: "order", reason: "a test", dryRun: false, subject: { pid: 7 } } as const;
+  await audit.announce(parseTarget(cluster.url()), [about]);
+  await audit.tell(parseTarget(cluster.url()), [{ ...about, outcome: "signalled", detail: "" }]);
+  const lines = readFileSync(auditFile, "utf8").trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ outcome, by, subject }) => [outcome, by, subject.pid]),
+    [
+      ["sending", "postgres", 7],
+      ["signalled", "postgres", 7],
+    ],
+  );
+  assert.equal(statSync(auditFile).mode & 0o777, 0o600);
 });
 
 test("nothing is ended that cannot be put on record", async () => {
