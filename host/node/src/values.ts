@@ -1,5 +1,6 @@
 // Values between PostgreSQL's binary format and the contract's seven types.
 
+import { float64, int32, int64 } from "./bytes.js";
 import { Fault } from "./fault.js";
 
 /** A column's value or a statement's parameter, as jco has WIT's variant. */
@@ -190,22 +191,4 @@ function array(oid: number, element: number, items: Buffer[]): Parameter {
   for (const [index, word] of words.entries()) head.writeInt32BE(word, index * 4);
   const bytes = items.length === 0 ? [head.subarray(0, 12)] : [head, ...items.flatMap((it) => [int32(it.length), it])];
   return { oid, bytes: Buffer.concat(bytes) };
-}
-
-function int32(number: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(number);
-  return bytes;
-}
-
-function int64(number: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(number);
-  return bytes;
-}
-
-function float64(number: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleBE(number);
-  return bytes;
 }

@@ -3,6 +3,7 @@
 // `pg` reads every value as UTF-8 text: a 64-bit number would lose nothing, but a byte that is no UTF-8 becomes a
 // replacement character without a word, and a timestamp depends on the role's DateStyle. So the values are read here.
 
+import { int32, uint16, uint32 } from "./bytes.js";
 import type { Column, Parameter } from "./values.js";
 
 /** A message of the server. */
@@ -108,15 +109,13 @@ export function query(sql: string): Buffer {
  */
 export function statement(sql: string, params: readonly Parameter[], maxRows: number): Buffer {
   const types = params.map(({ oid }) => uint32(oid));
-  const values = params.flatMap(({ bytes }) =>
-    bytes === null ? [uint32(0xffff_ffff)] : [uint32(bytes.length), bytes],
-  );
+  const values = params.flatMap(({ bytes }) => (bytes === null ? [int32(-1)] : [int32(bytes.length), bytes]));
   const binary = uint16(1);
   return Buffer.concat([
     message("P", EMPTY, cstring(sql), uint16(params.length), ...types),
     message("B", EMPTY, EMPTY, uint16(1), binary, uint16(params.length), ...values, uint16(1), binary),
     message("D", Buffer.from("P"), EMPTY),
-    message("E", EMPTY, uint32(maxRows)),
+    message("E", EMPTY, int32(maxRows)),
     message("S"),
   ]);
 }
@@ -130,21 +129,9 @@ const EMPTY = Buffer.from([0]);
 
 function message(code: string, ...parts: Buffer[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 4);
-  return Buffer.concat([Buffer.from(code), uint32(length), ...parts]);
+  return Buffer.concat([Buffer.from(code), int32(length), ...parts]);
 }
 
 function cstring(text: string): Buffer {
   return Buffer.concat([Buffer.from(text), EMPTY]);
-}
-
-function uint16(number: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(number);
-  return bytes;
-}
-
-function uint32(number: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(number);
-  return bytes;
 }
