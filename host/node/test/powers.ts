@@ -94,8 +94,8 @@ export async function orders(cluster: Cluster, pids: number[]): Promise<Order[]>
       pid,
       backendStart: BigInt(start),
       signal: "terminate",
-      state,
-      stateChange: BigInt(change),
+      state: state ?? "",
+      stateChange: BigInt(change ?? 0),
       reason: "a test",
     };
   });
