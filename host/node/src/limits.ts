@@ -64,20 +64,23 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
 
 function of(name: string): number {
   const limit = guard().limits[name];
-  if (limit === undefined)
-    throw new Error(`guard.json has no limit ${name}: build the package with the components' own`);
+  if (limit === undefined) throw new Error(`guard.json has no limit ${name}: take the components' own`);
   return limit;
 }
 
+/** The longest that a timer of JavaScript's waits; a longer one would not wait at all. */
+const MOST = 2 ** 31 - 1;
+
 /** The default limits with others in their place. Throws for a limit that is unknown, or no whole number above zero. */
 export function limitsWith(given: Partial<Limits> = {}): Limits {
-  for (const [name, value] of Object.entries(given)) {
-    if (!(name in DEFAULT_LIMITS)) {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of set) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
       throw Fault.invalid(`limit ${name}: is unknown: use one of ${Object.keys(DEFAULT_LIMITS).join(", ")}`);
     }
-    if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw Fault.invalid(`limit ${name}: a whole number above zero is wanted`);
+    if (!Number.isSafeInteger(value) || value < 1 || value > MOST) {
+      throw Fault.invalid(`limit ${name}: a whole number from 1 to ${MOST} is wanted`);
+    }
   }
-  return { ...DEFAULT_LIMITS, ...given };
+  return { ...DEFAULT_LIMITS, ...Object.fromEntries(set) };
 }

@@ -35,17 +35,24 @@ export const DEFAULT_POLICY: Readonly<Policy> = Object.freeze({
 
 /** The default policy with other settings in their place. Throws for what is no setting, or no value of one. */
 export function policyWith(given: Partial<Policy> = {}): Policy {
-  for (const [name, value] of Object.entries(given)) {
-    const usual: unknown = DEFAULT_POLICY[name as keyof Policy];
-    if (usual === undefined) {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of set) {
+    if (!Object.hasOwn(DEFAULT_POLICY, name)) {
       throw Fault.invalid(`policy ${name}: is unknown: use one of ${Object.keys(DEFAULT_POLICY).join(", ")}`);
     }
-    const isOfItsKind = Array.isArray(usual)
-      ? Array.isArray(value) && value.every((it) => typeof it === "string")
-      : typeof value === typeof usual && (typeof value !== "number" || (Number.isSafeInteger(value) && value >= 0));
-    if (!isOfItsKind) throw Fault.invalid(`policy ${name}: a value such as ${JSON.stringify(usual)} is wanted`);
+    const usual: unknown = DEFAULT_POLICY[name as keyof Policy];
+    if (!isLike(usual, value)) {
+      throw Fault.invalid(`policy ${name}: a value such as ${JSON.stringify(usual)} is wanted`);
+    }
   }
-  return { ...DEFAULT_POLICY, ...given };
+  return { ...DEFAULT_POLICY, ...Object.fromEntries(set) };
+}
+
+/** Whether a setting's value is of the same kind as its usual one. */
+function isLike(usual: unknown, value: unknown): boolean {
+  if (Array.isArray(usual)) return Array.isArray(value) && value.every((it) => typeof it === "string");
+  if (typeof usual === "number") return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === typeof usual;
 }
 
 /** The protected roles as patterns of SQL's `ILIKE`. */

@@ -31,9 +31,12 @@ test("the skill is what the component says it is", () => {
 test("limits and caps are the Rust host's, and what is none is refused", () => {
   assert.equal(DEFAULT_LIMITS.deadlineMs, guard().limits.deadline);
   assert.equal(DEFAULT_POLICY.maxKillPercentage, guard().policy.maxKillPercentage);
+  assert.equal(new Host({ limits: { rows: undefined } } as never).limits.rows, DEFAULT_LIMITS.rows);
   for (const options of [
     { limits: { rows: 0 } },
     { limits: { rowz: 1 } },
+    { limits: { deadlineMs: 2 ** 31 } },
+    { policy: { toString: 1 } },
     { policy: { apply: "yes" } },
     { policy: { protectedRoles: "postgres" } },
     { policy: { maxKils: 1 } },
