@@ -61,6 +61,7 @@ pub mod compiler;
 mod database;
 mod door;
 mod error;
+mod guard_file;
 mod guarded_file;
 mod hourly;
 mod json_values;

@@ -14,8 +14,8 @@ use wasmtime::component::Resource;
 
 use self::connection_limit::ConnectionLimit;
 pub(crate) use self::connection_limit::Limited;
-pub(crate) use self::pgbouncer::DATABASE;
 use self::pgbouncer::PgBouncer;
+pub(crate) use self::pgbouncer::{DATABASE, SIZE, WITHHELD};
 pub(crate) use self::view::View;
 use crate::allowance::Allowance;
 use crate::audit::{Act, Event, Place};

@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Run(Running),
     /// Print what a component says about itself: version, actions, schemas, SQL
     Describe(Describing),
-    /// Write the three built-in components to a directory
+    /// Write the three built-in components to a directory, and guard.json beside them
     Components(Writing),
     /// Compile a component from stdin into the cache: what this program starts to have it done apart
     #[command(hide = true)]
