@@ -30,6 +30,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod cassette;
 pub mod components;
 pub mod consent;
 pub mod credentials;
