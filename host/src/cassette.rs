@@ -26,21 +26,30 @@ use std::path::Path;
 use archon_pool_plugin::fault::{Fault, kind};
 use serde::{Deserialize, Serialize};
 
+mod deck;
 mod exchange;
 mod import;
+mod normalise;
 mod player;
 mod reader;
+mod recorder;
+mod replay;
 mod replayed;
+mod tape;
 mod value;
 mod writer;
 
+pub(crate) use self::deck::Deck;
 pub use self::exchange::{Answer, Asked, Exchange};
 pub use self::import::{
     Console, Credential, CredentialName, Deliver, Import, Kind, Lookup, Open, OpenConsole, Order, Probe, Query, Renew,
     Resize, RowSet, Session, Show, Statement, Timing, Way,
 };
 pub use self::player::Player;
+pub use self::recorder::Recorder;
+pub use self::replay::Replay;
 pub use self::replayed::Replayed;
+pub(crate) use self::tape::{Recording, Tape};
 use crate::guarded_file;
 
 /// The version of the format that this host writes and plays.

@@ -75,6 +75,7 @@ mod scaling;
 mod session;
 mod state;
 mod supabase;
+mod taped;
 mod tls;
 mod toml_text;
 mod values;

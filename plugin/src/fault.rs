@@ -72,6 +72,8 @@ pub mod kind {
     pub const CASSETTE_INVALID: &str = "cassette-invalid";
     /// A component asked for something that its cassette does not hold.
     pub const CASSETTE_MISMATCH: &str = "cassette-mismatch";
+    /// A call could not be written into its cassette.
+    pub const CASSETTE_FAILED: &str = "cassette-failed";
     /// The audit log could not be written to, and nothing is done that is not on record.
     pub const AUDIT_FAILED: &str = "audit-failed";
 
@@ -110,6 +112,7 @@ pub mod kind {
         QUOTA_EXCEEDED,
         CASSETTE_INVALID,
         CASSETTE_MISMATCH,
+        CASSETTE_FAILED,
         AUDIT_FAILED,
     ];
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::Debug;
 
+use archon_pool_plugin::fault::Fault;
 use archon_pool_plugin::powers::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
 use archon_pool_plugin::rows::{self, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Answer, Asked, Exchange};
+use super::player::{Player, unanswered};
 use super::value::{self, is_same};
 use crate::digest::Digest;
 
@@ -22,6 +24,12 @@ pub trait Import: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     /// Whether the recorded arguments are the same, reasons and row limits aside.
     fn is_same(&self, recorded: &Self) -> bool {
         self == recorded
+    }
+
+    /// Where it was not recorded just so.
+    #[doc(hidden)]
+    fn otherwise(&self, _: &mut Player) -> Result<Self::Ok, Fault> {
+        Err(unanswered::<Self>(""))
     }
 
     /// This import's exchange, if it is one.
@@ -298,7 +306,7 @@ fn all_same<T>(ours: &[T], recorded: &[T], is_same: impl Fn(&T, &T) -> bool) -> 
 }
 
 macro_rules! import {
-    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr)?) => {
+    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr $(, $otherwise:expr)?)?) => {
         impl Import for $import {
             const NAME: &'static str = $name;
 
@@ -307,7 +315,11 @@ macro_rules! import {
             $(fn is_same(&self, $recorded: &Self) -> bool {
                 let $ours = self;
                 $same
-            })?
+            }
+
+            $(fn otherwise(&self, player: &mut Player) -> Result<Self::Ok, Fault> {
+                $otherwise(player, self)
+            })?)?
 
             fn of(exchange: &Exchange) -> Option<&Asked<Self>> {
                 if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
@@ -328,9 +340,13 @@ import!(Lookup, "credentials.lookup", Credential);
 import!(CredentialName, "credential.name", String);
 import!(Open, "session.open", Session);
 import!(Way, "session.way", String);
-import!(Query, "session.query", Vec<Answer<RowSet>>, |ours, recorded| {
-    ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same)
-});
+import!(
+    Query,
+    "session.query",
+    Vec<Answer<RowSet>>,
+    |ours, recorded| ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same),
+    Player::apart
+);
 import!(Probe, "database.probe", Vec<Answer<Timing>>);
 import!(OpenConsole, "console.open", Console);
 import!(Kind, "console.kind", String);

@@ -29,16 +29,14 @@ impl Player {
     }
 
     /// The answer to an import, or the fault that was recorded: the first that has not been used and was asked for
-    /// with the same arguments. Fails with `cassette-mismatch` when there is none; then nothing is used up.
+    /// with the same arguments. A batch that was not recorded as a whole is answered statement by statement. Fails
+    /// with `cassette-mismatch` when there is no answer; then nothing is used up.
     pub fn answer<I: Import>(&mut self, with: &I) -> Result<I::Ok, Fault> {
-        self.recorded(with).unwrap_or_else(|| Err(unanswered::<I>("")))
+        self.recorded(with).unwrap_or_else(|| with.otherwise(self))
     }
 
-    /// The same for a batch, which is answered statement by statement where it was not recorded as a whole.
-    pub fn query(&mut self, with: &Query) -> Result<Vec<Answer<RowSet>>, Fault> {
-        if let Some(answer) = self.recorded(with) {
-            return answer;
-        }
+    /// A batch's answers from wherever they are.
+    pub(super) fn apart(&mut self, with: &Query) -> Result<Vec<Answer<RowSet>>, Fault> {
         let mut places: Vec<(usize, usize)> = Vec::with_capacity(with.batch.len());
         for statement in &with.batch {
             let place = self.place(statement, &places);
@@ -93,6 +91,7 @@ impl Player {
     }
 }
 
-fn unanswered<I: Import>(about: &str) -> Fault {
+/// Why an import is not answered.
+pub(super) fn unanswered<I: Import>(about: &str) -> Fault {
     mismatch(format!("the cassette holds no answer to {}{about}: another component or input was recorded", I::NAME))
 }

@@ -1,5 +1,5 @@
-//! A cassette's lines, read. Each is looked at twice, first for what it is and then as just that, so that nothing
-//! of it is held in between; serde_json bounds how deep it nests.
+//! A cassette's lines, read. Each is looked at twice, first for what it is and then as just that, so that nothing of it
+//! is held in between and nothing can nest deeper than it should.
 
 use archon_pool_plugin::fault::Fault;
 use serde::Deserialize;

@@ -52,7 +52,7 @@ impl Powers for Replayed {
 
     fn query(&mut self, batch: &[rows::Statement]) -> Result<Vec<powers::Answer>, Fault> {
         let session = self.session()?;
-        let answers = self.player.query(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
+        let answers = self.player.answer(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
         Ok(answers.into_iter().map(row_set).collect())
     }
 

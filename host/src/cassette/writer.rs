@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Call, End, Exchange, Header, VERSION};
+use super::{Call, Header, VERSION};
 
 #[derive(Serialize)]
 struct First<'a> {
@@ -26,12 +26,18 @@ pub(super) fn header(to: &mut impl Write, header: &Header) -> io::Result<()> {
 
 /// Writes the lines of a call.
 pub(super) fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
-    line(to, &Called { call: &call.function, input: &call.input })?;
-    call.exchanges.iter().try_for_each(|exchange: &Exchange| line(to, exchange))?;
-    line::<End>(to, &call.end)
+    called(to, &call.function, &call.input)?;
+    call.exchanges.iter().try_for_each(|exchange| line(to, exchange))?;
+    line(to, &call.end)
 }
 
-fn line<T: Serialize>(to: &mut impl Write, line: &T) -> io::Result<()> {
+/// Writes the line with which a call begins.
+pub(super) fn called(to: &mut impl Write, call: &str, input: &str) -> io::Result<()> {
+    line(to, &Called { call, input })
+}
+
+/// Writes an import, or how a call ended.
+pub(super) fn line<T: Serialize>(to: &mut impl Write, line: &T) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }
