@@ -67,9 +67,10 @@ impl Recorder {
         Ok(Self { inner: Arc::new(Inner { path, digest, normalised, tape: Mutex::new(written) }) })
     }
 
-    /// The first call that could not be written, if any. The calls themselves are none the worse for it.
+    /// Why a call could not be written since this was last asked, if one could not. The call itself is none the
+    /// worse for it.
     pub fn trouble(&self) -> Option<Fault> {
-        self.locked().trouble.clone()
+        self.locked().trouble.take()
     }
 
     /// Begins a call; none for a component that this cassette is not of.
