@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_plugin::fault::{Fault, kind};
 
+use super::normalise::Literals;
 use super::tape::Recording;
 use super::{End, Header, writer};
 use crate::digest::Digest;
@@ -18,7 +19,8 @@ use crate::plugin::Plugin;
 /// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.
 ///
 /// The file can be read by its owner only, and has all that the component was told: statement texts, names and
-/// addresses. Secrets are not among it, since no component ever has one.
+/// addresses. A credential's secret is not among it, since no component ever has one, and a statement's text that
+/// may hold one is kept without its literals.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
@@ -79,7 +81,8 @@ impl Recorder {
             self.fail(&format!("a call of {} is not in it: a cassette is of one component", plugin.name()));
             return None;
         }
-        let begun = Recording::begin(function, input, self.inner.normalised);
+        let literals = if self.inner.normalised { Literals::OfAll } else { Literals::OfSecrets };
+        let begun = Recording::begin(function, input, literals);
         begun.map_err(|error| self.fail(&error.to_string())).ok()
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use archon_pool_plugin::fault::Fault;
 
 use super::import::Import;
-use super::normalise::Normalised as _;
+use super::normalise::Literals;
 use super::{Asked, Player, writer};
 
 /// What becomes of a call's imports beside being answered.
@@ -24,7 +24,7 @@ pub(crate) enum Tape {
 /// The lines of a call that has not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
-    normalised: bool,
+    literals: Literals,
     lines: Vec<u8>,
     /// Why it cannot go on.
     failed: Option<io::Error>,
@@ -66,8 +66,8 @@ impl Tape {
 
 impl Recording {
     /// Begins a call.
-    pub(crate) fn begin(function: &str, input: &str, normalised: bool) -> io::Result<Self> {
-        let mut recording = Self { normalised, ..Self::default() };
+    pub(crate) fn begin(function: &str, input: &str, literals: Literals) -> io::Result<Self> {
+        let mut recording = Self { literals, ..Self::default() };
         writer::called(&mut recording.lines, function, input)?;
         Ok(recording)
     }
@@ -75,9 +75,7 @@ impl Recording {
     /// Writes an import down; what keeps it from that is told at the end.
     pub(crate) fn note<I: Import>(&mut self, with: I, answer: Result<I::Ok, Fault>) {
         let mut exchange = Asked::exchange(with, answer);
-        if self.normalised {
-            exchange.normalise();
-        }
+        self.literals.remove(&mut exchange);
         if let Err(error) = writer::line(&mut self.lines, &exchange) {
             self.failed.get_or_insert(error);
         }
