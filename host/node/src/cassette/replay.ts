@@ -1,0 +1,153 @@
+// Plays a cassette: a component gets the answers that it once had, and nothing reaches a server.
+
+import { callComponent } from "../call.js";
+import { component, type World } from "../components.js";
+import { Fault } from "../fault.js";
+import { Ended, type ImportName, type Imports, INFALLIBLE, type Item, type Powers } from "../imports.js";
+import { DEFAULT_LIMITS } from "../limits.js";
+import type { RowSet } from "../values.js";
+import { canonical, type Header, type ImportLine, type Json, PACKAGE, readFault, readOk, writeWith } from "./format.js";
+
+/** The components that have a door for JSON. */
+const WORLDS: readonly World[] = ["pool-observer", "pool-manager"];
+
+/** One call of a cassette. */
+export interface RecordedCall {
+  /** The text that the component was given. */
+  input: string;
+  imports: ImportLine[];
+  /** The text that came back, or the host's own fault. */
+  returned?: string;
+  ended?: Json;
+}
+
+/** A cassette that was read. */
+export class Cassette {
+  readonly header: Header;
+  readonly calls: RecordedCall[];
+
+  /** Reads a cassette. Throws for a text that is none. */
+  constructor(text: string) {
+    const [header, ...lines] = text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
+    if (header?.cassette !== 1 || header.package !== PACKAGE) {
+      throw new Fault("unexpected-answer", `it is no cassette of version 1 and ${PACKAGE}`);
+    }
+    this.header = header;
+    this.calls = [];
+    for (const line of lines) {
+      const last = this.calls.at(-1);
+      if (line.call !== undefined) this.calls.push({ input: line.input, imports: [] });
+      else if (!last) throw new Fault("unexpected-answer", "a cassette's second line is a call");
+      else if (line.import !== undefined) last.imports.push(line);
+      else Object.assign(last, line);
+    }
+  }
+
+  /** Lets the component of the cassette answer each call's input again. Returns the texts, or the faults, in order. */
+  async replay(): Promise<(string | Fault)[]> {
+    // The Rust host names a component as its file.
+    const name = WORLDS.find((world) => [world, `${world}.wasm`].includes(this.header.component.name));
+    if (!name) throw new Fault("plugin-not-found", `no component '${this.header.component.name}' is in this package`);
+    const found = await component(name, DEFAULT_LIMITS.memoryBytes);
+    const answers: (string | Fault)[] = [];
+    for (const call of this.calls) answers.push(await replayCall(found, call).catch((fault: Fault) => fault));
+    return answers;
+  }
+}
+
+async function replayCall(found: Awaited<ReturnType<typeof component>>, call: RecordedCall): Promise<string> {
+  const { deadlineMs, cpuMs, memoryBytes } = DEFAULT_LIMITS;
+  const output = await callComponent(found, {
+    door: ["skill", "run"],
+    argument: call.input,
+    powers: new ReplayedPowers(call.imports),
+    limits: { cpuMs, memoryBytes },
+    end: performance.now() + deadlineMs,
+    deadlineMs,
+  });
+  return String(output);
+}
+
+/** Answers imports from the lines of one call. */
+export class ReplayedPowers implements Powers {
+  readonly #lines: readonly ImportLine[];
+  readonly #used = new Set<ImportLine>();
+  /** Statements of a line whose answers were handed out one by one. */
+  readonly #usedStatements = new Map<ImportLine, Set<number>>();
+
+  constructor(lines: readonly ImportLine[]) {
+    this.#lines = lines;
+  }
+
+  async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {
+    const wanted = writeWith(name, args);
+    const key = comparable(wanted);
+    const line = this.#lines.find(
+      (line) =>
+        line.import === name &&
+        !this.#used.has(line) &&
+        !this.#usedStatements.has(line) &&
+        comparable(line.with) === key,
+    );
+    if (line) {
+      this.#used.add(line);
+      if (line.ok === undefined) throw readFault(line.err ?? null);
+      return readOk(name, line.ok);
+    }
+    if (name === "session.query") return this.#byStatement(wanted) as Imports[N][1];
+    throw mismatch(name, "");
+  }
+
+  drop(): void {}
+
+  async close(): Promise<void> {}
+
+  /** Each statement by the first answer that has not been used, of a statement with the same text and parameters. */
+  #byStatement(wanted: Record<string, Json>): Item<RowSet>[] {
+    const places: { line: ImportLine; index: number }[] = [];
+    for (const statement of wanted.batch as Record<string, Json>[]) {
+      const place = this.#place(comparable(statement), places);
+      // Without an answer to each nothing is used up.
+      if (!place) throw mismatch("session.query", ` for statement ${String(statement.sql)}`);
+      places.push(place);
+    }
+    return places.map(({ line, index }) => {
+      this.#usedStatements.set(line, (this.#usedStatements.get(line) ?? new Set()).add(index));
+      const [item] = readOk("session.query", [(line.ok as Json[])[index] ?? null]);
+      return item as Item<RowSet>;
+    });
+  }
+
+  #place(key: string, spokenFor: readonly { line: ImportLine; index: number }[]) {
+    for (const line of this.#lines) {
+      if (line.import !== "session.query" || line.ok === undefined || this.#used.has(line)) continue;
+      const isFree = (index: number) =>
+        !this.#usedStatements.get(line)?.has(index) && !spokenFor.some((it) => it.line === line && it.index === index);
+      const batch = line.with.batch as Record<string, Json>[];
+      const index = batch.findIndex((recorded, index) => isFree(index) && comparable(recorded) === key);
+      if (index >= 0) return { line, index };
+    }
+    return undefined;
+  }
+}
+
+/** Why an import is not answered. One that cannot fail ends the call. */
+function mismatch(name: ImportName, about: string): Fault | Ended {
+  const message = `the cassette holds no answer to ${name}${about}: another component or input was recorded`;
+  const fault = new Fault("cassette-mismatch", message);
+  return INFALLIBLE.has(name) ? new Ended(fault) : fault;
+}
+
+/** Arguments without what is not compared: another version of a component may word its reasons differently. */
+function comparable(args: Record<string, Json>): string {
+  const without = (value: Json): Json => {
+    if (Array.isArray(value)) return value.map(without);
+    if (typeof value !== "object" || value === null) return value;
+    const { reason, maxRows, ...rest } = value;
+    return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, without(value)]));
+  };
+  return canonical(without(args));
+}

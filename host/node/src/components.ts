@@ -1,0 +1,104 @@
+// What the build put beside this code: the components, turned into modules by jco, and what the guard consists of.
+
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { limitMemory } from "./memory.js";
+
+/** A component of the contract, named as its file. */
+export type World = "pool-analyser" | "pool-observer" | "pool-manager";
+
+/** What `archon-pool components` writes as `guard.json`: how the Rust host keeps sessions and guards orders. */
+export interface Guard {
+  application: string;
+  statements: {
+    terminate: string;
+    wouldTerminate: string;
+    count: string;
+    classify: string;
+    stillThere: string;
+  };
+  /** Patterns of SQL's `ILIKE`. */
+  protected: { roles: string[]; applications: string[] };
+  session: { settings: Record<string, string> };
+  /** By the Rust host's names: times in milliseconds, all else in bytes or as a count. */
+  limits: Record<string, number>;
+  policy: { maxKillPercentage: number; maxKills: number; maxKillsPerHour: number; maxResizesPerHour: number };
+  /** What a request that names none gets. */
+  request: { maxKillPercentage: number; idleTimeoutMs: number; idleInTransactionTimeoutMs: number };
+  pgbouncer: { database: string; size: string; views: string[]; withheld: string };
+}
+
+/** A component that can be started. */
+export interface Component {
+  name: World;
+  /** The SHA-256 of the component's file. */
+  sha256: string;
+  /** The module that jco wrote. */
+  entry: string;
+  /** The core modules that it asks for, compiled. */
+  cores: Record<string, WebAssembly.Module>;
+}
+
+interface Built {
+  sha256: string;
+  cores: string[];
+  description: Description;
+}
+
+/** What a component says about itself, as far as this host needs it. */
+export interface Description {
+  skill: string;
+  version: string;
+  actions: string[];
+  faults: string[];
+  statements: { id: string; purpose: string; sha256: string; sql: string }[];
+  [more: string]: unknown;
+}
+
+const FOLDER = new URL("./components/", import.meta.url);
+
+const built = once(() => readJson<Record<World, Built>>("index.json"));
+const compiled = new Map<string, Promise<Component>>();
+
+/** What the guard consists of. Nothing of it is written in this package. */
+export const guard = once(() => readJson<Guard>("guard.json"));
+
+/** What a component says about itself. Asked once, when the package was built. */
+export function description(name: World): Description {
+  return built()[name].description;
+}
+
+/** The SHA-256 of every statement that a component may send. */
+export function catalogue(name: World): ReadonlySet<string> {
+  return new Set(description(name).statements.map(({ sha256 }) => sha256));
+}
+
+/** A component whose memories cannot grow beyond so many bytes each. Compiled once in a process. */
+export function component(name: World, memoryBytes: number): Promise<Component> {
+  const key = `${name} ${memoryBytes}`;
+  const found = compiled.get(key) ?? compile(name, memoryBytes);
+  compiled.set(key, found);
+  return found;
+}
+
+async function compile(name: World, memoryBytes: number): Promise<Component> {
+  const { sha256, cores } = built()[name];
+  const modules = cores.map(async (file) => {
+    const bytes = await readFile(new URL(`${name}/${file}`, FOLDER));
+    return [file, await WebAssembly.compile(limitMemory(bytes, memoryBytes))] as const;
+  });
+  const entry = new URL(`${name}/${name}.js`, FOLDER).href;
+  return { name, sha256, entry, cores: Object.fromEntries(await Promise.all(modules)) };
+}
+
+function readJson<T>(file: string): T {
+  return JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")) as T;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { it: T } | undefined;
+  return () => {
+    made ??= { it: make() };
+    return made.it;
+  };
+}

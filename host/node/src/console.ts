@@ -1,0 +1,217 @@
+// PgBouncer's admin console (its manual, "Admin console").
+//
+// It knows only the simple query protocol and one command in a query. What `SET` changes lasts until a `RELOAD` or a
+// restart, and the size of a pool is that of its user, else that of its database, else `default_pool_size`: only the
+// last can be changed while it runs. No text of a component reaches it: a component names a view out of a list.
+
+import { guard } from "./components.js";
+import { Connection, silent, type TextSet, whyNotOpen } from "./connection.js";
+import { Fault } from "./fault.js";
+import type { Limits } from "./limits.js";
+import { GRACE_MS, inTime } from "./session.js";
+import { place, type Target } from "./target.js";
+import { OID, type RowSet, type Value } from "./values.js";
+
+/** So many names are told at the most. */
+const NAMES = 5;
+
+/** What a change would meet with, seen before it is sent. */
+export interface Prospect {
+  /** The size now; none when it is unlimited or not known. */
+  before?: number | undefined;
+  /** Why the change cannot be made. */
+  refusal?: string | undefined;
+  /** How long it lasts and what it does to clients. */
+  note: string;
+}
+
+/** An open console. */
+export class PgBouncer {
+  readonly #connection: Connection;
+  readonly #limits: Limits;
+  readonly #version: string;
+
+  private constructor(connection: Connection, limits: Limits, version: string) {
+    this.#connection = connection;
+    this.#limits = limits;
+    this.#version = version;
+  }
+
+  /** Opens the console, and makes sure that it is one. */
+  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<PgBouncer> {
+    try {
+      const connection = await Connection.open(target, undefined, limits, over).catch((error: unknown) => {
+        throw refused(error, target);
+      });
+      // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+      const version = /^(.*)\/bouncer$/.exec(connection.version ?? "")?.[1];
+      if (version === undefined) {
+        await connection.close();
+        throw noBouncer(target);
+      }
+      return new PgBouncer(connection, limits, version);
+    } catch (fault) {
+      throw (fault as Fault).saying(`the pooler's console cannot be opened: ${(fault as Fault).message}`);
+    }
+  }
+
+  get target(): Target {
+    return this.#connection.target;
+  }
+
+  /** Shows a view. All values are text or null. */
+  async show(view: string, take: (bytes: number) => boolean): Promise<RowSet> {
+    const { views } = guard().pgbouncer;
+    if (!views.includes(view)) {
+      throw new Fault("unsupported-view", `there is no such view: a view is one of ${views.join(", ")}`);
+    }
+    const set = await this.#ask(`SHOW ${view.toUpperCase()}`, take).catch((fault: Fault) => {
+      if (fault.kind !== "query-failed" || !fault.message.startsWith("invalid command")) throw fault;
+      throw new Fault("unsupported-view", `PgBouncer ${this.#version} has no view '${view}'`);
+    });
+    const columns = set.columns.map((name) => ({ name, typeOid: OID.text }));
+    return { columns, rows: set.rows.map(values), truncated: set.truncated };
+  }
+
+  /** Looks what a resize would meet with, and changes nothing. */
+  async resizable(pool: string | undefined, size: number): Promise<Prospect> {
+    const { size: setting } = guard().pgbouncer;
+    const before = await this.#defaultSize();
+    if (before === undefined) return { refusal: `${setting} is unlimited: set it in [pgbouncer] first`, note: "" };
+    const databases = await this.#databases();
+    if (pool !== undefined) {
+      if (!databases.has(pool)) return { before, refusal: noSuch(pool), note: "" };
+      const own = databases.get(pool);
+      if (own !== before) {
+        const hint = `edit pool_size of [databases] ${pool}, then RELOAD`;
+        return { before: own, refusal: `PgBouncer can only change the default while it runs: ${hint}`, note: "" };
+      }
+    }
+    const users = await this.#sizes("users");
+    const fixed = [
+      ...[...databases].filter(([, own]) => own !== before).map(([name]) => `database '${name}'`),
+      ...[...users].filter(([, own]) => (own ?? 0) > 0).map(([name]) => `user '${name}'`),
+    ];
+    const notes = [
+      `it lasts until PgBouncer is reloaded or restarted: put \`${setting} = ${size}\` into [pgbouncer] of its ini file`,
+      ...(fixed.length > 0 ? [`${listed(fixed)} with a pool_size of their own do not follow`] : []),
+      ...(pool === undefined ? [] : ["it is the size of every pool without one of its own"]),
+    ];
+    return { before, note: notes.join("; ") };
+  }
+
+  /** Resizes, and returns the size that was read back. */
+  async resize(pool: string | undefined, size: number): Promise<number | undefined> {
+    const before = await this.#defaultSize();
+    await this.#set(size);
+    if (pool === undefined) return this.#defaultSize();
+    const after = (await this.#databases()).get(pool);
+    // A size of its own that is the same as the default was not seen for what it is.
+    if (after !== size && before !== undefined) await this.#set(before);
+    return after;
+  }
+
+  /** Looks what a renewal would meet with, and changes nothing. */
+  async renewable(database: string): Promise<Prospect> {
+    if (!(await this.#databases()).has(database)) return { refusal: noSuch(database), note: "" };
+    const note = "each server connection is closed when its client releases it, and a new one is opened on demand";
+    return { note };
+  }
+
+  /** Has the server connections of a database renewed. Only for a name that `renewable` has found. */
+  async renew(database: string): Promise<void> {
+    await this.#ask(`RECONNECT "${database.replaceAll('"', '""')}"`);
+  }
+
+  /** Closes the console. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #set(size: number): Promise<void> {
+    await this.#ask(`SET ${guard().pgbouncer.size} = ${size}`);
+  }
+
+  /** The default size now; none when it is unlimited. */
+  async #defaultSize(): Promise<number | undefined> {
+    const setting = guard().pgbouncer.size;
+    const value = pairs(await this.#own("config"), "key", "value").get(setting);
+    const size = Number(value ?? Number.NaN);
+    if (!Number.isSafeInteger(size)) throw new Fault("unexpected-answer", `SHOW CONFIG tells no ${setting}`);
+    return size > 0 ? size : undefined;
+  }
+
+  async #databases(): Promise<Map<string, number | undefined>> {
+    const sizes = await this.#sizes("databases");
+    sizes.delete(guard().pgbouncer.database);
+    return sizes;
+  }
+
+  /** The pool sizes of a view by name. Versions whose view has none tell none. */
+  async #sizes(view: string): Promise<Map<string, number | undefined>> {
+    const set = await this.#own(view);
+    if (!set.columns.includes("pool_size")) return new Map();
+    const size = (text: string | null) => (text !== null && /^\d+$/.test(text) ? Number(text) : undefined);
+    return new Map([...pairs(set, "name", "pool_size")].map(([name, text]) => [name, size(text)]));
+  }
+
+  /** A view for the host itself, whole. */
+  async #own(view: string): Promise<TextSet> {
+    const set = await this.#ask(`SHOW ${view.toUpperCase()}`);
+    if (!set.truncated) return set;
+    throw new Fault("unexpected-answer", "a view is longer than the limit `rows`");
+  }
+
+  async #ask(command: string, take: (bytes: number) => boolean = () => true): Promise<TextSet> {
+    const asking = this.#connection.simple(command, { maxRows: this.#limits.rows, take });
+    try {
+      return await inTime(asking, this.#limits.statementTimeoutMs + GRACE_MS, () => silent(this.target));
+    } catch (fault) {
+      if (!(fault instanceof Fault) || !fault.message.includes("admin access needed")) throw fault;
+      const hint = "add it to admin_users, or name another role in the pooler's URL";
+      const message = `PgBouncer lets '${this.target.user}' look and not change: ${hint}`;
+      throw new Fault("insufficient-privilege", message, fault);
+    }
+  }
+}
+
+/** Values as text. What opens something else is withheld. */
+function values(row: (string | null)[]): Value[] {
+  const isSecret = row[0]?.startsWith(guard().pgbouncer.withheld) ?? false;
+  return row.map((text, index) =>
+    text === null || (index > 0 && isSecret) ? { tag: "null" } : { tag: "text", val: text },
+  );
+}
+
+/** Two columns of a view, row by row. They are found by name: their places differ between versions. */
+function pairs(set: TextSet, key: string, value: string): Map<string, string | null> {
+  const [keys, values] = [key, value].map((name) => {
+    const at = set.columns.indexOf(name);
+    if (at < 0) throw new Fault("unexpected-answer", `a view has no column ${name}`);
+    return at;
+  }) as [number, number];
+  return new Map(set.rows.flatMap((row) => (row[keys] == null ? [] : [[row[keys], row[values] ?? null]])));
+}
+
+function listed(names: string[]): string {
+  const more = names.length - NAMES;
+  return names.slice(0, NAMES).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function noSuch(database: string): string {
+  return `PgBouncer offers no database '${database}': SHOW DATABASES lists them`;
+}
+
+function noBouncer(target: Target): Fault {
+  return Fault.credential(`what answers at ${place(target)} is no PgBouncer: correct the pooler's URL`);
+}
+
+function refused(error: unknown, target: Target): Fault {
+  const fault = whyNotOpen(error, target);
+  // A server has no database of that name; a PgBouncer always has.
+  if (fault.kind === "database-not-found") return noBouncer(target);
+  if ((error as Error).message !== "not allowed") return fault;
+  const hint = "add it to admin_users or stats_users";
+  const message = `PgBouncer at ${place(target)} does not let '${target.user}' into its console: ${hint}`;
+  return new Fault("insufficient-privilege", message);
+}

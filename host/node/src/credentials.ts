@@ -1,0 +1,146 @@
+// What opens a connection: named, and never shown. A component gets a handle; the secret stays here.
+//
+// Where a credential comes from, in this order: the request, the host's own map, the environment.
+
+import { guard } from "./components.js";
+import { Fault } from "./fault.js";
+import { targetOf } from "./supabase.js";
+import { finish, parseParts, type Target } from "./target.js";
+
+/** The entry of the map that counts when no name is given. */
+const DEFAULT = "default";
+const URLS = ["DATABASE_URL", "SUPABASE_DB_URL"] as const;
+const PLACES = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY)";
+
+/** One credential that the host holds. */
+export interface CredentialEntry {
+  /** `postgres://…`, or `https://<ref>.supabase.co` with `key`. */
+  url: string;
+  /** The database password, where the URL has none. */
+  key?: string;
+  /** The console of the PgBouncer that the applications go through: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. */
+  pooler?: string;
+}
+
+/** Variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where credentials are looked for. */
+export interface Sources {
+  /** Credentials by name: the host's vault. `default` counts when a request names none. */
+  map?: Readonly<Record<string, string | CredentialEntry>> | undefined;
+  /** None: the environment is not consulted. */
+  environment?: Environment | undefined;
+}
+
+/** A credential that was found. */
+export interface Credential {
+  name: string;
+  target: Target;
+  /** The console of its pooler. */
+  console?: Target | undefined;
+}
+
+/** The credentials that one call may use: the one that the request brought or named, or the default. */
+export class Lent {
+  readonly #sources: Sources;
+  readonly #request: Target | undefined;
+  readonly #name: string | undefined;
+
+  constructor(sources: Sources, url?: string, key?: string, name?: string) {
+    if (url !== undefined && name !== undefined) {
+      throw Fault.invalid("supabaseUrl and credential both name a database: give one of them");
+    }
+    if (url === undefined && key !== undefined) {
+      throw Fault.credential("supabaseKey opens nothing by itself: give supabaseUrl with it");
+    }
+    this.#sources = sources;
+    this.#request = url === undefined ? undefined : targetOf(url, key);
+    this.#name = name;
+  }
+
+  /** Finds the credential of this call. A component that asks for another name gets none. */
+  lookup(asked: string | undefined): Credential {
+    if (asked !== undefined && asked !== this.#name) {
+      const message = `Supabase credentials not found: credential ${shown(asked)} is not lent to this call`;
+      throw new Fault("credentials-not-found", message);
+    }
+    const found = this.#name === undefined ? this.#default() : this.#named(this.#name);
+    if (!found) throw this.#notFound();
+    return found;
+  }
+
+  #default(): Credential | undefined {
+    if (this.#request) return { name: "request", target: this.#request };
+    return this.#inMap(DEFAULT) ?? this.#inEnvironment();
+  }
+
+  #named(name: string): Credential | undefined {
+    return name === "environment" ? this.#inEnvironment() : this.#inMap(name);
+  }
+
+  #inMap(name: string): Credential | undefined {
+    const map = this.#sources.map;
+    if (!map || !Object.hasOwn(map, name)) return undefined;
+    const entry = map[name];
+    if (entry === undefined) return undefined;
+    const { url, key, pooler } = typeof entry === "string" ? { url: entry } : (entry as CredentialEntry);
+    return within(`credential '${name}'`, () => ({ name, target: targetOf(url, key), console: consoleOf(pooler) }));
+  }
+
+  #inEnvironment(): Credential | undefined {
+    const set = (name: string) => this.#sources.environment?.[name] || undefined;
+    const target = () => {
+      // The first variable that is set counts; when it is wrong, the next is no substitute for it.
+      const variable = URLS.find(set);
+      if (variable) return within(variable, () => targetOf(set(variable) ?? ""));
+      const url = set("SUPABASE_URL");
+      return url && within("SUPABASE_URL and SUPABASE_KEY", () => targetOf(url, set("SUPABASE_KEY")));
+    };
+    const found = target();
+    if (!found) return undefined;
+    const console = within("PGBOUNCER_URL", () => consoleOf(set("PGBOUNCER_URL")));
+    return { name: "environment", target: found, console };
+  }
+
+  #notFound(): Fault {
+    const tried: string[] = [];
+    const name = this.#name;
+    if (name === undefined) tried.push("request (supabaseUrl, supabaseKey)");
+    const entry = shown(name ?? DEFAULT);
+    tried.push(
+      this.#sources.map ? `credentials of the host (no entry ${entry})` : "credentials of the host (none given)",
+    );
+    if (name === undefined || name === "environment") {
+      tried.push(this.#sources.environment ? `${PLACES} (none set)` : "environment (not consulted)");
+    }
+    const which = name === undefined ? "" : ` under the name ${shown(name)}`;
+    return new Fault("credentials-not-found", `Supabase credentials not found${which}; tried: ${tried.join(", ")}`);
+  }
+}
+
+function consoleOf(url: string | undefined): Target | undefined {
+  if (url === undefined) return undefined;
+  return within("pooler", () => {
+    const parts = parseParts(url);
+    const { database } = guard().pgbouncer;
+    if (parts.database !== undefined && parts.database !== database) {
+      throw Fault.credential(`the URL must end in /${database}: that database is the admin console of PgBouncer`);
+    }
+    return finish({ ...parts, database });
+  });
+}
+
+/** Says of a fault in which setting it was found. */
+function within<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (fault) {
+    throw fault instanceof Fault ? fault.saying(`${what}: ${fault.message}`) : fault;
+  }
+}
+
+/** A name in quotes, as long as it looks like one: what else it is may be a slipped secret. */
+function shown(name: string): string {
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(name) ? `'${name}'` : "that is no plain name";
+}

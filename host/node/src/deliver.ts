@@ -1,0 +1,370 @@
+// The import `backends`: the only power to end a session.
+//
+// Nothing here trusts the component. For every order the server checks, in the statement that signals, that the
+// session is the one that was seen, is still in the same spell of the same state, is a client of this database, is not
+// ours and is not protected. The host counts the cap itself and looks afterwards who has really left. The statements
+// and the protected names are the Rust host's own, from `guard.json`.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { About, Audit } from "./audit.js";
+import { guard } from "./components.js";
+import { type Consent, whyNoConsent } from "./consent.js";
+import { Fault } from "./fault.js";
+import type { Hourly } from "./hourly.js";
+import type { Limits } from "./limits.js";
+import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
+import type { Patience } from "./request.js";
+import type { Session } from "./session.js";
+import { place } from "./target.js";
+import { encode, int4, int4Array, type Parameter, textArray, type Value } from "./values.js";
+
+/** A request to signal one backend, as long as it is still in the same spell of the same state. */
+export interface Order {
+  pid: number;
+  backendStart: bigint;
+  signal: "cancel" | "terminate";
+  state: string;
+  stateChange: bigint;
+  reason: string;
+}
+
+/** What became of an order. */
+export type Outcome =
+  | { tag: "signalled" | "gone" | "changed" | "survived" }
+  | { tag: "denied"; val: string }
+  | { tag: "failed"; val: Fault };
+
+/** What one call has ended, per database and in all. */
+export class Ledger {
+  readonly accounts = new Map<string, Account>();
+  spent = 0;
+}
+
+/** The cap is fixed when a call first delivers to a database: ending sessions must not raise it. */
+interface Account {
+  cap: number;
+  killable: number;
+  clients: number;
+  spent: number;
+}
+
+/** Under what orders are delivered. */
+export interface Terms {
+  session: Session;
+  policy: Policy;
+  limits: Limits;
+  audit: Audit;
+  hourly: Hourly;
+  consent?: Consent | undefined;
+  ledger: Ledger;
+  /** The request's own cap, percent. It can only lower the policy's. */
+  requested: number;
+  patience: Patience;
+  dryRun: boolean;
+  /** Called before anything may be signalled. */
+  onSignal(): void;
+}
+
+/** Delivers the orders. Outcome i belongs to order i. */
+export async function deliver(orders: readonly Order[], terms: Terms): Promise<Outcome[]> {
+  return new Delivery(terms).run(orders);
+}
+
+/** Puts on record orders that are refused as a whole. */
+export async function deny(
+  orders: readonly Order[],
+  why: string,
+  terms: Pick<Terms, "session" | "audit">,
+): Promise<Outcome[]> {
+  const outcomes = orders.map((): Outcome => denied(why));
+  await record(orders, outcomes, { ...terms, dryRun: false });
+  return outcomes;
+}
+
+class Delivery {
+  readonly #terms: Terms;
+  readonly #roles: Parameter;
+  readonly #applications: Parameter;
+  readonly #percentage: number;
+  readonly #setting: string;
+
+  constructor(terms: Terms) {
+    this.#terms = terms;
+    this.#roles = textArray(rolePatterns(terms.policy));
+    this.#applications = textArray(applicationPatterns(terms.policy));
+    const isLower = terms.requested < terms.policy.maxKillPercentage;
+    this.#percentage = isLower ? terms.requested : terms.policy.maxKillPercentage;
+    this.#setting = isLower ? "options.maxKillPercentage" : "the policy's maxKillPercentage";
+  }
+
+  async run(orders: readonly Order[]): Promise<Outcome[]> {
+    const { dryRun, ledger } = this.#terms;
+    const opened = await this.#openAccount();
+    // A dry run counts as a real one would, and leaves no trace in the ledger.
+    const account = dryRun ? { ...opened } : opened;
+    const book = dryRun ? { spent: ledger.spent } : ledger;
+    const outcomes: Outcome[] = [];
+    const refusal = await this.#ask(orders, account, book.spent);
+    while (outcomes.length < orders.length) {
+      const from = outcomes.length;
+      const rest = orders.slice(from);
+      if (account.clients === 0) {
+        // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+        for (const order of rest) outcomes.push(await this.#classify(order));
+      } else if (refusal !== undefined) {
+        outcomes.push(...rest.map(() => denied(refusal)));
+      } else {
+        // No more at once than the caps have left. Orders that turn out not to count free their place for the next.
+        const announced = await this.#announce(rest, account, book.spent);
+        if ("outcome" in announced) {
+          outcomes.push(...rest.map(() => announced.outcome));
+        } else {
+          const sent = await this.#send(announced.orders);
+          const counted = sent.filter(counts).length;
+          account.spent += counted;
+          book.spent += counted;
+          if (!dryRun) this.#terms.hourly.giveBack(this.#place, sent.length - counted);
+          outcomes.push(...sent);
+        }
+      }
+    }
+    if (!dryRun) await this.#verify(orders, outcomes);
+    await record(orders, outcomes, this.#terms);
+    return outcomes;
+  }
+
+  get #place(): string {
+    const { target } = this.#terms.session;
+    return `order ${place(target)}/${target.database}`;
+  }
+
+  async #openAccount(): Promise<Account> {
+    const rows = await this.#one(guard().statements.count, [this.#roles, this.#applications]);
+    const row = rows[0];
+    if (!row) throw new Fault("unexpected-answer", "a count returned no row");
+    const [started, database, killable, clients] = [0, 1, 2, 3].map((index) => number(row, index));
+    const key = `${started}/${database}`;
+    let account = this.#terms.ledger.accounts.get(key);
+    if (!account) {
+      const [few, many] = [Number(killable), Number(clients)];
+      account = { cap: killCap(this.#percentage, few, many), killable: few, clients: many, spent: 0 };
+      this.#terms.ledger.accounts.set(key, account);
+    }
+    return account;
+  }
+
+  /** Asks whoever is to be asked, once, for all that could be sent. */
+  async #ask(orders: readonly Order[], { cap, clients, spent }: Account, inAll: number): Promise<string | undefined> {
+    const { consent, dryRun, policy, hourly, session, audit } = this.#terms;
+    const left = hourly.left(this.#place, policy.maxKillsPerHour);
+    const atMost = Math.min(orders.length, cap - spent, policy.maxKills - inAll, left);
+    // Where the caps say no, they say why.
+    if (dryRun || clients === 0 || atMost <= 0) return undefined;
+    const { target } = session;
+    const act = { type: "end" as const, orders, atMost };
+    const whom = { server: place(target), database: target.database, role: target.user, component: audit.component };
+    return whyNoConsent(consent, { ...whom, act });
+  }
+
+  /** How many of the orders the caps have room for, on record before they are sent; if none, what becomes of them. */
+  async #announce(
+    orders: readonly Order[],
+    { cap, killable, clients, spent }: Account,
+    inAll: number,
+  ): Promise<{ orders: readonly Order[] } | { outcome: Outcome }> {
+    const { policy, dryRun, hourly, audit, session } = this.#terms;
+    const capped = (why: string) => ({ outcome: denied(why) });
+    if (cap <= spent) {
+      return capped(
+        `the cap of ${cap} ended sessions is reached: ${this.#setting} is ${this.#percentage} % of ${killable} ` +
+          `killable among ${clients} client sessions`,
+      );
+    }
+    if (policy.maxKills <= inAll) {
+      return capped(`the cap of ${policy.maxKills} ended sessions in one call is reached: the policy's maxKills`);
+    }
+    const room = Math.min(orders.length, cap - spent, policy.maxKills - inAll);
+    const most = policy.maxKillsPerHour;
+    const granted = dryRun ? Math.min(room, hourly.left(this.#place, most)) : hourly.take(this.#place, room, most);
+    if (granted === 0) {
+      const setting = "the policy's maxKillsPerHour";
+      return capped(`the cap of ${most} ended sessions an hour is reached for this database: ${setting}`);
+    }
+    const taken = orders.slice(0, granted);
+    if (dryRun) return { orders: taken };
+    try {
+      await audit.announce(
+        session.target,
+        taken.map((order) => about(order, false)),
+      );
+    } catch (fault) {
+      hourly.giveBack(this.#place, granted);
+      return { outcome: { tag: "failed", val: fault as Fault } };
+    }
+    this.#terms.onSignal();
+    return { orders: taken };
+  }
+
+  /** Sends the orders in one round trip, each guarded and in its own transaction. */
+  async #send(orders: readonly Order[]): Promise<Outcome[]> {
+    const { terminate, wouldTerminate } = guard().statements;
+    const { session, dryRun } = this.#terms;
+    const answers = await session.own(
+      dryRun ? wouldTerminate : terminate,
+      orders.map((order) => this.#params(order)),
+    );
+    const outcomes: Outcome[] = [];
+    for (const [index, answer] of answers.entries()) {
+      const order = orders[index] as Order;
+      if ("err" in answer) outcomes.push(this.#failed(answer.err));
+      else if (!answer.ok[0]) outcomes.push(await this.#classify(order));
+      // False: the process ended between the look and the signal.
+      else outcomes.push({ tag: truth(answer.ok[0], 0) ? "signalled" : "gone" });
+    }
+    return outcomes;
+  }
+
+  #failed(fault: Fault): Outcome {
+    if (fault.kind === "insufficient-privilege") {
+      const { user } = this.#terms.session.target;
+      const hint = `grant pg_signal_backend to role '${user}'; a superuser's session takes a superuser`;
+      return denied(`${fault.message}: ${hint}`);
+    }
+    // A statement that failed so may have been carried out.
+    const isUnsure = fault.kind === "connection-lost" || fault.kind === "query-canceled";
+    return { tag: "failed", val: isUnsure && !this.#terms.dryRun ? unverified(fault) : fault };
+  }
+
+  async #classify(order: Order): Promise<Outcome> {
+    try {
+      const [row] = await this.#one(guard().statements.classify, this.#params(order));
+      return row ? whyNot(row) : { tag: "gone" };
+    } catch (fault) {
+      return { tag: "failed", val: fault as Fault };
+    }
+  }
+
+  /** Waits for the signalled sessions to leave, and marks those that do not. */
+  async #verify(orders: readonly Order[], outcomes: Outcome[]): Promise<void> {
+    const end = performance.now() + this.#terms.limits.leaveTimeoutMs;
+    for (let pause = 5; ; pause = Math.min(pause * 2, 50)) {
+      const waiting = outcomes.flatMap(({ tag }, index) => (tag === "signalled" ? [index] : []));
+      if (waiting.length === 0) return;
+      const pids = waiting.map((index) => (orders[index] as Order).pid);
+      let there: Set<string>;
+      try {
+        const rows = await this.#one(guard().statements.stillThere, [int4Array(pids)]);
+        there = new Set(rows.map((row) => `${number(row, 0)} ${row[1]?.tag === "timestamp" ? row[1].val : ""}`));
+      } catch (fault) {
+        // Sent is sent; that nobody could look is all that can be said.
+        for (const index of waiting) outcomes[index] = { tag: "failed", val: unverified(fault as Fault) };
+        return;
+      }
+      const survivors = waiting.filter((index) => {
+        const { pid, backendStart } = orders[index] as Order;
+        return there.has(`${pid} ${backendStart}`);
+      });
+      if (survivors.length === 0) return;
+      if (performance.now() >= end) {
+        for (const index of survivors) outcomes[index] = { tag: "survived" };
+        return;
+      }
+      await sleep(pause);
+    }
+  }
+
+  async #one(sql: string, params: Parameter[]): Promise<Value[][]> {
+    const [answer] = await this.#terms.session.own(sql, [params]);
+    if (!answer) return [];
+    if ("err" in answer) throw answer.err;
+    return answer.ok;
+  }
+
+  #params({ pid, backendStart, state, stateChange }: Order): Parameter[] {
+    const { idleMs, idleInTransactionMs } = this.#terms.patience;
+    return [
+      int4(pid),
+      encode({ tag: "timestamp", val: backendStart }),
+      encode({ tag: "text", val: state }),
+      encode({ tag: "timestamp", val: stateChange }),
+      this.#roles,
+      this.#applications,
+      encode({ tag: "float64", val: state.startsWith("idle in transaction") ? idleInTransactionMs : idleMs }),
+    ];
+  }
+}
+
+/** Whether an outcome uses up a place under the cap: sent, or perhaps sent. */
+function counts({ tag }: Outcome): boolean {
+  return tag === "signalled" || tag === "survived" || tag === "failed";
+}
+
+/** Why a guard did not let an order pass, from a row of `classify`. */
+function whyNot(row: Value[]): Outcome {
+  if (truth(row, 0)) return denied("the connected role may not see this session: grant pg_read_all_stats to it");
+  // The pid belongs to somebody else by now.
+  if (!truth(row, 1)) return { tag: "gone" };
+  const process = words(row, 2);
+  if (process !== "client backend") return denied(`it is no client session but '${process}'`);
+  if (!truth(row, 3)) return denied("it belongs to another database: connect to that one");
+  if (truth(row, 8) || words(row, 6) === guard().application) return denied("it is one of our own");
+  if (truth(row, 5)) return denied(`role '${words(row, 4)}' is protected`);
+  if (truth(row, 7)) return denied(`application '${words(row, 6)}' is protected`);
+  if (truth(row, 9) && !truth(row, 10)) return denied("it is in a state in which sessions are not ended");
+  if (truth(row, 9) && !truth(row, 11)) {
+    const settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs";
+    return denied(`it has been so for less than the request's ${settings}`);
+  }
+  return { tag: "changed" };
+}
+
+async function record(
+  orders: readonly Order[],
+  outcomes: readonly Outcome[],
+  { session, audit, dryRun }: Pick<Terms, "session" | "audit" | "dryRun">,
+): Promise<void> {
+  const told = orders.map((order, index): About => {
+    const outcome = outcomes[index] as Outcome;
+    const name = dryRun && outcome.tag === "signalled" ? "would-signal" : outcome.tag;
+    const detail = outcome.tag === "denied" ? outcome.val : outcome.tag === "failed" ? outcome.val.message : "";
+    return { ...about(order, dryRun), outcome: name, detail };
+  });
+  await audit.tell(session.target, told);
+}
+
+function about(order: Order, dryRun: boolean): Omit<About, "outcome" | "detail"> {
+  const { pid, backendStart, signal, state, stateChange, reason } = order;
+  const subject = { pid, backendStart: String(backendStart), signal, state, stateChange: String(stateChange) };
+  return { event: "order", reason, dryRun, subject };
+}
+
+function denied(why: string): Outcome {
+  return { tag: "denied", val: why };
+}
+
+function unverified(fault: Fault): Fault {
+  // Whoever repeats it may hit the next session under this pid.
+  const what = "the signal may have been sent, but whether the session left is not known";
+  return fault.saying(`${what}: ${fault.message}`).final();
+}
+
+/** A column's truth; null is none. */
+function truth(row: Value[], index: number): boolean {
+  const value = row[index];
+  if (value?.tag === "boolean") return value.val;
+  if (value?.tag === "null") return false;
+  throw new Fault("unexpected-answer", `column ${index} is no boolean`);
+}
+
+function words(row: Value[], index: number): string {
+  const value = row[index];
+  if (value?.tag === "text") return value.val;
+  if (value?.tag === "null") return "";
+  throw new Fault("unexpected-answer", `column ${index} is no text`);
+}
+
+function number(row: Value[], index: number): bigint {
+  const value = row[index];
+  if (value?.tag === "int64") return value.val;
+  throw new Fault("unexpected-answer", `column ${index} is no number`);
+}

@@ -1,0 +1,8 @@
+// The digest by which a text is known.
+
+import { createHash } from "node:crypto";
+
+/** The SHA-256 of a text, in hexadecimal. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,94 @@
+// The log lines of the contract: one JSON object each, to whatever the caller gives.
+
+import { description } from "./components.js";
+import type { SkillOutput } from "./contract.js";
+import type { FaultRecord } from "./fault.js";
+import { isRecord } from "./request.js";
+
+/** A log line. Its fields are in the contract's order. */
+export interface LogLine {
+  timestamp: string;
+  skill: "connection-pool-manager";
+  level: "info" | "error";
+  message: string;
+  context: Record<string, unknown>;
+}
+
+/** Takes log lines. A line that it cannot write is lost: a call is not failed for its log. */
+export type Logger = (line: LogLine) => void;
+
+/** Writes each line as JSON to a stream such as `process.stderr`. */
+export function jsonLines(stream: { write(text: string): unknown }): Logger {
+  return (line) => stream.write(`${JSON.stringify(line)}\n`);
+}
+
+/** The contract's lines about one call. */
+export class CallLog {
+  readonly #logger: Logger | undefined;
+  readonly #params: unknown;
+
+  constructor(logger: Logger | undefined, params: unknown) {
+    this.#logger = logger;
+    this.#params = params;
+  }
+
+  started(): void {
+    this.#line("info", "Connection Pool Manager iniciado", { action: action(this.#params), url: url(this.#params) });
+  }
+
+  completed({ data }: SkillOutput, durationMs: number): void {
+    this.#line("info", "Connection Pool analysis completed", {
+      action: action(this.#params),
+      poolSize: data?.poolStats.connections.total ?? null,
+      activeConnections: data?.poolStats.connections.active ?? null,
+      leaksDetected: data?.leakDetection.totalSuspected ?? null,
+      actionsExecuted: data?.actions.filter(({ executed }) => executed).length ?? 0,
+      duration: Math.round(durationMs),
+    });
+  }
+
+  failed({ kind, message, sqlstate }: FaultRecord, durationMs: number): void {
+    this.#line("error", "Connection Pool analysis failed", {
+      action: action(this.#params),
+      url: url(this.#params),
+      kind,
+      error: message,
+      sqlstate: sqlstate ?? null,
+      duration: Math.round(durationMs),
+    });
+  }
+
+  #line(level: LogLine["level"], message: string, context: Record<string, unknown>): void {
+    try {
+      this.#logger?.({
+        timestamp: new Date().toISOString(),
+        skill: "connection-pool-manager",
+        level,
+        message,
+        context,
+      });
+    } catch {
+      // A call is not failed for its log.
+    }
+  }
+}
+
+/** The request's action. What is none may be anything, a slipped secret included. */
+function action(params: unknown): string {
+  const given = isRecord(params) ? params.action : undefined;
+  if (given === undefined) return "full-analysis";
+  return description("pool-observer").actions.find((known) => known === given) ?? "unknown";
+}
+
+/** The host name of the request's URL, or where else the credential comes from. Never a secret. */
+function url(params: unknown): string {
+  const given = isRecord(params) ? params.supabaseUrl : undefined;
+  if (typeof given !== "string") return "from-vault";
+  const rest = given.slice(given.indexOf("://") + 3);
+  const authority = /^[^/?#]*/.exec(rest)?.[0] ?? "";
+  // A password with a raw '/' leaves a piece of itself before it.
+  if (!given.includes("://") || rest.slice(authority.length).includes("@")) return "unreadable";
+  const address = authority.slice(authority.lastIndexOf("@") + 1);
+  const host = address.startsWith("[") ? address.slice(1).split("]")[0] : address.split(":")[0];
+  return host && /^[A-Za-z0-9.:_-]+$/.test(host) ? host : "unreadable";
+}

@@ -1,0 +1,33 @@
+// Secrets in a request where none belongs. The component gets everything but `supabaseUrl` and `supabaseKey`, so what
+// was meant for those and stands elsewhere must not get so far.
+
+/** Names of secrets, without regard to case and separators. */
+const NAMES = new Set([
+  "supabaseurl",
+  "supabasekey",
+  "supabaseaccesstoken",
+  "accesstoken",
+  "databaseurl",
+  "supabasedburl",
+  "pgbouncerurl",
+  "password",
+  "pgpassword",
+]);
+
+/** Whether a field is, or holds anywhere inside, something named like a secret or a connection URL. */
+export function isSecret(name: string, value: unknown): boolean {
+  return NAMES.has(name.replace(/[^A-Za-z0-9]/g, "").toLowerCase()) || isUrl(name) || holdsSecret(value);
+}
+
+/** Whether a value holds such a thing anywhere inside. */
+export function holdsSecret(value: unknown): boolean {
+  if (typeof value === "string") return isUrl(value);
+  if (Array.isArray(value)) return value.some(holdsSecret);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([name, value]) => isSecret(name, value));
+}
+
+/** Anywhere in the text, too: it may be quoted, or have a space before it. */
+function isUrl(text: string): boolean {
+  return text.includes("postgres://") || text.includes("postgresql://");
+}

@@ -1,0 +1,93 @@
+// What an operator allows, whatever a component claims.
+
+import { guard } from "./components.js";
+import { sha256 } from "./digest.js";
+import { Fault } from "./fault.js";
+
+/** What an operator allows. */
+export interface Policy {
+  /** Whether anything may be changed at all. Without it every order is refused, dry runs excepted. */
+  apply: boolean;
+  /** Cap on ended sessions in one call, percent. A request can only lower it. */
+  maxKillPercentage: number;
+  /** Cap on ended sessions in one call, over all databases. */
+  maxKills: number;
+  /** Cap on ended sessions of one database in any 60 minutes. */
+  maxKillsPerHour: number;
+  /** Whether pools may be resized, and their server connections renewed. */
+  resize: boolean;
+  /** Cap on resizes and renewals at one console in any 60 minutes. */
+  maxResizesPerHour: number;
+  /** Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does not matter. */
+  protectedRoles: readonly string[];
+  /** Application name patterns to protect beside the built-in ones. */
+  protectedApplications: readonly string[];
+}
+
+/** The policy that holds unless another is set. */
+export const DEFAULT_POLICY: Readonly<Policy> = Object.freeze({
+  apply: true,
+  resize: true,
+  ...guard().policy,
+  protectedRoles: [],
+  protectedApplications: [],
+});
+
+/** The default policy with other settings in their place. Throws for what is no setting, or no value of one. */
+export function policyWith(given: Partial<Policy> = {}): Policy {
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  for (const [name, value] of set) {
+    if (!Object.hasOwn(DEFAULT_POLICY, name)) {
+      throw Fault.invalid(`policy ${name}: is unknown: use one of ${Object.keys(DEFAULT_POLICY).join(", ")}`);
+    }
+    const usual: unknown = DEFAULT_POLICY[name as keyof Policy];
+    if (!isLike(usual, value)) {
+      throw Fault.invalid(`policy ${name}: a value such as ${JSON.stringify(usual)} is wanted`);
+    }
+  }
+  return { ...DEFAULT_POLICY, ...Object.fromEntries(set) };
+}
+
+/** Whether a setting's value is of the same kind as its usual one. */
+function isLike(usual: unknown, value: unknown): boolean {
+  if (Array.isArray(usual)) return Array.isArray(value) && value.every((it) => typeof it === "string");
+  if (typeof usual === "number") return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === typeof usual;
+}
+
+/** The protected roles as patterns of SQL's `ILIKE`. */
+export function rolePatterns(policy: Policy): string[] {
+  return [...guard().protected.roles, ...policy.protectedRoles.map(toLike)];
+}
+
+/** The protected applications as patterns of SQL's `ILIKE`. */
+export function applicationPatterns(policy: Policy): string[] {
+  return [...guard().protected.applications, ...policy.protectedApplications.map((glob) => toLike(asShown(glob)))];
+}
+
+/** Refuses a batch with a statement that is not of the catalogue, before anything of it is sent. */
+export function checkStatements(texts: readonly string[], catalogue: ReadonlySet<string>): void {
+  const index = texts.findIndex((sql) => !catalogue.has(sha256(sql)));
+  if (index < 0) return;
+  const why = "it is not in the catalogue: this host sends no other";
+  throw new Fault("not-approved", `statement ${index} is not sent: ${why}`);
+}
+
+/** How many sessions may be ended: the percentage of the smaller number, rounded down. */
+export function killCap(percentage: number, killable: number, clients: number): number {
+  return Math.floor((Math.min(killable, clients) * Math.min(percentage, 100)) / 100);
+}
+
+/** A pattern of application names as the server shows them: cut to 63 bytes, with `?` for what is not ASCII. */
+function asShown(glob: string): string {
+  const letters = [...glob].slice(0, 63).map((letter) => (letter <= "\x7f" ? letter : "*"));
+  return letters.join("") + (Buffer.byteLength(glob) > 63 ? "*" : "");
+}
+
+/** A glob as a pattern of SQL's `LIKE`. */
+function toLike(glob: string): string {
+  return glob
+    .replace(/[%_\\]/g, "\\$&")
+    .replaceAll("*", "%")
+    .replaceAll("?", "_");
+}

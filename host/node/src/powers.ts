@@ -1,0 +1,312 @@
+// What a component is lent in a live call: the credentials, the server and the pooler, within every limit.
+//
+// The component runs in another thread and gets numbers for handles. What they stand for is here, secrets included.
+
+import type { Audit } from "./audit.js";
+import type { Consent } from "./consent.js";
+import { PgBouncer } from "./console.js";
+import type { Credential, Lent } from "./credentials.js";
+import { deliver, deny, Ledger, type Order, type Outcome } from "./deliver.js";
+import { asFault, Fault } from "./fault.js";
+import type { Hourly } from "./hourly.js";
+import {
+  Ended,
+  type ImportName,
+  type Imports,
+  type Item,
+  type Powers,
+  type ProbeTiming,
+  type Resource,
+} from "./imports.js";
+import type { Limits } from "./limits.js";
+import { checkStatements, type Policy } from "./policy.js";
+import type { Intent } from "./request.js";
+import { renew, resize } from "./scaling.js";
+import { unreachable } from "./server-fault.js";
+import { type Answer, inTime, Session } from "./session.js";
+import type { Target } from "./target.js";
+import { type RowSet, weight } from "./values.js";
+
+/** Under what a live call runs. */
+export interface Caller {
+  lent: Lent;
+  intent: Intent;
+  policy: Policy;
+  limits: Limits;
+  audit: Audit;
+  hourly: Hourly;
+  /** Whom to ask before anything is signalled or changed. */
+  consent?: Consent | undefined;
+  /** The SHA-256 of every statement that may be sent. */
+  catalogue: ReadonlySet<string>;
+  /** Called before anything may be signalled or changed: from then on nothing may be repeated blindly. */
+  onSignal(): void;
+}
+
+/** So much of a reason is on record, and so much of a state or a pool's name is sent. */
+const REASON_LETTERS = 1_000;
+const STATE_LETTERS = 64;
+const NAME_LETTERS = 256;
+
+/** The powers of one live call. */
+export class LivePowers implements Powers {
+  readonly #caller: Caller;
+  readonly #credentials = new Handles<Credential>();
+  readonly #sessions = new Handles<Session>();
+  readonly #consoles = new Handles<PgBouncer>();
+  readonly #ledger = new Ledger();
+  readonly #changed = new Set<string>();
+  readonly #closing: Promise<void>[] = [];
+  /** Ends whatever is being opened when the call is over. */
+  readonly #over = new AbortController();
+  #calls = 0;
+  #probes = 0;
+  #orders = 0;
+  #rows: number;
+  #bytes: number;
+  #requested = 0;
+
+  constructor(caller: Caller) {
+    this.#caller = caller;
+    this.#rows = caller.limits.answerRows;
+    this.#bytes = caller.limits.answerBytes;
+  }
+
+  async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {
+    const most = this.#caller.limits.hostCalls;
+    if (++this.#calls > most) {
+      throw new Ended(Fault.limit(`the component called the host more than ${most} times: limit \`hostCalls\``));
+    }
+    const handler = this.#handlers[name] as (args: Imports[N][0]) => Promise<Imports[N][1]>;
+    return handler(args);
+  }
+
+  drop(resource: Resource, handle: number): void {
+    if (resource === "credential") this.#credentials.take(handle);
+    else this.#closing.push(ended(resource === "session" ? this.#sessions.take(handle) : this.#consoles.take(handle)));
+  }
+
+  async close(): Promise<void> {
+    this.#over.abort();
+    const open = [...this.#sessions.all(), ...this.#consoles.all()];
+    await Promise.all([...this.#closing, ...open.map(ended)]);
+  }
+
+  readonly #handlers: { [N in ImportName]: (args: Imports[N][0]) => Promise<Imports[N][1]> } = {
+    "credentials.lookup": async ({ name }) => ({ credential: this.#credentials.put(this.#caller.lent.lookup(name)) }),
+    "credential.name": async ({ credential }) => this.#credentials.get(credential).name,
+    "session.open": async ({ credential }) => {
+      this.#countSession();
+      const { target } = this.#credentials.get(credential);
+      return {
+        session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal))),
+      };
+    },
+    "session.way": async ({ session }) => this.#sessions.get(session).way,
+    "session.query": async ({ session, batch }) => {
+      this.#countBatch(
+        batch.length,
+        batch.reduce((sum, it) => sum + it.sql.length + sumOf(it.params.map(weight)), 0),
+      );
+      checkStatements(
+        batch.map(({ sql }) => sql),
+        this.#caller.catalogue,
+      );
+      return (await this.#sessions.get(session).query(batch, this.#takeRow)).map(item);
+    },
+    "database.probe": async ({ credential, count, timeoutMs }) => {
+      this.#probes = this.#count("probes", "probes were asked for", this.#probes, count);
+      const { target } = this.#credentials.get(credential);
+      const timeout = Math.min(timeoutMs, this.#caller.limits.connectTimeoutMs);
+      return Promise.all(Array.from({ length: count }, () => this.#probe(target, timeout)));
+    },
+    "console.open": async ({ credential }) => {
+      this.#countSession();
+      const { name, console } = this.#credentials.get(credential);
+      if (!console) throw new Fault("no-pooler", `no pooler console is configured for credential '${name}'`);
+      return {
+        console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal))),
+      };
+    },
+    "console.kind": async ({ console }) => {
+      this.#consoles.get(console);
+      return "pgbouncer";
+    },
+    "console.show": async ({ console, views }) => {
+      this.#countBatch(views.length, sumOf(views.map((view) => view.length)));
+      const found = this.#consoles.get(console);
+      const shown = await Promise.allSettled(views.map((view) => found.show(view, this.#takeRow)));
+      const answers = shown.map(
+        (it): Answer<RowSet> => (it.status === "fulfilled" ? { ok: it.value } : { err: asFault(it.reason) }),
+      );
+      const lost = answers.find((it) => "err" in it && it.err.kind === "connection-lost");
+      if (lost && "err" in lost) throw lost.err;
+      return answers.map(item);
+    },
+    "backends.deliver": async ({ session, orders, dryRun }) =>
+      this.#deliver(this.#sessions.get(session), orders, dryRun),
+    "scaling.resize": async ({ console, pool, size, reason, dryRun }) => {
+      this.#countRequest(reason.length + (pool?.length ?? 0));
+      const order = { pool: pool?.slice(0, NAME_LETTERS), size, reason: reason.slice(0, REASON_LETTERS) };
+      return resize(order, this.#scaling(console, dryRun));
+    },
+    "scaling.renew": async ({ console, database, reason, dryRun }) => {
+      this.#countRequest(reason.length + database.length);
+      return renew(database.slice(0, NAME_LETTERS), reason.slice(0, REASON_LETTERS), this.#scaling(console, dryRun));
+    },
+  };
+
+  async #deliver(session: Session, given: Order[], dryRun: boolean): Promise<Outcome[]> {
+    const { intent } = this.#caller;
+    this.#orders = this.#count("orders", "orders were given", this.#orders, given.length);
+    this.#countRequest(sumOf(given.map(({ state, reason }) => state.length + reason.length)));
+    const orders = given.map((order) => ({
+      ...order,
+      state: order.state.slice(0, STATE_LETTERS),
+      reason: order.reason.slice(0, REASON_LETTERS),
+    }));
+    if (orders.some(({ signal }) => signal === "cancel")) {
+      throw new Fault("not-approved", "no action of the contract cancels statements");
+    }
+    const terms = { ...this.#caller, session, ledger: this.#ledger, dryRun };
+    // Never a silent dry run: the component would report as done what was not.
+    if (!dryRun && intent.refusal !== undefined) return deny(orders, intent.refusal, terms);
+    return deliver(orders, { ...terms, requested: intent.maxKillPercentage, patience: intent.patience });
+  }
+
+  #scaling(console: number, dryRun: boolean) {
+    return { ...this.#caller, console: this.#consoles.get(console), changed: this.#changed, dryRun };
+  }
+
+  async #probe(target: Target, timeout: number): Promise<Item<ProbeTiming>> {
+    const started = performance.now();
+    const probing = Session.unchecked(target, this.#caller.limits, this.#over.signal).then(async (session) => {
+      try {
+        const connectUs = micros(performance.now() - started);
+        return { connectUs, roundTripUs: micros(await session.roundTrip()) };
+      } finally {
+        await session.close();
+      }
+    });
+    this.#closing.push(
+      probing.then(
+        () => {},
+        () => {},
+      ),
+    );
+    try {
+      return {
+        tag: "ok",
+        val: await inTime(probing, timeout, () => unreachable(target, `the probe was not done within ${timeout} ms`)),
+      };
+    } catch (error) {
+      return { tag: "err", val: asFault(error) };
+    }
+  }
+
+  /** What is opened for a call that is over is closed again. */
+  async #kept<T extends Session | PgBouncer>(opening: Promise<T>): Promise<T> {
+    this.#closing.push(
+      opening.then(
+        (it) => (this.#over.signal.aborted ? ended(it) : undefined),
+        () => {},
+      ),
+    );
+    return opening;
+  }
+
+  /** Takes one row of so many bytes, or says that there is no room for it, and that there is none behind it. */
+  readonly #takeRow = (bytes: number): boolean => {
+    if (bytes > this.#bytes || this.#rows === 0) {
+      this.#bytes = 0;
+      return false;
+    }
+    this.#bytes -= bytes;
+    this.#rows -= 1;
+    return true;
+  };
+
+  #countSession(): void {
+    const most = this.#caller.limits.sessions;
+    if (this.#sessions.size + this.#consoles.size >= most) {
+      throw Fault.limit(`${most} sessions are open already: limit \`sessions\``);
+    }
+  }
+
+  #countBatch(statements: number, bytes: number): void {
+    const { limits } = this.#caller;
+    if (statements > limits.statements) {
+      throw Fault.limit(
+        `the batch has ${statements} statements, ${limits.statements} are allowed: limit \`statements\``,
+      );
+    }
+    this.#countRequest(bytes);
+    const had = (most: number, what: string, limit: string) =>
+      Fault.limit(`the component has had the ${most} ${what} that one call may read: limit \`${limit}\``);
+    if (this.#rows === 0) throw had(limits.answerRows, "rows", "answerRows");
+    if (this.#bytes === 0) throw had(limits.answerBytes, "bytes", "answerBytes");
+  }
+
+  #countRequest(bytes: number): void {
+    const most = this.#caller.limits.requestBytes;
+    this.#requested += bytes;
+    if (this.#requested > most) {
+      const message = `the component has given ${this.#requested} bytes of statements and reasons, ${most} are allowed`;
+      throw Fault.limit(`${message}: limit \`requestBytes\``);
+    }
+  }
+
+  #count(limit: "probes" | "orders", what: string, before: number, more: number): number {
+    const [wanted, most] = [before + more, this.#caller.limits[limit]];
+    if (wanted > most) throw Fault.limit(`${wanted} ${what} in this call, ${most} are allowed: limit \`${limit}\``);
+    return wanted;
+  }
+}
+
+/** Numbers from 1 on for what a component may not hold itself. */
+class Handles<T> {
+  readonly #held = new Map<number, T>();
+  #last = 0;
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  put(it: T): number {
+    this.#held.set(++this.#last, it);
+    return this.#last;
+  }
+
+  get(handle: number): T {
+    const found = this.#held.get(handle);
+    if (found === undefined)
+      throw new Ended(new Fault("plugin-trapped", "the component used a handle that it has not"));
+    return found;
+  }
+
+  take(handle: number): T | undefined {
+    const found = this.#held.get(handle);
+    this.#held.delete(handle);
+    return found;
+  }
+
+  all(): T[] {
+    return [...this.#held.values()];
+  }
+}
+
+async function ended(it: Session | PgBouncer | undefined): Promise<void> {
+  await it?.close().catch(() => {});
+}
+
+function item<T>(answer: Answer<T>): Item<T> {
+  return "ok" in answer ? { tag: "ok", val: answer.ok } : { tag: "err", val: answer.err };
+}
+
+function sumOf(numbers: number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+function micros(ms: number): bigint {
+  return BigInt(Math.round(ms * 1_000));
+}

@@ -1,0 +1,179 @@
+// The import `scaling`: the only power over a pool.
+//
+// Nothing here trusts the component. The request must ask for just this, the policy allow it, and a size stay within
+// the request's bounds and pace, measured from the size that the host itself has read. It is on record before it is
+// sent, and what became of it is what the console shows afterwards.
+
+import type { About, Audit } from "./audit.js";
+import { type Consent, type Proposal, whyNoConsent } from "./consent.js";
+import type { PgBouncer } from "./console.js";
+import type { Fault } from "./fault.js";
+import type { Hourly } from "./hourly.js";
+import type { Policy } from "./policy.js";
+import { type Intent, whyNotResize } from "./request.js";
+import { place } from "./target.js";
+
+/** What became of a resize. */
+export interface SizeOutcome {
+  before?: number | undefined;
+  /** Read back after the change, never assumed. */
+  after?: number | undefined;
+  executed: boolean;
+  note: string;
+}
+
+/** What became of a renewal. */
+export interface Renewal {
+  executed: boolean;
+  note: string;
+}
+
+/** Under what a pool is changed. */
+export interface Terms {
+  console: PgBouncer;
+  policy: Policy;
+  audit: Audit;
+  hourly: Hourly;
+  consent?: Consent | undefined;
+  intent: Intent;
+  /** What this call has changed, or may have. */
+  changed: Set<string>;
+  dryRun: boolean;
+  onSignal(): void;
+}
+
+/** Resizes a pool and reads the size back. */
+export async function resize(
+  order: { pool?: string | undefined; size: number; reason: string },
+  terms: Terms,
+): Promise<SizeOutcome> {
+  const { pool, size, reason } = order;
+  const { console, intent, dryRun } = terms;
+  const log = new Log(terms, "resize", reason, { pool: pool ?? null, size });
+  const unsent = async (before: number | undefined, note: string): Promise<SizeOutcome> => {
+    await log.tell("denied", note, { before: before ?? null });
+    return { before, executed: false, note };
+  };
+  const refusal = whyNotAsked(terms);
+  if (refusal !== undefined) return unsent(undefined, refusal);
+  const { before, refusal: barred, note } = await console.resizable(pool, size);
+  const why = barred ?? beyond(intent, before, size) ?? clear(terms, "size");
+  if (why !== undefined) return unsent(before, why);
+  if (dryRun) {
+    await log.tell("would-resize", note, { before: before ?? null });
+    return { before, executed: false, note: `a dry run: nothing was sent; ${note}` };
+  }
+  const no = await ask(terms, { type: "resize", pool: pool ?? null, before: before ?? 0, size, reason });
+  if (no !== undefined) return unsent(before, no);
+  await send(terms, "size", log);
+  const after = await console.resize(pool, size).catch((fault: Fault) => failed(terms, log, fault));
+  const executed = after === size;
+  const shown = after === undefined ? "no size" : String(after);
+  const told = executed ? note : `the console took it and shows ${shown} afterwards: nothing was resized`;
+  await log.tell(executed ? "executed" : "unexecuted", told, { before: before ?? null, after: after ?? null });
+  return { before, after, executed, note: told };
+}
+
+/** Has the server connections of a database renewed. */
+export async function renew(database: string, reason: string, terms: Terms): Promise<Renewal> {
+  const { console, dryRun } = terms;
+  const log = new Log(terms, "renew", reason, { pool: database });
+  const unsent = async (note: string): Promise<Renewal> => {
+    await log.tell("denied", note);
+    return { executed: false, note };
+  };
+  const refusal = whyNotAsked(terms);
+  if (refusal !== undefined) return unsent(refusal);
+  const what = `connections of '${database}'`;
+  const { refusal: barred, note } = await console.renewable(database);
+  const why = barred ?? clear(terms, what);
+  if (why !== undefined) return unsent(why);
+  if (dryRun) {
+    await log.tell("would-renew", note);
+    return { executed: false, note: `a dry run: nothing was sent; ${note}` };
+  }
+  const no = await ask(terms, { type: "renew", database, reason });
+  if (no !== undefined) return unsent(no);
+  await send(terms, what, log);
+  await console.renew(database).catch((fault: Fault) => failed(terms, log, fault));
+  await log.tell("executed", note);
+  return { executed: true, note };
+}
+
+/** Why the request or the policy lets nothing be changed. */
+function whyNotAsked({ policy, intent, dryRun }: Terms): string | undefined {
+  if (!policy.resize) return "the host's policy allows no resizes and no renewals: set the policy's resize";
+  // A plan may be made whatever the request is.
+  return dryRun ? undefined : intent.scalingRefusal;
+}
+
+function beyond({ bounds }: Intent, before: number | undefined, size: number): string | undefined {
+  if (before === undefined) return "the size before is not known, so no step can be measured";
+  if (typeof bounds === "string") return bounds;
+  return whyNotResize(bounds, before, size) ?? (before === size ? "it has this size already" : undefined);
+}
+
+/** Why it is one change too many, of the call or of the hour. */
+function clear({ changed, policy, hourly, console }: Terms, what: string): string | undefined {
+  if (changed.has(what)) return `one call changes the ${what} of a pool once`;
+  const most = policy.maxResizesPerHour;
+  if (hourly.left(key(console), most) > 0) return undefined;
+  return `the cap of ${most} changes an hour is reached for this console: the policy's maxResizesPerHour`;
+}
+
+/** Asks whoever is to be asked. */
+function ask({ consent, console, audit }: Terms, act: Proposal["act"]): Promise<string | undefined> {
+  const { target } = console;
+  const whom = { server: place(target), database: target.database, role: target.user, component: audit.component };
+  return whyNoConsent(consent, { ...whom, act });
+}
+
+/** Puts a change on record, from when on it counts as made. */
+async function send({ changed, policy, hourly, console, onSignal }: Terms, what: string, log: Log): Promise<void> {
+  hourly.take(key(console), 1, policy.maxResizesPerHour);
+  try {
+    await log.announce();
+  } catch (fault) {
+    hourly.giveBack(key(console), 1);
+    throw fault;
+  }
+  changed.add(what);
+  onSignal();
+}
+
+/** What was sent and came back as a fault. Only what the console itself refused is known not to have been done. */
+async function failed({ hourly, console }: Terms, log: Log, fault: Fault): Promise<never> {
+  if (fault.kind === "insufficient-privilege") {
+    await log.tell("denied", fault.message);
+    hourly.giveBack(key(console), 1);
+    throw fault;
+  }
+  const what = "the change may have been made, but what came of it is not known";
+  const unsure = fault.saying(`${what}: ${fault.message}`).final();
+  await log.tell("failed", unsure.message);
+  throw unsure;
+}
+
+function key({ target }: PgBouncer): string {
+  return `resize ${place(target)}`;
+}
+
+/** The records of one change. */
+class Log {
+  readonly #terms: Terms;
+  readonly #about: Omit<About, "outcome" | "detail">;
+
+  constructor(terms: Terms, event: "resize" | "renew", reason: string, subject: About["subject"]) {
+    this.#terms = terms;
+    this.#about = { event, reason, dryRun: terms.dryRun, subject };
+  }
+
+  announce(): Promise<void> {
+    return this.#terms.audit.announce(this.#terms.console.target, [this.#about]);
+  }
+
+  tell(outcome: string, detail: string, seen: About["subject"] = {}): Promise<void> {
+    const subject = { ...this.#about.subject, ...seen };
+    return this.#terms.audit.tell(this.#terms.console.target, [{ ...this.#about, subject, outcome, detail }]);
+  }
+}

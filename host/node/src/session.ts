@@ -1,0 +1,167 @@
+// One PostgreSQL session: read-only, bounded, closed with its call.
+
+import { performance } from "node:perf_hooks";
+import { guard } from "./components.js";
+import { Connection, silent, whyNotOpen } from "./connection.js";
+import { Fault } from "./fault.js";
+import type { Limits } from "./limits.js";
+import { refusesOptions } from "./server-fault.js";
+import { advised } from "./supabase.js";
+import type { Target } from "./target.js";
+import { encode, type Parameter, type RowSet, type Statement, type Value } from "./values.js";
+
+/** How much longer than the server's own timeout to wait for an answer before giving the server up. */
+export const GRACE_MS = 5_000;
+
+/** What one statement came to. */
+export type Answer<T> = { ok: T } | { err: Fault };
+
+/** An open session. */
+export class Session {
+  readonly #connection: Connection;
+  readonly #limits: Limits;
+  /**
+   * Whether the settings did not travel in the startup packet, because a pooler refused or ignored them there. `SET`
+   * would outlive us on a server connection that others share, so every statement gets a transaction that carries them.
+   */
+  #isPooled: boolean;
+
+  private constructor(connection: Connection, limits: Limits, isPooled: boolean) {
+    this.#connection = connection;
+    this.#limits = limits;
+    this.#isPooled = isPooled;
+  }
+
+  /** Opens a session whose settings hold. Costs a round trip more than `unchecked`. */
+  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
+    const session = await Session.unchecked(target, limits, over).catch((fault: Fault) => {
+      throw advised(fault, target);
+    });
+    try {
+      if (!session.#isPooled && !(await session.#settingsHold())) session.#isPooled = true;
+      return session;
+    } catch (fault) {
+      await session.close();
+      throw fault;
+    }
+  }
+
+  /** Opens a session in which nobody's statements run. */
+  static async unchecked(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
+    // Ours come last, so that they win.
+    const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
+    const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
+    try {
+      return new Session(await Connection.open(target, options, limits, over), limits, false);
+    } catch (error) {
+      if (error instanceof Fault || !refusesOptions(error as Error)) throw whyNotOpen(error, target);
+    }
+    try {
+      return new Session(await Connection.open(target, target.options, limits, over), limits, true);
+    } catch (error) {
+      throw whyNotOpen(error, target);
+    }
+  }
+
+  get target(): Target {
+    return this.#connection.target;
+  }
+
+  /** Which way in was taken. */
+  get way(): "direct" | "pooled" {
+    return this.#isPooled ? "pooled" : "direct";
+  }
+
+  /** Runs a batch in one round trip. What is thrown means that the session is gone. */
+  async query(batch: readonly Statement[], take: (bytes: number) => boolean): Promise<Answer<RowSet>[]> {
+    const answers = batch.map(({ sql, params, maxRows }) => {
+      const appetite = { maxRows: Math.min(maxRows, this.#limits.rows), take };
+      return this.#guarded(() => this.#connection.statement(sql, params.map(encode), appetite));
+    });
+    return this.#settled(answers, batch.length);
+  }
+
+  /** Runs the host's own statement with each set of parameters, all in one round trip, each in its own transaction. */
+  async own(sql: string, params: readonly Parameter[][]): Promise<Answer<Value[][]>[]> {
+    const everything = { maxRows: Number.POSITIVE_INFINITY, take: () => true };
+    const answers = params.map((params) => this.#guarded(() => this.#connection.statement(sql, params, everything)));
+    try {
+      const settled = await this.#settled(answers, 1);
+      return settled.map((answer) => ("ok" in answer ? { ok: answer.ok.rows } : answer));
+    } catch (fault) {
+      return params.map(() => ({ err: fault as Fault }));
+    }
+  }
+
+  /** One empty round trip, milliseconds. */
+  async roundTrip(): Promise<number> {
+    const started = performance.now();
+    await this.#connection.simple("");
+    return performance.now() - started;
+  }
+
+  /** Closes the session. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /** One statement with the session's settings, in a transaction of its own. */
+  async #guarded<T>(send: () => Promise<T>): Promise<T> {
+    if (!this.#isPooled) return send();
+    // All three are sent before the first answer is waited for.
+    const begin = this.#connection.simple(`BEGIN READ ONLY; ${setLocal(this.#limits)}`);
+    const [begun, answer, ended] = await Promise.allSettled([begin, send(), this.#connection.simple("COMMIT")]);
+    if (begun.status === "rejected") throw begun.reason;
+    if (answer.status === "rejected") throw answer.reason;
+    if (ended.status === "rejected") throw ended.reason;
+    return answer.value;
+  }
+
+  async #settled<T>(answers: Promise<T>[], statements: number): Promise<Answer<T>[]> {
+    const patience = this.#limits.statementTimeoutMs * statements + GRACE_MS;
+    const settled = await inTime(Promise.allSettled(answers), patience, () => silent(this.target));
+    // Whatever a statement had said before: without the session nothing of it counts.
+    const lost = settled.find((it) => it.status === "rejected" && (it.reason as Fault).kind === "connection-lost");
+    if (lost || this.#connection.lost) throw this.#connection.lost ?? (lost as PromiseRejectedResult).reason;
+    return settled.map((it) => (it.status === "fulfilled" ? { ok: it.value } : { err: it.reason as Fault }));
+  }
+
+  /** Whether the settings of the startup packet hold: a pooler that was told to ignore them says nothing. */
+  async #settingsHold(): Promise<boolean> {
+    const expected = Object.entries(settings(this.#limits));
+    const names = expected.map(([name]) => `'${name}'`).join(", ");
+    const asking = this.#connection.simple(`SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN (${names})`);
+    const patience = this.#limits.statementTimeoutMs + GRACE_MS;
+    const { rows } = await inTime(asking, patience, () => silent(this.target));
+    return expected.every(([name, value]) => rows.some((row) => row[0] === name && row[1] === value));
+  }
+}
+
+/** Waits as long as it may take. What comes later is nobody's any more. */
+export async function inTime<T>(work: Promise<T>, ms: number, late: () => Fault): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const alarm = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, alarm]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function setLocal(limits: Limits): string {
+  return Object.entries(settings(limits))
+    .map(([name, value]) => `SET LOCAL ${name} = '${value}'`)
+    .join("; ");
+}
+
+/** The Rust host's settings, with the timeouts of this one's limits. */
+function settings(limits: Limits): Record<string, string> {
+  return {
+    ...guard().session.settings,
+    statement_timeout: String(limits.statementTimeoutMs),
+    lock_timeout: String(limits.lockTimeoutMs),
+  };
+}

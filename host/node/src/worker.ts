@@ -1,0 +1,134 @@
+// Runs in a thread of its own and holds nothing but a component: no environment, no credential, no driver.
+//
+// A component's imports are synchronous and the driver is not, so each import asks the other thread and sleeps until it
+// is answered. The other thread can end this one at any time, in a loop of the component's or in such a sleep.
+
+import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { FaultRecord } from "./fault.js";
+import type { ImportName, Imports, Resource } from "./imports.js";
+import type { FromGuest, Start, ToGuest } from "./protocol.js";
+
+const { entry, cores, door, argument, port, signal } = workerData as Start & { port: MessagePort };
+const bell = new Int32Array(signal);
+const dispose: typeof Symbol.dispose = Symbol.dispose ?? Symbol.for("dispose");
+
+function say(message: FromGuest): void {
+  port.postMessage(message);
+}
+
+/** Asks the other thread, and sleeps until it answers. */
+function ask<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] {
+  Atomics.store(bell, 0, 0);
+  say({ type: "import", name, args });
+  Atomics.wait(bell, 0, 0);
+  const answer = receiveMessageOnPort(port)?.message as ToGuest;
+  if ("ok" in answer) return answer.ok as Imports[N][1];
+  // jco takes an Error for a trap, and anything else for the error of WIT's result.
+  throw answer.err;
+}
+
+/** A handle of the component's. What it stands for is in the other thread. */
+class Handle {
+  readonly handle: number;
+  readonly #resource: Resource;
+
+  constructor(resource: Resource, handle: number) {
+    this.#resource = resource;
+    this.handle = handle;
+  }
+
+  [dispose](): void {
+    say({ type: "drop", resource: this.#resource, handle: this.handle });
+  }
+}
+
+class Credential extends Handle {
+  name(): string {
+    return ask("credential.name", { credential: this.handle });
+  }
+}
+
+class Session extends Handle {
+  static open(using: Credential): Session {
+    return new Session("session", ask("session.open", { credential: using.handle }).session);
+  }
+
+  way(): string {
+    return ask("session.way", { session: this.handle });
+  }
+
+  query(batch: Imports["session.query"][0]["batch"]) {
+    return ask("session.query", { session: this.handle, batch });
+  }
+}
+
+class Console extends Handle {
+  static open(using: Credential): Console {
+    return new Console("console", ask("console.open", { credential: using.handle }).console);
+  }
+
+  kind(): string {
+    return ask("console.kind", { console: this.handle });
+  }
+
+  show(views: string[]) {
+    return ask("console.show", { console: this.handle, views });
+  }
+}
+
+interface WitOrder {
+  target: { pid: number; backendStart: bigint };
+  signal: "cancel" | "terminate";
+  state: string;
+  stateChange: bigint;
+  reason: string;
+}
+
+/** What the component imports. jco names imports without their version. */
+const imports = {
+  "archon:connection-pool/types": {},
+  "archon:connection-pool/credentials": {
+    Credential,
+    lookup: (name: string | undefined) => new Credential("credential", ask("credentials.lookup", { name }).credential),
+  },
+  "archon:connection-pool/database": {
+    Session,
+    probe: (using: Credential, count: number, timeoutMs: number) =>
+      ask("database.probe", { credential: using.handle, count, timeoutMs }),
+  },
+  "archon:connection-pool/pooler": { Console },
+  "archon:connection-pool/backends": {
+    deliver: (on: Session, orders: WitOrder[], dryRun: boolean) =>
+      ask("backends.deliver", {
+        session: on.handle,
+        orders: orders.map(({ target, ...order }) => ({ ...target, ...order })),
+        dryRun,
+      }),
+  },
+  "archon:connection-pool/scaling": {
+    resize: (on: Console, to: { pool?: string; size: number; reason: string }, dryRun: boolean) =>
+      ask("scaling.resize", { console: on.handle, ...to, dryRun }),
+    renew: (on: Console, database: string, reason: string, dryRun: boolean) =>
+      ask("scaling.renew", { console: on.handle, database, reason, dryRun }),
+  },
+};
+
+type Doors = Record<string, Record<string, (argument: unknown) => unknown>>;
+
+const { instantiate } = (await import(entry)) as {
+  instantiate(core: (file: string) => WebAssembly.Module | undefined, imports: object): Doors;
+};
+say({ type: "begun" });
+// Keeps the thread until the other one ends it: its end could overtake its last word.
+setInterval(() => {}, 2 ** 30);
+try {
+  const doors = instantiate((file) => cores[file], imports);
+  const [name, method] = door;
+  const open = doors[`archon:connection-pool/${name}@1.0.0`]?.[method];
+  if (!open) throw new Error(`it exports no ${name}.${method}`);
+  say({ type: "returned", value: argument === undefined ? (open as () => unknown)() : open(argument) });
+} catch (error) {
+  const payload = (error as { payload?: FaultRecord }).payload;
+  if (payload) say({ type: "refused", fault: payload });
+  else say({ type: "trapped", message: error instanceof Error ? error.message : String(error) });
+}

@@ -1,0 +1,222 @@
+// A call of a component: its time, its memory and what its thread gets to know.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { MessagePort, Worker } from "node:worker_threads";
+import { Cassette, Host, type HostOptions, SupabaseConnectionPool } from "archon-connection-pool";
+import { callComponent } from "../dist/call.js";
+import { type Component, component } from "../dist/components.js";
+import { Fault } from "../dist/fault.js";
+import { Ended, type Powers } from "../dist/imports.js";
+import { limitMemory } from "../dist/memory.js";
+import { Cluster, PASSWORD } from "./cluster.js";
+import { scratch, until } from "./process.js";
+
+let cluster: Cluster;
+before(async () => {
+  cluster = await Cluster.start();
+});
+after(() => cluster.stop());
+
+const MONITOR = { action: "monitor", options: { sampleMs: 0 } } as const;
+
+/** A component that runs JavaScript of ours in the place of jco's. */
+function guest(run: string): Component {
+  const entry = join(scratch(), "guest.mjs");
+  writeFileSync(
+    entry,
+    `export const instantiate = (core, imports) => {
+       const of = (name) => imports["archon:connection-pool/" + name];
+       return { "archon:connection-pool/skill@1.0.0": { run: (input) => { ${run} } } };
+     };`,
+  );
+  return { name: "pool-manager", sha256: "", entry: pathToFileURL(entry).href, cores: {} };
+}
+
+const NO_POWERS: Powers = {
+  call: async () => {
+    throw new Fault("no-power", "none is lent");
+  },
+  drop: () => {},
+  close: async () => {},
+};
+
+function call(found: Component, { powers = NO_POWERS, cpuMs = 10_000, deadlineMs = 20_000 } = {}): Promise<unknown> {
+  const limits = { cpuMs, memoryBytes: 64 << 20 };
+  const end = performance.now() + deadlineMs;
+  return callComponent(found, { door: ["skill", "run"], argument: "{}", powers, limits, end, deadlineMs });
+}
+
+test("a component that computes without an end is ended by its limit", async () => {
+  await assert.rejects(call(guest("for (;;);"), { cpuMs: 100 }), /computed for more than 100 ms: limit `cpuMs`/);
+});
+
+test("what it waits is not what it computes, and the deadline is over both", async () => {
+  const waits = guest(`of("credentials").lookup(); return "";`);
+  const powers = { ...NO_POWERS, call: () => new Promise<never>(() => {}) };
+  await assert.rejects(call(waits, { powers, cpuMs: 1_000, deadlineMs: 1_500 }), {
+    kind: "deadline-exceeded",
+    message: "the call was not done within 1500 ms: limit `deadlineMs`",
+  });
+});
+
+test("a trap, a thread that ends itself and a power that ends the call are told apart", async () => {
+  await assert.rejects(call(guest(`throw new WebAssembly.RuntimeError("unreachable")`)), /limit `memoryBytes`/);
+  await assert.rejects(call(guest("process.exit()")), { kind: "plugin-trapped" });
+  const ended = new Ended(new Fault("limit-exceeded", "enough"));
+  const powers = { ...NO_POWERS, call: async () => Promise.reject(ended) };
+  await assert.rejects(call(guest(`try { of("credentials").lookup() } catch {} return ""`), { powers }), /enough/);
+});
+
+test("a fault of the host is the component's to handle", async () => {
+  const output = await call(guest(`try { of("credentials").lookup() } catch (fault) { return fault.kind }`));
+  assert.equal(output, "no-power");
+});
+
+test("a module's memory cannot grow beyond the bound that was written into it", async () => {
+  // (module (memory (export "m") 1) (func (export "g") (param i32) (result i32) (memory.grow (local.get 0))))
+  const hex = "0061736d0100000001060160017f017f03020100050301000107090201" + "6d0200016700000a08010600200040000b";
+  const module = await WebAssembly.compile(limitMemory(Buffer.from(hex, "hex"), 3 * 65_536));
+  const { g } = (await WebAssembly.instantiate(module, {})).exports as { g: (pages: number) => number };
+  assert.deepEqual([g(1), g(2), g(1), g(1)], [1, -1, 2, -1]);
+  const found = await component("pool-manager", 2 << 20);
+  const input = JSON.stringify({ action: "monitor", carry: "x".repeat(3 << 20) });
+  const limits = { cpuMs: 10_000, memoryBytes: 2 << 20 };
+  const tight = { door: ["skill", "run"] as const, argument: input, powers: NO_POWERS, limits };
+  const calling = callComponent(found, { ...tight, end: performance.now() + 20_000, deadlineMs: 20_000 });
+  await assert.rejects(calling, { kind: "plugin-trapped" });
+});
+
+test("a server that never answers is left at the deadline, and no session stays behind", async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket));
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as { port: number };
+  const pool = new SupabaseConnectionPool({ environment: false, limits: { deadlineMs: 700 } });
+  const { error } = await pool.run({ ...MONITOR, supabaseUrl: cluster.url().replace(`:${cluster.port}`, `:${port}`) });
+  assert.equal(error?.kind, "deadline-exceeded", JSON.stringify(error));
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+});
+
+test("a call whose statements wait is left at the deadline, and the server is told", async () => {
+  const holder = await cluster.session("holder");
+  await holder.query("BEGIN");
+  await holder.query("LOCK pg_catalog.pg_class");
+  const limits = { deadlineMs: 900, lockTimeoutMs: 60_000, statementTimeoutMs: 60_000 };
+  const pool = new SupabaseConnectionPool({ environment: false, limits, credentials: { default: cluster.url() } });
+  const { error } = await pool.run(MONITOR);
+  await holder.query("ROLLBACK");
+  assert.equal(error?.kind, "deadline-exceeded", JSON.stringify(error));
+  await until("nothing of ours is left", async () => (await cluster.count("archon-pool")) === 0);
+});
+
+test("an unreachable server and a wrong password are faults, and only the first is tried again", async () => {
+  const pool = (url: string) => new SupabaseConnectionPool({ environment: false, credentials: { default: url } });
+  const unreachable = pool("postgres://postgres@127.0.0.1:1/postgres");
+  let tries = 0;
+  const attempt = unreachable.attempt.bind(unreachable);
+  unreachable.attempt = (...args) => {
+    tries++;
+    return attempt(...args);
+  };
+  assert.equal((await unreachable.run(MONITOR)).error?.kind, "server-unreachable");
+  assert.equal(tries, 3);
+  const { error } = await pool(cluster.url().replace(PASSWORD, "wrong")).run(MONITOR);
+  assert.deepEqual([error?.kind, error?.retryable], ["authentication-failed", false]);
+});
+
+test("a secret reaches no thread, log, record, report, fault or cassette", async () => {
+  const folder = scratch();
+  const [cassette, audit] = [join(folder, "secret.cassette"), join(folder, "audit.jsonl")];
+  const said: unknown[] = [];
+  const spied = [MessagePort.prototype, Worker.prototype] as { postMessage(...args: unknown[]): void }[];
+  const originals = spied.map((it) => it.postMessage);
+  spied.forEach((it, index) => {
+    it.postMessage = function (message, ...rest) {
+      said.push(message);
+      return originals[index]?.call(this, message, ...rest);
+    };
+  });
+  process.env.PLANTED = PASSWORD;
+  const options: HostOptions & { logger: (line: unknown) => void } = {
+    environment: false,
+    record: cassette,
+    auditFile: audit,
+    audit: (record) => void said.push(record),
+    logger: (line) => void said.push(line),
+  };
+  try {
+    const pool = new SupabaseConnectionPool(options);
+    for (const supabaseUrl of [cluster.url(), cluster.url().replace(/:\d+\//, ":1/"), cluster.url("nobody")]) {
+      said.push(await pool.run({ action: "kill-idle", supabaseUrl, options: { sampleMs: 0 } }));
+    }
+    said.push(await pool.run({ action: "monitor", supabaseUrl: `postgres://u:${PASSWORD}/x@h/d` }));
+    said.push(await pool.run({ action: "monitor", supabaseKey: PASSWORD }));
+    said.push(await pool.run({ action: "monitor", credential: cluster.url() }));
+    said.push(await pool.run({ action: "monitor", options: { password: PASSWORD } as never }));
+    const dump = guest("return JSON.stringify([process.env, process.argv, process.execArgv])");
+    said.push(await call(dump));
+  } finally {
+    spied.forEach((it, index) => {
+      const original = originals[index];
+      if (original) it.postMessage = original;
+    });
+    delete process.env.PLANTED;
+  }
+  const text = (value: unknown) => JSON.stringify(value, (_, it) => (typeof it === "bigint" ? String(it) : it)) ?? "";
+  const everything = [
+    ...said.map(text),
+    readFileSync(cassette, "utf8"),
+    readFileSync(audit, { encoding: "utf8", flag: "a+" }),
+  ];
+  assert.ok(everything.length > 30, "the spies saw the messages");
+  assert.ok(
+    everything.some((it) => it.includes("backend_start")),
+    "statements were recorded",
+  );
+  for (const it of everything) assert.ok(!it.includes(PASSWORD), it.slice(0, 2_000));
+});
+
+test("what is recorded plays again to the byte, without a server", async () => {
+  const path = join(scratch(), "recorded.cassette");
+  const host = new Host({ environment: false, credentials: { default: cluster.url() }, record: path });
+  const outputs: string[] = [];
+  for (const action of ["monitor", "full-analysis", "kill-idle", "auto-scale", "nonsense"]) {
+    outputs.push((await host.call({ action, options: { sampleMs: 0 } })).output);
+  }
+  const cassette = new Cassette(readFileSync(path, "utf8"));
+  assert.deepEqual(await cassette.replay(), outputs);
+  assert.deepEqual(
+    cassette.calls.map(({ returned }) => returned),
+    outputs,
+  );
+});
+
+test("a cassette without the answer that is asked for says which one it is", async () => {
+  const header = {
+    cassette: 1,
+    package: "archon:connection-pool@1.0.0",
+    component: { name: "pool-observer", sha256: "" },
+    normalised: false,
+  };
+  const lines = [
+    { call: "skill.run", input: JSON.stringify(MONITOR) },
+    { import: "credentials.lookup", with: { name: null }, ok: { credential: 1 } },
+    { import: "session.open", with: { credential: 1 }, ok: { session: 1 } },
+  ];
+  const text = (count: number) =>
+    [header, ...lines.slice(0, count)].map((line) => `${JSON.stringify(line)}\n`).join("");
+  const [unanswered] = await new Cassette(text(1)).replay();
+  assert.match(String(unanswered), /"cassette-mismatch".*credentials.lookup/);
+  // A function that cannot fail ends the call.
+  const [ended] = await new Cassette(text(3)).replay();
+  assert.ok(
+    ended instanceof Fault && ended.kind === "cassette-mismatch" && ended.message.includes("session.way"),
+    String(ended),
+  );
+});

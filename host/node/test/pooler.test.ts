@@ -1,0 +1,152 @@
+// PgBouncer: its console, and statements that go through it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { SupabaseConnectionPool } from "archon-connection-pool";
+import { limitsWith } from "../dist/limits.js";
+import { Session } from "../dist/session.js";
+import { parseTarget } from "../dist/target.js";
+import { Cluster } from "./cluster.js";
+import { PgBouncer, WATCHER } from "./pgbouncer.js";
+import { type Asked, lend, statement } from "./powers.js";
+
+let cluster: Cluster;
+let bouncer: PgBouncer;
+before(async () => {
+  cluster = await Cluster.start();
+  bouncer = await PgBouncer.before(cluster, {}, ["fixed = @ dbname=postgres pool_size=3"]);
+});
+after(async () => {
+  await bouncer?.stop();
+  await cluster.stop();
+});
+
+const SCALE = { action: "auto-scale", options: { minSize: 5, maxSize: 50, growthRate: 20, shrinkRate: 20 } };
+
+async function onConsole(asked: Partial<Asked> = {}) {
+  const lent = await lend({ url: cluster.url(), console: bouncer.console(), request: SCALE, ...asked });
+  const { console } = await lent.powers.call("console.open", { credential: lent.credential });
+  const resize = (size: number, more: { pool?: string; dryRun?: boolean } = {}) =>
+    lent.powers.call("scaling.resize", { console, size, reason: "a test", dryRun: false, ...more });
+  return { ...lent, console, resize };
+}
+
+test("views are shown by name, and no text reaches the console that is none", async () => {
+  const { powers, console } = await onConsole();
+  assert.equal(await powers.call("console.kind", { console }), "pgbouncer");
+  const views = ["config", "pools", "POOLS", "pools; SHUTDOWN", "version"];
+  const answers = await powers.call("console.show", { console, views });
+  assert.deepEqual(
+    answers.map((it) => (it.tag === "ok" ? "ok" : it.val.kind)),
+    ["ok", "ok", "unsupported-view", "unsupported-view", "ok"],
+  );
+  const [config] = answers;
+  assert.ok(config?.tag === "ok");
+  const key = config.val.columns.findIndex(({ name }) => name === "key");
+  assert.ok(config.val.rows.some((row) => row[key]?.tag === "text" && row[key].val === "default_pool_size"));
+  await powers.close();
+});
+
+test("a pool is resized within bounds and pace, once in a call, and read back", async () => {
+  const { powers, resize, records } = await onConsole();
+  const outcome = async (size: number, more = {}) => {
+    const { before, after, executed, note } = await resize(size, more);
+    return { before, after, executed, note };
+  };
+  assert.match((await outcome(20)).note, /from 10 to 20 is a step of 10, and options.growthRate, 20 %, allows 2/);
+  assert.match((await outcome(10)).note, /has this size already/);
+  assert.match((await outcome(12, { pool: "nowhere" })).note, /no database 'nowhere'/);
+  assert.match((await outcome(4, { pool: "fixed" })).note, /edit pool_size of \[databases\] fixed/);
+  const dry = await outcome(12, { dryRun: true });
+  assert.deepEqual([dry.before, dry.after, dry.executed], [10, undefined, false]);
+  assert.equal(await bouncer.setting("default_pool_size"), "10");
+  const done = await outcome(12);
+  assert.deepEqual([done.before, done.after, done.executed], [10, 12, true]);
+  assert.match(done.note, /it lasts until PgBouncer is reloaded.*database 'fixed' with a pool_size of their own/);
+  assert.equal(await bouncer.setting("default_pool_size"), "12");
+  assert.match((await outcome(13)).note, /changes the size of a pool once/);
+  assert.deepEqual(records.map(({ outcome }) => outcome).slice(-3), ["sending", "executed", "denied"]);
+  await powers.close();
+  const back = await onConsole();
+  assert.equal((await back.resize(10)).executed, true);
+  await back.powers.close();
+});
+
+test("nothing is resized unless the request and the policy ask for just that", async () => {
+  for (const [asked, told] of [
+    [{ request: { action: "kill-idle" } }, /only auto-scale changes pools/],
+    [{ request: { ...SCALE, options: { allowAutoScaling: false } } }, /allowAutoScaling is false/],
+    [{ request: { ...SCALE, options: { minSize: "5" } } }, /options.minSize is not in its range/],
+    [{ policy: { resize: false } }, /set the policy's resize/],
+    [{ policy: { apply: false } }, /set the policy's apply/],
+    [{ policy: { maxResizesPerHour: 0 } }, /maxResizesPerHour/],
+    [{ consent: () => "not now" }, /consent was not given: not now/],
+  ] as [Partial<Asked>, RegExp][]) {
+    const { powers, resize } = await onConsole(asked);
+    const { executed, note } = await resize(11);
+    assert.equal(executed, false);
+    assert.match(note, told);
+    await powers.close();
+  }
+  assert.equal(await bouncer.setting("default_pool_size"), "10");
+});
+
+test("whoever may only look is told so", async () => {
+  const { powers, resize } = await onConsole({ console: bouncer.console(WATCHER) });
+  await assert.rejects(resize(11), { kind: "insufficient-privilege", message: /add it to admin_users/ });
+  await powers.close();
+});
+
+test("server connections are renewed by the name of their database", async () => {
+  await runThrough(bouncer.url());
+  const { powers, console } = await onConsole();
+  const renew = (database: string) =>
+    powers.call("scaling.renew", { console, database, reason: "a test", dryRun: false });
+  assert.match((await renew(`x"; SHUTDOWN`)).note, /no database/);
+  assert.equal((await renew("fixed")).executed, true);
+  await powers.close();
+});
+
+test("a server that is no pooler is told from one", async () => {
+  const { powers, credential } = await lend({ url: cluster.url(), console: cluster.url("postgres", "pgbouncer") });
+  await assert.rejects(powers.call("console.open", { credential }), /is no PgBouncer/);
+  await powers.close();
+  const without = await lend({ url: cluster.url() });
+  await assert.rejects(without.powers.call("console.open", { credential: without.credential }), { kind: "no-pooler" });
+  await without.powers.close();
+});
+
+test("behind a transaction pooler every statement is still bounded and nothing of it stays", async () => {
+  await runThrough(bouncer.url());
+  const { powers, credential } = await lend({ url: bouncer.url() });
+  const { session } = await powers.call("session.open", { credential });
+  assert.equal(await powers.call("session.way", { session }), "pooled");
+  await powers.close();
+});
+
+test("a full analysis and an automatic resize work with the console", async () => {
+  const pool = new SupabaseConnectionPool({
+    environment: false,
+    credentials: { default: { url: cluster.url(), pooler: bouncer.console() } },
+  });
+  const { data, error } = await pool.run({ action: "full-analysis", options: { sampleMs: 0 } });
+  assert.ok(data, JSON.stringify(error));
+  assert.equal(data.scaling.controller, "pgbouncer");
+  const scaled = await pool.run({ action: "auto-scale", options: { ...SCALE.options, sampleMs: 0 } });
+  assert.equal(scaled.success, true, JSON.stringify(scaled.error));
+});
+
+/** Runs statements through the pooler, each of which must be bounded. */
+async function runThrough(url: string): Promise<void> {
+  const session = await Session.open(parseTarget(url), limitsWith());
+  const show = (name: string) => statement(`SELECT current_setting('${name}')`);
+  const answers = await session.query(
+    [show("transaction_read_only"), statement("SELECT 1/0"), show("statement_timeout"), show("search_path")],
+    () => true,
+  );
+  await session.close();
+  assert.deepEqual(
+    answers.map((it) => ("ok" in it ? it.ok.rows[0]?.map((value) => "val" in value && value.val) : it.err.sqlstate)),
+    [["on"], "22012", ["15s"], ["pg_catalog"]],
+  );
+}
