@@ -1,6 +1,6 @@
 """Writes the contract's TypedDicts from the JSON Schemas that a component describes itself with.
 
-    python generate_contract.py pool-manager.wasm > src/archon_pool/contract.py
+python generate_contract.py pool-manager.wasm > src/archon_pool/contract.py
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _doc(text: str) -> list[str]:
 
 def _type(schema: Schema) -> str:
     if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
+        name: str = schema["$ref"].rpartition("/")[2]
         return _NAMES.get(name, name)
     if "anyOf" in schema:
         return _union([_type(each) for each in schema["anyOf"]])
@@ -99,7 +99,7 @@ def _type(schema: Schema) -> str:
     if kind == "object":
         values = schema.get("additionalProperties")
         return f"dict[str, {_type(values) if values else 'Any'}]"
-    return _SCALARS.get(kind, "Any")
+    return str(_SCALARS.get(kind, "Any"))
 
 
 def _union(types: list[str]) -> str:

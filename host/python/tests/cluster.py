@@ -83,8 +83,21 @@ class Cluster:
         secret.write_text(PASSWORD)
         for path in (folder, secret):
             own(path)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8",
-                  "--locale=C", "--no-sync")
+        self._run(
+            "initdb",
+            "-D",
+            self._data,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            secret,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
 
     def _run(self, program: str, *arguments: object) -> None:
         command = unprivileged([str(self._programs / program), *map(str, arguments)])
@@ -128,13 +141,14 @@ class Cluster:
     def connect(self, database: str, application: str = HARNESS, **options: Any) -> psycopg.Connection[Any]:
         """A session of the tests' own."""
         user = options.pop("user", "postgres")
-        return psycopg.connect(
-            self.url(database, user), application_name=application, autocommit=True, **options
-        )
+        return psycopg.connect(self.url(database, user), application_name=application, autocommit=True, **options)
 
     def sessions(self, database: str, application: str = "%") -> list[int]:
         """The processes that serve an application."""
-        sql = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name LIKE %s AND pid <> pg_backend_pid()"
+        sql = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name LIKE %s "
+            "AND pid <> pg_backend_pid()"
+        )
         with self.connect("postgres") as session:
             return [row[0] for row in session.execute(sql, (database, application))]
 
@@ -151,7 +165,9 @@ class Database:
     def url(self) -> str:
         return self.cluster.url(self.name)
 
-    def leak(self, count: int, application: str = "checkout", *, user: str = "postgres", state: str = "idle") -> list[int]:
+    def leak(
+        self, count: int, application: str = "checkout", *, user: str = "postgres", state: str = "idle"
+    ) -> list[int]:
         """Opens sessions that nobody ends, and returns their processes."""
         pids = []
         for _ in range(count):

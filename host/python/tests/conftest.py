@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from archon_pool import ConnectionPool
 from cluster import Cluster, Database, PgBouncer, scratch
+
+from archon_pool import ConnectionPool
 
 _NUMBERS = itertools.count(1)
 

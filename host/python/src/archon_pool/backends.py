@@ -88,7 +88,8 @@ class Delivery:
 
     def _next(self, rest: Sequence[Order], account: Account, ledger: Ledger) -> list[Outcome]:
         """Sends no more at once than the caps have left. Orders that turn out not to count free their place
-        for the next round."""
+        for the next round.
+        """
         if account.clients == 0:
             # Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
             return [self._classify(order) for order in rest]
@@ -217,9 +218,7 @@ class Delivery:
                 return
             there = {(row[0], row[1]) for row in answer.rows}
             waiting = [
-                index
-                for index in waiting
-                if (orders[index].pid, Timestamp(orders[index].backend_start)) in there
+                index for index in waiting if (orders[index].pid, Timestamp(orders[index].backend_start)) in there
             ]
             if time.monotonic() - started >= leave_s:
                 for index in waiting:

@@ -39,7 +39,7 @@ _VERSION = 1
 _NOT_COMPARED = frozenset({"reason", "maxRows"})
 
 
-def _identity(value: Json) -> Json:
+def _identity(value: str) -> Json:
     return value
 
 
@@ -154,6 +154,10 @@ def _renew(console: int, database: str, reason: str, dry_run: bool) -> Json:
     return {"console": console, "database": database, "reason": reason, "dryRun": dry_run}
 
 
+def _fields(answer: SizeOutcome | Renewal) -> Json:
+    return dict(vars(answer))
+
+
 class Recorder:
     """Writes a cassette. Whoever may read it learns what the component asked and got: only its owner can."""
 
@@ -219,8 +223,9 @@ class Recorded:
     def open_session(self, credential: int) -> int:
         """`session.open`"""
         asked = {"credential": credential}
-        answer = lambda: self._imports.open_session(credential)  # noqa: E731
-        return self._note("session.open", asked, answer, lambda it: {"session": it})
+        return self._note(
+            "session.open", asked, lambda: self._imports.open_session(credential), lambda it: {"session": it}
+        )
 
     def session_way(self, session: int) -> str:
         """`session.way`"""
@@ -249,8 +254,9 @@ class Recorded:
     def open_console(self, credential: int) -> int:
         """`console.open`"""
         asked = {"credential": credential}
-        answer = lambda: self._imports.open_console(credential)  # noqa: E731
-        return self._note("console.open", asked, answer, lambda it: {"console": it})
+        return self._note(
+            "console.open", asked, lambda: self._imports.open_console(credential), lambda it: {"console": it}
+        )
 
     def console_kind(self, console: int) -> str:
         """`console.kind`"""
@@ -280,7 +286,7 @@ class Recorded:
             "scaling.resize",
             _resize(console, pool, size, reason, dry_run),
             lambda: self._imports.resize(console, pool, size, reason, dry_run),
-            vars,
+            _fields,
         )
 
     def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
@@ -289,7 +295,7 @@ class Recorded:
             "scaling.renew",
             _renew(console, database, reason, dry_run),
             lambda: self._imports.renew(console, database, reason, dry_run),
-            vars,
+            _fields,
         )
 
     def drop(self, resource: str, handle: int) -> None:

@@ -172,7 +172,8 @@ class Connection:
 
     def close(self) -> None:
         """Says goodbye. A server that is in the middle of a statement would not hear it before its end, so it
-        is told to stop."""
+        is told to stop.
+        """
         if self._under_way and self._pg.status == ConnStatus.OK:
             canceller = threading.Thread(target=_cancel, args=(self._pg,), daemon=True)
             canceller.start()

@@ -123,9 +123,7 @@ class Vault:
         else:
             tried.append(f"credentials of the host (no entry {shown(name or DEFAULT)})")
         if name in (None, _ENVIRONMENT):
-            tried.append(
-                f"{_PLACES} (none set)" if self._consults_environment else "environment (not consulted)"
-            )
+            tried.append(f"{_PLACES} (none set)" if self._consults_environment else "environment (not consulted)")
         which = "" if name is None else f" under the name {shown(name)}"
         return fail(CREDENTIALS_NOT_FOUND, f"Supabase credentials not found{which}; tried: {', '.join(tried)}")
 
@@ -144,7 +142,8 @@ class Lent:
 
     def lookup(self, asked: str | None) -> Credential:
         """Finds the credential of this call. A component that asks for another name gets none: the operator
-        lent it one database, not all of them."""
+        lent it one database, not all of them.
+        """
         if asked is not None and asked != self._name:
             why = f"Supabase credentials not found: credential {shown(asked)} is not lent to this call"
             raise fail(CREDENTIALS_NOT_FOUND, why)

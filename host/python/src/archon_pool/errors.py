@@ -24,7 +24,7 @@ from .faults import (
 from .target import Target
 
 _GONE = frozenset(
-    "57P01 57P02 57P03 57P04 57P05 25P03 25P04 08000 08001 08003 08004 08006".split(),
+    ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08000", "08001", "08003", "08004", "08006"],
 )
 
 
@@ -67,32 +67,24 @@ def connecting(refusal: Refusal, target: Target) -> Fault:
             why = f"{target} asks for a password, and the credential has none"
             return Fault(AUTHENTICATION_FAILED, why)
         if re.search(r"SSL|TLS|certificate", said):
-            hint = (
-                ": set sslmode=prefer or enable ssl on the server" if "does not support SSL" in said else ""
-            )
+            hint = ": set sslmode=prefer or enable ssl on the server" if "does not support SSL" in said else ""
             return Fault(TLS_FAILED, f"no TLS with {target}: {said}{hint}")
         if "authentication" in said or "SCRAM" in said:
             return Fault(AUTHENTICATION_FAILED, f"no session at {target}: {said}")
         return unreachable(target, said)
-    if re.search(
-        r"authentication failed|no pg_hba.conf entry|role .* does not exist|not permitted to log in", said
-    ):
+    if re.search(r"authentication failed|no pg_hba.conf entry|role .* does not exist|not permitted to log in", said):
         why = f"{target} refused role '{user}': {said}; check the credential's user and password"
         return Fault(AUTHENTICATION_FAILED, why)
     if re.search(r"^database .* does not exist|no such database", said):
         why = f"{target} has no database '{target.database}': correct the credential's database name"
         return Fault(DATABASE_NOT_FOUND, why)
-    if re.search(
-        r"too many (clients|connections)|connection slots are reserved|EMAXCONN|max clients reached", said
-    ):
+    if re.search(r"too many (clients|connections)|connection slots are reserved|EMAXCONN|max clients reached", said):
         why = (
             f"{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the "
             "CONNECTION LIMIT of the role or database, or connect with a role that may use the reserved slots"
         )
         return Fault(TOO_MANY_CONNECTIONS, why, retryable=True)
-    if re.search(
-        r"the database system is|not (yet )?accepting connections|shutting down|starting up", said
-    ):
+    if re.search(r"the database system is|not (yet )?accepting connections|shutting down|starting up", said):
         why = f"the PostgreSQL server at {target} takes no sessions now: {said}"
         return Fault(SERVER_UNREACHABLE, why, retryable=True)
     if "SSL connection is required" in said:
@@ -126,9 +118,7 @@ def said_by_server(code: str, fatal: bool, said: str) -> Fault:
     if code == "42501":
         return Fault(INSUFFICIENT_PRIVILEGE, said, code)
     if code == "57014":
-        why = (
-            f"the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
-        )
+        why = f"the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
         return Fault(QUERY_CANCELED, why, code, retryable=True)
     if code == "55P03":
         why = f"the statement waited too long for a lock: {said}; limit `lock_timeout`"

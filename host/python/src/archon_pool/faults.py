@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 INVALID_PARAMS = "invalid-params"
-SECRET_IN_PARAMS = "secret-in-params"
+SECRET_IN_PARAMS = "secret-in-params"  # noqa: S105 - a kind of fault
 CREDENTIALS_NOT_FOUND = "credentials-not-found"
 CREDENTIAL_INVALID = "credential-invalid"
 AUTHENTICATION_FAILED = "authentication-failed"

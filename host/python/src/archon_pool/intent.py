@@ -9,20 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .credentials import Lent, Vault
 from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
 from .guard import guard
 from .policy import Policy
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
 _NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
 SIZING = {"minSize": 5, "maxSize": 100, "growthRate": 20, "shrinkRate": 15}
 """Defaults of the options that say how far a pool may be resized; a test compares them with `describe`."""
 
 _SECRETS = frozenset(
-    "supabaseurl supabasekey supabaseaccesstoken accesstoken databaseurl supabasedburl pgbouncerurl password "
-    "pgpassword".split()
+    {
+        "supabaseurl",
+        "supabasekey",
+        "supabaseaccesstoken",
+        "accesstoken",
+        "databaseurl",
+        "supabasedburl",
+        "pgbouncerurl",
+        "password",
+        "pgpassword",
+    }
 )
 
 
@@ -158,7 +170,8 @@ def _unasked(request: Mapping[str, Any], policy: Policy, wanted: str, does: str)
 
 def _unclear(options: object, deciding: Mapping[str, int]) -> str | None:
     """Which of the options that decide whom to end is not what the contract wants: a component that makes
-    something else of it than the host must not end anybody by that."""
+    something else of it than the host must not end anybody by that.
+    """
     if options is None:
         return None
     if not isinstance(options, Mapping):
@@ -200,5 +213,5 @@ def _bounds(given: object) -> Bounds | str:
         return str(error)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

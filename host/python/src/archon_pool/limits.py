@@ -175,7 +175,5 @@ class Allowance:
         self._requested += size
         limit = self._limits.request_bytes
         if self._requested > limit:
-            why = (
-                f"the component has given {self._requested} bytes of statements and reasons, {limit} are allowed"
-            )
+            why = f"the component has given {self._requested} bytes of statements and reasons, {limit} are allowed"
             raise FaultError(limit_reached(why, "request_bytes"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 from wasmtime import Engine, Store, StoreContext, WasmtimeError
 from wasmtime.component import Linker, Record, ResourceAny, ResourceHost, ResourceType, Variant
@@ -171,7 +171,7 @@ def _fault(fault: Fault) -> Record:
     return _record(**vars(fault))
 
 
-def _result(answer: Union[RowSet, ProbeTiming, Fault], record: Callable[[Any], Record]) -> Variant:
+def _result(answer: RowSet | ProbeTiming | Fault, record: Callable[[Any], Record]) -> Variant:
     return Variant("err", _fault(answer)) if isinstance(answer, Fault) else Variant("ok", record(answer))
 
 

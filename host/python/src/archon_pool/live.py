@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar, Union
+from typing import Generic, TypeVar
 
 from . import errors
 from .audit import Audit
@@ -148,7 +148,7 @@ class Live:
         self._counters.host_call()
         self._counters.probes(count)
         held = self._credentials.held[credential]
-        outcomes: list[Union[Probed, EndedError, None]] = [None] * count
+        outcomes: list[Probed | EndedError | None] = [None] * count
 
         def measure(index: int) -> None:
             try:
@@ -165,7 +165,7 @@ class Live:
             thread.join()
         return [self._measured(outcome) for outcome in outcomes]
 
-    def _measured(self, outcome: Union[Probed, EndedError, None]) -> Probed:
+    def _measured(self, outcome: Probed | EndedError | None) -> Probed:
         if isinstance(outcome, EndedError):
             raise outcome
         if outcome is None:
@@ -282,14 +282,16 @@ class Live:
         if resource == "credential":
             del self._credentials.held[handle]
             return
-        open_ones: dict[int, Session] | dict[int, Console]
-        open_ones = self._sessions.held if resource == "session" else self._consoles.held
         self._counters.session_closed()
-        open_ones.pop(handle).close()
+        if resource == "session":
+            self._sessions.held.pop(handle).close()
+        else:
+            self._consoles.held.pop(handle).close()
 
     def close(self) -> None:
         """Closes what the component did not."""
-        for opened in (*self._sessions.held.values(), *self._consoles.held.values()):
+        left: list[Session | Console] = [*self._sessions.held.values(), *self._consoles.held.values()]
+        for opened in left:
             try:
                 opened.close()
             except Exception:

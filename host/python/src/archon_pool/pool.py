@@ -127,7 +127,8 @@ class ConnectionPool:
 
     def quick_pool_status(self, params: SkillInput | None = None) -> PoolStats:
         """The pool's statistics alone. Raises a `FaultError` when they cannot be had."""
-        return self._helped("monitor", params)["poolStats"]
+        stats: PoolStats = self._helped("monitor", params)["poolStats"]
+        return stats
 
     def has_leak_risk(self, params: SkillInput | None = None) -> bool:
         """Whether any session is suspected of being leaked. Incomplete coverage is a `FaultError`."""
@@ -135,11 +136,12 @@ class ConnectionPool:
         why = detection["coverage"].get("reason")
         if why is not None:
             raise fail("incomplete-coverage", why)
-        return detection["detected"]
+        return bool(detection["detected"])
 
     def get_recommendations(self, params: SkillInput | None = None) -> list[str]:
         """The recommendations of a full analysis, worst first. Raises a `FaultError` when there are none."""
-        return self._helped("full-analysis", params)["recommendations"]
+        texts: list[str] = self._helped("full-analysis", params)["recommendations"]
+        return texts
 
     def _helped(self, action: str, params: SkillInput | None) -> Any:
         output = self.run(cast(SkillInput, {**(params or {}), "action": action}))

@@ -244,8 +244,7 @@ def _refused(error: RefusedError, target: Target) -> Fault:
         return _no_bouncer(target).fault
     if error.refusal.said == "not allowed":
         why = (
-            f"PgBouncer at {target} does not let '{target.user}' into its console: add it to admin_users or "
-            "stats_users"
+            f"PgBouncer at {target} does not let '{target.user}' into its console: add it to admin_users or stats_users"
         )
         return Fault(INSUFFICIENT_PRIVILEGE, why)
     return fault

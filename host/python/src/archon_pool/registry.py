@@ -105,7 +105,7 @@ def _tries(skill: Skill, params: Params, started: float) -> Tried:
     while True:
         tried = skill.attempt(params, end)
         # Doubles with each try, and is spread, so that many callers do not come back together.
-        pause_s = skill.back_off.total_seconds() * 2**tries * random.uniform(0.5, 1.5)
+        pause_s = skill.back_off.total_seconds() * 2**tries * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         retryable = tried.fault is not None and tried.fault.retryable and not tried.signalled
         if not retryable or tries >= skill.retries or time.monotonic() + pause_s >= end:
             return tried
@@ -131,5 +131,3 @@ _REGISTRY = SkillRegistry()
 def get_skill_registry() -> SkillRegistry:
     """The registry of this process."""
     return _REGISTRY
-
-

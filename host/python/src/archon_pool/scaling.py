@@ -100,7 +100,8 @@ class Change:
 
     def _is_asked_for(self) -> None:
         """Whether the request and the policy let anything be changed. A plan may be made whatever the request
-        is."""
+        is.
+        """
         if not self.policy.resize:
             raise _DeniedError("the host's policy allows no resizes and no renewals: set the policy's resize")
         if self.intent.resize_refusal is not None and not self.dry_run:
@@ -125,7 +126,8 @@ class Change:
 
     def _clear(self, record: _Record, what: str) -> None:
         """Lets a change through that is not the second one of the call, nor one too many in the hour, and
-        which is on record."""
+        which is on record.
+        """
         if what in self.changed:
             raise _DeniedError(f"one call changes the {what} of a pool once")
         most = self.policy.max_resizes_per_hour
@@ -146,7 +148,8 @@ class Change:
 
     def _failed(self, record: _Record, fault: Fault) -> FaultError:
         """What was sent and came back as a fault. Only what the console itself refused is known not to have
-        been done."""
+        been done.
+        """
         if fault.kind == INSUFFICIENT_PRIVILEGE:
             self._tell(record, "denied", fault.message)
             self.hourly.give_back(self._place, 1)

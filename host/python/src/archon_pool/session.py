@@ -81,9 +81,10 @@ class Session:
 
     def _settings_hold(self) -> bool:
         """Whether the settings of the startup packet are the session's: a pooler that was told to ignore
-        them says nothing."""
+        them says nothing.
+        """
         names = ", ".join(f"'{name}'" for name, _ in self._settings)
-        sql = f"SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})"
+        sql = f"SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})"  # noqa: S608 - names of our own
         found = set(self.simple(sql))
         return all((name, value) in found for name, value in self._settings)
 

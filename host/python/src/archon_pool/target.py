@@ -56,9 +56,7 @@ def parse(url: str) -> Target:
     if "@" in rest[len(authority) :] or "@" in query:
         raise invalid("an '@' after the host: percent-encode '/', '?' and '@' in the password")
     if "/" in database:
-        raise invalid(
-            "the database name holds a '/': percent-encode it, and likewise '/', '?' and '@' in a password"
-        )
+        raise invalid("the database name holds a '/': percent-encode it, and likewise '/', '?' and '@' in a password")
     user, _, password = login.partition(":")
     host, port = _split_port(address)
     parts = {
