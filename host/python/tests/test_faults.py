@@ -166,7 +166,7 @@ def test_retries_are_for_what_may_pass_and_within_one_deadline(cluster: Cluster)
         fault(url, retries=0)
         assert tried == 4
         started = time.monotonic()
-        fault(url, retries=1000, back_off=timedelta(seconds=60))
+        fault(url, retries=1000, back_off=timedelta(hours=1))
         assert time.monotonic() - started < 30, "a pause beyond the deadline is not begun"
         server.shutdown(socket.SHUT_RDWR)
 

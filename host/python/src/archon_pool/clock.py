@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import timedelta
 
@@ -50,10 +51,5 @@ class Clock:
 
     def late(self) -> Fault:
         """The fault of the deadline."""
-        given = min(timedelta(seconds=self.end - self._started), self._deadline)
-        return late("call", given)
-
-
-def late(what: str, given: timedelta) -> Fault:
-    """What was not done in its time."""
-    return Fault(DEADLINE_EXCEEDED, f"the {what} was not done within {millis(given)} ms: limit `deadline`")
+        given_ms = min(math.ceil((self.end - self._started) * 1000), millis(self._deadline))
+        return Fault(DEADLINE_EXCEEDED, f"the call was not done within {given_ms} ms: limit `deadline`")

@@ -125,9 +125,16 @@ class Connection:
 
     def flush(self, until: float) -> None:
         """Sends what is not sent yet, and reads meanwhile, so that neither side waits for the other."""
-        while self._pg.flush() == 1:
-            if self._wait(_READ | _WRITE, until) & _READ:
-                self._consume()
+        while self._flushed() == 1:
+            if self._wait(_READ | _WRITE, until) & _READ and self._consume() is not None:
+                return
+
+    def _flushed(self) -> int:
+        try:
+            return self._pg.flush()
+        except OperationalError:
+            # Why is among the results.
+            return 0
 
     def results(self, until: float) -> Iterator[pq.PGresult]:
         """The results of one statement."""
@@ -142,7 +149,10 @@ class Connection:
     def _next(self, until: float) -> pq.PGresult | None:
         while self._pg.is_busy():
             self._wait(_READ, until)
-            self._consume()
+            why = self._consume()
+            # What the server said before it went is here already.
+            if why is not None and self._pg.is_busy():
+                raise FaultError(errors.lost(why))
         return self._pg.get_result()
 
     def _begin(self) -> None:
@@ -152,12 +162,13 @@ class Connection:
         # Until its last answer is here, a call that ends leaves the server at work.
         self._under_way = True
 
-    def _consume(self) -> None:
+    def _consume(self) -> str | None:
+        """Reads what is there; if the connection is at its end, why."""
         try:
             self._pg.consume_input()
         except OperationalError as error:
-            self._under_way = False
-            raise FaultError(errors.lost(" ".join(str(error).split()))) from None
+            return " ".join(str(error).split())
+        return None
 
     def _wait(self, events: int, until: float) -> int:
         end = min(until, self._clock.end)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -102,14 +103,19 @@ class Live:
     def open_session(self, credential: int) -> int:
         """Opens a read-only session."""
         self._counters.host_call()
+        with self._counted():
+            return self._sessions.give(self._opened(self._credentials.held[credential]))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Counts a session and its handle before it is opened, and not if it is not."""
         self._counters.session()
         try:
-            session = self._opened(self._credentials.held[credential])
+            self._counters.handle()
+            yield
         except BaseException:
             self._counters.session_closed()
             raise
-        self._counters.handle()
-        return self._sessions.give(session)
 
     def _opened(self, credential: Credential) -> Session:
         try:
@@ -194,14 +200,9 @@ class Live:
         held = self._credentials.held[credential]
         if held.console is None:
             raise fail(NO_POOLER, f"no pooler console is configured for credential '{held.name}'")
-        self._counters.session()
-        try:
-            console = Console.open(held.console, self._terms.limits, self._terms.guard, self._clock)
-        except BaseException:
-            self._counters.session_closed()
-            raise
-        self._counters.handle()
-        return self._consoles.give(console)
+        with self._counted():
+            opened = Console.open(held.console, self._terms.limits, self._terms.guard, self._clock)
+            return self._consoles.give(opened)
 
     def console_kind(self, console: int) -> str:
         """What is behind it."""

@@ -170,11 +170,12 @@ class Console:
 
     def _ask(self, command: str, allowance: Allowance) -> RowSet:
         patience_s = self._limits.statement_timeout.total_seconds() + GRACE_S
-        answer, fault = RowSet([], [], False), None
+        answer = RowSet([], [], False)
+        fault: Fault | None = None
         try:
             for result in self._connection.simple(command, patience_s):
                 if result.status == ExecStatus.FATAL_ERROR:
-                    fault = errors.querying(result)
+                    fault = fault or errors.querying(result)
                 elif result.status == ExecStatus.TUPLES_OK:
                     answer = self._read(result, allowance)
         except SilentError:

@@ -91,11 +91,11 @@ class Session:
     def simple(self, sql: str) -> list[tuple[str | None, ...]]:
         """Runs a statement of the host's own as a simple query, and returns its rows as text."""
         rows: list[tuple[str | None, ...]] = []
-        fault = None
+        fault: Fault | None = None
         try:
             for result in self._connection.simple(sql, self._patience_s(1)):
                 if result.status == ExecStatus.FATAL_ERROR:
-                    fault = errors.querying(result)
+                    fault = fault or errors.querying(result)
                 for row in range(result.ntuples):
                     cells = (result.get_value(row, column) for column in range(result.nfields))
                     rows.append(tuple(None if cell is None else cell.decode("utf-8", "replace") for cell in cells))
@@ -143,6 +143,8 @@ class Session:
         if self.is_pooled:
             before = self._completed(until) or self._completed(until)
         answer = self._read(request.max_rows, allowance, until)
+        if isinstance(answer, Fault) and answer.kind == CONNECTION_LOST:
+            raise FaultError(answer)
         self._synced(until)
         after: Fault | None = None
         if self.is_pooled:
@@ -151,16 +153,14 @@ class Session:
         answer = before or answer
         if isinstance(answer, RowSet) and after is not None:
             answer = after
-        if isinstance(answer, Fault) and answer.kind == CONNECTION_LOST:
-            raise FaultError(answer)
         return answer
 
     def _completed(self, until: float) -> Fault | None:
         """What kept a statement of our own from being carried out."""
-        fault = None
+        fault: Fault | None = None
         for result in self._connection.results(until):
             if result.status == ExecStatus.FATAL_ERROR:
-                fault = errors.querying(result)
+                fault = fault or errors.querying(result)
         return fault
 
     def _synced(self, until: float) -> None:
@@ -173,10 +173,12 @@ class Session:
         self._connection.row_by_row()
         columns: list[tuple[str, int]] = []
         rows: list[Row] = []
-        truncated, fault = False, None
+        truncated = False
+        fault: Fault | None = None
         for result in self._connection.results(until):
             if result.status == ExecStatus.FATAL_ERROR:
-                fault = errors.querying(result)
+                # Only the first says why: after it libpq may add that the connection is closed.
+                fault = fault or errors.querying(result)
             if fault is not None or truncated or result.status not in _ROWS:
                 continue
             try:
