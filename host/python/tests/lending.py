@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cluster import Database
+
 from archon_pool.audit import Audit
 from archon_pool.clock import Clock
 from archon_pool.credentials import Vault
@@ -15,7 +17,6 @@ from archon_pool.limits import Limits
 from archon_pool.live import Live, Terms
 from archon_pool.policy import Hourly, Policy
 from archon_pool.wire import Order, Outcome, Rows, Statement, Value
-from cluster import Database
 
 KILL: Mapping[str, Any] = {
     "action": "kill-idle",

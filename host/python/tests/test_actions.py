@@ -7,8 +7,9 @@ import logging
 from typing import Any, cast
 
 import pytest
-from archon_pool import ConnectionPool, FaultError, SkillInput, SkillOutput, SkillRegistry, get_skill_registry
 from cluster import HARNESS, PASSWORD, Database, until
+
+from archon_pool import ConnectionPool, FaultError, SkillInput, SkillOutput, SkillRegistry, get_skill_registry
 
 ACTIONS = ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"]
 OLD_S = 10.2

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from archon_pool import component
 from cluster import Database
+
+from archon_pool import component
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"

@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from cluster import PASSWORD, Cluster, Database, until, unused_port
+from lending import ask, lent, opened
+
 from archon_pool import ConnectionPool, Limits, SkillInput
 from archon_pool.errors import Refusal, connecting, said_by_server
 from archon_pool.target import parse
-from cluster import PASSWORD, Cluster, Database, until, unused_port
-from lending import ask, lent, opened
 
 QUICK: SkillInput = {"action": "monitor", "options": {"sampleMs": 0}}
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster import PASSWORD, Database, until
+from lending import ask, cases, lent, opened, orders
+
 from archon_pool import FaultError, Policy
 from archon_pool.audit import Audit
 from archon_pool.policy import Hourly
-from cluster import PASSWORD, Database, until
-from lending import ask, cases, lent, opened, orders
 
 
 def test_a_session_that_is_as_it_was_seen_is_ended_and_seen_to_leave(database: Database) -> None:
@@ -240,7 +241,9 @@ def test_nothing_is_done_that_is_not_on_record(database: Database) -> None:
     assert database.alive(pids) == pids
 
 
-def test_the_audit_file_is_its_owner_s_alone_and_has_a_line_before_and_after(database: Database, tmp_path: Path) -> None:
+def test_the_audit_file_is_its_owner_s_alone_and_has_a_line_before_and_after(
+    database: Database, tmp_path: Path
+) -> None:
     path = tmp_path / "audit.jsonl"
     with lent(database.url, audit=Audit(path=path)) as live:
         live.deliver(opened(live), orders(database, database.leak(1)), False)
@@ -273,5 +276,3 @@ def test_a_statement_that_is_not_of_the_catalogue_is_not_sent(database: Database
         ask(live, opened(live), f"SELECT pg_terminate_backend({pids[0]})")
     assert raised.value.fault.kind == "not-approved"
     assert database.alive(pids) == pids
-
-

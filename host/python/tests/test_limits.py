@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cluster import Database, until
+from lending import ask, lent, opened, orders
+
 from archon_pool import ConnectionPool, FaultError, Limits, component
 from archon_pool.engine import Engine
 from archon_pool.faults import EndedError
 from archon_pool.host import Host
 from archon_pool.registry import Tried
-from cluster import Database, until
-from lending import ask, lent, opened, orders
 
 QUICK: Any = {"action": "monitor", "options": {"sampleMs": 0}}
 
@@ -57,7 +58,10 @@ def test_memory_that_is_refused_while_it_runs_is_told_too(tmp_path: Path) -> Non
     growing = tmp_path / "growing.wat"
     wants = "(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))"
     growing.write_text(_endless(f"(func $run {wants} (loop (br 0)))"))
-    assert _ended(growing, Limits(memory=1 << 20)) == "growing was ended: it panicked or ran out of memory (limit `memory`)"
+    assert (
+        _ended(growing, Limits(memory=1 << 20))
+        == "growing was ended: it panicked or ran out of memory (limit `memory`)"
+    )
     assert _ended(growing, Limits(cpu=timedelta(0))).endswith("limit `cpu`"), "with enough of it, it goes on"
 
 

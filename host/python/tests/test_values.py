@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cluster import Cluster, Database
+from lending import ask, lent, opened
+
 from archon_pool import FaultError, Limits
 from archon_pool.faults import Fault
 from archon_pool.limits import Allowance
 from archon_pool.values import check_columns, decode_row, encode_param
 from archon_pool.wire import RowSet, Timestamp, Value
-from cluster import Cluster, Database
-from lending import ask, lent, opened
 
 _MIN, _MAX = -(2**63), 2**63 - 1
 
@@ -66,7 +67,16 @@ def test_floats_keep_their_bits(database: Database) -> None:
 
 
 def test_parameters_go_as_they_came(database: Database) -> None:
-    values: list[Value] = [True, _MIN, -0.5, "Grüße", b"\0\xff", Timestamp(1_700_000_000_123_456), Timestamp(_MAX), None]
+    values: list[Value] = [
+        True,
+        _MIN,
+        -0.5,
+        "Grüße",
+        b"\0\xff",
+        Timestamp(1_700_000_000_123_456),
+        Timestamp(_MAX),
+        None,
+    ]
     sql = "SELECT $1, $2, $3, $4, $5, $6, $7, $8::text"
     with lent(database.url) as live:
         (answer,) = ask(live, opened(live), sql, params=values)

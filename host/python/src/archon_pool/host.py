@@ -11,7 +11,6 @@ from typing import Any
 from wasmtime import Store, WasmtimeError
 from wasmtime.component import Instance
 
-from .cassette import Cassette, Player, Recorded, Recorder
 from .clock import Clock
 from .engine import TICK_S, Engine
 from .faults import (
@@ -27,6 +26,8 @@ from .intent import Request
 from .limits import Limits
 from .linking import Linking, exported
 from .live import Live, Terms, failed
+from .player import Cassette, Player
+from .recorder import Recorded, Recorder
 from .wire import Imports
 
 _LOG = logging.getLogger("archon_pool")
@@ -66,7 +67,7 @@ class Host:
         """The JSON door; `text` is what the component is given."""
         clock = Clock(self._limits.deadline, self._limits.cpu, end)
         if self._cassette is not None:
-            return Answer(self._answered(text, self._cassette.next(), clock))
+            return Answer(self._answered(text, self._cassette.next(_RUN), clock))
         live = Live(terms, request.lent, request.intent, clock)
         if self._recorder is None:
             return Answer(self._answered(text, live, clock), live.signalled)

@@ -13,7 +13,6 @@ from typing import Any, Optional, cast
 
 from .audit import Audit
 from .audit import Listener as AuditListener
-from .cassette import Cassette, Recorder
 from .component import MANAGER, file
 from .contract import PoolStats, SkillInput, SkillOutput
 from .credentials import Entry, Vault
@@ -26,7 +25,9 @@ from .limits import Limits
 from .linking import PACKAGE, VERSION
 from .live import Terms
 from .log import Log
+from .player import Cassette
 from .policy import Hourly, Policy
+from .recorder import Recorder
 from .registry import NAME, EventName, Listener, Output, Params, SkillRegistry, Tried, failure
 
 _LOG = logging.getLogger("archon_pool")

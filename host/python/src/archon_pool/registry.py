@@ -70,6 +70,8 @@ class SkillRegistry:
     def execute(self, name: str, params: Params | None = None) -> Output:
         """Executes a skill. Always answers with a SkillOutput: a fault is `success: false`."""
         given = {} if params is None else params
+        # What is no request is refused by the skill, and has nothing for the log.
+        readable = given if isinstance(given, Mapping) else {}
         self._tell("start", {"skill": name})
         skill = self._skills.get(name)
         if skill is None:
@@ -80,16 +82,16 @@ class SkillRegistry:
             return output
         started = time.monotonic()
         if skill.log:
-            skill.log.started(given)
+            skill.log.started(readable)
         tried = _tries(skill, given, started)
         took_ms = int((time.monotonic() - started) * 1000)
         if tried.fault is None:
             if skill.log:
-                skill.log.completed(given, tried.output, took_ms)
+                skill.log.completed(readable, tried.output, took_ms)
             self._tell("complete", {"skill": name, "result": tried.output})
         else:
             if skill.log:
-                skill.log.failed(given, tried.fault, took_ms)
+                skill.log.failed(readable, tried.fault, took_ms)
             self._tell("error", {"skill": name, "error": tried.fault})
         return tried.output
 
