@@ -78,6 +78,7 @@ class Cluster:
         self.port = unused_port()
         self._programs = binaries()
         self._data = folder / "data"
+        self._settings: dict[str, object] = {}
         self._server: subprocess.Popen[bytes] | None = None
         secret = folder / "password"
         secret.write_text(PASSWORD)
@@ -104,8 +105,20 @@ class Cluster:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{program}: {done.stderr}"
 
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Has the server that is not started yet insist on TLS."""
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            copy = self._data / name
+            copy.write_bytes(source.read_bytes())
+            copy.chmod(0o600)
+            own(copy)
+        access = self._data / "pg_hba.conf"
+        access.write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self._settings["ssl"] = "on"
+
     def start(self) -> None:
         settings = {
+            **self._settings,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "port": self.port,

@@ -151,6 +151,14 @@ def test_a_dry_run_tells_the_same_and_ends_nobody(database: Database) -> None:
     assert database.alive(pids) == pids
 
 
+def test_a_dry_run_counts_the_hour_as_well(database: Database) -> None:
+    pids = database.leak(4)
+    with lent(database.url, policy=Policy(max_kills_per_hour=1)) as live:
+        session = opened(live)
+        assert cases(live.deliver(session, orders(database, pids), True)) == ["signalled"] + ["denied"] * 3
+        assert cases(live.deliver(session, orders(database, pids), False)) == ["signalled"] + ["denied"] * 3
+
+
 def test_a_session_of_another_database_is_left_alone(database: Database) -> None:
     # The harness's own server has one more database in which nobody counts.
     own = database.leak(1)

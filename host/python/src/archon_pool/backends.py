@@ -58,6 +58,7 @@ class Delivery:
         self._session = session
         self._with = setting
         self._dry_run = dry_run
+        self._planned = 0
         self._caps = Caps(setting.policy, setting.intent.max_kill_percentage)
         self._roles = _texts(setting.policy.role_patterns())
         self._applications = _texts(setting.policy.application_patterns())
@@ -103,7 +104,9 @@ class Delivery:
         counted = sum(map(counts, outcomes))
         account.spent += counted
         ledger.spent += counted
-        if not self._dry_run:
+        if self._dry_run:
+            self._planned += counted
+        else:
             self._with.hourly.give_back(self._place, len(outcomes) - counted)
         return outcomes
 
@@ -111,8 +114,8 @@ class Delivery:
         """Puts orders on record before they are sent: as many as the hour has room for."""
         hourly, most = self._with.hourly, self._caps.max_kills_per_hour
         if self._dry_run:
-            left = hourly.left(self._place, most)
-            return orders[:left] if left else self._caps.over_hour()
+            left = hourly.left(self._place, most) - self._planned
+            return orders[:left] if left > 0 else self._caps.over_hour()
         granted = orders[: hourly.take(self._place, len(orders), most)]
         if not granted:
             return self._caps.over_hour()

@@ -16,7 +16,10 @@ from wasmtime.component import Linker, Record, ResourceAny, ResourceHost, Resour
 
 from .clock import Clock
 from .faults import Fault, FaultError
+from .quicker import remember_cases
 from .wire import Imports, Order, Outcome, ProbeTiming, RowSet, Statement, Timestamp, Value
+
+remember_cases()
 
 PACKAGE = "archon:connection-pool"
 VERSION = "1.0.0"

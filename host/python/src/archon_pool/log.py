@@ -15,6 +15,8 @@ LOGGER = "connection-pool-manager"
 """The logger's name, in `logging` and in every line."""
 
 _LOG = logging.getLogger(LOGGER)
+# Who wants the lines adds a handler.
+_LOG.addHandler(logging.NullHandler())
 
 
 class Log:
