@@ -200,7 +200,9 @@ class Database:
             until(lambda: session.execute(sql, (len(pids), pids, seconds)).fetchone()[0], "sessions are old enough")  # type: ignore[index]
 
     def alive(self, pids: list[int]) -> list[int]:
-        return [pid for pid in self.cluster.sessions(self.name) if pid in pids]
+        """Which of these processes are still there, in the order in which they are given."""
+        there = set(self.cluster.sessions(self.name))
+        return [pid for pid in pids if pid in there]
 
     def close(self) -> None:
         for session in self._open:
