@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from archon_pool import quicker
 from wasmtime.component import VariantType
+
+from archon_pool import quicker
 
 
 def test_a_type_reads_its_cases_once() -> None:

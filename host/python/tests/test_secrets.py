@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import PASSWORD, Cluster, Database, PgBouncer, unused_port
+from cluster import PASSWORD, Cluster, Database, PgBouncer, until, unused_port
 
 from archon_pool import ConnectionPool
+from archon_pool.host import Host
+from archon_pool.live import Live
 from archon_pool.player import Player
 
 
@@ -79,11 +81,33 @@ def test_no_failure_tells_a_secret(cluster: Cluster, database: Database, heard: 
     assert not any(PASSWORD in text for text in [*told, heard.text])
 
 
+def test_a_defect_of_the_host_is_a_fault_without_its_text(
+    database: Database, heard: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError(PASSWORD)
+
+    monkeypatch.setattr(Live, "session_way", broken)
+    with ConnectionPool(credentials={"default": database.url}, environment=False) as pool:
+        output = json.dumps(pool.run({"action": "monitor"}))
+    assert "host-failed" in output and "RuntimeError" in heard.text
+    assert PASSWORD not in output + heard.text
+    until(lambda: not database.cluster.sessions(database.name, "archon-pool"), "nothing of ours is left")
+
+
+def test_an_interrupt_ends_the_call_and_its_sessions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Live, "session_way", interrupted)
+    with ConnectionPool(credentials={"default": database.url}, environment=False) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            pool.run({"action": "monitor"})
+    until(lambda: not database.cluster.sessions(database.name, "archon-pool"), "nothing of ours is left")
+
+
 def _spied(given: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
     """Notes every text that crosses into the component, by way of the answers of its imports, too."""
-    from archon_pool.host import Host
-    from archon_pool.live import Live
-
     enter = Host._enter
 
     def entering(self: Host, name: str, arguments: list[str], *rest: Any) -> str:

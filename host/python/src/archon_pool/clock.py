@@ -43,9 +43,9 @@ class Clock:
             raise EndedError(self.late())
 
     def interrupted(self) -> Fault:
-        """Which of the two it was that ended the component while it computed."""
+        """Which of the two it was that ended the component while it computed: the one that is nearer its end."""
         self.pause()
-        if time.monotonic() >= self.end:
+        if self._cpu.total_seconds() - self._computed > self.end - time.monotonic():
             return self.late()
         return limit_reached(f"the component computed for more than {millis(self._cpu)} ms", "cpu")
 

@@ -11,7 +11,7 @@ import wasmtime
 from wasmtime import Config, WasmtimeError
 from wasmtime.component import Component
 
-from .faults import NOT_A_COMPONENT, fail, limit_reached
+from .faults import NOT_A_COMPONENT, FaultError, fail, limit_reached
 from .limits import Limits
 
 TICK_S = 0.01
@@ -25,7 +25,7 @@ class Engine:
         content = Path(path).read_bytes()
         if len(content) > limits.component_bytes:
             why = f"the component has {len(content)} bytes, {limits.component_bytes} are allowed"
-            raise fail("limit-exceeded", limit_reached(why, "component_bytes").message)
+            raise FaultError(limit_reached(why, "component_bytes"))
         self.name = Path(path).stem
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.wasmtime = wasmtime.Engine(_config(limits))

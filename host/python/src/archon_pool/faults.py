@@ -19,16 +19,20 @@ QUERY_CANCELED = "query-canceled"
 CONNECTION_LOST = "connection-lost"
 QUERY_FAILED = "query-failed"
 UNSUPPORTED_TYPE = "unsupported-type"
+INCOMPLETE_COVERAGE = "incomplete-coverage"
 UNEXPECTED_ANSWER = "unexpected-answer"
 NO_POOLER = "no-pooler"
 UNSUPPORTED_VIEW = "unsupported-view"
 NOT_A_COMPONENT = "not-a-component"
+WORLD_MISMATCH = "world-mismatch"
 NOT_APPROVED = "not-approved"
 PLUGIN_TRAPPED = "plugin-trapped"
 LIMIT_EXCEEDED = "limit-exceeded"
 DEADLINE_EXCEEDED = "deadline-exceeded"
 AUDIT_FAILED = "audit-failed"
 CASSETTE_MISMATCH = "cassette-mismatch"
+# No kind of the Rust host: here a defect of the host itself is an exception, and must end as a fault.
+HOST_FAILED = "host-failed"
 
 
 @dataclass(frozen=True)

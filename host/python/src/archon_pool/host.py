@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from wasmtime.component import Instance
 from .clock import Clock
 from .engine import TICK_S, Engine
 from .faults import (
+    HOST_FAILED,
     PLUGIN_TRAPPED,
     UNEXPECTED_ANSWER,
+    WORLD_MISMATCH,
     EndedError,
     Fault,
     FaultError,
@@ -25,7 +28,7 @@ from .faults import (
 from .intent import Request
 from .limits import Limits
 from .linking import Linking, exported
-from .live import Live, Terms, failed
+from .live import Live, Terms
 from .player import Cassette, Player
 from .recorder import Recorded, Recorder
 from .wire import Imports
@@ -101,7 +104,9 @@ class Host:
                 linking.resume(store)
                 instance = linking.linker.instantiate(store, engine.component)
                 return str(_function(store, instance, name)(store, *arguments))
-            except WasmtimeError as error:
+            except (FaultError, EndedError):
+                raise
+            except Exception as error:
                 clock.pause()
                 raise self._why(error, linking, clock) from None
             finally:
@@ -109,18 +114,20 @@ class Host:
                 imports.close()
                 linking.close()
 
-    def _why(self, error: WasmtimeError, linking: Linking, clock: Clock) -> BaseException:
+    def _why(self, error: Exception, linking: Linking, clock: Clock) -> BaseException:
         """Why a component was ended, or refused."""
-        by = linking.ended_by
-        if isinstance(by, EndedError) or (by is not None and not isinstance(by, Exception)):
+        by = linking.ended_by or error
+        if isinstance(by, EndedError) or not isinstance(by, Exception):
             return by
-        if by is not None:
-            _LOG.error("an import failed", exc_info=by)
-            return FaultError(failed(by))
-        return FaultError(self._fault(error, clock))
+        if isinstance(by, WasmtimeError):
+            return FaultError(self._fault(str(by), clock))
+        # Not its text: nobody knows what a library puts into it.
+        where = "".join(traceback.format_tb(by.__traceback__))
+        _LOG.error("the host failed with %s\n%s", type(by).__name__, where)
+        return fail(HOST_FAILED, f"the host failed with {type(by).__name__}: its log says where")
 
-    def _fault(self, error: WasmtimeError, clock: Clock) -> Fault:
-        limits, said = self._limits, str(error)
+    def _fault(self, said: str, clock: Clock) -> Fault:
+        limits = self._limits
         # This runtime hands a trap over as a text alone.
         if "all fuel consumed" in said:
             return limit_reached(f"the component executed more than {limits.fuel} instructions", "fuel")
@@ -165,5 +172,5 @@ def _function(store: Store, instance: Instance, name: str) -> Any:
     inner = None if outer is None else instance.get_export_index(store, function, outer)
     found = None if inner is None else instance.get_func(store, inner)
     if found is None:
-        raise fail("world-mismatch", f"the component exports no function {function} in {interface}")
+        raise fail(WORLD_MISMATCH, f"the component exports no function {function} in {interface}")
     return found

@@ -23,7 +23,6 @@ from .faults import (
     NOT_APPROVED,
     TOO_MANY_CONNECTIONS,
     EndedError,
-    Fault,
     FaultError,
     fail,
 )
@@ -304,8 +303,3 @@ class Live:
 
 def _micros(seconds: float) -> int:
     return max(0, int(seconds * 1_000_000))
-
-
-def failed(error: Exception) -> Fault:
-    """What the host itself got wrong; the text of an exception of ours holds no secret."""
-    return Fault("host-failed", f"the host failed: {type(error).__name__}: {error}")

@@ -17,7 +17,7 @@ from .component import MANAGER, file
 from .contract import PoolStats, SkillInput, SkillOutput
 from .credentials import Entry, Vault
 from .engine import Engine
-from .faults import INVALID_PARAMS, Fault, FaultError, fail
+from .faults import INCOMPLETE_COVERAGE, INVALID_PARAMS, Fault, FaultError, fail
 from .guard import guard
 from .host import Host, document, fault_of
 from .intent import take_apart
@@ -136,7 +136,7 @@ class ConnectionPool:
         detection = self._helped("detect-leaks", params)["leakDetection"]
         why = detection["coverage"].get("reason")
         if why is not None:
-            raise fail("incomplete-coverage", why)
+            raise fail(INCOMPLETE_COVERAGE, why)
         return bool(detection["detected"])
 
     def get_recommendations(self, params: SkillInput | None = None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Callable
 
 from psycopg import postgres
 
-from .faults import UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, Fault, FaultError, fail
+from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, Fault, FaultError, fail
 from .wire import Row, Timestamp, Value
 
 # Type OIDs of PostgreSQL's pg_type.dat.
@@ -121,7 +121,7 @@ def _to_server(value: Timestamp) -> bytes:
     if micros not in (_MIN, _MAX):
         micros -= _EPOCH_MICROS
         if micros < _MIN:
-            raise fail("query-failed", "the timestamp is out of range")
+            raise fail(QUERY_FAILED, "the timestamp is out of range")
     return struct.pack("!q", micros)
 
 
