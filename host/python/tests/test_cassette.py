@@ -95,7 +95,7 @@ def test_the_lines_are_those_of_the_format(database: Database, tmp_path: Path) -
     header, call, *imports, returned = [json.loads(line) for line in path.read_text().splitlines()]
     assert list(header) == ["cassette", "package", "component", "normalised"]
     assert (header["cassette"], header["package"]) == (1, "archon:connection-pool@1.0.0")
-    assert header["component"]["name"] == "pool-manager" and len(header["component"]["sha256"]) == 64
+    assert header["component"]["name"] == "pool-manager.wasm" and len(header["component"]["sha256"]) == 64
     assert call == {"call": "skill.run", "input": '{"action":"monitor","options":{"sampleMs":0}}'}
     assert imports[0] == {"import": "credentials.lookup", "with": {"name": None}, "ok": {"credential": 1}}
     assert imports[1] == {"import": "session.open", "with": {"credential": 1}, "ok": {"session": 1}}

@@ -60,7 +60,7 @@ def test_memory_that_is_refused_while_it_runs_is_told_too(tmp_path: Path) -> Non
     growing.write_text(_endless(f"(func $run {wants} (loop (br 0)))"))
     assert (
         _ended(growing, Limits(memory=1 << 20))
-        == "growing was ended: it panicked or ran out of memory (limit `memory`)"
+        == "growing.wat was ended: it panicked or ran out of memory (limit `memory`)"
     )
     assert _ended(growing, Limits(cpu=timedelta(0))).endswith("limit `cpu`"), "with enough of it, it goes on"
 

@@ -26,7 +26,7 @@ class Engine:
         if len(content) > limits.component_bytes:
             why = f"the component has {len(content)} bytes, {limits.component_bytes} are allowed"
             raise FaultError(limit_reached(why, "component_bytes"))
-        self.name = Path(path).stem
+        self.name = Path(path).name
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.wasmtime = wasmtime.Engine(_config(limits))
         try:

@@ -8,7 +8,7 @@ class is given as a `Variant`; the others as they are.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 from wasmtime import Engine, Store, StoreContext, WasmtimeError
@@ -139,6 +139,9 @@ class Linking:
                 # An exception that got out of here could surface in the call of another thread.
                 self.ended_by = error
                 raise WasmtimeError("the host ended the component") from None
+            if isinstance(answer, list):
+                # To hand over a large answer takes this runtime long, and is not the component's time.
+                return _HandedOver(answer, lambda: self.resume(context))
             self.resume(context)
             return answer
 
@@ -153,6 +156,18 @@ class Linking:
                 raise WasmtimeError("the host ended the component") from None
 
         return drop
+
+
+class _HandedOver(list[object]):
+    """A list that tells when the last of it was taken."""
+
+    def __init__(self, items: list[object], taken: Callable[[], None]) -> None:
+        super().__init__(items)
+        self._taken = taken
+
+    def __iter__(self) -> Iterator[object]:
+        yield from super().__iter__()
+        self._taken()
 
 
 def _argument(context: StoreContext, argument: object) -> object:

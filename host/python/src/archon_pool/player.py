@@ -34,6 +34,8 @@ class Cassette:
         lines = [json.loads(line) for line in Path(path).read_text("utf-8").splitlines() if line]
         if not lines or not isinstance(lines[0], Mapping) or lines[0].get("cassette") != VERSION:
             raise ValueError(f"{path} is no cassette of version {VERSION}")
+        self.component: str = lines[0].get("component", {}).get("name", "")
+        """The file name of what was recorded."""
         self.calls: list[list[Json]] = []
         """Each begins with its `call` line."""
         for line in lines[1:]:
