@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_every_guard_case_ends_as_it_says(case: Any, guarded: Cluster) -> None:
                 session.execute(step["sql"])
             else:
                 session.close()
-                until(lambda gone=pids[step["session"]]: not _alive(guarded, gone), "it has left")  # type: ignore[misc]
+                until(lambda gone=pids[step["session"]]: not _alive(guarded, gone), "it has left")
         with lent(guarded.url("guard", user=case.get("as", "operator")), _request(case), policy=_policy(case)) as live:
             handle = opened(live)
             if "fault" in case:
@@ -158,5 +159,7 @@ def _policy(case: Any) -> Policy:
         "protectedRoles": "protected_roles",
         "protectedApplications": "protected_applications",
     }
-    given = {names[name]: value for name, value in case.get("policy", {}).items()}
-    return Policy(**{name: tuple(it) if isinstance(it, list) else it for name, it in given.items()})
+    given: dict[str, Any] = {}
+    for name, value in case.get("policy", {}).items():
+        given[names[name]] = tuple(value) if isinstance(value, list) else value
+    return replace(Policy(), **given)
