@@ -14,8 +14,9 @@ from archon_pool.credentials import Vault
 from archon_pool.guard import guard
 from archon_pool.intent import take_apart
 from archon_pool.limits import Limits
-from archon_pool.live import Live, Terms
+from archon_pool.live import Live
 from archon_pool.policy import Hourly, Policy
+from archon_pool.terms import Terms
 from archon_pool.wire import Order, Outcome, Rows, Statement, Value
 
 KILL: Mapping[str, Any] = {

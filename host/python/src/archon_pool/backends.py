@@ -14,19 +14,16 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable
 
-from .audit import Audit
 from .caps import Account, Caps, Ledger, counts
-from .clock import Clock
 from .connection import Param
 from .faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
-from .guard import Guard
 from .intent import Intent
-from .limits import Allowance, Limits
-from .policy import Hourly, Policy
+from .limits import Allowance
 from .session import Request, Session
+from .terms import Terms
 from .values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
 from .wire import Order, Outcome, Row, Rows, RowSet, Timestamp
 
@@ -34,40 +31,27 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
 _OWN_ROWS = 100_000
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What a delivery goes by, beside its orders."""
-
-    guard: Guard
-    policy: Policy
-    intent: Intent
-    limits: Limits
-    clock: Clock
-    hourly: Hourly
-    audit: Audit
-    about: dict[str, str]
-    """What every record says of the component."""
-    signalled: Callable[[], None]
-    """Told before anything is sent: from then on nothing may be repeated blindly."""
-
-
 class Delivery:
     """One call of `deliver`."""
 
-    def __init__(self, session: Session, setting: Setting, dry_run: bool) -> None:
+    def __init__(
+        self, session: Session, terms: Terms, intent: Intent, signalled: Callable[[], None], dry_run: bool
+    ) -> None:
+        """`signalled` is told before anything is sent: from then on nothing may be repeated blindly."""
         self._session = session
-        self._with = setting
+        self._terms = terms
+        self._intent = intent
+        self._signalled = signalled
         self._dry_run = dry_run
         self._planned = 0
-        self._caps = Caps(setting.policy, setting.intent.max_kill_percentage)
-        self._roles = _texts(setting.policy.role_patterns())
-        self._applications = _texts(setting.policy.application_patterns())
-        target = session.target
-        self._place = f"order {target} {target.database}"
+        self._caps = Caps(terms.policy, intent.max_kill_percentage)
+        self._roles = _texts(terms.policy.role_patterns())
+        self._applications = _texts(terms.policy.application_patterns())
+        self._place = f"order {session.target} {session.target.database}"
 
     def run(self, orders: Sequence[Order], ledger: Ledger) -> list[Outcome]:
         """Delivers the orders and writes down what became of each."""
-        refusal = self._with.intent.kill_refusal
+        refusal = self._intent.kill_refusal
         if refusal is not None and not self._dry_run:
             # Never a silent dry run: the component would report as done what was not.
             outcomes = [Outcome("denied", refusal)] * len(orders)
@@ -107,12 +91,12 @@ class Delivery:
         if self._dry_run:
             self._planned += counted
         else:
-            self._with.hourly.give_back(self._place, len(outcomes) - counted)
+            self._terms.hourly.give_back(self._place, len(outcomes) - counted)
         return outcomes
 
     def _announce(self, orders: Sequence[Order]) -> Sequence[Order] | Outcome:
         """Puts orders on record before they are sent: as many as the hour has room for."""
-        hourly, most = self._with.hourly, self._caps.max_kills_per_hour
+        hourly, most = self._terms.hourly, self._caps.max_kills_per_hour
         if self._dry_run:
             left = hourly.left(self._place, most) - self._planned
             return orders[:left] if left > 0 else self._caps.over_hour()
@@ -121,15 +105,15 @@ class Delivery:
             return self._caps.over_hour()
         try:
             for order in granted:
-                self._with.audit.write("order", self._about(order, "sending", ""))
+                self._terms.audit.write("order", self._about(order, "sending", ""))
         except FaultError as error:
             hourly.give_back(self._place, len(granted))
             return Outcome("failed", fault=error.fault)
-        self._with.signalled()
+        self._signalled()
         return granted
 
     def _account(self, ledger: Ledger) -> Account:
-        (answer,) = self._own(self._with.guard.statements.count, [[self._roles, self._applications]])
+        (answer,) = self._own(self._terms.guard.statements.count, [[self._roles, self._applications]])
         row = _first(answer)
         if row is None:
             raise _unexpected("a count returned no row")
@@ -140,7 +124,7 @@ class Delivery:
 
     def _send(self, orders: Sequence[Order]) -> list[Outcome]:
         """Sends the orders in one round trip, each guarded and in its own transaction."""
-        statements = self._with.guard.statements
+        statements = self._terms.guard.statements
         sql = statements.would_terminate if self._dry_run else statements.terminate
         try:
             answers = self._own(sql, [self._params(order) for order in orders])
@@ -170,7 +154,7 @@ class Delivery:
     def _classify(self, order: Order) -> Outcome:
         """Why the guard did not let an order pass."""
         try:
-            (answer,) = self._own(self._with.guard.statements.classify, [self._params(order)])
+            (answer,) = self._own(self._terms.guard.statements.classify, [self._params(order)])
             row = _first(answer)
             return Outcome("gone") if row is None else self._why_not(row)
         except FaultError as error:
@@ -190,7 +174,7 @@ class Delivery:
             return denied(f"it is no client session but '{process}'")
         if not _boolean(row, 3):
             return denied("it belongs to another database: connect to that one")
-        if _boolean(row, 8) or application == self._with.guard.application:
+        if _boolean(row, 8) or application == self._terms.guard.application:
             return denied("it is one of our own")
         if _boolean(row, 5):
             return denied(f"role '{role}' is protected")
@@ -206,12 +190,12 @@ class Delivery:
     def _verify(self, orders: Sequence[Order], outcomes: list[Outcome]) -> None:
         """Waits for the signalled sessions to leave, and marks those that do not."""
         started, pause = time.monotonic(), _FIRST_PAUSE_S
-        leave_s = self._with.limits.leave_timeout.total_seconds()
+        leave_s = self._terms.limits.leave_timeout.total_seconds()
         waiting = [index for index, outcome in enumerate(outcomes) if outcome.case == "signalled"]
         while waiting:
             pids = encode_array(INT4, [struct.pack("!i", orders[index].pid) for index in waiting])
             try:
-                (answer,) = self._own(self._with.guard.statements.still_there, [[(INT4_ARRAY, pids)]])
+                (answer,) = self._own(self._terms.guard.statements.still_there, [[(INT4_ARRAY, pids)]])
                 if isinstance(answer, Fault):
                     raise FaultError(answer)
             except FaultError as error:
@@ -232,7 +216,7 @@ class Delivery:
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def _params(self, order: Order) -> list[Param]:
-        patience = float(self._with.intent.patience_ms(order.state))
+        patience = float(self._intent.patience_ms(order.state))
         return [
             (INT4, struct.pack("!i", order.pid)),
             _micros(order.backend_start),
@@ -246,18 +230,18 @@ class Delivery:
     def _own(self, sql: str, params: Sequence[Sequence[Param]]) -> list[Rows]:
         """Runs the host's own statement with each set of parameters, all in one round trip."""
         requests = [Request(sql, each, _OWN_ROWS) for each in params]
-        return self._session.run(requests, Allowance(self._with.limits))
+        return self._session.run(requests, Allowance(self._terms.limits))
 
     def _record(self, orders: Sequence[Order], outcomes: Sequence[Outcome]) -> None:
         for order, outcome in zip(orders, outcomes):
             told = "would-signal" if self._dry_run and outcome.case == "signalled" else outcome.case
             detail = outcome.why or ("" if outcome.fault is None else outcome.fault.message)
-            self._with.audit.note("order", self._about(order, told, detail))
+            self._terms.audit.note("order", self._about(order, told, detail))
 
     def _about(self, order: Order, outcome: str, detail: str) -> dict[str, object]:
         target = self._session.target
         return {
-            **self._with.about,
+            **self._terms.about,
             "by": target.user,
             "server": str(target),
             "database": target.database,

@@ -28,9 +28,10 @@ from .faults import (
 from .intent import Request
 from .limits import Limits
 from .linking import Linking, exported
-from .live import Live, Terms
+from .live import Live
 from .player import Cassette, Player
 from .recorder import Recorded, Recorder
+from .terms import Terms
 from .wire import Imports
 
 _LOG = logging.getLogger("archon_pool")

@@ -23,7 +23,7 @@ _NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
 SIZING = {"minSize": 5, "maxSize": 100, "growthRate": 20, "shrinkRate": 15}
 """Defaults of the options that say how far a pool may be resized; a test compares them with `describe`."""
 
-_SECRETS = frozenset(
+SECRETS = frozenset(
     {
         "supabaseurl",
         "supabasekey",
@@ -118,7 +118,7 @@ def _misplaced() -> FaultError:
 def _is_secret(name: object, value: object) -> bool:
     """Whether a field is, or holds anywhere inside, something named like a secret or a connection URL."""
     plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return plain in _SECRETS or _holds(name) or _holds(value)
+    return plain in SECRETS or _holds(name) or _holds(value)
 
 
 def _holds(value: object) -> bool:

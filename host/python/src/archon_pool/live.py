@@ -8,12 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from . import errors
-from .audit import Audit
-from .backends import Delivery, Setting
+from .backends import Delivery
 from .caps import Ledger
 from .clock import Clock
 from .credentials import Credential, Lent
@@ -26,13 +25,12 @@ from .faults import (
     FaultError,
     fail,
 )
-from .guard import Guard
 from .intent import Intent
-from .limits import Allowance, Counters, Limits
-from .policy import Hourly, Policy
+from .limits import Allowance, Counters
 from .pooler import Console
 from .scaling import Change
 from .session import Request, Session
+from .terms import Terms
 from .values import encode_param, weight
 from .wire import Name, Order, Outcome, Probed, ProbeTiming, Renewal, Rows, SizeOutcome, Statement
 
@@ -53,21 +51,6 @@ class _Table(Generic[T]):
         self._next += 1
         self.held[handle] = value
         return handle
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Under what a call is made."""
-
-    guard: Guard
-    limits: Limits
-    policy: Policy
-    hourly: Hourly
-    audit: Audit
-    about: dict[str, str]
-    """What every audit record says of the component."""
-    catalogue: frozenset[str]
-    """SHA-256 of every statement that a component may send."""
 
 
 class Live:
@@ -231,21 +214,10 @@ class Live:
         self._allowance.request(sum(len(each.state.encode()) + len(each.reason.encode()) for each in orders))
         if any(order.signal == "cancel" for order in orders):
             raise fail(NOT_APPROVED, "no action of the contract cancels statements")
-        terms = self._terms
-        setting = Setting(
-            guard=terms.guard,
-            policy=terms.policy,
-            intent=self._intent,
-            limits=terms.limits,
-            clock=self._clock,
-            hourly=terms.hourly,
-            audit=terms.audit,
-            about=terms.about,
-            signalled=self._note_signal,
-        )
         # Each is on record more than once. No state of the server's is as long.
         cut = [replace(each, state=each.state[:64], reason=each.reason[:1_000]) for each in orders]
-        return Delivery(self._sessions.held[session], setting, dry_run).run(cut, self._ledger)
+        delivery = Delivery(self._sessions.held[session], self._terms, self._intent, self._note_signal, dry_run)
+        return delivery.run(cut, self._ledger)
 
     def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
         """Resizes a pool and reads the size back."""
@@ -260,18 +232,8 @@ class Live:
         return self._change(console, dry_run).renew(database[:256], reason[:1_000])
 
     def _change(self, console: int, dry_run: bool) -> Change:
-        terms = self._terms
-        return Change(
-            console=self._consoles.held[console],
-            policy=terms.policy,
-            intent=self._intent,
-            hourly=terms.hourly,
-            audit=terms.audit,
-            about=terms.about,
-            changed=self._changed,
-            signalled=self._note_signal,
-            dry_run=dry_run,
-        )
+        held = self._consoles.held[console]
+        return Change(held, self._terms, self._intent, self._changed, self._note_signal, dry_run)
 
     def _note_signal(self) -> None:
         self.signalled = True

@@ -23,12 +23,12 @@ from .host import Host, document, fault_of
 from .intent import take_apart
 from .limits import Limits
 from .linking import PACKAGE, VERSION
-from .live import Terms
 from .log import Log
 from .player import Cassette
 from .policy import Hourly, Policy
 from .recorder import Recorder
 from .registry import NAME, EventName, Listener, Output, Params, SkillRegistry, Tried, failure
+from .terms import Terms
 
 _LOG = logging.getLogger("archon_pool")
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from .audit import Audit
 from .faults import INSUFFICIENT_PRIVILEGE, Fault, FaultError
 from .intent import Intent
-from .policy import Hourly, Policy
 from .pooler import Console
+from .terms import Terms
 from .wire import Renewal, SizeOutcome
 
 
@@ -37,12 +36,8 @@ class Change:
     """Under what one change is made."""
 
     console: Console
-    policy: Policy
+    terms: Terms
     intent: Intent
-    hourly: Hourly
-    audit: Audit
-    about: dict[str, str]
-    """What every record says of the component."""
     changed: set[str]
     """What the call has changed, or may have."""
     signalled: Callable[[], None]
@@ -102,7 +97,7 @@ class Change:
         """Whether the request and the policy let anything be changed. A plan may be made whatever the request
         is.
         """
-        if not self.policy.resize:
+        if not self.terms.policy.resize:
             raise _DeniedError("the host's policy allows no resizes and no renewals: set the policy's resize")
         if self.intent.resize_refusal is not None and not self.dry_run:
             raise _DeniedError(self.intent.resize_refusal)
@@ -130,8 +125,10 @@ class Change:
         """
         if what in self.changed:
             raise _DeniedError(f"one call changes the {what} of a pool once")
-        most = self.policy.max_resizes_per_hour
-        free = self.hourly.left(self._place, most) if self.dry_run else self.hourly.take(self._place, 1, most)
+        most = self.terms.policy.max_resizes_per_hour
+        free = (
+            self.terms.hourly.left(self._place, most) if self.dry_run else self.terms.hourly.take(self._place, 1, most)
+        )
         if free == 0:
             raise _DeniedError(
                 f"the cap of {most} changes an hour is reached for this console: the policy's max_resizes_per_hour"
@@ -139,9 +136,9 @@ class Change:
         if self.dry_run:
             return
         try:
-            self.audit.write(record.event, self._about(record, "sending", ""))
+            self.terms.audit.write(record.event, self._about(record, "sending", ""))
         except FaultError:
-            self.hourly.give_back(self._place, 1)
+            self.terms.hourly.give_back(self._place, 1)
             raise
         self.changed.add(what)
         self.signalled()
@@ -152,19 +149,19 @@ class Change:
         """
         if fault.kind == INSUFFICIENT_PRIVILEGE:
             self._tell(record, "denied", fault.message)
-            self.hourly.give_back(self._place, 1)
+            self.terms.hourly.give_back(self._place, 1)
             return FaultError(fault)
         why = f"the change may have been made, but what came of it is not known: {fault.message}"
         self._tell(record, "failed", why)
         return FaultError(replace(fault, message=why, retryable=False))
 
     def _tell(self, record: _Record, outcome: str, detail: str) -> None:
-        self.audit.note(record.event, self._about(record, outcome, detail))
+        self.terms.audit.note(record.event, self._about(record, outcome, detail))
 
     def _about(self, record: _Record, outcome: str, detail: str) -> dict[str, object]:
         target = self.console.target
         return {
-            **self.about,
+            **self.terms.about,
             "by": target.user,
             "server": str(target),
             "controller": self.console.kind,
