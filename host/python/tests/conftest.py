@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cluster import Cluster, Database, PgBouncer, scratch
@@ -50,6 +52,14 @@ def bouncer(cluster: Cluster) -> Iterator[PgBouncer]:
             yield pooler
         finally:
             pooler.stop()
+
+
+@pytest.fixture(scope="session")
+def components() -> Path:
+    """All of what `archon-pool components` wrote; the package has only what it uses."""
+    folder = os.environ.get("ARCHON_POOL_COMPONENTS")
+    assert folder, "ARCHON_POOL_COMPONENTS is not set: run `make test-python`"
+    return Path(folder)
 
 
 @pytest.fixture

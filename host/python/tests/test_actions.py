@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -65,6 +66,17 @@ def test_what_was_detected_as_leaked_is_ended(database: Database) -> None:
     assert [it["outcome"] for it in records] == ["sending"] * len(ended) + ["signalled"] * len(ended)
     assert {it["pid"] for it in records} == set(ended)
     assert all(it["reason"] and it["by"] == "postgres" and it["digest"] for it in records)
+
+
+def test_an_observer_plans_and_cannot_end_anybody(database: Database, components: Path) -> None:
+    leaked = database.leak(6)
+    database.age(leaked, OLD_S)
+    options: Any = {"idleTimeoutMs": 10_000, "maxKillPercentage": 100, "minSize": 1, "sampleMs": 0}
+    observer = components / "pool-observer.wasm"
+    with ConnectionPool(credentials={"default": database.url}, environment=False, component=observer) as pool:
+        (action,) = report(pool.run({"action": "kill-idle", "options": options}))["actions"]
+    assert action["targets"] and action["executed"] is False
+    assert database.alive(leaked) == leaked
 
 
 def test_carry_gives_rates_without_a_pause(pool: ConnectionPool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +31,9 @@ def test_the_kit_is_there() -> None:
 
 
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[dict[str, Host]]:
+def hosts(components: Path) -> Iterator[dict[str, Host]]:
     """A host for each component of the kit."""
-    folder = os.environ.get("ARCHON_POOL_COMPONENTS")
-    assert folder, "ARCHON_POOL_COMPONENTS is not set: run `make test-python`"
-    engines = {path.name: Engine(path, Limits()) for path in Path(folder).glob("*.wasm")}
+    engines = {path.name: Engine(path, Limits()) for path in components.glob("*.wasm")}
     yield {name: Host(engine, Limits()) for name, engine in engines.items()}
     for engine in engines.values():
         engine.close()

@@ -41,9 +41,9 @@ def test_the_analyser_needs_no_host_code(snapshot: Path) -> None:
     assert "archon_pool" not in source and "add_instance" not in source
 
 
-def test_a_whole_host_has_less_than_sixty_lines(database: Database, observer: Path) -> None:
+def test_a_whole_host_has_less_than_sixty_lines(database: Database, components: Path) -> None:
     database.leak(4, "web")
-    answer = json.loads(run("minimal.py", observer, database.url))
+    answer = json.loads(run("minimal.py", components / "pool-observer.wasm", database.url))
     assert answer["success"], answer["error"]
     assert answer["data"]["poolStats"]["connections"]["byApplication"] == [{"name": "web", "count": 4}]
     lines = [line for line in (EXAMPLES / "minimal.py").read_text().splitlines() if line.strip()]
@@ -53,11 +53,3 @@ def test_a_whole_host_has_less_than_sixty_lines(database: Database, observer: Pa
 @pytest.fixture
 def snapshot() -> Path:
     return HERE.parents[2] / "tests" / "fixtures" / "snapshot.json"
-
-
-@pytest.fixture
-def observer() -> Path:
-    """Where `archon-pool components` put it; the package itself has no use for it."""
-    folder = os.environ.get("ARCHON_POOL_COMPONENTS")
-    assert folder, "ARCHON_POOL_COMPONENTS is not set: run `make test-python`"
-    return Path(folder) / "pool-observer.wasm"

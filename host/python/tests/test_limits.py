@@ -109,6 +109,15 @@ def _ended(path: Path, limits: Limits | None = None) -> str:
         engine.close()
 
 
+def test_a_component_that_wants_another_world_is_told(tmp_path: Path) -> None:
+    other = tmp_path / "other.wat"
+    other.write_text('(component (import "wasi:cli/environment@0.2.0" (instance (export "a" (func)))))')
+    engine = Engine(other, Limits())
+    with pytest.raises(FaultError, match=r"world-mismatch: other\.wat .*wasi:cli/environment"):
+        Host(engine, Limits()).describe()
+    engine.close()
+
+
 def test_a_component_can_be_too_large() -> None:
     with pytest.raises(FaultError, match="limit `component_bytes`"):
         Engine(component.file(component.MANAGER), Limits(component_bytes=10))

@@ -144,6 +144,8 @@ class Host:
         if "fuel allocated for hostcalls" in said:
             return limit_reached("the component passed more than wasmtime allows at once", "message_bytes")
         name = self._engine.name
+        if "matching implementation was not found" in said:
+            return Fault(WORLD_MISMATCH, f"{name} asks for what no world of the contract has: {said.splitlines()[0]}")
         if "unreachable" in said:
             why = f"{name} was ended: it panicked or ran out of memory (limit `memory`)"
             return Fault(PLUGIN_TRAPPED, why)
