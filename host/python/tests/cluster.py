@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import psycopg
 
@@ -70,12 +71,23 @@ def unused_port() -> int:
         return port
 
 
+def launched(command: Callable[[], list[str]], answers: Callable[[], bool], log: Path) -> subprocess.Popen[bytes]:
+    """Starts a server and waits until it answers. Another process can take a port before the server does: then it
+    ends at once, and is started on another."""
+    for _ in range(10):
+        with log.open("wb") as output:
+            server = subprocess.Popen(unprivileged(command()), cwd=log.parent, stdout=output, stderr=output)
+        if until(lambda server=server: server.poll() is not None or (answers() and "up"), f"{log} says why") == "up":
+            return server
+    raise AssertionError(f"ten ports in a row were taken:\n{log.read_text()}")
+
+
 class Cluster:
     """A running server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = unused_port()
+        self.port = 0
         self._programs = binaries()
         self._data = folder / "data"
         self._settings: dict[str, object] = {}
@@ -117,25 +129,26 @@ class Cluster:
         self._settings["ssl"] = "on"
 
     def start(self) -> None:
+        log = self.folder / "log"
         settings = {
             **self._settings,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
-            "port": self.port,
             "fsync": "off",
             "max_connections": 60,
             "timezone": "UTC",
             "log_line_prefix": "%m [%p] ",
         }
-        arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-        command = unprivileged([str(self._programs / "postgres"), "-D", str(self._data), *arguments])
-        log = (self.folder / "log").open("wb")
-        self._server = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-        until(self._answers, f"the server answers; its log is {self.folder / 'log'}")
+
+        def command() -> list[str]:
+            self.port = unused_port()
+            whole = {**settings, "port": self.port}
+            arguments = [argument for name, value in whole.items() for argument in ("-c", f"{name}={value}")]
+            return [str(self._programs / "postgres"), "-D", str(self._data), *arguments]
+
+        self._server = launched(command, self._answers, log)
 
     def _answers(self) -> bool:
-        assert self._server is not None
-        assert self._server.poll() is None, (self.folder / "log").read_text()
         try:
             self.connect("postgres").close()
         except psycopg.OperationalError:
@@ -144,8 +157,8 @@ class Cluster:
 
     def stop(self) -> None:
         if self._server is not None:
-            # SIGINT: a fast shutdown.
-            self._server.send_signal(2)
+            # A fast shutdown.
+            self._server.send_signal(signal.SIGINT)
             self._server.wait(WAIT_S)
 
     def url(self, database: str, user: str = "postgres", password: str = PASSWORD, port: int | None = None) -> str:
@@ -214,36 +227,44 @@ class PgBouncer:
     """A pooler before a cluster."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
-        self.port = unused_port()
-        self._server: subprocess.Popen[bytes] | None = None
-        users, config = folder / "users.txt", folder / "pgbouncer.ini"
-        users.write_text(f'"postgres" "{PASSWORD}"\n"looker" "{PASSWORD}"\n')
-        config.write_text(
-            f"[databases]\n* = host=127.0.0.1 port={cluster.port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
-            f"listen_port={self.port}\nauth_type=plain\nauth_file={users}\npool_mode=transaction\n"
-            "admin_users=postgres\nstats_users=looker\ndefault_pool_size=20\nunix_socket_dir=\n"
-            "server_reset_query_always=0\n"
-        )
-        for path in (folder, users, config):
-            own(path)
+        self.port = 0
+        self._folder = folder
+        self._server_port = cluster.port
+        self._console = ""
         program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
         assert Path(program).exists(), "no PgBouncer is installed: apt-get install pgbouncer"
-        log = (folder / "log").open("wb")
-        self._server = subprocess.Popen(unprivileged([program, str(config)]), stdout=log, stderr=log)
-        self._console = cluster.url("pgbouncer", port=self.port)
-        until(self._answers, f"PgBouncer answers; its log is {folder / 'log'}")
+        own(folder)
+
+        def command() -> list[str]:
+            self.port = unused_port()
+            self._console = cluster.url("pgbouncer", port=self.port)
+            return [program, str(self._configured())]
+
+        self._server = launched(command, self._answers, folder / "log")
+
+    def _configured(self) -> Path:
+        users, config = self._folder / "users.txt", self._folder / "pgbouncer.ini"
+        users.write_text(f'"postgres" "{PASSWORD}"\n"looker" "{PASSWORD}"\n')
+        config.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={self._server_port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
+            f"listen_port={self.port}\nauth_type=plain\nauth_file={users}\npool_mode=transaction\n"
+            "admin_users=postgres\nstats_users=looker\ndefault_pool_size=20\nunix_socket_dir=\n"
+        )
+        for path in (users, config):
+            own(path)
+        return config
 
     def _answers(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
+            with psycopg.connect(self._console, autocommit=True, client_encoding="utf-8") as console:
+                console.pgconn.exec_(b"SHOW VERSION")
+        except psycopg.OperationalError:
             return False
         return True
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.terminate()
-            self._server.wait(WAIT_S)
+        self._server.terminate()
+        self._server.wait(WAIT_S)
 
 
 @contextlib.contextmanager

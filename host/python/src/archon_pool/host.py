@@ -100,7 +100,7 @@ class Host:
             store.set_fuel(self._limits.fuel)
             most = self._limits.instances
             store.set_limits(memory_size=self._limits.memory, instances=most, tables=most, memories=most)
-            linking = Linking(engine.wasmtime, store, clock, imports, TICK_S)
+            linking = Linking(engine.wasmtime, clock, imports, TICK_S)
             try:
                 linking.resume(store)
                 instance = linking.linker.instantiate(store, engine.component)

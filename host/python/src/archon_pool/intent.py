@@ -83,14 +83,19 @@ class Intent:
 class Request:
     """A request, taken apart."""
 
-    input: dict[str, Any]
+    input: Any
     """For the component."""
     lent: Lent
     intent: Intent
 
 
-def take_apart(params: Mapping[str, Any], vault: Vault, policy: Policy) -> Request:
+def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
     """Takes out of a request what is the host's."""
+    if not isinstance(params, dict):
+        if _holds(params):
+            raise _misplaced()
+        # The component knows best how to refuse it.
+        return Request(params, Lent(vault, None, None, None), _intent({}, policy))
     fields = dict(params)
     url, key = _secret(fields, "supabaseUrl"), _secret(fields, "supabaseKey")
     name = fields.get("credential")

@@ -39,8 +39,7 @@ def exported(interface: str) -> str:
 class Linking:
     """Lends one call its imports."""
 
-    def __init__(self, engine: Engine, store: Store, clock: Clock, imports: Imports, tick_s: float) -> None:
-        self._store = store
+    def __init__(self, engine: Engine, clock: Clock, imports: Imports, tick_s: float) -> None:
         self._clock = clock
         self._imports = imports
         self._tick_s = tick_s

@@ -185,10 +185,10 @@ class ConnectionPool:
 
 
 def _as_json(params: object) -> str:
-    if not isinstance(params, Mapping):
-        raise fail(INVALID_PARAMS, "the input must be a JSON object")
     try:
-        return json.dumps(dict(params), allow_nan=False, separators=(",", ":"))
+        return json.dumps(
+            dict(params) if isinstance(params, Mapping) else params, allow_nan=False, separators=(",", ":")
+        )
     except (TypeError, ValueError, RecursionError):
         # The error itself may quote a value.
         raise fail(INVALID_PARAMS, "the input is no JSON: use dicts, lists, texts and numbers alone") from None
