@@ -57,7 +57,9 @@ class Linking:
     def resume(self, context: Store | StoreContext) -> None:
         """The component computes, for as long as it may."""
         self._clock.resume()
-        ticks = int(self._clock.guest_seconds_left() / self._tick_s) + 1
+        left_s = self._clock.guest_seconds_left()
+        # None left ends it at once; else the tick that is under way does not count.
+        ticks = int(left_s / self._tick_s) + 1 if left_s > 0 else 0
         # A context has not the method, of which a store is no more than its context.
         Store.set_epoch_deadline(context, ticks)  # type: ignore[arg-type]
 
