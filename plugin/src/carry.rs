@@ -207,9 +207,12 @@ pub mod embedded {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;
 
-    /// Writes the text as the object that it is.
+    /// Writes the text as the object that it is, in the same order whatever serde_json was built with: the plugin
+    /// says the same within WebAssembly and without.
     pub fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<Value>(text).unwrap_or_default().serialize(serializer)
+        let mut value = serde_json::from_str::<Value>(text).unwrap_or_default();
+        value.sort_all_objects();
+        value.serialize(serializer)
     }
 
     /// Reads the object back as text.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use archon_pool::audit::Audit;
+use archon_pool::cassette::Recorder;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
@@ -118,7 +119,7 @@ async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
                     command.stdin(File::open(desk.give("params.json", &input.to_string())?)?);
                 }
             }
-            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log")]);
+            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log"), "--record", &desk.tape()]);
             // More often than any is tried again.
             (0..20).filter_map(|_| status).for_each(|status| api.next(Reply::new(status, echo.as_str())));
             let what = format!("{source}, {status:?}");
@@ -157,7 +158,7 @@ async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Resul
             }
             let (what, needles) = (format!("{source:?}, {end:?}"), sought(&[&login.password]));
             let mut command = desk.monitor(source, &login, &cluster).await?;
-            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log")]);
+            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log"), "--record", &desk.tape()]);
             let output = searched(&needles, &desk, &what, command).await?;
             let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr))?;
             ensure!(answer["error"]["kind"].as_str() == end, "{what}: {answer}");
@@ -191,7 +192,9 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
     let wasm = desk.output("pool-observer.wasm");
     let (carry, audit, folder) = (desk.output("carry.json"), desk.output("audit.log"), desk.output("plugins"));
     let session = stuck(&cluster).await?;
-    let apply = [&["kill-idle", "--apply", "--audit", &audit, "--log", "json"][..], &IMPATIENT].concat();
+    let tape = desk.tape();
+    let apply =
+        [&["kill-idle", "--apply", "--audit", &audit, "--record", &tape, "--log", "json"][..], &IMPATIENT].concat();
     let commands: [(i32, &[&str]); 21] = [
         (0, &["components", &desk.output("")]),
         (0, &["detect-leaks", "--sample-ms", "0", "--carry", &carry]),
@@ -259,7 +262,10 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
         ] {
             let mut command =
                 desk.command(&["run", &hostile, "--params", &params, "--apply", "--json", "--log", "json"])?;
-            command.args(["--audit", &desk.output("audit.log")]).args(&flags).env("DATABASE_URL", &server);
+            command
+                .args(["--audit", &desk.output("audit.log"), "--record", &desk.tape()])
+                .args(&flags)
+                .env("DATABASE_URL", &server);
             if let Some(url) = console {
                 command.env("PGBOUNCER_URL", url);
             }
@@ -299,7 +305,7 @@ async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
         [("barred", barred, "too-many-connections"), ("through", through, "read through the pooler")]
     {
         let file = desk.give(name, &entry)?;
-        let audit = desk.output("audit.log");
+        let (audit, tape) = (desk.output("audit.log"), desk.tape());
         let words = [
             "monitor",
             "--json",
@@ -311,6 +317,8 @@ async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
             "it",
             "--audit",
             &audit,
+            "--record",
+            &tape,
         ];
         let output = searched(&needles, &desk, name, desk.command(&words)?).await?;
         let told = text(&output.stdout);
@@ -432,10 +440,12 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
         (&login, &manager, short, json!({ "options": { "sampleMs": 9_000 } }), Some(kind::DEADLINE_EXCEEDED)),
         (&login, &hostile, Limits::default(), attack(json!({ "name": "recurse" })), Some(kind::LIMIT_EXCEEDED)),
     ];
-    for (login, plugin, limits, input, end) in runs {
+    for (number, (login, plugin, limits, input, end)) in runs.into_iter().enumerate() {
+        let tape = folder.path().join(format!("{number}.jsonl"));
         let host = Host::new(engine.clone(), credentials(login), Policy::default(), limits.clone())
             .audit(Audit::open(&audit)?)
-            .tenant("acme");
+            .tenant("acme")
+            .record(Recorder::create(&tape, plugin, false)?);
         let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
         let ear = Arc::clone(&told);
         registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));
@@ -444,6 +454,9 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
         registry.register("it", skill);
         let answer = registry.execute("it", input).await;
         search(&needles, "the answer", answer.to_string().as_bytes())?;
+        let tape = fs::read(tape)?;
+        ensure!(tape.iter().filter(|byte| **byte == b'\n').count() > 1, "the call was recorded");
+        search(&needles, "the cassette", &tape)?;
         search(&needles, "Debug of a registry", format!("{registry:?}").as_bytes())?;
         ensure!(answer["error"]["kind"].as_str() == end, "{end:?}: {answer:.500}");
         let tenant = Tenant { limits, ..Tenant::new("acme", credentials(login)) };

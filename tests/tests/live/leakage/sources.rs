@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result};
 use archon_pool::digest::Digest;
@@ -96,6 +97,12 @@ impl Desk {
 
     pub(super) fn output(&self, name: &str) -> String {
         self.written.path().join(name).display().to_string()
+    }
+
+    /// A cassette that is not there yet.
+    pub(super) fn tape(&self) -> String {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        self.output(&format!("{}.jsonl", NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Gives the program a file of its owner's alone.

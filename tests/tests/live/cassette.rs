@@ -1,0 +1,263 @@
+//! `--record`, `--replay` and `diff`: the program on a real server, and then without one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Output;
+
+use anyhow::{Context as _, Result, ensure};
+use archon_pool::cassette::{Cassette, Recorder, Replay};
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_tests::Cluster;
+use serde_json::{Value, json};
+
+use crate::actions::{OPERATOR, cluster, cluster_shows_age};
+use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, run, run_with, text};
+use crate::conformance::kit;
+use crate::hostile::arena::HOSTILE;
+use crate::support::{host_for, host_with, plugin};
+
+/// Where nobody answers: what is played needs no server.
+const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nowhere";
+
+async fn played(arguments: &[&str]) -> Result<Output> {
+    run_with(NOWHERE, arguments).await
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
+    let cluster = cluster().await?;
+    let _idle = cluster.app("app", "shop").idle("SELECT 'hunter2'").await?;
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    for (number, command) in
+        ["monitor", "detect-leaks", "health-check", "full-analysis", "auto-scale", "kill-idle", "snapshot"]
+            .into_iter()
+            .enumerate()
+    {
+        let path = file(&format!("{number}.jsonl"));
+        let recorded = run(&cluster, OPERATOR, &[command, "--json", "--sample-ms", "100", "--record", &path]).await?;
+        ensure!([HEALTHY, FINDINGS].contains(&code(&recorded)), "{command}: {}", text(&recorded.stderr));
+        let replayed = played(&[command, "--json", "--replay", &path]).await?;
+        assert_eq!(text(&replayed.stdout), text(&recorded.stdout), "{command}: {}", text(&replayed.stderr));
+        assert_eq!(code(&replayed), code(&recorded), "{command}");
+        assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+        let again = run(&cluster, OPERATOR, &[command, "--record", &path]).await?;
+        assert_eq!(code(&again), USAGE, "a recording is not overwritten");
+    }
+    let same = played(&["diff", &file("0.jsonl"), &file("0.jsonl")]).await?;
+    assert_eq!((code(&same), text(&same.stdout).trim()), (HEALTHY, "No difference"));
+    let other = played(&["diff", "--json", &file("0.jsonl"), &file("3.jsonl")]).await?;
+    let other_output: Value = serde_json::from_slice(&other.stdout)?;
+    assert_eq!((code(&other), &other_output["same"]), (FINDINGS, &json!(false)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("watch.jsonl").display().to_string();
+    let watch = ["watch", "auto-scale", "--json", "--interval", "1", "--sample-ms", "0"];
+    let recorded = run(&cluster, OPERATOR, &[&watch[..], &["--count", "3", "--record", &path]].concat()).await?;
+    let replayed = played(&[&watch[..], &["--replay", &path]].concat()).await?;
+    assert_eq!(text(&replayed.stdout).lines().count(), 3, "{}", text(&replayed.stderr));
+    assert_eq!(text(&replayed.stdout), text(&recorded.stdout));
+    // A component of one's own gets the recorded input of each call.
+    played(&["components", &folder.path().display().to_string()]).await?;
+    let manager = folder.path().join("pool-manager.wasm").display().to_string();
+    let ran = played(&["run", &manager, "--json", "--replay", &path]).await?;
+    assert_eq!(text(&ran.stdout), text(&recorded.stdout), "{}", text(&ran.stderr));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_ended_by_a_cassette() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("kill.jsonl").display().to_string();
+    let mut session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
+    cluster_shows_age(&cluster, session.pid(), 2).await?;
+    let thresholds = ["--idle-in-transaction-timeout-ms", "1000", "--max-kill-percentage", "100", "--sample-ms", "0"];
+    let kill = |more: &[&'static str]| [&["kill-idle", "--json"][..], &thresholds, more].concat();
+    let recorded = run(&cluster, OPERATOR, &[&kill(&["--apply"])[..], &["--record", &path]].concat()).await?;
+    ensure!(session.ended_by().await.is_some(), "{}", text(&recorded.stdout));
+    // The next one must not be touched by the orders of the last.
+    let next = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
+    for act in ["--apply", "--ask"] {
+        let refused = run(&cluster, OPERATOR, &["kill-idle", act, "--replay", &path]).await?;
+        assert_eq!(code(&refused), USAGE, "{}", text(&refused.stderr));
+    }
+    let replayed = run(&cluster, OPERATOR, &["kill-idle", "--json", "--replay", &path]).await?;
+    assert_eq!(text(&replayed.stdout), text(&recorded.stdout), "{}", text(&replayed.stderr));
+    ensure!(next.answers().await);
+    let host = host_for(cluster.superuser_url()).replay(Replay::new(Cassette::from_file(Path::new(&path))?));
+    let fault = host.deliver(None, &[], 100, true).await.unwrap_err();
+    assert_eq!(fault.kind, kind::NOT_APPROVED);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let whole = fs::read_to_string(kit().join("cases/monitor.jsonl"))?;
+    let lines: Vec<&str> = whole.lines().collect();
+    for (content, told) in [
+        ("hello".to_owned(), "line 1: it is no cassette"),
+        (whole.replacen("\"cassette\":1", "\"cassette\":9", 1), "line 1: the cassette has version 9"),
+        (lines[..lines.len() - 1].join("\n"), "the file ends within a call"),
+        (whole[..whole.len() / 2].to_owned(), "EOF while parsing"),
+    ] {
+        let path = folder.path().join("it.jsonl");
+        fs::write(&path, content)?;
+        let refused = played(&["monitor", "--replay", &path.display().to_string()]).await?;
+        assert_eq!(code(&refused), NOT_RUN, "{told}");
+        let stderr = text(&refused.stderr);
+        ensure!(stderr.contains(told) && stderr.contains("it.jsonl"), "{stderr}");
+    }
+    let foreign = folder.path().join("foreign.jsonl");
+    fs::write(&foreign, &whole)?;
+    let replayed = played(&["full-analysis", "--replay", &foreign.display().to_string()]).await?;
+    let stderr = text(&replayed.stderr);
+    ensure!(stderr.contains("cassette-mismatch") && stderr.contains("database.probe"), "{stderr}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_written_does_not_spoil_the_answer() -> Result<()> {
+    let cluster = cluster().await?;
+    let nowhere = run(&cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
+    assert_eq!(code(&nowhere), USAGE);
+    ensure!(text(&nowhere.stderr).contains("--record /no/such/folder/it.jsonl"), "{}", text(&nowhere.stderr));
+    // A file system that is full after the first line.
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("it.jsonl").display().to_string();
+    let home = tempfile::tempdir()?;
+    let mut limited = std::process::Command::new("sh");
+    let script = "ulimit -f 1; trap '' XFSZ; exec \"$@\"";
+    let program = crate::cli::program()?;
+    limited.args(["-c", script, "sh"]).arg(program).args(["monitor", "--json", "--record", &path]);
+    limited.env_clear().env("HOME", home.path()).env("DATABASE_URL", cluster.url(OPERATOR, "postgres"));
+    limited.env("XDG_CACHE_HOME", "/dev/null/none");
+    let output = tokio::task::spawn_blocking(move || limited.output()).await??;
+    let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr).to_owned())?;
+    assert_eq!(answer["success"], true);
+    ensure!(text(&output.stderr).contains("cassette-failed"), "{}", text(&output.stderr));
+    // What was written whole can be read.
+    assert_eq!(Cassette::from_file(Path::new(&path))?.calls.len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
+    let cluster = cluster().await?;
+    ensure!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
+    let _texts = [
+        cluster.app("app", "cards").idle("SELECT 'hunter2', 4111").await?,
+        cluster.app("app", "worker").idle("LISTEN jobs").await?,
+        cluster.app("app", "long").idle(&format!("SELECT 7, '{}' AS \"a name\"", "x".repeat(900))).await?,
+    ];
+    let recorded = async |path: &Path, normalised| -> Result<Cassette> {
+        let observer = plugin(World::Observer);
+        let host = host_for(cluster.url(OPERATOR, "postgres")).record(Recorder::create(path, observer, normalised)?);
+        host.run(observer, json!({ "action": "full-analysis", "options": { "sampleMs": 0 } })).await?;
+        Ok(Cassette::from_file(path)?)
+    };
+    let folder = tempfile::tempdir()?;
+    let full = folder.path().join("full.jsonl");
+    let cassette = recorded(&full, false).await?;
+    let report = replayed(&cassette, plugin(World::Observer), Limits::default()).await?;
+    ensure!(fs::read_to_string(&full)?.contains("hunter2"));
+    let path = folder.path().join("normalised.jsonl");
+    let normalised = recorded(&path, true).await?;
+    ensure!(normalised.header.normalised);
+    let text = fs::read_to_string(&path)?;
+    ensure!(!text.contains("hunter2") && !text.contains("4111") && text.contains("LISTEN jobs"), "{text}");
+    // The same moment, with the texts of the one in the other.
+    let swapped = swap_texts(cassette, &normalised);
+    assert_eq!(replayed(&swapped, plugin(World::Observer), Limits::default()).await?, report);
+    Ok(())
+}
+
+/// The first cassette with its statement texts as the second has them.
+fn swap_texts(mut full: Cassette, normalised: &Cassette) -> Cassette {
+    use archon_pool::cassette::{Answer, Asked, Exchange};
+    let batches = |cassette: &Cassette| cassette.calls[0].exchanges.clone();
+    let texts = batches(normalised);
+    for (ours, theirs) in full.calls[0].exchanges.iter_mut().zip(texts) {
+        let (
+            Exchange::Query(Asked { answer: Answer::Ok(ours), .. }),
+            Exchange::Query(Asked { answer: Answer::Ok(theirs), .. }),
+        ) = (ours, theirs)
+        else {
+            continue;
+        };
+        for (ours, theirs) in ours.iter_mut().zip(theirs) {
+            let (Answer::Ok(ours), Answer::Ok(theirs)) = (ours, theirs) else { continue };
+            let find = |name| ours.columns.iter().position(|(column, _)| column == name);
+            let (Some(query), Some(pid)) = (find("query"), find("pid")) else { continue };
+            for row in &mut ours.rows {
+                if let Some(same) = theirs.rows.iter().find(|other| other[pid] == row[pid]) {
+                    row[query] = same[query].clone();
+                }
+            }
+        }
+    }
+    full
+}
+
+async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Result<Value, Fault> {
+    let host = Host::new(
+        host_with(Credentials::new(), Limits::default()).engine().clone(),
+        Credentials::new(),
+        Default::default(),
+        limits,
+    );
+    let input = serde_json::from_str(&cassette.calls[0].input).expect("JSON");
+    host.replay(Replay::new(cassette.clone())).run(plugin, input).await
+}
+
+#[tokio::test]
+async fn the_limits_of_a_call_hold_while_a_cassette_plays() -> Result<()> {
+    let cassette = Cassette::from_file(&kit().join("cases/full-analysis.jsonl"))?;
+    let observer = plugin(World::Observer);
+    let refused = async |limits: Limits| -> Result<String> {
+        Ok(match replayed(&cassette, observer, limits).await {
+            Ok(output) => output.to_string(),
+            Err(fault) => fault.to_string(),
+        })
+    };
+    for (limits, named) in [
+        (Limits { host_calls: 3, ..Limits::default() }, "limit `host_calls`"),
+        (Limits { statements: 2, ..Limits::default() }, "limit `statements`"),
+        (Limits { request_bytes: 100, ..Limits::default() }, "limit `request_bytes`"),
+        (Limits { sessions: 0, ..Limits::default() }, "limit `sessions`"),
+        (Limits { probes: 1, ..Limits::default() }, "limit `probes`"),
+        (Limits { rows: 1, ..Limits::default() }, "its limits `rows`"),
+        (Limits { answer_bytes: 200, ..Limits::default() }, "its limits `rows` and `answer_bytes`"),
+        (Limits { memory: 1 << 20, ..Limits::default() }, "limit `memory`"),
+        (Limits { fuel: 100_000, ..Limits::default() }, "limit `fuel`"),
+    ] {
+        let answer = refused(limits).await?;
+        ensure!(answer.contains(named), "{named}: {answer:.2000}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hostile_component_gains_nothing_by_a_cassette() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    let host = host_for(cluster.superuser_url());
+    let hostile = Plugin::from_bytes(host.engine(), "hostile.wasm", HOSTILE)?;
+    let replay = Replay::new(Cassette::from_file(&kit().join("cases/monitor.jsonl"))?);
+    let input = json!({ "action": "kill-idle", "attack": { "name": "credential-hoard" } });
+    let fault = host.replay(replay).run(&hostile, input).await.unwrap_err();
+    // The cassette hands one out, and then no more.
+    assert_eq!(fault.kind, kind::LIMIT_EXCEEDED, "{fault}");
+    Ok(())
+}

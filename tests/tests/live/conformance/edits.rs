@@ -1,0 +1,484 @@
+//! What no server could be made to say in a test: recordings with answers put in the place of others.
+
+use archon_pool::cassette::{Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session};
+use archon_pool_plugin::catalogue::{self, Entry};
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_plugin::powers::Outcome;
+use archon_pool_plugin::rows::Value;
+
+use super::MISMATCH;
+
+/// A case that is made of a recording.
+pub(super) struct Edit {
+    pub(super) name: &'static str,
+    /// The recording.
+    pub(super) of: &'static str,
+    pub(super) edit: fn(&mut Cassette),
+}
+
+const fn edit(name: &'static str, of: &'static str, edit: fn(&mut Cassette)) -> Edit {
+    Edit { name, of, edit }
+}
+
+pub(super) const ALL: &[Edit] = &[
+    edit("faults-of-opening", "monitor", faults_of_opening),
+    edit("faults-of-statements", "monitor", faults_of_statements),
+    edit("faults-of-probes", "health-check", faults_of_probes),
+    edit("faults-of-poolers", "full-analysis", faults_of_poolers),
+    edit("faults-of-acting", "kill-idle", faults_of_acting),
+    edit("faults-of-scaling", "auto-scale", faults_of_scaling),
+    edit("kill-outcomes", "kill-idle", kill_outcomes),
+    edit("resize-outcomes", "auto-scale", resize_outcomes),
+    edit("renewal-refused", "renewal", renewal_refused),
+    edit("odd-text", "detect-leaks", odd_text),
+    edit("invalid-text", "monitor", invalid_text),
+    edit("odd-times", "detect-leaks", odd_times),
+    edit("long-ago", "detect-leaks", long_ago),
+    edit("large-numbers", "monitor", large_numbers),
+    edit("odd-floats", "monitor", odd_floats),
+    edit("unexpected-types", "monitor", unexpected_types),
+    edit("no-rows", "monitor", no_rows),
+    edit("truncated-rows", "full-analysis", truncated_rows),
+    edit("another-server", "detect-leaks", another_server),
+    edit("another-carry", "detect-leaks", another_carry),
+    edit("odd-input", "monitor", odd_input),
+    edit(MISMATCH, "monitor", mismatch),
+];
+
+/// The answer to a statement, in the first batch that has it.
+pub(super) fn answer_of(call: &mut Call, entry: Entry) -> &mut Answer<RowSet> {
+    let sha256 = entry.sha256();
+    let found = call.exchanges.iter_mut().find_map(|exchange| {
+        let Exchange::Query(Asked { with, answer: Answer::Ok(answers) }) = exchange else { return None };
+        with.batch.iter().zip(answers).find(|(statement, _)| statement.sql == sha256).map(|(_, answer)| answer)
+    });
+    found.unwrap_or_else(|| panic!("the recording has no answer to {}", entry.id))
+}
+
+/// The same, where it was answered.
+pub(super) fn set_of(call: &mut Call, entry: Entry) -> &mut RowSet {
+    match answer_of(call, entry) {
+        Answer::Ok(set) => set,
+        Answer::Err(fault) => panic!("the recording has a fault for {}: {fault}", entry.id),
+    }
+}
+
+/// Changes a column's values, row by row; sessions first where it is about those.
+fn change(call: &mut Call, entry: Entry, column: &str, mut change: impl FnMut(usize, &mut Value)) {
+    let set = set_of(call, entry);
+    let index = set.columns.iter().position(|(name, _)| name == column);
+    let index = index.unwrap_or_else(|| panic!("{} has no column {column}", entry.id));
+    let kind = set.columns.iter().position(|(name, _)| name == "backend_type");
+    let rows =
+        set.rows.iter_mut().filter(|row| kind.is_none_or(|kind| row[kind] == Value::Text("client backend".into())));
+    rows.enumerate().for_each(|(number, row)| change(number, &mut row[index]));
+}
+
+/// Puts values in the place of a column's, from the first row on.
+fn put(call: &mut Call, entry: Entry, column: &str, values: &[Value]) {
+    change(call, entry, column, |number, value| {
+        if let Some(new) = values.get(number) {
+            *value = new.clone();
+        }
+    });
+}
+
+/// Keeps the first call, once for each change.
+fn vary(cassette: &mut Cassette, changes: &[&dyn Fn(&mut Call)]) {
+    let first = cassette.calls[0].clone();
+    let varied = |change: &&dyn Fn(&mut Call)| {
+        let mut call = first.clone();
+        change(&mut call);
+        call
+    };
+    cassette.calls = changes.iter().map(varied).collect();
+}
+
+fn fault(kind: &str, message: &str, sqlstate: Option<&str>, retryable: bool) -> Fault {
+    Fault { kind: kind.into(), message: message.into(), sqlstate: sqlstate.map(Into::into), retryable }
+}
+
+/// The first exchange of an import whose answer is to be another.
+macro_rules! answer {
+    ($call:expr, $import:ident, $answer:expr) => {
+        for exchange in &mut $call.exchanges {
+            if let Exchange::$import(asked) = exchange {
+                asked.answer = $answer;
+            }
+        }
+    };
+}
+
+fn faults_of_opening(cassette: &mut Cassette) {
+    let first = cassette.calls[0].clone();
+    let mut calls = Vec::new();
+    for (kind, sqlstate, retryable) in [
+        (kind::CREDENTIALS_NOT_FOUND, None, false),
+        (kind::CREDENTIAL_INVALID, None, false),
+        (kind::AUTHENTICATION_FAILED, Some("28P01"), false),
+        (kind::DATABASE_NOT_FOUND, Some("3D000"), false),
+        (kind::SERVER_UNREACHABLE, None, true),
+        (kind::TLS_FAILED, None, false),
+        (kind::TOO_MANY_CONNECTIONS, Some("53300"), true),
+        (kind::INSUFFICIENT_PRIVILEGE, Some("42501"), false),
+        (kind::LIMIT_EXCEEDED, None, false),
+        ("of-tomorrow", None, false),
+    ] {
+        let fault = fault(kind, "what happened: \"quoted\", \u{1f418}", sqlstate, retryable);
+        let mut call = first.clone();
+        call.exchanges.retain(|exchange| matches!(exchange, Exchange::Lookup(_)));
+        if kind.starts_with("credential") {
+            answer!(call, Lookup, Answer::Err(fault.clone()));
+        } else {
+            call.exchanges.push(Asked::exchange(Open { credential: 1 }, Err(fault)));
+        }
+        calls.push(call);
+    }
+    cassette.calls = calls;
+}
+
+fn faults_of_statements(cassette: &mut Cassette) {
+    let lost = || fault(kind::CONNECTION_LOST, "the server closed the connection", Some("57P01"), true);
+    vary(
+        cassette,
+        &[
+            &|call| {
+                for (entry, fault) in [
+                    (catalogue::HELD_LOCKS, fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false)),
+                    (catalogue::WAITS, fault(kind::INSUFFICIENT_PRIVILEGE, "no", Some("42501"), false)),
+                    (catalogue::TEMP_OBJECTS, fault(kind::QUERY_FAILED, "division by zero", Some("22012"), false)),
+                    (catalogue::STATEMENTS, fault(kind::QUERY_FAILED, "column", Some("42703"), false)),
+                    (catalogue::ROLES, fault(kind::UNSUPPORTED_TYPE, "column 'x' has type y", None, false)),
+                    (catalogue::SETTINGS, fault(kind::UNEXPECTED_ANSWER, "it is no UTF-8", None, false)),
+                    (catalogue::SESSIONS, fault(kind::QUERY_FAILED, "gone", None, false)),
+                    (catalogue::PAUSE, fault(kind::QUERY_CANCELED, "cancelled", Some("57014"), false)),
+                ] {
+                    *answer_of(call, entry) = Answer::Err(fault);
+                }
+            },
+            &|call| {
+                *answer_of(call, catalogue::ACTIVITY) =
+                    Answer::Err(fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false));
+            },
+            &|call| answer!(call, Query, Answer::Err(lost())),
+            &|call| {
+                answer!(call, Query, Answer::Err(fault(kind::NOT_APPROVED, "statement 0 is not sent", None, false)))
+            },
+        ],
+    );
+}
+
+fn faults_of_probes(cassette: &mut Cassette) {
+    let unreachable = || fault(kind::SERVER_UNREACHABLE, "nothing answers at 127.0.0.1:1", None, true);
+    vary(
+        cassette,
+        &[
+            &|call| answer!(call, Probe, Answer::Err(fault(kind::LIMIT_EXCEEDED, "limit `probes`", None, false))),
+            &|call| {
+                for exchange in &mut call.exchanges {
+                    if let Exchange::Probe(Asked { answer: Answer::Ok(outcomes), .. }) = exchange {
+                        outcomes.iter_mut().skip(1).for_each(|outcome| *outcome = Answer::Err(unreachable()));
+                    }
+                }
+            },
+            &|call| {
+                for exchange in &mut call.exchanges {
+                    if let Exchange::Probe(Asked { answer: Answer::Ok(outcomes), .. }) = exchange {
+                        for outcome in outcomes {
+                            if let Answer::Ok(timing) = outcome {
+                                (timing.connect_us, timing.round_trip_us) = (u64::MAX, (1 << 53) + 1);
+                            }
+                        }
+                    }
+                }
+            },
+        ],
+    );
+}
+
+fn faults_of_poolers(cassette: &mut Cassette) {
+    let refused = || fault(kind::AUTHENTICATION_FAILED, "the pooler's console cannot be opened", None, false);
+    vary(
+        cassette,
+        &[
+            &|call| answer!(call, OpenConsole, Answer::Err(refused())),
+            &|call| answer!(call, Kind, Answer::Ok("of-tomorrow".into())),
+            &|call| answer!(call, Show, Answer::Err(fault(kind::CONNECTION_LOST, "it is gone", None, true))),
+            &|call| {
+                for exchange in &mut call.exchanges {
+                    if let Exchange::Show(Asked { answer: Answer::Ok(answers), .. }) = exchange {
+                        let unsupported = fault(kind::UNSUPPORTED_VIEW, "PgBouncer 1.0 has no such view", None, false);
+                        answers.iter_mut().skip(2).for_each(|answer| *answer = Answer::Err(unsupported.clone()));
+                    }
+                }
+            },
+        ],
+    );
+}
+
+fn faults_of_acting(cassette: &mut Cassette) {
+    vary(
+        cassette,
+        &[
+            &|call| answer!(call, Deliver, Answer::Err(fault(kind::NOT_APPROVED, "not today", None, false))),
+            &|call| {
+                answer!(call, Deliver, Answer::Err(fault(kind::CONNECTION_LOST, "it is gone", Some("57P01"), true)))
+            },
+            // A host that settles fewer orders than it was given.
+            &|call| answer!(call, Deliver, Answer::Ok(vec![Outcome::Signalled])),
+        ],
+    );
+}
+
+fn kill_outcomes(cassette: &mut Cassette) {
+    let failed = fault(kind::INSUFFICIENT_PRIVILEGE, "must be a member of the role", Some("42501"), false);
+    let outcomes = [
+        Outcome::Signalled,
+        Outcome::Gone,
+        Outcome::Changed,
+        Outcome::Survived,
+        Outcome::Denied("the cap of 0 ended sessions is reached \u{1f418}".into()),
+        Outcome::Failed(failed),
+        Outcome::Signalled,
+    ];
+    answer!(cassette.calls[0], Deliver, Answer::Ok(outcomes.to_vec()));
+}
+
+/// Changes the outcome of every resize.
+fn resized(cassette: &mut Cassette, change: impl Fn(&mut archon_pool_plugin::powers::SizeOutcome)) {
+    for exchange in cassette.calls.iter_mut().flat_map(|call| &mut call.exchanges) {
+        if let Exchange::Resize(Asked { answer: Answer::Ok(outcome), .. }) = exchange {
+            change(outcome);
+        }
+    }
+}
+
+fn resize_outcomes(cassette: &mut Cassette) {
+    resized(cassette, |outcome| {
+        (outcome.before, outcome.after, outcome.executed) = (None, outcome.before, false);
+        outcome.note = "it is still what it was \u{1f418}".into();
+    });
+    // What a later call remembers is what really came of the one before.
+    cassette.calls.truncate(1);
+}
+
+fn faults_of_scaling(cassette: &mut Cassette) {
+    cassette.calls.truncate(1);
+    answer!(cassette.calls[0], Resize, Answer::Err(fault(kind::CONNECTION_LOST, "it is gone", None, true)));
+}
+
+fn renewal_refused(cassette: &mut Cassette) {
+    for call in &mut cassette.calls {
+        let refused = fault(kind::INSUFFICIENT_PRIVILEGE, "add it to admin_users", Some("08P01"), false);
+        answer!(call, Renew, Answer::Err(refused.clone()));
+    }
+}
+
+fn odd_text(cassette: &mut Cassette) {
+    let texts = [
+        "\u{1f418}\u{1f9d1}\u{200d}\u{1f4bb} caf\u{e9} e\u{301}",
+        "tab\tline\nreturn\rescape\u{1b}[31m bell\u{7} nul\u{0} delete\u{7f}",
+        "\u{2028}\u{2029}\u{feff}\u{202e}txet",
+        "\"quotes\" 'single' \\back\\ </script> <!-- -->",
+        "\u{fffd}\u{10ffff}\u{e000}\u{d7ff}",
+        "",
+        "__proto__",
+    ];
+    let values: Vec<Value> = texts.iter().map(|&text| Value::Text(text.into())).collect();
+    cassette.calls.truncate(1);
+    let call = &mut cassette.calls[0];
+    for column in ["application", "role", "query", "wait_event", "client_address"] {
+        put(call, catalogue::ACTIVITY, column, &values);
+    }
+    put(call, catalogue::SERVER, "database", &values[..1]);
+}
+
+/// What the Rust host answers where a `SQL_ASCII` database holds bytes that are no UTF-8, and what a server answers
+/// to a NUL.
+fn invalid_text(cassette: &mut Cassette) {
+    let no_utf8 = "error deserializing column 14: invalid utf-8 sequence of 1 bytes from index 7";
+    let nul = "invalid byte sequence for encoding \"UTF8\": 0x00";
+    vary(
+        cassette,
+        &[
+            &|call| {
+                *answer_of(call, catalogue::ACTIVITY) =
+                    Answer::Err(fault(kind::UNEXPECTED_ANSWER, no_utf8, None, false));
+            },
+            &|call| {
+                *answer_of(call, catalogue::ROLES) = Answer::Err(fault(kind::QUERY_FAILED, nul, Some("22021"), false));
+            },
+        ],
+    );
+}
+
+/// The first and the last microsecond of a timestamp, `infinity` included, and the ends of JavaScript's dates.
+fn odd_times(cassette: &mut Cassette) {
+    const YEAR_290000: i64 = 9_089_000_000_000_000_000;
+    const YEAR_4712_BC: i64 = -210_863_520_000_000_000;
+    const JAVASCRIPT: i64 = 8_640_000_000_000_000_000;
+    let times = [i64::MAX, i64::MIN, YEAR_290000, YEAR_4712_BC, JAVASCRIPT + 1, -JAVASCRIPT - 1, 0];
+    let values: Vec<Value> = times.into_iter().map(Value::Timestamp).collect();
+    cassette.calls.truncate(1);
+    let call = &mut cassette.calls[0];
+    for (column, from) in [("state_change", 0), ("backend_start", 2), ("query_start", 4)] {
+        let mut values = values.clone();
+        values.rotate_left(from);
+        put(call, catalogue::ACTIVITY, column, &values);
+    }
+}
+
+/// Sessions that have been idle for hours, which a test cannot wait for.
+fn long_ago(cassette: &mut Cassette) {
+    const HOUR: i64 = 3_600_000_000;
+    for call in &mut cassette.calls {
+        for column in ["backend_start", "state_change", "query_start"] {
+            change(call, catalogue::ACTIVITY, column, |number, value| {
+                if let Value::Timestamp(time) = value {
+                    *time -= HOUR * (1 + number as i64 % 5);
+                }
+            });
+        }
+    }
+}
+
+fn large_numbers(cassette: &mut Cassette) {
+    const EXACT: i64 = 1 << 53;
+    vary(
+        cassette,
+        &[
+            &|call| {
+                put(call, catalogue::COUNTERS, "transactions", &[Value::Int64(EXACT + 1)]);
+                put(call, catalogue::COUNTERS, "sessions", &[Value::Int64(i64::MAX)]);
+                put(call, catalogue::COUNTERS, "abandoned", &[Value::Int64(i64::MIN)]);
+                put(call, catalogue::ACTIVITY, "xmin_age", &[Value::Int64(i64::MAX), Value::Int64(EXACT + 1)]);
+                put(call, catalogue::SERVER, "database_limit", &[Value::Int64(i64::MAX)]);
+            },
+            &|call| put(call, catalogue::SERVER, "max_connections", &[Value::Int64(1 << 32)]),
+            &|call| put(call, catalogue::ACTIVITY, "pid", &[Value::Int64(1 << 31)]),
+        ],
+    );
+}
+
+fn odd_floats(cassette: &mut Cassette) {
+    let float = |value: f64| {
+        move |call: &mut Call| {
+            for column in ["active_ms", "idle_in_transaction_ms"] {
+                put(call, catalogue::COUNTERS, column, &[Value::Float64(value)]);
+            }
+        }
+    };
+    let [nan, infinite, negative, zero, denormal, largest] =
+        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 5e-324, f64::MAX].map(float);
+    vary(cassette, &[&nan, &infinite, &negative, &zero, &denormal, &largest]);
+}
+
+fn unexpected_types(cassette: &mut Cassette) {
+    vary(
+        cassette,
+        &[
+            &|call| put(call, catalogue::SERVER, "at", &[Value::Text("now".into())]),
+            &|call| put(call, catalogue::ACTIVITY, "application", &[Value::Null]),
+            &|call| put(call, catalogue::ACTIVITY, "state", &[Value::Bytes(vec![0, 255])]),
+            &|call| set_of(call, catalogue::ACTIVITY).columns[0].0 = "process".into(),
+            &|call| set_of(call, catalogue::ACTIVITY).rows.iter_mut().for_each(|row| row.truncate(3)),
+        ],
+    );
+}
+
+/// A host may not know the columns where there are no rows.
+fn no_rows(cassette: &mut Cassette) {
+    vary(
+        cassette,
+        &[
+            &|call| {
+                let optional = [
+                    catalogue::ACTIVITY,
+                    catalogue::HELD_LOCKS,
+                    catalogue::WAITS,
+                    catalogue::TEMP_OBJECTS,
+                    catalogue::STATEMENTS,
+                    catalogue::ROLES,
+                    catalogue::SETTINGS,
+                    catalogue::SESSIONS,
+                ];
+                optional.into_iter().for_each(|entry| *set_of(call, entry) = RowSet::default());
+            },
+            &|call| *set_of(call, catalogue::SERVER) = RowSet::default(),
+            &|call| *set_of(call, catalogue::COUNTERS) = RowSet::default(),
+        ],
+    );
+}
+
+fn truncated_rows(cassette: &mut Cassette) {
+    let call = &mut cassette.calls[0];
+    for entry in [catalogue::ACTIVITY, catalogue::HELD_LOCKS, catalogue::SETTINGS] {
+        let set = set_of(call, entry);
+        set.truncated = true;
+        set.rows.pop();
+    }
+    for exchange in &mut call.exchanges {
+        if let Exchange::Show(Asked { answer: Answer::Ok(answers), .. }) = exchange {
+            for answer in answers {
+                if let Answer::Ok(set) = answer {
+                    set.truncated = true;
+                }
+            }
+        }
+    }
+}
+
+/// The second call is to another server than the first, whose memory it is given.
+fn another_server(cassette: &mut Cassette) {
+    cassette.calls.truncate(2);
+    let identity = Value::Text("20200101000000000000/1".into());
+    put(&mut cassette.calls[1], catalogue::SERVER, "identity", &[identity]);
+}
+
+/// Memories that nobody here has written.
+fn another_carry(cassette: &mut Cassette) {
+    let carried = |carry: &'static str| {
+        move |call: &mut Call| {
+            let mut input: serde_json::Value = serde_json::from_str(&call.input).expect("JSON");
+            input["carry"] = serde_json::from_str(carry).expect("JSON");
+            call.input = input.to_string();
+        }
+    };
+    let [empty, text, version, list] =
+        ["{}", "\"hello\"", r#"{"version":99,"server":"x"}"#, "[1,[2,[3]]]"].map(carried);
+    vary(cassette, &[&empty, &text, &version, &list]);
+}
+
+/// Requests that are refused before anything is opened.
+fn odd_input(cassette: &mut Cassette) {
+    let given = |input: &'static str| {
+        move |call: &mut Call| {
+            call.input = input.to_owned();
+            call.exchanges.clear();
+        }
+    };
+    let [action, option, range, list] = [
+        r#"{"action":"drop-tables"}"#,
+        r#"{"action":"monitor","options":{"\u00fc\ud83d\ude00":1}}"#,
+        r#"{"action":"monitor","options":{"minSize":9007199254740993}}"#,
+        "[1,2,3]",
+    ]
+    .map(given);
+    vary(cassette, &[&action, &option, &range, &list]);
+}
+
+fn mismatch(cassette: &mut Cassette) {
+    vary(
+        cassette,
+        &[
+            &|call| call.exchanges.clear(),
+            &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::Query(_))),
+            // The cassette's numbers are what counts.
+            &|call| answer!(call, Lookup, Answer::Ok(Credential { credential: u32::MAX })),
+            &|call| answer!(call, Open, Answer::Ok(Session { session: 0 })),
+            // One that cannot fail ends the call.
+            &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::Way(_))),
+            &|call| answer!(call, OpenConsole, Answer::Ok(Console { console: 7 })),
+        ],
+    );
+}
