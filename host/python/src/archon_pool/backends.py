@@ -1,0 +1,305 @@
+"""The import `backends`: the only power to end a session.
+
+Nothing here trusts the component. For every order the *server* checks, in the statement that signals, that the
+session is the one that was seen, is still in the same spell of the same state, is a client of this database, is
+not ours and is not protected. Each order is a statement, and so a transaction, of its own. The host counts the
+cap itself and looks afterwards who has really left.
+
+One window stays open: between the server's look at the session and the arrival of the signal, some
+microseconds, the session can begin to work. PostgreSQL has nothing that closes it.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Callable
+
+from .caps import Account, Caps, Ledger, counts
+from .connection import Param
+from .faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
+from .intent import Intent
+from .limits import Allowance
+from .session import Request, Session
+from .terms import Terms
+from .values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
+from .wire import Order, Outcome, Row, Rows, RowSet, Timestamp
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
+_OWN_ROWS = 100_000
+
+
+class Delivery:
+    """One call of `deliver`."""
+
+    def __init__(
+        self, session: Session, terms: Terms, intent: Intent, signalled: Callable[[], None], dry_run: bool
+    ) -> None:
+        """`signalled` is told before anything is sent: from then on nothing may be repeated blindly."""
+        self._session = session
+        self._terms = terms
+        self._intent = intent
+        self._signalled = signalled
+        self._dry_run = dry_run
+        self._planned = 0
+        self._caps = Caps(terms.policy, intent.max_kill_percentage)
+        self._roles = _texts(terms.policy.role_patterns())
+        self._applications = _texts(terms.policy.application_patterns())
+        self._place = f"order {session.target} {session.target.database}"
+
+    def run(self, orders: Sequence[Order], ledger: Ledger) -> list[Outcome]:
+        """Delivers the orders and writes down what became of each."""
+        refusal = self._intent.kill_refusal
+        if refusal is not None and not self._dry_run:
+            # Never a silent dry run: the component would report as done what was not.
+            outcomes = [Outcome("denied", refusal)] * len(orders)
+            self._record(orders, outcomes)
+            return outcomes
+        account = self._account(ledger)
+        if self._dry_run:
+            # It counts as a real one would, and leaves no trace in the ledger.
+            account, ledger = replace(account), Ledger(spent=ledger.spent)
+        outcomes = []
+        while len(outcomes) < len(orders):
+            rest = orders[len(outcomes) :]
+            done = self._next(rest, account, ledger)
+            if not self._dry_run:
+                self._verify(rest, done)
+            self._record(rest[: len(done)], done)
+            outcomes += done
+        return outcomes
+
+    def _next(self, rest: Sequence[Order], account: Account, ledger: Ledger) -> list[Outcome]:
+        """Sends no more at once than the caps have left. Orders that turn out not to count free their place
+        for the next round.
+        """
+        if account.clients == 0:
+            # Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+            return [self._classify(order) for order in rest]
+        room = self._caps.room(account, ledger.spent)
+        if isinstance(room, str):
+            return [Outcome("denied", room)] * len(rest)
+        announced = self._announce(rest[:room])
+        if isinstance(announced, Outcome):
+            return [announced] * len(rest)
+        outcomes = self._send(announced)
+        counted = sum(map(counts, outcomes))
+        account.spent += counted
+        ledger.spent += counted
+        if self._dry_run:
+            self._planned += counted
+        else:
+            self._terms.hourly.give_back(self._place, len(outcomes) - counted)
+        return outcomes
+
+    def _announce(self, orders: Sequence[Order]) -> Sequence[Order] | Outcome:
+        """Puts orders on record before they are sent: as many as the hour has room for."""
+        hourly, most = self._terms.hourly, self._caps.max_kills_per_hour
+        if self._dry_run:
+            left = hourly.left(self._place, most) - self._planned
+            return orders[:left] if left > 0 else self._caps.over_hour()
+        granted = orders[: hourly.take(self._place, len(orders), most)]
+        if not granted:
+            return self._caps.over_hour()
+        try:
+            for order in granted:
+                self._terms.audit.write("order", self._about(order, "sending", ""))
+        except FaultError as error:
+            hourly.give_back(self._place, len(granted))
+            return Outcome("failed", fault=error.fault)
+        self._signalled()
+        return granted
+
+    def _account(self, ledger: Ledger) -> Account:
+        (answer,) = self._own(self._terms.guard.statements.count, [[self._roles, self._applications]])
+        row = _first(answer)
+        if row is None:
+            raise _unexpected("a count returned no row")
+        key = (_number(row, 0), _number(row, 1))
+        if key not in ledger.accounts:
+            ledger.accounts[key] = self._caps.account(_number(row, 2), _number(row, 3))
+        return ledger.accounts[key]
+
+    def _send(self, orders: Sequence[Order]) -> list[Outcome]:
+        """Sends the orders in one round trip, each guarded and in its own transaction."""
+        statements = self._terms.guard.statements
+        sql = statements.would_terminate if self._dry_run else statements.terminate
+        try:
+            answers = self._own(sql, [self._params(order) for order in orders])
+        except FaultError as error:
+            return [self._failed(error.fault)] * len(orders)
+        return [self._outcome(answer, order) for answer, order in zip(answers, orders)]
+
+    def _outcome(self, answer: Rows, order: Order) -> Outcome:
+        if isinstance(answer, Fault):
+            return self._failed(answer)
+        if not answer.rows:
+            return self._classify(order)
+        # False: the process ended between the look and the signal.
+        return Outcome("signalled" if _boolean(answer.rows[0], 0) else "gone")
+
+    def _failed(self, fault: Fault) -> Outcome:
+        if fault.kind == INSUFFICIENT_PRIVILEGE:
+            why = (
+                f"{fault.message}: grant pg_signal_backend to role '{self._session.target.user}'; a superuser's "
+                "session takes a superuser"
+            )
+            return Outcome("denied", why)
+        if not self._dry_run and fault.kind in (CONNECTION_LOST, QUERY_CANCELED):
+            fault = _unverified(fault)
+        return Outcome("failed", fault=fault)
+
+    def _classify(self, order: Order) -> Outcome:
+        """Why the guard did not let an order pass."""
+        try:
+            (answer,) = self._own(self._terms.guard.statements.classify, [self._params(order)])
+            row = _first(answer)
+            return Outcome("gone") if row is None else self._why_not(row)
+        except FaultError as error:
+            return Outcome("failed", fault=error.fault)
+
+    def _why_not(self, row: Row) -> Outcome:
+        def denied(why: str) -> Outcome:
+            return Outcome("denied", why)
+
+        if _boolean(row, 0):
+            return denied("the connected role may not see this session: grant pg_read_all_stats to it")
+        if not _boolean(row, 1):
+            # The pid belongs to somebody else by now.
+            return Outcome("gone")
+        process, role, application = _text(row, 2), _text(row, 4), _text(row, 6)
+        if process != "client backend":
+            return denied(f"it is no client session but '{process}'")
+        if not _boolean(row, 3):
+            return denied("it belongs to another database: connect to that one")
+        if _boolean(row, 8) or application == self._terms.guard.application:
+            return denied("it is one of our own")
+        if _boolean(row, 5):
+            return denied(f"role '{role}' is protected")
+        if _boolean(row, 7):
+            return denied(f"application '{application}' is protected")
+        if _boolean(row, 9) and not _boolean(row, 10):
+            return denied("it is in a state in which sessions are not ended")
+        if _boolean(row, 9) and not _boolean(row, 11):
+            settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs"
+            return denied(f"it has been so for less than the request's {settings}")
+        return Outcome("changed")
+
+    def _verify(self, orders: Sequence[Order], outcomes: list[Outcome]) -> None:
+        """Waits for the signalled sessions to leave, and marks those that do not."""
+        started, pause = time.monotonic(), _FIRST_PAUSE_S
+        leave_s = self._terms.limits.leave_timeout.total_seconds()
+        waiting = [index for index, outcome in enumerate(outcomes) if outcome.case == "signalled"]
+        while waiting:
+            pids = encode_array(INT4, [struct.pack("!i", orders[index].pid) for index in waiting])
+            try:
+                (answer,) = self._own(self._terms.guard.statements.still_there, [[(INT4_ARRAY, pids)]])
+                if isinstance(answer, Fault):
+                    raise FaultError(answer)
+            except FaultError as error:
+                # Sent is sent; that nobody could look is all that can be said.
+                for index in waiting:
+                    outcomes[index] = Outcome("failed", fault=_unverified(error.fault))
+                return
+            there = {(row[0], row[1]) for row in answer.rows}
+            waiting = [
+                index for index in waiting if (orders[index].pid, Timestamp(orders[index].backend_start)) in there
+            ]
+            if time.monotonic() - started >= leave_s:
+                for index in waiting:
+                    outcomes[index] = Outcome("survived")
+                return
+            if waiting:
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _params(self, order: Order) -> list[Param]:
+        patience = float(self._intent.patience_ms(order.state))
+        return [
+            (INT4, struct.pack("!i", order.pid)),
+            _micros(order.backend_start),
+            (TEXT, order.state.encode()),
+            _micros(order.state_change),
+            self._roles,
+            self._applications,
+            (FLOAT8, struct.pack("!d", patience)),
+        ]
+
+    def _own(self, sql: str, params: Sequence[Sequence[Param]]) -> list[Rows]:
+        """Runs the host's own statement with each set of parameters, all in one round trip."""
+        requests = [Request(sql, each, _OWN_ROWS) for each in params]
+        return self._session.run(requests, Allowance(self._terms.limits))
+
+    def _record(self, orders: Sequence[Order], outcomes: Sequence[Outcome]) -> None:
+        for order, outcome in zip(orders, outcomes):
+            told = "would-signal" if self._dry_run and outcome.case == "signalled" else outcome.case
+            detail = outcome.why or ("" if outcome.fault is None else outcome.fault.message)
+            self._terms.audit.note("order", self._about(order, told, detail))
+
+    def _about(self, order: Order, outcome: str, detail: str) -> dict[str, object]:
+        target = self._session.target
+        return {
+            **self._terms.about,
+            "by": target.user,
+            "server": str(target),
+            "database": target.database,
+            "pid": order.pid,
+            "backend_start": order.backend_start,
+            "signal": order.signal,
+            "state": order.state,
+            "state_change": order.state_change,
+            "reason": order.reason,
+            "dry_run": self._dry_run,
+            "outcome": outcome,
+            "detail": detail,
+        }
+
+
+def _unverified(fault: Fault) -> Fault:
+    why = f"the signal may have been sent, but whether the session left is not known: {fault.message}"
+    # Whoever repeats it may hit the next session under this pid.
+    return replace(fault, message=why, retryable=False)
+
+
+def _texts(values: Sequence[str]) -> Param:
+    return TEXT_ARRAY, encode_array(TEXT, [value.encode() for value in values])
+
+
+def _micros(micros: int) -> Param:
+    _, raw = encode_param(Timestamp(micros))
+    return TIMESTAMPTZ, raw
+
+
+def _first(answer: Rows) -> Row | None:
+    if isinstance(answer, Fault):
+        raise FaultError(answer)
+    assert isinstance(answer, RowSet)
+    return answer.rows[0] if answer.rows else None
+
+
+def _boolean(row: Row, index: int) -> bool:
+    """A column's truth; null is none."""
+    value = row[index]
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise _unexpected(f"column {index} is no boolean")
+
+
+def _text(row: Row, index: int) -> str:
+    value = row[index]
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise _unexpected(f"column {index} is no text")
+
+
+def _number(row: Row, index: int) -> int:
+    value = row[index]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise _unexpected(f"column {index} is no number")
+
+
+def _unexpected(message: str) -> FaultError:
+    return fail(UNEXPECTED_ANSWER, message)

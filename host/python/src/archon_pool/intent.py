@@ -1,0 +1,222 @@
+"""What a request is for the host: what it passes on, what it keeps, and what it allows.
+
+Sessions are ended and pools resized only when the request asks for just that, whatever the component makes of
+the request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .credentials import Lent, Vault
+from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
+from .guard import guard
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
+
+_NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
+SIZING = {"minSize": 5, "maxSize": 100, "growthRate": 20, "shrinkRate": 15}
+"""Defaults of the options that say how far a pool may be resized; a test compares them with `describe`."""
+
+SECRETS = frozenset(
+    {
+        "supabaseurl",
+        "supabasekey",
+        "supabaseaccesstoken",
+        "accesstoken",
+        "databaseurl",
+        "supabasedburl",
+        "pgbouncerurl",
+        "password",
+        "pgpassword",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far a pool may be resized, as the request says and not as the component does."""
+
+    min_size: int
+    max_size: int
+    growth_rate: int
+    shrink_rate: int
+
+    def refuse(self, before: int, size: int) -> str | None:
+        """Why a resize leaves them; from outside of the bounds it may only come nearer, at the same pace."""
+        if size == 0 or (size > self.max_size and size >= before):
+            return f"{size} is not within options.maxSize, {self.max_size}"
+        if size < self.min_size and size <= before:
+            return f"{size} is not within options.minSize, {self.min_size}"
+        name, rate = ("growthRate", self.growth_rate) if size > before else ("shrinkRate", self.shrink_rate)
+        step, most = abs(size - before), max(1, -(-before * rate // 100))
+        if step > most:
+            return f"from {before} to {size} is a step of {step}, and options.{name}, {rate} %, allows {most}"
+        return None
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the caller asked for, as far as it concerns changing anything."""
+
+    kill_refusal: str | None
+    """Why nobody may be ended; none when just that was asked for."""
+    max_kill_percentage: int
+    idle_ms: int
+    idle_in_transaction_ms: int
+    resize_refusal: str | None
+    """Why no pool may be changed; none when just that was asked for."""
+    bounds: Bounds | str
+    """How far; or which option is no bound."""
+
+    def patience_ms(self, state: str) -> int:
+        """How long a session must have been in a state before it may be ended."""
+        return self.idle_in_transaction_ms if state.startswith("idle in transaction") else self.idle_ms
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, taken apart."""
+
+    input: Any
+    """For the component."""
+    lent: Lent
+    intent: Intent
+
+
+def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
+    """Takes out of a request what is the host's."""
+    if not isinstance(params, dict):
+        if _holds(params):
+            raise _misplaced()
+        # The component knows best how to refuse it.
+        return Request(params, Lent(vault, None, None, None), _intent({}, policy))
+    fields = dict(params)
+    url, key = _secret(fields, "supabaseUrl"), _secret(fields, "supabaseKey")
+    name = fields.get("credential")
+    if isinstance(name, str) and ("://" in name or "@" in name):
+        raise fail(SECRET_IN_PARAMS, "credential: a name is wanted, not a URL")
+    # `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+    if any(name != "carry" and _is_secret(name, value) for name, value in fields.items()):
+        raise _misplaced()
+    lent = Lent(vault, url, key, name if isinstance(name, str) else None)
+    return Request(fields, lent, _intent(fields, policy))
+
+
+def _secret(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.pop(name, None)
+    if value is not None and not isinstance(value, str):
+        raise fail(INVALID_PARAMS, f"{name}: a text is wanted")
+    return value
+
+
+def _misplaced() -> FaultError:
+    why = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey"
+    return fail(SECRET_IN_PARAMS, why)
+
+
+def _is_secret(name: object, value: object) -> bool:
+    """Whether a field is, or holds anywhere inside, something named like a secret or a connection URL."""
+    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
+    return plain in SECRETS or _holds(name) or _holds(value)
+
+
+def _holds(value: object) -> bool:
+    if isinstance(value, str):
+        return "postgres://" in value or "postgresql://" in value
+    if isinstance(value, Mapping):
+        return any(_is_secret(name, inner) for name, inner in value.items())
+    return isinstance(value, (list, tuple)) and any(map(_holds, value))
+
+
+def _intent(request: Mapping[str, Any], policy: Policy) -> Intent:
+    given = request.get("options")
+    options = given if isinstance(given, Mapping) else {}
+    deciding = guard().request
+
+    def threshold(name: str) -> int:
+        value = options.get(name)
+        return value if _is_whole(value) else deciding[name]
+
+    return Intent(
+        kill_refusal=_unasked(request, policy, "kill-idle", "ends sessions") or _unclear(given, deciding),
+        max_kill_percentage=threshold("maxKillPercentage"),
+        idle_ms=threshold("idleTimeoutMs"),
+        idle_in_transaction_ms=threshold("idleInTransactionTimeoutMs"),
+        resize_refusal=_unasked(request, policy, "auto-scale", "changes pools") or _forbidden(options),
+        bounds=_bounds(given),
+    )
+
+
+def _unasked(request: Mapping[str, Any], policy: Policy, wanted: str, does: str) -> str | None:
+    """Why a request does not ask for this action to be carried out; none when it does."""
+    if not policy.apply:
+        return _NO_CHANGES
+    named = request.get("action")
+    action = named if isinstance(named, str) else "full-analysis"
+    if action != wanted:
+        return f"the request's action is {action}, and only {wanted} {does}"
+    options = request.get("options")
+    dry_run = options.get("dryRun") if isinstance(options, Mapping) else None
+    if dry_run is None or dry_run is False:
+        return None
+    # Whatever else it was meant to say, it was no plain consent.
+    return (
+        "the request asks for a dry run: options.dryRun"
+        if dry_run is True
+        else "options.dryRun is neither true nor false"
+    )
+
+
+def _unclear(options: object, deciding: Mapping[str, int]) -> str | None:
+    """Which of the options that decide whom to end is not what the contract wants: a component that makes
+    something else of it than the host must not end anybody by that.
+    """
+    if options is None:
+        return None
+    if not isinstance(options, Mapping):
+        return "options is no object"
+    for name in deciding:
+        value = options.get(name)
+        if value is not None and not _is_whole(value):
+            return f"options.{name} is no whole number"
+    return None
+
+
+def _forbidden(options: Mapping[str, Any]) -> str | None:
+    allowed = options.get("allowAutoScaling")
+    if allowed is None or allowed is True:
+        return None
+    if allowed is False:
+        return "options.allowAutoScaling is false"
+    return "options.allowAutoScaling is neither true nor false"
+
+
+def _bounds(given: object) -> Bounds | str:
+    """Reads the options that say how far. One that the contract does not allow is none."""
+    if given is not None and not isinstance(given, Mapping):
+        return "options is no object"
+    options = given or {}
+
+    def number(name: str, least: int, most: int) -> int:
+        value = options.get(name)
+        value = SIZING[name] if value is None else value
+        if not _is_whole(value) or not least <= value <= most:
+            raise ValueError(f"options.{name} is not in its range")
+        return int(value)
+
+    try:
+        min_size = number("minSize", 1, 2**32 - 1)
+        max_size = number("maxSize", min_size, 2**31 - 1)
+        return Bounds(min_size, max_size, number("growthRate", 1, 100), number("shrinkRate", 1, 100))
+    except ValueError as error:
+        return str(error)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

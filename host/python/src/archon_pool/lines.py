@@ -1,0 +1,159 @@
+"""What goes into a line of a cassette, and comes out of it: `tests/conformance/FORMAT.md`, version 1."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from decimal import Decimal
+from typing import Any
+
+from .faults import Fault
+from .wire import (
+    Name,
+    Order,
+    Outcome,
+    Probed,
+    ProbeTiming,
+    Renewal,
+    Rows,
+    RowSet,
+    SizeOutcome,
+    Statement,
+    Timestamp,
+    Value,
+)
+
+Json = Any
+
+VERSION = 1
+
+
+def encode_value(value: Value) -> Json:
+    """An SQL value as a cassette has it."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return {"i": str(value)}
+    if isinstance(value, float):
+        return {"f": _float_text(value)}
+    if isinstance(value, bytes):
+        return {"b": value.hex()}
+    return {"t": str(value.micros)}
+
+
+def decode_value(json: Json) -> Value:
+    """An SQL value out of a cassette."""
+    if json is None or isinstance(json, (bool, str)):
+        return json
+    ((kind, text),) = json.items()
+    if kind == "i":
+        return int(text)
+    if kind == "f":
+        return float(text)
+    if kind == "b":
+        return bytes.fromhex(text)
+    if kind == "t":
+        return Timestamp(int(text))
+    raise ValueError(f"a value of the kind '{kind}' is unknown")
+
+
+def _float_text(value: float) -> str:
+    """The shortest digits that give the same number, with an exponent where there would be many zeros."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    digits = Decimal(repr(value)).normalize()
+    if 1e-6 <= abs(value) < 1e21:
+        return format(digits, "f")
+    sign, figures, exponent = digits.as_tuple()
+    assert isinstance(exponent, int)
+    first, *rest = map(str, figures)
+    mantissa = first if not rest else f"{first}.{''.join(rest)}"
+    return f"{'-' * sign}{mantissa}e{exponent + len(rest)}"
+
+
+def encode_rows(answer: Rows) -> Json:
+    """Rows, or the fault instead of them."""
+    if isinstance(answer, Fault):
+        return {"err": answer.to_json()}
+    rows = [[encode_value(value) for value in row] for row in answer.rows]
+    columns = [[name, oid] for name, oid in answer.columns]
+    return {"ok": {"columns": columns, "rows": rows, "truncated": answer.truncated}}
+
+
+def decode_rows(json: Json) -> Rows:
+    """Rows, or the fault instead of them."""
+    if "err" in json:
+        return Fault.from_json(json["err"])
+    ok = json["ok"]
+    rows = [[decode_value(value) for value in row] for row in ok["rows"]]
+    return RowSet([(name, oid) for name, oid in ok["columns"]], rows, ok["truncated"])
+
+
+def encode_probed(answer: Probed) -> Json:
+    """A timing, or the fault instead of it."""
+    if isinstance(answer, Fault):
+        return {"err": answer.to_json()}
+    return {"ok": {"connectUs": str(answer.connect_us), "roundTripUs": str(answer.round_trip_us)}}
+
+
+def decode_probed(json: Json) -> Probed:
+    """A timing, or the fault instead of it."""
+    if "err" in json:
+        return Fault.from_json(json["err"])
+    return ProbeTiming(int(json["ok"]["connectUs"]), int(json["ok"]["roundTripUs"]))
+
+
+def encode_outcome(outcome: Outcome) -> Json:
+    """What became of an order."""
+    if outcome.fault is not None:
+        return {outcome.case: outcome.fault.to_json()}
+    return outcome.case if outcome.why is None else {outcome.case: outcome.why}
+
+
+def decode_outcome(json: Json) -> Outcome:
+    """What became of an order."""
+    if isinstance(json, str):
+        return Outcome(json)
+    if "denied" in json:
+        return Outcome("denied", json["denied"])
+    return Outcome("failed", fault=Fault.from_json(json["failed"]))
+
+
+def statement_of(statement: Statement) -> Json:
+    """A statement, by the digest of its text."""
+    return {
+        "sql": hashlib.sha256(statement.sql.encode()).hexdigest(),
+        "params": [encode_value(value) for value in statement.params],
+        "maxRows": statement.max_rows,
+    }
+
+
+def order_of(order: Order) -> Json:
+    """An order."""
+    return {
+        "pid": order.pid,
+        "backendStart": str(order.backend_start),
+        "signal": order.signal,
+        "state": order.state,
+        "stateChange": str(order.state_change),
+        "reason": order.reason,
+    }
+
+
+def resize_of(console: int, pool: Name, size: int, reason: str, dry_run: bool) -> Json:
+    """The arguments of a resize."""
+    return {"console": console, "pool": pool, "size": size, "reason": reason, "dryRun": dry_run}
+
+
+def renew_of(console: int, database: str, reason: str, dry_run: bool) -> Json:
+    """The arguments of a renewal."""
+    return {"console": console, "database": database, "reason": reason, "dryRun": dry_run}
+
+
+def fields_of(answer: SizeOutcome | Renewal) -> Json:
+    """What became of a change."""
+    return dict(vars(answer))

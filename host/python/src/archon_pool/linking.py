@@ -1,0 +1,242 @@
+"""The imports as wasmtime's component API wants them.
+
+Record fields keep their WIT names, hyphens included, as attributes. Borrowed handles end with the call, and
+this runtime leaves ending them to the callee. A `result` or `variant` whose cases Python cannot tell apart by
+class is given as a `Variant`; the others as they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable
+
+from wasmtime import Engine, Store, StoreContext, WasmtimeError
+from wasmtime.component import Linker, Record, ResourceAny, ResourceHost, ResourceType, Variant
+
+from .clock import Clock
+from .faults import Fault, FaultError
+from .quicker import remember_cases
+from .wire import Imports, Order, Outcome, ProbeTiming, RowSet, Statement, Timestamp, Value
+
+remember_cases()
+
+PACKAGE = "archon:connection-pool"
+VERSION = "1.0.0"
+
+# wasmtime keeps the functions of all linkers in one list, which it changes in several steps.
+_ONE_AT_A_TIME = threading.Lock()
+
+_RESOURCES = {"credential": 1, "session": 2, "console": 3}
+_CASES = {bool: "boolean", int: "int64", float: "float64", str: "text", bytes: "bytes"}
+
+
+def exported(interface: str) -> str:
+    """An interface's name as components export it."""
+    return f"{PACKAGE}/{interface}@{VERSION}"
+
+
+class Linking:
+    """Lends one call its imports."""
+
+    def __init__(self, engine: Engine, clock: Clock, imports: Imports, tick_s: float) -> None:
+        self._clock = clock
+        self._imports = imports
+        self._tick_s = tick_s
+        self.ended_by: BaseException | None = None
+        """What ended the component from within an import."""
+        with _ONE_AT_A_TIME:
+            self.linker = Linker(engine)
+            self._define()
+
+    def close(self) -> None:
+        """Takes the imports away again."""
+        with _ONE_AT_A_TIME:
+            self.linker.close()
+
+    def resume(self, context: Store | StoreContext) -> None:
+        """The component computes, for as long as it may."""
+        self._clock.resume()
+        left_s = self._clock.guest_seconds_left()
+        # None left ends it at once; else the tick that is under way does not count.
+        ticks = int(left_s / self._tick_s) + 1 if left_s > 0 else 0
+        # A context has not the method, of which a store is no more than its context.
+        Store.set_epoch_deadline(context, ticks)  # type: ignore[arg-type]
+
+    def _define(self) -> None:
+        imports = self._imports
+        interfaces: dict[str, tuple[list[str], dict[str, Callable[..., object]]]] = {
+            "types": ([], {}),
+            "credentials": (
+                ["credential"],
+                {
+                    "lookup": lambda name: _own("credential", imports.lookup(name)),
+                    "[method]credential.name": imports.credential_name,
+                },
+            ),
+            "database": (
+                ["session"],
+                {
+                    "[static]session.open": lambda using: _own("session", imports.open_session(using)),
+                    "[method]session.way": imports.session_way,
+                    "[method]session.query": lambda session, batch: [
+                        _result(answer, _row_set) for answer in imports.query(session, [_statement(it) for it in batch])
+                    ],
+                    "probe": lambda using, count, timeout_ms: [
+                        _result(answer, _timing) for answer in imports.probe(using, count, timeout_ms)
+                    ],
+                },
+            ),
+            "pooler": (
+                ["console"],
+                {
+                    "[static]console.open": lambda using: _own("console", imports.open_console(using)),
+                    "[method]console.kind": imports.console_kind,
+                    "[method]console.show": lambda console, views: [
+                        _result(answer, _row_set) for answer in imports.show(console, views)
+                    ],
+                },
+            ),
+            "backends": (
+                [],
+                {
+                    "deliver": lambda on, orders, dry_run: [
+                        _outcome(it) for it in imports.deliver(on, [_order(it) for it in orders], dry_run)
+                    ]
+                },
+            ),
+            "scaling": (
+                [],
+                {
+                    "resize": lambda on, to, dry_run: _record(
+                        **vars(imports.resize(on, to.pool, to.size, to.reason, dry_run))
+                    ),
+                    "renew": lambda on, database, reason, dry_run: _record(
+                        **vars(imports.renew(on, database, reason, dry_run))
+                    ),
+                },
+            ),
+        }
+        with self.linker.root() as root:
+            for interface, (resources, functions) in interfaces.items():
+                with root.add_instance(exported(interface)) as instance:
+                    for resource in resources:
+                        kind = ResourceType.host(_RESOURCES[resource])
+                        instance.add_resource(resource, kind, self._dropping(resource))
+                    for name, function in functions.items():
+                        # Only these answer with a record on both sides.
+                        tagged = interface == "scaling"
+                        instance.add_func(name, self._lent(function, tagged))
+
+    def _lent(self, function: Callable[..., object], tagged: bool) -> Callable[..., object]:
+        def call(context: StoreContext, *arguments: Any) -> object:
+            self._clock.pause()
+            try:
+                answer = function(*[_argument(context, argument) for argument in arguments])
+                answer = Variant("ok", answer) if tagged else answer
+            except FaultError as error:
+                answer = Variant("err", _fault(error.fault)) if tagged else _fault(error.fault)
+            except BaseException as error:
+                # An exception that got out of here could surface in the call of another thread.
+                self.ended_by = error
+                raise WasmtimeError("the host ended the component") from None
+            if isinstance(answer, list):
+                # To hand over a large answer takes this runtime long, and is not the component's time.
+                return _HandedOver(answer, lambda: self.resume(context))
+            self.resume(context)
+            return answer
+
+        return call
+
+    def _dropping(self, resource: str) -> Callable[[StoreContext, int], None]:
+        def drop(_context: StoreContext, handle: int) -> None:
+            try:
+                self._imports.drop(resource, handle)
+            except BaseException as error:
+                self.ended_by = error
+                raise WasmtimeError("the host ended the component") from None
+
+        return drop
+
+
+class _HandedOver(list[object]):
+    """A list that tells when the last of it was taken."""
+
+    def __init__(self, items: list[object], taken: Callable[[], None]) -> None:
+        super().__init__(items)
+        self._taken = taken
+
+    def __iter__(self) -> Iterator[object]:
+        yield from super().__iter__()
+        self._taken()
+
+
+def _argument(context: StoreContext, argument: object) -> object:
+    """A borrowed handle as its number. To look at it ends the borrow."""
+    return argument.to_host(context).rep if isinstance(argument, ResourceAny) else argument
+
+
+def _own(resource: str, handle: int) -> ResourceHost:
+    return ResourceHost.own(handle, _RESOURCES[resource])
+
+
+def _record(**fields: object) -> Record:
+    made = Record()
+    made.__dict__.update({name.replace("_", "-"): value for name, value in fields.items()})
+    return made
+
+
+def _fault(fault: Fault) -> Record:
+    return _record(**vars(fault))
+
+
+def _result(answer: RowSet | ProbeTiming | Fault, record: Callable[[Any], Record]) -> Variant:
+    return Variant("err", _fault(answer)) if isinstance(answer, Fault) else Variant("ok", record(answer))
+
+
+def _row_set(answer: RowSet) -> Record:
+    columns = [_record(name=name, type_oid=oid) for name, oid in answer.columns]
+    rows = [[_value(value) for value in row] for row in answer.rows]
+    return _record(columns=columns, rows=rows, truncated=answer.truncated)
+
+
+def _timing(timing: ProbeTiming) -> Record:
+    return _record(**vars(timing))
+
+
+def _value(value: Value) -> Variant:
+    if value is None:
+        return Variant("null")
+    if isinstance(value, Timestamp):
+        return Variant("timestamp", value.micros)
+    return Variant(_CASES[type(value)], value)
+
+
+def _statement(given: Any) -> Statement:
+    params: Sequence[Variant] = given.params
+    return Statement(given.sql, [_param(value) for value in params], getattr(given, "max-rows"))
+
+
+def _param(value: Variant) -> Value:
+    payload: Any = value.payload
+    if value.tag == "timestamp":
+        return Timestamp(payload)
+    given: Value = payload
+    return given
+
+
+def _order(given: Any) -> Order:
+    return Order(
+        pid=given.target.pid,
+        backend_start=getattr(given.target, "backend-start"),
+        signal=given.signal,
+        state=given.state,
+        state_change=getattr(given, "state-change"),
+        reason=given.reason,
+    )
+
+
+def _outcome(outcome: Outcome) -> Variant:
+    if outcome.fault is not None:
+        return Variant(outcome.case, _fault(outcome.fault))
+    return Variant(outcome.case, outcome.why)

@@ -1,0 +1,88 @@
+"""The log lines of the contract, one JSON object each, through `logging`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .audit import now
+from .faults import Fault
+
+LOGGER = "connection-pool-manager"
+"""The logger's name, in `logging` and in every line."""
+
+_LOG = logging.getLogger(LOGGER)
+# Who wants the lines adds a handler.
+_LOG.addHandler(logging.NullHandler())
+
+
+class Log:
+    """Writes the lines of a call."""
+
+    def __init__(self, actions: frozenset[str]) -> None:
+        self._actions = actions
+
+    def started(self, params: Mapping[str, Any]) -> None:
+        """A call begins."""
+        context = {"action": self._action(params), "url": _url(params)}
+        self._line(logging.INFO, "Connection Pool Manager iniciado", context)
+
+    def completed(self, params: Mapping[str, Any], result: Mapping[str, Any], took_ms: int) -> None:
+        """A call succeeded."""
+        data = result.get("data") or {}
+        connections = (data.get("poolStats") or {}).get("connections") or {}
+        context = {
+            "action": self._action(params),
+            "poolSize": connections.get("total"),
+            "activeConnections": connections.get("active"),
+            "leaksDetected": (data.get("leakDetection") or {}).get("totalSuspected"),
+            "actionsExecuted": sum(action["executed"] is True for action in data.get("actions") or []),
+            "duration": took_ms,
+        }
+        self._line(logging.INFO, "Connection Pool analysis completed", context)
+
+    def failed(self, params: Mapping[str, Any], fault: Fault, took_ms: int) -> None:
+        """A call failed."""
+        context = {
+            "action": self._action(params),
+            "url": _url(params),
+            "kind": fault.kind,
+            "error": fault.message,
+            "sqlstate": fault.sqlstate,
+            "duration": took_ms,
+        }
+        self._line(logging.ERROR, "Connection Pool analysis failed", context)
+
+    def _action(self, params: Mapping[str, Any]) -> str:
+        """The request's action. What is none may be anything, a slipped secret included."""
+        action = params.get("action", "full-analysis")
+        return action if isinstance(action, str) and action in self._actions else "unknown"
+
+    def _line(self, level: int, message: str, context: Mapping[str, Any]) -> None:
+        line = {
+            "timestamp": now(),
+            "skill": LOGGER,
+            "level": logging.getLevelName(level).lower(),
+            "message": message,
+            "context": context,
+        }
+        _LOG.log(level, "%s", json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+
+
+def _url(params: Mapping[str, Any]) -> str:
+    """The host name of the request's URL, or where else the credential comes from. Never a secret."""
+    url = params.get("supabaseUrl")
+    if not isinstance(url, str):
+        return "from-vault"
+    authority, _, rest = url.partition("://")[2].partition("/")
+    authority, query, _ = authority.partition("?")
+    # A password with a raw '/' or '?' leaves a piece of itself before it.
+    if "@" in rest or query:
+        return "unreadable"
+    address = authority.rpartition("@")[2]
+    bracketed = re.fullmatch(r"\[([^\]]*)\].*", address)
+    host = bracketed[1] if bracketed else address.partition(":")[0]
+    return host if re.fullmatch(r"[A-Za-z0-9.:_-]+", host) else "unreadable"

@@ -1,0 +1,212 @@
+"""Cassettes: the imports of a call, answered from what was recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .faults import CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
+from .lines import (
+    VERSION,
+    Json,
+    decode_outcome,
+    decode_probed,
+    decode_rows,
+    decode_value,
+    encode_value,
+    order_of,
+    renew_of,
+    resize_of,
+    statement_of,
+)
+from .wire import Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
+
+_NOT_COMPARED = frozenset({"reason", "maxRows"})
+
+
+class Cassette:
+    """A cassette to play: its calls, in their order."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        # Not `splitlines`: JSON leaves U+2028 and its like as they are.
+        lines = [json.loads(line) for line in Path(path).read_text("utf-8").split("\n") if line]
+        if not lines or not isinstance(lines[0], Mapping) or lines[0].get("cassette") != VERSION:
+            raise ValueError(f"{path} is no cassette of version {VERSION}")
+        self.component: str = lines[0].get("component", {}).get("name", "")
+        """The file name of what was recorded."""
+        self.calls: list[list[Json]] = []
+        """Each begins with its `call` line."""
+        for line in lines[1:]:
+            if "call" in line:
+                self.calls.append([line])
+            else:
+                self.calls[-1].append(line)
+        self._next = 0
+        self._lock = threading.Lock()
+
+    def next(self, function: str) -> Player:
+        """The next call's imports. Raises when it is of another function, or there is none."""
+        with self._lock:
+            if self._next == len(self.calls):
+                raise fail(CASSETTE_MISMATCH, "the cassette has no more calls")
+            call = self.calls[self._next]
+            recorded = call[0]["call"]
+            if recorded != function:
+                why = f"the cassette's next call is of {recorded} and not of {function}"
+                raise fail(CASSETTE_MISMATCH, why)
+            self._next += 1
+        return Player([line for line in call if "import" in line])
+
+
+class _Line:
+    """A line that can be used once, or a batch whose answers can be used one by one."""
+
+    def __init__(self, line: Json) -> None:
+        self.name: str = line["import"]
+        self.asked = _compared(line["with"])
+        self.line = line
+        self.whole = True
+        # A batch's statements and their answers, as far as they are not used.
+        answered = line["ok"] if self.name == "session.query" and "ok" in line else []
+        self.parts: list[tuple[Json, Json] | None] = [
+            (_compared(statement), answer) for statement, answer in zip(line["with"].get("batch", ()), answered)
+        ]
+
+
+class Player:
+    """The imports of one call, answered from a cassette. Nothing of it ever reaches a server."""
+
+    def __init__(self, lines: Sequence[Json]) -> None:
+        self._lines = [_Line(line) for line in lines]
+
+    def _take(self, name: str, asked: Json) -> Json | None:
+        """The first line that has not been used and was asked for with the same arguments."""
+        wanted = _compared(asked)
+        for index, line in enumerate(self._lines):
+            if line.whole and line.name == name and line.asked == wanted:
+                return self._lines.pop(index).line
+        return None
+
+    def _answer(self, name: str, asked: Json) -> Json:
+        line = self._take(name, asked)
+        if line is None:
+            raise FaultError(_unanswered(name))
+        return _ok(line)
+
+    def _certain(self, name: str, asked: Json) -> Json:
+        """The answer of an import that cannot fail."""
+        try:
+            return self._answer(name, asked)
+        except FaultError as error:
+            raise EndedError(error.fault) from None
+
+    def lookup(self, name: Name) -> int:
+        """`credentials.lookup`"""
+        return int(self._answer("credentials.lookup", {"name": name})["credential"])
+
+    def credential_name(self, credential: int) -> str:
+        """`credential.name`"""
+        return str(self._certain("credential.name", {"credential": credential}))
+
+    def open_session(self, credential: int) -> int:
+        """`session.open`"""
+        return int(self._answer("session.open", {"credential": credential})["session"])
+
+    def session_way(self, session: int) -> str:
+        """`session.way`"""
+        return str(self._certain("session.way", {"session": session}))
+
+    def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
+        """`session.query`: as a whole, and else statement by statement."""
+        statements = [statement_of(each) for each in batch]
+        line = self._take("session.query", {"session": session, "batch": statements})
+        answers = self._apart(statements) if line is None else _ok(line)
+        return [decode_rows(answer) for answer in answers]
+
+    def _apart(self, statements: Sequence[Json]) -> list[Json]:
+        """A batch's answers from wherever they are. When one is missing, nothing is used up."""
+        places: list[tuple[_Line, int]] = []
+        for statement in statements:
+            place = self._place(_compared(statement), places)
+            if place is None:
+                raise FaultError(_unanswered("session.query", f" for statement {statement['sql']}"))
+            places.append(place)
+        answers = []
+        for line, index in places:
+            part = line.parts[index]
+            assert part is not None
+            answers.append(part[1])
+            line.parts[index], line.whole = None, False
+        return answers
+
+    def _place(self, wanted: Json, spoken_for: list[tuple[_Line, int]]) -> tuple[_Line, int] | None:
+        for line in self._lines:
+            for index, part in enumerate(line.parts):
+                if part is not None and part[0] == wanted and (line, index) not in spoken_for:
+                    return line, index
+        return None
+
+    def probe(self, credential: int, count: int, timeout_ms: int) -> list[Probed]:
+        """`database.probe`"""
+        asked = {"credential": credential, "count": count, "timeoutMs": timeout_ms}
+        return [decode_probed(answer) for answer in self._answer("database.probe", asked)]
+
+    def open_console(self, credential: int) -> int:
+        """`console.open`"""
+        return int(self._answer("console.open", {"credential": credential})["console"])
+
+    def console_kind(self, console: int) -> str:
+        """`console.kind`"""
+        return str(self._certain("console.kind", {"console": console}))
+
+    def show(self, console: int, views: Sequence[str]) -> list[Rows]:
+        """`console.show`"""
+        asked = {"console": console, "views": list(views)}
+        return [decode_rows(answer) for answer in self._answer("console.show", asked)]
+
+    def deliver(self, session: int, orders: Sequence[Order], dry_run: bool) -> list[Outcome]:
+        """`backends.deliver`"""
+        asked = {"session": session, "orders": [order_of(each) for each in orders], "dryRun": dry_run}
+        return [decode_outcome(outcome) for outcome in self._answer("backends.deliver", asked)]
+
+    def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
+        """`scaling.resize`"""
+        return SizeOutcome(**self._answer("scaling.resize", resize_of(console, pool, size, reason, dry_run)))
+
+    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
+        """`scaling.renew`"""
+        return Renewal(**self._answer("scaling.renew", renew_of(console, database, reason, dry_run)))
+
+    def drop(self, resource: str, handle: int) -> None:
+        """Dropping a handle is no line."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _ok(line: Json) -> Json:
+    if "err" in line:
+        raise FaultError(Fault.from_json(line["err"]))
+    return line["ok"]
+
+
+def _unanswered(name: str, about: str = "") -> Fault:
+    # In the Rust host's words: a component may put them into its report.
+    why = f"the cassette holds no answer to {name}{about}: another component or input was recorded"
+    return Fault(CASSETTE_MISMATCH, why)
+
+
+def _compared(json: Json) -> Json:
+    """What two askings are compared by: another version of a component may word its reasons differently."""
+    if isinstance(json, Mapping):
+        if json.keys() == {"f"}:
+            # The same number in other digits is the same.
+            return ("f", encode_value(decode_value(json))["f"])
+        return {name: _compared(value) for name, value in json.items() if name not in _NOT_COMPARED}
+    if isinstance(json, list):
+        return [_compared(value) for value in json]
+    # Python takes 1 for true.
+    return (type(json).__name__, json)

@@ -1,0 +1,194 @@
+"""The connection pool manager as Python programs use it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Optional, cast
+
+from .audit import Audit
+from .audit import Listener as AuditListener
+from .component import MANAGER, file
+from .contract import PoolStats, SkillInput, SkillOutput
+from .credentials import Entry, Vault
+from .engine import Engine
+from .faults import INCOMPLETE_COVERAGE, INVALID_PARAMS, Fault, FaultError, fail
+from .guard import guard
+from .host import Host, document, fault_of
+from .intent import take_apart
+from .limits import Limits
+from .linking import PACKAGE, VERSION
+from .log import Log
+from .player import Cassette
+from .policy import Hourly, Policy
+from .recorder import Recorder
+from .registry import NAME, EventName, Listener, Output, Params, SkillRegistry, Tried, failure
+from .terms import Terms
+
+_LOG = logging.getLogger("archon_pool")
+
+Path = Optional["str | os.PathLike[str]"]
+
+
+class ConnectionPool:
+    """Watches and tends the connection pool of one PostgreSQL or Supabase database, or of several.
+
+    ```python
+    with ConnectionPool() as pool:
+        report = pool.run({"action": "full-analysis"})["data"]
+    ```
+
+    It can be used by several threads at a time; each call has a store, sessions and limits of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Entry] | None = None,
+        environment: bool = True,
+        limits: Limits | None = None,
+        policy: Policy | None = None,
+        retries: int | None = None,
+        back_off: timedelta = timedelta(milliseconds=250),
+        audit: AuditListener | None = None,
+        audit_file: Path = None,
+        record: Path = None,
+        replay: Path = None,
+        component: Path = None,
+    ) -> None:
+        """Loads the component.
+
+        `credentials` are connection URLs by name, `default` for requests that name none; `environment` says
+        whether the environment is looked at after them. `audit` and `audit_file` get a record before and after
+        each act. `record` writes a cassette of every call, `replay` plays one instead of asking a server.
+        `component` is another file of the same world.
+        """
+        self._vault = Vault(credentials, environment)
+        self._limits = limits or Limits()
+        self._audit = Audit(audit, audit_file)
+        self._policy = policy or Policy()
+        self._hourly = Hourly()
+        self._engine = Engine(component or file(MANAGER), self._limits)
+        self._recorder: Recorder | None = None
+        try:
+            cassette = None if replay is None else Cassette(replay)
+            if record is not None:
+                package = f"{PACKAGE}@{VERSION}"
+                self._recorder = Recorder(record, self._engine.name, self._engine.sha256, package)
+            self._host = Host(self._engine, self._limits, self._recorder, cassette)
+            self._description = self._host.describe()
+        except BaseException:
+            self.close()
+            raise
+        self.deadline = self._limits.deadline
+        self.retries = self._description["retries"] if retries is None else retries
+        self.back_off = back_off
+        self.log: Log | None = Log(frozenset(self._description["actions"]))
+        self._registry = SkillRegistry()
+        self._registry.register(NAME, self)
+
+    def __enter__(self) -> ConnectionPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the component and of the cassette."""
+        if self._recorder is not None:
+            self._recorder.close()
+        self._engine.close()
+
+    def describe(self) -> dict[str, Any]:
+        """Name, version, actions, JSON Schemas, fault kinds and every SQL statement of the component."""
+        return self._description
+
+    def on(self, event: EventName, listener: Listener) -> None:
+        """Has a function called at each `start`, `complete` or `error` of `run`."""
+        self._registry.on(event, listener)
+
+    def run(self, params: SkillInput | None = None) -> SkillOutput:
+        """Does one action and always answers with a SkillOutput: a fault is `success: False`.
+
+        Faults that may pass are tried again inside the deadline, unless something may have been signalled.
+        """
+        return cast(SkillOutput, self._registry.execute(NAME, cast(Params, params)))
+
+    def execute(self, params: SkillInput | None = None) -> SkillOutput:
+        """The same in one try, without events and log lines."""
+        tried = self.attempt({} if params is None else cast(Params, params), None)
+        return cast(SkillOutput, tried.output)
+
+    def quick_pool_status(self, params: SkillInput | None = None) -> PoolStats:
+        """The pool's statistics alone. Raises a `FaultError` when they cannot be had."""
+        stats: PoolStats = self._helped("monitor", params)["poolStats"]
+        return stats
+
+    def has_leak_risk(self, params: SkillInput | None = None) -> bool:
+        """Whether any session is suspected of being leaked. Incomplete coverage is a `FaultError`."""
+        detection = self._helped("detect-leaks", params)["leakDetection"]
+        why = detection["coverage"].get("reason")
+        if why is not None:
+            raise fail(INCOMPLETE_COVERAGE, why)
+        return bool(detection["detected"])
+
+    def get_recommendations(self, params: SkillInput | None = None) -> list[str]:
+        """The recommendations of a full analysis, worst first. Raises a `FaultError` when there are none."""
+        texts: list[str] = self._helped("full-analysis", params)["recommendations"]
+        return texts
+
+    def _helped(self, action: str, params: SkillInput | None) -> Any:
+        output = self.run(cast(SkillInput, {**(params or {}), "action": action}))
+        fault = fault_of(cast(Output, output))
+        if fault is not None:
+            raise FaultError(fault)
+        return output["data"]
+
+    def attempt(self, params: Params, end: float | None) -> Tried:
+        """One try, as a registry makes it."""
+        signalled = False
+        try:
+            text = _as_json(params)
+            # What the component will read, and not what the caller's objects make of themselves.
+            request = take_apart(json.loads(text), self._vault, self._policy)
+            answer = self._host.run(request, _as_json(request.input), self._terms(), end)
+            signalled = answer.signalled
+            if isinstance(answer.output, Fault):
+                raise FaultError(answer.output)
+            output = document(answer.output, self._engine.name)
+        except FaultError as error:
+            output = failure(error.fault, self._description["version"])
+        fault = fault_of(output)
+        if fault is not None and signalled:
+            # Whoever repeats it may hit others.
+            fault = replace(fault, retryable=False)
+            output["error"]["retryable"] = False
+        return Tried(output, fault, signalled)
+
+    def _terms(self) -> Terms:
+        return Terms(
+            guard=guard(),
+            limits=self._limits,
+            policy=self._policy,
+            hourly=self._hourly,
+            audit=self._audit,
+            about={"plugin": self._engine.name, "digest": self._engine.sha256},
+            catalogue=frozenset(it["sha256"] for it in self._description["statements"]),
+        )
+
+
+def _as_json(params: object) -> str:
+    try:
+        return json.dumps(
+            dict(params) if isinstance(params, Mapping) else params, allow_nan=False, separators=(",", ":")
+        )
+    except (TypeError, ValueError, RecursionError):
+        # The error itself may quote a value.
+        raise fail(INVALID_PARAMS, "the input is no JSON: use dicts, lists, texts and numbers alone") from None

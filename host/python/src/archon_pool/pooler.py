@@ -1,0 +1,255 @@
+"""The import `pooler`: PgBouncer's admin console (manual, "Admin console").
+
+A component names views out of a list and never a command: no text of its own reaches a console. The console
+knows only the simple query protocol and one command in a query.
+"""
+
+from __future__ import annotations
+
+from psycopg.pq import ExecStatus
+from psycopg.pq import abc as pq
+
+from . import errors
+from .clock import Clock
+from .connection import Connection, RefusedError, SilentError
+from .faults import (
+    CONNECTION_LOST,
+    DATABASE_NOT_FOUND,
+    INSUFFICIENT_PRIVILEGE,
+    QUERY_FAILED,
+    UNEXPECTED_ANSWER,
+    UNSUPPORTED_VIEW,
+    Fault,
+    FaultError,
+    fail,
+)
+from .guard import Guard
+from .limits import Allowance, Limits
+from .session import GRACE_S, connect
+from .target import Target, invalid
+from .values import TEXT, VALUE_BYTES
+from .wire import Row, RowSet
+
+_NAMES = 5
+"""So many names are told at the most."""
+
+Prospect = tuple["int | None", "str | None", str]
+"""The size before, why a change cannot be made, and else what it does."""
+
+
+class Console:
+    """An open console."""
+
+    kind = "pgbouncer"
+
+    def __init__(self, connection: Connection, target: Target, version: str, limits: Limits, guard: Guard) -> None:
+        self._connection = connection
+        self._version = version
+        self._limits = limits
+        self._names = guard.pgbouncer
+        self.target = target
+
+    @classmethod
+    def open(cls, target: Target, limits: Limits, guard: Guard, clock: Clock) -> Console:
+        """Opens the console, and makes sure that it is one."""
+        try:
+            try:
+                connection = connect(target, limits, guard.application, "", clock)
+            except RefusedError as error:
+                raise FaultError(_refused(error, target)) from None
+            # PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+            version, bouncer, _ = (connection.parameter("server_version") or "").partition("/bouncer")
+            if not bouncer:
+                connection.close()
+                raise _no_bouncer(target)
+        except FaultError as error:
+            fault = error.fault
+            why = f"the pooler's console cannot be opened: {fault.message}"
+            raise FaultError(Fault(fault.kind, why, fault.sqlstate, fault.retryable)) from None
+        return cls(connection, target, version, limits, guard)
+
+    def show(self, view: str, allowance: Allowance) -> RowSet:
+        """Shows a view. All values are text or null."""
+        if view not in self._names.views:
+            names = ", ".join(self._names.views)
+            raise fail(UNSUPPORTED_VIEW, f"there is no such view: a view is one of {names}")
+        try:
+            return self._ask(f"SHOW {view.upper()}", allowance)
+        except FaultError as error:
+            fault = error.fault
+            if fault.kind == QUERY_FAILED and fault.message.startswith("invalid command"):
+                raise fail(UNSUPPORTED_VIEW, f"PgBouncer {self._version} has no view '{view}'") from None
+            raise
+
+    def resizable(self, pool: str | None, size: int) -> Prospect:
+        """Looks what a resize would meet with, and changes nothing."""
+        default = self._default_size()
+        if default is None:
+            return None, f"{self._names.size} is unlimited: set it in [pgbouncer] first", ""
+        databases = self._sizes("databases", without=self._names.database)
+        own = [name for name, found in databases.items() if found != default]
+        if pool is not None and pool not in databases:
+            return default, _no_such(pool), ""
+        if pool is not None and pool in own:
+            why = (
+                "PgBouncer can only change the default while it runs: edit pool_size of [databases] "
+                f"{pool}, then RELOAD"
+            )
+            return databases[pool], why, ""
+        note = (
+            "it lasts until PgBouncer is reloaded or restarted: put "
+            f"`{self._names.size} = {size}` into [pgbouncer] of its ini file"
+        )
+        fixed = [f"database '{name}'" for name in own]
+        fixed += [f"user '{name}'" for name, found in self._sizes("users").items() if found]
+        if fixed:
+            note += f"; {_listed(fixed)} with a pool_size of their own do not follow"
+        if pool is not None:
+            note += "; it is the size of every pool without one of its own"
+        return default, None, note
+
+    def resize(self, pool: str | None, size: int) -> int | None:
+        """Resizes, and returns the size that was read back."""
+        before = self._default_size()
+        self._set(size)
+        if pool is None:
+            return self._default_size()
+        after = self._sizes("databases").get(pool)
+        # A size of its own that is the same as the default was not seen for what it is.
+        if before is not None and after != size:
+            self._set(before)
+        return after
+
+    def renewable(self, database: str) -> Prospect:
+        """Looks what a renewal would meet with, and changes nothing."""
+        if database not in self._sizes("databases", without=self._names.database):
+            return None, _no_such(database), ""
+        note = "each server connection is closed when its client releases it, and a new one is opened on demand"
+        return None, None, note
+
+    def renew(self, database: str) -> None:
+        """Only for a name that `renewable` has found."""
+        quoted = '"{}"'.format(database.replace('"', '""'))
+        self._command(f"RECONNECT {quoted}")
+
+    def close(self) -> None:
+        """Ends the session."""
+        self._connection.close()
+
+    def _set(self, size: int) -> None:
+        self._command(f"SET {self._names.size} = {size}")
+
+    def _default_size(self) -> int | None:
+        """The default now; none when it is unlimited."""
+        found = _pairs(self._own("config"), "key", "value").get(self._names.size)
+        if found is None or not found.lstrip("-").isdigit():
+            raise _unexpected(f"SHOW CONFIG tells no {self._names.size}")
+        return int(found) if int(found) > 0 else None
+
+    def _sizes(self, view: str, without: str = "") -> dict[str, int | None]:
+        """The pool sizes of a view by name. Versions whose view has none tell none."""
+        shown = self._own(view)
+        if not any(name == "pool_size" for name, _ in shown.columns):
+            return {}
+        sizes = _pairs(shown, "name", "pool_size")
+        return {
+            name: int(size) if size is not None and size.isdigit() else None
+            for name, size in sizes.items()
+            if name != without
+        }
+
+    def _own(self, view: str) -> RowSet:
+        """A view for the host itself, whole."""
+        shown = self.show(view, Allowance(self._limits))
+        if shown.truncated:
+            raise _unexpected("a view is longer than the limit `rows` or `answer_bytes`")
+        return shown
+
+    def _command(self, command: str) -> None:
+        self._ask(command, Allowance(self._limits))
+
+    def _ask(self, command: str, allowance: Allowance) -> RowSet:
+        patience_s = self._limits.statement_timeout.total_seconds() + GRACE_S
+        answer = RowSet([], [], False)
+        fault: Fault | None = None
+        try:
+            for result in self._connection.simple(command, patience_s):
+                if result.status == ExecStatus.FATAL_ERROR:
+                    fault = fault or errors.querying(result)
+                elif result.status == ExecStatus.TUPLES_OK:
+                    answer = self._read(result, allowance)
+        except SilentError:
+            why = f"the pooler at {self.target} stopped answering"
+            raise fail(CONNECTION_LOST, why, retryable=True) from None
+        if fault is None:
+            return answer
+        if "admin access needed" in fault.message:
+            why = (
+                f"PgBouncer lets '{self.target.user}' look and not change: add it to admin_users, or name another "
+                "role in the pooler's URL"
+            )
+            fault = Fault(INSUFFICIENT_PRIVILEGE, why, fault.sqlstate)
+        raise FaultError(fault)
+
+    def _read(self, result: pq.PGresult, allowance: Allowance) -> RowSet:
+        columns = [((result.fname(index) or b"").decode(), TEXT) for index in range(result.nfields)]
+        rows: list[Row] = []
+        for index in range(result.ntuples):
+            cells = [result.get_value(index, column) for column in range(result.nfields)]
+            weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
+            if len(rows) >= self._limits.rows or not allowance.take_row(weight):
+                return RowSet(columns, rows, True)
+            rows.append(self._values(cells))
+        return RowSet(columns, rows, False)
+
+    def _values(self, cells: list[bytes | None]) -> Row:
+        """Values as text. What opens something else is withheld."""
+        texts = [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]
+        secret = bool(texts and texts[0] and texts[0].startswith(self._names.withheld))
+        return [None if secret and index > 0 else text for index, text in enumerate(texts)]
+
+
+def _pairs(shown: RowSet, key: str, value: str) -> dict[str, str | None]:
+    """Two columns of a view, by the first."""
+    names = [name for name, _ in shown.columns]
+    for name in (key, value):
+        if name not in names:
+            raise _unexpected(f"a view has no column {name}")
+    at_key, at_value = names.index(key), names.index(value)
+    pairs: dict[str, str | None] = {}
+    for row in shown.rows:
+        found, what = row[at_key], row[at_value]
+        if isinstance(found, str):
+            pairs[found] = what if isinstance(what, str) else None
+    return pairs
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMES
+    told = ", ".join(names[:_NAMES])
+    return told if more <= 0 else f"{told} and {more} more"
+
+
+def _no_such(database: str) -> str:
+    return f"PgBouncer offers no database '{database}': SHOW DATABASES lists them"
+
+
+def _no_bouncer(target: Target) -> FaultError:
+    return invalid(f"what answers at {target} is no PgBouncer: correct the pooler's URL")
+
+
+def _refused(error: RefusedError, target: Target) -> Fault:
+    fault = errors.connecting(error.refusal, target)
+    if fault.kind == DATABASE_NOT_FOUND:
+        # A server has no database of that name; a PgBouncer always has.
+        return _no_bouncer(target).fault
+    if error.refusal.said == "not allowed":
+        why = (
+            f"PgBouncer at {target} does not let '{target.user}' into its console: add it to admin_users or stats_users"
+        )
+        return Fault(INSUFFICIENT_PRIVILEGE, why)
+    return fault
+
+
+def _unexpected(message: str) -> FaultError:
+    return fail(UNEXPECTED_ANSWER, message)

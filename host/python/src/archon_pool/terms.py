@@ -1,0 +1,25 @@
+"""Under what every call of a host is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .audit import Audit
+from .guard import Guard
+from .limits import Limits
+from .policy import Hourly, Policy
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under what a call is made."""
+
+    guard: Guard
+    limits: Limits
+    policy: Policy
+    hourly: Hourly
+    audit: Audit
+    about: dict[str, str]
+    """What every audit record says of the component."""
+    catalogue: frozenset[str]
+    """SHA-256 of every statement that a component may send."""

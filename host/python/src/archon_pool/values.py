@@ -1,0 +1,144 @@
+"""Values between PostgreSQL's binary format and the contract's seven types."""
+
+from __future__ import annotations
+
+import struct
+from typing import Callable
+
+from psycopg import postgres
+
+from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, Fault, FaultError, fail
+from .wire import Row, Timestamp, Value
+
+# Type OIDs of PostgreSQL's pg_type.dat.
+BOOL, BYTEA, INT8, TEXT, UNKNOWN = 16, 17, 20, 25, 705
+INT4, FLOAT8, TIMESTAMPTZ = 23, 701, 1184
+TEXT_ARRAY, INT4_ARRAY = 1009, 1007
+
+_EPOCH_MICROS = 946_684_800_000_000
+"""From the Unix epoch to PostgreSQL's, 2000-01-01."""
+_MIN, _MAX = -(2**63), 2**63 - 1
+
+
+def _unpack(layout: str) -> Callable[[bytes], Value]:
+    unpacker = struct.Struct(layout)
+
+    def decode(raw: bytes) -> Value:
+        value: Value = unpacker.unpack(raw)[0]
+        return value
+
+    return decode
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8")
+
+
+def _jsonb(raw: bytes) -> str:
+    # The binary form of jsonb is a version number and the text.
+    if raw[:1] != b"\x01":
+        raise ValueError("jsonb of an unknown version")
+    return raw[1:].decode("utf-8")
+
+
+def _timestamp(raw: bytes) -> Timestamp:
+    # Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
+    (micros,) = struct.unpack("!q", raw)
+    return Timestamp(micros if micros == _MIN else min(micros + _EPOCH_MICROS, _MAX))
+
+
+_DECODERS: dict[int, Callable[[bytes], Value]] = {
+    BOOL: lambda raw: raw != b"\0",
+    21: _unpack("!h"),
+    INT4: _unpack("!i"),
+    INT8: _unpack("!q"),
+    26: _unpack("!I"),
+    700: _unpack("!f"),
+    FLOAT8: _unpack("!d"),
+    **dict.fromkeys((TEXT, 1043, 19, 1042, 18, UNKNOWN, 114), _text),
+    3802: _jsonb,
+    BYTEA: lambda raw: raw,
+    TIMESTAMPTZ: _timestamp,
+    1114: _timestamp,
+}
+
+VALUE_BYTES = 32
+"""About what a value weighs beside its bytes when it is decoded."""
+
+
+def check_columns(columns: list[tuple[str, int]]) -> None:
+    """Refuses a column whose type is outside of the seven."""
+    for name, oid in columns:
+        if oid not in _DECODERS:
+            known = postgres.types.get(oid)
+            kind = known.name if known else f"with the OID {oid}"
+            raise fail(UNSUPPORTED_TYPE, f"column '{name}' has type {kind}: cast it in the statement")
+
+
+def decode_row(columns: list[tuple[str, int]], raw: list[bytes | None]) -> Row:
+    """One row of supported columns."""
+    row: Row = []
+    for index, ((_, oid), cell) in enumerate(zip(columns, raw)):
+        try:
+            row.append(None if cell is None else _DECODERS[oid](cell))
+        except UnicodeDecodeError as error:
+            raise FaultError(_undecodable(index, _not_utf8(error))) from None
+        except (ValueError, struct.error) as error:
+            raise FaultError(_undecodable(index, str(error))) from None
+    return row
+
+
+def _undecodable(index: int, why: str) -> Fault:
+    return Fault(UNEXPECTED_ANSWER, f"error deserializing column {index}: {why}")
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    # In the Rust host's words, so that the same bytes give the same report.
+    if error.reason == "unexpected end of data":
+        return f"incomplete utf-8 byte sequence from index {error.start}"
+    return f"invalid utf-8 sequence of {error.end - error.start} bytes from index {error.start}"
+
+
+def encode_param(value: Value) -> tuple[int, bytes | None]:
+    """A parameter's type and its bytes. Null has no type: the server finds it out."""
+    if value is None:
+        return UNKNOWN, None
+    if isinstance(value, bool):
+        return BOOL, b"\1" if value else b"\0"
+    if isinstance(value, int):
+        return INT8, struct.pack("!q", value)
+    if isinstance(value, float):
+        return FLOAT8, struct.pack("!d", value)
+    if isinstance(value, str):
+        return TEXT, value.encode("utf-8")
+    if isinstance(value, bytes):
+        return BYTEA, value
+    return TIMESTAMPTZ, _to_server(value)
+
+
+def _to_server(value: Timestamp) -> bytes:
+    micros = value.micros
+    if micros not in (_MIN, _MAX):
+        micros -= _EPOCH_MICROS
+        if micros < _MIN:
+            raise fail(QUERY_FAILED, "the timestamp is out of range")
+    return struct.pack("!q", micros)
+
+
+def encode_array(element: int, values: list[bytes]) -> bytes:
+    """A one-dimensional array without nulls in the binary format."""
+    if not values:
+        return struct.pack("!iiI", 0, 0, element)
+    head = struct.pack("!iiIii", 1, 0, element, len(values), 1)
+    return head + b"".join(struct.pack("!i", len(value)) + value for value in values)
+
+
+def weight(value: Value) -> int:
+    """The bytes that a value says something with."""
+    if value is None:
+        return 0
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, bytes):
+        return len(value)
+    return 1 if isinstance(value, bool) else 8

@@ -1,0 +1,143 @@
+"""The records of the WIT package as Python has them, and the twelve imports that speak in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional, Protocol, Union
+
+from .faults import Fault
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """Microseconds since 1970-01-01 00:00 UTC: Python's own `datetime` ends with the year 9999."""
+
+    micros: int
+
+
+Value = Union[None, bool, int, float, str, bytes, Timestamp]
+Row = list[Value]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement with its parameters."""
+
+    sql: str
+    params: list[Value]
+    max_rows: int
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """What a statement returned. Columns are a name and a type OID each; without rows there are none."""
+
+    columns: list[tuple[str, int]]
+    rows: list[Row]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class ProbeTiming:
+    """What one fresh connection met with."""
+
+    connect_us: int
+    round_trip_us: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request to signal one backend, as long as it is still in the same spell of the same state."""
+
+    pid: int
+    backend_start: int
+    signal: str
+    state: str
+    state_change: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order."""
+
+    case: str
+    """`signalled`, `gone`, `changed`, `survived`, `denied` or `failed`."""
+    why: str | None = None
+    """Of `denied`."""
+    fault: Fault | None = None
+    """Of `failed`."""
+
+
+@dataclass(frozen=True)
+class SizeOutcome:
+    """What became of a resize."""
+
+    before: int | None
+    after: int | None
+    executed: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What became of a renewal."""
+
+    executed: bool
+    note: str
+
+
+Rows = Union[RowSet, Fault]
+Probed = Union[ProbeTiming, Fault]
+Name = Optional[str]
+
+
+class Imports(Protocol):
+    """What a component may ask of its host: a live server, a cassette, or both.
+
+    Handles are numbers, counted from 1 for each kind of resource. An error of an import is raised as a
+    `FaultError`; an `EndedError` ends the component.
+    """
+
+    def lookup(self, name: Name) -> int:
+        """`credentials.lookup`"""
+
+    def credential_name(self, credential: int) -> str:
+        """`credential.name`"""
+
+    def open_session(self, credential: int) -> int:
+        """`session.open`"""
+
+    def session_way(self, session: int) -> str:
+        """`session.way`"""
+
+    def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
+        """`session.query`"""
+
+    def probe(self, credential: int, count: int, timeout_ms: int) -> list[Probed]:
+        """`database.probe`"""
+
+    def open_console(self, credential: int) -> int:
+        """`console.open`"""
+
+    def console_kind(self, console: int) -> str:
+        """`console.kind`"""
+
+    def show(self, console: int, views: Sequence[str]) -> list[Rows]:
+        """`console.show`"""
+
+    def deliver(self, session: int, orders: Sequence[Order], dry_run: bool) -> list[Outcome]:
+        """`backends.deliver`"""
+
+    def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
+        """`scaling.resize`"""
+
+    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
+        """`scaling.renew`"""
+
+    def drop(self, resource: str, handle: int) -> None:
+        """The component lets go of a `credential`, a `session` or a `console`."""
+
+    def close(self) -> None:
+        """The call is over: everything that it opened goes."""
