@@ -77,6 +77,13 @@ test("a fault of the host is the component's to handle", async () => {
   assert.equal(output, "no-power");
 });
 
+test("a fault within a list arrives with all of its fields", async () => {
+  const fault = new Fault("query-canceled", "too slow", { sqlstate: "57014", retryable: true });
+  const powers = { ...NO_POWERS, call: async () => [{ tag: "err", val: fault }] as never };
+  const output = await call(guest(`return JSON.stringify(of("database").probe({}, 1, 1))`), { powers });
+  assert.equal(output, JSON.stringify([{ tag: "err", val: fault }]));
+});
+
 test("a module's memory cannot grow beyond the bound that was written into it", async () => {
   // (module (memory (export "m") 1) (func (export "g") (param i32) (result i32) (memory.grow (local.get 0))))
   const hex = "0061736d0100000001060160017f017f03020100050301000107090201" + "6d0200016700000a08010600200040000b";
