@@ -82,7 +82,7 @@ function run(component: Component, { door, argument, powers, limits, end, deadli
         case "import":
           cpu.stop();
           powers.call(message.name, message.args).then(
-            (ok) => answer({ ok }),
+            (ok) => answer({ ok: portable(ok) }),
             (error: unknown) => {
               if (error instanceof Ended) fail(error.fault);
               else answer({ err: asFault(error).toJSON() });
@@ -106,6 +106,12 @@ function run(component: Component, { door, argument, powers, limits, end, deadli
     worker.on("error", (error) => fail(broken(name, error)));
     worker.on("exit", () => fail(trapped(name, "its thread ended", limits.memoryBytes)));
   });
+}
+
+/** An answer whose faults arrive whole: of an Error that crosses threads only the message is left. */
+function portable(ok: unknown): unknown {
+  if (!Array.isArray(ok)) return ok;
+  return ok.map((item) => (item.val instanceof Fault ? { ...item, val: item.val.toJSON() } : item));
 }
 
 /** What was not done in its time. */

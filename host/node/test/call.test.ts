@@ -9,11 +9,13 @@ import { pathToFileURL } from "node:url";
 import { MessagePort, Worker } from "node:worker_threads";
 import { Cassette, Host, type HostOptions, SupabaseConnectionPool } from "archon-connection-pool";
 import { callComponent } from "../dist/call.js";
-import { type Component, component } from "../dist/components.js";
+import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
+import { type Component, component, description } from "../dist/components.js";
 import { Fault } from "../dist/fault.js";
 import { Ended, type Powers } from "../dist/imports.js";
 import { limitMemory } from "../dist/memory.js";
 import { Cluster, PASSWORD } from "./cluster.js";
+import { statement } from "./powers.js";
 import { scratch, until } from "./process.js";
 
 let cluster: Cluster;
@@ -75,6 +77,13 @@ test("a trap, a thread that ends itself and a power that ends the call are told 
 test("a fault of the host is the component's to handle", async () => {
   const output = await call(guest(`try { of("credentials").lookup() } catch (fault) { return fault.kind }`));
   assert.equal(output, "no-power");
+});
+
+test("a fault within a list arrives with all of its fields", async () => {
+  const fault = new Fault("query-canceled", "too slow", { sqlstate: "57014", retryable: true });
+  const powers = { ...NO_POWERS, call: async () => [{ tag: "err", val: fault }] as never };
+  const output = await call(guest(`return JSON.stringify(of("database").probe({}, 1, 1))`), { powers });
+  assert.equal(output, JSON.stringify([{ tag: "err", val: fault }]));
 });
 
 test("a module's memory cannot grow beyond the bound that was written into it", async () => {
@@ -195,6 +204,39 @@ test("what is recorded plays again to the byte, without a server", async () => {
     cassette.calls.map(({ returned }) => returned),
     outputs,
   );
+});
+
+test("a statement that may hold a secret is recorded without its literals, and gives the same report", async () => {
+  const session = await cluster.session("forgetful");
+  await session.query("SELECT 'hunter2' AS password, 7 AS n");
+  const path = join(scratch(), "literals.cassette");
+  const host = new Host({ environment: false, credentials: { default: cluster.url() }, record: path });
+  const { output } = await host.call({ action: "detect-leaks", options: { sampleMs: 0 } });
+  const text = readFileSync(path, "utf8");
+  assert.ok(text.includes("SELECT ? AS password, ? AS n") && !text.includes("hunter2"));
+  assert.deepEqual(await new Cassette(text).replay(), [output]);
+});
+
+test("literals and comments go from a text, and names stay", () => {
+  for (const [sql, expected] of [
+    ["SELECT * FROM t1 WHERE id = 42 AND x2 > 1.5e3", "SELECT * FROM t1 WHERE id = ? AND x2 > ?"],
+    ["SELECT 'it''s', E'a\\'b', $tag$ x ' $tag$, $1", "SELECT ?, ?, ?, $1"],
+    ["ALTER ROLE a PASSWORD 'hunter2'", "ALTER ROLE a PASSWORD ?"],
+    [`SELECT /* a /* b */ 'c' */ 1 -- 2\n , "Col 3"`, `SELECT ? , "Col 3"`],
+    ["select 'never ends", "select ?"],
+    ["  select\n\t1 ", "select ?"],
+    ["", ""],
+    ["é".repeat(500), `${"é".repeat(200)}…`],
+  ] as const) {
+    assert.equal(normalise(sql), expected);
+  }
+  const batch = [statement(description("pool-observer").statements.find(({ id }) => id === "statements")?.sql ?? "")];
+  const document = (query: string) =>
+    `{"calls": 1.0, "slow": [{"query": ${JSON.stringify(query)}, "big": 9007199254740993}]}`;
+  const row = (val: string) => ({ columns: [], rows: [[{ tag: "text" as const, val }]], truncated: false });
+  const item = (query: string) => ({ tag: "ok" as const, val: row(document(query)) });
+  assert.deepEqual(withoutSecrets(batch, [item("SET token = 'x'")]), [item("SET token = ?")]);
+  assert.deepEqual(withoutSecrets(batch, [item("SELECT 'x'")]), [item("SELECT 'x'")]);
 });
 
 test("a cassette without the answer that is asked for says which one it is", async () => {

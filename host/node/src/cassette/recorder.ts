@@ -5,6 +5,7 @@ import type { Component } from "../components.js";
 import { asFault } from "../fault.js";
 import { Ended, type ImportName, type Imports, type Powers, type Resource } from "../imports.js";
 import { type Header, type Json, PACKAGE, writeFault, writeOk, writeWith } from "./format.js";
+import { withoutSecrets } from "./literals.js";
 
 /** Writes the calls of one component to a file, each when it is over: calls at the same time do not mix. */
 export class Recorder {
@@ -58,7 +59,7 @@ class RecordedPowers implements Powers {
     const line: { [field: string]: Json } = { import: name, with: writeWith(name, args) };
     try {
       const ok = await this.#powers.call(name, args);
-      this.#lines.push({ ...line, ok: writeOk(name, ok) });
+      this.#lines.push({ ...line, ok: writeOk(name, keepable(name, args, ok)) });
       return ok;
     } catch (error) {
       if (!(error instanceof Ended)) this.#lines.push({ ...line, err: writeFault(asFault(error)) });
@@ -73,4 +74,11 @@ class RecordedPowers implements Powers {
   close(): Promise<void> {
     return this.#powers.close();
   }
+}
+
+/** An answer as a cassette may keep it. */
+function keepable<N extends ImportName>(name: N, args: Imports[N][0], ok: Imports[N][1]): Imports[N][1] {
+  if (name !== "session.query") return ok;
+  const { batch } = args as Imports["session.query"][0];
+  return withoutSecrets(batch, ok as Imports["session.query"][1]) as Imports[N][1];
 }

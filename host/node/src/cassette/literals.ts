@@ -1,0 +1,127 @@
+// Statement texts without their literals, for cassettes: a text that may hold a secret is never kept as it was.
+//
+// This is the component's own way to take literals out (plugin/src/statement_text.rs), letter by letter: a report shows
+// no literal, so a cassette without them gives the same report.
+
+import { description } from "../components.js";
+import type { Item } from "../imports.js";
+import type { RowSet, Statement, Value } from "../values.js";
+
+/** Longest text in a report, characters. */
+const LONGEST = 200;
+
+/** What a text says that may open something else. */
+const TELLING = ["password", "secret", "token", "://"];
+
+/** The column that holds a session's or a statement's text. */
+const COLUMN = "query";
+
+/** Answers as a cassette may keep them. */
+export function withoutSecrets(batch: readonly Statement[], items: readonly Item<RowSet>[]): Item<RowSet>[] {
+  const statistics = description("pool-observer").statements.find(({ id }) => id === "statements")?.sql;
+  return items.map((item, index) => {
+    if (item.tag === "err") return item;
+    const { columns, rows, truncated } = item.val;
+    const isDocument = batch[index]?.sql === statistics;
+    const kept = (value: Value, column: number): Value => {
+      if (value.tag !== "text") return value;
+      if (isDocument) return { tag: "text", val: keptDocument(value.val) };
+      return columns[column]?.name === COLUMN ? { tag: "text", val: keptText(value.val) } : value;
+    };
+    return { tag: "ok", val: { columns, rows: rows.map((row) => row.map(kept)), truncated } };
+  });
+}
+
+function keptText(text: string): string {
+  const lowercase = text.toLowerCase();
+  return TELLING.some((word) => lowercase.includes(word)) ? normalise(text) : text;
+}
+
+/** The document of the statement statistics. Only its texts are replaced: a number written again may be another. */
+function keptDocument(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch {
+    return keptText(text);
+  }
+  return text.replace(/("query"\s*:\s*)("(?:[^"\\]|\\.)*")/g, (whole, name: string, token: string) => {
+    const query = JSON.parse(token) as string;
+    const kept = keptText(query);
+    return kept === query ? whole : name + JSON.stringify(kept);
+  });
+}
+
+/** Replaces string, number and dollar-quoted literals by `?`, drops comments, folds white space. */
+export function normalise(sql: string): string {
+  let out = "";
+  let at = 0;
+  while (at < sql.length && Buffer.byteLength(out) < LONGEST * 4) {
+    const rest = sql.slice(at);
+    const first = String.fromCodePoint(rest.codePointAt(0) ?? 0);
+    let length = first.length;
+    if (rest.startsWith("--")) {
+      const end = rest.indexOf("\n");
+      length = end < 0 ? rest.length : end;
+    } else if (rest.startsWith("/*")) {
+      length = blockComment(rest);
+    } else if (/\p{White_Space}/u.test(first)) {
+      if (out !== "" && !out.endsWith(" ")) out += " ";
+    } else if (first === "'") {
+      // A one-letter prefix belongs to the literal; E allows backslash escapes.
+      const prefix = /(?<![\p{Alphabetic}\p{N}_$])[ebxn]$/iu.exec(out)?.[0];
+      if (prefix) out = out.slice(0, -1);
+      out += "?";
+      length = quoted(rest, "'", prefix?.toLowerCase() === "e");
+    } else if (first === '"') {
+      length = quoted(rest, '"', false);
+      out += rest.slice(0, length);
+    } else if (first === "$" && dollarQuoted(rest) > 0) {
+      out += "?";
+      length = dollarQuoted(rest);
+    } else if (/[0-9]/.test(first) && !/[\p{Alphabetic}\p{N}_$]$/u.test(out)) {
+      out += "?";
+      length = /^[0-9A-Za-z.]+/.exec(rest)?.[0].length ?? 1;
+    } else {
+      out += first;
+    }
+    at += length;
+  }
+  const letters = [...out.replace(/\p{White_Space}+$/u, "")];
+  return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : letters.join("");
+}
+
+/** Length of a quoted token at the start; a doubled quote stands for itself. The server cuts texts: it may not end. */
+function quoted(rest: string, quote: string, backslash: boolean): number {
+  for (let at = 1; at < rest.length; at++) {
+    if (backslash && rest[at] === "\\") at++;
+    else if (rest[at] === quote) {
+      if (rest[at + 1] !== quote) return at + 1;
+      at++;
+    }
+  }
+  return rest.length;
+}
+
+/** Length of a dollar-quoted literal at the start, 0 if there is none. */
+function dollarQuoted(rest: string): number {
+  const tag = /^\$(?![0-9])[\p{Alphabetic}\p{N}_]*\$/u.exec(rest)?.[0];
+  if (tag === undefined) return 0;
+  const end = rest.indexOf(tag, tag.length);
+  return end < 0 ? rest.length : end + tag.length;
+}
+
+/** Length of a block comment at the start; they nest. */
+function blockComment(rest: string): number {
+  let depth = 0;
+  for (let at = 0; at < rest.length; at++) {
+    if (rest.startsWith("/*", at)) {
+      depth++;
+      at++;
+    } else if (rest.startsWith("*/", at)) {
+      depth--;
+      at++;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return rest.length;
+}
