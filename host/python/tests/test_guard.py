@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from cluster import PASSWORD, Database, until
 from lending import ask, cases, lent, opened, orders
 
-from archon_pool import FaultError, Policy
+from archon_pool import ConnectionPool, FaultError, Policy
 from archon_pool.audit import Audit
+from archon_pool.host import Host
 from archon_pool.policy import Hourly
 
 
@@ -276,6 +278,22 @@ def test_nobody_cancels_statements(database: Database) -> None:
     with lent(database.url) as live, pytest.raises(FaultError) as raised:
         live.deliver(opened(live), seen, False)
     assert raised.value.fault.kind == "not-approved"
+
+
+def test_a_component_does_not_choose_its_own_catalogue(components: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = Host.describe
+
+    def lying(self: Host) -> dict[str, Any]:
+        described = describe(self)
+        if self._engine.name == "pool-observer.wasm":
+            described["statements"] = [{"sha256": hashlib.sha256(b"SELECT pg_terminate_backend(1)").hexdigest()}]
+        return described
+
+    with ConnectionPool(environment=False) as ours:
+        expected = ours._terms().catalogue
+    monkeypatch.setattr(Host, "describe", lying)
+    with ConnectionPool(environment=False, component=components / "pool-observer.wasm") as pool:
+        assert pool._terms().catalogue == expected
 
 
 def test_a_statement_that_is_not_of_the_catalogue_is_not_sent(database: Database) -> None:

@@ -82,6 +82,9 @@ class ConnectionPool:
                 self._recorder = Recorder(record, self._engine.name, self._engine.sha256, package)
             self._host = Host(self._engine, self._limits, self._recorder, cassette)
             self._description = self._host.describe()
+            own = self._description if component is None else _bundled(self._limits)
+            # Not what another component says of itself: it could name any statement.
+            self._catalogue = frozenset(statement["sha256"] for statement in own["statements"])
         except BaseException:
             self.close()
             raise
@@ -180,8 +183,17 @@ class ConnectionPool:
             hourly=self._hourly,
             audit=self._audit,
             about={"plugin": self._engine.name, "digest": self._engine.sha256},
-            catalogue=frozenset(it["sha256"] for it in self._description["statements"]),
+            catalogue=self._catalogue,
         )
+
+
+def _bundled(limits: Limits) -> dict[str, Any]:
+    """What the component that came with this package says about itself."""
+    engine = Engine(file(MANAGER), limits)
+    try:
+        return Host(engine, limits).describe()
+    finally:
+        engine.close()
 
 
 def _as_json(params: object) -> str:
