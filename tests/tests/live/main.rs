@@ -16,6 +16,7 @@ mod credentials;
 mod door;
 mod faults;
 mod fixes;
+mod guide;
 mod hostile;
 mod kill;
 mod leakage;
