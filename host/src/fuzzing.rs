@@ -1,4 +1,4 @@
-//! What is private but worth fuzzing. No part of the interface: it may change at any time.
+//! What is private but worth fuzzing and measuring. No part of the interface: it may change at any time.
 
 use std::sync::LazyLock;
 
@@ -13,6 +13,11 @@ use crate::engine::Engine;
 use crate::json_values;
 use crate::limits::Limits;
 use crate::values::{Cell, parameter_type};
+
+/// The engine as it is configured for components, for benchmarks that link them to hosts of their own.
+pub fn wasmtime(engine: &Engine) -> &wasmtime::Engine {
+    engine.wasmtime()
+}
 
 /// Decodes what a server sent for a column. What can be decoded goes out and comes back as the same bytes.
 pub fn value(type_oid: u32, raw: &[u8]) {

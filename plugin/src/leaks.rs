@@ -40,7 +40,7 @@ pub struct Judged<'a> {
 /// Judges every visible client session.
 pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, groups: &Groups<'a>) -> Vec<Judged<'a>> {
     let spared = exclusions::minimum_pool(snapshot, options, groups);
-    let rules = exclusions::Rules::new(options, memory);
+    let rules = exclusions::Rules::new(snapshot, options, memory);
     let blocking = evidence::blocking(snapshot);
     snapshot
         .clients()

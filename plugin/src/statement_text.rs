@@ -8,11 +8,8 @@ const LONGEST: usize = 200;
 ///
 /// The server cuts texts at `track_activity_query_size`: a literal that does not end is one too.
 pub fn normalise(sql: &str) -> String {
-    let mut scanner = Scanner { rest: sql, out: String::new() };
-    while !scanner.rest.is_empty() && scanner.out.len() < LONGEST * 4 {
-        scanner.step();
-    }
-    let text = scanner.out.trim_end();
+    let scanned = Scanner::scan(sql, LONGEST * 4);
+    let text = scanned.trim_end();
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -21,7 +18,9 @@ pub fn normalise(sql: &str) -> String {
 
 /// Whether a statement is a `LISTEN`, comments and spacing aside.
 pub fn is_listen(sql: &str) -> bool {
-    let text = normalise(sql);
+    // What follows the word is decided by then; most sessions ran something longer.
+    let scanned = Scanner::scan(sql, 2 * "LISTEN \"".len());
+    let text = scanned.trim_end();
     let follows = |c: char| c == ' ' || c == '"';
     text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("listen")) && text[6..].starts_with(follows)
 }
@@ -32,6 +31,15 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// The statement without its literals, to its end or a little beyond so many bytes.
+    fn scan(sql: &'a str, enough: usize) -> String {
+        let mut scanner = Self { rest: sql, out: String::new() };
+        while !scanner.rest.is_empty() && scanner.out.len() < enough {
+            scanner.step();
+        }
+        scanner.out
+    }
+
     fn step(&mut self) {
         let Some(first) = self.rest.chars().next() else { return };
         let rest = self.rest;

@@ -9,7 +9,6 @@ use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
-use crate::statement_text;
 
 use super::groups::{Group, Groups};
 use super::idle_ms;
@@ -177,8 +176,8 @@ fn used_once(backend: &Backend) -> Option<Evidence> {
 }
 
 fn same_last_statement(backend: &Backend, group: &Group<'_>) -> Option<Evidence> {
-    let same = group.stale_with(&statement_text::normalise(&backend.query));
-    let stale = group.stale();
+    let same = group.stale_with(&backend.query);
+    let stale = group.stale;
     let common = same >= SAME_STATEMENT_SESSIONS && f64::from(same) >= 0.6 * f64::from(stale);
     common.then(|| {
         let value = format!("{same} of {stale} stale sessions of its group ran the same statement last");

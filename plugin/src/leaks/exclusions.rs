@@ -1,6 +1,6 @@
 //! What speaks against judging a session at all: innocent by purpose, protected, or not ours to judge.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 use wildmatch::WildMatch;
@@ -21,20 +21,46 @@ pub const MINIMUM_POOL: &str = "minimum-pool";
 pub struct Rules<'a> {
     options: &'a Options,
     memory: &'a Memory,
+    names: HashMap<(&'a str, &'a str), Names>,
     include_applications: Vec<WildMatch>,
     exclude_applications: Vec<WildMatch>,
     include_networks: Vec<IpNet>,
     exclude_networks: Vec<IpNet>,
 }
 
+/// What the names of a role and its application say. A server has many sessions of few of these, and there are
+/// dozens of patterns.
+struct Names {
+    protected: bool,
+    pooler: bool,
+    human_tool: bool,
+}
+
+impl Names {
+    fn of((role, application): (&str, &str)) -> Self {
+        Self {
+            protected: protected::is_protected_role(role) || protected::is_protected_application(application),
+            pooler: protected::is_pooler(application),
+            human_tool: protected::is_human_tool(application),
+        }
+    }
+}
+
 impl<'a> Rules<'a> {
-    /// The rules for these options.
-    pub fn new(options: &'a Options, memory: &'a Memory) -> Self {
+    /// The rules for these options and the sessions of this snapshot.
+    pub fn new(snapshot: &'a Snapshot, options: &'a Options, memory: &'a Memory) -> Self {
         // Validated with the options: what does not parse cannot be here.
         let networks = |filter: &Filter| filter.networks.iter().filter_map(|network| network.parse().ok()).collect();
         Self {
             options,
             memory,
+            names: snapshot
+                .clients()
+                .map(key)
+                .collect::<HashSet<_>>()
+                .into_iter()
+                .map(|key| (key, Names::of(key)))
+                .collect(),
             include_applications: protected::compile(&options.include.applications),
             exclude_applications: protected::compile(&options.exclude.applications),
             include_networks: networks(&options.include),
@@ -42,20 +68,17 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Every exclusion that holds for a session.
-    pub fn apply(&self, backend: &Backend) -> Vec<String> {
-        let role = backend.role.as_deref().unwrap_or_default();
-        let application = backend.application.as_str();
+    /// Every exclusion that holds for a session of this snapshot.
+    pub fn apply(&self, backend: &'a Backend) -> Vec<String> {
+        let names = self.names.get(&key(backend));
+        let named = |is: fn(&Names) -> bool| names.is_some_and(is);
         let plain_idle = backend.state() == State::Idle;
         let listens =
             statement_text::is_listen(&backend.query) || backend.key().is_some_and(|key| self.memory.has_listened(key));
         let rules = [
-            (
-                "protected-service",
-                protected::is_protected_role(role) || protected::is_protected_application(application),
-            ),
-            ("pooler-owned", backend.is_poolers_own() || protected::is_pooler(application)),
-            ("human-tool", protected::is_human_tool(application)),
+            ("protected-service", named(|names| names.protected)),
+            ("pooler-owned", backend.is_poolers_own() || named(|names| names.pooler)),
+            ("human-tool", named(|names| names.human_tool)),
             ("advisory-lock", backend.advisory_locks > 0),
             ("listens", plain_idle && listens),
             ("temporary-objects", plain_idle && backend.temp_objects),
@@ -82,6 +105,10 @@ impl<'a> Rules<'a> {
             || protected::matches_any(&self.exclude_applications, &backend.application)
             || within(&self.exclude_networks, backend)
     }
+}
+
+fn key(backend: &Backend) -> (&str, &str) {
+    (backend.role.as_deref().unwrap_or_default(), &backend.application)
 }
 
 fn names(names: &[String], name: Option<&str>) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::activity::number;
@@ -25,8 +26,12 @@ pub struct Group<'a> {
     pub members: Vec<&'a Backend>,
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
-    /// How many sessions are idle for longer than the threshold, by last statement.
+    /// How many sessions are idle for longer than the threshold.
+    pub stale: u32,
+    /// How many of them ran the same statement last, literals aside.
     stale_statements: HashMap<String, u32>,
+    /// Their texts without literals: sessions of one pool mostly ran the same text last.
+    normalised: HashMap<&'a str, String>,
     /// Median idle age now, milliseconds.
     pub median_idle_ms: Option<u64>,
     /// Median idle age over earlier calls, milliseconds.
@@ -96,13 +101,20 @@ impl<'a> Groups<'a> {
     }
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
     fn learn(&mut self, now: i64, options: &Options, memory: Option<&GroupMemory>) {
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
         let mut ages: Vec<u64> = idle.clone().map(|member| idle_ms(member, now)).collect();
         self.median_idle_ms = median(&mut ages);
+        let mut texts = HashMap::<&str, u32>::new();
         for member in idle.filter(|member| idle_ms(member, now) > options.idle_timeout_ms) {
-            *self.stale_statements.entry(statement_text::normalise(&member.query)).or_default() += 1;
+            *texts.entry(&member.query).or_default() += 1;
+        }
+        self.stale = texts.values().sum();
+        for (text, sessions) in texts {
+            let normalised = statement_text::normalise(text);
+            *self.stale_statements.entry(normalised.clone()).or_default() += sessions;
+            self.normalised.insert(text, normalised);
         }
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
@@ -120,14 +132,11 @@ impl Group<'_> {
         self.starts.len() - self.starts.partition_point(|&start| start <= since)
     }
 
-    /// How many stale idle sessions ran this statement last.
-    pub fn stale_with(&self, statement: &str) -> u32 {
-        self.stale_statements.get(statement).copied().unwrap_or(0)
-    }
-
-    /// How many sessions are idle for longer than the threshold.
-    pub fn stale(&self) -> u32 {
-        self.stale_statements.values().sum()
+    /// How many stale idle sessions ran the same statement last as a session with this text.
+    pub fn stale_with(&self, text: &str) -> u32 {
+        let normalised =
+            self.normalised.get(text).map_or_else(|| statement_text::normalise(text).into(), Cow::from);
+        self.stale_statements.get(normalised.as_ref()).copied().unwrap_or(0)
     }
 
     /// By how many sessions it grew since the oldest remembered call.

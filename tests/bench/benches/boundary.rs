@@ -1,0 +1,73 @@
+//! What it costs to bring a row of `pg_stat_activity` across the boundary, apart from anything that is done with
+//! it: the canonical ABI copies each text into a component that only gives it a place.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use archon_pool::engine::Engine;
+use archon_pool::limits::Limits;
+use archon_pool_bench::component::{Answers, RowSet, Value, told};
+use archon_pool_bench::figures::{self, Row, median};
+use archon_pool_bench::population::Population;
+use archon_pool_plugin::catalogue;
+use criterion::{BatchSize, BenchmarkId, Criterion};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Store, UpdateDeadline};
+
+const ROWS: [u32; 2] = [500, 5_000];
+const GROUP: &str = "boundary";
+
+/// Takes rows and gives them places in its memory, one behind the other.
+const TAKER: &str = r#"(component
+    (type $value (variant (case "null") (case "boolean" bool) (case "int64" s64) (case "float64" float64)
+        (case "text" string) (case "bytes" (list u8)) (case "timestamp" s64)))
+    (export $exported "value" (type $value))
+    (core module $m
+        (memory (export "memory") 512)
+        (global $next (mut i32) (i32.const 16))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+            (local $at i32)
+            (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+            (global.set $next (i32.add (local.get $at) (local.get 3)))
+            (local.get $at))
+        (func (export "take") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "take") (param "rows" (list (list $exported)))
+        (canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
+
+fn main() -> Result<()> {
+    let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
+    let wasmtime = archon_pool::fuzzing::wasmtime(&engine);
+    let component = Component::new(wasmtime, wat::parse_str(TAKER)?).map_err(told)?;
+    let taker = Linker::<()>::new(wasmtime).instantiate_pre(&component).map_err(told)?;
+    let take = |rows: RowSet| -> wasmtime::Result<()> {
+        let mut store = Store::new(wasmtime, ());
+        store.set_fuel(u64::MAX)?;
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.set_epoch_deadline(1);
+        let take = taker.instantiate(&mut store)?.get_typed_func::<(Vec<Vec<Value>>,), ()>(&mut store, "take")?;
+        take.call(&mut store, (rows.rows,))
+    };
+    let mut criterion = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group(GROUP);
+    for rows in ROWS {
+        let population = Population::of(rows);
+        let activity = || Answers::of(population.clone()).take(catalogue::ACTIVITY.sql);
+        take(activity()).map_err(told)?;
+        group.bench_function(BenchmarkId::new("rows", rows), |bencher| {
+            bencher.iter_batched(activity, take, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+
+    let [few, many] = ROWS;
+    let per_row = (median(GROUP, "rows", Some(many))? - median(GROUP, "rows", Some(few))?) / (many - few);
+    let nanos = per_row.as_secs_f64() * 1e9;
+    let measured = format!("17 columns, {many} rows less {few}");
+    figures::record(GROUP, &[Row::figure("the boundary, per row", nanos, "ns", measured, "boundary: copies of texts")])
+}

@@ -1,0 +1,64 @@
+//! What a call costs that does nothing: a fresh instance of the observer, which refuses an empty input. Once by
+//! wasmtime alone and once through the whole host, with its limits, its clock and its channels.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::Policy;
+use archon_pool_bench::component::{Answers, Observed};
+use archon_pool_bench::figures::{self, Row, median, shown};
+use archon_pool_bench::population::Population;
+use criterion::{BatchSize, Criterion};
+use serde_json::json;
+
+const GROUP: &str = "instantiation";
+
+/// The promise, microseconds.
+const EMPTY_CALL: f64 = 30.0;
+
+fn main() -> Result<()> {
+    let observed = Observed::new()?;
+    let mut criterion = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group(GROUP);
+    let answers = || Answers::of(Population::of(0));
+    group.bench_function("instance", |bencher| {
+        bencher.iter_batched(answers, |answers| observed.instance(answers).map(drop), BatchSize::SmallInput);
+    });
+    group.bench_function("empty-call", |bencher| {
+        bencher.iter_batched(answers, |answers| observed.run(answers, ""), BatchSize::SmallInput);
+    });
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limits = Limits::default();
+    let engine = Engine::builder(&limits).pooled(8).build()?;
+    let plugin = Plugin::built_in(&engine, World::Observer)?;
+    let credentials = Credentials::new().url("postgres://nobody@127.0.0.1:1/nowhere".to_owned().into());
+    let host = Host::new(engine, credentials, Policy::default(), limits);
+    // Refused before anything is opened: no server is needed.
+    let refused = json!({ "action": "nothing" });
+    let answer = runtime.block_on(host.run(&plugin, refused.clone()))?;
+    anyhow::ensure!(answer["success"] == false, "it was not refused: {answer}");
+    group.bench_function("host", |bencher| {
+        bencher.iter(|| runtime.block_on(host.run(&plugin, refused.clone())));
+    });
+    group.finish();
+    criterion.final_summary();
+
+    let micros = |function: &str| Ok::<_, anyhow::Error>(median(GROUP, function, None)?.as_secs_f64() * 1e6);
+    let of_it = format!("{} of it the instance", shown(median(GROUP, "instance", None)?));
+    let rows = [
+        Row::figure("instantiate + empty call", micros("empty-call")?, "µs", of_it, "boundary").at_most(EMPTY_CALL),
+        Row::figure("the same through the host", micros("host")?, "µs", "limits, clock, JSON in and out", "boundary"),
+    ];
+    figures::record(GROUP, &rows)
+}

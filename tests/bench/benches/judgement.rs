@@ -1,0 +1,70 @@
+//! The plugin as a component against the same code native, on the answers of servers with up to 50,000 backends:
+//! from the SkillInput's text to the SkillOutput's. The component's time has the boundary in it; the answers are
+//! there on both sides before the clock starts.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use archon_pool_bench::component::{Answers, Observed};
+use archon_pool_bench::figures::{self, Row, median, shown};
+use archon_pool_bench::population::Population;
+use archon_pool_plugin::skill;
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode};
+
+const BACKENDS: [u32; 4] = [50, 500, 5_000, 50_000];
+const INPUT: &str = r#"{"action":"detect-leaks","options":{"sampleMs":0}}"#;
+const GROUP: &str = "judgement";
+
+/// The issue's promise: how much slower than native code the component may be.
+const WASM: f64 = 1.2;
+/// Linear, within what caches and allocators add: ten times the backends, so many times the time for each.
+const LINEAR: f64 = 1.5;
+
+fn main() -> Result<()> {
+    let observed = Observed::new()?;
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group(GROUP);
+    group.sampling_mode(SamplingMode::Flat);
+    for backends in BACKENDS {
+        let population = Population::of(backends);
+        let native = skill::run(&mut population.clone(), INPUT);
+        let component = observed.run(Answers::of(population.clone()), INPUT)?;
+        anyhow::ensure!(native == component && native.contains("\"success\":true"), "they differ at {backends}");
+        group.bench_function(BenchmarkId::new("native", backends), |bencher| {
+            bencher.iter_batched_ref(
+                || population.clone(),
+                |population| skill::run(population, INPUT),
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(BenchmarkId::new("component", backends), |bencher| {
+            bencher.iter_batched(
+                || Answers::of(population.clone()),
+                |answers| observed.run(answers, INPUT),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+
+    let mut rows = Vec::new();
+    for backends in BACKENDS {
+        let (component, native) =
+            (median(GROUP, "component", Some(backends))?, median(GROUP, "native", Some(backends))?);
+        let what = format!("component : native code, {backends} backends");
+        rows.push(Row::ratio(what, component, native, "analysis, and the boundary").at_most(WASM));
+    }
+    let each = |backends: u32| -> Result<Duration> { Ok(median(GROUP, "component", Some(backends))? / backends) };
+    for pair in BACKENDS.windows(2) {
+        let (small, large) = (each(pair[0])?, each(pair[1])?);
+        let what = format!("time per backend, {} : {} backends", pair[1], pair[0]);
+        let row = Row::ratio(what, large, small, "analysis: caches and the allocator").at_most(LINEAR);
+        rows.push(Row { measured: format!("{} : {} each", shown(large), shown(small)), ..row });
+    }
+    figures::record(GROUP, &rows)
+}

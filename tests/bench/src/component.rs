@@ -1,0 +1,201 @@
+//! The observer with a [`Population`] lent to it in the place of a server: the engine is the product's own, the
+//! host is as thin as one can be, so that what is measured is the component and its boundary.
+
+use std::borrow::Cow;
+
+use archon_pool::components::{World, embedded};
+use archon_pool::engine::Engine;
+use archon_pool::limits::Limits;
+use archon_pool_plugin::rows;
+use wasmtime::component::{Component, HasSelf, Linker, Resource};
+use wasmtime::{Result, Store, UpdateDeadline};
+
+use crate::population::Population;
+
+use self::generated::archon::connection_pool::{credentials, database, pooler, types};
+use self::generated::{Observer, ObserverPre};
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::needless_pass_by_value,
+    reason = "generated code"
+)]
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "observer",
+        imports: { default: trappable },
+    });
+}
+
+pub use self::generated::archon::connection_pool::database::{RowSet, Value};
+
+/// The observer, compiled and linked.
+pub struct Observed {
+    // The epoch is advanced by it.
+    engine: Engine,
+    pre: ObserverPre<Answers>,
+}
+
+/// What is lent: the answers in the bindings' own types, so that nothing but the boundary is in the way.
+pub struct Answers(Vec<(&'static str, Option<RowSet>)>);
+
+impl Answers {
+    /// Those of a population.
+    pub fn of(mut population: Population) -> Self {
+        let answer =
+            |entry: &archon_pool_plugin::catalogue::Entry| (entry.sql, Some(row_set(population.take(entry.sql))));
+        Self(archon_pool_plugin::catalogue::ALL.iter().map(answer).collect())
+    }
+
+    /// The answer to a statement, once.
+    pub fn take(&mut self, sql: &str) -> RowSet {
+        let found = self.0.iter_mut().find(|(known, _)| *known == sql);
+        found.and_then(|(_, rows)| rows.take()).unwrap_or_else(|| row_set(rows::RowSet::default()))
+    }
+}
+
+impl Observed {
+    /// Compiles it, or finds it compiled: the built-in observer, or the file that `ARCHON_BENCH_COMPONENT` names, for
+    /// a comparison with another build of it.
+    pub fn new() -> anyhow::Result<Self> {
+        let bytes = match std::env::var_os("ARCHON_BENCH_COMPONENT") {
+            Some(file) => std::fs::read(file)?.into(),
+            None => Cow::from(embedded(World::Observer)),
+        };
+        let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
+        let pre = Self::link(archon_pool::fuzzing::wasmtime(&engine), &bytes).map_err(told)?;
+        Ok(Self { engine, pre })
+    }
+
+    fn link(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<ObserverPre<Answers>> {
+        let component = Component::from_binary(engine, bytes)?;
+        let mut linker = Linker::new(engine);
+        types::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
+        credentials::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
+        database::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
+        pooler::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
+        ObserverPre::new(linker.instantiate_pre(&component)?)
+    }
+
+    /// A fresh instance with these answers, metered as the product's are.
+    pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Observer)> {
+        let mut store = Store::new(archon_pool::fuzzing::wasmtime(&self.engine), answers);
+        store.set_fuel(u64::MAX)?;
+        // What 50,000 backends come to is more than one call may have.
+        store.set_hostcall_fuel(usize::MAX);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.set_epoch_deadline(1);
+        let instance = self.pre.instantiate(&mut store)?;
+        Ok((store, instance))
+    }
+
+    /// A SkillInput in, the SkillOutput's text out.
+    pub fn run(&self, answers: Answers, input: &str) -> anyhow::Result<String> {
+        let (mut store, observer) = self.instance(answers).map_err(told)?;
+        observer.archon_connection_pool_skill().call_run(&mut store, input).map_err(told)
+    }
+}
+
+/// wasmtime's error as one that programs report.
+pub fn told(error: wasmtime::Error) -> anyhow::Error {
+    anyhow::Error::from_boxed(error.into_boxed_dyn_error())
+}
+
+type Answered<T> = Result<std::result::Result<T, types::Fault>>;
+
+impl types::Host for Answers {}
+impl credentials::Host for Answers {
+    fn lookup(&mut self, _: Option<String>) -> Answered<Resource<credentials::Credential>> {
+        Ok(Ok(Resource::new_own(1)))
+    }
+}
+
+impl credentials::HostCredential for Answers {
+    fn name(&mut self, _: Resource<credentials::Credential>) -> Result<String> {
+        Ok("bench".to_owned())
+    }
+
+    fn drop(&mut self, _: Resource<credentials::Credential>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl database::Host for Answers {
+    fn probe(
+        &mut self,
+        _: Resource<credentials::Credential>,
+        _: u32,
+        _: u32,
+    ) -> Answered<Vec<std::result::Result<database::ProbeTiming, types::Fault>>> {
+        Ok(Ok(Vec::new()))
+    }
+}
+
+impl database::HostSession for Answers {
+    fn open(&mut self, _: Resource<credentials::Credential>) -> Answered<Resource<database::Session>> {
+        Ok(Ok(Resource::new_own(2)))
+    }
+
+    fn way(&mut self, _: Resource<database::Session>) -> Result<String> {
+        Ok("direct".to_owned())
+    }
+
+    fn query(
+        &mut self,
+        _: Resource<database::Session>,
+        batch: Vec<database::Statement>,
+    ) -> Answered<Vec<std::result::Result<RowSet, types::Fault>>> {
+        Ok(Ok(batch.iter().map(|statement| Ok(self.take(&statement.sql))).collect()))
+    }
+
+    fn drop(&mut self, _: Resource<database::Session>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl pooler::Host for Answers {}
+
+impl pooler::HostConsole for Answers {
+    fn open(&mut self, _: Resource<credentials::Credential>) -> Answered<Resource<pooler::Console>> {
+        let kind = archon_pool_plugin::fault::kind::NO_POOLER.to_owned();
+        Ok(Err(types::Fault { kind, message: "there is none".to_owned(), sqlstate: None, retryable: false }))
+    }
+
+    fn kind(&mut self, _: Resource<pooler::Console>) -> Result<String> {
+        Ok(String::new())
+    }
+
+    fn show(
+        &mut self,
+        _: Resource<pooler::Console>,
+        _: Vec<String>,
+    ) -> Answered<Vec<std::result::Result<RowSet, types::Fault>>> {
+        Ok(Ok(Vec::new()))
+    }
+
+    fn drop(&mut self, _: Resource<pooler::Console>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn row_set(set: rows::RowSet) -> RowSet {
+    let value = |value| match value {
+        rows::Value::Null => database::Value::Null,
+        rows::Value::Boolean(value) => database::Value::Boolean(value),
+        rows::Value::Int64(value) => database::Value::Int64(value),
+        rows::Value::Float64(value) => database::Value::Float64(value),
+        rows::Value::Text(value) => database::Value::Text(value),
+        rows::Value::Bytes(value) => database::Value::Bytes(value),
+        rows::Value::Timestamp(value) => database::Value::Timestamp(value),
+    };
+    RowSet {
+        columns: set.columns.into_iter().map(|name| database::Column { name, type_oid: 0 }).collect(),
+        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+        truncated: set.truncated,
+    }
+}

@@ -1,0 +1,95 @@
+//! A private server with sessions on it, and the bare statements of one round for comparison.
+
+use anyhow::Result;
+use archon_pool::components::World;
+use archon_pool::credentials::Credentials;
+use archon_pool::engine::Engine;
+use archon_pool::host::Host;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::Policy;
+use archon_pool_plugin::catalogue;
+use archon_pool_tests::{Cluster, Session};
+use futures_util::TryStreamExt as _;
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, NoTls};
+
+/// How many sessions an application has on the server.
+pub const SESSIONS: usize = 100;
+
+/// The role that looks.
+pub const ROLE: &str = "watcher";
+
+/// The statements of one round, as the plugin asks them without a sample.
+const ROUND: [catalogue::Entry; 10] = [
+    catalogue::SERVER,
+    catalogue::ACTIVITY,
+    catalogue::CLOCK,
+    catalogue::HELD_LOCKS,
+    catalogue::WAITS,
+    catalogue::TEMP_OBJECTS,
+    catalogue::COUNTERS,
+    catalogue::STATEMENTS,
+    catalogue::ROLES,
+    catalogue::SETTINGS,
+];
+
+/// A server with a hundred sessions of an application.
+pub struct Server {
+    /// The server.
+    pub cluster: Cluster,
+    _sessions: Vec<Session>,
+}
+
+impl Server {
+    /// Starts it.
+    pub async fn start() -> Result<Self> {
+        let cluster = Cluster::builder().setting("max_connections", 200).start().await?;
+        cluster.create_statistics("postgres").await?;
+        cluster.create_role("app", "").await?;
+        cluster.create_role(ROLE, "IN ROLE pg_monitor").await?;
+        let sessions = cluster.app("app", "shop").idle_many(SESSIONS, "SELECT 1").await?;
+        Ok(Self { cluster, _sessions: sessions })
+    }
+
+    /// A host whose default credential is the one that looks, and its observer.
+    pub fn host(&self) -> Result<(Host, Plugin)> {
+        let limits = Limits::default();
+        let engine = Engine::builder(&limits).pooled(8).build()?;
+        let plugin = Plugin::built_in(&engine, World::Observer)?;
+        let credentials = Credentials::new().url(self.cluster.url(ROLE, "postgres").into());
+        Ok((Host::new(engine, credentials, Policy::default(), limits), plugin))
+    }
+
+    /// A session of tokio-postgres alone.
+    pub async fn connect(&self) -> Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.cluster.url(ROLE, "postgres"), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+}
+
+/// The SkillInput of a full analysis without sampling and without probes: `detect-leaks` computes all that
+/// `full-analysis` does.
+pub fn input() -> Value {
+    json!({ "action": "detect-leaks", "options": { "sampleMs": 0 } })
+}
+
+/// One call, which must succeed.
+pub async fn call(host: &Host, plugin: &Plugin) -> Result<()> {
+    let answer = host.run(plugin, input()).await?;
+    anyhow::ensure!(answer["success"] == true, "the call failed: {answer}");
+    Ok(())
+}
+
+/// The statements of one round, pipelined as the host's are; their rows are received and thrown away.
+pub async fn bare(client: &Client) -> Result<()> {
+    let answers = ROUND.iter().map(async |entry| {
+        let rows = client.query_typed_raw(entry.sql, std::iter::empty::<(i64, Type)>()).await?;
+        rows.try_fold(0_usize, async |count, _| Ok(count + 1)).await
+    });
+    try_join_all(answers).await?;
+    Ok(())
+}
