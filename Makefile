@@ -13,8 +13,16 @@ TARGET := $(CARGO_TARGET_DIR)
 ALL := --workspace --all-features --locked
 # For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
 NODE := 22.23.3
+COMPONENTS := $(TARGET)/languages/components
+HUGE := $(TARGET)/conformance/huge.jsonl
+NODE_HOST := $(TARGET)/node-host
+NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
+WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE)
+PYTHON_HOST := $(TARGET)/python-host
+PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
-.PHONY: help setup build demo test test-languages test-matrix fuzz fuzz-replay stress soak lint freeze-wit clean
+.PHONY: help setup build components demo test test-languages test-node test-python test-matrix packages lab bench \
+        fuzz fuzz-replay stress soak lint lint-rust lint-node lint-python freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -35,12 +43,27 @@ test: needs-test ## Everything, unattended
 	cargo build $(ALL)
 	cargo test $(ALL)
 	$(MAKE) fuzz-replay
-	$(MAKE) test-languages
+	$(MAKE) test-languages test-node test-python
 
-test-languages: needs-test $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python
+# Where a host in another language takes them from: the components, and guard.json.
+components: needs-test
 	cargo build $(ALL) --bin archon-pool
-	$(TARGET)/debug/archon-pool components $(TARGET)/languages/components
+	$(TARGET)/debug/archon-pool components $(COMPONENTS)
+
+test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python without a host of ours
 	tests/languages/compare.sh $(TARGET)
+
+test-node: node-package $(HUGE) ## The Node host against a private server and the conformance kit, and its package
+	cd $(NODE_HOST) && $(WITH_NODE) npm test && $(WITH_NODE) npm run test:pack
+
+test-python: python-package $(HUGE) ## The Python host against a private server and the conformance kit, and its package
+	cd host/python && ARCHON_POOL_COMPONENTS=$(COMPONENTS) ARCHON_POOL_DIST=$(PYTHON_HOST)/dist ARCHON_POOL_HUGE=$(HUGE) \
+	  $(PYTHON_TOOL) -m pytest
+
+packages: node-package python-package ## What npm and pip install, in target/packages
+	mkdir -p $(TARGET)/packages
+	cd $(NODE_HOST) && $(WITH_NODE) npm pack --silent --pack-destination $(TARGET)/packages
+	cp $(PYTHON_HOST)/dist/* $(TARGET)/packages/
 
 test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
 	cargo build $(ALL)
@@ -60,13 +83,23 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 	cargo build $(ALL) --bins
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test soak -- --nocapture
 
-lint: needs-lint ## Formatting and clippy, natively and for each world of the component
+lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
+
+lint-rust: needs-lint
 	cargo fmt --all --check
 	cargo clippy $(ALL) --all-targets -- -D warnings
 	for world in "" observer manager; do \
 	  cargo clippy --locked -p archon-pool-plugin --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
 	done
 	cargo clippy --locked -p archon-pool-hostile --target wasm32-unknown-unknown -- -D warnings
+
+lint-node: node-source
+	cd $(NODE_HOST) && $(WITH_NODE) npm run lint
+
+# mypy reads the types of what the package stands on, so the package is installed first.
+lint-python: python-package
+	cd host/python && $(PYTHON_TOOL) -m ruff format --no-cache --check . && $(PYTHON_TOOL) -m ruff check --no-cache .
+	cd host/python && $(PYTHON_TOOL) -m mypy --cache-dir $(PYTHON_HOST)/mypy
 
 freeze-wit: ## Before the first release only: take wit/ as the contract to keep
 	rm -rf tests/wit-1.0.0
@@ -77,15 +110,47 @@ clean: ## Remove everything that was built or downloaded
 
 # What other languages need stays out of the source tree and is installed once per list.
 NPM_INSTALL := npm install --no-package-lock --no-audit --no-fund --loglevel=error
+PIP_INSTALL := pip install --quiet --disable-pip-version-check
+# Brings a Node of our own where the machine's is too old.
+NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || $(NPM_INSTALL) --no-save --prefix $(@D) node@$(NODE)
 
 $(TARGET)/node/.installed: tests/languages/node/package.json | needs-test
 	mkdir -p $(@D)
 	cp $< $(@D)/
 	$(NPM_INSTALL) --prefix $(@D)
-	node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || $(NPM_INSTALL) --prefix $(@D) node@$(NODE)
+	$(NEW_NODE)
 	touch $@
 
 $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-test
 	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(@D)/bin/$(PIP_INSTALL) -r $<
 	touch $@
+
+# Both hosts are built in a copy. The first Rust test of the conformance kit writes its largest case.
+$(NODE_HOST)/.installed: host/node/package.json | needs-test
+	mkdir -p $(@D)
+	cp $< $(@D)/
+	$(NPM_INSTALL) --prefix $(@D)
+	$(NEW_NODE)
+	touch $@
+
+node-source: $(NODE_HOST)/.installed
+	rm -rf $(addprefix $(NODE_HOST)/,$(NODE_PARTS))
+	cp -R LICENSE* $(addprefix host/node/,$(NODE_PARTS)) $(NODE_HOST)/
+
+node-package: components node-source
+	cd $(NODE_HOST) && $(WITH_NODE) ARCHON_COMPONENTS=$(COMPONENTS) npm run build
+
+$(PYTHON_HOST)/.installed: host/python/requirements-dev.txt | needs-test
+	mkdir -p $(@D)
+	python3 -m venv $(@D)/venv
+	$(@D)/venv/bin/$(PIP_INSTALL) -r $<
+	touch $@
+
+python-package: components $(PYTHON_HOST)/.installed
+	host/python/build.sh $(PYTHON_HOST)/venv/bin/python $(COMPONENTS) $(PYTHON_HOST)
+	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) $(PYTHON_HOST)/dist/*.whl
+	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) --force-reinstall --no-deps $(PYTHON_HOST)/dist/*.whl
+
+$(HUGE): | needs-test
+	cargo test $(ALL) --test live conformance::huge

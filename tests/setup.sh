@@ -101,6 +101,7 @@ case $goal in
 esac
 if [ "$goal" = test ]; then
   need_pgbouncer
+  need 'openssl version' openssl
   # Any version of Node: where it is too old for jco, the Makefile fetches another one by npm.
   need 'npm --version && node --version' nodejs npm
   need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv
