@@ -8,6 +8,7 @@
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;
+pub mod watch;
 pub mod weights;
 
 use std::collections::BTreeMap;
@@ -50,7 +51,8 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
             evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             let log_odds = weights::PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
             let mut exclusions = rules.apply(backend);
-            if spared.contains(&backend.pid) {
+            let passed_over = pieces.iter().any(|piece| piece.id == "passed-over" || piece.id == "same-code-path");
+            if spared.contains(&backend.pid) && !passed_over {
                 exclusions.push(exclusions::MINIMUM_POOL.to_owned());
             }
             Judged { backend, confidence: confidence(log_odds), evidence, pieces, exclusions }

@@ -2,24 +2,26 @@
 //! laboratory (`tests/lab`) from the half of its cases that its score is not taken from.
 
 /// Log-odds before any evidence.
-pub const PRIOR: f64 = -3.9;
+pub const PRIOR: f64 = -4.6;
 
 /// The weight of each piece of evidence by its id.
 pub const WEIGHTS: &[(&str, f64)] = &[
-    ("aborted-transaction", 5.8),
-    ("idle-in-transaction", 5.5),
-    ("passed-over", 2.8),
-    ("idle-beyond-threshold", 2.2),
-    ("group-growth", 2.0),
-    ("idle-beyond-group-norm", 1.8),
-    ("blocks-others", 1.8),
-    ("never-ran-a-query", 1.6),
-    ("same-last-statement", 1.2),
-    ("holds-up-a-queue", 1.2),
-    ("used-once", 1.0),
-    ("holds-locks", 0.9),
-    ("holds-xmin", 0.6),
-    ("over-age", 0.3),
+    ("same-code-path", 8.8),
+    ("aborted-transaction", 7.4),
+    ("client-fell-silent", 7.0),
+    ("idle-in-transaction", 6.7),
+    ("outlived-its-group", 5.0),
+    ("passed-over", 4.5),
+    ("opened-past", 4.3),
+    ("used-once", 4.1),
+    ("holds-locks", 3.7),
+    ("group-growth", 1.9),
+    ("idle-beyond-threshold", 0.4),
+    ("blocks-others", 0.1),
+    ("over-age", 0.0),
+    ("never-worked", 0.0),
+    ("rests-too-long", 0.0),
+    ("idle-beyond-group-norm", 0.0),
 ];
 
 /// A piece's weight; what is not in the table counts nothing.

@@ -40,6 +40,21 @@ fn main() -> Result<()> {
                 println!("    (\"{id}\", {weight:.1}), // {all:.0} verdicts, {lost:.0} lost");
             }
         }
+        "errors" => {
+            let mut errors = std::collections::BTreeMap::<String, (u32, String)>::new();
+            for number in Split::Train.numbers(cases) {
+                let case = Case::generate(number);
+                for line in archon_pool_lab::score::errors(&case, &judge(&case, &options)?) {
+                    let (key, example) = line;
+                    errors.entry(key).or_insert_with(|| (0, example)).0 += 1;
+                }
+            }
+            let mut errors: Vec<_> = errors.into_iter().collect();
+            errors.sort_by_key(|error| std::cmp::Reverse(error.1.0));
+            for (key, (count, example)) in errors {
+                println!("{count:>5} {key}  e.g. {example}");
+            }
+        }
         other => bail!("there is no command {other}: use test, tune or fit"),
     }
     eprintln!("{:.1} s", begun.elapsed().as_secs_f64());

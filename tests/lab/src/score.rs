@@ -282,3 +282,28 @@ pub fn median<T: Copy>(sorted: &[T]) -> Option<T> {
 pub fn ninth_of_ten<T: Copy>(sorted: &[T]) -> Option<T> {
     sorted.get((sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1))).copied()
 }
+
+/// What the judgement got wrong in a case, for tuning: kind, what, evidence; and an example.
+pub fn errors(case: &Case, looks: &[Judged]) -> Vec<(String, String)> {
+    let mut errors = BTreeMap::new();
+    for (n, look) in looks.iter().enumerate().filter(|(_, look)| !look.withheld) {
+        for verdict in look.verdicts.iter().filter(|verdict| verdict.seen.visible) {
+            let what = match (verdict.truth, verdict.suspect) {
+                (Truth::Innocent, true) => "wrong",
+                (Truth::Leaked(_), false) => "missed",
+                _ => {
+                    errors.remove(&(verdict.seen.sid, "missed"));
+                    continue;
+                }
+            };
+            let evidence: Vec<String> = verdict.evidence.iter().map(|(id, _)| id.clone()).collect();
+            let excluded = if verdict.excluded { " EXCLUDED" } else { "" };
+            let key = format!("{} {what}{excluded} [{}]", case.parts[verdict.seen.part].name, evidence.join(" "));
+            let strengths: Vec<String> = verdict.evidence.iter().map(|(_, strength)| format!("{strength:.2}")).collect();
+            let confidence = verdict.confidence.unwrap_or(0);
+            let example = format!("case {} look {n} pid {} {confidence} % {}", case.number, verdict.seen.pid, strengths.join(" "));
+            errors.insert((verdict.seen.sid, what), (key, example));
+        }
+    }
+    errors.into_values().collect()
+}
