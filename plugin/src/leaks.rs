@@ -50,12 +50,13 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
             let mut evidence: Vec<_> = pieces.iter().map(Piece::weighed).filter(|piece| piece.weight > 0.0).collect();
             evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             let log_odds = weights::PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
+            let confidence = confidence(log_odds);
             let mut exclusions = rules.apply(backend);
-            let passed_over = pieces.iter().any(|piece| piece.id == "passed-over" || piece.id == "same-code-path");
-            if spared.contains(&backend.pid) && !passed_over {
+            // What its pool would keep anyway is left alone, unless its group's doings say that the pool has lost it.
+            if spared.contains(&backend.pid) && confidence < options.leak_detection_threshold {
                 exclusions.push(exclusions::MINIMUM_POOL.to_owned());
             }
-            Judged { backend, confidence: confidence(log_odds), evidence, pieces, exclusions }
+            Judged { backend, confidence, evidence, pieces, exclusions }
         })
         .collect()
 }

@@ -40,6 +40,13 @@ pub fn is_housekeeping(sql: &str) -> bool {
         || text.contains(" from pg_catalog.")
 }
 
+/// Whether a statement is one by which pools clean a session up when it comes back.
+pub fn is_clean_up(sql: &str) -> bool {
+    let text = normalise(sql).to_ascii_lowercase();
+    ["discard ", "reset ", "rollback", "deallocate ", "close all"].iter().any(|word| text.starts_with(word))
+        || text.contains("pg_advisory_unlock_all()")
+}
+
 struct Scanner<'a> {
     rest: &'a str,
     out: String,

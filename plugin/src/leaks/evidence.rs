@@ -10,6 +10,7 @@ use crate::params::Options;
 use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
 
+pub use self::idle::used_briefly;
 use super::groups::Groups;
 use super::{idle_ms, weights};
 
@@ -62,6 +63,7 @@ pub fn find(
     match backend.state() {
         State::Idle if idle_ms(backend, now) > options.idle_timeout_ms => {
             found.extend(idle::find(backend, now, options, groups));
+            found.extend(holds_up_a_queue(backend, snapshot));
         }
         State::IdleInTransaction | State::Aborted if idle_ms(backend, now) > options.idle_in_transaction_timeout_ms => {
             found.push(open_transaction(backend, idle_ms(backend, now), options));
@@ -70,9 +72,8 @@ pub fn find(
             found.extend(holds_xmin(backend));
             found.extend(holds_up_a_queue(backend, snapshot));
         }
-        _ => return found,
+        _ => {}
     }
-    found.extend(over_age(backend, now, options));
     found
 }
 
@@ -129,11 +130,3 @@ fn holds_up_a_queue(backend: &Backend, snapshot: &Snapshot) -> Option<Piece> {
     })
 }
 
-fn over_age(backend: &Backend, now: i64, options: &Options) -> Option<Piece> {
-    // How long a pooler keeps its connections is not the application's doing.
-    let age = backend.age_ms(now).filter(|_| backend.through.is_none());
-    age.filter(|&age| age > options.max_connection_age_ms).map(|age| {
-        let value = format!("established {} ago, limit {}", span(age), span(options.max_connection_age_ms));
-        piece("over-age", 1.0, value, "it is older than the pool should let it become")
-    })
-}

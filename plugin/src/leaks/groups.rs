@@ -16,6 +16,8 @@ use super::{Judged, idle_ms};
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
+/// A pool fills itself within this time, microseconds.
+const FILL_MICROS: i64 = 2_000_000;
 /// How many single sessions are remembered.
 const WATCHED: usize = 1_200;
 /// Sessions that were opened within this time of each other were opened on one occasion, microseconds.
@@ -34,6 +36,12 @@ pub struct Group<'a> {
     starts: Vec<i64>,
     /// How many idle sessions that the group grew past ran a statement last.
     passed_statements: HashMap<String, u32>,
+    /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
+    starts_alike: HashMap<(String, bool), Vec<i64>>,
+    /// How many idle sessions were used lately, and how many of these the pool cleaned up when they came back.
+    pub fresh: u32,
+    /// See `fresh`.
+    pub cleaned: u32,
     /// What was seen of it from call to call.
     pub watch: Watch,
     /// When any of its sessions last did something, microseconds.
@@ -180,6 +188,17 @@ impl Group<'_> {
         let stale = |member: &&Backend| {
             member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms
         };
+        for member in self.members.iter().filter(|member| member.state() == State::Idle) {
+            self.starts_alike.entry(ending(member)).or_default().extend(member.backend_start);
+        }
+        self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());
+        let fresh = |member: &&&Backend| {
+            member.state() == State::Idle && idle_ms(member, now) <= options.idle_timeout_ms && !is_unused(member)
+        };
+        for member in self.members.iter().filter(fresh) {
+            self.fresh = self.fresh.saturating_add(1);
+            self.cleaned = self.cleaned.saturating_add(u32::from(statement_text::is_clean_up(&member.query)));
+        }
         for at in (0..self.members.len()).filter(|&at| stale(&self.members[at])) {
             let member = self.members[at];
             if !statement_text::is_housekeeping(&member.query) && self.was_passed_over(member) {
@@ -213,6 +232,20 @@ impl Group<'_> {
         occasions
     }
 
+    /// How many idle sessions were established after this one's last use and ended like it.
+    pub fn came_alike(&self, member: &Backend) -> u32 {
+        let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
+        let starts = self.starts_alike.get(&ending(member));
+        starts.map_or(0, |starts| number(starts.len() - starts.partition_point(|&start| start <= since)))
+    }
+
+    /// How many sessions were opened at about the same time, the one that was opened then included.
+    pub fn opened_with(&self, start: i64) -> usize {
+        let from = self.starts.partition_point(|&other| other < start.saturating_sub(FILL_MICROS));
+        let to = self.starts.partition_point(|&other| other <= start.saturating_add(FILL_MICROS));
+        to - from
+    }
+
     /// How many idle sessions that the group grew past ran this statement last.
     pub fn passed_with(&self, statement: &str) -> u32 {
         self.passed_statements.get(statement).copied().unwrap_or(0)
@@ -224,6 +257,16 @@ impl Group<'_> {
         let growth = i64::from(*now) - i64::from(*oldest);
         (self.sizes.len() > 1).then(|| i32::try_from(growth).unwrap_or(if growth < 0 { i32::MIN } else { i32::MAX }))
     }
+}
+
+/// How a session ended: its last statement, and whether it was used once at most.
+fn ending(backend: &Backend) -> (String, bool) {
+    (statement_text::normalise(&backend.query), super::evidence::used_briefly(backend).is_some())
+}
+
+/// Whether a session was never used: its driver's own statements are no use.
+fn is_unused(backend: &Backend) -> bool {
+    super::evidence::used_briefly(backend).is_some() && statement_text::is_housekeeping(&backend.query)
 }
 
 fn median(values: &mut [u64]) -> Option<u64> {

@@ -42,8 +42,8 @@ impl Times {
             let interval = *random.pick(&[30 * MINUTE, HOUR, 3 * HOUR]);
             (seconds(random.magnitude(6.0, 48.0) * 3_600.0), interval, random.count(12, 20))
         } else {
-            let interval = *random.pick(&[30 * SECOND, MINUTE, MINUTE, 2 * MINUTE, 5 * MINUTE]);
-            (seconds(random.magnitude(600.0, 14_400.0)), interval, random.count(8, 20))
+            let interval = *random.pick(&[30 * SECOND, MINUTE, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE]);
+            (seconds(random.magnitude(600.0, 14_400.0)), interval, random.count(12, 24))
         };
         let begin = EPOCH + random.whole(0, DAY);
         let mut at = begin + warm_up;

@@ -32,7 +32,8 @@ fn main() -> Result<()> {
         "fit" => {
             let mut lesson = Lesson::default();
             for number in split.numbers(cases) {
-                lesson.add(&judge(&Case::generate(number), &options)?);
+                let case = Case::generate(number);
+                lesson.add(&case, &judge(&case, &options)?);
             }
             let fitted = lesson.fit();
             println!("pub const PRIOR: f64 = {:.1};", fitted.prior);

@@ -6,7 +6,7 @@ use crate::clients::pool::{Event, Pool, Settings};
 use crate::clients::traffic::Traffic;
 use crate::scene::Scene;
 use crate::sim::Client;
-use crate::time::{MINUTE, SECOND, seconds};
+use crate::time::{SECOND, seconds};
 
 use super::pools::habits;
 
@@ -55,7 +55,7 @@ pub fn blue_green(scene: &mut Scene) {
     let traffic = scene.traffic(0.2, 2.0);
     let paths = scene.paths();
     let switch = if scene.random.chance(0.5) { scene.before(0.6, 1.0) } else { scene.during(0.0, 0.6) };
-    let drains = scene.random.whole(1, 30) * MINUTE;
+    let drains = seconds(scene.random.magnitude(60.0, 2_400.0));
     let begin = scene.begin;
     let old = traffic.clone().spell(switch, i64::MAX, 0.0);
     let blue = Pool::new(Rc::new(client.clone()), settings.clone(), old, paths.clone());
