@@ -84,7 +84,9 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
 }
 
 fn used_once(backend: &Backend) -> Option<Piece> {
-    used_briefly(backend).map(|used_for| {
+    // What its driver or its pool sends is no use.
+    let used_for = used_briefly(backend).filter(|_| !statement_text::is_housekeeping(&backend.query));
+    used_for.map(|used_for| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
         piece("used-once", 1.0, value, "it was opened for one use and never reused")
     })
