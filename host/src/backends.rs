@@ -47,7 +47,7 @@ impl backends::Host for State {
     ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("backends.deliver");
-        let given = orders.iter().map(|order| order.state.len() + order.reason.len()).sum();
+        let given = given(&orders);
         for order in &mut orders {
             // Each is on record more than once. No state of the server's is as long.
             cut(&mut order.state, 64);
@@ -76,6 +76,11 @@ impl backends::Host for State {
         call.end(delivered.as_ref().err(), about).await;
         Ok(delivered.map_err(Into::into))
     }
+}
+
+/// How many bytes of text the component gives.
+pub(crate) fn given(orders: &[Order]) -> usize {
+    orders.iter().map(|order| order.state.len() + order.reason.len()).sum()
 }
 
 /// Cuts a text to so many bytes, or a few less where a letter would be halved.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::guard_file;
+
 /// How much power a component asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum World {
@@ -53,15 +55,18 @@ pub fn embedded(world: World) -> &'static [u8] {
     }
 }
 
-/// Writes the three components into a directory, which is created when it does not exist, and
-/// returns their paths.
+/// Writes the three components into a directory, which is created when it does not exist, and beside them
+/// `guard.json`, by which hosts in other languages guard as this one does. Returns the paths.
 pub fn write_all(directory: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory)?;
-    World::ALL
+    let guard = guard_file::text();
+    let components = World::ALL.map(|world| (world.file_name(), embedded(world)));
+    components
         .into_iter()
-        .map(|world| {
-            let path = directory.join(world.file_name());
-            std::fs::write(&path, embedded(world))?;
+        .chain([(guard_file::FILE_NAME, guard.as_bytes())])
+        .map(|(name, bytes)| {
+            let path = directory.join(name);
+            std::fs::write(&path, bytes)?;
             Ok(path)
         })
         .collect()

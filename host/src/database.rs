@@ -13,7 +13,7 @@ use crate::credentials::Credential;
 use crate::digest::Digest;
 use crate::door::Entrance;
 use crate::error;
-use crate::limits::{Limits, Reached};
+use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::state::State;
 use crate::target::Target;
@@ -91,13 +91,7 @@ impl database::HostSession for State {
     ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
         let _stopped = self.enter()?;
         let mut call = self.author.host_call("database.query");
-        let (wanted, limit) = (batch.len(), self.limits.statements);
-        if wanted > limit {
-            let fault = Fault::from(Reached::Statements { wanted, limit });
-            call.end(Some(&fault), |event| event).await;
-            return Ok(Err(fault.into()));
-        }
-        if let Err(reached) = self.allowance.request(given(&batch)).and_then(|()| self.allowance.check()) {
+        if let Err(reached) = self.count_batch(batch.len(), given(&batch)) {
             let fault = Fault::from(reached);
             call.end(Some(&fault), |event| event).await;
             return Ok(Err(fault.into()));
@@ -159,7 +153,7 @@ impl database::Host for State {
 }
 
 /// How many bytes of text and parameters the component gives.
-fn given(batch: &[Statement]) -> usize {
+pub(crate) fn given(batch: &[Statement]) -> usize {
     batch.iter().map(|statement| statement.sql.len() + weight(&statement.params)).sum()
 }
 
@@ -213,6 +207,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::lanes::{GuestTime, Lanes};
+    use crate::limits::Reached;
     use crate::policy::{Policy, Sql};
     use crate::state::{Caller, Intent};
 
@@ -228,6 +223,7 @@ mod tests {
             signalled: Default::default(),
             time: Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO)),
             memories: 1,
+            tape: Default::default(),
         };
         State::new(&Limits::default(), &policy, caller)
     }

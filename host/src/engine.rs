@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Cache, CacheConfig, Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::{backends, credentials, database, pooler, scaling, types};
@@ -16,6 +16,7 @@ use crate::components::World;
 use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::state::State;
+use crate::taped::{HasTaped, Taped};
 use crate::wasi;
 
 /// How often a running component is looked at. A limit on time is overrun by one tick at the most.
@@ -184,14 +185,14 @@ fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<St
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker)?;
     if world >= World::Observer {
-        types::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        credentials::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        database::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        pooler::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        types::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
+        credentials::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
+        database::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
+        pooler::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
     }
     if world >= World::Manager {
-        backends::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        scaling::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        backends::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
+        scaling::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
     }
     Ok(linker)
 }

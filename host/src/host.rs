@@ -18,6 +18,7 @@ use crate::approval::Approval;
 use crate::audit::{Audit, Author};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
+use crate::cassette::{Deck, Recorder, Replay, Tape};
 use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
@@ -54,6 +55,7 @@ pub struct Host {
     audit: Option<Audit>,
     tenant: Option<Arc<str>>,
     kept: Option<Kept>,
+    deck: Deck,
 }
 
 /// What a call came to.
@@ -77,6 +79,7 @@ impl Host {
             audit: None,
             tenant: None,
             kept: None,
+            deck: Deck::Off,
         }
     }
 
@@ -96,6 +99,19 @@ impl Host {
     /// host or a clone of it lives, and is the way in when the others are gone.
     pub fn keep_session(mut self) -> Self {
         self.kept = Some(Kept::new());
+        self
+    }
+
+    /// Writes every call that has a credential into a cassette when it ends.
+    pub fn record(mut self, recorder: Recorder) -> Self {
+        self.deck = Deck::Records(recorder);
+        self
+    }
+
+    /// Answers every call that would have a credential from a cassette. Then this host looks up no credential,
+    /// reaches no server, changes nothing and leaves no audit record, whatever a component or a caller asks for.
+    pub fn replay(mut self, replay: Replay) -> Self {
+        self.deck = Deck::Plays(replay);
         self
     }
 
@@ -243,6 +259,9 @@ impl Host {
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
+        if self.deck.plays() {
+            return Err(Fault::new(kind::NOT_APPROVED, "a host that plays a cassette ends nobody"));
+        }
         let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
         if !dry_run && !self.policy.apply {
             denied(author, &wire, NO_CHANGES).await;
@@ -284,15 +303,21 @@ impl Host {
     async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
         let (presence, mut all_gone) = mpsc::channel(1);
         let Call { interface, function, lent, intent, signalled, end, time } = call;
-        let author = Author::from(plugin).on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let name = format!("{interface}.{function}");
+        let tape = match arguments {
+            [(_, argument)] if lent.is_some() => self.deck.tape(plugin, &name, argument)?,
+            _ => Tape::Off,
+        };
+        let audit = self.audit.as_ref().filter(|_| !tape.is_playing());
+        let author = Author::from(plugin).on_record(audit, self.tenant.as_ref());
         let restraint = self.restraint.clone();
         let (clock, memories) = (Arc::clone(&time), self.engine.memories());
         let kept = self.kept.clone();
         let caller =
-            Caller { author: author.clone(), intent, restraint, lent, kept, presence, signalled, time, memories };
+            Caller { author: author.clone(), intent, restraint, lent, kept, presence, signalled, time, memories, tape };
         let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
-        let (now, name) = (Instant::now(), format!("{interface}.{function}"));
+        let now = Instant::now();
         author.started(&name).await;
         let calling = async {
             clock.begin().await;
@@ -303,6 +328,7 @@ impl Host {
         let end = end.map_or(last, |end| end.min(last));
         let called = tokio::time::timeout_at(end, clock.only_while_computing(calling)).await;
         clock.pause();
+        let tape = std::mem::take(&mut store.data_mut().tape);
         // Everything that the call opened goes with its store.
         drop(store);
         // None comes once the last session's task has ended; later than this is somebody else's wait.
@@ -312,6 +338,7 @@ impl Host {
             Err(_) => Err(late("call", end - now)),
         };
         author.ended(&name, result.as_ref().err(), now.elapsed()).await;
+        self.deck.keep(tape, &result).await;
         result
     }
 

@@ -30,6 +30,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod cassette;
 pub mod components;
 pub mod consent;
 pub mod credentials;
@@ -61,6 +62,7 @@ pub mod compiler;
 mod database;
 mod door;
 mod error;
+mod guard_file;
 mod guarded_file;
 mod hourly;
 mod json_values;
@@ -73,6 +75,7 @@ mod scaling;
 mod session;
 mod state;
 mod supabase;
+mod taped;
 mod tls;
 mod toml_text;
 mod values;

@@ -14,8 +14,8 @@ use wasmtime::component::Resource;
 
 use self::connection_limit::ConnectionLimit;
 pub(crate) use self::connection_limit::Limited;
-pub(crate) use self::pgbouncer::DATABASE;
 use self::pgbouncer::PgBouncer;
+pub(crate) use self::pgbouncer::{DATABASE, SIZE, WITHHELD};
 pub(crate) use self::view::View;
 use crate::allowance::Allowance;
 use crate::audit::{Act, Event, Place};
@@ -23,7 +23,7 @@ use crate::bindings::database::RowSet;
 use crate::bindings::{pooler, types};
 use crate::credentials::{Controller, Credential};
 use crate::database::weighed;
-use crate::limits::{Limits, Reached};
+use crate::limits::Limits;
 use crate::session::Presence;
 use crate::state::State;
 use crate::supabase::Pooler;
@@ -202,11 +202,7 @@ impl pooler::HostConsole for State {
     ) -> wasmtime::Result<Result<Vec<Result<RowSet, types::Fault>>, types::Fault>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("pooler.show");
-        let (wanted, limit) = (views.len(), self.limits.statements);
-        let given = views.iter().map(String::len).sum();
-        let counted = if wanted > limit { Err(Reached::Statements { wanted, limit }) } else { Ok(()) };
-        let counted = counted.and_then(|()| self.allowance.request(given)).and_then(|()| self.allowance.check());
-        if let Err(reached) = counted {
+        if let Err(reached) = self.count_batch(views.len(), views.iter().map(String::len).sum()) {
             let fault = Fault::from(reached);
             call.end(Some(&fault), |event| event).await;
             return Ok(Err(fault.into()));

@@ -138,8 +138,7 @@ impl Session {
     async fn settings_hold(&self) -> Result<bool, Fault> {
         let client = self.client()?;
         let expected = settings(&self.limits);
-        let names: Vec<_> = expected.iter().map(|(name, _)| format!("'{name}'")).collect();
-        let sql = format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({})", names.join(", "));
+        let sql = settings_query(&self.limits);
         self.pending.fetch_add(1, Ordering::Relaxed);
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, client.simple_query(&sql)).await;
         let messages =
@@ -522,14 +521,22 @@ pub(crate) fn config(target: &Target, options: Option<&str>) -> Config {
 
 /// Ours come last, so that they win.
 fn startup_options(target: &Target, limits: &Limits) -> String {
-    let mut options = target.options.clone().unwrap_or_default();
-    for (name, value) in settings(limits) {
-        options.push_str(&format!(" -c {name}={value}"));
-    }
-    options.trim_start().to_owned()
+    format!("{} {}", target.options.as_deref().unwrap_or_default(), as_options(limits)).trim_start().to_owned()
 }
 
-fn begin(limits: &Limits) -> String {
+/// The session's settings as `options` of the startup packet.
+pub(crate) fn as_options(limits: &Limits) -> String {
+    settings(limits).map(|(name, value)| format!("-c {name}={value}")).join(" ")
+}
+
+/// What asks a session whether they hold.
+pub(crate) fn settings_query(limits: &Limits) -> String {
+    let names = settings(limits).map(|(name, _)| format!("'{name}'")).join(", ");
+    format!("SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})")
+}
+
+/// How a transaction begins that carries them itself.
+pub(crate) fn begin(limits: &Limits) -> String {
     format!("BEGIN READ ONLY; {}", set_local(limits))
 }
 
@@ -537,9 +544,9 @@ fn set_local(limits: &Limits) -> String {
     settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).concat()
 }
 
-/// Never a setting that the catalogue reads: ours would be taken for the server's. A timeout of zero would
-/// be none.
-fn settings(limits: &Limits) -> [(&'static str, String); 4] {
+/// A session's settings. Never one that the catalogue reads: ours would be taken for the server's. A timeout of
+/// zero would be none.
+pub(crate) fn settings(limits: &Limits) -> [(&'static str, String); 4] {
     [
         ("default_transaction_read_only", "on".into()),
         ("statement_timeout", limits.statement_timeout.as_millis().max(1).to_string()),

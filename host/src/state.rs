@@ -10,6 +10,7 @@ use wasmtime_wasi::WasiCtx;
 use crate::allowance::Allowance;
 use crate::audit::Author;
 use crate::backends::{Ledger, Restraint};
+use crate::cassette::Tape;
 use crate::credentials::Lent;
 use crate::door::Kept;
 use crate::lanes::{GuestTime, Stopped};
@@ -67,6 +68,7 @@ pub(crate) struct Caller {
     pub(crate) time: Arc<GuestTime>,
     /// How many memories, and how many tables, the engine has for a call.
     pub(crate) memories: usize,
+    pub(crate) tape: Tape,
 }
 
 /// What the host remembers during one call. Dropped with it, and with it every session.
@@ -87,6 +89,7 @@ pub(crate) struct State {
     pub(crate) presence: Presence,
     pub(crate) ledger: Ledger,
     pub(crate) changed: Changed,
+    pub(crate) tape: Tape,
     /// Sessions and consoles that are open.
     pub(crate) sessions: usize,
     /// Set before anything may be signalled: from then on nothing may be repeated blindly.
@@ -98,7 +101,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
-        let Caller { author, intent, restraint, lent, kept, presence, signalled, time, memories } = caller;
+        let Caller { author, intent, restraint, lent, kept, presence, signalled, time, memories, tape } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
@@ -117,6 +120,7 @@ impl State {
             presence,
             ledger: Ledger::default(),
             changed: Changed::default(),
+            tape,
             sessions: 0,
             signalled,
             host_calls: 0,
@@ -133,6 +137,16 @@ impl State {
             return Err(wasmtime::Error::new(Reached::HostCalls(self.limits.host_calls)));
         }
         Ok(stopped)
+    }
+
+    /// Counts a batch of statements or views of so many bytes.
+    pub(crate) fn count_batch(&self, wanted: usize, bytes: usize) -> Result<(), Reached> {
+        let limit = self.limits.statements;
+        if wanted > limit {
+            return Err(Reached::Statements { wanted, limit });
+        }
+        self.allowance.request(bytes)?;
+        self.allowance.check()
     }
 
     /// Counts probes that are about to be made.

@@ -68,6 +68,12 @@ pub mod kind {
     pub const OVERLOADED: &str = "overloaded";
     /// A tenant has used up what it may use in a minute or an hour; the message names the setting.
     pub const QUOTA_EXCEEDED: &str = "quota-exceeded";
+    /// A file is no cassette, or of another version than this host plays.
+    pub const CASSETTE_INVALID: &str = "cassette-invalid";
+    /// A component asked for something that its cassette does not hold.
+    pub const CASSETTE_MISMATCH: &str = "cassette-mismatch";
+    /// A call could not be written into its cassette.
+    pub const CASSETTE_FAILED: &str = "cassette-failed";
     /// The audit log could not be written to, and nothing is done that is not on record.
     pub const AUDIT_FAILED: &str = "audit-failed";
 
@@ -104,6 +110,9 @@ pub mod kind {
         DEADLINE_EXCEEDED,
         OVERLOADED,
         QUOTA_EXCEEDED,
+        CASSETTE_INVALID,
+        CASSETTE_MISMATCH,
+        CASSETTE_FAILED,
         AUDIT_FAILED,
     ];
 }

@@ -3,6 +3,8 @@
 //! The observer's component implements it without the imports that act, so that "cannot kill" is a
 //! fact of its binary and not a promise of this code.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::{Fault, kind};
 use crate::rows::{RowSet, Statement};
 use crate::snapshot::SessionKey;
@@ -85,7 +87,7 @@ pub struct SizeOrder {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeOutcome {
     /// The size before.
     pub before: Option<u32>,
@@ -98,7 +100,7 @@ pub struct SizeOutcome {
 }
 
 /// What became of a request to renew server connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
     /// Whether the pooler accepted it.
     pub executed: bool,
@@ -107,7 +109,8 @@ pub struct Renewal {
 }
 
 /// What became of an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Sent, and the session was seen to leave; in a dry run: it would have been sent.
     Signalled,

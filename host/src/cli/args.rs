@@ -8,6 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use super::options::OptionFlags;
+use super::tape::TapeFlags;
 use super::vetting::Vetting;
 
 const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to";
@@ -24,7 +25,7 @@ SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY), in this order.";
 const AFTER_HELP: &str = "\
 Exit status:
   0  healthy
-  1  findings: one is a warning or critical, a plan has targets, or a target was not ended
+  1  findings: one is a warning or critical, a plan has targets, or a target was not ended; for diff: a difference
   2  usage error: a flag, an option or a parameter is wrong
   3  could not run: the message and the hint say why
 130  interrupted before there was an answer
@@ -65,9 +66,11 @@ pub(crate) enum Command {
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
     Run(Running),
+    /// Compare two reports, or what two cassettes end with
+    Diff(Comparing),
     /// Print what a component says about itself: version, actions, schemas, SQL
     Describe(Describing),
-    /// Write the three built-in components to a directory
+    /// Write the three built-in components to a directory, and guard.json beside them
     Components(Writing),
     /// Compile a component from stdin into the cache: what this program starts to have it done apart
     #[command(hide = true)]
@@ -162,6 +165,8 @@ pub(crate) struct Reading {
     #[command(flatten)]
     pub(crate) memory: Memory,
     #[command(flatten)]
+    pub(crate) tape: TapeFlags,
+    #[command(flatten)]
     pub(crate) options: OptionFlags,
 }
 
@@ -173,6 +178,8 @@ pub(crate) struct Acting {
     pub(crate) apply: bool,
     #[command(flatten)]
     pub(crate) memory: Memory,
+    #[command(flatten)]
+    pub(crate) tape: TapeFlags,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }
@@ -232,12 +239,16 @@ pub(crate) struct Watching {
     #[command(flatten)]
     pub(crate) memory: Memory,
     #[command(flatten)]
+    pub(crate) tape: TapeFlags,
+    #[command(flatten)]
     pub(crate) options: OptionFlags,
 }
 
 /// Flags of `snapshot`.
 #[derive(Debug, Group)]
 pub(crate) struct Collecting {
+    #[command(flatten)]
+    pub(crate) tape: TapeFlags,
     #[command(flatten)]
     pub(crate) options: OptionFlags,
 }
@@ -255,8 +266,10 @@ pub(crate) struct Running {
     ///
     /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
     /// --credential, @FILE or -.
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    pub(crate) params: String,
+    ///
+    /// Default: {}; with --replay, all the recorded calls are made, each with its input.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) params: Option<String>,
     /// Let it act: without this, dryRun is set and the host refuses to end or resize anything
     #[arg(long)]
     pub(crate) apply: bool,
@@ -268,6 +281,22 @@ pub(crate) struct Running {
     /// The same as --sql any
     #[arg(long)]
     pub(crate) allow_sql: bool,
+    #[command(flatten)]
+    pub(crate) tape: TapeFlags,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Group)]
+pub(crate) struct Comparing {
+    /// The earlier one: a report, an answer as --json prints it, or a cassette, whose last answer is taken
+    #[arg(value_name = "A")]
+    pub(crate) before: PathBuf,
+    /// The later one
+    #[arg(value_name = "B")]
+    pub(crate) after: PathBuf,
+    /// Compare what differs from moment to moment, too: times, durations and the memory
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// Flags of `describe`.

@@ -30,6 +30,11 @@ impl Carry {
         Ok(Self { file: file.map(Path::to_owned), memory })
     }
 
+    /// The same, for calls that are past and leave nothing behind.
+    pub(crate) fn only_read(self, only: bool) -> Self {
+        Self { file: self.file.filter(|_| !only), ..self }
+    }
+
     /// What to hand to the next call.
     pub(crate) fn memory(&self) -> Option<&Value> {
         self.memory.as_ref()

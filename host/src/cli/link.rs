@@ -28,6 +28,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::answer::Answer;
 use super::args::{Global, LogFormat};
 use super::ask;
+use super::render;
+use super::tape::{Tape, TapeFlags};
+use super::terminal::Terminal;
 use super::trouble::Trouble;
 
 /// A host and the component that it runs.
@@ -35,12 +38,18 @@ pub(crate) struct Link {
     host: Host,
     plugin: Arc<Plugin>,
     registry: Registry,
+    tape: Tape,
 }
 
 impl Link {
     /// Compiles the component and lends it what the command line grants. Without the policy's `apply`
     /// the host refuses to end or resize anything, whatever the component asks for.
-    pub(crate) fn open(global: &Global, component: Component<'_>, policy: Policy) -> Result<Self, Fault> {
+    pub(crate) fn open(
+        global: &Global,
+        component: Component<'_>,
+        policy: Policy,
+        tape: &TapeFlags,
+    ) -> Result<Self, Fault> {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
         let vetted = match (component, global.plugin.as_deref()) {
@@ -59,10 +68,12 @@ impl Link {
         let plugin = Arc::clone(vetted.plugin());
         // An act is always on record, whether a log was asked for or not.
         let acts = policy.apply;
-        let mut host = Host::new(engine, credentials(global), policy, limits);
+        let credentials = if tape.replays() { Credentials::new() } else { credentials(global) };
+        let mut host = Host::new(engine, credentials, policy, limits);
         if let Some(path) = global.audit.as_deref().filter(|path| !path.as_os_str().is_empty()) {
             host = host.audit(Audit::open(path)?);
         }
+        let (host, tape) = tape.insert(host, &plugin)?;
         let mut registry = Registry::new();
         let log = Log::new(io::stderr());
         if global.log == LogFormat::Json {
@@ -72,7 +83,7 @@ impl Link {
             listen(Events::new(log).with_filter(Targets::new().with_target("audit", Level::INFO)));
         }
         registry.register(registry::NAME, Skill::new(host.clone(), Arc::clone(&plugin)));
-        Ok(Self { host, plugin, registry })
+        Ok(Self { host, plugin, registry, tape })
     }
 
     /// The same, with one session that stays open from call to call.
@@ -92,6 +103,7 @@ impl Link {
     /// Asks the component: one that reads through the registry, with its deadline, retries and log;
     /// one that only judges directly, because there is nothing to wait for or to try again.
     pub(crate) async fn ask(&self, input: Value) -> Result<Answer, Trouble> {
+        let input = self.tape.input(input);
         match self.plugin.world() {
             World::Analyser => Ok(Answer::of_report(self.host.analyse(&self.plugin, input).await?)),
             World::Observer | World::Manager => Answer::of_output(self.registry.execute(registry::NAME, input).await),
@@ -100,7 +112,27 @@ impl Link {
 
     /// Collects without judging.
     pub(crate) async fn collect(&self, input: Value) -> Result<Value, Fault> {
-        self.host.collect(&self.plugin, input).await
+        self.host.collect(&self.plugin, self.tape.input(input)).await
+    }
+
+    /// Whether a cassette is played that has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.tape.is_over()
+    }
+
+    /// Says what there is to be said of the tape.
+    pub(crate) fn speak_of_tape(&self, terminal: &mut Terminal) {
+        if let Some(note) = self.tape.note(self.digest()) {
+            terminal.remark(&note);
+        }
+        self.tell_trouble(terminal);
+    }
+
+    /// Tells why a call could not be recorded. The call itself is none the worse for it.
+    pub(crate) fn tell_trouble(&self, terminal: &mut Terminal) {
+        if let Some(fault) = self.tape.trouble() {
+            terminal.complain(&render::fault(&fault));
+        }
     }
 
     /// What the component says about itself.

@@ -4,6 +4,7 @@
 //! Numbers and verdicts are shown as they came: nothing is computed here that is not in the JSON.
 
 mod actions;
+mod differences;
 mod fault;
 mod findings;
 mod health;
@@ -20,6 +21,7 @@ mod watch_line;
 use archon_pool_plugin::params::Action;
 use archon_pool_plugin::report::Report;
 
+pub(crate) use self::differences::differences;
 pub(crate) use self::fault::fault;
 pub(crate) use self::plugins::{plugins, proposal};
 pub(crate) use self::watch_line::{watch_fault, watch_line};

@@ -8,7 +8,7 @@ use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::params::Action;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::approve;
@@ -22,9 +22,10 @@ use super::plugins;
 use super::progress::Progress;
 use super::render;
 use super::sign;
+use super::tape::TapeFlags;
 use super::terminal::Terminal;
 use super::trouble::Trouble;
-use super::{ask, audit, watch};
+use super::{ask, audit, diff, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Trouble> {
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
         Command::Watch(flags) => watch::watch(global, flags, terminal).await,
         Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
         Command::Run(flags) => any(global, flags, terminal).await,
+        Command::Diff(flags) => diff::diff(flags, terminal),
         Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
         Command::Components(flags) => write_components(&flags.directory, terminal),
         Command::Compile(flags) => compile(flags.seconds, terminal),
@@ -70,21 +72,26 @@ pub(crate) fn policy(options: &Map<String, Value>, apply: bool) -> Policy {
 }
 
 async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    once(global, action, &flags.memory, &flags.options, Leave::None, terminal).await
+    let Reading { memory, options, tape } = flags;
+    once(global, Asking { action, memory, options, tape, leave: Leave::None }, terminal).await
 }
 
 async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    let leave = if flags.apply { Leave::Given } else { Leave::None };
-    once(global, action, &flags.memory, &flags.options, leave, terminal).await
+    let Acting { apply, memory, options, tape } = flags;
+    tape.check("--apply", *apply)?;
+    let leave = if *apply { Leave::Given } else { Leave::None };
+    once(global, Asking { action, memory, options, tape, leave }, terminal).await
 }
 
 async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     if !flags.ask {
         return act(global, Action::KillIdle, &flags.acting, terminal).await;
     }
+    let Acting { memory, options, tape, .. } = &flags.acting;
+    tape.check("--ask", true)?;
     ask::possible()?;
-    let Acting { memory, options, .. } = &flags.acting;
-    once(global, Action::KillIdle, memory, options, Leave::Asked, terminal).await
+    let asking = Asking { action: Action::KillIdle, memory, options, tape, leave: Leave::Asked };
+    once(global, asking, terminal).await
 }
 
 /// Who lets a command act.
@@ -98,25 +105,30 @@ enum Leave {
     Asked,
 }
 
-async fn once(
-    global: &Global,
+/// What to ask for, and how.
+struct Asking<'a> {
     action: Action,
-    memory: &Memory,
-    options: &OptionFlags,
+    memory: &'a Memory,
+    options: &'a OptionFlags,
+    tape: &'a TapeFlags,
     leave: Leave,
-    terminal: &mut Terminal,
-) -> Result<Exit, Trouble> {
+}
+
+async fn once(global: &Global, asking: Asking<'_>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+    let Asking { action, memory, options, tape, leave } = asking;
     let options = options.to_json()?;
-    let mut carry = Carry::load(memory.carry.as_deref())?;
+    let mut carry = Carry::load(memory.carry.as_deref())?.only_read(tape.replays());
     let acts = leave != Leave::None;
     let progress = waiting(terminal, action.name(), acts);
-    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, acts))?;
+    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape)?;
     if leave == Leave::Asked {
         link = link.asking();
     }
     let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), acts);
-    let answer = link.ask(input).await?;
+    let answer = link.ask(input).await;
     drop(progress);
+    link.speak_of_tape(terminal);
+    let answer = answer?;
     // Remembered before it is shown: a reader that goes away must not cost the memory.
     carry.keep(answer.carry(), terminal);
     show(&answer, Some(action), terminal)
@@ -125,11 +137,12 @@ async fn once(
 async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let options = flags.options.to_json()?;
     let progress = Progress::start(terminal, "snapshot");
-    let link = Link::open(global, Component::BuiltIn(World::Observer), policy(&options, false))?;
+    let link = Link::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape)?;
     let input = params::skill_input(Action::FullAnalysis, global.credential.as_deref(), options, None, false);
-    let snapshot = link.collect(input).await?;
+    let snapshot = link.collect(input).await;
     drop(progress);
-    terminal.json(&snapshot)?;
+    link.speak_of_tape(terminal);
+    terminal.json(&snapshot?)?;
     Ok(Exit::Healthy)
 }
 
@@ -137,8 +150,10 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: run takes the component as its argument").into());
     }
-    let input = params::read(&flags.params)?;
+    flags.tape.check("--apply", flags.apply)?;
+    let given = flags.params.as_deref().map(params::read).transpose()?;
     let progress = waiting(terminal, "run", flags.apply);
+    let input = given.clone().unwrap_or_else(|| json!({}));
     let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
     let sql = match flags.sql {
         Some(SqlMode::Any) => Sql::Any,
@@ -147,21 +162,30 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
         Some(SqlMode::Catalogue) | None => Sql::Catalogue,
     };
     let policy = Policy { sql, ..policy(&options, flags.apply) };
-    let link = Link::open(global, Component::File(&flags.file), policy)?;
+    let link = Link::open(global, Component::File(&flags.file), policy, &flags.tape)?;
     let input = match link.world() {
         // It has no powers to guard, and its input no place for a credential.
         World::Analyser => input,
+        // What it is asked is what was recorded, and nothing can come of it.
+        World::Observer | World::Manager if given.is_none() && flags.tape.replays() => input,
         World::Observer | World::Manager => params::guarded(input, global.credential.as_deref(), flags.apply)?,
     };
-    let answer = link.ask(input).await?;
+    let mut answer = link.ask(input.clone()).await;
     drop(progress);
-    show(&answer, None, terminal)
+    link.speak_of_tape(terminal);
+    if flags.tape.replays() && given.is_none() {
+        while !link.is_over() && !terminal.is_closed() {
+            show(&answer?, None, terminal)?;
+            answer = link.ask(input.clone()).await;
+        }
+    }
+    show(&answer?, None, terminal)
 }
 
 async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let progress = Progress::start(terminal, "describe");
     let component = file.map_or(Component::BuiltIn(World::Manager), Component::File);
-    let link = Link::open(global, component, policy(&Map::new(), false))?;
+    let link = Link::open(global, component, policy(&Map::new(), false), &TapeFlags::default())?;
     let description = link.describe().await?;
     drop(progress);
     terminal.remark(&format!("world {}, sha256 {}", link.world().name(), link.digest()));

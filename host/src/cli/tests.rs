@@ -19,7 +19,7 @@ use super::exit::Exit;
 use super::terminal::FIXED_WIDTH;
 use super::terminal::tests::captured;
 use super::trouble::Trouble;
-use super::{clean, render, sample};
+use super::{clean, diff, render, sample};
 
 mod plugins;
 
@@ -94,6 +94,21 @@ fn no_line_is_wider_than_the_page() {
             assert!(line.width() <= width || is_sql(line), "at {width}: {line}");
         }
     }
+}
+
+#[test]
+fn what_became_different() {
+    let [before, after] = [sample::healthy(), sample::full()].map(|report| serde_json::to_value(report).expect("JSON"));
+    let shown = |before, after| {
+        let differences = diff::differences(before, after, false);
+        strip_str(&render::differences(&differences, FIXED_WIDTH)).to_string()
+    };
+    assert_snapshot!(shown(&before, &after));
+    let mut other = after.clone();
+    other["leakDetection"]["suspectedConnections"][0]["confidence"] = 81.into();
+    other["findings"].as_array_mut().expect("a list").remove(0);
+    assert_snapshot!(shown(&after, &other));
+    assert_snapshot!(shown(&after, &after));
 }
 
 #[test]

@@ -34,25 +34,30 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     if flags.apply && action != Action::AutoScale {
         return Err(Fault::invalid(format!("--apply: watch carries out auto-scale and no {action}")).into());
     }
+    flags.tape.check("--apply", flags.apply)?;
     let options = flags.options.to_json()?;
     let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
-    let carry = Carry::load(flags.memory.carry.as_deref())?;
+    let carry = Carry::load(flags.memory.carry.as_deref())?.only_read(flags.tape.replays());
     let link = {
         let _progress = Progress::start(terminal, "watch");
-        Link::open(global, Component::BuiltIn(run::world(action)), run::policy(&options, flags.apply))?.keeping()
+        let policy = run::policy(&options, flags.apply);
+        Link::open(global, Component::BuiltIn(run::world(action)), policy, &flags.tape)?.keeping()
     };
-    if !terminal.wants_json() {
+    link.speak_of_tape(terminal);
+    if !terminal.wants_json() && !flags.tape.replays() {
         terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
     }
 
     let credential = global.credential.as_deref();
+    // What is played is past, and need not be waited for.
+    let pace = if flags.tape.replays() { Duration::from_millis(1) } else { interval };
     let mut watch = Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy };
-    let mut ticks = tokio::time::interval(interval);
+    let mut ticks = tokio::time::interval(pace);
     // After a slow round the next one waits its turn: catching up would only add load.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut interrupted = pin!(interrupted());
     let mut rounds = 0;
-    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() {
+    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() && !link.is_over() {
         let round = async {
             ticks.tick().await;
             let Watch { action, apply, credential, options, carry, .. } = &watch;
@@ -63,6 +68,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
             answer = round => answer,
             () = &mut interrupted => return Ok(watch.last),
         };
+        link.tell_trouble(terminal);
         watch.round(answer, terminal)?;
         rounds += 1;
     }

@@ -12,6 +12,9 @@ trait Value: Sized {
     const LOOKS: &str;
 
     fn read(text: &str) -> Option<Self>;
+
+    /// Milliseconds for a time, and else the number itself.
+    fn plain(self) -> u64;
 }
 
 impl Value for Duration {
@@ -26,6 +29,10 @@ impl Value for Duration {
             _ => return None,
         };
         Some(Self::from_millis(number.checked_mul(millis)?))
+    }
+
+    fn plain(self) -> u64 {
+        u64::try_from(self.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -43,6 +50,10 @@ impl Value for u64 {
         };
         number.checked_mul(factor)
     }
+
+    fn plain(self) -> u64 {
+        self
+    }
 }
 
 impl Value for u32 {
@@ -51,6 +62,10 @@ impl Value for u32 {
     fn read(text: &str) -> Option<Self> {
         u64::read(text)?.try_into().ok()
     }
+
+    fn plain(self) -> u64 {
+        self.into()
+    }
 }
 
 impl Value for usize {
@@ -58,6 +73,10 @@ impl Value for usize {
 
     fn read(text: &str) -> Option<Self> {
         u64::read(text)?.try_into().ok()
+    }
+
+    fn plain(self) -> u64 {
+        self as u64
     }
 }
 
@@ -89,6 +108,11 @@ macro_rules! settings {
                         Err(Fault::invalid(format!("limit {}: is unknown: use one of {known}", name.escape_debug())))
                     }
                 }
+            }
+
+            /// Every limit by its name: times in milliseconds, all else in bytes or as a count.
+            pub(crate) fn plain(&self) -> serde_json::Map<String, serde_json::Value> {
+                [$((stringify!($name).to_owned(), self.$name.plain().into())),*].into_iter().collect()
             }
         }
     };

@@ -26,7 +26,10 @@ use crate::tls;
 pub(crate) const DATABASE: &str = "pgbouncer";
 
 /// The setting that can be changed while it runs.
-const SIZE: &str = "default_pool_size";
+pub(crate) const SIZE: &str = "default_pool_size";
+
+/// How the names of settings begin whose values open something else: `auth_ldap_options` may hold a password.
+pub(crate) const WITHHELD: &str = "auth_ldap";
 
 /// So many names are told at the most.
 const NAMES: usize = 5;
@@ -233,9 +236,9 @@ impl PgBouncer {
     }
 }
 
-/// Values as text. What opens something else is withheld: `auth_ldap_options` may hold a password.
+/// Values as text. What opens something else is withheld.
 fn values(row: &SimpleQueryRow) -> Vec<Value> {
-    let is_secret = row.get(0).is_some_and(|key| key.starts_with("auth_ldap"));
+    let is_secret = row.get(0).is_some_and(|key| key.starts_with(WITHHELD));
     let value = |index| match row.get(index) {
         Some(text) if index == 0 || !is_secret => Value::Text(text.to_owned()),
         _ => Value::Null,

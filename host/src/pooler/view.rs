@@ -19,7 +19,8 @@ pub(crate) enum View {
 }
 
 impl View {
-    const ALL: [Self; 10] = [
+    /// All of them.
+    pub(crate) const ALL: [Self; 10] = [
         Self::Pools,
         Self::Clients,
         Self::Servers,

@@ -1,0 +1,364 @@
+//! The imports of all worlds: what each is called with, and what it answers.
+
+use std::fmt::Debug;
+
+use archon_pool_plugin::fault::Fault;
+use archon_pool_plugin::powers::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
+use archon_pool_plugin::rows::{self, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::exchange::{Answer, Asked, Exchange};
+use super::player::{Player, unanswered};
+use super::value::{self, is_same};
+use crate::digest::Digest;
+
+/// An import's arguments.
+pub trait Import: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+    /// The import's name in a cassette.
+    const NAME: &'static str;
+
+    /// What it answers when it does not fail.
+    type Ok: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+
+    /// Whether the recorded arguments are the same, reasons and row limits aside.
+    fn is_same(&self, recorded: &Self) -> bool {
+        self == recorded
+    }
+
+    /// Where it was not recorded just so.
+    #[doc(hidden)]
+    fn otherwise(&self, _: &mut Player) -> Result<Self::Ok, Fault> {
+        Err(unanswered::<Self>(""))
+    }
+
+    /// This import's exchange, if it is one.
+    fn of(exchange: &Exchange) -> Option<&Asked<Self>>;
+
+    /// The same, taken out.
+    fn taken(exchange: Exchange) -> Option<Asked<Self>>;
+
+    /// As one of any import.
+    fn exchange(asked: Asked<Self>) -> Exchange;
+}
+
+/// `credentials.lookup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// None for the host's default.
+    pub name: Option<String>,
+}
+
+/// `credential.name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialName {
+    /// Whose.
+    pub credential: u32,
+}
+
+/// `session.open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// With what.
+    pub credential: u32,
+}
+
+/// `session.way`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Way {
+    /// Whose.
+    pub session: u32,
+}
+
+/// `session.query`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// In which session.
+    pub session: u32,
+    /// The statements.
+    pub batch: Vec<Statement>,
+}
+
+/// `database.probe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Probe {
+    /// With what.
+    pub credential: u32,
+    /// How many connections.
+    pub count: u32,
+    /// How long each may take.
+    pub timeout_ms: u32,
+}
+
+/// `console.open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenConsole {
+    /// With what.
+    pub credential: u32,
+}
+
+/// `console.kind`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// Whose.
+    pub console: u32,
+}
+
+/// `console.show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// Whose.
+    pub console: u32,
+    /// Their names.
+    pub views: Vec<String>,
+}
+
+/// `backends.deliver`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deliver {
+    /// In which session.
+    pub session: u32,
+    /// Whom to signal.
+    pub orders: Vec<Order>,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+}
+
+/// `scaling.resize`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resize {
+    /// Where.
+    pub console: u32,
+    /// Which pool; none for what the console controls by default.
+    pub pool: Option<String>,
+    /// Server connections.
+    pub size: u32,
+    /// Why.
+    pub reason: String,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+}
+
+/// `scaling.renew`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Renew {
+    /// Where.
+    pub console: u32,
+    /// Whose server connections.
+    pub database: String,
+    /// Why.
+    pub reason: String,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+}
+
+/// A credential's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Its number in the call.
+    pub credential: u32,
+}
+
+/// A session's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Its number in the call.
+    pub session: u32,
+}
+
+/// A console's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Its number in the call.
+    pub console: u32,
+}
+
+/// A statement of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Statement {
+    /// The SHA-256 of its text, hexadecimal.
+    pub sql: String,
+    /// Its parameters.
+    #[serde(with = "value::list")]
+    pub params: Vec<Value>,
+    /// How many rows were wanted at the most.
+    pub max_rows: u32,
+}
+
+impl Statement {
+    /// A statement by its text.
+    pub fn new(text: &str, params: Vec<Value>, max_rows: u32) -> Self {
+        Self { sql: Digest::of(text.as_bytes()).to_string(), params, max_rows }
+    }
+
+    /// Whether text and parameters are the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let params = || self.params.iter().zip(&other.params);
+        self.sql == other.sql
+            && self.params.len() == other.params.len()
+            && params().all(|(one, other)| is_same(one, other))
+    }
+}
+
+impl From<&rows::Statement> for Statement {
+    fn from(statement: &rows::Statement) -> Self {
+        Self::new(statement.sql, statement.params.clone(), statement.max_rows)
+    }
+}
+
+/// What a statement or a view answered.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowSet {
+    /// Names and type OIDs.
+    pub columns: Vec<(String, u32)>,
+    /// The rows.
+    #[serde(with = "value::rows")]
+    pub rows: Vec<Vec<Value>>,
+    /// Whether the server had more rows.
+    pub truncated: bool,
+}
+
+impl From<RowSet> for rows::RowSet {
+    fn from(set: RowSet) -> Self {
+        let columns = set.columns.into_iter().map(|(name, _)| name).collect();
+        Self { columns, rows: set.rows, truncated: set.truncated }
+    }
+}
+
+/// What one fresh connection took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timing {
+    /// Microseconds until the session was ready for queries.
+    #[serde(with = "value::number")]
+    pub connect_us: u64,
+    /// Microseconds of one empty round trip.
+    #[serde(with = "value::number")]
+    pub round_trip_us: u64,
+}
+
+impl From<Timing> for ProbeTiming {
+    fn from(timing: Timing) -> Self {
+        Self { connect_us: timing.connect_us, round_trip_us: timing.round_trip_us }
+    }
+}
+
+/// A request to signal one backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Order {
+    /// The process.
+    pub pid: i32,
+    /// When it began, microseconds.
+    #[serde(with = "value::number")]
+    pub backend_start: i64,
+    /// `terminate` or `cancel`.
+    pub signal: String,
+    /// `pg_stat_activity.state` as it was seen.
+    pub state: String,
+    /// `pg_stat_activity.state_change` as it was seen, microseconds.
+    #[serde(with = "value::number")]
+    pub state_change: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Order {
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { pid, backend_start, signal, state, state_change, reason: _ } = self;
+        (pid, backend_start, signal, state, state_change)
+            == (&other.pid, &other.backend_start, &other.signal, &other.state, &other.state_change)
+    }
+}
+
+impl From<&powers::Order> for Order {
+    fn from(order: &powers::Order) -> Self {
+        Self {
+            pid: order.target.pid,
+            backend_start: order.target.backend_start,
+            signal: "terminate".to_owned(),
+            state: order.state.clone(),
+            state_change: order.state_change,
+            reason: order.reason.clone(),
+        }
+    }
+}
+
+fn all_same<T>(ours: &[T], recorded: &[T], is_same: impl Fn(&T, &T) -> bool) -> bool {
+    ours.len() == recorded.len() && ours.iter().zip(recorded).all(|(one, other)| is_same(one, other))
+}
+
+macro_rules! import {
+    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr $(, $otherwise:expr)?)?) => {
+        impl Import for $import {
+            const NAME: &'static str = $name;
+
+            type Ok = $ok;
+
+            $(fn is_same(&self, $recorded: &Self) -> bool {
+                let $ours = self;
+                $same
+            }
+
+            $(fn otherwise(&self, player: &mut Player) -> Result<Self::Ok, Fault> {
+                $otherwise(player, self)
+            })?)?
+
+            fn of(exchange: &Exchange) -> Option<&Asked<Self>> {
+                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
+            }
+
+            fn taken(exchange: Exchange) -> Option<Asked<Self>> {
+                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
+            }
+
+            fn exchange(asked: Asked<Self>) -> Exchange {
+                Exchange::$import(asked)
+            }
+        }
+    };
+}
+
+import!(Lookup, "credentials.lookup", Credential);
+import!(CredentialName, "credential.name", String);
+import!(Open, "session.open", Session);
+import!(Way, "session.way", String);
+import!(
+    Query,
+    "session.query",
+    Vec<Answer<RowSet>>,
+    |ours, recorded| ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same),
+    Player::apart
+);
+import!(Probe, "database.probe", Vec<Answer<Timing>>);
+import!(OpenConsole, "console.open", Console);
+import!(Kind, "console.kind", String);
+import!(Show, "console.show", Vec<Answer<RowSet>>);
+import!(Deliver, "backends.deliver", Vec<Outcome>, |ours, recorded| {
+    (ours.session, ours.dry_run) == (recorded.session, recorded.dry_run)
+        && all_same(&ours.orders, &recorded.orders, Order::is_same)
+});
+import!(Resize, "scaling.resize", SizeOutcome, |ours, recorded| {
+    (ours.console, &ours.pool, ours.size, ours.dry_run)
+        == (recorded.console, &recorded.pool, recorded.size, recorded.dry_run)
+});
+import!(Renew, "scaling.renew", Renewal, |ours, recorded| {
+    (ours.console, &ours.database, ours.dry_run) == (recorded.console, &recorded.database, recorded.dry_run)
+});

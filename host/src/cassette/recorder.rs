@@ -1,0 +1,124 @@
+//! A cassette that grows with every call.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use archon_pool_plugin::fault::{Fault, kind};
+
+use super::tape::Recording;
+use super::{End, Header, writer};
+use crate::digest::Digest;
+use crate::plugin::Plugin;
+
+/// Writes the calls of one component into a file, each when it ends and in one piece, so that calls at the same
+/// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.
+///
+/// The file can be read by its owner only, and has all that the component was told: statement texts, names and
+/// addresses. Secrets are not among it, since no component ever has one.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    digest: Digest,
+    normalised: bool,
+    tape: Mutex<Written>,
+}
+
+struct Written {
+    file: File,
+    /// Bytes of whole calls.
+    length: u64,
+    trouble: Option<Fault>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recorder to {}", self.inner.path.display())
+    }
+}
+
+impl Recorder {
+    /// Creates the file, which must not exist: a recording may be the only trace of an incident. With `normalised`,
+    /// literals are taken out of statement texts (see `--record-normalised`).
+    pub fn create(path: &Path, plugin: &Plugin, normalised: bool) -> Result<Self, Fault> {
+        let header = Header { normalised, ..Header::of(plugin.name(), plugin.digest()) };
+        let created = (|| {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut first = Vec::new();
+            writer::header(&mut first, &header)?;
+            file.write_all(&first)?;
+            Ok(Written { file, length: first.len() as u64, trouble: None })
+        })();
+        let written = created.map_err(|error: io::Error| {
+            let why = match error.kind() {
+                ErrorKind::AlreadyExists => "it exists, and a recording is never overwritten: name another".to_owned(),
+                _ => error.to_string(),
+            };
+            Fault::invalid(format!("--record {}: {why}", path.display()))
+        })?;
+        let (path, digest) = (path.to_owned(), plugin.digest());
+        Ok(Self { inner: Arc::new(Inner { path, digest, normalised, tape: Mutex::new(written) }) })
+    }
+
+    /// Why a call could not be written since this was last asked, if one could not. The call itself is none the
+    /// worse for it.
+    pub fn trouble(&self) -> Option<Fault> {
+        self.locked().trouble.take()
+    }
+
+    /// Begins a call; none for a component that this cassette is not of.
+    pub(crate) fn begin(&self, plugin: &Plugin, function: &str, input: &str) -> Option<Recording> {
+        if plugin.digest() != self.inner.digest {
+            self.fail(&format!("a call of {} is not in it: a cassette is of one component", plugin.name()));
+            return None;
+        }
+        let begun = Recording::begin(function, input, self.inner.normalised);
+        begun.map_err(|error| self.fail(&error.to_string())).ok()
+    }
+
+    /// Writes a call that has ended.
+    pub(crate) async fn end(&self, recording: Recording, end: End) {
+        let this = self.clone();
+        // As much as a server has told.
+        let writing = tokio::task::spawn_blocking(move || this.write(recording, &end));
+        if let Err(error) = writing.await {
+            self.fail(&error.to_string());
+        }
+    }
+
+    fn write(&self, recording: Recording, end: &End) {
+        let written = recording.end(end).and_then(|lines| {
+            let Written { file, length, .. } = &mut *self.locked();
+            let written = file.write_all(&lines);
+            if written.is_ok() {
+                *length += lines.len() as u64;
+            } else {
+                // Half a call would make the whole file unreadable; where not even this can be done, the error
+                // below says enough.
+                let _ = file.set_len(*length);
+                let _ = io::Seek::seek(file, io::SeekFrom::Start(*length));
+            }
+            written
+        });
+        if let Err(error) = written {
+            self.fail(&format!("a call is not in it: {error}"));
+        }
+    }
+
+    fn fail(&self, why: &str) {
+        let fault = Fault::new(kind::CASSETTE_FAILED, format!("--record {}: {why}", self.inner.path.display()));
+        tracing::error!("{}", fault.message);
+        self.locked().trouble.get_or_insert(fault);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Written> {
+        self.inner.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

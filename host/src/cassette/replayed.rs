@@ -1,0 +1,114 @@
+//! A call of a cassette as the plugin's powers, without WebAssembly.
+
+use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_plugin::powers::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
+use archon_pool_plugin::rows;
+
+use super::import::{Deliver, Kind, Lookup, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
+use super::{Answer, Player};
+use crate::components::World;
+
+/// Lends what a cassette holds to the plugin's own code, with the powers of a world.
+#[derive(Debug)]
+pub struct Replayed {
+    player: Player,
+    world: World,
+    credential: Option<u32>,
+    session: Option<u32>,
+    console: Option<u32>,
+}
+
+impl Replayed {
+    /// The powers of a world, from one call of a cassette.
+    pub fn new(player: Player, world: World) -> Self {
+        Self { player, world, credential: None, session: None, console: None }
+    }
+
+    fn credential(&self) -> Result<u32, Fault> {
+        self.credential.ok_or_else(not_open)
+    }
+
+    fn session(&self) -> Result<u32, Fault> {
+        self.session.ok_or_else(not_open)
+    }
+
+    fn open_console(&self) -> Result<u32, Fault> {
+        self.console.ok_or_else(|| Fault::new(kind::NO_POOLER, "no console is open"))
+    }
+
+    /// What only a manager can do.
+    fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
+        (self.world >= World::Manager).then(|| act(self))
+    }
+}
+
+impl Powers for Replayed {
+    fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
+        let credential = self.player.answer(&Lookup { name: credential.map(str::to_owned) })?.credential;
+        self.session = Some(self.player.answer(&Open { credential })?.session);
+        self.credential = Some(credential);
+        Ok(())
+    }
+
+    fn query(&mut self, batch: &[rows::Statement]) -> Result<Vec<powers::Answer>, Fault> {
+        let session = self.session()?;
+        let answers = self.player.answer(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
+        Ok(answers.into_iter().map(row_set).collect())
+    }
+
+    fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
+        let credential = self.credential()?;
+        let timings = self.player.answer(&Probe { credential, count, timeout_ms })?;
+        Ok(timings.into_iter().map(|timing| Result::from(timing).map(Into::into)).collect())
+    }
+
+    fn way(&mut self) -> Result<String, Fault> {
+        let session = self.session()?;
+        self.player.answer(&Way { session })
+    }
+
+    fn console(&mut self) -> Result<String, Fault> {
+        let credential = self.credential()?;
+        let console = self.player.answer(&OpenConsole { credential })?.console;
+        let kind = self.player.answer(&Kind { console })?;
+        self.console = Some(console);
+        Ok(kind)
+    }
+
+    fn show(&mut self, views: &[&str]) -> Result<Vec<powers::Answer>, Fault> {
+        let console = self.open_console()?;
+        let views = views.iter().map(|&view| view.to_owned()).collect();
+        Ok(self.player.answer(&Show { console, views })?.into_iter().map(row_set).collect())
+    }
+
+    fn resize(&mut self, order: &SizeOrder, dry_run: bool) -> Option<Result<SizeOutcome, Fault>> {
+        let SizeOrder { pool, size, reason } = order.clone();
+        self.act(|this| {
+            let console = this.open_console()?;
+            this.player.answer(&Resize { console, pool, size, reason, dry_run })
+        })
+    }
+
+    fn renew(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<Renewal, Fault>> {
+        let (database, reason) = (database.to_owned(), reason.to_owned());
+        self.act(|this| {
+            let console = this.open_console()?;
+            this.player.answer(&Renew { console, database, reason, dry_run })
+        })
+    }
+
+    fn deliver(&mut self, orders: &[powers::Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+        self.act(|this| {
+            let session = this.session()?;
+            this.player.answer(&Deliver { session, orders: orders.iter().map(Into::into).collect(), dry_run })
+        })
+    }
+}
+
+fn row_set(answer: Answer<RowSet>) -> powers::Answer {
+    Result::from(answer).map(Into::into)
+}
+
+fn not_open() -> Fault {
+    Fault::new(kind::CONNECTION_LOST, "no session is open")
+}

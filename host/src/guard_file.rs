@@ -1,0 +1,67 @@
+//! `guard.json`: the texts and numbers by which this host guards, for hosts in other languages. They read them
+//! from the file that lies beside the components instead of writing them down again.
+
+use archon_pool_plugin::params::Options;
+use serde_json::{Map, Value, json};
+
+use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use crate::limits::Limits;
+use crate::policy::Policy;
+use crate::pooler::{DATABASE, SIZE, View, WITHHELD};
+use crate::session;
+
+/// Its name.
+pub(crate) const FILE_NAME: &str = "guard.json";
+
+/// Its text.
+pub(crate) fn text() -> String {
+    let (policy, limits, request) = (Policy::default(), Limits::default(), Options::default());
+    let settings: Map<String, Value> =
+        session::settings(&limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let document = json!({
+        "application": session::APPLICATION,
+        "statements": {
+            "terminate": TERMINATE,
+            "wouldTerminate": WOULD_TERMINATE,
+            "count": COUNT,
+            "classify": CLASSIFY,
+            "stillThere": STILL_THERE,
+        },
+        "protected": { "roles": policy.role_patterns(), "applications": policy.application_patterns() },
+        "session": {
+            "settings": settings,
+            "options": session::as_options(&limits),
+            "begin": session::begin(&limits),
+            "check": session::settings_query(&limits),
+        },
+        "limits": limits.plain(),
+        "policy": {
+            "maxKillPercentage": policy.max_kill_percentage,
+            "maxKills": policy.max_kills,
+            "maxKillsPerHour": policy.max_kills_per_hour,
+            "maxResizesPerHour": policy.max_resizes_per_hour,
+        },
+        "request": {
+            "maxKillPercentage": request.max_kill_percentage,
+            "idleTimeoutMs": request.idle_timeout_ms,
+            "idleInTransactionTimeoutMs": request.idle_in_transaction_timeout_ms,
+        },
+        "pgbouncer": {
+            "database": DATABASE,
+            "size": SIZE,
+            "views": View::ALL.map(View::name),
+            "withheld": WITHHELD,
+        },
+    });
+    format!("{document:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_in_other_languages_read_the_same_guard() {
+        insta::assert_snapshot!(text());
+    }
+}
