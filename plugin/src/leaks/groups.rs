@@ -34,6 +34,8 @@ pub struct Group<'a> {
     by_pid: HashMap<i32, usize>,
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
+    /// Each session's start, sorted, with the last use of any session up to it, microseconds.
+    generations: Vec<(i64, i64)>,
     /// How many idle sessions that the group grew past ran a statement last.
     passed_statements: HashMap<String, u32>,
     /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
@@ -173,6 +175,14 @@ impl Group<'_> {
         self.last_use = self.members.iter().filter_map(last_use).max().unwrap_or(i64::MIN);
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
+        let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
+        self.generations = self.members.iter().filter_map(used).collect();
+        self.generations.sort_unstable();
+        let mut latest = i64::MIN;
+        for (_, used) in &mut self.generations {
+            latest = latest.max(*used);
+            *used = latest;
+        }
         self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
         self.watch = match memory {
             Some((at, memory)) => memory.watch.next(at, &self.members, now),
@@ -230,6 +240,16 @@ impl Group<'_> {
             }
         }
         occasions
+    }
+
+    /// When the generation after this session's was opened, if none of its own or an older one worked since, and one
+    /// of the younger did.
+    pub fn opened_after_silence(&self, member: &Backend) -> Option<i64> {
+        let next = self.starts.get(self.starts.partition_point(|&start| start <= member.state_change.unwrap_or(i64::MAX)))?;
+        let before = self.generations.partition_point(|&(start, _)| start < *next);
+        let last_of_old = self.generations.get(before.checked_sub(1)?)?.1;
+        (last_of_old <= next.saturating_add(RETURN_GRACE_MICROS) && self.last_use > next.saturating_add(FILL_MICROS))
+            .then_some(*next)
     }
 
     /// How many idle sessions were established after this one's last use and ended like it.

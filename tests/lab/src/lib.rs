@@ -20,4 +20,5 @@ pub mod score;
 pub mod sim;
 pub mod split;
 pub mod table;
+pub mod tape;
 pub mod time;

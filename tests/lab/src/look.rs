@@ -79,6 +79,13 @@ impl Look {
     }
 }
 
+impl Look {
+    /// The server's time before the pooler's console was asked.
+    pub fn asked_at(&self) -> i64 {
+        self.at - 8_000
+    }
+}
+
 fn seen(world: &World, sid: Sid, session: &Session) -> Seen {
     let client = &session.client;
     Seen {
@@ -126,7 +133,7 @@ impl Powers for Answers<'_> {
         if let [only] = batch
             && only.sql == catalogue::CLOCK.sql
         {
-            let rows = vec![vec![Value::Timestamp(self.0.at - 8_000)]];
+            let rows = vec![vec![Value::Timestamp(self.0.asked_at())]];
             return Ok(vec![Ok(RowSet { columns: vec!["at".to_owned()], rows, truncated: false })]);
         }
         let answer = |statement: &Statement| {

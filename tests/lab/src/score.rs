@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
+use archon_pool_plugin::params::Options;
+
 use crate::baselines::RULES;
 use crate::calibration::Calibration;
 use crate::case::Case;
-use crate::judge::{Judged, Truth, Verdict};
+use crate::judge::{Judged, Truth, Verdict, judge};
 use crate::look::Harm;
 use crate::kinds::Kind;
 use crate::sim::Sid;
@@ -271,6 +274,19 @@ impl Scorer {
             wrongful: self.wrongful,
         }
     }
+}
+
+/// Judges cases and scores what was said.
+///
+/// # Errors
+///
+/// When a case cannot be judged, which means that the simulation is wrong.
+pub fn of(cases: impl Iterator<Item = Case>, options: &Options) -> Result<Score> {
+    let mut scorer = Scorer::default();
+    for case in cases {
+        scorer.add(&case, &judge(&case, options)?);
+    }
+    Ok(scorer.score())
 }
 
 /// The middle of sorted values.

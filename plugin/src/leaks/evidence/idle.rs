@@ -34,6 +34,7 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
         found.extend(same_code_path(backend, group));
         found.extend(not_cleaned(backend, group));
         found.extend(opened_alone(backend, group));
+        found.extend(superseded(backend, now, group, options));
         found.extend(fell_silent(now, group, options));
     }
     found
@@ -162,6 +163,17 @@ fn not_cleaned(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     unclean.then(|| {
         let value = format!("{} of its group were cleaned up after use", counted(group.cleaned as usize, "session"));
         piece("not-cleaned-up", f64::from(group.cleaned) / f64::from(HABIT), value, "its pool cleans up what comes back: this one did not")
+    })
+}
+
+/// A generation of sessions that is silent since a younger one was opened, which works: its pool was made anew.
+fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
+    let opened = group.opened_after_silence(backend)?;
+    let silent = elapsed_ms(opened, now);
+    (silent > options.idle_timeout_ms).then(|| {
+        let value = format!("all sessions as old as it are silent since others were opened {} ago", span(silent));
+        let strength = 0.75 * doublings(silent, options.idle_timeout_ms, 0.0);
+        piece("superseded", strength, value, "its application has made itself a new pool and works with that")
     })
 }
 
