@@ -59,7 +59,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &leak_detection, history, sending),
+        carry: memory.next(snapshot, &groups, history, sending),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,

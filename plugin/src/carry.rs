@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::broken::Sending;
+use crate::leaks::groups::Groups;
+use crate::leaks::watch::Watch;
 use crate::pooler::PoolerCounters;
-use crate::report::LeakDetection;
 use crate::scaling::history::History;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
 use crate::statement_text;
 
 /// The version of this memory's shape.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 /// How many calls a group's sizes and idle ages reach back.
@@ -47,13 +48,18 @@ struct Carry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupMemory {
-    role: String,
-    application: String,
-    client: Option<String>,
+    /// Role.
+    pub role: String,
+    /// Application name.
+    pub application: String,
+    /// Client address.
+    pub client: Option<String>,
     /// Sessions at each remembered call, oldest first.
     pub sizes: Vec<u32>,
     /// Median idle age at each remembered call, milliseconds, oldest first.
     pub idle_ms: Vec<u64>,
+    /// What was seen of it from call to call.
+    pub watch: Watch,
 }
 
 /// The memory of this call: empty on the first one.
@@ -113,12 +119,13 @@ impl Memory {
         Some((carry.pooler_asked_at?, &carry.pooler_counters))
     }
 
-    /// What is remembered of a group.
-    pub fn group(&self, role: &str, application: &str, client: Option<&str>) -> Option<&GroupMemory> {
+    /// When the previous call looked, microseconds, and what is remembered of a group since.
+    pub fn group(&self, role: &str, application: &str, client: Option<&str>) -> Option<(i64, &GroupMemory)> {
         let same = |group: &&GroupMemory| {
             group.role == role && group.application == application && group.client.as_deref() == client
         };
-        self.0.as_ref()?.groups.iter().find(same)
+        let carry = self.0.as_ref()?;
+        Some((carry.at, carry.groups.iter().find(same)?))
     }
 
     /// Since when a session has been found sending an answer.
@@ -139,7 +146,7 @@ impl Memory {
     }
 
     /// The memory for the next call, at most 64 KiB of JSON.
-    pub fn next(&self, snapshot: &Snapshot, leaks: &LeakDetection, scaling: History, sending: Vec<Sending>) -> String {
+    pub fn next(&self, snapshot: &Snapshot, groups: &Groups<'_>, scaling: History, sending: Vec<Sending>) -> String {
         let pooler = snapshot.pooler.as_ref();
         let mut carry = Carry {
             v: VERSION,
@@ -150,7 +157,7 @@ impl Memory {
             pooler_asked_at: pooler.map(|pooler| pooler.asked_at),
             pooler_counters: pooler
                 .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),
-            groups: self.next_groups(leaks),
+            groups: groups.remember(GROUPS, CALLS, self),
             listeners: self.next_listeners(snapshot),
             sending: sending.into_iter().take(LISTENERS).collect(),
             probes: crate::activity::number(snapshot.probes.len()),
@@ -161,8 +168,11 @@ impl Memory {
             if text.len() <= LONGEST {
                 return text;
             }
-            // Norms are missed least: without its listeners a call could end one of them.
-            if !carry.groups.is_empty() {
+            // Single sessions are missed least, then norms: without its listeners a call could end one of them.
+            let large = carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
+            if let Some(group) = large {
+                group.watch.sessions = None;
+            } else if !carry.groups.is_empty() {
                 carry.groups.truncate(carry.groups.len() / 2);
             } else if !carry.listeners.is_empty() || !carry.sending.is_empty() {
                 carry.listeners.truncate(carry.listeners.len() / 2);
@@ -171,26 +181,6 @@ impl Memory {
                 return "null".to_owned();
             }
         }
-    }
-
-    fn next_groups(&self, leaks: &LeakDetection) -> Vec<GroupMemory> {
-        let mut groups: Vec<_> = leaks.groups.iter().collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.sessions));
-        let remember = |group: &&crate::report::Group| {
-            let before = self.group(&group.role, &group.application, group.client.as_deref());
-            let (mut sizes, mut idle_ms) =
-                before.map(|before| (before.sizes.clone(), before.idle_ms.clone())).unwrap_or_default();
-            sizes.push(group.sessions);
-            idle_ms.extend(group.median_idle);
-            GroupMemory {
-                role: group.role.clone(),
-                application: group.application.clone(),
-                client: group.client.clone(),
-                sizes: sizes.split_off(sizes.len().saturating_sub(CALLS)),
-                idle_ms: idle_ms.split_off(idle_ms.len().saturating_sub(CALLS)),
-            }
-        };
-        groups.iter().take(GROUPS).map(remember).collect()
     }
 
     fn next_listeners(&self, snapshot: &Snapshot) -> Vec<SessionKey> {

@@ -1,14 +1,15 @@
 //! Leak detection: how probable it is that a session was forgotten by its application.
 //!
-//! Every session starts at log-odds of [`PRIOR`] (about 2 %). Each piece of evidence
-//! ([`evidence`]) adds its weight times its strength, 0–1; the confidence is the logistic function of
-//! the sum, in percent. What speaks against judging a session at all is an exclusion
+//! Every session starts at log-odds of [`weights::PRIOR`]. Each piece of evidence ([`evidence`]) adds its weight
+//! ([`weights`]) times its strength, 0–1; the confidence is the logistic function of the sum, in percent. What speaks against judging a session at all is an exclusion
 //! ([`exclusions`]), which no evidence outweighs. A server that is merely full yields no suspect:
 //! saturation is not evidence.
 
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;
+pub mod watch;
+pub mod weights;
 
 use std::collections::BTreeMap;
 
@@ -19,10 +20,8 @@ use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_text;
 
+use self::evidence::Piece;
 use self::groups::Groups;
-
-/// Log-odds before any evidence.
-pub const PRIOR: f64 = -3.9;
 
 /// One session, judged.
 #[derive(Debug, Clone)]
@@ -33,6 +32,8 @@ pub struct Judged<'a> {
     pub confidence: u32,
     /// What speaks for a leak, strongest first.
     pub evidence: Vec<Evidence>,
+    /// The same before it was weighed.
+    pub pieces: Vec<Piece>,
     /// What speaks against judging it.
     pub exclusions: Vec<String>,
 }
@@ -45,14 +46,17 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
     snapshot
         .clients()
         .map(|backend| {
-            let mut evidence = evidence::weigh(backend, snapshot, options, groups, &blocking);
+            let pieces = evidence::find(backend, snapshot, options, groups, &blocking);
+            let mut evidence: Vec<_> = pieces.iter().map(Piece::weighed).filter(|piece| piece.weight > 0.0).collect();
             evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-            let log_odds = PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
+            let log_odds = weights::PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
+            let confidence = confidence(log_odds);
             let mut exclusions = rules.apply(backend);
-            if spared.contains(&backend.pid) {
+            // What its pool would keep anyway is left alone, unless its group's doings say that the pool has lost it.
+            if spared.contains(&backend.pid) && confidence < options.leak_detection_threshold {
                 exclusions.push(exclusions::MINIMUM_POOL.to_owned());
             }
-            Judged { backend, confidence: confidence(log_odds), evidence, exclusions }
+            Judged { backend, confidence, evidence, pieces, exclusions }
         })
         .collect()
 }

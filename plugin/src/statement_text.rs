@@ -25,6 +25,27 @@ pub fn is_listen(sql: &str) -> bool {
     text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("listen")) && text[6..].starts_with(follows)
 }
 
+/// Statements that drivers and pools send on their own account: they set a session up, check or clean it. Of these
+/// words, each begins such a statement.
+const HOUSEKEEPING: [&str; 8] = ["set ", "reset ", "show ", "discard ", "rollback", "deallocate ", "select ?", "listen "];
+
+/// Whether a statement is no application's work, but its driver's or its pool's.
+pub fn is_housekeeping(sql: &str) -> bool {
+    let text = normalise(sql).to_ascii_lowercase();
+    text.is_empty()
+        || HOUSEKEEPING.iter().any(|word| text.starts_with(word) && (*word != "select ?" || text.len() <= 9))
+        || text.starts_with("select pg_catalog.version()")
+        || text.contains(" from pg_type")
+        || text.contains(" from pg_catalog.")
+}
+
+/// Whether a statement is one by which pools clean a session up when it comes back.
+pub fn is_clean_up(sql: &str) -> bool {
+    let text = normalise(sql).to_ascii_lowercase();
+    ["discard ", "reset ", "rollback", "deallocate ", "close all"].iter().any(|word| text.starts_with(word))
+        || text.contains("pg_advisory_unlock_all()")
+}
+
 struct Scanner<'a> {
     rest: &'a str,
     out: String,

@@ -2,7 +2,6 @@
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::activity::number;
@@ -12,10 +11,17 @@ use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_text;
 
+use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::{Judged, idle_ms};
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
+/// A pool fills itself within this time, microseconds.
+const FILL_MICROS: i64 = 2_000_000;
+/// How many single sessions are remembered.
+const WATCHED: usize = 1_200;
+/// Sessions that were opened within this time of each other were opened on one occasion, microseconds.
+const OCCASION_MICROS: i64 = 30_000_000;
 
 type Key<'a> = (&'a str, &'a str, Option<&'a str>);
 
@@ -24,14 +30,26 @@ type Key<'a> = (&'a str, &'a str, Option<&'a str>);
 pub struct Group<'a> {
     /// Its sessions.
     pub members: Vec<&'a Backend>,
+    /// Which of the members has a process id.
+    by_pid: HashMap<i32, usize>,
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
-    /// How many sessions are idle for longer than the threshold.
-    pub stale: u32,
-    /// How many of them ran the same statement last, literals aside.
-    stale_statements: HashMap<String, u32>,
-    /// Their texts without literals: sessions of one pool mostly ran the same text last.
-    normalised: HashMap<&'a str, String>,
+    /// Each session's start, sorted, with the last use of any session up to it, microseconds.
+    generations: Vec<(i64, i64)>,
+    /// How many idle sessions that the group grew past ran a statement last.
+    passed_statements: HashMap<String, u32>,
+    /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
+    starts_alike: HashMap<(String, bool), Vec<i64>>,
+    /// How many idle sessions were used lately, and how many of these the pool cleaned up when they came back.
+    pub fresh: u32,
+    /// See `fresh`.
+    pub cleaned: u32,
+    /// What was seen of it from call to call.
+    pub watch: Watch,
+    /// When any of its sessions last did something, microseconds.
+    pub last_use: i64,
+    /// When any session of the same application at another client did.
+    pub last_use_elsewhere: i64,
     /// Median idle age now, milliseconds.
     pub median_idle_ms: Option<u64>,
     /// Median idle age over earlier calls, milliseconds.
@@ -59,12 +77,41 @@ impl<'a> Groups<'a> {
         for (&(role, application, client), group) in &mut groups {
             group.learn(snapshot.taken_at, options, memory.group(role, application, client));
         }
+        learn_of_others(&mut groups);
         Self(groups)
     }
 
     /// The group of a session of this snapshot.
     pub fn of_backend<'s>(&'s self, backend: &'s Backend) -> Option<&'s Group<'s>> {
         self.0.get(&key(backend))
+    }
+
+    /// What the next call should know of the largest groups, largest first.
+    pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
+        let mut groups: Vec<_> = self.0.iter().collect();
+        groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
+        let mut room = WATCHED;
+        let remember = |(&(role, application, client), group): (&Key<'a>, &Group<'a>)| {
+            let mut watch = group.watch.clone();
+            let sessions = group.members.len();
+            if sessions > room {
+                watch.sessions = None;
+            } else {
+                room -= sessions;
+            }
+            let before = memory.group(role, application, client);
+            let mut idle_ms = before.map(|(_, before)| before.idle_ms.clone()).unwrap_or_default();
+            idle_ms.extend(group.median_idle_ms);
+            GroupMemory {
+                role: role.to_owned(),
+                application: application.to_owned(),
+                client: client.map(str::to_owned),
+                sizes: group.sizes[group.sizes.len().saturating_sub(calls)..].to_vec(),
+                idle_ms: idle_ms.split_off(idle_ms.len().saturating_sub(calls)),
+                watch,
+            }
+        };
+        groups.into_iter().take(most).map(remember).collect()
     }
 
     /// All groups, in no particular order.
@@ -101,42 +148,127 @@ impl<'a> Groups<'a> {
     }
 }
 
-impl<'a> Group<'a> {
-    fn learn(&mut self, now: i64, options: &Options, memory: Option<&GroupMemory>) {
+/// When the same application was last used at other clients.
+fn learn_of_others(groups: &mut HashMap<Key<'_>, Group<'_>>) {
+    let mut latest = HashMap::<(&str, &str), [(i64, Option<&str>); 2]>::new();
+    for (&(role, application, client), group) in groups.iter() {
+        let two = latest.entry((role, application)).or_insert([(i64::MIN, None); 2]);
+        let use_here = (group.last_use, client);
+        if use_here.0 > two[0].0 {
+            *two = [use_here, two[0]];
+        } else if use_here.0 > two[1].0 {
+            two[1] = use_here;
+        }
+    }
+    for (&(role, application, client), group) in groups.iter_mut() {
+        let Some([first, second]) = latest.get(&(role, application)) else { continue };
+        group.last_use_elsewhere = if first.1 == client { second.0 } else { first.0 };
+    }
+}
+
+impl Group<'_> {
+    fn learn(&mut self, now: i64, options: &Options, memory: Option<(i64, &GroupMemory)>) {
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
         let mut ages: Vec<u64> = idle.clone().map(|member| idle_ms(member, now)).collect();
         self.median_idle_ms = median(&mut ages);
-        let mut texts = HashMap::<&str, u32>::new();
-        for member in idle.filter(|member| idle_ms(member, now) > options.idle_timeout_ms) {
-            *texts.entry(&member.query).or_default() += 1;
-        }
-        self.stale = texts.values().sum();
-        for (text, sessions) in texts {
-            let normalised = statement_text::normalise(text);
-            *self.stale_statements.entry(normalised.clone()).or_default() += sessions;
-            self.normalised.insert(text, normalised);
-        }
+        let last_use = |member: &&Backend| if member.state() == State::Idle { member.state_change } else { Some(now) };
+        self.last_use = self.members.iter().filter_map(last_use).max().unwrap_or(i64::MIN);
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
-        if let Some(memory) = memory {
+        let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
+        self.generations = self.members.iter().filter_map(used).collect();
+        self.generations.sort_unstable();
+        let mut latest = i64::MIN;
+        for (_, used) in &mut self.generations {
+            latest = latest.max(*used);
+            *used = latest;
+        }
+        self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
+        self.watch = match memory {
+            Some((at, memory)) => memory.watch.next(at, &self.members, now),
+            None => Watch::begin(&self.members, now),
+        };
+        if let Some((_, memory)) = memory {
             self.sizes.clone_from(&memory.sizes);
             if memory.idle_ms.len() >= CALLS_FOR_A_NORM {
                 self.usual_idle_ms = median(&mut memory.idle_ms.clone());
             }
         }
         self.sizes.push(number(self.members.len()));
+        let stale = |member: &&Backend| {
+            member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms
+        };
+        for member in self.members.iter().filter(|member| member.state() == State::Idle) {
+            self.starts_alike.entry(ending(member)).or_default().extend(member.backend_start);
+        }
+        self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());
+        let fresh = |member: &&&Backend| {
+            member.state() == State::Idle && idle_ms(member, now) <= options.idle_timeout_ms && !is_unused(member)
+        };
+        for member in self.members.iter().filter(fresh) {
+            self.fresh = self.fresh.saturating_add(1);
+            self.cleaned = self.cleaned.saturating_add(u32::from(statement_text::is_clean_up(&member.query)));
+        }
+        for at in (0..self.members.len()).filter(|&at| stale(&self.members[at])) {
+            let member = self.members[at];
+            if !statement_text::is_housekeeping(&member.query) && self.was_passed_over(member) {
+                *self.passed_statements.entry(statement_text::normalise(&member.query)).or_default() += 1;
+            }
+        }
     }
 
-    /// How many sessions were established after `since`, microseconds.
-    pub fn younger_than(&self, since: i64) -> usize {
-        self.starts.len() - self.starts.partition_point(|&start| start <= since)
+    fn was_passed_over(&self, member: &Backend) -> bool {
+        self.watched(member.pid).is_some_and(|watched| watched.passed() > 0) || self.occasions_before(member) > 1
     }
 
-    /// How many stale idle sessions ran the same statement last as a session with this text.
-    pub fn stale_with(&self, text: &str) -> u32 {
-        let normalised =
-            self.normalised.get(text).map_or_else(|| statement_text::normalise(text).into(), Cow::from);
-        self.stale_statements.get(normalised.as_ref()).copied().unwrap_or(0)
+    /// What was seen of a session.
+    pub fn watched(&self, pid: i32) -> Option<&Watched> {
+        self.watch.sessions.as_ref()?.get(*self.by_pid.get(&pid)?)
+    }
+
+    /// On how many occasions the group opened sessions after this one's last use and before it was seen first.
+    pub fn occasions_before(&self, member: &Backend) -> u32 {
+        let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
+        let first = self.starts.partition_point(|&start| start <= since);
+        let last = self.starts.partition_point(|&start| start <= self.watch.since);
+        let mut occasions = 0;
+        let mut until = i64::MIN;
+        for &start in self.starts.get(first..last).unwrap_or_default() {
+            if start >= until {
+                occasions += 1;
+                until = start.saturating_add(OCCASION_MICROS);
+            }
+        }
+        occasions
+    }
+
+    /// When the generation after this session's was opened, if none of its own or an older one worked since, and one
+    /// of the younger did.
+    pub fn opened_after_silence(&self, member: &Backend) -> Option<i64> {
+        let next = self.starts.get(self.starts.partition_point(|&start| start <= member.state_change.unwrap_or(i64::MAX)))?;
+        let before = self.generations.partition_point(|&(start, _)| start < *next);
+        let last_of_old = self.generations.get(before.checked_sub(1)?)?.1;
+        (last_of_old <= next.saturating_add(RETURN_GRACE_MICROS) && self.last_use > next.saturating_add(FILL_MICROS))
+            .then_some(*next)
+    }
+
+    /// How many idle sessions were established after this one's last use and ended like it.
+    pub fn came_alike(&self, member: &Backend) -> u32 {
+        let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
+        let starts = self.starts_alike.get(&ending(member));
+        starts.map_or(0, |starts| number(starts.len() - starts.partition_point(|&start| start <= since)))
+    }
+
+    /// How many sessions were opened at about the same time, the one that was opened then included.
+    pub fn opened_with(&self, start: i64) -> usize {
+        let from = self.starts.partition_point(|&other| other < start.saturating_sub(FILL_MICROS));
+        let to = self.starts.partition_point(|&other| other <= start.saturating_add(FILL_MICROS));
+        to - from
+    }
+
+    /// How many idle sessions that the group grew past ran this statement last.
+    pub fn passed_with(&self, statement: &str) -> u32 {
+        self.passed_statements.get(statement).copied().unwrap_or(0)
     }
 
     /// By how many sessions it grew since the oldest remembered call.
@@ -145,6 +277,16 @@ impl<'a> Group<'a> {
         let growth = i64::from(*now) - i64::from(*oldest);
         (self.sizes.len() > 1).then(|| i32::try_from(growth).unwrap_or(if growth < 0 { i32::MIN } else { i32::MAX }))
     }
+}
+
+/// How a session ended: its last statement, and whether it was used once at most.
+fn ending(backend: &Backend) -> (String, bool) {
+    (statement_text::normalise(&backend.query), super::evidence::used_briefly(backend).is_some())
+}
+
+/// Whether a session was never used: its driver's own statements are no use.
+fn is_unused(backend: &Backend) -> bool {
+    super::evidence::used_briefly(backend).is_some() && statement_text::is_housekeeping(&backend.query)
 }
 
 fn median(values: &mut [u64]) -> Option<u64> {

@@ -1,0 +1,192 @@
+//! What speaks for a leak while a session is idle outside a transaction. Idleness says little: a pool may well be
+//! larger than it needs to be. What its group did meanwhile says more.
+
+use crate::clock::{counted, span};
+use crate::params::Options;
+use crate::snapshot::{Backend, elapsed_ms};
+use crate::statement_text;
+
+use super::super::groups::{Group, Groups};
+use super::super::watch::Watched;
+use super::super::idle_ms;
+use super::{Piece, doublings, piece};
+
+/// A rest below this is taken for this, milliseconds.
+const SHORTEST_NORM_MS: u64 = 1_000;
+/// A session whose last use ended this soon after it was established was used once, microseconds.
+const USED_ONCE_MICROS: i64 = 2_000_000;
+/// From so many sessions or occasions on, there is no more doubt.
+const MANY: f64 = 8.0;
+/// Habits show in so many sessions that came back or were closed.
+const HABIT: u32 = 3;
+
+/// All evidence for one idle session that is beyond the threshold.
+pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Groups<'_>) -> Vec<Piece> {
+    let idle = idle_ms(backend, now);
+    let mut found = vec![beyond_threshold(idle, options)];
+    found.extend(used_once(backend));
+    if let Some(group) = groups.of_backend(backend) {
+        found.extend(never_so_long(idle, group));
+        found.extend(outlived(backend, now, idle, group));
+        found.extend(passed_over(backend, group));
+        found.extend(followed_by_its_like(backend, group));
+        found.extend(none_returns(group));
+        found.extend(same_code_path(backend, group));
+        found.extend(not_cleaned(backend, group));
+        found.extend(opened_alone(backend, group));
+        found.extend(superseded(backend, now, group, options));
+        found.extend(fell_silent(now, group, options));
+    }
+    found
+}
+
+/// Grows with a number, the less the larger it is already; 1 for many.
+fn growing(number: f64) -> f64 {
+    number.ln_1p() / MANY.ln_1p()
+}
+
+fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
+    let strength = doublings(idle_ms, options.idle_timeout_ms, 0.0);
+    let value = format!("idle for {}, threshold {}", span(idle_ms), span(options.idle_timeout_ms));
+    piece("idle-beyond-threshold", strength, value, "it has not been used for long")
+}
+
+fn never_so_long(idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
+    let watch = &group.watch;
+    let limit = watch.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
+    (watch.returns >= HABIT && idle_ms > limit).then(|| {
+        let value = format!(
+            "idle for {}, the longest rest of its group was {} in {}",
+            span(idle_ms),
+            span(watch.longest_return_ms),
+            watch.returns
+        );
+        piece("rests-too-long", doublings(idle_ms, limit, 0.3), value, "no session of its group rested for so long")
+    })
+}
+
+fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
+    let watch = &group.watch;
+    let (age, of_idle) = (backend.age_ms(now)?, watch.longest_idle_closed_ms.max(SHORTEST_NORM_MS));
+    let outlasts = |value: u64, closed: u64| value as f64 / (closed.max(1) as f64 * 1.5);
+    // How old a pooler's connection is says nothing of the client that has it.
+    let by_age = if backend.through.is_some() { f64::MAX } else { outlasts(age, watch.oldest_closed_ms) };
+    let by = by_age.min(outlasts(idle_ms, of_idle));
+    (watch.closed >= HABIT && by > 1.0).then(|| {
+        let value = format!(
+            "{} old, idle for {}; its group closed {}, at the latest when {} old",
+            span(age),
+            span(idle_ms),
+            counted(watch.closed as usize, "session"),
+            span(watch.oldest_closed_ms)
+        );
+        piece("outlived-its-group", 0.3 + 0.7 * by.log2() / 3.0, value, "its group closes sessions, but not this one")
+    })
+}
+
+fn used_once(backend: &Backend) -> Option<Piece> {
+    // What its driver or its pool sends is no use.
+    let used_for = used_briefly(backend).filter(|_| !statement_text::is_housekeeping(&backend.query));
+    used_for.map(|used_for| {
+        let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
+        piece("used-once", 1.0, value, "it was opened for one use and never reused")
+    })
+}
+
+/// For how long a session was in use, if that was short; a pooler opens its sessions for nobody.
+pub fn used_briefly(backend: &Backend) -> Option<i64> {
+    let used_for = backend.state_change?.checked_sub(backend.backend_start?)?;
+    (backend.through.is_none() && (0..=USED_ONCE_MICROS).contains(&used_for)).then_some(used_for)
+}
+
+/// Those that came meanwhile and are left as it is have the same origin.
+fn followed_by_its_like(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    let passed = group.watched(backend.pid)?.passed();
+    let alike = passed.min(group.came_alike(backend));
+    (alike > 0).then(|| {
+        let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
+        piece("followed-by-its-like", growing(f64::from(alike)), value, "whatever opens these leaves them behind")
+    })
+}
+
+/// A group that only ever takes new sessions, and never one that it has.
+fn none_returns(group: &Group<'_>) -> Option<Piece> {
+    let watch = &group.watch;
+    (watch.added > 1 && watch.returns == 0 && watch.closed == 0).then(|| {
+        let value = format!("{} opened, none closed, none used again", counted(watch.opened as usize, "session"));
+        piece("none-returns", growing(f64::from(watch.added)), value, "its group opens sessions and never comes back to one")
+    })
+}
+
+/// A pool that opens a session has none left to lend. Before the first look it is not known how many of the new
+/// sessions replaced others; what is seen of the group since tells what is usual for it.
+fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    let before = group.occasions_before(backend);
+    let since = group.watched(backend.pid).map_or(0, Watched::occasions);
+    let occasions = before.saturating_add(since);
+    (occasions > 0).then(|| {
+        let watch = &group.watch;
+        let unexplained = f64::from(1 + watch.added) / f64::from(1 + watch.opened);
+        let mut value = format!("its group opened sessions while it sat idle, on {}", counted(occasions as usize, "occasion"));
+        if watch.opened > 0 {
+            value = format!("{value}; {} of {} seen to come replaced none", watch.added, watch.opened);
+        }
+        let strength = growing(f64::from(before) * unexplained + f64::from(since));
+        piece("passed-over", strength, value, "a pool that still had it would have used it instead of opening another")
+    })
+}
+
+fn same_code_path(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    if statement_text::is_housekeeping(&backend.query) {
+        return None;
+    }
+    let same = group.passed_with(&statement_text::normalise(&backend.query));
+    (same > 2).then(|| {
+        let value = format!("{same} sessions that its group grew past ran the same statement last");
+        piece("same-code-path", growing(f64::from(same)), value, "they were all left behind by one code path")
+    })
+}
+
+/// Pools open several sessions when they start; a request opens what it needs.
+fn opened_alone(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
+    (together <= 3).then(|| {
+        let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
+        let explanation = "it was opened when something needed it, not when a pool filled itself";
+        piece("opened-alone", if together == 1 { 1.0 } else { 0.5 }, value, explanation)
+    })
+}
+
+/// A pool that cleans sessions up when they come back has not got back the one that it did not clean up.
+fn not_cleaned(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    let unclean = !statement_text::is_housekeeping(&backend.query) && group.fresh > 0 && group.cleaned == group.fresh;
+    unclean.then(|| {
+        let value = format!("{} of its group were cleaned up after use", counted(group.cleaned as usize, "session"));
+        piece("not-cleaned-up", f64::from(group.cleaned) / f64::from(HABIT), value, "its pool cleans up what comes back: this one did not")
+    })
+}
+
+/// A generation of sessions that is silent since a younger one was opened, which works: its pool was made anew.
+fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
+    let opened = group.opened_after_silence(backend)?;
+    let silent = elapsed_ms(opened, now);
+    (silent > options.idle_timeout_ms).then(|| {
+        let value = format!("all sessions as old as it are silent since others were opened {} ago", span(silent));
+        let strength = 0.75 * doublings(silent, options.idle_timeout_ms, 0.0);
+        piece("superseded", strength, value, "its application has made itself a new pool and works with that")
+    })
+}
+
+/// A client that worked and does not any more, while the same application goes on elsewhere.
+fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
+    let silent = elapsed_ms(group.last_use, now);
+    let elsewhere = elapsed_ms(group.last_use_elsewhere, now);
+    let silent_alone = silent > options.idle_timeout_ms && elsewhere < options.idle_timeout_ms;
+    let worked = group.members.iter().any(|member| used_briefly(member).is_none());
+    (silent_alone && worked).then(|| {
+        let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(elsewhere));
+        let strength = 0.75 * doublings(silent, options.idle_timeout_ms, 0.0);
+        piece("client-fell-silent", strength, value, "its application goes on elsewhere without it")
+    })
+}
+

@@ -1,0 +1,136 @@
+//! What was seen of a group from call to call: which of its sessions came, left, came back to work, and how often
+//! the group grew past a session that sat idle.
+//!
+//! A pool that opens a session has none left to lend. One that closes a session and opens another only replaces
+//! it. So what counts against an idle session is by how many sessions its group opened more than it closed.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::activity::number;
+use crate::snapshot::{Backend, State, elapsed_ms};
+
+/// How long a pool may take to notice that a session came back, microseconds.
+pub const RETURN_GRACE_MICROS: i64 = 500_000;
+
+/// What was seen of a group so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Watch {
+    /// When it was seen first, microseconds.
+    pub since: i64,
+    /// How often it was seen again.
+    pub looks: u32,
+    /// Sessions that came since.
+    pub opened: u32,
+    /// Of these, those that replaced none.
+    pub added: u32,
+    /// Sessions that left.
+    pub closed: u32,
+    /// How old the oldest of those was, milliseconds.
+    pub oldest_closed_ms: u64,
+    /// For how long the one of those had been idle that had been idle longest, milliseconds.
+    pub longest_idle_closed_ms: u64,
+    /// How often an idle session was found to have worked again.
+    pub returns: u32,
+    /// The longest idle age after which one did, milliseconds.
+    pub longest_return_ms: u64,
+    /// Its sessions at the latest look, in the order of the group's members; none where there were too many.
+    pub sessions: Option<Vec<Watched>>,
+}
+
+/// One session at a look: process id, age in milliseconds, idle age in milliseconds, by how many sessions its group
+/// grew while it sat idle, and at how many looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched(i32, u64, Option<u64>, u32, u32);
+
+impl Watched {
+    fn of(backend: &Backend, at: i64, passed: u32, occasions: u32) -> Self {
+        Self(backend.pid, backend.age_ms(at).unwrap_or(0), idle_age(backend, at), passed, occasions)
+    }
+
+    /// By how many sessions its group grew while it sat idle.
+    pub fn passed(&self) -> u32 {
+        self.3
+    }
+
+    /// At how many looks.
+    pub fn occasions(&self) -> u32 {
+        self.4
+    }
+}
+
+/// For how long a session had been idle at a time, if it was in the spell in which it is now.
+fn idle_age(backend: &Backend, at: i64) -> Option<u64> {
+    let since = backend.state_change.filter(|&since| since <= at && backend.state() == State::Idle)?;
+    Some(elapsed_ms(since, at))
+}
+
+impl Watch {
+    /// The first look at a group.
+    pub fn begin(members: &[&Backend], now: i64) -> Self {
+        let sessions = members.iter().map(|member| Watched::of(member, now, 0, 0)).collect();
+        Self { since: now, sessions: Some(sessions), ..Self::default() }
+    }
+
+    /// The next look, after one at `at`.
+    pub fn next(&self, at: i64, members: &[&Backend], now: i64) -> Self {
+        let Some(before) = &self.sessions else { return Self::begin(members, now) };
+        let mut left: HashMap<(i32, u64), &Watched> = before.iter().map(|known| ((known.0, known.1), known)).collect();
+        let known: Vec<Option<&Watched>> = members
+            .iter()
+            .map(|member| {
+                let start = member.backend_start.filter(|&start| start <= at)?;
+                left.remove(&(member.pid, elapsed_ms(start, at)))
+            })
+            .collect();
+        let opened = number(known.iter().filter(|known| known.is_none()).count());
+        let added = opened.saturating_sub(number(left.len()));
+        let mut next = Self {
+            looks: self.looks.saturating_add(1),
+            opened: self.opened.saturating_add(opened),
+            added: self.added.saturating_add(added),
+            ..self.clone()
+        };
+        let elapsed = elapsed_ms(at, now);
+        for Watched(_, age, idle, ..) in left.into_values() {
+            next.closed = next.closed.saturating_add(1);
+            next.oldest_closed_ms = next.oldest_closed_ms.max(age.saturating_add(elapsed));
+            let idle = idle.map_or(0, |idle| idle.saturating_add(elapsed));
+            next.longest_idle_closed_ms = next.longest_idle_closed_ms.max(idle);
+        }
+        let mut came: Vec<i64> = members
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .filter_map(|(member, _)| member.backend_start)
+            .map(|start| start.max(at))
+            .collect();
+        came.sort_unstable();
+        let mut sessions = Vec::with_capacity(members.len());
+        for (member, known) in members.iter().zip(&known) {
+            let was_idle = known.and_then(|known| known.2);
+            let (passed, occasions) = match known {
+                Some(known) if was_idle.is_some() && idle_age(member, at) == was_idle => (known.3, known.4),
+                _ => (0, 0),
+            };
+            if let Some(idle) = was_idle.filter(|_| idle_age(member, at) != was_idle) {
+                next.returns = next.returns.saturating_add(1);
+                next.longest_return_ms = next.longest_return_ms.max(idle);
+            }
+            // A session that a pooler passed on came when it was passed on, which is after the latest look.
+            let idle_since = member.state_change.unwrap_or(now).saturating_add(RETURN_GRACE_MICROS);
+            let later = came.len() - came.partition_point(|&came| came <= idle_since);
+            let later = added.min(number(later));
+            sessions.push(Watched::of(
+                member,
+                now,
+                passed.saturating_add(later),
+                occasions.saturating_add(u32::from(later > 0)),
+            ));
+        }
+        next.sessions = Some(sessions);
+        next
+    }
+}

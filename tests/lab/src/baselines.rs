@@ -1,0 +1,65 @@
+//! The rules that others use, each as its tool applies it, on the same looks.
+
+use crate::judge::{Judged, Verdict};
+use crate::sim::State;
+use crate::time::MINUTE;
+
+/// What calls a session a suspect.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Its name in the report.
+    pub name: &'static str,
+    /// What it does, and who uses it.
+    pub about: &'static str,
+    /// The rule.
+    pub suspects: fn(&Judged, &Verdict) -> bool,
+}
+
+/// The thresholds are what the tools' manuals name or default to.
+const IDLE: i64 = 5 * MINUTE;
+const CHECKOUT: i64 = MINUTE;
+const SATURATED: f64 = 0.8;
+const LONG: i64 = 5 * MINUTE;
+
+/// The plugin first, then the others.
+pub const RULES: &[Rule] = &[
+    Rule { name: "this judgement", about: "confidence from 80 % on, without an exclusion", suspects: |_, verdict| verdict.suspect },
+    Rule {
+        name: "fixed idle threshold",
+        about: "idle for more than 5 minutes (idle_session_timeout, cron jobs that end idle sessions)",
+        suspects: |look, verdict| {
+            verdict.seen.visible && verdict.seen.state == State::Idle && look.at - verdict.seen.state_change > IDLE
+        },
+    },
+    Rule {
+        name: "idle or idle in transaction",
+        about: "both for more than 5 minutes, but for listeners (pgterminate)",
+        suspects: |look, verdict| {
+            let seen = &verdict.seen;
+            seen.visible && seen.state != State::Active && !seen.shows_listen && look.at - seen.state_change > IDLE
+        },
+    },
+    Rule {
+        name: "state age by query",
+        about: "not idle, and the last statement began more than 5 minutes ago (supabase inspect db long-running-queries)",
+        suspects: |look, verdict| {
+            let seen = &verdict.seen;
+            let old = seen.query_start.is_some_and(|start| look.at - start > LONG);
+            seen.visible && seen.state != State::Idle && old
+        },
+    },
+    Rule {
+        name: "saturation share",
+        about: "more than 80 % of the slots taken: whatever is idle",
+        suspects: |look, verdict| verdict.seen.visible && look.used > SATURATED && verdict.seen.state == State::Idle,
+    },
+    Rule {
+        name: "checkout timer",
+        about: "in the application's process: lent for more than a minute (HikariCP leakDetectionThreshold)",
+        suspects: |look, verdict| {
+            let seen = &verdict.seen;
+            seen.counts_checkouts && seen.held.is_some_and(|since| look.at - since > CHECKOUT)
+        },
+    },
+];
+

@@ -1,0 +1,123 @@
+//! A case: one kind in the middle, others around it, on one server, looked at several times.
+
+use std::collections::BTreeMap;
+
+use crate::kinds::Kind;
+use crate::look::Look;
+use crate::random::Random;
+use crate::scene::Scene;
+use crate::sim::server::Visibility;
+use crate::sim::{Server, Sid, World};
+use crate::split::Split;
+use crate::time::{DAY, HOUR, MINUTE, SECOND, seconds};
+
+/// What all cases are drawn from.
+const SEED: u64 = 0x5EED_0F1E_A650_2026;
+/// When the simulated servers' day begins.
+const EPOCH: i64 = 1_795_392_000 * SECOND;
+
+/// One case.
+pub struct Case {
+    /// Its number, which is all that it is made from.
+    pub number: u32,
+    /// The kinds of its parts; the first is in the middle.
+    pub parts: Vec<&'static Kind>,
+    /// How much of the server could be seen.
+    pub visibility: Visibility,
+    /// The looks, oldest first.
+    pub looks: Vec<Look>,
+    /// Since when which sessions are lost.
+    pub forgotten: BTreeMap<Sid, i64>,
+}
+
+/// How long a case lasts and how often it is looked at.
+struct Times {
+    begin: i64,
+    looks: Vec<i64>,
+}
+
+impl Times {
+    fn draw(kind: &Kind, random: &mut Random) -> Self {
+        let (warm_up, interval, count) = if kind.slow {
+            let interval = *random.pick(&[30 * MINUTE, HOUR, 3 * HOUR]);
+            (seconds(random.magnitude(6.0, 48.0) * 3_600.0), interval, random.count(12, 20))
+        } else {
+            let interval = *random.pick(&[30 * SECOND, MINUTE, 2 * MINUTE, 5 * MINUTE, 5 * MINUTE]);
+            (seconds(random.magnitude(600.0, 14_400.0)), interval, random.count(12, 24))
+        };
+        let begin = EPOCH + random.whole(0, DAY);
+        let mut at = begin + warm_up;
+        let looks = (0..count).map(|_| {
+            at += interval + random.whole(-SECOND, SECOND);
+            at
+        });
+        Self { begin, looks: looks.collect() }
+    }
+}
+
+fn server(random: &mut Random, begin: i64, supabase: bool) -> Server {
+    let major = random.whole(13, 18);
+    let visibility = match random.count(0, 24) {
+        0 => Visibility::Own,
+        1..=4 => Visibility::Superuser,
+        _ => Visibility::Full,
+    };
+    Server {
+        version_num: major * 10_000 + random.whole(0, 9),
+        started: begin - random.whole(HOUR, 30 * DAY),
+        database: (*random.pick(&["shop", "app", "postgres", "main"])).to_owned(),
+        role: "monitor".to_owned(),
+        visibility,
+        max_connections: *random.pick(&[100, 200, 200, 300, 500]),
+        supabase,
+        statements: random.chance(0.6),
+    }
+}
+
+impl Case {
+    /// Makes the case with this number.
+    pub fn generate(number: u32) -> Self {
+        let split = Split::of(number);
+        let kinds = split.kinds();
+        let kind = kinds[number as usize / 2 % kinds.len()];
+        Self::of_kind(kind, &kinds, number)
+    }
+
+    /// Makes a case of a kind, with others around it.
+    pub fn of_kind(kind: &'static Kind, kinds: &[&'static Kind], number: u32) -> Self {
+        let mut random = Random::of(SEED, number.into());
+        let times = Times::draw(kind, &mut random);
+        let mut parts = vec![kind];
+        let around: Vec<&'static Kind> =
+            kinds.iter().filter(|other| !other.leaks && !other.pooler && other.name != kind.name).copied().collect();
+        for _ in 0..random.count(0, 3) {
+            parts.push(*random.pick(&around));
+        }
+        let supabase = parts.iter().any(|part| part.name == "supabase");
+        let server = server(&mut random, times.begin, supabase);
+        let visibility = server.visibility;
+        let world = World::new(server, times.begin, Random::of(SEED, u64::from(number) + (1 << 32)));
+        let mut scene = Scene {
+            world,
+            actors: Vec::new(),
+            random,
+            begin: times.begin,
+            first: times.looks[0],
+            last: times.looks[times.looks.len() - 1],
+            part: 0,
+        };
+        for (part, kind) in parts.iter().enumerate() {
+            scene.part = part;
+            (kind.set_up)(&mut scene);
+        }
+        let Scene { mut world, mut actors, .. } = scene;
+        let mut looks = Vec::new();
+        for at in times.looks {
+            world.run(&mut actors, at);
+            looks.push(Look::at(&world));
+        }
+        let mut forgotten = std::mem::take(&mut world.departed);
+        forgotten.extend(world.sessions.iter().filter_map(|(&sid, session)| Some((sid, session.forgotten?))));
+        Self { number, parts, visibility, looks, forgotten }
+    }
+}

@@ -1,0 +1,13 @@
+//! What connects: applications with their pools, functions that open what they need, jobs and people.
+
+pub mod contention;
+pub mod functions;
+pub mod pool;
+pub mod pooled;
+pub mod requests;
+pub mod script;
+pub mod traffic;
+pub mod work;
+
+pub use self::traffic::Traffic;
+pub use self::work::{Fault, Path, Work};

@@ -1,0 +1,293 @@
+//! An application's connection pool: HikariCP, node-postgres, SQLAlchemy and the like differ in the order in
+//! which they lend, in what they keep ready, and in when they close.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::sim::world::{BEGIN, Statement};
+use crate::sim::{Actor, Client, Sid, World};
+use crate::time::SECOND;
+
+use super::traffic::Traffic;
+use super::work::{Path, choose, set_up};
+
+/// Which idle session is lent next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The one that came back last.
+    Lifo,
+    /// The one that has waited longest.
+    Fifo,
+    /// Any.
+    Random,
+}
+
+/// How a pool is made.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How many sessions it keeps at least.
+    pub min: usize,
+    /// How many sessions it opens at most.
+    pub max: usize,
+    /// How many of them it keeps idle beside those in use (HikariCP's `minimumIdle`).
+    pub ready: usize,
+    /// Which one it lends.
+    pub order: Order,
+    /// It closes what was idle for so long, but for the minimum.
+    pub idle_timeout: Option<i64>,
+    /// It closes what is so old, as soon as it is back.
+    pub lifetime: Option<i64>,
+    /// It runs a statement on what was idle for so long.
+    pub keepalive: Option<i64>,
+    /// What its driver sends when it has connected.
+    pub set_up: &'static [&'static str],
+    /// What it sends when a session comes back.
+    pub reset: Option<&'static str>,
+    /// What it sends before it lends a session.
+    pub ping: Option<&'static str>,
+}
+
+impl Settings {
+    /// A pool between two sizes that never closes anything.
+    pub fn sized(min: usize, max: usize) -> Self {
+        Self {
+            min,
+            max,
+            ready: 0,
+            order: Order::Lifo,
+            idle_timeout: None,
+            lifetime: None,
+            keepalive: None,
+            set_up: &[],
+            reset: None,
+            ping: None,
+        }
+    }
+}
+
+/// What becomes of a whole pool at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Its process begins.
+    Starts,
+    /// Its process ends, and closes everything.
+    Stops,
+    /// Its machine dies, and nobody tells the server.
+    Dies,
+    /// It makes itself anew and forgets what it had.
+    LosesAll,
+}
+
+/// A pool and the application that uses it.
+pub struct Pool {
+    client: Rc<Client>,
+    settings: Settings,
+    traffic: Traffic,
+    paths: Vec<Path>,
+    events: Vec<(i64, Event)>,
+    idle: VecDeque<Sid>,
+    out: Vec<Sid>,
+    waiting: VecDeque<i64>,
+    running: bool,
+}
+
+const ARRIVAL: u64 = 0;
+const TEND: u64 = 1;
+const RELEASE: u64 = 1 << 32;
+/// How long a request waits for a session.
+const PATIENCE: i64 = 30 * SECOND;
+
+impl Pool {
+    /// A pool that starts at the first of its events.
+    pub fn new(client: Rc<Client>, settings: Settings, traffic: Traffic, paths: Vec<Path>) -> Self {
+        Self {
+            client,
+            settings,
+            traffic,
+            paths,
+            events: Vec::new(),
+            idle: VecDeque::new(),
+            out: Vec::new(),
+            waiting: VecDeque::new(),
+            running: false,
+        }
+    }
+
+    /// What becomes of it.
+    pub fn event(mut self, at: i64, event: Event) -> Self {
+        self.events.push((at, event));
+        self
+    }
+
+    fn total(&self) -> usize {
+        self.idle.len() + self.out.len()
+    }
+
+    fn open(&mut self, world: &mut World) -> Option<Sid> {
+        let sid = world.open(&self.client)?;
+        set_up(world, sid, world.now, self.settings.set_up);
+        Some(sid)
+    }
+
+    fn fill(&mut self, world: &mut World) {
+        while self.total() < self.settings.max
+            && (self.total() < self.settings.min || self.idle.len() < self.settings.ready)
+        {
+            let Some(sid) = self.open(world) else { return };
+            self.idle.push_front(sid);
+        }
+    }
+
+    fn take(&mut self, world: &mut World) -> Option<Sid> {
+        let taken = match self.settings.order {
+            Order::Lifo => self.idle.pop_back(),
+            Order::Fifo => self.idle.pop_front(),
+            Order::Random if self.idle.is_empty() => None,
+            Order::Random => {
+                let at = world.random.count(0, self.idle.len() - 1);
+                self.idle.remove(at)
+            }
+        };
+        taken.or_else(|| if self.total() < self.settings.max { self.open(world) } else { None })
+    }
+
+    fn serve(&mut self, world: &mut World, sid: Sid) {
+        world.session(sid);
+        let start = world.now;
+        if let Some(ping) = self.settings.ping {
+            world.execute(sid, start, &Statement::single(ping, 300));
+        }
+        let (path, fault) = choose(&self.paths, world);
+        let end = self.paths[path].work.perform(world, sid, start, fault);
+        world.hold(sid, Some(start));
+        self.out.push(sid);
+        if fault.is_some() {
+            world.forget(sid);
+        } else {
+            world.wake_at(end, RELEASE | sid as u64);
+        }
+    }
+
+    fn release(&mut self, world: &mut World, sid: Sid) {
+        let Some(at) = self.out.iter().position(|&out| out == sid) else { return };
+        self.out.swap_remove(at);
+        world.hold(sid, None);
+        let Some(session) = world.session(sid) else { return };
+        let old = self.settings.lifetime.is_some_and(|lifetime| session.started + lifetime < session.state_change);
+        if old || !self.running {
+            world.close(sid);
+            return;
+        }
+        if let Some(reset) = self.settings.reset {
+            world.execute(sid, world.now, &Statement::single(reset, 300));
+        }
+        let now = world.now;
+        self.waiting.retain(|&since| since + PATIENCE > now);
+        if self.waiting.pop_front().is_some() {
+            self.serve(world, sid);
+        } else {
+            self.idle.push_back(sid);
+        }
+    }
+
+    /// Closes what is old or was idle for long, keeps the rest alive, fills up.
+    fn tend(&mut self, world: &mut World) {
+        let now = world.now;
+        let mut kept = VecDeque::new();
+        let mut spare = self.total().saturating_sub(self.settings.min.max(self.settings.ready));
+        for sid in std::mem::take(&mut self.idle) {
+            let Some(session) = world.session(sid) else { continue };
+            // Pools spread the ends, so that not all sessions end at once.
+            let spread = session.pid as i64 % 16;
+            let old = self.settings.lifetime.is_some_and(|lifetime| {
+                now - session.started > lifetime - lifetime / 400 * spread
+            });
+            let unused = self.settings.idle_timeout.is_some_and(|timeout| now - session.rests_at() > timeout);
+            let quiet = self.settings.keepalive.is_some_and(|keepalive| now - session.rests_at() > keepalive);
+            if old || (unused && spare > 0) {
+                spare = spare.saturating_sub(1);
+                world.close(sid);
+                continue;
+            }
+            if quiet {
+                world.execute(sid, now, &Statement::single("SELECT 1", 200));
+            }
+            kept.push_back(sid);
+        }
+        self.idle = kept;
+        self.fill(world);
+        let ticks = [self.settings.idle_timeout, self.settings.lifetime.map(|lifetime| lifetime / 10), self.settings.keepalive];
+        let tick = ticks.into_iter().flatten().min().unwrap_or(600 * SECOND) / 3;
+        world.wake_at(now + tick.clamp(5 * SECOND, 600 * SECOND), TEND);
+    }
+
+    fn happen(&mut self, world: &mut World, event: Event) {
+        match event {
+            Event::Starts => {
+                self.running = true;
+                self.fill(world);
+                if let Some(at) = self.traffic.next(world.now, &mut world.random) {
+                    world.wake_at(at, ARRIVAL);
+                }
+                world.wake_at(world.now + 10 * SECOND, TEND);
+            }
+            Event::Stops => {
+                self.running = false;
+                for sid in self.idle.drain(..) {
+                    world.close(sid);
+                }
+                // What was forgotten dies with its process.
+                let forgotten = |world: &World, sid: &Sid| {
+                    world.sessions.get(sid).is_none_or(|session| session.forgotten.is_some())
+                };
+                for sid in self.out.extract_if(.., |sid| forgotten(world, sid)).collect::<Vec<_>>() {
+                    world.close(sid);
+                }
+            }
+            Event::Dies | Event::LosesAll => {
+                for sid in self.idle.drain(..).chain(self.out.drain(..)) {
+                    if let Some(session) = world.session(sid)
+                        && session.forgotten.is_none()
+                    {
+                        session.cut_off();
+                    }
+                }
+                self.waiting.clear();
+                self.running = event == Event::LosesAll;
+                if self.running {
+                    self.fill(world);
+                }
+            }
+        }
+    }
+}
+
+impl Actor for Pool {
+    fn wake(&mut self, world: &mut World, reason: u64) {
+        match reason {
+            ARRIVAL if self.running => {
+                if let Some(at) = self.traffic.next(world.now, &mut world.random) {
+                    world.wake_at(at, ARRIVAL);
+                }
+                match self.take(world) {
+                    Some(sid) => self.serve(world, sid),
+                    None => self.waiting.push_back(world.now),
+                }
+            }
+            TEND if self.running => self.tend(world),
+            ARRIVAL | TEND => {}
+            BEGIN => {
+                let due = self.events.iter().position(|&(at, _)| at <= world.now);
+                if let Some(at) = due {
+                    let (_, event) = self.events.remove(at);
+                    self.happen(world, event);
+                }
+                if let Some(&(at, _)) = self.events.iter().min_by_key(|event| event.0) {
+                    world.wake_at(at, BEGIN);
+                }
+            }
+            sid => self.release(world, (sid - RELEASE) as Sid),
+        }
+    }
+}
+

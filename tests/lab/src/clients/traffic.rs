@@ -1,0 +1,54 @@
+//! When requests come: at random, at a rate that follows the hour, the day and the deployment.
+
+use crate::random::Random;
+use crate::time::seconds;
+
+/// A rate of requests over time.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    /// Requests a second.
+    pub rate: f64,
+    /// A wave: its length in microseconds, and how deep it goes, 0–1.
+    pub wave: Option<(i64, f64)>,
+    /// Spells with another rate: from, until, factor.
+    pub spells: Vec<(i64, i64, f64)>,
+}
+
+impl Traffic {
+    /// The same rate all the time.
+    pub fn steady(rate: f64) -> Self {
+        Self { rate, ..Self::default() }
+    }
+
+    /// Another rate for a while.
+    pub fn spell(mut self, from: i64, until: i64, factor: f64) -> Self {
+        self.spells.push((from, until, factor));
+        self
+    }
+
+    /// When the next request comes after `now`; thinning (Lewis, Shedler 1979).
+    pub fn next(&self, now: i64, random: &mut Random) -> Option<i64> {
+        let most = self.rate * self.spells.iter().map(|spell| spell.2).fold(1.0, f64::max);
+        if most <= 0.0 {
+            return None;
+        }
+        let mut at = now;
+        for _ in 0..100_000 {
+            at += seconds(random.wait(1.0 / most)).max(1);
+            if random.chance(self.at(at) / most) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    fn at(&self, at: i64) -> f64 {
+        let spell = self.spells.iter().rev().find(|spell| (spell.0..spell.1).contains(&at));
+        let factor = spell.map_or(1.0, |spell| spell.2);
+        let wave = self.wave.map_or(1.0, |(length, depth)| {
+            let turn = (at % length) as f64 / length as f64 * std::f64::consts::TAU;
+            1.0 - depth * (0.5 + 0.5 * turn.sin())
+        });
+        self.rate * factor * wave
+    }
+}

@@ -1,0 +1,130 @@
+//! Sessions that a pool lent and never got back.
+
+use std::rc::Rc;
+
+use crate::clients::pool::{Event, Order, Pool, Settings};
+use crate::clients::requests::Requests;
+use crate::clients::work::{Fault, Path};
+use crate::clients::traffic::Traffic;
+use crate::scene::Scene;
+use crate::time::{MINUTE, seconds};
+
+use super::pools::habits;
+
+/// A pool as real applications have them.
+fn pool(scene: &mut Scene) -> Settings {
+    let size = scene.random.count(10, 40);
+    let mut settings = habits(scene, Settings::sized(0, size));
+    match scene.random.count(0, 3) {
+        0 => settings.idle_timeout = Some(seconds(scene.random.magnitude(10.0, 600.0))),
+        1 => {
+            settings.ready = scene.random.count(1, size / 2);
+            settings.lifetime = Some(30 * MINUTE);
+            settings.idle_timeout = Some(10 * MINUTE);
+        }
+        2 => settings.order = Order::Fifo,
+        _ => settings.min = scene.random.count(1, size / 2),
+    }
+    settings
+}
+
+/// Adds a pool whose paths with this fault lose about `wanted` sessions in all.
+fn losing(scene: &mut Scene, settings: Settings, rate: f64, mut paths: Vec<Path>, fault: Fault, wanted: f64, on: &[usize]) {
+    let share: f64 = on.iter().map(|&path| paths[path].weight).sum::<f64>()
+        / paths.iter().map(|path| path.weight).sum::<f64>();
+    let probability = scene.probability(wanted, rate * share, scene.begin);
+    for &path in on {
+        paths[path].fault = Some((fault, probability));
+    }
+    let client = Rc::new(scene.client());
+    let begin = scene.begin;
+    scene.add(Pool::new(client, settings, Traffic::steady(rate), paths).event(begin, Event::Starts));
+}
+
+/// Any path may not give a session back.
+pub fn forgotten(scene: &mut Scene) {
+    let settings = pool(scene);
+    let rate = scene.rate(0.05, 2.0);
+    let paths = scene.paths();
+    let all: Vec<usize> = (0..paths.len()).collect();
+    let wanted = scene.random.magnitude(3.0, 40.0);
+    losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &all);
+}
+
+/// A path that fails does not give it back.
+pub fn exception(scene: &mut Scene) {
+    let settings = pool(scene);
+    let rate = scene.rate(0.05, 2.0);
+    let mut paths = scene.paths();
+    let wanted = scene.random.magnitude(3.0, 25.0);
+    paths[0].work.transaction = false;
+    losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[0]);
+}
+
+/// One rare path of a healthy pool does not.
+pub fn one_path(scene: &mut Scene) {
+    let settings = pool(scene);
+    let rate = scene.rate(0.2, 3.0);
+    let mut paths = scene.paths();
+    let work = scene.work(false);
+    paths.push(Path { weight: 0.02, work, fault: None });
+    let rare = paths.len() - 1;
+    let wanted = scene.random.magnitude(2.0, 12.0);
+    losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[rare]);
+}
+
+/// One in some hours, in a tool that few use.
+pub fn admin_tool(scene: &mut Scene) {
+    let mut settings = pool(scene);
+    settings.min = 0;
+    let rate = scene.rate(0.002, 0.02);
+    let paths = scene.paths();
+    let wanted = scene.random.magnitude(3.0, 12.0);
+    losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[0]);
+}
+
+/// A few in a day.
+pub fn slow_growth(scene: &mut Scene) {
+    let settings = pool(scene);
+    let rate = scene.rate(0.02, 1.0);
+    let paths = scene.paths();
+    let wanted = scene.random.magnitude(5.0, 25.0);
+    losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[0, 1]);
+}
+
+/// A leaking job shares role, name and address with a healthy pool.
+pub fn same_name(scene: &mut Scene) {
+    let client = Rc::new(scene.client());
+    let size = scene.random.count(5, 20);
+    let settings = habits(scene, Settings::sized(size, size));
+    let traffic = scene.traffic(0.1, 2.0);
+    let paths = scene.paths();
+    let begin = scene.begin;
+    scene.add(Pool::new(Rc::clone(&client), settings, traffic, paths).event(begin, Event::Starts));
+    let wanted = scene.random.magnitude(3.0, 20.0);
+    let traffic = Traffic::steady(wanted / scene.lasts());
+    let paths = scene.paths();
+    let lost = Rc::new(crate::sim::Client { counts_checkouts: false, ..(*client).clone() });
+    scene.add(Requests { client: lost, traffic, opens: 1, set_up: &[], paths, forgets: 1.0, forgets_from: 0 });
+}
+
+/// The release runs before the last statement, or never: idle, or in a transaction.
+pub fn missing_await(scene: &mut Scene) {
+    let settings = pool(scene);
+    let rate = scene.rate(0.05, 2.0);
+    let mut paths = scene.paths();
+    let wanted = scene.random.magnitude(2.0, 15.0);
+    let probability = scene.probability(wanted, rate / paths.len() as f64, scene.begin);
+    for (n, path) in paths.iter_mut().enumerate() {
+        path.weight = 1.0;
+        path.fault = match n {
+            0 => Some((Fault::NotReleased, probability)),
+            1 => Some((Fault::NotCommitted, probability)),
+            _ => None,
+        };
+    }
+    let client = Rc::new(scene.client());
+    let begin = scene.begin;
+    scene.add(Pool::new(client, settings, Traffic::steady(rate), paths).event(begin, Event::Starts));
+}
+

@@ -1,0 +1,105 @@
+//! Machines, replicas and versions that come and go.
+
+use std::rc::Rc;
+
+use crate::clients::pool::{Event, Pool, Settings};
+use crate::clients::traffic::Traffic;
+use crate::scene::Scene;
+use crate::sim::Client;
+use crate::time::{SECOND, seconds};
+
+use super::pools::habits;
+
+/// A machine died with its pool; another one took over.
+pub fn crashed(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(4, 20);
+    let settings = habits(scene, Settings::sized(size, size));
+    let traffic = scene.traffic(0.2, 3.0);
+    let paths = scene.paths();
+    let at = if scene.random.chance(0.5) { scene.before(0.5, 1.0) } else { scene.during(0.0, 0.4) };
+    let begin = scene.begin;
+    let dies = Pool::new(Rc::new(client.clone()), settings.clone(), traffic.clone(), paths.clone());
+    scene.add(dies.event(begin, Event::Starts).event(at, Event::Dies));
+    let address = if scene.random.chance(0.3) { client.address.clone() } else { Some(scene.address()) };
+    let next = Client { address, ..client };
+    let starts = at + seconds(scene.random.between(5.0, 120.0));
+    scene.add(Pool::new(Rc::new(next), settings, traffic, paths).event(starts, Event::Starts));
+}
+
+/// Replicas are scaled down by force: each leaves its pool.
+pub fn killed(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(2, 8);
+    let settings = habits(scene, Settings::sized(size, size));
+    let replicas = scene.random.count(3, 8);
+    let traffic = Traffic::steady(scene.rate(0.2, 2.0) / replicas as f64);
+    let paths = scene.paths();
+    for n in 0..replicas {
+        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
+        pool = pool.event(scene.begin, Event::Starts);
+        if n >= 2 {
+            let at = if scene.random.chance(0.5) { scene.before(0.6, 1.0) } else { scene.during(0.0, 0.5) };
+            pool = pool.event(at, Event::Dies);
+        }
+        scene.add(pool);
+    }
+}
+
+/// The old version's pool drains, then closes.
+pub fn blue_green(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(4, 20);
+    let settings = habits(scene, Settings::sized(size, size));
+    let traffic = scene.traffic(0.2, 2.0);
+    let paths = scene.paths();
+    let switch = if scene.random.chance(0.5) { scene.before(0.6, 1.0) } else { scene.during(0.0, 0.6) };
+    let drains = seconds(scene.random.magnitude(60.0, 2_400.0));
+    let begin = scene.begin;
+    let old = traffic.clone().spell(switch, i64::MAX, 0.0);
+    let blue = Pool::new(Rc::new(client.clone()), settings.clone(), old, paths.clone());
+    scene.add(blue.event(begin, Event::Starts).event(switch + drains, Event::Stops));
+    let address = if scene.random.chance(0.4) { client.address.clone() } else { Some(scene.address()) };
+    let green = Client { address, ..client };
+    let fresh = traffic.spell(0, switch, 0.0);
+    let starts = switch - scene.random.whole(5, 300) * SECOND;
+    scene.add(Pool::new(Rc::new(green), settings, fresh, paths).event(starts, Event::Starts));
+}
+
+/// Autoscaled replicas from many addresses, each with a small pool that closes when it goes.
+pub fn replicas(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(2, 8);
+    let settings = habits(scene, Settings::sized(size, size));
+    let count = scene.random.count(3, 10);
+    let traffic = Traffic::steady(scene.rate(0.1, 2.0) / count as f64);
+    let paths = scene.paths();
+    for _ in 0..count {
+        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let starts = if scene.random.chance(0.5) { scene.begin } else { scene.during(0.0, 0.8) };
+        let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
+        pool = pool.event(starts, Event::Starts);
+        if scene.random.chance(0.5) {
+            let stops = starts.max(scene.first) + seconds(scene.random.magnitude(120.0, 3_600.0));
+            pool = pool.event(stops, Event::Stops);
+        }
+        scene.add(pool);
+    }
+}
+
+/// Started beside the one that works, and never asked.
+pub fn standby(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(3, 20);
+    let settings = habits(scene, Settings::sized(size, size));
+    let paths = scene.paths();
+    let begin = scene.begin;
+    let works = scene.traffic(0.1, 2.0);
+    scene.add(
+        Pool::new(Rc::new(client.clone()), settings.clone(), works, paths.clone()).event(begin, Event::Starts),
+    );
+    let other = Client { address: Some(scene.address()), ..client };
+    let starts = if scene.random.chance(0.7) { begin } else { scene.before(0.0, 1.0) };
+    scene.add(Pool::new(Rc::new(other), settings, Traffic::default(), paths).event(starts, Event::Starts));
+}

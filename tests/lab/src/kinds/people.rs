@@ -1,0 +1,44 @@
+//! People in front of their tools: long thoughts, some of them inside a transaction.
+
+use crate::clients::script::{Script, Step};
+use crate::scene::Scene;
+use crate::sim::Hold;
+
+fn person(scene: &mut Scene, application: &str) {
+    let number = scene.random.count(1, 9);
+    let client = scene.named(&format!("dev_{number}"), application);
+    let hold = Hold { xid: scene.random.chance(0.5), relations: 2, snapshot: false };
+    let mut steps = vec![
+        Step::Pause(0.0, 3_000.0),
+        Step::Connect,
+        Step::Run("SELECT * FROM customer LIMIT {}".into(), 0.01, 3.0),
+        Step::Pause(20.0, 3_000.0),
+    ];
+    if scene.random.chance(0.5) {
+        steps.extend([
+            Step::Within("BEGIN".into(), 0.001, 0.002, Hold::default()),
+            Step::Within("UPDATE customer SET note = '' WHERE id = {}".into(), 0.01, 0.1, hold),
+            Step::Pause(5.0, 2_000.0),
+            Step::Commit,
+        ]);
+    }
+    steps.push(Step::Again(2));
+    scene.add(Script::new(client, steps));
+}
+
+/// People at psql.
+pub fn psql(scene: &mut Scene) {
+    for _ in 0..scene.random.count(1, 4) {
+        person(scene, "psql");
+    }
+}
+
+/// People at graphical tools, which keep several sessions.
+pub fn graphical(scene: &mut Scene) {
+    let tools = ["DBeaver 24.1.0 - Main", "DBeaver 24.1.0 - SQLEditor <Script.sql>", "DataGrip 2024.2", "pgAdmin 4 - DB:shop",
+        "TablePlus", "Beekeeper Studio"];
+    for _ in 0..scene.random.count(1, 5) {
+        let tool = *scene.random.pick(&tools);
+        person(scene, tool);
+    }
+}

@@ -1,0 +1,101 @@
+//! `lab`: the score of the judgement of leaks, the tuning of its weights, and cases as cassettes.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's output")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use archon_pool_lab::case::Case;
+use archon_pool_lab::fit::Lesson;
+use archon_pool_lab::judge::judge;
+use archon_pool_lab::page::page;
+use archon_pool_lab::score::{self, Score};
+use archon_pool_lab::split::{CASES, Split};
+use archon_pool_lab::table::table;
+use archon_pool_lab::tape;
+use archon_pool_plugin::params::Options;
+
+const USAGE: &str = "\
+lab score [PAGE]         the score on the cases that the weights never learnt from; the page with its curves
+lab tune                 the score on the cases that they learn from
+lab errors               what is wrong in those, by evidence
+lab fit                  the weights that those give, to paste into plugin/src/leaks/weights.rs
+lab penalties            how well each penalty does on kinds that were left out
+lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let begun = Instant::now();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["score"] => println!("{}", table(&score(Split::Test)?)),
+        ["score", path] => {
+            let score = score(Split::Test)?;
+            println!("{}", table(&score));
+            write(path.as_ref(), page(&score).as_bytes())?;
+            println!("curves: {path}");
+        }
+        ["tune"] => println!("{}", table(&score(Split::Train)?)),
+        ["errors"] => errors()?,
+        ["fit"] => fit()?,
+        ["penalties"] => {
+            for (penalty, loss) in lesson()?.losses() {
+                println!("penalty {penalty:e}: loss {loss:.5}");
+            }
+        }
+        ["cassette", number, path] => {
+            let case = Case::generate(number.parse()?);
+            let mut bytes = Vec::new();
+            tape::cassette(&case)?.write(&mut bytes)?;
+            write(path.as_ref(), &bytes)?;
+            write(format!("{path}.truth.json").as_ref(), tape::truth(&case).to_string().as_bytes())?;
+        }
+        _ => bail!("{USAGE}"),
+    }
+    eprintln!("{:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+fn score(split: Split) -> Result<Score> {
+    score::of(split.numbers(CASES).map(Case::generate), &Options::default())
+}
+
+fn lesson() -> Result<Lesson> {
+    let mut lesson = Lesson::default();
+    for case in Split::Train.numbers(CASES).map(Case::generate) {
+        lesson.add(&case, &judge(&case, &Options::default())?);
+    }
+    Ok(lesson)
+}
+
+fn fit() -> Result<()> {
+    let fitted = lesson()?.fit();
+    println!("pub const PRIOR: f64 = {:.1};", fitted.prior);
+    for (id, weight, all, lost) in fitted.weights {
+        println!("    (\"{id}\", {weight:.1}), // {all:.0} verdicts, {lost:.0} lost");
+    }
+    Ok(())
+}
+
+fn errors() -> Result<()> {
+    let mut errors = BTreeMap::<String, (u32, String)>::new();
+    for case in Split::Train.numbers(CASES).map(Case::generate) {
+        for (what, example) in score::errors(&case, &judge(&case, &Options::default())?) {
+            errors.entry(what).or_insert_with(|| (0, example)).0 += 1;
+        }
+    }
+    let mut errors: Vec<_> = errors.into_iter().collect();
+    errors.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for (what, (count, example)) in errors {
+        println!("{count:>5} {what}, such as {example}");
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! Time and events: actors act when they asked to be woken, and the server keeps what they did.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::rc::Rc;
+
+use crate::random::Random;
+use crate::time::MILLISECOND;
+
+use super::pooler::Pooler;
+use super::server::Server;
+use super::session::{Client, Hold, Session, Spell, State, Wait};
+
+/// The reason of every actor's first wake.
+pub const BEGIN: u64 = u64::MAX;
+
+/// A session's number, never given twice.
+pub type Sid = usize;
+
+/// Somebody who does something: an application with its pool, a person, a job.
+pub trait Actor {
+    /// Acts at `world.now`, for the reason that it gave when it asked to be woken.
+    fn wake(&mut self, world: &mut World, reason: u64);
+}
+
+/// The server and the events ahead.
+pub struct World {
+    /// The time, microseconds.
+    pub now: i64,
+    /// The case's randomness.
+    pub random: Random,
+    /// The server.
+    pub server: Server,
+    /// The sessions that exist.
+    pub sessions: BTreeMap<Sid, Session>,
+    /// The truth about those that do not exist any more, if they were forgotten.
+    pub departed: BTreeMap<Sid, i64>,
+    /// The pooler in front, where there is one with a console.
+    pub pooler: Option<Rc<RefCell<Pooler>>>,
+    /// Transactions that ended.
+    pub transactions: i64,
+    /// Sessions established.
+    pub established: i64,
+    /// Sessions lost.
+    pub abandoned: i64,
+    /// Time spent in statements, microseconds.
+    pub active: i64,
+    events: BinaryHeap<Reverse<(i64, u64, usize, u64)>>,
+    order: u64,
+    actor: usize,
+    next_sid: Sid,
+    next_pid: i32,
+    free_slots: BTreeSet<usize>,
+    slots: usize,
+}
+
+impl World {
+    /// An empty server at a time.
+    pub fn new(server: Server, now: i64, mut random: Random) -> Self {
+        let next_pid = random.whole(300, 30_000) as i32;
+        Self {
+            now,
+            random,
+            server,
+            sessions: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            pooler: None,
+            transactions: 1_000,
+            established: 100,
+            abandoned: 0,
+            active: 0,
+            events: BinaryHeap::new(),
+            order: 0,
+            actor: 0,
+            next_sid: 0,
+            next_pid,
+            free_slots: BTreeSet::new(),
+            slots: 0,
+        }
+    }
+
+    /// Wakes the actor that is acting at a time, for a reason that only it understands.
+    pub fn wake_at(&mut self, at: i64, reason: u64) {
+        self.wake_actor(self.actor, at, reason);
+    }
+
+    /// Wakes an actor.
+    pub fn wake_actor(&mut self, actor: usize, at: i64, reason: u64) {
+        self.order += 1;
+        self.events.push(Reverse((at.max(self.now), self.order, actor, reason)));
+    }
+
+    /// Lets everything happen until a time.
+    pub fn run(&mut self, actors: &mut [Box<dyn Actor>], until: i64) {
+        while let Some(&Reverse((at, _, actor, reason))) = self.events.peek()
+            && at <= until
+        {
+            self.events.pop();
+            self.now = at;
+            self.actor = actor;
+            actors[actor].wake(self, reason);
+        }
+        self.now = until;
+        for session in self.sessions.values_mut() {
+            self.transactions += session.settle(until, self.transactions);
+        }
+    }
+
+    /// Opens a session; none when no slot is free.
+    pub fn open(&mut self, client: &Rc<Client>) -> Option<Sid> {
+        let slots = self.server.max_connections - 3;
+        if self.sessions.len() as i64 >= slots {
+            return None;
+        }
+        let slot = self.free_slots.pop_first().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots
+        });
+        self.next_sid += 1;
+        self.next_pid += self.random.whole(1, 7) as i32;
+        self.established += 1;
+        let login = self.random.whole(2, 12) * MILLISECOND;
+        let session = Session {
+            pid: self.next_pid,
+            slot,
+            client: Rc::clone(client),
+            started: self.now,
+            state: State::Idle,
+            state_change: self.now + login,
+            query_start: None,
+            query: Rc::from(""),
+            hold: Hold::default(),
+            snapshot_at: None,
+            wait: None,
+            advisory: 0,
+            temporary: false,
+            listens: false,
+            held: None,
+            forgotten: None,
+            ahead: Default::default(),
+        };
+        self.sessions.insert(self.next_sid, session);
+        Some(self.next_sid)
+    }
+
+    /// A session that exists.
+    pub fn session(&mut self, sid: Sid) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(&sid)?;
+        self.transactions += session.settle(self.now, self.transactions);
+        Some(session)
+    }
+
+    /// Closes a session.
+    pub fn close(&mut self, sid: Sid) {
+        if let Some(session) = self.sessions.remove(&sid) {
+            self.free_slots.insert(session.slot);
+            if let Some(since) = session.forgotten {
+                self.departed.insert(sid, since);
+                self.abandoned += 1;
+            }
+        }
+    }
+
+    /// Runs a statement on a session, after what it is to do already; when it ends.
+    pub fn execute(&mut self, sid: Sid, at: i64, statement: &Statement<'_>) -> i64 {
+        let Some(session) = self.sessions.get_mut(&sid) else { return at };
+        let begin = at.max(session.rests_at() + 1).max(session.state_change + 1);
+        let end = begin + statement.lasts.max(50);
+        self.active += end - begin;
+        let hold = if statement.then == State::Idle { Hold::default() } else { statement.hold };
+        session.ahead.push_back(Spell {
+            at: begin,
+            state: State::Active,
+            query: Some(Rc::from(statement.text)),
+            hold: statement.hold,
+            wait: statement.wait.clone(),
+        });
+        session.ahead.push_back(Spell { at: end, state: statement.then, query: None, hold, wait: None });
+        end
+    }
+
+    /// Its code has lost a session, at the end of what it does.
+    pub fn forget(&mut self, sid: Sid) {
+        if let Some(session) = self.sessions.get_mut(&sid) {
+            session.forgotten = Some(session.rests_at());
+        }
+    }
+
+    /// Its code has a session, or gave it back.
+    pub fn hold(&mut self, sid: Sid, since: Option<i64>) {
+        if let Some(session) = self.sessions.get_mut(&sid) {
+            session.held = since;
+        }
+    }
+}
+
+/// One statement of a client.
+#[derive(Debug, Clone)]
+pub struct Statement<'a> {
+    /// Its text.
+    pub text: &'a str,
+    /// How long it takes, microseconds.
+    pub lasts: i64,
+    /// The state that follows.
+    pub then: State,
+    /// What the transaction holds from then on.
+    pub hold: Hold,
+    /// What it waits for while it runs.
+    pub wait: Option<Wait>,
+}
+
+impl<'a> Statement<'a> {
+    /// A statement of its own transaction.
+    pub fn single(text: &'a str, lasts: i64) -> Self {
+        Self { text, lasts, then: State::Idle, hold: Hold::default(), wait: None }
+    }
+
+    /// A statement within a transaction.
+    pub fn within(text: &'a str, lasts: i64, hold: Hold) -> Self {
+        Self { text, lasts, then: State::Open, hold, wait: None }
+    }
+}
