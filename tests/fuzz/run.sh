@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-targets=(json_door row_decoding policy_parser component_loader)
+targets=(json_door row_decoding policy_parser component_loader cassette)
 wanted=${1:?a target, or all}
 what=${2:?how many seconds, replay or keep}
 [ "$wanted" = all ] || targets=("$wanted")

@@ -125,3 +125,71 @@ impl Recorder {
         self.inner.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cassette;
+    use super::*;
+    use crate::components::{World, embedded};
+    use crate::engine::Engine;
+    use crate::limits::Limits;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn plugin() -> Plugin {
+        Plugin::built_in(&Engine::new(&Limits::default()).unwrap(), World::Analyser).unwrap()
+    }
+
+    fn end() -> End {
+        End::Returned("{}".into())
+    }
+
+    #[tokio::test]
+    async fn calls_at_the_same_time_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, plugin) = (folder.path().join("it.jsonl"), plugin());
+        let recorder = Recorder::create(&path, &plugin, true).unwrap();
+        let begin = |input| recorder.begin(&plugin, "skill.run", input).unwrap();
+        let (first, second, interrupted) = (begin("1"), begin("2"), begin("3"));
+        recorder.end(second, end()).await;
+        drop(interrupted);
+        recorder.end(first, end()).await;
+        let cassette = Cassette::from_file(&path).unwrap();
+        let inputs: Vec<&str> = cassette.calls.iter().map(|call| call.input.as_str()).collect();
+        assert_eq!((inputs, cassette.header.normalised), (vec!["2", "1"], true));
+        assert_eq!(cassette.header.component.sha256, Digest::of(embedded(World::Analyser)).to_string());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(recorder.trouble().is_none());
+    }
+
+    #[test]
+    fn a_recording_is_never_overwritten() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let fault = Recorder::create(file.path(), &plugin(), false).unwrap_err();
+        assert_eq!(fault.kind, kind::INVALID_PARAMS);
+        assert!(fault.message.contains("--record") && fault.message.contains("never overwritten"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_once_and_by_the_flag() {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (plugin, tape) = (plugin(), Mutex::new(Written { file, length: 0, trouble: None }));
+        let inner = Inner { path: "full.jsonl".into(), digest: plugin.digest(), normalised: false, tape };
+        let recorder = Recorder { inner: Arc::new(inner) };
+        for _ in 0..2 {
+            recorder.end(recorder.begin(&plugin, "skill.run", "").unwrap(), end()).await;
+        }
+        let fault = recorder.trouble().unwrap();
+        assert_eq!(fault.kind, kind::CASSETTE_FAILED);
+        assert!(fault.message.starts_with("--record full.jsonl: a call is not in it: No space left"), "{fault}");
+        assert!(recorder.trouble().is_none());
+    }
+
+    #[test]
+    fn a_cassette_is_of_one_component() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(&folder.path().join("it.jsonl"), &plugin(), false).unwrap();
+        let other = Plugin::built_in(&Engine::new(&Limits::default()).unwrap(), World::Observer).unwrap();
+        assert!(recorder.begin(&other, "skill.run", "").is_none());
+        assert!(recorder.trouble().unwrap().message.contains("a cassette is of one component"));
+    }
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use archon_pool::cassette::{Cassette, Recorder, Replay};
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
@@ -17,16 +17,17 @@ use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
 
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
-use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, run, run_with, text};
+use crate::audit::IMPATIENT;
+use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, run_at, run_from, text};
 use crate::conformance::kit;
-use crate::hostile::arena::HOSTILE;
+use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::{host_for, host_with, plugin};
 
 /// Where nobody answers: what is played needs no server.
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nowhere";
 
-async fn played(arguments: &[&str]) -> Result<Output> {
-    run_with(NOWHERE, arguments).await
+async fn played(home: &Path, arguments: &[&str]) -> Result<Output> {
+    run_at(NOWHERE, home, arguments).await
 }
 
 #[tokio::test]
@@ -34,6 +35,7 @@ async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
     let cluster = cluster().await?;
     let _idle = cluster.app("app", "shop").idle("SELECT 'hunter2'").await?;
     let folder = tempfile::tempdir()?;
+    let home = folder.path();
     let file = |name: &str| folder.path().join(name).display().to_string();
     for (number, command) in
         ["monitor", "detect-leaks", "health-check", "full-analysis", "auto-scale", "kill-idle", "snapshot"]
@@ -41,18 +43,19 @@ async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
             .enumerate()
     {
         let path = file(&format!("{number}.jsonl"));
-        let recorded = run(&cluster, OPERATOR, &[command, "--json", "--sample-ms", "100", "--record", &path]).await?;
+        let recorded =
+            run_from(home, &cluster, OPERATOR, &[command, "--json", "--sample-ms", "100", "--record", &path]).await?;
         ensure!([HEALTHY, FINDINGS].contains(&code(&recorded)), "{command}: {}", text(&recorded.stderr));
-        let replayed = played(&[command, "--json", "--replay", &path]).await?;
+        let replayed = played(home, &[command, "--json", "--replay", &path]).await?;
         assert_eq!(text(&replayed.stdout), text(&recorded.stdout), "{command}: {}", text(&replayed.stderr));
         assert_eq!(code(&replayed), code(&recorded), "{command}");
         assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
-        let again = run(&cluster, OPERATOR, &[command, "--record", &path]).await?;
+        let again = run_from(home, &cluster, OPERATOR, &[command, "--record", &path]).await?;
         assert_eq!(code(&again), USAGE, "a recording is not overwritten");
     }
-    let same = played(&["diff", &file("0.jsonl"), &file("0.jsonl")]).await?;
+    let same = played(home, &["diff", &file("0.jsonl"), &file("0.jsonl")]).await?;
     assert_eq!((code(&same), text(&same.stdout).trim()), (HEALTHY, "No difference"));
-    let other = played(&["diff", "--json", &file("0.jsonl"), &file("3.jsonl")]).await?;
+    let other = played(home, &["diff", "--json", &file("0.jsonl"), &file("3.jsonl")]).await?;
     let other_output: Value = serde_json::from_slice(&other.stdout)?;
     assert_eq!((code(&other), &other_output["same"]), (FINDINGS, &json!(false)));
     Ok(())
@@ -62,16 +65,18 @@ async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
 async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
+    let home = folder.path();
     let path = folder.path().join("watch.jsonl").display().to_string();
     let watch = ["watch", "auto-scale", "--json", "--interval", "1", "--sample-ms", "0"];
-    let recorded = run(&cluster, OPERATOR, &[&watch[..], &["--count", "3", "--record", &path]].concat()).await?;
-    let replayed = played(&[&watch[..], &["--replay", &path]].concat()).await?;
+    let recorded =
+        run_from(home, &cluster, OPERATOR, &[&watch[..], &["--count", "3", "--record", &path]].concat()).await?;
+    let replayed = played(home, &[&watch[..], &["--replay", &path]].concat()).await?;
     assert_eq!(text(&replayed.stdout).lines().count(), 3, "{}", text(&replayed.stderr));
     assert_eq!(text(&replayed.stdout), text(&recorded.stdout));
     // A component of one's own gets the recorded input of each call.
-    played(&["components", &folder.path().display().to_string()]).await?;
+    played(home, &["components", &folder.path().display().to_string()]).await?;
     let manager = folder.path().join("pool-manager.wasm").display().to_string();
-    let ran = played(&["run", &manager, "--json", "--replay", &path]).await?;
+    let ran = played(home, &["run", &manager, "--json", "--replay", &path]).await?;
     assert_eq!(text(&ran.stdout), text(&recorded.stdout), "{}", text(&ran.stderr));
     Ok(())
 }
@@ -80,20 +85,25 @@ async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
 async fn nothing_is_ended_by_a_cassette() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
+    let home = folder.path();
     let path = folder.path().join("kill.jsonl").display().to_string();
     let mut session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(&cluster, session.pid(), 2).await?;
-    let thresholds = ["--idle-in-transaction-timeout-ms", "1000", "--max-kill-percentage", "100", "--sample-ms", "0"];
-    let kill = |more: &[&'static str]| [&["kill-idle", "--json"][..], &thresholds, more].concat();
-    let recorded = run(&cluster, OPERATOR, &[&kill(&["--apply"])[..], &["--record", &path]].concat()).await?;
+    let recorded = run_from(
+        home,
+        &cluster,
+        OPERATOR,
+        &[&["kill-idle", "--json", "--apply", "--record", &path][..], &IMPATIENT].concat(),
+    )
+    .await?;
     ensure!(session.ended_by().await.is_some(), "{}", text(&recorded.stdout));
     // The next one must not be touched by the orders of the last.
     let next = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     for act in ["--apply", "--ask"] {
-        let refused = run(&cluster, OPERATOR, &["kill-idle", act, "--replay", &path]).await?;
+        let refused = run_from(home, &cluster, OPERATOR, &["kill-idle", act, "--replay", &path]).await?;
         assert_eq!(code(&refused), USAGE, "{}", text(&refused.stderr));
     }
-    let replayed = run(&cluster, OPERATOR, &["kill-idle", "--json", "--replay", &path]).await?;
+    let replayed = run_from(home, &cluster, OPERATOR, &["kill-idle", "--json", "--replay", &path]).await?;
     assert_eq!(text(&replayed.stdout), text(&recorded.stdout), "{}", text(&replayed.stderr));
     ensure!(next.answers().await);
     let host = host_for(cluster.superuser_url()).replay(Replay::new(Cassette::from_file(Path::new(&path))?));
@@ -105,6 +115,7 @@ async fn nothing_is_ended_by_a_cassette() -> Result<()> {
 #[tokio::test]
 async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
     let folder = tempfile::tempdir()?;
+    let home = folder.path();
     let whole = fs::read_to_string(kit().join("cases/monitor.jsonl"))?;
     let lines: Vec<&str> = whole.lines().collect();
     for (content, told) in [
@@ -115,41 +126,26 @@ async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
     ] {
         let path = folder.path().join("it.jsonl");
         fs::write(&path, content)?;
-        let refused = played(&["monitor", "--replay", &path.display().to_string()]).await?;
+        let refused = played(home, &["monitor", "--replay", &path.display().to_string()]).await?;
         assert_eq!(code(&refused), NOT_RUN, "{told}");
         let stderr = text(&refused.stderr);
         ensure!(stderr.contains(told) && stderr.contains("it.jsonl"), "{stderr}");
     }
     let foreign = folder.path().join("foreign.jsonl");
     fs::write(&foreign, &whole)?;
-    let replayed = played(&["full-analysis", "--replay", &foreign.display().to_string()]).await?;
+    let replayed = played(home, &["full-analysis", "--replay", &foreign.display().to_string()]).await?;
     let stderr = text(&replayed.stderr);
     ensure!(stderr.contains("cassette-mismatch") && stderr.contains("database.probe"), "{stderr}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_recording_that_cannot_be_written_does_not_spoil_the_answer() -> Result<()> {
-    let cluster = cluster().await?;
-    let nowhere = run(&cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
+async fn a_recording_that_cannot_be_begun_is_refused_before_anything_is_asked() -> Result<()> {
+    let (cluster, folder) = (cluster().await?, tempfile::tempdir()?);
+    let home = folder.path();
+    let nowhere = run_from(home, &cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
     assert_eq!(code(&nowhere), USAGE);
     ensure!(text(&nowhere.stderr).contains("--record /no/such/folder/it.jsonl"), "{}", text(&nowhere.stderr));
-    // A file system that is full after the first line.
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("it.jsonl").display().to_string();
-    let home = tempfile::tempdir()?;
-    let mut limited = std::process::Command::new("sh");
-    let script = "ulimit -f 1; trap '' XFSZ; exec \"$@\"";
-    let program = crate::cli::program()?;
-    limited.args(["-c", script, "sh"]).arg(program).args(["monitor", "--json", "--record", &path]);
-    limited.env_clear().env("HOME", home.path()).env("DATABASE_URL", cluster.url(OPERATOR, "postgres"));
-    limited.env("XDG_CACHE_HOME", "/dev/null/none");
-    let output = tokio::task::spawn_blocking(move || limited.output()).await??;
-    let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr).to_owned())?;
-    assert_eq!(answer["success"], true);
-    ensure!(text(&output.stderr).contains("cassette-failed"), "{}", text(&output.stderr));
-    // What was written whole can be read.
-    assert_eq!(Cassette::from_file(Path::new(&path))?.calls.len(), 0);
     Ok(())
 }
 
@@ -239,7 +235,7 @@ async fn the_limits_of_a_call_hold_while_a_cassette_plays() -> Result<()> {
         (Limits { sessions: 0, ..Limits::default() }, "limit `sessions`"),
         (Limits { probes: 1, ..Limits::default() }, "limit `probes`"),
         (Limits { rows: 1, ..Limits::default() }, "its limits `rows`"),
-        (Limits { answer_bytes: 200, ..Limits::default() }, "its limits `rows` and `answer_bytes`"),
+        (Limits { answer_bytes: 200, ..Limits::default() }, "limit `answer_bytes`"),
         (Limits { memory: 1 << 20, ..Limits::default() }, "limit `memory`"),
         (Limits { fuel: 100_000, ..Limits::default() }, "limit `fuel`"),
     ] {
@@ -256,8 +252,8 @@ async fn a_hostile_component_gains_nothing_by_a_cassette() -> Result<()> {
     let hostile = Plugin::from_bytes(host.engine(), "hostile.wasm", HOSTILE)?;
     let replay = Replay::new(Cassette::from_file(&kit().join("cases/monitor.jsonl"))?);
     let input = json!({ "action": "kill-idle", "attack": { "name": "credential-hoard" } });
-    let fault = host.replay(replay).run(&hostile, input).await.unwrap_err();
-    // The cassette hands one out, and then no more.
-    assert_eq!(fault.kind, kind::LIMIT_EXCEEDED, "{fault}");
+    let answer = host.replay(replay).run(&hostile, input).await?;
+    // The recorded call named no credential: none is handed out, though this host holds one.
+    ensure!(heard(&answer)[0].starts_with(kind::CASSETTE_MISMATCH), "{answer}");
     Ok(())
 }

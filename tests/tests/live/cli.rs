@@ -39,7 +39,7 @@ pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
 }
 
 /// Runs the program to its end, with a home that keeps what was compiled.
-async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = command(url, home, arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }

@@ -10,6 +10,7 @@ use archon_pool_tests::proxy::{Direction, Flow};
 use archon_pool_tests::{Cluster, PgBouncer, Proxy, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_with, plugin, run_in};
@@ -35,26 +36,42 @@ async fn pids(bouncer: &PgBouncer) -> Result<Vec<String>> {
     Ok(servers.into_iter().map(|mut server| server.remove("remote_pid").unwrap_or_default()).collect())
 }
 
+/// A pooler with two server connections: one is in use, and of the other the network has forgotten the end.
+pub(crate) struct Forgotten {
+    pub(crate) bouncer: PgBouncer,
+    /// The server process that is no more.
+    pub(crate) pid: i32,
+    _clients: [Client; 2],
+    _network: Proxy,
+}
+
+impl Forgotten {
+    /// Before a cluster that has the role `app`.
+    pub(crate) async fn on(cluster: &Cluster) -> Result<Self> {
+        let network = Proxy::start(cluster).await?;
+        let bouncer = PgBouncer::before(cluster).server_port(network.port()).users(&["app"]).start().await?;
+        let (first, second) = (bouncer.connect("app", "web").await?, bouncer.connect("app", "worker").await?);
+        first.batch_execute("BEGIN").await?;
+        second.batch_execute("SELECT 1").await?;
+        let in_use = cluster.count("state = 'idle in transaction'").await?;
+        ensure!(in_use == 1, "the first client has no connection of its own");
+        // No word of its end arrives at the pooler.
+        network.set(Direction::ToClient, Flow::Hold);
+        let idle = "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
+        let pid: i32 = cluster.observer().await?.query_one(idle, &[]).await?.get(0);
+        cluster.execute(&format!("SELECT pg_terminate_backend({pid})")).await?;
+        until("its session is gone", async || Ok(cluster.count(&format!("pid = {pid}")).await? == 0)).await?;
+        ensure!(pids(&bouncer).await?.contains(&pid.to_string()), "the pooler has noticed");
+        Ok(Self { bouncer, pid, _clients: [first, second], _network: network })
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_leads_nowhere_any_more_is_renewed_at_the_second_look() -> Result<()> {
     let cluster = cluster().await?;
-    let network = Proxy::start(&cluster).await?;
-    let bouncer = PgBouncer::before(&cluster).server_port(network.port()).users(&["app"]).start().await?;
-    // Two server connections, of which one stays in use.
-    let (first, second) = (bouncer.connect("app", "web").await?, bouncer.connect("app", "worker").await?);
-    first.batch_execute("BEGIN").await?;
-    second.batch_execute("SELECT 1").await?;
-    let in_use = "state = 'idle in transaction'";
-    ensure!(cluster.count(in_use).await? == 1, "the first client has no connection of its own");
-    // The network forgets the second one: no word of its end arrives at the pooler.
-    network.set(Direction::ToClient, Flow::Hold);
-    let gone = "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
-    let gone: i32 = cluster.observer().await?.query_one(gone, &[]).await?.get(0);
-    cluster.execute(&format!("SELECT pg_terminate_backend({gone})")).await?;
-    until("its session is gone", async || Ok(cluster.count(&format!("pid = {gone}")).await? == 0)).await?;
-    ensure!(pids(&bouncer).await?.contains(&gone.to_string()), "the pooler has noticed");
-
-    let host = host(&cluster, &bouncer);
+    let lost = Forgotten::on(&cluster).await?;
+    let (bouncer, gone, in_use) = (&lost.bouncer, lost.pid, "state = 'idle in transaction'");
+    let host = host(&cluster, bouncer);
     let once = look(&host, Value::Null, false).await?;
     ensure!(renewal(&once).is_none(), "one look says nothing: {:?}", once.actions);
     let carry: Value = serde_json::from_str(&once.carry)?;
@@ -64,7 +81,7 @@ async fn a_connection_that_leads_nowhere_any_more_is_renewed_at_the_second_look(
     let done = look(&host, carry, false).await?;
     let action = renewal(&done).context("nothing was done")?;
     ensure!(action.executed && action.connections_affected == 1, "{action:?}");
-    until("the pooler has let go of it", async || Ok(!pids(&bouncer).await?.contains(&gone.to_string()))).await?;
+    until("the pooler has let go of it", async || Ok(!pids(bouncer).await?.contains(&gone.to_string()))).await?;
     ensure!(cluster.count(in_use).await? == 1, "nobody's transaction was cut");
     Ok(())
 }

@@ -9,14 +9,14 @@ use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
-use archon_pool_tests::proxy::{Direction, Flow};
-use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, Proxy, until};
+use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{case, played, records, settle};
 use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
+use crate::renewal::Forgotten;
 use crate::support::{host_for, host_with, impatient, plugin};
 
 /// A recording in the making.
@@ -184,18 +184,8 @@ async fn auto_scale() -> Result<()> {
 #[tokio::test]
 async fn renewal() -> Result<()> {
     let cluster = cluster().await?;
-    let network = Proxy::start(&cluster).await?;
-    let bouncer = PgBouncer::before(&cluster).server_port(network.port()).users(&["app"]).start().await?;
-    let (first, second) = (bouncer.connect("app", "web").await?, bouncer.connect("app", "worker").await?);
-    first.batch_execute("BEGIN").await?;
-    second.batch_execute("SELECT 1").await?;
-    // The network forgets the second connection: no word of its end arrives at the pooler.
-    network.set(Direction::ToClient, Flow::Hold);
-    let gone = "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
-    let gone: i32 = cluster.observer().await?.query_one(gone, &[]).await?.get(0);
-    cluster.execute(&format!("SELECT pg_terminate_backend({gone})")).await?;
-    until("its session is gone", async || Ok(cluster.count(&format!("pid = {gone}")).await? == 0)).await?;
-    let scene = Scene::behind(&cluster, &bouncer, World::Manager)?;
+    let lost = Forgotten::on(&cluster).await?;
+    let scene = Scene::behind(&cluster, &lost.bouncer, World::Manager)?;
     let once = scene.call(quick("auto-scale"), &Value::Null).await?;
     let twice = scene.call(quick("auto-scale"), &once["carry"]).await?;
     let actions = twice["actions"].as_array().context("a list")?;

@@ -1,0 +1,25 @@
+//! Somebody else's cassette: any bytes are read or refused, and what is read plays without a panic.
+#![no_main]
+
+use archon_pool::cassette::{Cassette, Player, Replayed};
+use archon_pool::components::World;
+use archon_pool_plugin::skill;
+use libfuzzer_sys::{Corpus, fuzz_target};
+
+fn written(cassette: &Cassette) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    cassette.write(&mut bytes).expect("memory takes all");
+    bytes
+}
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    let Ok(cassette) = Cassette::read(data) else { return Corpus::Reject };
+    let bytes = written(&cassette);
+    let again = Cassette::read(&bytes).expect("what was written is read");
+    assert!(written(&again) == bytes, "a cassette came back changed");
+    for call in cassette.calls {
+        let mut powers = Replayed::new(Player::new(call.exchanges), World::Manager);
+        drop(skill::run(&mut powers, &call.input));
+    }
+    Corpus::Keep
+});
