@@ -54,6 +54,10 @@ impl Work {
             let begin = if self.snapshot { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" };
             at = world.execute(sid, at, &Statement::within(begin, 200, Hold::default())) + MILLISECOND;
         }
+        // Some are lost before their first statement.
+        if fault == Some(Fault::NotCommitted) && world.random.chance(0.3) {
+            return at;
+        }
         let mut relations = 0;
         for (n, text) in self.statements.iter().enumerate() {
             if n > 0 {
