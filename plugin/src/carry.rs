@@ -231,7 +231,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":2", "\"v\":1"), "it is of another version"),
+            (&carry.replace("\"v\":3", "\"v\":2"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",
