@@ -169,7 +169,8 @@ impl Memory {
                 return text;
             }
             // Single sessions are missed least, then norms: without its listeners a call could end one of them.
-            let large = carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
+            let large =
+                carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
             if let Some(group) = large {
                 group.watch.sessions = None;
             } else if !carry.groups.is_empty() {

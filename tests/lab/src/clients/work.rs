@@ -69,11 +69,8 @@ impl Work {
             relations += world.random.whole(1, 3);
             let hold = Hold { xid: self.writes, relations, snapshot: self.snapshot };
             let last = n + 1 == self.statements.len();
-            let mut statement = if in_transaction {
-                Statement::within(&text, lasts, hold)
-            } else {
-                Statement::single(&text, lasts)
-            };
+            let mut statement =
+                if in_transaction { Statement::within(&text, lasts, hold) } else { Statement::single(&text, lasts) };
             if last && fault == Some(Fault::NotRolledBack) {
                 statement.then = State::Aborted;
                 statement.hold = Hold::default();
