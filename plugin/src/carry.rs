@@ -169,7 +169,8 @@ impl Memory {
                 return text;
             }
             // Single sessions are missed least, then norms: without its listeners a call could end one of them.
-            let large = carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
+            let large =
+                carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
             if let Some(group) = large {
                 group.watch.sessions = None;
             } else if !carry.groups.is_empty() {
@@ -234,7 +235,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":2", "\"v\":1"), "it is of another version"),
+            (&carry.replace("\"v\":3", "\"v\":2"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",

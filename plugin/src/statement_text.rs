@@ -27,7 +27,8 @@ pub fn is_listen(sql: &str) -> bool {
 
 /// Statements that drivers and pools send on their own account: they set a session up, check or clean it. Of these
 /// words, each begins such a statement.
-const HOUSEKEEPING: [&str; 8] = ["set ", "reset ", "show ", "discard ", "rollback", "deallocate ", "select ?", "listen "];
+const HOUSEKEEPING: [&str; 8] =
+    ["set ", "reset ", "show ", "discard ", "rollback", "deallocate ", "select ?", "listen "];
 
 /// Whether a statement is no application's work, but its driver's or its pool's.
 pub fn is_housekeeping(sql: &str) -> bool {

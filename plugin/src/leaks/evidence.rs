@@ -129,4 +129,3 @@ fn holds_up_a_queue(backend: &Backend, snapshot: &Snapshot) -> Option<Piece> {
         piece("holds-up-a-queue", 1.0, value, "it keeps a connection that others wait for")
     })
 }
-

@@ -195,9 +195,7 @@ impl Group<'_> {
             }
         }
         self.sizes.push(number(self.members.len()));
-        let stale = |member: &&Backend| {
-            member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms
-        };
+        let stale = |member: &&Backend| member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
             self.starts_alike.entry(ending(member)).or_default().extend(member.backend_start);
         }
@@ -245,7 +243,8 @@ impl Group<'_> {
     /// When the generation after this session's was opened, if none of its own or an older one worked since, and one
     /// of the younger did.
     pub fn opened_after_silence(&self, member: &Backend) -> Option<i64> {
-        let next = self.starts.get(self.starts.partition_point(|&start| start <= member.state_change.unwrap_or(i64::MAX)))?;
+        let next =
+            self.starts.get(self.starts.partition_point(|&start| start <= member.state_change.unwrap_or(i64::MAX)))?;
         let before = self.generations.partition_point(|&(start, _)| start < *next);
         let last_of_old = self.generations.get(before.checked_sub(1)?)?.1;
         (last_of_old <= next.saturating_add(RETURN_GRACE_MICROS) && self.last_use > next.saturating_add(FILL_MICROS))

@@ -23,7 +23,11 @@ const LONG: i64 = 5 * MINUTE;
 
 /// The plugin first, then the others.
 pub const RULES: &[Rule] = &[
-    Rule { name: "this judgement", about: "confidence from 80 % on, without an exclusion", suspects: |_, verdict| verdict.suspect },
+    Rule {
+        name: "this judgement",
+        about: "confidence from 80 % on, without an exclusion",
+        suspects: |_, verdict| verdict.suspect,
+    },
     Rule {
         name: "fixed idle threshold",
         about: "idle for more than 5 minutes (idle_session_timeout, cron jobs that end idle sessions)",
@@ -62,4 +66,3 @@ pub const RULES: &[Rule] = &[
         },
     },
 ];
-

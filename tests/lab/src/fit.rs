@@ -54,8 +54,11 @@ impl Lesson {
             if verdict.confidence.is_none() || verdict.excluded || verdict.truth == Truth::Young {
                 continue;
             }
-            let mut evidence: Vec<(usize, f64)> =
-                verdict.evidence.iter().map(|(id, strength)| (self.number(id), (strength * 20.0).round() / 20.0)).collect();
+            let mut evidence: Vec<(usize, f64)> = verdict
+                .evidence
+                .iter()
+                .map(|(id, strength)| (self.number(id), (strength * 20.0).round() / 20.0))
+                .collect();
             evidence.sort_by_key(|piece| piece.0);
             let kind = case.parts[verdict.seen.part].name;
             let fold = kinds::ALL.iter().position(|known| known.name == kind).unwrap_or(0) % FOLDS;

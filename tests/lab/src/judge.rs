@@ -59,7 +59,8 @@ pub fn truth(case: &Case, look: &Look, seen: &Seen, options: &Options) -> Truth 
     let Some(&since) = case.forgotten.get(&seen.sid).filter(|&&since| since <= look.at) else {
         return Truth::Innocent;
     };
-    let threshold_ms = if seen.state == State::Idle { options.idle_timeout_ms } else { options.idle_in_transaction_timeout_ms };
+    let threshold_ms =
+        if seen.state == State::Idle { options.idle_timeout_ms } else { options.idle_in_transaction_timeout_ms };
     let ripe = since + threshold_ms as i64 * 1_000;
     if look.at > ripe + 1_000 { Truth::Leaked(ripe) } else { Truth::Young }
 }
@@ -91,7 +92,9 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
                 truth: truth(case, look, seen, options),
                 confidence: judged.map(|judged| judged.confidence),
                 excluded: judged.is_some_and(|judged| !judged.exclusions.is_empty()),
-                evidence: judged.map_or_else(Vec::new, |judged| judged.pieces.iter().map(|piece| (piece.id.to_owned(), piece.strength)).collect()),
+                evidence: judged.map_or_else(Vec::new, |judged| {
+                    judged.pieces.iter().map(|piece| (piece.id.to_owned(), piece.strength)).collect()
+                }),
                 suspect: suspects.contains(&seen.pid),
                 target: targets.contains(&seen.pid),
             }

@@ -29,16 +29,25 @@ fn write(score: &Score, out: &mut String) -> std::fmt::Result {
     )?;
     write!(out, "<h2>F1 by session, beside the rules of others</h2>")?;
     rules(score, out)?;
-    write!(out, "<h2>Reliability: what a confidence is worth</h2><p>Left all verdicts, right those that rest on \
+    write!(
+        out,
+        "<h2>Reliability: what a confidence is worth</h2><p>Left all verdicts, right those that rest on \
                  evidence; the dashed line is a perfect one. Expected calibration error {:.3} and {:.3}.</p>",
-        score.calibration.error, score.with_evidence.error)?;
+        score.calibration.error, score.with_evidence.error
+    )?;
     reliability(&score.calibration, out)?;
     reliability(&score.with_evidence, out)?;
-    write!(out, "<h2>Precision and recall by kind</h2><p>Blue is recall (lost sessions found), red what was missed; \
-                 innocent kinds show the share that was left alone. * was never learnt from.</p>")?;
+    write!(
+        out,
+        "<h2>Precision and recall by kind</h2><p>Blue is recall (lost sessions found), red what was missed; \
+                 innocent kinds show the share that was left alone. * was never learnt from.</p>"
+    )?;
     kinds(score, out)?;
-    write!(out, "<h2>Time until a lost session is found</h2><p>Seconds from the moment at which its idleness passed the \
-                 threshold, as a share of those found; logarithmic.</p>")?;
+    write!(
+        out,
+        "<h2>Time until a lost session is found</h2><p>Seconds from the moment at which its idleness passed the \
+                 threshold, as a share of those found; logarithmic.</p>"
+    )?;
     delays(&score.rules[0].seconds, out)?;
     write!(out, "<h2>All figures</h2><pre>{}</pre></html>", escape(&table(score)))
 }
@@ -87,16 +96,17 @@ fn reliability(of: &Calibration, out: &mut String) -> std::fmt::Result {
     }
     write!(out, "<line class=\"ideal\" x1=\"40\" y1=\"320\" x2=\"340\" y2=\"20\"/>")?;
     let filled: Vec<_> = of.bins.iter().filter(|bin| bin.count > 0).collect();
-    let points: Vec<String> = filled
-        .iter()
-        .map(|bin| at(bin.confidence, bin.share))
-        .map(|(x, y)| format!("{x:.1},{y:.1}"))
-        .collect();
+    let points: Vec<String> =
+        filled.iter().map(|bin| at(bin.confidence, bin.share)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     write!(out, "<polyline class=\"curve\" points=\"{}\"/>", points.join(" "))?;
     for bin in filled {
         let (x, y) = at(bin.confidence, bin.share);
         let radius = 2.0 + f64::from(bin.count).log10();
-        write!(out, "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"><title>{} verdicts</title></circle>", bin.count)?;
+        write!(
+            out,
+            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"><title>{} verdicts</title></circle>",
+            bin.count
+        )?;
     }
     write!(out, "<text x=\"130\" y=\"352\">confidence, percent</text></svg>")
 }
@@ -107,10 +117,18 @@ fn kinds(score: &Score, out: &mut String) -> std::fmt::Result {
     for (n, kind) in score.kinds.iter().enumerate() {
         let y = n * 18 + 6;
         let counts = kind.counts;
-        let (good, all) = if kind.leaks { (counts.found, counts.lost()) } else { (counts.left_alone, counts.left_alone + counts.wrong) };
+        let (good, all) = if kind.leaks {
+            (counts.found, counts.lost())
+        } else {
+            (counts.left_alone, counts.left_alone + counts.wrong)
+        };
         let share = if all == 0 { 1.0 } else { f64::from(good) / f64::from(all) };
         let star = if kind.held_out { " *" } else { "" };
-        let what = if kind.leaks { format!("{good} of {all} found, {} wrong", counts.wrong) } else { format!("{good} of {all} left alone") };
+        let what = if kind.leaks {
+            format!("{good} of {all} found, {} wrong", counts.wrong)
+        } else {
+            format!("{good} of {all} left alone")
+        };
         let class = if kind.leaks { "good" } else { "other" };
         write!(
             out,
@@ -132,9 +150,15 @@ fn delays(seconds: &[f64], out: &mut String) -> std::fmt::Result {
     write!(out, "<svg width=\"820\" height=\"240\" role=\"img\" aria-label=\"time to detection\">")?;
     let most = seconds.last().copied().unwrap_or(1.0).max(10.0).log10();
     let x = |value: f64| 40.0 + value.max(1.0).log10() / most * 760.0;
-    for (label, value) in [("1 s", 1.0_f64), ("10 s", 10.0), ("1 min", 60.0), ("10 min", 600.0), ("1 h", 3_600.0), ("10 h", 36_000.0)] {
+    for (label, value) in
+        [("1 s", 1.0_f64), ("10 s", 10.0), ("1 min", 60.0), ("10 min", 600.0), ("1 h", 3_600.0), ("10 h", 36_000.0)]
+    {
         if value.log10() <= most {
-            write!(out, "<line class=\"grid\" x1=\"{0:.1}\" y1=\"10\" x2=\"{0:.1}\" y2=\"210\"/><text x=\"{0:.1}\" y=\"228\">{label}</text>", x(value))?;
+            write!(
+                out,
+                "<line class=\"grid\" x1=\"{0:.1}\" y1=\"10\" x2=\"{0:.1}\" y2=\"210\"/><text x=\"{0:.1}\" y=\"228\">{label}</text>",
+                x(value)
+            )?;
         }
     }
     let point = |(n, &value): (usize, &f64)| {

@@ -11,11 +11,39 @@ use crate::time::SECOND;
 
 /// Application names. Nothing in them tells what a part does.
 const APPLICATIONS: &[&str] = &[
-    "orders", "billing", "search", "profile", "inventory", "mailer", "gateway", "catalog", "reviews", "payments",
-    "reports", "uploads", "geo", "pricing", "ledger", "tickets", "notifier", "shipping", "accounts", "feed", "chat",
-    "media", "quotes", "surveys", "labels", "node", "PostgreSQL JDBC Driver", "Npgsql", "puma: cluster worker", "",
+    "orders",
+    "billing",
+    "search",
+    "profile",
+    "inventory",
+    "mailer",
+    "gateway",
+    "catalog",
+    "reviews",
+    "payments",
+    "reports",
+    "uploads",
+    "geo",
+    "pricing",
+    "ledger",
+    "tickets",
+    "notifier",
+    "shipping",
+    "accounts",
+    "feed",
+    "chat",
+    "media",
+    "quotes",
+    "surveys",
+    "labels",
+    "node",
+    "PostgreSQL JDBC Driver",
+    "Npgsql",
+    "puma: cluster worker",
+    "",
 ];
-const ENTITIES: &[&str] = &["item", "customer", "invoice", "article", "booking", "message", "product", "parcel", "vote"];
+const ENTITIES: &[&str] =
+    &["item", "customer", "invoice", "article", "booking", "message", "product", "parcel", "vote"];
 
 /// Most requests that one application makes in a case: more would show nothing new.
 const MOST_REQUESTS: f64 = 6_000.0;
@@ -120,7 +148,13 @@ impl Scene {
             format!("SELECT count(*) FROM {other} WHERE {entity}_id = {{}}")
         };
         let both = transaction || self.random.chance(0.4);
-        let statements = if both { vec![first, second] } else if writes { vec![second] } else { vec![first] };
+        let statements = if both {
+            vec![first, second]
+        } else if writes {
+            vec![second]
+        } else {
+            vec![first]
+        };
         Work {
             statements,
             ms: self.random.magnitude(1.0, 40.0),

@@ -13,8 +13,8 @@ use crate::baselines::RULES;
 use crate::calibration::Calibration;
 use crate::case::Case;
 use crate::judge::{Judged, Truth, Verdict, judge};
-use crate::look::Harm;
 use crate::kinds::Kind;
+use crate::look::Harm;
 use crate::sim::Sid;
 
 /// Sessions by what was said and what is true.
@@ -315,9 +315,15 @@ pub fn errors(case: &Case, looks: &[Judged]) -> Vec<(String, String)> {
             let evidence: Vec<String> = verdict.evidence.iter().map(|(id, _)| id.clone()).collect();
             let excluded = if verdict.excluded { " EXCLUDED" } else { "" };
             let key = format!("{} {what}{excluded} [{}]", case.parts[verdict.seen.part].name, evidence.join(" "));
-            let strengths: Vec<String> = verdict.evidence.iter().map(|(_, strength)| format!("{strength:.2}")).collect();
+            let strengths: Vec<String> =
+                verdict.evidence.iter().map(|(_, strength)| format!("{strength:.2}")).collect();
             let confidence = verdict.confidence.unwrap_or(0);
-            let example = format!("case {} look {n} pid {} {confidence} % {}", case.number, verdict.seen.pid, strengths.join(" "));
+            let example = format!(
+                "case {} look {n} pid {} {confidence} % {}",
+                case.number,
+                verdict.seen.pid,
+                strengths.join(" ")
+            );
             errors.insert((verdict.seen.sid, what), (key, example));
         }
     }

@@ -26,7 +26,11 @@ fn write(score: &Score, out: &mut String) -> std::fmt::Result {
         "no verdict in {} cases for lack of privileges; {} lost sessions with track_activities off\n",
         score.withheld, score.unseen
     )?;
-    writeln!(out, "{:<28} {:>9} {:>7} {:>6} {:>10} {:>16}", "rule", "precision", "recall", "F1", "F1 unseen", "found after")?;
+    writeln!(
+        out,
+        "{:<28} {:>9} {:>7} {:>6} {:>10} {:>16}",
+        "rule", "precision", "recall", "F1", "F1 unseen", "found after"
+    )?;
     for rule in &score.rules {
         let after = match (median(&rule.looks), ninth_of_ten(&rule.seconds)) {
             (Some(looks), Some(seconds)) => format!("{looks} looks, {seconds:.0} s"),
@@ -44,7 +48,11 @@ fn write(score: &Score, out: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(out, "found after: looks in half of the cases, seconds in nine of ten\n")?;
-    writeln!(out, "{:<28} {:>6} {:>9} {:>6} {:>7} {:>6} {:>9} {:>7}", "kind", "cases", "sessions", "lost", "missed", "wrong", "precision", "recall")?;
+    writeln!(
+        out,
+        "{:<28} {:>6} {:>9} {:>6} {:>7} {:>6} {:>9} {:>7}",
+        "kind", "cases", "sessions", "lost", "missed", "wrong", "precision", "recall"
+    )?;
     for kind in &score.kinds {
         let Counts { missed, wrong, left_alone, .. } = kind.counts;
         let lost = kind.counts.lost();
@@ -74,7 +82,11 @@ fn write(score: &Score, out: &mut String) -> std::fmt::Result {
             some.count
         )?;
     }
-    writeln!(out, "expected calibration error {:.4}, with evidence {:.4}\n", score.calibration.error, score.with_evidence.error)?;
+    writeln!(
+        out,
+        "expected calibration error {:.4}, with evidence {:.4}\n",
+        score.calibration.error, score.with_evidence.error
+    )?;
     let kills = score.kills;
     writeln!(
         out,

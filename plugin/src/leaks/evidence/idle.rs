@@ -7,8 +7,8 @@ use crate::snapshot::{Backend, elapsed_ms};
 use crate::statement_text;
 
 use super::super::groups::{Group, Groups};
-use super::super::watch::Watched;
 use super::super::idle_ms;
+use super::super::watch::Watched;
 use super::{Piece, doublings, piece};
 
 /// A rest below this is taken for this, milliseconds.
@@ -114,7 +114,12 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
     let watch = &group.watch;
     (watch.added > 1 && watch.returns == 0 && watch.closed == 0).then(|| {
         let value = format!("{} opened, none closed, none used again", counted(watch.opened as usize, "session"));
-        piece("none-returns", growing(f64::from(watch.added)), value, "its group opens sessions and never comes back to one")
+        piece(
+            "none-returns",
+            growing(f64::from(watch.added)),
+            value,
+            "its group opens sessions and never comes back to one",
+        )
     })
 }
 
@@ -127,7 +132,8 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     (occasions > 0).then(|| {
         let watch = &group.watch;
         let unexplained = f64::from(1 + watch.added) / f64::from(1 + watch.opened);
-        let mut value = format!("its group opened sessions while it sat idle, on {}", counted(occasions as usize, "occasion"));
+        let mut value =
+            format!("its group opened sessions while it sat idle, on {}", counted(occasions as usize, "occasion"));
         if watch.opened > 0 {
             value = format!("{value}; {} of {} seen to come replaced none", watch.added, watch.opened);
         }
@@ -162,7 +168,12 @@ fn not_cleaned(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     let unclean = !statement_text::is_housekeeping(&backend.query) && group.fresh > 0 && group.cleaned == group.fresh;
     unclean.then(|| {
         let value = format!("{} of its group were cleaned up after use", counted(group.cleaned as usize, "session"));
-        piece("not-cleaned-up", f64::from(group.cleaned) / f64::from(HABIT), value, "its pool cleans up what comes back: this one did not")
+        piece(
+            "not-cleaned-up",
+            f64::from(group.cleaned) / f64::from(HABIT),
+            value,
+            "its pool cleans up what comes back: this one did not",
+        )
     })
 }
 
@@ -189,4 +200,3 @@ fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> 
         piece("client-fell-silent", strength, value, "its application goes on elsewhere without it")
     })
 }
-

@@ -199,9 +199,10 @@ impl Pool {
             let Some(session) = world.session(sid) else { continue };
             // Pools spread the ends, so that not all sessions end at once.
             let spread = session.pid as i64 % 16;
-            let old = self.settings.lifetime.is_some_and(|lifetime| {
-                now - session.started > lifetime - lifetime / 400 * spread
-            });
+            let old = self
+                .settings
+                .lifetime
+                .is_some_and(|lifetime| now - session.started > lifetime - lifetime / 400 * spread);
             let unused = self.settings.idle_timeout.is_some_and(|timeout| now - session.rests_at() > timeout);
             let quiet = self.settings.keepalive.is_some_and(|keepalive| now - session.rests_at() > keepalive);
             if old || (unused && spare > 0) {
@@ -216,7 +217,8 @@ impl Pool {
         }
         self.idle = kept;
         self.fill(world);
-        let ticks = [self.settings.idle_timeout, self.settings.lifetime.map(|lifetime| lifetime / 10), self.settings.keepalive];
+        let ticks =
+            [self.settings.idle_timeout, self.settings.lifetime.map(|lifetime| lifetime / 10), self.settings.keepalive];
         let tick = ticks.into_iter().flatten().min().unwrap_or(600 * SECOND) / 3;
         world.wake_at(now + tick.clamp(5 * SECOND, 600 * SECOND), TEND);
     }
@@ -290,4 +292,3 @@ impl Actor for Pool {
         }
     }
 }
-

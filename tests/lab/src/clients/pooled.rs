@@ -49,13 +49,8 @@ impl Pooled {
     /// A pooler; its state can be shown on a console.
     pub fn new(pooler: Pooler, applications: Vec<Application>) -> (Self, Rc<RefCell<Pooler>>) {
         let state = Rc::new(RefCell::new(pooler));
-        let pooled = Self {
-            state: Rc::clone(&state),
-            applications,
-            of: Vec::new(),
-            busy: Vec::new(),
-            waiting: Vec::new(),
-        };
+        let pooled =
+            Self { state: Rc::clone(&state), applications, of: Vec::new(), busy: Vec::new(), waiting: Vec::new() };
         (pooled, state)
     }
 

@@ -54,6 +54,10 @@ impl Work {
             let begin = if self.snapshot { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" };
             at = world.execute(sid, at, &Statement::within(begin, 200, Hold::default())) + MILLISECOND;
         }
+        // Some are lost before their first statement.
+        if fault == Some(Fault::NotCommitted) && world.random.chance(0.3) {
+            return at;
+        }
         let mut relations = 0;
         for (n, text) in self.statements.iter().enumerate() {
             if n > 0 {
@@ -65,11 +69,8 @@ impl Work {
             relations += world.random.whole(1, 3);
             let hold = Hold { xid: self.writes, relations, snapshot: self.snapshot };
             let last = n + 1 == self.statements.len();
-            let mut statement = if in_transaction {
-                Statement::within(&text, lasts, hold)
-            } else {
-                Statement::single(&text, lasts)
-            };
+            let mut statement =
+                if in_transaction { Statement::within(&text, lasts, hold) } else { Statement::single(&text, lasts) };
             if last && fault == Some(Fault::NotRolledBack) {
                 statement.then = State::Aborted;
                 statement.hold = Hold::default();

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::clients::pool::{Event, Order, Pool, Settings};
 use crate::clients::requests::Requests;
-use crate::clients::work::{Fault, Path};
 use crate::clients::traffic::Traffic;
+use crate::clients::work::{Fault, Path};
 use crate::scene::Scene;
 use crate::time::{MINUTE, seconds};
 
@@ -29,9 +29,17 @@ fn pool(scene: &mut Scene) -> Settings {
 }
 
 /// Adds a pool whose paths with this fault lose about `wanted` sessions in all.
-fn losing(scene: &mut Scene, settings: Settings, rate: f64, mut paths: Vec<Path>, fault: Fault, wanted: f64, on: &[usize]) {
-    let share: f64 = on.iter().map(|&path| paths[path].weight).sum::<f64>()
-        / paths.iter().map(|path| path.weight).sum::<f64>();
+fn losing(
+    scene: &mut Scene,
+    settings: Settings,
+    rate: f64,
+    mut paths: Vec<Path>,
+    fault: Fault,
+    wanted: f64,
+    on: &[usize],
+) {
+    let share: f64 =
+        on.iter().map(|&path| paths[path].weight).sum::<f64>() / paths.iter().map(|path| path.weight).sum::<f64>();
     let probability = scene.probability(wanted, rate * share, scene.begin);
     for &path in on {
         paths[path].fault = Some((fault, probability));
@@ -127,4 +135,3 @@ pub fn missing_await(scene: &mut Scene) {
     let begin = scene.begin;
     scene.add(Pool::new(client, settings, Traffic::steady(rate), paths).event(begin, Event::Starts));
 }
-

@@ -96,9 +96,7 @@ pub fn standby(scene: &mut Scene) {
     let paths = scene.paths();
     let begin = scene.begin;
     let works = scene.traffic(0.1, 2.0);
-    scene.add(
-        Pool::new(Rc::new(client.clone()), settings.clone(), works, paths.clone()).event(begin, Event::Starts),
-    );
+    scene.add(Pool::new(Rc::new(client.clone()), settings.clone(), works, paths.clone()).event(begin, Event::Starts));
     let other = Client { address: Some(scene.address()), ..client };
     let starts = if scene.random.chance(0.7) { begin } else { scene.before(0.0, 1.0) };
     scene.add(Pool::new(Rc::new(other), settings, Traffic::default(), paths).event(starts, Event::Starts));

@@ -61,8 +61,12 @@ pub const ALL: &[Kind] = &[
     Kind::leak("serverless-freeze", "a thrown away instance leaves its session", connections::serverless),
     Kind::leak("forgotten-by-cron", "each run of a job leaves its session", connections::cron).held_out(),
     Kind::leak("pool-per-thread", "threads end and leave their pools", connections::pool_per_thread),
-    Kind::leak("reconnect-storm", "the application makes itself a new pool and forgets the old one", connections::storm)
-        .held_out(),
+    Kind::leak(
+        "reconnect-storm",
+        "the application makes itself a new pool and forgets the old one",
+        connections::storm,
+    )
+    .held_out(),
     Kind::leak("forgotten-checkout", "any path may not give a session back", checkouts::forgotten),
     Kind::leak("exception-path", "a path that fails does not give it back", checkouts::exception),
     Kind::leak("one-code-path", "one rare path of a healthy pool does not", checkouts::one_path),
@@ -70,7 +74,11 @@ pub const ALL: &[Kind] = &[
     Kind::leak("same-name", "a leaking job shares name and address with a healthy pool", checkouts::same_name),
     Kind::leak("slow-growth", "a few in a day", checkouts::slow_growth).slow(),
     Kind::leak("missing-await", "the release runs before the last statement, or never", checkouts::missing_await),
-    Kind::leak("transaction-after-call", "a transaction is left open after a call to elsewhere", transactions::after_call),
+    Kind::leak(
+        "transaction-after-call",
+        "a transaction is left open after a call to elsewhere",
+        transactions::after_call,
+    ),
     Kind::leak("aborted-and-silent", "a statement fails, nobody rolls back", transactions::aborted),
     Kind::leak("blocked-chain", "the head of a queue for a row was forgotten", transactions::chain),
     Kind::leak("long-snapshot", "a report's transaction was forgotten", transactions::snapshot).held_out(),
@@ -102,7 +110,11 @@ pub const ALL: &[Kind] = &[
     Kind::innocent("analytics", "statements of many minutes", jobs::analytics),
     Kind::innocent("migration", "changes tables under an advisory lock", jobs::migration),
     Kind::innocent("slow-reader", "takes its time to read an answer", jobs::slow_reader).held_out(),
-    Kind::innocent("thinking-transactions", "transactions that wait for less than the threshold", transactions::thinking),
+    Kind::innocent(
+        "thinking-transactions",
+        "transactions that wait for less than the threshold",
+        transactions::thinking,
+    ),
     Kind::innocent("prepared-transactions", "sessions that wait for a prepared transaction", transactions::prepared)
         .held_out(),
     Kind::innocent("contention", "a queue for a row that moves on", transactions::contention),

@@ -35,8 +35,14 @@ pub fn psql(scene: &mut Scene) {
 
 /// People at graphical tools, which keep several sessions.
 pub fn graphical(scene: &mut Scene) {
-    let tools = ["DBeaver 24.1.0 - Main", "DBeaver 24.1.0 - SQLEditor <Script.sql>", "DataGrip 2024.2", "pgAdmin 4 - DB:shop",
-        "TablePlus", "Beekeeper Studio"];
+    let tools = [
+        "DBeaver 24.1.0 - Main",
+        "DBeaver 24.1.0 - SQLEditor <Script.sql>",
+        "DataGrip 2024.2",
+        "pgAdmin 4 - DB:shop",
+        "TablePlus",
+        "Beekeeper Studio",
+    ];
     for _ in 0..scene.random.count(1, 5) {
         let tool = *scene.random.pick(&tools);
         person(scene, tool);

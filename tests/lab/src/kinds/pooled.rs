@@ -108,4 +108,3 @@ pub fn session_innocent(scene: &mut Scene) {
 pub fn unseen_innocent(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: false, console: false, leaks: false });
 }
-

@@ -251,11 +251,8 @@ fn waits(world: &World) -> Answered {
     let columns = [("pid", INT64), ("waits_for", TEXT), ("waiting_since", TIMESTAMP), ("blocked_by", TEXT)];
     let row = |session: &Session| {
         let Some(Wait::Lock { what, since, behind, prepared }) = &session.wait else { return None };
-        let mut pids: Vec<String> = behind
-            .iter()
-            .filter_map(|sid| world.sessions.get(sid))
-            .map(|before| before.pid.to_string())
-            .collect();
+        let mut pids: Vec<String> =
+            behind.iter().filter_map(|sid| world.sessions.get(sid)).map(|before| before.pid.to_string()).collect();
         if *prepared {
             pids.push("0".to_owned());
         }
@@ -325,8 +322,13 @@ fn statements(world: &World) -> Answered {
 }
 
 fn roles(world: &World) -> Answered {
-    let columns =
-        [("name", TEXT), ("connection_limit", INT64), ("superuser", BOOLEAN), ("granted", BOOLEAN), ("alterable", BOOLEAN)];
+    let columns = [
+        ("name", TEXT),
+        ("connection_limit", INT64),
+        ("superuser", BOOLEAN),
+        ("granted", BOOLEAN),
+        ("alterable", BOOLEAN),
+    ];
     let mut names: Vec<&str> = world.sessions.values().map(|session| session.client.role.as_str()).collect();
     names.push(&world.server.role);
     names.sort_unstable();

@@ -1,0 +1,57 @@
+//! A small generated part of the laboratory, as a guard of the score.
+
+use archon_pool_lab::case::Case;
+use archon_pool_lab::score::{self, Score};
+use archon_pool_lab::split::Split;
+use archon_pool_lab::table::table;
+use archon_pool_plugin::params::Options;
+
+fn score(numbers: impl Iterator<Item = u32>) -> Score {
+    score::of(numbers.map(Case::generate), &Options::default()).expect("every case can be judged")
+}
+
+#[test]
+fn the_judgement_keeps_its_score_on_cases_that_it_learns_from() {
+    let score = score(Split::Train.numbers(240));
+    let judgement = &score.rules[0];
+    assert!(judgement.all.precision() >= Some(0.95), "{}", table(&score));
+    assert!(judgement.all.recall() >= Some(0.85), "{}", table(&score));
+    assert!(score.calibration.error <= 0.05 && score.with_evidence.error <= 0.05, "{}", table(&score));
+}
+
+#[test]
+fn nothing_is_ended_that_somebody_needs() {
+    let score = score(Split::Train.numbers(240));
+    assert_eq!(score.wrongful, []);
+    assert!(score.kills.lost > 100, "the plan ends what is lost");
+}
+
+#[test]
+fn the_rules_of_others_are_far_behind() {
+    let score = score(Split::Train.numbers(240));
+    let ours = score.rules[0].all.f1();
+    for rule in &score.rules[1..] {
+        assert!(rule.all.f1() < ours - 0.15, "{} has {:.3}, ours is {ours:.3}", rule.name, rule.all.f1());
+    }
+}
+
+#[test]
+fn a_case_is_its_number() {
+    let (one, other) = (Case::generate(34), Case::generate(34));
+    let rows = |case: &Case| case.looks.iter().map(|look| format!("{:?}", look.answers)).collect::<Vec<_>>();
+    assert_eq!(rows(&one), rows(&other));
+    assert_eq!(one.forgotten, other.forgotten);
+}
+
+#[test]
+fn kinds_that_are_held_out_never_teach() {
+    for case in Split::Train.numbers(120).map(Case::generate) {
+        let held_out = case.parts.iter().find(|kind| kind.held_out);
+        assert!(held_out.is_none(), "case {} has {:?}", case.number, held_out.map(|kind| kind.name));
+    }
+}
+
+#[test]
+fn the_table_of_a_tiny_run() {
+    insta::assert_snapshot!(table(&score([0, 2, 4, 6].into_iter())));
+}
