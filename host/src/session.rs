@@ -140,7 +140,9 @@ impl Session {
         // For the view `pg_settings` the server would describe all of its settings, which takes as long as the
         // rest of a call. A timeout is shown in the largest unit that fits it.
         let held = settings(&self.limits).map(|(name, value)| match value.parse::<u64>() {
-            Ok(ms) => format!("pg_catalog.current_setting('{name}')::pg_catalog.interval OPERATOR(pg_catalog.=) '{ms} ms'"),
+            Ok(ms) => {
+                format!("pg_catalog.current_setting('{name}')::pg_catalog.interval OPERATOR(pg_catalog.=) '{ms} ms'")
+            }
             Err(_) => format!("pg_catalog.current_setting('{name}') OPERATOR(pg_catalog.=) '{value}'"),
         });
         let sql = format!("SELECT {}", held.join(" AND "));
@@ -255,9 +257,9 @@ impl Session {
             if self.guard == Guard::Startup {
                 // Both are sent before the first answer is waited for.
                 let (rolled_back, discarded) = join(rollback, client.simple_query("DISCARD ALL")).await;
-                rolled_back.and(discarded)
+                rolled_back.and(discarded).map(drop)
             } else {
-                rollback.await
+                rollback.await.map(drop)
             }
         };
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;
