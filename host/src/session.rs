@@ -249,9 +249,9 @@ impl Session {
             if self.guard == Guard::Startup {
                 // Both are sent before the first answer is waited for.
                 let (rolled_back, discarded) = join(rollback, client.simple_query("DISCARD ALL")).await;
-                rolled_back.and(discarded)
+                rolled_back.and(discarded).map(drop)
             } else {
-                rollback.await
+                rollback.await.map(drop)
             }
         };
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;

@@ -3,8 +3,11 @@
 import sys
 
 from pgactivity.data import Data
+from psycopg.conninfo import conninfo_to_dict
 
-data = Data.pg_connect(dsn=sys.argv[1])
-information = data.pg_get_server_information()
-found = data.pg_get_activities() + data.pg_get_waiting() + data.pg_get_blocking()
-print(information.total_connections if hasattr(information, "total_connections") else information, len(found))
+to = conninfo_to_dict(sys.argv[1])
+data = Data.pg_connect(
+    host=to["host"], port=int(to["port"]), user=to["user"], password=to["password"], database=to["dbname"]
+)
+data.pg_get_server_information()
+print(len(data.pg_get_activities() + data.pg_get_waiting() + data.pg_get_blocking()), "statements")

@@ -1,16 +1,15 @@
 //! What it costs to bring a row of `pg_stat_activity` across the boundary, apart from anything that is done with
 //! it: the canonical ABI copies each text into a component that only gives it a place.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool_bench::component::{Answers, RowSet, Value, told};
 use archon_pool_bench::figures::{self, Row, median};
 use archon_pool_bench::population::Population;
+use archon_pool_bench::processor_time;
 use archon_pool_plugin::catalogue;
-use criterion::{BatchSize, BenchmarkId, Criterion};
+use criterion::{BatchSize, BenchmarkId};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Store, UpdateDeadline};
 
@@ -48,11 +47,7 @@ fn main() -> Result<()> {
         let take = taker.instantiate(&mut store)?.get_typed_func::<(Vec<Vec<Value>>,), ()>(&mut store, "take")?;
         take.call(&mut store, (rows.rows,))
     };
-    let mut criterion = Criterion::default()
-        .sample_size(30)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
+    let mut criterion = processor_time::criterion();
     let mut group = criterion.benchmark_group(GROUP);
     for rows in ROWS {
         let population = Population::of(rows);

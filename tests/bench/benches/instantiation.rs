@@ -1,8 +1,6 @@
 //! What a call costs that does nothing: a fresh instance of the observer, which refuses an empty input. Once by
 //! wasmtime alone and once through the whole host, with its limits, its clock and its channels.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
@@ -14,7 +12,8 @@ use archon_pool::policy::Policy;
 use archon_pool_bench::component::{Answers, Observed};
 use archon_pool_bench::figures::{self, Row, median, shown};
 use archon_pool_bench::population::Population;
-use criterion::{BatchSize, Criterion};
+use archon_pool_bench::processor_time;
+use criterion::BatchSize;
 use serde_json::json;
 
 const GROUP: &str = "instantiation";
@@ -24,11 +23,7 @@ const EMPTY_CALL: f64 = 30.0;
 
 fn main() -> Result<()> {
     let observed = Observed::new()?;
-    let mut criterion = Criterion::default()
-        .sample_size(50)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = processor_time::criterion();
     let mut group = criterion.benchmark_group(GROUP);
     let answers = || Answers::of(Population::of(0));
     group.bench_function("instance", |bencher| {

@@ -8,8 +8,9 @@ use anyhow::Result;
 use archon_pool_bench::component::{Answers, Observed};
 use archon_pool_bench::figures::{self, Row, median, shown};
 use archon_pool_bench::population::Population;
+use archon_pool_bench::processor_time;
 use archon_pool_plugin::skill;
-use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode};
+use criterion::{BatchSize, BenchmarkId, SamplingMode};
 
 const BACKENDS: [u32; 4] = [50, 500, 5_000, 50_000];
 const INPUT: &str = r#"{"action":"detect-leaks","options":{"sampleMs":0}}"#;
@@ -22,11 +23,7 @@ const LINEAR: f64 = 1.5;
 
 fn main() -> Result<()> {
     let observed = Observed::new()?;
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = processor_time::criterion();
     let mut group = criterion.benchmark_group(GROUP);
     group.sampling_mode(SamplingMode::Flat);
     for backends in BACKENDS {

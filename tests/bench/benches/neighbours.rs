@@ -33,25 +33,25 @@ async fn main() -> Result<()> {
     let url = server.cluster.url(ROLE, "postgres");
     let ours = std::env::current_exe()?.with_file_name("archon-pool");
     let input = ["detect-leaks", "--sample-ms", "0", "--json"];
-    let ours = measure(|| vec![silent(&ours, &input, ("DATABASE_URL", &url))])?;
+    let ours = measure(1, || vec![program(&ours, &input, ("DATABASE_URL", &url))])?;
 
     let mut rows = Vec::new();
     let python = target().join("bench/python/bin/python");
     if python.is_file() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/pg_activity.py");
-        let theirs = measure(|| vec![silent(&python, &[script, &url], ("PGPASSWORD", PASSWORD))])?;
+        let theirs = measure(0, || vec![program(&python, &[script, &url], ("PGPASSWORD", PASSWORD))])?;
         rows.extend(compared("pg_activity", "one refresh; judges nothing, idle sessions only counted", &ours, &theirs));
     } else {
         rows.push(Row::missing("ours : pg_activity", "could not be installed: no PyPI, or no python3-venv"));
     }
-    let program = Path::new("/usr/bin/check_postgres");
-    if program.is_file() {
+    let checks = Path::new("/usr/bin/check_postgres");
+    if checks.is_file() {
         let port = server.cluster.port().to_string();
-        let theirs = measure(|| {
+        let theirs = measure(2, || {
             let check = |action: &&str| {
                 let action = format!("--action={action}");
                 let address = ["--host=127.0.0.1", "--dbname=postgres", "--dbuser", ROLE, "--port", &port, &action];
-                silent(program, &address, ("PGPASSWORD", PASSWORD))
+                program(checks, &address, ("PGPASSWORD", PASSWORD))
             };
             CHECKS.iter().map(check).collect()
         })?;
@@ -71,15 +71,16 @@ fn compared(name: &str, collects: &str, ours: &Cost, theirs: &Cost) -> [Row; 2] 
     ]
 }
 
-/// Runs the processes of one round, one after another.
-fn measure(round: impl Fn() -> Vec<Command>) -> Result<Cost> {
+/// Runs the processes of one round, one after another. An exit status up to the worst says that it found something.
+fn measure(worst: i32, round: impl Fn() -> Vec<Command>) -> Result<Cost> {
     let run = || -> Result<Duration> {
         let started = Instant::now();
         for mut command in round() {
             let program = command.get_program().to_string_lossy().into_owned();
-            let status = command.status().with_context(|| format!("could not run {program}"))?;
-            // Nagios's plugins, and ours, say 1 and 2 for what they found.
-            ensure!(status.code().is_some_and(|code| code < 3), "{program} ended with {status}");
+            let output = command.output().with_context(|| format!("could not run {program}"))?;
+            let found = output.status.code().is_some_and(|code| code <= worst);
+            let said = || String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned();
+            ensure!(found, "{program} ended with {}: {}", output.status, said());
         }
         Ok(started.elapsed())
     };
@@ -89,9 +90,9 @@ fn measure(round: impl Fn() -> Vec<Command>) -> Result<Cost> {
     Ok(Cost { wall: middle(walls), processor: (children()? - before) / TIMES })
 }
 
-fn silent(program: &Path, arguments: &[&str], variable: (&str, &str)) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments).env(variable.0, variable.1).stdin(Stdio::null()).stdout(Stdio::null());
+fn program(path: &Path, arguments: &[&str], variable: (&str, &str)) -> Command {
+    let mut command = Command::new(path);
+    command.args(arguments).env(variable.0, variable.1).stdin(Stdio::null());
     command
 }
 

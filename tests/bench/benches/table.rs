@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 8] =
 #[expect(clippy::print_stdout, reason = "`make bench` is run for this table")]
 fn main() -> Result<()> {
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["what", "value", "target", "holds", "measured", "bounded by"]);
     for program in PROGRAMS {
         for row in recorded(program)? {

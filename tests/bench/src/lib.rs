@@ -8,3 +8,4 @@ pub mod component;
 pub mod figures;
 pub mod live;
 pub mod population;
+pub mod processor_time;

@@ -25,7 +25,8 @@ fn renewed(guide: &str) -> Result<String> {
     let mut renewed = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once(" -->\n").context("a mark without an end")?;
-        let (language, rest) = rest.strip_prefix("```").and_then(|rest| rest.split_once('\n')).context(name.to_owned())?;
+        let (language, rest) =
+            rest.strip_prefix("```").and_then(|rest| rest.split_once('\n')).context(name.to_owned())?;
         let (_, rest) = rest.split_once("\n```\n").context("a program without an end")?;
         let program = std::fs::read_to_string(root().join(name)).with_context(|| name.to_owned())?;
         let lines = program.lines().filter(|line| !line.trim().is_empty()).count();
