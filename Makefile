@@ -69,6 +69,11 @@ test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
 	cargo build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
 
+lab: needs-build ## The score of the judgement of leaks beside other rules: a table, and curves in target/lab
+	cargo build $(ALL) --bin lab
+	mkdir -p $(TARGET)/lab
+	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
+
 fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
 	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}
 
