@@ -83,9 +83,10 @@ fn a_troubled_server_in_full() {
     let mut earlier = troubled();
     (earlier.taken_at, earlier.reading) = (ago(45), reading(ago(45)));
     let carry = analyse_snapshot(&earlier, &Options::default(), None).carry;
-    let report = analyse_snapshot(&troubled(), &Options::default(), Some(&carry));
-    // The memory has tests of its own; the order of its fields follows a feature of `serde_json`.
-    insta::assert_json_snapshot!(report, { ".carry" => "[carry]" });
+    let mut report = analyse_snapshot(&troubled(), &Options::default(), Some(&carry));
+    // The memory has tests of its own.
+    report.carry = "null".to_owned();
+    insta::assert_json_snapshot!(report);
 }
 
 #[test]

@@ -20,8 +20,9 @@ const CALLS_FOR_A_NORM: usize = 3;
 const FILL_MICROS: i64 = 2_000_000;
 /// How many single sessions are remembered.
 const WATCHED: usize = 1_200;
-/// Sessions that were opened within this time of each other were opened on one occasion, microseconds.
-const OCCASION_MICROS: i64 = 30_000_000;
+/// Sessions that were opened within this part of `idleTimeoutMs` of each other were opened on one occasion: who looks
+/// for what is idle for 10 s is told of requests that come every second.
+const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 
 type Key<'a> = (&'a str, &'a str, Option<&'a str>);
 
@@ -34,6 +35,8 @@ pub struct Group<'a> {
     by_pid: HashMap<i32, usize>,
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
+    /// For how long sessions that open count as one occasion, microseconds.
+    occasion: i64,
     /// Each session's start, sorted, with the last use of any session up to it, microseconds.
     generations: Vec<(i64, i64)>,
     /// How many idle sessions that the group grew past ran a statement last.
@@ -168,6 +171,8 @@ fn learn_of_others(groups: &mut HashMap<Key<'_>, Group<'_>>) {
 
 impl Group<'_> {
     fn learn(&mut self, now: i64, options: &Options, memory: Option<(i64, &GroupMemory)>) {
+        let occasion_ms = options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD;
+        self.occasion = i64::try_from(occasion_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
         let mut ages: Vec<u64> = idle.clone().map(|member| idle_ms(member, now)).collect();
         self.median_idle_ms = median(&mut ages);
@@ -234,7 +239,7 @@ impl Group<'_> {
         for &start in self.starts.get(first..last).unwrap_or_default() {
             if start >= until {
                 occasions += 1;
-                until = start.saturating_add(OCCASION_MICROS);
+                until = start.saturating_add(self.occasion);
             }
         }
         occasions
