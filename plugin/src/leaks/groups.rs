@@ -134,8 +134,7 @@ impl<'a> Group<'a> {
 
     /// How many stale idle sessions ran the same statement last as a session with this text.
     pub fn stale_with(&self, text: &str) -> u32 {
-        let normalised =
-            self.normalised.get(text).map_or_else(|| statement_text::normalise(text).into(), Cow::from);
+        let normalised = self.normalised.get(text).map_or_else(|| statement_text::normalise(text).into(), Cow::from);
         self.stale_statements.get(normalised.as_ref()).copied().unwrap_or(0)
     }
 
