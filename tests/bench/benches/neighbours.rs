@@ -17,7 +17,13 @@ use archon_pool_bench::live::{ROLE, Server};
 use archon_pool_tests::PASSWORD;
 
 const TIMES: u32 = 12;
-const CHECKS: [&str; 4] = ["backends", "txn_idle", "query_time", "locks"];
+/// Each with limits that it takes for its own.
+const CHECKS: [(&str, &str, &str); 4] = [
+    ("backends", "150", "190"),
+    ("txn_idle", "10 minutes", "20 minutes"),
+    ("query_time", "10 minutes", "20 minutes"),
+    ("locks", "1000", "2000"),
+];
 
 /// A clock tick of `/proc`, whatever the kernel's own: part of its interface.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -48,9 +54,21 @@ async fn main() -> Result<()> {
     if checks.is_file() {
         let port = server.cluster.port().to_string();
         let theirs = measure(2, || {
-            let check = |action: &&str| {
+            let check = |(action, warning, critical): &(&str, &str, &str)| {
                 let action = format!("--action={action}");
-                let address = ["--host=127.0.0.1", "--dbname=postgres", "--dbuser", ROLE, "--port", &port, &action];
+                let address = [
+                    "--host=127.0.0.1",
+                    "--dbname=postgres",
+                    "--dbuser",
+                    ROLE,
+                    "--port",
+                    &port,
+                    &action,
+                    "-w",
+                    warning,
+                    "-c",
+                    critical,
+                ];
                 program(checks, &address, ("PGPASSWORD", PASSWORD))
             };
             CHECKS.iter().map(check).collect()
