@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TARGET := $(CARGO_TARGET_DIR)
-# One selection of packages and features for everything: with another one, cargo would compile the
+# One selection of packages, features and programs for everything: with another one, cargo would compile the
 # dependencies, wasmtime among them, a second time.
 ALL := --workspace --all-features --locked
 # For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
@@ -47,7 +47,7 @@ test: needs-test ## Everything, unattended
 
 # Where a host in another language takes them from: the components, and guard.json.
 components: needs-test
-	cargo build $(ALL) --bin archon-pool
+	cargo build $(ALL)
 	$(TARGET)/debug/archon-pool components $(COMPONENTS)
 
 test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python without a host of ours
@@ -70,7 +70,7 @@ test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
 	tests/matrix.sh $(TARGET)/postgres
 
 lab: needs-build ## The score of the judgement of leaks beside other rules: a table, and curves in target/lab
-	cargo build $(ALL) --bin lab
+	cargo build $(ALL)
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
 

@@ -95,8 +95,8 @@ pub struct Component {
 
 impl Header {
     /// The header of a component's cassette.
-    pub fn of(name: &str, sha256: impl ToString) -> Self {
-        let component = Component { name: name.to_owned(), sha256: sha256.to_string() };
+    pub fn of(name: &str, sha256: impl Into<String>) -> Self {
+        let component = Component { name: name.to_owned(), sha256: sha256.into() };
         Self { package: PACKAGE.to_owned(), component, normalised: false }
     }
 }

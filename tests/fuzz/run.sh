@@ -19,8 +19,12 @@ bins=()
 for target in "${targets[@]}"; do bins+=(--bin "$target"); done
 # The same selection as everywhere, so that no dependency is built twice. Only a search needs to see which code an
 # input reaches: a replay takes what is built anyway.
-[ "$what" = replay ] || export RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/instrument.sh
-cargo build --quiet --workspace --all-features --locked "${bins[@]}"
+if [ "$what" = replay ]; then
+  cargo build --quiet --workspace --all-features --locked
+else
+  export RUSTC_WORKSPACE_WRAPPER=$PWD/tests/fuzz/instrument.sh
+  cargo build --quiet --workspace --all-features --locked "${bins[@]}"
+fi
 
 work=$CARGO_TARGET_DIR/fuzz
 # Compiled components of fuzzed bytes do not belong into the user's cache.

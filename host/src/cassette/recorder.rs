@@ -50,7 +50,7 @@ impl Recorder {
     /// Creates the file, which must not exist: a recording may be the only trace of an incident. With `normalised`,
     /// literals are taken out of statement texts (see `--record-normalised`).
     pub fn create(path: &Path, plugin: &Plugin, normalised: bool) -> Result<Self, Fault> {
-        let header = Header { normalised, ..Header::of(plugin.name(), plugin.digest()) };
+        let header = Header { normalised, ..Header::of(plugin.name(), plugin.digest().to_string()) };
         let created = (|| {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             let mut first = Vec::new();

@@ -219,7 +219,7 @@ impl Scorer {
             if n == 0 {
                 self.kinds.entry(kind.name).or_default().0.add(counts);
             }
-            let first = ripe.iter().position(|at| suspects(at));
+            let first = ripe.iter().position(suspects);
             if let Some(looks) = first
                 && let Truth::Leaked(since) = ripe[looks].1.truth
             {

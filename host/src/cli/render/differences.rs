@@ -27,15 +27,16 @@ pub(crate) fn differences(differences: &[Difference], width: usize) -> String {
     }
     let mut rest: Vec<&Difference> = differences.iter().collect();
     for (title, place) in SECTIONS {
-        let (section, others) = rest.into_iter().partition(|it| it.path.iter().zip(place).all(|(a, b)| a == b));
+        let (section, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|it| it.path.iter().zip(place).all(|(a, b)| a == b));
         rest = others;
-        sections(&mut page, title, place.len(), section);
+        sections(&mut page, title, place.len(), &section);
     }
-    sections(&mut page, "OTHER", 0, rest);
+    sections(&mut page, "OTHER", 0, &rest);
     page.finish()
 }
 
-fn sections(page: &mut Page, title: &str, depth: usize, section: Vec<&Difference>) {
+fn sections(page: &mut Page, title: &str, depth: usize, section: &[&Difference]) {
     if section.is_empty() {
         return;
     }

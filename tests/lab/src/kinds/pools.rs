@@ -146,12 +146,14 @@ pub fn workers(scene: &mut Scene) {
         let mut pool = Pool::new(Rc::clone(&client), settings.clone(), each.clone(), paths.clone());
         pool = pool.event(scene.begin, Event::Starts);
         let mut at = scene.begin;
-        while recycles {
-            at += seconds(scene.random.magnitude(1_200.0, 20_000.0));
-            if at > scene.last {
-                break;
+        if recycles {
+            loop {
+                at += seconds(scene.random.magnitude(1_200.0, 20_000.0));
+                if at > scene.last {
+                    break;
+                }
+                pool = pool.event(at, Event::Stops).event(at + SECOND, Event::Starts);
             }
-            pool = pool.event(at, Event::Stops).event(at + SECOND, Event::Starts);
         }
         scene.add(pool);
     }
