@@ -52,8 +52,21 @@ fn main() -> Result<()> {
     let micros = |function: &str| Ok::<_, anyhow::Error>(median(GROUP, function, None)?.as_secs_f64() * 1e6);
     let of_it = format!("{} of it the instance", shown(median(GROUP, "instance", None)?));
     let rows = [
-        Row::figure("instantiate + empty call", micros("empty-call")?, "µs", of_it, "boundary").at_most(EMPTY_CALL),
-        Row::figure("the same through the host", micros("host")?, "µs", "limits, clock, JSON in and out", "boundary"),
+        Row::figure(
+            "instantiate + empty call",
+            micros("empty-call")?,
+            "µs",
+            of_it,
+            "engine: pages that are touched first",
+        )
+        .at_most(EMPTY_CALL),
+        Row::figure(
+            "the same through the host",
+            micros("host")?,
+            "µs",
+            "limits, clock, JSON in and out",
+            "engine and host",
+        ),
     ];
     figures::record(GROUP, &rows)
 }

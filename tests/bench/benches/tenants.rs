@@ -60,8 +60,13 @@ async fn main() -> Result<()> {
             "database: a session each",
         ));
         if tenants > 1 {
-            let row =
-                Row::figure(format!("an idle tenant, {name}"), found.idle_kib, "KiB", "resident memory", "boundary");
+            let row = Row::figure(
+                format!("an idle tenant, {name}"),
+                found.idle_kib,
+                "KiB",
+                "resident memory",
+                "host: credentials, policy, quotas",
+            );
             rows.push(row.at_most(IDLE));
         }
     }
