@@ -19,6 +19,7 @@ NODE_HOST := $(TARGET)/node-host
 NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE)
 PYTHON_HOST := $(TARGET)/python-host
+BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test test-languages test-node test-python test-matrix packages lab bench \
@@ -73,6 +74,12 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 	cargo build $(ALL)
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
+
+bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, and a table with their targets
+	cargo build $(ALL) --config tests/bench/profile.toml --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
+	rm -f $(TARGET)/bench/*.json
+	for bench in $(BENCHES); do $(TARGET)/debug/bench-$$bench --bench; done
+	$(TARGET)/debug/bench-table
 
 fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
 	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}
@@ -156,6 +163,13 @@ python-package: components $(PYTHON_HOST)/.installed
 	host/python/build.sh $(PYTHON_HOST)/venv/bin/python $(COMPONENTS) $(PYTHON_HOST)
 	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) $(PYTHON_HOST)/dist/*.whl
 	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) --force-reinstall --no-deps $(PYTHON_HOST)/dist/*.whl
+
+# What the benchmarks compare with. Without these, their rows say so.
+$(TARGET)/bench/python/.tried: | needs-test
+	python3 -m venv $(@D)
+	$(@D)/bin/$(PIP_INSTALL) 'pg_activity[psycopg]' || rm -f $(@D)/bin/python
+	[ -x /usr/bin/check_postgres ] || apt-get install -y -qq --no-install-recommends check-postgres || true
+	touch $@
 
 $(HUGE): | needs-test
 	cargo test $(ALL) --test live conformance::huge
