@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::component::Linker;
-use wasmtime::{Cache, CacheConfig, Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::bindings::{backends, credentials, database, pooler, scaling, types};
 use crate::compiler::Compiler;
@@ -28,12 +28,6 @@ const HOST_STACK: usize = 1 << 20;
 /// How many memories and how many tables a pool holds for each call, which may have no more then. Ours have
 /// one memory and two tables; components from other languages have hardly more.
 const PER_CALL: u32 = 4;
-
-/// What a call has written of its memory is cleared in place up to here, and beyond it is given back to the system.
-const RESIDENT: usize = 2 << 20;
-
-/// The same for a call's stack and tables, of which the first pages are used again and again.
-const RESIDENT_STACK: usize = 64 << 10;
 
 /// Elements of a table in a pool.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -182,13 +176,7 @@ fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
         .max_memories_per_module(PER_CALL)
         .max_tables_per_module(PER_CALL)
         .table_elements(TABLE_ELEMENTS)
-        .max_memory_size(limits.memory)
-        .table_keep_resident(RESIDENT_STACK)
-        .async_stack_keep_resident(RESIDENT_STACK);
-    // Where the kernel can tell which pages were written, clearing those is cheaper than having all mapped anew.
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.linear_memory_keep_resident(RESIDENT).pagemap_scan(Enabled::Yes);
-    }
+        .max_memory_size(limits.memory);
     pool
 }
 
