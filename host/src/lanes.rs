@@ -20,7 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 /// From here on a call computes in a slow lane. The analysis of a thousand sessions takes less.
-const LIGHT: Duration = Duration::from_millis(25);
+const LIGHT: Duration = Duration::from_millis(10);
 
 /// Whoever has computed so long lately computes in slow lanes only. It is what a tenant comes to whose calls
 /// take three thousandths of a processor.

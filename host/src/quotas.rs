@@ -124,7 +124,7 @@ impl Bucket {
 }
 
 /// What somebody is held to have computed of whom nothing is known: so that many who come at once do not go
-/// before those who are known to compute little.
+/// before those who are known to compute little. Each call makes it half as much; waiting does not.
 const UNKNOWN: Duration = Duration::from_millis(200);
 
 /// Time that counts for half as much after every minute.
@@ -132,22 +132,29 @@ const UNKNOWN: Duration = Duration::from_millis(200);
 /// A quota cannot tell who computes much: whoever gets no more than what comes back has used nothing of it.
 #[derive(Debug)]
 struct Lately {
+    unknown: Duration,
     time: Duration,
     at: Instant,
 }
 
 impl Lately {
     fn new(now: Instant) -> Self {
-        Self { time: UNKNOWN, at: now }
+        Self { unknown: UNKNOWN, time: Duration::ZERO, at: now }
     }
 
     fn at(&self, now: Instant) -> Duration {
+        self.known(now).saturating_add(self.unknown)
+    }
+
+    fn known(&self, now: Instant) -> Duration {
         let minutes = now.saturating_duration_since(self.at).as_secs_f64() / MINUTE.as_secs_f64();
         self.time.mul_f64((-minutes).exp2())
     }
 
+    /// One more call.
     fn add(&mut self, time: Duration, now: Instant) {
-        (self.time, self.at) = (self.at(now).saturating_add(time), now.max(self.at));
+        (self.time, self.at) = (self.known(now).saturating_add(time), now.max(self.at));
+        self.unknown /= 2;
     }
 }
 
@@ -185,6 +192,17 @@ mod tests {
         let later = start + Duration::from_secs(200);
         assert!(much.at(later) > little.at(later) * 5);
         assert!(much.at(later + MINUTE * 10) < Duration::from_millis(1));
+    }
+
+    #[test]
+    fn who_never_called_stays_unknown_and_goes_after_those_who_compute_little() {
+        let start = Instant::now();
+        let (newcomer, mut modest) = (Lately::new(start), Lately::new(start));
+        for call in 0..4 {
+            modest.add(Duration::from_millis(10), start + Duration::from_secs(7) * call);
+        }
+        let later = start + Duration::from_secs(28);
+        assert!(newcomer.at(later) > modest.at(later) * 3);
     }
 
     #[test]

@@ -197,13 +197,11 @@ impl Memory {
 pub mod embedded {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;
+    use serde_json::value::RawValue;
 
-    /// Writes the text as the object that it is, in the same order whatever serde_json was built with: the plugin
-    /// says the same within WebAssembly and without.
+    /// Writes the text as the object that it is.
     pub fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut value = serde_json::from_str::<Value>(text).unwrap_or_default();
-        value.sort_all_objects();
-        value.serialize(serializer)
+        serde_json::from_str::<&RawValue>(text).ok().serialize(serializer)
     }
 
     /// Reads the object back as text.

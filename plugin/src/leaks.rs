@@ -8,6 +8,7 @@
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;
+pub mod statements;
 pub mod watch;
 pub mod weights;
 

@@ -9,8 +9,8 @@ use crate::carry::{GroupMemory, Memory};
 use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
-use crate::statement_text;
 
+use super::statements::{LastStatement, Statements};
 use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::{Judged, idle_ms};
 
@@ -40,9 +40,9 @@ pub struct Group<'a> {
     /// Each session's start, sorted, with the last use of any session up to it, microseconds.
     generations: Vec<(i64, i64)>,
     /// How many idle sessions that the group grew past ran a statement last.
-    passed_statements: HashMap<String, u32>,
+    passed_statements: HashMap<usize, u32>,
     /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
-    starts_alike: HashMap<(String, bool), Vec<i64>>,
+    starts_alike: HashMap<(usize, bool), Vec<i64>>,
     /// How many idle sessions were used lately, and how many of these the pool cleaned up when they came back.
     pub fresh: u32,
     /// See `fresh`.
@@ -63,7 +63,10 @@ pub struct Group<'a> {
 
 /// All groups of a snapshot.
 #[derive(Debug)]
-pub struct Groups<'a>(HashMap<Key<'a>, Group<'a>>);
+pub struct Groups<'a> {
+    groups: HashMap<Key<'a>, Group<'a>>,
+    statements: Statements<'a>,
+}
 
 fn key(backend: &Backend) -> Key<'_> {
     (backend.role.as_deref().unwrap_or_default(), &backend.application, backend.client_address.as_deref())
@@ -77,21 +80,27 @@ impl<'a> Groups<'a> {
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
             groups.entry(key(backend)).or_default().members.push(backend);
         }
+        let statements = Statements::of(groups.values().flat_map(|group| &group.members).copied());
         for (&(role, application, client), group) in &mut groups {
-            group.learn(snapshot.taken_at, options, memory.group(role, application, client));
+            group.learn(snapshot.taken_at, options, &statements, memory.group(role, application, client));
         }
         learn_of_others(&mut groups);
-        Self(groups)
+        Self { groups, statements }
     }
 
     /// The group of a session of this snapshot.
     pub fn of_backend<'s>(&'s self, backend: &'s Backend) -> Option<&'s Group<'s>> {
-        self.0.get(&key(backend))
+        self.groups.get(&key(backend))
+    }
+
+    /// What a member of a group ran last.
+    pub fn last_statement(&self, member: &Backend) -> LastStatement {
+        self.statements.last_of(member)
     }
 
     /// What the next call should know of the largest groups, largest first.
     pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
-        let mut groups: Vec<_> = self.0.iter().collect();
+        let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
         let mut room = WATCHED;
         let remember = |(&(role, application, client), group): (&Key<'a>, &Group<'a>)| {
@@ -119,7 +128,7 @@ impl<'a> Groups<'a> {
 
     /// All groups, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Group<'a>> {
-        self.0.values()
+        self.groups.values()
     }
 
     /// The groups as the report has them, largest first.
@@ -129,7 +138,7 @@ impl<'a> Groups<'a> {
             *suspected.entry(key(judged.backend)).or_default() += 1;
         }
         let mut groups: Vec<_> = self
-            .0
+            .groups
             .iter()
             .map(|(key @ (role, application, client), group)| report::Group {
                 role: (*role).to_owned(),
@@ -143,12 +152,14 @@ impl<'a> Groups<'a> {
                 growth: group.growth(),
             })
             .collect();
-        groups.sort_by(|a, b| {
-            let name = |group: &report::Group| (group.role.clone(), group.application.clone(), group.client.clone());
-            b.sessions.cmp(&a.sessions).then_with(|| name(a).cmp(&name(b)))
-        });
+        groups.sort_by(|a, b| place(a).cmp(&place(b)));
         groups
     }
+}
+
+/// Where a group stands in the report.
+fn place(group: &report::Group) -> (std::cmp::Reverse<u32>, &str, &str, Option<&str>) {
+    (std::cmp::Reverse(group.sessions), &group.role, &group.application, group.client.as_deref())
 }
 
 /// When the same application was last used at other clients.
@@ -170,7 +181,7 @@ fn learn_of_others(groups: &mut HashMap<Key<'_>, Group<'_>>) {
 }
 
 impl Group<'_> {
-    fn learn(&mut self, now: i64, options: &Options, memory: Option<(i64, &GroupMemory)>) {
+    fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<(i64, &GroupMemory)>) {
         let occasion_ms = options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD;
         self.occasion = i64::try_from(occasion_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
@@ -202,20 +213,26 @@ impl Group<'_> {
         self.sizes.push(number(self.members.len()));
         let stale = |member: &&Backend| member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
-            self.starts_alike.entry(ending(member)).or_default().extend(member.backend_start);
+            self.starts_alike
+                .entry(ending(member, statements.last_of(member)))
+                .or_default()
+                .extend(member.backend_start);
         }
         self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());
         let fresh = |member: &&&Backend| {
-            member.state() == State::Idle && idle_ms(member, now) <= options.idle_timeout_ms && !is_unused(member)
+            member.state() == State::Idle
+                && idle_ms(member, now) <= options.idle_timeout_ms
+                && !is_unused(member, statements.last_of(member))
         };
         for member in self.members.iter().filter(fresh) {
             self.fresh = self.fresh.saturating_add(1);
-            self.cleaned = self.cleaned.saturating_add(u32::from(statement_text::is_clean_up(&member.query)));
+            self.cleaned = self.cleaned.saturating_add(u32::from(statements.last_of(member).cleans_up));
         }
         for at in (0..self.members.len()).filter(|&at| stale(&self.members[at])) {
             let member = self.members[at];
-            if !statement_text::is_housekeeping(&member.query) && self.was_passed_over(member) {
-                *self.passed_statements.entry(statement_text::normalise(&member.query)).or_default() += 1;
+            let statement = statements.last_of(member);
+            if !statement.is_housekeeping && self.was_passed_over(member) {
+                *self.passed_statements.entry(statement.reads).or_default() += 1;
             }
         }
     }
@@ -257,9 +274,9 @@ impl Group<'_> {
     }
 
     /// How many idle sessions were established after this one's last use and ended like it.
-    pub fn came_alike(&self, member: &Backend) -> u32 {
+    pub fn came_alike(&self, member: &Backend, statement: LastStatement) -> u32 {
         let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
-        let starts = self.starts_alike.get(&ending(member));
+        let starts = self.starts_alike.get(&ending(member, statement));
         starts.map_or(0, |starts| number(starts.len() - starts.partition_point(|&start| start <= since)))
     }
 
@@ -271,8 +288,8 @@ impl Group<'_> {
     }
 
     /// How many idle sessions that the group grew past ran this statement last.
-    pub fn passed_with(&self, statement: &str) -> u32 {
-        self.passed_statements.get(statement).copied().unwrap_or(0)
+    pub fn passed_with(&self, statement: LastStatement) -> u32 {
+        self.passed_statements.get(&statement.reads).copied().unwrap_or(0)
     }
 
     /// By how many sessions it grew since the oldest remembered call.
@@ -284,13 +301,13 @@ impl Group<'_> {
 }
 
 /// How a session ended: its last statement, and whether it was used once at most.
-fn ending(backend: &Backend) -> (String, bool) {
-    (statement_text::normalise(&backend.query), super::evidence::used_briefly(backend).is_some())
+fn ending(backend: &Backend, statement: LastStatement) -> (usize, bool) {
+    (statement.reads, super::evidence::used_briefly(backend).is_some())
 }
 
 /// Whether a session was never used: its driver's own statements are no use.
-fn is_unused(backend: &Backend) -> bool {
-    super::evidence::used_briefly(backend).is_some() && statement_text::is_housekeeping(&backend.query)
+fn is_unused(backend: &Backend, statement: LastStatement) -> bool {
+    statement.is_housekeeping && super::evidence::used_briefly(backend).is_some()
 }
 
 fn median(values: &mut [u64]) -> Option<u64> {

@@ -16,28 +16,41 @@ pub const RETURN_GRACE_MICROS: i64 = 500_000;
 
 /// What was seen of a group so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Watch {
     /// When it was seen first, microseconds.
     pub since: i64,
     /// How often it was seen again.
+    #[serde(skip_serializing_if = "is_zero")]
     pub looks: u32,
     /// Sessions that came since.
+    #[serde(skip_serializing_if = "is_zero")]
     pub opened: u32,
     /// Of these, those that replaced none.
+    #[serde(skip_serializing_if = "is_zero")]
     pub added: u32,
     /// Sessions that left.
+    #[serde(skip_serializing_if = "is_zero")]
     pub closed: u32,
     /// How old the oldest of those was, milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
     pub oldest_closed_ms: u64,
     /// For how long the one of those had been idle that had been idle longest, milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
     pub longest_idle_closed_ms: u64,
     /// How often an idle session was found to have worked again.
+    #[serde(skip_serializing_if = "is_zero")]
     pub returns: u32,
     /// The longest idle age after which one did, milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
     pub longest_return_ms: u64,
     /// Its sessions at the latest look, in the order of the group's members; none where there were too many.
     pub sessions: Option<Vec<Watched>>,
+}
+
+/// Most groups are small and quiet, and all of them go into 64 KiB.
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// One session at a look: process id, age in milliseconds, idle age in milliseconds, by how many sessions its group

@@ -4,10 +4,10 @@
 use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::snapshot::{Backend, elapsed_ms};
-use crate::statement_text;
 
 use super::super::groups::{Group, Groups};
 use super::super::idle_ms;
+use super::super::statements::LastStatement;
 use super::super::watch::Watched;
 use super::{Piece, doublings, piece};
 
@@ -24,15 +24,16 @@ const HABIT: u32 = 3;
 pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Groups<'_>) -> Vec<Piece> {
     let idle = idle_ms(backend, now);
     let mut found = vec![beyond_threshold(idle, options)];
-    found.extend(used_once(backend));
+    let statement = groups.last_statement(backend);
+    found.extend(used_once(backend, statement));
     if let Some(group) = groups.of_backend(backend) {
         found.extend(never_so_long(idle, group));
         found.extend(outlived(backend, now, idle, group));
         found.extend(passed_over(backend, group));
-        found.extend(followed_by_its_like(backend, group));
+        found.extend(followed_by_its_like(backend, statement, group));
         found.extend(none_returns(group));
-        found.extend(same_code_path(backend, group));
-        found.extend(not_cleaned(backend, group));
+        found.extend(same_code_path(statement, group));
+        found.extend(not_cleaned(statement, group));
         found.extend(opened_alone(backend, group));
         found.extend(superseded(backend, now, group, options));
         found.extend(fell_silent(now, group, options));
@@ -84,9 +85,9 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
     })
 }
 
-fn used_once(backend: &Backend) -> Option<Piece> {
+fn used_once(backend: &Backend, statement: LastStatement) -> Option<Piece> {
     // What its driver or its pool sends is no use.
-    let used_for = used_briefly(backend).filter(|_| !statement_text::is_housekeeping(&backend.query));
+    let used_for = used_briefly(backend).filter(|_| !statement.is_housekeeping);
     used_for.map(|used_for| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
         piece("used-once", 1.0, value, "it was opened for one use and never reused")
@@ -100,9 +101,9 @@ pub fn used_briefly(backend: &Backend) -> Option<i64> {
 }
 
 /// Those that came meanwhile and are left as it is have the same origin.
-fn followed_by_its_like(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     let passed = group.watched(backend.pid)?.passed();
-    let alike = passed.min(group.came_alike(backend));
+    let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
         let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
         piece("followed-by-its-like", growing(f64::from(alike)), value, "whatever opens these leaves them behind")
@@ -142,11 +143,11 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     })
 }
 
-fn same_code_path(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
-    if statement_text::is_housekeeping(&backend.query) {
+fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
+    if statement.is_housekeeping {
         return None;
     }
-    let same = group.passed_with(&statement_text::normalise(&backend.query));
+    let same = group.passed_with(statement);
     (same > 2).then(|| {
         let value = format!("{same} sessions that its group grew past ran the same statement last");
         piece("same-code-path", growing(f64::from(same)), value, "they were all left behind by one code path")
@@ -164,8 +165,8 @@ fn opened_alone(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
 }
 
 /// A pool that cleans sessions up when they come back has not got back the one that it did not clean up.
-fn not_cleaned(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
-    let unclean = !statement_text::is_housekeeping(&backend.query) && group.fresh > 0 && group.cleaned == group.fresh;
+fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
+    let unclean = !statement.is_housekeeping && group.fresh > 0 && group.cleaned == group.fresh;
     unclean.then(|| {
         let value = format!("{} of its group were cleaned up after use", counted(group.cleaned as usize, "session"));
         piece(

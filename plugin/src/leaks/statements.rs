@@ -1,0 +1,64 @@
+//! What sessions ran last. Many ran the same statement: each text is read once.
+
+use std::collections::HashMap;
+
+use crate::snapshot::Backend;
+use crate::statement_text;
+
+/// What is to be known of a session's last statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastStatement {
+    /// The same for all statements that differ in nothing but their literals.
+    pub reads: usize,
+    /// Whether it is no application's work, but its driver's or its pool's.
+    pub is_housekeeping: bool,
+    /// Whether pools clean a session up with it when it comes back.
+    pub cleans_up: bool,
+}
+
+/// The last statements of all sessions.
+#[derive(Debug)]
+pub struct Statements<'a>(HashMap<&'a str, LastStatement>);
+
+impl<'a> Statements<'a> {
+    /// Reads the last statement of each session.
+    pub fn of(backends: impl Iterator<Item = &'a Backend>) -> Self {
+        let mut normalised = HashMap::<String, LastStatement>::new();
+        let mut statements = HashMap::<&'a str, LastStatement>::new();
+        for backend in backends {
+            statements.entry(&backend.query).or_insert_with(|| {
+                let reads = normalised.len();
+                *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with_key(|text| LastStatement {
+                    reads,
+                    is_housekeeping: statement_text::is_housekeeping(text),
+                    cleans_up: statement_text::is_clean_up(text),
+                })
+            });
+        }
+        Self(statements)
+    }
+
+    /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
+    pub fn last_of(&self, backend: &Backend) -> LastStatement {
+        let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false };
+        self.0.get(backend.query.as_str()).copied().unwrap_or(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::idle;
+
+    #[test]
+    fn statements_that_differ_in_literals_read_the_same() {
+        let ran = |query: &str| Backend { query: query.to_owned(), ..idle(1, 5) };
+        let sessions = ["SELECT 1 FROM a", "SELECT 2 FROM a", "DISCARD ALL", "SELECT 1 FROM b"].map(ran);
+        let statements = Statements::of(sessions.iter());
+        let [one, two, discard, other] = sessions.each_ref().map(|session| statements.last_of(session));
+        assert_eq!(one, two);
+        assert_ne!(one.reads, other.reads);
+        assert!(discard.is_housekeeping && discard.cleans_up && !one.is_housekeeping);
+        assert!(statements.last_of(&ran("SELECT 3 FROM c")).is_housekeeping);
+    }
+}
