@@ -8,6 +8,7 @@
 
 mod checkouts;
 mod connections;
+mod faithful;
 mod looks;
 mod pool;
 mod pooled;
@@ -42,6 +43,17 @@ const LOOKS: usize = 16;
 fn scenarios() -> Vec<Scenario> {
     let leaks = connections::ALL.into_iter().chain(checkouts::ALL).chain(transactions::ALL);
     leaks.chain(pooled::ALL).chain(pools::ALL).chain(services::ALL).collect()
+}
+
+/// What is promised of each scenario. Some lost sessions cannot be told from innocent ones within so few seconds.
+#[test]
+fn every_scenario_says_what_has_to_be_found() {
+    let line = |scenario: &Scenario| match (scenario.kind.leaks, scenario.floor) {
+        (false, _) => format!("{:<22} innocent    {}", scenario.name(), scenario.kind.label),
+        (true, 0) => format!("{:<22} may be missed {}", scenario.name(), scenario.kind.label),
+        (true, floor) => format!("{:<22} {floor:>3} % found {}", scenario.name(), scenario.kind.label),
+    };
+    insta::assert_snapshot!(scenarios().iter().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test]

@@ -26,9 +26,12 @@ pub(super) const ALL: [Scenario; 7] = [
     Scenario::leak(&["thread-pool-mismatch"], "each thread has a pool of two and ends without it", 50, |part| {
         Box::pin(per_thread(part))
     }),
-    Scenario::leak(&["reconnect-storm"], "the application makes itself a new pool and forgets the old one", 0, |part| {
-        Box::pin(storm(part))
-    }),
+    Scenario::leak(
+        &["reconnect-storm"],
+        "the application makes itself a new pool and forgets the old one",
+        0,
+        |part| Box::pin(storm(part)),
+    ),
 ];
 
 async fn pool_per_request(part: Part) -> Result<()> {

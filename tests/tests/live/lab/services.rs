@@ -128,8 +128,10 @@ async fn contention(part: Part) -> Result<()> {
 }
 
 async fn person(part: Part, tool: &'static str) -> Result<()> {
-    let sessions =
-        [part.called(tool).idle("SELECT * FROM stock").await?, part.called(tool).idle_in_transaction("SELECT 1").await?];
+    let sessions = [
+        part.called(tool).idle("SELECT * FROM stock").await?,
+        part.called(tool).idle_in_transaction("SELECT 1").await?,
+    ];
     part.needs(&sessions[1], Harm::Transaction);
     part.rest().await
 }

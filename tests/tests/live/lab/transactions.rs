@@ -19,7 +19,9 @@ pub(super) const ALL: [Scenario; 6] = [
     Scenario::leak(&["aborted-and-silent"], "a statement fails, nobody rolls back", 100, |part| {
         Box::pin(aborted(part))
     }),
-    Scenario::leak(&["blocked-chain"], "the head of a queue for a row was forgotten", 100, |part| Box::pin(chain(part))),
+    Scenario::leak(&["blocked-chain"], "the head of a queue for a row was forgotten", 100, |part| {
+        Box::pin(chain(part))
+    }),
     Scenario::leak(&["long-snapshot"], "a report's transaction was forgotten", 100, |part| Box::pin(snapshot(part))),
     Scenario::leak(&["crashed-peer"], "a machine died with its pool, the others go on", 0, |part| {
         Box::pin(crashed(part))
