@@ -36,7 +36,7 @@ pub(super) const ALL: [Scenario; 7] = [
 
 async fn pool_per_request(part: Part) -> Result<()> {
     part.ready();
-    let mut requests = part.every(ARRIVALS);
+    let mut requests = part.losses(ARRIVALS);
     while requests.next().await {
         let mut pool = Pool::of(part.app(), 2).await?;
         pool.serve("SELECT n FROM stock WHERE id = 1").await?;
@@ -61,7 +61,7 @@ async fn without_close(part: Part) -> Result<()> {
 
 async fn connect_only(part: Part) -> Result<()> {
     part.ready();
-    let mut requests = part.every(ARRIVALS);
+    let mut requests = part.losses(ARRIVALS);
     while requests.next().await {
         part.lose(part.app().unused().await?);
     }
@@ -70,7 +70,7 @@ async fn connect_only(part: Part) -> Result<()> {
 
 async fn serverless(part: Part) -> Result<()> {
     part.ready();
-    let mut instances = part.every(ARRIVALS);
+    let mut instances = part.losses(ARRIVALS);
     while instances.next().await {
         let session = part.app().idle("SELECT n FROM stock WHERE id = 3").await?;
         session.run("UPDATE stock SET n = n + 1 WHERE id = 3").await?;
@@ -81,7 +81,7 @@ async fn serverless(part: Part) -> Result<()> {
 
 async fn cron(part: Part) -> Result<()> {
     part.ready();
-    let mut runs = part.every(ARRIVALS);
+    let mut runs = part.losses(ARRIVALS);
     while runs.next().await {
         part.lose(part.app().idle("DELETE FROM stock WHERE n < 0").await?);
     }
@@ -90,7 +90,7 @@ async fn cron(part: Part) -> Result<()> {
 
 async fn per_thread(part: Part) -> Result<()> {
     part.ready();
-    let mut threads = part.every(ARRIVALS);
+    let mut threads = part.losses(ARRIVALS);
     while threads.next().await {
         let mut pool = Pool::of(part.app(), 2).await?;
         pool.serve_at_once(2, "SELECT sum(n) FROM stock").await?;

@@ -31,7 +31,8 @@ const READ: &str = "SELECT n FROM stock WHERE id = 2";
 const CHANGE: &str = "UPDATE stock SET n = n + 1 WHERE id = 1";
 const POOLED_CHANGE: &str = "UPDATE stock SET n = n + 1 WHERE id = 2";
 const FAILING: &str = "SELECT 1 / 0";
-const LONG: &str = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+// It needs no file, whose writing could be waited for.
+const LONG: &str = "DO $$ BEGIN LOOP END LOOP; END $$";
 const SNAPSHOT: &str = "SELECT sum(n) FROM stock";
 const LISTEN: &str = "LISTEN jobs";
 const ADVISORY: &str = "SELECT pg_advisory_lock(7)";

@@ -1,6 +1,7 @@
 //! Looking: the component's verdict through the host, beside what is true at that moment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
@@ -12,7 +13,7 @@ use archon_pool_lab::score::{Score, Scorer};
 use archon_pool_lab::sim::State;
 use archon_pool_lab::sim::server::Visibility;
 use archon_pool_plugin::params::{Options, RawOptions};
-use archon_pool_plugin::report::Report;
+use archon_pool_plugin::report::{ConnectionMetric, Report};
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;
@@ -45,7 +46,8 @@ struct Taken {
     at: i64,
     complete: bool,
     sessions: Vec<Shown>,
-    suspects: BTreeSet<i32>,
+    /// Each suspect with the evidence against it.
+    suspects: BTreeMap<i32, String>,
     targets: BTreeSet<i32>,
 }
 
@@ -88,7 +90,8 @@ impl Looks {
         let planned = self.ask("kill-idle").await?;
         let report = self.ask("detect-leaks").await?;
         let targets = planned.actions.iter().flat_map(|action| &action.targets).map(|target| target.pid);
-        let suspects = report.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid);
+        let suspects =
+            report.leak_detection.suspected_connections.iter().map(|suspect| (suspect.pid, evidence(suspect)));
         self.taken.push(Taken {
             at,
             complete: report.coverage.complete && planned.coverage.complete,
@@ -113,6 +116,19 @@ impl Looks {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.taken.len()
+    }
+
+    /// What was said against innocent sessions, look by look.
+    pub(super) fn wrong(&self) -> String {
+        let mut wrong = String::new();
+        for (look, taken) in self.taken.iter().enumerate() {
+            for shown in taken.sessions.iter().filter(|shown| shown.label != Some(Label::Lost)) {
+                if let Some(evidence) = taken.suspects.get(&shown.identity.0) {
+                    writeln!(wrong, "look {look}: {} {}: {evidence}", shown.role, shown.identity.0).expect("text");
+                }
+            }
+        }
+        wrong
     }
 
     /// The score of each scenario, by the laboratory's rules.
@@ -155,7 +171,7 @@ impl Looks {
                 confidence: None,
                 excluded: false,
                 evidence: Vec::new(),
-                suspect: taken.suspects.contains(&seen.pid),
+                suspect: taken.suspects.contains_key(&seen.pid),
                 target: taken.targets.contains(&seen.pid),
             };
             let verdicts = look.seen.iter().map(verdict).collect();
@@ -165,6 +181,11 @@ impl Looks {
         scorer.add(&case, &judged);
         scorer.score()
     }
+}
+
+fn evidence(suspect: &ConnectionMetric) -> String {
+    let pieces = suspect.evidence.iter().map(|piece| format!("{} {} ({})", piece.id, piece.weight, piece.value));
+    format!("{} %: {}", suspect.confidence, pieces.collect::<Vec<_>>().join("; "))
 }
 
 fn seen(sid: usize, shown: &Shown) -> Seen {

@@ -35,12 +35,6 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Lends the session that came back first.
-    pub(super) async fn take_oldest(&mut self) -> Result<Session> {
-        self.free.rotate_left(1);
-        self.take().await
-    }
-
     /// Takes a session back.
     pub(super) async fn give(&mut self, session: Session) -> Result<()> {
         if let Some(statement) = self.cleans {
@@ -55,6 +49,12 @@ impl<'a> Pool<'a> {
         let session = self.take().await?;
         session.run(sql).await?;
         self.give(session).await
+    }
+
+    /// A request to a pool that lends in turn.
+    pub(super) async fn serve_in_turn(&mut self, sql: &str) -> Result<()> {
+        self.free.rotate_left(1);
+        self.serve(sql).await
     }
 
     /// Requests side by side, which need as many sessions.

@@ -43,7 +43,7 @@ async fn transaction_leak(part: Part) -> Result<()> {
 
 async fn session_leak(part: Part) -> Result<()> {
     part.ready();
-    let mut requests = part.every(ARRIVALS);
+    let mut requests = part.losses(ARRIVALS);
     while requests.next().await {
         let client = part.pooled(SESSION_MODE).await?;
         let pid = pid(&client).await?;

@@ -54,9 +54,7 @@ async fn fifo(part: Part) -> Result<()> {
     part.ready();
     let mut requests = part.every(300);
     while requests.next().await {
-        let session = pool.take_oldest().await?;
-        session.run(WORK).await?;
-        pool.give(session).await?;
+        pool.serve_in_turn(WORK).await?;
     }
     Ok(())
 }

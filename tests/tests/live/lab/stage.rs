@@ -20,6 +20,9 @@ use crate::actions::OPERATOR;
 pub(super) const TRANSACTION_MODE: &str = "in-transaction-mode";
 pub(super) const SESSION_MODE: &str = "in-session-mode";
 
+/// One scenario loses something this often at the most.
+const MOST_LOSSES: usize = 16;
+
 /// A session for all time: its process id and when it started.
 pub(super) type Identity = (i32, i64);
 
@@ -145,11 +148,16 @@ impl Part {
         self.stage.ready.set(self.stage.ready.get() + 1);
     }
 
+    /// What loses something every so often. On a slow machine it ends before the server is full.
+    pub(super) fn losses(&self, milliseconds: u64) -> Ticks {
+        Ticks { left: MOST_LOSSES, ..self.every(milliseconds) }
+    }
+
     /// What comes every so often, until the stage is closed.
     pub(super) fn every(&self, milliseconds: u64) -> Ticks {
         let mut ticks = interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ticks { ticks, closed: self.stage.closed.subscribe() }
+        Ticks { ticks, left: usize::MAX, closed: self.stage.closed.subscribe() }
     }
 
     /// Keeps whatever is open until the stage is closed.
@@ -164,6 +172,7 @@ impl Part {
 /// See [`Part::every`].
 pub(super) struct Ticks {
     ticks: Interval,
+    left: usize,
     closed: watch::Receiver<bool>,
 }
 
@@ -172,7 +181,10 @@ impl Ticks {
     pub(super) async fn next(&mut self) -> bool {
         tokio::select! {
             _ = self.closed.wait_for(|&closed| closed) => false,
-            _ = self.ticks.tick() => true,
+            _ = self.ticks.tick(), if self.left > 0 => {
+                self.left -= 1;
+                true
+            }
         }
     }
 }
