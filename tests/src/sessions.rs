@@ -3,11 +3,12 @@
 //! Every function here returns only when `pg_stat_activity` shows the state, so a test that goes on
 //! to look at the server will see it too.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -17,7 +18,7 @@ use crate::cluster::Cluster;
 use crate::until::until;
 
 const BY_PORT: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity \
-                       WHERE client_port = $1 AND state = 'idle'";
+                       WHERE client_port = $1 AND host(client_addr) = $2 AND state = 'idle'";
 
 type Outcome = Result<(), tokio_postgres::Error>;
 
@@ -28,6 +29,7 @@ pub struct App<'a> {
     role: &'a str,
     name: &'a str,
     database: &'a str,
+    address: Ipv4Addr,
 }
 
 /// A session of an application. It ends when this is dropped.
@@ -45,7 +47,7 @@ pub struct Session {
 impl Cluster {
     /// An application that connects as a role to the database `postgres`.
     pub fn app<'a>(&'a self, role: &'a str, name: &'a str) -> App<'a> {
-        App { cluster: self, role, name, database: "postgres" }
+        App { cluster: self, role, name, database: "postgres", address: Ipv4Addr::LOCALHOST }
     }
 }
 
@@ -54,6 +56,13 @@ impl<'a> App<'a> {
     #[must_use]
     pub fn in_database(self, database: &'a str) -> Self {
         Self { database, ..self }
+    }
+
+    /// The same application on another machine: any address of 127.0.0.0/8 is one, for a cluster whose `pg_hba.conf`
+    /// admits it.
+    #[must_use]
+    pub fn at(self, address: Ipv4Addr) -> Self {
+        Self { address, ..self }
     }
 
     /// A session that has connected and never run a statement: idle, with an empty query.
@@ -66,7 +75,9 @@ impl<'a> App<'a> {
         config.user(self.role).application_name(self.name).dbname(self.database);
         // A statement would spoil the session and the driver does not tell the pid, but the server
         // shows the port from which a session came.
-        let stream = TcpStream::connect(("127.0.0.1", self.cluster.port())).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((self.address, 0).into())?;
+        let stream = socket.connect((Ipv4Addr::LOCALHOST, self.cluster.port()).into()).await?;
         let port = i32::from(stream.local_addr()?.port());
         let (client, connection) = config.connect_raw(stream, NoTls).await?;
         let (client, connection) = (Arc::new(client), Some(tokio::spawn(connection)));
@@ -74,7 +85,7 @@ impl<'a> App<'a> {
         let observer = self.cluster.observer().await?;
         let mut found = None;
         until("a new session is listed", async || {
-            found = observer.query_opt(BY_PORT, &[&port]).await?;
+            found = observer.query_opt(BY_PORT, &[&port, &self.address.to_string()]).await?;
             Ok(found.is_some())
         })
         .await?;

@@ -7,6 +7,7 @@
 mod edits;
 mod guard;
 mod huge;
+mod laboratory;
 mod played;
 mod scenes;
 

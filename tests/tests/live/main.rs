@@ -19,6 +19,7 @@ mod fixes;
 mod guide;
 mod hostile;
 mod kill;
+mod lab;
 mod leakage;
 mod leaks;
 mod pgbouncer;

@@ -112,7 +112,7 @@ impl Contention {
         let first = self.waiting.first().copied();
         let (what, behind, prepared) = match (first, self.holder) {
             // The second in the queue waits for the first one's lock on the tuple.
-            (Some(first), _) => ("ExclusiveLock on tuple account", vec![first], false),
+            (Some(first), _) => ("ExclusiveLock on tuple public.account", vec![first], false),
             (None, Some(holder)) => ("ShareLock on transactionid", vec![holder], false),
             (None, None) => ("ShareLock on transactionid", Vec::new(), true),
         };

@@ -30,6 +30,8 @@ pub struct Answered {
 }
 
 fn answered(id: &'static str, columns: &[(&str, u32)], rows: Vec<Vec<Value>>) -> Answered {
+    // The driver tells columns with the first row, so the host knows none of an answer that is empty.
+    let columns = if rows.is_empty() { &[] } else { columns };
     let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
     let types = columns.iter().map(|&(_, oid)| oid).collect();
     Answered { id, types, rows: RowSet { columns: names, rows, truncated: false } }

@@ -1,0 +1,154 @@
+//! The leak laboratory with nothing simulated: real clients of a real server and of a real PgBouncer, in labelled
+//! scenarios that all play at the same time, looked at again and again by the component through the host, and scored
+//! by the laboratory's own rules.
+//!
+//! Time is short instead of faked: the thresholds are the least that the component takes, and what a day brings comes
+//! in seconds. So evidence that needs many times the threshold is not to be had here, and what rests on it is listed
+//! as missed.
+
+mod checkouts;
+mod connections;
+mod faithful;
+mod looks;
+mod pool;
+mod pooled;
+mod pools;
+mod scenario;
+mod services;
+mod stage;
+mod transactions;
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
+use archon_pool_lab::score::Score;
+use archon_pool_tests::until;
+use secrecy::SecretString;
+use tokio::task::{JoinSet, LocalSet};
+
+use self::looks::{IDLE_MS, Looks};
+use self::scenario::Scenario;
+use self::stage::{Part, Stage};
+use crate::actions::OPERATOR;
+use crate::support::host_with;
+
+/// Milliseconds between two looks.
+const BETWEEN_LOOKS: u64 = 2_000;
+/// For so many looks sessions are lost and found.
+const LOOKS: usize = 16;
+/// A slow machine looks less often instead of longer: what is idle for many times the threshold is another story.
+const LONGEST: Duration = Duration::from_secs(38);
+
+fn scenarios() -> Vec<Scenario> {
+    let leaks = connections::ALL.into_iter().chain(checkouts::ALL).chain(transactions::ALL);
+    leaks.chain(pooled::ALL).chain(pools::ALL).chain(services::ALL).collect()
+}
+
+/// What is promised of each scenario. Some lost sessions cannot be told from innocent ones within so few seconds.
+#[test]
+fn every_scenario_says_what_has_to_be_found() {
+    let line = |scenario: &Scenario| match (scenario.kind.leaks, scenario.floor) {
+        (false, _) => format!("{:<22} innocent    {}", scenario.name(), scenario.kind.label),
+        (true, 0) => format!("{:<22} may miss    {}", scenario.name(), scenario.kind.label),
+        (true, floor) => format!("{:<22} {floor:>3} % found {}", scenario.name(), scenario.kind.label),
+    };
+    insta::assert_snapshot!(scenarios().iter().map(line).collect::<Vec<_>>().join("\n"));
+}
+
+#[tokio::test]
+async fn live_scenarios_are_judged_as_their_labels_say() -> Result<()> {
+    let scenarios = scenarios();
+    ensure!(scenarios.len() >= 30, "only {} scenarios", scenarios.len());
+    let looks = LocalSet::new().run_until(play(&scenarios)).await?;
+    let scores = looks.scores(&scenarios)?;
+    let table = table(&scores);
+    println!("{} looks at {} scenarios\n{table}", looks.count(), scenarios.len());
+    for (scenario, score) in &scores {
+        let (name, counts) = (scenario.name(), score.rules[0].all);
+        ensure!(score.withheld == 0, "{name}: a verdict was withheld\n{table}");
+        ensure!(counts.wrong == 0, "{name}: an innocent session was suspected\n{}{table}", looks.wrong());
+        ensure!(score.wrongful.is_empty(), "{name}: kill-idle would end what is needed: {:?}\n{table}", score.wrongful);
+        let enough = counts.found * 100 >= counts.lost() * scenario.floor;
+        ensure!(enough, "{name}: less than {} % of the lost sessions were found\n{table}", scenario.floor);
+        ensure!(scenario.kind.leaks == (counts.lost() > 0), "{name}: {} sessions are lost\n{table}", counts.lost());
+        ensure!(scenario.kind.leaks || counts.left_alone > 0, "{name}: no session was seen\n{table}");
+    }
+    Ok(())
+}
+
+/// Plays everything, and looks.
+async fn play(scenarios: &[Scenario]) -> Result<Looks> {
+    let stage = Stage::build(scenarios).await?;
+    let url = SecretString::from(stage.cluster.url(OPERATOR, "postgres"));
+    let credentials = Credentials::new().url(url).pooler(SecretString::from(stage.bouncer.watcher_url()));
+    let mut looks = Looks::through(host_with(credentials, Limits::default()));
+    let mut playing = JoinSet::new();
+    // One after the other, so that a pool fills itself as fast as it would on a machine of its own; and last those that
+    // begin to lose at once.
+    for (before, scenario) in scenarios.iter().rev().enumerate() {
+        let (name, part) = (scenario.name(), Part { stage: Rc::clone(&stage), name: scenario.name() });
+        let plays = (scenario.play)(part);
+        playing.spawn_local(async move { plays.await.context(name) });
+        until(&format!("{name} is set up"), async || {
+            none_has_ended(&mut playing)?;
+            Ok(stage.ready() > before)
+        })
+        .await?;
+    }
+    let watch = Part { stage: Rc::clone(&stage), name: "looks" };
+    let mut ticks = watch.every(BETWEEN_LOOKS);
+    let begun = Instant::now();
+    while looks.count() < LOOKS && begun.elapsed() < LONGEST && ticks.next().await {
+        none_has_ended(&mut playing)?;
+        looks.take(&stage).await?;
+    }
+    stage.close();
+    while let Some(ended) = playing.join_next().await {
+        ended??;
+    }
+    Ok(looks)
+}
+
+/// Who has failed is told at once, not after the time that is waited for him.
+fn none_has_ended(playing: &mut JoinSet<Result<()>>) -> Result<()> {
+    match playing.try_join_next() {
+        Some(ended) => ended?.and_then(|()| anyhow::bail!("a scenario ended by itself")),
+        None => Ok(()),
+    }
+}
+
+/// Every scenario with what was found, and of the lost ones who was not.
+fn table(scores: &[(&Scenario, Score)]) -> String {
+    let mut table = String::new();
+    let line = "scenario                 lost found missed wrong innocent ended reconnects label";
+    writeln!(table, "{line}").expect("text");
+    let (mut lost, mut found, mut wrong) = (0, 0, 0);
+    for (scenario, score) in scores {
+        let (counts, kills) = (score.rules[0].all, score.kills);
+        lost += counts.lost();
+        found += counts.found;
+        wrong += counts.wrong;
+        writeln!(
+            table,
+            "{:<24} {:>4} {:>5} {:>6} {:>5} {:>8} {:>5} {:>10} {}",
+            scenario.name(),
+            counts.lost(),
+            counts.found,
+            counts.missed,
+            counts.wrong,
+            counts.left_alone,
+            kills.lost,
+            kills.reconnects,
+            scenario.kind.label
+        )
+        .expect("text");
+    }
+    let percent = |part: u32, whole: u32| f64::from(part) * 100.0 / f64::from(whole.max(1));
+    let (precision, recall) = (percent(found, found + wrong), percent(found, lost));
+    writeln!(table, "precision {precision:.1} %, recall {recall:.1} %, beyond {} s", IDLE_MS / 1_000).expect("text");
+    table
+}

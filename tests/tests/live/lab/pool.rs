@@ -1,0 +1,95 @@
+//! A pool as libraries have it: it lends what it has, opens what it lacks, and may clean up what comes back.
+
+use std::collections::VecDeque;
+
+use anyhow::{Context as _, Result};
+use archon_pool_tests::{App, Session};
+
+/// A pool of an application.
+pub(super) struct Pool<'a> {
+    app: App<'a>,
+    free: VecDeque<Session>,
+    cleans: Option<&'static str>,
+}
+
+impl<'a> Pool<'a> {
+    /// A pool that has filled itself.
+    pub(super) async fn of(app: App<'a>, size: usize) -> Result<Self> {
+        let mut free = VecDeque::new();
+        for _ in 0..size {
+            free.push_back(app.unused().await?);
+        }
+        Ok(Self { app, free, cleans: None })
+    }
+
+    /// It runs a statement on what comes back.
+    pub(super) fn cleaning(self, statement: &'static str) -> Self {
+        Self { cleans: Some(statement), ..self }
+    }
+
+    /// Lends the session that came back last.
+    pub(super) async fn take(&mut self) -> Result<Session> {
+        match self.free.pop_back() {
+            Some(session) => Ok(session),
+            None => self.app.unused().await,
+        }
+    }
+
+    /// Takes a session back.
+    pub(super) async fn give(&mut self, session: Session) -> Result<()> {
+        if let Some(statement) = self.cleans {
+            session.run(statement).await?;
+        }
+        self.free.push_back(session);
+        Ok(())
+    }
+
+    /// A request: it borrows a session, runs a statement and gives it back.
+    pub(super) async fn serve(&mut self, sql: &str) -> Result<()> {
+        let session = self.take().await?;
+        session.run(sql).await?;
+        self.give(session).await
+    }
+
+    /// A request to a pool that lends in turn.
+    pub(super) async fn serve_in_turn(&mut self, sql: &str) -> Result<()> {
+        self.free.rotate_left(1);
+        self.serve(sql).await
+    }
+
+    /// Requests side by side, which need as many sessions.
+    pub(super) async fn serve_at_once(&mut self, requests: usize, sql: &str) -> Result<()> {
+        let mut borrowed = Vec::new();
+        for _ in 0..requests {
+            borrowed.push(self.take().await?);
+        }
+        for session in borrowed {
+            session.run(sql).await?;
+            self.give(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes the session that has been free for longest.
+    pub(super) fn shrink(&mut self) {
+        self.free.pop_front();
+    }
+
+    /// Opens a session in the place of the one that has been free for longest.
+    pub(super) async fn replace_one(&mut self) -> Result<()> {
+        let old = self.free.pop_front().context("the pool is empty")?;
+        drop(old);
+        self.free.push_front(self.app.unused().await?);
+        Ok(())
+    }
+
+    /// How many sessions are free.
+    pub(super) fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    /// What it has, when it goes.
+    pub(super) fn into_sessions(self) -> impl Iterator<Item = Session> {
+        self.free.into_iter()
+    }
+}
