@@ -30,9 +30,9 @@ pub fn is_listen(sql: &str) -> bool {
 const HOUSEKEEPING: [&str; 8] =
     ["set ", "reset ", "show ", "discard ", "rollback", "deallocate ", "select ?", "listen "];
 
-/// Whether a statement is no application's work, but its driver's or its pool's.
-pub fn is_housekeeping(sql: &str) -> bool {
-    let text = normalise(sql).to_ascii_lowercase();
+/// Whether a normalised statement is no application's work, but its driver's or its pool's.
+pub fn is_housekeeping(normalised: &str) -> bool {
+    let text = normalised.to_ascii_lowercase();
     text.is_empty()
         || HOUSEKEEPING.iter().any(|word| text.starts_with(word) && (*word != "select ?" || text.len() <= 9))
         || text.starts_with("select pg_catalog.version()")
@@ -40,9 +40,9 @@ pub fn is_housekeeping(sql: &str) -> bool {
         || text.contains(" from pg_catalog.")
 }
 
-/// Whether a statement is one by which pools clean a session up when it comes back.
-pub fn is_clean_up(sql: &str) -> bool {
-    let text = normalise(sql).to_ascii_lowercase();
+/// Whether a normalised statement is one by which pools clean a session up when it comes back.
+pub fn is_clean_up(normalised: &str) -> bool {
+    let text = normalised.to_ascii_lowercase();
     ["discard ", "reset ", "rollback", "deallocate ", "close all"].iter().any(|word| text.starts_with(word))
         || text.contains("pg_advisory_unlock_all()")
 }

@@ -37,16 +37,21 @@ async fn warm(part: Part) -> Result<()> {
     Ok(())
 }
 
-async fn minimum_idle(part: Part) -> Result<()> {
-    let mut pool = Pool::of(part.app(), 4).await?;
+/// A pool that is asked, and that replaces a session, every so many milliseconds.
+async fn replacing(part: &Part, mut pool: Pool<'_>, [asked, replaced]: [u64; 2], at_once: usize) -> Result<()> {
     part.ready();
-    let (mut requests, mut replacements) = (part.every(500), part.every(6_000));
+    let (mut requests, mut replacements) = (part.every(asked), part.every(replaced));
     loop {
         tokio::select! {
-            open = requests.next() => if open { pool.serve(WORK).await? } else { return Ok(()) },
+            open = requests.next() => if open { pool.serve_at_once(at_once, WORK).await? } else { return Ok(()) },
             open = replacements.next() => if open { pool.replace_one().await? } else { return Ok(()) },
         }
     }
+}
+
+async fn minimum_idle(part: Part) -> Result<()> {
+    let pool = Pool::of(part.app(), 4).await?;
+    replacing(&part, pool, [500, 6_000], 1).await
 }
 
 async fn fifo(part: Part) -> Result<()> {
@@ -60,15 +65,8 @@ async fn fifo(part: Part) -> Result<()> {
 }
 
 async fn rotation(part: Part) -> Result<()> {
-    let mut pool = Pool::of(part.app(), 4).await?.cleaning("DISCARD ALL");
-    part.ready();
-    let (mut requests, mut replacements) = (part.every(200), part.every(3_000));
-    loop {
-        tokio::select! {
-            open = requests.next() => if open { pool.serve_at_once(4, WORK).await? } else { return Ok(()) },
-            open = replacements.next() => if open { pool.replace_one().await? } else { return Ok(()) },
-        }
-    }
+    let pool = Pool::of(part.app(), 4).await?.cleaning("DISCARD ALL");
+    replacing(&part, pool, [200, 3_000], 4).await
 }
 
 async fn keepalive(part: Part) -> Result<()> {

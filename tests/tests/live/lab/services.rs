@@ -11,6 +11,10 @@ use archon_pool_tests::{supabase, until};
 use super::scenario::Scenario;
 use super::stage::Part;
 
+/// The roles of Supabase's platform; the first is the scenario's own.
+const PLATFORM: &[&str] =
+    &["supabase", "supabase_admin", "authenticator", "supabase_auth_admin", "supabase_storage_admin", "pgbouncer"];
+
 pub(super) const ALL: [Scenario; 15] = [
     Scenario::innocent(&["listeners"], "workers that LISTEN", |part| Box::pin(listeners(part))),
     Scenario::innocent(&["leader"], "it leads by an advisory lock, another waits for it", |part| {
@@ -31,11 +35,7 @@ pub(super) const ALL: [Scenario; 15] = [
     }),
     Scenario::innocent(&["backup"], "a real pg_dump that waits for a table", |part| Box::pin(backup(part))),
     Scenario::innocent(&["replication"], "a real pg_receivewal", |part| Box::pin(replication(part))),
-    Scenario::innocent(
-        &["supabase", "supabase_admin", "authenticator", "supabase_auth_admin", "supabase_storage_admin", "pgbouncer"],
-        "the platform's services, in transactions",
-        |part| Box::pin(platform(part)),
-    ),
+    Scenario::innocent(PLATFORM, "the platform's services, in transactions", |part| Box::pin(platform(part))),
     Scenario::innocent(&["pooler-owned"], "connections that Supavisor keeps", |part| Box::pin(pooler_owned(part))),
 ];
 
@@ -137,7 +137,7 @@ async fn person(part: Part, tool: &'static str) -> Result<()> {
 }
 
 async fn platform(part: Part) -> Result<()> {
-    for role in ["supabase_admin", "authenticator", "supabase_auth_admin", "supabase_storage_admin", "pgbouncer"] {
+    for role in &PLATFORM[1..] {
         part.stage.cluster.create_role(role, "").await?;
     }
     let sessions = supabase::services_in_transactions(&part.stage.cluster).await?;
