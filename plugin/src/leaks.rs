@@ -5,6 +5,8 @@
 //! ([`exclusions`]), which no evidence outweighs. A server that is merely full yields no suspect:
 //! saturation is not evidence.
 
+pub mod cohorts;
+pub mod elsewhere;
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;

@@ -10,21 +10,19 @@ use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
 
+use super::cohorts::{Cohorts, FILL_MICROS};
+use super::elsewhere::{self, Client as Key, Elsewhere};
 use super::statements::{LastStatement, Statements};
 use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::{Judged, idle_ms};
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
-/// A pool fills itself within this time, microseconds.
-const FILL_MICROS: i64 = 2_000_000;
 /// How many single sessions are remembered.
 const WATCHED: usize = 1_200;
 /// Sessions that were opened within this part of `idleTimeoutMs` of each other were opened on one occasion: who looks
 /// for what is idle for 10 s is told of requests that come every second.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
-
-type Key<'a> = (&'a str, &'a str, Option<&'a str>);
 
 /// One group's members and habits.
 #[derive(Debug, Default)]
@@ -36,9 +34,9 @@ pub struct Group<'a> {
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
     /// For how long sessions that open count as one occasion, microseconds.
-    occasion: i64,
-    /// Each session's start, sorted, with the last use of any session up to it, microseconds.
-    generations: Vec<(i64, i64)>,
+    pub occasion: i64,
+    /// Its sessions by when they were opened.
+    pub cohorts: Cohorts,
     /// How many idle sessions that the group grew past ran a statement last.
     passed_statements: HashMap<usize, u32>,
     /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
@@ -51,8 +49,8 @@ pub struct Group<'a> {
     pub watch: Watch,
     /// When any of its sessions last did something, microseconds.
     pub last_use: i64,
-    /// When any session of the same application at another client did.
-    pub last_use_elsewhere: i64,
+    /// What the same application does at other clients.
+    pub elsewhere: Elsewhere,
     /// Median idle age now, milliseconds.
     pub median_idle_ms: Option<u64>,
     /// Median idle age over earlier calls, milliseconds.
@@ -84,7 +82,10 @@ impl<'a> Groups<'a> {
         for (&(role, application, client), group) in &mut groups {
             group.learn(snapshot.taken_at, options, &statements, memory.group(role, application, client));
         }
-        learn_of_others(&mut groups);
+        let clients: Vec<_> = groups.iter().map(|(&key, group)| (key, group.last_use, &group.starts[..])).collect();
+        for (key, elsewhere) in elsewhere::learn(&clients, snapshot.taken_at, options) {
+            groups.entry(key).or_default().elsewhere = elsewhere;
+        }
         Self { groups, statements }
     }
 
@@ -162,24 +163,6 @@ fn place(group: &report::Group) -> (std::cmp::Reverse<u32>, &str, &str, Option<&
     (std::cmp::Reverse(group.sessions), &group.role, &group.application, group.client.as_deref())
 }
 
-/// When the same application was last used at other clients.
-fn learn_of_others(groups: &mut HashMap<Key<'_>, Group<'_>>) {
-    let mut latest = HashMap::<(&str, &str), [(i64, Option<&str>); 2]>::new();
-    for (&(role, application, client), group) in groups.iter() {
-        let two = latest.entry((role, application)).or_insert([(i64::MIN, None); 2]);
-        let use_here = (group.last_use, client);
-        if use_here.0 > two[0].0 {
-            *two = [use_here, two[0]];
-        } else if use_here.0 > two[1].0 {
-            two[1] = use_here;
-        }
-    }
-    for (&(role, application, client), group) in groups.iter_mut() {
-        let Some([first, second]) = latest.get(&(role, application)) else { continue };
-        group.last_use_elsewhere = if first.1 == client { second.0 } else { first.0 };
-    }
-}
-
 impl Group<'_> {
     fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<(i64, &GroupMemory)>) {
         let occasion_ms = options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD;
@@ -192,13 +175,9 @@ impl Group<'_> {
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
         let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
-        self.generations = self.members.iter().filter_map(used).collect();
-        self.generations.sort_unstable();
-        let mut latest = i64::MIN;
-        for (_, used) in &mut self.generations {
-            latest = latest.max(*used);
-            *used = latest;
-        }
+        let mut uses: Vec<_> = self.members.iter().filter_map(used).collect();
+        uses.sort_unstable();
+        self.cohorts = Cohorts::of(&uses);
         self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
         self.watch = match memory {
             Some((at, memory)) => memory.watch.next(at, &self.members, now),
@@ -260,17 +239,6 @@ impl Group<'_> {
             }
         }
         occasions
-    }
-
-    /// When the generation after this session's was opened, if none of its own or an older one worked since, and one
-    /// of the younger did.
-    pub fn opened_after_silence(&self, member: &Backend) -> Option<i64> {
-        let next =
-            self.starts.get(self.starts.partition_point(|&start| start <= member.state_change.unwrap_or(i64::MAX)))?;
-        let before = self.generations.partition_point(|&(start, _)| start < *next);
-        let last_of_old = self.generations.get(before.checked_sub(1)?)?.1;
-        (last_of_old <= next.saturating_add(RETURN_GRACE_MICROS) && self.last_use > next.saturating_add(FILL_MICROS))
-            .then_some(*next)
     }
 
     /// How many idle sessions were established after this one's last use and ended like it.

@@ -32,6 +32,46 @@ fn a_warm_pool_is_innocent_however_long_it_waits() {
     assert_eq!(suspects(pool), [0; 0]);
 }
 
+/// A pool opened `opened_s` ago, of which the last `at_work` sessions were used just now and the others `silent_s` ago.
+fn pool(pids: std::ops::Range<i32>, opened_s: i64, silent_s: i64, at_work: i32) -> Vec<Backend> {
+    let last = pids.end - at_work;
+    pids.map(|pid| {
+        let idle_s = if pid < last { silent_s } else { 1 };
+        let query = "SELECT n FROM stock WHERE id = 5".to_owned();
+        Backend { backend_start: Some(ago(opened_s)), query, ..idle(pid, idle_s) }
+    })
+    .collect()
+}
+
+#[test]
+fn the_reserve_of_a_pool_whose_namesake_leaks_is_innocent() {
+    let mut backends = forgetful(14);
+    backends.extend(pool(1..5, 7_000, 6_990, 2));
+    let found = suspects(backends);
+    assert!(found.contains(&100) && !found.iter().any(|pid| *pid < 100), "found {found:?}");
+}
+
+#[test]
+fn a_pool_that_was_made_anew_has_lost_the_old_one() {
+    let mut backends = pool(1..6, 9_000, 3_000, 0);
+    backends.extend(pool(6..11, 2_990, 100, 3));
+    assert_eq!(suspects(backends), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_machine_that_another_one_took_over_from_has_lost_its_pool() {
+    let elsewhere = |mut pool: Vec<Backend>| {
+        pool.iter_mut().for_each(|backend| backend.client_address = Some("10.0.0.8".into()));
+        pool
+    };
+    let dead = || pool(1..6, 9_000, 2_000, 0);
+    let after = elsewhere(pool(6..11, 1_950, 100, 3));
+    assert_eq!(suspects(dead().into_iter().chain(after).collect()), [1, 2, 3, 4, 5]);
+    // The new version was there before the old one had nothing left to do.
+    let before = elsewhere(pool(6..11, 2_100, 100, 3));
+    assert_eq!(suspects(dead().into_iter().chain(before).collect()), [0; 0]);
+}
+
 #[test]
 fn a_full_server_of_busy_sessions_has_no_suspect() {
     let busy = (0..97).map(|pid| in_state(pid, "active", 2)).collect();

@@ -51,7 +51,11 @@ impl Lesson {
             return;
         }
         for verdict in looks.iter().flat_map(|look| &look.verdicts) {
-            if verdict.confidence.is_none() || verdict.excluded || verdict.truth == Truth::Young {
+            // Without evidence nobody is a suspect: these would only pull down where all others begin. Who is spared for
+            // want of confidence counts: else the weights would learn from those alone that they believe already.
+            let judged = verdict.confidence.is_some() && (!verdict.excluded || verdict.spared);
+            let counts = judged && !verdict.evidence.is_empty();
+            if !counts || verdict.truth == Truth::Young {
                 continue;
             }
             let mut evidence: Vec<(usize, f64)> = verdict
@@ -83,7 +87,8 @@ impl Lesson {
     /// Fits prior and weights to all samples.
     pub fn fit(&self) -> Fitted {
         let samples: Vec<&Sample> = self.samples.values().collect();
-        let at = self.descend(&samples, PENALTY);
+        let mut at = self.descend(&samples, PENALTY);
+        calibrate(&samples, &mut at);
         let bias = self.ids.len();
         let seen = |n: usize| {
             let with = samples.iter().filter(|sample| sample.evidence.iter().any(|piece| piece.0 == n));
@@ -125,12 +130,11 @@ impl Lesson {
         let mut at = vec![1.0; bias + 1];
         at[bias] = weights::PRIOR;
         let (mut ahead, mut momentum) = (at.clone(), 1.0_f64);
-        // A quarter of the largest possible sum of squared strengths bounds the curvature.
-        let most = samples.iter().map(|s| 1.0 + s.evidence.iter().map(|e| e.1 * e.1).sum::<f64>()).fold(1.0, f64::max);
-        let step = 4.0 / most;
+        let steps = steps(samples, bias, total, penalty);
         for _ in 0..STEPS {
             let gradient = gradient(samples, &ahead, total, penalty);
-            let mut next: Vec<f64> = ahead.iter().zip(&gradient).map(|(w, g)| w - step * g).collect();
+            let mut next: Vec<f64> =
+                ahead.iter().zip(&gradient).zip(&steps).map(|((weight, slope), step)| weight - step * slope).collect();
             next[..bias].iter_mut().for_each(|weight| *weight = weight.max(0.0));
             let faster = f64::midpoint(1.0, (1.0 + 4.0 * momentum * momentum).sqrt());
             let push = (momentum - 1.0) / faster;
@@ -138,6 +142,49 @@ impl Lesson {
             (at, momentum) = (next, faster);
         }
         at
+    }
+}
+
+/// How far each weight may move: rare evidence would need ever so many of the steps that suit what is common. A quarter
+/// of the mean of each strength times the sum of all bounds the curvature.
+fn steps(samples: &[&Sample], bias: usize, total: f64, penalty: f64) -> Vec<f64> {
+    let mut curvature = vec![0.0; bias + 1];
+    for sample in samples {
+        let sum = 1.0 + sample.evidence.iter().map(|piece| piece.1).sum::<f64>();
+        let share = sum * (sample.lost + sample.not) / total / 4.0;
+        for &(n, strength) in &sample.evidence {
+            curvature[n] += strength * share;
+        }
+        curvature[bias] += share;
+    }
+    curvature.iter().map(|curvature| 1.0 / (curvature + 2.0 * penalty)).collect()
+}
+
+/// The penalty holds all weights back, and with them the confidence: one factor and one shift for all make up for it
+/// (Platt 1999), found by Newton's method.
+fn calibrate(samples: &[&Sample], at: &mut [f64]) {
+    let (mut factor, mut shift) = (1.0, 0.0);
+    for _ in 0..20 {
+        let (mut slope, mut level) = (0.0, 0.0);
+        let (mut by_slope, mut by_both, mut by_level) = (0.0, 0.0, 0.0);
+        for sample in samples {
+            let odds = odds(sample, at);
+            let probability = 1.0 / (1.0 + (-factor * odds - shift).exp());
+            let all = sample.lost + sample.not;
+            let (error, spread) = (all * probability - sample.lost, all * probability * (1.0 - probability));
+            slope += error * odds;
+            level += error;
+            by_slope += spread * odds * odds;
+            by_both += spread * odds;
+            by_level += spread;
+        }
+        let determinant = by_slope * by_level - by_both * by_both;
+        factor -= (slope * by_level - level * by_both) / determinant;
+        shift -= (level * by_slope - slope * by_both) / determinant;
+    }
+    at.iter_mut().for_each(|weight| *weight *= factor);
+    if let Some(bias) = at.last_mut() {
+        *bias += shift;
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use archon_pool_plugin::analyse::{self, Judgement};
+use archon_pool_plugin::leaks::exclusions;
 use archon_pool_plugin::params::{Action, Options};
 use archon_pool_plugin::{execute, plan};
 
@@ -33,6 +34,8 @@ pub struct Verdict {
     pub confidence: Option<u32>,
     /// Whether something excludes it.
     pub excluded: bool,
+    /// Whether that is only that its pool would keep it anyway, which holds as long as it is no suspect.
+    pub spared: bool,
     /// Each piece of evidence and its strength, 0–1.
     pub evidence: Vec<(String, f64)>,
     /// Whether the report calls it a suspect.
@@ -92,6 +95,7 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
                 truth: truth(case, look, seen, options),
                 confidence: judged.map(|judged| judged.confidence),
                 excluded: judged.is_some_and(|judged| !judged.exclusions.is_empty()),
+                spared: judged.is_some_and(|judged| judged.exclusions == [exclusions::MINIMUM_POOL]),
                 evidence: judged.map_or_else(Vec::new, |judged| {
                     judged.pieces.iter().map(|piece| (piece.id.to_owned(), piece.strength)).collect()
                 }),

@@ -12,7 +12,7 @@ use archon_pool_lab::fit::Lesson;
 use archon_pool_lab::judge::judge;
 use archon_pool_lab::page::page;
 use archon_pool_lab::score::{self, Score};
-use archon_pool_lab::split::{CASES, Split};
+use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
 use archon_pool_lab::tape;
 use archon_pool_plugin::params::Options;
@@ -65,12 +65,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn score(split: Split) -> Result<Score> {
-    score::of(split.numbers(CASES).map(Case::generate), &Options::default())
+    score::of(split.numbers().map(Case::generate), &Options::default())
 }
 
 fn lesson() -> Result<Lesson> {
     let mut lesson = Lesson::default();
-    for case in Split::Train.numbers(CASES).map(Case::generate) {
+    for case in Split::Train.numbers().map(Case::generate) {
         lesson.add(&case, &judge(&case, &Options::default())?);
     }
     Ok(lesson)
@@ -87,7 +87,7 @@ fn fit() -> Result<()> {
 
 fn errors() -> Result<()> {
     let mut errors = BTreeMap::<String, (u32, String)>::new();
-    for case in Split::Train.numbers(CASES).map(Case::generate) {
+    for case in Split::Train.numbers().map(Case::generate) {
         for (what, example) in score::errors(&case, &judge(&case, &Options::default())?) {
             errors.entry(what).or_insert_with(|| (0, example)).0 += 1;
         }

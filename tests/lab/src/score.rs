@@ -181,7 +181,7 @@ impl Scorer {
         for look in looks {
             for verdict in &look.verdicts {
                 sessions.entry(verdict.seen.sid).or_default().push((look, verdict));
-                if let (Some(confidence), false) = (verdict.confidence, verdict.excluded)
+                if let (Some(confidence), false) = (verdict.confidence, verdict.excluded && !verdict.spared)
                     && verdict.truth != Truth::Young
                 {
                     let lost = verdict.truth != Truth::Innocent;

@@ -3,11 +3,14 @@
 
 use crate::kinds::{self, Kind};
 
-/// How many cases there are: half of them teach, half of them test.
+/// From how many numbers the cases that test are drawn, half of which are odd.
 pub const CASES: u32 = 1_000;
+/// From how many numbers those that teach are drawn, half of which are even. There are more of them, because the rare
+/// accidents that a whole pool goes through are a handful in five hundred cases.
+pub const TEACHING: u32 = 4_000;
 /// How often the test half has been looked at and something was changed afterwards. Each time it is drawn anew, from
 /// numbers that nobody has looked at; `README.md` has what was seen.
-pub const LOOKED_AT: u32 = 2;
+pub const LOOKED_AT: u32 = 4;
 
 /// Which half a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +27,13 @@ impl Split {
         if number.is_multiple_of(2) { Self::Train } else { Self::Test }
     }
 
-    /// The numbers of its cases, if there are `cases` in both halves together.
-    pub fn numbers(self, cases: u32) -> impl Iterator<Item = u32> {
-        let first = if self == Self::Test { LOOKED_AT * CASES } else { 0 };
-        (first..first + cases).filter(move |&number| Self::of(number) == self)
+    /// The numbers of its cases.
+    pub fn numbers(self) -> impl Iterator<Item = u32> {
+        let drawn = match self {
+            Self::Train => 0..TEACHING,
+            Self::Test => LOOKED_AT * CASES..(LOOKED_AT + 1) * CASES,
+        };
+        drawn.filter(move |&number| Self::of(number) == self)
     }
 
     /// The kinds that may occur.

@@ -5,6 +5,7 @@ use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::snapshot::{Backend, elapsed_ms};
 
+use super::super::cohorts::Succession;
 use super::super::groups::{Group, Groups};
 use super::super::idle_ms;
 use super::super::statements::LastStatement;
@@ -27,7 +28,7 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let statement = groups.last_statement(backend);
     found.extend(used_once(backend, statement));
     if let Some(group) = groups.of_backend(backend) {
-        found.extend(never_so_long(idle, group));
+        found.extend(never_so_long(backend, idle, group));
         found.extend(outlived(backend, now, idle, group));
         found.extend(passed_over(backend, group));
         found.extend(followed_by_its_like(backend, statement, group));
@@ -52,10 +53,13 @@ fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
     piece("idle-beyond-threshold", strength, value, "it has not been used for long")
 }
 
-fn never_so_long(idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
+/// A reserve that was never lent rests for as long as it is one.
+fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
     let watch = &group.watch;
+    let worked =
+        backend.through.is_none() && backend.state_change?.saturating_sub(backend.backend_start?) > group.occasion;
     let limit = watch.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
-    (watch.returns >= HABIT && idle_ms > limit).then(|| {
+    (worked && watch.returns >= HABIT && idle_ms > limit).then(|| {
         let value = format!(
             "idle for {}, the longest rest of its group was {} in {}",
             span(idle_ms),
@@ -178,26 +182,62 @@ fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     })
 }
 
-/// A generation of sessions that is silent since a younger one was opened, which works: its pool was made anew.
-fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
-    let opened = group.opened_after_silence(backend)?;
-    let silent = elapsed_ms(opened, now);
-    (silent > options.idle_timeout_ms).then(|| {
-        let value = format!("all sessions as old as it are silent since others were opened {} ago", span(silent));
-        let strength = 0.75 * doublings(silent, options.idle_timeout_ms, 0.0);
-        piece("superseded", strength, value, "its application has made itself a new pool and works with that")
-    })
+/// A cohort that worked and is silent since just before another was opened, which works: its pool was made anew.
+fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
+    let Some(start) = backend.backend_start.filter(|_| backend.through.is_none()) else { return Vec::new() };
+    let Some(succession) = group.cohorts.succession(start).filter(|succession| succession.old.size > 1) else {
+        return Vec::new();
+    };
+    let Succession { old, new } = succession;
+    let silent = elapsed_ms(new.opened, now);
+    let limit = options.idle_timeout_ms;
+    if silent <= limit || elapsed_ms(old.last_use, now) <= limit {
+        return Vec::new();
+    }
+    let gap_ms = succession.gap().unsigned_abs() / 1_000;
+    let strength = doublings(silent, limit, 0.2) * (1.0 - gap_ms as f64 / limit as f64);
+    let value =
+        |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(silent));
+    let mut found = Vec::new();
+    if old.worked_for() > group.occasion {
+        let explanation = "its application has made itself a new pool and works with that";
+        found.push(piece("superseded", strength, value("are silent"), explanation));
+    }
+    if old.size == new.size {
+        let explanation = "as many were opened at once as had fallen silent: a pool that was started again";
+        found.push(piece("filled-again", strength, value("fell silent"), explanation));
+    }
+    found
 }
 
 /// A client that worked and does not any more, while the same application goes on elsewhere.
-fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Option<Piece> {
+fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
+    let limit = options.idle_timeout_ms;
+    let elsewhere = &group.elsewhere;
     let silent = elapsed_ms(group.last_use, now);
-    let elsewhere = elapsed_ms(group.last_use_elsewhere, now);
-    let silent_alone = silent > options.idle_timeout_ms && elsewhere < options.idle_timeout_ms;
-    let worked = group.members.iter().any(|member| used_briefly(member).is_none());
-    (silent_alone && worked).then(|| {
-        let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(elsewhere));
-        let strength = 0.75 * doublings(silent, options.idle_timeout_ms, 0.0);
-        piece("client-fell-silent", strength, value, "its application goes on elsewhere without it")
-    })
+    let others = elapsed_ms(elsewhere.last_use, now);
+    let worked = || group.members.iter().any(|member| used_briefly(member).is_none());
+    if silent <= limit || others >= limit || !worked() {
+        return Vec::new();
+    }
+    let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
+    let explanation = "its application goes on elsewhere without it";
+    let mut found = vec![piece("client-fell-silent", 0.75 * doublings(silent, limit, 0.0), value, explanation)];
+    if elsewhere.busy > 1 {
+        let value =
+            format!("{} other clients of its application work, and it has not for {}", elsewhere.busy, span(silent));
+        found.push(piece(
+            "silent-among-others",
+            doublings(silent, limit, 0.3),
+            value,
+            "its share of the work goes to others",
+        ));
+    }
+    let taken_over =
+        elsewhere.opened_after.map(|opened| elapsed_ms(group.last_use, opened)).filter(|&gap| gap <= limit);
+    if let Some(gap) = taken_over {
+        let value = format!("another client of its application connected {} after its last use", span(gap));
+        found.push(piece("taken-over", doublings(silent, limit, 0.0), value, "another one was started in its place"));
+    }
+    found
 }

@@ -21,6 +21,8 @@ pub struct Application {
     pub keeps: usize,
     /// Whether each request comes with a connection of its own, which ends with it.
     pub visits: bool,
+    /// Whether it uses the first of those that are free, so that the others are a reserve, or any of them.
+    pub in_order: bool,
     /// When requests come.
     pub traffic: Traffic,
     /// What they do.
@@ -183,7 +185,8 @@ impl Pooled {
         } else {
             let free = |&client: &usize| self.of[client] == application && !self.busy[client];
             let free: Vec<usize> = (0..self.of.len()).filter(free).collect();
-            if free.is_empty() { None } else { Some(*world.random.pick(&free)) }
+            let any = !free.is_empty() && !self.applications[application].in_order;
+            if any { Some(*world.random.pick(&free)) } else { free.first().copied() }
         };
         if let Some(client) = client {
             self.request(world, client);

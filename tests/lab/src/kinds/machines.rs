@@ -47,7 +47,7 @@ pub fn killed(scene: &mut Scene) {
     }
 }
 
-/// The old version's pool drains, then closes.
+/// The old version's pool drains, then closes. Mostly the new one is there before.
 pub fn blue_green(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(4, 20);
@@ -63,7 +63,8 @@ pub fn blue_green(scene: &mut Scene) {
     let address = if scene.random.chance(0.4) { client.address.clone() } else { Some(scene.address()) };
     let green = Client { address, ..client };
     let fresh = traffic.spell(0, switch, 0.0);
-    let starts = switch - scene.random.whole(5, 300) * SECOND;
+    let late = scene.random.chance(0.2);
+    let starts = switch + if late { scene.random.whole(1, 60) } else { -scene.random.whole(5, 300) } * SECOND;
     scene.add(Pool::new(Rc::new(green), settings, fresh, paths).event(starts, Event::Starts));
 }
 

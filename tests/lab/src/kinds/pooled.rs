@@ -22,6 +22,7 @@ fn application(scene: &mut Scene, as_seen: &Client, name: &str, visits: bool, ra
         address: scene.address(),
         keeps: if visits { 0 } else { scene.random.count(2, 10) },
         visits,
+        in_order: scene.random.chance(0.5),
         traffic: scene.traffic(rate.0, rate.1),
         paths: scene.paths(),
     }

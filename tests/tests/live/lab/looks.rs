@@ -170,6 +170,7 @@ impl Looks {
                 truth: judge::truth(&case, &look, seen, options),
                 confidence: None,
                 excluded: false,
+                spared: false,
                 evidence: Vec::new(),
                 suspect: taken.suspects.contains_key(&seen.pid),
                 target: taken.targets.contains(&seen.pid),
