@@ -18,6 +18,10 @@ use bindings::exports::archon::connection_pool::analysis;
 
 use self::mirror::Mirror;
 
+/// A row's texts are an allocation each, and that of Rust's own takes as long as judging the row.
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
+
 struct Component;
 
 impl analysis::Guest for Component {

@@ -18,15 +18,27 @@ pub struct LastStatement {
 
 /// The last statements of all sessions.
 #[derive(Debug)]
-pub struct Statements<'a>(HashMap<&'a str, LastStatement>);
+pub struct Statements<'a> {
+    by_text: HashMap<&'a str, LastStatement>,
+    /// Asked for several times for each session: then the text is neither hashed nor compared from end to end.
+    by_place: HashMap<Place, LastStatement>,
+}
+
+/// Where a text is, and how long. While it is borrowed, nothing else is there.
+type Place = (usize, usize);
+
+fn place(text: &str) -> Place {
+    (text.as_ptr().addr(), text.len())
+}
 
 impl<'a> Statements<'a> {
     /// Reads the last statement of each session.
     pub fn of(backends: impl Iterator<Item = &'a Backend>) -> Self {
         let mut normalised = HashMap::<String, LastStatement>::new();
-        let mut statements = HashMap::<&'a str, LastStatement>::new();
+        let mut by_text = HashMap::<&'a str, LastStatement>::new();
+        let mut by_place = HashMap::new();
         for backend in backends {
-            statements.entry(&backend.query).or_insert_with(|| {
+            let statement = *by_text.entry(&backend.query).or_insert_with(|| {
                 let reads = normalised.len();
                 *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with_key(|text| LastStatement {
                     reads,
@@ -34,14 +46,16 @@ impl<'a> Statements<'a> {
                     cleans_up: statement_text::is_clean_up(text),
                 })
             });
+            by_place.insert(place(&backend.query), statement);
         }
-        Self(statements)
+        Self { by_text, by_place }
     }
 
     /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
     pub fn last_of(&self, backend: &Backend) -> LastStatement {
         let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false };
-        self.0.get(backend.query.as_str()).copied().unwrap_or(unknown)
+        let found = self.by_place.get(&place(&backend.query)).or_else(|| self.by_text.get(backend.query.as_str()));
+        found.copied().unwrap_or(unknown)
     }
 }
 

@@ -20,7 +20,8 @@ async fn main() -> Result<()> {
     let (host, plugin) = server.host()?;
     let keeping = host.clone().keep_session();
     let kept = server.connect().await?;
-    let mut times = [const { Vec::new() }; 6];
+    let shared = server.connect().await?;
+    let mut times = [const { Vec::new() }; 7];
     for round in 0..ROUNDS + 20 {
         let started = Instant::now();
         live::call(&host, &plugin).await?;
@@ -41,6 +42,11 @@ async fn main() -> Result<()> {
         let bare_held = started.elapsed();
 
         let started = Instant::now();
+        live::reset(&shared).await?;
+        live::bare(&shared).await?;
+        let bare_reset = started.elapsed();
+
+        let started = Instant::now();
         drop(server.connect().await?);
         let connect = started.elapsed();
 
@@ -50,12 +56,12 @@ async fn main() -> Result<()> {
 
         // The first rounds warm caches, on both ends.
         if round >= 20 {
-            for (times, time) in times.iter_mut().zip([fresh, bare_fresh, held, bare_held, connect, trip]) {
+            for (times, time) in times.iter_mut().zip([fresh, bare_fresh, held, bare_held, bare_reset, connect, trip]) {
                 times.push(time);
             }
         }
     }
-    let [fresh, bare_fresh, held, bare_held, connect, trip] = times.map(middle);
+    let [fresh, bare_fresh, held, bare_held, bare_reset, connect, trip] = times.map(middle);
     let share = |part: Duration, whole: Duration| {
         format!("{:.0} % connecting", 100.0 * part.as_secs_f64() / whole.as_secs_f64())
     };
@@ -63,6 +69,7 @@ async fn main() -> Result<()> {
     let rows = [
         Row::ratio("live analysis : its bare SQL, a session each", fresh, bare_fresh, &limit).at_most(LIVE),
         Row::ratio("live analysis : its bare SQL, session kept", held, bare_held, "database").at_most(LIVE),
+        Row::ratio("the bare SQL after a reset : without, session kept", bare_reset, bare_held, "database"),
         Row::ratio("what the bare SQL is to an empty round trip", bare_held, trip, "database"),
     ];
     figures::record("live", &rows)

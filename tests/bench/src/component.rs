@@ -3,17 +3,17 @@
 
 use std::borrow::Cow;
 
+use anyhow::Context as _;
 use archon_pool::components::{World, embedded};
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool_plugin::rows;
-use wasmtime::component::{Component, HasSelf, Linker, Resource};
+use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, InstancePre, Linker, Resource};
 use wasmtime::{Result, Store, UpdateDeadline};
 
 use crate::population::Population;
 
 use self::generated::archon::connection_pool::{credentials, database, pooler, types};
-use self::generated::{Observer, ObserverPre};
 
 #[allow(
     unsafe_code,
@@ -38,8 +38,12 @@ pub use self::generated::archon::connection_pool::database::{RowSet, Value};
 pub struct Observed {
     // The epoch is advanced by it.
     engine: Engine,
-    pre: ObserverPre<Answers>,
+    pre: InstancePre<Answers>,
+    run: ComponentExportIndex,
 }
+
+/// The interface with the JSON door.
+const SKILL: &str = "archon:connection-pool/skill@1.0.0";
 
 /// What is lent: the answers in the bindings' own types, so that nothing but the boundary is in the way.
 pub struct Answers(Vec<(&'static str, Option<RowSet>)>);
@@ -68,22 +72,25 @@ impl Observed {
             None => Cow::from(embedded(World::Observer)),
         };
         let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
-        let pre = Self::link(archon_pool::fuzzing::wasmtime(&engine), &bytes).map_err(told)?;
-        Ok(Self { engine, pre })
+        let component = Component::from_binary(archon_pool::fuzzing::wasmtime(&engine), &bytes).map_err(told)?;
+        let pre = Self::link(archon_pool::fuzzing::wasmtime(&engine), &component).map_err(told)?;
+        let skill = component.get_export_index(None, SKILL);
+        let run = skill.and_then(|skill| component.get_export_index(Some(&skill), "run"));
+        Ok(Self { engine, pre, run: run.context("the component has no skill.run")? })
     }
 
-    fn link(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<ObserverPre<Answers>> {
-        let component = Component::from_binary(engine, bytes)?;
+    fn link(engine: &wasmtime::Engine, component: &Component) -> Result<InstancePre<Answers>> {
         let mut linker = Linker::new(engine);
         types::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
         credentials::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
         database::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
         pooler::add_to_linker::<_, HasSelf<Answers>>(&mut linker, |answers| answers)?;
-        ObserverPre::new(linker.instantiate_pre(&component)?)
+        linker.instantiate_pre(component)
     }
 
-    /// A fresh instance with these answers, metered as the product's are.
-    pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Observer)> {
+    /// A fresh instance with these answers, metered as the product's are. As there, no export is looked at but the
+    /// one that is called.
+    pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Instance)> {
         let mut store = Store::new(archon_pool::fuzzing::wasmtime(&self.engine), answers);
         store.set_fuel(u64::MAX)?;
         // What 50,000 backends come to is more than one call may have.
@@ -96,8 +103,12 @@ impl Observed {
 
     /// A SkillInput in, the SkillOutput's text out.
     pub fn run(&self, answers: Answers, input: &str) -> anyhow::Result<String> {
-        let (mut store, observer) = self.instance(answers).map_err(told)?;
-        observer.archon_connection_pool_skill().call_run(&mut store, input).map_err(told)
+        let calling = || -> Result<String> {
+            let (mut store, instance) = self.instance(answers)?;
+            let run = instance.get_typed_func::<(&str,), (String,)>(&mut store, self.run)?;
+            Ok(run.call(&mut store, (input,))?.0)
+        };
+        calling().map_err(told)
     }
 }
 

@@ -11,7 +11,7 @@ use archon_pool::policy::Policy;
 use archon_pool_plugin::catalogue;
 use archon_pool_tests::{Cluster, Session};
 use futures_util::TryStreamExt as _;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
@@ -91,5 +91,11 @@ pub async fn bare(client: &Client) -> Result<()> {
         rows.try_fold(0_usize, async |count, _| Ok(count + 1)).await
     });
     try_join_all(answers).await?;
+    Ok(())
+}
+
+/// What makes a session as it was when it was opened, as the host does before it lends a kept one again.
+pub async fn reset(client: &Client) -> Result<()> {
+    try_join(client.simple_query("ROLLBACK"), client.simple_query("DISCARD ALL")).await?;
     Ok(())
 }
