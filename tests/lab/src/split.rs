@@ -1,16 +1,15 @@
 //! Which cases the weights may learn from. The rule is fixed, and is the method's honesty: tuning looks at
 //! [`Split::Train`] alone.
 
+use std::ops::Range;
+
 use crate::kinds::{self, Kind};
 
-/// From how many numbers the cases that test are drawn, half of which are odd.
-pub const CASES: u32 = 1_000;
-/// From how many numbers those that teach are drawn, half of which are even. There are more of them, because the rare
-/// accidents that a whole pool goes through are a handful in five hundred cases.
-pub const TEACHING: u32 = 4_000;
-/// How often the test half has been looked at and something was changed afterwards. Each time it is drawn anew, from
-/// numbers that nobody has looked at; `README.md` has what was seen.
-pub const LOOKED_AT: u32 = 4;
+/// The numbers whose even ones teach.
+pub const TEACHING: Range<u32> = 0..4_000;
+/// The numbers whose odd ones test. Whenever these were looked at and something was changed afterwards, they were drawn
+/// anew, from numbers that nobody had looked at; `README.md` has what was seen.
+pub const TESTING: Range<u32> = 4_000..8_000;
 
 /// Which half a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +29,8 @@ impl Split {
     /// The numbers of its cases.
     pub fn numbers(self) -> impl Iterator<Item = u32> {
         let drawn = match self {
-            Self::Train => 0..TEACHING,
-            Self::Test => LOOKED_AT * CASES..(LOOKED_AT + 1) * CASES,
+            Self::Train => TEACHING,
+            Self::Test => TESTING,
         };
         drawn.filter(move |&number| Self::of(number) == self)
     }

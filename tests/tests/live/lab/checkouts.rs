@@ -11,22 +11,22 @@ use super::stage::Part;
 const WORK: &str = "SELECT n FROM stock WHERE id = 5";
 
 pub(super) const ALL: [Scenario; 6] = [
-    Scenario::leak(&["forgotten-checkout"], "a path of a pool that cleans up does not give back", 60, |part| {
+    Scenario::leak(&["forgotten-checkout"], "a path of a pool that cleans up does not give back", 80, |part| {
         Box::pin(forgotten(part))
     }),
-    Scenario::leak(&["exception-path"], "a statement fails, and the session is not given back", 60, |part| {
+    Scenario::leak(&["exception-path"], "a statement fails, and the session is not given back", 80, |part| {
         Box::pin(exception(part))
     }),
-    Scenario::leak(&["one-code-path"], "one rare path of a healthy pool does not give back", 60, |part| {
+    Scenario::leak(&["one-code-path"], "one rare path of a healthy pool does not give back", 80, |part| {
         Box::pin(one_path(part))
     }),
-    Scenario::leak(&["same-name"], "a leaking job shares name and address with a healthy pool", 60, |part| {
+    Scenario::leak(&["same-name"], "a leaking job shares name and address with a healthy pool", 80, |part| {
         Box::pin(same_name(part))
     }),
-    Scenario::leak(&["slow-growth"], "a pool that cleans up loses one every 6 s: days, accelerated", 0, |part| {
+    Scenario::leak(&["slow-growth"], "a pool that cleans up loses one every 6 s: days, accelerated", 50, |part| {
         Box::pin(slow_growth(part))
     }),
-    Scenario::leak(&["outgrown-pool"], "every loss makes a pool without clean-up open another", 50, |part| {
+    Scenario::leak(&["outgrown-pool"], "every loss makes a pool without clean-up open another", 80, |part| {
         Box::pin(outgrown(part))
     }),
 ];

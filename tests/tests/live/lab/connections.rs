@@ -10,20 +10,20 @@ use super::stage::Part;
 pub(super) const ARRIVALS: u64 = 2_500;
 
 pub(super) const ALL: [Scenario; 7] = [
-    Scenario::leak(&["pool-per-request"], "each request makes a pool of two and drops it open", 40, |part| {
+    Scenario::leak(&["pool-per-request"], "each request makes a pool of two and drops it open", 60, |part| {
         Box::pin(pool_per_request(part))
     }),
-    Scenario::leak(&["request-without-close"], "every other request returns before it closes", 60, |part| {
+    Scenario::leak(&["request-without-close"], "every other request returns before it closes", 80, |part| {
         Box::pin(without_close(part))
     }),
-    Scenario::leak(&["connect-only"], "something connects, does nothing and loses it", 0, |part| {
+    Scenario::leak(&["connect-only"], "something connects, does nothing and loses it", 50, |part| {
         Box::pin(connect_only(part))
     }),
-    Scenario::leak(&["serverless-freeze"], "an instance serves two requests and is frozen for good", 60, |part| {
+    Scenario::leak(&["serverless-freeze"], "an instance serves two requests and is frozen for good", 80, |part| {
         Box::pin(serverless(part))
     }),
-    Scenario::leak(&["forgotten-by-cron"], "each run of a job leaves its session", 60, |part| Box::pin(cron(part))),
-    Scenario::leak(&["thread-pool-mismatch"], "each thread has a pool of two and ends without it", 50, |part| {
+    Scenario::leak(&["forgotten-by-cron"], "each run of a job leaves its session", 80, |part| Box::pin(cron(part))),
+    Scenario::leak(&["thread-pool-mismatch"], "each thread has a pool of two and ends without it", 80, |part| {
         Box::pin(per_thread(part))
     }),
     Scenario::leak(

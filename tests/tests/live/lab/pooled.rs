@@ -11,7 +11,7 @@ pub(super) const ALL: [Scenario; 4] = [
     Scenario::leak(&["transaction-pooler"], "a client of the pooler leaves its transaction open", 100, |part| {
         Box::pin(transaction_leak(part))
     }),
-    Scenario::leak(&["session-pooler"], "clients of the pooler never leave", 60, |part| Box::pin(session_leak(part))),
+    Scenario::leak(&["session-pooler"], "clients of the pooler never leave", 80, |part| Box::pin(session_leak(part))),
     Scenario::innocent(&["transaction-mode"], "clients of the pooler, transaction by transaction", |part| {
         Box::pin(transaction_mode(part))
     }),
