@@ -50,7 +50,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
         .clients()
         .map(|backend| {
             let pieces = evidence::find(backend, snapshot, options, groups, &blocking);
-            let mut evidence: Vec<_> = pieces.iter().map(Piece::weighed).filter(|piece| piece.weight > 0.0).collect();
+            let mut evidence: Vec<_> = pieces.iter().map(Piece::weighed).collect();
             evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             let log_odds = weights::PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
             let confidence = confidence(log_odds);

@@ -25,7 +25,7 @@ pub const WEIGHTS: &[(&str, f64)] = &[
     ("rests-too-long", 0.9),
     ("holds-up-a-queue", 0.5),
     ("blocks-others", 0.2),
-    // By itself it says nothing.
+    // By itself it says nothing. It is reported all the same.
     ("idle-beyond-threshold", 0.0),
 ];
 
