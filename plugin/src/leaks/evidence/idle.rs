@@ -189,12 +189,11 @@ fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options)
         return Vec::new();
     };
     let Succession { old, new } = succession;
-    let silent = elapsed_ms(new.opened, now);
+    let (silent, gap_ms) = (elapsed_ms(new.opened, now), succession.gap().unsigned_abs() / 1_000);
     let limit = options.idle_timeout_ms;
-    if silent <= limit || elapsed_ms(old.last_use, now) <= limit {
+    if silent <= limit || elapsed_ms(old.last_use, now) <= limit || gap_ms >= limit {
         return Vec::new();
     }
-    let gap_ms = succession.gap().unsigned_abs() / 1_000;
     let strength = doublings(silent, limit, 0.2) * (1.0 - gap_ms as f64 / limit as f64);
     let value =
         |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(silent));
