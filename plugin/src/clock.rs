@@ -10,6 +10,11 @@ pub fn iso(micros: i64) -> String {
     format!("{timestamp:.6}")
 }
 
+/// Milliseconds as microseconds, which the server's times are in.
+pub fn micros(ms: u64) -> i64 {
+    i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
 /// A span for a reader: two significant parts at the most.
 pub fn span(ms: u64) -> String {
     match ms {

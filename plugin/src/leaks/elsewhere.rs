@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::clock::micros;
 use crate::params::Options;
 
 /// A client of an application: role, application, address.
@@ -45,7 +46,7 @@ pub fn learn<'a>(clients: &[(Client<'a>, i64, &[i64])], now: i64, options: &Opti
         application.last_uses.sort_unstable();
         application.starts.sort_unstable();
     }
-    let recent = now.saturating_sub(i64::try_from(options.idle_timeout_ms.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    let recent = now.saturating_sub(micros(options.idle_timeout_ms));
     let beside = |&(client, last_use, _): &(Client<'a>, i64, &[i64])| {
         let application = applications.get(&(client.0, client.1))?;
         Some((client, application.beside(last_use, recent)))
@@ -63,7 +64,7 @@ impl Application {
         let opened = self.starts.get(self.starts.partition_point(|&start| start <= last_use));
         Elsewhere {
             last_use: if latest == last_use { others.next().unwrap_or(i64::MIN) } else { latest },
-            busy: busy - usize::from(last_use >= recent && busy > 0),
+            busy: busy - usize::from(last_use >= recent),
             opened_after: opened.copied(),
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::activity::number;
 use crate::carry::{GroupMemory, Memory};
+use crate::clock::micros;
 use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
@@ -47,6 +48,8 @@ pub struct Group<'a> {
     pub cleaned: u32,
     /// What was seen of it from call to call.
     pub watch: Watch,
+    /// Whether any of its sessions was in use for longer than a moment.
+    pub worked: bool,
     /// When any of its sessions last did something, microseconds.
     pub last_use: i64,
     /// What the same application does at other clients.
@@ -165,13 +168,13 @@ fn place(group: &report::Group) -> (std::cmp::Reverse<u32>, &str, &str, Option<&
 
 impl Group<'_> {
     fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<(i64, &GroupMemory)>) {
-        let occasion_ms = options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD;
-        self.occasion = i64::try_from(occasion_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        self.occasion = micros(options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD);
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
         let mut ages: Vec<u64> = idle.clone().map(|member| idle_ms(member, now)).collect();
         self.median_idle_ms = median(&mut ages);
         let last_use = |member: &&Backend| if member.state() == State::Idle { member.state_change } else { Some(now) };
         self.last_use = self.members.iter().filter_map(last_use).max().unwrap_or(i64::MIN);
+        self.worked = self.members.iter().any(|member| super::evidence::used_briefly(member).is_none());
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
         let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));

@@ -170,7 +170,7 @@ impl History {
 
     /// The moments that have to agree: the latest that reach back over both the time and the number of looks.
     fn agreeing(&self, now: i64, ms: u64, looks: u32) -> Option<impl Iterator<Item = f64>> {
-        let since = now.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000));
+        let since = now.saturating_sub(crate::clock::micros(ms));
         let (mut seen, mut taken) = (0_u32, 0);
         for moment in self.moments.iter().rev() {
             seen = seen.saturating_add(moment.looks);

@@ -53,9 +53,7 @@ impl Lesson {
         for verdict in looks.iter().flat_map(|look| &look.verdicts) {
             // Without evidence nobody is a suspect: these would only pull down where all others begin. Who is spared for
             // want of confidence counts: else the weights would learn from those alone that they believe already.
-            let judged = verdict.confidence.is_some() && (!verdict.excluded || verdict.spared);
-            let counts = judged && !verdict.evidence.is_empty();
-            if !counts || verdict.truth == Truth::Young {
+            if verdict.decides().is_none() || verdict.evidence.is_empty() {
                 continue;
             }
             let mut evidence: Vec<(usize, f64)> = verdict

@@ -44,6 +44,14 @@ pub struct Verdict {
     pub target: bool,
 }
 
+impl Verdict {
+    /// The confidence, where it decides: unless the session is excluded by more than that it is no suspect, or lost for
+    /// too short a time.
+    pub fn decides(&self) -> Option<u32> {
+        self.confidence.filter(|_| (!self.excluded || self.spared) && self.truth != Truth::Young)
+    }
+}
+
 /// One look, judged.
 #[derive(Debug, Clone)]
 pub struct Judged {

@@ -181,9 +181,7 @@ impl Scorer {
         for look in looks {
             for verdict in &look.verdicts {
                 sessions.entry(verdict.seen.sid).or_default().push((look, verdict));
-                if let (Some(confidence), false) = (verdict.confidence, verdict.excluded && !verdict.spared)
-                    && verdict.truth != Truth::Young
-                {
+                if let Some(confidence) = verdict.decides() {
                     let lost = verdict.truth != Truth::Innocent;
                     self.verdicts.push((confidence, lost, !verdict.evidence.is_empty()));
                 }

@@ -28,7 +28,7 @@ async fn a_forgetful_application_is_named_and_a_warm_pool_is_not() -> Result<()>
     let first = &leaks.suspected_connections[0];
     assert_eq!(first.last_query, "SELECT n FROM stock WHERE id = ?");
     let evidence: Vec<_> = first.evidence.iter().map(|evidence| evidence.id.as_str()).collect();
-    assert!(evidence.contains(&"passed-over") && evidence.contains(&"opened-alone"), "{evidence:?}");
+    assert!(evidence.contains(&"passed-over") && evidence.contains(&"idle-beyond-threshold"), "{evidence:?}");
     let finding = finding(&report, "suspected-leak").expect("it is a finding");
     assert!(finding.text.contains("checkout (role app) probably leaks"), "{}", finding.text);
     Ok(())

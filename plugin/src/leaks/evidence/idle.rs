@@ -56,8 +56,7 @@ fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
 /// A reserve that was never lent rests for as long as it is one.
 fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
     let watch = &group.watch;
-    let worked =
-        backend.through.is_none() && backend.state_change?.saturating_sub(backend.backend_start?) > group.occasion;
+    let worked = used_for(backend)? > group.occasion;
     let limit = watch.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
     (worked && watch.returns >= HABIT && idle_ms > limit).then(|| {
         let value = format!(
@@ -98,10 +97,15 @@ fn used_once(backend: &Backend, statement: LastStatement) -> Option<Piece> {
     })
 }
 
-/// For how long a session was in use, if that was short; a pooler opens its sessions for nobody.
+/// For how long a session was in use, microseconds; a pooler opens its sessions for nobody.
+fn used_for(backend: &Backend) -> Option<i64> {
+    let used_for = backend.state_change?.saturating_sub(backend.backend_start?);
+    backend.through.is_none().then_some(used_for)
+}
+
+/// The same, if that was short.
 pub fn used_briefly(backend: &Backend) -> Option<i64> {
-    let used_for = backend.state_change?.checked_sub(backend.backend_start?)?;
-    (backend.through.is_none() && (0..=USED_ONCE_MICROS).contains(&used_for)).then_some(used_for)
+    used_for(backend).filter(|used_for| (0..=USED_ONCE_MICROS).contains(used_for))
 }
 
 /// Those that came meanwhile and are left as it is have the same origin.
@@ -215,8 +219,7 @@ fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
     let elsewhere = &group.elsewhere;
     let silent = elapsed_ms(group.last_use, now);
     let others = elapsed_ms(elsewhere.last_use, now);
-    let worked = || group.members.iter().any(|member| used_briefly(member).is_none());
-    if silent <= limit || others >= limit || !worked() {
+    if silent <= limit || others >= limit || !group.worked {
         return Vec::new();
     }
     let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
