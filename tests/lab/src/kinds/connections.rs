@@ -119,3 +119,23 @@ pub fn storm(scene: &mut Scene) {
     }
     scene.add(pool);
 }
+
+/// Jobs one after another, each with a small pool; what takes too long is paused, and never goes on.
+pub fn paused_jobs(scene: &mut Scene) {
+    let client = Rc::new(scene.client());
+    let size = scene.random.count(1, 4);
+    let settings = habits(scene, Settings::sized(size, size));
+    let traffic = Traffic::steady(scene.random.between(0.05, 1.0));
+    let paths = scene.paths();
+    let mut jobs = Pool::new(client, settings, traffic, paths);
+    let every = scene.lasts() / scene.random.between(4.0, 40.0);
+    let takes_too_long = scene.random.between(0.1, 0.6);
+    let mut at = scene.begin;
+    while at < scene.last {
+        let ends = at + seconds(every * scene.random.between(0.2, 0.8));
+        let end = if scene.random.chance(takes_too_long) { Event::Dies } else { Event::Stops };
+        jobs = jobs.event(at, Event::Starts).event(ends, end);
+        at += seconds(every);
+    }
+    scene.add(jobs);
+}

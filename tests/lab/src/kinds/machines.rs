@@ -47,7 +47,51 @@ pub fn killed(scene: &mut Scene) {
     }
 }
 
-/// The old version's pool drains, then closes. Mostly the new one is there before.
+/// A network fails: some machines are cut off from the server at once, and some of them come back with new pools.
+pub fn partitioned(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(2, 6);
+    let settings = habits(scene, Settings::sized(size, size));
+    let machines = scene.random.count(4, 10);
+    let traffic = Traffic::steady(scene.rate(0.2, 3.0) / machines as f64);
+    let paths = scene.paths();
+    let at = if scene.random.chance(0.5) { scene.before(0.5, 1.0) } else { scene.during(0.0, 0.4) };
+    let cut_off = scene.random.count(1, machines - 1);
+    for n in 0..machines {
+        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
+        pool = pool.event(scene.begin, Event::Starts);
+        if n < cut_off {
+            pool = pool.event(at, Event::Dies);
+            if scene.random.chance(0.5) {
+                pool = pool.event(at + seconds(scene.random.between(60.0, 900.0)), Event::Starts);
+            }
+        }
+        scene.add(pool);
+    }
+}
+
+/// One of two works, the other waits for its turn.
+pub fn failover(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(2, 12);
+    let mut settings = habits(scene, Settings::sized(size, size));
+    settings.keepalive = scene.random.chance(0.3).then(|| seconds(scene.random.magnitude(30.0, 1_200.0)));
+    let paths = scene.paths();
+    let traffic = scene.traffic(0.1, 2.0);
+    let there = if scene.random.chance(0.6) { scene.before(0.3, 1.0) } else { scene.during(0.0, 0.6) };
+    let back =
+        if scene.random.chance(0.4) { there + seconds(scene.random.magnitude(300.0, 7_200.0)) } else { i64::MAX };
+    let first = traffic.clone().spell(there, back, 0.0);
+    let second = traffic.spell(0, there, 0.0).spell(back, i64::MAX, 0.0);
+    for traffic in [first, second] {
+        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        scene.add(Pool::new(client, settings.clone(), traffic, paths.clone()).event(scene.begin, Event::Starts));
+    }
+}
+
+/// The old version's pool drains, then closes. Mostly the new one is there before, sometimes with a share of the
+/// requests to see whether it works.
 pub fn blue_green(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(4, 20);
@@ -62,13 +106,20 @@ pub fn blue_green(scene: &mut Scene) {
     scene.add(blue.event(begin, Event::Starts).event(switch + drains, Event::Stops));
     let address = if scene.random.chance(0.4) { client.address.clone() } else { Some(scene.address()) };
     let green = Client { address, ..client };
-    let fresh = traffic.spell(0, switch, 0.0);
-    let late = scene.random.chance(0.2);
-    let starts = switch + if late { scene.random.whole(1, 60) } else { -scene.random.whole(5, 300) } * SECOND;
+    let tried = scene.random.chance(0.2);
+    let fresh = traffic.spell(0, switch, if tried { 0.05 } else { 0.0 });
+    let late = !tried && scene.random.chance(0.25);
+    let ahead = match (tried, late) {
+        (true, _) => scene.random.whole(300, 7_200),
+        (false, true) => -scene.random.whole(1, 60),
+        (false, false) => scene.random.whole(5, 300),
+    };
+    let starts = (switch - ahead * SECOND).max(begin);
     scene.add(Pool::new(Rc::new(green), settings, fresh, paths).event(starts, Event::Starts));
 }
 
-/// Autoscaled replicas from many addresses, each with a small pool that closes when it goes.
+/// Autoscaled replicas from many addresses, each with a small pool that closes when it goes. Some get no more requests
+/// for a while before.
 pub fn replicas(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(2, 8);
@@ -79,11 +130,18 @@ pub fn replicas(scene: &mut Scene) {
     for _ in 0..count {
         let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
         let starts = if scene.random.chance(0.5) { scene.begin } else { scene.during(0.0, 0.8) };
-        let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
-        pool = pool.event(starts, Event::Starts);
+        let mut traffic = traffic.clone();
+        let mut stops = None;
         if scene.random.chance(0.5) {
-            let stops = starts.max(scene.first) + seconds(scene.random.magnitude(120.0, 3_600.0));
-            pool = pool.event(stops, Event::Stops);
+            let at = starts.max(scene.first) + seconds(scene.random.magnitude(120.0, 3_600.0));
+            if scene.random.chance(0.4) {
+                traffic = traffic.spell(at - seconds(scene.random.magnitude(30.0, 900.0)), i64::MAX, 0.0);
+            }
+            stops = Some(at);
+        }
+        let mut pool = Pool::new(client, settings.clone(), traffic, paths.clone()).event(starts, Event::Starts);
+        if let Some(at) = stops {
+            pool = pool.event(at, Event::Stops);
         }
         scene.add(pool);
     }

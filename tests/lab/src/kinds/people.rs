@@ -1,8 +1,10 @@
 //! People in front of their tools: long thoughts, some of them inside a transaction.
 
+use std::rc::Rc;
+
 use crate::clients::script::{Script, Step};
 use crate::scene::Scene;
-use crate::sim::Hold;
+use crate::sim::{Client, Hold};
 
 fn person(scene: &mut Scene, application: &str) {
     let number = scene.random.count(1, 9);
@@ -46,5 +48,29 @@ pub fn graphical(scene: &mut Scene) {
     for _ in 0..scene.random.count(1, 5) {
         let tool = *scene.random.pick(&tools);
         person(scene, tool);
+    }
+}
+
+/// A program on many desks: each has sessions of its own, and rests when its user does.
+pub fn desks(scene: &mut Scene) {
+    let client = scene.client();
+    for _ in 0..scene.random.count(4, 15) {
+        let address = Some(scene.address());
+        let desk = Rc::new(Client { address, counts_checkouts: false, ..client.clone() });
+        let longest = scene.random.magnitude(300.0, 6_000.0);
+        for _ in 0..scene.random.count(1, 3) {
+            let steps = vec![
+                Step::Pause(0.0, 3_000.0),
+                Step::Connect,
+                Step::Run("SELECT name, state FROM customer WHERE id = {}".into(), 0.01, 0.5),
+                Step::Pause(2.0, 40.0),
+                Step::Run("SELECT sum(total) FROM invoice WHERE customer_id = {}".into(), 0.01, 1.0),
+                Step::Pause(2.0, 120.0),
+                Step::Run("UPDATE customer SET seen_at = now() WHERE id = {}".into(), 0.01, 0.1),
+                Step::Pause(10.0, longest),
+                Step::Again(2),
+            ];
+            scene.add(Script::new(Rc::clone(&desk), steps));
+        }
     }
 }

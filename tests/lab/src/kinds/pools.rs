@@ -6,6 +6,7 @@ use crate::clients::pool::{Event, Order, Pool, Settings};
 use crate::clients::requests::Requests;
 use crate::clients::traffic::Traffic;
 use crate::scene::Scene;
+use crate::sim::Client;
 use crate::time::{MINUTE, SECOND, seconds};
 
 /// What drivers send when they have connected.
@@ -128,6 +129,30 @@ pub fn quiet(scene: &mut Scene) {
     let processes = scene.random.count(1, 3);
     for _ in 0..processes {
         start(scene, settings.clone(), traffic.clone());
+    }
+}
+
+/// Machines with work at certain times, not always all of them.
+pub fn hourly(scene: &mut Scene) {
+    let client = scene.client();
+    let size = scene.random.count(2, 12);
+    let settings = habits(scene, Settings::sized(size, size));
+    let paths = scene.paths();
+    let every = scene.random.magnitude(600.0, 7_200.0);
+    let rate = scene.random.between(0.2, 3.0);
+    let machines = scene.random.count(1, 5);
+    let share = scene.random.between(0.5, 1.0);
+    for _ in 0..machines {
+        let mut traffic = Traffic::steady(rate).spell(0, i64::MAX, 0.0);
+        let mut at = scene.begin + seconds(scene.random.between(0.0, 20.0));
+        while at < scene.last {
+            if scene.random.chance(share) {
+                traffic = traffic.spell(at, at + seconds(every * scene.random.between(0.05, 0.2)), 1.0);
+            }
+            at += seconds(every);
+        }
+        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        scene.add(Pool::new(client, settings.clone(), traffic, paths.clone()).event(scene.begin, Event::Starts));
     }
 }
 
