@@ -2,6 +2,7 @@
 //! that is worth stands in [`super::weights`].
 
 mod idle;
+mod silence;
 
 use std::collections::HashMap;
 

@@ -12,7 +12,7 @@ use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
 
 use super::cohorts::{Cohorts, FILL_MICROS};
-use super::elsewhere::{self, Client as Key, Elsewhere};
+use super::elsewhere::{self, Client as Key, Elsewhere, Habits};
 use super::statements::{LastStatement, Statements};
 use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::{Judged, idle_ms};
@@ -85,7 +85,7 @@ impl<'a> Groups<'a> {
         for (&(role, application, client), group) in &mut groups {
             group.learn(snapshot.taken_at, options, &statements, memory.group(role, application, client));
         }
-        let clients: Vec<_> = groups.iter().map(|(&key, group)| (key, group.last_use, &group.starts[..])).collect();
+        let clients: Vec<_> = groups.iter().map(|(&client, group)| (client, group.habits())).collect();
         for (key, elsewhere) in elsewhere::learn(&clients, snapshot.taken_at, options) {
             groups.entry(key).or_default().elsewhere = elsewhere;
         }
@@ -183,7 +183,7 @@ impl Group<'_> {
         self.cohorts = Cohorts::of(&uses);
         self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
         self.watch = match memory {
-            Some((at, memory)) => memory.watch.next(at, &self.members, now),
+            Some((at, memory)) => memory.watch.next(at, &self.members, now, statements),
             None => Watch::begin(&self.members, now),
         };
         if let Some((_, memory)) = memory {
@@ -216,6 +216,14 @@ impl Group<'_> {
             if !statement.is_housekeeping && self.was_passed_over(member) {
                 *self.passed_statements.entry(statement.reads).or_default() += 1;
             }
+        }
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            first: self.starts.first().copied(),
+            last_use: self.last_use,
+            longest_silence_ms: self.watch.longest_silence_ms,
         }
     }
 

@@ -64,11 +64,11 @@ fn a_machine_that_another_one_took_over_from_has_lost_its_pool() {
         pool.iter_mut().for_each(|backend| backend.client_address = Some("10.0.0.8".into()));
         pool
     };
-    let dead = || pool(1..6, 9_000, 2_000, 0);
-    let after = elsewhere(pool(6..11, 1_950, 100, 3));
+    let dead = || pool(1..6, 9_000, 3_000, 0);
+    let after = elsewhere(pool(6..11, 2_950, 100, 3));
     assert_eq!(suspects(dead().into_iter().chain(after).collect()), [1, 2, 3, 4, 5]);
     // The new version was there before the old one had nothing left to do.
-    let before = elsewhere(pool(6..11, 2_100, 100, 3));
+    let before = elsewhere(pool(6..11, 3_100, 100, 3));
     assert_eq!(suspects(dead().into_iter().chain(before).collect()), [0; 0]);
 }
 

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::activity::number;
 use crate::snapshot::{Backend, State, elapsed_ms};
 
+use super::statements::{LastStatement, Statements};
+
 /// How long a pool may take to notice that a session came back, microseconds.
 pub const RETURN_GRACE_MICROS: i64 = 500_000;
 
@@ -44,6 +46,15 @@ pub struct Watch {
     /// The longest idle age after which one did, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_return_ms: u64,
+    /// For how long it had been silent at most when one of its sessions worked again, milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub longest_silence_ms: u64,
+    /// How many sessions were found cleaned up by their pool when they had worked again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cleaned: u32,
+    /// How many were not.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncleaned: u32,
     /// Its sessions at the latest look, in the order of the group's members; none where there were too many.
     pub sessions: Option<Vec<Watched>>,
 }
@@ -88,7 +99,7 @@ impl Watch {
     }
 
     /// The next look, after one at `at`.
-    pub fn next(&self, at: i64, members: &[&Backend], now: i64) -> Self {
+    pub fn next(&self, at: i64, members: &[&Backend], now: i64, statements: &Statements<'_>) -> Self {
         let Some(before) = &self.sessions else { return Self::begin(members, now) };
         let mut left: HashMap<(i32, u64), &Watched> = before.iter().map(|known| ((known.0, known.1), known)).collect();
         let known: Vec<Option<&Watched>> = members
@@ -121,6 +132,8 @@ impl Watch {
             .map(|start| start.max(at))
             .collect();
         came.sort_unstable();
+        // One in use then has no idle age, and nothing was silent.
+        let silence = before.iter().map(|known| known.2.unwrap_or(0)).min().unwrap_or(0);
         let mut sessions = Vec::with_capacity(members.len());
         for (member, known) in members.iter().zip(&known) {
             let was_idle = known.and_then(|known| known.2);
@@ -131,6 +144,8 @@ impl Watch {
             if let Some(idle) = was_idle.filter(|_| idle_age(member, at) != was_idle) {
                 next.returns = next.returns.saturating_add(1);
                 next.longest_return_ms = next.longest_return_ms.max(idle);
+                next.longest_silence_ms = next.longest_silence_ms.max(silence);
+                next.saw_cleaned(member, statements.last_of(member));
             }
             // A session that a pooler passed on came when it was passed on, which is after the latest look.
             let idle_since = member.state_change.unwrap_or(now).saturating_add(RETURN_GRACE_MICROS);
@@ -145,5 +160,15 @@ impl Watch {
         }
         next.sessions = Some(sessions);
         next
+    }
+
+    /// Whether its pool cleaned a session up that worked and is back. What was merely kept alive says nothing.
+    fn saw_cleaned(&mut self, member: &Backend, statement: LastStatement) {
+        let counter = match (member.state(), statement.cleans_up, statement.is_housekeeping) {
+            (State::Idle, true, _) => &mut self.cleaned,
+            (State::Idle, false, false) => &mut self.uncleaned,
+            _ => return,
+        };
+        *counter = counter.saturating_add(1);
     }
 }

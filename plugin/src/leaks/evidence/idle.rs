@@ -10,16 +10,20 @@ use super::super::groups::{Group, Groups};
 use super::super::idle_ms;
 use super::super::statements::LastStatement;
 use super::super::watch::Watched;
-use super::{Piece, doublings, piece};
+use super::{Piece, doublings, piece, silence};
 
 /// A rest below this is taken for this, milliseconds.
 const SHORTEST_NORM_MS: u64 = 1_000;
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 const USED_ONCE_MICROS: i64 = 2_000_000;
+/// It gets less sure until its use lasted this many times longer, in powers of ten.
+const USED_ONCE_FADES: f64 = 1.2;
 /// From so many sessions or occasions on, there is no more doubt.
 const MANY: f64 = 8.0;
 /// Habits show in so many sessions that came back or were closed.
 const HABIT: u32 = 3;
+/// So many sessions are a pool: a person's program has one or two.
+pub(super) const SEVERAL: usize = 3;
 
 /// All evidence for one idle session that is beyond the threshold.
 pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Groups<'_>) -> Vec<Piece> {
@@ -35,9 +39,9 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
         found.extend(none_returns(group));
         found.extend(same_code_path(statement, group));
         found.extend(not_cleaned(statement, group));
-        found.extend(opened_alone(backend, group));
+        found.extend(opened_alone(backend, idle, statement, group));
         found.extend(superseded(backend, now, group, options));
-        found.extend(fell_silent(now, group, options));
+        found.extend(silence::find(now, group, options));
     }
     found
 }
@@ -90,10 +94,11 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
 
 fn used_once(backend: &Backend, statement: LastStatement) -> Option<Piece> {
     // What its driver or its pool sends is no use.
-    let used_for = used_briefly(backend).filter(|_| !statement.is_housekeeping);
-    used_for.map(|used_for| {
+    let used_for = used_for(backend).filter(|_| !statement.is_housekeeping)?;
+    let strength = 1.0 - (used_for as f64 / USED_ONCE_MICROS as f64).log10().max(0.0) / USED_ONCE_FADES;
+    (used_for >= 0 && strength > 0.0).then(|| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
-        piece("used-once", 1.0, value, "it was opened for one use and never reused")
+        piece("used-once", strength, value, "it was opened for one use and not used since")
     })
 }
 
@@ -162,10 +167,14 @@ fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> 
     })
 }
 
-/// Pools open several sessions when they start; a request opens what it needs.
-fn opened_alone(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+/// Pools open several sessions when they start; a request opens what it needs. One or two sessions are no pool, and
+/// what its group comes back to after as long a rest, or what only its driver has used, was opened to be kept.
+fn opened_alone(backend: &Backend, idle_ms: u64, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
-    (together <= 3).then(|| {
+    let watch = &group.watch;
+    let comes_back = watch.returns >= HABIT && idle_ms <= watch.longest_return_ms.saturating_mul(6) / 5;
+    let is_kept = statement.is_housekeeping || comes_back;
+    (together <= 3 && group.members.len() >= SEVERAL && !is_kept).then(|| {
         let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
         let explanation = "it was opened when something needed it, not when a pool filled itself";
         piece("opened-alone", if together == 1 { 1.0 } else { 0.5 }, value, explanation)
@@ -174,12 +183,14 @@ fn opened_alone(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
 
 /// A pool that cleans sessions up when they come back has not got back the one that it did not clean up.
 fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    let unclean = !statement.is_housekeeping && group.fresh > 0 && group.cleaned == group.fresh;
-    unclean.then(|| {
-        let value = format!("{} of its group were cleaned up after use", counted(group.cleaned as usize, "session"));
+    let all = |cleaned: u32, uncleaned: u32| if uncleaned == 0 { cleaned } else { 0 };
+    let now = all(group.cleaned, group.fresh - group.cleaned);
+    let cleaned = now.max(all(group.watch.cleaned, group.watch.uncleaned));
+    (!statement.is_housekeeping && cleaned > 0).then(|| {
+        let value = format!("{} of its group were cleaned up after use", counted(cleaned as usize, "session"));
         piece(
             "not-cleaned-up",
-            f64::from(group.cleaned) / f64::from(HABIT),
+            f64::from(cleaned) / f64::from(HABIT),
             value,
             "its pool cleans up what comes back: this one did not",
         )
@@ -195,10 +206,10 @@ fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options)
     let Succession { old, new } = succession;
     let (silent, gap_ms) = (elapsed_ms(new.opened, now), succession.gap().unsigned_abs() / 1_000);
     let limit = options.idle_timeout_ms;
-    if silent <= limit || elapsed_ms(old.last_use, now) <= limit || gap_ms >= limit {
+    if silent <= limit || elapsed_ms(old.last_use, now) <= limit {
         return Vec::new();
     }
-    let strength = doublings(silent, limit, 0.2) * (1.0 - gap_ms as f64 / limit as f64);
+    let strength = doublings(silent, limit, 0.2) / (1.0 + gap_ms as f64 / limit as f64);
     let value =
         |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(silent));
     let mut found = Vec::new();
@@ -209,37 +220,6 @@ fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options)
     if old.size == new.size {
         let explanation = "as many were opened at once as had fallen silent: a pool that was started again";
         found.push(piece("filled-again", strength, value("fell silent"), explanation));
-    }
-    found
-}
-
-/// A client that worked and does not any more, while the same application goes on elsewhere.
-fn fell_silent(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
-    let limit = options.idle_timeout_ms;
-    let elsewhere = &group.elsewhere;
-    let silent = elapsed_ms(group.last_use, now);
-    let others = elapsed_ms(elsewhere.last_use, now);
-    if silent <= limit || others >= limit || !group.worked {
-        return Vec::new();
-    }
-    let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
-    let explanation = "its application goes on elsewhere without it";
-    let mut found = vec![piece("client-fell-silent", 0.75 * doublings(silent, limit, 0.0), value, explanation)];
-    if elsewhere.busy > 1 {
-        let value =
-            format!("{} other clients of its application work, and it has not for {}", elsewhere.busy, span(silent));
-        found.push(piece(
-            "silent-among-others",
-            doublings(silent, limit, 0.3),
-            value,
-            "its share of the work goes to others",
-        ));
-    }
-    let taken_over =
-        elsewhere.opened_after.map(|opened| elapsed_ms(group.last_use, opened)).filter(|&gap| gap <= limit);
-    if let Some(gap) = taken_over {
-        let value = format!("another client of its application connected {} after its last use", span(gap));
-        found.push(piece("taken-over", doublings(silent, limit, 0.0), value, "another one was started in its place"));
     }
     found
 }
