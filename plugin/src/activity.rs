@@ -1,9 +1,8 @@
 //! Sessions counted by state, application, role and database, against the server's slots.
 
-use std::collections::BTreeMap;
-
 use crate::broken::Broken;
 use crate::catalogue;
+use crate::names::{Map, Name};
 use crate::report::{Capacity, Connections, Coverage, Tally, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 
@@ -78,13 +77,13 @@ pub fn coverage(snapshot: &Snapshot) -> Coverage {
 }
 
 fn tally<'a>(snapshot: &'a Snapshot, name: impl Fn(&'a Backend) -> &'a str) -> Vec<Tally> {
-    let mut counts = BTreeMap::<&str, u32>::new();
+    let mut counts = Map::<Name<'a>, u32>::default();
     for backend in snapshot.clients() {
-        *counts.entry(name(backend)).or_default() += 1;
+        *counts.entry(Name(name(backend))).or_default() += 1;
     }
-    let mut tallies: Vec<_> = counts.into_iter().map(|(name, count)| Tally { name: name.to_owned(), count }).collect();
-    tallies.sort_by_key(|tally| std::cmp::Reverse(tally.count));
-    tallies
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_unstable_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+    counts.into_iter().map(|(Name(name), count)| Tally { name: name.to_owned(), count }).collect()
 }
 
 /// A count as the report has it.

@@ -1,11 +1,12 @@
 //! From SQL to the domain model: one batch, one round trip, then the rows decoded by name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
 use crate::catalogue::{self, Entry};
 use crate::fault::{Fault, kind};
+use crate::names::Map;
 use crate::params::{Action, Options};
 use crate::pooler::{attribution, views};
 use crate::powers::{Answer, Powers, ProbeTiming};
@@ -320,7 +321,7 @@ fn setting(row: &mut crate::rows::Row<'_>) -> Setting {
 /// a batch run within milliseconds of each other; a pid that is not in the list any more is skipped.
 struct Index<'a> {
     backends: &'a mut [Backend],
-    by_pid: HashMap<i32, usize>,
+    by_pid: Map<i32, usize>,
 }
 
 impl<'a> Index<'a> {

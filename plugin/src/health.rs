@@ -78,6 +78,6 @@ fn judge(backend: &Backend, now: i64, options: &Options, broken: &Broken) -> (Ve
         }
         State::Disabled => (Verdict::Unknown, "track_activities is off for it".to_owned()),
         State::Other(state) => (Verdict::Unknown, format!("its state '{state}' is not known")),
-        _ => (Verdict::Healthy, format!("{} for {}", backend.state.as_deref().unwrap_or_default(), span(age))),
+        _ => (Verdict::Healthy, [backend.state.as_deref().unwrap_or_default(), " for ", &span(age)].concat()),
     }
 }

@@ -33,12 +33,19 @@ pub struct Judged<'a> {
     pub backend: &'a Backend,
     /// 0–100.
     pub confidence: u32,
-    /// What speaks for a leak, strongest first.
-    pub evidence: Vec<Evidence>,
-    /// The same before it was weighed.
+    /// What speaks for a leak.
     pub pieces: Vec<Piece>,
     /// What speaks against judging it.
     pub exclusions: Vec<String>,
+}
+
+impl Judged<'_> {
+    /// What speaks for a leak as the report has it, strongest first.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence: Vec<_> = self.pieces.iter().map(Piece::weighed).collect();
+        evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        evidence
+    }
 }
 
 /// Judges every visible client session.
@@ -50,16 +57,17 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
         .clients()
         .map(|backend| {
             let pieces = evidence::find(backend, snapshot, options, groups, &blocking);
-            let mut evidence: Vec<_> = pieces.iter().map(Piece::weighed).collect();
-            evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-            let log_odds = weights::PRIOR + evidence.iter().map(|evidence| evidence.weight).sum::<f64>();
+            let mut weights: Vec<_> = pieces.iter().map(Piece::weight).collect();
+            // Added up as they are listed: in another order the sum could be another.
+            weights.sort_by(|a, b| b.total_cmp(a));
+            let log_odds = weights::PRIOR + weights.iter().sum::<f64>();
             let confidence = confidence(log_odds);
             let mut exclusions = rules.apply(backend);
             // What its pool would keep anyway is left alone, unless its group's doings say that the pool has lost it.
             if spared.contains(&backend.pid) && confidence < options.leak_detection_threshold {
                 exclusions.push(exclusions::MINIMUM_POOL.to_owned());
             }
-            Judged { backend, confidence, evidence, pieces, exclusions }
+            Judged { backend, confidence, pieces, exclusions }
         })
         .collect()
 }
@@ -73,7 +81,7 @@ pub fn detect(
     groups: &Groups<'_>,
 ) -> LeakDetection {
     let threshold = options.leak_detection_threshold;
-    let reaches = |judged: &&Judged<'_>| judged.confidence >= threshold && !judged.evidence.is_empty();
+    let reaches = |judged: &&Judged<'_>| judged.confidence >= threshold && !judged.pieces.is_empty();
     let (mut suspects, mut excluded) = (Vec::new(), Vec::new());
     if coverage.complete {
         for judged in judged.iter().filter(reaches) {
@@ -106,7 +114,7 @@ pub fn idle_ms(backend: &Backend, now: i64) -> u64 {
 /// A session's identity as text.
 pub fn id(backend: &Backend) -> String {
     match backend.backend_start {
-        Some(start) => format!("{}@{}", backend.pid, clock::iso(start)),
+        Some(start) => [&backend.pid.to_string(), "@", &clock::iso(start)].concat(),
         None => backend.pid.to_string(),
     }
 }
@@ -133,10 +141,10 @@ fn metric(judged: &Judged<'_>, snapshot: &Snapshot) -> ConnectionMetric {
         application: backend.application.clone(),
         client: backend.client_address.clone(),
         through: backend.through.clone(),
-        wait_event: wait_event.map(|(kind, event)| format!("{kind}: {event}")),
+        wait_event: wait_event.map(|(kind, event)| [kind, ": ", event].concat()),
         last_query: statement_text::normalise(&backend.query),
         confidence: judged.confidence,
-        evidence: judged.evidence.clone(),
+        evidence: judged.evidence(),
         exclusions: judged.exclusions.clone(),
     }
 }

@@ -23,6 +23,7 @@ pub mod fault;
 mod fixture;
 pub mod health;
 pub mod leaks;
+pub mod names;
 pub mod params;
 pub mod plan;
 pub mod pooler;

@@ -124,7 +124,7 @@ fn may_signal(backend: &Backend, snapshot: &Snapshot, roles: &HashMap<&str, &Rol
 /// Worst first: who blocks others, then open transactions, then the surest leaks, then the longest idle.
 fn rank(judged: &Judged<'_>, snapshot: &Snapshot) -> impl Ord + use<> {
     let backend = judged.backend;
-    let blocks = judged.evidence.iter().any(|evidence| evidence.id == "blocks-others");
+    let blocks = judged.pieces.iter().any(|piece| piece.id == "blocks-others");
     let open = backend.state() != State::Idle;
     let idle = idle_ms(backend, snapshot.taken_at);
     (Reverse(blocks), Reverse(open), Reverse(judged.confidence), Reverse(idle), backend.pid)

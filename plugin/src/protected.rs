@@ -67,35 +67,57 @@ pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
 
 /// Whether sessions of this role must never be ended.
 pub fn is_protected_role(role: &str) -> bool {
-    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(ROLE_PATTERNS));
+    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(ROLE_PATTERNS));
     matches_any(&COMPILED, role)
 }
 
 /// Whether sessions of this application must never be ended.
 pub fn is_protected_application(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
+    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
 /// Whether a pooler owns this session.
 pub fn is_pooler(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(POOLER_PATTERNS));
+    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(POOLER_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
 /// Whether a person sits in front of this session.
 pub fn is_human_tool(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<WildMatch>> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
+    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
-/// Patterns ready for use, letter case aside.
-pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Vec<WildMatch> {
-    patterns.iter().map(|pattern| WildMatch::new_case_insensitive(pattern.as_ref())).collect()
+/// A pattern ready for use, letter case aside.
+pub struct Pattern {
+    /// What a name must start with, if it starts with ASCII: most names are told apart by that.
+    initial: Option<u8>,
+    whole: WildMatch,
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Self {
+        Self { initial: initial(pattern), whole: WildMatch::new_case_insensitive(pattern) }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        !self.initial.zip(initial(name)).is_some_and(|(one, other)| one != other) && self.whole.matches(name)
+    }
+}
+
+/// The letter or digit of ASCII that a text starts with.
+fn initial(text: &str) -> Option<u8> {
+    text.bytes().next().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+}
+
+/// Patterns ready for use.
+pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Vec<Pattern> {
+    patterns.iter().map(|pattern| Pattern::new(pattern.as_ref())).collect()
 }
 
 /// Whether a name matches one of the patterns.
-pub fn matches_any(patterns: &[WildMatch], name: &str) -> bool {
+pub fn matches_any(patterns: &[Pattern], name: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(name))
 }
 
@@ -118,5 +140,13 @@ mod tests {
         assert!(is_pooler("Supavisor (auth_query)"));
         assert!(is_human_tool("DBeaver 24.1 - Main"));
         assert!(!is_human_tool("psqlrunner"));
+    }
+
+    #[test]
+    fn patterns_that_begin_with_anything_match_anything() {
+        assert!(matches_any(&compile(&["*api"]), "web-api"));
+        assert!(matches_any(&compile(&["?api"]), "-api"));
+        assert!(matches_any(&compile(&["WEB*"]), "web-api"));
+        assert!(!matches_any(&compile(&["api*", "-*"]), "web-api"));
     }
 }

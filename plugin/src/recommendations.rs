@@ -12,6 +12,7 @@ use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
 use crate::leaks::idle_ms;
+use crate::names::Map;
 use crate::params::Options;
 use crate::protected;
 use crate::report::{Finding, Fix, Report, percent};
@@ -91,7 +92,7 @@ struct Advisor<'a> {
     options: &'a Options,
     broken: &'a Broken,
     report: &'a Report,
-    by_pid: HashMap<i32, &'a Backend>,
+    by_pid: Map<i32, &'a Backend>,
 }
 
 type Found = Option<(Severity, Finding)>;

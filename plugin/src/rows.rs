@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::fault::{Fault, kind};
+use crate::names::same;
 
 /// A column's value or a statement's parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,12 +156,12 @@ impl Row<'_> {
 
     /// Whether there is such a column: some came, went or were renamed from version to version.
     pub fn has(&self, column: &str) -> bool {
-        self.columns.iter().any(|name| name == column)
+        self.columns.iter().any(|name| same(name, column))
     }
 
     fn take(&mut self, column: &str) -> Option<Value> {
-        let expected = self.columns.get(self.next).is_some_and(|name| name == column);
-        let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| name == column) };
+        let expected = self.columns.get(self.next).is_some_and(|name| same(name, column));
+        let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| same(name, column)) };
         match index.and_then(|index| Some((index, self.values.get_mut(index)?))) {
             Some((index, value)) => {
                 self.next = index + 1;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::same;
 use crate::pooler::{Pooler, Through};
 
 /// One moment of one server.
@@ -254,7 +255,7 @@ impl Server {
 impl Backend {
     /// Whether this is a visible client session, ours excluded.
     pub fn is_client(&self) -> bool {
-        !self.own && !self.hidden && self.backend_type.as_deref() == Some(CLIENT_BACKEND)
+        !self.own && !self.hidden && is(self.backend_type.as_deref(), CLIENT_BACKEND)
     }
 
     /// Whether it is a pooler's, and no application is known to have it: free, or just passed on.
@@ -289,12 +290,12 @@ impl Backend {
 
     /// Whether it waits for a lock.
     pub fn waits_for_lock(&self) -> bool {
-        self.wait_event_type.as_deref() == Some("Lock")
+        is(self.wait_event_type.as_deref(), "Lock")
     }
 
     /// Whether the server waits for the client to take its answer.
     pub fn waits_for_client_to_read(&self) -> bool {
-        self.wait_event_type.as_deref() == Some("Client")
+        is(self.wait_event_type.as_deref(), "Client")
             && self.wait_event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("ClientWrite"))
     }
 }
@@ -321,14 +322,14 @@ pub enum State<'a> {
 impl<'a> State<'a> {
     /// Reads `pg_stat_activity.state`, parentheses and all.
     pub fn of(text: Option<&'a str>) -> Self {
-        match text {
-            Some("active" | "fastpath function call") => Self::Active,
-            Some("idle") => Self::Idle,
-            Some("idle in transaction") => Self::IdleInTransaction,
-            Some("idle in transaction (aborted)") => Self::Aborted,
-            Some("starting") => Self::Starting,
-            Some("disabled") => Self::Disabled,
-            other => Self::Other(other.unwrap_or_default()),
+        match text.unwrap_or_default() {
+            text if same(text, "idle") => Self::Idle,
+            text if same(text, "active") || same(text, "fastpath function call") => Self::Active,
+            text if same(text, "idle in transaction") => Self::IdleInTransaction,
+            text if same(text, "idle in transaction (aborted)") => Self::Aborted,
+            text if same(text, "starting") => Self::Starting,
+            text if same(text, "disabled") => Self::Disabled,
+            other => Self::Other(other),
         }
     }
 }
@@ -361,6 +362,11 @@ impl Setting {
             _ => None,
         }
     }
+}
+
+/// Whether a column is known and this.
+fn is(column: Option<&str>, this: &str) -> bool {
+    column.is_some_and(|column| same(column, this))
 }
 
 /// Milliseconds from `then` to `now`; 0 when the order is reversed.

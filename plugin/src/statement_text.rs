@@ -18,6 +18,10 @@ pub fn normalise(sql: &str) -> String {
 
 /// Whether a statement is a `LISTEN`, comments and spacing aside.
 pub fn is_listen(sql: &str) -> bool {
+    // A text that starts with another letter keeps it, or has it taken away with the literal that it introduces.
+    if sql.starts_with(|c: char| c.is_ascii_alphabetic() && !c.eq_ignore_ascii_case(&'l')) {
+        return false;
+    }
     // What follows the word is decided by then; most sessions ran something longer.
     let scanned = Scanner::scan(sql, 2 * "LISTEN \"".len());
     let text = scanned.trim_end();

@@ -1,9 +1,8 @@
 //! What an application does at its other clients: whether it goes on there while one of them is silent, and whether any
 //! of them was ever silent for so long.
 
-use std::collections::HashMap;
-
 use crate::clock::micros;
+use crate::names::Map;
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
@@ -53,7 +52,7 @@ struct Application {
 
 /// What goes on elsewhere, for each client.
 pub fn learn<'a>(clients: &[(Client<'a>, Habits)], now: i64, options: &Options) -> Vec<(Client<'a>, Elsewhere)> {
-    let mut applications = HashMap::<(&str, &str), Application>::new();
+    let mut applications = Map::<(&str, &str), Application>::default();
     for &((role, application, _), habits) in clients {
         let known = applications.entry((role, application)).or_default();
         known.last_uses.push(habits.last_use);

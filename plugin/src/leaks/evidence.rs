@@ -4,9 +4,8 @@
 mod idle;
 mod silence;
 
-use std::collections::HashMap;
-
 use crate::clock::{counted, span};
+use crate::names::Map as HashMap;
 use crate::params::Options;
 use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -31,11 +30,16 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// What it adds to the log-odds.
+    pub fn weight(&self) -> f64 {
+        rounded(weights::of(self.id) * self.strength)
+    }
+
     /// As the report has it.
     pub fn weighed(&self) -> Evidence {
         Evidence {
             id: self.id.to_owned(),
-            weight: rounded(weights::of(self.id) * self.strength),
+            weight: self.weight(),
             value: self.value.clone(),
             explanation: self.explanation.to_owned(),
         }
@@ -44,7 +48,7 @@ impl Piece {
 
 /// How many sessions each pid blocks.
 pub fn blocking(snapshot: &Snapshot) -> HashMap<i32, u32> {
-    let mut blocking = HashMap::new();
+    let mut blocking = HashMap::default();
     for pid in snapshot.backends.iter().flat_map(|backend| &backend.blocked_by) {
         *blocking.entry(*pid).or_default() += 1;
     }

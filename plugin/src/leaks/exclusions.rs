@@ -1,13 +1,11 @@
 //! What speaks against judging a session at all: innocent by purpose, protected, or not ours to judge.
 
-use std::collections::{HashMap, HashSet};
-
 use ipnet::IpNet;
-use wildmatch::WildMatch;
 
 use crate::carry::Memory;
+use crate::names::{Map, Name, Set};
 use crate::params::{Filter, Options};
-use crate::protected;
+use crate::protected::{self, Pattern};
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_text;
 
@@ -21,9 +19,9 @@ pub const MINIMUM_POOL: &str = "minimum-pool";
 pub struct Rules<'a> {
     options: &'a Options,
     memory: &'a Memory,
-    names: HashMap<(&'a str, &'a str), Names>,
-    include_applications: Vec<WildMatch>,
-    exclude_applications: Vec<WildMatch>,
+    names: Map<(Name<'a>, Name<'a>), Names>,
+    include_applications: Vec<Pattern>,
+    exclude_applications: Vec<Pattern>,
     include_networks: Vec<IpNet>,
     exclude_networks: Vec<IpNet>,
 }
@@ -37,7 +35,7 @@ struct Names {
 }
 
 impl Names {
-    fn of((role, application): (&str, &str)) -> Self {
+    fn of((Name(role), Name(application)): (Name<'_>, Name<'_>)) -> Self {
         Self {
             protected: protected::is_protected_role(role) || protected::is_protected_application(application),
             pooler: protected::is_pooler(application),
@@ -57,7 +55,7 @@ impl<'a> Rules<'a> {
             names: snapshot
                 .clients()
                 .map(key)
-                .collect::<HashSet<_>>()
+                .collect::<Set<_>>()
                 .into_iter()
                 .map(|key| (key, Names::of(key)))
                 .collect(),
@@ -107,8 +105,8 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn key(backend: &Backend) -> (&str, &str) {
-    (backend.role.as_deref().unwrap_or_default(), &backend.application)
+fn key(backend: &Backend) -> (Name<'_>, Name<'_>) {
+    (Name(backend.role.as_deref().unwrap_or_default()), Name(&backend.application))
 }
 
 fn names(names: &[String], name: Option<&str>) -> bool {
@@ -116,13 +114,13 @@ fn names(names: &[String], name: Option<&str>) -> bool {
 }
 
 fn within(networks: &[IpNet], backend: &Backend) -> bool {
-    let address = backend.client_address.as_ref().and_then(|address| address.parse::<std::net::IpAddr>().ok());
-    address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+    let address = || backend.client_address.as_ref()?.parse::<std::net::IpAddr>().ok();
+    !networks.is_empty() && address().is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
 }
 
 /// The sessions that each group's pool would keep anyway: the `minSize` most recently used idle ones.
-pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>) -> HashSet<i32> {
-    let mut spared = HashSet::new();
+pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>) -> Set<i32> {
+    let mut spared = Set::default();
     for group in groups.iter() {
         let mut idle: Vec<_> = group.members.iter().filter(|member| member.state() == State::Idle).collect();
         idle.sort_by_key(|member| (idle_ms(member, snapshot.taken_at), member.pid));

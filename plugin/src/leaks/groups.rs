@@ -2,11 +2,10 @@
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
-use std::collections::HashMap;
-
 use crate::activity::number;
 use crate::carry::{GroupMemory, Memory};
 use crate::clock::micros;
+use crate::names::Map as HashMap;
 use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
@@ -76,7 +75,7 @@ fn key(backend: &Backend) -> Key<'_> {
 impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
-        let mut groups = HashMap::<Key<'a>, Group<'a>>::new();
+        let mut groups = HashMap::<Key<'a>, Group<'a>>::default();
         // A pooler's free connections have no habits of an application's.
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
             groups.entry(key(backend)).or_default().members.push(backend);
@@ -137,7 +136,7 @@ impl<'a> Groups<'a> {
 
     /// The groups as the report has them, largest first.
     pub fn report(&self, suspects: &[&Judged<'_>]) -> Vec<report::Group> {
-        let mut suspected = HashMap::<Key<'_>, u32>::new();
+        let mut suspected = HashMap::<Key<'_>, u32>::default();
         for judged in suspects {
             *suspected.entry(key(judged.backend)).or_default() += 1;
         }

@@ -1,7 +1,6 @@
 //! What sessions ran last. Many ran the same statement: each text is read once.
 
-use std::collections::HashMap;
-
+use crate::names::{Map, Name};
 use crate::snapshot::Backend;
 use crate::statement_text;
 
@@ -19,9 +18,9 @@ pub struct LastStatement {
 /// The last statements of all sessions.
 #[derive(Debug)]
 pub struct Statements<'a> {
-    by_text: HashMap<&'a str, LastStatement>,
+    by_text: Map<Name<'a>, LastStatement>,
     /// Asked for several times for each session: then the text is neither hashed nor compared from end to end.
-    by_place: HashMap<Place, LastStatement>,
+    by_place: Map<Place, LastStatement>,
 }
 
 /// Where a text is, and how long. While it is borrowed, nothing else is there.
@@ -34,11 +33,11 @@ fn place(text: &str) -> Place {
 impl<'a> Statements<'a> {
     /// Reads the last statement of each session.
     pub fn of(backends: impl Iterator<Item = &'a Backend>) -> Self {
-        let mut normalised = HashMap::<String, LastStatement>::new();
-        let mut by_text = HashMap::<&'a str, LastStatement>::new();
-        let mut by_place = HashMap::new();
+        let mut normalised = Map::<String, LastStatement>::default();
+        let mut by_text = Map::<Name<'a>, LastStatement>::default();
+        let mut by_place = Map::default();
         for backend in backends {
-            let statement = *by_text.entry(&backend.query).or_insert_with(|| {
+            let statement = *by_text.entry(Name(&backend.query)).or_insert_with(|| {
                 let reads = normalised.len();
                 *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with_key(|text| LastStatement {
                     reads,
@@ -54,7 +53,7 @@ impl<'a> Statements<'a> {
     /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
     pub fn last_of(&self, backend: &Backend) -> LastStatement {
         let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false };
-        let found = self.by_place.get(&place(&backend.query)).or_else(|| self.by_text.get(backend.query.as_str()));
+        let found = self.by_place.get(&place(&backend.query)).or_else(|| self.by_text.get(&Name(&backend.query)));
         found.copied().unwrap_or(unknown)
     }
 }

@@ -174,7 +174,7 @@ fn a_group_that_opens_and_never_comes_back_is_evidence() {
     let next = snapshot((0..12).map(|pid| idle(pid, 400)).collect());
     let memory = Memory::recall(carry.as_deref(), &next, &mut Vec::new());
     let judged = crate::fixture::judge_with(&next, &Options::default(), &memory);
-    let evidence: Vec<_> = judged[0].evidence.iter().map(|evidence| evidence.id.as_str()).collect();
+    let evidence: Vec<_> = judged[0].pieces.iter().map(|piece| piece.id).collect();
     assert!(evidence.contains(&"none-returns") && evidence.contains(&"passed-over"), "{evidence:?}");
 }
 

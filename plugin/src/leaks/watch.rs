@@ -4,11 +4,10 @@
 //! A pool that opens a session has none left to lend. One that closes a session and opens another only replaces
 //! it. So what counts against an idle session is by how many sessions its group opened more than it closed.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::activity::number;
+use crate::names::Map as HashMap;
 use crate::snapshot::{Backend, State, elapsed_ms};
 
 use super::statements::{LastStatement, Statements};

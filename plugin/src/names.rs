@@ -1,0 +1,86 @@
+//! Names, compared and looked up quickly.
+//!
+//! A judgement mostly asks whether two short texts are the same. WebAssembly has no instruction for that: what a
+//! compiler puts in its place is a call that looks at one byte after the other, and every turn of that loop is
+//! metered. Here eight bytes at a time are compared, in place.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+
+/// A map whose order says nothing. Within a component there is no randomness that a hash could be keyed with, and
+/// so nothing is lost with the standard library's, which takes several times as long.
+pub type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The same without values.
+pub type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+
+/// Whether two texts are the same.
+#[inline]
+pub fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    one.len() == other.len() && {
+        let (words, rest) = one.as_chunks::<8>();
+        let (other_words, other_rest) = other.as_chunks::<8>();
+        let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+        words.iter().zip(other_words).all(|(one, other)| word(one) == word(other)) && same_rest(rest, other_rest)
+    }
+}
+
+/// The same for fewer than eight bytes, as many here as there.
+#[inline]
+fn same_rest(one: &[u8], other: &[u8]) -> bool {
+    let half = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);
+    match (one.split_first_chunk::<4>(), other.split_first_chunk::<4>()) {
+        (Some((first, rest)), Some((other_first, other_rest))) => {
+            half(first) == half(other_first) && same_bytes(rest, other_rest)
+        }
+        _ => same_bytes(one, other),
+    }
+}
+
+#[inline]
+fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+    one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+/// A text as the key of a map.
+#[derive(Debug, Clone, Copy, Eq, PartialOrd, Ord)]
+pub struct Name<'a>(pub &'a str);
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        same(self.0, other.0)
+    }
+}
+
+impl Hash for Name<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_difference_is_found_at_any_place() {
+        let text = "0123456789abcdefghijk";
+        for len in 0..=text.len() {
+            assert!(same(&text[..len], &text.to_owned()[..len]));
+            for at in 0..len {
+                let mut other = text[..len].to_owned();
+                other.replace_range(at..=at, "-");
+                assert!(!same(&text[..len], &other), "{other}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_equality(one in "[ab]{0,20}", other in "[ab]{0,20}") {
+            prop_assert_eq!(same(&one, &other), one == other);
+        }
+    }
+}
