@@ -8,17 +8,18 @@ use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 
 /// Counts the visible client sessions.
 pub fn connections(snapshot: &Snapshot, broken: &Broken) -> Connections {
-    let count = |wanted: fn(&Backend) -> bool| number(snapshot.clients().filter(|backend| wanted(backend)).count());
+    let states: Vec<_> = snapshot.clients().map(Backend::state).collect();
+    let count = |wanted: fn(&State<'_>) -> bool| number(states.iter().filter(|state| wanted(state)).count());
     Connections {
-        total: count(|_| true),
-        active: count(|backend| backend.state() == State::Active),
-        idle: count(|backend| backend.state() == State::Idle),
-        waiting: count(Backend::waits_for_lock),
+        total: number(states.len()),
+        active: count(|state| *state == State::Active),
+        idle: count(|state| *state == State::Idle),
+        waiting: number(snapshot.clients().filter(|backend| backend.waits_for_lock()).count()),
         broken: number(broken.len()),
-        idle_in_transaction: count(|backend| backend.state() == State::IdleInTransaction),
-        aborted: count(|backend| backend.state() == State::Aborted),
-        starting: count(|backend| backend.state() == State::Starting),
-        unknown: count(|backend| matches!(backend.state(), State::Disabled | State::Other(_))),
+        idle_in_transaction: count(|state| *state == State::IdleInTransaction),
+        aborted: count(|state| *state == State::Aborted),
+        starting: count(|state| *state == State::Starting),
+        unknown: count(|state| matches!(state, State::Disabled | State::Other(_))),
         by_application: tally(snapshot, |backend| &backend.application),
         by_role: tally(snapshot, |backend| backend.role.as_deref().unwrap_or_default()),
         by_database: tally(snapshot, |backend| backend.database.as_deref().unwrap_or_default()),

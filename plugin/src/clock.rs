@@ -20,7 +20,8 @@ pub fn iso(micros: i64) -> String {
     write_number(&mut text[14..16], number(at.minute()));
     write_number(&mut text[17..19], number(at.second()));
     write_number(&mut text[20..26], at.subsec_nanosecond().unsigned_abs() / 1_000);
-    String::from_utf8_lossy(&text).into_owned()
+    // Digits and what was between them: always text.
+    String::from_utf8(text.to_vec()).unwrap_or_default()
 }
 
 /// Writes a number's last digits, as many as there is room for.
@@ -68,6 +69,7 @@ mod tests {
     fn times_keep_their_microseconds() {
         assert_eq!(iso(0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(iso(1_795_416_000_123_456), "2026-11-23T06:40:00.123456Z");
+        assert_eq!(iso(-1), "1969-12-31T23:59:59.999999Z");
         assert_eq!(iso(951_782_399_999_999), "2000-02-28T23:59:59.999999Z");
         assert_eq!(iso(-62_167_219_200_000_000), "0000-01-01T00:00:00.000000Z");
         assert!(iso(-62_167_219_200_000_001).starts_with("-000001-12-31T23:59:59.999999"));

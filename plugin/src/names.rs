@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 
-/// A map whose order says nothing. Within a component there is no randomness that a hash could be keyed with, and
-/// so nothing is lost with the standard library's, which takes several times as long.
+/// A map whose order says nothing. The standard library's hash takes several times as long, and protects from names
+/// that were chosen to collide only by a key, for which a component has no randomness.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The same without values.

@@ -101,8 +101,8 @@ impl Pattern {
         Self { initial: initial(pattern), whole: WildMatch::new_case_insensitive(pattern) }
     }
 
-    fn matches(&self, name: &str) -> bool {
-        !self.initial.zip(initial(name)).is_some_and(|(one, other)| one != other) && self.whole.matches(name)
+    fn may_match(&self, initial: Option<u8>) -> bool {
+        self.initial.is_none() || initial.is_none() || self.initial == initial
     }
 }
 
@@ -118,7 +118,8 @@ pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Vec<Pattern> {
 
 /// Whether a name matches one of the patterns.
 pub fn matches_any(patterns: &[Pattern], name: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(name))
+    let initial = initial(name);
+    patterns.iter().any(|pattern| pattern.may_match(initial) && pattern.whole.matches(name))
 }
 
 #[cfg(test)]
