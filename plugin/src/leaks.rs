@@ -21,7 +21,6 @@ use crate::clock::{self, counted};
 use crate::params::Options;
 use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
 use crate::snapshot::{Backend, Snapshot, State};
-use crate::statement_text;
 
 use self::evidence::Piece;
 use self::groups::Groups;
@@ -90,7 +89,7 @@ pub fn detect(
     }
     suspects.sort_by_key(|judged| (std::cmp::Reverse(judged.confidence), judged.backend.backend_start));
     let confidence = judged.iter().filter(|judged| judged.exclusions.is_empty()).map(|judged| judged.confidence).max();
-    let metric = |judged: &&Judged<'_>| metric(judged, snapshot);
+    let metric = |judged: &&Judged<'_>| metric(judged, snapshot, groups);
     LeakDetection {
         detected: !suspects.is_empty(),
         total_suspected: crate::activity::number(suspects.len()),
@@ -124,7 +123,7 @@ fn confidence(log_odds: f64) -> u32 {
     (100.0 / (1.0 + (-log_odds).exp())).round() as u32
 }
 
-fn metric(judged: &Judged<'_>, snapshot: &Snapshot) -> ConnectionMetric {
+fn metric(judged: &Judged<'_>, snapshot: &Snapshot, groups: &Groups<'_>) -> ConnectionMetric {
     let backend = judged.backend;
     let now = snapshot.taken_at;
     let wait_event = backend.wait_event_type.as_ref().zip(backend.wait_event.as_ref());
@@ -142,7 +141,7 @@ fn metric(judged: &Judged<'_>, snapshot: &Snapshot) -> ConnectionMetric {
         client: backend.client_address.clone(),
         through: backend.through.clone(),
         wait_event: wait_event.map(|(kind, event)| [kind, ": ", event].concat()),
-        last_query: statement_text::normalise(&backend.query),
+        last_query: groups.last_query(backend),
         confidence: judged.confidence,
         evidence: judged.evidence(),
         exclusions: judged.exclusions.clone(),

@@ -101,6 +101,11 @@ impl<'a> Groups<'a> {
         self.statements.last_of(member)
     }
 
+    /// That without its literals.
+    pub fn last_query(&self, member: &Backend) -> String {
+        self.statements.text_of(member)
+    }
+
     /// What the next call should know of the largest groups, largest first.
     pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
         let mut groups: Vec<_> = self.groups.iter().collect();

@@ -21,6 +21,8 @@ pub struct Statements<'a> {
     by_text: Map<Name<'a>, LastStatement>,
     /// Asked for several times for each session: then the text is neither hashed nor compared from end to end.
     by_place: Map<Place, LastStatement>,
+    /// What each of them reads.
+    texts: Vec<String>,
 }
 
 /// Where a text is, and how long. While it is borrowed, nothing else is there.
@@ -47,7 +49,17 @@ impl<'a> Statements<'a> {
             });
             by_place.insert(place(&backend.query), statement);
         }
-        Self { by_text, by_place }
+        let mut texts = vec![String::new(); normalised.len()];
+        for (text, statement) in normalised {
+            texts[statement.reads] = text;
+        }
+        Self { by_text, by_place, texts }
+    }
+
+    /// A session's last statement without its literals.
+    pub fn text_of(&self, backend: &Backend) -> String {
+        let known = self.texts.get(self.last_of(backend).reads);
+        known.cloned().unwrap_or_else(|| statement_text::normalise(&backend.query))
     }
 
     /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
@@ -73,5 +85,7 @@ mod tests {
         assert_ne!(one.reads, other.reads);
         assert!(discard.is_housekeeping && discard.cleans_up && !one.is_housekeeping);
         assert!(statements.last_of(&ran("SELECT 3 FROM c")).is_housekeeping);
+        let read = [&sessions[1], &sessions[3], &ran("SELECT 3 FROM c")].map(|session| statements.text_of(session));
+        assert_eq!(read, ["SELECT ? FROM a", "SELECT ? FROM b", "SELECT ? FROM c"]);
     }
 }
