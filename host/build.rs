@@ -2,7 +2,8 @@
 //! separate step.
 //!
 //! Each world is the same crate with other features, compiled by a nested cargo. That cargo has its
-//! own target directory: sharing ours would wait for the lock that the outer cargo holds.
+//! own target directory, since sharing ours would wait for the lock that the outer cargo holds. It stands beside the
+//! `OUT_DIR`s, of which clippy and each choice of features have one more: they all find the components built.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -29,8 +30,9 @@ fn build() -> Result<(), String> {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     let out = directory("OUT_DIR")?;
+    let shared = out.ancestors().nth(2).ok_or("OUT_DIR is no build script's")?.join("components");
     for (file, feature) in WORLDS {
-        let built = component(&root, &out.join("component"), feature)?;
+        let built = component(&root, &shared, feature)?;
         std::fs::copy(&built, out.join(file)).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
     }
     Ok(())

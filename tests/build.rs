@@ -1,5 +1,5 @@
 //! Builds the hostile component for the live tests, as `host/build.rs` builds the good ones: by a
-//! nested cargo with a target directory of its own.
+//! nested cargo in the same target directory.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,7 +11,8 @@ fn main() {
     for input in ["tests/build.rs", "tests/hostile", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
-    let target = directory("OUT_DIR").join("component");
+    let out = directory("OUT_DIR");
+    let target = out.ancestors().nth(2).expect("a build script's folder").join("components");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["build", "--package", "archon-pool-hostile", "--profile", "component", "--locked"]);
     cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);

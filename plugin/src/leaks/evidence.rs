@@ -5,7 +5,7 @@ mod idle;
 mod silence;
 
 use crate::clock::{counted, span};
-use crate::names::Map as HashMap;
+use crate::names::Map;
 use crate::params::Options;
 use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -47,8 +47,8 @@ impl Piece {
 }
 
 /// How many sessions each pid blocks.
-pub fn blocking(snapshot: &Snapshot) -> HashMap<i32, u32> {
-    let mut blocking = HashMap::default();
+pub fn blocking(snapshot: &Snapshot) -> Map<i32, u32> {
+    let mut blocking = Map::default();
     for pid in snapshot.backends.iter().flat_map(|backend| &backend.blocked_by) {
         *blocking.entry(*pid).or_default() += 1;
     }
@@ -61,7 +61,7 @@ pub fn find(
     snapshot: &Snapshot,
     options: &Options,
     groups: &Groups<'_>,
-    blocking: &HashMap<i32, u32>,
+    blocking: &Map<i32, u32>,
 ) -> Vec<Piece> {
     let now = snapshot.taken_at;
     let mut found = Vec::new();
@@ -112,7 +112,7 @@ fn holds_locks(backend: &Backend) -> Option<Piece> {
     })
 }
 
-fn blocks_others(backend: &Backend, blocking: &HashMap<i32, u32>) -> Option<Piece> {
+fn blocks_others(backend: &Backend, blocking: &Map<i32, u32>) -> Option<Piece> {
     let blocked = blocking.get(&backend.pid)?;
     let value = format!("{blocked} blocked by it");
     Some(piece("blocks-others", 1.0, value, "other sessions wait for what it holds"))

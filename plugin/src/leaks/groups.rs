@@ -5,7 +5,7 @@
 use crate::activity::number;
 use crate::carry::{GroupMemory, Memory};
 use crate::clock::micros;
-use crate::names::Map as HashMap;
+use crate::names::Map;
 use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
@@ -30,7 +30,7 @@ pub struct Group<'a> {
     /// Its sessions.
     pub members: Vec<&'a Backend>,
     /// Which of the members has a process id.
-    by_pid: HashMap<i32, usize>,
+    by_pid: Map<i32, usize>,
     /// When its sessions were established, sorted, microseconds.
     starts: Vec<i64>,
     /// For how long sessions that open count as one occasion, microseconds.
@@ -38,9 +38,9 @@ pub struct Group<'a> {
     /// Its sessions by when they were opened.
     pub cohorts: Cohorts,
     /// How many idle sessions that the group grew past ran a statement last.
-    passed_statements: HashMap<usize, u32>,
+    passed_statements: Map<usize, u32>,
     /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
-    starts_alike: HashMap<(usize, bool), Vec<i64>>,
+    starts_alike: Map<(usize, bool), Vec<i64>>,
     /// How many idle sessions were used lately, and how many of these the pool cleaned up when they came back.
     pub fresh: u32,
     /// See `fresh`.
@@ -64,7 +64,7 @@ pub struct Group<'a> {
 /// All groups of a snapshot.
 #[derive(Debug)]
 pub struct Groups<'a> {
-    groups: HashMap<Key<'a>, Group<'a>>,
+    groups: Map<Key<'a>, Group<'a>>,
     statements: Statements<'a>,
 }
 
@@ -75,7 +75,7 @@ fn key(backend: &Backend) -> Key<'_> {
 impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
-        let mut groups = HashMap::<Key<'a>, Group<'a>>::default();
+        let mut groups = Map::<Key<'a>, Group<'a>>::default();
         // A pooler's free connections have no habits of an application's.
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
             groups.entry(key(backend)).or_default().members.push(backend);
@@ -141,7 +141,7 @@ impl<'a> Groups<'a> {
 
     /// The groups as the report has them, largest first.
     pub fn report(&self, suspects: &[&Judged<'_>]) -> Vec<report::Group> {
-        let mut suspected = HashMap::<Key<'_>, u32>::default();
+        let mut suspected = Map::<Key<'_>, u32>::default();
         for judged in suspects {
             *suspected.entry(key(judged.backend)).or_default() += 1;
         }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::activity::number;
-use crate::names::Map as HashMap;
+use crate::names::Map;
 use crate::snapshot::{Backend, State, elapsed_ms};
 
 use super::statements::{LastStatement, Statements};
@@ -100,7 +100,7 @@ impl Watch {
     /// The next look, after one at `at`.
     pub fn next(&self, at: i64, members: &[&Backend], now: i64, statements: &Statements<'_>) -> Self {
         let Some(before) = &self.sessions else { return Self::begin(members, now) };
-        let mut left: HashMap<(i32, u64), &Watched> = before.iter().map(|known| ((known.0, known.1), known)).collect();
+        let mut left: Map<(i32, u64), &Watched> = before.iter().map(|known| ((known.0, known.1), known)).collect();
         let known: Vec<Option<&Watched>> = members
             .iter()
             .map(|member| {

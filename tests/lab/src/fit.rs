@@ -12,7 +12,7 @@ use crate::kinds;
 /// How strongly large weights are held back. [`Lesson::losses`] told which of [`PENALTIES`] judges kinds best that
 /// the weights did not learn from.
 const PENALTY: f64 = 1e-5;
-const PENALTIES: [f64; 6] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3];
+const PENALTIES: [f64; 6] = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4];
 /// Into how many groups of kinds the cases are divided for that.
 const FOLDS: usize = 6;
 const STEPS: usize = 1_500;

@@ -168,12 +168,13 @@ fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> 
 }
 
 /// Pools open several sessions when they start; a request opens what it needs. One or two sessions are no pool, and
-/// what its group comes back to after as long a rest, or what only its driver has used, was opened to be kept.
+/// what its group comes back to after as long a rest was opened to be kept, as was what only its driver has used while
+/// others of its group work.
 fn opened_alone(backend: &Backend, idle_ms: u64, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
     let watch = &group.watch;
     let comes_back = watch.returns >= HABIT && idle_ms <= watch.longest_return_ms.saturating_mul(6) / 5;
-    let is_kept = statement.is_housekeeping || comes_back;
+    let is_kept = comes_back || (statement.is_housekeeping && group.worked);
     (together <= 3 && group.members.len() >= SEVERAL && !is_kept).then(|| {
         let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
         let explanation = "it was opened when something needed it, not when a pool filled itself";
