@@ -16,7 +16,7 @@ pub(super) const ALL: [Scenario; 7] = [
     Scenario::leak(&["request-without-close"], "every other request returns before it closes", 80, |part| {
         Box::pin(without_close(part))
     }),
-    Scenario::leak(&["connect-only"], "something connects, does nothing and loses it", 50, |part| {
+    Scenario::leak(&["connect-only"], "something connects, does nothing and loses it", 40, |part| {
         Box::pin(connect_only(part))
     }),
     Scenario::leak(&["serverless-freeze"], "an instance serves two requests and is frozen for good", 80, |part| {
