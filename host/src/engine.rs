@@ -34,9 +34,9 @@ const TABLE_ELEMENTS: usize = 100_000;
 
 /// What of a memory, of a table and of a stack stays with its place in a pool when a call ends. So much is wiped; only
 /// the rest goes back to the system, which hands it out again page by page, and that takes longer than a small call
-/// computes. It is what such a call touches, in memory that of a few hundred sessions, and not more: whoever touches
-/// all that there is makes the host wipe it.
-const KEPT_MEMORY: usize = 1 << 20;
+/// computes. It is what such a call touches and not much more: whoever touches all that there is makes the host wipe it,
+/// and every place keeps it.
+const KEPT_MEMORY: usize = 256 << 10;
 const KEPT_TABLE: usize = 4 << 10;
 const KEPT_STACK: usize = 32 << 10;
 
