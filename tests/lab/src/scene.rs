@@ -110,6 +110,11 @@ impl Scene {
         format!("10.{}.{}.{}", self.random.whole(1, 60), self.random.whole(0, 250), self.random.whole(2, 250))
     }
 
+    /// The same application on another machine.
+    pub fn elsewhere(&mut self, client: &Client) -> Client {
+        Client { address: Some(self.address()), ..client.clone() }
+    }
+
     /// A session with a purpose, by its role and name.
     pub fn named(&mut self, role: &str, application: &str) -> Rc<Client> {
         let client = self.client();

@@ -31,11 +31,11 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
         return Vec::new();
     }
     let newcomer = elsewhere.newcomer.map(|came| elapsed_ms(group.last_use, came)).filter(|&gap| gap <= limit);
-    let strength = doublings(silent, limit, 0.0) * unusual;
     // Of two that were there all the time one may be in reserve.
     if elsewhere.busy <= 1 && newcomer.is_none() {
         return Vec::new();
     }
+    let strength = doublings(silent, limit, 0.0) * unusual;
     let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
     let explanation = "its application goes on elsewhere without it";
     let mut found = vec![piece("client-fell-silent", strength, value, explanation)];
@@ -74,8 +74,8 @@ mod tests {
     const SECOND: i64 = 1_000_000;
     const NOW: i64 = 100_000 * SECOND;
 
-    /// A client of `sessions` sessions that is silent for `silent` seconds, among three that work.
-    fn found(sessions: usize, silent: i64, longest_silence: u64, newcomer: Option<i64>) -> Vec<(&'static str, f64)> {
+    /// A client of `sessions` sessions that is silent for `silent` seconds, among others of which `busy` work.
+    fn beside(busy: usize, sessions: usize, silent: i64, longest_silence: u64, newcomer: Option<i64>) -> Vec<Piece> {
         let backend = crate::fixture::idle(1, 5);
         let mut group = Group::default();
         group.members = vec![&backend; sessions];
@@ -83,11 +83,16 @@ mod tests {
         group.last_use = NOW - silent * SECOND;
         group.elsewhere = Elsewhere {
             last_use: NOW - SECOND,
-            busy: 3,
+            busy,
             newcomer: newcomer.map(|ago| NOW - ago * SECOND),
             longest_silence_ms: longest_silence * 1_000,
         };
-        let found = find(NOW, &group, &Options::default());
+        find(NOW, &group, &Options::default())
+    }
+
+    /// The same among three that work.
+    fn found(sessions: usize, silent: i64, longest_silence: u64, newcomer: Option<i64>) -> Vec<(&'static str, f64)> {
+        let found = beside(3, sessions, silent, longest_silence, newcomer);
         found.into_iter().map(|piece| (piece.id, piece.strength)).collect()
     }
 
@@ -108,15 +113,8 @@ mod tests {
     /// The reserve of a pair was taken for a dead machine.
     #[test]
     fn one_of_two_may_be_in_reserve() {
-        let backend = crate::fixture::idle(1, 5);
-        let mut group = Group::default();
-        group.members = vec![&backend; 5];
-        group.worked = true;
-        group.last_use = NOW - 2_000 * SECOND;
-        group.elsewhere = Elsewhere { last_use: NOW, busy: 1, ..Elsewhere::default() };
-        assert_eq!(find(NOW, &group, &Options::default()), []);
-        group.elsewhere.newcomer = Some(NOW - 1_990 * SECOND);
-        assert_ne!(find(NOW, &group, &Options::default()), []);
+        assert_eq!(beside(1, 5, 2_000, 0, None), []);
+        assert_ne!(beside(1, 5, 2_000, 0, Some(1_990)), []);
     }
 
     #[test]

@@ -52,8 +52,7 @@ pub fn connect_only(scene: &mut Scene) {
 pub fn serverless(scene: &mut Scene) {
     let client = Client { counts_checkouts: false, ..scene.client() };
     let addresses = if scene.random.chance(0.5) { 1 } else { scene.random.count(3, 12) };
-    let clients =
-        (0..addresses).map(|_| Rc::new(Client { address: Some(scene.address()), ..client.clone() })).collect();
+    let clients = (0..addresses).map(|_| Rc::new(scene.elsewhere(&client))).collect();
     let mut traffic = scene.traffic(0.05, 0.8);
     for _ in 0..scene.random.count(2, 8) {
         let at = scene.begin + (scene.random.unit() * (scene.last - scene.begin) as f64) as i64;

@@ -36,7 +36,7 @@ pub fn killed(scene: &mut Scene) {
     let traffic = Traffic::steady(scene.rate(0.2, 2.0) / replicas as f64);
     let paths = scene.paths();
     for n in 0..replicas {
-        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let client = Rc::new(scene.elsewhere(&client));
         let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
         pool = pool.event(scene.begin, Event::Starts);
         if n >= 2 {
@@ -58,7 +58,7 @@ pub fn partitioned(scene: &mut Scene) {
     let at = if scene.random.chance(0.5) { scene.before(0.5, 1.0) } else { scene.during(0.0, 0.4) };
     let cut_off = scene.random.count(1, machines - 1);
     for n in 0..machines {
-        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let client = Rc::new(scene.elsewhere(&client));
         let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
         pool = pool.event(scene.begin, Event::Starts);
         if n < cut_off {
@@ -85,7 +85,7 @@ pub fn failover(scene: &mut Scene) {
     let first = traffic.clone().spell(there, back, 0.0);
     let second = traffic.spell(0, there, 0.0).spell(back, i64::MAX, 0.0);
     for traffic in [first, second] {
-        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let client = Rc::new(scene.elsewhere(&client));
         scene.add(Pool::new(client, settings.clone(), traffic, paths.clone()).event(scene.begin, Event::Starts));
     }
 }
@@ -128,7 +128,7 @@ pub fn replicas(scene: &mut Scene) {
     let traffic = Traffic::steady(scene.rate(0.1, 2.0) / count as f64);
     let paths = scene.paths();
     for _ in 0..count {
-        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let client = Rc::new(scene.elsewhere(&client));
         let starts = if scene.random.chance(0.5) { scene.begin } else { scene.during(0.0, 0.8) };
         let mut traffic = traffic.clone();
         let mut stops = None;
@@ -156,7 +156,7 @@ pub fn standby(scene: &mut Scene) {
     let begin = scene.begin;
     let works = scene.traffic(0.1, 2.0);
     scene.add(Pool::new(Rc::new(client.clone()), settings.clone(), works, paths.clone()).event(begin, Event::Starts));
-    let other = Client { address: Some(scene.address()), ..client };
+    let other = scene.elsewhere(&client);
     let starts = if scene.random.chance(0.7) { begin } else { scene.before(0.0, 1.0) };
     scene.add(Pool::new(Rc::new(other), settings, Traffic::default(), paths).event(starts, Event::Starts));
 }

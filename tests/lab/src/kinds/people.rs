@@ -53,10 +53,9 @@ pub fn graphical(scene: &mut Scene) {
 
 /// A program on many desks: each has sessions of its own, and rests when its user does.
 pub fn desks(scene: &mut Scene) {
-    let client = scene.client();
+    let client = Client { counts_checkouts: false, ..scene.client() };
     for _ in 0..scene.random.count(4, 15) {
-        let address = Some(scene.address());
-        let desk = Rc::new(Client { address, counts_checkouts: false, ..client.clone() });
+        let desk = Rc::new(scene.elsewhere(&client));
         let longest = scene.random.magnitude(300.0, 6_000.0);
         for _ in 0..scene.random.count(1, 3) {
             let steps = vec![

@@ -6,7 +6,6 @@ use crate::clients::pool::{Event, Order, Pool, Settings};
 use crate::clients::requests::Requests;
 use crate::clients::traffic::Traffic;
 use crate::scene::Scene;
-use crate::sim::Client;
 use crate::time::{MINUTE, SECOND, seconds};
 
 /// What drivers send when they have connected.
@@ -151,7 +150,7 @@ pub fn hourly(scene: &mut Scene) {
             }
             at += seconds(every);
         }
-        let client = Rc::new(Client { address: Some(scene.address()), ..client.clone() });
+        let client = Rc::new(scene.elsewhere(&client));
         scene.add(Pool::new(client, settings.clone(), traffic, paths.clone()).event(scene.begin, Event::Starts));
     }
 }
