@@ -10,6 +10,7 @@ use crate::names::Map;
 use crate::params::{Action, Options};
 use crate::pooler::{attribution, views};
 use crate::powers::{Answer, Powers, ProbeTiming};
+use crate::report::rounded;
 use crate::rows::{RowSet, Statement, Value};
 use crate::snapshot::{
     Backend, Gap, Probe, Reading, Role, Sample, Server, SessionKey, Setting, Snapshot, State, StatementLoad,
@@ -209,7 +210,7 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<Stateme
         Some(document) => StatementStatistics::read(&document)?,
         None => return Ok((reading, Vec::new())),
     };
-    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(statistics.exec_ms));
+    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
     Ok((reading, statistics.slow.into_iter().map(StatementLoad::from).collect()))
 }
 
@@ -380,7 +381,8 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Adds the time of what is still running to the time of what has ended.
+/// Adds the time of what is still running to the time of what has ended: microseconds, with no digits that only the
+/// addition made. Not every reader of JSON keeps those, and the carry comes back through one.
 fn add_running(reading: &mut Reading, backends: &[Backend], database: &str) {
     let at = reading.at;
     let running = |backend: &Backend| {
@@ -389,7 +391,7 @@ fn add_running(reading: &mut Reading, backends: &[Backend], database: &str) {
         if counts { backend.state_age_ms(at).unwrap_or(0) } else { 0 }
     };
     let sum: u64 = backends.iter().map(running).sum();
-    reading.active_ms = reading.active_ms.map(|ended| ended + sum as f64);
+    reading.active_ms = reading.active_ms.map(|ended| rounded(ended + sum as f64));
 }
 
 /// Measures fresh connections, unless that would take the last free slots from an application.

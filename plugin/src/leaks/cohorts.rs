@@ -66,6 +66,11 @@ impl Cohorts {
         Self(cohorts)
     }
 
+    /// The size of the largest.
+    pub fn largest(&self) -> usize {
+        self.0.iter().map(|cohort| cohort.size).max().unwrap_or(0)
+    }
+
     /// What came after the cohort of a session that was established at `start`: the first one that was opened when
     /// its own had fallen silent, if that one or a younger one did more than fill itself.
     pub fn succession(&self, start: i64) -> Option<Succession> {

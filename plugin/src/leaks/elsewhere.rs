@@ -6,13 +6,16 @@ use crate::names::Map;
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
+/// Clients whose last uses lie within this part of `idleTimeoutMs` fell silent together.
+const TOGETHER_IN_THE_THRESHOLD: i64 = 5;
+
 /// A client of an application: role, application, address.
 pub type Client<'a> = (&'a str, &'a str, Option<&'a str>);
 
 /// What is to be known of each client.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
-    /// When its oldest session was established, microseconds.
+    /// When its oldest session was established, or when it was seen first, microseconds.
     pub first: Option<i64>,
     /// When any of its sessions was last in use, microseconds.
     pub last_use: i64,
@@ -25,8 +28,11 @@ pub struct Habits {
 pub struct Elsewhere {
     /// When any session there was last in use, microseconds.
     pub last_use: i64,
-    /// At how many of them one was within `idleTimeoutMs`.
-    pub busy: usize,
+    /// At how many of them one was within `idleTimeoutMs`, of those that were there already in the first half of the
+    /// time in which this client worked: a new version's are not.
+    pub contemporaries: usize,
+    /// How many of them were last in use when this client was.
+    pub silent_since_then: usize,
     /// When the first client appeared there after the last use here.
     pub newcomer: Option<i64>,
     /// For how long one that goes on was silent at most, now or before, milliseconds.
@@ -35,8 +41,18 @@ pub struct Elsewhere {
 
 impl Default for Elsewhere {
     fn default() -> Self {
-        Self { last_use: i64::MIN, busy: 0, newcomer: None, longest_silence_ms: 0 }
+        Self { last_use: i64::MIN, contemporaries: 0, silent_since_then: 0, newcomer: None, longest_silence_ms: 0 }
     }
+}
+
+/// When what is seen is seen, microseconds.
+#[derive(Clone, Copy)]
+struct Times {
+    now: i64,
+    /// Who was in use since then goes on.
+    recent: i64,
+    /// What ended within so long of each other ended together.
+    together: i64,
 }
 
 /// All clients of one application.
@@ -46,17 +62,22 @@ struct Application {
     last_uses: Vec<i64>,
     /// When each of them appeared, sorted.
     firsts: Vec<i64>,
+    /// When each of those that go on appeared, sorted.
+    firsts_of_busy: Vec<i64>,
     /// The two longest silences, longest first: one of them is another client's.
     silences_ms: [u64; 2],
 }
 
 /// What goes on elsewhere, for each client.
 pub fn learn<'a>(clients: &[(Client<'a>, Habits)], now: i64, options: &Options) -> Vec<(Client<'a>, Elsewhere)> {
+    let limit = micros(options.idle_timeout_ms);
+    let times = Times { now, recent: now.saturating_sub(limit), together: limit / TOGETHER_IN_THE_THRESHOLD };
     let mut applications = Map::<(&str, &str), Application>::default();
     for &((role, application, _), habits) in clients {
         let known = applications.entry((role, application)).or_default();
         known.last_uses.push(habits.last_use);
         known.firsts.extend(habits.first);
+        known.firsts_of_busy.extend(habits.first.filter(|_| habits.last_use >= times.recent));
         let [longest, next] = known.silences_ms;
         let silence = habits.longest_silence_ms;
         known.silences_ms = [longest.max(silence), next.max(silence.min(longest))];
@@ -64,31 +85,39 @@ pub fn learn<'a>(clients: &[(Client<'a>, Habits)], now: i64, options: &Options) 
     for application in applications.values_mut() {
         application.last_uses.sort_unstable();
         application.firsts.sort_unstable();
+        application.firsts_of_busy.sort_unstable();
     }
-    let recent = now.saturating_sub(micros(options.idle_timeout_ms));
     let beside = |&(client, habits): &(Client<'a>, Habits)| {
         let application = applications.get(&(client.0, client.1))?;
-        Some((client, application.beside(&habits, recent, now)))
+        Some((client, application.beside(&habits, times)))
     };
     clients.iter().filter_map(beside).collect()
 }
 
 impl Application {
     /// What goes on beside a client.
-    fn beside(&self, habits: &Habits, recent: i64, now: i64) -> Elsewhere {
+    fn beside(&self, habits: &Habits, times: Times) -> Elsewhere {
         let last_use = habits.last_use;
         let mut others = self.last_uses.iter().rev().copied();
         let latest = others.next().unwrap_or(i64::MIN);
-        let busy = &self.last_uses[self.last_uses.partition_point(|&used| used < recent)..];
+        let before = |end: i64| self.last_uses.partition_point(|&used| used < end);
+        let together =
+            before(last_use.saturating_add(times.together)) - before(last_use.saturating_sub(times.together));
+        let slowest = self.last_uses.get(before(times.recent));
+        let half_time = habits.first.map(|first| first.saturating_add(last_use.saturating_sub(first) / 2));
+        let contemporaries = half_time
+            .filter(|_| last_use < times.recent)
+            .map_or(0, |half_time| self.firsts_of_busy.partition_point(|&first| first <= half_time));
         // A client's own sessions are all established before its last use.
         let newcomer = self.firsts.get(self.firsts.partition_point(|&first| first <= last_use));
         let [longest, next] = self.silences_ms;
         let on_record = if habits.longest_silence_ms == longest { next } else { longest };
         Elsewhere {
             last_use: if latest == last_use { others.next().unwrap_or(i64::MIN) } else { latest },
-            busy: busy.len() - usize::from(last_use >= recent),
+            contemporaries,
+            silent_since_then: together.saturating_sub(1),
             newcomer: newcomer.copied(),
-            longest_silence_ms: busy.first().map_or(0, |&slowest| elapsed_ms(slowest, now)).max(on_record),
+            longest_silence_ms: slowest.map_or(0, |&slowest| elapsed_ms(slowest, times.now)).max(on_record),
         }
     }
 }
@@ -98,30 +127,61 @@ mod tests {
     use super::*;
 
     const SECOND: i64 = 1_000_000;
+    const NOW: i64 = 10_000 * SECOND;
+
+    fn web(address: &str) -> Client<'_> {
+        ("app", "web", Some(address))
+    }
+
+    /// What is to be known of a client, in seconds.
+    fn habits(first: i64, last_use: i64, longest_silence: u64) -> Habits {
+        Habits { first: Some(first * SECOND), last_use: last_use * SECOND, longest_silence_ms: longest_silence * 1_000 }
+    }
+
+    fn learnt(clients: &[(Client<'static>, Habits)]) -> Vec<Elsewhere> {
+        learn(clients, NOW, &Options::default()).into_iter().map(|(_, elsewhere)| elsewhere).collect()
+    }
 
     #[test]
     fn a_client_is_told_of_the_others_and_not_of_itself() {
-        let web = |address| ("app", "web", Some(address));
-        let now = 10_000 * SECOND;
-        let habits = |first: i64, last_use: i64, longest_silence_s: u64| Habits {
-            first: Some(first * SECOND),
-            last_use: last_use * SECOND,
-            longest_silence_ms: longest_silence_s * 1_000,
-        };
-        let clients = [
+        let found = learnt(&[
             (web("10.0.0.1"), habits(100, 9_000, 700)),
             (web("10.0.0.2"), habits(50, 10_000, 40)),
             (web("10.0.0.3"), habits(9_100, 9_990, 0)),
             (("app", "mail", Some("10.0.0.1")), habits(100, 10_000, 0)),
-        ];
-        let learnt = learn(&clients, now, &Options::default());
-        let of = |n: usize| {
-            let of = &learnt[n].1;
-            (of.last_use, of.busy, of.newcomer, of.longest_silence_ms)
+        ]);
+        let expected = Elsewhere {
+            last_use: NOW,
+            contemporaries: 1,
+            silent_since_then: 0,
+            newcomer: Some(9_100 * SECOND),
+            longest_silence_ms: 40_000,
         };
-        assert_eq!(of(0), (now, 2, Some(9_100 * SECOND), 40_000));
-        assert_eq!(of(1).0..=of(1).0, now - 10 * SECOND..=now - 10 * SECOND);
-        assert_eq!((of(1).1, of(1).2, of(1).3), (1, None, 700_000));
-        assert_eq!(of(3), (i64::MIN, 0, None, 0));
+        assert_eq!(found[0], expected);
+        assert_eq!((found[1].last_use, found[1].longest_silence_ms), (NOW - 10 * SECOND, 700_000));
+        assert_eq!(found[3], Elsewhere::default());
+    }
+
+    #[test]
+    fn clients_that_were_cut_off_at_once_fell_silent_together() {
+        let found = learnt(&[
+            (web("10.0.0.1"), habits(100, 9_000, 0)),
+            (web("10.0.0.2"), habits(100, 9_030, 0)),
+            (web("10.0.0.3"), habits(100, 8_000, 0)),
+            (web("10.0.0.4"), habits(100, 9_990, 0)),
+        ]);
+        let together: Vec<_> = found.iter().map(|elsewhere| elsewhere.silent_since_then).collect();
+        assert_eq!(together, [1, 1, 0, 0]);
+    }
+
+    /// The machines of an old version were taken for ones that a network had cut off.
+    #[test]
+    fn the_machines_of_a_new_version_are_no_contemporaries() {
+        let found = learnt(&[
+            (web("10.0.0.1"), habits(100, 9_000, 0)),
+            (web("10.0.0.2"), habits(8_900, 10_000, 0)),
+            (web("10.0.0.3"), habits(8_900, 10_000, 0)),
+        ]);
+        assert_eq!(found[0].contemporaries, 0);
     }
 }

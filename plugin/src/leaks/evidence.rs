@@ -3,6 +3,7 @@
 
 mod idle;
 mod silence;
+mod succession;
 
 use crate::clock::{counted, span};
 use crate::names::Map;

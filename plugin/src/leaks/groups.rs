@@ -24,6 +24,11 @@ const WATCHED: usize = 1_200;
 /// for what is idle for 10 s is told of requests that come every second.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 
+/// So many sessions that were opened together are surely a pool.
+const SURELY_A_POOL: f64 = 6.0;
+/// What a single session counts.
+const HARDLY_A_POOL: f64 = 0.2;
+
 /// One group's members and habits.
 #[derive(Debug, Default)]
 pub struct Group<'a> {
@@ -225,10 +230,16 @@ impl Group<'_> {
 
     fn habits(&self) -> Habits {
         Habits {
-            first: self.starts.first().copied(),
+            first: self.starts.first().map(|&first| first.min(self.watch.since)),
             last_use: self.last_use,
             longest_silence_ms: self.watch.longest_silence_ms,
         }
+    }
+
+    /// How much it looks like a pool, 0–1: pools open several sessions at once.
+    pub fn as_a_pool(&self) -> f64 {
+        let together = (self.cohorts.largest() as f64).max(self.members.len() as f64 / 2.0);
+        (together.ln() / SURELY_A_POOL.ln()).clamp(HARDLY_A_POOL, 1.0)
     }
 
     fn was_passed_over(&self, member: &Backend) -> bool {

@@ -193,29 +193,19 @@ impl Scorer {
     }
 
     fn count_session(&mut self, case: &Case, seen: &[(&Judged, &Verdict)]) {
-        let ripe: Vec<_> = seen.iter().filter(|(_, verdict)| matches!(verdict.truth, Truth::Leaked(_))).collect();
-        let young = seen.iter().any(|(_, verdict)| verdict.truth == Truth::Young);
-        let Some(&(_, verdict)) = seen.last() else { return };
-        if ripe.is_empty() && young {
-            return;
-        }
-        if !verdict.seen.visible {
-            self.unseen += u32::from(!ripe.is_empty());
-            return;
-        }
-        let kind = case.parts[verdict.seen.part];
+        let is = |wanted: fn(Truth) -> bool| {
+            let verdicts = seen.iter().filter(move |(_, verdict)| verdict.seen.visible && wanted(verdict.truth));
+            verdicts.copied().collect::<Vec<_>>()
+        };
+        let innocent = is(|truth| truth == Truth::Innocent);
+        let ripe = is(|truth| matches!(truth, Truth::Leaked(_)));
         for (n, rule) in RULES.iter().enumerate() {
-            let suspects = |&&(look, verdict): &&(&Judged, &Verdict)| (rule.suspects)(look, verdict);
-            let counts = match ripe.last() {
-                Some(last) => Counts::of(true, suspects(last)),
-                None => Counts::of(false, seen.iter().any(|at| suspects(&at))),
-            };
-            self.all[n].add(counts);
-            if kind.held_out {
-                self.held_out[n].add(counts);
+            let suspects = |&(look, verdict): &(&Judged, &Verdict)| (rule.suspects)(look, verdict);
+            if !innocent.is_empty() {
+                self.count(case, n, seen[0].1.seen.part, Counts::of(false, innocent.iter().any(suspects)));
             }
-            if n == 0 {
-                self.kinds.entry(kind.name).or_default().0.add(counts);
+            if let Some(last) = ripe.last() {
+                self.count(case, n, seen[0].1.seen.part, Counts::of(true, suspects(last)));
             }
             let first = ripe.iter().position(suspects);
             if let Some(looks) = first
@@ -224,6 +214,20 @@ impl Scorer {
                 self.delays[n].0.push(looks as u32);
                 self.delays[n].1.push((ripe[looks].0.at - since) as f64 / 1e6);
             }
+        }
+        let unseen =
+            |(_, verdict): &(&Judged, &Verdict)| !verdict.seen.visible && matches!(verdict.truth, Truth::Leaked(_));
+        self.unseen += u32::from(ripe.is_empty() && seen.iter().any(unseen));
+    }
+
+    fn count(&mut self, case: &Case, rule: usize, part: usize, counts: Counts) {
+        let kind = case.parts[part];
+        self.all[rule].add(counts);
+        if kind.held_out {
+            self.held_out[rule].add(counts);
+        }
+        if rule == 0 {
+            self.kinds.entry(kind.name).or_default().0.add(counts);
         }
     }
 

@@ -3,14 +3,13 @@
 
 use crate::clock::{counted, span};
 use crate::params::Options;
-use crate::snapshot::{Backend, elapsed_ms};
+use crate::snapshot::Backend;
 
-use super::super::cohorts::Succession;
 use super::super::groups::{Group, Groups};
 use super::super::idle_ms;
 use super::super::statements::LastStatement;
 use super::super::watch::Watched;
-use super::{Piece, doublings, piece, silence};
+use super::{Piece, doublings, piece, silence, succession};
 
 /// A rest below this is taken for this, milliseconds.
 const SHORTEST_NORM_MS: u64 = 1_000;
@@ -22,6 +21,10 @@ const USED_ONCE_FADES: f64 = 1.2;
 const MANY: f64 = 8.0;
 /// Habits show in so many sessions that came back or were closed.
 const HABIT: u32 = 3;
+/// A pool that cleans up this share of what was used may be an application that ends some work that way.
+const SELDOM_CLEANED: f64 = 0.3;
+/// One that cleans up this share does so with all that comes back.
+const MOSTLY_CLEANED: f64 = 0.8;
 /// So many sessions are a pool: a person's program has one or two.
 pub(super) const SEVERAL: usize = 3;
 
@@ -30,7 +33,7 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let idle = idle_ms(backend, now);
     let mut found = vec![beyond_threshold(idle, options)];
     let statement = groups.last_statement(backend);
-    found.extend(used_once(backend, statement));
+    found.extend(used_once(backend, idle, statement, options));
     if let Some(group) = groups.of_backend(backend) {
         found.extend(never_so_long(backend, idle, group));
         found.extend(outlived(backend, now, idle, group));
@@ -39,8 +42,8 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
         found.extend(none_returns(group));
         found.extend(same_code_path(statement, group));
         found.extend(not_cleaned(statement, group));
-        found.extend(opened_alone(backend, idle, statement, group));
-        found.extend(superseded(backend, now, group, options));
+        found.extend(opened_alone(backend, idle, statement, group, options));
+        found.extend(succession::find(backend, now, group, options));
         found.extend(silence::find(now, group, options));
     }
     found
@@ -49,6 +52,11 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
 /// Grows with a number, the less the larger it is already; 1 for many.
 fn growing(number: f64) -> f64 {
     number.ln_1p() / MANY.ln_1p()
+}
+
+/// How little chance it is that a session is beyond the threshold, 0.5–1: many rest for a little longer and go on.
+fn no_accident(idle_ms: u64, options: &Options) -> f64 {
+    (0.5 + (idle_ms as f64 / options.idle_timeout_ms.max(1) as f64).log2()).clamp(0.5, 1.0)
 }
 
 fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
@@ -92,10 +100,11 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
     })
 }
 
-fn used_once(backend: &Backend, statement: LastStatement) -> Option<Piece> {
+fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options: &Options) -> Option<Piece> {
     // What its driver or its pool sends is no use.
     let used_for = used_for(backend).filter(|_| !statement.is_housekeeping)?;
-    let strength = 1.0 - (used_for as f64 / USED_ONCE_MICROS as f64).log10().max(0.0) / USED_ONCE_FADES;
+    let fades = (used_for as f64 / USED_ONCE_MICROS as f64).log10().max(0.0) / USED_ONCE_FADES;
+    let strength = (1.0 - fades) * no_accident(idle_ms, options);
     (used_for >= 0 && strength > 0.0).then(|| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
         piece("used-once", strength, value, "it was opened for one use and not used since")
@@ -170,7 +179,13 @@ fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> 
 /// Pools open several sessions when they start; a request opens what it needs. One or two sessions are no pool, and
 /// what its group comes back to after as long a rest was opened to be kept, as was what only its driver has used while
 /// others of its group work.
-fn opened_alone(backend: &Backend, idle_ms: u64, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
+fn opened_alone(
+    backend: &Backend,
+    idle_ms: u64,
+    statement: LastStatement,
+    group: &Group<'_>,
+    options: &Options,
+) -> Option<Piece> {
     let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
     let watch = &group.watch;
     let comes_back = watch.returns >= HABIT && idle_ms <= watch.longest_return_ms.saturating_mul(6) / 5;
@@ -178,49 +193,22 @@ fn opened_alone(backend: &Backend, idle_ms: u64, statement: LastStatement, group
     (together <= 3 && group.members.len() >= SEVERAL && !is_kept).then(|| {
         let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
         let explanation = "it was opened when something needed it, not when a pool filled itself";
-        piece("opened-alone", if together == 1 { 1.0 } else { 0.5 }, value, explanation)
+        let strength = if together == 1 { 1.0 } else { 0.5 } * no_accident(idle_ms, options);
+        piece("opened-alone", strength, value, explanation)
     })
 }
 
-/// A pool that cleans sessions up when they come back has not got back the one that it did not clean up.
+/// A pool that cleans sessions up when they come back has not got back the one that it did not clean up. Those that
+/// its application has just lost were not cleaned up, either.
 fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    let all = |cleaned: u32, uncleaned: u32| if uncleaned == 0 { cleaned } else { 0 };
-    let now = all(group.cleaned, group.fresh - group.cleaned);
-    let cleaned = now.max(all(group.watch.cleaned, group.watch.uncleaned));
-    (!statement.is_housekeeping && cleaned > 0).then(|| {
-        let value = format!("{} of its group were cleaned up after use", counted(cleaned as usize, "session"));
-        piece(
-            "not-cleaned-up",
-            f64::from(cleaned) / f64::from(HABIT),
-            value,
-            "its pool cleans up what comes back: this one did not",
-        )
+    let cleaned = group.cleaned.saturating_add(group.watch.cleaned);
+    let used = group.fresh.saturating_add(group.watch.cleaned).saturating_add(group.watch.uncleaned);
+    let share = f64::from(cleaned) / f64::from(used.max(1));
+    let mostly = ((share - SELDOM_CLEANED) / (MOSTLY_CLEANED - SELDOM_CLEANED)).clamp(0.0, 1.0);
+    (!statement.is_housekeeping && mostly > 0.0).then(|| {
+        let value =
+            format!("its group was seen to clean up {cleaned} of {} after use", counted(used as usize, "session"));
+        let strength = (f64::from(cleaned) / f64::from(HABIT)).min(1.0) * mostly;
+        piece("not-cleaned-up", strength, value, "its pool cleans up what comes back: this one did not")
     })
-}
-
-/// A cohort that worked and is silent since just before another was opened, which works: its pool was made anew.
-fn superseded(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
-    let Some(start) = backend.backend_start.filter(|_| backend.through.is_none()) else { return Vec::new() };
-    let Some(succession) = group.cohorts.succession(start).filter(|succession| succession.old.size > 1) else {
-        return Vec::new();
-    };
-    let Succession { old, new } = succession;
-    let (silent, gap_ms) = (elapsed_ms(new.opened, now), succession.gap().unsigned_abs() / 1_000);
-    let limit = options.idle_timeout_ms;
-    if silent <= limit || elapsed_ms(old.last_use, now) <= limit {
-        return Vec::new();
-    }
-    let strength = doublings(silent, limit, 0.2) / (1.0 + gap_ms as f64 / limit as f64);
-    let value =
-        |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(silent));
-    let mut found = Vec::new();
-    if old.worked_for() > group.occasion {
-        let explanation = "its application has made itself a new pool and works with that";
-        found.push(piece("superseded", strength, value("are silent"), explanation));
-    }
-    if old.size == new.size {
-        let explanation = "as many were opened at once as had fallen silent: a pool that was started again";
-        found.push(piece("filled-again", strength, value("fell silent"), explanation));
-    }
-    found
 }

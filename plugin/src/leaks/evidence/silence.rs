@@ -3,7 +3,7 @@
 //! Clients rest, people's above all. So what counts is whether any client of the same application that goes on was
 //! ever silent for so long, and for how long that was watched.
 
-use crate::clock::span;
+use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
@@ -16,9 +16,12 @@ const SHORTEST_SILENCE_MS: u64 = 1_000;
 /// Unheard of: this many times the longest silence of the others, in doublings.
 const UNHEARD_OF: f64 = 4.0;
 /// What the others are known by at the first look: their rests now, and none that ended.
-const AT_FIRST: f64 = 0.45;
-/// From so many sessions on, it is surely a pool that is silent.
-const POOL: f64 = 6.0;
+const AT_FIRST: f64 = 0.12;
+/// A new version is there when the old one gets nothing to do any more, or soon: what comes after this part of
+/// `idleTimeoutMs` was not planned.
+const UNPLANNED_IN_THE_THRESHOLD: f64 = 4.0;
+/// That so many doublings of clients fell silent at once is no chance.
+const SURELY_AT_ONCE: f64 = 2.0;
 
 /// A client that worked and does not any more, while the same application goes on elsewhere.
 pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
@@ -31,31 +34,45 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
         return Vec::new();
     }
     let newcomer = elsewhere.newcomer.map(|came| elapsed_ms(group.last_use, came)).filter(|&gap| gap <= limit);
-    // Of two that were there all the time one may be in reserve.
-    if elsewhere.busy <= 1 && newcomer.is_none() {
+    // Of two that were there all the time one may be in reserve; where all that go on are new, they are a new version.
+    let others_go_on =
+        elsewhere.contemporaries > 1 || (elsewhere.contemporaries == 1 && elsewhere.silent_since_then > 0);
+    if !others_go_on && newcomer.is_none() {
         return Vec::new();
     }
-    let strength = doublings(silent, limit, 0.0) * unusual;
+    // Others that rest for nearly as long do not go on without it, and a single session is no pool.
+    let sure = (1.0 - others as f64 / silent as f64) * group.as_a_pool();
+    let strength = doublings(silent, limit, 0.0) * unusual * sure;
     let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
     let explanation = "its application goes on elsewhere without it";
     let mut found = vec![piece("client-fell-silent", strength, value, explanation)];
-    let sessions = group.members.len();
-    if elsewhere.busy > 1 && sessions > 1 {
-        let pool = ((sessions as f64).ln() / POOL.ln()).min(1.0);
+    if others_go_on && group.members.len() > 1 {
         let value = format!(
             "silent for {}; {} other clients of its application work, none was silent for more than {}",
             span(silent),
-            elsewhere.busy,
+            elsewhere.contemporaries,
             span(elsewhere.longest_silence_ms)
         );
-        let strength = doublings(silent, limit, 0.3) * unusual * pool;
+        let strength = doublings(silent, limit, 0.3) * unusual * sure;
         found.push(piece("silent-among-others", strength, value, "its share of the work goes to others"));
+        found.extend(cut_off(elsewhere.silent_since_then, unusual * sure));
     }
-    if let Some(gap) = newcomer.filter(|_| sessions >= SEVERAL) {
+    if let Some(gap) = newcomer.filter(|_| elsewhere.contemporaries == 0 && group.members.len() >= SEVERAL) {
         let value = format!("a new client of its application appeared {} after its last use", span(gap));
+        let unplanned = (gap as f64 / limit as f64 * UNPLANNED_IN_THE_THRESHOLD).min(1.0);
+        let strength = doublings(silent, limit, 0.5) * unplanned * sure;
         found.push(piece("taken-over", strength, value, "another one was started in its place"));
     }
     found
+}
+
+/// Clients that fall silent at once while others go on did not choose to.
+fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
+    (silent_since_then > 0).then(|| {
+        let value = format!("{} fell silent when it did", counted(silent_since_then, "other client"));
+        let strength = ((1.0 + silent_since_then as f64).log2() / SURELY_AT_ONCE).min(1.0) * unusual;
+        piece("fell-silent-together", strength, value, "they were cut off at once")
+    })
 }
 
 /// How unusual a silence is among the clients of its application, 0–1.
@@ -74,26 +91,32 @@ mod tests {
     const SECOND: i64 = 1_000_000;
     const NOW: i64 = 100_000 * SECOND;
 
-    /// A client of `sessions` sessions that is silent for `silent` seconds, among others of which `busy` work.
-    fn beside(busy: usize, sessions: usize, silent: i64, longest_silence: u64, newcomer: Option<i64>) -> Vec<Piece> {
+    /// A client of `sessions` sessions that is silent for `silent` seconds.
+    fn beside(elsewhere: Elsewhere, sessions: usize, silent: i64) -> Vec<(&'static str, f64)> {
         let backend = crate::fixture::idle(1, 5);
         let mut group = Group::default();
         group.members = vec![&backend; sessions];
         group.worked = true;
         group.last_use = NOW - silent * SECOND;
-        group.elsewhere = Elsewhere {
+        group.elsewhere = elsewhere;
+        let found = find(NOW, &group, &Options::default());
+        found.into_iter().map(|piece| (piece.id, piece.strength)).collect()
+    }
+
+    /// Others that go on, `contemporaries` of which were there before, and one that came so many seconds ago.
+    fn others(contemporaries: usize, longest_silence: u64, newcomer: Option<i64>) -> Elsewhere {
+        Elsewhere {
             last_use: NOW - SECOND,
-            busy,
+            contemporaries,
+            silent_since_then: 0,
             newcomer: newcomer.map(|ago| NOW - ago * SECOND),
             longest_silence_ms: longest_silence * 1_000,
-        };
-        find(NOW, &group, &Options::default())
+        }
     }
 
     /// The same among three that work.
     fn found(sessions: usize, silent: i64, longest_silence: u64, newcomer: Option<i64>) -> Vec<(&'static str, f64)> {
-        let found = beside(3, sessions, silent, longest_silence, newcomer);
-        found.into_iter().map(|piece| (piece.id, piece.strength)).collect()
+        beside(others(3, longest_silence, newcomer), sessions, silent)
     }
 
     #[test]
@@ -113,15 +136,42 @@ mod tests {
     /// The reserve of a pair was taken for a dead machine.
     #[test]
     fn one_of_two_may_be_in_reserve() {
-        assert_eq!(beside(1, 5, 2_000, 0, None), []);
-        assert_ne!(beside(1, 5, 2_000, 0, Some(1_990)), []);
+        assert_eq!(beside(others(1, 0, None), 5, 2_000), []);
+        assert_ne!(beside(others(1, 0, Some(1_990)), 5, 2_000), []);
+    }
+
+    /// All machines but one were cut off, and that one was taken for the one of a pair that works.
+    #[test]
+    fn of_several_that_fell_silent_at_once_none_is_in_reserve() {
+        let cut_off = |silent_since_then| beside(Elsewhere { silent_since_then, ..others(1, 0, None) }, 5, 2_000);
+        assert_eq!(cut_off(0), []);
+        assert!(cut_off(1).iter().any(|piece| piece.0 == "fell-silent-together"));
     }
 
     #[test]
-    fn a_new_client_takes_over_when_it_came_soon_after() {
-        let taken_over = |newcomer| found(5, 2_000, 30, newcomer).iter().any(|piece| piece.0 == "taken-over");
-        assert!(taken_over(Some(1_960)));
-        assert!(!taken_over(Some(1_000)) && !taken_over(None));
+    fn whom_a_new_version_replaced_is_not_missed() {
+        assert_eq!(beside(Elsewhere { silent_since_then: 2, ..others(0, 0, None) }, 5, 2_000), []);
+    }
+
+    #[test]
+    fn a_new_client_takes_over_when_nobody_else_does() {
+        let strength = |contemporaries, newcomer| {
+            let found = beside(others(contemporaries, 30, newcomer), 5, 2_000);
+            found.iter().find(|piece| piece.0 == "taken-over").map(|piece| piece.1)
+        };
+        assert!(strength(0, Some(1_920)) > strength(0, Some(1_990)), "a new version is there sooner");
+        assert_eq!(strength(0, Some(1_000)), None);
+        assert_eq!(strength(3, Some(1_920)), None);
+    }
+
+    /// Machines with work at the full hour were taken for dead while the last of them rested, too.
+    #[test]
+    fn others_that_rest_as_well_do_not_go_on() {
+        let resting = |seconds| {
+            let rests = Elsewhere { last_use: NOW - seconds * SECOND, ..others(3, 30, None) };
+            beside(rests, 5, 400)[0].1
+        };
+        assert!(resting(10) > 2.0 * resting(250));
     }
 
     #[test]

@@ -247,11 +247,12 @@ impl Pool {
                 }
             }
             Event::Dies | Event::LosesAll => {
+                let now = world.now;
                 for sid in self.idle.drain(..).chain(self.out.drain(..)) {
                     if let Some(session) = world.session(sid)
                         && session.forgotten.is_none()
                     {
-                        session.cut_off();
+                        session.cut_off(now);
                     }
                 }
                 self.waiting.clear();

@@ -20,6 +20,11 @@ impl Traffic {
         Self { rate, ..Self::default() }
     }
 
+    /// What one of so many gets of it.
+    pub fn shared(self, among: usize) -> Self {
+        Self { rate: self.rate / among as f64, ..self }
+    }
+
     /// Another rate for a while.
     pub fn spell(mut self, from: i64, until: i64, factor: f64) -> Self {
         self.spells.push((from, until, factor));

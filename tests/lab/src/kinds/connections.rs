@@ -91,7 +91,7 @@ pub fn pool_per_thread(scene: &mut Scene) {
     let settings = habits(scene, Settings::sized(size, size.max(2)));
     let threads = scene.random.count(2, 5);
     let rebirths = scene.random.count(1, 5);
-    let traffic = Traffic::steady(scene.rate(0.05, 0.5) / threads as f64);
+    let traffic = Traffic::steady(scene.rate(0.05, 0.5)).shared(threads);
     let paths = scene.paths();
     for _ in 0..threads {
         let mut pool = Pool::new(Rc::clone(&client), settings.clone(), traffic.clone(), paths.clone());

@@ -33,7 +33,7 @@ pub fn killed(scene: &mut Scene) {
     let size = scene.random.count(2, 8);
     let settings = habits(scene, Settings::sized(size, size));
     let replicas = scene.random.count(3, 8);
-    let traffic = Traffic::steady(scene.rate(0.2, 2.0) / replicas as f64);
+    let traffic = Traffic::steady(scene.rate(0.2, 2.0)).shared(replicas);
     let paths = scene.paths();
     for n in 0..replicas {
         let client = Rc::new(scene.elsewhere(&client));
@@ -53,7 +53,7 @@ pub fn partitioned(scene: &mut Scene) {
     let size = scene.random.count(2, 6);
     let settings = habits(scene, Settings::sized(size, size));
     let machines = scene.random.count(4, 10);
-    let traffic = Traffic::steady(scene.rate(0.2, 3.0) / machines as f64);
+    let traffic = Traffic::steady(scene.rate(0.2, 3.0)).shared(machines);
     let paths = scene.paths();
     let at = if scene.random.chance(0.5) { scene.before(0.5, 1.0) } else { scene.during(0.0, 0.4) };
     let cut_off = scene.random.count(1, machines - 1);
@@ -90,32 +90,36 @@ pub fn failover(scene: &mut Scene) {
     }
 }
 
-/// The old version's pool drains, then closes. Mostly the new one is there before, sometimes with a share of the
+/// The old version's pools drain, then close. Mostly the new one is there before, sometimes with a share of the
 /// requests to see whether it works.
 pub fn blue_green(scene: &mut Scene) {
     let client = scene.client();
-    let size = scene.random.count(4, 20);
+    let machines = if scene.random.chance(0.4) { scene.random.count(2, 4) } else { 1 };
+    let size = if machines > 1 { scene.random.count(2, 8) } else { scene.random.count(4, 20) };
     let settings = habits(scene, Settings::sized(size, size));
-    let traffic = scene.traffic(0.2, 2.0);
+    let traffic = scene.traffic(0.2, 2.0).shared(machines);
     let paths = scene.paths();
     let switch = if scene.random.chance(0.5) { scene.before(0.6, 1.0) } else { scene.during(0.0, 0.6) };
     let drains = seconds(scene.random.magnitude(60.0, 2_400.0));
-    let begin = scene.begin;
-    let old = traffic.clone().spell(switch, i64::MAX, 0.0);
-    let blue = Pool::new(Rc::new(client.clone()), settings.clone(), old, paths.clone());
-    scene.add(blue.event(begin, Event::Starts).event(switch + drains, Event::Stops));
-    let address = if scene.random.chance(0.4) { client.address.clone() } else { Some(scene.address()) };
-    let green = Client { address, ..client };
+    let same_machines = scene.random.chance(0.4);
     let tried = scene.random.chance(0.2);
-    let fresh = traffic.spell(0, switch, if tried { 0.05 } else { 0.0 });
     let late = !tried && scene.random.chance(0.25);
     let ahead = match (tried, late) {
         (true, _) => scene.random.whole(300, 7_200),
         (false, true) => -scene.random.whole(1, 60),
         (false, false) => scene.random.whole(5, 300),
     };
-    let starts = (switch - ahead * SECOND).max(begin);
-    scene.add(Pool::new(Rc::new(green), settings, fresh, paths).event(starts, Event::Starts));
+    let starts = (switch - ahead * SECOND).max(scene.begin);
+    let old = traffic.clone().spell(switch, i64::MAX, 0.0);
+    let new = traffic.spell(0, switch, if tried { 0.05 } else { 0.0 });
+    for _ in 0..machines {
+        let blue = scene.elsewhere(&client);
+        let green = if same_machines { blue.clone() } else { scene.elsewhere(&client) };
+        let blue = Pool::new(Rc::new(blue), settings.clone(), old.clone(), paths.clone());
+        scene.add(blue.event(scene.begin, Event::Starts).event(switch + drains, Event::Stops));
+        let green = Pool::new(Rc::new(green), settings.clone(), new.clone(), paths.clone());
+        scene.add(green.event(starts, Event::Starts));
+    }
 }
 
 /// Autoscaled replicas from many addresses, each with a small pool that closes when it goes. Some get no more requests
@@ -125,7 +129,7 @@ pub fn replicas(scene: &mut Scene) {
     let size = scene.random.count(2, 8);
     let settings = habits(scene, Settings::sized(size, size));
     let count = scene.random.count(3, 10);
-    let traffic = Traffic::steady(scene.rate(0.1, 2.0) / count as f64);
+    let traffic = Traffic::steady(scene.rate(0.1, 2.0)).shared(count);
     let paths = scene.paths();
     for _ in 0..count {
         let client = Rc::new(scene.elsewhere(&client));

@@ -105,7 +105,7 @@ pub const ALL: &[Kind] = &[
     Kind::innocent("blue-green", "the old version's pool drains, then closes", machines::blue_green),
     Kind::innocent("replicas", "autoscaled, from many addresses", machines::replicas),
     Kind::innocent("failover", "one of two works, the other waits for its turn", machines::failover),
-    Kind::innocent("hourly-work", "machines with work at certain times", pools::hourly).held_out(),
+    Kind::innocent("hourly-work", "machines with work at certain times", pools::hourly),
     Kind::innocent("cold-standby", "started and never asked", machines::standby).held_out(),
     Kind::innocent("listeners", "sessions that LISTEN", jobs::listeners),
     Kind::innocent("leaders", "sessions that hold an advisory lock", jobs::leaders),

@@ -162,9 +162,8 @@ pub fn workers(scene: &mut Scene) {
     let size = scene.random.count(1, 4);
     let min = scene.random.count(0, 1);
     let settings = habits(scene, Settings::sized(min, size));
-    let traffic = scene.traffic(0.05, 2.0);
+    let each = scene.traffic(0.05, 2.0).shared(processes);
     let paths = scene.paths();
-    let each = Traffic { rate: traffic.rate / processes as f64, ..traffic };
     let recycles = scene.random.chance(0.6);
     for _ in 0..processes {
         let mut pool = Pool::new(Rc::clone(&client), settings.clone(), each.clone(), paths.clone());

@@ -166,11 +166,16 @@ impl Session {
         self.ahead.back().map_or(self.state_change, |spell| spell.at)
     }
 
+    /// Its code has no way to it any more, from now on or from the end of what it does now.
+    pub fn forget(&mut self, now: i64) {
+        self.forgotten = Some(self.rests_at().max(now));
+    }
+
     /// Its client is gone: what runs comes to its end, and nothing follows.
-    pub fn cut_off(&mut self) {
+    pub fn cut_off(&mut self, now: i64) {
         let keep = usize::from(self.state == State::Active);
         self.ahead.truncate(keep);
         self.held = None;
-        self.forgotten = Some(self.rests_at());
+        self.forget(now);
     }
 }

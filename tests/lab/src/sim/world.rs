@@ -183,7 +183,7 @@ impl World {
     /// Its code has lost a session, at the end of what it does.
     pub fn forget(&mut self, sid: Sid) {
         if let Some(session) = self.sessions.get_mut(&sid) {
-            session.forgotten = Some(session.rests_at());
+            session.forget(self.now);
         }
     }
 

@@ -1,0 +1,94 @@
+//! What speaks for a leak when sessions that were opened together fell silent before others were opened: a pool that
+//! was made anew within its process, or with it.
+
+use crate::clock::span;
+use crate::params::Options;
+use crate::snapshot::{Backend, elapsed_ms};
+
+use super::super::cohorts::Succession;
+use super::super::groups::Group;
+use super::{Piece, doublings, piece};
+
+/// A silence of this part of `idleTimeoutMs` is one that a whole pool rarely has.
+const SILENCE_IN_THE_THRESHOLD: u64 = 5;
+
+/// A cohort that worked and is silent since before another was opened, which works.
+pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
+    let Some(start) = backend.backend_start.filter(|_| backend.through.is_none()) else { return Vec::new() };
+    let Some(succession) = group.cohorts.succession(start).filter(|succession| succession.old.size > 1) else {
+        return Vec::new();
+    };
+    let Succession { old, new } = succession;
+    let limit = options.idle_timeout_ms;
+    if elapsed_ms(old.last_use, now) <= limit {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    found.extend(started_again(&succession, now, group, limit));
+    let (since, gap_ms) = (elapsed_ms(new.opened, now), gap_ms(&succession));
+    if since <= limit {
+        return found;
+    }
+    let strength = doublings(since, limit, 0.2) / (1.0 + gap_ms as f64 / limit as f64);
+    let value =
+        |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(since));
+    if old.worked_for() > group.occasion {
+        let explanation = "its application has made itself a new pool and works with that";
+        found.push(piece("superseded", strength, value("are silent"), explanation));
+    }
+    if old.size == new.size {
+        let explanation = "as many were opened at once as had fallen silent: a pool that was started again";
+        found.push(piece("filled-again", strength, value("fell silent"), explanation));
+    }
+    found
+}
+
+/// Nothing came from the client for longer than ever, then it opened as many sessions as it has left: it does not know
+/// of them any more.
+fn started_again(succession: &Succession, now: i64, group: &Group<'_>, limit: u64) -> Option<Piece> {
+    let Succession { old, new } = succession;
+    let gap_ms = gap_ms(succession);
+    let usual = group.watch.longest_silence_ms.saturating_mul(2).max(limit / SILENCE_IN_THE_THRESHOLD);
+    (old.size == new.size && old.worked_for() > group.occasion && gap_ms > usual).then(|| {
+        let value = format!("{} opened with it fell silent, and {} later as many were opened", old.size, span(gap_ms));
+        let strength = doublings(elapsed_ms(old.last_use, now), limit, 0.3);
+        piece("started-again", strength, value, "its client came back after a silence and did not take it up again")
+    })
+}
+
+fn gap_ms(succession: &Succession) -> u64 {
+    succession.gap().unsigned_abs() / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW, ago, idle};
+    use crate::leaks::cohorts::Cohorts;
+
+    /// Five sessions opened 9,000 s ago and silent for `silent` seconds, and `new` that were opened `opened` seconds ago.
+    fn found(silent: i64, new: usize, opened: i64, longest_silence: u64) -> Vec<&'static str> {
+        let old = Backend { backend_start: Some(ago(9_000)), ..idle(1, silent) };
+        let mut uses = vec![(ago(9_000), ago(silent)); 5];
+        uses.extend(vec![(ago(opened), ago(1)); new]);
+        let mut group = Group::default();
+        group.cohorts = Cohorts::of(&uses);
+        group.watch.longest_silence_ms = longest_silence * 1_000;
+        find(&old, NOW, &group, &Options::default()).into_iter().map(|piece| piece.id).collect()
+    }
+
+    #[test]
+    fn a_pool_made_anew_supersedes_the_old_one() {
+        assert_eq!(found(2_000, 5, 1_990, 0), ["superseded", "filled-again"]);
+        assert_eq!(found(2_000, 4, 1_990, 0), ["superseded"]);
+        assert_eq!(found(200, 5, 190, 0), [""; 0], "not beyond the threshold");
+    }
+
+    /// Machines that came back at their address after a network had failed.
+    #[test]
+    fn who_comes_back_after_a_silence_has_lost_what_it_had() {
+        assert_eq!(found(700, 5, 100, 20), ["started-again"]);
+        assert_eq!(found(700, 5, 100, 400), [""; 0], "it was silent for as long before");
+        assert_eq!(found(700, 4, 100, 20), [""; 0], "another pool");
+    }
+}
