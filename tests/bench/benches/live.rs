@@ -1,15 +1,19 @@
 //! A whole analysis of a live server with a hundred sessions against nothing but its SQL: the same statements,
 //! pipelined in the same way by the same driver. Once with a session for each call and once with a kept one.
 //!
-//! The contenders take turns, so that a busy moment of the machine is everybody's.
+//! The contenders take turns, so that a busy moment of the machine is everybody's. Those with a kept session do so
+//! apart from the others: a session that ends keeps a processor busy for a while, and that is nobody's but its own.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use archon_pool_bench::figures::{self, Row, middle};
 use archon_pool_bench::live::{self, Server};
+use tokio_postgres::Client;
 
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 320;
+/// The first rounds warm caches, on both ends.
+const WARMING_UP: usize = 20;
 
 /// The promise.
 const LIVE: f64 = 1.25;
@@ -21,47 +25,21 @@ async fn main() -> Result<()> {
     let keeping = host.clone().keep_session();
     let kept = server.connect().await?;
     let shared = server.connect().await?;
-    let mut times = [const { Vec::new() }; 7];
-    for round in 0..ROUNDS + 20 {
-        let started = Instant::now();
-        live::call(&host, &plugin).await?;
-        let fresh = started.elapsed();
-
-        let started = Instant::now();
-        let client = server.connect().await?;
-        live::bare(&client).await?;
-        drop(client);
-        let bare_fresh = started.elapsed();
-
-        let started = Instant::now();
-        live::call(&keeping, &plugin).await?;
-        let held = started.elapsed();
-
-        let started = Instant::now();
-        live::bare(&kept).await?;
-        let bare_held = started.elapsed();
-
-        let started = Instant::now();
-        live::reset(&shared).await?;
-        live::bare(&shared).await?;
-        let bare_reset = started.elapsed();
-
-        let started = Instant::now();
-        drop(server.connect().await?);
-        let connect = started.elapsed();
-
-        let started = Instant::now();
-        kept.simple_query("").await?;
-        let trip = started.elapsed();
-
-        // The first rounds warm caches, on both ends.
-        if round >= 20 {
-            for (times, time) in times.iter_mut().zip([fresh, bare_fresh, held, bare_held, bare_reset, connect, trip]) {
-                times.push(time);
-            }
-        }
+    let (mut fresh, mut bare_fresh, mut connect) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        fresh.push(timed(live::call(&host, &plugin)).await?);
+        bare_fresh.push(timed(asked_anew(&server)).await?);
+        connect.push(timed(server.connect()).await?);
     }
-    let [fresh, bare_fresh, held, bare_held, bare_reset, connect, trip] = times.map(middle);
+    let (mut held, mut bare_held, mut bare_reset, mut trip) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        held.push(timed(live::call(&keeping, &plugin)).await?);
+        bare_held.push(timed(live::bare(&kept)).await?);
+        bare_reset.push(timed(asked_after_a_reset(&shared)).await?);
+        trip.push(timed(kept.simple_query("")).await?);
+    }
+    let [fresh, bare_fresh, connect] = [fresh, bare_fresh, connect].map(warm);
+    let [held, bare_held, bare_reset, trip] = [held, bare_held, bare_reset, trip].map(warm);
     let share = |part: Duration, whole: Duration| {
         format!("{:.0} % connecting", 100.0 * part.as_secs_f64() / whole.as_secs_f64())
     };
@@ -73,4 +51,25 @@ async fn main() -> Result<()> {
         Row::ratio("what the bare SQL is to an empty round trip", bare_held, trip, "database"),
     ];
     figures::record("live", &rows)
+}
+
+/// How long something takes.
+async fn timed<T, E: Into<anyhow::Error>>(of: impl Future<Output = Result<T, E>>) -> Result<Duration> {
+    let started = Instant::now();
+    of.await.map_err(Into::into)?;
+    Ok(started.elapsed())
+}
+
+/// The middle of those that were not the first.
+fn warm(times: Vec<Duration>) -> Duration {
+    middle(times.into_iter().skip(WARMING_UP).collect())
+}
+
+async fn asked_anew(server: &Server) -> Result<()> {
+    live::bare(&server.connect().await?).await
+}
+
+async fn asked_after_a_reset(client: &Client) -> Result<()> {
+    live::reset(client).await?;
+    live::bare(client).await
 }
