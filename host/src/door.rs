@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::allowance::Allowance;
@@ -228,31 +229,68 @@ impl Drop for Entrance {
 /// others are gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
-    session: Arc<Mutex<Option<Arc<Session>>>>,
+    place: Arc<Mutex<Place>>,
     presence: Presence,
+}
+
+/// Where it is.
+#[derive(Debug, Default)]
+enum Place {
+    /// With a call, or there is none.
+    #[default]
+    Empty,
+    /// As the last call left it.
+    Used(Arc<Session>),
+    /// On its way to be as it was when it was opened; false when it is gone.
+    Resetting(Arc<Session>, JoinHandle<bool>),
 }
 
 impl Kept {
     pub(crate) fn new() -> Self {
         // Nobody waits for its end: that is the end of the program, or of the last clone.
         let (presence, _) = mpsc::channel(1);
-        Self { session: Arc::default(), presence }
+        Self { place: Arc::default(), presence }
+    }
+
+    /// Has the session reset while the component that will ask for it still starts.
+    pub(crate) fn make_ready(&self) {
+        let mut place = self.locked();
+        *place = match std::mem::take(&mut *place) {
+            Place::Used(session) => resetting(session),
+            // For a call that did not ask for it: that it lives may be long ago.
+            Place::Resetting(session, done) if done.is_finished() => resetting(session),
+            other => other,
+        };
     }
 
     /// The session, as it was when it was opened; none when there is none for this target, or it is gone.
     async fn take(&self, target: &Target) -> Option<Arc<Session>> {
-        let session = self.locked().take().filter(|session| session.target().is_same_place(target))?;
-        session.reset().await.ok().map(|()| session)
+        let place = std::mem::take(&mut *self.locked());
+        let is_wanted = |session: &Session| session.target().is_same_place(target);
+        let (session, lives) = match place {
+            Place::Used(session) if is_wanted(&session) => {
+                let lives = session.reset().await.is_ok();
+                (session, lives)
+            }
+            Place::Resetting(session, done) if is_wanted(&session) => (session, done.await.unwrap_or(false)),
+            _ => return None,
+        };
+        lives.then_some(session)
     }
 
     fn put(&self, session: Arc<Session>) {
         // Of two calls at the same time, the last one's is kept.
-        let before = self.locked().replace(session);
+        let before = std::mem::replace(&mut *self.locked(), Place::Used(session));
         drop(before);
     }
 
-    fn locked(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
+    fn locked(&self) -> MutexGuard<'_, Place> {
         // Nothing that holds the lock can panic halfway through a change.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn resetting(session: Arc<Session>) -> Place {
+    let reset = Arc::clone(&session);
+    Place::Resetting(session, tokio::spawn(async move { reset.reset().await.is_ok() }))
 }

@@ -33,7 +33,8 @@ pub(crate) fn context(output_bytes: usize) -> WasiCtx {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let (ctx, table) = self.wasi();
+        WasiCtxView { ctx, table }
     }
 }
 

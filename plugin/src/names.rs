@@ -18,29 +18,28 @@ pub type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 #[inline]
 pub fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
-    one.len() == other.len() && {
-        let (words, rest) = one.as_chunks::<8>();
-        let (other_words, other_rest) = other.as_chunks::<8>();
-        let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-        words.iter().zip(other_words).all(|(one, other)| word(one) == word(other)) && same_rest(rest, other_rest)
-    }
+    one.len() == other.len() && same_long(one, other).unwrap_or_else(|| same_short(one, other))
 }
 
-/// The same for fewer than eight bytes, as many here as there.
+/// The same for eight bytes and more, as many here as there: the last eight may be looked at twice in part.
 #[inline]
-fn same_rest(one: &[u8], other: &[u8]) -> bool {
+fn same_long(one: &[u8], other: &[u8]) -> Option<bool> {
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let (last, other_last) = (one.last_chunk()?, other.last_chunk()?);
+    let mut words = one.as_chunks().0.iter().zip(other.as_chunks().0);
+    Some(word(last) == word(other_last) && words.all(|(one, other)| word(one) == word(other)))
+}
+
+/// The same for fewer.
+#[inline]
+fn same_short(one: &[u8], other: &[u8]) -> bool {
     let half = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);
-    match (one.split_first_chunk::<4>(), other.split_first_chunk::<4>()) {
-        (Some((first, rest)), Some((other_first, other_rest))) => {
-            half(first) == half(other_first) && same_bytes(rest, other_rest)
+    match (one.first_chunk(), other.first_chunk(), one.last_chunk(), other.last_chunk()) {
+        (Some(first), Some(other_first), Some(last), Some(other_last)) => {
+            half(first) == half(other_first) && half(last) == half(other_last)
         }
-        _ => same_bytes(one, other),
+        _ => one.iter().zip(other).all(|(one, other)| one == other),
     }
-}
-
-#[inline]
-fn same_bytes(one: &[u8], other: &[u8]) -> bool {
-    one.iter().zip(other).all(|(one, other)| one == other)
 }
 
 /// A text as the key of a map.

@@ -67,59 +67,60 @@ pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
 
 /// Whether sessions of this role must never be ended.
 pub fn is_protected_role(role: &str) -> bool {
-    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(ROLE_PATTERNS));
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(ROLE_PATTERNS));
     matches_any(&COMPILED, role)
 }
 
 /// Whether sessions of this application must never be ended.
 pub fn is_protected_application(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
 /// Whether a pooler owns this session.
 pub fn is_pooler(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(POOLER_PATTERNS));
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(POOLER_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
 /// Whether a person sits in front of this session.
 pub fn is_human_tool(application: &str) -> bool {
-    static COMPILED: LazyLock<Vec<Pattern>> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
     matches_any(&COMPILED, application)
 }
 
-/// A pattern ready for use, letter case aside.
-pub struct Pattern {
-    /// What a name must start with, if it starts with ASCII: most names are told apart by that.
-    initial: Option<u8>,
-    whole: WildMatch,
+/// Patterns ready for use, letter case aside. Most names are told apart by what they start with.
+pub struct Patterns {
+    patterns: Vec<(u64, WildMatch)>,
+    initials: u64,
 }
 
-impl Pattern {
-    fn new(pattern: &str) -> Self {
-        Self { initial: initial(pattern), whole: WildMatch::new_case_insensitive(pattern) }
+/// Every initial.
+const ANY: u64 = u64::MAX;
+
+/// The letter or digit of ASCII that a text starts with, as a bit; any for another text.
+fn initial(text: &str) -> u64 {
+    let first = text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    match first {
+        Some(digit @ b'0'..=b'9') => 1 << (digit - b'0'),
+        Some(letter @ b'a'..=b'z') => 1 << (letter - b'a' + 10),
+        _ => ANY,
     }
-
-    fn may_match(&self, initial: Option<u8>) -> bool {
-        self.initial.is_none() || initial.is_none() || self.initial == initial
-    }
 }
 
-/// The letter or digit of ASCII that a text starts with.
-fn initial(text: &str) -> Option<u8> {
-    text.bytes().next().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
-}
-
-/// Patterns ready for use.
-pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Vec<Pattern> {
-    patterns.iter().map(|pattern| Pattern::new(pattern.as_ref())).collect()
+/// Makes patterns ready for use.
+pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Patterns {
+    let ready = |pattern: &P| (initial(pattern.as_ref()), WildMatch::new_case_insensitive(pattern.as_ref()));
+    let patterns: Vec<_> = patterns.iter().map(ready).collect();
+    Patterns { initials: patterns.iter().fold(0, |initials, (initial, _)| initials | initial), patterns }
 }
 
 /// Whether a name matches one of the patterns.
-pub fn matches_any(patterns: &[Pattern], name: &str) -> bool {
+pub fn matches_any(patterns: &Patterns, name: &str) -> bool {
     let initial = initial(name);
-    patterns.iter().any(|pattern| pattern.may_match(initial) && pattern.whole.matches(name))
+    let may_match = |initials: u64| initials & initial != 0;
+    may_match(patterns.initials)
+        && patterns.patterns.iter().any(|(initial, pattern)| may_match(*initial) && pattern.matches(name))
 }
 
 #[cfg(test)]

@@ -51,11 +51,12 @@ impl RowSet {
     /// must never pass for a measurement.
     pub fn decode<T>(self, mut decode: impl FnMut(&mut Row<'_>) -> T) -> Result<Vec<T>, Fault> {
         let columns = self.columns;
+        let mut asked = vec![""; columns.len()];
         let mut wrong = None;
         let decoded = self
             .rows
             .into_iter()
-            .map(|values| decode(&mut Row { columns: &columns, values, next: 0, wrong: &mut wrong }))
+            .map(|values| decode(&mut Row { columns: &columns, asked: &mut asked, values, next: 0, wrong: &mut wrong }))
             .collect();
         match wrong {
             Some(message) => Err(Fault::new(kind::UNEXPECTED_ANSWER, message)),
@@ -76,6 +77,9 @@ impl RowSet {
 /// One row. Columns are taken by name; asked for in the statement's order, each is found at once.
 pub struct Row<'a> {
     columns: &'a [String],
+    /// By which text each column was asked for in the row before: mostly it is that very text again, which need not be
+    /// read for that.
+    asked: &'a mut [&'static str],
     values: Vec<Value>,
     next: usize,
     wrong: &'a mut Option<String>,
@@ -84,7 +88,7 @@ pub struct Row<'a> {
 macro_rules! reader {
     ($(#[$doc:meta])* $name:ident, $required:ident, $variant:ident, $type:ty) => {
         $(#[$doc])*
-        pub fn $name(&mut self, column: &str) -> Option<$type> {
+        pub fn $name(&mut self, column: &'static str) -> Option<$type> {
             match self.take(column) {
                 Some(Value::$variant(value)) => Some(value),
                 Some(Value::Null) | None => None,
@@ -96,7 +100,7 @@ macro_rules! reader {
         }
 
         /// The same for a column that is never null.
-        pub fn $required(&mut self, column: &str) -> $type {
+        pub fn $required(&mut self, column: &'static str) -> $type {
             self.$name(column).unwrap_or_else(|| {
                 self.complain(column, "is null");
                 <$type>::default()
@@ -128,7 +132,7 @@ impl Row<'_> {
     );
 
     /// A `bigint` that is a count or a pid; out of range is a fault.
-    pub fn narrow<T: TryFrom<i64> + Default>(&mut self, column: &str) -> T {
+    pub fn narrow<T: TryFrom<i64> + Default>(&mut self, column: &'static str) -> T {
         let value = self.required_int64(column);
         T::try_from(value).unwrap_or_else(|_| {
             self.complain(column, "is out of range");
@@ -137,7 +141,7 @@ impl Row<'_> {
     }
 
     /// A number that came as text; anything else is a fault.
-    pub fn parsed<T: FromStr + Default>(&mut self, column: &str) -> T {
+    pub fn parsed<T: FromStr + Default>(&mut self, column: &'static str) -> T {
         self.required_text(column).parse().unwrap_or_else(|_| {
             self.complain(column, "is no number in its range");
             T::default()
@@ -145,7 +149,7 @@ impl Row<'_> {
     }
 
     /// The same where a missing column, a null or an empty text stand for none.
-    pub fn parsed_if_any<T: FromStr>(&mut self, column: &str) -> Option<T> {
+    pub fn parsed_if_any<T: FromStr>(&mut self, column: &'static str) -> Option<T> {
         let text = if self.has(column) { self.text(column) } else { None };
         let parsed = text.filter(|text| !text.is_empty())?.parse().ok();
         if parsed.is_none() {
@@ -159,9 +163,12 @@ impl Row<'_> {
         self.columns.iter().any(|name| same(name, column))
     }
 
-    fn take(&mut self, column: &str) -> Option<Value> {
-        let expected = self.columns.get(self.next).is_some_and(|name| same(name, column));
-        let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| same(name, column)) };
+    fn take(&mut self, column: &'static str) -> Option<Value> {
+        let index = if self.asked.get(self.next).is_some_and(|&asked| std::ptr::eq(asked, column)) {
+            Some(self.next)
+        } else {
+            self.find(column)
+        };
         match index.and_then(|index| Some((index, self.values.get_mut(index)?))) {
             Some((index, value)) => {
                 self.next = index + 1;
@@ -172,6 +179,15 @@ impl Row<'_> {
                 None
             }
         }
+    }
+
+    fn find(&mut self, column: &'static str) -> Option<usize> {
+        let expected = self.columns.get(self.next).is_some_and(|name| same(name, column));
+        let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| same(name, column)) };
+        if let Some(asked) = index.and_then(|index| self.asked.get_mut(index)) {
+            *asked = column;
+        }
+        index
     }
 
     fn complain(&mut self, column: &str, what: &str) {

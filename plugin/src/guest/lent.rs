@@ -9,6 +9,9 @@ use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
 use crate::powers::{Renewal, SizeOrder, SizeOutcome};
 use crate::rows::{RowSet, Statement, Value};
 
+/// What the rows of a hundred sessions and their judgement take, bytes.
+const ROOM: usize = 1 << 20;
+
 /// What this call has been lent so far.
 #[derive(Default)]
 pub(super) struct Lent {
@@ -46,7 +49,9 @@ impl Powers for Lent {
 
     fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
         let batch: Vec<_> = batch.iter().map(statement).collect();
-        let answers = self.session()?.query(&batch)?;
+        let session = self.session()?;
+        super::make_room(ROOM);
+        let answers = session.query(&batch)?;
         Ok(answers.into_iter().map(|answer| answer.map(row_set).map_err(Fault::from)).collect())
     }
 

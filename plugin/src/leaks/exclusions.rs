@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use crate::carry::Memory;
 use crate::names::{Map, Name, Set};
 use crate::params::{Filter, Options};
-use crate::protected::{self, Pattern};
+use crate::protected::{self, Patterns};
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_text;
 
@@ -20,8 +20,8 @@ pub struct Rules<'a> {
     options: &'a Options,
     memory: &'a Memory,
     names: Map<(Name<'a>, Name<'a>), Names>,
-    include_applications: Vec<Pattern>,
-    exclude_applications: Vec<Pattern>,
+    include_applications: Patterns,
+    exclude_applications: Patterns,
     include_networks: Vec<IpNet>,
     exclude_networks: Vec<IpNet>,
 }

@@ -200,7 +200,7 @@ fn pool(row: &mut Row<'_>) -> Pool {
 }
 
 /// Whole seconds in one column, the microseconds beyond them in another.
-fn wait(row: &mut Row<'_>, seconds: &str, micros: &str) -> u64 {
+fn wait(row: &mut Row<'_>, seconds: &'static str, micros: &'static str) -> u64 {
     row.parsed::<u64>(seconds).saturating_mul(1_000_000).saturating_add(row.parsed(micros))
 }
 

@@ -12,6 +12,7 @@ use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::report::Report;
 use archon_pool_tests::sessions::Session;
 use archon_pool_tests::{Cluster, PgBouncer};
+use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
@@ -78,6 +79,24 @@ async fn a_kept_session_that_the_server_ended_is_opened_anew() -> Result<()> {
             .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'archon-pool'")
             .await?;
     }
+    Ok(())
+}
+
+/// It was made ready for a call that did not ask for it.
+#[tokio::test]
+async fn a_kept_session_that_ended_after_a_refused_request_is_opened_anew() -> Result<()> {
+    let cluster = cluster().await?;
+    let (host, _file) = host_of(&format!("url = '{}'", cluster.url(OPERATOR, "postgres")))?;
+    let host = host.keep_session();
+    ensure!(run_in(plugin(World::Manager), &host, impatient("monitor")).await.success);
+    let refused = fault(&host, json!({ "action": "monitor", "options": { "minSize": 0 } })).await;
+    ensure!(refused.kind == kind::INVALID_PARAMS, "{refused}");
+    ensure!(cluster.count("application_name = 'archon-pool'").await? == 1, "it is kept");
+    cluster
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'archon-pool'")
+        .await?;
+    let output = run_in(plugin(World::Manager), &host, impatient("monitor")).await;
+    ensure!(output.success, "{:?}", output.error);
     Ok(())
 }
 
