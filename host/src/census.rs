@@ -8,9 +8,14 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+/// Whether a text has so many values at the most. It has no more than bytes, so one that is short is not counted.
+pub(crate) fn is_within(text: &str, most: usize) -> bool {
+    text.len() <= most || values(text, most).is_some()
+}
+
 /// The number of values in a text, keys not counted; none when there are more than so many. Where the text
 /// ends being JSON the count ends, too: that is the parser's to tell.
-pub(crate) fn values(text: &str, most: usize) -> Option<usize> {
+fn values(text: &str, most: usize) -> Option<usize> {
     let count = Cell::new(0);
     let mut json = serde_json::Deserializer::from_str(text);
     let _ = Count { count: &count, most }.deserialize(&mut json);

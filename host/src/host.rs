@@ -349,9 +349,7 @@ impl Host {
     fn document(&self, plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
         let text = output.as_str().unwrap_or_default();
         let limit = self.limits.report_bytes;
-        let most = limit / BYTES_PER_VALUE;
-        // A text has no more values than bytes, so one that is short need not be counted.
-        if text.len() > limit || (text.len() > most && census::values(text, most).is_none()) {
+        if text.len() > limit || !census::is_within(text, limit / BYTES_PER_VALUE) {
             return Err(Reached::ReportBytes(limit).into());
         }
         serde_json::from_str(text).map_err(|error| {
@@ -476,7 +474,7 @@ fn as_report(mut report: Value, most: usize) -> Value {
         }
     }
     if let Some(carry) = report.get_mut("carry")
-        && let Some(text) = carry.as_str().filter(|text| census::values(text, most).is_some())
+        && let Some(text) = carry.as_str().filter(|text| census::is_within(text, most))
         && let Ok(embedded) = serde_json::from_str(text)
     {
         *carry = embedded;

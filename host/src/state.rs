@@ -74,7 +74,8 @@ pub(crate) struct Caller {
 /// What the host remembers during one call. Dropped with it, and with it every session.
 pub(crate) struct State {
     pub(crate) table: ResourceTable,
-    wasi: Option<WasiCtx>,
+    /// None until it is asked for.
+    pub(crate) wasi: Option<WasiCtx>,
     pub(crate) memory: Memory,
     pub(crate) allowance: Allowance,
     pub(crate) time: Arc<GuestTime>,
@@ -127,12 +128,6 @@ impl State {
             probes: 0,
             orders: 0,
         }
-    }
-
-    /// The empty WASI of this call, made when it is asked for: our own components never do.
-    pub(crate) fn wasi(&mut self) -> (&mut WasiCtx, &mut ResourceTable) {
-        let output_bytes = self.limits.output_bytes;
-        (self.wasi.get_or_insert_with(|| crate::wasi::context(output_bytes)), &mut self.table)
     }
 
     /// Starts an imported function: counts it, and stops the component's clock until it returns.

@@ -19,7 +19,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 }
 
 /// The empty context of one call; output goes to the log, up to a number of bytes.
-pub(crate) fn context(output_bytes: usize) -> WasiCtx {
+fn context(output_bytes: usize) -> WasiCtx {
     let left = Arc::new(AtomicUsize::new(output_bytes));
     let mut builder = WasiCtx::builder();
     builder
@@ -33,8 +33,9 @@ pub(crate) fn context(output_bytes: usize) -> WasiCtx {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (ctx, table) = self.wasi();
-        WasiCtxView { ctx, table }
+        // Made when it is asked for: our own components never do.
+        let output_bytes = self.limits.output_bytes;
+        WasiCtxView { ctx: self.wasi.get_or_insert_with(|| context(output_bytes)), table: &mut self.table }
     }
 }
 

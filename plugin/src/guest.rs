@@ -22,16 +22,6 @@ use self::mirror::Mirror;
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
-/// Has the allocator take memory for what is about to come at once: by itself it takes page by page, and for each the
-/// engine asks the system.
-#[cfg(feature = "observer")]
-fn make_room(bytes: usize) {
-    let mut room = Vec::<u8>::new();
-    // Without it what comes is taken page by page.
-    let _ = room.try_reserve_exact(bytes);
-    drop(std::hint::black_box(room));
-}
-
 struct Component;
 
 impl analysis::Guest for Component {

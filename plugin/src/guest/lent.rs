@@ -43,15 +43,14 @@ impl Powers for Lent {
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
         let credential = credentials::lookup(credential)?;
         self.session = Some(Session::open(&credential)?);
+        make_room();
         self.credential = Some(credential);
         Ok(())
     }
 
     fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
         let batch: Vec<_> = batch.iter().map(statement).collect();
-        let session = self.session()?;
-        super::make_room(ROOM);
-        let answers = session.query(&batch)?;
+        let answers = self.session()?.query(&batch)?;
         Ok(answers.into_iter().map(|answer| answer.map(row_set).map_err(Fault::from)).collect())
     }
 
@@ -135,6 +134,15 @@ impl Powers for Lent {
     fn deliver(&mut self, _orders: &[Order], _dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
         None
     }
+}
+
+/// Has the allocator take memory for a round's rows at once: by itself it takes page by page, and for each the engine
+/// asks the system.
+fn make_room() {
+    let mut room = Vec::<u8>::new();
+    // Without it what comes is taken page by page.
+    let _ = room.try_reserve_exact(ROOM);
+    drop(std::hint::black_box(room));
 }
 
 fn statement(statement: &Statement) -> database::Statement {
