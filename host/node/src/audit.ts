@@ -1,8 +1,8 @@
 // What was decided about a session or a pool, on record: before it is sent, and what became of it.
 
 import { appendFile } from "node:fs/promises";
+import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
-import { place, type Target } from "./target.js";
 
 /** One line of the audit log. */
 export interface AuditRecord {

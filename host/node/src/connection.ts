@@ -1,54 +1,19 @@
-// One connection: `pg` opens it (address, TLS, authentication), and from then on it is read here, as bytes.
+// One connection, read as bytes, each answer up to its caps.
 
-import type { Socket } from "node:net";
-import type { ConnectionOptions } from "node:tls";
-import pg from "pg";
-import { guard } from "./components.js";
-import { Fault } from "./fault.js";
-import type { Limits } from "./limits.js";
-import { connecting, fromServer, isWithoutTls, MissingPassword, unreachable } from "./server-fault.js";
-import { place, type Target } from "./target.js";
-import { tlsOptions } from "./tls.js";
+import { type Opened, type Opening, openAny } from "./connect.js";
+import type { TargetSessionAttrs } from "./connection-config/security.js";
+import { place, type Target } from "./connection-config/target.js";
+import { exposure } from "./exposure.js";
+import { asFault, Fault } from "./fault.js";
+import { inTime } from "./in-time.js";
+import { fromServer, unreachable } from "./server-fault.js";
+import { openSocket } from "./socket.js";
+import { type Decode, decoderOf } from "./text.js";
 import { type Column, decode, type Parameter, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
 import * as wire from "./wire.js";
 
 /** How long a server may take to hear that a session is over. */
 const FAREWELL_MS = 1_000;
-
-/** What `pg` has and its types do not tell. */
-interface Internals {
-  connectionParameters: { options: string | undefined; replication: undefined };
-  connection: Wire;
-  processID: number | null;
-  secretKey: number | null;
-}
-
-interface Wire {
-  stream: Socket;
-  on(event: string, listener: (message: never) => void): void;
-  connect(port: number, host: string): void;
-  requestSsl(): void;
-  cancel(processId: number, secretKey: number): void;
-  end(): void;
-}
-
-/** What `pg` has opened. */
-interface Opened {
-  client: Internals;
-  ssl: ConnectionOptions | false;
-  /** `server_version`, as the server reported it. */
-  version: string | undefined;
-}
-
-/** How long to wait for a connection. */
-interface Patience {
-  /** As `performance.now()` counts. */
-  end: number;
-  /** How long that was at first, for the message. */
-  timeout: number;
-  /** The wait is over whatever the time. */
-  over: AbortSignal;
-}
 
 /** What is sent at once and answered up to the server's next ReadyForQuery. */
 interface Unit {
@@ -65,54 +30,56 @@ export interface Appetite {
 
 /** An open connection. Nothing is sent on it that was not asked for here. */
 export class Connection {
+  /** Where it leads: one host, whatever there was to choose from. */
   readonly target: Target;
-  /** `server_version`, as the server reported it. */
-  readonly version: string | undefined;
-  readonly #stream: Socket;
-  readonly #ssl: ConnectionOptions | false;
-  readonly #key: { processId: number; secretKey: number } | undefined;
+  /** What the server reported of itself: `server_version`, `server_encoding`, … */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Whether the startup packet's settings were refused, and do not hold. */
+  readonly isWithoutSettings: boolean;
+  /** Facts about how it was opened that a report must state. */
+  readonly notes: readonly string[];
+  readonly #opened: Opened;
+  readonly #decode: Decode;
   readonly #units: Unit[] = [];
   readonly #closed: Promise<void>;
   #lost: Fault | undefined;
 
-  private constructor(target: Target, { client, ssl, version }: Opened) {
-    this.target = target;
-    this.version = version;
-    this.#ssl = ssl;
-    this.#stream = client.connection.stream;
-    if (client.processID !== null && client.secretKey !== null) {
-      this.#key = { processId: client.processID, secretKey: client.secretKey };
-    }
-    const framing = new wire.Framing();
-    this.#stream.removeAllListeners("data");
-    this.#stream.on("data", (chunk: Buffer) => {
-      for (const message of framing.push(chunk)) this.#receive(message);
-    });
-    this.#stream.on("error", (error) => this.#lose(lost(error.message)));
+  private constructor(opened: Opened) {
+    this.#opened = opened;
+    this.target = opened.target;
+    this.parameters = opened.login.parameters;
+    this.isWithoutSettings = opened.isWithoutSettings;
+    const { target, login, isEncrypted } = opened;
+    this.notes = [...target.notes, ...exposure(opened.channel.socket, isEncrypted, login.method)];
+    this.#decode = decoderOf(this.parameters.get("server_encoding"));
+    const { socket } = opened.channel;
+    socket.on("error", (error) => this.#lose(lost(error.message)));
     this.#closed = new Promise((resolve) => {
-      this.#stream.once("close", () => {
+      const end = () => {
         this.#lose(lost("the server closed it"));
         resolve();
-      });
+      };
+      if (socket.destroyed) end();
+      else socket.once("close", end);
     });
+    opened.channel.listen((message) => this.#receive(message));
   }
 
-  /** Opens a connection. `options` is what the startup packet carries for the server; `over` ends the wait. */
-  static async open(
-    target: Target,
-    options: string | undefined,
-    limits: Limits,
-    over: AbortSignal = NEVER,
-  ): Promise<Connection> {
-    const timeout = Math.min(target.connectTimeoutMs ?? limits.connectTimeoutMs, limits.connectTimeoutMs);
-    const patience = { end: performance.now() + timeout, timeout, over };
-    const ssl = tlsOptions(target);
-    const opened = await connect(target, options, ssl, patience).catch((error: Error) => {
-      const mayBePlain = ssl !== false && target.sslMode === "prefer" && isWithoutTls(error);
-      if (!mayBePlain) throw error;
-      return connect(target, options, false, patience);
+  /** Opens a connection at the first host whose server is of the kind that is asked for. */
+  static async open(target: Target, opening: Opening): Promise<Connection> {
+    const open = (wanted: TargetSessionAttrs) =>
+      openAny(target, opening, async (opened) => {
+        const connection = new Connection(opened);
+        const refusal = await connection.#whyNot(wanted, opening.limits.connectTimeoutMs);
+        if (!refusal) return connection;
+        await connection.close();
+        throw refusal;
+      });
+    if (target.targetSessionAttrs !== "prefer-standby") return open(target.targetSessionAttrs);
+    return open("standby").catch((fault: Fault) => {
+      if (fault.kind !== "server-unreachable") throw fault;
+      return open("any");
     });
-    return new Connection(target, opened);
   }
 
   /** Whether an answer is still to come. */
@@ -129,22 +96,23 @@ export class Connection {
   statement(sql: string, params: readonly Parameter[], appetite: Appetite): Promise<RowSet> {
     // One row more shows that there are more, and the server stops there.
     const rows = Number.isFinite(appetite.maxRows) ? appetite.maxRows + 1 : 0;
-    return this.#ask(wire.statement(sql, params, rows), (columns) => reader(appetite, columns));
+    return this.#ask(wire.statement(sql, params, rows), (columns) => reader(appetite, columns, this.#decode));
   }
 
   /** Runs a text by the simple protocol. All values are text. */
   simple(sql: string, appetite: Appetite = EVERYTHING): Promise<TextSet> {
-    return this.#ask(wire.query(sql), (columns) => textReader(appetite, columns));
+    return this.#ask(wire.query(sql), (columns) => textReader(appetite, columns, this.#decode));
   }
 
   /** Closes the connection and waits a moment for the server to hear of it. What is under way is cancelled. */
   async close(): Promise<void> {
-    if (this.#stream.destroyed) return;
+    const { socket } = this.#opened.channel;
+    if (socket.destroyed) return;
     // The server would not look at the connection before the statement's end, so it is told.
     if (this.isBusy) await this.#cancel();
     this.#lose(new Fault("connection-lost", "the session is closed"));
-    this.#stream.end(wire.terminate());
-    const timer = setTimeout(() => this.#stream.destroy(), FAREWELL_MS);
+    socket.end(wire.terminate());
+    const timer = setTimeout(() => socket.destroy(), FAREWELL_MS);
     await this.#closed;
     clearTimeout(timer);
   }
@@ -155,10 +123,11 @@ export class Connection {
         reject(this.#lost);
         return;
       }
-      this.#units.push(unit(read, resolve, reject));
-      this.#stream.cork();
-      this.#stream.write(bytes);
-      process.nextTick(() => this.#stream.uncork());
+      this.#units.push(unit(this.#decode, read, resolve, reject));
+      const { socket } = this.#opened.channel;
+      socket.cork();
+      socket.write(bytes);
+      process.nextTick(() => socket.uncork());
     });
   }
 
@@ -168,7 +137,7 @@ export class Connection {
       this.#units.shift();
       unit.settle();
     } else if (message.code === "E") {
-      const said = wire.serverError(message.body);
+      const said = wire.serverError(message.body, this.#decode);
       // What a server says when it ends a session says more than that it did.
       if (said.fatal) this.#lost ??= fromServer(said);
       unit?.take(message);
@@ -182,22 +151,42 @@ export class Connection {
     for (const unit of this.#units.splice(0)) unit.settle(this.#lost);
   }
 
+  /** Why its server is not of the kind that is asked for. */
+  async #whyNot(wanted: TargetSessionAttrs, patience: number): Promise<Fault | undefined> {
+    if (wanted === "any") return undefined;
+    const reported = this.parameters.get("in_hot_standby");
+    // Servers before 14 and poolers do not report it.
+    const isStandby = reported === undefined ? await this.#isInRecovery(patience) : reported === "on";
+    // Our own sessions are read-only everywhere: what counts is whether others' could write.
+    const isWanted = isStandby === ["standby", "read-only", "prefer-standby"].includes(wanted);
+    if (isWanted) return undefined;
+    const kind = isStandby ? "a standby" : "a primary";
+    return unreachable(this.target, `it is ${kind}, and target_session_attrs=${wanted} asks for another`);
+  }
+
+  async #isInRecovery(patience: number): Promise<boolean> {
+    const asking = this.simple("SELECT pg_catalog.pg_is_in_recovery()");
+    const { rows } = await inTime(asking, patience, () => silent(this.target));
+    return rows[0]?.[0] === "t";
+  }
+
   /** Asks the server, on a connection made for that, to end what it does for this one. */
   async #cancel(): Promise<void> {
-    const key = this.#key;
-    if (!key) return;
-    const wire = new (pg as unknown as { Connection: new (config: object) => Wire }).Connection({ ssl: this.#ssl });
-    const cancel = () => wire.cancel(key.processId, key.secretKey);
-    wire.on("connect", () => (this.#ssl === false ? cancel() : wire.requestSsl()));
-    wire.on("sslconnect", cancel);
-    wire.on("error", () => wire.stream.destroy());
-    const done = new Promise<void>((resolve) => wire.stream.once("close", () => resolve()));
-    const timer = setTimeout(() => wire.stream.destroy(), FAREWELL_MS);
-    const { host, port } = this.target;
-    if (host.startsWith("/")) (wire.connect as unknown as (path: string) => void)(`${host}/.s.PGSQL.${port}`);
-    else wire.connect(port, host);
-    await done;
-    clearTimeout(timer);
+    const { target, login, isEncrypted } = this.#opened;
+    if (!login.key) return;
+    const giving = new AbortController();
+    const timer = setTimeout(() => giving.abort(), FAREWELL_MS);
+    try {
+      const socket = await openSocket(target, isEncrypted ? "required" : "none", giving.signal);
+      giving.signal.addEventListener("abort", () => socket.destroy());
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      socket.resume().end(wire.cancelRequest(login.key));
+      await closed;
+    } catch {
+      // Then the server hears of it at the statement's end.
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -210,73 +199,14 @@ export interface TextSet {
 
 const EVERYTHING: Appetite = { maxRows: Number.POSITIVE_INFINITY, take: () => true };
 
-const NEVER = new AbortController().signal;
-
 /** What becomes of the rows of an answer. */
 interface Reading<T> {
   row(body: Buffer): void;
   done(): T;
 }
 
-async function connect(
-  target: Target,
-  options: string | undefined,
-  ssl: ConnectionOptions | false,
-  { end, timeout, over }: Patience,
-): Promise<Opened> {
-  const client = new pg.Client({
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    database: target.database,
-    // Never `pg`'s own way to a password, which asks the environment and a file.
-    password: () => {
-      if (!target.password) throw new MissingPassword("no password");
-      return target.password.reveal();
-    },
-    ssl: ssl as never,
-    // By which our sessions are left out of every count.
-    application_name: guard().application,
-    sslnegotiation: "postgres",
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 30_000,
-  } as pg.ClientConfig);
-  const inner = client as unknown as Internals;
-  // Where these are none `pg` takes the environment's.
-  Object.assign(inner.connectionParameters, { options, replication: undefined });
-  let version: string | undefined;
-  inner.connection.on("parameterStatus", ({ parameterName, parameterValue }: Record<string, string>) => {
-    if (parameterName === "server_version") version = parameterValue;
-  });
-  // After the connection is open its end is seen on the socket itself.
-  client.on("error", () => {});
-  let late = false;
-  const giveUp = () => inner.connection.stream.destroy(new Error("given up"));
-  const timer = setTimeout(() => {
-    late = true;
-    giveUp();
-  }, end - performance.now());
-  over.addEventListener("abort", giveUp);
-  try {
-    if (over.aborted) throw new Error("given up");
-    await client.connect();
-    return { client: inner, ssl, version };
-  } catch (error) {
-    inner.connection.stream.destroy();
-    if (late) throw unreachable(target, `no session within ${timeout} ms (limit \`connectTimeoutMs\`)`);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    over.removeEventListener("abort", giveUp);
-  }
-}
-
-/** The fault of whatever kept a connection from being opened. */
-export function whyNotOpen(error: unknown, target: Target): Fault {
-  return error instanceof Fault ? error : connecting(error as Error, target);
-}
-
 function unit<T>(
+  decode: Decode,
   read: (columns: Column[]) => Reading<T>,
   resolve: (value: T) => void,
   reject: (why: Fault) => void,
@@ -288,14 +218,14 @@ function unit<T>(
     try {
       step();
     } catch (error) {
-      fault = error as Fault;
+      fault = asFault(error);
     }
   };
   return {
     take({ code, body }) {
-      if (code === "T") attempt(() => (reading = read(wire.columns(body))));
+      if (code === "T") attempt(() => (reading = read(wire.columns(body, decode))));
       else if (code === "D") attempt(() => reading?.row(body));
-      else if (code === "E") fault = fromServer(wire.serverError(body));
+      else if (code === "E") fault = fromServer(wire.serverError(body, decode));
     },
     settle(lost) {
       if (lost ?? fault) reject((lost ?? fault) as Fault);
@@ -305,7 +235,7 @@ function unit<T>(
 }
 
 /** Reads rows up to the caps. A row set without rows is without columns, as in the Rust host. */
-function reader({ maxRows, take }: Appetite, columns: Column[]): Reading<RowSet> {
+function reader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
   const set: RowSet = { columns: [], rows: [], truncated: false };
   return {
     row(body) {
@@ -319,13 +249,13 @@ function reader({ maxRows, take }: Appetite, columns: Column[]): Reading<RowSet>
         return;
       }
       const fields = wire.fields(body);
-      set.rows.push(columns.map((column, index) => decode(column, fields[index] ?? null)));
+      set.rows.push(columns.map((column, index) => decode(column, fields[index] ?? null, text)));
     },
     done: () => set,
   };
 }
 
-function textReader({ maxRows, take }: Appetite, columns: Column[]): Reading<TextSet> {
+function textReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
   const set: TextSet = { columns: columns.map(({ name }) => name), rows: [], truncated: false };
   return {
     row(body) {
@@ -334,7 +264,7 @@ function textReader({ maxRows, take }: Appetite, columns: Column[]): Reading<Tex
         set.truncated = true;
         return;
       }
-      set.rows.push(wire.fields(body).map((field) => field?.toString("utf8") ?? null));
+      set.rows.push(wire.fields(body).map((field) => (field === null ? null : text(field))));
     },
     done: () => set,
   };

@@ -5,11 +5,12 @@
 // last can be changed while it runs. No text of a component reaches it: a component names a view out of a list.
 
 import { guard } from "./components.js";
-import { Connection, silent, type TextSet, whyNotOpen } from "./connection.js";
+import { Connection, silent, type TextSet } from "./connection.js";
+import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
+import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
-import { GRACE_MS, inTime } from "./session.js";
-import { place, type Target } from "./target.js";
+import { GRACE_MS } from "./session.js";
 import { OID, type RowSet, type Value } from "./values.js";
 
 /** So many names are told at the most. */
@@ -38,13 +39,15 @@ export class PgBouncer {
   }
 
   /** Opens the console, and makes sure that it is one. */
-  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<PgBouncer> {
+  static async open(target: Target, limits: Limits, over: AbortSignal): Promise<PgBouncer> {
     try {
-      const connection = await Connection.open(target, undefined, limits, over).catch((error: unknown) => {
-        throw refused(error, target);
+      const opening = { options: undefined, plainOptions: undefined, limits, over };
+      const connection = await Connection.open(target, opening).catch((fault: Fault) => {
+        // A server has no database of that name; a PgBouncer always has.
+        throw fault.kind === "database-not-found" ? noBouncer(target) : fault;
       });
       // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
-      const version = /^(.*)\/bouncer$/.exec(connection.version ?? "")?.[1];
+      const version = /^(.*)\/bouncer$/.exec(connection.parameters.get("server_version") ?? "")?.[1];
       if (version === undefined) {
         await connection.close();
         throw noBouncer(target);
@@ -204,14 +207,4 @@ function noSuch(database: string): string {
 
 function noBouncer(target: Target): Fault {
   return Fault.credential(`what answers at ${place(target)} is no PgBouncer: correct the pooler's URL`);
-}
-
-function refused(error: unknown, target: Target): Fault {
-  const fault = whyNotOpen(error, target);
-  // A server has no database of that name; a PgBouncer always has.
-  if (fault.kind === "database-not-found") return noBouncer(target);
-  if ((error as Error).message !== "not allowed") return fault;
-  const hint = "add it to admin_users or stats_users";
-  const message = `PgBouncer at ${place(target)} does not let '${target.user}' into its console: ${hint}`;
-  return new Fault("insufficient-privilege", message);
 }

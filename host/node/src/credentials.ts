@@ -3,18 +3,23 @@
 // Where a credential comes from, in this order: the request, the host's own map, the environment.
 
 import { guard } from "./components.js";
+import { type Environment, namesPlace, PLACES } from "./connection-config/environment.js";
+import { resolveOwn, type Surroundings } from "./connection-config/resolve.js";
+import type { Target } from "./connection-config/target.js";
+import { parseText } from "./connection-config/text.js";
 import { Fault } from "./fault.js";
 import { targetOf } from "./supabase.js";
-import { finish, parseParts, type Target } from "./target.js";
+
+export type { Environment };
 
 /** The entry of the map that counts when no name is given. */
 const DEFAULT = "default";
 const URLS = ["DATABASE_URL", "SUPABASE_DB_URL"] as const;
-const PLACES = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY)";
+const VARIABLES = `environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY, ${PLACES.join(", ")})`;
 
 /** One credential that the host holds. */
 export interface CredentialEntry {
-  /** `postgres://…`, or `https://<ref>.supabase.co` with `key`. */
+  /** `postgres://…`, libpq's `host=… user=…`, or `https://<ref>.supabase.co` with `key`. */
   url: string;
   /** The database password, where the URL has none. */
   key?: string;
@@ -22,15 +27,16 @@ export interface CredentialEntry {
   pooler?: string;
 }
 
-/** Variables of a process. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Where credentials are looked for. */
 export interface Sources {
   /** Credentials by name: the host's vault. `default` counts when a request names none. */
   map?: Readonly<Record<string, string | CredentialEntry>> | undefined;
   /** None: the environment is not consulted. */
   environment?: Environment | undefined;
+  /** Home folder, where libpq's files are. That of the environment by default. */
+  home?: string | undefined;
+  /** Name of the operating system's user, as whom libpq logs in where nothing names a role. */
+  osUser?: string | undefined;
 }
 
 /** A credential that was found. */
@@ -85,22 +91,35 @@ export class Lent {
     const entry = map[name];
     if (entry === undefined) return undefined;
     const { url, key, pooler } = typeof entry === "string" ? { url: entry } : (entry as CredentialEntry);
-    return within(`credential '${name}'`, () => ({ name, target: targetOf(url, key), console: consoleOf(pooler) }));
+    const own = this.#surroundings();
+    return within(`credential '${name}'`, () => ({
+      name,
+      target: targetOf(url, key, own),
+      console: consoleOf(pooler, own),
+    }));
   }
 
   #inEnvironment(): Credential | undefined {
-    const set = (name: string) => this.#sources.environment?.[name] || undefined;
+    const own = this.#surroundings();
+    const set = (name: string) => own.environment[name] || undefined;
     const target = () => {
       // The first variable that is set counts; when it is wrong, the next is no substitute for it.
       const variable = URLS.find(set);
-      if (variable) return within(variable, () => targetOf(set(variable) ?? ""));
+      if (variable) return within(variable, () => targetOf(set(variable) ?? "", undefined, own));
       const url = set("SUPABASE_URL");
-      return url && within("SUPABASE_URL and SUPABASE_KEY", () => targetOf(url, set("SUPABASE_KEY")));
+      if (url) return within("SUPABASE_URL and SUPABASE_KEY", () => targetOf(url, set("SUPABASE_KEY"), own));
+      return namesPlace(own.environment) ? resolveOwn({}, own) : undefined;
     };
     const found = target();
     if (!found) return undefined;
-    const console = within("PGBOUNCER_URL", () => consoleOf(set("PGBOUNCER_URL")));
+    const console = within("PGBOUNCER_URL", () => consoleOf(set("PGBOUNCER_URL"), own));
     return { name: "environment", target: found, console };
+  }
+
+  /** What the operator's machine adds to the operator's own texts, and never to a request's. */
+  #surroundings(): Surroundings {
+    const { environment = {}, home = environment.HOME, osUser } = this.#sources;
+    return { environment, home, osUser };
   }
 
   #notFound(): Fault {
@@ -112,22 +131,22 @@ export class Lent {
       this.#sources.map ? `credentials of the host (no entry ${entry})` : "credentials of the host (none given)",
     );
     if (name === undefined || name === "environment") {
-      tried.push(this.#sources.environment ? `${PLACES} (none set)` : "environment (not consulted)");
+      tried.push(this.#sources.environment ? `${VARIABLES} (none set)` : "environment (not consulted)");
     }
     const which = name === undefined ? "" : ` under the name ${shown(name)}`;
     return new Fault("credentials-not-found", `Supabase credentials not found${which}; tried: ${tried.join(", ")}`);
   }
 }
 
-function consoleOf(url: string | undefined): Target | undefined {
+function consoleOf(url: string | undefined, own: Surroundings): Target | undefined {
   if (url === undefined) return undefined;
   return within("pooler", () => {
-    const parts = parseParts(url);
+    const parts = parseText(url);
     const { database } = guard().pgbouncer;
     if (parts.database !== undefined && parts.database !== database) {
       throw Fault.credential(`the URL must end in /${database}: that database is the admin console of PgBouncer`);
     }
-    return finish({ ...parts, database });
+    return resolveOwn({ ...parts, database }, own);
   });
 }
 

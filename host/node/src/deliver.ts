@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { About, Audit } from "./audit.js";
 import { guard } from "./components.js";
+import { place } from "./connection-config/target.js";
 import { type Consent, whyNoConsent } from "./consent.js";
 import { Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
@@ -15,7 +16,6 @@ import type { Limits } from "./limits.js";
 import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
 import type { Patience } from "./request.js";
 import type { Session } from "./session.js";
-import { place } from "./target.js";
 import { encode, int4, int4Array, type Parameter, textArray, type Value } from "./values.js";
 
 /** A request to signal one backend, as long as it is still in the same spell of the same state. */

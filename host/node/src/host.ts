@@ -1,5 +1,6 @@
 // Runs components with one set of credentials, one policy and one set of limits.
 
+import { userInfo } from "node:os";
 import { Audit, type AuditOptions } from "./audit.js";
 import { callComponent, late } from "./call.js";
 import { Recorder } from "./cassette/recorder.js";
@@ -59,7 +60,7 @@ export class Host {
     this.limits = limitsWith(options.limits);
     this.policy = policyWith(options.policy);
     const environment = options.environment === false ? undefined : (options.environment ?? process.env);
-    this.#sources = { map: options.credentials, environment };
+    this.#sources = { map: options.credentials, environment, osUser: osUser() };
     this.#audit = { audit: options.audit, auditFile: options.auditFile };
     this.#consent = options.consent;
     this.#isReadOnly = options.readOnly ?? false;
@@ -129,5 +130,14 @@ export class Host {
       throw Fault.limit(`the component answered with more than ${most} bytes: limit \`reportBytes\``);
     }
     return output;
+  }
+}
+
+/** Name of the operating system's user; none where it has no name, as in some containers. */
+function osUser(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined;
   }
 }

@@ -21,6 +21,7 @@ export interface Imports {
   "credential.name": [given: { credential: number }, ok: string];
   "session.open": [given: { credential: number }, ok: { session: number }];
   "session.way": [given: { session: number }, ok: string];
+  "session.notes": [given: { session: number }, ok: readonly string[]];
   "session.query": [given: { session: number; batch: Statement[] }, ok: Item<RowSet>[]];
   "database.probe": [given: { credential: number; count: number; timeoutMs: number }, ok: Item<ProbeTiming>[]];
   "console.open": [given: { credential: number }, ok: { console: number }];
@@ -41,7 +42,12 @@ export type ImportName = keyof Imports;
 export type Resource = "credential" | "session" | "console";
 
 /** Functions that cannot fail by themselves. */
-export const INFALLIBLE: ReadonlySet<ImportName> = new Set(["credential.name", "session.way", "console.kind"]);
+export const INFALLIBLE: ReadonlySet<ImportName> = new Set([
+  "credential.name",
+  "session.way",
+  "session.notes",
+  "console.kind",
+]);
 
 /** Something that answers a component's imports. */
 export interface Powers {

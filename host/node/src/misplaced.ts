@@ -29,5 +29,5 @@ export function holdsSecret(value: unknown): boolean {
 
 /** Anywhere in the text, too: it may be quoted, or have a space before it. */
 function isUrl(text: string): boolean {
-  return text.includes("postgres://") || text.includes("postgresql://");
+  return /(postgres(ql)?(\+\w+)?|postgis|pgsql|psql|ecto):\/\//i.test(text);
 }

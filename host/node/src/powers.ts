@@ -3,6 +3,7 @@
 // The component runs in another thread and gets numbers for handles. What they stand for is here, secrets included.
 
 import type { Audit } from "./audit.js";
+import type { Target } from "./connection-config/target.js";
 import type { Consent } from "./consent.js";
 import { PgBouncer } from "./console.js";
 import type { Credential, Lent } from "./credentials.js";
@@ -18,13 +19,13 @@ import {
   type ProbeTiming,
   type Resource,
 } from "./imports.js";
+import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { checkStatements, type Policy } from "./policy.js";
 import type { Intent } from "./request.js";
 import { renew, resize } from "./scaling.js";
 import { unreachable } from "./server-fault.js";
-import { type Answer, inTime, Session } from "./session.js";
-import type { Target } from "./target.js";
+import { type Answer, Session } from "./session.js";
 import { type RowSet, weight } from "./values.js";
 
 /** Under what a live call runs. */
@@ -103,6 +104,7 @@ export class LivePowers implements Powers {
       };
     },
     "session.way": async ({ session }) => this.#sessions.get(session).way,
+    "session.notes": async ({ session }) => this.#sessions.get(session).notes,
     "session.query": async ({ session, batch }) => {
       this.#countBatch(
         batch.length,

@@ -5,13 +5,13 @@
 // sent, and what became of it is what the console shows afterwards.
 
 import type { About, Audit } from "./audit.js";
+import { place } from "./connection-config/target.js";
 import { type Consent, type Proposal, whyNoConsent } from "./consent.js";
 import type { PgBouncer } from "./console.js";
 import type { Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
 import type { Policy } from "./policy.js";
 import { type Intent, whyNotResize } from "./request.js";
-import { place } from "./target.js";
 
 /** What became of a resize. */
 export interface SizeOutcome {

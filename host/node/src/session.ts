@@ -2,12 +2,13 @@
 
 import { performance } from "node:perf_hooks";
 import { guard } from "./components.js";
-import { Connection, silent, whyNotOpen } from "./connection.js";
-import { Fault } from "./fault.js";
+import { Connection, silent } from "./connection.js";
+import type { Target } from "./connection-config/target.js";
+import type { Fault } from "./fault.js";
+import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
-import { refusesOptions } from "./server-fault.js";
 import { advised } from "./supabase.js";
-import type { Target } from "./target.js";
+import { isLegacy } from "./text.js";
 import { encode, type Parameter, type RowSet, type Statement, type Value } from "./values.js";
 
 /** How much longer than the server's own timeout to wait for an answer before giving the server up. */
@@ -26,10 +27,10 @@ export class Session {
    */
   #isPooled: boolean;
 
-  private constructor(connection: Connection, limits: Limits, isPooled: boolean) {
+  private constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
     this.#limits = limits;
-    this.#isPooled = isPooled;
+    this.#isPooled = connection.isWithoutSettings;
   }
 
   /** Opens a session whose settings hold. Costs a round trip more than `unchecked`. */
@@ -47,22 +48,15 @@ export class Session {
   }
 
   /** Opens a session in which nobody's statements run. */
-  static async unchecked(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
+  static async unchecked(target: Target, limits: Limits, over: AbortSignal = NEVER): Promise<Session> {
     // Ours come last, so that they win.
     const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
     const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
-    try {
-      return new Session(await Connection.open(target, options, limits, over), limits, false);
-    } catch (error) {
-      if (error instanceof Fault || !refusesOptions(error as Error)) throw whyNotOpen(error, target);
-    }
-    try {
-      return new Session(await Connection.open(target, target.options, limits, over), limits, true);
-    } catch (error) {
-      throw whyNotOpen(error, target);
-    }
+    const opening = { options, plainOptions: target.options, limits, over };
+    return new Session(await Connection.open(target, opening), limits);
   }
 
+  /** Where it leads: one host, whatever there was to choose from. */
   get target(): Target {
     return this.#connection.target;
   }
@@ -70,6 +64,11 @@ export class Session {
   /** Which way in was taken. */
   get way(): "direct" | "pooled" {
     return this.#isPooled ? "pooled" : "direct";
+  }
+
+  /** Facts about how it was opened that a report must state. */
+  get notes(): readonly string[] {
+    return this.#connection.notes;
   }
 
   /** Runs a batch in one round trip. What is thrown means that the session is gone. */
@@ -109,7 +108,7 @@ export class Session {
   async #guarded<T>(send: () => Promise<T>): Promise<T> {
     if (!this.#isPooled) return send();
     // All three are sent before the first answer is waited for.
-    const begin = this.#connection.simple(`BEGIN READ ONLY; ${setLocal(this.#limits)}`);
+    const begin = this.#connection.simple(`BEGIN READ ONLY; ${setLocal(this.#wanted())}`);
     const [begun, answer, ended] = await Promise.allSettled([begin, send(), this.#connection.simple("COMMIT")]);
     if (begun.status === "rejected") throw begun.reason;
     if (answer.status === "rejected") throw answer.reason;
@@ -126,9 +125,16 @@ export class Session {
     return settled.map((it) => (it.status === "fulfilled" ? { ok: it.value } : { err: it.reason as Fault }));
   }
 
+  /** Settings that must hold: those of the host, and no conversion where there could be one. */
+  #wanted(): Record<string, string> {
+    const wanted = settings(this.#limits);
+    const converts = isLegacy(this.#connection.parameters.get("server_encoding"));
+    return converts ? { ...wanted, client_encoding: "SQL_ASCII" } : wanted;
+  }
+
   /** Whether the settings of the startup packet hold: a pooler that was told to ignore them says nothing. */
   async #settingsHold(): Promise<boolean> {
-    const expected = Object.entries(settings(this.#limits));
+    const expected = Object.entries(this.#wanted());
     const names = expected.map(([name]) => `'${name}'`).join(", ");
     const asking = this.#connection.simple(`SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN (${names})`);
     const patience = this.#limits.statementTimeoutMs + GRACE_MS;
@@ -137,22 +143,10 @@ export class Session {
   }
 }
 
-/** Waits as long as it may take. What comes later is nobody's any more. */
-export async function inTime<T>(work: Promise<T>, ms: number, late: () => Fault): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const alarm = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
-  });
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, alarm]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const NEVER = new AbortController().signal;
 
-function setLocal(limits: Limits): string {
-  return Object.entries(settings(limits))
+function setLocal(settings: Record<string, string>): string {
+  return Object.entries(settings)
     .map(([name, value]) => `SET LOCAL ${name} = '${value}'`)
     .join("; ");
 }

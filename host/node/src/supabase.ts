@@ -1,10 +1,18 @@
 // `supabaseUrl` and `supabaseKey`: what they open, and what they cannot.
 
+import { finish, merge, type Parts } from "./connection-config/parts.js";
+import { resolveOwn, resolveRequest, type Surroundings } from "./connection-config/resolve.js";
+import type { Target } from "./connection-config/target.js";
+import { parseText, unwrap } from "./connection-config/text.js";
 import { Fault } from "./fault.js";
 import { Secret } from "./secret.js";
-import { finish, isUrl, parseParts, type Target } from "./target.js";
 
-const WANTED = "the database password is needed (dashboard, Project Settings, Database)";
+const WANTED =
+  "the database password is needed (dashboard, Project Settings, Database); an access token would open the Management " +
+  "API, which this host does not speak";
+
+/** The database of a local stack: `supabase start` prints its URL. */
+const LOCAL = { port: 54_322, user: "postgres", password: "postgres", database: "postgres" } as const;
 
 /** What a text offered as the key of a project is, by its shape. */
 function classify(key: string): "api-key" | "access-token" | "password" {
@@ -14,31 +22,56 @@ function classify(key: string): "api-key" | "access-token" | "password" {
   return key.startsWith("sbp_") ? "access-token" : "password";
 }
 
-/** Where a URL and what came with it lead. A pooler's host is never guessed: its cluster number is in no URL. */
-export function targetOf(url: string, key?: string): Target {
-  const text = url.trim();
+/**
+ * The target of a URL or text and of what came with it. `own` is what the operator's machine adds; a request has none.
+ * A pooler's host is never guessed: its cluster number is in no URL.
+ */
+export function targetOf(url: string, key?: string, own?: Surroundings): Target {
+  const text = unwrap(url);
+  if (/^https?:\/\//i.test(text)) return ofProject(text, key);
   const password = key === undefined ? undefined : passwordOf(key);
-  if (isUrl(text)) {
-    const parts = parseParts(text);
-    if (password && parts.password) {
-      throw Fault.credential("the URL holds a password and the key is another: give one of them");
-    }
-    return finish(password ? { ...parts, password } : parts);
+  const parts = parseText(text);
+  if (password && parts.password) {
+    throw Fault.credential("the URL holds a password and the key is another: give one of them");
   }
-  const project = /^https:\/\/([a-z]{20})\.supabase\.co\/?$/.exec(text)?.[1];
-  if (!project) {
-    throw Fault.credential("the URL must be https://<project>.supabase.co or a postgres:// connection URL");
-  }
-  if (!password) {
+  const given: Parts = password ? { ...parts, password } : parts;
+  return own ? resolveOwn(given, own) : resolveRequest(given);
+}
+
+/** The target of a project's URL. It is whole: no variable of the machine changes it. */
+function ofProject(text: string, key: string | undefined): Target {
+  const local = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):54321\/?$/i.exec(text)?.[1]?.replace(/[[\]]/g, "");
+  if (local !== undefined) return ofLocalStack(local, key);
+  const host = /^https?:\/\/([^/:?#@]*)/i.exec(text)?.[1] ?? "";
+  const project = /^([a-z]{20})\.supabase\.co$/.exec(host)?.[1];
+  if (project === undefined) throw Fault.credential(whyNoProject(text, host));
+  if (key === undefined) {
     throw Fault.credential(`the URL names a project and nothing that opens it came with it: ${WANTED}`);
   }
-  return finish({
-    host: `db.${project}.supabase.co`,
-    user: "postgres",
-    database: "postgres",
-    sslMode: "require",
-    password,
-  });
+  const password = passwordOf(key);
+  const place = { hosts: [`db.${project}.supabase.co`], user: "postgres", database: "postgres" };
+  return finish(merge({ ...place, sslMode: "require", password }));
+}
+
+function ofLocalStack(host: string, key: string | undefined): Target {
+  const { port, user, database } = LOCAL;
+  // The API key of a local stack opens no database, and its password is known to everybody.
+  const password = new Secret(key === undefined || classify(key) !== "password" ? LOCAL.password : key);
+  const notes = [`the URL is that of a local Supabase stack: its database at ${host}:${port} is used`];
+  return finish(merge({ hosts: [host], ports: [port], user, database, password, notes }));
+}
+
+function whyNoProject(text: string, host: string): string {
+  if (host.toLowerCase().endsWith(".supabase.co")) {
+    return "the URL names no project of Supabase: a project reference has 20 lowercase letters";
+  }
+  if (/^http:/i.test(text)) {
+    return (
+      "the URL is no https://<project>.supabase.co: of a stack of your own give the postgres:// URL that " +
+      "`supabase status` prints"
+    );
+  }
+  return "the URL must be https://<project>.supabase.co or a postgres:// connection URL";
 }
 
 function passwordOf(key: string): Secret {
@@ -49,7 +82,8 @@ function passwordOf(key: string): Secret {
       );
     case "access-token":
       throw Fault.credential(
-        `the key is an access token: it opens the Management API, which this host does not speak; ${WANTED}`,
+        "the key is an access token: it opens the Management API, which this host does not speak; the database " +
+          "password is needed (dashboard, Project Settings, Database)",
       );
     case "password":
       return new Secret(key);

@@ -2,14 +2,17 @@
 //
 // | sslmode | certificate |
 // |---|---|
-// | `prefer`, `require` | accepted unseen; with a CA file as by `verify-ca` |
+// | `allow`, `prefer`, `require` | accepted unseen; with a CA file as by `verify-ca` |
 // | `verify-ca` | chain checked, name not; without a CA file as by `verify-full` |
 // | `verify-full` | chain and name checked |
 
-import { readFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { isIP } from "node:net";
 import * as tls from "node:tls";
+import type { Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
-import { isSocket, type Target } from "./target.js";
+import { whyNotNamed } from "./server-name.js";
 
 /** How much of a certificate is checked. */
 export type Check = "nothing" | "chain" | "chain-and-name";
@@ -19,40 +22,72 @@ export function check({ sslMode, roots }: Target): Check {
   if (sslMode === "verify-full") return "chain-and-name";
   if (sslMode === "disable") return "nothing";
   if (roots !== undefined && roots !== "system") return "chain";
-  // libpq insists on `verify-full` beside `sslrootcert=system`: anybody can have a certificate of some public
-  // authority, so a chain without a name would prove nothing.
   return sslMode === "verify-ca" || roots === "system" ? "chain-and-name" : "nothing";
 }
 
-/** What `pg` takes as `ssl`. Sockets have no TLS, as in libpq. */
-export function tlsOptions(target: Target): tls.ConnectionOptions | false {
-  if (target.sslMode === "disable" || isSocket(target)) return false;
+/** What `tls.connect` takes for a target. */
+export function tlsOptions(target: Target): tls.ConnectionOptions {
+  const { host, sslMinVersion, sslMaxVersion, sslNegotiation } = target;
+  return {
+    minVersion: sslMinVersion,
+    ...(sslMaxVersion === undefined ? {} : { maxVersion: sslMaxVersion }),
+    // An address is no server name (RFC 6066).
+    servername: isIP(host) === 0 ? host : "",
+    ...(sslNegotiation === "direct" ? { ALPNProtocols: ["postgresql"] } : {}),
+    ...clientCertificate(target),
+    ...verification(target),
+  };
+}
+
+function verification(target: Target): tls.ConnectionOptions {
   switch (check(target)) {
     case "nothing":
-      return { rejectUnauthorized: false };
+      // Where nothing is verified nothing is refused, short keys and old hashes included.
+      return { rejectUnauthorized: false, ciphers: `${tls.DEFAULT_CIPHERS}:@SECLEVEL=0` };
     case "chain":
-      return { rejectUnauthorized: true, checkServerIdentity: () => undefined, ca: fromFile(target.roots ?? "") };
+      return { rejectUnauthorized: true, checkServerIdentity: () => undefined, ...trusted(target.roots) };
     case "chain-and-name":
-      return { rejectUnauthorized: true, ...trusted(target.roots) };
+      return {
+        rejectUnauthorized: true,
+        checkServerIdentity: (_, { raw }) => whyNotNamed(target.host, new X509Certificate(raw)),
+        ...trusted(target.roots),
+      };
   }
 }
 
 function trusted(roots: string | undefined): tls.ConnectionOptions {
-  if (roots !== undefined && roots !== "system") return { ca: fromFile(roots) };
+  if (roots !== undefined && roots !== "system") return { ca: certificates("CA file", roots) };
   // Node below 22.15 knows only the authorities that it brings along.
   const system = (tls as { getCACertificates?: (type: string) => string[] }).getCACertificates?.("system");
   return system && system.length > 0 ? { ca: system } : {};
 }
 
-function fromFile(path: string): string {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new Fault("tls-failed", `CA file ${path}: ${(error as Error).message}`);
-  }
-  if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new Fault("tls-failed", `CA file ${path}: it holds no certificate`);
-  }
+function clientCertificate({ clientCertificate }: Target): tls.ConnectionOptions {
+  if (!clientCertificate) return {};
+  const { certificate, key } = clientCertificate;
+  const pem = read("private key file", key);
+  const { mode, uid } = statSync(key);
+  // libpq's rule: nobody but the owner reads it, or the group when it is root's.
+  const isOpen = process.platform !== "win32" && (mode & (uid === 0 ? 0o037 : 0o077)) !== 0;
+  if (isOpen) throw failed(`private key file ${key}: others may read it: run \`chmod 600\` on it`);
+  return { cert: certificates("client certificate", certificate), key: pem };
+}
+
+function certificates(what: string, path: string): string {
+  const pem = read(what, path);
+  if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(pem))
+    throw failed(`${what} ${path}: it holds no certificate`);
   return pem;
+}
+
+function read(what: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw failed(`${what} ${path}: ${(error as Error).message}`);
+  }
+}
+
+function failed(message: string): Fault {
+  return new Fault("tls-failed", message);
 }

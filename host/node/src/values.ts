@@ -2,6 +2,7 @@
 
 import { float64, int32, int64 } from "./bytes.js";
 import { Fault } from "./fault.js";
+import type { Decode as DecodeText } from "./text.js";
 
 /** A column's value or a statement's parameter, as jco has WIT's variant. */
 export type Value =
@@ -73,17 +74,16 @@ const MIN = -(2n ** 63n);
 const MAX = 2n ** 63n - 1n;
 
 const NULL: Value = { tag: "null" };
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Roughly what a value weighs beside its bytes, so that rows of nothing are no way around the limit. */
 export const VALUE_BYTES = 32;
 
-type Decode = (raw: Buffer) => Value;
+type Decode = (raw: Buffer, decodeText: DecodeText) => Value;
 
 const int =
   (read: (raw: Buffer) => number | bigint): Decode =>
   (raw) => ({ tag: "int64", val: BigInt(read(raw)) });
-const text: Decode = (raw) => ({ tag: "text", val: utf8.decode(raw) });
+const text: Decode = (raw, decodeText) => ({ tag: "text", val: decodeText(raw) });
 const timestamp: Decode = (raw) => ({ tag: "timestamp", val: fromServer(raw.readBigInt64BE()) });
 
 const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
@@ -97,10 +97,10 @@ const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   ...[OID.text, OID.varchar, OID.name, OID.bpchar, OID.char, OID.unknown, OID.json].map((oid) => [oid, text] as const),
   [
     OID.jsonb,
-    (raw) => {
+    (raw, decodeText) => {
       // The binary form of jsonb is a version number and the text.
       if (raw[0] !== 1) throw new Error("jsonb of an unknown version");
-      return text(raw.subarray(1));
+      return text(raw.subarray(1), decodeText);
     },
   ],
   [OID.bytea, (raw) => ({ tag: "bytes", val: new Uint8Array(raw) })],
@@ -115,13 +115,13 @@ export function requireSupported({ name, typeOid }: Column): void {
   throw new Fault("unsupported-type", `column '${name}' has type ${type}: cast it in the statement`);
 }
 
-/** One column's value; `null` where the server sent none. */
-export function decode(column: Column, raw: Buffer | null): Value {
+/** One column's value; `null` where the server sent none. Texts are read by `decodeText`. */
+export function decode(column: Column, raw: Buffer | null, decodeText: DecodeText): Value {
   if (raw === null) return NULL;
   try {
     const decode = DECODE.get(column.typeOid);
     if (!decode) throw new Error("the type is not supported");
-    return decode(raw);
+    return decode(raw, decodeText);
   } catch (error) {
     throw new Fault("unexpected-answer", `column '${column.name}' cannot be read: ${(error as Error).message}`);
   }

@@ -1,10 +1,16 @@
 // Messages of PostgreSQL's protocol, version 3, as bytes (manual, "Frontend/Backend Protocol").
 //
-// `pg` reads every value as UTF-8 text: a 64-bit number would lose nothing, but a byte that is no UTF-8 becomes a
-// replacement character without a word, and a timestamp depends on the role's DateStyle. So the values are read here.
+// `pg` reads every value as UTF-8 text: a timestamp would depend on the role's DateStyle, and a text of another encoding
+// be lost. So messages are read here.
 
 import { int32, uint16, uint32 } from "./bytes.js";
+import type { Decode } from "./text.js";
 import type { Column, Parameter } from "./values.js";
+
+/** Version 3.0 of the protocol, and the numbers of requests that stand in its place. */
+const PROTOCOL = 196_608;
+const SSL_REQUEST = 80_877_103;
+const CANCEL_REQUEST = 80_877_102;
 
 /** A message of the server. */
 export interface Message {
@@ -15,18 +21,29 @@ export interface Message {
 
 /** What the server says went wrong. */
 export interface ServerError {
+  /** Whether it ends the session. */
   fatal: boolean;
   code: string;
   message: string;
   detail?: string | undefined;
 }
 
+/** What a CancelRequest proves itself with. */
+export interface BackendKey {
+  processId: number;
+  secretKey: Buffer;
+}
+
 /** Cuts a stream of bytes into messages. */
 export class Framing {
   #chunks: Buffer[] = [];
   #length = 0;
-  /** How many bytes make the next message complete. */
   #wanted = 5;
+
+  /** How many bytes make the next message complete. */
+  get wanted(): number {
+    return this.#wanted;
+  }
 
   /** Takes bytes in, and hands out every message that is complete with them. */
   *push(chunk: Buffer): Generator<Message> {
@@ -38,6 +55,7 @@ export class Framing {
     this.#wanted = 5;
     while (bytes.length >= 5) {
       const end = 1 + bytes.readUInt32BE(1);
+      if (end < 5) throw new Error("the server sent a message shorter than its own length");
       if (bytes.length < end) {
         this.#wanted = end;
         break;
@@ -51,12 +69,12 @@ export class Framing {
 }
 
 /** The columns of a RowDescription. */
-export function columns(body: Buffer): Column[] {
+export function columns(body: Buffer, decode: Decode): Column[] {
   const found: Column[] = [];
   let at = 2;
   for (let left = body.readInt16BE(0); left > 0; left--) {
     const end = body.indexOf(0, at);
-    found.push({ name: body.toString("utf8", at, end), typeOid: body.readUInt32BE(end + 7) });
+    found.push({ name: decode(body.subarray(at, end)), typeOid: body.readUInt32BE(end + 7) });
     at = end + 19;
   }
   return found;
@@ -76,13 +94,15 @@ export function fields(body: Buffer): (Buffer | null)[] {
 }
 
 /** An ErrorResponse. */
-export function serverError(body: Buffer): ServerError {
+export function serverError(body: Buffer, decode: Decode): ServerError {
   const said: Record<string, string> = {};
   for (let at = 0; at < body.length && body[at] !== 0; ) {
-    const end = body.indexOf(0, at + 1);
-    said[String.fromCharCode(body[at] ?? 0)] = body.toString("utf8", at + 1, end);
+    const found = body.indexOf(0, at + 1);
+    const end = found < 0 ? body.length : found;
+    said[String.fromCharCode(body[at] ?? 0)] = decode(body.subarray(at + 1, end));
     at = end + 1;
   }
+  // V is never translated, and older servers and poolers have only S.
   const severity = said.V ?? said.S;
   return {
     fatal: severity === "FATAL" || severity === "PANIC",
@@ -93,9 +113,41 @@ export function serverError(body: Buffer): ServerError {
 }
 
 /** A name and a value of a ParameterStatus. */
-export function parameterStatus(body: Buffer): [string, string] {
-  const [name = "", value = ""] = body.toString("utf8").split("\0");
+export function parameterStatus(body: Buffer, decode: Decode): [string, string] {
+  const [name = "", value = ""] = decode(body).split("\0");
   return [name, value];
+}
+
+/** A StartupMessage with its parameters. */
+export function startup(parameters: Record<string, string>): Buffer {
+  const pairs = Object.entries(parameters).flat().map(cstring);
+  return packet(int32(PROTOCOL), ...pairs, EMPTY);
+}
+
+/** Asks for TLS. */
+export function sslRequest(): Buffer {
+  return packet(int32(SSL_REQUEST));
+}
+
+/** Asks, on a connection of its own, to end what is under way in a session. */
+export function cancelRequest({ processId, secretKey }: BackendKey): Buffer {
+  return packet(int32(CANCEL_REQUEST), uint32(processId), secretKey);
+}
+
+/** A PasswordMessage: the password, or its hash. */
+export function password(text: string): Buffer {
+  return message("p", cstring(text));
+}
+
+/** A SASLInitialResponse. */
+export function saslInitial(mechanism: string, response: string): Buffer {
+  const bytes = Buffer.from(response);
+  return message("p", cstring(mechanism), int32(bytes.length), bytes);
+}
+
+/** A SASLResponse. */
+export function saslResponse(response: string): Buffer {
+  return message("p", Buffer.from(response));
 }
 
 /** A Query of the simple protocol. */
@@ -130,6 +182,12 @@ const EMPTY = Buffer.from([0]);
 function message(code: string, ...parts: Buffer[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 4);
   return Buffer.concat([Buffer.from(code), int32(length), ...parts]);
+}
+
+/** A message without a letter, as there are before a session. */
+function packet(...parts: Buffer[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 4);
+  return Buffer.concat([int32(length), ...parts]);
 }
 
 function cstring(text: string): Buffer {

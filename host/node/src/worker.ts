@@ -57,6 +57,10 @@ class Session extends Handle {
     return ask("session.way", { session: this.handle });
   }
 
+  notes(): readonly string[] {
+    return ask("session.notes", { session: this.handle });
+  }
+
   query(batch: Imports["session.query"][0]["batch"]) {
     return ask("session.query", { session: this.handle, batch });
   }

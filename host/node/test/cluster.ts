@@ -13,11 +13,13 @@ export const PASSWORD = "tell-nobody-4f81c7";
 export class Cluster {
   readonly port: number;
   readonly #server: ChildProcess;
+  readonly #data: string;
   readonly #sessions: pg.Client[] = [];
 
-  private constructor(port: number, server: ChildProcess) {
+  private constructor(port: number, server: ChildProcess, data: string) {
     this.port = port;
     this.#server = server;
+    this.#data = data;
   }
 
   /** Starts a server and waits until it answers. */
@@ -52,7 +54,7 @@ export class Cluster {
     const lines = Object.entries(conf).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`);
     appendFileSync(join(data, "postgresql.conf"), lines.join(""));
     const server = startProgram(join(programs, "postgres"), ["-D", data], "INT");
-    const cluster = new Cluster(port, server);
+    const cluster = new Cluster(port, server, data);
     await until("the server answers", async () => {
       if (server.exitCode !== null)
         throw new Error(`the server ended: ${readFileSync(join(folder, "server.log"), "utf8")}`);
@@ -89,6 +91,15 @@ export class Cluster {
   async count(application: string): Promise<number> {
     const sql = `SELECT count(*)::int4 AS n FROM pg_stat_activity WHERE application_name = '${application}'`;
     return (await this.run(sql)).rows[0].n;
+  }
+
+  /** Puts lines before those of `pg_hba.conf`. */
+  async admit(...lines: string[]): Promise<void> {
+    const file = join(this.#data, "pg_hba.conf");
+    writeFileSync(file, `${lines.join("\n")}\n${readFileSync(file, "utf8")}`);
+    await this.run("SELECT pg_reload_conf()");
+    const loaded = `SELECT count(*)::int4 AS n FROM pg_hba_file_rules WHERE line_number <= ${lines.length}`;
+    await until("its access rules are read", async () => (await this.run(loaded)).rows[0].n === lines.length);
   }
 
   /** Ends everything. */

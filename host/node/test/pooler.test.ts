@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { SupabaseConnectionPool } from "archon-connection-pool";
+import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
-import { parseTarget } from "../dist/target.js";
 import { Cluster } from "./cluster.js";
 import { PgBouncer, WATCHER } from "./pgbouncer.js";
 import { type Asked, lend, statement } from "./powers.js";

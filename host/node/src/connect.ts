@@ -1,0 +1,161 @@
+// A session at the first acceptable host of a target: hosts in their order, with and without TLS as `sslmode` says.
+
+import { TLSSocket } from "node:tls";
+import { Channel } from "./channel.js";
+import { each, isSocket, type Target } from "./connection-config/target.js";
+import type { Fault } from "./fault.js";
+import type { Limits } from "./limits.js";
+import { type LoggedIn, logIn, Refusal } from "./login.js";
+import { mayDependOnTls, refusesSettings } from "./refusal.js";
+import { unreachable, whyNotOpen } from "./server-fault.js";
+import { type Encryption, openSocket, TlsFailure } from "./socket.js";
+
+/** An open session. */
+export interface Opened {
+  /** With the host that was chosen, and no other. */
+  target: Target;
+  channel: Channel;
+  login: LoggedIn;
+  isEncrypted: boolean;
+  /** Whether the server's settings did not travel in the startup packet: a pooler refused them there. */
+  isWithoutSettings: boolean;
+}
+
+/** What a session is opened with. */
+export interface Opening {
+  /** `options` of the startup packet, with our settings and without. */
+  options: string | undefined;
+  plainOptions: string | undefined;
+  limits: Pick<Limits, "connectTimeoutMs">;
+  /** Ends whatever is under way. */
+  over: AbortSignal;
+}
+
+/** Opens a session at one host after the other, until one is admitted; `admit` throws for one that is not. */
+export async function openAny<T>(target: Target, opening: Opening, admit: (opened: Opened) => Promise<T>): Promise<T> {
+  const faults: Fault[] = [];
+  for (const host of each(target)) {
+    try {
+      return await inPatience(host, opening, (signal) => openHost(host, opening, signal)).then(admit);
+    } catch (error) {
+      const fault = whyNotOpen(error, host);
+      // What a server itself refuses another one is not asked for, as in libpq.
+      if (fault.kind !== "server-unreachable" || opening.over.aborted) throw fault;
+      faults.push(fault);
+    }
+  }
+  throw allFailed(faults);
+}
+
+function allFailed(faults: Fault[]): Fault {
+  const [first, ...more] = faults;
+  if (!first) throw new Error("a target has no host");
+  return more.length === 0 ? first : first.saying(faults.map(({ message }) => message).join("; "));
+}
+
+/** Gives an attempt the time that one host has. */
+async function inPatience<T>(
+  target: Target,
+  { limits, over }: Opening,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const most = limits.connectTimeoutMs;
+  const timeout = Math.min(target.connectTimeoutMs ?? most, most);
+  const giving = new AbortController();
+  const giveUp = () => giving.abort();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    giveUp();
+  }, timeout);
+  over.addEventListener("abort", giveUp);
+  if (over.aborted) giveUp();
+  try {
+    return await attempt(giving.signal);
+  } catch (error) {
+    if (late) throw unreachable(target, `no session within ${timeout} ms (limit \`connectTimeoutMs\`)`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    over.removeEventListener("abort", giveUp);
+  }
+}
+
+/** What is tried at one host, in libpq's order. */
+function attempts(target: Target): Encryption[] {
+  if (isSocket(target)) return ["none"];
+  switch (target.sslMode) {
+    case "disable":
+      return ["none"];
+    case "allow":
+      return ["none", "required"];
+    case "prefer":
+      return ["optional", "none"];
+    default:
+      return ["required"];
+  }
+}
+
+async function openHost(target: Target, opening: Opening, signal: AbortSignal): Promise<Opened> {
+  const [first = "required", second] = attempts(target);
+  try {
+    return await openOnce(target, opening, first, signal);
+  } catch (error) {
+    if (second === undefined || signal.aborted || !isWorthAnother(error, first, target)) throw error;
+    return openOnce(target, opening, second, signal).catch((again: unknown) => {
+      const [fault, before] = [whyNotOpen(again, target), whyNotOpen(error, target)];
+      throw fault.saying(`${fault.message}; before that: ${before.message}`);
+    });
+  }
+}
+
+/** Whether it may go otherwise with TLS, or without. */
+function isWorthAnother(error: unknown, first: Encryption, target: Target): boolean {
+  // From a certificate that was found wanting nobody falls back to none.
+  if (error instanceof TlsFailure) return !error.isUnverified;
+  // The answer to a session without TLS is the same again.
+  const isRepeated = first === "optional" && !(error instanceof Refusal && error.isEncrypted);
+  return !isRepeated && error instanceof Refusal && mayDependOnTls(error.server, target);
+}
+
+async function openOnce(
+  target: Target,
+  opening: Opening,
+  encryption: Encryption,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const { options, plainOptions } = opening;
+  const open = (options: string | undefined, others: Record<string, string>) =>
+    onSocket(target, encryption, signal, (channel) =>
+      logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }),
+    );
+  // Nothing is converted, and so no conversion can fail.
+  const raw = { client_encoding: "SQL_ASCII" };
+  try {
+    return { ...(await open(options, raw)), isWithoutSettings: false };
+  } catch (error) {
+    if (!(error instanceof Refusal) || !refusesSettings(error.server)) throw error;
+    const others = error.server.message.includes("client_encoding") ? {} : raw;
+    return { ...(await open(plainOptions, others)), isWithoutSettings: true };
+  }
+}
+
+async function onSocket(
+  target: Target,
+  encryption: Encryption,
+  signal: AbortSignal,
+  logIn: (channel: Channel) => Promise<LoggedIn>,
+): Promise<Omit<Opened, "isWithoutSettings">> {
+  const socket = await openSocket(target, encryption, signal);
+  const giveUp = () => socket.destroy(new Error("given up"));
+  signal.addEventListener("abort", giveUp);
+  try {
+    const channel = new Channel(socket);
+    return { target, channel, login: await logIn(channel), isEncrypted: socket instanceof TLSSocket };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}

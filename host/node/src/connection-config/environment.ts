@@ -1,0 +1,69 @@
+// libpq's environment variables, as settings.
+
+import { Fault } from "../fault.js";
+import { isParameter, setParameter } from "./parameters.js";
+import type { Parts } from "./parts.js";
+
+/** Variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Parameter of each variable. Those that change nothing here are not among them. */
+const VARIABLES: Readonly<Record<string, string>> = {
+  PGHOST: "host",
+  PGHOSTADDR: "hostaddr",
+  PGPORT: "port",
+  PGDATABASE: "dbname",
+  PGUSER: "user",
+  PGPASSWORD: "password",
+  PGPASSFILE: "passfile",
+  PGSERVICE: "service",
+  PGSERVICEFILE: "servicefile",
+  PGOPTIONS: "options",
+  PGSSLMODE: "sslmode",
+  PGREQUIRESSL: "requiressl",
+  PGSSLNEGOTIATION: "sslnegotiation",
+  PGSSLCERT: "sslcert",
+  PGSSLKEY: "sslkey",
+  PGSSLCERTMODE: "sslcertmode",
+  PGSSLROOTCERT: "sslrootcert",
+  PGSSLCRL: "sslcrl",
+  PGSSLCRLDIR: "sslcrldir",
+  PGSSLMINPROTOCOLVERSION: "ssl_min_protocol_version",
+  PGSSLMAXPROTOCOLVERSION: "ssl_max_protocol_version",
+  PGGSSENCMODE: "gssencmode",
+  PGREQUIREAUTH: "require_auth",
+  PGREQUIREPEER: "requirepeer",
+  PGCHANNELBINDING: "channel_binding",
+  PGCONNECT_TIMEOUT: "connect_timeout",
+  PGTARGETSESSIONATTRS: "target_session_attrs",
+  PGMINPROTOCOLVERSION: "min_protocol_version",
+};
+
+/** Variables of which one alone says where to connect. */
+export const PLACES = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE"] as const;
+
+/** Whether the variables say where to connect, and not only how. */
+export function namesPlace(environment: Environment): boolean {
+  return PLACES.some((name) => environment[name]);
+}
+
+/** Settings of libpq's variables. Faults name the variable. */
+export function parseEnvironment(environment: Environment): Parts {
+  const parts: Parts = {};
+  for (const [variable, parameter] of Object.entries(VARIABLES)) {
+    const value = environment[variable];
+    if (value) setVariable(parts, variable, parameter, value);
+  }
+  // Everybody's variables change nothing here more often than not: nobody wants to read of them.
+  delete parts.notes;
+  return parts;
+}
+
+function setVariable(parts: Parts, variable: string, parameter: string, value: string): void {
+  if (!isParameter(parameter)) throw new Error(`there is no parameter ${parameter}`);
+  try {
+    setParameter(parts, parameter, value);
+  } catch (fault) {
+    throw fault instanceof Fault ? fault.saying(`${variable}: ${fault.message}`) : fault;
+  }
+}

@@ -1,0 +1,281 @@
+// Parameters of a connection text by name: applied, refused with the reason, or passed over with a note.
+//
+// Names are compared in lower case and without `-` and `_`, so that `sslmode`, `ssl-mode` and `sslMode` are one.
+
+import { isIP } from "node:net";
+import { Fault } from "../fault.js";
+import { Secret } from "../secret.js";
+import { nearest } from "./nearest.js";
+import type { Parts } from "./parts.js";
+import { isPassedOver, PASSED_OVER } from "./passed-over.js";
+import {
+  AUTH_METHODS,
+  type AuthMethod,
+  CHANNEL_BINDINGS,
+  SSL_MODES,
+  SSL_NEGOTIATIONS,
+  type SslMode,
+  SUPPORTED_AUTH,
+  TARGET_SESSION_ATTRS,
+  TLS_VERSIONS,
+} from "./security.js";
+
+/** Where a parameter stands. */
+export interface Context {
+  /** JDBC's `ssl` means more than that of others. */
+  isJdbc?: boolean;
+  /** Its name may be the rest of a password that was not escaped, and is not repeated. */
+  isAfterPassword?: boolean;
+}
+
+/** Sets a parameter. `name` is its name as it is shown. */
+type Apply = (parts: Parts, value: string, name: string, context: Context) => void;
+
+const OLD_TLS = ["TLSv1", "TLSv1.1"];
+const NO = ["0", "false", "off", "no"];
+const YES = ["1", "true", "on", "yes"];
+
+const APPLIED: Record<string, Apply> = {
+  host: (parts, value) => {
+    parts.hosts = value.split(",").map(checkHost);
+  },
+  hostaddr: (parts, value) => {
+    parts.addresses = value.split(",");
+    if (parts.addresses.some((it) => it !== "" && isIP(it) === 0)) {
+      throw Fault.credential("hostaddr must be an IP address: give a name as `host`");
+    }
+  },
+  port: (parts, value, name) => {
+    parts.ports = value.split(",").map((port) => parsePort(port, name));
+  },
+  user: (parts, value) => {
+    parts.user = value;
+  },
+  password: (parts, value) => {
+    parts.password = new Secret(value);
+  },
+  dbname: (parts, value) => {
+    parts.database = value;
+  },
+  sslmode: (parts, value, name) => {
+    parts.isUnverified = value === "no-verify";
+    parts.sslMode = parts.isUnverified ? "require" : oneOf(SSL_MODES, value, name);
+  },
+  ssl: (parts, value, name, { isJdbc }) => {
+    const mode = frameworkMode(value, name, isJdbc ?? false);
+    if (value === "no-verify") parts.isUnverified = true;
+    if (mode !== undefined && !(isJdbc && parts.isUnverified)) parts.frameworkMode = mode;
+  },
+  ssl_require: (parts, value) => {
+    if (YES.includes(value.toLowerCase())) parts.frameworkMode = "require";
+  },
+  requiressl: (parts, value) => {
+    if (value === "1") parts.frameworkMode = "require";
+  },
+  sslaccept: (parts, value, name) => {
+    parts.sslAccept = oneOf(["strict", "accept_invalid_certs"] as const, value, name);
+  },
+  sslfactory: (parts, value) => {
+    if (!value.endsWith(".NonValidatingFactory")) {
+      throw Fault.credential("sslfactory names a class of Java: set sslmode and sslrootcert instead");
+    }
+    parts.frameworkMode = "require";
+    parts.isUnverified = true;
+  },
+  sslrootcert: (parts, value) => {
+    parts.roots = value;
+  },
+  sslcert: (parts, value) => {
+    parts.certificate = value;
+  },
+  sslkey: (parts, value) => {
+    parts.key = value;
+  },
+  sslcertmode: (parts, value, name) => {
+    const mode = oneOf(["disable", "allow", "require"] as const, value, name);
+    if (mode === "require") {
+      throw Fault.credential(`${name}=require cannot be honoured: no driver here sees what the server asked for`);
+    }
+    parts.withoutCertificate = mode === "disable";
+  },
+  sslnegotiation: (parts, value, name) => {
+    parts.sslNegotiation = oneOf(SSL_NEGOTIATIONS, value, name);
+  },
+  ssl_min_protocol_version: (parts, value, name) => {
+    // A server of TLS 1.2 is met by any lower bound.
+    parts.sslMinVersion = OLD_TLS.includes(value) ? "TLSv1.2" : oneOf(TLS_VERSIONS, value, name);
+  },
+  ssl_max_protocol_version: (parts, value, name) => {
+    parts.sslMaxVersion = oneOf(TLS_VERSIONS, value, name);
+  },
+  channel_binding: (parts, value, name) => {
+    parts.channelBinding = oneOf(CHANNEL_BINDINGS, value, name);
+  },
+  require_auth: (parts, value, name) => {
+    parts.requireAuth = authMethods(value, name);
+  },
+  target_session_attrs: (parts, value, name) => {
+    parts.targetSessionAttrs = oneOf(TARGET_SESSION_ATTRS, value, name);
+  },
+  targetServerType: (parts, value, name) => {
+    const types = { any: "any", primary: "read-write", master: "read-write", secondary: "standby", slave: "standby" };
+    const preferring = { preferSecondary: "prefer-standby", preferSlave: "prefer-standby", preferPrimary: "any" };
+    const known = { ...types, ...preferring } as const;
+    const type = oneOf(Object.keys(known) as (keyof typeof known)[], value, name);
+    parts.targetSessionAttrs = known[type] as (typeof TARGET_SESSION_ATTRS)[number];
+  },
+  connect_timeout: (parts, value, name) => {
+    if (!/^-?\d{1,6}$/.test(value.trim())) throw Fault.credential(`${name} must be a number of seconds`);
+    parts.connectTimeoutMs = Math.max(0, Number(value)) * 1_000;
+  },
+  options: (parts, value) => {
+    parts.options = value;
+  },
+  passfile: (parts, value) => {
+    parts.passFile = value;
+  },
+  service: (parts, value) => {
+    parts.service = value;
+  },
+  servicefile: (parts, value) => {
+    parts.serviceFile = value;
+  },
+};
+
+/** Why a parameter is refused; undefined for a value that changes nothing. */
+type Refuse = (value: string, name: string) => string | undefined;
+
+const oauth: Refuse = (_, name) => `${name} is not supported: this host does not speak OAuth`;
+const scramKeys: Refuse = (_, name) => `${name} is not supported: give the password`;
+const revocation: Refuse = (_, name) => `${name} is not supported: no certificate revocation list is looked at`;
+
+const REFUSED: Record<string, Refuse> = {
+  sslpassword: (_, name) => `${name} is not supported: give a key in \`sslkey\` that has no passphrase`,
+  sslidentity: (_, name) => `${name} is not supported: give the certificate as PEM files, sslcert and sslkey`,
+  sslinline: (value, name) => refuseUnlessOff(value, `${name} is not supported: give sslcert and sslkey as files`),
+  sslcrl: revocation,
+  sslcrldir: revocation,
+  sslkeylogfile: (_, name) => `${name} is not supported: it would write down the keys of the session`,
+  gssencmode: (value, name) => {
+    const mode = oneOf(["disable", "prefer", "require"] as const, value, name);
+    return mode === "require" ? `${name}=require is not supported: this host does not speak GSSAPI` : undefined;
+  },
+  requirepeer: (_, name) => `${name} is not supported: the peer of a socket cannot be checked here`,
+  scram_client_key: scramKeys,
+  scram_server_key: scramKeys,
+  oauth_issuer: oauth,
+  oauth_client_id: oauth,
+  oauth_client_secret: oauth,
+  oauth_scope: oauth,
+  min_protocol_version: (value, name) =>
+    value === "3.0" ? undefined : `${name} is not supported above 3.0, the version that is spoken here`,
+  replication: (value, name) => refuseUnlessOff(value, `${name} is not supported: a session of statements is needed`),
+  role: (_, name) => `${name} is not supported: name the role as \`user\``,
+};
+
+const normalised = (name: string) => name.toLowerCase().replace(/[-_]/g, "");
+const byName = <T>(record: Record<string, T>) =>
+  new Map(Object.entries(record).map(([name, it]) => [normalised(name), it]));
+
+const applied = byName(APPLIED);
+for (const [alias, name] of [
+  ["username", "user"],
+  ["database", "dbname"],
+  ["ssl_root_cert", "sslrootcert"],
+] as const) {
+  applied.set(normalised(alias), APPLIED[name] as Apply);
+}
+const refused = byName(REFUSED);
+const KNOWN = [...Object.keys(APPLIED), ...Object.keys(REFUSED), ...PASSED_OVER];
+
+/** Whether a text is the name of a parameter. */
+export function isParameter(name: string): boolean {
+  return applied.has(normalised(name)) || refused.has(normalised(name)) || isPassedOver(normalised(name));
+}
+
+/** Sets one parameter of a connection text; an empty value leaves it open. */
+export function setParameter(parts: Parts, name: string, value: string, context: Context = {}): void {
+  const key = normalised(name);
+  const apply = applied.get(key);
+  if (apply) {
+    if (value !== "") apply(parts, value, name, context);
+    return;
+  }
+  const refusal = value === "" ? undefined : refused.get(key)?.(value, name);
+  if (refusal !== undefined) throw Fault.credential(refusal);
+  if (!isParameter(name)) throw unknown(name, context);
+  const note = `connection parameter '${name}' is passed over: it changes nothing here`;
+  parts.notes = [...new Set([...(parts.notes ?? []), note])];
+}
+
+/** The fault of a name that nobody has. A password with a raw '?' or '&' ends up here, so not everything is shown. */
+function unknown(name: string, { isAfterPassword }: Context): Fault {
+  if (isAfterPassword || !/^[A-Za-z][A-Za-z0-9_-]{1,39}$/.test(name)) {
+    const hint = "if it is part of a password, percent-encode '&' as %26, '?' as %3F and '@' as %40";
+    return Fault.credential(`a connection parameter is unknown: ${hint}`);
+  }
+  const near = nearest(name, KNOWN);
+  const hint = near === undefined ? "libpq and the frameworks have none of that name" : `did you mean '${near}'?`;
+  return Fault.credential(`connection parameter '${name}' is unknown: ${hint}`);
+}
+
+/** A port; undefined where it is left open. `name` is shown in the place of a value that may be a slipped secret. */
+export function parsePort(text: string, name = "port"): number | undefined {
+  if (text.trim() === "") return undefined;
+  const port = /^\s*\d{1,5}\s*$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  const hint = "if a password holds '@', ':' or '/', percent-encode it";
+  throw Fault.credential(`${label(name, "port")} must be a number from 1 to 65535; ${hint}`);
+}
+
+/** A host, unless it cannot be one: it would be asked of the DNS, and logged. */
+export function checkHost(host: string): string {
+  const name = host.trim();
+  if (name.includes("@")) throw Fault.credential("the host holds an '@': give user and password apart from it");
+  if (!name.startsWith("/") && /[\s/\\?#"'<>]/.test(name)) {
+    throw Fault.credential(
+      "the host holds a character that no host name has; if a password holds it, percent-encode it",
+    );
+  }
+  return name;
+}
+
+function label(name: string, what: string): string {
+  return name === what ? `the ${what}` : `${name}, the ${what},`;
+}
+
+function oneOf<T extends string>(values: readonly T[], value: string, name: string): T {
+  const found = values.find((it) => it === value);
+  // The value may be a slipped secret, so it is not repeated.
+  if (found === undefined) throw Fault.credential(`${name} must be one of ${values.join(", ")}`);
+  return found;
+}
+
+function frameworkMode(value: string, name: string, isJdbc: boolean): SslMode | undefined {
+  const word = value.toLowerCase();
+  if (word === "no-verify") return "require";
+  if (YES.includes(word)) return isJdbc ? "verify-full" : "require";
+  if (NO.includes(word)) return isJdbc ? undefined : "disable";
+  const mode = SSL_MODES.find((mode) => mode === word);
+  if (mode === undefined) throw Fault.credential(`${name} must be true, false, no-verify or an sslmode`);
+  return mode;
+}
+
+function authMethods(value: string, name: string): AuthMethod[] {
+  const words = value.split(",").map((word) => word.trim());
+  const negated = words.filter((word) => word.startsWith("!"));
+  if (negated.length > 0 && negated.length < words.length) {
+    throw Fault.credential(`${name} must negate all of its methods with '!' or none`);
+  }
+  const named = words.map((word) => oneOf(AUTH_METHODS, word.replace(/^!/, ""), `a method of ${name}`));
+  const allowed = AUTH_METHODS.filter((method) => named.includes(method) === (negated.length === 0));
+  if (!allowed.some((method) => SUPPORTED_AUTH.includes(method))) {
+    const have = SUPPORTED_AUTH.join(", ");
+    throw Fault.credential(`${name} allows only ${allowed.join(", ") || "nothing"}: this host has ${have}`);
+  }
+  return allowed;
+}
+
+function refuseUnlessOff(value: string, why: string): string | undefined {
+  return NO.includes(value.toLowerCase()) ? undefined : why;
+}

@@ -1,0 +1,42 @@
+// Connection texts: a URL or libpq's `key=value` pairs, and what tools put around them.
+
+import { Fault } from "../fault.js";
+import { parsePairs } from "./key-value.js";
+import type { Parts } from "./parts.js";
+import { isUrl, parseUrl } from "./url.js";
+
+const FORMS = "a connection URL starts with postgres:// or postgresql://, and a connection text is host=… user=…";
+
+/** Parses a connection text without filling anything in. No fault repeats any part that could be a secret. */
+export function parseText(given: string): Parts {
+  const text = unwrap(given);
+  if (text === "") throw Fault.credential("the connection text is empty");
+  if (/[\r\n]/.test(text) && text.includes("://")) throw Fault.credential("the connection URL has a line break inside");
+  if (isUrl(text)) return parseUrl(text);
+  if (/^prisma(\+\w+)?:/i.test(text)) {
+    const hint = "give the postgres:// URL of the database behind it (DIRECT_URL)";
+    throw Fault.credential(`the URL leads to Prisma's own service, which is no PostgreSQL server: ${hint}`);
+  }
+  if (/^[A-Za-z][\w ]*=[^;\s]*;/.test(text)) {
+    throw Fault.credential("the connection text separates its pairs by ';', as ADO.NET does: give a postgres:// URL");
+  }
+  if (/^[A-Za-z]\w*\s*=/.test(text)) return parsePairs(text);
+  throw Fault.credential(FORMS);
+}
+
+/** A connection text without what secrets' stores, shells and files put around it. */
+export function unwrap(given: string): string {
+  let text = given;
+  for (let before: string | undefined; text !== before; ) {
+    before = text;
+    // U+FEFF, the byte order mark, counts as white space for `trim`.
+    text = text.trim();
+    text = /^psql\s+(.*)$/s.exec(text)?.[1] ?? text;
+    text =
+      /^"([^"]*)"$|^'([^']*)'$/s
+        .exec(text)
+        ?.slice(1)
+        .find((it) => it !== undefined) ?? text;
+  }
+  return text;
+}

@@ -1,0 +1,136 @@
+// Connection URLs: libpq's, those of frameworks, and JDBC's.
+
+import { Fault } from "../fault.js";
+import { Secret } from "../secret.js";
+import { checkHost, isParameter, parsePort, setParameter } from "./parameters.js";
+import type { Parts } from "./parts.js";
+
+/** Schemes of libpq and of frameworks; SQLAlchemy adds a driver behind a `+`. */
+const SCHEME = /^(postgres(?:ql)?(?:\+[a-z0-9_]+)?|postgis|pgsql|psql|ecto):\/\//i;
+const JDBC = /^jdbc:postgresql:/i;
+const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
+
+/** Whether a text is a connection URL. */
+export function isUrl(text: string): boolean {
+  return SCHEME.test(text) || JDBC.test(text);
+}
+
+/** Parses a URL without filling anything in. */
+export function parseUrl(text: string): Parts {
+  if (!JDBC.test(text)) return parse(text.replace(SCHEME, ""), false);
+  const rest = text.replace(JDBC, "");
+  return parse(rest.startsWith("//") ? rest.slice(2) : `localhost/${rest}`, true);
+}
+
+function parse(rest: string, isJdbc: boolean): Parts {
+  const { login, address, path, query } = split(rest);
+  const parts: Parts = {};
+  if (login !== undefined) setLogin(parts, login);
+  setAddress(parts, address);
+  const database = decode("database name", path);
+  if (database !== "") parts.database = database;
+  let isAfterPassword = false;
+  for (const pair of query.split("&").filter(Boolean)) {
+    const [name, value] = cut(pair, "=");
+    if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
+    // Without a value it is no parameter, and may be anything.
+    if (value === undefined && !isParameter(name)) {
+      throw Fault.credential("a connection parameter is unknown: it has no value");
+    }
+    setParameter(parts, decode("name of a parameter", name), decode(name, value ?? ""), { isJdbc, isAfterPassword });
+    isAfterPassword ||= name.toLowerCase() === "password";
+  }
+  return parts;
+}
+
+/** Cuts a URL, without its scheme, into its parts. */
+function split(rest: string): { login?: string; address: string; path: string; query: string } {
+  const [head, path] = cut(rest, "/");
+  // A '?' before the first '/' is part of a password unless a parameter follows.
+  const at = [...head.matchAll(/\?/g)].map(({ index }) => index).find((index) => isQuery(head, index));
+  const authority = at === undefined ? head : head.slice(0, at);
+  const tail = at === undefined ? (path ?? "") : undefined;
+  const [name, query] = tail === undefined ? ["", rest.slice((at ?? 0) + 1)] : cut(tail, "?");
+  // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+  if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
+  const end = authority.lastIndexOf("@");
+  const parts = { address: authority.slice(end + 1), path: name, query: query ?? "" };
+  return end < 0 ? parts : { ...parts, login: authority.slice(0, end) };
+}
+
+/** Whether the '?' at a place begins parameters. */
+function isQuery(head: string, index: number): boolean {
+  const name = /^([A-Za-z_-]+)=/.exec(head.slice(index + 1))?.[1];
+  return name !== undefined ? isParameter(name) : !head.includes("@", index);
+}
+
+function setLogin(parts: Parts, login: string): void {
+  const [name, word] = cut(login, ":");
+  const user = decode("user", name);
+  if (user !== "") parts.user = user;
+  const password = decode("password", word ?? "");
+  if (/^\[[A-Z-]*PASSWORD\]$/i.test(password)) {
+    throw Fault.credential(`${password.toUpperCase()} is a placeholder: put the database password in its place`);
+  }
+  if (password !== "") parts.password = new Secret(password);
+}
+
+function setAddress(parts: Parts, address: string): void {
+  if (address === "") return;
+  const hosts = listed(address).map(splitPort);
+  parts.hosts = hosts.map(([host]) => checkHost(decode("host", host)));
+  // Of one host the port may come from elsewhere; in a list each has its own, as in libpq.
+  const ports = hosts.map(([, port]) => parsePort(port ?? ""));
+  if (ports.length > 1 || ports[0] !== undefined) parts.ports = ports;
+}
+
+/** Hosts of a list; a ',' in brackets separates none. */
+function listed(address: string): string[] {
+  return (
+    address
+      .match(/(?:\[[^\]]*\]?|[^,[])*(?:,|$)/g)
+      ?.slice(0, address.split(",").length)
+      .map(withoutComma) ?? []
+  );
+}
+
+function withoutComma(text: string): string {
+  return text.replace(/,$/, "");
+}
+
+/** Splits `host:port`, `[address]:port` and `host`. */
+function splitPort(address: string): [string, string | undefined] {
+  if (!address.startsWith("[")) {
+    const [host, port] = cut(address, ":");
+    if (port?.includes(":")) {
+      throw Fault.credential("the host has several ':': put an IPv6 address into brackets, as in [::1]");
+    }
+    return [host, port];
+  }
+  const end = address.indexOf("]");
+  if (end < 0) throw Fault.credential("the host's '[' is not closed");
+  const rest = address.slice(end + 1);
+  if (rest !== "" && !rest.startsWith(":")) throw Fault.credential("a port is missing after the host's ']'");
+  return [address.slice(1, end), rest === "" ? undefined : rest.slice(1)];
+}
+
+/** Percent-decodes as a URL does: what is no `%XX` stays as it is. */
+function decode(what: string, text: string): string {
+  const bytes: Buffer[] = text
+    .split(/(%[0-9a-f]{2})/i)
+    .map((piece, index) => (index % 2 === 1 ? Buffer.from(piece.slice(1), "hex") : Buffer.from(piece)));
+  let decoded: string;
+  try {
+    decoded = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(bytes));
+  } catch {
+    throw Fault.credential(`the ${what} is not UTF-8`);
+  }
+  if (decoded.includes("\0")) throw Fault.credential(`the ${what} holds a zero byte`);
+  return decoded;
+}
+
+/** A text before and behind the first separator. */
+function cut(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+}

@@ -1,0 +1,221 @@
+// Startup and authentication of a session (manual, "Start-up"). SCRAM is `pg`'s.
+
+import { TLSSocket } from "node:tls";
+import signatures from "pg/lib/crypto/cert-signatures.js";
+import sasl from "pg/lib/crypto/sasl.js";
+import hashes from "pg/lib/crypto/utils.js";
+import type { Channel } from "./channel.js";
+import { guard } from "./components.js";
+import type { AuthMethod } from "./connection-config/security.js";
+import { place, type Target } from "./connection-config/target.js";
+import { Fault } from "./fault.js";
+import { decoderOf, decodeUtf8 } from "./text.js";
+import * as wire from "./wire.js";
+
+/** Iterations of SCRAM that are computed for a server at the most. Its default is 4096. */
+const ITERATIONS = 10_000_000;
+
+const BOUND = "SCRAM-SHA-256-PLUS";
+
+/** Requests of AuthenticationRequest messages. */
+const OK = 0;
+const CLEARTEXT = 3;
+const MD5 = 5;
+const SASL = 10;
+const SASL_CONTINUE = 11;
+const SASL_FINAL = 12;
+
+/** What a server said while a session was opened. */
+export interface LoggedIn {
+  /** ParameterStatus: `server_version`, `server_encoding`, … */
+  parameters: ReadonlyMap<string, string>;
+  key: wire.BackendKey | undefined;
+  /** How the server had us prove who we are. */
+  method: AuthMethod;
+}
+
+/** Thrown where the server refuses a session. */
+export class Refusal extends Error {
+  readonly server: wire.ServerError;
+  readonly isEncrypted: boolean;
+
+  constructor(server: wire.ServerError, isEncrypted: boolean) {
+    super(server.message);
+    this.server = server;
+    this.isEncrypted = isEncrypted;
+  }
+}
+
+/** Opens a session on a channel. `settings` is what the startup packet carries beside role and database. */
+export async function logIn(channel: Channel, target: Target, settings: Record<string, string>): Promise<LoggedIn> {
+  const parameters = new Map<string, string>();
+  const authentication = new Authentication(channel, target);
+  let key: wire.BackendKey | undefined;
+  // By our name our sessions are left out of every count.
+  const { user, database } = target;
+  channel.send(wire.startup({ user, database, application_name: guard().application, ...settings }));
+  for (;;) {
+    const { code, body } = await channel.next();
+    const decode = decoderOf(parameters.get("server_encoding"));
+    if (code === "E") throw new Refusal(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
+    else if (code === "R") await authentication.answer(body);
+    else if (code === "S") parameters.set(...wire.parameterStatus(body, decode));
+    else if (code === "K") key = { processId: body.readUInt32BE(0), secretKey: Buffer.from(body.subarray(4)) };
+    else if (code === "Z") return { parameters, key, method: authentication.finish() };
+    else if (code !== "N" && code !== "v") throw strange(target, `a message '${code}' came before the session`);
+  }
+}
+
+/** The server's demands and our answers. */
+class Authentication {
+  readonly #channel: Channel;
+  readonly #target: Target;
+  #method: AuthMethod = "none";
+  #isDone = false;
+  #scram: { session: ReturnType<typeof sasl.startSession>; isBound: boolean; isProved: boolean } | undefined;
+
+  constructor(channel: Channel, target: Target) {
+    this.#channel = channel;
+    this.#target = target;
+  }
+
+  async answer(body: Buffer): Promise<void> {
+    const request = body.readInt32BE(0);
+    switch (request) {
+      case OK:
+        this.#check();
+        this.#isDone = true;
+        break;
+      case CLEARTEXT:
+        this.#begin("password");
+        this.#channel.send(wire.password(this.#password()));
+        break;
+      case MD5: {
+        this.#begin("md5");
+        const salt = body.subarray(4, 8);
+        const hash = await hashes.postgresMd5PasswordHash(this.#target.user, this.#password(), salt);
+        this.#channel.send(wire.password(hash));
+        break;
+      }
+      case SASL:
+        this.#startScram(decodeUtf8(body.subarray(4)).split("\0").filter(Boolean));
+        break;
+      case SASL_CONTINUE:
+        await this.#continueScram(decodeUtf8(body.subarray(4)));
+        break;
+      case SASL_FINAL:
+        this.#finishScram(decodeUtf8(body.subarray(4)));
+        break;
+      default:
+        throw this.#failed(`asks for ${NAMES[request] ?? `method ${request}`}, which this host does not speak`);
+    }
+  }
+
+  /** The method by which the session was opened. */
+  finish(): AuthMethod {
+    if (!this.#isDone) throw strange(this.#target, "the session began without an authentication");
+    return this.#method;
+  }
+
+  /** Refuses a method before anything is sent that it asks for. */
+  #begin(method: AuthMethod): void {
+    this.#method = method;
+    this.#requireAllowed();
+    if (method !== "scram-sha-256" && this.#target.channelBinding === "require") {
+      throw this.#failed(`asks for method ${method}, and channel_binding=require allows SCRAM alone`);
+    }
+  }
+
+  #requireAllowed(): void {
+    const { requireAuth } = this.#target;
+    if (requireAuth === undefined || requireAuth.includes(this.#method)) return;
+    const asked = this.#method === "none" ? "asks for no authentication" : `asks for method ${this.#method}`;
+    throw this.#failed(`${asked}, and require_auth allows ${requireAuth.join(", ")}`);
+  }
+
+  /** Whether what is to be required has really been done: anybody can say that all is well. */
+  #check(): void {
+    this.#requireAllowed();
+    if (this.#method === "scram-sha-256" && !this.#scram?.isProved) {
+      throw this.#failed("did not prove that it knows the password");
+    }
+    if (this.#target.channelBinding === "require" && !this.#scram?.isBound) {
+      throw this.#failed("opened the session without channel binding, and channel_binding=require asks for it");
+    }
+  }
+
+  #startScram(mechanisms: string[]): void {
+    this.#begin("scram-sha-256");
+    this.#password();
+    const stream = this.#bindable();
+    if (this.#target.channelBinding === "require" && !(stream && mechanisms.includes(BOUND))) {
+      const why = stream ? "offers no channel binding" : "has no session with TLS whose certificate can be bound to";
+      throw this.#failed(`${why}, and channel_binding=require asks for it`);
+    }
+    const session = this.#tried(() => sasl.startSession(mechanisms, stream, ITERATIONS));
+    this.#scram = { session, isBound: session.mechanism === BOUND, isProved: false };
+    this.#channel.send(wire.saslInitial(session.mechanism, session.response));
+  }
+
+  async #continueScram(data: string): Promise<void> {
+    const { session } = this.#requireScram();
+    await sasl.continueSession(session, this.#password(), data, this.#bindable()).catch((error: Error) => {
+      throw this.#failed(`broke off: ${error.message}`);
+    });
+    this.#channel.send(wire.saslResponse(session.response));
+  }
+
+  #finishScram(data: string): void {
+    const scram = this.#requireScram();
+    this.#tried(() => sasl.finalizeSession(scram.session, data));
+    scram.isProved = true;
+  }
+
+  #requireScram() {
+    if (!this.#scram) throw strange(this.#target, "SCRAM went on that had not begun");
+    return this.#scram;
+  }
+
+  #tried<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      throw this.#failed(`broke off: ${(error as Error).message}`);
+    }
+  }
+
+  /** The TLS socket that SCRAM may be bound to. */
+  #bindable(): TLSSocket | undefined {
+    const { socket } = this.#channel;
+    if (this.#target.channelBinding === "disable" || !(socket instanceof TLSSocket)) return undefined;
+    return canBind(socket.getPeerCertificate().raw) ? socket : undefined;
+  }
+
+  #password(): string {
+    const { password } = this.#target;
+    if (password) return password.reveal();
+    throw this.#failed("asks for a password, and the credential has none");
+  }
+
+  #failed(why: string): Fault {
+    return new Fault("authentication-failed", `${place(this.#target)} ${why}`);
+  }
+}
+
+const NAMES: Record<number, string> = { 2: "Kerberos", 6: "SCM credentials", 7: "GSSAPI", 9: "SSPI" };
+
+/** Whether the hash that a certificate is bound by can be computed. */
+function canBind(certificate: Buffer | undefined): boolean {
+  try {
+    const hash = certificate && signatures.signatureAlgorithmHashFromCertificate(certificate);
+    return ["MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"].includes(hash ?? "");
+  } catch {
+    return false;
+  }
+}
+
+function strange(target: Target, why: string): Fault {
+  return new Fault("server-unreachable", `no PostgreSQL server answers at ${place(target)}: ${why}`, {
+    retryable: true,
+  });
+}

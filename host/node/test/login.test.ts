@@ -1,0 +1,182 @@
+// Login at a server that says whatever a test has it say.
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { parseTarget } from "../dist/connection-config/resolve.js";
+import { exposure } from "../dist/exposure.js";
+import type { Fault } from "../dist/fault.js";
+import { limitsWith } from "../dist/limits.js";
+import { Session } from "../dist/session.js";
+import { message } from "./bytes.js";
+import { authentication, ready, refusal, type Script, ScriptedServer } from "./scripted.js";
+
+const CLEARTEXT = authentication(3);
+const MD5 = authentication(5, Buffer.from("salt"));
+const scram = (...mechanisms: string[]) => authentication(10, Buffer.from(`${mechanisms.join("\0")}\0\0`));
+
+let server: ScriptedServer | undefined;
+afterEach(async () => {
+  await server?.stop();
+  server = undefined;
+});
+
+async function start(...script: Script): Promise<ScriptedServer> {
+  server = await ScriptedServer.start(() => script);
+  return server;
+}
+
+/** Opens a session and closes it, and hands out what was noted of it. */
+async function open(url: string): Promise<readonly string[]> {
+  const session = await Session.unchecked(parseTarget(url), limitsWith({ connectTimeoutMs: 5_000 }));
+  const { notes } = session;
+  await session.close();
+  return notes;
+}
+
+const failed = (url: string): Promise<Fault> =>
+  open(url).then(
+    () => assert.fail("a session was opened"),
+    (it) => it,
+  );
+
+test("the startup packet asks for bytes as they are, and says who we are", async () => {
+  const { startups, url } = await start(ready()).then((it) => ({ startups: it.startups, url: it.url() }));
+  await open(url);
+  const { options, ...others } = startups[0] ?? {};
+  assert.match(options ?? "", /default_transaction_read_only=on/);
+  const names = { user: "ann", database: "shop", application_name: "archon-pool", client_encoding: "SQL_ASCII" };
+  assert.deepEqual(others, names);
+});
+
+test("a method that require_auth does not allow gets no password", async () => {
+  for (const [request, parameters, words] of [
+    [CLEARTEXT, "require_auth=scram-sha-256", /asks for method password, and require_auth allows scram-sha-256/],
+    [CLEARTEXT, "require_auth=!password", /asks for method password/],
+    [MD5, "require_auth=scram-sha-256", /asks for method md5/],
+    [CLEARTEXT, "channel_binding=require", /channel_binding=require allows SCRAM alone/],
+    [MD5, "channel_binding=require", /channel_binding=require allows SCRAM alone/],
+    [scram("SCRAM-SHA-256"), "channel_binding=require", /channel_binding=require/],
+    [ready(), "require_auth=scram-sha-256", /asks for no authentication/],
+    [ready(), "channel_binding=require", /without channel binding/],
+  ] as const) {
+    const server = await start(request, ready());
+    const fault = await failed(server.url(parameters));
+    assert.equal(fault.kind, "authentication-failed", fault.message);
+    assert.match(fault.message, words);
+    assert.ok(!Buffer.concat(server.messages).includes("hunter2"));
+    assert.equal(server.messages.filter((bytes) => bytes[0] === "p".charCodeAt(0)).length, 0);
+    await server.stop();
+  }
+});
+
+test("an authentication that is broken off does not count", async () => {
+  const first = await start(scram("SCRAM-SHA-256"), ready());
+  assert.match((await failed(first.url())).message, /did not prove that it knows the password/);
+  await first.stop();
+  const second = await start(Buffer.concat([message("Z", Buffer.from("I"))]));
+  assert.match((await failed(second.url())).message, /without an authentication/);
+});
+
+test("methods of other systems are named, and end nothing but the session", async () => {
+  for (const [request, name] of [
+    [7, "GSSAPI"],
+    [9, "SSPI"],
+    [99, "method 99"],
+  ] as const) {
+    const server = await start(authentication(request));
+    const fault = await failed(server.url());
+    assert.deepEqual([fault.kind, fault.message.includes(name)], ["authentication-failed", true], fault.message);
+    await server.stop();
+  }
+});
+
+test("a peer that speaks something else is a fault and no crash", async () => {
+  const long = Buffer.concat([Buffer.from("N"), Buffer.from([0x7f, 0xff, 0xff, 0xff])]);
+  for (const said of [
+    Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    Buffer.from([0x52, 0, 0, 0, 0]),
+    message("R", Buffer.alloc(1)),
+    message("R", Buffer.from([0, 0, 0, 11])),
+    message("K", Buffer.alloc(1)),
+    message("D"),
+    Buffer.concat([long, Buffer.alloc(2_000_000)]),
+  ]) {
+    const server = await start(said, said);
+    const fault = await failed(server.url());
+    assert.equal(fault.kind, "server-unreachable", fault.message);
+    await server.stop();
+  }
+});
+
+test("no encryption and a password in clear text are noted, unless they stay on this machine", async () => {
+  const [plain, clear] = ["the session is not encrypted", "the password was sent in clear text"];
+  const elsewhere = { remoteAddress: "192.0.2.7", remoteFamily: "IPv4" };
+  assert.deepEqual(exposure(elsewhere, false, "scram-sha-256"), [plain]);
+  assert.deepEqual(exposure(elsewhere, false, "password"), [plain, clear]);
+  assert.deepEqual(exposure(elsewhere, true, "password"), []);
+  for (const remoteAddress of ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"]) {
+    assert.deepEqual(exposure({ remoteAddress, remoteFamily: "IPv6" }, false, "password"), []);
+  }
+  assert.deepEqual(exposure({ remoteAddress: undefined, remoteFamily: undefined }, false, "password"), []);
+  const server = await start(CLEARTEXT, ready());
+  assert.deepEqual(await open(server.url("pgbouncer=true")), [
+    "connection parameter 'pgbouncer' is passed over: it changes nothing here",
+  ]);
+  assert.ok(Buffer.concat(server.messages).includes("hunter2"));
+});
+
+test("the next host is tried where one does not answer, and not where one refuses", async () => {
+  const server = await start(ready());
+  const there = `127.0.0.1:${server.port}`;
+  await open(`postgres://ann@127.0.0.1:1,${there}/shop`);
+  const both = await failed("postgres://ann@127.0.0.1:1,127.0.0.1:2/shop");
+  assert.equal(both.kind, "server-unreachable");
+  assert.match(both.message, /127\.0\.0\.1:1: .*; .*127\.0\.0\.1:2: /);
+  const wrong = await ScriptedServer.start(() => [refusal("28P01", "password authentication failed")]);
+  const fault = await failed(`postgres://ann:x@127.0.0.1:${wrong.port},${there}/shop`);
+  assert.equal(fault.kind, "authentication-failed");
+  const starting = await ScriptedServer.start(() => [refusal("57P03", "the database system is starting up")]);
+  await open(`postgres://ann@127.0.0.1:${starting.port},${there}/shop`);
+  await wrong.stop();
+  await starting.stop();
+});
+
+test("a host is chosen by the kind of its server", async () => {
+  const kinds = await Promise.all(
+    ["on", "off"].map((standby) => ScriptedServer.start(() => [ready({ in_hot_standby: standby })])),
+  );
+  const [standby, primary] = kinds.map(({ port }) => port) as [number, number];
+  const chosen = async (hosts: number[], attrs: string) => {
+    const list = hosts.map((port) => `127.0.0.1:${port}`).join(",");
+    const target = parseTarget(`postgres://ann@${list}/shop?target_session_attrs=${attrs}`);
+    const session = await Session.unchecked(target, limitsWith());
+    await session.close();
+    return session.target.port;
+  };
+  for (const attrs of ["read-write", "primary"]) assert.equal(await chosen([standby, primary], attrs), primary);
+  for (const attrs of ["read-only", "standby", "prefer-standby"]) {
+    assert.equal(await chosen([primary, standby], attrs), standby);
+  }
+  assert.equal(await chosen([primary], "prefer-standby"), primary);
+  assert.equal(await chosen([standby, primary], "any"), standby);
+  await assert.rejects(chosen([standby], "primary"), /it is a standby, and target_session_attrs=primary/);
+  for (const it of kinds) await it.stop();
+});
+
+test("settings that a pooler refuses in the startup packet are left out of it", async () => {
+  for (const words of [
+    "unsupported startup parameter: options",
+    "unsupported startup parameter in options: lock_timeout",
+  ]) {
+    server = await ScriptedServer.start(({ options }) => [options ? refusal("08P01", words) : ready()]);
+    const session = await Session.open(parseTarget(server.url()), limitsWith());
+    assert.equal(session.way, "pooled");
+    await session.close();
+    await server.stop();
+  }
+  server = await ScriptedServer.start(({ client_encoding }) => [
+    client_encoding ? refusal("22023", 'invalid value for parameter "client_encoding": "SQL_ASCII"') : ready(),
+  ]);
+  await open(server.url());
+  assert.equal(server.startups.length, 2);
+});
