@@ -6,8 +6,8 @@ import { late } from "./call.js";
 import { description } from "./components.js";
 import type { SkillOutput } from "./contract.js";
 import { asFault, Fault, type FaultRecord } from "./fault.js";
+import { inTime } from "./in-time.js";
 import { CallLog, type Logger } from "./log.js";
-import { inTime } from "./session.js";
 
 /** One try of a skill: its output, and whether it may have changed anything. */
 export interface Attempt {
@@ -29,7 +29,7 @@ export interface Skill {
   attempt?(params: unknown, end: number): Promise<Attempt>;
 }
 
-/** What listeners hear. */
+/** What listeners hear. In a text, `error` reads as its message. */
 export interface SkillEvents {
   start: [event: { skill: string }];
   complete: [event: { skill: string; result: SkillOutput }];
@@ -65,7 +65,7 @@ export async function runSkill(
   } else {
     const error = output.error ?? new Fault("unexpected-answer", "the skill failed and does not say why").toJSON();
     log.failed(error, took);
-    events.tell("error", { skill: name, error });
+    events.tell("error", { skill: name, error: readable(error) });
   }
   return output;
 }
@@ -97,6 +97,11 @@ async function tryOnce(skill: Skill, params: unknown, end: number, timeout: numb
 export function failure(error: unknown): SkillOutput {
   const { skill, version } = description("pool-observer");
   return { success: false, error: asFault(error).toJSON(), skill, version, duration: 0, timestamp: null };
+}
+
+/** The same record; in a text it reads as its message. */
+function readable(error: FaultRecord): FaultRecord {
+  return Object.defineProperty(Fault.from(error).toJSON(), "toString", { value: () => error.message });
 }
 
 /** Emits the contract's events. Node would throw for an `error` that nobody listens to, and here it is an answer. */

@@ -58,9 +58,12 @@ test("the deadline is over all tries, and over skills that do not keep it", asyn
 test("what a skill throws is its answer, and listeners hear it under the name that was asked for", async () => {
   const heard: string[] = [];
   const registry = new SkillRegistry();
-  registry.on("error", ({ skill, error }) => heard.push(`${skill}: ${error.message}`));
+  registry.on("error", ({ skill, error }) => heard.push(`${skill}: ${error}`));
+  registry.on("error", ({ error }) => heard.push(JSON.stringify(error)));
   registry.register({ name: "it", execute: async () => Promise.reject(new Error("broken")) }, "alias");
   assert.equal((await registry.execute("alias")).success, false);
-  assert.deepEqual(heard, ["alias: broken"]);
+  // In a text it reads as its message, and as a record it keeps its fields.
+  const record = { kind: "unexpected-answer", message: "broken", retryable: false };
+  assert.deepEqual(heard, ["alias: broken", JSON.stringify(record)]);
   assert.deepEqual(registry.names(), ["alias"]);
 });
