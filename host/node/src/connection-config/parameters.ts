@@ -147,6 +147,7 @@ type Refuse = (value: string, name: string) => string | undefined;
 
 const oauth: Refuse = (_, name) => `${name} is not supported: this host does not speak OAuth`;
 const scramKeys: Refuse = (_, name) => `${name} is not supported: give the password`;
+const asRole: Refuse = (_, name) => `${name} is not supported: name the role as \`user\``;
 const revocation: Refuse = (_, name) => `${name} is not supported: no certificate revocation list is looked at`;
 
 const REFUSED: Record<string, Refuse> = {
@@ -170,7 +171,9 @@ const REFUSED: Record<string, Refuse> = {
   min_protocol_version: (value, name) =>
     value === "3.0" ? undefined : `${name} is not supported above 3.0, the version that is spoken here`,
   replication: (value, name) => refuseUnlessOff(value, `${name} is not supported: a session of statements is needed`),
-  role: (_, name) => `${name} is not supported: name the role as \`user\``,
+  sslhostnameverifier: (_, name) => `${name} names a class of Java: set sslmode instead`,
+  role: asRole,
+  session_authorization: asRole,
 };
 
 const normalised = (name: string) => name.toLowerCase().replace(/[-_]/g, "");
@@ -182,6 +185,7 @@ for (const [alias, name] of [
   ["username", "user"],
   ["database", "dbname"],
   ["ssl_root_cert", "sslrootcert"],
+  ["ssl_ca", "sslrootcert"],
 ] as const) {
   applied.set(normalised(alias), APPLIED[name] as Apply);
 }

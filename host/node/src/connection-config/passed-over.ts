@@ -1,47 +1,54 @@
-// Parameters of libpq, of frameworks and of providers that change nothing here.
+// Parameters of libpq, of drivers, frameworks and providers that change nothing here: those of the Rust host.
 
-/** Names as they are written where they come from. */
+/** Names as they are written where they come from; a paragraph has those of one origin. */
 export const PASSED_OVER: readonly string[] = `
-  application_name fallback_application_name client_encoding keepalives keepalives_idle keepalives_interval
-  keepalives_count tcp_user_timeout load_balance_hosts max_protocol_version krbsrvname gsslib gssdelegation
-  sslcompression sslsni
+  client_encoding application_name fallback_application_name keepalives keepalives_idle keepalives_interval
+  keepalives_count tcp_user_timeout sslcompression sslsni max_protocol_version krbsrvname gsslib gssdelegation
+  load_balance_hosts authtype tty
 
   statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout transaction_timeout
-  search_path TimeZone DateStyle IntervalStyle extra_float_digits geqo default_transaction_isolation
-  default_transaction_read_only standard_conforming_strings jit plan_cache_mode
+  search_path timezone datestyle intervalstyle extra_float_digits bytea_output client_min_messages
+  default_transaction_isolation default_transaction_read_only default_transaction_deferrable
+  standard_conforming_strings synchronous_commit row_security jit plan_cache_mode work_mem maintenance_work_mem geqo
+  tcp_keepalives_idle tcp_keepalives_interval tcp_keepalives_count log_statement
 
-  pgbouncer supa workaround schema connection_limit pool_timeout socket_timeout statement_cache_size
-  single_use_connections pgbouncer_mode
+  supa workaround
 
-  command_timeout prepared_statement_cache_size prepared_statement_name_func max_cached_statement_lifetime
-  max_cacheable_statement_size async_fallback server_settings prepare_threshold autosave
+  pgbouncer schema connection_limit pool_timeout socket_timeout statement_cache_size max_connection_lifetime
+  max_idle_connection_lifetime single_use_connections
 
-  uselibpqcompat max min idleTimeoutMillis connectionTimeoutMillis query_timeout idle_timeout max_lifetime
-  statement-cache-capacity prepare keepAlive connectionLimit maxUses allowExitOnIdle fetch_types onnotice debug
+  prepared_statement_cache_size prepared_statement_name_func max_cached_statement_lifetime
+  max_cacheable_statement_size command_timeout prepare_threshold async_fallback executemany_mode max_overflow
+  pool_recycle pool_pre_ping min_size max_size timeout
 
-  pool reconnect prepared_statements encoding checkout_timeout reaping_frequency min_messages variables adapter
-  advisory_locks insert_returning idle_pool_timeout connect_retries
+  conn_max_age conn_health_checks disable_server_side_cursors
 
-  conn_max_age conn_health_checks disable_server_side_cursors atomic_requests
+  adapter pool encoding charset reconnect prepared_statements statement_limit advisory_locks checkout_timeout
+  reaping_frequency idle_timeout schema_search_path min_messages max_connections min_connections connection_retries
+  database_tasks
 
-  pool_size queue_target queue_interval timeout ownership_timeout pool_count max_overflow pool_recycle pool_pre_ping
-  pool_use_lifo
+  pool_size pool_count queue_target queue_interval prepare
 
   pool_max_conns pool_min_conns pool_min_idle_conns pool_max_conn_lifetime pool_max_conn_lifetime_jitter
-  pool_max_conn_idle_time pool_health_check_period default_query_exec_mode statement_cache_capacity
-  description_cache_capacity statement_cache_mode prefer_simple_protocol binary_parameters
+  pool_max_conn_idle_time pool_health_check_period default_query_exec_mode statement_cache_mode
+  statement_cache_capacity description_cache_capacity prefer_simple_protocol binary_parameters
   disable_prepared_binary_result
 
-  serverVersion charset defaultTableOptions persistent unix_socket
+  uselibpqcompat max min keepAlive idleTimeoutMillis connectionTimeoutMillis query_timeout max_lifetime fetch_types
+  binary
 
-  currentSchema prepareThreshold preparedStatementCacheQueries preparedStatementCacheSizeMiB ApplicationName
-  reWriteBatchedInserts tcpKeepAlive tcpNoDelay loginTimeout socketTimeout cancelSignalTimeout loadBalanceHosts
-  hostRecheckSeconds stringtype defaultRowFetchSize binaryTransfer binaryTransferEnable binaryTransferDisable
-  databaseMetadataCacheFields databaseMetadataCacheFieldsMiB assumeMinServerVersion readOnly readOnlyMode
-  unknownLength logUnclosedConnections disableColumnSanitiser preferQueryMode escapeSyntaxCallMode adaptiveFetch
-  cleanupSavepoints logServerErrorDetail loggerLevel loggerFile sendBufferSize receiveBufferSize maxResultBuffer
-  allowEncodingChanges hideUnprivilegedObjects quoteReturningIdentifiers jaasApplicationName jaasLogin
-  kerberosServerName useSpnego sspiServiceClass groupStartupParameters maxSendBufferSize
+  serverVersion
+
+  keepalives_retries
+
+  currentSchema prepareThreshold preparedStatementCacheQueries preparedStatementCacheSizeMiB
+  databaseMetadataCacheFields databaseMetadataCacheFieldsMiB defaultRowFetchSize loginTimeout socketTimeout
+  cancelSignalTimeout tcpKeepAlive tcpNoDelay ApplicationName readOnly readOnlyMode autosave cleanupSavepoints
+  stringtype reWriteBatchedInserts loadBalanceHosts hostRecheckSeconds binaryTransfer binaryTransferEnable
+  binaryTransferDisable preferQueryMode assumeMinServerVersion disableColumnSanitiser escapeSyntaxCallMode
+  hideUnprivilegedObjects logUnclosedConnections logServerErrorDetail loggerLevel loggerFile maxResultBuffer
+  adaptiveFetch receiveBufferSize sendBufferSize unknownLength quoteReturningIdentifiers allowEncodingChanges
+  jaasLogin useSpnego
 `
   .trim()
   .split(/\s+/);

@@ -6,8 +6,8 @@ import { readSmallFile } from "./files.js";
 import { setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
-/** Folder of the system's file where PGSYSCONFDIR names none: Debian's. */
-const SYSTEM = "/etc/postgresql-common";
+/** Folders of the system's file where PGSYSCONFDIR names none: Debian's, Red Hat's, and that of PostgreSQL's own builds. */
+const SYSTEM = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
 /** Where service files are. */
 export interface ServiceFiles {
@@ -24,12 +24,15 @@ export function readService(name: string, { named, home, system }: ServiceFiles)
     throw Fault.credential(`service file ${named} does not exist`);
   }
   const own = named ?? (home === undefined ? undefined : join(home, ".pg_service.conf"));
-  const files = [own, join(system ?? SYSTEM, "pg_service.conf")].filter((path) => path !== undefined);
+  // Without a home nothing of the machine counts but what is named.
+  const folders = system === undefined ? (home === undefined ? [] : SYSTEM) : [system];
+  const others = folders.map((folder) => join(folder, "pg_service.conf"));
+  const files = [...(own === undefined ? [] : [own]), ...others];
   for (const path of files) {
     const parts = parseService(readSmallFile(path) ?? "", name, path);
     if (parts) return parts;
   }
-  throw Fault.credential(`service '${name}' is not found in ${files.join(" or ")}`);
+  throw Fault.credential(`service '${name}' is not found in ${files.join(", ") || "any file"}`);
 }
 
 /** Settings of a section; undefined where the text has none of this name. */
