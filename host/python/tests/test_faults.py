@@ -13,8 +13,7 @@ from cluster import PASSWORD, Cluster, Database, until, unused_port
 from lending import ask, lent, opened
 
 from archon_pool import ConnectionPool, Limits, SkillInput
-from archon_pool.errors import Refusal, connecting, said_by_server
-from archon_pool.target import parse
+from archon_pool.errors import said_by_server
 
 QUICK: SkillInput = {"action": "monitor", "options": {"sampleMs": 0}}
 
@@ -170,28 +169,6 @@ def test_retries_are_for_what_may_pass_and_within_one_deadline(cluster: Cluster)
         fault(url, retries=1000, back_off=timedelta(hours=1))
         assert time.monotonic() - started < 30, "a pause beyond the deadline is not begun"
         server.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("FATAL:  sorry, too many clients already", "too-many-connections"),
-        ("FATAL:  remaining connection slots are reserved for superusers", "too-many-connections"),
-        ("FATAL:  the database system is starting up", "server-unreachable"),
-        ('FATAL:  no pg_hba.conf entry for host "::1", user "u"', "authentication-failed"),
-        ("FATAL:  Tenant or user not found", "credential-invalid"),
-        ("FATAL:  Max client connections reached: EMAXCONN", "too-many-connections"),
-        ("FATAL:  SASL authentication failed", "authentication-failed"),
-        ("FATAL:  SSL connection is required", "tls-failed"),
-        ("SSL error: certificate verify failed", "tls-failed"),
-        ("Connection refused\n\tIs the server running on that host?", "server-unreachable"),
-        ("FATAL:  something new", "query-failed"),
-    ],
-)
-def test_a_refusal_is_told_apart_by_its_words(said: str, kind: str) -> None:
-    message = f'connection to server at "h" (10.0.0.1), port 5432 failed: {said}'
-    found = connecting(Refusal.read(message), parse("postgres://u@h/d"))
-    assert found.kind == kind
 
 
 @pytest.mark.parametrize(

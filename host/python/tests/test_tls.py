@@ -43,7 +43,7 @@ def encrypted(authority: tuple[Path, Path, Path]) -> Iterator[Cluster]:
 @pytest.mark.parametrize(
     ("host", "parameters", "kind"),
     [
-        ("127.0.0.1", "sslmode=disable", "authentication-failed"),
+        ("127.0.0.1", "sslmode=disable", "tls-failed"),
         ("127.0.0.1", "", None),
         ("127.0.0.1", "sslmode=require", None),
         ("127.0.0.1", "sslmode=require&sslrootcert={other}", "tls-failed"),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import Cluster, Database
+from cluster import Database
 from lending import ask, lent, opened
 
-from archon_pool import FaultError, Limits
+from archon_pool import Limits
 from archon_pool.faults import Fault
 from archon_pool.limits import Allowance
+from archon_pool.text import UTF8
 from archon_pool.values import check_columns, decode_row, encode_param
 from archon_pool.wire import RowSet, Timestamp, Value
 
@@ -138,40 +138,9 @@ def test_a_text_with_a_zero_is_the_server_s_to_refuse(database: Database) -> Non
     assert isinstance(answer, Fault) and answer.sqlstate == "22021"
 
 
-@pytest.fixture
-def ascii_database(cluster: Cluster, database: Database) -> Iterator[Database]:
-    name = f"{database.name}_ascii"
-    with cluster.connect("postgres") as session:
-        session.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0")
-    yield Database(cluster, name)
-    with cluster.connect("postgres") as session:
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def test_text_that_is_not_utf8_costs_its_statement_alone(ascii_database: Database) -> None:
-    with lent(ascii_database.url) as live:
-        answers = ask(live, opened(live), r"SELECT E'ab\xff'", r"SELECT 1, E'\xf0\x9f'", "SELECT 'ok'")
-    # The server looks at what it has no encoding for before it hands it over.
-    assert [answer.sqlstate for answer in answers if isinstance(answer, Fault)] == ["22021", "22021"]
-    assert rows(answers[2]) == [["ok"]]
-
-
-@pytest.mark.parametrize(
-    ("raw", "why"),
-    [
-        (b"ab\xff", "invalid utf-8 sequence of 1 bytes from index 2"),
-        (b"\xf0\x9f", "incomplete utf-8 byte sequence from index 0"),
-    ],
-)
-def test_text_that_got_past_the_server_is_told_in_the_rust_host_s_words(raw: bytes, why: str) -> None:
-    with pytest.raises(FaultError) as raised:
-        decode_row([("a", 23), ("b", 25)], [None, raw])
-    assert raised.value.fault == Fault("unexpected-answer", f"error deserializing column 1: {why}")
-
-
 def test_a_jsonb_of_another_version_is_not_read() -> None:
     with pytest.raises(Exception, match="jsonb of an unknown version"):
-        decode_row([("a", 3802)], [b"\x02{}"])
+        decode_row([("a", 3802)], [b"\x02{}"], UTF8)
     check_columns([("a", 3802)])
 
 
@@ -183,4 +152,4 @@ def test_a_row_that_does_not_fit_ends_the_allowance() -> None:
 
 
 def test_integers_are_what_the_server_sends() -> None:
-    assert decode_row([("a", 20)], [struct.pack("!q", _MIN)]) == [_MIN]
+    assert decode_row([("a", 20)], [struct.pack("!q", _MIN)], UTF8) == [_MIN]

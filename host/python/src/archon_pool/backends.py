@@ -220,7 +220,7 @@ class Delivery:
         return [
             (INT4, struct.pack("!i", order.pid)),
             _micros(order.backend_start),
-            (TEXT, order.state.encode()),
+            (TEXT, self._session.text.encode(order.state)),
             _micros(order.state_change),
             self._roles,
             self._applications,

@@ -10,6 +10,10 @@ from .faults import DEADLINE_EXCEEDED, EndedError, Fault, limit_reached
 from .limits import millis
 
 
+class SilentError(Exception):
+    """Nothing came in time, and the call's deadline has not passed."""
+
+
 class Clock:
     """Starts with the call. The component's time stands still while the host works for it."""
 

@@ -6,23 +6,22 @@ here is less and has to be exact: unnamed statements in a pipeline, a Sync after
 
 from __future__ import annotations
 
-import queue
 import selectors
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
 from psycopg import NotSupportedError, OperationalError
-from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, ExecStatus, Format, PGconn, PollingStatus
 from psycopg.pq import abc as pq
 
 from . import errors
-from .clock import Clock
+from .clock import Clock, SilentError
 from .errors import Refusal
 from .faults import EndedError, FaultError
-from .target import Target
+from .guard import guard
+from .libpq import tell_sqlstates
+from .text import TextEncoding
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -31,10 +30,6 @@ _CANCEL_S = 1.0
 
 Param = tuple[int, "bytes | None"]
 """A type's OID and the value in its binary format."""
-
-
-class SilentError(Exception):
-    """Nothing came in time, and the call's deadline has not passed."""
 
 
 class RefusedError(Exception):
@@ -52,18 +47,20 @@ class Connection:
         self._pg = pgconn
         self._clock = clock
         self._under_way = False
+        self.text = TextEncoding()
 
     @classmethod
-    def open(cls, target: Target, application: str, options: str, timeout_s: float, clock: Clock) -> Connection:
-        """Connects and authenticates. Whatever the process's environment says to libpq does not count."""
-        until = time.monotonic() + timeout_s
-        addresses = _resolve(target, until, clock)
-        connection = cls(PGconn.connect_start(_conninfo(target, application, options, addresses)), clock)
+    def open(cls, conninfo: bytes, until: float, clock: Clock) -> Connection:
+        """Connects and authenticates."""
+        pgconn = PGconn.connect_start(conninfo)
+        tell_sqlstates(pgconn)
+        connection = cls(pgconn, clock)
         try:
             connection._finish_connecting(until)
         except BaseException:
             connection.close()
             raise
+        connection.text = TextEncoding(connection.parameter("server_encoding"), guard().encodings)
         return connection
 
     def _finish_connecting(self, until: float) -> None:
@@ -79,12 +76,22 @@ class Connection:
             self._wait(_READ if state == PollingStatus.READING else _WRITE, until)
 
     def _refused(self) -> RefusedError:
-        return RefusedError(Refusal.read(self._pg.get_error_message()))
+        return RefusedError(Refusal.read(self.text.decode(self._pg.error_message)))
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the session is in TLS."""
+        return self._pg.ssl_in_use
+
+    @property
+    def used_password(self) -> bool:
+        """Whether the server asked for a password."""
+        return self._pg.used_password
 
     def parameter(self, name: str) -> str | None:
         """What the server says of itself."""
         value = self._pg.parameter_status(name.encode())
-        return None if value is None else value.decode("utf-8", "replace")
+        return None if value is None else self.text.decode(value)
 
     def simple(self, sql: str, timeout_s: float) -> Iterator[pq.PGresult]:
         """Sends a simple query and yields its results."""
@@ -166,8 +173,8 @@ class Connection:
         """Reads what is there; if the connection is at its end, why."""
         try:
             self._pg.consume_input()
-        except OperationalError as error:
-            return " ".join(str(error).split())
+        except OperationalError:
+            return " ".join(self.text.decode(self._pg.error_message).split())
         return None
 
     def _wait(self, events: int, until: float) -> int:
@@ -202,54 +209,3 @@ def _cancel(pgconn: pq.PGconn) -> None:
     except OperationalError:
         # The server's own timeout ends the statement then.
         return
-
-
-def _conninfo(target: Target, application: str, options: str, addresses: Sequence[str]) -> bytes:
-    hosts = [target.host] * max(1, len(addresses))
-    rootcert = target.sslrootcert
-    if rootcert is None and target.sslmode == "verify-full":
-        # libpq would look for a file in the home directory and give up without it.
-        rootcert = "system"
-    text = make_conninfo(
-        "",
-        host=",".join(hosts),
-        hostaddr=",".join(addresses) or None,
-        port=target.port,
-        user=target.user,
-        dbname=target.database,
-        # Empty and not absent, so that PGPASSWORD does not stand in for it.
-        password=target.password or "",
-        passfile="/nonexistent/archon-pool",
-        options=options,
-        application_name=application,
-        client_encoding="UTF8",
-        sslmode=target.sslmode,
-        sslrootcert=rootcert,
-        gssencmode="disable",
-        keepalives_idle=30,
-    )
-    return text.encode()
-
-
-def _resolve(target: Target, until: float, clock: Clock) -> list[str]:
-    """The addresses of a host, found out aside: the resolver knows no time limit."""
-    if target.host.startswith("/"):
-        return []
-    found: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            infos = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-            found.put([str(info[4][0]) for info in infos])
-        except OSError as error:
-            found.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = found.get(timeout=max(0.0, min(until, clock.end) - time.monotonic()))
-    except queue.Empty:
-        clock.check()
-        raise SilentError from None
-    if isinstance(answer, OSError):
-        raise RefusedError(Refusal(f"the host's name is not known: {answer.strerror}", False))
-    return answer

@@ -1,28 +1,31 @@
 """What opens a connection: named, opaque, and never shown.
 
 A component gets a handle; the secret stays here. Where a credential comes from, in this order: the request,
-the mapping that the host was given, the environment.
+the mapping that the host was given, the environment. libpq's variables, pass file, service file and certificates
+fill what the operator's own texts leave open, and nothing that a request brings.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from . import target as targets
-from .faults import CREDENTIALS_NOT_FOUND, INVALID_PARAMS, Fault, FaultError, fail
-from .target import Target, invalid
+from . import connection_config
+from .connection_config import OPERATOR, REQUEST, Ambient, Origin, Parts, Target, invalid, resolve, within
+from .faults import CREDENTIALS_NOT_FOUND, INVALID_PARAMS, FaultError, fail
+from .supabase import access
 
 DEFAULT = "default"
 """The entry of the mapping that counts when no name is given."""
 
 _ENVIRONMENT = "environment"
 _URLS = ("DATABASE_URL", "SUPABASE_DB_URL")
-_PLACES = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY)"
-_WANTED = "the database password is needed (dashboard, Project Settings, Database)"
+_PLACES = (
+    "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY, PGSERVICE, PGHOST, PGHOSTADDR, "
+    "PGDATABASE)"
+)
 _POOLER_DATABASE = "pgbouncer"
 
 Entry = Union[str, Mapping[str, Optional[str]]]
@@ -37,35 +40,6 @@ class Credential:
     target: Target
     console: Target | None = None
     """The admin console of the PgBouncer before it."""
-
-
-def access(url: str, key: str | None) -> Target:
-    """Where `supabaseUrl` and `supabaseKey` lead. A pooler's host is never guessed: it is in no URL."""
-    url = url.strip()
-    if key is not None:
-        _refuse_other_keys(key)
-    if targets.is_url(url):
-        target = targets.parse(url)
-        return target if key is None else target.with_password(key)
-    project = re.fullmatch(r"https://([a-z]{20})\.supabase\.co/?", url)
-    if not project:
-        raise invalid("the URL must be https://<project>.supabase.co or a postgres:// connection URL")
-    if key is None:
-        raise invalid(f"the URL names a project and nothing that opens it came with it: {_WANTED}")
-    host = f"db.{project[1]}.supabase.co"
-    return Target(host, 5432, "postgres", "postgres", "require", password=key)
-
-
-def _refuse_other_keys(key: str) -> None:
-    # A JSON Web Token: three parts, the first a JSON object in base64.
-    token = key.startswith("eyJ") and key.count(".") == 2
-    if token or key.startswith(("sb_publishable_", "sb_secret_")):
-        raise invalid(
-            "the key is an API key: it opens the project's REST API, which shows neither sessions nor "
-            f"settings; {_WANTED}"
-        )
-    if key.startswith("sbp_"):
-        raise invalid(f"the key is an access token, which only the Rust host uses; {_WANTED}")
 
 
 class Vault:
@@ -91,9 +65,11 @@ class Vault:
             key, pooler = given.pop("key", None), given.pop("pooler", None)
             if url is None or given:
                 raise invalid("an entry has url, and perhaps key and pooler")
-            return Credential(name, access(url, key), None if pooler is None else _console("pooler", pooler))
+            origin = self._origin()
+            console = None if pooler is None else _console("pooler", pooler, origin)
+            return Credential(name, access(url, key, origin), console)
         except FaultError as error:
-            raise _within(f"credential {shown(name)}", error) from None
+            raise within(f"credential {shown(name)}", error) from None
 
     def default(self) -> Credential | None:
         """What counts when the request names none."""
@@ -101,19 +77,26 @@ class Vault:
 
     def _in_environment(self) -> Credential | None:
         """The first variable that is set counts; when it is wrong, the next is no substitute for it."""
-        if not self._consults_environment:
+        origin = self._origin()
+        ambient = origin.ambient
+        if ambient is None:
             return None
-        console = os.environ.get("PGBOUNCER_URL")
-        opened = None if not console else _console("PGBOUNCER_URL", console)
+        console = ambient.get("PGBOUNCER_URL")
+        opened = None if console is None else _console("PGBOUNCER_URL", console, origin)
         for name in _URLS:
-            url = os.environ.get(name)
-            if url:
-                return Credential(_ENVIRONMENT, _of_variable(name, url, None), opened)
-        url = os.environ.get("SUPABASE_URL")
-        if not url:
-            return None
-        key = os.environ.get("SUPABASE_KEY") or None
-        return Credential(_ENVIRONMENT, _of_variable("SUPABASE_URL and SUPABASE_KEY", url, key), opened)
+            url = ambient.get(name)
+            if url is not None:
+                return Credential(_ENVIRONMENT, _of_variable(name, url, None, origin), opened)
+        url = ambient.get("SUPABASE_URL")
+        if url is not None:
+            key = ambient.get("SUPABASE_KEY")
+            target = _of_variable("SUPABASE_URL and SUPABASE_KEY", url, key, origin)
+            return Credential(_ENVIRONMENT, target, opened)
+        return Credential(_ENVIRONMENT, resolve(Parts(), origin), opened) if ambient.names_a_place() else None
+
+    def _origin(self) -> Origin:
+        """Whose texts its own are, and what they may draw upon."""
+        return Origin(is_request=False, ambient=Ambient.of_process()) if self._consults_environment else OPERATOR
 
     def not_found(self, name: str | None) -> FaultError:
         """The fault that names every place that was tried."""
@@ -138,7 +121,7 @@ class Lent:
             raise invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")
         self._vault = vault
         self._name = name
-        self._request = None if url is None else Credential("request", access(url, key))
+        self._request = None if url is None else Credential("request", access(url, key, REQUEST))
 
     def lookup(self, asked: str | None) -> Credential:
         """Finds the credential of this call. A component that asks for another name gets none: the operator
@@ -155,26 +138,21 @@ class Lent:
         return found
 
 
-def _of_variable(name: str, url: str, key: str | None) -> Target:
+def _of_variable(name: str, url: str, key: str | None, origin: Origin) -> Target:
     try:
-        return access(url, key)
+        return access(url, key, origin)
     except FaultError as error:
-        raise _within(name, error) from None
+        raise within(name, error) from None
 
 
-def _console(name: str, url: str) -> Target:
+def _console(name: str, url: str, origin: Origin) -> Target:
     try:
-        console = targets.parse(url)
+        console = resolve(connection_config.parts(url), origin)
         if console.database != _POOLER_DATABASE:
             raise invalid("the URL must end in /pgbouncer: that database is the admin console of PgBouncer")
         return console
     except FaultError as error:
-        raise _within(name, error) from None
-
-
-def _within(where: str, error: FaultError) -> FaultError:
-    fault = error.fault
-    return FaultError(Fault(fault.kind, f"{where}: {fault.message}", fault.sqlstate, fault.retryable))
+        raise within(name, error) from None
 
 
 def shown(name: str) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from psycopg.pq import DiagnosticField
 from psycopg.pq.abc import PGresult
 
+from . import refusal
+from .connection_config import Target
 from .faults import (
     AUTHENTICATION_FAILED,
     CONNECTION_LOST,
     CREDENTIAL_INVALID,
-    DATABASE_NOT_FOUND,
     INSUFFICIENT_PRIVILEGE,
     QUERY_CANCELED,
     QUERY_FAILED,
@@ -21,7 +22,11 @@ from .faults import (
     TOO_MANY_CONNECTIONS,
     Fault,
 )
-from .target import Target
+from .text import TextEncoding
+
+_OF_CREDENTIAL = r"definition of service|service file"
+_OF_LOGIN = r"no password supplied|authentication|SCRAM|SASL|channel binding"
+_OF_TLS = r"SSL|TLS|certificate|private key"
 
 _GONE = frozenset(
     ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08000", "08001", "08003", "08004", "08006"],
@@ -33,78 +38,104 @@ def unreachable(target: Target, why: str) -> Fault:
     return Fault(SERVER_UNREACHABLE, f"no PostgreSQL server answers at {target}: {why}", retryable=True)
 
 
+def unknown_host(error: OSError) -> str:
+    """The system's resolver has no address for a name."""
+    return f"the host's name is not known: {error.strerror}"
+
+
 @dataclass(frozen=True)
 class Refusal:
-    """What libpq tells of an attempt to connect: a text alone, as it keeps the SQLSTATE to itself."""
+    """The reason of a login that came to nothing, as libpq words it."""
 
     said: str
-    by_server: bool
+    by_server: bool = False
+    sqlstate: str | None = None
 
     @classmethod
     def read(cls, message: str) -> Refusal:
-        """Reads the last attempt's own words.
+        """Reads the most telling of the attempts: one for each address, with TLS and without.
 
-        Of a server's message libpq sets the severity before it, in whatever language, with two spaces after
-        the colon; its own messages have none.
+        A server's own word comes before the network's, and before that of `pg_hba.conf` on an attempt that was made
+        because another had failed.
         """
-        attempt = message.rpartition(" failed: ")[2].strip()
-        lines = [line.strip() for line in attempt.splitlines() if line.strip()]
-        first = lines[0] if lines else "the connection failed"
-        severity = re.match(r"\S+:  (.*)", first)
-        return cls(severity[1], True) if severity else cls(first, False)
+        attempts = [
+            cls._one(text) for text in re.split(r"(?m)^connection to server .*? failed: ", message) if text.strip()
+        ]
+        return min(reversed(attempts), key=cls._rank, default=cls("the connection failed"))
+
+    @classmethod
+    def _one(cls, text: str) -> Refusal:
+        # Of a server's message libpq sets the severity before it, in whatever language, with two spaces after the
+        # colon; its own messages have none.
+        first = text.strip().splitlines()[0].strip()
+        by_server = re.match(r"\S+:  (?:(?=[A-Z]*\d)([0-9A-Z]{5}): )?(.*)", first)
+        return cls(by_server[2], True, by_server[1]) if by_server else cls(first)
+
+    def _rank(self) -> int:
+        if not self.by_server:
+            return 3
+        if "pg_hba.conf" not in self.said:
+            return 0
+        return 2 if refusal.classify(self.sqlstate, self.said) is refusal.NEEDS_TLS else 1
 
     @property
     def refuses_options(self) -> bool:
         """Whether a pooler refused the startup packet's `options`."""
-        return "unsupported startup parameter" in self.said
+        return self.by_server and refusal.is_about_options(self.sqlstate, self.said)
 
+    @property
+    def wants_clear_text(self) -> bool:
+        """Whether libpq was not allowed the password in clear text that the server asked for."""
+        return not self.by_server and "cleartext password" in self.said
 
-def connecting(refusal: Refusal, target: Target) -> Fault:
-    """Why no session could be opened."""
-    said, user = refusal.said, target.user
-    if not refusal.by_server:
+    @property
+    def leaves_other_hosts(self) -> bool:
+        """Whether libpq would try the next host."""
+        if self.by_server:
+            return self.sqlstate == "57P03"
+        return self._is_of_another_kind or not re.search(f"{_OF_CREDENTIAL}|{_OF_LOGIN}|{_OF_TLS}", self.said)
+
+    @property
+    def _is_of_another_kind(self) -> bool:
+        return not self.by_server and bool(re.search(r"session is (not )?read-only|hot standby mode", self.said))
+
+    def fault(self, target: Target) -> Fault:
+        """Why no session could be opened."""
+        said = self.said
+        if self.by_server:
+            reason = refusal.classify(self.sqlstate, said)
+            why = reason.says.format(target=target, user=target.user, database=target.database, said=said)
+            return Fault(reason.kind, why, self.sqlstate, reason.retryable)
+        if self._is_of_another_kind:
+            wanted = target.target_session_attrs
+            return unreachable(target, f"{said}, and target_session_attrs={wanted} wants another server")
+        if re.search(_OF_CREDENTIAL, said):
+            return Fault(CREDENTIAL_INVALID, f"no session at {target}: {said}; unset PGSERVICE or correct its file")
         if "no password supplied" in said:
-            why = f"{target} asks for a password, and the credential has none"
-            return Fault(AUTHENTICATION_FAILED, why)
-        if re.search(r"SSL|TLS|certificate", said):
+            return Fault(AUTHENTICATION_FAILED, f"{target} asks for a password, and the credential has none")
+        if re.search(_OF_LOGIN, said):
+            return Fault(AUTHENTICATION_FAILED, f"no session at {target}: {said}")
+        if re.search(_OF_TLS, said):
             hint = ": set sslmode=prefer or enable ssl on the server" if "does not support SSL" in said else ""
             return Fault(TLS_FAILED, f"no TLS with {target}: {said}{hint}")
-        if "authentication" in said or "SCRAM" in said:
-            return Fault(AUTHENTICATION_FAILED, f"no session at {target}: {said}")
         return unreachable(target, said)
-    if re.search(r"authentication failed|no pg_hba.conf entry|role .* does not exist|not permitted to log in", said):
-        why = f"{target} refused role '{user}': {said}; check the credential's user and password"
-        return Fault(AUTHENTICATION_FAILED, why)
-    if re.search(r"^database .* does not exist|no such database", said):
-        why = f"{target} has no database '{target.database}': correct the credential's database name"
-        return Fault(DATABASE_NOT_FOUND, why)
-    if re.search(r"too many (clients|connections)|connection slots are reserved|EMAXCONN|max clients reached", said):
-        why = (
-            f"{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the "
-            "CONNECTION LIMIT of the role or database, or connect with a role that may use the reserved slots"
-        )
-        return Fault(TOO_MANY_CONNECTIONS, why, retryable=True)
-    if re.search(r"the database system is|not (yet )?accepting connections|shutting down|starting up", said):
-        why = f"the PostgreSQL server at {target} takes no sessions now: {said}"
-        return Fault(SERVER_UNREACHABLE, why, retryable=True)
-    if "SSL connection is required" in said:
-        return Fault(TLS_FAILED, f"{target} insists on TLS: set sslmode=require")
-    if "ENOTFOUND" in said or "enant" in said:
-        why = f"the pooler at {target} does not know the project: {said}"
-        return Fault(CREDENTIAL_INVALID, f"{why}; copy host and user from the dashboard")
-    return Fault(QUERY_FAILED, said)
 
 
-def querying(result: PGresult) -> Fault:
+def querying(result: PGresult, text: TextEncoding) -> Fault:
     """What the server, or libpq, said to a statement."""
-    code = _field(result, DiagnosticField.SQLSTATE)
+
+    def field(name: DiagnosticField) -> str | None:
+        raw = result.error_field(name)
+        return None if raw is None else text.decode(raw)
+
+    code = field(DiagnosticField.SQLSTATE)
     if code is None:
-        said = " ".join(_decoded(result.error_message or b"").split()) or "libpq gives no reason"
+        said = " ".join(text.decode(result.error_message or b"").split()) or "libpq gives no reason"
         return lost(said)
-    message = _field(result, DiagnosticField.MESSAGE_PRIMARY) or "the server gives no reason"
-    detail = _field(result, DiagnosticField.MESSAGE_DETAIL)
+    message = field(DiagnosticField.MESSAGE_PRIMARY) or "the server gives no reason"
+    detail = field(DiagnosticField.MESSAGE_DETAIL)
     said = message if detail is None else f"{message} ({detail})"
-    fatal = _field(result, DiagnosticField.SEVERITY_NONLOCALIZED) == "FATAL"
+    fatal = field(DiagnosticField.SEVERITY_NONLOCALIZED) == "FATAL"
     return said_by_server(code, fatal, said)
 
 
@@ -129,13 +160,3 @@ def said_by_server(code: str, fatal: bool, said: str) -> Fault:
     if code in _GONE or (code == "08P01" and fatal):
         return Fault(CONNECTION_LOST, f"the server ended the session: {said}", code, retryable=True)
     return Fault(QUERY_FAILED, said, code)
-
-
-def _field(result: PGresult, field: DiagnosticField) -> str | None:
-    raw = result.error_field(field)
-    return None if raw is None else _decoded(raw)
-
-
-def _decoded(raw: bytes) -> str:
-    # A message can quote what a database without an encoding holds.
-    return raw.decode("utf-8", "replace")

@@ -50,6 +50,8 @@ class Guard:
     request: Mapping[str, int]
     """Defaults of the options that decide whom to end."""
     pgbouncer: Console
+    encodings: Mapping[str, str]
+    """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
 
 
 @lru_cache(maxsize=1)
@@ -79,4 +81,5 @@ def guard() -> Guard:
             views=tuple(console["views"]),
             withheld=console["withheld"],
         ),
+        encodings=document.get("encodings", {}),
     )

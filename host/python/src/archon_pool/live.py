@@ -113,6 +113,11 @@ class Live:
         self._counters.host_call()
         return "pooled" if self._sessions.held[session].is_pooled else "direct"
 
+    def session_notes(self, session: int) -> list[str]:
+        """Facts about how it was opened that a report must state."""
+        self._counters.host_call()
+        return list(self._sessions.held[session].notes)
+
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """Runs statements of the catalogue in one round trip."""
         self._counters.host_call()
@@ -125,11 +130,12 @@ class Live:
                 why = "it is not in the catalogue: the host allows no other"
                 raise fail(NOT_APPROVED, f"statement {index} is not sent: {why}")
         rows = self._terms.limits.rows
+        opened = self._sessions.held[session]
         requests = [
-            Request(each.sql, [encode_param(value) for value in each.params], min(each.max_rows, rows))
+            Request(each.sql, [encode_param(value, opened.text) for value in each.params], min(each.max_rows, rows))
             for each in batch
         ]
-        return self._sessions.held[session].run(requests, self._allowance)
+        return opened.run(requests, self._allowance)
 
     def probe(self, credential: int, count: int, timeout_ms: int) -> list[Probed]:
         """Opens fresh connections in parallel, measures each and closes it again."""

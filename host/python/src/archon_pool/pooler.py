@@ -10,8 +10,9 @@ from psycopg.pq import ExecStatus
 from psycopg.pq import abc as pq
 
 from . import errors
-from .clock import Clock
-from .connection import Connection, RefusedError, SilentError
+from .clock import Clock, SilentError
+from .connect import NotOpenedError, Opened, connect
+from .connection_config import Target, invalid, within
 from .faults import (
     CONNECTION_LOST,
     DATABASE_NOT_FOUND,
@@ -25,8 +26,7 @@ from .faults import (
 )
 from .guard import Guard
 from .limits import Allowance, Limits
-from .session import GRACE_S, connect
-from .target import Target, invalid
+from .session import GRACE_S
 from .values import TEXT, VALUE_BYTES
 from .wire import Row, RowSet
 
@@ -42,31 +42,30 @@ class Console:
 
     kind = "pgbouncer"
 
-    def __init__(self, connection: Connection, target: Target, version: str, limits: Limits, guard: Guard) -> None:
-        self._connection = connection
+    def __init__(self, opened: Opened, version: str, limits: Limits, guard: Guard) -> None:
+        self._connection = opened.connection
         self._version = version
         self._limits = limits
         self._names = guard.pgbouncer
-        self.target = target
+        self.target = opened.target
 
     @classmethod
     def open(cls, target: Target, limits: Limits, guard: Guard, clock: Clock) -> Console:
         """Opens the console, and makes sure that it is one."""
         try:
             try:
-                connection = connect(target, limits, guard.application, "", clock)
-            except RefusedError as error:
-                raise FaultError(_refused(error, target)) from None
+                opened = connect(target, limits, guard.application, "", clock)
+            except NotOpenedError as error:
+                raise FaultError(_refused(error)) from None
             # PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
-            version, bouncer, _ = (connection.parameter("server_version") or "").partition("/bouncer")
+            said = opened.connection.parameter("server_version") or ""
+            version, bouncer, _ = said.partition("/bouncer")
             if not bouncer:
-                connection.close()
-                raise _no_bouncer(target)
+                opened.connection.close()
+                raise _no_bouncer(opened.target)
         except FaultError as error:
-            fault = error.fault
-            why = f"the pooler's console cannot be opened: {fault.message}"
-            raise FaultError(Fault(fault.kind, why, fault.sqlstate, fault.retryable)) from None
-        return cls(connection, target, version, limits, guard)
+            raise within("the pooler's console cannot be opened", error) from None
+        return cls(opened, version, limits, guard)
 
     def show(self, view: str, allowance: Allowance) -> RowSet:
         """Shows a view. All values are text or null."""
@@ -175,7 +174,7 @@ class Console:
         try:
             for result in self._connection.simple(command, patience_s):
                 if result.status == ExecStatus.FATAL_ERROR:
-                    fault = fault or errors.querying(result)
+                    fault = fault or errors.querying(result, self._connection.text)
                 elif result.status == ExecStatus.TUPLES_OK:
                     answer = self._read(result, allowance)
         except SilentError:
@@ -192,7 +191,8 @@ class Console:
         raise FaultError(fault)
 
     def _read(self, result: pq.PGresult, allowance: Allowance) -> RowSet:
-        columns = [((result.fname(index) or b"").decode(), TEXT) for index in range(result.nfields)]
+        text = self._connection.text
+        columns = [(text.decode(result.fname(index) or b""), TEXT) for index in range(result.nfields)]
         rows: list[Row] = []
         for index in range(result.ntuples):
             cells = [result.get_value(index, column) for column in range(result.nfields)]
@@ -204,7 +204,7 @@ class Console:
 
     def _values(self, cells: list[bytes | None]) -> Row:
         """Values as text. What opens something else is withheld."""
-        texts = [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]
+        texts = [None if cell is None else self._connection.text.decode(cell) for cell in cells]
         secret = bool(texts and texts[0] and texts[0].startswith(self._names.withheld))
         return [None if secret and index > 0 else text for index, text in enumerate(texts)]
 
@@ -238,8 +238,8 @@ def _no_bouncer(target: Target) -> FaultError:
     return invalid(f"what answers at {target} is no PgBouncer: correct the pooler's URL")
 
 
-def _refused(error: RefusedError, target: Target) -> Fault:
-    fault = errors.connecting(error.refusal, target)
+def _refused(error: NotOpenedError) -> Fault:
+    fault, target = error.fault, error.target
     if fault.kind == DATABASE_NOT_FOUND:
         # A server has no database of that name; a PgBouncer always has.
         return _no_bouncer(target).fault

@@ -10,12 +10,15 @@ from psycopg.pq import ExecStatus
 from psycopg.pq import abc as pq
 
 from . import errors
-from .clock import Clock
-from .connection import Connection, Param, RefusedError, SilentError
+from .clock import Clock, SilentError
+from .connect import NotOpenedError, Opened, connect
+from .connection import Param
+from .connection_config import Target
 from .faults import CONNECTION_LOST, Fault, FaultError
 from .guard import Guard
+from .libpq import UNCONVERTED
 from .limits import Allowance, Limits, millis
-from .target import Target
+from .text import TextEncoding
 from .values import VALUE_BYTES, check_columns, decode_row
 from .wire import Row, Rows, RowSet
 
@@ -37,14 +40,16 @@ class Request:
 class Session:
     """An open session."""
 
-    def __init__(self, connection: Connection, target: Target, limits: Limits, guard: Guard, in_options: bool) -> None:
-        self._connection = connection
+    def __init__(self, opened: Opened, limits: Limits, guard: Guard, *, in_options: bool = True) -> None:
+        self._connection = opened.connection
         self._limits = limits
         self._settings = settings(limits, guard)
         # Behind a transaction pooler a `SET` would outlive us on a server connection that others share, so
         # every statement gets a transaction that carries the settings.
         self.is_pooled = not in_options
-        self.target = target
+        self.target = opened.target
+        self.notes = opened.notes
+        self.text = opened.connection.text
 
     @classmethod
     def open(cls, target: Target, limits: Limits, guard: Guard, clock: Clock) -> Session:
@@ -65,19 +70,18 @@ class Session:
         """Opens a session in which nobody's statements run."""
         # Ours come last, so that they win.
         ours = [f"-c {name}={value}" for name, value in settings(limits, guard)]
-        options = " ".join([*([target.options] if target.options else []), *ours])
+        theirs = target.options or ""
         try:
-            connection = connect(target, limits, guard.application, options, clock, timeout_s)
-            in_options = True
-        except RefusedError as error:
-            if not error.refusal.refuses_options:
-                raise FaultError(errors.connecting(error.refusal, target)) from None
-            in_options = False
             try:
-                connection = connect(target, limits, guard.application, target.options or "", clock, timeout_s)
-            except RefusedError as again:
-                raise FaultError(errors.connecting(again.refusal, target)) from None
-        return cls(connection, target, limits, guard, in_options)
+                options = " ".join([theirs, *ours]).strip()
+                return cls(connect(target, limits, guard.application, options, clock, timeout_s), limits, guard)
+            except NotOpenedError as error:
+                if not error.refusal.refuses_options:
+                    raise
+            opened = connect(target, limits, guard.application, theirs, clock, timeout_s)
+            return cls(opened, limits, guard, in_options=False)
+        except NotOpenedError as error:
+            raise FaultError(error.fault) from None
 
     def _settings_hold(self) -> bool:
         """Whether the settings of the startup packet are the session's: a pooler that was told to ignore
@@ -95,10 +99,10 @@ class Session:
         try:
             for result in self._connection.simple(sql, self._patience_s(1)):
                 if result.status == ExecStatus.FATAL_ERROR:
-                    fault = fault or errors.querying(result)
+                    fault = fault or errors.querying(result, self.text)
                 for row in range(result.ntuples):
                     cells = (result.get_value(row, column) for column in range(result.nfields))
-                    rows.append(tuple(None if cell is None else cell.decode("utf-8", "replace") for cell in cells))
+                    rows.append(tuple(None if cell is None else self.text.decode(cell) for cell in cells))
         except SilentError:
             raise FaultError(self._silent()) from None
         if fault is not None:
@@ -129,7 +133,7 @@ class Session:
         connection = self._connection
         if self.is_pooled:
             connection.send(b"BEGIN READ ONLY", [])
-            calls = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in self._settings)
+            calls = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in self._in_transaction())
             connection.send(f"SELECT {', '.join(calls)}".encode(), [])
         connection.send(request.sql.encode(), request.params)
         connection.sync()
@@ -137,6 +141,10 @@ class Session:
             # After the Sync, so that it ends a transaction that failed, too.
             connection.send(b"COMMIT", [])
             connection.sync()
+
+    def _in_transaction(self) -> list[tuple[str, str]]:
+        """The settings of a transaction of its own. A pooler may have told its server nothing of the encoding."""
+        return [*self._settings, ("client_encoding", UNCONVERTED)]
 
     def _answer(self, request: Request, allowance: Allowance, until: float) -> Rows:
         before: Fault | None = None
@@ -160,13 +168,13 @@ class Session:
         fault: Fault | None = None
         for result in self._connection.results(until):
             if result.status == ExecStatus.FATAL_ERROR:
-                fault = fault or errors.querying(result)
+                fault = fault or errors.querying(result, self.text)
         return fault
 
     def _synced(self, until: float) -> None:
         for result in self._connection.results(until):
             if result.status == ExecStatus.FATAL_ERROR:
-                raise FaultError(errors.querying(result))
+                raise FaultError(errors.querying(result, self.text))
 
     def _read(self, max_rows: int, allowance: Allowance, until: float) -> Rows:
         """Reads rows up to the caps, and what is more to its end."""
@@ -178,19 +186,19 @@ class Session:
         for result in self._connection.results(until):
             if result.status == ExecStatus.FATAL_ERROR:
                 # Only the first says why: after it libpq may add that the connection is closed.
-                fault = fault or errors.querying(result)
+                fault = fault or errors.querying(result, self.text)
             if fault is not None or truncated or result.status not in _ROWS:
                 continue
             try:
                 for index in range(result.ntuples):
                     if not columns:
-                        columns = _columns(result)
+                        columns = _columns(result, self.text)
                     raw = [result.get_value(index, column) for column in range(len(columns))]
                     weight = sum(VALUE_BYTES + len(cell or b"") for cell in raw)
                     if len(rows) >= max_rows or not allowance.take_row(weight):
                         truncated = True
                         break
-                    rows.append(decode_row(columns, raw))
+                    rows.append(decode_row(columns, raw, self.text))
             except FaultError as error:
                 fault = error.fault
         return fault or RowSet(columns, rows, truncated)
@@ -212,24 +220,8 @@ class Session:
         return Fault(CONNECTION_LOST, f"{self.target} stopped answering", retryable=True)
 
 
-def connect(
-    target: Target, limits: Limits, application: str, options: str, clock: Clock, timeout_s: float | None = None
-) -> Connection:
-    """Connects within the least of the times that hold; raises `RefusedError` when somebody says no."""
-    longest = limits.connect_timeout.total_seconds()
-    wanted = [target.connect_timeout_s or longest, longest, *([] if timeout_s is None else [timeout_s])]
-    try:
-        return Connection.open(target, application, options, min(wanted), clock)
-    except SilentError:
-        why = f"no session within {int(min(wanted) * 1000)} ms (limit `connect_timeout`)"
-        raise FaultError(errors.unreachable(target, why)) from None
-
-
-def _columns(result: pq.PGresult) -> list[tuple[str, int]]:
-    columns = []
-    for index in range(result.nfields):
-        name = (result.fname(index) or b"").decode("utf-8", "replace")
-        columns.append((name, result.ftype(index)))
+def _columns(result: pq.PGresult, text: TextEncoding) -> list[tuple[str, int]]:
+    columns = [(text.decode(result.fname(index) or b""), result.ftype(index)) for index in range(result.nfields)]
     check_columns(columns)
     return columns
 

@@ -7,7 +7,8 @@ from typing import Callable
 
 from psycopg import postgres
 
-from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, Fault, FaultError, fail
+from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, fail
+from .text import UTF8, TextEncoding
 from .wire import Row, Timestamp, Value
 
 # Type OIDs of PostgreSQL's pg_type.dat.
@@ -30,17 +31,6 @@ def _unpack(layout: str) -> Callable[[bytes], Value]:
     return decode
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8")
-
-
-def _jsonb(raw: bytes) -> str:
-    # The binary form of jsonb is a version number and the text.
-    if raw[:1] != b"\x01":
-        raise ValueError("jsonb of an unknown version")
-    return raw[1:].decode("utf-8")
-
-
 def _timestamp(raw: bytes) -> Timestamp:
     # Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
     (micros,) = struct.unpack("!q", raw)
@@ -55,12 +45,13 @@ _DECODERS: dict[int, Callable[[bytes], Value]] = {
     26: _unpack("!I"),
     700: _unpack("!f"),
     FLOAT8: _unpack("!d"),
-    **dict.fromkeys((TEXT, 1043, 19, 1042, 18, UNKNOWN, 114), _text),
-    3802: _jsonb,
     BYTEA: lambda raw: raw,
     TIMESTAMPTZ: _timestamp,
     1114: _timestamp,
 }
+
+_TEXTS = frozenset([TEXT, 1043, 19, 1042, 18, UNKNOWN, 114])
+_JSONB = 3802
 
 VALUE_BYTES = 32
 """About what a value weighs beside its bytes when it is decoded."""
@@ -69,37 +60,35 @@ VALUE_BYTES = 32
 def check_columns(columns: list[tuple[str, int]]) -> None:
     """Refuses a column whose type is outside of the seven."""
     for name, oid in columns:
-        if oid not in _DECODERS:
+        if oid not in _DECODERS and oid not in _TEXTS and oid != _JSONB:
             known = postgres.types.get(oid)
             kind = known.name if known else f"with the OID {oid}"
             raise fail(UNSUPPORTED_TYPE, f"column '{name}' has type {kind}: cast it in the statement")
 
 
-def decode_row(columns: list[tuple[str, int]], raw: list[bytes | None]) -> Row:
+def decode_row(columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding) -> Row:
     """One row of supported columns."""
     row: Row = []
     for index, ((_, oid), cell) in enumerate(zip(columns, raw)):
         try:
-            row.append(None if cell is None else _DECODERS[oid](cell))
-        except UnicodeDecodeError as error:
-            raise FaultError(_undecodable(index, _not_utf8(error))) from None
+            row.append(None if cell is None else _decoded(oid, cell, text))
         except (ValueError, struct.error) as error:
-            raise FaultError(_undecodable(index, str(error))) from None
+            raise fail(UNEXPECTED_ANSWER, f"error deserializing column {index}: {error}") from None
     return row
 
 
-def _undecodable(index: int, why: str) -> Fault:
-    return Fault(UNEXPECTED_ANSWER, f"error deserializing column {index}: {why}")
+def _decoded(oid: int, cell: bytes, text: TextEncoding) -> Value:
+    if oid in _TEXTS:
+        return text.decode(cell)
+    if oid != _JSONB:
+        return _DECODERS[oid](cell)
+    # The binary form of jsonb is a version number and the text.
+    if cell[:1] != b"\x01":
+        raise ValueError("jsonb of an unknown version")
+    return text.decode(cell[1:])
 
 
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    # In the Rust host's words, so that the same bytes give the same report.
-    if error.reason == "unexpected end of data":
-        return f"incomplete utf-8 byte sequence from index {error.start}"
-    return f"invalid utf-8 sequence of {error.end - error.start} bytes from index {error.start}"
-
-
-def encode_param(value: Value) -> tuple[int, bytes | None]:
+def encode_param(value: Value, text: TextEncoding = UTF8) -> tuple[int, bytes | None]:
     """A parameter's type and its bytes. Null has no type: the server finds it out."""
     if value is None:
         return UNKNOWN, None
@@ -110,7 +99,7 @@ def encode_param(value: Value) -> tuple[int, bytes | None]:
     if isinstance(value, float):
         return FLOAT8, struct.pack("!d", value)
     if isinstance(value, str):
-        return TEXT, value.encode("utf-8")
+        return TEXT, text.encode(value)
     if isinstance(value, bytes):
         return BYTEA, value
     return TIMESTAMPTZ, _to_server(value)

@@ -1,0 +1,39 @@
+"""key=value texts, as libpq reads them."""
+
+from __future__ import annotations
+
+import re
+
+from .parts import Parts
+from .target import invalid
+
+_NAME = re.compile(r"\s*([^=\s]*)\s*")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_BARE = re.compile(r"(?:[^\s\\]|\\.|\\$)*", re.DOTALL)
+
+
+def parts(text: str) -> Parts:
+    """Parses a key=value text."""
+    if _is_ado_net(text):
+        raise invalid("parameters are separated by ';': give a postgres:// URL, or separate them by blanks")
+    if "\0" in text:
+        raise invalid("the connection text holds a zero byte")
+    found, place = Parts(), 0
+    while text[place:].strip():
+        name = _NAME.match(text, place)
+        if name is None or text[name.end() : name.end() + 1] != "=":
+            raise invalid("an '=' is missing in the key=value text: quote a value with blanks, as in password='a b'")
+        place = name.end() + 1
+        place += len(text[place:]) - len(text[place:].lstrip())
+        value = (_QUOTED if text[place : place + 1] == "'" else _BARE).match(text, place)
+        if value is None:
+            raise invalid("a quoted value is not closed: write \\' for a quote within it")
+        found.parameter(name[1], re.sub(r"\\(.?)", r"\1", value[value.lastindex or 0], flags=re.DOTALL))
+        place = value.end()
+    return found
+
+
+def _is_ado_net(text: str) -> bool:
+    """`Host=h;Username=u`: one '=' before the first ';', and one behind it."""
+    pairs = [pair.count("=") for pair in text.split(";")]
+    return pairs[:2] == [1, 1]

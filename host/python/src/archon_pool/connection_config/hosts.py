@@ -1,0 +1,84 @@
+"""Hosts, addresses and ports, as lists of the same length."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ..faults import FaultError
+from .parts import Origin, Parts
+from .target import HostPort, invalid
+
+_PORT = 5432
+"""Port of a server that is told none."""
+
+SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - where PostgreSQL's own builds listen
+"""Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds."""
+
+
+def hosts(parts: Parts, origin: Origin) -> list[HostPort]:
+    """All hosts in the order in which they are tried, at least one, without passwords."""
+    names = parts.read("host", lambda _, text: _listed(text)) or []
+    addresses = parts.read("hostaddr", lambda _, text: list(map(_address, _listed(text)))) or []
+    if not names:
+        names = [""] * len(addresses)
+    if addresses and len(addresses) != len(names):
+        raise _unmatched(len(names), _counted(len(addresses), "address", "es"), "give one hostaddr for each host")
+    # No host at all stands for the first socket that is there.
+    anywhere = not names
+    ports = parts.read("port", lambda _, text: list(map(_port, _listed(text)))) or [_PORT]
+    if len(ports) not in (1, 1 if anywhere else len(names)):
+        raise _unmatched(len(names), _counted(len(ports), "port"), "give one port, or one for each host")
+    if anywhere:
+        return [HostPort(_socket(origin, folder), ports[0]) for folder in SOCKETS]
+    found = []
+    for place, name in enumerate(names):
+        address = addresses[place] if addresses else None
+        host = _checked(name) if name else address or _socket(origin, SOCKETS[0])
+        found.append(HostPort(host, ports[0] if len(ports) == 1 else ports[place], address))
+    return found
+
+
+def _socket(origin: Origin, folder: str) -> str:
+    """The operator's own socket; a request must say where it leads."""
+    if origin.ambient is None:
+        raise invalid("the connection has no host")
+    return folder
+
+
+def _checked(host: str) -> str:
+    """What is no host must neither be asked of the DNS nor logged."""
+    if "@" in host:
+        raise invalid("the host holds an '@': give user and password apart from it")
+    if any(letter.isspace() or not letter.isprintable() for letter in host):
+        raise invalid("the host holds white space or a control character")
+    return host
+
+
+def _unmatched(hosts: int, others: str, hint: str) -> FaultError:
+    return invalid(f"the connection has {_counted(hosts, 'host')} and {others}: {hint}")
+
+
+def _counted(count: int, what: str, plural: str = "s") -> str:
+    return f"{count} {what}{'' if count == 1 else plural}"
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",")]
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise invalid("hostaddr must be an IP address, or one for each host") from None
+
+
+def _port(text: str) -> int:
+    if not text:
+        return _PORT
+    port = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
+    if not 0 < port < 65536:
+        raise invalid(
+            "the port must be a number from 1 to 65535; if a password holds '@', ':' or '/', percent-encode it"
+        )
+    return port

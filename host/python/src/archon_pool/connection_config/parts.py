@@ -1,0 +1,157 @@
+"""Settings as they were given: one text each, from the first source that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable, TypeVar
+
+from ..faults import Fault, FaultError
+from . import keywords
+from .keywords import Honoured, PassedOver, Refused
+
+if TYPE_CHECKING:
+    from .ambient import Ambient
+
+T = TypeVar("T")
+
+_RIVALS = (("sslmode", "ssl", "requiressl", "sslaccept"), ("target_session_attrs", "targetServerType"))
+"""Settings of which one that is given leaves none of the others open."""
+
+_FILES = ("passfile", "service", "servicefile", "sslcert", "sslkey")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose text it is, which decides what it may draw upon."""
+
+    is_request: bool
+    """A request's: nothing of this machine counts for it."""
+    ambient: Ambient | None = None
+    """The environment, where that is a source of the operator's."""
+
+
+REQUEST = Origin(is_request=True)
+OPERATOR = Origin(is_request=False)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """One setting's text."""
+
+    name: str
+    """The name by which it was given."""
+    text: str = field(repr=False)
+    place: str = ""
+    """The variable, or the line of a service file; empty for a connection text."""
+    is_variable: bool = False
+
+
+def within(place: str, error: FaultError) -> FaultError:
+    """Names the place in a fault of the text itself."""
+    fault = error.fault
+    return FaultError(Fault(fault.kind, f"{place}: {fault.message}", fault.sqlstate, fault.retryable))
+
+
+class Parts:
+    """Settings as they were given."""
+
+    def __init__(self, *, is_jdbc: bool = False) -> None:
+        self._given: dict[str, _Given] = {}
+        self.notes: list[str] = []
+        self.is_jdbc = is_jdbc
+        """Whether `ssl` has the meaning of JDBC."""
+        self.no_verify = False
+        """Whether no certificate is to be verified, whatever authority is known."""
+
+    def set(self, setting: str, text: str) -> None:
+        """Sets a setting, in the place of what was given before. An empty text leaves it open."""
+        self._put(setting, _Given(setting, text))
+
+    def fill(self, setting: str, text: str) -> None:
+        """Sets a setting that nobody gave."""
+        if self._is_open(setting):
+            self.set(setting, text)
+
+    def get(self, setting: str) -> str | None:
+        """The text of a setting."""
+        given = self._given.get(setting)
+        return None if given is None else given.text
+
+    def take(self, setting: str) -> str | None:
+        """The text of a setting, which is open afterwards."""
+        text = self.get(setting)
+        self._given.pop(setting, None)
+        return text
+
+    def read(self, setting: str, reading: Callable[[str, str], T]) -> T | None:
+        """Reads a setting by the name under which it was given and its text. A fault names its place."""
+        given = self._given.get(setting)
+        if given is None:
+            return None
+        try:
+            return reading(given.name, given.text.strip())
+        except FaultError as error:
+            raise within(given.place, error) if given.place else error from None
+
+    def word(self, setting: str, words: Sequence[str]) -> str | None:
+        """Reads a setting that has one of some words."""
+
+        def reading(name: str, text: str) -> str:
+            if text not in words:
+                raise keywords.one_of(name, ", ".join(words))
+            return text
+
+        return self.read(setting, reading)
+
+    def note_passed_over(self, setting: str) -> None:
+        """Notes that a setting changes nothing. Variables are there for other programs, too."""
+        given = self._given.get(setting)
+        if given is not None and not given.is_variable:
+            self.note(keywords.passed_over(given.name))
+
+    def parameter(self, name: str, value: str | None) -> None:
+        """Takes a parameter of a connection text. A name without a value may be a part of a password."""
+        meaning = keywords.meaning(name)
+        if isinstance(meaning, Honoured):
+            self._put(meaning.setting, _Given(name, value or ""))
+        elif isinstance(meaning, PassedOver):
+            self.note(keywords.passed_over(name))
+        elif isinstance(meaning, Refused):
+            raise keywords.refused(name, meaning.reason)
+        else:
+            raise keywords.unknown(name, is_shown=value is not None and "password" not in self._given)
+
+    def behind(self, name: str, value: str, place: str, *, is_variable: bool) -> None:
+        """Takes a parameter of a source behind the text: it counts where the sources before it left it open."""
+        meaning = keywords.meaning(name)
+        if isinstance(meaning, Honoured):
+            if self._is_open(meaning.setting):
+                self._put(meaning.setting, _Given(name, value, place, is_variable))
+        elif isinstance(meaning, PassedOver):
+            if not is_variable:
+                self.note(keywords.passed_over(name))
+        elif isinstance(meaning, Refused):
+            raise within(place, keywords.refused(name, meaning.reason))
+        else:
+            raise within(place, keywords.unknown(name, is_shown=True))
+
+    def note(self, note: str) -> None:
+        """Adds a note once."""
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def refuse_files(self) -> None:
+        """Files and secrets of this machine are not a request's to name."""
+        for setting in _FILES:
+            if setting in self._given:
+                reason = "it names a file of this machine, which a request may not; give it to the host's credentials"
+                raise keywords.refused(self._given[setting].name, reason)
+
+    def _is_open(self, setting: str) -> bool:
+        rivals = next((group for group in _RIVALS if setting in group), (setting,))
+        return not any(rival in self._given for rival in rivals)
+
+    def _put(self, setting: str, given: _Given) -> None:
+        if given.text:
+            self._given[setting] = given

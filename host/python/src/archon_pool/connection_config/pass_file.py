@@ -1,0 +1,81 @@
+"""The pass file of libpq: `host:port:database:user:password`, where the first line that matches counts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .hosts import SOCKETS
+from .target import Target
+
+_MOST_BYTES = 1 << 20
+"""Far more than a thousand lines."""
+
+_FIELD = re.compile(rb"((?:[^:\\]|\\.|\\$)*)(?::|$)", re.DOTALL)
+
+
+def passwords(path: Path, target: Target) -> tuple[list[str | None], str | None]:
+    """The password of each host, and why a file does not count. A file that is not there has none."""
+    content, why = _read(path)
+    if content is None:
+        return [None] * len(target.hosts), None if why is None else f"pass file {path} is passed over: {why}"
+    found = []
+    for each in target.hosts:
+        # The default socket is that of the local machine.
+        host = "localhost" if each.host in SOCKETS else each.host
+        found.append(_password(content, [host, str(each.port), target.database, target.user]))
+    return found, None
+
+
+def _read(path: Path) -> tuple[bytes | None, str | None]:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            if os.name == "posix" and mode & 0o077:
+                return None, f"others may read it (mode {mode:04o}): run `chmod 600` on it"
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        return None, f"it cannot be read: {error.strerror}"
+    if len(content) > _MOST_BYTES:
+        return None, f"it is larger than {_MOST_BYTES} bytes"
+    return content, None
+
+
+def _password(content: bytes, wanted: Sequence[str]) -> str | None:
+    for line in content.split(b"\n"):
+        if line.startswith(b"#"):
+            continue
+        rest: bytes | None = line[:-1] if line.endswith(b"\r") else line
+        for field in wanted:
+            rest = None if rest is None else _behind(rest, field.encode())
+        if rest is not None:
+            return _unescaped(rest)
+    return None
+
+
+def _behind(line: bytes, wanted: bytes) -> bytes | None:
+    """The rest of a line behind a field that matches."""
+    if line.startswith(b"*:"):
+        return line[2:]
+    place = 0
+    for byte in wanted:
+        if line[place : place + 1] == b"\\":
+            place += 1
+        if line[place : place + 1] != bytes([byte]):
+            return None
+        place += 1
+    return line[place + 1 :] if line[place : place + 1] == b":" else None
+
+
+def _unescaped(text: bytes) -> str | None:
+    """The password up to an unescaped ':'."""
+    field = _FIELD.match(text)
+    password = re.sub(rb"\\(.)", rb"\1", b"" if field is None else field[1], flags=re.DOTALL)
+    try:
+        return password.decode("utf-8") or None
+    except UnicodeDecodeError:
+        return None

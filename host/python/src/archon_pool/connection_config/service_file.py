@@ -1,0 +1,70 @@
+"""Service files of libpq: sections of parameters that a connection names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .parts import Parts
+from .target import invalid
+
+_MOST_BYTES = 1 << 20
+"""Far more than a thousand services."""
+
+
+def fill(service: str, named: Path | None, others: Sequence[Path], parts: Parts) -> None:
+    """Fills what is open from the first file that has the service. One that was named must be there."""
+    tried = [*([] if named is None else [named]), *others]
+    for path in tried:
+        content = _read(path, path == named)
+        if content is not None and _take(content, path, service, parts):
+            return
+    places = ", ".join(map(str, tried)) or "no service file"
+    raise invalid(f"service {_shown(service)} not found; tried: {places}")
+
+
+def _read(path: Path, is_named: bool) -> str | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        if is_named:
+            raise invalid(f"service file {path}: it does not exist") from None
+        return None
+    except OSError as error:
+        raise invalid(f"service file {path}: it cannot be read: {error.strerror}") from None
+    if len(content) > _MOST_BYTES:
+        raise invalid(f"service file {path}: it is larger than {_MOST_BYTES} bytes")
+    return content.decode("utf-8", "replace")
+
+
+def _take(content: str, path: Path, service: str, parts: Parts) -> bool:
+    """Takes the section of a service; false where the file has none."""
+    found = False
+    for number, whole in enumerate(content.split("\n"), 1):
+        line, place = whole.strip(), f"service file {path}, line {number}"
+        if line.startswith("["):
+            if found:
+                break
+            name, closed, _ = line[1:].partition("]")
+            found = bool(closed) and name == service
+        elif found and line and not line.startswith("#"):
+            _take_line(line, place, parts)
+    return found
+
+
+def _take_line(line: str, place: str, parts: Parts) -> None:
+    if line.startswith("ldap"):
+        raise invalid(f"{place}: LDAP is not supported; write the parameters there")
+    name, equals, value = line.partition("=")
+    if not equals:
+        raise invalid(f"{place}: it must be name=value")
+    if name.strip() in ("service", "servicefile"):
+        raise invalid(f"{place}: a service cannot name another service")
+    parts.behind(name.strip(), value.strip(), place, is_variable=False)
+
+
+def _shown(service: str) -> str:
+    """A name in quotes, as long as it looks like one: it may be a slipped secret."""
+    return f"'{service}'" if re.fullmatch(r"[\w. -]{1,64}", service) else "that is no plain name"

@@ -1,0 +1,68 @@
+"""Address, login and security settings of one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ..faults import CREDENTIAL_INVALID, FaultError, fail
+
+
+@dataclass(frozen=True)
+class HostPort:
+    """One host of a connection."""
+
+    host: str
+    """Host name, address, or the directory of a Unix socket."""
+    port: int
+    address: str | None = None
+    """`hostaddr`: the address to connect to in the place of the one that the host's name resolves to."""
+    password: str | None = field(default=None, repr=False)
+    """None for servers that do not ask."""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Address, login and security settings of one connection. Neither `str` nor `repr` shows a password."""
+
+    hosts: tuple[HostPort, ...]
+    """At least one, in the order in which they are tried."""
+    user: str
+    database: str
+    sslmode: str = "prefer"
+    sslrootcert: str | None = None
+    """`system`, or a PEM file."""
+    sslcert: str | None = None
+    """PEM file of a client certificate, whose key is in `sslkey`."""
+    sslkey: str | None = None
+    sslnegotiation: str = "postgres"
+    ssl_min_protocol_version: str = "TLSv1.2"
+    ssl_max_protocol_version: str | None = None
+    channel_binding: str = "prefer"
+    require_auth: tuple[str, ...] | None = None
+    """Methods that are allowed; None where all are."""
+    target_session_attrs: str = "any"
+    connect_timeout_s: int | None = None
+    """For each host."""
+    options: str | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+    """Facts about the settings that a report must state, such as parameters passed over."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.hosts))
+
+    @property
+    def first(self) -> HostPort:
+        """The first host; the only one of what `each` returns."""
+        return self.hosts[0]
+
+    def each(self) -> list[Target]:
+        """One target for each host, in the order in which they are tried."""
+        return [replace(self, hosts=(host,)) for host in self.hosts]
+
+
+def invalid(message: str) -> FaultError:
+    """A credential that is no usable connection."""
+    return fail(CREDENTIAL_INVALID, message)

@@ -1,0 +1,148 @@
+"""How much of TLS is required: `sslmode` and its relatives, by libpq's and by drivers' names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .keywords import one_of, refused
+from .parts import Parts
+from .target import HostPort, invalid
+
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_WEAK_MODES = _MODES[:3]
+_WORDS = ", ".join(_MODES)
+_VERSIONS = ("TLSv1.2", "TLSv1.3")
+_OLD_VERSIONS = ("TLSv1", "TLSv1.1")
+_TRUTHS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+
+
+def truth(text: str) -> bool | None:
+    """A truth value as drivers spell it."""
+    return _TRUTHS.get(text.lower())
+
+
+def settle_certificates(parts: Parts) -> None:
+    """Gives certificates the settings that they are in libpq where a driver means another thing by them.
+
+    `sslcert` beside Prisma's `sslaccept` is the authority's.
+    """
+    factory = parts.read("sslfactory", _factory)
+    parts.no_verify = factory == "NonValidatingFactory"
+    accept = parts.word("sslaccept", ("strict", "accept_invalid_certs"))
+    parts.take("sslaccept")
+    if accept is None:
+        return
+    root = None if parts.get("sslkey") else parts.take("sslcert")
+    if accept == "strict":
+        parts.set("sslmode", "verify-full")
+        parts.fill("sslrootcert", root or "")
+    else:
+        parts.fill("sslmode", "prefer")
+        parts.no_verify = True
+
+
+def _factory(name: str, text: str) -> str:
+    factory = text.rpartition(".")[2]
+    if factory not in ("NonValidatingFactory", "LibPQFactory", "DefaultJavaSSLFactory"):
+        raise refused(name, "a factory class is not supported; give sslmode")
+    return factory
+
+
+def verification(parts: Parts, hosts: Sequence[HostPort]) -> tuple[str, str | None]:
+    """`sslmode`, and the authorities that a certificate is verified against."""
+    mode = _mode(parts)
+    root = None if parts.no_verify else parts.get("sslrootcert")
+    if root == "system":
+        if mode in _WEAK_MODES:
+            raise invalid("sslrootcert=system takes sslmode=verify-full: with a weaker one it proves nothing")
+        return "verify-full", root
+    if mode is None:
+        # Supabase always offers TLS, so nothing is lost by never falling back from it.
+        is_supabase = any(each.host.endswith((".supabase.co", ".supabase.com")) for each in hosts)
+        mode = "require" if is_supabase else "prefer"
+    return mode, root
+
+
+def _mode(parts: Parts) -> str | None:
+    def sslmode(name: str, text: str) -> str:
+        if text == "no-verify":
+            parts.no_verify = True
+            return "require"
+        if text not in _MODES:
+            raise one_of(name, _WORDS)
+        return text
+
+    def ssl(name: str, text: str) -> str:
+        value = truth(text)
+        if value is None:
+            if text != "no-verify" and text not in _MODES:
+                raise one_of(name, f"true, false, {_WORDS}")
+            return sslmode(name, text)
+        if not parts.is_jdbc:
+            return "require" if value else "disable"
+        verified = "require" if parts.no_verify else "verify-full"
+        return verified if value else ""
+
+    def requiressl(name: str, text: str) -> str:
+        value = truth(text)
+        if value is None:
+            raise one_of(name, "true, false")
+        return "require" if value else ""
+
+    mode = parts.read("sslmode", sslmode)
+    return mode or parts.read("ssl", ssl) or parts.read("requiressl", requiressl) or None
+
+
+def negotiation(parts: Parts, sslmode: str) -> str:
+    """`sslnegotiation`: how TLS is begun."""
+    found = parts.word("sslnegotiation", ("postgres", "direct")) or "postgres"
+    if found == "direct" and sslmode in _WEAK_MODES:
+        raise invalid("sslnegotiation=direct takes sslmode=require or a stronger one")
+    return found
+
+
+def versions(parts: Parts) -> tuple[str, str | None]:
+    """The oldest and the newest version of TLS."""
+    words = ", ".join([*_OLD_VERSIONS, *_VERSIONS])
+    by_lower = {version.lower(): version for version in (*_OLD_VERSIONS, *_VERSIONS)}
+
+    def version(name: str, text: str) -> str:
+        if text.lower() not in by_lower:
+            raise one_of(name, words)
+        return by_lower[text.lower()]
+
+    def newest(name: str, text: str) -> str:
+        found = version(name, text)
+        if found in _OLD_VERSIONS:
+            raise refused(name, "TLSv1.2 is the oldest version that is supported")
+        return found
+
+    least = parts.read("ssl_min_protocol_version", version) or _VERSIONS[0]
+    # At least an old version is no less than at least the oldest one here.
+    least = _VERSIONS[0] if least in _OLD_VERSIONS else least
+    most = parts.read("ssl_max_protocol_version", newest)
+    if most is not None and most < least:
+        raise invalid("ssl_min_protocol_version is above ssl_max_protocol_version: there is no version left")
+    return least, most
+
+
+def client_certificate(parts: Parts) -> tuple[str | None, str | None]:
+    """`sslcert` and `sslkey`, or neither."""
+
+    def mode(name: str, text: str) -> str:
+        if text == "require":
+            raise refused(name, "that the server asks for a certificate is not verified here; leave it out")
+        return text
+
+    parts.read("sslcertmode", mode)
+    shown = parts.word("sslcertmode", ("disable", "allow", "require"))
+    certificate, key = parts.get("sslcert"), parts.get("sslkey")
+    # As in libpq, a key alone opens nothing.
+    if certificate is None or shown == "disable":
+        return None, None
+    if key is None:
+        raise invalid("sslcert is given without sslkey: give both")
+    return certificate, key

@@ -1,0 +1,131 @@
+"""Connection URLs, as libpq reads them, and as drivers spell them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from ..faults import FaultError
+from . import keywords
+from .parts import Parts
+from .target import invalid
+
+_SCHEMES = frozenset(["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"])
+"""Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`."""
+
+_JDBC = "jdbc:postgresql:"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A URL without its scheme."""
+
+    rest: str
+    is_jdbc: bool
+    is_local: bool
+    """Whether it holds no authority: `jdbc:postgresql:DATABASE` leads to the local machine."""
+
+    @classmethod
+    def of(cls, text: str) -> Scheme | None:
+        """Takes the scheme off; none where the text is no URL."""
+        if text[: len(_JDBC)].lower() == _JDBC:
+            rest = text[len(_JDBC) :]
+            if rest.startswith("//"):
+                return cls(rest[2:], is_jdbc=True, is_local=False)
+            return cls(rest[1:] if rest.startswith("/") else rest, is_jdbc=True, is_local=True)
+        scheme, slashes, rest = text.partition("://")
+        if not slashes or "=" in scheme or any(letter.isspace() for letter in scheme):
+            return None
+        scheme = scheme.lower()
+        if scheme == "prisma" or scheme.startswith("prisma+"):
+            raise invalid(
+                "the URL leads to Prisma's proxy and not to a server: give the database's own postgres:// URL"
+            )
+        if scheme.partition("+")[0] not in _SCHEMES:
+            raise no_url()
+        return cls(rest, is_jdbc=False, is_local=False)
+
+
+def no_url() -> FaultError:
+    """The text is no connection URL."""
+    return invalid("the URL must start with postgres:// or postgresql://")
+
+
+def parts(scheme: Scheme) -> Parts:
+    """Parses what follows the scheme."""
+    if scheme.is_local:
+        database, _, query = scheme.rest.partition("?")
+        login, address = "", ""
+    else:
+        login, address, database, query = _split(scheme.rest)
+    found = Parts(is_jdbc=scheme.is_jdbc)
+    user, _, password = login.partition(":")
+    found.set("user", _decode("user", user))
+    found.set("password", _decode("password", password))
+    _add_address(found, address)
+    found.set("dbname", _decode("database name", database))
+    for pair in filter(None, query.split("&")):
+        name, equals, value = pair.partition("=")
+        # The name of an unknown one may be a part of a password: the fault must not repeat it.
+        what = "value of a parameter" if keywords.meaning(name) is None else name
+        found.parameter(name, _decode(what, value) if equals else None)
+    if scheme.is_jdbc and found.get("host") is None:
+        found.set("host", "localhost")
+    return found
+
+
+def _split(rest: str) -> tuple[str, str, str, str]:
+    """Splits a URL at the separators that are not a password's: login, address, database name and query."""
+    head, mark, query = rest.partition("?")
+    if mark and not _is_query(query):
+        # As in libpq, a '?' before the '@' of the authority is the password's.
+        host = max(0, rest.partition("/")[0].rfind("@"))
+        before, mark, query = rest[host:].partition("?")
+        head = rest[:host] + before
+    authority, _, database = head.partition("/")
+    login, _, address = authority.rpartition("@")
+    # Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+    if "@" in database or not _is_query(query):
+        raise invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
+    return login, address, database, query
+
+
+def _is_query(text: str) -> bool:
+    """Whether each '@' of a text is in the value of a known parameter."""
+    pairs = [pair.partition("=") for pair in text.split("&") if "@" in pair]
+    return all(equals and keywords.meaning(name) is not None for name, equals, _ in pairs)
+
+
+def _add_address(found: Parts, address: str) -> None:
+    """Hosts and ports, as lists where there are several."""
+    pairs = [_split_port(one) for one in address.split(",")]
+    found.set("host", ",".join(_decode("host", host) for host, _ in pairs))
+    found.set("port", ",".join(port for _, port in pairs))
+
+
+def _split_port(address: str) -> tuple[str, str]:
+    """Splits `host:port`, `[address]:port` and `host`."""
+    if address.startswith("["):
+        host, closed, rest = address[1:].partition("]")
+        if not closed:
+            raise invalid("the host's '[' is not closed")
+        if rest and not rest.startswith(":"):
+            raise invalid("a port is missing after the host's ']'")
+        return host, rest[1:]
+    host, _, port = address.partition(":")
+    if ":" in port:
+        raise invalid(
+            "the host has several ':': write an IPv6 address in brackets, as in [::1], and ':' in a password as %3A"
+        )
+    return host, port
+
+
+def _decode(what: str, text: str) -> str:
+    """Percent-decodes. A '%' that begins no byte stands for itself."""
+    try:
+        decoded = unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise invalid(f"the {what} is not UTF-8") from None
+    if "\0" in decoded:
+        raise invalid(f"the {what} holds a zero byte")
+    return decoded

@@ -1,0 +1,172 @@
+"""Classification of a refused login: by SQLSTATE first, then by the words of the poolers and providers.
+
+`tests/conformance/refusals.json` has the texts; the hosts in Rust and Node read the same table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .faults import (
+    AUTHENTICATION_FAILED,
+    CREDENTIAL_INVALID,
+    DATABASE_NOT_FOUND,
+    INSUFFICIENT_PRIVILEGE,
+    SERVER_UNREACHABLE,
+    TLS_FAILED,
+    TOO_MANY_CONNECTIONS,
+)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a server or a pooler refused a session."""
+
+    kind: str
+    """The kind of the fault."""
+    says: str
+    """The fault's message, with the setting or the step that helps."""
+    retryable: bool = False
+    """Whether the same login can succeed a moment later."""
+
+
+NO_ROOM = Reason(
+    TOO_MANY_CONNECTIONS,
+    "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION LIMIT "
+    "of the role or database, or connect with a role that may use the reserved slots",
+    retryable=True,
+)
+NO_DATABASE = Reason(
+    DATABASE_NOT_FOUND, "{target} has no database '{database}': correct the credential's database name ({said})"
+)
+LOGIN = Reason(
+    AUTHENTICATION_FAILED, "{target} refused role '{user}': {said}; check the credential's user and password"
+)
+ADDRESS = Reason(AUTHENTICATION_FAILED, "{target} does not admit role '{user}' from here: {said}; add an entry for it")
+PRIVILEGE = Reason(INSUFFICIENT_PRIVILEGE, "{target} refused role '{user}': {said}; GRANT CONNECT ON DATABASE to it")
+NEEDS_TLS = Reason(TLS_FAILED, "{target} insists on TLS: set sslmode=require ({said})")
+PROJECT = Reason(
+    CREDENTIAL_INVALID,
+    "{target} does not know the project: {said}; copy host and user from the provider's dashboard",
+)
+PARAMETER = Reason(CREDENTIAL_INVALID, "{target} refused a startup parameter: {said}; correct the credential's options")
+UNAVAILABLE = Reason(
+    SERVER_UNREACHABLE, "the PostgreSQL server at {target} takes no sessions now: {said}", retryable=True
+)
+DISABLED = Reason(SERVER_UNREACHABLE, "{target} takes no sessions for database '{database}': {said}")
+
+_BY_SQLSTATE = {
+    "53300": NO_ROOM,
+    "3D000": NO_DATABASE,
+    "28P01": LOGIN,
+    **dict.fromkeys(("57P01", "57P02", "57P03", "57P05"), UNAVAILABLE),
+}
+_OTHERWISE_BY_SQLSTATE = {
+    **dict.fromkeys(("0A000", "22023", "42501", "42601", "42704", "08P01"), PARAMETER),
+    "55000": DISABLED,
+}
+
+_UNENCRYPTED = ("no encryption", "ssl off")
+"""How `pg_hba.conf` describes a session without encryption, since PostgreSQL 14 and before."""
+
+_WORDS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
+    (
+        NEEDS_TLS,
+        (
+            *("ssl connection is required", "ssl required", "ssl is required", "essl", "requires tls connections"),
+            *("must connect with tls", "connection is insecure", "only with ssl connections"),
+        ),
+    ),
+    (
+        PARAMETER,
+        (
+            *("startup parameter", "startup option", "estartup", "doesn't support the option"),
+            "unrecognized configuration",
+        ),
+    ),
+    (
+        # A pooler that has no server to connect to; some also say that no connection could be had.
+        UNAVAILABLE,
+        (
+            *("allserversdown", "ecircuitbreaker", "server login has been failing", "server login failed"),
+            *("server_login_retry", "cannot connect to server", "client_login_timeout"),
+            *("failed to connect to remote server", "failed to get remote server connection"),
+            *("couldn't connect to compute node", "control plane request failed", "edbhandler", "epoolterminating"),
+            *("eauthquery", "eauthtimeout", "etenantbanned", "concurrently active endpoints"),
+        ),
+    ),
+    (
+        NO_ROOM,
+        (
+            *("too many clients", "too many connections", "too many tcp connections", "too many active clients"),
+            *("remaining connection slots", "no more connections allowed", "max_client_conn", "client_connections)"),
+            *("query_wait_timeout", "emaxclientconn", "emaxconnsession", "emaxpoolsreached", "emaxproxyconn"),
+            *("echeckouttimeout", "maxclientsinsessionmode", "max clients reached", "max client connections reached"),
+            *("checkout timeout", "connection limit exceeded", "maximum number of client connections"),
+            *("rate of connection to proxy exceeded", "too many competing requests"),
+            *("waiting to acquire database connection", "could not get connection from the pool"),
+            *("could not get a connection from the pool", "failed to acquire permit to connect"),
+            "too many database connection attempts",
+        ),
+    ),
+    (
+        PROJECT,
+        (
+            *("enotfound", "tenant or user not found", "tenant identifier", "endpoint id is not specified"),
+            *("endpoint could not be found", "einvaliduserinfo"),
+        ),
+    ),
+    (
+        DISABLED,
+        ("is disabled", "has been disabled", "not currently accepting connections", "compute time quota"),
+    ),
+    (
+        ADDRESS,
+        ("eaddrnotallowed", "not in tenant allow_list", "not allowed to connect", "ip address is not"),
+    ),
+    (
+        LOGIN,
+        (
+            *("authentication failed", "auth failed", "no such user", "wrong password", "incorrect password"),
+            *("invalid password", "ewrongpassword", "ejitunauthorized", "no credentials for the role"),
+            *("provided for the role", "is wrong, or the database does not exist", "login rejected"),
+            "md5 authentication",
+        ),
+    ),
+    (NO_DATABASE, ("no such database", "no pool configured for database", "route for ")),
+)
+"""Words by which a refusal is recognised, in the order in which they are looked for: a text about a full pool may
+name the server, and one about a password the database."""
+
+
+def classify(sqlstate: str | None, said: str) -> Reason:
+    """Classifies the error that a login ended with. Without a SQLSTATE its words alone count."""
+    found = _recognised(sqlstate, said)
+    if found is not None:
+        return found
+    if sqlstate is None:
+        about_role = re.search(r"^role .* does not exist|not permitted to log in", said)
+        return LOGIN if about_role else UNAVAILABLE
+    return LOGIN if sqlstate.startswith("28") else _OTHERWISE_BY_SQLSTATE.get(sqlstate, UNAVAILABLE)
+
+
+def is_about_options(sqlstate: str | None, said: str) -> bool:
+    """Whether a text is about the `options` of the startup packet, which not every pooler takes."""
+    found = _recognised(sqlstate, said)
+    return sqlstate == "08P01" if found is None else found is PARAMETER
+
+
+def _recognised(sqlstate: str | None, said: str) -> Reason | None:
+    """The reason where it is certain: none for an error that neither SQLSTATE nor text explains."""
+    if sqlstate in _BY_SQLSTATE:
+        return _BY_SQLSTATE[sqlstate]
+    text = said.lower()
+    if sqlstate in ("28000", None) and text.startswith(("no pg_hba.conf entry", "pg_hba.conf rejects")):
+        return NEEDS_TLS if any(words in text for words in _UNENCRYPTED) else ADDRESS
+    if sqlstate in ("42501", None) and text.startswith("permission denied for database"):
+        return PRIVILEGE
+    for reason, words in _WORDS:
+        if any(word in text for word in words):
+            return reason
+    return NO_DATABASE if 'database "' in text and "does not exist" in text else None
