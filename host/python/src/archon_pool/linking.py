@@ -79,6 +79,7 @@ class Linking:
                 {
                     "[static]session.open": lambda using: _own("session", imports.open_session(using)),
                     "[method]session.way": imports.session_way,
+                    "[method]session.notes": imports.session_notes,
                     "[method]session.query": lambda session, batch: [
                         _result(answer, _row_set) for answer in imports.query(session, [_statement(it) for it in batch])
                     ],

@@ -119,6 +119,10 @@ class Player:
         """`session.way`"""
         return str(self._certain("session.way", {"session": session}))
 
+    def session_notes(self, session: int) -> list[str]:
+        """`session.notes`"""
+        return list(map(str, self._certain("session.notes", {"session": session})))
+
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """`session.query`: as a whole, and else statement by statement."""
         statements = [statement_of(each) for each in batch]

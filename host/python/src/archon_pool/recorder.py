@@ -103,6 +103,10 @@ class Recorded:
         """`session.way`"""
         return self._note("session.way", {"session": session}, lambda: self._imports.session_way(session), _identity)
 
+    def session_notes(self, session: int) -> list[str]:
+        """`session.notes`"""
+        return self._note("session.notes", {"session": session}, lambda: self._imports.session_notes(session), list)
+
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """`session.query`"""
         asked = {"session": session, "batch": [statement_of(each) for each in batch]}

@@ -1,4 +1,4 @@
-"""The records of the WIT package as Python has them, and the twelve imports that speak in them."""
+"""The records of the WIT package as Python has them, and the imports that speak in them."""
 
 from __future__ import annotations
 
@@ -111,6 +111,9 @@ class Imports(Protocol):
 
     def session_way(self, session: int) -> str:
         """`session.way`"""
+
+    def session_notes(self, session: int) -> list[str]:
+        """`session.notes`"""
 
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """`session.query`"""
