@@ -42,8 +42,8 @@ mod writer;
 pub(crate) use self::deck::Deck;
 pub use self::exchange::{Answer, Asked, Exchange};
 pub use self::import::{
-    Console, Credential, CredentialName, Deliver, Import, Kind, Lookup, Open, OpenConsole, Order, Probe, Query, Renew,
-    Resize, RowSet, Session, Show, Statement, Timing, Way,
+    Console, Credential, CredentialName, Deliver, Import, Kind, Lookup, Notes, Open, OpenConsole, Order, Probe, Query,
+    Renew, Resize, RowSet, Session, Show, Statement, Timing, Way,
 };
 pub use self::player::Player;
 pub use self::recorder::Recorder;

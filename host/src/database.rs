@@ -84,6 +84,14 @@ impl database::HostSession for State {
         Ok(way.to_owned())
     }
 
+    async fn notes(&mut self, session: Resource<Entrance>) -> wasmtime::Result<Vec<String>> {
+        let _stopped = self.enter()?;
+        let call = self.author.host_call("database.notes");
+        let notes = self.table.get(&session)?.notes();
+        call.end(None, |event| event.with("notes", notes.len())).await;
+        Ok(notes)
+    }
+
     async fn query(
         &mut self,
         session: Resource<Entrance>,

@@ -209,6 +209,15 @@ impl Entrance {
         self.way
     }
 
+    /// Facts about how the session was opened that a report must state.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        match &self.line {
+            Line::Session(session) => session.notes(),
+            // HTTPS is always encrypted.
+            Line::Api(_) => Vec::new(),
+        }
+    }
+
     /// Puts into an event whose session it is, where, and by which way when it is not the usual one.
     pub(crate) fn on_record(&self, event: Event) -> Event {
         let event = self.target().on_record(event);

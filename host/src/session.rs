@@ -334,6 +334,11 @@ impl Session {
         self.guard == Guard::Transaction
     }
 
+    /// Facts about how the session was opened that a report must state.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// As whom the session is logged in.
     pub(crate) fn user(&self) -> &str {
         &self.target.user

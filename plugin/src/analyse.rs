@@ -56,6 +56,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         None => format!("{} could not be read: {}", gap.what, gap.reason),
     }));
     notes.extend(pooler::notes(snapshot));
+    notes.extend(snapshot.notes.iter().cloned());
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),

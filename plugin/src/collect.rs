@@ -34,6 +34,7 @@ const UNDEFINED_COLUMN: &str = "42703";
 /// the console names.
 pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
     let way = Some(powers.way()?).filter(|way| way != DIRECT);
+    let notes = powers.notes()?;
     let console = views::read(powers);
     let mut batch = vec![statement(catalogue::SERVER)];
     let sampled = sample && options.sample_ms > 0;
@@ -104,6 +105,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         pooler,
         gaps,
         way,
+        notes,
     };
     if action.probes() {
         probe(powers, &mut snapshot)?;

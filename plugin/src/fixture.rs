@@ -80,6 +80,7 @@ pub(crate) fn snapshot(backends: Vec<Backend>) -> Snapshot {
         pooler: None,
         gaps: Vec::new(),
         way: None,
+        notes: Vec::new(),
     }
 }
 

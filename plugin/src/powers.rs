@@ -28,6 +28,11 @@ pub trait Powers {
         Ok("direct".to_owned())
     }
 
+    /// Facts about how the session was opened that the report must state.
+    fn notes(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
     /// Opens the console of the credential's pooler and says what it is: a fault `no-pooler` where there is
     /// none.
     fn console(&mut self) -> Result<String, Fault> {

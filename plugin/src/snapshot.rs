@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// Which way into the server was taken, when it was not the usual one.
     pub way: Option<String>,
+    /// Facts about how the session was opened that a report must state.
+    pub notes: Vec<String>,
 }
 
 /// The server, the database and the connected role.

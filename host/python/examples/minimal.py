@@ -56,6 +56,7 @@ IMPORTS = {
     "database": {
         "[static]session.open": lambda _using: ResourceHost.own(1, 2),
         "[method]session.way": lambda _it: "direct",
+        "[method]session.notes": lambda _it: [],
         "[method]session.query": lambda _it, batch: [answer(statement) for statement in batch],
         "probe": refuse,
     },

@@ -4,7 +4,7 @@ use archon_pool_plugin::fault::Fault;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::import::{
-    CredentialName, Deliver, Import, Kind, Lookup, Open, OpenConsole, Probe, Query, Renew, Resize, Show, Way,
+    CredentialName, Deliver, Import, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, Show, Way,
 };
 
 /// What was answered.
@@ -121,4 +121,4 @@ macro_rules! exchanges {
     };
 }
 
-exchanges! { Lookup CredentialName Open Way Query Probe OpenConsole Kind Show Deliver Resize Renew }
+exchanges! { Lookup CredentialName Open Way Notes Query Probe OpenConsole Kind Show Deliver Resize Renew }

@@ -74,6 +74,14 @@ pub struct Way {
     pub session: u32,
 }
 
+/// `session.notes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notes {
+    /// Whose.
+    pub session: u32,
+}
+
 /// `session.query`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -340,6 +348,7 @@ import!(Lookup, "credentials.lookup", Credential);
 import!(CredentialName, "credential.name", String);
 import!(Open, "session.open", Session);
 import!(Way, "session.way", String);
+import!(Notes, "session.notes", Vec<String>);
 import!(
     Query,
     "session.query",

@@ -4,7 +4,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use archon_pool_plugin::powers::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
 use archon_pool_plugin::rows;
 
-use super::import::{Deliver, Kind, Lookup, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
+use super::import::{Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
 use super::{Answer, Player};
 use crate::components::World;
 
@@ -65,6 +65,11 @@ impl Powers for Replayed {
     fn way(&mut self) -> Result<String, Fault> {
         let session = self.session()?;
         self.player.answer(&Way { session })
+    }
+
+    fn notes(&mut self) -> Result<Vec<String>, Fault> {
+        let session = self.session()?;
+        self.player.answer(&Notes { session })
     }
 
     fn console(&mut self) -> Result<String, Fault> {

@@ -45,6 +45,7 @@ fn everything() -> Cassette {
         Asked::exchange(Open { credential: 1 }, Err(fault())),
         Asked::exchange(Open { credential: 1 }, Ok(Session { session: 1 })),
         Asked::exchange(Way { session: 1 }, Ok("direct".into())),
+        Asked::exchange(Notes { session: 1 }, Ok(vec!["the session is not encrypted".into()])),
         Asked::exchange(Query { session: 1, batch }, Ok(vec![Answer::Ok(set.clone()), Answer::Err(server)])),
         Asked::exchange(
             Probe { credential: 1, count: 2, timeout_ms: 100 },
@@ -141,7 +142,7 @@ fn what_is_no_cassette_is_refused_by_its_line() {
         ),
         (header.replace("@1.0.0", "@2.0.0"), "line 1: its imports are of 'archon:connection-pool@2.0.0'"),
         (lines[..4].join("\n"), "line 4: the file ends within a call"),
-        (whole[..whole.len() - 9].to_owned(), "line 18: EOF while parsing"),
+        (whole[..whole.len() - 9].to_owned(), "line 19: EOF while parsing"),
         (format!("{header}\n{}", lines[2]), "line 2: no call has begun"),
         (format!("{header}\n{call}\n{call}"), "line 3: a call begins before the last one has ended"),
         (format!("{header}\n\n"), "line 2: EOF while parsing"),
@@ -254,7 +255,7 @@ fn without_webassembly_a_world_has_its_powers_and_no_more() {
     for (world, acts) in [(World::Observer, false), (World::Manager, true)] {
         let mut powers = Replayed::new(Player::new(exchanges.clone()), world);
         assert_eq!(powers.open(Some("shop")).unwrap_err().kind, kind::SERVER_UNREACHABLE);
-        assert!(powers.way().is_err(), "no session is open");
+        assert!(powers.way().is_err() && powers.notes().is_err(), "no session is open");
         // The credential was looked up once.
         assert_eq!(powers.open(Some("shop")).unwrap_err().kind, kind::CASSETTE_MISMATCH);
         assert_eq!(powers.deliver(&[], false).is_some(), acts);

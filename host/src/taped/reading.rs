@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use super::{Answer, Answers, Taped, unlimited, wire};
 use crate::bindings::database::{ProbeTiming, Statement};
 use crate::bindings::{credentials, database, pooler, types};
-use crate::cassette::{self, CredentialName, Kind, Lookup, Open, OpenConsole, Probe, Query, Show, Way};
+use crate::cassette::{self, CredentialName, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Show, Way};
 use crate::credentials::Credential;
 use crate::database::given;
 use crate::door::Entrance;
@@ -67,6 +67,16 @@ impl database::HostSession for Taped<'_> {
         let way = database::HostSession::way(self.0, session).await?;
         self.note(with, |_| Ok(way.clone()));
         Ok(way)
+    }
+
+    async fn notes(&mut self, session: Resource<Entrance>) -> wasmtime::Result<Vec<String>> {
+        let with = self.asked(|tape| Notes { session: tape.session(session.rep()) });
+        if let Some(notes) = self.told(with.as_ref())? {
+            return Ok(notes);
+        }
+        let notes = database::HostSession::notes(self.0, session).await?;
+        self.note(with, |_| Ok(notes.clone()));
+        Ok(notes)
     }
 
     async fn query(&mut self, session: Resource<Entrance>, batch: Vec<Statement>) -> Answer<Answers> {

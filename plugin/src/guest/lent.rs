@@ -68,6 +68,10 @@ impl Powers for Lent {
         Ok(self.session()?.way())
     }
 
+    fn notes(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(self.session()?.notes())
+    }
+
     fn console(&mut self) -> Result<String, Fault> {
         let console = Console::open(self.credential()?)?;
         let kind = console.kind();

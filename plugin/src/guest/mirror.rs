@@ -99,6 +99,7 @@ mirror!(Snapshot {
     pooler,
     gaps,
     way,
+    notes,
 });
 mirror!(Pooler { kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings });
 mirror!(Pool {

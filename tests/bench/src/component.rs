@@ -156,6 +156,10 @@ impl database::HostSession for Answers {
         Ok("direct".to_owned())
     }
 
+    fn notes(&mut self, _: Resource<database::Session>) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn query(
         &mut self,
         _: Resource<database::Session>,

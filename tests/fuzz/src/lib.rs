@@ -293,6 +293,10 @@ impl Powers for Invented<'_> {
         Ok((*way).to_owned())
     }
 
+    fn notes(&mut self) -> Result<Vec<String>, Fault> {
+        self.source.arbitrary().map_err(|_| gone())
+    }
+
     fn console(&mut self) -> Result<String, Fault> {
         let of = self.source.choose(&["pgbouncer", "pgbouncer", "pgbouncer", "supabase", ""]).map_err(|_| gone())?;
         if of.is_empty() { Err(Fault::new(kind::NO_POOLER, "there is none")) } else { Ok((*of).to_owned()) }

@@ -96,6 +96,7 @@ def manager(file: Path) -> None:
             {
                 "[static]session.open": "session.open",
                 "[method]session.way": "session.way",
+                "[method]session.notes": "session.notes",
                 "[method]session.query": "session.query",
                 "probe": "database.probe",
             },
