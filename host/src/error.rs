@@ -8,7 +8,10 @@ use archon_pool_plugin::fault::{Fault, kind};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
+use self::refusal::Refusal;
 use crate::target::Target;
+
+mod refusal;
 
 /// Why no session could be opened.
 pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
@@ -40,49 +43,38 @@ pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
 }
 
 fn refused(server: &DbError, target: &Target) -> Fault {
-    let said = server.message();
-    let user = &target.user;
-    let supavisor_full = said.contains("EMAXCONN") || said.contains("max clients reached");
-    let fault = match server.code().code() {
-        "28P01" | "28000" => unauthenticated(said, user, target),
-        // PgBouncer's word for a wrong password.
-        "08P01" if said.contains("authentication failed") => unauthenticated(said, user, target),
-        "3D000" => Fault::new(
-            kind::DATABASE_NOT_FOUND,
-            format!("{target} has no database '{}': correct the credential's database name", target.database),
-        ),
-        "53300" => too_many(said, target),
-        // Starting up, shutting down or recovering: it answers, but to nobody yet or any more.
-        "57P03" => retryable(Fault::new(
-            kind::SERVER_UNREACHABLE,
-            format!("the PostgreSQL server at {target} takes no sessions now: {said}"),
-        )),
-        _ if supavisor_full => too_many(said, target),
-        "XX000" if said.contains("SSL connection is required") => {
-            Fault::new(kind::TLS_FAILED, format!("{target} insists on TLS: set sslmode=require"))
-        }
-        "XX000" if said.contains("ENOTFOUND") || said.contains("enant") => Fault::new(
-            kind::CREDENTIAL_INVALID,
-            format!("the pooler at {target} does not know the project: {said}; copy host and user from the dashboard"),
-        ),
-        _ => return statement(server),
-    };
-    with_sqlstate(fault, server)
+    let (code, said) = (server.code().code(), server.message());
+    let refusal = refusal::classify(code, said);
+    Fault {
+        kind: refusal.kind().to_owned(),
+        message: described(refusal, said, target),
+        sqlstate: Some(code.to_owned()),
+        retryable: refusal.retryable(),
+    }
 }
 
-fn unauthenticated(said: &str, user: &str, target: &Target) -> Fault {
-    let message = format!("{target} refused role '{user}': {said}; check the credential's user and password");
-    Fault::new(kind::AUTHENTICATION_FAILED, message)
-}
-
-fn too_many(said: &str, target: &Target) -> Fault {
-    retryable(Fault::new(
-        kind::TOO_MANY_CONNECTIONS,
-        format!(
+/// A refusal with the setting or the step that helps.
+fn described(refusal: Refusal, said: &str, target: &Target) -> String {
+    let Target { user, database, .. } = target;
+    match refusal {
+        Refusal::NoRoom => format!(
             "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION \
              LIMIT of the role or database, or connect with a role that may use the reserved slots"
         ),
-    ))
+        Refusal::NoDatabase => {
+            format!("{target} has no database '{database}': correct the credential's database name ({said})")
+        }
+        Refusal::Login => format!("{target} refused role '{user}': {said}; check the credential's user and password"),
+        Refusal::Address => format!("{target} does not admit role '{user}' from here: {said}; add an entry for it"),
+        Refusal::Privilege => format!("{target} refused role '{user}': {said}; GRANT CONNECT ON DATABASE to it"),
+        Refusal::NeedsTls => format!("{target} insists on TLS: set sslmode=require ({said})"),
+        Refusal::Project => {
+            format!("{target} does not know the project: {said}; copy host and user from the provider's dashboard")
+        }
+        Refusal::Parameter => format!("{target} refused a startup parameter: {said}; correct the credential's options"),
+        Refusal::Unavailable => format!("the PostgreSQL server at {target} takes no sessions now: {said}"),
+        Refusal::Disabled => format!("{target} takes no sessions for database '{database}': {said}"),
+    }
 }
 
 /// What became of a statement. The second value says whether the session is gone with it.
@@ -139,14 +131,7 @@ pub(crate) fn said(code: &str, fatal: bool, said: String) -> Fault {
 
 /// Whether a pooler refused the startup packet's `options`.
 pub(crate) fn refuses_options(error: &Error) -> bool {
-    error.as_db_error().is_some_and(|server| {
-        server.code().code() == "08P01" || server.message().contains("unsupported startup parameter")
-    })
-}
-
-fn with_sqlstate(mut fault: Fault, server: &DbError) -> Fault {
-    fault.sqlstate = Some(server.code().code().to_owned());
-    fault
+    error.as_db_error().is_some_and(|server| refusal::is_about_options(server.code().code(), server.message()))
 }
 
 fn retryable(mut fault: Fault) -> Fault {
