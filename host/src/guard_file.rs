@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::pooler::{DATABASE, SIZE, View, WITHHELD};
 use crate::session;
+use crate::text::ENCODINGS;
 
 /// Its name.
 pub(crate) const FILE_NAME: &str = "guard.json";
@@ -18,6 +19,8 @@ pub(crate) fn text() -> String {
     let (policy, limits, request) = (Policy::default(), Limits::default(), Options::default());
     let settings: Map<String, Value> =
         session::settings(&limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let encodings: Map<String, Value> =
+        ENCODINGS.iter().map(|(server, label)| ((*server).to_owned(), (*label).into())).collect();
     let document = json!({
         "application": session::APPLICATION,
         "statements": {
@@ -34,6 +37,7 @@ pub(crate) fn text() -> String {
             "begin": session::begin(&limits),
             "check": session::settings_query(&limits),
         },
+        "encodings": encodings,
         "limits": limits.plain(),
         "policy": {
             "maxKillPercentage": policy.max_kill_percentage,

@@ -76,6 +76,7 @@ mod session;
 mod state;
 mod supabase;
 mod taped;
+mod text;
 mod tls;
 mod toml_text;
 mod values;
