@@ -5,7 +5,7 @@ import { Channel } from "./channel.js";
 import { each, isSocket, type Target } from "./connection-config/target.js";
 import type { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
-import { type LoggedIn, logIn, Refusal } from "./login.js";
+import { type LoggedIn, LoginRefused, logIn } from "./login.js";
 import { mayDependOnTls, refusesSettings } from "./refusal.js";
 import { unreachable, whyNotOpen } from "./server-fault.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
@@ -101,7 +101,7 @@ async function openHost(target: Target, opening: Opening, signal: AbortSignal): 
   try {
     return await openOnce(target, opening, first, signal);
   } catch (error) {
-    if (second === undefined || signal.aborted || !isWorthAnother(error, first, target)) throw error;
+    if (second === undefined || signal.aborted || !isWorthAnother(error, first)) throw error;
     return openOnce(target, opening, second, signal).catch((again: unknown) => {
       const [fault, before] = [whyNotOpen(again, target), whyNotOpen(error, target)];
       throw fault.saying(`${fault.message}; before that: ${before.message}`);
@@ -110,12 +110,12 @@ async function openHost(target: Target, opening: Opening, signal: AbortSignal): 
 }
 
 /** Whether it may go otherwise with TLS, or without. */
-function isWorthAnother(error: unknown, first: Encryption, target: Target): boolean {
+function isWorthAnother(error: unknown, first: Encryption): boolean {
   // From a certificate that was found wanting nobody falls back to none.
   if (error instanceof TlsFailure) return !error.isUnverified;
   // The answer to a session without TLS is the same again.
-  const isRepeated = first === "optional" && !(error instanceof Refusal && error.isEncrypted);
-  return !isRepeated && error instanceof Refusal && mayDependOnTls(error.server, target);
+  const isRepeated = first === "optional" && !(error instanceof LoginRefused && error.isEncrypted);
+  return !isRepeated && error instanceof LoginRefused && mayDependOnTls(error.server);
 }
 
 async function openOnce(
@@ -134,7 +134,7 @@ async function openOnce(
   try {
     return { ...(await open(options, raw)), isWithoutSettings: false };
   } catch (error) {
-    if (!(error instanceof Refusal) || !refusesSettings(error.server)) throw error;
+    if (!(error instanceof LoginRefused) || !refusesSettings(error.server)) throw error;
     const others = error.server.message.includes("client_encoding") ? {} : raw;
     return { ...(await open(plainOptions, others)), isWithoutSettings: true };
   }

@@ -35,7 +35,7 @@ export interface LoggedIn {
 }
 
 /** Thrown where the server refuses a session. */
-export class Refusal extends Error {
+export class LoginRefused extends Error {
   readonly server: wire.ServerError;
   readonly isEncrypted: boolean;
 
@@ -57,7 +57,7 @@ export async function logIn(channel: Channel, target: Target, settings: Record<s
   for (;;) {
     const { code, body } = await channel.next();
     const decode = decoderOf(parameters.get("server_encoding"));
-    if (code === "E") throw new Refusal(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
+    if (code === "E") throw new LoginRefused(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
     else if (code === "R") await authentication.answer(body);
     else if (code === "S") parameters.set(...wire.parameterStatus(body, decode));
     else if (code === "K") key = { processId: body.readUInt32BE(0), secretKey: Buffer.from(body.subarray(4)) };

@@ -2,8 +2,8 @@
 
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
-import { Refusal } from "./login.js";
-import { refused } from "./refusal.js";
+import { LoginRefused } from "./login.js";
+import { recognise, refused } from "./refusal.js";
 import { TlsFailure } from "./socket.js";
 import type { ServerError } from "./wire.js";
 
@@ -13,7 +13,7 @@ const ENDED = new Set("57P01 57P02 57P03 57P04 57P05 25P03 25P04 08000 08001 080
 /** The fault of whatever kept a session from being opened. */
 export function whyNotOpen(error: unknown, target: Target): Fault {
   if (error instanceof Fault) return error;
-  if (error instanceof Refusal) return refused(error.server, target);
+  if (error instanceof LoginRefused) return refused(error.server, target);
   if (error instanceof TlsFailure) return withoutTls(error, target);
   return unreachable(target, words(error as Error));
 }
@@ -43,10 +43,8 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
   const said = detail === undefined ? message : `${message} (${detail})`;
   const fault = (kind: string, text: string, retryable: boolean) =>
     new Fault(kind, text, { sqlstate: code, retryable });
-  // A pooler that gives up on a server connection uses the protocol violation for it.
-  if (ENDED.has(code) || (code === "08P01" && fatal)) {
-    return fault("connection-lost", `the server ended the session: ${said}`, true);
-  }
+  const ended = () => fault("connection-lost", `the server ended the session: ${said}`, true);
+  if (ENDED.has(code)) return ended();
   switch (code) {
     case "42501":
       return fault("insufficient-privilege", said, false);
@@ -62,7 +60,12 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
       );
     case "53300":
       return fault("too-many-connections", said, true);
-    default:
-      return fault("query-failed", said, false);
   }
+  // What a pooler says when it has no connection for a statement, with the SQLSTATEs that it has for everything.
+  if (["08P01", "XX000", "58000"].includes(code) && recognise(code, message) === "no-room") {
+    return fault("too-many-connections", said, true);
+  }
+  // A pooler that gives up on a server connection uses the protocol violation for it.
+  if (code === "08P01" && fatal) return ended();
+  return fault("query-failed", said, false);
 }
