@@ -12,6 +12,7 @@ import { Session } from "../dist/session.js";
 import { decoderOf } from "../dist/text.js";
 import { message, packet } from "./bytes.js";
 import { Cluster } from "./cluster.js";
+import { PgBouncer } from "./pgbouncer.js";
 import { statement } from "./powers.js";
 import { until } from "./process.js";
 
@@ -96,6 +97,21 @@ test("an error, a column's name and a value of odd bytes are shown as far as the
   await session.close();
   assert.deepEqual(value && "ok" in value && value.ok.rows, [[{ tag: "text", val: "été" }]]);
   assert.match((raised && "err" in raised && raised.err.message) || "", /"xé"/);
+});
+
+test("behind a transaction pooler nothing is converted, either", async () => {
+  const bouncer = await PgBouncer.before(cluster);
+  for (const encoding of ["LATIN1", "EUC_JP"]) {
+    const session = await Session.open(parseTarget(bouncer.url(`in_${encoding}`.toLowerCase())), limitsWith());
+    assert.equal(session.way, "pooled");
+    const sql = "SELECT query, current_setting('client_encoding') FROM pg_stat_activity WHERE application_name = 'odd'";
+    const [answer] = await session.query([statement(sql)], () => true);
+    await session.close();
+    assert.ok(answer && "ok" in answer, JSON.stringify(answer));
+    assert.ok(answer.ok.rows.every(([, setting]) => setting?.tag === "text" && setting.val === "SQL_ASCII"));
+    assert.equal(answer.ok.rows.length, 6);
+  }
+  await bouncer.stop();
 });
 
 test("texts are read as UTF-8 where they are, and else in the encoding of their database", () => {
