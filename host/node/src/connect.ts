@@ -17,11 +17,11 @@ export interface Opened {
   channel: Channel;
   login: LoggedIn;
   isEncrypted: boolean;
-  /** Whether the server's settings did not travel in the startup packet: a pooler refused them there. */
+  /** True when a pooler refused our settings in the startup packet. */
   isWithoutSettings: boolean;
 }
 
-/** What a session is opened with. */
+/** Settings and limits of an attempt. */
 export interface Opening {
   /** `options` of the startup packet, with our settings and without. */
   options: string | undefined;
@@ -39,7 +39,7 @@ export async function openAny<T>(target: Target, opening: Opening, admit: (opene
       return await inPatience(host, opening, (signal) => openHost(host, opening, signal)).then(admit);
     } catch (error) {
       const fault = whyNotOpen(error, host);
-      // What a server itself refuses another one is not asked for, as in libpq.
+      // As in libpq: a refusal by a server ends the search, an unreachable one does not.
       if (fault.kind !== "server-unreachable" || opening.over.aborted) throw fault;
       faults.push(fault);
     }
@@ -53,7 +53,7 @@ function allFailed(faults: Fault[]): Fault {
   return more.length === 0 ? first : first.saying(faults.map(({ message }) => message).join("; "));
 }
 
-/** Gives an attempt the time that one host has. */
+/** Bounds an attempt by the connect timeout of one host. */
 async function inPatience<T>(
   target: Target,
   { limits, over }: Opening,
@@ -81,7 +81,7 @@ async function inPatience<T>(
   }
 }
 
-/** What is tried at one host, in libpq's order. */
+/** Attempts at one host, in libpq's order. */
 function attempts(target: Target): Encryption[] {
   if (isSocket(target)) return ["none"];
   switch (target.sslMode) {
@@ -109,9 +109,9 @@ async function openHost(target: Target, opening: Opening, signal: AbortSignal): 
   }
 }
 
-/** Whether it may go otherwise with TLS, or without. */
+/** True when the other attempt, with TLS or without, may succeed. */
 function isWorthAnother(error: unknown, first: Encryption): boolean {
-  // From a certificate that was found wanting nobody falls back to none.
+  // A certificate that was not accepted is no reason to go without one.
   if (error instanceof TlsFailure) return !error.isUnverified;
   // The answer to a session without TLS is the same again.
   const isRepeated = first === "optional" && !(error instanceof LoginRefused && error.isEncrypted);

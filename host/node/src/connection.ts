@@ -30,11 +30,11 @@ export interface Appetite {
 
 /** An open connection. Nothing is sent on it that was not asked for here. */
 export class Connection {
-  /** Where it leads: one host, whatever there was to choose from. */
+  /** Target with the host that was chosen, and no other. */
   readonly target: Target;
-  /** What the server reported of itself: `server_version`, `server_encoding`, … */
+  /** Parameters that the server reported: `server_version`, `server_encoding`, … */
   readonly parameters: ReadonlyMap<string, string>;
-  /** Whether the startup packet's settings were refused, and do not hold. */
+  /** True when the startup packet's settings were refused, and do not hold. */
   readonly isWithoutSettings: boolean;
   /** Facts about how it was opened that a report must state. */
   readonly notes: readonly string[];
@@ -151,7 +151,7 @@ export class Connection {
     for (const unit of this.#units.splice(0)) unit.settle(this.#lost);
   }
 
-  /** Why its server is not of the kind that is asked for. */
+  /** Returns the fault of a server that is not of the wanted kind. */
   async #whyNot(wanted: TargetSessionAttrs, patience: number): Promise<Fault | undefined> {
     if (wanted === "any") return undefined;
     const reported = this.parameters.get("in_hot_standby");

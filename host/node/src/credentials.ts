@@ -116,7 +116,7 @@ export class Lent {
     return { name: "environment", target: found, console };
   }
 
-  /** What the operator's machine adds to the operator's own texts, and never to a request's. */
+  /** Settings of the operator's machine, for the operator's own texts and never for a request's. */
   #surroundings(): Surroundings {
     const { environment = {}, home = environment.HOME, osUser } = this.#sources;
     return { environment, home, osUser };

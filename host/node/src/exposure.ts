@@ -3,7 +3,7 @@
 import type { Socket } from "node:net";
 import type { AuthMethod } from "./connection-config/security.js";
 
-/** What others on the way to the server can read, as a report says it. */
+/** Notes on data that others on the way to the server can read. */
 export function exposure(
   peer: Pick<Socket, "remoteAddress" | "remoteFamily">,
   isEncrypted: boolean,
@@ -14,7 +14,7 @@ export function exposure(
   return ["the session is not encrypted", ...password];
 }
 
-/** Whether the other end is this machine: a Unix socket or a loopback address. */
+/** True when the other end is this machine: a Unix socket or a loopback address. */
 function isLocal({ remoteAddress, remoteFamily }: Pick<Socket, "remoteAddress" | "remoteFamily">): boolean {
   return remoteFamily === undefined || /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress ?? "");
 }

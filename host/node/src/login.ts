@@ -25,12 +25,12 @@ const SASL = 10;
 const SASL_CONTINUE = 11;
 const SASL_FINAL = 12;
 
-/** What a server said while a session was opened. */
+/** Facts that a server reported while a session was opened. */
 export interface LoggedIn {
   /** ParameterStatus: `server_version`, `server_encoding`, … */
   parameters: ReadonlyMap<string, string>;
   key: wire.BackendKey | undefined;
-  /** How the server had us prove who we are. */
+  /** Authentication method that the server asked for. */
   method: AuthMethod;
 }
 
@@ -66,7 +66,7 @@ export async function logIn(channel: Channel, target: Target, settings: Record<s
   }
 }
 
-/** The server's demands and our answers. */
+/** Answers the server's authentication requests. */
 class Authentication {
   readonly #channel: Channel;
   readonly #target: Target;
@@ -133,7 +133,7 @@ class Authentication {
     throw this.#failed(`${asked}, and require_auth allows ${requireAuth.join(", ")}`);
   }
 
-  /** Whether what is to be required has really been done: anybody can say that all is well. */
+  /** Verifies that every required step was done before the server's AuthenticationOk. */
   #check(): void {
     this.#requireAllowed();
     if (this.#method === "scram-sha-256" && !this.#scram?.isProved) {
@@ -204,7 +204,7 @@ class Authentication {
 
 const NAMES: Record<number, string> = { 2: "Kerberos", 6: "SCM credentials", 7: "GSSAPI", 9: "SSPI" };
 
-/** Whether the hash that a certificate is bound by can be computed. */
+/** True when the hash that a certificate is bound by can be computed. */
 function canBind(certificate: Buffer | undefined): boolean {
   try {
     const hash = certificate && signatures.signatureAlgorithmHashFromCertificate(certificate);

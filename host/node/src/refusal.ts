@@ -79,7 +79,7 @@ const DESCRIBED: Record<Refusal, Description> = {
 /** Refusals after which the same login can succeed a moment later. */
 const RETRYABLE: readonly Refusal[] = ["no-room", "unavailable"];
 
-/** How `pg_hba.conf` describes a session without encryption, since PostgreSQL 14 and before. */
+/** Words of `pg_hba.conf` for a session without encryption, since PostgreSQL 14 and before. */
 const UNENCRYPTED = /no encryption|ssl off/;
 
 /**
@@ -187,7 +187,7 @@ const WORDS: readonly (readonly [Refusal, ...string[]])[] = [
   ["no-database", "no such database", "no pool configured for database", "route for "],
 ];
 
-/** The refusal that a login ended with. */
+/** Classifies the error that a login ended with. */
 export function classify({ code, message }: ServerError): Refusal {
   const found = recognise(code, message);
   if (found !== undefined) return found;
@@ -225,7 +225,7 @@ export function recognise(code: string, message: string): Refusal | undefined {
   return text.includes('database "') && text.includes("does not exist") ? "no-database" : undefined;
 }
 
-/** The fault of a refusal at login. No query was sent, so it is never one of a query. */
+/** Returns the fault of a refusal at login. No query was sent, so it is never one of a query. */
 export function refused(server: ServerError, target: Target): Fault {
   const refusal = classify(server);
   const [kind, words] = DESCRIBED[refusal];
@@ -234,12 +234,12 @@ export function refused(server: ServerError, target: Target): Fault {
   return new Fault(kind, words(place(target), said, target), more);
 }
 
-/** Whether a refusal may come from `pg_hba.conf` entries that are for sessions with TLS alone, or without. */
+/** True when a refusal may come from `pg_hba.conf` entries that are for sessions with TLS alone, or without. */
 export function mayDependOnTls(server: ServerError): boolean {
   return server.code === "28000" || classify(server) === "needs-tls";
 }
 
-/** Whether a refusal is about settings of the startup packet, which not every pooler takes. */
+/** True when a refusal is about settings of the startup packet, which not every pooler takes. */
 export function refusesSettings({ code, message }: ServerError): boolean {
   // An encoding that it does not speak is no fault of the credential's.
   if (message.includes("client_encoding")) return true;

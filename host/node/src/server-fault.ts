@@ -27,7 +27,7 @@ function withoutTls({ message, isUnsupported, isUnverified }: TlsFailure, target
   return new Fault("tls-failed", `no TLS with ${place(target)}: ${message}${hint}`);
 }
 
-/** What an error says; Node has one without words for a name with several addresses. */
+/** Message of an error; Node's for a name with several addresses has none of its own. */
 function words(error: Error & { errors?: Error[] }): string {
   return error.message || (error.errors ?? []).map(({ message }) => message).join(", ") || error.name;
 }

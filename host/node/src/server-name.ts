@@ -6,7 +6,7 @@
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 
-/** Why a certificate is not that of a host; undefined when it is. */
+/** Returns the error of a certificate that is not a host's; undefined when it is. */
 export function whyNotNamed(host: string, certificate: X509Certificate): Error | undefined {
   const names = alternativeNames(certificate.subjectAltName ?? "");
   const kind = isIP(host) === 0 ? "DNS" : "IP Address";
@@ -14,7 +14,7 @@ export function whyNotNamed(host: string, certificate: X509Certificate): Error |
   const common = names.some((it) => it.kind === kind) ? [] : commonNames(certificate.subject);
   const candidates = [...own, ...common];
   if (candidates.some((name) => isNameOf(name, host))) return undefined;
-  const named = candidates.slice(0, 3).join(", ") || "nobody";
+  const named = candidates.slice(0, 3).join(", ") || "no name";
   return new Error(`the server's certificate is for ${named} and not for ${host}`);
 }
 

@@ -56,7 +56,7 @@ export class Session {
     return new Session(await Connection.open(target, opening), limits);
   }
 
-  /** Where it leads: one host, whatever there was to choose from. */
+  /** Target with the host that was chosen, and no other. */
   get target(): Target {
     return this.#connection.target;
   }

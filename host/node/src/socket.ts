@@ -8,14 +8,14 @@ import { sslRequest } from "./wire.js";
 
 const KEEP_ALIVE_MS = 30_000;
 
-/** Whether a socket is to have TLS. `optional`: unless the server says that it has none. */
+/** TLS of a socket. `optional`: unless the server says that it has none. */
 export type Encryption = "none" | "optional" | "required";
 
 /** Thrown where TLS was wanted and could not be had. */
 export class TlsFailure extends Error {
-  /** Whether the server said that it has none. */
+  /** True when the server said that it has none. */
   readonly isUnsupported: boolean;
-  /** Whether its certificate was verified and found wanting. */
+  /** True when its certificate was verified and not accepted. */
   readonly isUnverified: boolean;
 
   constructor(message: string, { isUnsupported = false, isUnverified = false } = {}) {
@@ -27,11 +27,11 @@ export class TlsFailure extends Error {
 
 /** Opens a socket to a target's own host. The signal ends the attempt. */
 export async function openSocket(target: Target, encryption: Encryption, signal: AbortSignal): Promise<Socket> {
-  // Before anything is opened: files that cannot be read are nobody's connection.
+  // Files are read before anything is opened.
   const options = encryption === "none" ? undefined : tlsOptions(target);
   const socket = connect(addressOf(target));
   socket.setNoDelay(true);
-  // One that nobody waits for is heard of by the socket's end, too.
+  // An error that nothing waits for shows in the socket's end, too.
   socket.on("error", () => {});
   const giveUp = () => socket.destroy(new Error("given up"));
   signal.addEventListener("abort", giveUp);
@@ -64,7 +64,7 @@ async function withTls(
     const reply = await arrival(socket, "data");
     if (reply === "N" && encryption === "optional") return socket;
     if (reply === "N") throw new TlsFailure("the server does not support TLS", { isUnsupported: true });
-    // What came with the answer came before TLS, from anybody.
+    // Bytes behind the answer are not encrypted and may be anybody's.
     if (reply !== "S") throw new TlsFailure("the server answered the request for TLS with something else");
   }
   const secure = tls.connect({ ...options, socket });

@@ -20,7 +20,7 @@ export function decoderOf(serverEncoding: string | undefined): Decode {
   return legacy ? (bytes) => (isCutUtf8(bytes) ? utf8.decode(bytes) : legacy(bytes)) : decodeUtf8;
 }
 
-/** Whether bytes are UTF-8, but perhaps for a last character that the server cut. */
+/** True for UTF-8, also with a last character that the server cut. */
 function isCutUtf8(bytes: Uint8Array): boolean {
   if (isUtf8(bytes)) return true;
   const start = bytes.findLastIndex((byte) => byte >= 0xc2);
@@ -29,7 +29,7 @@ function isCutUtf8(bytes: Uint8Array): boolean {
   return bytes.length - start <= 3 && isUtf8(whole) && !isAscii(whole);
 }
 
-/** Whether texts of a database in this encoding are converted for a client of another one. */
+/** True when texts of a database in this encoding are converted for a client of another one. */
 export function isLegacy(serverEncoding: string | undefined): boolean {
   return serverEncoding !== undefined && !["UTF8", "SQL_ASCII"].includes(serverEncoding);
 }

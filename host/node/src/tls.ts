@@ -14,10 +14,10 @@ import type { Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { whyNotNamed } from "./server-name.js";
 
-/** How much of a certificate is checked. */
+/** Extent to which a certificate is checked. */
 export type Check = "nothing" | "chain" | "chain-and-name";
 
-/** How much of a target's certificate is checked. */
+/** Returns the check of a target's certificate. */
 export function check({ sslMode, roots }: Target): Check {
   if (sslMode === "verify-full") return "chain-and-name";
   if (sslMode === "disable") return "nothing";
@@ -25,7 +25,7 @@ export function check({ sslMode, roots }: Target): Check {
   return sslMode === "verify-ca" || roots === "system" ? "chain-and-name" : "nothing";
 }
 
-/** What `tls.connect` takes for a target. */
+/** Options of `tls.connect` for a target. */
 export function tlsOptions(target: Target): tls.ConnectionOptions {
   const { host, sslMinVersion, sslMaxVersion, sslNegotiation } = target;
   return {

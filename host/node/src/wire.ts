@@ -21,14 +21,14 @@ export interface Message {
 
 /** What the server says went wrong. */
 export interface ServerError {
-  /** Whether it ends the session. */
+  /** True when it ends the session. */
   fatal: boolean;
   code: string;
   message: string;
   detail?: string | undefined;
 }
 
-/** What a CancelRequest proves itself with. */
+/** Process id and secret of a session, by which it can be cancelled. */
 export interface BackendKey {
   processId: number;
   secretKey: Buffer;
@@ -40,7 +40,7 @@ export class Framing {
   #length = 0;
   #wanted = 5;
 
-  /** How many bytes make the next message complete. */
+  /** Bytes that make the next message complete. */
   get wanted(): number {
     return this.#wanted;
   }

@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { errorResponse, message, number } from "./bytes.js";
 
-/** What a server answers to a startup packet: bytes to send, and what follows each message of the client. */
+/** Answers of a server: the first to a startup packet, each further one to a message of the client. */
 export type Script = readonly Buffer[];
 
 const SSL_REQUEST = 80_877_103;
@@ -11,10 +11,10 @@ const SSL_REQUEST = 80_877_103;
 /** A server that answers each startup packet with the next bytes of its script for every message it gets. */
 export class ScriptedServer {
   readonly port: number;
-  /** What clients sent: parameters of startup packets, and further messages as they were. */
+  /** Startup parameters and further messages of clients, as they were sent. */
   readonly startups: Record<string, string>[] = [];
   readonly messages: Buffer[] = [];
-  /** How often TLS was asked for. */
+  /** Requests for TLS. */
   tlsRequests = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();

@@ -39,10 +39,10 @@ const VARIABLES: Readonly<Record<string, string>> = {
   PGMINPROTOCOLVERSION: "min_protocol_version",
 };
 
-/** Variables of which one alone says where to connect. */
+/** Variables of which one alone names a server. */
 export const PLACES = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE"] as const;
 
-/** Whether the variables say where to connect, and not only how. */
+/** True when the variables name a server, and not only settings. */
 export function namesPlace(environment: Environment): boolean {
   return PLACES.some((name) => environment[name]);
 }
@@ -54,7 +54,7 @@ export function parseEnvironment(environment: Environment): Parts {
     const value = environment[variable];
     if (value) setVariable(parts, variable, parameter, value);
   }
-  // Everybody's variables change nothing here more often than not: nobody wants to read of them.
+  // Variables serve other programs, too: those that change nothing are not worth a note.
   delete parts.notes;
   return parts;
 }

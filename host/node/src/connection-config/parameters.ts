@@ -20,7 +20,7 @@ import {
   TLS_VERSIONS,
 } from "./security.js";
 
-/** Where a parameter stands. */
+/** Surroundings of a parameter in its text. */
 export interface Context {
   /** JDBC's `ssl` means more than that of others. */
   isJdbc?: boolean;
@@ -142,7 +142,7 @@ const APPLIED: Record<string, Apply> = {
   },
 };
 
-/** Why a parameter is refused; undefined for a value that changes nothing. */
+/** Returns the reason to refuse a parameter; undefined for a value that changes nothing. */
 type Refuse = (value: string, name: string) => string | undefined;
 
 const oauth: Refuse = (_, name) => `${name} is not supported: this host does not speak OAuth`;
@@ -192,7 +192,7 @@ for (const [alias, name] of [
 const refused = byName(REFUSED);
 const KNOWN = [...Object.keys(APPLIED), ...Object.keys(REFUSED), ...PASSED_OVER];
 
-/** Whether a text is the name of a parameter. */
+/** True when a text is the name of a parameter. */
 export function isParameter(name: string): boolean {
   return applied.has(normalised(name)) || refused.has(normalised(name)) || isPassedOver(normalised(name));
 }
@@ -212,7 +212,7 @@ export function setParameter(parts: Parts, name: string, value: string, context:
   parts.notes = [...new Set([...(parts.notes ?? []), note])];
 }
 
-/** The fault of a name that nobody has. A password with a raw '?' or '&' ends up here, so not everything is shown. */
+/** Returns the fault of an unknown name. A password with a raw '?' or '&' ends up here, so not everything is shown. */
 function unknown(name: string, { isAfterPassword }: Context): Fault {
   if (isAfterPassword || !/^[A-Za-z][A-Za-z0-9_-]{1,39}$/.test(name)) {
     const hint = "if it is part of a password, percent-encode '&' as %26, '?' as %3F and '@' as %40";

@@ -48,7 +48,7 @@ export interface Parts {
   notes?: string[];
 }
 
-/** What stands in for parts that no source sets. */
+/** Defaults for parts that no source sets. */
 export interface Defaults {
   hosts?: readonly string[];
   user?: string | undefined;

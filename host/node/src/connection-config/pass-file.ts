@@ -22,7 +22,7 @@ export function withPassFile(target: Target, path: string): Target {
   return { ...filled(target), moreHosts: target.moreHosts.map(filled) };
 }
 
-/** Why a pass file that exists is not used, as libpq would not. */
+/** Returns the reason not to use an existing pass file, by libpq's rules. */
 function whyNotUsed(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) return undefined;

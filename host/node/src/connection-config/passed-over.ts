@@ -55,7 +55,7 @@ export const PASSED_OVER: readonly string[] = `
 
 const names = new Set(PASSED_OVER.map((name) => name.toLowerCase().replace(/[-_]/g, "")));
 
-/** Whether a name in lower case, without `-` and `_`, is one of them. */
+/** True when a name in lower case, without `-` and `_`, is one of them. */
 export function isPassedOver(name: string): boolean {
   return names.has(name);
 }

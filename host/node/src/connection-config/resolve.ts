@@ -10,7 +10,7 @@ import { readService } from "./service-file.js";
 import type { Target } from "./target.js";
 import { parseText } from "./text.js";
 
-/** What the operator's machine adds to a connection: variables, files and names. */
+/** Variables, files and names that the operator's machine adds to a connection. */
 export interface Surroundings {
   environment: Environment;
   /** Home folder, where pass file, service file and certificates are. */

@@ -9,7 +9,7 @@ import type { Parts } from "./parts.js";
 /** Folders of the system's file where PGSYSCONFDIR names none: Debian's, Red Hat's, and that of PostgreSQL's own builds. */
 const SYSTEM = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
-/** Where service files are. */
+/** Places of service files. */
 export interface ServiceFiles {
   /** Named by the connection or by PGSERVICEFILE, in the place of the user's own. */
   named?: string | undefined;

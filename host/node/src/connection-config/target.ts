@@ -58,7 +58,7 @@ export function each(target: Target): Target[] {
   return [{ host, address, port, password }, ...target.moreHosts].map((at) => ({ ...target, ...at, moreHosts: [] }));
 }
 
-/** Whether the host is the directory of a Unix socket. */
+/** True when the host is the directory of a Unix socket. */
 export function isSocket({ host }: HostPort): boolean {
   return host.startsWith("/");
 }

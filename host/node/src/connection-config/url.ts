@@ -10,7 +10,7 @@ const SCHEME = /^(postgres(?:ql)?(?:\+[a-z0-9_]+)?|postgis|pgsql|psql|ecto):\/\/
 const JDBC = /^jdbc:postgresql:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
 
-/** Whether a text is a connection URL. */
+/** True when a text is a connection URL. */
 export function isUrl(text: string): boolean {
   return SCHEME.test(text) || JDBC.test(text);
 }
@@ -58,7 +58,7 @@ function split(rest: string): { login?: string; address: string; path: string; q
   return end < 0 ? parts : { ...parts, login: authority.slice(0, end) };
 }
 
-/** Whether the '?' at a place begins parameters. */
+/** True when the '?' at a place begins parameters. */
 function isQuery(head: string, index: number): boolean {
   const name = /^([A-Za-z_-]+)=/.exec(head.slice(index + 1))?.[1];
   return name !== undefined ? isParameter(name) : !head.includes("@", index);
