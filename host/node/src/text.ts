@@ -25,6 +25,7 @@ function isCutUtf8(bytes: Uint8Array): boolean {
   if (isUtf8(bytes)) return true;
   const start = bytes.findLastIndex((byte) => byte >= 0xc2);
   const whole = bytes.subarray(0, start);
+  if (bytes.subarray(start + 1).some((byte) => byte < 0x80 || byte > 0xbf)) return false;
   // After nothing but ASCII a single odd byte is more likely a letter of another encoding.
   return bytes.length - start <= 3 && isUtf8(whole) && !isAscii(whole);
 }
@@ -41,7 +42,9 @@ function legacyDecoder(serverEncoding: string): Decode | undefined {
   if (label === "windows-1252") return decodeWindows1252;
   try {
     const decoder = new TextDecoder(label);
-    return (bytes) => decoder.decode(bytes);
+    // ICU hands out control characters for bytes that are none in these encodings.
+    const holes = label.startsWith("euc-") ? /[\u0080-\u009f]/g : /(?!)/;
+    return (bytes) => decoder.decode(bytes).replace(holes, "\ufffd");
   } catch {
     // A Node that was built without ICU's tables knows few encodings.
     return undefined;

@@ -121,6 +121,7 @@ test("texts are read as UTF-8 where they are, and else in the encoding of their 
   assert.equal(decoderOf("WIN1252")(bytes(0x80)), "€");
   assert.equal(decoderOf("EUC_JP")(bytes(0xa4, 0xa2)), "あ");
   assert.equal(decoderOf("EUC_JP")(bytes(0x61, 0xa4)), "a\ufffd");
+  assert.equal(decoderOf("EUC_JP")(bytes(0xa4, 0x41, 0x92, 0x62)), "\ufffdA\ufffdb");
   for (const encoding of [undefined, "UTF8", "SQL_ASCII", "MULE_INTERNAL", "__proto__"]) {
     assert.equal(decoderOf(encoding)(bytes(0x61, 0xff, 0xe3, 0x81, 0x62)), "a\ufffd\ufffdb");
   }
