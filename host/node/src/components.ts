@@ -21,7 +21,7 @@ export interface Guard {
   protected: { roles: string[]; applications: string[] };
   session: { settings: Record<string, string> };
   /** PostgreSQL's names of encodings that are not UTF-8, with the labels of the WHATWG's standard. */
-  encodings?: Record<string, string>;
+  encodings: Record<string, string>;
   /** By the Rust host's names: times in milliseconds, all else in bytes or as a count. */
   limits: Record<string, number>;
   policy: { maxKillPercentage: number; maxKills: number; maxKillsPerHour: number; maxResizesPerHour: number };

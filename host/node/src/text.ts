@@ -36,7 +36,7 @@ export function isLegacy(serverEncoding: string | undefined): boolean {
 }
 
 function legacyDecoder(serverEncoding: string): Decode | undefined {
-  const { encodings = {} } = guard();
+  const { encodings } = guard();
   const label = Object.hasOwn(encodings, serverEncoding) ? encodings[serverEncoding] : undefined;
   if (label === undefined) return undefined;
   if (label === "windows-1252") return decodeWindows1252;
