@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 import psycopg
 
@@ -117,16 +117,36 @@ class Cluster:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{program}: {done.stderr}"
 
-    def encrypt(self, certificate: Path, key: Path) -> None:
+    def encrypt(self, certificate: Path, key: Path, authority: Path | None = None) -> None:
         """Has the server that is not started yet insist on TLS."""
+        self.show(certificate, key)
+        self.admit("hostssl all all 127.0.0.1/32 scram-sha-256")
+        self._settings["ssl"] = "on"
+        if authority is not None:
+            copy = self._data / "root.crt"
+            copy.write_bytes(authority.read_bytes())
+            own(copy)
+            self._settings["ssl_ca_file"] = copy
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """Has the server show a certificate, from its next start or `reload` on."""
         for source, name in ((certificate, "server.crt"), (key, "server.key")):
             copy = self._data / name
             copy.write_bytes(source.read_bytes())
             copy.chmod(0o600)
             own(copy)
-        access = self._data / "pg_hba.conf"
-        access.write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
-        self._settings["ssl"] = "on"
+
+    def admit(self, *lines: str) -> None:
+        """Writes `pg_hba.conf`, for the next start or `reload`."""
+        (self._data / "pg_hba.conf").write_text("".join(f"{line}\n" for line in lines))
+
+    def reload(self) -> None:
+        """Has the server read its files, and waits until it has."""
+        with self.connect("postgres") as session:
+            (before,) = cast(Any, session.execute("SELECT pg_conf_load_time()").fetchone())
+            session.execute("SELECT pg_reload_conf()")
+            sql = "SELECT pg_conf_load_time() > %s"
+            until(lambda: cast(Any, session.execute(sql, (before,)).fetchone())[0], "it has read its files")
 
     def start(self) -> None:
         log = self.folder / "log"

@@ -1,66 +1,246 @@
-"""The sslmodes are libpq's."""
+"""`sslmode` means what it means in libpq, to the certificate."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from cluster import Cluster, scratch
+from cluster import PASSWORD, Cluster, scratch, until
+from scripted import READY, authentication, status
 
-from archon_pool import ConnectionPool
+from archon_pool import FaultError, Limits
+from archon_pool.clock import Clock
+from archon_pool.connection_config import OPERATOR, parts, resolve
+from archon_pool.guard import guard
+from archon_pool.session import Session
+
+EC = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+
+
+class Certificates:
+    """A folder with NAME.crt and NAME.key."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name in ("ca", "other"):
+            self.make(name, f"/CN={name}")
+        signed = ("-CA", "ca.crt", "-CAkey", "ca.key")
+        self.make("usual", "/CN=localhost", *signed, "-addext", "subjectAltName=DNS:localhost")
+        self.make("address", "/CN=127.0.0.1", *signed)
+        self.make("self-signed", "/CN=localhost", "-addext", "basicConstraints=critical,CA:TRUE")
+        self.make("short", "/CN=localhost", *signed, key=("rsa:1024",))
+        self.make("client", "/CN=badge", *signed, "-addext", "basicConstraints=CA:FALSE")
+        # As in PostgreSQL's manual: version 1, without extensions, its own root.
+        new = ("req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=localhost")
+        self.openssl(*new, "-keyout", "v1.key", "-out", "v1.csr")
+        self.openssl("x509", "-req", "-in", "v1.csr", "-days", "2", "-signkey", "v1.key", "-out", "v1.crt")
+
+    def make(self, name: str, subject: str, *more: str, key: tuple[str, ...] = EC) -> None:
+        own = ("req", "-x509", "-newkey", *key, "-nodes", "-days", "2", "-subj", subject)
+        self.openssl(*own, "-out", f"{name}.crt", "-keyout", f"{name}.key", *more)
+
+    def openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self._folder, check=True, capture_output=True)
+
+    def __call__(self, name: str) -> Path:
+        return self._folder / name
 
 
 @pytest.fixture(scope="module")
-def authority() -> Iterator[tuple[Path, Path, Path]]:
-    """A certificate that is its own authority, for the name `localhost`; its key; and another authority."""
+def certificates() -> Iterator[Certificates]:
     with scratch() as folder:
-        files = [folder / name for name in ("server.crt", "server.key", "other.crt", "other.key")]
-        for certificate, key, name in ((*files[:2], "localhost"), (*files[2:], "other")):
-            command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-            command += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-            command += ["-out", str(certificate), "-keyout", str(key)]
-            subprocess.run(command, check=True, capture_output=True)
-        yield files[0], files[1], files[2]
+        yield Certificates(folder)
 
 
 @pytest.fixture(scope="module")
-def encrypted(authority: tuple[Path, Path, Path]) -> Iterator[Cluster]:
+def encrypted(certificates: Certificates) -> Iterator[Cluster]:
     with scratch() as folder:
         inner = folder / "cluster"
         inner.mkdir(mode=0o700)
         server = Cluster(inner)
-        server.encrypt(*authority[:2])
+        server.encrypt(certificates("usual.crt"), certificates("usual.key"), certificates("ca.crt"))
+        server.admit(
+            "hostssl all only_plain all reject",
+            "hostnossl all only_tls all reject",
+            "hostssl all badge all cert",
+            "host all clear all password",
+            "host all all 127.0.0.1/32 scram-sha-256",
+        )
         try:
             server.start()
+            with server.connect("postgres") as session:
+                for role in ("only_plain", "only_tls", "badge", "clear"):
+                    session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
             yield server
         finally:
             server.stop()
 
 
+def session(text: str) -> Session:
+    limits = Limits()
+    return Session.open(resolve(parts(text), OPERATOR), limits, guard(), Clock(limits.deadline, limits.cpu))
+
+
+def is_encrypted(cluster: Cluster, parameters: str, host: str = "127.0.0.1", role: str = "postgres") -> bool:
+    """Opens a session and asks the server whether it is encrypted."""
+    with contextlib.closing(session(f"{cluster.url('postgres', role).replace('127.0.0.1', host)}?{parameters}")) as it:
+        return it.simple("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == [("t",)]
+
+
+def kind(cluster: Cluster, parameters: str, host: str = "127.0.0.1", role: str = "postgres") -> str:
+    """The kind of the fault."""
+    with pytest.raises(FaultError) as raised:
+        is_encrypted(cluster, parameters, host, role)
+    assert PASSWORD not in str(raised.value)
+    return raised.value.fault.kind
+
+
 @pytest.mark.parametrize(
-    ("host", "parameters", "kind"),
+    ("parameters", "host", "expected"),
     [
-        ("127.0.0.1", "sslmode=disable", "tls-failed"),
-        ("127.0.0.1", "", None),
-        ("127.0.0.1", "sslmode=require", None),
-        ("127.0.0.1", "sslmode=require&sslrootcert={other}", "tls-failed"),
-        ("127.0.0.1", "sslmode=verify-ca&sslrootcert={own}", None),
-        ("127.0.0.1", "sslmode=verify-ca&sslrootcert={other}", "tls-failed"),
-        ("127.0.0.1", "sslmode=verify-full&sslrootcert={own}", "tls-failed"),
-        ("localhost", "sslmode=verify-full&sslrootcert={own}", None),
-        ("localhost", "sslmode=verify-full", "tls-failed"),
+        ("sslmode=disable", "127.0.0.1", False),
+        ("", "127.0.0.1", True),
+        ("sslmode=require", "127.0.0.1", True),
+        ("sslmode=require&sslrootcert={ca}", "127.0.0.1", True),
+        ("sslmode=require&sslrootcert={other}", "127.0.0.1", "tls-failed"),
+        ("sslmode=no-verify&sslrootcert={other}", "127.0.0.1", True),
+        ("sslmode=verify-ca&sslrootcert={ca}", "127.0.0.1", True),
+        ("sslmode=verify-ca&sslrootcert={other}", "127.0.0.1", "tls-failed"),
+        ("sslmode=verify-full&sslrootcert={ca}", "127.0.0.1", "tls-failed"),
+        ("sslmode=verify-full&sslrootcert={ca}", "localhost", True),
+        # Without a file the system's authorities count, and the name with them.
+        ("sslmode=verify-ca", "localhost", "tls-failed"),
+        ("sslmode=verify-full", "localhost", "tls-failed"),
+        ("sslrootcert=system", "localhost", "tls-failed"),
+        ("sslmode=verify-ca&sslrootcert=/no/such/ca.pem", "127.0.0.1", "tls-failed"),
+        ("sslmode=require&ssl_min_protocol_version=TLSv1.3", "127.0.0.1", True),
+        ("sslmode=require&channel_binding=require&require_auth=scram-sha-256", "127.0.0.1", True),
+        ("sslmode=require&channel_binding=disable", "127.0.0.1", True),
+        ("sslmode=disable&channel_binding=require", "127.0.0.1", "authentication-failed"),
     ],
 )
 def test_each_mode_checks_as_much_as_it_says(
-    encrypted: Cluster, authority: tuple[Path, Path, Path], host: str, parameters: str, kind: str | None
+    encrypted: Cluster, certificates: Certificates, parameters: str, host: str, expected: bool | str
 ) -> None:
-    url = encrypted.url("postgres").replace("127.0.0.1", host)
-    own_one, _, other = authority
-    url += "?" + parameters.format(own=own_one, other=other)
-    with ConnectionPool(credentials={"default": url}, environment=False, retries=0) as pool:
-        output = pool.run({"action": "monitor", "options": {"sampleMs": 0}})
-    error = cast(Any, output).get("error")
-    assert (None if output["success"] else error["kind"]) == kind, error
+    told = parameters.format(ca=certificates("ca.crt"), other=certificates("other.crt"))
+    if isinstance(expected, str):
+        assert kind(encrypted, told, host) == expected
+    else:
+        assert is_encrypted(encrypted, told, host) is expected
+
+
+def test_prefer_and_allow_try_the_other_way_where_the_first_is_refused(encrypted: Cluster) -> None:
+    assert is_encrypted(encrypted, "sslmode=prefer", role="only_plain") is False
+    assert is_encrypted(encrypted, "sslmode=prefer", role="only_tls") is True
+    assert is_encrypted(encrypted, "sslmode=allow", role="only_tls") is True
+    assert is_encrypted(encrypted, "sslmode=allow") is False
+    assert kind(encrypted, "sslmode=disable", role="only_tls") == "tls-failed"
+    assert kind(encrypted, "sslmode=require", role="only_plain") == "authentication-failed"
+
+
+def test_a_password_is_told_wrong_whatever_is_tried_after_it(encrypted: Cluster) -> None:
+    for mode in ("prefer", "allow", "require"):
+        url = encrypted.url("postgres", "only_tls", password="wrong") + f"?sslmode={mode}"
+        with pytest.raises(FaultError) as raised:
+            session(url)
+        assert (raised.value.fault.kind, raised.value.fault.sqlstate) == ("authentication-failed", "28P01")
+
+
+@pytest.mark.parametrize("name", ["v1", "self-signed", "address", "usual"])
+def test_where_nothing_is_verified_no_certificate_is_refused(
+    encrypted: Cluster, certificates: Certificates, name: str
+) -> None:
+    # Made as in the manual (Railway), its own root (Supabase self-hosted), an address in the common name alone.
+    encrypted.show(certificates(f"{name}.crt"), certificates(f"{name}.key"))
+    encrypted.reload()
+    for mode in ("", "sslmode=require", "sslmode=no-verify"):
+        assert is_encrypted(encrypted, mode) is True
+    root = certificates("ca.crt" if name in ("address", "usual") else f"{name}.crt")
+    host = "127.0.0.1" if name == "address" else "localhost"
+    for mode in ("require", "verify-ca", "verify-full"):
+        assert is_encrypted(encrypted, f"sslmode={mode}&sslrootcert={root}", host) is True
+        assert kind(encrypted, f"sslmode={mode}&sslrootcert={certificates('other.crt')}", host) == "tls-failed"
+
+
+def test_a_client_certificate_is_shown_and_its_key_must_be_nobody_else_s_to_read(
+    encrypted: Cluster, certificates: Certificates
+) -> None:
+    key = certificates("client.key")
+    shown = f"sslmode=require&sslcert={certificates('client.crt')}&sslkey={key}"
+    key.chmod(0o600)
+    assert is_encrypted(encrypted, shown, role="badge") is True
+    assert kind(encrypted, "sslmode=require", role="badge") == "authentication-failed"
+    key.chmod(0o644)
+    assert kind(encrypted, shown, role="badge") == "tls-failed"
+    key.chmod(0o600)
+
+
+def test_a_password_in_clear_text_within_tls_is_no_fact_to_note(encrypted: Cluster) -> None:
+    for parameters in ("sslmode=require", "sslmode=prefer"):
+        with contextlib.closing(session(f"{encrypted.url('postgres', 'clear')}?{parameters}")) as found:
+            assert found.notes == ()
+
+
+def test_prefer_goes_without_tls_where_none_can_be_agreed_on_and_require_does_not(encrypted: Cluster) -> None:
+    def alter(*statements: str) -> None:
+        with encrypted.connect("postgres") as owner:
+            for statement in statements:
+                owner.execute(f"ALTER SYSTEM {statement}")
+        encrypted.reload()
+
+    alter("SET ssl_max_protocol_version = 'TLSv1.1'", "SET ssl_min_protocol_version = 'TLSv1'")
+    try:
+        assert kind(encrypted, "sslmode=require") == "tls-failed"
+        assert is_encrypted(encrypted, "sslmode=prefer") is False
+    finally:
+        alter("RESET ssl_max_protocol_version", "RESET ssl_min_protocol_version")
+    assert is_encrypted(encrypted, "sslmode=prefer") is True
+
+
+@pytest.mark.parametrize("name", ["usual", "short"])
+def test_tls_begins_with_the_first_byte_where_that_is_asked_for_with_a_short_key_too(
+    certificates: Certificates, name: str
+) -> None:
+    # Debian's own server takes no key that short.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    context.set_alpn_protocols(["postgresql"])
+    context.load_cert_chain(certificates(f"{name}.crt"), certificates(f"{name}.key"))
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as client:
+                client.recv(10_000)
+                client.sendall(authentication(0) + status("server_encoding", "UTF8") + READY)
+                client.recv(10_000)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        text = f"postgres://ann@127.0.0.1:{listener.getsockname()[1]}/d?sslmode=require&sslnegotiation=direct"
+        limits = Limits()
+        target = resolve(parts(text), OPERATOR)
+        Session.unchecked(target, limits, guard(), Clock(limits.deadline, limits.cpu)).close()
+
+
+def test_a_statement_under_way_is_cancelled_on_an_encrypted_session_too(encrypted: Cluster) -> None:
+    found = session(f"{encrypted.url('postgres')}?sslmode=require")
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with encrypted.connect("postgres") as owner:
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):
+                found.simple("SELECT pg_sleep(14)")
+
+        threading.Thread(target=ask, daemon=True).start()
+        until(lambda: owner.execute(sleeping).fetchone(), "it sleeps")
+        found.close()
+        count: Any = "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        until(lambda: owner.execute(count).fetchone()[0], "it is gone")  # type: ignore[index]

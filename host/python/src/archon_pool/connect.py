@@ -11,7 +11,7 @@ from .connection import Connection, RefusedError
 from .connection_config import Target
 from .errors import Refusal
 from .faults import Fault, FaultError
-from .libpq import MODES_WITHOUT_TLS, allows_other_than_clear_text, can_require_auth, conninfo
+from .libpq import MODES_WITHOUT_TLS, Startup, allows_other_than_clear_text, can_require_auth, conninfo
 from .limits import Limits
 from .resolver import is_local, resolve
 
@@ -42,27 +42,26 @@ class NotOpenedError(Exception):
         return self.refusal.fault(self.target)
 
 
-def connect(
-    target: Target, limits: Limits, application: str, options: str, clock: Clock, timeout_s: float | None = None
-) -> Opened:
+def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, timeout_s: float | None = None) -> Opened:
     """Connects within the least of the times that hold, of which each host has its own.
 
     As in libpq, the next host is tried when one does not answer, takes no sessions now, or is of another kind than
     `target_session_attrs` wants. Raises `NotOpenedError` or `FaultError`.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
-    last: NotOpenedError | FaultError | None = None
+    faults: list[Fault] = []
     for attempt in _attempts(target):
         try:
-            return _Attempt(attempt, limits, application, options, clock, end).open()
+            return _Attempt(attempt, startup, limits, clock, end).open()
         except NotOpenedError as error:
-            last = error
             if not error.refusal.leaves_other_hosts:
                 raise
+            faults.append(error.fault)
         except FaultError as error:
-            last = error
-    assert last is not None
-    raise last
+            faults.append(error.fault)
+    # Each once: `prefer-standby` may have had the same from a host twice.
+    why = "; ".join(dict.fromkeys(fault.message for fault in faults))
+    raise FaultError(replace(faults[0], message=why))
 
 
 def _attempts(target: Target) -> list[Target]:
@@ -75,16 +74,13 @@ def _attempts(target: Target) -> list[Target]:
 class _Attempt:
     """One attempt, with one host."""
 
-    def __init__(
-        self, target: Target, limits: Limits, application: str, options: str, clock: Clock, end: float | None
-    ) -> None:
+    def __init__(self, target: Target, startup: Startup, limits: Limits, clock: Clock, end: float | None) -> None:
         longest = limits.connect_timeout.total_seconds()
         left = [] if end is None else [max(0.0, end - time.monotonic())]
         self._wait_s = min([target.connect_timeout_s or longest, longest, *left])
         self._until = time.monotonic() + self._wait_s
         self._target = target
-        self._application = application
-        self._options = options
+        self._startup = startup
         self._clock = clock
 
     def open(self) -> Opened:
@@ -125,5 +121,5 @@ class _Attempt:
         return connection, connection.used_password and not connection.is_encrypted
 
     def _libpq(self, addresses: list[str], *, in_clear_text: bool) -> Connection:
-        text = conninfo(self._target, addresses, self._application, self._options, in_clear_text=in_clear_text)
+        text = conninfo(self._target, addresses, self._startup, in_clear_text=in_clear_text)
         return Connection.open(text, self._until, self._clock)

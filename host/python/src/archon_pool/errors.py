@@ -25,7 +25,8 @@ from .faults import (
 from .text import TextEncoding
 
 _OF_CREDENTIAL = r"definition of service|service file"
-_OF_LOGIN = r"no password supplied|authentication|SCRAM|SASL|channel binding"
+# What is no PostgreSQL server sends anything but a request to authenticate.
+_OF_LOGIN = r"no password supplied|(?<!expected )(?<!invalid )authentication|SCRAM|SASL|channel binding"
 _OF_TLS = r"SSL|TLS|certificate|private key"
 
 _GONE = frozenset(
@@ -80,8 +81,9 @@ class Refusal:
 
     @property
     def refuses_options(self) -> bool:
-        """Whether a pooler refused the startup packet's `options`."""
-        return self.by_server and refusal.is_about_options(self.sqlstate, self.said)
+        """Whether a pooler refused the startup packet's `options` or `client_encoding`."""
+        about = refusal.is_about_options(self.sqlstate, self.said) or "client_encoding" in self.said
+        return self.by_server and about
 
     @property
     def wants_clear_text(self) -> bool:

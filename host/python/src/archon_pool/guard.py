@@ -81,5 +81,5 @@ def guard() -> Guard:
             views=tuple(console["views"]),
             withheld=console["withheld"],
         ),
-        encodings=document.get("encodings", {}),
+        encodings=document["encodings"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,9 @@ UNCONVERTED = "SQL_ASCII"
 
 MODES_WITHOUT_TLS = frozenset(["disable", "allow", "prefer"])
 """Values of `sslmode` under which a session may be without TLS."""
+
+_SERVERS = {"read-write": "primary", "read-only": "standby"}
+"""Our own sessions are read-only everywhere: what counts is whether others' could write."""
 
 _METHODS = ("password", "md5", "scram-sha-256", "none")
 """Methods of `require_auth` that the host supports: a Kerberos ticket is the operator's, and not in the credential."""
@@ -43,7 +47,17 @@ _KEPT_FROM_THE_ENVIRONMENT: dict[str, str | int] = {
 }
 
 
-def conninfo(target: Target, addresses: Sequence[str], application: str, options: str, *, in_clear_text: bool) -> bytes:
+@dataclass(frozen=True)
+class Startup:
+    """Settings of the startup packet."""
+
+    application: str
+    options: str = ""
+    client_encoding: str = UNCONVERTED
+    """Empty for a pooler that does not take it."""
+
+
+def conninfo(target: Target, addresses: Sequence[str], startup: Startup, *, in_clear_text: bool) -> bytes:
     """The connection string for a target with one host, which has these addresses.
 
     `in_clear_text` allows a login that sends the password as it is, where the target does.
@@ -63,9 +77,9 @@ def conninfo(target: Target, addresses: Sequence[str], application: str, options
         "dbname": target.database,
         # Empty and not absent, so that PGPASSWORD does not stand in for it.
         "password": host.password or "",
-        "options": options,
-        "application_name": application,
-        "client_encoding": UNCONVERTED,
+        "options": startup.options,
+        "application_name": startup.application,
+        "client_encoding": startup.client_encoding,
         "sslmode": sslmode,
         "sslrootcert": root,
         "sslcert": target.sslcert or _NOWHERE,
@@ -76,7 +90,7 @@ def conninfo(target: Target, addresses: Sequence[str], application: str, options
         "ssl_max_protocol_version": target.ssl_max_protocol_version or "",
         "channel_binding": target.channel_binding,
         "require_auth": ",".join(_methods(target, in_clear_text=in_clear_text)),
-        "target_session_attrs": target.target_session_attrs,
+        "target_session_attrs": _SERVERS.get(target.target_session_attrs, target.target_session_attrs),
         "keepalives": 1,
         "keepalives_idle": 30,
     }

@@ -25,6 +25,7 @@ from .faults import (
     fail,
 )
 from .guard import Guard
+from .libpq import Startup
 from .limits import Allowance, Limits
 from .session import GRACE_S
 from .values import TEXT, VALUE_BYTES
@@ -54,7 +55,7 @@ class Console:
         """Opens the console, and makes sure that it is one."""
         try:
             try:
-                opened = connect(target, limits, guard.application, "", clock)
+                opened = connect(target, Startup(guard.application), limits, clock)
             except NotOpenedError as error:
                 raise FaultError(_refused(error)) from None
             # PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.

@@ -131,7 +131,7 @@ _WORDS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             *("authentication failed", "auth failed", "no such user", "wrong password", "incorrect password"),
             *("invalid password", "ewrongpassword", "ejitunauthorized", "no credentials for the role"),
             *("provided for the role", "is wrong, or the database does not exist", "login rejected"),
-            "md5 authentication",
+            "supports only iam",
         ),
     ),
     (NO_DATABASE, ("no such database", "no pool configured for database", "route for ")),

@@ -16,7 +16,7 @@ from .connection import Param
 from .connection_config import Target
 from .faults import CONNECTION_LOST, Fault, FaultError
 from .guard import Guard
-from .libpq import UNCONVERTED
+from .libpq import UNCONVERTED, Startup
 from .limits import Allowance, Limits, millis
 from .text import TextEncoding
 from .values import VALUE_BYTES, check_columns, decode_row
@@ -73,13 +73,14 @@ class Session:
         theirs = target.options or ""
         try:
             try:
-                options = " ".join([theirs, *ours]).strip()
-                return cls(connect(target, limits, guard.application, options, clock, timeout_s), limits, guard)
+                startup = Startup(guard.application, " ".join([theirs, *ours]).strip())
+                return cls(connect(target, startup, limits, clock, timeout_s), limits, guard)
             except NotOpenedError as error:
                 if not error.refusal.refuses_options:
                     raise
-            opened = connect(target, limits, guard.application, theirs, clock, timeout_s)
-            return cls(opened, limits, guard, in_options=False)
+                encoding = "" if "client_encoding" in error.refusal.said else UNCONVERTED
+            startup = Startup(guard.application, theirs, encoding)
+            return cls(connect(target, startup, limits, clock, timeout_s), limits, guard, in_options=False)
         except NotOpenedError as error:
             raise FaultError(error.fault) from None
 

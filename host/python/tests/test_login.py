@@ -1,0 +1,292 @@
+"""Login at servers that say whatever a test has them say, and at several hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from cluster import PASSWORD, Database, unused_port
+from lending import lent, opened
+from scripted import READY, Client, Scripted, authentication, message, refusal, scripted, status
+
+from archon_pool import ConnectionPool, FaultError, Limits, connect
+from archon_pool.clock import Clock
+from archon_pool.connection_config import OPERATOR, parts, resolve
+from archon_pool.guard import guard
+from archon_pool.libpq import Startup
+from archon_pool.session import Session
+
+_STATUSES = status("server_version", "15.4") + status("server_encoding", "UTF8") + status("in_hot_standby", "off")
+_WELCOME = authentication(0) + _STATUSES + READY
+_CLEAR_TEXT = authentication(3)
+_MD5 = authentication(5, b"salt")
+_PLAIN, _IN_CLEAR_TEXT = "the session is not encrypted", "the password was sent in clear text"
+
+
+def welcome(client: Client) -> None:
+    client.send(_WELCOME)
+
+
+def asks(method: bytes) -> Any:
+    """A script that has the client log in by a method, whatever it answers."""
+
+    def script(client: Client) -> None:
+        client.send(method)
+        kind, _ = client.read()
+        if kind == b"p":
+            client.send(_WELCOME)
+            client.read()
+
+    return script
+
+
+def url(*servers: Scripted, parameters: str = "sslmode=disable") -> str:
+    hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    return f"postgres://ann:hunter2@{hosts}/shop?{parameters}"
+
+
+def session(text: str, limits: Limits | None = None) -> Session:
+    limits = limits or Limits()
+    target = resolve(parts(text), OPERATOR)
+    return Session.unchecked(target, limits, guard(), Clock(limits.deadline, limits.cpu))
+
+
+def notes(text: str) -> tuple[str, ...]:
+    with contextlib.closing(session(text)) as found:
+        return found.notes
+
+
+def failed(text: str, limits: Limits | None = None) -> Any:
+    with pytest.raises(FaultError) as raised:
+        session(text, limits).close()
+    assert "hunter2" not in str(raised.value)
+    return raised.value.fault
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has this machine's own addresses count as another's."""
+    monkeypatch.setattr(connect, "is_local", lambda _: False)
+
+
+def test_the_startup_packet_asks_for_bytes_as_they_are_and_says_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGAPPNAME", "PGCLIENTENCODING", "PGOPTIONS"):
+        monkeypatch.setenv(name, "UTF8")
+    with scripted(welcome) as server:
+        session(url(server)).close()
+    (client,) = server.clients
+    assert "default_transaction_read_only=on" in client.startup.pop("options")
+    names = {"user": "ann", "database": "shop", "application_name": "archon-pool", "client_encoding": "SQL_ASCII"}
+    assert {name: value for name, value in client.startup.items() if name} == names
+
+
+def test_a_session_that_others_can_read_is_noted(remote: None) -> None:
+    with scripted(welcome) as server:
+        assert notes(url(server)) == (_PLAIN,)
+        assert notes(url(server, parameters="sslmode=prefer")) == (_PLAIN,)
+        passed_over = "connection parameter 'pgbouncer' is passed over: it changes nothing here"
+        assert notes(url(server, parameters="pgbouncer=true")) == (passed_over, _PLAIN)
+
+
+def test_a_password_in_clear_text_is_noted_and_sent_when_it_is_wanted(remote: None) -> None:
+    with scripted(asks(_CLEAR_TEXT)) as server:
+        assert notes(url(server)) == (_PLAIN, _IN_CLEAR_TEXT)
+        assert notes(url(server, parameters="require_auth=password")) == (_PLAIN, _IN_CLEAR_TEXT)
+        assert notes(url(server, parameters="require_auth=password,md5")) == (_PLAIN, _IN_CLEAR_TEXT)
+    with scripted(asks(_MD5)) as server:
+        assert notes(url(server)) == (_PLAIN,)
+
+
+def test_what_stays_on_this_machine_is_not_noted() -> None:
+    with scripted(asks(_CLEAR_TEXT)) as server:
+        assert notes(url(server)) == ()
+
+
+def test_notes_reach_the_component(database: Database, remote: None) -> None:
+    with lent(database.url + "?supa=x") as live:
+        found = live.session_notes(opened(live))
+    assert found == ["connection parameter 'supa' is passed over: it changes nothing here", _PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "words"),
+    [
+        (_CLEAR_TEXT, "require_auth=scram-sha-256", "cleartext password"),
+        (_CLEAR_TEXT, "require_auth=!password", "cleartext password"),
+        (_MD5, "require_auth=scram-sha-256", "hashed password"),
+        (_WELCOME, "require_auth=scram-sha-256", "did not complete authentication"),
+        (_CLEAR_TEXT, "channel_binding=require", "channel binding"),
+        (_WELCOME, "channel_binding=require", "channel binding"),
+        (authentication(7), "sslmode=disable", "GSSAPI"),
+        (authentication(9), "sslmode=disable", "SSPI"),
+        (authentication(99), "sslmode=disable", "authentication"),
+    ],
+)
+def test_a_method_that_is_not_allowed_gets_no_password(method: bytes, parameters: str, words: str) -> None:
+    got: list[tuple[bytes, bytes]] = []
+
+    def script(client: Client) -> None:
+        client.send(method)
+        got.append(client.read())
+
+    with scripted(script) as server:
+        fault = failed(url(server, parameters=parameters))
+    assert fault.kind == "authentication-failed" and words in fault.message, fault
+    assert all(kind != b"p" for kind, _ in got)
+
+
+def test_a_kerberos_ticket_of_this_machine_is_not_offered() -> None:
+    with scripted(lambda client: client.send(authentication(7))) as server:
+        fault = failed(f"postgres://ann@127.0.0.1:{server.port}/shop?sslmode=disable")
+    assert fault.kind == "authentication-failed"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        message(b"R", b""),
+        message(b"D", b""),
+        b"R\0\0\0\0",
+        b"N\x7f\xff\xff\xff",
+        b"",
+    ],
+)
+def test_a_peer_that_speaks_something_else_is_a_fault(said: bytes) -> None:
+    with scripted(lambda client: client.send(said)) as server:
+        assert failed(url(server)).kind == "server-unreachable"
+
+
+def test_the_next_host_is_tried_where_one_does_not_answer_and_not_where_one_refuses() -> None:
+    def says(sqlstate: str, said: str) -> Any:
+        return lambda client: client.send(refusal("FATAL", sqlstate, said))
+
+    with scripted(welcome) as good, socket.create_server(("127.0.0.1", 0)) as silent:
+        there, gone = f"127.0.0.1:{good.port}", f"127.0.0.1:{unused_port()}"
+        for first in (gone, "no-such-host.invalid", f"127.0.0.1:{silent.getsockname()[1]}"):
+            quick = Limits(connect_timeout=timedelta(milliseconds=300))
+            with contextlib.closing(session(f"postgres://ann@{first},{there}/shop", quick)) as found:
+                assert str(found.target) == there
+        with scripted(says("57P03", "the database system is starting up")) as starting:
+            session(url(starting, good)).close()
+        with scripted(says("28P01", "password authentication failed")) as wrong:
+            assert failed(url(wrong, good)).kind == "authentication-failed"
+        with scripted(says("53300", "sorry, too many clients already")) as full:
+            assert failed(url(full, good)).kind == "too-many-connections"
+    both = failed(f"postgres://ann@{gone},127.0.0.1:1/shop")
+    assert (both.kind, both.retryable) == ("server-unreachable", True)
+    assert f"{gone}: " in both.message and "127.0.0.1:1: " in both.message
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Scripted, Scripted]]:
+    """A standby and a primary."""
+
+    def of(kind: str) -> Any:
+        return lambda client: client.send(authentication(0), _STATUSES, status("in_hot_standby", kind), READY)
+
+    with scripted(of("on")) as standby, scripted(of("off")) as primary:
+        yield standby, primary
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [("any", 0), ("read-write", 1), ("primary", 1), ("read-only", 0), ("standby", 0), ("prefer-standby", 0)],
+)
+def test_a_host_is_chosen_by_the_kind_of_its_server(wanted: str, chosen: int, pair: tuple[Scripted, Scripted]) -> None:
+    for order in (pair, pair[::-1]):
+        with contextlib.closing(session(url(*order, parameters=f"target_session_attrs={wanted}"))) as found:
+            expected = order[0] if wanted == "any" else pair[chosen]
+            assert found.target.first.port == expected.port
+
+
+def test_a_server_of_another_kind_is_told(pair: tuple[Scripted, Scripted]) -> None:
+    standby, primary = pair
+    session(url(primary, parameters="target_session_attrs=prefer-standby")).close()
+    fault = failed(url(standby, parameters="target_session_attrs=primary"))
+    assert fault.kind == "server-unreachable" and "target_session_attrs=primary" in fault.message
+
+
+@pytest.mark.parametrize("what", ["parameter: options", "parameter in options: lock_timeout"])
+def test_settings_that_a_pooler_refuses_are_left_out_of_the_startup_packet(what: str) -> None:
+    def script(client: Client) -> None:
+        said = f"unsupported startup {what}"
+        client.send(refusal("FATAL", "08P01", said) if "options" in client.startup else _WELCOME)
+
+    with scripted(script) as server, contextlib.closing(session(url(server))) as found:
+        assert found.is_pooled and found.target.first.port == server.port
+
+
+def test_an_encoding_that_a_pooler_refuses_is_left_out_of_the_startup_packet() -> None:
+    def script(client: Client) -> None:
+        refused = refusal("FATAL", "22023", 'invalid value for parameter "client_encoding": "SQL_ASCII"')
+        client.send(refused if "client_encoding" in client.startup else _WELCOME)
+
+    with scripted(script) as server:
+        session(url(server)).close()
+    assert len(server.clients) == 2
+
+
+def test_the_environment_of_libpq_is_the_operator_s_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = database.cluster
+    for name, value in (("PGHOST", "127.0.0.1"), ("PGPORT", str(cluster.port)), ("PGUSER", "postgres")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    monkeypatch.setenv("PGDATABASE", database.name)
+    params: Any = {"action": "monitor", "options": {"sampleMs": 0}}
+    with ConnectionPool() as pool:
+        assert pool.run(params)["success"]
+        brought: Any = {**params, "supabaseUrl": f"postgres://postgres@127.0.0.1:{cluster.port}/{database.name}"}
+        error = cast(Any, pool.run(brought))["error"]
+    assert error["kind"] == "authentication-failed" and "the credential has none" in error["message"]
+
+
+def test_a_request_is_not_disturbed_by_what_libpq_would_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weird = {
+        **dict.fromkeys(("PGSSLMODE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGTARGETSESSIONATTRS"), "nonsense"),
+        **dict.fromkeys(("PGSSLNEGOTIATION", "PGMINPROTOCOLVERSION", "PGLOADBALANCEHOSTS"), "nonsense"),
+        **dict.fromkeys(("PGHOSTADDR", "PGPORT", "PGGSSENCMODE", "PGSSLCERTMODE", "PGREQUIREPEER"), "nonsense"),
+        **dict.fromkeys(("PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE"), "/nowhere"),
+        **dict.fromkeys(("PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION"), "TLSv9"),
+    }
+    for name, value in weird.items():
+        monkeypatch.setenv(name, value)
+    params: Any = {"action": "monitor", "options": {"sampleMs": 0}, "supabaseUrl": database.url}
+    with ConnectionPool() as pool:
+        assert pool.run(params)["success"]
+
+
+def test_a_service_that_libpq_does_not_find_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICE", "hunter2")
+    monkeypatch.setenv("PGSERVICEFILE", "/nowhere")
+    with ConnectionPool() as pool:
+        error = cast(Any, pool.run(cast(Any, {"action": "monitor", "supabaseUrl": database.url})))["error"]
+    assert error["kind"] == "credential-invalid" and "PGSERVICE" in error["message"]
+
+
+def test_every_setting_of_libpq_is_told_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from psycopg.pq import Conninfo
+
+    from archon_pool.libpq import conninfo
+
+    found = conninfo(resolve(parts("postgres://ann@h/d"), OPERATOR), [], Startup("x"), in_clear_text=True).decode()
+    told = {pair.partition("=")[0] for pair in found.split()}
+    with_variable = {option.keyword.decode() for option in Conninfo.get_defaults() if option.envvar}
+    # Neither Kerberos nor a service is ever used.
+    assert with_variable - told == {"service", "krbsrvname", "gsslib"}
+
+
+def test_a_length_beyond_reason_is_not_awaited() -> None:
+    def script(client: Client) -> None:
+        client.send(b"R" + struct.pack("!i", 2_000_000_000) + b"x" * 10_000)
+        client.read()
+
+    with scripted(script) as server:
+        assert failed(url(server), Limits(connect_timeout=timedelta(seconds=2))).kind == "server-unreachable"

@@ -1,0 +1,130 @@
+"""Refusals at login have the kinds of `tests/conformance/refusals.json`, by SQLSTATE and by words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from scripted import refusal, scripted
+
+from archon_pool import ConnectionPool
+from archon_pool.connection_config import OPERATOR, parts, resolve
+from archon_pool.errors import Refusal
+from archon_pool.refusal import classify, is_about_options
+
+TABLE: Any = json.loads((Path(__file__).parents[3] / "tests" / "conformance" / "refusals.json").read_text("utf-8"))
+TARGET = resolve(parts("postgres://ann@h/shop"), OPERATOR)
+
+
+def refused(says: Any, encoding: str = "utf-8") -> Any:
+    """The fault of a call whose server says this at login."""
+    with scripted(lambda client: client.send(refusal(**says, encoding=encoding))) as server:
+        url = f"postgres://ann:hunter2@127.0.0.1:{server.port}/shop?sslmode=disable"
+        with ConnectionPool(credentials={"default": url}, environment=False, retries=0) as pool:
+            output = cast(Any, pool.run({"action": "monitor"}))
+    assert not output["success"]
+    return output["error"]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case['who']}: {case['says']['message'][:50]}")
+def test_each_refusal_has_the_kind_of_every_host(case: Any) -> None:
+    says = case["says"]
+    reason = classify(says["sqlstate"], says["message"])
+    assert (reason.kind, reason.retryable) == (case["kind"], case["retryable"])
+    line = f'connection to server at "h" (::1), port 5432 failed: {says["severity"]}:  {says["sqlstate"]}: '
+    read = Refusal.read(f"{line}{says['message']}\nLOCATION:  f, a.c:1\n")
+    assert read == Refusal(says["message"], True, says["sqlstate"])
+
+
+@pytest.mark.parametrize("who", sorted({case["who"] for case in TABLE}))
+def test_a_refusal_comes_over_the_wire_with_its_sqlstate(who: str) -> None:
+    case = next(case for case in TABLE if case["who"] == who)
+    error = refused({"severity": "FATAL", "sqlstate": case["says"]["sqlstate"], "said": case["says"]["message"]})
+    assert (error["kind"], error["retryable"], error["sqlstate"]) == (
+        case["kind"],
+        case["retryable"],
+        case["says"]["sqlstate"],
+    )
+    assert "hunter2" not in str(error)
+
+
+def test_another_language_and_encoding_keeps_the_kind() -> None:
+    says = {"severity": "FATAL", "sqlstate": "28P01", "said": "l'authentification par mot de passe a échoué"}
+    error = refused(says, "latin-1")
+    assert error["kind"] == "authentication-failed" and "a \ufffdchou\ufffd" in error["message"]
+
+
+def test_no_refusal_is_a_failed_query() -> None:
+    for sqlstate in ("08P01", "XX000", "58000", "22000", "0A000", "57014", None):
+        assert classify(sqlstate, "something new").kind != "query-failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("sorry, too many clients already", "too-many-connections"),
+        ('database "shop" does not exist', "database-not-found"),
+        ('password authentication failed for user "ann"', "authentication-failed"),
+        ('role "ann" does not exist', "authentication-failed"),
+        ('no pg_hba.conf entry for host "::1", user "ann", database "shop", no encryption', "tls-failed"),
+        ("the database system is starting up", "server-unreachable"),
+        ("something new", "server-unreachable"),
+    ],
+)
+def test_words_are_enough_where_libpq_keeps_the_sqlstate(said: str, kind: str) -> None:
+    assert Refusal.read(f"FATAL:  {said}").fault(TARGET).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("SSL error: certificate verify failed", "tls-failed"),
+        ("server does not support SSL, but SSL was required", "tls-failed"),
+        ('server certificate for "a" does not match host name "b"', "tls-failed"),
+        ("fe_sendauth: no password supplied", "authentication-failed"),
+        ("channel binding required, but SSL not in use", "authentication-failed"),
+        (
+            'authentication method requirement "scram-sha-256" failed: server requested a cleartext password',
+            "authentication-failed",
+        ),
+        ('definition of service "shop" not found', "credential-invalid"),
+        ("session is read-only", "server-unreachable"),
+        ("Connection refused\n\tIs the server running on that host?", "server-unreachable"),
+        ("server closed the connection unexpectedly", "server-unreachable"),
+    ],
+)
+def test_what_libpq_itself_says_has_a_kind(said: str, kind: str) -> None:
+    read = Refusal.read(f'connection to server at "h" (10.0.0.1), port 5432 failed: {said}\n')
+    assert not read.by_server and read.fault(TARGET).kind == kind
+
+
+def test_the_most_telling_of_several_attempts_is_told() -> None:
+    def attempts(*said: str) -> str:
+        return "".join(f'connection to server at "h" (10.0.0.1), port 5432 failed: {each}\n' for each in said)
+
+    wrong, unencrypted = "FATAL:  28P01: wrong", "FATAL:  28000: no pg_hba.conf entry for host, no encryption"
+    encrypted = "FATAL:  28000: no pg_hba.conf entry for host, SSL encryption"
+    # `prefer` tries TLS first and `allow` last: neither attempt hides the other.
+    for said in (attempts(wrong, unencrypted), attempts(unencrypted, wrong)):
+        assert Refusal.read(said).sqlstate == "28P01"
+    assert Refusal.read(attempts(encrypted, unencrypted)).fault(TARGET).kind == "authentication-failed"
+    assert Refusal.read(attempts("Connection refused", unencrypted)).fault(TARGET).kind == "tls-failed"
+    assert Refusal.read("").fault(TARGET).kind == "server-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "said", "about"),
+    [
+        ("08P01", "unsupported startup parameter in options: lock_timeout", True),
+        ("08P01", "unsupported startup parameter: options", True),
+        ("0A000", "Feature not supported: RDS Proxy currently doesn't support the option search_path.", True),
+        ("08P01", "invalid startup packet", True),
+        ("08P01", "no such database: shop", False),
+        ("08P01", "no more connections allowed (max_client_conn)", False),
+        ("28P01", 'password authentication failed for user "options"', False),
+    ],
+)
+def test_only_a_refusal_about_options_is_read_as_one(sqlstate: str, said: str, about: bool) -> None:
+    assert is_about_options(sqlstate, said) is about
