@@ -150,7 +150,7 @@ def test_texts_are_read_as_utf8_where_they_are_and_else_in_the_encoding_of_their
         ("WIN1252", b"\x80", "€"),
         ("WIN1253", b"\xd2a\x81", "\ufffda\x81"),
         ("EUC_JP", b"\xc6\xfc\xcb\xdc", "日本"),
-        ("EUC_JP", b"a\xa4", "a\ufffd"),
+        ("EUC_JP", b"\xa1\xc1a\xa4", "\uff5ea\ufffd"),
         ("EUC_KR", b"\xb0\xa1", "가"),
         ("EUC_CN", b"\xc4\xe3", "你"),
         ("KOI8R", b"\xd1", "я"),

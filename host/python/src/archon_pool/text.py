@@ -12,6 +12,9 @@ from collections.abc import Mapping
 _CODECS = {"windows-874": "cp874", "euc-kr": "cp949", "gbk": "gb18030", "big5": "big5hkscs"}
 """Labels of the WHATWG under which Python has another codec, or none."""
 
+_SYMBOLS = {"euc-jp": str.maketrans("〜‖−¢£¬", "～∥－￠￡￢")}  # noqa: RUF001 - these are what differs
+"""Symbols that the WHATWG reads as Windows does, and Python as JIS."""
+
 _CONTROLS = "archon-pool-controls"
 
 
@@ -33,6 +36,7 @@ class TextEncoding:
         """`labels` has the WHATWG label of each of PostgreSQL's encodings."""
         label = (labels or {}).get(server_encoding or "", "utf-8")
         self._codec = _CODECS.get(label, label)
+        self._symbols = _SYMBOLS.get(label, {})
         self._errors = _CONTROLS if label.startswith("windows-") else "replace"
 
     def decode(self, raw: bytes) -> str:
@@ -40,7 +44,7 @@ class TextEncoding:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            return raw.decode(self._codec, self._errors)
+            return raw.decode(self._codec, self._errors).translate(self._symbols)
 
     def encode(self, text: str) -> bytes:
         """A parameter. A character that the database cannot hold becomes `?`, which equals no name with it."""
