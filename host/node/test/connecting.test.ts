@@ -81,3 +81,10 @@ test("what is passed over is noted", async () => {
     ["pgbouncer", "schema"].map((name) => `connection parameter '${name}' is passed over: it changes nothing here`),
   );
 });
+
+test("a report holds the notes of its session", async () => {
+  const host = new Host({ credentials: { default: `${cluster.url()}?pgbouncer=true` }, environment: false });
+  const { output } = await host.call({ action: "monitor", options: { sampleMs: 0 } });
+  const { data } = JSON.parse(output);
+  assert.ok(data.notes.includes("connection parameter 'pgbouncer' is passed over: it changes nothing here"), output);
+});
