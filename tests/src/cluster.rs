@@ -31,6 +31,7 @@ pub struct Cluster {
     data: PathBuf,
     log: PathBuf,
     port: u16,
+    short_port: bool,
     version_num: u32,
     superuser: String,
     server: Process,
@@ -43,6 +44,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
     tls: Option<(String, String)>,
+    short_port: bool,
 }
 
 impl Builder {
@@ -68,43 +70,29 @@ impl Builder {
         self
     }
 
+    /// Listens on a port of four digits.
+    #[must_use]
+    pub fn short_port(mut self) -> Self {
+        self.short_port = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Errors
     ///
     /// When there is no server to start or it does not come up; the error ends with its log.
     pub async fn start(self) -> Result<Cluster> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("cluster-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let (data, log) = (scratch()?.root().join(&name), scratch()?.root().join(format!("{name}.log")));
-
-        let folder = data.clone();
+        let mut cluster = Cluster::unstarted()?;
+        cluster.short_port = self.short_port;
+        let folder = cluster.data.clone();
         spawn_blocking(move || {
             template()?.copy_to(&folder)?;
             self.configure(&folder)
         })
         .await??;
 
-        // From here on, dropping it clears everything up.
-        let mut cluster = Cluster {
-            data,
-            log,
-            port: 0,
-            version_num: 0,
-            superuser: SUPERUSER.to_owned(),
-            server: Process::default(),
-            observer: tokio::sync::Mutex::default(),
-        };
-        // Another process can still take a port between our look and the server's bind.
-        for _ in 0..10 {
-            cluster.port = ports::unused_port()?;
-            cluster.launch()?;
-            if let Some(version_num) = cluster.ready().await? {
-                cluster.version_num = version_num;
-                return Ok(cluster);
-            }
-        }
-        bail!("ten ports in a row were taken")
+        cluster.launched().await
     }
 
     fn configure(&self, data: &Path) -> Result<()> {
@@ -154,6 +142,36 @@ impl Builder {
 }
 
 impl Cluster {
+    /// A cluster without data yet. From here on, dropping it clears everything up.
+    pub(crate) fn unstarted() -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("cluster-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Ok(Self {
+            data: scratch()?.root().join(&name),
+            log: scratch()?.root().join(format!("{name}.log")),
+            port: 0,
+            short_port: false,
+            version_num: 0,
+            superuser: SUPERUSER.to_owned(),
+            server: Process::default(),
+            observer: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Starts the server on its data, and waits until it answers.
+    pub(crate) async fn launched(mut self) -> Result<Self> {
+        // Another process can still take a port between our look and the server's bind.
+        for _ in 0..10 {
+            self.port = if self.short_port { ports::unused_short_port()? } else { ports::unused_port()? };
+            self.launch()?;
+            if let Some(version_num) = self.ready().await? {
+                self.version_num = version_num;
+                return Ok(self);
+            }
+        }
+        bail!("ten ports in a row were taken")
+    }
+
     /// A cluster with settings of one's own.
     pub fn builder() -> Builder {
         Builder::default()
@@ -269,6 +287,16 @@ impl Cluster {
     pub async fn execute_in(&self, database: &str, sql: &str) -> Result<()> {
         let client = connect(self.config().user(&self.superuser).application_name(HARNESS).dbname(database)).await?;
         client.batch_execute(sql).await.with_context(|| sql.to_owned())
+    }
+
+    /// Creates a database in an encoding such as `LATIN1`.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses it.
+    pub async fn create_database(&self, name: &str, encoding: &str) -> Result<()> {
+        let sql = format!(r#"CREATE DATABASE "{name}" TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"#);
+        self.execute(&sql).await
     }
 
     /// Creates a role that may log in, with the options of `CREATE ROLE`, such as

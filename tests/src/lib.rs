@@ -7,23 +7,31 @@
 //! a length of time.
 
 pub mod binaries;
+pub mod clients;
 pub mod cluster;
 mod keeper;
 pub mod management_api;
+pub mod pgagroal;
 pub mod pgbouncer;
+pub mod pgpool;
+pub mod poolers;
 mod ports;
 mod process;
 pub mod proxy;
 mod scratch;
 pub mod sessions;
+mod standby;
 pub mod supabase;
 mod template;
 pub mod until;
 pub mod workload;
 
+pub use self::clients::Library;
 pub use self::cluster::{Builder, Cluster, PASSWORD};
 pub use self::management_api::ManagementApi;
+pub use self::pgagroal::Pgagroal;
 pub use self::pgbouncer::PgBouncer;
+pub use self::pgpool::Pgpool;
 pub use self::ports::unused_port;
 pub use self::proxy::Proxy;
 pub use self::sessions::{App, Session};

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use crate::cluster::{Cluster, PASSWORD, connect, tail};
 use crate::process::Process;
 use crate::until::DEADLINE;
-use crate::{ports, scratch::scratch};
+use crate::{poolers, ports, scratch::scratch};
 
 /// Names the program, and so chooses the version.
 pub const VARIABLE: &str = "ARCHON_PGBOUNCER";
@@ -33,6 +33,7 @@ pub type Row = BTreeMap<String, String>;
 pub struct PgBouncer {
     folder: PathBuf,
     port: u16,
+    current: bool,
     process: Process,
 }
 
@@ -40,6 +41,8 @@ pub struct PgBouncer {
 #[derive(Debug, Clone)]
 pub struct Builder {
     server_port: u16,
+    port: Option<u16>,
+    current: bool,
     settings: Vec<(String, String)>,
     databases: Vec<(String, String)>,
     users: Vec<String>,
@@ -83,6 +86,20 @@ impl Builder {
         self
     }
 
+    /// Takes Debian 13's, which is 1.24, in place of the one that is installed.
+    #[must_use]
+    pub fn current(mut self) -> Self {
+        self.current = true;
+        self
+    }
+
+    /// Shares the port of another one that was started with `so_reuseport = 1`.
+    #[must_use]
+    pub fn twin_of(mut self, other: &PgBouncer) -> Self {
+        self.port = Some(other.port);
+        self.setting("so_reuseport", 1)
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Errors
@@ -91,10 +108,10 @@ impl Builder {
     pub async fn start(self) -> Result<PgBouncer> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = scratch()?.folder(&format!("pgbouncer-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))?;
-        let mut bouncer = PgBouncer { folder, port: 0, process: Process::default() };
+        let mut bouncer = PgBouncer { folder, port: 0, current: self.current, process: Process::default() };
         // Another process can still take a port between our look and its bind.
         for _ in 0..10 {
-            bouncer.port = ports::unused_port()?;
+            bouncer.port = self.port.map_or_else(ports::unused_port, Ok)?;
             self.configure(&bouncer)?;
             bouncer.launch()?;
             if bouncer.ready().await? {
@@ -113,12 +130,12 @@ impl Builder {
         for (name, parameters) in &self.user_settings {
             writeln!(ini, "{name} = {parameters}")?;
         }
-        let (port, users) = (bouncer.port.to_string(), bouncer.file("users.txt"));
-        let users = users.display().to_string();
+        let (port, folder) = (bouncer.port.to_string(), bouncer.folder.display().to_string());
+        let users = bouncer.file("users.txt").display().to_string();
         let mut settings = vec![
             ("listen_addr", "127.0.0.1"),
             ("listen_port", port.as_str()),
-            ("unix_socket_dir", ""),
+            ("unix_socket_dir", folder.as_str()),
             ("auth_type", "scram-sha-256"),
             ("auth_file", users.as_str()),
             ("admin_users", ADMIN),
@@ -149,6 +166,8 @@ impl PgBouncer {
     pub fn before(cluster: &Cluster) -> Builder {
         Builder {
             server_port: cluster.port(),
+            port: None,
+            current: false,
             settings: Vec::new(),
             databases: Vec::new(),
             users: Vec::new(),
@@ -201,7 +220,8 @@ impl PgBouncer {
     ///
     /// When the pooler refuses it.
     pub async fn command(&self, command: &str) -> Result<Vec<Row>> {
-        let console = connect(&self.config(ADMIN, "pgbouncer")).await?;
+        // Another one may listen on the same port, but on no socket of ours.
+        let console = connect(login(self.port, ADMIN, "pgbouncer").host_path(&self.folder)).await?;
         let messages = console.simple_query(command).await.with_context(|| command.to_owned())?;
         let row = |message: &SimpleQueryMessage| match message {
             SimpleQueryMessage::Row(row) => {
@@ -237,9 +257,8 @@ impl PgBouncer {
     }
 
     fn config(&self, role: &str, database: &str) -> Config {
-        let mut config = Config::new();
-        config.host("127.0.0.1").port(self.port).user(role).password(PASSWORD).dbname(database);
-        config.connect_timeout(DEADLINE);
+        let mut config = login(self.port, role, database);
+        config.host("127.0.0.1");
         config
     }
 
@@ -250,7 +269,8 @@ impl PgBouncer {
     fn launch(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.file("log"))?;
         // SIGTERM ends it at once; on SIGINT it would wait for its clients.
-        let mut command = scratch()?.command(&program()?, "TERM");
+        let mut command =
+            if self.current { poolers::command("pgbouncer", "TERM")? } else { scratch()?.command(&program()?, "TERM") };
         command.arg(self.file("pgbouncer.ini")).stdout(log.try_clone()?).stderr(log);
         self.process.launch(command).context("could not start `setpriv`: install util-linux")
     }
@@ -283,6 +303,13 @@ impl Drop for PgBouncer {
         // What cannot be removed now is the janitor's.
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A connection's parameters without the host.
+fn login(port: u16, role: &str, database: &str) -> Config {
+    let mut config = Config::new();
+    config.port(port).user(role).password(PASSWORD).dbname(database).connect_timeout(DEADLINE);
+    config
 }
 
 /// Where the program is: `ARCHON_PGBOUNCER`, else where Debian puts it, else on the path.

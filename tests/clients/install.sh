@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the client libraries that the live tests connect with, unless they are there already.
+#
+#     install.sh FOLDER
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+
+if ! cmp -s "$here/requirements.txt" "$folder/python/installed.txt"; then
+  python3 -m venv --clear "$folder/python"
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$folder/python/installed.txt"
+fi
+if ! cmp -s "$here/package.json" "$folder/node/installed.json"; then
+  mkdir -p "$folder/node"
+  cp "$here/package.json" "$folder/node/"
+  npm install --no-package-lock --no-audit --no-fund --loglevel=error --prefix "$folder/node"
+  cp "$here/package.json" "$folder/node/installed.json"
+fi

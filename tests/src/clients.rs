@@ -1,0 +1,182 @@
+//! Applications that use real client libraries: psycopg, asyncpg and `pg`.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::keeper;
+
+/// Names the folder that `tests/clients/install.sh` filled.
+pub const VARIABLE: &str = "ARCHON_CLIENTS";
+
+/// A program that uses one library and obeys `tests/clients/client.py` or `client.mjs`. It ends when this is dropped.
+#[derive(Debug, Clone)]
+pub struct Library(Arc<Mutex<Program>>);
+
+#[derive(Debug)]
+struct Program {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Library {
+    /// psycopg 3.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed.
+    pub fn psycopg() -> Result<Self> {
+        Self::python("psycopg")
+    }
+
+    /// asyncpg.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed.
+    pub fn asyncpg() -> Result<Self> {
+        Self::python("asyncpg")
+    }
+
+    /// `pg` of Node.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed.
+    pub fn pg() -> Result<Self> {
+        let mut command = Command::new("node");
+        command.arg(source("client.mjs")).arg(folder()?.join("node"));
+        Self::start(command)
+    }
+
+    fn python(library: &str) -> Result<Self> {
+        let mut command = Command::new(folder()?.join("python/bin/python"));
+        command.arg("-B").arg(source("client.py")).arg(library);
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = keeper::spawn(command)?;
+        let (input, output) = (child.stdin.take().context("no input")?, child.stdout.take().context("no output")?);
+        Ok(Self(Arc::new(Mutex::new(Program { child, input, output: BufReader::new(output) }))))
+    }
+
+    /// Opens a connection, to be known by this name.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn open(&self, name: &str, url: &str, application: &str) -> Result<()> {
+        self.tell(json!(["open", name, named(url, application)])).await.map(drop)
+    }
+
+    /// Fills a pool of connections, runs a statement on each, and gives all of them back.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn pool(&self, url: &str, application: &str, size: usize, sql: &str) -> Result<()> {
+        self.tell(json!(["pool", named(url, application), size, sql])).await.map(drop)
+    }
+
+    /// Runs statements one after the other.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn run(&self, name: &str, statements: &[&str]) -> Result<()> {
+        self.many("run", name, statements).await
+    }
+
+    /// Runs statements in a transaction of the library's own making, and commits it.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn transaction(&self, name: &str, statements: &[&str]) -> Result<()> {
+        self.many("transaction", name, statements).await
+    }
+
+    /// Listens to a channel in the library's own way.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn listen(&self, name: &str, channel: &str) -> Result<()> {
+        self.tell(json!(["listen", name, channel])).await.map(drop)
+    }
+
+    /// Waits for a notification and returns its payload.
+    ///
+    /// # Errors
+    ///
+    /// When none comes.
+    pub async fn notified(&self, name: &str) -> Result<String> {
+        let payload = self.tell(json!(["notified", name])).await?;
+        payload.as_str().map(str::to_owned).with_context(|| format!("{name} was not notified"))
+    }
+
+    /// Gives a command of the program.
+    ///
+    /// # Errors
+    ///
+    /// With the library's error.
+    pub async fn tell(&self, command: Value) -> Result<Value> {
+        let program = Arc::clone(&self.0);
+        let answer = spawn_blocking(move || program.lock().unwrap_or_else(PoisonError::into_inner).ask(&command));
+        let mut answer = answer.await??;
+        if let Some(error) = answer.get("error") {
+            bail!("{error}");
+        }
+        Ok(answer["ok"].take())
+    }
+
+    async fn many(&self, command: &str, name: &str, statements: &[&str]) -> Result<()> {
+        let words: Vec<&str> = [command, name].into_iter().chain(statements.iter().copied()).collect();
+        self.tell(json!(words)).await.map(drop)
+    }
+}
+
+impl Program {
+    fn ask(&mut self, command: &Value) -> Result<Value> {
+        writeln!(self.input, "{command}")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("{command} had no answer"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn named(url: &str, application: &str) -> String {
+    format!("{url}?application_name={application}")
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = match std::env::var_os(VARIABLE) {
+        Some(folder) => PathBuf::from(folder),
+        // Tests run from `deps` of a profile's folder.
+        None => std::env::current_exe()?.ancestors().nth(3).context("no target folder")?.join("clients"),
+    };
+    if !folder.join("node/installed.json").is_file() {
+        bail!("no client libraries found: run `tests/clients/install.sh {}`", folder.display());
+    }
+    Ok(folder)
+}
