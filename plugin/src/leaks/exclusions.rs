@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::carry::Memory;
 use crate::names::{Map, Name, Set};
 use crate::params::{Filter, Options};
+use crate::pooler::kept;
 use crate::protected::{self, Patterns};
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_text;
@@ -76,6 +77,7 @@ impl<'a> Rules<'a> {
         let rules = [
             ("protected-service", named(|names| names.protected)),
             ("pooler-owned", backend.is_poolers_own() || named(|names| names.pooler)),
+            ("kept-by-pooler", kept::is_kept(backend)),
             ("human-tool", named(|names| names.human_tool)),
             ("advisory-lock", backend.advisory_locks > 0),
             ("listens", plain_idle && listens),

@@ -3,6 +3,8 @@
 use crate::activity;
 use crate::snapshot::Snapshot;
 
+use super::kept;
+
 /// A way that leads through a pooler because the credential does.
 const POOLED: &str = "pooled";
 /// A way that leads through a pooler because no slot was left.
@@ -32,6 +34,7 @@ pub fn notes(snapshot: &Snapshot) -> Vec<String> {
         ),
         None => {}
     }
+    notes.extend(kept::note(snapshot));
     notes
 }
 

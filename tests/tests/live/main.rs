@@ -15,6 +15,7 @@ mod conformance;
 mod credentials;
 mod door;
 mod faults;
+mod field;
 mod fixes;
 mod guide;
 mod hostile;
