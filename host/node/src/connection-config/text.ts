@@ -1,11 +1,14 @@
 // Connection texts: a URL or libpq's `key=value` pairs, and what tools put around them.
 
 import { Fault } from "../fault.js";
-import { parsePairs } from "./key-value.js";
+import { parsePairs } from "./conninfo.js";
 import type { Parts } from "./parts.js";
 import { isUrl, parseUrl } from "./url.js";
 
 const FORMS = "a connection URL starts with postgres:// or postgresql://, and a connection text is host=… user=…";
+
+/** Wrappings of a text that are taken off. */
+const LAYERS = 4;
 
 /** Parses a connection text without filling anything in. No fault repeats any part that could be a secret. */
 export function parseText(given: string): Parts {
@@ -27,8 +30,7 @@ export function parseText(given: string): Parts {
 /** A connection text without what secrets' stores, shells and files put around it. */
 export function unwrap(given: string): string {
   let text = given;
-  for (let before: string | undefined; text !== before; ) {
-    before = text;
+  for (let layer = 0; layer < LAYERS; layer++) {
     // U+FEFF, the byte order mark, counts as white space for `trim`.
     text = text.trim();
     text = /^psql\s+(.*)$/s.exec(text)?.[1] ?? text;

@@ -77,25 +77,11 @@ function setLogin(parts: Parts, login: string): void {
 
 function setAddress(parts: Parts, address: string): void {
   if (address === "") return;
-  const hosts = listed(address).map(splitPort);
+  const hosts = address.split(",").map(splitPort);
   parts.hosts = hosts.map(([host]) => checkHost(decode("host", host)));
   // Of one host the port may come from elsewhere; in a list each has its own, as in libpq.
   const ports = hosts.map(([, port]) => parsePort(port ?? ""));
   if (ports.length > 1 || ports[0] !== undefined) parts.ports = ports;
-}
-
-/** Hosts of a list; a ',' in brackets separates none. */
-function listed(address: string): string[] {
-  return (
-    address
-      .match(/(?:\[[^\]]*\]?|[^,[])*(?:,|$)/g)
-      ?.slice(0, address.split(",").length)
-      .map(withoutComma) ?? []
-  );
-}
-
-function withoutComma(text: string): string {
-  return text.replace(/,$/, "");
 }
 
 /** Splits `host:port`, `[address]:port` and `host`. */
