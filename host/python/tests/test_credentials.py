@@ -11,6 +11,7 @@ from cluster import PASSWORD, Database
 from archon_pool import ConnectionPool, FaultError
 from archon_pool.connection_config import OPERATOR, REQUEST, parts, resolve
 from archon_pool.credentials import Lent, Vault
+from archon_pool.log import LOGGER, Log
 from archon_pool.supabase import access
 
 PROJECT = "https://abcdefghijklmnopqrst.supabase.co"
@@ -121,6 +122,8 @@ def test_an_access_token_is_for_the_rust_host() -> None:
         {"password": "hunter2"},
         {"credential": "postgres://u:hunter2@h/d"},
         {"action": " postgresql://u:hunter2@h/d"},
+        {"action": "postgresql+asyncpg://u:hunter2@h/d"},
+        {"action": "host=h password=hunter2"},
         {"postgres://u:hunter2@h/d": 1},
     ],
 )
@@ -152,3 +155,27 @@ def test_what_is_no_request_is_refused(params: Any, kind: str, database: Databas
 def test_a_password_shows_in_no_representation() -> None:
     target = resolve(parts("postgres://ann:hunter2@h/d?options=hunter3"), OPERATOR)
     assert "hunter" not in repr(target) + str(target)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgres://u:hunter2@h:1/d", "h"),
+        ("postgres://u:hunter2@[::1]/d", "::1"),
+        ("postgres://u:hunter2/x@h/d", "unreadable"),
+        ("postgres://u:p@hunter2/x@h/d", "unreadable"),
+        ("postgres://u:p@hunter2?x@h,h2:1/d", "h,h2"),
+        ("host=h password=x://hunter2", "h"),
+        ("password=x://hunter2", "unreadable"),
+        (f"{PROJECT}/hunter2", "abcdefghijklmnopqrst.supabase.co"),
+        ("https://hunter2@h", "unreadable"),
+        ("https://h/hunter2@x", "unreadable"),
+        ("hunter2", "unreadable"),
+    ],
+)
+def test_a_log_line_tells_the_host_of_a_url_and_no_other_piece_of_it(
+    url: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", LOGGER):
+        Log(frozenset(["monitor"])).started({"action": "monitor", "supabaseUrl": url})
+    assert f'"url":"{shown}"' in caplog.messages[0] and "hunter2" not in caplog.text

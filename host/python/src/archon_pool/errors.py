@@ -26,7 +26,7 @@ from .text import TextEncoding
 
 _OF_CREDENTIAL = r"definition of service|service file"
 # What is no PostgreSQL server sends anything but a request to authenticate.
-_OF_LOGIN = r"no password supplied|(?<!expected )(?<!invalid )authentication|SCRAM|SASL|channel binding"
+_OF_LOGIN = r"no password supplied|(?<!expected )(?<!invalid )authentication|SCRAM|SASL|GSSAPI|SSPI|channel binding"
 _OF_TLS = r"SSL|TLS|certificate|private key"
 
 _GONE = frozenset(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .connection_config import holds_connection_text
 from .credentials import Lent, Vault
 from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
 from .guard import guard
@@ -128,7 +129,7 @@ def _is_secret(name: object, value: object) -> bool:
 
 def _holds(value: object) -> bool:
     if isinstance(value, str):
-        return "postgres://" in value or "postgresql://" in value
+        return holds_connection_text(value)
     if isinstance(value, Mapping):
         return any(_is_secret(name, inner) for name, inner in value.items())
     return isinstance(value, (list, tuple)) and any(map(_holds, value))

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from . import connection_config
 from .audit import now
-from .faults import Fault
+from .faults import Fault, FaultError
 
 LOGGER = "connection-pool-manager"
 """The logger's name, in `logging` and in every line."""
@@ -77,12 +78,11 @@ def _url(params: Mapping[str, Any]) -> str:
     url = params.get("supabaseUrl")
     if not isinstance(url, str):
         return "from-vault"
-    authority, _, rest = url.partition("://")[2].partition("/")
-    authority, query, _ = authority.partition("?")
-    # A password with a raw '/' or '?' leaves a piece of itself before it.
-    if "@" in rest or query:
-        return "unreadable"
-    address = authority.rpartition("@")[2]
-    bracketed = re.fullmatch(r"\[([^\]]*)\].*", address)
-    host = bracketed[1] if bracketed else address.partition(":")[0]
-    return host if re.fullmatch(r"[A-Za-z0-9.:_-]+", host) else "unreadable"
+    text = connection_config.unwrapped(url)
+    try:
+        api = re.match(r"https?://([^/?#:@]*)(?!.*@)", text)
+        # As the connection would be opened: no other piece of the text can be a host.
+        host = api[1] if api else connection_config.parts(text).get("host")
+    except FaultError:
+        host = None
+    return host if host and re.fullmatch(r"[A-Za-z0-9.:_,-]+", host) else "unreadable"

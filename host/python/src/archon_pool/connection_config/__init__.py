@@ -13,7 +13,7 @@ to a server of their own.
 from .ambient import Ambient
 from .parts import OPERATOR, REQUEST, Origin, Parts, within
 from .target import HostPort, Target, invalid
-from .text import parts, unwrapped
+from .text import holds_connection_text, parts, unwrapped
 from .values import resolve
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Origin",
     "Parts",
     "Target",
+    "holds_connection_text",
     "invalid",
     "parts",
     "resolve",

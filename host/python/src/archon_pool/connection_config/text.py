@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from . import conninfo, url
 from .parts import Parts
 from .target import invalid
+
+_URL = re.compile(rf"(?:{'|'.join(url.SCHEMES)})(?:\+[a-z0-9+]*)?://|jdbc:postgresql:")
 
 
 def parts(text: str) -> Parts:
@@ -32,6 +36,12 @@ def unwrapped(text: str) -> str:
         if len(text) > 1 and text[0] == quote == text[-1]:
             return _stripped(text[1:-1])
     return text
+
+
+def holds_connection_text(text: str) -> bool:
+    """Whether a text holds a connection text anywhere, within quotes or behind blanks, too."""
+    text = "".join(text.split()).lower()
+    return "password=" in text or _URL.search(text) is not None
 
 
 def _stripped(text: str) -> str:

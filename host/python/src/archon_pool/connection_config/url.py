@@ -10,7 +10,7 @@ from . import keywords
 from .parts import Parts
 from .target import invalid
 
-_SCHEMES = frozenset(["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"])
+SCHEMES = frozenset(["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"])
 """Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`."""
 
 _JDBC = "jdbc:postgresql:"
@@ -41,7 +41,7 @@ class Scheme:
             raise invalid(
                 "the URL leads to Prisma's proxy and not to a server: give the database's own postgres:// URL"
             )
-        if scheme.partition("+")[0] not in _SCHEMES:
+        if scheme.partition("+")[0] not in SCHEMES:
             raise no_url()
         return cls(rest, is_jdbc=False, is_local=False)
 
