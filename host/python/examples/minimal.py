@@ -38,9 +38,7 @@ def answer(statement):
 
 
 def refuse(*_):
-    return record(
-        kind="no-pooler", message="this host lends neither probes nor a pooler", sqlstate=None, retryable=False
-    )
+    return record(kind="no-pooler", message="this host has neither probes nor a pooler", sqlstate=None, retryable=False)
 
 
 def lent(function):  # A borrowed handle ends when it is looked at.

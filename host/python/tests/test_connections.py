@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from archon_pool import FaultError
-from archon_pool.connection_config import OPERATOR, Target, ambient, parts, resolve
+from archon_pool.connection_config import OPERATOR, Target, ambient, holds_connection_text, parts, resolve
 from archon_pool.credentials import Lent, Vault
 
 TABLE: Any = json.loads(
@@ -91,3 +91,11 @@ def test_a_list_of_hosts_is_shown_without_user_or_password() -> None:
     target = resolve(parts("postgres://ann:hunter2@h1,h2:2/d?options=hunter3"), OPERATOR)
     assert str(target) == "h1:5432,h2:2"
     assert "hunter" not in repr(target) + "".join(map(repr, target.each()))
+
+
+def test_a_text_of_any_length_is_read_in_one_pass() -> None:
+    assert parts("host=h " * 50_000).get("host") == "h"
+    for text in ("postgres+" * 50_000, "a" * 400_000 + "=", "'" * 400_000, "host='" + "\\'" * 200_000):
+        with pytest.raises(FaultError):
+            parts(text)
+        assert not holds_connection_text(text)

@@ -7,9 +7,9 @@ import re
 from .parts import Parts
 from .target import invalid
 
-_NAME = re.compile(r"\s*([^=\s]*)\s*")
-_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_BARE = re.compile(r"(?:[^\s\\]|\\.|\\$)*", re.DOTALL)
+_NAME = re.compile(r"([^=\s]*)\s*(=?)\s*")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'\s*", re.DOTALL)
+_BARE = re.compile(r"((?:[^\s\\]|\\.|\\$)*)\s*", re.DOTALL)
 
 
 def parts(text: str) -> Parts:
@@ -18,17 +18,16 @@ def parts(text: str) -> Parts:
         raise invalid("parameters are separated by ';': give a postgres:// URL, or separate them by blanks")
     if "\0" in text:
         raise invalid("the connection text holds a zero byte")
-    found, place = Parts(), 0
-    while text[place:].strip():
+    found, text, place = Parts(), text.strip(), 0
+    while place < len(text):
         name = _NAME.match(text, place)
-        if name is None or text[name.end() : name.end() + 1] != "=":
+        if name is None or not name[2]:
             raise invalid("an '=' is missing in the key=value text: quote a value with blanks, as in password='a b'")
-        place = name.end() + 1
-        place += len(text[place:]) - len(text[place:].lstrip())
+        place = name.end()
         value = (_QUOTED if text[place : place + 1] == "'" else _BARE).match(text, place)
         if value is None:
             raise invalid("a quoted value is not closed: write \\' for a quote within it")
-        found.parameter(name[1], re.sub(r"\\(.?)", r"\1", value[value.lastindex or 0], flags=re.DOTALL))
+        found.parameter(name[1], re.sub(r"\\(.?)", r"\1", value[1], flags=re.DOTALL))
         place = value.end()
     return found
 
