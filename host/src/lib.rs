@@ -32,6 +32,7 @@ pub mod approval;
 pub mod audit;
 pub mod cassette;
 pub mod components;
+pub mod connection_config;
 pub mod consent;
 pub mod credentials;
 pub mod digest;
@@ -49,7 +50,6 @@ pub mod registry;
 pub mod shelf;
 pub mod signature;
 pub mod sql;
-pub mod target;
 pub mod tenants;
 pub mod vetted;
 
@@ -83,3 +83,4 @@ mod values;
 mod wasi;
 
 pub use archon_pool_plugin::fault::{Fault, kind};
+pub use connection_config::target;

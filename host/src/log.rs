@@ -8,6 +8,8 @@ use archon_pool_plugin::fault::Fault;
 use archon_pool_plugin::params::Action;
 use serde_json::{Value, json};
 
+use crate::connection_config::{self, Setting};
+
 /// The logger's name in every line.
 pub const LOGGER: &str = "connection-pool-manager";
 
@@ -94,21 +96,19 @@ fn action(params: &Value) -> &'static str {
 /// The host name of the request's URL, or where else the credential comes from. Never a secret.
 fn url(params: &Value) -> String {
     let Some(url) = params.get("supabaseUrl").and_then(Value::as_str) else { return "from-vault".into() };
-    host(url).unwrap_or("unreadable").to_owned()
+    host(url).unwrap_or_else(|| "unreadable".into())
 }
 
-fn host(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    // A password with a raw '/' leaves a piece of itself before it.
-    if rest[authority.len()..].contains('@') {
-        return None;
-    }
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
-    let host = address.strip_prefix('[').and_then(|address| address.split(']').next());
-    let host = host.or_else(|| address.split(':').next())?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_');
-    (!host.is_empty() && host.bytes().all(plain)).then_some(host)
+/// The host as the connection would be opened: no other piece of the text can be one.
+fn host(url: &str) -> Option<String> {
+    let text = connection_config::unwrapped(url);
+    let host = match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+        Some(rest) if rest.contains('@') => None,
+        Some(rest) => rest.split(['/', '?', '#', ':']).next().map(str::to_owned),
+        None => connection_config::parts(text).ok()?.get(Setting::Host).map(str::to_owned),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'_' | b',');
+    host.filter(|host| !host.is_empty() && host.bytes().all(plain))
 }
 
 #[cfg(test)]
@@ -181,6 +181,9 @@ mod tests {
             ("postgres://u:hunter2@[::1]/d", "::1"),
             ("postgres://u:hunter2/x@h/d", "unreadable"),
             ("postgres://u:p@hunter2/x@h/d", "unreadable"),
+            ("postgres://u:p@hunter2?x@h,h2:1/d", "h,h2"),
+            ("host=h password=x://hunter2", "h"),
+            ("password=x://hunter2", "unreadable"),
             ("hunter2", "unreadable"),
         ] {
             assert_eq!(url(&json!({ "supabaseUrl": given })), shown);

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::connection_config::holds_connection_text;
+
 /// Names of secrets, without regard to case and separators.
 const NAMES: [&str; 9] = [
     "supabaseurl",
@@ -18,13 +20,13 @@ const NAMES: [&str; 9] = [
 
 /// Whether a field is, or holds anywhere inside, something named like a secret or a connection URL.
 pub(crate) fn is_secret(name: &str, value: &Value) -> bool {
-    is_name(name) || is_url(name) || holds(value)
+    is_name(name) || holds_connection_text(name) || holds(value)
 }
 
 /// Whether a value holds such a thing anywhere inside.
 pub(crate) fn holds(value: &Value) -> bool {
     match value {
-        Value::String(text) => is_url(text),
+        Value::String(text) => holds_connection_text(text),
         Value::Array(values) => values.iter().any(holds),
         Value::Object(fields) => fields.iter().any(|(name, value)| is_secret(name, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -35,11 +37,6 @@ fn is_name(name: &str) -> bool {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     NAMES.contains(&plain.as_str())
-}
-
-/// Anywhere in the text, too: it may be quoted, or have a space before it.
-fn is_url(text: &str) -> bool {
-    text.contains("postgres://") || text.contains("postgresql://")
 }
 
 #[cfg(test)]
@@ -57,6 +54,8 @@ mod tests {
             json!({ "password": "hunter2" }),
             json!({ "options": { "access-token": "hunter2" } }),
             json!({ "action": " postgresql://u:hunter2@h/d" }),
+            json!({ "action": "postgresql+asyncpg://u:hunter2@h/d" }),
+            json!({ "action": "host=h password=hunter2" }),
             json!({ "postgres://u:hunter2@h/d": 1 }),
         ] {
             assert!(holds(&request), "{request}");

@@ -504,12 +504,15 @@ pub(crate) fn config(target: &Target, options: Option<&str>) -> Config {
         .application_name(APPLICATION)
         .ssl_mode(match target.ssl_mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
-            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+            SslMode::Allow | SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             // Sockets have no TLS, as in libpq.
             _ if target.is_socket() => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         })
         .keepalives_idle(Duration::from_secs(30));
+    if let Some(address) = target.address {
+        config.hostaddr(address);
+    }
     if let Some(options) = options {
         config.options(options);
     }

@@ -31,11 +31,13 @@ enum Check {
 fn check(target: &Target) -> Check {
     match (target.ssl_mode, &target.roots) {
         (SslMode::VerifyFull, _) => Check::ChainAndName,
-        (SslMode::VerifyCa | SslMode::Prefer | SslMode::Require, Some(Roots::File(_))) => Check::Chain,
+        (SslMode::VerifyCa | SslMode::Allow | SslMode::Prefer | SslMode::Require, Some(Roots::File(_))) => Check::Chain,
         // libpq insists on `verify-full` beside `sslrootcert=system`: anybody can have a certificate
         // of some public authority, so a chain without a name would prove nothing.
-        (SslMode::VerifyCa, _) | (SslMode::Prefer | SslMode::Require, Some(Roots::System)) => Check::ChainAndName,
-        (SslMode::Disable | SslMode::Prefer | SslMode::Require, _) => Check::Nothing,
+        (SslMode::VerifyCa, _) | (SslMode::Allow | SslMode::Prefer | SslMode::Require, Some(Roots::System)) => {
+            Check::ChainAndName
+        }
+        (SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require, _) => Check::Nothing,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use archon_pool::Fault;
+use archon_pool::connection_config::holds_connection_text;
 
 /// The flags whose values may be or hold a connection URL, and never come back in a message.
 const PLACES: [&str; 3] = ["--url", "--pooler", "--params"];
@@ -13,7 +14,7 @@ pub(crate) fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(),
     for argument in arguments {
         let text = argument.to_string_lossy();
         let place = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with('='));
-        if !expected && !PLACES.iter().any(place) && is_url(&text) {
+        if !expected && !PLACES.iter().any(place) && holds_connection_text(&text) {
             let message = "an argument is a connection URL where none is wanted: give it as --url, or better as \
                            DATABASE_URL in the environment";
             return Err(Fault::invalid(message));
@@ -21,10 +22,6 @@ pub(crate) fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(),
         expected = PLACES.contains(&&*text);
     }
     Ok(())
-}
-
-fn is_url(text: &str) -> bool {
-    text.contains("postgres://") || text.contains("postgresql://")
 }
 
 #[cfg(test)]

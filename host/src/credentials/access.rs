@@ -4,10 +4,11 @@ use archon_pool_plugin::fault::Fault;
 use secrecy::SecretString;
 
 use super::{Controller, Credential};
+use crate::connection_config::{Parts, Setting};
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::supabase::{Project, Reference, Token};
-use crate::target::{Parts, SslMode, Target, invalid};
+use crate::target::{Target, invalid};
 
 /// Everything that one credential opens.
 #[derive(Clone)]
@@ -62,11 +63,9 @@ impl Access {
 
 /// The connection to a project's own server.
 pub(super) fn direct(reference: &Reference) -> Parts {
-    Parts {
-        host: Some(reference.direct_host()),
-        user: Some("postgres".into()),
-        database: Some("postgres".into()),
-        ssl_mode: Some(SslMode::Require),
-        ..Parts::default()
-    }
+    let mut parts = Parts::default();
+    parts.set(Setting::Host, &reference.direct_host());
+    parts.set(Setting::User, "postgres");
+    parts.set(Setting::Database, "postgres");
+    parts
 }

@@ -3,8 +3,9 @@
 use archon_pool_plugin::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::connection_config::{self, Origin, Setting};
 use crate::pooler::{DATABASE, Limited};
-use crate::target::{self, Roots, Target, invalid};
+use crate::target::{Target, invalid};
 
 /// What controls the size of a credential's pool.
 #[derive(Debug, Clone)]
@@ -16,29 +17,32 @@ pub(crate) enum Controller {
 }
 
 impl Controller {
-    /// What a console's URL or the name of a limit stands for. The roots hold where the URL names none.
+    /// What a console's URL or the name of a limit stands for. The CA file holds where the URL names none.
     pub(super) fn of(
         pooler: Option<&SecretString>,
         limit: Option<&str>,
-        roots: Option<&Roots>,
+        ca_file: Option<&str>,
+        origin: Origin<'_>,
     ) -> Result<Option<Self>, Fault> {
         match (pooler, limit) {
             (Some(_), Some(_)) => Err(invalid("pooler and controller both control the pool: give one of them")),
-            (Some(url), None) => console(url, roots).map(|target| Some(Self::PgBouncer(Box::new(target)))),
+            (Some(url), None) => console(url, ca_file, origin).map(|target| Some(Self::PgBouncer(Box::new(target)))),
             (None, Some(limit)) => limit.parse().map(|limit| Some(Self::Limit(limit))),
             (None, None) => Ok(None),
         }
     }
 }
 
-fn console(url: &SecretString, roots: Option<&Roots>) -> Result<Target, Fault> {
+fn console(url: &SecretString, ca_file: Option<&str>, origin: Origin<'_>) -> Result<Target, Fault> {
     let within = |fault: Fault| Fault { message: format!("pooler: {}", fault.message), ..fault };
-    let mut parts = target::parts(url.expose_secret()).map_err(within)?;
-    if parts.database.as_deref().is_some_and(|database| database != DATABASE) {
+    let mut parts = connection_config::parts(url.expose_secret()).map_err(within)?;
+    if parts.get(Setting::Database).is_some_and(|database| database != DATABASE) {
         let message = "pooler: the URL must end in /pgbouncer: that database is the admin console of PgBouncer";
         return Err(invalid(message));
     }
-    parts.database = Some(DATABASE.to_owned());
-    parts.roots = parts.roots.or_else(|| roots.cloned());
-    parts.finish().map_err(within)
+    parts.set(Setting::Database, DATABASE);
+    if let Some(ca_file) = ca_file {
+        parts.fill(Setting::SslRootCert, ca_file);
+    }
+    parts.finish(origin).map_err(within)
 }

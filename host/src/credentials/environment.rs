@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use archon_pool_plugin::fault::Fault;
 use secrecy::zeroize::Zeroizing;
@@ -9,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::access::Access;
 use super::{Controller, supabase};
+use crate::connection_config::{Ambient, Origin, Parts};
 
 /// Variables with a connection URL, in their order.
 const URLS: [&str; 2] = ["DATABASE_URL", "SUPABASE_DB_URL"];
@@ -21,54 +23,70 @@ const TOKEN: &str = "SUPABASE_ACCESS_TOKEN";
 const API: &str = "SUPABASE_API_URL";
 
 /// What stands for the environment in messages.
-pub(super) const PLACES: &str =
-    "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY or SUPABASE_ACCESS_TOKEN)";
+pub(super) const PLACES: &str = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY or SUPABASE_ACCESS_TOKEN, PGSERVICE, \
+     PGHOST, PGHOSTADDR, PGDATABASE)";
 
 /// The variables of a process.
 #[derive(Clone, Default)]
-pub(super) struct Environment(HashMap<&'static str, SecretString>);
+pub(super) struct Environment {
+    variables: HashMap<&'static str, SecretString>,
+    ambient: Ambient,
+}
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).entry(&self.ambient).finish()
     }
 }
 
 impl Environment {
-    pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn of_process() -> Self {
+        Self::read(|name| std::env::var(name).ok(), std::env::home_dir(), whoami::username().ok())
+    }
+
+    pub(super) fn read(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>, user: Option<String>) -> Self {
         let names = URLS.into_iter().chain([PROJECT.0, PROJECT.1, TOKEN, API, POOLER]);
         let set = |name| {
             let value = Zeroizing::new(variable(name)?);
             (!value.is_empty()).then(|| (name, value.as_str().into()))
         };
-        Self(names.filter_map(set).collect())
+        let variables = names.filter_map(set).collect();
+        Self { variables, ambient: Ambient::read(variable, home, user) }
     }
 
     /// What controls the pool.
     pub(super) fn controller(&self) -> Result<Option<Controller>, Fault> {
-        Controller::of(self.0.get(POOLER), None, None).map_err(|fault| named(POOLER, fault))
+        Controller::of(self.variables.get(POOLER), None, None, self.origin()).map_err(|fault| named(POOLER, fault))
     }
 
     /// The first variable that is set counts; when it is wrong, the next is no substitute for it.
     pub(super) fn access(&self) -> Option<Result<Access, Fault>> {
-        if let Some((name, url)) = URLS.into_iter().find_map(|name| Some((name, self.0.get(name)?))) {
+        if let Some((name, url)) = URLS.into_iter().find_map(|name| Some((name, self.variables.get(name)?))) {
             // The token is often there for other programs: it counts where it fits.
-            let found = supabase::access(url, None, None).and_then(|access| access.beside(self.token()));
+            let found = supabase::access(url, None, None, self.origin()).and_then(|access| access.beside(self.token()));
             return Some(found.map_err(|fault| named(name, fault)));
         }
-        let url = self.0.get(PROJECT.0)?;
-        let found = supabase::access(url, self.0.get(PROJECT.1), self.token());
-        Some(found.map_err(|fault| named("SUPABASE_URL and SUPABASE_KEY", fault)))
+        if let Some(url) = self.variables.get(PROJECT.0) {
+            let found = supabase::access(url, self.variables.get(PROJECT.1), self.token(), self.origin());
+            return Some(found.map_err(|fault| named("SUPABASE_URL and SUPABASE_KEY", fault)));
+        }
+        let found = || Access::from(Parts::default().finish(self.origin())?).beside(self.token());
+        self.ambient.names_a_place().then(found)
+    }
+
+    /// Whose texts are those that may draw upon it.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin::Operator(Some(&self.ambient))
     }
 
     /// What opens the API of the user's projects.
     pub(super) fn token(&self) -> Option<&SecretString> {
-        self.0.get(TOKEN)
+        self.variables.get(TOKEN)
     }
 
     /// Where the API is.
     pub(super) fn api(&self) -> Option<&str> {
-        self.0.get(API).map(|url| url.expose_secret())
+        self.variables.get(API).map(|url| url.expose_secret())
     }
 }
 
@@ -82,7 +100,7 @@ mod tests {
 
     fn found(variables: &[(&str, &str)]) -> Option<Result<Access, Fault>> {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        Environment::read(|name| variables.get(name).map(|&value| value.to_owned())).access()
+        Environment::read(|name| variables.get(name).map(|&value| value.to_owned()), None, None).access()
     }
 
     #[test]
@@ -112,8 +130,9 @@ mod tests {
 
     #[test]
     fn a_wrong_console_is_named() {
-        let console =
-            |url: &'static str| Environment::read(|name| (name == POOLER).then(|| url.to_owned())).controller();
+        let console = |url: &'static str| {
+            Environment::read(|name| (name == POOLER).then(|| url.to_owned()), None, None).controller()
+        };
         assert!(matches!(console("postgres://u:x@h/pgbouncer"), Ok(Some(Controller::PgBouncer(_)))));
         let fault = console("postgres://u:hunter2@h/shop").err().unwrap();
         assert!(fault.message.starts_with(POOLER) && !fault.message.contains("hunter2"), "{fault}");

@@ -26,7 +26,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use archon_pool_plugin::fault::Fault;
 use secrecy::zeroize::Zeroizing;
@@ -35,10 +35,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::Controller;
 use super::access::{Access, direct};
+use crate::connection_config::{self, Origin, Parts, Setting};
 use crate::door::Others;
 use crate::guarded_file::{self, Readers};
 use crate::supabase::Reference;
-use crate::target::{self, Parts, Roots, invalid};
+use crate::target::invalid;
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;
@@ -63,7 +64,7 @@ struct Raw {
     password: Option<SecretString>,
     dbname: Option<String>,
     sslmode: Option<String>,
-    ca_file: Option<PathBuf>,
+    ca_file: Option<String>,
     /// Another way in when no slot is left: a role that may use the reserved ones.
     #[serde(default, deserialize_with = "secret")]
     reserve: Option<SecretString>,
@@ -98,7 +99,7 @@ const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, r
 
 /// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
 /// what the environment holds may be another server.
-pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
+pub(super) fn entry(path: &Path, name: &str, origin: Origin<'_>) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
     let bytes = guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
     let bytes = Zeroizing::new(bytes);
@@ -111,11 +112,11 @@ pub(super) fn entry(path: &Path, name: &str) -> Result<Option<Entry>, Fault> {
     })?;
     let Some(raw) = entries.remove(name) else { return Ok(None) };
     let in_entry = |fault: Fault| unreadable(&format_args!("entry '{name}': {}", fault.message));
-    raw.entry().map(Some).map_err(in_entry)
+    raw.entry(origin).map(Some).map_err(in_entry)
 }
 
 impl Raw {
-    fn entry(mut self) -> Result<Entry, Fault> {
+    fn entry(mut self, origin: Origin<'_>) -> Result<Entry, Fault> {
         if let Some(Vault { via, secret }) = self.vault.take() {
             if self.is_more() {
                 return Err(invalid("vault stands alone: the vault's secret is the whole connection URL"));
@@ -124,14 +125,16 @@ impl Raw {
         }
         let reference = self.reference()?;
         let (token, resize) = (self.access_token.take(), self.resize.take());
-        let (others, controller) = (self.others()?, self.controller()?);
+        let (others, controller) = (self.others(origin)?, self.controller(origin)?);
+        // Of a project the whole address is known: nothing of the environment belongs to it.
+        let origin = if reference.is_some() && self.url.is_none() { Origin::Request } else { origin };
         let parts = self.parts(reference.as_ref())?;
-        if reference.is_some() && parts.password.is_none() && token.is_none() {
+        if reference.is_some() && parts.get(Setting::Password).is_none() && token.is_none() {
             return Err(invalid(
                 "a project is opened by its database's password or an access-token: give one, or both",
             ));
         }
-        let mut access = Access::of_project(parts.finish()?, reference, token.as_ref())?;
+        let mut access = Access::of_project(parts.finish(origin)?, reference, token.as_ref())?;
         (access.others, access.controller) = (others, controller);
         match (resize.as_deref(), &mut access.token) {
             (None, _) => {}
@@ -155,24 +158,21 @@ impl Raw {
         of_project || of_connection || other_ways || of_pool || self.is_apart() || self.ca_file.is_some()
     }
 
-    fn others(&self) -> Result<Others, Fault> {
+    fn others(&self, origin: Origin<'_>) -> Result<Others, Fault> {
         let other = |url: &SecretString| {
-            let mut parts = target::parts(url.expose_secret())?;
-            parts.roots = parts.roots.or_else(|| self.roots());
-            parts.finish()
+            let mut parts = connection_config::parts(url.expose_secret())?;
+            if let Some(ca_file) = &self.ca_file {
+                parts.fill(Setting::SslRootCert, ca_file);
+            }
+            parts.finish(origin)
         };
         let reserve = self.reserve.as_ref().map(other).transpose()?;
         let through = self.through.as_ref().map(other).transpose()?;
         Ok(Others { reserve, through })
     }
 
-    fn controller(&self) -> Result<Option<Controller>, Fault> {
-        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), self.roots().as_ref())
-    }
-
-    /// Whose word is taken for the certificates of all that the entry leads to.
-    fn roots(&self) -> Option<Roots> {
-        self.ca_file.clone().map(Roots::File)
+    fn controller(&self, origin: Origin<'_>) -> Result<Option<Controller>, Fault> {
+        Controller::of(self.pooler.as_ref(), self.controller.as_deref(), self.ca_file.as_deref(), origin)
     }
 
     /// The project that the entry names, itself or by its URL, which is none of a connection then.
@@ -195,28 +195,23 @@ impl Raw {
             (Some(_), _) if self.is_apart() => {
                 return Err(invalid("give either url or host, port, user and dbname"));
             }
-            (Some(url), _) => target::parts(url.expose_secret())?,
-            (None, reference) => {
-                let known = reference.map(direct).unwrap_or_default();
-                Parts {
-                    host: self.host.or(known.host),
-                    port: self.port,
-                    user: self.user.or(known.user),
-                    database: self.dbname.or(known.database),
-                    ssl_mode: known.ssl_mode,
-                    ..Parts::default()
-                }
-            }
+            (Some(url), _) => connection_config::parts(url.expose_secret())?,
+            (None, reference) => reference.map(direct).unwrap_or_default(),
         };
-        if let Some(password) = self.password {
-            parts.password = Some(password);
-        }
-        if let Some(mode) = self.sslmode {
-            parts.ssl_mode = Some(mode.parse()?);
-        }
-        if let Some(path) = self.ca_file {
-            parts.roots = Some(Roots::File(path));
-        }
+        let port = self.port.map(|port| port.to_string());
+        let password = self.password.as_ref().map(|password| password.expose_secret());
+        let own = [
+            (Setting::Host, self.host.as_deref()),
+            (Setting::Port, port.as_deref()),
+            (Setting::User, self.user.as_deref()),
+            (Setting::Database, self.dbname.as_deref()),
+            (Setting::Password, password),
+            (Setting::SslMode, self.sslmode.as_deref()),
+            (Setting::SslRootCert, self.ca_file.as_deref()),
+        ];
+        own.into_iter().filter_map(|(setting, text)| Some((setting, text?))).for_each(|(setting, text)| {
+            parts.set(setting, text);
+        });
         Ok(parts)
     }
 }
@@ -224,13 +219,14 @@ impl Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::{Roots, SslMode};
     use std::os::unix::fs::PermissionsExt as _;
 
     fn with(text: &str, mode: u32, name: &str) -> Result<Option<Entry>, Fault> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-        entry(file.path(), name)
+        entry(file.path(), name, Origin::Operator(None))
     }
 
     fn access(text: &str) -> Access {
@@ -270,7 +266,7 @@ mod tests {
     fn both_ways_to_write_an_entry() {
         let Access { target: one, others, .. } =
             access("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
-        assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", target::SslMode::VerifyCa));
+        assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", SslMode::VerifyCa));
         assert!(others.reserve.is_none() && others.through.is_none());
         let two = access("[a]\nhost = 'h'\nport = 6543\nuser = 'u'\npassword = 'x'\ndbname = 'd'").target;
         assert_eq!((two.to_string().as_str(), two.database.as_str()), ("h:6543", "d"));
@@ -332,7 +328,7 @@ mod tests {
 
     #[test]
     fn an_entry_may_be_missing_and_the_file_may_not() {
-        assert!(entry(Path::new("/no/such/file"), "a").is_err());
+        assert!(entry(Path::new("/no/such/file"), "a", Origin::Operator(None)).is_err());
         assert!(with("", 0o600, "a").unwrap().is_none());
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit::Event;
+use crate::connection_config::Origin;
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::session::Presence;
@@ -23,9 +24,12 @@ use crate::supabase::Project;
 use crate::target::{Target, invalid};
 
 mod access;
+#[cfg(test)]
+mod connections;
 mod controller;
 mod environment;
 mod file;
+mod local_stack;
 mod supabase;
 mod vault;
 
@@ -70,8 +74,13 @@ impl Credentials {
 
     /// Adds `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or `SUPABASE_ACCESS_TOKEN`,
     /// the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, where Supabase's Management API is, as they are now.
+    ///
+    /// libpq's variables (`PGHOST`, `PGSERVICE`, `PGPASSWORD`, …), `~/.pgpass`, `pg_service.conf` and `~/.postgresql`
+    /// count, too: for what a URL of the operator leaves open (in a variable, in the credentials file, or given by
+    /// [`Credentials::url`]), and by themselves when none of the others is set. They never count for what a request
+    /// or a vault brings: the operator's password is sent to no server that somebody else named.
     pub fn environment(mut self) -> Self {
-        self.environment = Some(Environment::read(|name| std::env::var(name).ok()));
+        self.environment = Some(Environment::of_process());
         self
     }
 
@@ -86,6 +95,11 @@ impl Credentials {
     pub fn supabase_api(mut self, url: &str) -> Self {
         self.api = Some(url.to_owned());
         self
+    }
+
+    /// Whose texts its own are, and what they may draw upon.
+    fn origin(&self) -> Origin<'_> {
+        self.environment.as_ref().map_or(Origin::Operator(None), Environment::origin)
     }
 
     fn api(&self) -> Option<&str> {
@@ -155,7 +169,7 @@ impl Lent {
             (Some(_), _) if name.is_some() => {
                 return Err(Fault::invalid("supabaseUrl and credential both name a database: give one of them"));
             }
-            (Some(url), key) => Some(supabase::access(url, key, None)?),
+            (Some(url), key) => Some(supabase::access(url, key, None, Origin::Request)?),
             (None, Some(_)) => return Err(invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")),
             (None, None) => None,
         };
@@ -192,7 +206,7 @@ impl Lent {
         }
         let found = if let Some(url) = &self.sources.url {
             let token = self.sources.environment.as_ref().and_then(Environment::token);
-            let access = supabase::access(url, None, None)?.beside(token)?;
+            let access = supabase::access(url, None, None, self.sources.origin())?.beside(token)?;
             Some(self.credential("url", access, limits)?)
         } else {
             match self.in_file(DEFAULT, limits, presence).await? {
@@ -200,7 +214,12 @@ impl Lent {
                 None => self.in_environment(limits)?,
             }
         };
-        let given = Controller::of(self.sources.pooler.as_ref(), self.sources.controller.as_deref(), None)?;
+        let given = Controller::of(
+            self.sources.pooler.as_ref(),
+            self.sources.controller.as_deref(),
+            None,
+            self.sources.origin(),
+        )?;
         Ok(found.map(|found| Credential { controller: given.or(found.controller), ..found }))
     }
 
@@ -220,12 +239,12 @@ impl Lent {
 
     async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
         let Some(path) = &self.sources.file else { return Ok(None) };
-        let (via, secret) = match file::entry(path, name)? {
+        let (via, secret) = match file::entry(path, name, self.sources.origin())? {
             None => return Ok(None),
             Some(Entry::Access(access)) => return self.credential(name, *access, limits).map(Some),
             Some(Entry::Vault { via, secret }) => (via, secret),
         };
-        let opener = match file::entry(path, &via)? {
+        let opener = match file::entry(path, &via, self.sources.origin())? {
             Some(Entry::Access(access)) => self.credential(&via, *access, limits)?,
             Some(Entry::Vault { .. }) => {
                 return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
@@ -307,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_missing_is_no_reason_to_look_elsewhere() {
         let mut credentials = Credentials::new().file("/no/such/credentials.toml");
-        credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into())));
+        credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into()), None, None));
         for name in [None, Some("main")] {
             let fault = lookup(&lent(credentials.clone(), name), None).await.err().unwrap();
             assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);

@@ -4,8 +4,10 @@ use archon_pool_plugin::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::access::{Access, direct};
+use super::local_stack;
+use crate::connection_config::{self, Origin, Parts, Setting};
 use crate::supabase::Reference;
-use crate::target::{self, Parts, invalid};
+use crate::target::invalid;
 
 /// What a project is opened by.
 const WANTED: &str = "the database password is needed (dashboard, Project Settings, Database), or at least an access \
@@ -38,7 +40,16 @@ pub(super) fn access(
     url: &SecretString,
     key: Option<&SecretString>,
     token: Option<&SecretString>,
+    origin: Origin<'_>,
 ) -> Result<Access, Fault> {
+    let text = connection_config::unwrapped(url.expose_secret());
+    if let Some(local) = local_stack(text, key) {
+        return local?.finish(Origin::Request).map(Access::from);
+    }
+    let reference = Reference::of_url(text);
+    if is_http(text) && reference.is_none() {
+        return Err(local_stack::unknown(text));
+    }
     let (password, token) = match key.map(|key| (classify(key.expose_secret()), key)) {
         None => (None, token),
         Some((Key::Password, key)) => (Some(key), token),
@@ -51,25 +62,41 @@ pub(super) fn access(
             )));
         }
     };
-    let text = url.expose_secret().trim();
-    if target::is_url(text) {
-        let mut parts = target::parts(text)?;
-        match (password, &parts.password) {
+    let Some(reference) = reference else {
+        let mut parts = connection_config::parts(text)?;
+        match (password, parts.get(Setting::Password)) {
             (Some(_), Some(_)) => {
                 return Err(invalid("the URL holds a password and the key is another: give one of them"));
             }
-            (Some(password), None) => parts.password = Some(password.clone()),
+            (Some(password), None) => parts.set(Setting::Password, password.expose_secret()),
             (None, _) => {}
         }
-        return Access::of_project(parts.finish()?, None, token);
-    }
-    let reference = Reference::of_url(text)
-        .ok_or_else(|| invalid("the URL must be https://<project>.supabase.co or a postgres:// connection URL"))?;
+        return Access::of_project(parts.finish(origin)?, None, token);
+    };
     if password.is_none() && token.is_none() {
         return Err(invalid(format!("the URL names a project and nothing that opens it came with it: {WANTED}")));
     }
-    let target = Parts { password: password.cloned(), ..direct(&reference) }.finish()?;
-    Access::of_project(target, Some(reference), token)
+    let mut parts = direct(&reference);
+    if let Some(password) = password {
+        parts.set(Setting::Password, password.expose_secret());
+    }
+    // The whole address is known: nothing of the environment belongs to it.
+    Access::of_project(parts.finish(Origin::Request)?, Some(reference), token)
+}
+
+fn is_http(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// The database of a local stack, whose API keys are on each machine the same.
+fn local_stack(text: &str, key: Option<&SecretString>) -> Option<Result<Parts, Fault>> {
+    let key = key.map(|key| (classify(key.expose_secret()), key.expose_secret()));
+    let password = key.filter(|(kind, _)| *kind == Key::Password).map(|(_, key)| key);
+    let parts = local_stack::parts(text, password)?;
+    if key.is_some_and(|(kind, _)| kind == Key::AccessToken) {
+        return Some(Err(invalid("a local Supabase stack has no Management API: leave the access token out")));
+    }
+    Some(Ok(parts))
 }
 
 #[cfg(test)]
@@ -81,7 +108,7 @@ mod tests {
 
     fn with(url: &str, key: Option<&str>, token: Option<&str>) -> Result<Access, Fault> {
         let secret = |text: Option<&str>| text.map(SecretString::from);
-        access(&SecretString::from(url), secret(key).as_ref(), secret(token).as_ref())
+        access(&SecretString::from(url), secret(key).as_ref(), secret(token).as_ref(), Origin::Request)
     }
 
     fn resolve(url: &str, key: Option<&str>) -> Result<Target, Fault> {

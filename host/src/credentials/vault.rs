@@ -1,10 +1,11 @@
 //! Connection URLs that Supabase Vault keeps.
 
 use archon_pool_plugin::fault::{Fault, kind};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::Type;
 
 use super::Credential;
+use crate::connection_config::{self, Origin};
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::supabase::connect;
@@ -47,7 +48,9 @@ pub(super) async fn fetch(
     // Borrowed, so that there is no copy but the one that is wiped.
     let url: Option<&str> = row.try_get(0).map_err(|_| missing(secret, via))?;
     let url = SecretString::from(url.ok_or_else(|| missing(secret, via))?);
-    Target::parse(&url).map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
+    // Whoever may write to the vault must not have the operator's password sent anywhere.
+    let target = connection_config::parts(url.expose_secret()).and_then(|parts| parts.finish(Origin::Request));
+    target.map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
 }
 
 async fn one(session: &Session, sql: &str, name: Option<&&str>) -> Result<Option<tokio_postgres::Row>, Fault> {

@@ -64,7 +64,7 @@ fn detour(pooler: &PoolerSettings, target: &Target, is_local: bool) -> Result<Ta
         Some((_, project)) => format!("{}.{project}", target.user),
         None => target.user.clone(),
     };
-    Ok(Target { host: host.to_owned(), port, user, options: None, ..target.clone() })
+    Ok(Target { user, options: None, ..target.at(host, port) })
 }
 
 fn no_password(project: &Project) -> Fault {

@@ -28,10 +28,11 @@ impl Reference {
         (text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_lowercase())).then(|| Self(text.to_owned()))
     }
 
-    /// The one of `https://<ref>.supabase.co`.
+    /// The one of `https://<ref>.supabase.co`, whatever path follows.
     pub(crate) fn of_url(url: &str) -> Option<Self> {
-        let host = url.strip_prefix("https://")?;
-        Self::parse(host.strip_suffix('/').unwrap_or(host).strip_suffix(".supabase.co")?)
+        let rest = url.strip_prefix("https://")?;
+        let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+        Self::parse(host.strip_suffix(".supabase.co")?)
     }
 
     /// The one of a connection: of its host `db.<ref>.supabase.co`, or of a pooler's user `<role>.<ref>`.

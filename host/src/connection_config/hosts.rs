@@ -1,0 +1,100 @@
+//! Hosts, addresses and ports, as lists of the same length.
+
+use std::net::IpAddr;
+
+use archon_pool_plugin::fault::Fault;
+
+use super::keywords::Setting;
+use super::parts::{Origin, Parts, Source};
+use super::target::{HostPort, invalid};
+
+/// Port of a server that is told none.
+const PORT: u16 = 5432;
+
+/// Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds.
+pub(super) const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// All hosts in the order in which they are tried, at least one, without passwords.
+pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, Fault> {
+    let mut names = list(parts, Setting::Host);
+    let addresses = list(parts, Setting::HostAddr).into_iter().map(address).collect::<Result<Vec<_>, _>>();
+    let addresses = addresses.map_err(|fault| source(parts, Setting::HostAddr).within(fault))?;
+    if names.is_empty() {
+        names = addresses.iter().map(|_| "").collect();
+    }
+    if !addresses.is_empty() && addresses.len() != names.len() {
+        return Err(counts(names.len(), addresses.len(), "address", "es", "give one hostaddr for each host"));
+    }
+    // No host at all stands for the first socket that is there.
+    let anywhere = names.is_empty();
+    let named: Vec<&str> = if anywhere { SOCKETS.to_vec() } else { names };
+    let ports = ports(parts, if anywhere { 1 } else { named.len() })?;
+
+    let host = |(place, name): (usize, &&str)| {
+        let address = addresses.get(place).copied();
+        let host = match (address, *name, anywhere) {
+            (Some(address), "", _) => address.to_string(),
+            (None, _, true) | (None, "", _) => by_socket(origin, if anywhere { name } else { SOCKETS[0] })?,
+            (_, name, _) => checked(name)?,
+        };
+        let port = if let [only] = ports[..] { only } else { ports[place] };
+        Ok(HostPort { host, address, port, password: None })
+    };
+    named.iter().enumerate().map(host).collect()
+}
+
+/// The operator's own socket; a request must say where it leads.
+fn by_socket(origin: Origin<'_>, folder: &str) -> Result<String, Fault> {
+    match origin {
+        Origin::Operator(Some(_)) => Ok(folder.to_owned()),
+        Origin::Operator(None) | Origin::Request => Err(invalid("the connection has no host")),
+    }
+}
+
+/// What is no host must neither be asked of the DNS nor logged.
+fn checked(host: &str) -> Result<String, Fault> {
+    if host.contains('@') {
+        return Err(invalid("the host holds an '@': give user and password apart from it"));
+    }
+    if host.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        return Err(invalid("the host holds white space or a control character"));
+    }
+    Ok(host.to_owned())
+}
+
+fn ports(parts: &Parts, hosts: usize) -> Result<Vec<u16>, Fault> {
+    let given = list(parts, Setting::Port);
+    let ports: Result<Vec<_>, _> = given.into_iter().map(port).collect();
+    let ports = ports.map_err(|fault| source(parts, Setting::Port).within(fault))?;
+    match ports.len() {
+        0 => Ok(vec![PORT]),
+        count if count == 1 || count == hosts => Ok(ports),
+        count => Err(counts(hosts, count, "port", "s", "give one port, or one for each host")),
+    }
+}
+
+fn counts(hosts: usize, others: usize, what: &str, plural: &str, help: &str) -> Fault {
+    let of = |count: usize, what: &str, plural: &str| format!("{count} {what}{}", if count == 1 { "" } else { plural });
+    invalid(format!("the connection has {} and {}: {help}", of(hosts, "host", "s"), of(others, what, plural)))
+}
+
+fn list(parts: &Parts, setting: Setting) -> Vec<&str> {
+    parts.get(setting).map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default()
+}
+
+fn source(parts: &Parts, setting: Setting) -> Source {
+    parts.given.get(&setting).map_or(Source::Text, |given| given.source.clone())
+}
+
+fn address(text: &str) -> Result<IpAddr, Fault> {
+    text.parse().map_err(|_| invalid("hostaddr must be an IP address, or one for each host"))
+}
+
+fn port(text: &str) -> Result<u16, Fault> {
+    if text.is_empty() {
+        return Ok(PORT);
+    }
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+        invalid("the port must be a number from 1 to 65535; if a password holds '@', ':' or '/', percent-encode it")
+    })
+}

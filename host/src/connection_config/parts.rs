@@ -1,0 +1,167 @@
+//! Settings as they were given: one text each, from the first source that has it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use archon_pool_plugin::fault::Fault;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ambient::Ambient;
+use super::keywords::{self, Meaning, Setting};
+use super::target::{Target, invalid};
+use super::values;
+
+/// Whose text it is, which decides what it may draw upon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// A request's, or stored where others write: nothing of this machine counts for it.
+    Request,
+    /// The operator's own; with the environment where that is a source.
+    Operator(Option<&'a Ambient>),
+}
+
+/// The place that a setting's text came from, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A connection text, or a field of the credentials file.
+    Text,
+    /// A variable of the environment.
+    Variable(&'static str),
+    /// A line of a service file.
+    ServiceFile(String),
+}
+
+impl Source {
+    /// Names the place in a fault of the text itself.
+    pub(crate) fn within(&self, fault: Fault) -> Fault {
+        let place: &dyn fmt::Display = match self {
+            Self::Text => return fault,
+            Self::Variable(name) => name,
+            Self::ServiceFile(line) => line,
+        };
+        Fault { message: format!("{place}: {}", fault.message), ..fault }
+    }
+}
+
+/// One setting's text.
+pub(crate) struct Given {
+    /// The name by which it was given.
+    pub(crate) name: String,
+    pub(crate) text: SecretString,
+    pub(crate) source: Source,
+}
+
+/// Settings as they were given.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(super) given: BTreeMap<Setting, Given>,
+    pub(super) notes: Vec<String>,
+    /// Whether `ssl` has the meaning of JDBC.
+    pub(super) is_jdbc: bool,
+    /// Whether no certificate is to be verified, whatever authority is known.
+    pub(super) no_verify: bool,
+}
+
+impl Parts {
+    /// Sets a setting, in the place of what was given before.
+    pub(crate) fn set(&mut self, setting: Setting, text: &str) {
+        self.put(setting, name_of(setting), text, Source::Text);
+    }
+
+    /// Sets a setting that nobody gave.
+    pub(crate) fn fill(&mut self, setting: Setting, text: &str) {
+        if self.is_open(setting) {
+            self.set(setting, text);
+        }
+    }
+
+    /// The text of a setting.
+    pub(crate) fn get(&self, setting: Setting) -> Option<&str> {
+        self.given.get(&setting).map(|given| given.text.expose_secret())
+    }
+
+    /// Takes a parameter of a connection text. A name without a value may be a part of a password, and so may each
+    /// where the text `holds_password`.
+    pub(super) fn parameter(&mut self, name: &str, value: Option<&str>, holds_password: bool) -> Result<(), Fault> {
+        match keywords::meaning(name) {
+            Some(Meaning::Is(setting)) => self.put(setting, name, value.unwrap_or_default(), Source::Text),
+            Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
+            Some(Meaning::Refused(reason)) => return Err(keywords::refused(name, reason)),
+            None => return Err(keywords::unknown(name, value.is_some() && !holds_password)),
+        }
+        Ok(())
+    }
+
+    /// Takes a parameter of a source behind the text: it counts where the sources before it left it open.
+    pub(super) fn behind(&mut self, name: &str, value: &str, source: &Source) -> Result<(), Fault> {
+        match keywords::meaning(name) {
+            Some(Meaning::Is(setting)) => {
+                if self.is_open(setting) {
+                    self.put(setting, name, value, source.clone());
+                }
+            }
+            // Variables are there for other programs, too: those that change nothing are not worth a note.
+            Some(Meaning::PassedOver) if matches!(source, Source::Variable(_)) => {}
+            Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
+            Some(Meaning::Refused(reason)) => return Err(source.within(keywords::refused(name, reason))),
+            None => return Err(source.within(keywords::unknown(name, true))),
+        }
+        Ok(())
+    }
+
+    /// Adds a note once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Resolves what is open and interprets the texts.
+    pub(crate) fn finish(mut self, origin: Origin<'_>) -> Result<Target, Fault> {
+        values::settle_certificates(&mut self)?;
+        match origin {
+            Origin::Request => self.refuse_files()?,
+            Origin::Operator(None) => Ambient::default().fill(&mut self)?,
+            Origin::Operator(Some(ambient)) => ambient.fill(&mut self)?,
+        }
+        values::target(self, origin)
+    }
+
+    /// Files and secrets of this machine are not a request's to name.
+    fn refuse_files(&self) -> Result<(), Fault> {
+        use Setting::{PassFile, Service, ServiceFile, SslCert, SslKey};
+        let named = [PassFile, Service, ServiceFile, SslCert, SslKey].iter().find_map(|it| self.given.get(it));
+        named.map_or(Ok(()), |given| {
+            let reason = "it names a file of this machine, which a request may not; name it in the credentials file";
+            Err(keywords::refused(&given.name, reason))
+        })
+    }
+
+    fn is_open(&self, setting: Setting) -> bool {
+        use Setting::{RequireSsl, Ssl, SslAccept, SslMode, TargetServerType, TargetSessionAttrs};
+        let rivals: &[Setting] = match setting {
+            SslMode | Ssl | RequireSsl | SslAccept => &[SslMode, Ssl, RequireSsl, SslAccept],
+            TargetSessionAttrs | TargetServerType => &[TargetSessionAttrs, TargetServerType],
+            _ => &[setting],
+        };
+        rivals.iter().all(|rival| !self.given.contains_key(rival))
+    }
+
+    /// An empty text leaves a setting open.
+    fn put(&mut self, setting: Setting, name: &str, text: &str, source: Source) {
+        if text.is_empty() {
+            return;
+        }
+        self.given.insert(setting, Given { name: name.to_owned(), text: text.into(), source });
+    }
+}
+
+fn name_of(setting: Setting) -> &'static str {
+    let is = |(_, meaning): &&(&str, Meaning)| *meaning == Meaning::Is(setting);
+    keywords::KEYWORDS.iter().find(is).map_or("", |(name, _)| name)
+}
+
+/// Fault for a text that is not one of a setting's words; the text may be a slipped secret.
+pub(super) fn one_of(name: &str, words: &str) -> Fault {
+    invalid(format!("connection parameter '{name}' must be one of {words}"))
+}

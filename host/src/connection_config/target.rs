@@ -1,0 +1,143 @@
+//! Address, login and security settings of one connection.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use super::security::{
+    AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
+};
+use crate::audit::Event;
+
+use super::parts::Origin;
+use super::text;
+
+/// Address, login and security settings of one connection.
+#[derive(Clone)]
+pub struct Target {
+    /// Host name, address, or the directory of a Unix socket: the first one where there are several.
+    pub host: String,
+    /// `hostaddr`: the address to connect to in the place of the one that the host's name resolves to.
+    pub address: Option<IpAddr>,
+    /// Port.
+    pub port: u16,
+    /// Further hosts, tried in this order after the first; [`Target::each`] goes through all.
+    pub more_hosts: Vec<HostPort>,
+    /// Role.
+    pub user: String,
+    /// Password for the first host; none for servers that do not ask.
+    pub password: Option<SecretString>,
+    /// Database.
+    pub database: String,
+    /// `sslmode`.
+    pub ssl_mode: SslMode,
+    /// `sslrootcert`.
+    pub roots: Option<Roots>,
+    /// `sslcert` and `sslkey`.
+    pub client_certificate: Option<ClientCertificate>,
+    /// `sslnegotiation`.
+    pub ssl_negotiation: SslNegotiation,
+    /// `ssl_min_protocol_version`.
+    pub ssl_min_version: TlsVersion,
+    /// `ssl_max_protocol_version`.
+    pub ssl_max_version: Option<TlsVersion>,
+    /// `channel_binding`.
+    pub channel_binding: ChannelBinding,
+    /// `require_auth`: the methods that are allowed, in the order of [`AuthMethod::ALL`]; none where all are.
+    pub require_auth: Option<Vec<AuthMethod>>,
+    /// `target_session_attrs`.
+    pub target_session_attrs: TargetSessionAttrs,
+    /// `connect_timeout` for each host, when one is set.
+    pub connect_timeout: Option<Duration>,
+    /// `options`, such as `reference=…` for Supavisor.
+    pub options: Option<String>,
+    /// Facts about the settings that a report must state, such as parameters passed over.
+    pub notes: Vec<String>,
+}
+
+/// One of several hosts.
+#[derive(Clone)]
+pub struct HostPort {
+    /// Host name, address, or the directory of a Unix socket.
+    pub host: String,
+    /// `hostaddr` of this host.
+    pub address: Option<IpAddr>,
+    /// Port.
+    pub port: u16,
+    /// Password for this host.
+    pub password: Option<SecretString>,
+}
+
+/// Hosts and ports alone: fit for logs.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)?;
+        self.more_hosts.iter().try_for_each(|more| write!(f, ",{}:{}", more.host, more.port))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("hosts", &self.to_string())
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .field("ssl_mode", &self.ssl_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl Target {
+    /// Parses a connection URL or key=value text; the environment counts for nothing. No error repeats a part that
+    /// could be a secret.
+    pub fn parse(text: &SecretString) -> Result<Self, Fault> {
+        text::parts(text.expose_secret())?.finish(Origin::Operator(None))
+    }
+
+    /// One target for each host, in the order in which they are tried.
+    pub fn each(&self) -> Vec<Self> {
+        let first = Self { more_hosts: Vec::new(), ..self.clone() };
+        let more = self.more_hosts.iter().cloned().map(|HostPort { host, address, port, password }| Self {
+            host,
+            address,
+            port,
+            password,
+            ..first.clone()
+        });
+        std::iter::once(first.clone()).chain(more).collect()
+    }
+
+    /// The same login at another host.
+    pub(crate) fn at(&self, host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), address: None, port, more_hosts: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether both lead to the same database as the same role.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string() && (&self.user, &self.database) == (&other.user, &other.database)
+    }
+
+    /// Adds role, server and database to an event.
+    pub(crate) fn on_record(&self, event: Event) -> Event {
+        let server = self.to_string();
+        event.with("by", self.user.as_str()).with("server", server).with("database", self.database.as_str())
+    }
+
+    /// Whether the first host is a Unix socket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
+pub(crate) fn invalid(message: impl Into<String>) -> Fault {
+    Fault::new(kind::CREDENTIAL_INVALID, message)
+}

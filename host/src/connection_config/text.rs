@@ -1,0 +1,77 @@
+//! Connection texts as they are copied and mounted: within quotes, behind a byte order mark, before a line break.
+
+use archon_pool_plugin::fault::Fault;
+use secrecy::zeroize::Zeroizing;
+
+use super::parts::Parts;
+use super::target::invalid;
+use super::{conninfo, url};
+
+/// Parses a URL or key=value text.
+pub(crate) fn parts(text: &str) -> Result<Parts, Fault> {
+    let text = unwrapped(text);
+    if text.is_empty() {
+        return Err(invalid("the connection text is empty: it must start with postgres:// or postgresql://"));
+    }
+    if let Some(scheme) = url::Scheme::of(text)? {
+        if text.contains(['\n', '\r']) {
+            return Err(invalid("the URL holds a line break: write it on one line"));
+        }
+        return url::parts(&scheme);
+    }
+    let is_pairs = text.contains('=') && text.find("://").is_none_or(|at| text[..at].contains('='));
+    if is_pairs { conninfo::parts(text) } else { Err(no_url()) }
+}
+
+/// Strips white space, a byte order mark, quotes, and `psql` before them, as dashboards offer it.
+pub(crate) fn unwrapped(text: &str) -> &str {
+    let blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
+    let mut text = text.trim_matches(blank);
+    if let Some(rest) = text.strip_prefix("psql").filter(|rest| rest.starts_with([' ', '\t'])) {
+        text = rest.trim_matches(blank);
+    }
+    for quote in ['"', '\'', '`'] {
+        if let Some(within) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return within.trim_matches(blank);
+        }
+    }
+    text
+}
+
+/// Whether a text holds a connection text, and so perhaps a password, anywhere.
+pub fn holds_connection_text(text: &str) -> bool {
+    let text = Zeroizing::new(text.split_whitespace().collect::<String>().to_ascii_lowercase());
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
+    let mut schemes = text.match_indices("://").map(|(at, _)| {
+        let scheme = text[..at].rsplit(|letter| !is_word(letter)).next().unwrap_or_default();
+        scheme.split_once('+').map_or(scheme, |(system, _)| system)
+    });
+    text.contains("jdbc:postgresql:")
+        || text.contains("password=")
+        || schemes.any(|system| url::SCHEMES.iter().any(|known| system.ends_with(known)))
+}
+
+pub(super) fn no_url() -> Fault {
+    invalid("the URL must start with postgres:// or postgresql://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_connection_text_wherever_it_is() {
+        for text in [
+            "postgres://u:hunter2@h/d",
+            " 'postgresql+asyncpg://u@h/d'",
+            "see JDBC:postgresql://h/d",
+            "host=h Password = hunter2",
+            "pgsql://h",
+        ] {
+            assert!(holds_connection_text(text), "{text}");
+        }
+        for text in ["https://abcdefghijklmnopqrst.supabase.co", "postgres", "password_reset", "mysql://h", ""] {
+            assert!(!holds_connection_text(text), "{text}");
+        }
+    }
+}

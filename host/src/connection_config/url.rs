@@ -1,0 +1,159 @@
+//! Connection URLs, as libpq reads them, and as drivers spell them.
+
+use archon_pool_plugin::fault::Fault;
+use percent_encoding::percent_decode_str;
+use secrecy::zeroize::Zeroizing;
+
+use super::keywords::{self, Setting};
+use super::parts::Parts;
+use super::target::invalid;
+use super::text::no_url;
+
+/// Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`.
+pub(super) const SCHEMES: [&str; 6] = ["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"];
+
+/// A URL without its scheme.
+pub(super) struct Scheme<'a> {
+    rest: &'a str,
+    is_jdbc: bool,
+    /// Whether it holds no authority: `jdbc:postgresql:DATABASE` leads to the local machine.
+    is_local: bool,
+}
+
+impl<'a> Scheme<'a> {
+    /// Takes the scheme off; none where the text is no URL.
+    pub(super) fn of(text: &'a str) -> Result<Option<Self>, Fault> {
+        const JDBC: &str = "jdbc:postgresql:";
+        if let Some(rest) = text.get(JDBC.len()..).filter(|_| text[..JDBC.len()].eq_ignore_ascii_case(JDBC)) {
+            let is_local = !rest.starts_with("//");
+            let slashes = if is_local { "/" } else { "//" };
+            return Ok(Some(Self { rest: rest.strip_prefix(slashes).unwrap_or(rest), is_jdbc: true, is_local }));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
+        if scheme.contains(|letter: char| letter == '=' || letter.is_whitespace()) {
+            return Ok(None);
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme == "prisma" || scheme.starts_with("prisma+") {
+            return Err(invalid(
+                "the URL leads to Prisma's proxy and not to a server: give the database's own postgres:// URL",
+            ));
+        }
+        let system = scheme.split_once('+').map_or(scheme.as_str(), |(system, _)| system);
+        if SCHEMES.contains(&system) { Ok(Some(Self { rest, is_jdbc: false, is_local: false })) } else { Err(no_url()) }
+    }
+}
+
+pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
+    let Split { login, address, database, query } = if scheme.is_local {
+        let (name, query) = scheme.rest.split_once('?').unwrap_or((scheme.rest, ""));
+        Split { login: None, address: "", database: Some(name), query: Some(query) }
+    } else {
+        split(scheme.rest)?
+    };
+    let mut parts = Parts { is_jdbc: scheme.is_jdbc, ..Parts::default() };
+    if let Some(login) = login {
+        let (user, password) = login.split_once(':').map_or((login, None), |(user, word)| (user, Some(word)));
+        parts.set(Setting::User, &decode("user", user)?);
+        parts.set(Setting::Password, &decode("password", password.unwrap_or_default())?);
+    }
+    address_parts(&mut parts, address)?;
+    parts.set(Setting::Database, &decode("database name", database.unwrap_or_default())?);
+    let holds_password = query.is_some_and(keywords::holds_password);
+    for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+        let known = keywords::meaning(name).is_some();
+        // The name of an unknown one may be a part of a password: the fault must not repeat it.
+        let value = value.map(|value| decode(if known { name } else { "value of a parameter" }, value)).transpose()?;
+        parts.parameter(name, value.as_ref().map(|value| value.as_str()), holds_password)?;
+    }
+    if scheme.is_jdbc && parts.get(Setting::Host).is_none() {
+        parts.set(Setting::Host, "localhost");
+    }
+    Ok(parts)
+}
+
+struct Split<'a> {
+    login: Option<&'a str>,
+    address: &'a str,
+    database: Option<&'a str>,
+    query: Option<&'a str>,
+}
+
+/// Splits a URL at the separators that are not a password's.
+fn split(rest: &str) -> Result<Split<'_>, Fault> {
+    let at_first = rest.split_once('?');
+    // As in libpq, a '?' before the '@' of the authority is the password's.
+    let (head, query) = match at_first {
+        Some((head, query)) if is_query(query) => (head, Some(query)),
+        _ => {
+            let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+            let host = authority.rfind('@').unwrap_or(0);
+            match rest[host..].find('?') {
+                Some(mark) => (&rest[..host + mark], Some(&rest[host + mark + 1..])),
+                None => (rest, None),
+            }
+        }
+    };
+    let (authority, database) = head.split_once('/').map_or((head, None), |(head, name)| (head, Some(name)));
+    let (login, address) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, address)| (Some(login), address));
+    // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+    if database.is_some_and(|name| name.contains('@')) || query.is_some_and(|query| !is_query(query)) {
+        return Err(invalid(
+            "an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password",
+        ));
+    }
+    Ok(Split { login, address, database, query })
+}
+
+/// Whether each '@' of a text is in the value of a known parameter.
+fn is_query(text: &str) -> bool {
+    text.split('&').filter(|pair| pair.contains('@')).all(|pair| {
+        let name = pair.split_once('=').map(|(name, _)| name);
+        name.is_some_and(|name| keywords::meaning(name).is_some())
+    })
+}
+
+/// Hosts and ports, as lists where there are several.
+fn address_parts(parts: &mut Parts, address: &str) -> Result<(), Fault> {
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    for one in address.split(',') {
+        let (host, port) = split_port(one)?;
+        hosts.push(decode("host", host)?.as_str().to_owned());
+        ports.push(port);
+    }
+    parts.set(Setting::Host, &hosts.join(","));
+    parts.set(Setting::Port, &ports.join(","));
+    Ok(())
+}
+
+/// Splits `host:port`, `[address]:port` and `host`.
+fn split_port(address: &str) -> Result<(&str, &str), Fault> {
+    if let Some(rest) = address.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or_else(|| invalid("the host's '[' is not closed"))?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, port)),
+            None if rest.is_empty() => Ok((host, "")),
+            None => Err(invalid("a port is missing after the host's ']'")),
+        };
+    }
+    match address.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err(invalid(
+            "the host has several ':': write an IPv6 address in brackets, as in [::1], and ':' in a password as %3A",
+        )),
+        Some((host, port)) => Ok((host, port)),
+        None => Ok((address, "")),
+    }
+}
+
+/// Percent-decodes into one place that is wiped. A '%' that begins no byte stands for itself.
+fn decode(what: &str, text: &str) -> Result<Zeroizing<String>, Fault> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    bytes.extend(percent_decode_str(text));
+    let decoded = std::str::from_utf8(&bytes).map_err(|_| invalid(format!("the {what} is not UTF-8")))?;
+    if decoded.contains('\0') {
+        return Err(invalid(format!("the {what} holds a zero byte")));
+    }
+    Ok(Zeroizing::new(decoded.to_owned()))
+}
