@@ -15,7 +15,7 @@ import pytest
 from cluster import PASSWORD, Cluster, scratch, until
 from scripted import READY, authentication, status
 
-from archon_pool import FaultError, Limits
+from archon_pool import FaultError, Limits, connect
 from archon_pool.clock import Clock
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.guard import guard
@@ -143,6 +143,15 @@ def test_prefer_and_allow_try_the_other_way_where_the_first_is_refused(encrypted
     assert is_encrypted(encrypted, "sslmode=allow") is False
     assert kind(encrypted, "sslmode=disable", role="only_tls") == "tls-failed"
     assert kind(encrypted, "sslmode=require", role="only_plain") == "authentication-failed"
+
+
+def test_a_fall_back_from_tls_is_noted(encrypted: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "is_local", lambda _: False)
+    for role, expected in (("only_plain", ("the session is not encrypted",)), ("only_tls", ()), ("clear", ())):
+        with contextlib.closing(session(f"{encrypted.url('postgres', role)}?sslmode=prefer")) as found:
+            assert found.notes == expected
+    with contextlib.closing(session(f"{encrypted.url('postgres', 'clear')}?sslmode=allow")) as found:
+        assert found.notes == ("the session is not encrypted", "the password was sent in clear text")
 
 
 def test_a_password_is_told_wrong_whatever_is_tried_after_it(encrypted: Cluster) -> None:

@@ -126,5 +126,5 @@ def _os_user() -> str | None:
         pass
     try:
         return getpass.getuser()
-    except (OSError, KeyError):
+    except (OSError, KeyError, ImportError):
         return None
