@@ -188,7 +188,8 @@ def pair() -> Iterator[tuple[Scripted, Scripted]]:
     """A standby and a primary."""
 
     def of(kind: str) -> Any:
-        return lambda client: client.send(authentication(0), _STATUSES, status("in_hot_standby", kind), READY)
+        mode = status("in_hot_standby", kind) + status("default_transaction_read_only", "off")
+        return lambda client: client.send(authentication(0), _STATUSES, mode, READY)
 
     with scripted(of("on")) as standby, scripted(of("off")) as primary:
         yield standby, primary
@@ -203,6 +204,18 @@ def test_a_host_is_chosen_by_the_kind_of_its_server(wanted: str, chosen: int, pa
         with contextlib.closing(session(url(*order, parameters=f"target_session_attrs={wanted}"))) as found:
             expected = order[0] if wanted == "any" else pair[chosen]
             assert found.target.first.port == expected.port
+
+
+def test_what_others_may_write_counts_and_not_our_own_sessions(database: Database) -> None:
+    read_only = f"{database.url}?target_session_attrs=read-only"
+    with contextlib.closing(session(f"{database.url}?target_session_attrs=read-write")) as found:
+        assert found.simple("SHOW default_transaction_read_only") == [("on",)]
+    assert "not read-only" in failed(read_only).message
+    with database.cluster.connect("postgres") as owner:
+        owner.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    session(read_only).close()
+    assert "read-only" in failed(f"{database.url}?target_session_attrs=read-write").message
+    session(f"{database.url}?target_session_attrs=primary").close()
 
 
 def test_a_server_of_another_kind_is_told(pair: tuple[Scripted, Scripted]) -> None:
@@ -276,7 +289,7 @@ def test_every_setting_of_libpq_is_told_to_it(monkeypatch: pytest.MonkeyPatch) -
 
     from archon_pool.libpq import conninfo
 
-    found = conninfo(resolve(parts("postgres://ann@h/d"), OPERATOR), [], Startup("x"), in_clear_text=True).decode()
+    found = conninfo(resolve(parts("postgres://ann@h/d"), OPERATOR), "", Startup("x"), in_clear_text=True).decode()
     told = {pair.partition("=")[0] for pair in found.split()}
     with_variable = {option.keyword.decode() for option in Conninfo.get_defaults() if option.envvar}
     # Neither Kerberos nor a service is ever used.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,9 +22,6 @@ UNCONVERTED = "SQL_ASCII"
 
 MODES_WITHOUT_TLS = frozenset(["disable", "allow", "prefer"])
 """Values of `sslmode` under which a session may be without TLS."""
-
-_SERVERS = {"read-write": "primary", "read-only": "standby"}
-"""Our own sessions are read-only everywhere: what counts is whether others' could write."""
 
 _METHODS = ("password", "md5", "scram-sha-256", "none")
 """Methods of `require_auth` that the host supports: a Kerberos ticket is the operator's, and not in the credential."""
@@ -57,8 +53,8 @@ class Startup:
     """Empty for a pooler that does not take it."""
 
 
-def conninfo(target: Target, addresses: Sequence[str], startup: Startup, *, in_clear_text: bool) -> bytes:
-    """The connection string for a target with one host, which has these addresses.
+def conninfo(target: Target, address: str, startup: Startup, *, in_clear_text: bool) -> bytes:
+    """The connection string for a target with one host, at this address; empty for a socket.
 
     `in_clear_text` allows a login that sends the password as it is, where the target does.
     """
@@ -70,8 +66,8 @@ def conninfo(target: Target, addresses: Sequence[str], startup: Startup, *, in_c
         sslmode, root = ("verify-full", "system") if verifies else (sslmode, _NOWHERE)
     wanted: dict[str, str | int] = {
         **_KEPT_FROM_THE_ENVIRONMENT,
-        "host": ",".join([host.host] * max(1, len(addresses))),
-        "hostaddr": ",".join(addresses),
+        "host": host.host,
+        "hostaddr": address,
         "port": host.port,
         "user": target.user,
         "dbname": target.database,
@@ -90,7 +86,7 @@ def conninfo(target: Target, addresses: Sequence[str], startup: Startup, *, in_c
         "ssl_max_protocol_version": target.ssl_max_protocol_version or "",
         "channel_binding": target.channel_binding,
         "require_auth": ",".join(_methods(target, in_clear_text=in_clear_text)),
-        "target_session_attrs": _SERVERS.get(target.target_session_attrs, target.target_session_attrs),
+        "target_session_attrs": target.target_session_attrs,
         "keepalives": 1,
         "keepalives_idle": 30,
     }
