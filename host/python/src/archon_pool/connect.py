@@ -10,7 +10,7 @@ from .clock import Clock, SilentError
 from .connection import Connection, RefusedError
 from .connection_config import Target
 from .errors import Refusal
-from .faults import Fault, FaultError
+from .faults import SERVER_UNREACHABLE, Fault, FaultError
 from .libpq import MODES_WITHOUT_TLS, Startup, allows_other_than_clear_text, can_require_auth, conninfo
 from .limits import Limits
 from .resolver import is_local, resolve
@@ -38,7 +38,7 @@ class NotOpenedError(Exception):
 
     @property
     def fault(self) -> Fault:
-        """Why there is no session."""
+        """The fault of a session that was refused."""
         return self.refusal.fault(self.target)
 
 
@@ -65,7 +65,7 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
             try:
                 return _Attempt(host, address, startup, patience, clock).open()
             except NotOpenedError as error:
-                if not error.refusal.leaves_other_hosts:
+                if error.fault.kind != SERVER_UNREACHABLE:
                     raise
                 faults.append(error.fault)
             except FaultError as error:
@@ -83,7 +83,7 @@ def _rounds(target: Target) -> list[Target]:
 
 
 class _Patience:
-    """How long one attempt may take: no more than its share of what is left."""
+    """The time that one attempt may take: no more than its share of what is left."""
 
     def __init__(self, target: Target, end: float, attempts: int) -> None:
         now = time.monotonic()
@@ -92,7 +92,7 @@ class _Patience:
         self.until = now + self._most_s
 
     def is_over(self) -> str:
-        """Why an attempt was given up."""
+        """Says why an attempt was given up."""
         return f"no session within {round(self._most_s * 1000)} ms (limit `connect_timeout`)"
 
 

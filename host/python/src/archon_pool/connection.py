@@ -80,12 +80,12 @@ class Connection:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the session is in TLS."""
+        """True when the session is in TLS."""
         return self._pg.ssl_in_use
 
     @property
     def used_password(self) -> bool:
-        """Whether the server asked for a password."""
+        """True when the server asked for a password."""
         return self._pg.used_password
 
     def parameter(self, name: str) -> str | None:

@@ -81,28 +81,21 @@ class Refusal:
 
     @property
     def refuses_options(self) -> bool:
-        """Whether a pooler refused the startup packet's `options` or `client_encoding`."""
+        """True when a pooler refused the startup packet's `options` or `client_encoding`."""
         about = refusal.is_about_options(self.sqlstate, self.said) or "client_encoding" in self.said
         return self.by_server and about
 
     @property
     def wants_clear_text(self) -> bool:
-        """Whether libpq was not allowed the password in clear text that the server asked for."""
+        """True when libpq was not allowed the password in clear text that the server asked for."""
         return not self.by_server and "cleartext password" in self.said
-
-    @property
-    def leaves_other_hosts(self) -> bool:
-        """Whether libpq would try the next host."""
-        if self.by_server:
-            return self.sqlstate == "57P03"
-        return self._is_of_another_kind or not re.search(f"{_OF_CREDENTIAL}|{_OF_LOGIN}|{_OF_TLS}", self.said)
 
     @property
     def _is_of_another_kind(self) -> bool:
         return not self.by_server and bool(re.search(r"session is (not )?read-only|hot standby mode", self.said))
 
     def fault(self, target: Target) -> Fault:
-        """Why no session could be opened."""
+        """Explains why no session could be opened."""
         said = self.said
         if self.by_server:
             reason = refusal.classify(self.sqlstate, said)

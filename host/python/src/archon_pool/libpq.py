@@ -99,12 +99,12 @@ def conninfo(target: Target, address: str, startup: Startup, *, in_clear_text: b
 
 
 def can_require_auth() -> bool:
-    """Whether libpq can be told how to log in."""
+    """Checks that libpq can be told how to log in."""
     return "require_auth" in _keywords()
 
 
 def allows_other_than_clear_text(target: Target) -> bool:
-    """Whether a login without a password in clear text is possible."""
+    """Checks that a login without a password in clear text is possible."""
     return bool(_methods(target, in_clear_text=False))
 
 

@@ -21,14 +21,14 @@ from .faults import (
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a server or a pooler refused a session."""
+    """Reason for which a server or a pooler refused a session."""
 
     kind: str
     """The kind of the fault."""
     says: str
     """The fault's message, with the setting or the step that helps."""
     retryable: bool = False
-    """Whether the same login can succeed a moment later."""
+    """True where the same login can succeed a moment later."""
 
 
 NO_ROOM = Reason(
@@ -68,7 +68,7 @@ _OTHERWISE_BY_SQLSTATE = {
 }
 
 _UNENCRYPTED = ("no encryption", "ssl off")
-"""How `pg_hba.conf` describes a session without encryption, since PostgreSQL 14 and before."""
+"""Words by which `pg_hba.conf` describes a session without encryption, since PostgreSQL 14 and before."""
 
 _WORDS: tuple[tuple[Reason, tuple[str, ...]], ...] = (
     (
@@ -152,7 +152,7 @@ def classify(sqlstate: str | None, said: str) -> Reason:
 
 
 def is_about_options(sqlstate: str | None, said: str) -> bool:
-    """Whether a text is about the `options` of the startup packet, which not every pooler takes."""
+    """Checks that a text is about the `options` of the startup packet, which not every pooler takes."""
     found = _recognised(sqlstate, said)
     return sqlstate == "08P01" if found is None else found is PARAMETER
 

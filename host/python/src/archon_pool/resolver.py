@@ -42,7 +42,7 @@ def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
 
 
 def is_local(address: str) -> bool:
-    """Whether an address is of the loopback network."""
+    """Checks that an address is of the loopback network."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback

@@ -1,4 +1,4 @@
-"""Where `supabaseUrl` and `supabaseKey` lead: a connection text, a project, or a stack on the local machine."""
+"""Targets of `supabaseUrl` and `supabaseKey`: a connection text, a project, or a stack on the local machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOCAL_PASSWORD = "postgres"  # noqa: S105 - it is no secret
 
 
 def access(url: str, key: str | None, origin: Origin) -> Target:
-    """Where a URL and what came with it lead. A pooler's host is never guessed: it is in no URL."""
+    """Resolves a URL and what came with it. A pooler's host is never guessed: it is in no URL."""
     text = unwrapped(url)
     local = _LOCAL.fullmatch(text)
     if local is not None:

@@ -30,7 +30,7 @@ codecs.register_error(_CONTROLS, _control)
 
 
 class TextEncoding:
-    """How the texts of a database are encoded."""
+    """Encoding of a database's texts."""
 
     def __init__(self, server_encoding: str | None = None, labels: Mapping[str, str] | None = None) -> None:
         """`labels` has the WHATWG label of each of PostgreSQL's encodings."""

@@ -72,7 +72,7 @@ class Ambient:
         return self._variables.get(name) or None
 
     def names_a_place(self) -> bool:
-        """Whether libpq's variables alone lead to a server."""
+        """Checks that libpq's variables alone lead to a server."""
         return any(self.get(name) for name in PLACES)
 
     def pass_file(self) -> Path | None:

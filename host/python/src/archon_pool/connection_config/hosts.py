@@ -46,7 +46,7 @@ def _socket(origin: Origin, folder: str) -> str:
 
 
 def _checked(host: str) -> str:
-    """What is no host must neither be asked of the DNS nor logged."""
+    """Refuses what is no host: it must neither be asked of the DNS nor logged."""
     if "@" in host:
         raise invalid("the host holds an '@': give user and password apart from it")
     if any(letter.isspace() or not letter.isprintable() for letter in host):

@@ -23,7 +23,7 @@ _FILES = ("passfile", "service", "servicefile", "sslcert", "sslkey")
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose text it is, which decides what it may draw upon."""
+    """The author of a text, who decides what it may draw upon."""
 
     is_request: bool
     """A request's: nothing of this machine counts for it."""
@@ -60,9 +60,9 @@ class Parts:
         self._given: dict[str, _Given] = {}
         self.notes: list[str] = []
         self.is_jdbc = is_jdbc
-        """Whether `ssl` has the meaning of JDBC."""
+        """True where `ssl` has the meaning of JDBC."""
         self.no_verify = False
-        """Whether no certificate is to be verified, whatever authority is known."""
+        """True where no certificate is to be verified, whatever authority is known."""
 
     def set(self, setting: str, text: str) -> None:
         """Sets a setting, in the place of what was given before. An empty text leaves it open."""

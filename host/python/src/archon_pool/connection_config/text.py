@@ -39,7 +39,7 @@ def unwrapped(text: str) -> str:
 
 
 def holds_connection_text(text: str) -> bool:
-    """Whether a text holds a connection text anywhere, within quotes or behind blanks, too."""
+    """Finds a connection text anywhere in a text, within quotes or behind blanks, too."""
     text = "".join(text.split()).lower()
     return "password=" in text or _URL.search(text) is not None
 

@@ -1,4 +1,4 @@
-"""How much of TLS is required: `sslmode` and its relatives, by libpq's and by drivers' names."""
+"""Settings of TLS: `sslmode` and its relatives, by libpq's and by drivers' names."""
 
 from __future__ import annotations
 

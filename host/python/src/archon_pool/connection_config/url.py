@@ -23,7 +23,7 @@ class Scheme:
     rest: str
     is_jdbc: bool
     is_local: bool
-    """Whether it holds no authority: `jdbc:postgresql:DATABASE` leads to the local machine."""
+    """True without an authority: `jdbc:postgresql:DATABASE` leads to the local machine."""
 
     @classmethod
     def of(cls, text: str) -> Scheme | None:
@@ -91,7 +91,7 @@ def _split(rest: str) -> tuple[str, str, str, str]:
 
 
 def _is_query(text: str) -> bool:
-    """Whether each '@' of a text is in the value of a known parameter."""
+    """Checks that each '@' of a text is in the value of a known parameter."""
     pairs = [pair.partition("=") for pair in text.split("&") if "@" in pair]
     return all(equals and keywords.meaning(name) is not None for name, equals, _ in pairs)
 
