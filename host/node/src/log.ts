@@ -1,6 +1,7 @@
 // The log lines of the contract: one JSON object each, to whatever the caller gives.
 
 import { description } from "./components.js";
+import { parseText, unwrap } from "./connection-config/text.js";
 import type { SkillOutput } from "./contract.js";
 import type { FaultRecord } from "./fault.js";
 import { isRecord } from "./request.js";
@@ -84,11 +85,18 @@ function action(params: unknown): string {
 function url(params: unknown): string {
   const given = isRecord(params) ? params.supabaseUrl : undefined;
   if (typeof given !== "string") return "from-vault";
-  const rest = given.slice(given.indexOf("://") + 3);
-  const authority = /^[^/?#]*/.exec(rest)?.[0] ?? "";
-  // A password with a raw '/' leaves a piece of itself before it.
-  if (!given.includes("://") || rest.slice(authority.length).includes("@")) return "unreadable";
-  const address = authority.slice(authority.lastIndexOf("@") + 1);
-  const host = address.startsWith("[") ? address.slice(1).split("]")[0] : address.split(":")[0];
-  return host && /^[A-Za-z0-9.:_-]+$/.test(host) ? host : "unreadable";
+  const hosts = hostsOf(given)?.join() ?? "";
+  return /^[A-Za-z0-9.:_,-]+$/.test(hosts) ? hosts : "unreadable";
+}
+
+/** Hosts as the connection would be opened: no other piece of the text can be one. */
+function hostsOf(given: string): string[] | undefined {
+  const text = unwrap(given);
+  const project = /^https?:\/\/([^/?#:@]*)(?!.*@)/is.exec(text)?.[1];
+  if (project !== undefined) return [project];
+  try {
+    return parseText(text).hosts;
+  } catch {
+    return undefined;
+  }
 }

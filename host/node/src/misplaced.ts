@@ -1,6 +1,8 @@
 // Secrets in a request where none belongs. The component gets everything but `supabaseUrl` and `supabaseKey`, so what
 // was meant for those and stands elsewhere must not get so far.
 
+import { holdsConnectionText } from "./connection-config/text.js";
+
 /** Names of secrets, without regard to case and separators. */
 const NAMES = new Set([
   "supabaseurl",
@@ -14,20 +16,15 @@ const NAMES = new Set([
   "pgpassword",
 ]);
 
-/** Whether a field is, or holds anywhere inside, something named like a secret or a connection URL. */
+/** Whether a field is, or holds anywhere inside, something named like a secret or a connection text. */
 export function isSecret(name: string, value: unknown): boolean {
-  return NAMES.has(name.replace(/[^A-Za-z0-9]/g, "").toLowerCase()) || isUrl(name) || holdsSecret(value);
+  return NAMES.has(name.replace(/[^A-Za-z0-9]/g, "").toLowerCase()) || holdsConnectionText(name) || holdsSecret(value);
 }
 
 /** Whether a value holds such a thing anywhere inside. */
 export function holdsSecret(value: unknown): boolean {
-  if (typeof value === "string") return isUrl(value);
+  if (typeof value === "string") return holdsConnectionText(value);
   if (Array.isArray(value)) return value.some(holdsSecret);
   if (typeof value !== "object" || value === null) return false;
   return Object.entries(value).some(([name, value]) => isSecret(name, value));
-}
-
-/** Anywhere in the text, too: it may be quoted, or have a space before it. */
-function isUrl(text: string): boolean {
-  return /(postgres(ql)?(\+\w+)?|postgis|pgsql|psql|ecto):\/\//i.test(text);
 }

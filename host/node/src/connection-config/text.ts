@@ -3,7 +3,7 @@
 import { Fault } from "../fault.js";
 import { parsePairs } from "./conninfo.js";
 import type { Parts } from "./parts.js";
-import { isUrl, parseUrl } from "./url.js";
+import { holdsUrl, isUrl, parseUrl } from "./url.js";
 
 const FORMS = "a connection URL starts with postgres:// or postgresql://, and a connection text is host=… user=…";
 
@@ -41,4 +41,10 @@ export function unwrap(given: string): string {
         .find((it) => it !== undefined) ?? text;
   }
   return text;
+}
+
+/** True when a text holds a connection text, and so perhaps a password, anywhere. */
+export function holdsConnectionText(text: string): boolean {
+  const dense = text.replace(/\s+/g, "");
+  return holdsUrl(dense) || /password=/i.test(dense);
 }

@@ -7,12 +7,18 @@ import type { Parts } from "./parts.js";
 
 /** Schemes of libpq and of frameworks; SQLAlchemy adds a driver behind a `+`. */
 const SCHEME = /^(postgres(?:ql)?(?:\+[a-z0-9_]+)?|postgis|pgsql|psql|ecto):\/\//i;
+const ANYWHERE = /(postgres(ql)?|postgis|pgsql|psql|ecto)(\+[a-z0-9_+]*)?:\/\/|jdbc:postgresql:/i;
 const JDBC = /^jdbc:postgresql:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
 
 /** True when a text is a connection URL. */
 export function isUrl(text: string): boolean {
   return SCHEME.test(text) || JDBC.test(text);
+}
+
+/** True when a text holds a connection URL anywhere. */
+export function holdsUrl(text: string): boolean {
+  return ANYWHERE.test(text);
 }
 
 /** Parses a URL without filling anything in. */
