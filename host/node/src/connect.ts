@@ -3,9 +3,10 @@
 import { TLSSocket } from "node:tls";
 import { Channel } from "./channel.js";
 import { each, isSocket, type Target } from "./connection-config/target.js";
-import type { Fault } from "./fault.js";
+import { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
-import { type LoggedIn, LoginRefused, logIn } from "./login.js";
+import { type LoggedIn, logIn } from "./login.js";
+import { LoginRefused } from "./login-refused.js";
 import { mayDependOnTls, refusesSettings } from "./refusal.js";
 import { unreachable, whyNotOpen } from "./server-fault.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
@@ -31,49 +32,81 @@ export interface Opening {
   over: AbortSignal;
 }
 
-/** Opens a session at one host after the other, until one is admitted; `admit` throws for one that is not. */
-export async function openAny<T>(target: Target, opening: Opening, admit: (opened: Opened) => Promise<T>): Promise<T> {
-  const faults: Fault[] = [];
-  for (const host of each(target)) {
-    try {
-      return await inPatience(host, opening, (signal) => openHost(host, opening, signal)).then(admit);
-    } catch (error) {
-      const fault = whyNotOpen(error, host);
-      // As in libpq: a refusal by a server ends the search, an unreachable one does not.
-      if (fault.kind !== "server-unreachable" || opening.over.aborted) throw fault;
-      faults.push(fault);
-    }
+/** A search for an acceptable host, within one limit of time. */
+export class Search {
+  readonly #hosts: readonly Target[];
+  readonly #opening: Opening;
+  readonly #end: number;
+
+  constructor(target: Target, opening: Opening) {
+    this.#hosts = each(target);
+    this.#opening = opening;
+    this.#end = performance.now() + opening.limits.connectTimeoutMs;
   }
-  throw allFailed(faults);
+
+  /**
+   * Opens a session at one host after the other, until one is admitted; `admit` throws for one that is not, and may
+   * have a session at the same host opened `again`. `isPlain`: without our settings. `later`: hosts of a later round.
+   */
+  async first<T>(
+    { later, isPlain }: { later: number; isPlain: boolean },
+    admit: (opened: Opened, again: () => Promise<Opened>) => Promise<T>,
+  ): Promise<T> {
+    const plain = { ...this.#opening, options: this.#opening.plainOptions };
+    const faults: Fault[] = [];
+    for (const [index, host] of this.#hosts.entries()) {
+      const open = (opening: Opening) => {
+        const ms = this.#patience(host, this.#hosts.length - index + later);
+        return within(ms, host, opening.over, (signal) => openHost(host, opening, signal));
+      };
+      try {
+        return await admit(await open(isPlain ? plain : this.#opening), () => open(this.#opening));
+      } catch (error) {
+        const fault = whyNotOpen(error, host);
+        // As in libpq: a refusal by a server ends the search, an unreachable one does not.
+        if (fault.kind !== "server-unreachable" || this.#opening.over.aborted) throw fault;
+        faults.push(fault);
+      }
+    }
+    throw allFailed(faults);
+  }
+
+  /** Time for one host: `connect_timeout`, and no more than its share of what is left, so that others have theirs. */
+  #patience(target: Target, attempts: number): number {
+    const share = Math.max(1, this.#end - performance.now()) / attempts;
+    return Math.round(Math.min(target.connectTimeoutMs ?? share, share));
+  }
 }
 
 function allFailed(faults: Fault[]): Fault {
   const [first, ...more] = faults;
   if (!first) throw new Error("a target has no host");
-  return more.length === 0 ? first : first.saying(faults.map(({ message }) => message).join("; "));
+  if (more.length === 0) return first;
+  const { kind, sqlstate } = first;
+  const words = new Set(faults.map(({ message }) => message));
+  return new Fault(kind, [...words].join("; "), { sqlstate, retryable: faults.some(({ retryable }) => retryable) });
 }
 
-/** Bounds an attempt by the connect timeout of one host. */
-async function inPatience<T>(
+/** Bounds an attempt. */
+async function within<T>(
+  ms: number,
   target: Target,
-  { limits, over }: Opening,
+  over: AbortSignal,
   attempt: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const most = limits.connectTimeoutMs;
-  const timeout = Math.min(target.connectTimeoutMs ?? most, most);
   const giving = new AbortController();
   const giveUp = () => giving.abort();
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     giveUp();
-  }, timeout);
+  }, ms);
   over.addEventListener("abort", giveUp);
   if (over.aborted) giveUp();
   try {
     return await attempt(giving.signal);
   } catch (error) {
-    if (late) throw unreachable(target, `no session within ${timeout} ms (limit \`connectTimeoutMs\`)`);
+    if (late) throw unreachable(target, `no session within ${ms} ms (limit \`connectTimeoutMs\`)`);
     throw error;
   } finally {
     clearTimeout(timer);
@@ -111,8 +144,7 @@ async function openHost(target: Target, opening: Opening, signal: AbortSignal): 
 
 /** True when the other attempt, with TLS or without, may succeed. */
 function isWorthAnother(error: unknown, first: Encryption): boolean {
-  // A certificate that was not accepted is no reason to go without one.
-  if (error instanceof TlsFailure) return !error.isUnverified;
+  if (error instanceof TlsFailure) return true;
   // The answer to a session without TLS is the same again.
   const isRepeated = first === "optional" && !(error instanceof LoginRefused && error.isEncrypted);
   return !isRepeated && error instanceof LoginRefused && mayDependOnTls(error.server);

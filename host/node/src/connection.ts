@@ -1,12 +1,13 @@
 // One connection, read as bytes, each answer up to its caps.
 
-import { type Opened, type Opening, openAny } from "./connect.js";
+import { type Opened, type Opening, Search } from "./connect.js";
 import type { TargetSessionAttrs } from "./connection-config/security.js";
 import { place, type Target } from "./connection-config/target.js";
 import { exposure } from "./exposure.js";
 import { asFault, Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
-import { fromServer, unreachable } from "./server-fault.js";
+import { fromServer } from "./server-fault.js";
+import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
 import { type Column, decode, type Parameter, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
@@ -14,6 +15,9 @@ import * as wire from "./wire.js";
 
 /** How long a server may take to hear that a session is over. */
 const FAREWELL_MS = 1_000;
+
+/** Time for a server to say of which kind it is. */
+const ANSWER_MS = 5_000;
 
 /** What is sent at once and answered up to the server's next ReadyForQuery. */
 interface Unit {
@@ -67,18 +71,24 @@ export class Connection {
 
   /** Opens a connection at the first host whose server is of the kind that is asked for. */
   static async open(target: Target, opening: Opening): Promise<Connection> {
-    const open = (wanted: TargetSessionAttrs) =>
-      openAny(target, opening, async (opened) => {
-        const connection = new Connection(opened);
-        const refusal = await connection.#whyNot(wanted, opening.limits.connectTimeoutMs);
-        if (!refusal) return connection;
-        await connection.close();
-        throw refusal;
-      });
-    if (target.targetSessionAttrs !== "prefer-standby") return open(target.targetSessionAttrs);
-    return open("standby").catch((fault: Fault) => {
+    const search = new Search(target, opening);
+    if (target.targetSessionAttrs !== "prefer-standby") return Connection.#first(target.targetSessionAttrs, search);
+    return Connection.#first("standby", search, target.moreHosts.length + 1).catch((fault: Fault) => {
       if (fault.kind !== "server-unreachable") throw fault;
-      return open("any");
+      return Connection.#first("any", search);
+    });
+  }
+
+  static #first(wanted: TargetSessionAttrs, search: Search, later = 0): Promise<Connection> {
+    // Our own settings would make every session read-only.
+    const asksForDefault = wanted === "read-write" || wanted === "read-only";
+    return search.first({ later, isPlain: asksForDefault }, async (opened, again) => {
+      const connection = new Connection(opened);
+      const refusal = await connection.#whyNot(wanted);
+      if (!refusal && !asksForDefault) return connection;
+      await connection.close();
+      if (refusal) throw refusal;
+      return new Connection(await again());
     });
   }
 
@@ -152,22 +162,16 @@ export class Connection {
   }
 
   /** Returns the fault of a server that is not of the wanted kind. */
-  async #whyNot(wanted: TargetSessionAttrs, patience: number): Promise<Fault | undefined> {
-    if (wanted === "any") return undefined;
-    const reported = this.parameters.get("in_hot_standby");
-    // Servers before 14 and poolers do not report it.
-    const isStandby = reported === undefined ? await this.#isInRecovery(patience) : reported === "on";
-    // Our own sessions are read-only everywhere: what counts is whether others' could write.
-    const isWanted = isStandby === ["standby", "read-only", "prefer-standby"].includes(wanted);
-    if (isWanted) return undefined;
-    const kind = isStandby ? "a standby" : "a primary";
-    return unreachable(this.target, `it is ${kind}, and target_session_attrs=${wanted} asks for another`);
-  }
-
-  async #isInRecovery(patience: number): Promise<boolean> {
-    const asking = this.simple("SELECT pg_catalog.pg_is_in_recovery()");
-    const { rows } = await inTime(asking, patience, () => silent(this.target));
-    return rows[0]?.[0] === "t";
+  async #whyNot(wanted: TargetSessionAttrs): Promise<Fault | undefined> {
+    const why = await mismatch(wanted, this.parameters, async (sql) => {
+      const asking = this.simple(sql);
+      const { rows } = await inTime(asking, ANSWER_MS, () => silent(this.target));
+      return rows[0]?.[0] ?? null;
+    });
+    if (why === undefined) return undefined;
+    const { targetSessionAttrs } = this.target;
+    const message = `${place(this.target)} is not acceptable (target_session_attrs=${targetSessionAttrs}): ${why}`;
+    return new Fault("server-unreachable", message);
   }
 
   /** Asks the server, on a connection made for that, to end what it does for this one. */

@@ -9,6 +9,7 @@ import { guard } from "./components.js";
 import type { AuthMethod } from "./connection-config/security.js";
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
+import { LoginRefused } from "./login-refused.js";
 import { decoderOf, decodeUtf8 } from "./text.js";
 import * as wire from "./wire.js";
 
@@ -32,18 +33,6 @@ export interface LoggedIn {
   key: wire.BackendKey | undefined;
   /** Authentication method that the server asked for. */
   method: AuthMethod;
-}
-
-/** Thrown where the server refuses a session. */
-export class LoginRefused extends Error {
-  readonly server: wire.ServerError;
-  readonly isEncrypted: boolean;
-
-  constructor(server: wire.ServerError, isEncrypted: boolean) {
-    super(server.message);
-    this.server = server;
-    this.isEncrypted = isEncrypted;
-  }
 }
 
 /** Opens a session on a channel. `settings` is what the startup packet carries beside role and database. */

@@ -2,7 +2,7 @@
 
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
-import { LoginRefused } from "./login.js";
+import { LoginRefused } from "./login-refused.js";
 import { recognise, refused } from "./refusal.js";
 import { TlsFailure } from "./socket.js";
 import type { ServerError } from "./wire.js";

@@ -3,10 +3,15 @@
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import * as tls from "node:tls";
 import { isSocket, type Target } from "./connection-config/target.js";
+import { LoginRefused } from "./login-refused.js";
+import { decodeUtf8 } from "./text.js";
 import { tlsOptions } from "./tls.js";
-import { sslRequest } from "./wire.js";
+import { Framing, serverError, sslRequest } from "./wire.js";
 
 const KEEP_ALIVE_MS = 30_000;
+
+/** No error before a session is longer, bytes. */
+const LONGEST_ERROR = 8_192;
 
 /** TLS of a socket. `optional`: unless the server says that it has none. */
 export type Encryption = "none" | "optional" | "required";
@@ -62,6 +67,7 @@ async function withTls(
   if (target.sslNegotiation === "postgres") {
     socket.write(sslRequest());
     const reply = await arrival(socket, "data");
+    if (reply.startsWith("E")) throw await refusal(socket, reply);
     if (reply === "N" && encryption === "optional") return socket;
     if (reply === "N") throw new TlsFailure("the server does not support TLS", { isUnsupported: true });
     // Bytes behind the answer are not encrypted and may be anybody's.
@@ -82,6 +88,18 @@ async function withTls(
     throw new TlsFailure("the server did not confirm PostgreSQL's protocol: set sslnegotiation=postgres");
   }
   return secure;
+}
+
+/** Reads the error with which a server, or a pooler without room, answers before there is any session. */
+async function refusal(socket: Socket, begin: string): Promise<LoginRefused> {
+  const framing = new Framing();
+  let length = 0;
+  for (let said = begin; length < LONGEST_ERROR; said = await arrival(socket, "data")) {
+    length += said.length;
+    const [message] = framing.push(Buffer.from(said, "latin1"));
+    if (message) return new LoginRefused(serverError(message.body, decodeUtf8), false);
+  }
+  throw new Error("the server answered the request for TLS with an error without an end");
 }
 
 /** Waits for an event of a socket, and hands out what came with it, as text. */

@@ -88,3 +88,16 @@ test("a report holds the notes of its session", async () => {
   const { data } = JSON.parse(output);
   assert.ok(data.notes.includes("connection parameter 'pgbouncer' is passed over: it changes nothing here"), output);
 });
+
+test("a server that only reads by default is not one to write to", async () => {
+  await cluster.run("CREATE DATABASE archive");
+  await cluster.run("ALTER DATABASE archive SET default_transaction_read_only = on");
+  const to = (database: string, attrs: string) =>
+    open({ map: { default: `${cluster.url("postgres", database)}?target_session_attrs=${attrs}` } });
+  await to("postgres", "read-write");
+  await to("archive", "read-only");
+  await to("archive", "primary");
+  await assert.rejects(to("archive", "read-write"), /its sessions are read-only/);
+  await assert.rejects(to("postgres", "read-only"), /its sessions may write/);
+  await assert.rejects(to("postgres", "standby"), /it is no standby/);
+});

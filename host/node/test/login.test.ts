@@ -141,9 +141,34 @@ test("the next host is tried where one does not answer, and not where one refuse
   await starting.stop();
 });
 
+test("a host that says nothing leaves time for the next", async () => {
+  const silent = await ScriptedServer.start(() => []);
+  const server = await start(ready());
+  const url = `postgres://ann@127.0.0.1:${silent.port},127.0.0.1:${server.port}/shop`;
+  const session = await Session.unchecked(parseTarget(url), limitsWith({ connectTimeoutMs: 400 }));
+  assert.equal(session.target.port, server.port);
+  await session.close();
+  await silent.stop();
+});
+
+test("a pooler without room refuses before TLS, and is understood", async () => {
+  const words = "no more connections allowed (max_client_conn)";
+  for (const sslmode of ["prefer", "require"]) {
+    const server = await ScriptedServer.start(() => [], refusal("08P01", words));
+    const fault = await failed(server.url(`sslmode=${sslmode}`));
+    assert.deepEqual([fault.kind, fault.retryable], ["too-many-connections", true], fault.message);
+    await server.stop();
+  }
+});
+
 test("a host is chosen by the kind of its server", async () => {
   const kinds = await Promise.all(
-    ["on", "off"].map((standby) => ScriptedServer.start(() => [ready({ in_hot_standby: standby })])),
+    ["on", "off"].map((standby) =>
+      ScriptedServer.start(({ options = "" }) => {
+        const readOnly = options.includes("default_transaction_read_only=on") ? "on" : "off";
+        return [ready({ in_hot_standby: standby, default_transaction_read_only: readOnly })];
+      }),
+    ),
   );
   const [standby, primary] = kinds.map(({ port }) => port) as [number, number];
   const chosen = async (hosts: number[], attrs: string) => {
@@ -159,7 +184,10 @@ test("a host is chosen by the kind of its server", async () => {
   }
   assert.equal(await chosen([primary], "prefer-standby"), primary);
   assert.equal(await chosen([standby, primary], "any"), standby);
-  await assert.rejects(chosen([standby], "primary"), /it is a standby, and target_session_attrs=primary/);
+  await assert.rejects(
+    chosen([standby], "primary"),
+    /is not acceptable \(target_session_attrs=primary\): it is a standby/,
+  );
   for (const it of kinds) await it.stop();
 });
 

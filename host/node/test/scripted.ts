@@ -24,12 +24,15 @@ export class ScriptedServer {
     this.port = port;
   }
 
-  /** Starts a server with a script for a client's startup parameters. */
-  static async start(script: (startup: Record<string, string>) => Script): Promise<ScriptedServer> {
+  /** Starts a server with a script for a client's startup parameters, and an answer to requests for TLS. */
+  static async start(
+    script: (startup: Record<string, string>) => Script,
+    toTls: Buffer = Buffer.from("N"),
+  ): Promise<ScriptedServer> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const scripted = new ScriptedServer(server, (server.address() as { port: number }).port);
-    server.on("connection", (socket) => scripted.#serve(socket, script));
+    server.on("connection", (socket) => scripted.#serve(socket, script, toTls));
     return scripted;
   }
 
@@ -43,7 +46,7 @@ export class ScriptedServer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #serve(socket: Socket, script: (startup: Record<string, string>) => Script): void {
+  #serve(socket: Socket, script: (startup: Record<string, string>) => Script, toTls: Buffer): void {
     this.#sockets.add(socket);
     let rest: Buffer[] | undefined;
     socket.on("error", () => {});
@@ -51,7 +54,7 @@ export class ScriptedServer {
       if (rest !== undefined) this.messages.push(chunk);
       else if (chunk.readInt32BE(4) === SSL_REQUEST) {
         this.tlsRequests++;
-        socket.write("N");
+        socket.write(toTls);
         return;
       } else {
         const startup = parameters(chunk);

@@ -129,7 +129,7 @@ test("a certificate that is not good enough is refused, and never silently", asy
   const refused = { kind: "tls-failed" };
   await assert.rejects(encrypted(`sslmode=verify-full&${root("ca")}`), refused);
   await assert.rejects(encrypted(`sslmode=verify-ca&${root("other")}`), refused);
-  await assert.rejects(encrypted(`sslmode=prefer&${root("other")}`), refused);
+  await assert.rejects(encrypted(`sslmode=require&${root("other")}`), refused);
   await assert.rejects(encrypted("sslmode=verify-full", "localhost"), refused);
   await assert.rejects(encrypted("sslmode=verify-ca&sslrootcert=/no/such/ca.pem"), /CA file \/no\/such\/ca.pem/);
   const empty = join(folder, "empty.pem");
@@ -188,6 +188,8 @@ test("prefer and allow try the other way where the first is refused", async () =
 });
 
 test("prefer goes without TLS where none can be agreed on, and require does not", async () => {
+  // As in libpq, a certificate that is not accepted counts so, too.
+  assert.equal(await encrypted(`sslmode=prefer&${root("other")}`), false);
   await cluster.run("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.1'");
   await cluster.run("ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1'");
   await cluster.run("SELECT pg_reload_conf()");
