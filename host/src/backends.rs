@@ -12,6 +12,7 @@
 mod caps;
 mod guard;
 mod record;
+mod statements;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,10 +25,11 @@ use wasmtime::component::Resource;
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
-pub(crate) use self::guard::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE, column, unexpected};
 use self::guard::{Spell, boolean, count, identity, number, why_not};
+pub(crate) use self::guard::{column, unexpected};
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
+pub(crate) use self::statements::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::audit::{Act, Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;

@@ -113,13 +113,12 @@ impl Policy {
 
     /// The protected applications as patterns of SQL's `ILIKE`.
     pub(crate) fn application_patterns(&self) -> Vec<String> {
-        let shown: Vec<String> = self.protected_applications.iter().map(|glob| as_shown(glob)).collect();
-        like(protected::APPLICATION_PATTERNS, &shown)
+        like(protected::APPLICATION_PATTERNS, &self.protected_applications)
     }
 }
 
-/// A pattern of application names as the server shows them: cut to 63 bytes, and with `?` or `\x…` for each
-/// byte that is not ASCII.
+/// A pattern of names as the guard sees them: cut to 63 bytes, and with anything for each letter that is not ASCII.
+/// Of an application name the server shows `?` or `\x…`, and a role's letters depend on its database's encoding.
 fn as_shown(glob: &str) -> String {
     let mut shown: String = glob.chars().take(63).map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();
     if glob.len() > 63 {
@@ -129,7 +128,8 @@ fn as_shown(glob: &str) -> String {
 }
 
 fn like(built_in: &[&str], added: &[String]) -> Vec<String> {
-    built_in.iter().copied().chain(added.iter().map(String::as_str)).map(to_like).collect()
+    let added = added.iter().map(|glob| as_shown(glob));
+    built_in.iter().map(|&glob| glob.to_owned()).chain(added).map(|glob| to_like(&glob)).collect()
 }
 
 /// A glob as a pattern of SQL's `LIKE`.

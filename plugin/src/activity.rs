@@ -2,7 +2,7 @@
 
 use crate::broken::Broken;
 use crate::catalogue;
-use crate::names::{Map, Name};
+use crate::names::{Map, Name, same};
 use crate::report::{Capacity, Connections, Coverage, Tally, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 
@@ -20,7 +20,7 @@ pub fn connections(snapshot: &Snapshot, broken: &Broken) -> Connections {
         aborted: count(|state| *state == State::Aborted),
         starting: count(|state| *state == State::Starting),
         unknown: count(|state| matches!(state, State::Disabled | State::Other(_))),
-        by_application: tally(snapshot, |backend| &backend.application),
+        by_application: by_application(snapshot),
         by_role: tally(snapshot, |backend| backend.role.as_deref().unwrap_or_default()),
         by_database: tally(snapshot, |backend| backend.database.as_deref().unwrap_or_default()),
         capacity: capacity(snapshot),
@@ -75,6 +75,21 @@ pub fn coverage(snapshot: &Snapshot) -> Coverage {
     };
     let percent = if hidden == 0 { 100.0 } else { percent(seen, seen.saturating_add(hidden)) };
     Coverage { seen, hidden, percent, complete: reason.is_none(), reason }
+}
+
+/// Sessions by the family of their application's name; by the name itself where all of a family have the same.
+fn by_application(snapshot: &Snapshot) -> Vec<Tally> {
+    let mut families = Map::<Name<'_>, (&str, u32)>::default();
+    for backend in snapshot.clients() {
+        let (shown, count) = families.entry(Name(backend.family())).or_insert((&backend.application, 0));
+        if !same(shown, &backend.application) {
+            *shown = backend.family();
+        }
+        *count += 1;
+    }
+    let mut tallies: Vec<_> = families.into_values().collect();
+    tallies.sort_unstable_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
+    tallies.into_iter().map(|(name, count)| Tally { name: name.to_owned(), count }).collect()
 }
 
 fn tally<'a>(snapshot: &'a Snapshot, name: impl Fn(&'a Backend) -> &'a str) -> Vec<Tally> {

@@ -7,9 +7,10 @@ use crate::broken;
 use crate::carry::Memory;
 use crate::clock;
 use crate::health;
-use crate::leaks::{self, Judged, groups::Groups};
+use crate::leaks::{self, Judged, exclusions::Spared, groups::Groups};
 use crate::params::{Action, Options};
 use crate::pooler;
+use crate::purpose::Purposes;
 use crate::recommendations;
 use crate::report::{PoolStats, Report};
 use crate::scaling::{self, absent};
@@ -48,9 +49,11 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let (scaling, history) =
         scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, mean_concurrency);
     let groups = Groups::of(snapshot, options, &memory);
-    let judged = leaks::judge(snapshot, options, &memory, &groups);
+    let purposes = Purposes::of(snapshot, &memory);
+    let judged = leaks::judge(snapshot, options, &purposes, &groups);
+    let spared = Spared::of(&judged);
     let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);
-    let health_summary = health::summarise(snapshot, options, &broken);
+    let health_summary = health::summarise(snapshot, options, &broken, &spared);
     notes.extend(snapshot.gaps.iter().map(|gap| match &gap.sqlstate {
         Some(sqlstate) => format!("{} could not be read: {} (SQLSTATE {sqlstate})", gap.what, gap.reason),
         None => format!("{} could not be read: {}", gap.what, gap.reason),
@@ -60,7 +63,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &groups, history, sending),
+        carry: memory.next(snapshot, &groups, &purposes, history, sending),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,
@@ -73,7 +76,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         timestamp: clock::iso(snapshot.taken_at),
         analysis_duration: elapsed_ms(snapshot.started_at, snapshot.reading.at.max(snapshot.taken_at)),
     };
-    report.findings = recommendations::findings(snapshot, options, &broken, &report);
+    report.findings = recommendations::findings(snapshot, options, &broken, &spared, &report);
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
     Judgement { report, judged, absent }
 }

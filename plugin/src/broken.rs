@@ -13,6 +13,7 @@ use crate::clock::span;
 use crate::params::Options;
 use crate::protected;
 use crate::snapshot::{Backend, SessionKey, Snapshot, State, elapsed_ms};
+use crate::statement_signs::Signs;
 
 /// A client that was found not to have read its answer at every look for this long is stuck,
 /// milliseconds.
@@ -49,6 +50,7 @@ pub fn sending(snapshot: &Snapshot, memory: &Memory) -> Vec<Sending> {
         backend.state() == State::Active
             && backend.waits_for_client_to_read()
             && !protected::is_protected_application(&backend.application)
+            && !Signs::of(&backend.query).copies_out
     };
     snapshot.clients().filter(waits).filter_map(look).collect()
 }

@@ -7,15 +7,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::broken::Sending;
-use crate::leaks::groups::Groups;
+use crate::leaks::groups::{Groups, PoolKey};
 use crate::leaks::watch::Watch;
 use crate::pooler::PoolerCounters;
+use crate::purpose::Purposes;
 use crate::scaling::history::History;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
-use crate::statement_text;
 
 /// The version of this memory's shape.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 /// How many calls a group's sizes and idle ages reach back.
@@ -26,6 +26,8 @@ const GROUPS: usize = 200;
 const POOLED_DATABASES: usize = 50;
 /// How many listening sessions are remembered.
 const LISTENERS: usize = 500;
+/// How many exporters of snapshots, and how many backups, are remembered.
+const LEADERS: usize = 100;
 
 /// What is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ struct Carry {
     pooler_counters: Vec<PoolerCounters>,
     groups: Vec<GroupMemory>,
     listeners: Vec<SessionKey>,
+    exporters: Vec<SessionKey>,
+    backups: Vec<SessionKey>,
     sending: Vec<Sending>,
     probes: u32,
 }
@@ -48,9 +52,11 @@ struct Carry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupMemory {
+    /// Database.
+    pub database: String,
     /// Role.
     pub role: String,
-    /// Application name.
+    /// The family of its application's name.
     pub application: String,
     /// Client address.
     pub client: Option<String>,
@@ -120,9 +126,10 @@ impl Memory {
     }
 
     /// When the previous call looked, microseconds, and what is remembered of a group since.
-    pub fn group(&self, role: &str, application: &str, client: Option<&str>) -> Option<(i64, &GroupMemory)> {
+    pub fn group(&self, of: &PoolKey<'_>) -> Option<(i64, &GroupMemory)> {
         let same = |group: &&GroupMemory| {
-            group.role == role && group.application == application && group.client.as_deref() == client
+            let key = (&*group.database, &*group.role, &*group.application, group.client.as_deref());
+            key == (of.database, of.role, of.application, of.client)
         };
         let carry = self.0.as_ref()?;
         Some((carry.at, carry.groups.iter().find(same)?))
@@ -145,8 +152,25 @@ impl Memory {
         self.0.as_ref().is_some_and(|carry| carry.listeners.contains(&key))
     }
 
+    /// Whether a session's transaction was ever seen to export a snapshot.
+    pub fn has_exported(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.exporters.contains(&key))
+    }
+
+    /// Whether a session was ever seen to begin a backup.
+    pub fn takes_backup(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.backups.contains(&key))
+    }
+
     /// The memory for the next call, at most 64 KiB of JSON.
-    pub fn next(&self, snapshot: &Snapshot, groups: &Groups<'_>, scaling: History, sending: Vec<Sending>) -> String {
+    pub fn next(
+        &self,
+        snapshot: &Snapshot,
+        groups: &Groups<'_>,
+        purposes: &Purposes<'_>,
+        scaling: History,
+        sending: Vec<Sending>,
+    ) -> String {
         let pooler = snapshot.pooler.as_ref();
         let mut carry = Carry {
             v: VERSION,
@@ -158,7 +182,9 @@ impl Memory {
             pooler_counters: pooler
                 .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),
             groups: groups.remember(GROUPS, CALLS, self),
-            listeners: self.next_listeners(snapshot),
+            listeners: purposes.listeners(snapshot).take(LISTENERS).collect(),
+            exporters: purposes.exporters(snapshot).take(LEADERS).collect(),
+            backups: purposes.backups(snapshot).take(LEADERS).collect(),
             sending: sending.into_iter().take(LISTENERS).collect(),
             probes: crate::activity::number(snapshot.probes.len()),
         };
@@ -182,14 +208,6 @@ impl Memory {
                 return "null".to_owned();
             }
         }
-    }
-
-    fn next_listeners(&self, snapshot: &Snapshot) -> Vec<SessionKey> {
-        let listening = snapshot.clients().filter_map(|backend| {
-            let key = backend.key()?;
-            (statement_text::is_listen(&backend.query) || self.has_listened(key)).then_some(key)
-        });
-        listening.take(LISTENERS).collect()
     }
 }
 
@@ -233,7 +251,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":3", "\"v\":2"), "it is of another version"),
+            (&carry.replace("\"v\":4", "\"v\":3"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",

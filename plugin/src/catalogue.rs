@@ -48,7 +48,8 @@ WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user",
 };
 
 /// Every session and process. `application_name` tells our own sessions even behind a transaction
-/// pooler, where the process id changes from statement to statement.
+/// pooler, where the process id changes from statement to statement, and which may append our address to it. A text of
+/// usual length is not read as characters: another database's bytes are none here.
 pub const ACTIVITY: Entry = Entry {
     id: "activity",
     purpose: "sessions and their states",
@@ -67,10 +68,15 @@ pub const ACTIVITY: Entry = Entry {
        a.wait_event,
        pg_catalog.age(a.backend_xmin)::bigint AS xmin_age,
        a.backend_xid IS NOT NULL AS has_xid,
-       pg_catalog.\"left\"(coalesce(a.query, ''), 1024) AS query,
+       coalesce(CASE WHEN pg_catalog.octet_length(a.query) <= 1024 THEN a.query
+                     ELSE pg_catalog.\"left\"(a.query, 1024) END, '') AS query,
        coalesce(a.query = '<insufficient privilege>', false) AND a.backend_start IS NULL AND a.datid IS NOT NULL AS hidden,
        a.pid = pg_catalog.pg_backend_pid()
-         OR (a.application_name <> '' AND a.application_name = pg_catalog.current_setting('application_name')) AS own
+         OR (a.application_name <> ''
+             AND pg_catalog.regexp_replace(a.application_name COLLATE pg_catalog.\"C\",
+               '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')
+               = pg_catalog.regexp_replace(pg_catalog.current_setting('application_name') COLLATE pg_catalog.\"C\",
+                 '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')) AS own
 FROM pg_catalog.pg_stat_activity a",
 };
 
@@ -215,7 +221,11 @@ pub const SESSIONS: Entry = Entry {
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database()
   AND a.pid <> pg_catalog.pg_backend_pid()
-  AND (a.application_name = '' OR a.application_name <> pg_catalog.current_setting('application_name'))",
+  AND (a.application_name = ''
+       OR pg_catalog.regexp_replace(a.application_name COLLATE pg_catalog.\"C\",
+         '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')
+         <> pg_catalog.regexp_replace(pg_catalog.current_setting('application_name') COLLATE pg_catalog.\"C\",
+           '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', ''))",
 };
 
 /// The pause of the in-call sample; `$1` is seconds.

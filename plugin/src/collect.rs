@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
+use crate::application;
 use crate::catalogue::{self, Entry};
 use crate::fault::{Fault, kind};
 use crate::names::Map;
@@ -91,6 +92,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
             None
         }
     };
+    application::note_families(&mut backends);
     let mut snapshot = Snapshot {
         taken_at,
         started_at,

@@ -3,6 +3,7 @@
 use crate::carry::Memory;
 use crate::leaks::{self, Judged, groups::Groups};
 use crate::params::Options;
+use crate::purpose::Purposes;
 use crate::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};
 
 /// The moment of every fixture, microseconds.
@@ -106,5 +107,5 @@ pub(crate) fn judge<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Judged
 
 /// Judges with a memory.
 pub(crate) fn judge_with<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Vec<Judged<'a>> {
-    leaks::judge(snapshot, options, memory, &Groups::of(snapshot, options, memory))
+    leaks::judge(snapshot, options, &Purposes::of(snapshot, memory), &Groups::of(snapshot, options, memory))
 }

@@ -32,7 +32,9 @@ impl analysis::Guest for Component {
     ) -> Result<analysis::Report, analysis::Refusal> {
         let refuse = |fault: crate::fault::Fault| analysis::Refusal { message: fault.message };
         let options = crate::params::RawOptions::from_wit(options).validate().map_err(refuse)?;
-        Ok(crate::analyse::analyse_snapshot(&Mirror::from_wit(of), &options, carry.as_deref()).into_wit())
+        let mut snapshot = crate::snapshot::Snapshot::from_wit(of);
+        crate::application::note_families(&mut snapshot.backends);
+        Ok(crate::analyse::analyse_snapshot(&snapshot, &options, carry.as_deref()).into_wit())
     }
 }
 

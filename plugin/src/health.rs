@@ -3,7 +3,7 @@
 use crate::activity::number;
 use crate::broken::Broken;
 use crate::clock::span;
-use crate::leaks;
+use crate::leaks::{self, exclusions::Spared};
 use crate::params::Options;
 use crate::report::{Check, HealthSummary, percent, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -32,9 +32,14 @@ impl Verdict {
 }
 
 /// Judges every visible client session and the probes.
-pub fn summarise(snapshot: &Snapshot, options: &Options, broken: &Broken) -> HealthSummary {
-    let mut judged: Vec<_> =
-        snapshot.clients().map(|backend| (judge(backend, snapshot.taken_at, options, broken), backend)).collect();
+///
+/// What is left alone for its purpose is not unhealthy for it.
+pub fn summarise(snapshot: &Snapshot, options: &Options, broken: &Broken, spared: &Spared<'_>) -> HealthSummary {
+    let verdict = |backend| match (judge(backend, snapshot.taken_at, options, broken), spared.why(backend)) {
+        ((Verdict::Unhealthy, reason), Some(why)) => (Verdict::Healthy, format!("{reason}, and is left alone: {why}")),
+        (verdict, _) => verdict,
+    };
+    let mut judged: Vec<_> = snapshot.clients().map(|backend| (verdict(backend), backend)).collect();
     judged.sort_by_key(|((verdict, _), backend)| (*verdict, backend.backend_start, backend.pid));
     let failed = snapshot.probes.iter().filter(|probe| probe.error.is_some()).count();
     let ill = judged.iter().filter(|((verdict, _), _)| *verdict <= Verdict::Unhealthy).count() + failed;

@@ -16,9 +16,10 @@ pub mod weights;
 
 use std::collections::BTreeMap;
 
-use crate::carry::Memory;
+use crate::application::common_name;
 use crate::clock::{self, counted};
 use crate::params::Options;
+use crate::purpose::{self, Purposes};
 use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
 use crate::snapshot::{Backend, Snapshot, State};
 
@@ -48,9 +49,14 @@ impl Judged<'_> {
 }
 
 /// Judges every visible client session.
-pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, groups: &Groups<'a>) -> Vec<Judged<'a>> {
+pub fn judge<'a>(
+    snapshot: &'a Snapshot,
+    options: &Options,
+    purposes: &Purposes<'_>,
+    groups: &Groups<'a>,
+) -> Vec<Judged<'a>> {
     let spared = exclusions::minimum_pool(snapshot, options, groups);
-    let rules = exclusions::Rules::new(snapshot, options, memory);
+    let rules = exclusions::Rules::new(snapshot, options, purposes);
     let blocking = evidence::blocking(snapshot);
     snapshot
         .clients()
@@ -61,10 +67,14 @@ pub fn judge<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory, gro
             weights.sort_by(|a, b| b.total_cmp(a));
             let log_odds = weights::PRIOR + weights.iter().sum::<f64>();
             let confidence = confidence(log_odds);
-            let mut exclusions = rules.apply(backend);
+            let mut exclusions = rules.apply(backend, blocking.contains_key(&backend.pid));
             // What its pool would keep anyway is left alone, unless its group's doings say that the pool has lost it.
-            if spared.contains(&backend.pid) && confidence < options.leak_detection_threshold {
-                exclusions.push(exclusions::MINIMUM_POOL.to_owned());
+            if confidence < options.leak_detection_threshold {
+                if spared.contains(&backend.pid) {
+                    exclusions.push(exclusions::MINIMUM_POOL.to_owned());
+                } else if exclusions.is_empty() && exclusions::may_be_a_listener(backend, groups) {
+                    exclusions.push(purpose::MAY_LISTEN.to_owned());
+                }
             }
             Judged { backend, confidence, pieces, exclusions }
         })
@@ -152,15 +162,16 @@ fn recommendation(suspects: &[&Judged<'_>], coverage: &Coverage) -> String {
     if !coverage.complete {
         return format!("No verdict: {}.", coverage.reason.as_deref().unwrap_or("sessions are hidden"));
     }
-    let mut applications = BTreeMap::<(&str, &str), usize>::new();
+    let mut applications = BTreeMap::<(&str, &str), Vec<&Backend>>::new();
     for judged in suspects {
         let role = judged.backend.role.as_deref().unwrap_or_default();
-        *applications.entry((&judged.backend.application, role)).or_default() += 1;
+        applications.entry((judged.backend.family(), role)).or_default().push(judged.backend);
     }
-    let most = applications.into_iter().max_by_key(|&(name, count)| (count, std::cmp::Reverse(name)));
-    let Some(((application, role), count)) = most else {
+    let most = applications.into_iter().max_by_key(|(name, its)| (its.len(), std::cmp::Reverse(*name)));
+    let Some(((_, role), its)) = most else {
         return "No session looks leaked.".to_owned();
     };
+    let (application, count) = (common_name(its.iter().copied()), its.len());
     let name = if application.is_empty() { "an application without a name" } else { application };
     format!(
         "Look at {name} (role {role}): {count} of {} are its own. Return every connection to its pool on all paths, \

@@ -11,6 +11,7 @@
 
 pub mod activity;
 pub mod analyse;
+pub mod application;
 pub mod broken;
 pub mod carry;
 pub mod catalogue;
@@ -29,6 +30,7 @@ pub mod plan;
 pub mod pooler;
 pub mod powers;
 pub mod protected;
+pub mod purpose;
 pub mod recommendations;
 pub mod report;
 pub mod resize;
@@ -36,6 +38,7 @@ pub mod rows;
 pub mod scaling;
 pub mod skill;
 pub mod snapshot;
+pub mod statement_signs;
 pub mod statement_text;
 pub mod throughput;
 

@@ -4,9 +4,12 @@
 //! Sources: Supabase's roles documentation and its services' sources for the names they set as
 //! `application_name`; `*` stands for anything.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use wildmatch::WildMatch;
+
+use crate::application::{family, without_address};
 
 /// Roles of Supabase's platform, and of poolers.
 pub const ROLE_PATTERNS: &[&str] = &[
@@ -74,19 +77,19 @@ pub fn is_protected_role(role: &str) -> bool {
 /// Whether sessions of this application must never be ended.
 pub fn is_protected_application(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
-    matches_any(&COMPILED, application)
+    matches_application(&COMPILED, application)
 }
 
 /// Whether a pooler owns this session.
 pub fn is_pooler(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(POOLER_PATTERNS));
-    matches_any(&COMPILED, application)
+    matches_application(&COMPILED, application)
 }
 
 /// Whether a person sits in front of this session.
 pub fn is_human_tool(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
-    matches_any(&COMPILED, application)
+    matches_application(&COMPILED, application)
 }
 
 /// Patterns ready for use, letter case aside. Most names are told apart by what they start with.
@@ -123,9 +126,33 @@ pub fn matches_any(patterns: &Patterns, name: &str) -> bool {
         && patterns.patterns.iter().any(|(initial, pattern)| may_match(*initial) && pattern.matches(name))
 }
 
+/// Whether an application matches one of the patterns: by its name, by that without an address that a pooler appended,
+/// or by its family.
+pub fn matches_application(patterns: &Patterns, name: &str) -> bool {
+    if matches_any(patterns, name) {
+        return true;
+    }
+    let bare = without_address(name);
+    (bare.len() < name.len() && matches_any(patterns, bare))
+        || match family(name) {
+            Cow::Borrowed(_) => false,
+            Cow::Owned(family) => matches_any(patterns, &family),
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_varies_in_a_name_does_not_hide_it() {
+        assert!(is_protected_application("pg_dump - 10.0.0.1:5000"));
+        assert!(is_human_tool("psql - unix(1@vm):6432") && !is_human_tool("psql - not an address"));
+        let patterns = compile(&["worker ?", "sidekiq *.* app [* of * busy]", "mail 3"]);
+        let matches = |name| matches_application(&patterns, name);
+        assert!(matches("worker 12") && matches("sidekiq 7.1 app [2 of 10 busy]") && matches("mail 3"));
+        assert!(!matches("mail 4") && !matches("worker"));
+    }
 
     #[test]
     fn platform_services_are_protected_and_applications_are_not() {

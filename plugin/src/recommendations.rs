@@ -5,12 +5,15 @@ pub mod fixes;
 mod pooled;
 mod pools;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::activity::number;
+use crate::application::family;
 use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
+use crate::leaks::exclusions::Spared;
 use crate::leaks::idle_ms;
 use crate::names::Map;
 use crate::params::Options;
@@ -55,9 +58,15 @@ impl Severity {
 }
 
 /// All findings, worst first.
-pub fn findings(snapshot: &Snapshot, options: &Options, broken: &Broken, report: &Report) -> Vec<Finding> {
+pub fn findings(
+    snapshot: &Snapshot,
+    options: &Options,
+    broken: &Broken,
+    spared: &Spared<'_>,
+    report: &Report,
+) -> Vec<Finding> {
     let by_pid = snapshot.backends.iter().map(|backend| (backend.pid, backend)).collect();
-    let advisor = Advisor { snapshot, options, broken, report, by_pid };
+    let advisor = Advisor { snapshot, options, broken, spared, report, by_pid };
     let mut findings: Vec<(Severity, Finding)> = [
         advisor.full(),
         advisor.saturated(),
@@ -89,6 +98,7 @@ fn finding(severity: Severity, id: &str, text: String, evidence: Vec<String>, fi
 
 struct Advisor<'a> {
     snapshot: &'a Snapshot,
+    spared: &'a Spared<'a>,
     options: &'a Options,
     broken: &'a Broken,
     report: &'a Report,
@@ -200,7 +210,7 @@ impl Advisor<'_> {
             .snapshot
             .clients()
             .filter(|backend| backend.state() == state && idle_ms(backend, self.now()) > limit)
-            .filter(|backend| !self.is_named_as_leak(backend))
+            .filter(|backend| !self.is_named_as_leak(backend) && !self.spared.is_spared(backend))
             .collect();
         stale.sort_by_key(|backend| (backend.state_change, backend.pid));
         stale
@@ -217,7 +227,7 @@ impl Advisor<'_> {
             name(oldest),
             span(idle_ms(oldest, self.now())),
         );
-        let fix = fixes::transaction_timeout(self.snapshot, self.options, oldest);
+        let fix = fixes::transaction_timeout(self.snapshot, self.options, self.spared, oldest);
         Some(finding(Severity::Warning, "idle-in-transaction", text, self.examples(&stale), Some(fix)))
     }
 
@@ -231,7 +241,7 @@ impl Advisor<'_> {
             name(oldest),
             span(idle_ms(oldest, self.now())),
         );
-        let fix = fixes::transaction_timeout(self.snapshot, self.options, oldest);
+        let fix = fixes::transaction_timeout(self.snapshot, self.options, self.spared, oldest);
         Some(finding(Severity::Warning, "aborted-transactions", text, self.examples(&stale), Some(fix)))
     }
 
@@ -351,11 +361,13 @@ impl Advisor<'_> {
 
     /// One finding for each (application, role) with suspects.
     fn leaks(&self) -> Vec<(Severity, Finding)> {
-        let mut groups = BTreeMap::<(&str, &str), Vec<_>>::new();
+        let mut groups = BTreeMap::<(Cow<'_, str>, &str), Vec<_>>::new();
         for suspect in &self.report.leak_detection.suspected_connections {
-            groups.entry((&suspect.application, &suspect.role)).or_default().push(suspect);
+            groups.entry((family(&suspect.application), &suspect.role)).or_default().push(suspect);
         }
-        let judge = |((application, role), suspects): ((&str, &str), Vec<&crate::report::ConnectionMetric>)| {
+        let judge = |((family, role), suspects): ((Cow<'_, str>, &str), Vec<&crate::report::ConnectionMetric>)| {
+            let same = suspects.iter().all(|suspect| suspect.application == suspects[0].application);
+            let application = if same { suspects[0].application.as_str() } else { &family };
             let application = if application.is_empty() { "an unnamed application" } else { application };
             let sure = suspects.iter().map(|suspect| suspect.confidence).max().unwrap_or(0);
             let statement = suspects.first().map(|suspect| suspect.last_query.as_str()).unwrap_or_default();

@@ -332,14 +332,16 @@ pub struct Evidence {
     pub explanation: String,
 }
 
-/// The sessions of one role, application and client.
+/// The sessions of one pool: one database, role, application and client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
+    /// Database name.
+    pub database: String,
     /// Role name.
     pub role: String,
-    /// Application name.
+    /// Application name; where its sessions have several, `*` stands for what varies.
     pub application: String,
     /// Client address; none for local sockets.
     pub client: Option<String>,

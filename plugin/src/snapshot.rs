@@ -3,6 +3,8 @@
 //! Times are microseconds since the Unix epoch by the server's own clock; `None` means "not known",
 //! never "zero".
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::names::same;
@@ -91,6 +93,9 @@ pub struct Backend {
     pub role: Option<String>,
     /// `application_name`, empty when the client set none.
     pub application: String,
+    /// The name without its variable parts, where it has any: see [`crate::application`].
+    #[serde(skip)]
+    pub family: Option<Arc<str>>,
     /// Client address; none for local sockets.
     pub client_address: Option<String>,
     /// `state`, an open set (`starting` came with PostgreSQL 18).
@@ -258,6 +263,11 @@ impl Backend {
     /// Whether this is a visible client session, ours excluded.
     pub fn is_client(&self) -> bool {
         !self.own && !self.hidden && is(self.backend_type.as_deref(), CLIENT_BACKEND)
+    }
+
+    /// Its application's name without variable parts.
+    pub fn family(&self) -> &str {
+        self.family.as_deref().unwrap_or(&self.application)
     }
 
     /// Whether it is a pooler's, and no application is known to have it: free, or just passed on.

@@ -285,12 +285,14 @@ export interface Fix {
   summary: string;
 }
 
-/** The sessions of one role, application and client. */
+/** The sessions of one pool: one database, role, application and client. */
 export interface Group {
-  /** Application name. */
+  /** Application name; where its sessions have several, `*` stands for what varies. */
   application: string;
   /** Client address; none for local sockets. */
   client?: string | null;
+  /** Database name. */
+  database: string;
   /** By how many sessions it grew since the oldest remembered call. */
   growth?: number | null;
   /** How many of them are idle. */

@@ -307,10 +307,12 @@ function whyNot(row: Value[]): Outcome {
   const process = words(row, 2);
   if (process !== "client backend") return denied(`it is no client session but '${process}'`);
   if (!truth(row, 3)) return denied("it belongs to another database: connect to that one");
-  if (truth(row, 8) || words(row, 6) === guard().application) return denied("it is one of our own");
+  if (truth(row, 8)) return denied("it is one of our own");
   if (truth(row, 5)) return denied(`role '${words(row, 4)}' is protected`);
   if (truth(row, 7)) return denied(`application '${words(row, 6)}' is protected`);
   if (truth(row, 9) && !truth(row, 10)) return denied("it is in a state in which sessions are not ended");
+  const spared = words(row, 12);
+  if (truth(row, 9) && spared !== "") return denied(spared);
   if (truth(row, 9) && !truth(row, 11)) {
     const settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs";
     return denied(`it has been so for less than the request's ${settings}`);

@@ -57,7 +57,7 @@ function isLike(usual: unknown, value: unknown): boolean {
 
 /** The protected roles as patterns of SQL's `ILIKE`. */
 export function rolePatterns(policy: Policy): string[] {
-  return [...guard().protected.roles, ...policy.protectedRoles.map(toLike)];
+  return [...guard().protected.roles, ...policy.protectedRoles.map((glob) => toLike(asShown(glob)))];
 }
 
 /** The protected applications as patterns of SQL's `ILIKE`. */
@@ -78,7 +78,7 @@ export function killCap(percentage: number, killable: number, clients: number): 
   return Math.floor((Math.min(killable, clients) * Math.min(percentage, 100)) / 100);
 }
 
-/** A pattern of application names as the server shows them: cut to 63 bytes, with `?` for what is not ASCII. */
+/** A pattern of names as the guard sees them: cut to 63 bytes, and with anything for what is not ASCII. */
 function asShown(glob: string): string {
   const letters = [...glob].slice(0, 63).map((letter) => (letter <= "\x7f" ? letter : "*"));
   return letters.join("") + (Buffer.byteLength(glob) > 63 ? "*" : "");

@@ -44,6 +44,7 @@ interface Seat {
   role?: string;
   application?: string;
   database?: string;
+  sql?: string;
 }
 
 interface Wanted {
@@ -92,13 +93,14 @@ async function isThere(pid: number): Promise<boolean> {
   return (await cluster.run(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid}`)).rowCount === 1;
 }
 
-async function seated({ state, role = "app", application = "worker", database = "guard" }: Seat): Promise<pg.Client> {
+async function seated(seat: Seat): Promise<pg.Client> {
+  const { state, role = "app", application = "worker", database = "guard", sql = "SELECT 1" } = seat;
   const session = await cluster.session(application, role, database);
   const is = `SELECT 1 FROM pg_stat_activity WHERE pid = ${pid(session)} AND state = '${state}'`;
   if (state === "active") session.query("SELECT pg_sleep(600)").catch(() => {});
   else {
     if (state !== "idle") await session.query("BEGIN");
-    await session.query(state.endsWith("(aborted)") ? "SELECT 1/0" : "SELECT 1").catch(() => {});
+    await session.query(state.endsWith("(aborted)") ? "SELECT 1/0" : sql).catch(() => {});
   }
   await until(`a session is ${state}`, async () => (await cluster.run(is)).rowCount === 1);
   return session;

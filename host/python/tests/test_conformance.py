@@ -137,12 +137,14 @@ def _open(cluster: Cluster, wanted: Any) -> psycopg.Connection[Any]:
     if state == "active":
         session.pgconn.send_query(b"SELECT pg_sleep(600)")
     elif state == "idle":
-        session.execute("SELECT 1")
+        session.execute(wanted.get("sql", "SELECT 1"))
     else:
         session.execute("BEGIN")
         if state == "idle in transaction (aborted)":
             with pytest.raises(psycopg.errors.DivisionByZero):
                 session.execute("SELECT 1/0")
+        else:
+            session.execute(wanted.get("sql", "SELECT 1"))
     pid = session.info.backend_pid
     until(lambda: orders(Database(cluster, database), [pid])[0].state == state, f"it is {state}")
     return session

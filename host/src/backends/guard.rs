@@ -1,83 +1,11 @@
-//! The statements that look and signal, and how their answers are read.
+//! The parameters of the guard, and how the answers of its statements are read.
 
 use archon_pool_plugin::fault::{Fault, kind};
 
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
-use crate::session::APPLICATION;
 use crate::state::Patience;
 use crate::values::Cell;
-
-/// Client sessions of this database that are not ours.
-macro_rules! clients {
-    () => {
-        "FROM pg_catalog.pg_stat_activity a \
-         WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database() \
-         AND a.pid <> pg_catalog.pg_backend_pid() AND a.application_name <> 'archon-pool'"
-    };
-}
-
-/// Sessions that may be ended: they do nothing, or are stuck on a client that no longer reads.
-macro_rules! endable {
-    () => {
-        "(a.state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)') \
-         OR (a.state = 'active' AND a.wait_event_type = 'Client' AND a.wait_event = 'ClientWrite'))"
-    };
-}
-
-/// Sessions that have been in their state for as long as the request wants, `$7` in milliseconds.
-macro_rules! old_enough {
-    () => {
-        "a.state_change <= pg_catalog.clock_timestamp() - $7 * interval '1 millisecond'"
-    };
-}
-
-/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected, `$7` the
-/// spell's least age.
-macro_rules! guarded {
-    ($what:literal) => {
-        concat!(
-            "SELECT ",
-            $what,
-            " ",
-            clients!(),
-            " AND a.pid = $1 AND a.backend_start = $2 AND a.state = $3 AND a.state_change = $4 \
-             AND NOT (a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($5)) AND NOT (a.application_name ILIKE ANY ($6)) AND ",
-            old_enough!(),
-            " AND ",
-            endable!()
-        )
-    };
-}
-
-pub(crate) const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)");
-pub(crate) const WOULD_TERMINATE: &str = guarded!("true");
-
-/// The database's identity, how many sessions could be ended and how many there are.
-pub(crate) const COUNT: &str = concat!(
-    "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
-     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
-     count(*) FILTER (WHERE NOT (a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($1)) AND NOT (a.application_name ILIKE ANY ($2)) AND ",
-    endable!(),
-    "), count(*) ",
-    clients!()
-);
-
-/// Why a guard did not let an order pass; no row when the process is gone.
-pub(crate) const CLASSIFY: &str = concat!(
-    "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
-     a.datname = pg_catalog.current_database(), a.usename::text, a.usename::text COLLATE pg_catalog.\"default\" ILIKE ANY ($5), a.application_name, \
-     a.application_name ILIKE ANY ($6), a.pid = pg_catalog.pg_backend_pid(), \
-     a.state = $3 AND a.state_change = $4, ",
-    endable!(),
-    ", ",
-    old_enough!(),
-    " FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1"
-);
-
-/// Who of some processes is still there.
-pub(crate) const STILL_THERE: &str =
-    "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";
 
 /// A session and the spell in which it was seen, as parameters.
 pub(super) struct Spell {
@@ -101,7 +29,7 @@ impl Spell {
     }
 }
 
-/// Reads a row of [`CLASSIFY`].
+/// Reads a row of [`super::CLASSIFY`].
 pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     let is = |index| boolean(row, index);
     let denied = |why: String| Ok(Outcome::Denied(why));
@@ -119,7 +47,7 @@ pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     if !is(3)? {
         return denied("it belongs to another database: connect to that one".into());
     }
-    if is(8)? || text(row, 6)? == APPLICATION {
+    if is(8)? {
         return denied("it is one of our own".into());
     }
     if is(5)? {
@@ -131,6 +59,10 @@ pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     if is(9)? && !is(10)? {
         return denied("it is in a state in which sessions are not ended".into());
     }
+    let spared = text(row, 12)?;
+    if is(9)? && !spared.is_empty() {
+        return denied(spared.to_owned());
+    }
     if is(9)? && !is(11)? {
         let settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs";
         return denied(format!("it has been so for less than the request's {settings}"));
@@ -138,7 +70,7 @@ pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     Ok(Outcome::Changed)
 }
 
-/// Reads a row of [`STILL_THERE`].
+/// Reads a row of [`super::STILL_THERE`].
 pub(super) fn identity(row: &[Value]) -> Option<(i32, i64)> {
     match row {
         [Value::Int64(pid), Value::Timestamp(start)] => Some((i32::try_from(*pid).ok()?, *start)),

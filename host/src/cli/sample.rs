@@ -411,6 +411,7 @@ fn group(
     growth: Option<i32>,
 ) -> Group {
     Group {
+        database: "shop".into(),
         role: role.into(),
         application: application.into(),
         client: client.map(Into::into),

@@ -99,6 +99,7 @@ const TABLE: &[(&str, Columns)] = &[
             ("unchanged", BOOL),
             ("endable", BOOL),
             ("old_enough", BOOL),
+            ("spared", TEXT),
         ],
     ),
     (STILL_THERE, &[("pid", INT), ("backend_start", TIME)]),

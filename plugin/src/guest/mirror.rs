@@ -64,12 +64,12 @@ macro_rules! mirror {
     ($name:ident { $($field:ident),* $(,)? }) => {
         mirror!($name => $name { $($field),* });
     };
-    ($name:ident => $wit:ident { $($field:ident),* $(,)? }) => {
+    ($name:ident => $wit:ident { $($field:ident),* $(; $own:ident)* $(,)? }) => {
         impl Mirror for $name {
             type Wit = wit::$wit;
 
             fn from_wit(wit: Self::Wit) -> Self {
-                Self { $($field: Mirror::from_wit(wit.$field)),* }
+                Self { $($field: Mirror::from_wit(wit.$field),)* $($own: Default::default()),* }
             }
 
             fn into_wit(self) -> Self::Wit {
@@ -137,7 +137,7 @@ mirror!(Server {
     owns_database,
     supabase,
 });
-mirror!(Backend {
+mirror!(Backend => Backend {
     pid,
     backend_start,
     backend_type,
@@ -163,7 +163,8 @@ mirror!(Backend {
     waits_for,
     waiting_since,
     blocked_by,
-    through,
+    through;
+    family
 });
 mirror!(Role { name, connection_limit, superuser, granted, alterable });
 mirror!(Setting { name, value, unit });
@@ -270,7 +271,9 @@ mirror!(ConnectionMetric {
     exclusions,
 });
 mirror!(Evidence { id, weight, value, explanation });
-mirror!(Group { role, application, client, sessions, idle, suspected, median_idle, usual_idle, growth });
+mirror!(Group => Group {
+    role, application, client, sessions, idle, suspected, median_idle, usual_idle, growth; database
+});
 mirror!(Coverage { seen, hidden, percent, complete, reason });
 mirror!(HealthSummary { total_checked, healthy, unhealthy, avg_latency, failure_rate, probes, checks });
 mirror!(Check { id, pid, application, verdict, reason });

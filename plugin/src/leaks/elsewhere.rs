@@ -6,11 +6,10 @@ use crate::names::Map;
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
+use super::groups::PoolKey;
+
 /// Clients whose last uses lie within this part of `idleTimeoutMs` fell silent together.
 const TOGETHER_IN_THE_THRESHOLD: i64 = 5;
-
-/// A client of an application: role, application, address.
-pub type Client<'a> = (&'a str, &'a str, Option<&'a str>);
 
 /// What is to be known of each client.
 #[derive(Debug, Clone, Copy)]
@@ -69,12 +68,12 @@ struct Application {
 }
 
 /// What goes on elsewhere, for each client.
-pub fn learn<'a>(clients: &[(Client<'a>, Habits)], now: i64, options: &Options) -> Vec<(Client<'a>, Elsewhere)> {
+pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options) -> Vec<(PoolKey<'a>, Elsewhere)> {
     let limit = micros(options.idle_timeout_ms);
     let times = Times { now, recent: now.saturating_sub(limit), together: limit / TOGETHER_IN_THE_THRESHOLD };
-    let mut applications = Map::<(&str, &str), Application>::default();
-    for &((role, application, _), habits) in clients {
-        let known = applications.entry((role, application)).or_default();
+    let mut applications = Map::<(&str, &str, &str), Application>::default();
+    for &(client, habits) in clients {
+        let known = applications.entry(application(&client)).or_default();
         known.last_uses.push(habits.last_use);
         known.firsts.extend(habits.first);
         known.firsts_of_busy.extend(habits.first.filter(|_| habits.last_use >= times.recent));
@@ -87,11 +86,16 @@ pub fn learn<'a>(clients: &[(Client<'a>, Habits)], now: i64, options: &Options) 
         application.firsts.sort_unstable();
         application.firsts_of_busy.sort_unstable();
     }
-    let beside = |&(client, habits): &(Client<'a>, Habits)| {
-        let application = applications.get(&(client.0, client.1))?;
+    let beside = |&(client, habits): &(PoolKey<'a>, Habits)| {
+        let application = applications.get(&application(&client))?;
         Some((client, application.beside(&habits, times)))
     };
     clients.iter().filter_map(beside).collect()
+}
+
+/// What the clients of one application share.
+fn application<'a>(client: &PoolKey<'a>) -> (&'a str, &'a str, &'a str) {
+    (client.database, client.role, client.application)
 }
 
 impl Application {
@@ -129,8 +133,8 @@ mod tests {
     const SECOND: i64 = 1_000_000;
     const NOW: i64 = 10_000 * SECOND;
 
-    fn web(address: &str) -> Client<'_> {
-        ("app", "web", Some(address))
+    fn web(address: &str) -> PoolKey<'_> {
+        PoolKey { database: "shop", role: "app", application: "web", client: Some(address) }
     }
 
     /// What is to be known of a client, in seconds.
@@ -138,7 +142,7 @@ mod tests {
         Habits { first: Some(first * SECOND), last_use: last_use * SECOND, longest_silence_ms: longest_silence * 1_000 }
     }
 
-    fn learnt(clients: &[(Client<'static>, Habits)]) -> Vec<Elsewhere> {
+    fn learnt(clients: &[(PoolKey<'static>, Habits)]) -> Vec<Elsewhere> {
         learn(clients, NOW, &Options::default()).into_iter().map(|(_, elsewhere)| elsewhere).collect()
     }
 
@@ -148,7 +152,7 @@ mod tests {
             (web("10.0.0.1"), habits(100, 9_000, 700)),
             (web("10.0.0.2"), habits(50, 10_000, 40)),
             (web("10.0.0.3"), habits(9_100, 9_990, 0)),
-            (("app", "mail", Some("10.0.0.1")), habits(100, 10_000, 0)),
+            (PoolKey { application: "mail", ..web("10.0.0.1") }, habits(100, 10_000, 0)),
         ]);
         let expected = Elsewhere {
             last_use: NOW,

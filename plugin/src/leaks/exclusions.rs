@@ -2,24 +2,29 @@
 
 use ipnet::IpNet;
 
-use crate::carry::Memory;
 use crate::names::{Map, Name, Set};
 use crate::params::{Filter, Options};
 use crate::pooler::kept;
 use crate::protected::{self, Patterns};
+use crate::purpose::{self, Purposes};
 use crate::snapshot::{Backend, Snapshot, State};
-use crate::statement_text;
 
 use super::groups::Groups;
-use super::idle_ms;
+use super::{Judged, idle_ms};
 
 /// One of the sessions that its group's pool keeps ready.
 pub const MINIMUM_POOL: &str = "minimum-pool";
+/// A service of the platform, a backup or a tool of maintenance, by its name.
+pub const PROTECTED_SERVICE: &str = "protected-service";
+/// A pooler's connection that no client is known to have.
+pub const POOLER_OWNED: &str = "pooler-owned";
+/// Its state cannot be known.
+const UNKNOWN_STATE: &str = "unknown-state";
 
 /// The rules of one call.
 pub struct Rules<'a> {
     options: &'a Options,
-    memory: &'a Memory,
+    purposes: &'a Purposes<'a>,
     names: Map<(Name<'a>, Name<'a>), Names>,
     include_applications: Patterns,
     exclude_applications: Patterns,
@@ -47,12 +52,12 @@ impl Names {
 
 impl<'a> Rules<'a> {
     /// The rules for these options and the sessions of this snapshot.
-    pub fn new(snapshot: &'a Snapshot, options: &'a Options, memory: &'a Memory) -> Self {
+    pub fn new(snapshot: &'a Snapshot, options: &'a Options, purposes: &'a Purposes<'a>) -> Self {
         // Validated with the options: what does not parse cannot be here.
         let networks = |filter: &Filter| filter.networks.iter().filter_map(|network| network.parse().ok()).collect();
         Self {
             options,
-            memory,
+            purposes,
             names: snapshot
                 .clients()
                 .map(key)
@@ -67,26 +72,27 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Every exclusion that holds for a session of this snapshot.
-    pub fn apply(&self, backend: &'a Backend) -> Vec<String> {
+    /// Every exclusion that holds for a session of this snapshot, which may block others.
+    ///
+    /// A pooler keeps connections ready, but none in an open transaction that others wait for.
+    pub fn apply(&self, backend: &'a Backend, blocks: bool) -> Vec<String> {
         let names = self.names.get(&key(backend));
         let named = |is: fn(&Names) -> bool| names.is_some_and(is);
         let plain_idle = backend.state() == State::Idle;
-        let listens =
-            statement_text::is_listen(&backend.query) || backend.key().is_some_and(|key| self.memory.has_listened(key));
+        let holds_up = blocks && matches!(backend.state(), State::IdleInTransaction | State::Aborted);
+        let poolers = backend.is_poolers_own() || named(|names| names.pooler);
         let rules = [
-            ("protected-service", named(|names| names.protected)),
-            ("pooler-owned", backend.is_poolers_own() || named(|names| names.pooler)),
+            (PROTECTED_SERVICE, named(|names| names.protected)),
+            (POOLER_OWNED, poolers && !holds_up),
             ("kept-by-pooler", kept::is_kept(backend)),
             ("human-tool", named(|names| names.human_tool)),
-            ("advisory-lock", backend.advisory_locks > 0),
-            ("listens", plain_idle && listens),
             ("temporary-objects", plain_idle && backend.temp_objects),
-            ("unknown-state", matches!(backend.state(), State::Disabled | State::Other(_))),
+            (UNKNOWN_STATE, matches!(backend.state(), State::Disabled | State::Other(_))),
             ("not-included", !self.included(backend)),
             ("excluded", self.excluded(backend)),
         ];
-        rules.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned()).collect()
+        let by_rule = rules.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name);
+        by_rule.chain(self.purposes.reasons(backend)).map(str::to_owned).collect()
     }
 
     fn included(&self, backend: &Backend) -> bool {
@@ -94,7 +100,10 @@ impl<'a> Rules<'a> {
         let passes = |names: &[String], holds: bool| names.is_empty() || holds;
         passes(&filter.roles, names(&filter.roles, backend.role.as_deref()))
             && passes(&filter.databases, names(&filter.databases, backend.database.as_deref()))
-            && passes(&filter.applications, protected::matches_any(&self.include_applications, &backend.application))
+            && passes(
+                &filter.applications,
+                protected::matches_application(&self.include_applications, &backend.application),
+            )
             && passes(&filter.networks, within(&self.include_networks, backend))
     }
 
@@ -102,7 +111,7 @@ impl<'a> Rules<'a> {
         let filter = &self.options.exclude;
         names(&filter.roles, backend.role.as_deref())
             || names(&filter.databases, backend.database.as_deref())
-            || protected::matches_any(&self.exclude_applications, &backend.application)
+            || protected::matches_application(&self.exclude_applications, &backend.application)
             || within(&self.exclude_networks, backend)
     }
 }
@@ -129,4 +138,43 @@ pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>)
         spared.extend(idle.iter().take(options.min_size as usize).map(|member| member.pid));
     }
     spared
+}
+
+/// A single session that was set up and not used since, beside a pool of its client: a listener looks like that, and
+/// so does a connection that an application keeps for other ends.
+pub fn may_be_a_listener(backend: &Backend, groups: &Groups<'_>) -> bool {
+    let group = groups.of_backend(backend).filter(|_| backend.state() == State::Idle);
+    group.is_some_and(|group| group.is_only_one_set_up(backend, groups.last_statement(backend)))
+}
+
+/// Why sessions are left alone, by pid.
+#[derive(Debug, Default)]
+pub struct Spared<'a>(Map<i32, &'a [String]>);
+
+impl<'a> Spared<'a> {
+    /// From the judged sessions.
+    pub fn of(judged: &'a [Judged<'_>]) -> Self {
+        let excluded = judged.iter().filter(|judged| !judged.exclusions.is_empty());
+        Self(excluded.map(|judged| (judged.backend.pid, &*judged.exclusions)).collect())
+    }
+
+    /// The first reason that is not merely the pool's size or what cannot be known.
+    pub fn why(&self, backend: &Backend) -> Option<&'a str> {
+        let reasons = self.0.get(&backend.pid)?;
+        reasons.iter().map(String::as_str).find(|reason| *reason != MINIMUM_POOL && *reason != UNKNOWN_STATE)
+    }
+
+    /// Whether ending it would lose more than a connection: it leads, listens, or takes a backup. Neither a plan nor
+    /// advice may do that.
+    pub fn is_spared(&self, backend: &Backend) -> bool {
+        let never = [
+            PROTECTED_SERVICE,
+            purpose::ADVISORY_LOCK,
+            purpose::LISTENS,
+            purpose::MAY_LISTEN,
+            purpose::SHARES_SNAPSHOT,
+            purpose::BACKUP,
+        ];
+        self.0.get(&backend.pid).is_some_and(|reasons| reasons.iter().any(|reason| never.contains(&reason.as_str())))
+    }
 }

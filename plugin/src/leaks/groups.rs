@@ -1,8 +1,9 @@
-//! Sessions that belong together: one role, one application, one client.
+//! Sessions that belong together: one database, one role, one application, one client. That is a pool.
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
 use crate::activity::number;
+use crate::application::common_name;
 use crate::carry::{GroupMemory, Memory};
 use crate::clock::micros;
 use crate::names::Map;
@@ -11,7 +12,7 @@ use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
 
 use super::cohorts::{Cohorts, FILL_MICROS};
-use super::elsewhere::{self, Client as Key, Elsewhere, Habits};
+use super::elsewhere::{self, Elsewhere, Habits};
 use super::statements::{LastStatement, Statements};
 use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::{Judged, idle_ms};
@@ -28,6 +29,19 @@ const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 const SURELY_A_POOL: f64 = 6.0;
 /// What a single session counts.
 const HARDLY_A_POOL: f64 = 0.2;
+
+/// What makes a pool: database, role, application and client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolKey<'a> {
+    /// Database.
+    pub database: &'a str,
+    /// Role.
+    pub role: &'a str,
+    /// The family of its application's name.
+    pub application: &'a str,
+    /// Client address; none for local sockets.
+    pub client: Option<&'a str>,
+}
 
 /// One group's members and habits.
 #[derive(Debug, Default)]
@@ -52,6 +66,8 @@ pub struct Group<'a> {
     pub cleaned: u32,
     /// What was seen of it from call to call.
     pub watch: Watch,
+    /// How many idle sessions were set up and not used since.
+    set_up: u32,
     /// Whether any of its sessions was in use for longer than a moment.
     pub worked: bool,
     /// When any of its sessions last did something, microseconds.
@@ -69,25 +85,30 @@ pub struct Group<'a> {
 /// All groups of a snapshot.
 #[derive(Debug)]
 pub struct Groups<'a> {
-    groups: Map<Key<'a>, Group<'a>>,
+    groups: Map<PoolKey<'a>, Group<'a>>,
     statements: Statements<'a>,
 }
 
-fn key(backend: &Backend) -> Key<'_> {
-    (backend.role.as_deref().unwrap_or_default(), &backend.application, backend.client_address.as_deref())
+fn key(backend: &Backend) -> PoolKey<'_> {
+    PoolKey {
+        database: backend.database.as_deref().unwrap_or_default(),
+        role: backend.role.as_deref().unwrap_or_default(),
+        application: backend.family(),
+        client: backend.client_address.as_deref(),
+    }
 }
 
 impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
-        let mut groups = Map::<Key<'a>, Group<'a>>::default();
+        let mut groups = Map::<PoolKey<'a>, Group<'a>>::default();
         // A pooler's free connections have no habits of an application's.
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
             groups.entry(key(backend)).or_default().members.push(backend);
         }
         let statements = Statements::of(groups.values().flat_map(|group| &group.members).copied());
-        for (&(role, application, client), group) in &mut groups {
-            group.learn(snapshot.taken_at, options, &statements, memory.group(role, application, client));
+        for (key, group) in &mut groups {
+            group.learn(snapshot.taken_at, options, &statements, memory.group(key));
         }
         let clients: Vec<_> = groups.iter().map(|(&client, group)| (client, group.habits())).collect();
         for (key, elsewhere) in elsewhere::learn(&clients, snapshot.taken_at, options) {
@@ -116,7 +137,7 @@ impl<'a> Groups<'a> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
         let mut room = WATCHED;
-        let remember = |(&(role, application, client), group): (&Key<'a>, &Group<'a>)| {
+        let remember = |(key, group): (&PoolKey<'a>, &Group<'a>)| {
             let mut watch = group.watch.clone();
             let sessions = group.members.len();
             if sessions > room {
@@ -124,13 +145,14 @@ impl<'a> Groups<'a> {
             } else {
                 room -= sessions;
             }
-            let before = memory.group(role, application, client);
+            let before = memory.group(key);
             let mut idle_ms = before.map(|(_, before)| before.idle_ms.clone()).unwrap_or_default();
             idle_ms.extend(group.median_idle_ms);
             GroupMemory {
-                role: role.to_owned(),
-                application: application.to_owned(),
-                client: client.map(str::to_owned),
+                database: key.database.to_owned(),
+                role: key.role.to_owned(),
+                application: key.application.to_owned(),
+                client: key.client.map(str::to_owned),
                 sizes: group.sizes[group.sizes.len().saturating_sub(calls)..].to_vec(),
                 idle_ms: idle_ms.split_off(idle_ms.len().saturating_sub(calls)),
                 watch,
@@ -146,17 +168,18 @@ impl<'a> Groups<'a> {
 
     /// The groups as the report has them, largest first.
     pub fn report(&self, suspects: &[&Judged<'_>]) -> Vec<report::Group> {
-        let mut suspected = Map::<Key<'_>, u32>::default();
+        let mut suspected = Map::<PoolKey<'_>, u32>::default();
         for judged in suspects {
             *suspected.entry(key(judged.backend)).or_default() += 1;
         }
         let mut groups: Vec<_> = self
             .groups
             .iter()
-            .map(|(key @ (role, application, client), group)| report::Group {
-                role: (*role).to_owned(),
-                application: (*application).to_owned(),
-                client: client.map(str::to_owned),
+            .map(|(key, group)| report::Group {
+                database: key.database.to_owned(),
+                role: key.role.to_owned(),
+                application: common_name(group.members.iter().copied()).to_owned(),
+                client: key.client.map(str::to_owned),
                 sessions: number(group.members.len()),
                 idle: number(group.members.iter().filter(|member| member.state() == State::Idle).count()),
                 suspected: suspected.get(key).copied().unwrap_or(0),
@@ -171,8 +194,9 @@ impl<'a> Groups<'a> {
 }
 
 /// Where a group stands in the report.
-fn place(group: &report::Group) -> (std::cmp::Reverse<u32>, &str, &str, Option<&str>) {
-    (std::cmp::Reverse(group.sessions), &group.role, &group.application, group.client.as_deref())
+fn place(group: &report::Group) -> impl Ord + '_ {
+    let report::Group { database, role, application, client, .. } = group;
+    (std::cmp::Reverse(group.sessions), role, application, client, database)
 }
 
 impl Group<'_> {
@@ -204,6 +228,7 @@ impl Group<'_> {
         self.sizes.push(number(self.members.len()));
         let stale = |member: &&Backend| member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
+            self.set_up = self.set_up.saturating_add(u32::from(is_unused(member, statements.last_of(member))));
             self.starts_alike
                 .entry(ending(member, statements.last_of(member)))
                 .or_default()
@@ -234,6 +259,11 @@ impl Group<'_> {
             last_use: self.last_use,
             longest_silence_ms: self.watch.longest_silence_ms,
         }
+    }
+
+    /// Whether a session was set up and not used since, and is the only one of several.
+    pub fn is_only_one_set_up(&self, member: &Backend, statement: LastStatement) -> bool {
+        self.set_up == 1 && self.members.len() > 1 && is_unused(member, statement)
     }
 
     /// How much it looks like a pool, 0–1: pools open several sessions at once.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::analyse::analyse_snapshot;
+use crate::carry::Memory;
 use crate::fixture::{NOW, ago, forgotten, idle, in_state, judge, snapshot};
 use proptest::prelude::*;
 

@@ -15,6 +15,9 @@
 //!   next client's first statement begins another spell.
 //!
 //! Where one of these does not hold, the session belongs to the pooler, and to nobody by name.
+//!
+//! Sessions of the pools that this console does not explain are set apart as well: behind another process on the same
+//! port (`so_reuseport`), or a pooler behind the pooler, are connections with clients of their own.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -34,7 +37,9 @@ pub fn attribute(backends: &mut [Backend], console: &Console) {
     let pooler = &console.pooler;
     let clients: HashMap<&str, &PoolerClient> =
         pooler.clients.iter().map(|client| (client.ptr.as_str(), client)).collect();
-    for (at, server) in sessions(backends, console) {
+    let explained = sessions(backends, console);
+    let from = addresses(backends, console, &explained);
+    for (at, server) in explained {
         let backend = &mut backends[at];
         let client = holder(backend, server, pooler, &clients);
         match client {
@@ -53,6 +58,41 @@ pub fn attribute(backends: &mut [Backend], console: &Console) {
             server_address: std::mem::replace(&mut backend.client_address, address),
         });
     }
+    set_unexplained_apart(backends, console, &from);
+}
+
+/// Where the pooler's connections come from, as the server sees it; none when that is not known.
+fn addresses(backends: &[Backend], console: &Console, explained: &[(usize, &PoolerServer)]) -> HashSet<Option<String>> {
+    let seen = explained.iter().map(|&(at, _)| backends[at].client_address.clone());
+    let local = console.local_addresses.iter().map(|address| address.map(|address| address.to_string()));
+    if explained.is_empty() { local.collect() } else { seen.collect() }
+}
+
+/// Sets the sessions of the console's pools apart that come from where the pooler's connections do, and that it does
+/// not explain.
+fn set_unexplained_apart(backends: &mut [Backend], console: &Console, from: &HashSet<Option<String>>) {
+    let pooler = &console.pooler;
+    let pools: HashSet<(&str, &str)> =
+        pooler.pools.iter().map(|pool| (offered(pooler, &pool.database), pool.role.as_str())).collect();
+    let of_a_pool = |backend: &Backend| {
+        let names = backend.database.as_deref().zip(backend.role.as_deref());
+        names.is_some_and(|names| pools.contains(&names))
+    };
+    for backend in backends.iter_mut().filter(|backend| backend.is_client() && backend.through.is_none()) {
+        if of_a_pool(backend) && from.contains(&backend.client_address) {
+            set_one_apart(backend, &pooler.kind);
+        }
+    }
+}
+
+fn set_one_apart(backend: &mut Backend, pooler: &str) {
+    backend.through = Some(Through {
+        pooler: pooler.to_owned(),
+        mode: UNKNOWN.to_owned(),
+        client: None,
+        server_application: std::mem::take(&mut backend.application),
+        server_address: backend.client_address.take(),
+    });
 }
 
 /// Without a console, behind a pooler: idle sessions from where ours comes from may be the pooler's, and show
@@ -65,13 +105,7 @@ pub fn set_apart(backends: &mut [Backend], way: Option<&str>) {
     let from: HashSet<_> = own.collect();
     let idle = |backend: &&mut Backend| backend.is_client() && backend.state() == State::Idle;
     for backend in backends.iter_mut().filter(idle).filter(|backend| from.contains(&backend.client_address)) {
-        backend.through = Some(Through {
-            pooler: UNKNOWN.to_owned(),
-            mode: UNKNOWN.to_owned(),
-            client: None,
-            server_application: std::mem::take(&mut backend.application),
-            server_address: backend.client_address.take(),
-        });
+        set_one_apart(backend, UNKNOWN);
     }
 }
 
@@ -106,12 +140,16 @@ fn sessions<'a>(backends: &[Backend], console: &'a Console) -> Vec<(usize, &'a P
 
 /// Whether a session can be the one that a connection of the pooler is in.
 fn could_be(backend: &Backend, server: &PoolerServer, pooler: &Pooler) -> bool {
-    let offered = pooler.databases.iter().find(|database| database.name == server.database);
-    let database = offered.map_or(server.database.as_str(), |database| database.database.as_str());
     backend.backend_type.as_deref() == Some(CLIENT_BACKEND)
         && backend.role.as_deref() == Some(server.role.as_str())
-        && backend.database.as_deref() == Some(database)
+        && backend.database.as_deref() == Some(offered(pooler, &server.database))
         && backend.backend_start.is_some_and(|start| start < pooler.asked_at)
+}
+
+/// The name at the server of a database that the pooler offers.
+fn offered<'a>(pooler: &'a Pooler, name: &'a str) -> &'a str {
+    let offered = pooler.databases.iter().find(|database| database.name == name);
+    offered.map_or(name, |database| database.database.as_str())
 }
 
 /// What comes up most often; none when there is no such thing.

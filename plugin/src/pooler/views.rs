@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::application::without_address;
 use crate::collect;
 use crate::fault::{Fault, kind};
 use crate::powers::{Answer, Powers};
@@ -137,7 +138,9 @@ impl Views {
         servers.retain(|(server, _)| server.database != CONSOLE_DATABASE);
         (pooler.servers, console.local_addresses) = servers.into_iter().unzip();
         pooler.clients = self.decode("clients", client)?;
-        pooler.clients.retain(|client| client.database != CONSOLE_DATABASE && client.application != OWN_APPLICATION);
+        pooler.clients.retain(|client| {
+            client.database != CONSOLE_DATABASE && without_address(&client.application) != OWN_APPLICATION
+        });
         Ok(())
     }
 }

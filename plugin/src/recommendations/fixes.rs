@@ -4,7 +4,7 @@
 //! own roles are reserved (supautils).
 
 use crate::clock::{self, span};
-use crate::leaks;
+use crate::leaks::{self, exclusions::Spared};
 use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
@@ -65,10 +65,18 @@ pub fn more_capacity(snapshot: &Snapshot) -> Fix {
 }
 
 /// A server-side end to forgotten transactions, for the role that forgets them.
-pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, backend: &Backend) -> Fix {
+pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, spared: &Spared<'_>, backend: &Backend) -> Fix {
     let name = backend.role.as_deref().unwrap_or_default();
     if reserved(snapshot, name) {
         return fix("The role belongs to the platform: report it to Supabase.", None, ADMINISTRATOR);
+    }
+    let of_role = |other: &&Backend| other.role.as_deref() == Some(name);
+    if snapshot.clients().filter(of_role).any(|other| spared.is_spared(other)) {
+        let summary = format!(
+            "Commit or roll back in the application: a timeout of role {name} would also end its sessions that lead, listen \
+             or take a backup. Give these a role of their own first."
+        );
+        return fix(summary, None, APPLICATION);
     }
     let timeout = options.idle_in_transaction_timeout_ms;
     let general = match snapshot.setting("idle_in_transaction_session_timeout").and_then(Setting::as_ms) {

@@ -174,7 +174,7 @@ class Delivery:
             return denied(f"it is no client session but '{process}'")
         if not _boolean(row, 3):
             return denied("it belongs to another database: connect to that one")
-        if _boolean(row, 8) or application == self._terms.guard.application:
+        if _boolean(row, 8):
             return denied("it is one of our own")
         if _boolean(row, 5):
             return denied(f"role '{role}' is protected")
@@ -182,6 +182,9 @@ class Delivery:
             return denied(f"application '{application}' is protected")
         if _boolean(row, 9) and not _boolean(row, 10):
             return denied("it is in a state in which sessions are not ended")
+        spared = _text(row, 12)
+        if _boolean(row, 9) and spared:
+            return denied(spared)
         if _boolean(row, 9) and not _boolean(row, 11):
             settings = "options.idleTimeoutMs or options.idleInTransactionTimeoutMs"
             return denied(f"it has been so for less than the request's {settings}")

@@ -354,7 +354,10 @@ class _Group(TypedDict):
     """What every Group has."""
 
     application: str
-    """Application name."""
+    """Application name; where its sessions have several, `*` stands for what varies."""
+
+    database: str
+    """Database name."""
 
     idle: int
     """How many of them are idle."""
@@ -370,7 +373,7 @@ class _Group(TypedDict):
 
 
 class Group(_Group, total=False):
-    """The sessions of one role, application and client."""
+    """The sessions of one pool: one database, role, application and client."""
 
     client: Optional[str]
     """Client address; none for local sockets."""

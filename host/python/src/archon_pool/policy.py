@@ -42,7 +42,7 @@ class Policy:
 
     def role_patterns(self) -> list[str]:
         """The protected roles as patterns of SQL's `ILIKE`."""
-        return [*guard().protected_roles, *map(_as_like, self.protected_roles)]
+        return [*guard().protected_roles, *(_as_like(_shown(glob)) for glob in self.protected_roles)]
 
     def application_patterns(self) -> list[str]:
         """The protected applications as patterns of SQL's `ILIKE`."""
@@ -50,7 +50,7 @@ class Policy:
 
 
 def _shown(glob: str) -> str:
-    """A pattern of names as the server shows them: cut to 63 bytes, and without what is not ASCII."""
+    """A pattern of names as the guard sees them: cut to 63 bytes, and with anything for what is not ASCII."""
     shown = "".join(letter if letter.isascii() else "*" for letter in glob[:63])
     return shown + "*" if len(glob.encode()) > 63 else shown
 

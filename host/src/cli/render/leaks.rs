@@ -97,10 +97,11 @@ fn groups(page: &mut Page, groups: &[Group]) {
         return;
     }
     page.blank();
-    page.paragraph("Groups of sessions with the same application, role and client:");
+    page.paragraph("Groups of sessions with the same application, role, database and client:");
     let mut table = Table::new([
         text("application"),
         text("role"),
+        text("database"),
         text("client"),
         number("sessions"),
         number("idle"),
@@ -113,6 +114,7 @@ fn groups(page: &mut Page, groups: &[Group]) {
         table.row([
             named(&group.application),
             group.role.clone(),
+            group.database.clone(),
             client(group.client.as_deref()),
             group.sessions.to_string(),
             group.idle.to_string(),

@@ -96,14 +96,25 @@ fn a_process_id_alone_is_a_coincidence() {
         ("another role", Backend { role: Some("other".into()), ..base() }),
         ("another database", Backend { database: Some("store".into()), ..base() }),
         ("a background process", Backend { backend_type: Some("walsender".into()), ..base() }),
-        ("a later process", Backend { backend_start: Some(NOW), ..base() }),
         ("a hidden process", Backend { backend_start: None, backend_type: None, ..base() }),
     ] {
         assert_eq!(seen(&mut [backend], &console(OLD)), [None], "{what}");
     }
+}
+
+/// Connections of another process on the same port (`so_reuseport`), or of a pooler behind the pooler, were judged as
+/// an application's.
+#[test]
+fn what_comes_from_the_poolers_address_and_is_not_explained_is_nobodys() {
+    let later = Backend { backend_start: Some(NOW), ..taken("idle in transaction", 60) };
+    assert_eq!(seen(&mut [later], &console(OLD)), [nobody()], "opened after the console was asked");
     let mut twice = console(OLD);
     twice.pooler.servers[1].remote_pid = 32_688;
-    assert_eq!(seen(&mut [base()], &twice), [None], "two connections claim it");
+    assert_eq!(seen(&mut [taken("idle", 60)], &twice), [nobody()], "two connections claim it");
+    let twin = pooled(idle(9, 900));
+    let elsewhere = Backend { client_address: Some("10.1.1.1".into()), ..pooled(idle(10, 900)) };
+    let mut backends = [taken("idle in transaction", 60), twin, elsewhere];
+    assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), nobody(), None]);
 }
 
 #[test]

@@ -92,8 +92,8 @@ async fn open(cluster: &Cluster, session: &Value) -> Result<Session> {
     let app = cluster.app(field("role", "app"), field("application", "worker"));
     let app = app.in_database(field("database", "guard"));
     match field("state", "") {
-        "idle" => app.idle("SELECT 1").await,
-        "idle in transaction" => app.idle_in_transaction("SELECT 1").await,
+        "idle" => app.idle(field("sql", "SELECT 1")).await,
+        "idle in transaction" => app.idle_in_transaction(field("sql", "SELECT 1")).await,
         "idle in transaction (aborted)" => app.aborted().await,
         "active" => app.active().await,
         other => bail!("there is no state '{other}'"),

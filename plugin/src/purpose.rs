@@ -1,0 +1,188 @@
+//! Sessions that must not be ended for what they do: they listen, lead others, or take a backup.
+//!
+//! What a session ran at an earlier look counts, too: it is remembered in the carry. When in doubt it is spared.
+
+use crate::carry::Memory;
+use crate::names::{Map, Name, Set};
+use crate::snapshot::{Backend, SessionKey, Snapshot, State};
+use crate::statement_signs::Signs;
+
+/// It listens for notifications: ending it loses them.
+pub const LISTENS: &str = "listens";
+/// It may listen.
+pub const MAY_LISTEN: &str = "may-listen";
+/// It exports a snapshot, or shares one: ending the exporter loses the whole copy.
+pub const SHARES_SNAPSHOT: &str = "shares-snapshot";
+/// It takes a backup or copies a table out.
+pub const BACKUP: &str = "backup";
+/// It holds an advisory lock, within a transaction or outside: a migration, a scheduler, a singleton.
+pub const ADVISORY_LOCK: &str = "advisory-lock";
+
+/// Names that say that a session listens. Sources: the libraries' own, such as GoodJob's `GoodJob::Notifier`.
+const LISTENER_PATTERNS: &[&str] =
+    &["*listen*", "*notif*", "*pubsub*", "*pub-sub*", "*pub_sub*", "*subscri*", "GoodJob*", "pgboss*", "pg-boss*"];
+
+/// What the sessions of one snapshot do.
+pub struct Purposes<'a> {
+    memory: &'a Memory,
+    signs: Map<Name<'a>, Signs>,
+    /// Database, role and snapshot age of the sessions that copy out or follow a snapshot.
+    shared_snapshots: Set<(Name<'a>, Name<'a>, i64)>,
+    names: crate::protected::Patterns,
+}
+
+impl<'a> Purposes<'a> {
+    /// Reads the last statement of each session, each distinct text once.
+    pub fn of(snapshot: &'a Snapshot, memory: &'a Memory) -> Self {
+        let mut signs = Map::<Name<'a>, Signs>::default();
+        let mut shared_snapshots = Set::default();
+        for backend in snapshot.clients() {
+            let signs = *signs.entry(Name(&backend.query)).or_insert_with(|| Signs::of(&backend.query));
+            if (signs.copies_out || signs.follows_snapshot) && backend.state() != State::Idle {
+                shared_snapshots.extend(shared_snapshot(backend));
+            }
+        }
+        Self { memory, signs, shared_snapshots, names: crate::protected::compile(LISTENER_PATTERNS) }
+    }
+
+    /// Why a session must not be ended.
+    pub fn reasons(&self, backend: &Backend) -> impl Iterator<Item = &'static str> + use<> {
+        let signs = self.signs(backend);
+        let key = backend.key();
+        let idle = backend.state() == State::Idle;
+        let listens = self.listens(signs, key);
+        let may_listen = idle
+            && !listens
+            && (signs.leaves_a_channel || crate::protected::matches_any(&self.names, &backend.application));
+        [
+            (ADVISORY_LOCK, backend.advisory_locks > 0),
+            (LISTENS, listens),
+            (MAY_LISTEN, may_listen),
+            (SHARES_SNAPSHOT, self.shares_snapshot(backend, signs, key)),
+            (BACKUP, self.takes_backup(backend, signs, key)),
+        ]
+        .into_iter()
+        .filter_map(|(name, holds)| holds.then_some(name))
+    }
+
+    /// The sessions that were seen to listen, now or before.
+    pub fn listeners(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
+        self.remembered(snapshot, |_, signs, key| self.listens(signs, key))
+    }
+
+    /// The sessions whose transaction was seen to export a snapshot.
+    pub fn exporters(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
+        self.remembered(snapshot, |backend, signs, key| self.exports_snapshot(backend, signs, key))
+    }
+
+    /// The sessions that were seen to begin a backup.
+    pub fn backups(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
+        self.remembered(snapshot, |_, signs, key| self.begins_backup(signs, key))
+    }
+
+    fn remembered(
+        &self,
+        snapshot: &Snapshot,
+        holds: impl Fn(&Backend, Signs, Option<SessionKey>) -> bool,
+    ) -> impl Iterator<Item = SessionKey> {
+        snapshot.clients().filter_map(move |backend| {
+            let key = Some(backend.key()?);
+            if holds(backend, self.signs(backend), key) { key } else { None }
+        })
+    }
+
+    fn signs(&self, backend: &Backend) -> Signs {
+        self.signs.get(&Name(&backend.query)).copied().unwrap_or_default()
+    }
+
+    fn listens(&self, signs: Signs, key: Option<SessionKey>) -> bool {
+        signs.listens || (!signs.listens_no_more && key.is_some_and(|key| self.memory.has_listened(key)))
+    }
+
+    fn shares_snapshot(&self, backend: &Backend, signs: Signs, key: Option<SessionKey>) -> bool {
+        self.exports_snapshot(backend, signs, key)
+            || (in_transaction(backend)
+                && (signs.follows_snapshot
+                    || shared_snapshot(backend).is_some_and(|shared| self.shared_snapshots.contains(&shared))))
+    }
+
+    /// Whether its transaction exported a snapshot: a session out of a transaction exports none.
+    fn exports_snapshot(&self, backend: &Backend, signs: Signs, key: Option<SessionKey>) -> bool {
+        in_transaction(backend)
+            && (signs.exports_snapshot
+                || (backend.xmin_age.is_some() && key.is_some_and(|key| self.memory.has_exported(key))))
+    }
+
+    fn takes_backup(&self, backend: &Backend, signs: Signs, key: Option<SessionKey>) -> bool {
+        self.begins_backup(signs, key)
+            || (in_transaction(backend) && signs.locks_for_copy)
+            || (backend.state() == State::Active && signs.copies_out)
+    }
+
+    /// Whether it began a backup that ends with it.
+    fn begins_backup(&self, signs: Signs, key: Option<SessionKey>) -> bool {
+        signs.begins_backup || (!signs.ends_backup && key.is_some_and(|key| self.memory.takes_backup(key)))
+    }
+}
+
+fn in_transaction(backend: &Backend) -> bool {
+    matches!(backend.state(), State::Active | State::IdleInTransaction)
+}
+
+/// What sessions with the same snapshot have in common.
+fn shared_snapshot(backend: &Backend) -> Option<(Name<'_>, Name<'_>, i64)> {
+    Some((Name(backend.database.as_deref()?), Name(backend.role.as_deref()?), backend.xmin_age?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{idle, in_state, snapshot};
+
+    fn reasons(backends: Vec<Backend>) -> Vec<Vec<&'static str>> {
+        let (snapshot, memory) = (snapshot(backends), Memory::default());
+        let purposes = Purposes::of(&snapshot, &memory);
+        snapshot.clients().map(|backend| purposes.reasons(backend).collect()).collect()
+    }
+
+    fn ran(query: &str, backend: Backend) -> Backend {
+        Backend { query: query.into(), ..backend }
+    }
+
+    #[test]
+    fn a_listener_is_known_by_its_statement_and_in_doubt_by_its_name() {
+        let named = |name: &str| Backend { application: name.into(), ..idle(2, 900) };
+        let seen = reasons(vec![
+            ran("LISTEN jobs", idle(1, 900)),
+            ran("UNLISTEN other", idle(2, 900)),
+            ran("UNLISTEN *", idle(3, 900)),
+            named("GoodJob::Notifier"),
+            named("shop-pubsub - 10.0.0.1:5"),
+        ]);
+        assert_eq!(seen, [vec![LISTENS], vec![MAY_LISTEN], vec![], vec![MAY_LISTEN], vec![MAY_LISTEN]]);
+    }
+
+    #[test]
+    fn who_shares_a_snapshot_with_a_copy_is_its_leader() {
+        let holding = |pid, age| Backend { xmin_age: Some(age), ..in_state(pid, "idle in transaction", 900) };
+        let seen = reasons(vec![
+            ran("SELECT pg_export_snapshot()", in_state(1, "idle in transaction", 900)),
+            ran("SELECT c.oid FROM pg_class c", holding(2, 7)),
+            ran("COPY t TO stdout", Backend { xmin_age: Some(7), ..in_state(3, "active", 60) }),
+            ran("SELECT 1", holding(4, 8)),
+            ran("SELECT pg_export_snapshot()", idle(5, 900)),
+        ]);
+        assert_eq!(seen, [vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT, BACKUP], vec![], vec![]]);
+    }
+
+    #[test]
+    fn a_backup_is_known_by_what_it_does() {
+        let seen = reasons(vec![
+            ran("SELECT pg_backup_start('nightly')", idle(1, 900)),
+            ran("LOCK TABLE public.t IN ACCESS SHARE MODE", in_state(2, "idle in transaction", 900)),
+            ran("COPY t TO STDOUT", in_state(3, "active", 900)),
+            ran("COPY t TO STDOUT", in_state(4, "idle in transaction", 900)),
+        ]);
+        assert_eq!(seen, [vec![BACKUP], vec![BACKUP], vec![BACKUP], vec![]]);
+    }
+}

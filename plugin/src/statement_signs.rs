@@ -1,0 +1,179 @@
+//! Signs in a session's last statement that it listens, leads others or takes a backup.
+//!
+//! A text may be cut anywhere and hold several statements. The guard's SQL (`host/src/backends/statements.rs`) reads the
+//! same signs where it refuses to end a session.
+
+/// What the last statement of a session says about its purpose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// It ran `LISTEN`, and no `UNLISTEN *` after that.
+    pub listens: bool,
+    /// It ran `UNLISTEN` for a channel: others may be left.
+    pub leaves_a_channel: bool,
+    /// It ran `UNLISTEN *` or `DISCARD ALL` last: it listens to nothing.
+    pub listens_no_more: bool,
+    /// It exported its snapshot for others.
+    pub exports_snapshot: bool,
+    /// It works on another session's snapshot.
+    pub follows_snapshot: bool,
+    /// It began a backup that ends with the session.
+    pub begins_backup: bool,
+    /// It ended that backup.
+    pub ends_backup: bool,
+    /// It locks tables as pg_dump does, before it copies them.
+    pub locks_for_copy: bool,
+    /// It copies a table out.
+    pub copies_out: bool,
+}
+
+/// Statements that end within so many bytes are read for functions of backups and snapshots.
+const SHORT: usize = 400;
+
+impl Signs {
+    /// Reads a text.
+    pub fn of(sql: &str) -> Self {
+        let mut signs = Self::default();
+        for (at, _) in sql.match_indices("isten").chain(sql.match_indices("ISTEN")) {
+            signs.listen(sql, at);
+        }
+        let start = sql.trim_start();
+        if starts_with(start, "discard all") {
+            signs.listens_no_more = true;
+        } else if starts_with(start, "copy") {
+            signs.copies_out = has_word(sql, " to ");
+        } else if starts_with(start, "lock") {
+            signs.locks_for_copy = has_word(sql, "in access share mode");
+        } else if sql.len() <= SHORT {
+            signs.exports_snapshot = has_word(sql, "pg_export_snapshot");
+            signs.follows_snapshot = has_word(sql, "set transaction snapshot");
+            signs.begins_backup = has_word(sql, "pg_backup_start") || has_word(sql, "pg_start_backup");
+            signs.ends_backup = has_word(sql, "pg_backup_stop") || has_word(sql, "pg_stop_backup");
+        }
+        signs
+    }
+
+    /// Reads a word that ends in `ISTEN` from the second or later letter on.
+    fn listen(&mut self, sql: &str, at: usize) {
+        let (before, after) = (&sql[..at], &sql[at + "isten".len()..]);
+        let Some(before) = before.strip_suffix(['l', 'L']) else { return };
+        let rest = after.trim_start();
+        if let Some(before) = strip_suffix(before, "un") {
+            if is_statement(before) && rest.starts_with('*') {
+                *self = Self { listens_no_more: true, ..Self::default() };
+            } else if is_statement(before) && !rest.is_empty() {
+                self.leaves_a_channel = true;
+            }
+            return;
+        }
+        let names_a_channel = if rest.len() < after.len() {
+            rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '\'' | '%' | '\u{fffd}'))
+        } else {
+            rest.starts_with('"')
+        };
+        if names_a_channel && is_statement(before) {
+            (self.listens, self.listens_no_more) = (true, false);
+        }
+    }
+}
+
+/// Whether a statement can begin after this text: at the start, after `;`, a comment or a block's opening, or in a
+/// literal that is executed.
+fn is_statement(before: &str) -> bool {
+    let trimmed = before.trim_end();
+    if trimmed.is_empty() || trimmed.ends_with([';', '/', '$']) || before[trimmed.len()..].contains('\n') {
+        return true;
+    }
+    if let Some(executed) = trimmed.strip_suffix('\'') {
+        let executed = executed.trim_end();
+        let executed = executed.strip_suffix('(').map(str::trim_end).unwrap_or(executed);
+        return strip_suffix(executed, "execute").is_some() || strip_suffix(executed, "format").is_some();
+    }
+    ["begin", "then", "else", "loop"].iter().any(|word| strip_suffix(trimmed, word).is_some_and(ends_a_word))
+}
+
+fn ends_a_word(before: &str) -> bool {
+    !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+fn strip_suffix<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let start = text.len().checked_sub(word.len())?;
+    text.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(word)).then(|| &text[..start])
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text has a word, letter case aside.
+fn has_word(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn listens(sql: &str) -> bool {
+        Signs::of(sql).listens
+    }
+
+    #[test]
+    fn a_listen_is_found_wherever_a_statement_begins() {
+        for sql in [
+            "LISTEN jobs",
+            "  listen\t\"jobs\"",
+            "/* worker */ LISTEN\"jobs\"",
+            "-- worker\nListen jobs",
+            "BEGIN; LISTEN jobs; COMMIT",
+            "UNLISTEN *; LISTEN jobs",
+            "DO $$BEGIN LISTEN jobs; END$$",
+            "do $x$ begin if true then listen jobs; end if; end $x$",
+            "DO $$ BEGIN EXECUTE 'LISTEN ' || 'jobs'; END $$",
+            "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobs'); END $$",
+            "LISTEN \u{fffd}t\u{fffd}",
+        ] {
+            assert!(listens(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "SELECT 1",
+            "listener",
+            "SELECT listen FROM songs",
+            "SELECT 'listen to me'",
+            "UNLISTEN jobs",
+            "LISTEN jobs; UNLISTEN *",
+            "NOTIFY jobs",
+            "listen",
+            "SELECT * FROM listen_jobs",
+        ] {
+            assert!(!listens(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_ends_listening_is_told_from_what_leaves_one_channel() {
+        assert!(Signs::of("UNLISTEN *").listens_no_more && Signs::of("DISCARD ALL").listens_no_more);
+        let asyncpg = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;";
+        assert!(Signs::of(asyncpg).listens_no_more);
+        assert!(Signs::of("UNLISTEN other").leaves_a_channel);
+    }
+
+    #[test]
+    fn leaders_and_backups_are_known_by_what_they_ran() {
+        assert!(Signs::of("SELECT pg_catalog.pg_export_snapshot()").exports_snapshot);
+        assert!(Signs::of("SET TRANSACTION SNAPSHOT '00000003-0000001B-1'").follows_snapshot);
+        assert!(Signs::of("select pg_start_backup('x', false, false)").begins_backup);
+        assert!(Signs::of("SELECT * FROM pg_backup_stop()").ends_backup);
+        assert!(Signs::of("LOCK TABLE public.t IN ACCESS SHARE MODE").locks_for_copy);
+        assert!(Signs::of("COPY public.t (a) TO stdout;").copies_out);
+        assert!(!Signs::of("COPY public.t (a) FROM stdin").copies_out);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken(sql in "[ulLIiSsTtEeNn;* \"'$/é\n]{0,60}") {
+            Signs::of(&sql);
+        }
+    }
+}
