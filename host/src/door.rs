@@ -212,7 +212,7 @@ impl Entrance {
     /// Facts about how the session was opened that a report must state.
     pub(crate) fn notes(&self) -> Vec<String> {
         match &self.line {
-            Line::Session(session) => session.notes(),
+            Line::Session(session) => session.notes().to_vec(),
             // HTTPS is always encrypted.
             Line::Api(_) => Vec::new(),
         }

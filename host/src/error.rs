@@ -1,5 +1,7 @@
 //! The server's and the network's errors as faults that tell an operator what to change.
 
+mod refusal;
+
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::io;
@@ -8,24 +10,17 @@ use archon_pool_plugin::fault::{Fault, kind};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-use self::refusal::Refusal;
+pub(crate) use self::refusal::Refusal;
 use crate::target::Target;
-
-mod refusal;
 
 /// Why no session could be opened.
 pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
     if let Some(server) = error.as_db_error() {
-        return refused(server, target);
+        return refused(server.code().code(), server.message(), target);
     }
     let cause = chain(error);
-    if is_tls(error) {
-        let hint = if cause.contains("does not support TLS") {
-            ": set sslmode=prefer or enable ssl on the server"
-        } else {
-            ""
-        };
-        return Fault::new(kind::TLS_FAILED, format!("no TLS with {target}: {cause}{hint}"));
+    if source::<rustls::Error>(error).is_some() {
+        return Fault::new(kind::TLS_FAILED, format!("no TLS with {target}: {cause}"));
     }
     if is_missing_password(error) {
         let message = format!("{target} asks for a password, and the credential has none");
@@ -42,8 +37,8 @@ pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
     retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("no PostgreSQL server answers at {target}: {why}")))
 }
 
-fn refused(server: &DbError, target: &Target) -> Fault {
-    let (code, said) = (server.code().code(), server.message());
+/// Why the server or a pooler refused a session.
+pub(crate) fn refused(code: &str, said: &str, target: &Target) -> Fault {
     let refusal = refusal::classify(code, said);
     Fault {
         kind: refusal.kind().to_owned(),
@@ -51,6 +46,24 @@ fn refused(server: &DbError, target: &Target) -> Fault {
         sqlstate: Some(code.to_owned()),
         retryable: refusal.retryable(),
     }
+}
+
+/// Classifies the end of a session before its first answer: the refusal that it is, where it is one.
+pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
+    match fault.sqlstate.as_deref().and_then(|code| refusal::recognised(code, &fault.message)) {
+        Some(refusal) => Fault {
+            kind: refusal.kind().to_owned(),
+            message: described(refusal, &fault.message, target),
+            retryable: refusal.retryable(),
+            ..fault
+        },
+        None => fault,
+    }
+}
+
+/// How a refused login is classified; none for other errors.
+pub(crate) fn refusal(error: &Error) -> Option<Refusal> {
+    error.as_db_error().map(|server| refusal::classify(server.code().code(), server.message()))
 }
 
 /// A refusal with the setting or the step that helps.
@@ -120,10 +133,8 @@ pub(crate) fn said(code: &str, fatal: bool, said: String) -> Fault {
         "53300" => retryable(Fault::new(kind::TOO_MANY_CONNECTIONS, said)),
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "08000" | "08001" | "08003" | "08004"
         | "08006" => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
-        // A pooler that gives up on a server connection uses the protocol violation for it.
-        "08P01" if fatal => {
-            retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}")))
-        }
+        // A pooler that gives up on a server connection uses any SQLSTATE for it.
+        _ if fatal => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
         _ => Fault::new(kind::QUERY_FAILED, said),
     };
     Fault { sqlstate: Some(code.to_owned()), ..fault }
@@ -139,11 +150,7 @@ fn retryable(mut fault: Fault) -> Fault {
     fault
 }
 
-// tokio-postgres keeps the kind of its errors to itself; these two have no cause to look for.
-fn is_tls(error: &Error) -> bool {
-    source::<rustls::Error>(error).is_some() || error.to_string().contains("TLS handshake")
-}
-
+// tokio-postgres keeps the kind of its errors to itself.
 fn is_missing_password(error: &Error) -> bool {
     chain(error).contains("password missing")
 }

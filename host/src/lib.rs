@@ -59,6 +59,7 @@ mod backends;
 mod bindings;
 mod census;
 pub mod compiler;
+mod connect;
 mod database;
 mod door;
 mod error;
@@ -81,6 +82,7 @@ mod tls;
 mod toml_text;
 mod values;
 mod wasi;
+mod wire;
 
 pub use archon_pool_plugin::fault::{Fault, kind};
 pub use connection_config::target;

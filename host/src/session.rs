@@ -9,20 +9,19 @@ use std::time::{Duration, Instant};
 use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::TryStreamExt;
 use futures_util::future::{Either, join, join_all, select};
-use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, watch};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, RowStream, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Row, RowStream, SimpleQueryMessage};
 
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
+use crate::connect::{self, Cancel, Startup};
 use crate::error;
 use crate::limits::Limits;
 use crate::policy;
-use crate::target::{SslMode, Target};
-use crate::tls;
-use crate::values::{self, Cell};
+use crate::target::Target;
+use crate::text::{TextEncoding, is_converted};
+use crate::values::{self, Cell, Encoded, Raw};
 
 /// The `application_name` of every session of ours, by which they are left out of every count. A
 /// transaction pooler keeps it on the server connection that we used last, until another client does.
@@ -76,13 +75,27 @@ pub(crate) struct Session {
     guard: Guard,
     limits: Limits,
     target: Target,
-    tls: MakeRustlsConnect,
+    // Taken by `drop` alone.
+    cancel: Option<Cancel>,
+    text: Text,
+    notes: Vec<String>,
     /// Statements without a full answer: a call that is given up leaves its statements in it.
     pending: AtomicUsize,
     /// Why the connection ended, when it was not by our wish.
     lost: Arc<OnceLock<Fault>>,
     presence: Presence,
 }
+
+/// How the session's texts come.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    encoding: TextEncoding,
+    /// Whether the server is told not to convert them: a text without an equivalent would fail a whole answer.
+    unconverted: bool,
+}
+
+/// Stops the server from converting texts.
+const UNCONVERTED: &str = "SET client_encoding = 'SQL_ASCII'";
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,36 +110,34 @@ impl Session {
         if session.guard == Guard::Startup && !session.settings_hold().await? {
             session.guard = Guard::Transaction;
         }
+        if session.guard == Guard::Startup && session.text.unconverted {
+            session.opening(session.client()?.simple_query(UNCONVERTED)).await?;
+        }
         Ok(session)
     }
 
     /// Opens a session in which nobody's statements run.
     pub(crate) async fn unchecked(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
-        let tls = tls::connector(target)?;
-        in_time(target, limits, Self::connect(target, limits, presence, tls)).await
+        in_time(target, limits, Self::connect(target, limits, presence)).await
     }
 
-    async fn connect(
-        target: &Target,
-        limits: &Limits,
-        presence: &Presence,
-        tls: MakeRustlsConnect,
-    ) -> Result<Self, Fault> {
+    async fn connect(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let lost = Arc::new(OnceLock::new());
-        let mut guard = Guard::Startup;
-        let options = startup_options(target, limits);
-        let mut connected = connect(&config(target, Some(&options)), target, &tls, &lost, presence).await;
-        if connected.as_ref().is_err_and(error::refuses_options) {
-            guard = Guard::Transaction;
-            connected = connect(&config(target, target.options.as_deref()), target, &tls, &lost, presence).await;
-        }
-        let (client, _) = connected.map_err(|error| error::connecting(&error, target))?;
+        let startup = Startup {
+            options: Some(startup_options(target, limits)),
+            without: target.options.clone(),
+            rows_are_text: false,
+        };
+        let connected = connect::connect(target, &startup, limits, &lost, presence).await?;
+        let encoding = connected.parameters.server_encoding.as_deref().unwrap_or("UTF8");
         Ok(Self {
-            client: Some(client),
-            guard,
+            client: Some(connected.client),
+            guard: if connected.options_refused { Guard::Transaction } else { Guard::Startup },
             limits: limits.clone(),
             target: target.clone(),
-            tls,
+            cancel: Some(connected.cancel),
+            text: Text { encoding: TextEncoding::of_server(encoding), unconverted: is_converted(encoding) },
+            notes: target.notes.iter().cloned().chain(connected.notes).collect(),
             pending: AtomicUsize::new(0),
             lost,
             presence: presence.clone(),
@@ -136,14 +147,21 @@ impl Session {
     /// Whether the settings of the startup packet are the session's: a pooler that was told to ignore
     /// them says nothing.
     async fn settings_hold(&self) -> Result<bool, Fault> {
-        let client = self.client()?;
         let sql = settings_query(&self.limits);
-        self.pending.fetch_add(1, Ordering::Relaxed);
-        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, client.simple_query(&sql)).await;
-        let messages =
-            answered.map_err(|_| self.silent())?.map_err(|error| self.why_lost(error::querying(&error).0))?;
-        self.pending.fetch_sub(1, Ordering::Relaxed);
+        let messages = self.opening(self.client()?.simple_query(&sql)).await?;
         Ok(messages.iter().any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
+    }
+
+    /// Waits for the answer to a statement that belongs to the opening. A pooler may refuse the session only now,
+    /// when it needs a connection to the server.
+    async fn opening<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, answer).await;
+        let answer = answered
+            .map_err(|_| self.silent())?
+            .map_err(|error| error::late_refusal(self.why_lost(error::querying(&error).0), &self.target))?;
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+        Ok(answer)
     }
 
     /// Runs a batch in one round trip; statements that are not of the catalogue leave no trace in the
@@ -176,9 +194,12 @@ impl Session {
     ) -> Result<RowSet, (Fault, bool)> {
         self.pending.fetch_add(1, Ordering::Relaxed);
         let rows = async {
-            let params = statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value)));
+            let cells: Vec<_> =
+                statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value))).collect();
+            let encoding = self.text.encoding;
+            let params = cells.iter().map(|(value, column)| (Encoded { value, encoding }, column.clone()));
             let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
-            rows(stream, statement.max_rows.min(self.limits.rows), allowance).await
+            rows(stream, statement.max_rows.min(self.limits.rows), allowance, encoding).await
         };
         let answer = match (policy::is_ours(&statement.sql), self.guard) {
             (true, _) => self.guarded(client, rows).await,
@@ -201,7 +222,7 @@ impl Session {
         match self.guard {
             Guard::Startup => statement.await,
             Guard::Transaction => {
-                let begin = begin(&self.limits);
+                let begin = self.begin();
                 // All three are sent before the first answer is waited for.
                 let (begun, (answer, ended)) =
                     join(client.simple_query(&begin), join(statement, client.simple_query("COMMIT"))).await;
@@ -221,8 +242,8 @@ impl Session {
     ) -> Result<RowSet, (Fault, bool)> {
         // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
         // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
-        let begin = begin(&self.limits)
-            + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
+        let begin =
+            self.begin() + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
         let sealed = async {
             // The statement is polled, and so sent, before the end is.
             match select(pin!(statement), pin!(client.simple_query("ROLLBACK; DEALLOCATE ALL"))).await {
@@ -247,9 +268,12 @@ impl Session {
         let resetting = async {
             let rollback = client.simple_query("ROLLBACK");
             if self.guard == Guard::Startup {
-                // Both are sent before the first answer is waited for.
-                let (rolled_back, discarded) = join(rollback, client.simple_query("DISCARD ALL")).await;
-                rolled_back.and(discarded).map(drop)
+                // All are sent before the first answer is waited for.
+                let discarded = join(client.simple_query("DISCARD ALL"), async {
+                    if self.text.unconverted { client.simple_query(UNCONVERTED).await.map(drop) } else { Ok(()) }
+                });
+                let (rolled_back, (discarded, unconverted)) = join(rollback, discarded).await;
+                rolled_back.and(discarded).and(unconverted)
             } else {
                 rollback.await.map(drop)
             }
@@ -266,7 +290,8 @@ impl Session {
         params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
     ) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
         let answers = self.own_rows(sql, params).await;
-        answers.into_iter().map(|rows| rows?.iter().map(values_of).collect()).collect()
+        let values = |row: &Row| values_of(row, self.text.encoding);
+        answers.into_iter().map(|rows| rows?.iter().map(values).collect()).collect()
     }
 
     /// The same, with the rows as they came: for what must not be copied.
@@ -282,7 +307,12 @@ impl Session {
         };
         let answers = join_all(params.iter().map(async |params| {
             self.pending.fetch_add(1, Ordering::Relaxed);
-            let statement = async { client.query_typed(sql, params).await.map_err(|error| error::querying(&error)) };
+            let encoding = self.text.encoding;
+            let encoded: Vec<_> =
+                params.iter().map(|(value, column)| (Encoded { value: *value, encoding }, column.clone())).collect();
+            let params: Vec<(&(dyn ToSql + Sync), Type)> =
+                encoded.iter().map(|(value, column)| (value as _, column.clone())).collect();
+            let statement = async { client.query_typed(sql, &params).await.map_err(|error| error::querying(&error)) };
             let answer = self.guarded(client, statement).await;
             self.pending.fetch_sub(1, Ordering::Relaxed);
             answer
@@ -300,7 +330,9 @@ impl Session {
     /// a session that no component has.
     pub(crate) async fn change(&self, sql: &str) -> Result<(), Fault> {
         let client = self.client()?;
-        let text = format!("BEGIN READ WRITE; {}{sql}; COMMIT", set_local(&self.limits));
+        // Names in the text are UTF-8.
+        let encoding = if self.text.unconverted { "SET LOCAL client_encoding = 'UTF8'; " } else { "" };
+        let text = format!("BEGIN READ WRITE; {encoding}{}{sql}; COMMIT", set_local(&self.limits));
         self.pending.fetch_add(1, Ordering::Relaxed);
         let changing = async {
             let changed = client.simple_query(&text).await;
@@ -319,7 +351,7 @@ impl Session {
     /// One empty round trip.
     pub(crate) async fn round_trip(&self) -> Result<Duration, Fault> {
         let started = Instant::now();
-        self.client()?.simple_query("").await.map_err(|error| self.why_lost(error::querying(&error).0))?;
+        self.opening(self.client()?.simple_query("")).await?;
         Ok(started.elapsed())
     }
 
@@ -335,8 +367,14 @@ impl Session {
     }
 
     /// Facts about how the session was opened that a report must state.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        Vec::new()
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// How a transaction begins that carries the session's settings itself.
+    fn begin(&self) -> String {
+        let begin = begin(&self.limits);
+        if self.text.unconverted { begin + "SET LOCAL client_encoding = 'SQL_ASCII'; " } else { begin }
     }
 
     /// As whom the session is logged in.
@@ -379,17 +417,11 @@ impl Drop for Session {
         // The call was given up in the middle of a statement. The server would not look at the
         // connection before the statement's end, so it is told.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (cancel, mode, tls) = (client.cancel_token(), self.target.ssl_mode, self.tls.clone());
+        let Some(cancel) = self.cancel.take() else { return };
         let (timeout, presence, task) = (self.limits.connect_timeout, self.presence.clone(), Task::begin());
         runtime.spawn(async move {
-            let cancelled = async {
-                match mode {
-                    SslMode::Disable => cancel.cancel_query(NoTls).await,
-                    _ => cancel.cancel_query(tls).await,
-                }
-            };
-            if let Ok(Err(error)) = tokio::time::timeout(timeout, cancelled).await {
-                tracing::debug!(error = error::chain(&error), "a statement could not be cancelled");
+            if let Ok(Err(error)) = tokio::time::timeout(timeout, cancel.send()).await {
+                tracing::debug!(error, "a statement could not be cancelled");
             }
             drop((client, presence, task));
         });
@@ -405,7 +437,12 @@ fn behind_a_pooler() -> Fault {
 
 /// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row set
 /// without rows is without columns, too.
-async fn rows(stream: RowStream, max_rows: u32, allowance: &Allowance) -> Result<RowSet, (Fault, bool)> {
+async fn rows(
+    stream: RowStream,
+    max_rows: u32,
+    allowance: &Allowance,
+    encoding: TextEncoding,
+) -> Result<RowSet, (Fault, bool)> {
     let mut stream = std::pin::pin!(stream);
     let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
     while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
@@ -416,15 +453,19 @@ async fn rows(stream: RowStream, max_rows: u32, allowance: &Allowance) -> Result
             set.truncated = true;
             break;
         }
-        set.rows.push(values_of(&row).map_err(|fault| (fault, false))?);
+        set.rows.push(values_of(&row, encoding).map_err(|fault| (fault, false))?);
     }
     Ok(set)
 }
 
-fn values_of(row: &Row) -> Result<Vec<Value>, Fault> {
-    let value = |index| row.try_get::<_, Cell>(index).map(|cell| cell.0);
-    let values: Result<_, _> = (0..row.len()).map(value).collect();
-    values.map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, error::chain(&error)))
+fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
+    let unexpected = |why: String| Fault::new(kind::UNEXPECTED_ANSWER, why);
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
+        let raw = row.try_get::<_, Raw<'_>>(index).map_err(|error| unexpected(error::chain(&error)))?;
+        raw.decode(column.type_(), encoding)
+            .map_err(|error| unexpected(format!("column '{}' cannot be read: {error}", column.name())))
+    };
+    row.columns().iter().enumerate().map(value).collect()
 }
 
 /// Roughly what a row weighs when it is decoded, known before it is.
@@ -452,32 +493,20 @@ pub(crate) async fn in_time<T>(
     limits: &Limits,
     opening: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let timeout = target.connect_timeout.unwrap_or(limits.connect_timeout).min(limits.connect_timeout);
+    let timeout = limits.connect_timeout;
     tokio::time::timeout(timeout, opening).await.unwrap_or_else(|_| {
         let why = format!("no session within {} ms (limit `connect_timeout`)", timeout.as_millis());
         Err(error::unreachable(target, &why))
     })
 }
 
-/// Connects, and returns the version that the server gives for itself, too.
-pub(crate) async fn connect(
-    config: &Config,
-    target: &Target,
-    tls: &MakeRustlsConnect,
-    lost: &Arc<OnceLock<Fault>>,
-    presence: &Presence,
-) -> Result<(Client, Option<String>), tokio_postgres::Error> {
-    const VERSION: &str = "server_version";
-    if target.ssl_mode == SslMode::Disable {
-        let (client, connection) = config.connect(NoTls).await?;
-        let version = connection.parameter(VERSION).map(str::to_owned);
-        tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
-        return Ok((client, version));
-    }
-    let (client, connection) = config.connect(tls.clone()).await?;
-    let version = connection.parameter(VERSION).map(str::to_owned);
-    tokio::spawn(drive(connection, Arc::clone(lost), presence.clone(), Task::begin()));
-    Ok((client, version))
+/// Has a connection run in the background.
+pub(crate) fn spawn(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+    lost: Arc<OnceLock<Fault>>,
+    presence: Presence,
+) {
+    tokio::spawn(drive(connection, lost, presence, Task::begin()));
 }
 
 /// Moves bytes until the session is dropped or the server ends it.
@@ -492,34 +521,6 @@ async fn drive(
         let _ = lost.set(error::querying(&error).0);
     }
     drop((presence, task));
-}
-
-pub(crate) fn config(target: &Target, options: Option<&str>) -> Config {
-    let mut config = Config::new();
-    config
-        .host(&target.host)
-        .port(target.port)
-        .user(&target.user)
-        .dbname(&target.database)
-        .application_name(APPLICATION)
-        .ssl_mode(match target.ssl_mode {
-            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
-            SslMode::Allow | SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
-            // Sockets have no TLS, as in libpq.
-            _ if target.is_socket() => tokio_postgres::config::SslMode::Prefer,
-            _ => tokio_postgres::config::SslMode::Require,
-        })
-        .keepalives_idle(Duration::from_secs(30));
-    if let Some(address) = target.address {
-        config.hostaddr(address);
-    }
-    if let Some(options) = options {
-        config.options(options);
-    }
-    if let Some(password) = &target.password {
-        config.password(password.expose_secret());
-    }
-    config
 }
 
 /// Ours come last, so that they win.

@@ -80,9 +80,9 @@ impl TextEncoding {
     }
 }
 
-/// Whether the server is told not to convert: for UTF8 and SQL_ASCII it does not anyway.
+/// Whether the server converts or checks texts for a client that asked for UTF8, as the driver does.
 pub(crate) fn is_converted(server_encoding: &str) -> bool {
-    !matches!(server_encoding, "UTF8" | "SQL_ASCII")
+    server_encoding != "UTF8"
 }
 
 #[cfg(test)]

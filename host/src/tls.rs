@@ -2,31 +2,34 @@
 //!
 //! | sslmode | certificate |
 //! |---|---|
-//! | `prefer`, `require` | accepted unseen; with a CA file as by `verify-ca` |
-//! | `verify-ca` | chain checked, name not; without a CA file as by `verify-full` |
-//! | `verify-full` | chain and name checked |
+//! | `allow`, `prefer`, `require` | accepted unseen; with a CA file as by `verify-ca` |
+//! | `verify-ca` | chain verified, name not; without a CA file as by `verify-full` |
+//! | `verify-full` | chain and name verified |
 
+mod certificate;
+mod chain;
+mod names;
+mod verifier;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use archon_pool_plugin::fault::{Fault, kind};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, Error, RootCertStore, SupportedProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::target::{Roots, SslMode, Target};
+use self::verifier::{Check, Trusted, Verifier};
+use crate::target::{Roots, SslMode, SslNegotiation, Target, TlsVersion};
 
-/// How much of a certificate is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
-    Nothing,
-    Chain,
-    ChainAndName,
-}
+/// Name of the protocol for servers that begin with TLS at once.
+const ALPN: &[u8] = b"postgresql";
 
 fn check(target: &Target) -> Check {
     match (target.ssl_mode, &target.roots) {
@@ -41,30 +44,84 @@ fn check(target: &Target) -> Check {
     }
 }
 
-/// What opens TLS to a target.
-pub(crate) fn connector(target: &Target) -> Result<MakeRustlsConnect, Fault> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| not_set_up(&error))?;
-    let builder = match check(target) {
-        Check::Nothing => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Lenient { chain: None, provider: Arc::clone(&provider) })),
-        Check::Chain => {
-            let chain = WebPkiServerVerifier::builder_with_provider(trusted(target)?, Arc::clone(&provider))
-                .build()
-                .map_err(|error| Fault::new(kind::TLS_FAILED, format!("the CA file cannot be used: {error}")))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { chain: Some(chain), provider }))
+/// Opens TLS to the servers of a target.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    trusted: Option<Arc<Trusted>>,
+    check: Check,
+    target: Target,
+}
+
+impl Connector {
+    /// Reads the CA file, where one is needed.
+    pub(crate) fn new(target: &Target) -> Result<Self, Fault> {
+        let check = check(target);
+        let trusted = if check == Check::Nothing { None } else { Some(Arc::new(trusted(target)?)) };
+        let connector = Self { trusted, check, target: target.clone() };
+        if target.ssl_mode != SslMode::Disable {
+            connector.config()?;
         }
-        Check::ChainAndName => builder.with_root_certificates(trusted(target)?),
+        Ok(connector)
+    }
+
+    /// The configuration of one connection, and its verifier.
+    fn config(&self) -> Result<(ClientConfig, Arc<Verifier>), Fault> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier::new(self.check, self.trusted.clone(), Arc::clone(&provider));
+        let verifier = Arc::new(verifier.map_err(|error| not_set_up(&error))?);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions(&self.target))
+            .map_err(|error| not_set_up(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier));
+        let mut config = match &self.target.client_certificate {
+            None => builder.with_no_client_auth(),
+            Some(files) => {
+                let key = PrivateKeyDer::from_pem_file(&files.key)
+                    .map_err(|error| unusable("key (sslkey)", &files.key, &error.to_string()))?;
+                let chain = pem_file("certificate (sslcert)", &files.certificate)?;
+                let found = builder.with_client_auth_cert(chain, key);
+                found.map_err(|error| unusable("certificate (sslcert)", &files.certificate, &error.to_string()))?
+            }
+        };
+        if self.target.ssl_negotiation == SslNegotiation::Direct {
+            config.alpn_protocols.push(ALPN.to_vec());
+        }
+        Ok((config, verifier))
+    }
+
+    /// Does the handshake, and returns what SCRAM may be bound to, too.
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Vec<u8>>)> {
+        let (config, verifier) = self.config().map_err(|fault| io::Error::other(fault.message))?;
+        let name = match ServerName::try_from(host.to_owned()) {
+            Ok(name) => name,
+            // The name is neither sent nor looked at.
+            Err(_) if self.check != Check::ChainAndName => ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+        };
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
+        // Anybody can show a certificate: without its key it proves nothing to bind to.
+        let binding = shown.filter(|_| verifier.has_proved_its_key()).and_then(certificate::channel_binding);
+        Ok((stream, binding))
+    }
+}
+
+fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
+    let all = [(TlsVersion::Tls13, &rustls::version::TLS13), (TlsVersion::Tls12, &rustls::version::TLS12)];
+    let wanted = |version: &TlsVersion| {
+        *version >= target.ssl_min_version && target.ssl_max_version.is_none_or(|most| *version <= most)
     };
-    Ok(MakeRustlsConnect::new(builder.with_no_client_auth()))
+    all.into_iter().filter(|(version, _)| wanted(version)).map(|(_, supported)| supported).collect()
 }
 
 /// What opens HTTPS: certificates of the system's authorities, or of none where HTTPS is not used.
 pub(crate) fn for_https(wanted: bool) -> Result<ClientConfig, Fault> {
-    let roots = if wanted { from_system()? } else { RootCertStore::empty() };
+    let roots = if wanted { store(&from_system()?) } else { RootCertStore::empty() };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| not_set_up(&error))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
@@ -74,88 +131,46 @@ fn not_set_up(error: &Error) -> Fault {
     Fault::new(kind::TLS_FAILED, format!("TLS cannot be set up: {error}"))
 }
 
-fn trusted(target: &Target) -> Result<Arc<RootCertStore>, Fault> {
-    let store = match &target.roots {
-        Some(Roots::File(path)) => from_file(path)?,
+fn unusable(what: &str, path: &Path, why: &str) -> Fault {
+    Fault::new(kind::TLS_FAILED, format!("{what} {}: {why}", path.display()))
+}
+
+fn trusted(target: &Target) -> Result<Trusted, Fault> {
+    let certificates = match &target.roots {
+        Some(Roots::File(path)) => {
+            let certificates = pem_file("CA file", path)?;
+            let unreadable = |why: &str| unusable("CA file", path, why);
+            if certificates.is_empty() {
+                return Err(unreadable("it holds no certificate"));
+            }
+            if let Some(error) = certificates.iter().find_map(|each| certificate::parse(each).err()) {
+                return Err(unreadable(&error.to_string()));
+            }
+            certificates
+        }
         Some(Roots::System) | None => from_system()?,
     };
-    Ok(Arc::new(store))
+    Ok(Trusted { store: Arc::new(store(&certificates)), certificates })
 }
 
-fn from_file(path: &Path) -> Result<RootCertStore, Fault> {
-    let unusable = |why: String| Fault::new(kind::TLS_FAILED, format!("CA file {}: {why}", path.display()));
+fn pem_file(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let unreadable = |error: rustls::pki_types::pem::Error| unusable(what, path, &error.to_string());
+    CertificateDer::pem_file_iter(path).map_err(unreadable)?.map(|each| each.map_err(unreadable)).collect()
+}
+
+fn store(certificates: &[CertificateDer<'static>]) -> RootCertStore {
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))? {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        store.add(certificate).map_err(|error| unusable(error.to_string()))?;
-    }
-    if store.is_empty() {
-        return Err(unusable("it holds no certificate".into()));
-    }
-    Ok(store)
+    store.add_parsable_certificates(certificates.iter().cloned());
+    store
 }
 
-fn from_system() -> Result<RootCertStore, Fault> {
+fn from_system() -> Result<Vec<CertificateDer<'static>>, Fault> {
     let found = rustls_native_certs::load_native_certs();
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(found.certs);
-    if store.is_empty() {
+    if found.certs.is_empty() {
         let message = "this system has no root certificates: set sslrootcert to a CA file";
         return Err(Fault::new(kind::TLS_FAILED, message));
     }
-    Ok(store)
-}
-
-/// Checks less than a browser would, because `sslmode` says so. That the server holds the key of
-/// the certificate that it shows is checked always.
-#[derive(Debug)]
-struct Lenient {
-    chain: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name comes last, so the chain is good.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    Ok(found.certs)
 }
 
 #[cfg(test)]
@@ -163,27 +178,37 @@ mod tests {
     use super::*;
     use secrecy::SecretString;
 
-    fn checked(parameters: &str) -> Check {
-        check(&Target::parse(&SecretString::from(format!("postgres://u@h/d?{parameters}"))).unwrap())
+    fn target(parameters: &str) -> Target {
+        Target::parse(&SecretString::from(format!("postgres://u@h/d?{parameters}"))).unwrap()
     }
 
     #[test]
     fn sslmode_has_the_meaning_of_libpq() {
-        assert_eq!(checked("sslmode=prefer"), Check::Nothing);
-        assert_eq!(checked("sslmode=require"), Check::Nothing);
-        assert_eq!(checked("sslmode=require&sslrootcert=/ca.pem"), Check::Chain);
-        assert_eq!(checked("sslmode=verify-ca&sslrootcert=/ca.pem"), Check::Chain);
-        assert_eq!(checked("sslmode=verify-ca"), Check::ChainAndName);
-        assert_eq!(checked("sslmode=verify-ca&sslrootcert=system"), Check::ChainAndName);
-        assert_eq!(checked("sslmode=verify-full"), Check::ChainAndName);
-        assert_eq!(checked("sslmode=require&sslrootcert=system"), Check::ChainAndName);
+        for (parameters, expected) in [
+            ("sslmode=prefer", Check::Nothing),
+            ("sslmode=allow", Check::Nothing),
+            ("sslmode=require", Check::Nothing),
+            ("sslmode=require&sslrootcert=/ca.pem", Check::Chain),
+            ("sslmode=verify-ca&sslrootcert=/ca.pem", Check::Chain),
+            ("sslmode=verify-ca", Check::ChainAndName),
+            ("sslmode=verify-full", Check::ChainAndName),
+            ("sslmode=verify-full&sslrootcert=system", Check::ChainAndName),
+        ] {
+            assert_eq!(check(&target(parameters)), expected, "{parameters}");
+        }
     }
 
     #[test]
     fn a_ca_file_that_is_missing_is_named() {
-        let url = SecretString::from("postgres://u@h/d?sslmode=verify-ca&sslrootcert=/no/such/ca.pem");
-        let fault = connector(&Target::parse(&url).unwrap()).err().unwrap();
+        let fault = Connector::new(&target("sslmode=verify-ca&sslrootcert=/no/such/ca.pem")).err().unwrap();
         assert_eq!(fault.kind, kind::TLS_FAILED);
         assert!(fault.message.contains("/no/such/ca.pem"), "{fault}");
+    }
+
+    #[test]
+    fn versions_are_those_between_the_bounds() {
+        assert_eq!(versions(&target("")).len(), 2);
+        assert_eq!(versions(&target("ssl_min_protocol_version=TLSv1.3")), [&rustls::version::TLS13]);
+        assert_eq!(versions(&target("ssl_max_protocol_version=TLSv1.2")), [&rustls::version::TLS12]);
     }
 }

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::bindings::database::Value;
+use crate::text::TextEncoding;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -63,9 +64,15 @@ pub(crate) fn weight(value: &Value) -> usize {
 /// One column's value.
 pub(crate) struct Cell(pub(crate) Value);
 
-impl<'a> FromSql<'a> for Cell {
-    fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
-        Ok(Self(match *column {
+/// The bytes of a value as they came; none for null.
+pub(crate) struct Raw<'a>(Option<&'a [u8]>);
+
+impl Raw<'_> {
+    /// The value, with texts in the database's encoding.
+    pub(crate) fn decode(&self, column: &Type, encoding: TextEncoding) -> Result<Value, Failure> {
+        let Some(raw) = self.0 else { return Ok(Value::Null) };
+        let text = |raw| Value::Text(encoding.decode(raw).into_owned());
+        Ok(match *column {
             Type::BOOL => Value::Boolean(bool::from_sql(column, raw)?),
             Type::INT2 => Value::Int64(i16::from_sql(column, raw)?.into()),
             Type::INT4 => Value::Int64(i32::from_sql(column, raw)?.into()),
@@ -74,17 +81,37 @@ impl<'a> FromSql<'a> for Cell {
             Type::FLOAT4 => Value::Float64(f32::from_sql(column, raw)?.into()),
             Type::FLOAT8 => Value::Float64(f64::from_sql(column, raw)?),
             Type::TEXT | Type::VARCHAR | Type::NAME | Type::BPCHAR | Type::CHAR | Type::UNKNOWN | Type::JSON => {
-                text(raw)?
+                text(raw)
             }
             // The binary form of jsonb is a version number and the text.
             Type::JSONB => match raw.split_first() {
-                Some((1, json)) => text(json)?,
+                Some((1, json)) => text(json),
                 _ => return Err("jsonb of an unknown version".into()),
             },
             Type::BYTEA => Value::Bytes(raw.to_vec()),
             Type::TIMESTAMPTZ | Type::TIMESTAMP => Value::Timestamp(from_server(i64::from_sql(&Type::INT8, raw)?)),
             _ => return Err(Box::new(Unsupported)),
-        }))
+        })
+    }
+}
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_column: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
+        Ok(Self(Some(raw)))
+    }
+
+    fn from_sql_null(_column: &Type) -> Result<Self, Failure> {
+        Ok(Self(None))
+    }
+
+    fn accepts(_column: &Type) -> bool {
+        true
+    }
+}
+
+impl<'a> FromSql<'a> for Cell {
+    fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
+        Raw(Some(raw)).decode(column, TextEncoding::default()).map(Self)
     }
 
     fn from_sql_null(_column: &Type) -> Result<Self, Failure> {
@@ -94,10 +121,6 @@ impl<'a> FromSql<'a> for Cell {
     fn accepts(_column: &Type) -> bool {
         true
     }
-}
-
-fn text(raw: &[u8]) -> Result<Value, Failure> {
-    Ok(Value::Text(std::str::from_utf8(raw)?.to_owned()))
 }
 
 /// Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
@@ -145,6 +168,31 @@ impl ToSql for Cell {
     to_sql_checked!();
 }
 
+/// A parameter whose text is sent in the database's encoding.
+#[derive(Debug)]
+pub(crate) struct Encoded<'a> {
+    pub(crate) value: &'a (dyn ToSql + Sync),
+    pub(crate) encoding: TextEncoding,
+}
+
+impl ToSql for Encoded<'_> {
+    fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Result<IsNull, Failure> {
+        let before = out.len();
+        let sent = self.value.to_sql_checked(column, out)?;
+        if *column == Type::TEXT {
+            let written = out.split_off(before);
+            out.extend_from_slice(&self.encoding.encode(std::str::from_utf8(&written)?));
+        }
+        Ok(sent)
+    }
+
+    fn accepts(_column: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
 // Values may hold data of the database, so a log gets only their kind.
 impl std::fmt::Debug for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -180,6 +228,18 @@ mod tests {
         ] {
             round_trip(value);
         }
+    }
+
+    #[test]
+    fn texts_are_read_and_sent_in_the_encoding_of_the_database() {
+        let latin1 = TextEncoding::of_server("LATIN1");
+        let Value::Text(text) = Raw(Some(b"caf\xe9")).decode(&Type::NAME, latin1).unwrap() else { panic!("no text") };
+        assert_eq!(text, "café");
+        let Value::Text(text) = Cell::from_sql(&Type::TEXT, b"caf\xe9").unwrap().0 else { panic!("no text") };
+        assert_eq!(text, "caf\u{fffd}");
+        let mut out = BytesMut::new();
+        Encoded { value: &Cell(Value::Text("é".into())), encoding: latin1 }.to_sql(&Type::TEXT, &mut out).unwrap();
+        assert_eq!(*out, *b"\xe9");
     }
 
     #[test]

@@ -16,11 +16,11 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 use super::{Prospect, View};
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
+use crate::connect::{self, Connected, Startup};
 use crate::error;
 use crate::limits::Limits;
 use crate::session::{self, GRACE, Presence};
 use crate::target::{Target, invalid};
-use crate::tls;
 
 /// The database that stands for the console.
 pub(crate) const DATABASE: &str = "pgbouncer";
@@ -49,11 +49,12 @@ impl PgBouncer {
     /// Opens the console, and makes sure that it is one.
     pub(super) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let opening = async {
-            let (tls, lost) = (tls::connector(target)?, Arc::new(OnceLock::new()));
-            let connected = session::connect(&session::config(target, None), target, &tls, &lost, presence).await;
-            let (client, version) = connected.map_err(|error| refused(&error, target))?;
+            let lost = Arc::new(OnceLock::new());
+            let startup = Startup { rows_are_text: true, ..Startup::default() };
+            let connected = connect::connect(target, &startup, limits, &lost, presence).await;
+            let Connected { client, parameters, .. } = connected.map_err(|fault| refused(fault, target))?;
             // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
-            let version = version.as_deref().and_then(|version| version.strip_suffix("/bouncer"));
+            let version = parameters.server_version.as_deref().and_then(|version| version.strip_suffix("/bouncer"));
             let version = version.ok_or_else(|| no_bouncer(target))?.to_owned();
             Ok(Self { client, target: target.clone(), version, limits: limits.clone(), lost })
         };
@@ -280,13 +281,11 @@ fn no_bouncer(target: &Target) -> Fault {
     invalid(format!("what answers at {target} is no PgBouncer: correct the pooler's URL"))
 }
 
-fn refused(error: &tokio_postgres::Error, target: &Target) -> Fault {
-    let fault = error::connecting(error, target);
-    let said = error.as_db_error().map(|server| server.message()).unwrap_or_default();
+fn refused(fault: Fault, target: &Target) -> Fault {
     match fault.kind.as_str() {
         // A server has no database of that name; a PgBouncer always has.
         kind::DATABASE_NOT_FOUND => no_bouncer(target),
-        _ if said == "not allowed" => Fault::new(
+        _ if fault.message.contains(": not allowed") => Fault::new(
             kind::INSUFFICIENT_PRIVILEGE,
             format!(
                 "PgBouncer at {target} does not let '{}' into its console: add it to admin_users or stats_users",

@@ -35,5 +35,7 @@ mod signature;
 mod strict;
 mod supabase;
 mod support;
+mod tls;
 mod trouble;
+mod wire;
 mod wit;

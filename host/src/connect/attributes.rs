@@ -1,0 +1,62 @@
+//! `target_session_attrs`: which of several servers is acceptable, by libpq's rules.
+
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::Parameters;
+use crate::target::TargetSessionAttrs as Attributes;
+
+/// The order in which kinds of servers are looked for: all hosts for the first, then all hosts for the second.
+pub(super) fn rounds(wanted: Attributes) -> &'static [Attributes] {
+    match wanted {
+        Attributes::Any => &[Attributes::Any],
+        Attributes::ReadWrite => &[Attributes::ReadWrite],
+        Attributes::ReadOnly => &[Attributes::ReadOnly],
+        Attributes::Primary => &[Attributes::Primary],
+        Attributes::Standby => &[Attributes::Standby],
+        Attributes::PreferStandby => &[Attributes::Standby, Attributes::Any],
+    }
+}
+
+/// Whether the answer depends on the server's own default for transactions, which our settings would hide.
+pub(super) fn is_about_writing(wanted: Attributes) -> bool {
+    matches!(wanted, Attributes::ReadWrite | Attributes::ReadOnly)
+}
+
+/// Why a server is not acceptable; none when it is.
+pub(super) async fn mismatch(
+    wanted: Attributes,
+    client: &Client,
+    reported: &Parameters,
+) -> Result<Option<&'static str>, tokio_postgres::Error> {
+    Ok(match wanted {
+        Attributes::Any | Attributes::PreferStandby => None,
+        Attributes::ReadWrite if read_only(client, reported).await? => Some("its sessions are read-only"),
+        Attributes::ReadOnly if !read_only(client, reported).await? => Some("its sessions may write"),
+        Attributes::Primary if standby(client, reported).await? => Some("it is a standby"),
+        Attributes::Standby if !standby(client, reported).await? => Some("it is no standby"),
+        _ => None,
+    })
+}
+
+/// Servers report both since PostgreSQL 14; others, and poolers that pass neither on, are asked.
+async fn read_only(client: &Client, reported: &Parameters) -> Result<bool, tokio_postgres::Error> {
+    match (reported.in_hot_standby, reported.read_only) {
+        (Some(standby), Some(read_only)) => Ok(standby || read_only),
+        _ => is_on(client, "SHOW transaction_read_only").await,
+    }
+}
+
+async fn standby(client: &Client, reported: &Parameters) -> Result<bool, tokio_postgres::Error> {
+    match reported.in_hot_standby {
+        Some(standby) => Ok(standby),
+        None => is_on(client, "SELECT pg_catalog.pg_is_in_recovery()").await,
+    }
+}
+
+async fn is_on(client: &Client, question: &str) -> Result<bool, tokio_postgres::Error> {
+    let answer = client.simple_query(question).await?;
+    let is_true = |text: &str| text == "on" || text == "t";
+    Ok(answer.iter().any(
+        |message| matches!(message, SimpleQueryMessage::Row(row) if row.try_get(0).ok().flatten().is_some_and(is_true)),
+    ))
+}

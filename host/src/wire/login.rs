@@ -1,0 +1,89 @@
+//! Supervision of a login: `require_auth`, and passwords in clear text.
+
+use crate::target::AuthMethod;
+
+/// What a server asked for while a session was opened. It is checked before the driver reads the request, and so
+/// before anything is sent in answer.
+#[derive(Debug, Default)]
+pub(crate) struct Login {
+    allowed: Option<Vec<AuthMethod>>,
+    asked: bool,
+    clear_text: bool,
+    refused: Option<String>,
+}
+
+impl Login {
+    /// A login for which the server may use the methods of `require_auth`.
+    pub(crate) fn new(allowed: Option<Vec<AuthMethod>>) -> Self {
+        Self { allowed, ..Self::default() }
+    }
+
+    /// Whether the server asked for the password in clear text.
+    pub(crate) fn is_clear_text(&self) -> bool {
+        self.clear_text
+    }
+
+    /// Why the login was given up.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// Checks an authentication message; false when the login must end.
+    pub(super) fn check(&mut self, body: &[u8]) -> bool {
+        let Some((request, rest)) = body.split_first_chunk::<4>() else { return true };
+        let method = match u32::from_be_bytes(*request) {
+            0 if self.asked => return true,
+            0 => AuthMethod::None,
+            3 => AuthMethod::Password,
+            5 => AuthMethod::Md5,
+            2 | 7 => AuthMethod::Gss,
+            9 => AuthMethod::Sspi,
+            10 if rest.starts_with(b"OAUTHBEARER\0") => AuthMethod::Oauth,
+            10 => AuthMethod::ScramSha256,
+            // They continue what was asked for.
+            _ => return true,
+        };
+        self.asked = true;
+        self.clear_text |= method == AuthMethod::Password;
+        let Some(allowed) = self.allowed.as_ref().filter(|allowed| !allowed.contains(&method)) else { return true };
+        let words: Vec<_> = allowed.iter().map(|method| method.word()).collect();
+        let asked = match method {
+            AuthMethod::None => "for no authentication",
+            AuthMethod::Password => "for the password in clear text",
+            method => method.word(),
+        };
+        self.refused = Some(format!("the server asks {asked}, and require_auth allows {}", words.join(", ")));
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(code: u32, rest: &[u8]) -> Vec<u8> {
+        [&code.to_be_bytes(), rest].concat()
+    }
+
+    #[test]
+    fn a_method_that_is_not_allowed_ends_the_login_before_the_password_is_sent() {
+        let scram = || Login::new(Some(vec![AuthMethod::ScramSha256]));
+        assert!(!scram().check(&request(3, b"")));
+        assert!(!scram().check(&request(5, b"salt")));
+        assert!(!scram().check(&request(0, b"")), "a server that asks for nothing has proved nothing");
+        let mut login = scram();
+        assert!(login.check(&request(10, b"SCRAM-SHA-256\0\0")));
+        assert!(login.check(&request(11, b"")) && login.check(&request(12, b"")) && login.check(&request(0, b"")));
+        assert!(!login.is_clear_text());
+        let mut login = scram();
+        assert!(!login.check(&request(10, b"OAUTHBEARER\0\0")));
+        assert!(login.refused().is_some_and(|why| why.contains("oauth") && why.contains("scram-sha-256")));
+    }
+
+    #[test]
+    fn without_require_auth_all_is_allowed_and_clear_text_is_noted() {
+        let mut login = Login::new(None);
+        assert!(login.check(&request(3, b"")) && login.check(&request(0, b"")));
+        assert!(login.is_clear_text() && login.refused().is_none());
+    }
+}
