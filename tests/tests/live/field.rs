@@ -1,8 +1,13 @@
 //! What people have reported of connections in the field, each kind on the servers, poolers and client libraries that
 //! it was reported of. Each test names a public report of its kind.
 
+mod leaders;
+mod listeners;
+mod names;
 mod pgbouncer_today;
 mod poolers;
+mod refusals;
+mod unexplained;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;

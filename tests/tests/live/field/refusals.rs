@@ -1,0 +1,87 @@
+//! Refused logins: by a scripted server in the words of the field, and by PgBouncer as it is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use archon_pool::credentials::Credentials;
+use archon_pool::limits::Limits;
+use archon_pool_plugin::fault::kind;
+use archon_pool_tests::cluster::PASSWORD;
+use archon_pool_tests::{PgBouncer, Refusing};
+use serde_json::{Value, json};
+
+use super::report;
+use crate::actions::{OPERATOR, cluster};
+use crate::support::{fault, host_for, host_with};
+
+/// The table that the hosts' unit tests read, too.
+fn table() -> Result<Vec<Value>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/refusals.json");
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
+
+async fn refusing(row: &Value) -> Result<Refusing> {
+    let field = |name: &str| row["says"][name].as_str().with_context(|| format!("no {name} in {row}"));
+    Refusing::with(field("severity")?, field("sqlstate")?, field("message")?).await
+}
+
+/// supabase/supabase#21166, supabase/supavisor#228, pgbouncer/pgbouncer#1181: "query failed" where no query was sent.
+#[tokio::test]
+async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
+    let mut wrong = Vec::new();
+    for row in table()? {
+        let server = refusing(&row).await?;
+        let fault = fault(&host_for(server.url()), json!({ "action": "monitor" })).await;
+        if row["kind"] != fault.kind || row["retryable"] != fault.retryable || fault.message.contains(PASSWORD) {
+            wrong.push(format!("{row}: {fault:?}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// heroku/legacy-cli#1207: a session when none is left; "full" has many wordings.
+#[tokio::test]
+async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
+    let cluster = cluster().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("credentials.toml");
+    for row in table()?.iter().filter(|row| row["kind"] == kind::TOO_MANY_CONNECTIONS) {
+        let server = refusing(row).await?;
+        let reserve = cluster.url(OPERATOR, "postgres");
+        fs::write(&file, format!("[default]\nurl = '{}'\nreserve = '{reserve}'\n", server.url()))?;
+        fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        let host = host_with(Credentials::new().file(&file), Limits::default());
+        let input = json!({ "action": "monitor", "options": { "sampleMs": 0 } });
+        let report = report(&host, input).await.with_context(|| row.to_string())?;
+        ensure!(super::notes(&report, "reserved"), "{row}: {:?}", report.notes);
+    }
+    Ok(())
+}
+
+/// pgbouncer/pgbouncer#1181 and supabase/supavisor#228: each pooler has words of its own for "full" and "no such
+/// database"; here PgBouncer's, live.
+#[tokio::test]
+async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
+    let cluster = cluster().await?;
+    for current in [false, true] {
+        let mut builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("max_client_conn", 1);
+        builder = builder.database("nowhere", "dbname=missing");
+        let builder = if current { builder.current() } else { builder };
+        let bouncer = builder.start().await?;
+        let holder = bouncer.connect(OPERATOR, "holder").await?;
+        let kind = async |database: &str| {
+            let host = host_for(bouncer.url(OPERATOR, database));
+            let fault = crate::support::fault(&host, json!({ "action": "monitor" })).await;
+            (fault.kind.clone(), fault.retryable, fault.message)
+        };
+        let (full, retryable, words) = kind("postgres").await;
+        ensure!((full.as_str(), retryable) == ("too-many-connections", true), "{full}: {words}");
+        drop(holder);
+        let (missing, _, words) = kind("nowhere").await;
+        ensure!(missing == "database-not-found", "{missing}: {words}");
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Connections of poolers that the console at hand does not explain: another process's, and a pooler's before it.
+
+use anyhow::Result;
+use archon_pool_tests::{PgBouncer, until};
+use tokio_postgres::Client;
+
+use super::poolers::spares;
+use super::{aged, with_console};
+use crate::actions::cluster;
+
+const POOLED: &str = "application_name IN ('checkout', 'mailer')";
+
+/// Clients that have each used a session of the pooler at the same time, and go on to rest.
+async fn warm(bouncer: &PgBouncer) -> Result<Vec<Client>> {
+    let mut clients = Vec::new();
+    for application in ["checkout", "checkout", "checkout", "mailer"] {
+        clients.push(bouncer.connect("app", application).await?);
+    }
+    for client in &clients {
+        client.batch_execute("BEGIN; SELECT n FROM stock WHERE id = 2").await?;
+    }
+    for client in &clients {
+        client.batch_execute("COMMIT").await?;
+    }
+    Ok(clients)
+}
+
+/// autobase-tech/autobase#487: processes that share a port by `so_reuseport`, of which a console tells one's half.
+#[tokio::test]
+async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> Result<()> {
+    let cluster = cluster().await?;
+    let first = PgBouncer::before(&cluster).current().users(&["app"]).setting("so_reuseport", 1).start().await?;
+    let second = PgBouncer::before(&cluster).current().users(&["app"]).twin_of(&first).start().await?;
+    // The kernel deals clients out: both have some when there are enough.
+    let mut clients = Vec::new();
+    until("both have clients", async || {
+        clients.extend(warm(&first).await?);
+        Ok(first.command("SHOW SERVERS").await?.len() > 1 && second.command("SHOW SERVERS").await?.len() > 2)
+    })
+    .await?;
+    let all = cluster.count(POOLED).await?;
+    aged(&cluster, POOLED, all, 11).await?;
+    spares(&cluster, &with_console(&cluster, &first), POOLED).await
+}
+
+/// pgbouncer/pgbouncer#435: behind two poolers the first one's address is all that a server sees.
+#[tokio::test]
+async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
+    let cluster = cluster().await?;
+    let inner = PgBouncer::before(&cluster).users(&["app"]).start().await?;
+    let outer = PgBouncer::before(&cluster).current().server_port(inner.port()).users(&["app"]).start().await?;
+    let _clients = warm(&outer).await?;
+    aged(&cluster, POOLED, 4, 11).await?;
+    // Whichever of both is asked: the outer one's servers are clients of the inner one, and none of the server's.
+    for asked in [&inner, &outer] {
+        spares(&cluster, &with_console(&cluster, asked), POOLED).await?;
+    }
+    Ok(())
+}
