@@ -15,12 +15,12 @@ from wasmtime.component import F64, Component, Linker, ListType, OptionType, Rec
 
 
 def lift(ty, value):
-    """JSON as what a WIT type asks for: fields keep their WIT names, an absent option is None."""
+    """JSON as what a WIT type asks for: fields keep their WIT names, an absent option is None, an absent list empty."""
     if isinstance(ty, OptionType):
         return None if value is None else lift(ty.payload, value)
     if isinstance(ty, ListType):
         element = ty.element
-        return [lift(element, item) for item in value]
+        return [lift(element, item) for item in value or ()]
     if isinstance(ty, RecordType):
         record = Record()
         for name, field in ty.fields:
