@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
+import { Host } from "archon-connection-pool";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
@@ -87,6 +88,17 @@ test("a statement of a database in any encoding is seen from databases in any ot
   assert.match((await seen("in_WIN1252"))[2] ?? "", /^SELECT 3 -- “é”$/);
   assert.match((await seen("in_EUC_JP"))[3] ?? "", /^SELECT 4 -- あ$/);
   assert.match((await seen("in_UTF8"))[3] ?? "", /^SELECT 4 -- \ufffd+$/);
+});
+
+test("every action answers in a database of any encoding, beside clients with odd bytes", async () => {
+  for (const encoding of ENCODINGS) {
+    const host = new Host({ credentials: { default: cluster.url("postgres", `in_${encoding}`.toLowerCase()) } });
+    for (const action of ["monitor", "detect-leaks", "health-check", "full-analysis"]) {
+      const { output } = await host.call({ action, options: { sampleMs: 0 } });
+      const { success, error } = JSON.parse(output);
+      assert.equal(success, true, `${action} in ${encoding}: ${JSON.stringify(error)}`);
+    }
+  }
 });
 
 test("an error, a column's name and a value of odd bytes are shown as far as they can be read", async () => {
