@@ -38,6 +38,7 @@ pub mod rows;
 pub mod scaling;
 pub mod skill;
 pub mod snapshot;
+pub mod statement_kind;
 pub mod statement_signs;
 pub mod statement_text;
 pub mod throughput;

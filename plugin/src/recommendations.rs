@@ -18,8 +18,9 @@ use crate::leaks::idle_ms;
 use crate::names::Map;
 use crate::params::Options;
 use crate::protected;
-use crate::report::{Finding, Fix, Report, percent};
+use crate::report::{ConnectionMetric, Finding, Fix, Report, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
+use crate::statement_kind::StatementKind;
 use crate::statement_text;
 
 /// Active sessions beyond this share of the usable slots call for more room, percent.
@@ -365,23 +366,17 @@ impl Advisor<'_> {
         for suspect in &self.report.leak_detection.suspected_connections {
             groups.entry((family(&suspect.application), &suspect.role)).or_default().push(suspect);
         }
-        let judge = |((family, role), suspects): ((Cow<'_, str>, &str), Vec<&crate::report::ConnectionMetric>)| {
+        let judge = |((family, role), suspects): ((Cow<'_, str>, &str), Vec<&ConnectionMetric>)| {
             let same = suspects.iter().all(|suspect| suspect.application == suspects[0].application);
             let application = if same { suspects[0].application.as_str() } else { &family };
             let application = if application.is_empty() { "an unnamed application" } else { application };
             let sure = suspects.iter().map(|suspect| suspect.confidence).max().unwrap_or(0);
-            let statement = suspects.first().map(|suspect| suspect.last_query.as_str()).unwrap_or_default();
-            let code_path = if statement.is_empty() {
-                "they never ran a statement".to_owned()
-            } else {
-                format!("the code path that last ran: {statement}")
-            };
+            let advice = code_path(&suspects);
             let clients: Vec<_> =
                 suspects.iter().filter_map(|suspect| pooled::client(suspect)).take(EXAMPLES).collect();
             let clients = if clients.is_empty() { String::new() } else { format!(": {}", clients.join(", ")) };
             let text = format!(
-                "{application} (role {role}) probably leaks connections: {} suspected, up to {sure} % sure{clients}. Look at \
-                 {code_path}.",
+                "{application} (role {role}) probably leaks connections: {} suspected, up to {sure} % sure{clients}. {advice}",
                 suspects.len()
             );
             let evidence = suspects.iter().take(EXAMPLES).map(|suspect| {
@@ -419,6 +414,18 @@ impl Advisor<'_> {
             }
         }
         found
+    }
+}
+
+/// Where to look for what loses sessions: transaction control, pings and clean-up are nobody's code path.
+fn code_path(suspects: &[&ConnectionMetric]) -> String {
+    let mut statements = suspects.iter().map(|suspect| suspect.last_query.as_str());
+    match statements.clone().find(|statement| StatementKind::of(statement).is_code_path) {
+        Some(statement) => format!("Look at the code path that last ran: {statement}."),
+        None if statements.all(str::is_empty) => "They never ran a statement: look at what opens them.".to_owned(),
+        None => "They last ran transaction control or a driver's own statement, which does not tell the code path: look \
+                 at all that uses this role."
+            .to_owned(),
     }
 }
 

@@ -16,39 +16,52 @@ pub fn normalise(sql: &str) -> String {
     }
 }
 
-/// Whether a statement is a `LISTEN`, comments and spacing aside.
+/// Whether a text lets its session listen: by a `LISTEN` among its statements, or one in an anonymous block.
 pub fn is_listen(sql: &str) -> bool {
-    // A text that starts with another letter keeps it, or has it taken away with the literal that it introduces.
-    if sql.starts_with(|c: char| c.is_ascii_alphabetic() && !c.eq_ignore_ascii_case(&'l')) {
-        return false;
+    let listens = |statement: &String| {
+        let text = statement.to_ascii_lowercase();
+        let follows = |c: char| c == ' ' || c == '"';
+        text.strip_prefix("listen").is_some_and(|rest| rest.starts_with(follows)) || text.starts_with("do ")
+    };
+    // Most sessions ran something without the word, which need not be read any further.
+    has_word(sql, "listen") && statements(sql).iter().any(listens)
+}
+
+/// Whether a text has a word in it, letter case aside, wherever that stands.
+fn has_word(sql: &str, word: &str) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let (bytes, initial) = (sql.as_bytes(), word.as_bytes().first());
+    bytes.windows(word.len()).enumerate().any(|(at, window)| {
+        window.first().map(u8::to_ascii_lowercase).as_ref() == initial
+            && window.eq_ignore_ascii_case(word.as_bytes())
+            && !is_part(at.checked_sub(1).and_then(|before| bytes.get(before)))
+            && !is_part(bytes.get(at + word.len()))
+    })
+}
+
+/// Statements of one text without their literals and comments, trimmed, empty ones left out. Some hundred bytes are
+/// read: what a driver or a pool sends of its own is short.
+pub fn statements(sql: &str) -> Vec<String> {
+    let scanned = Scanner::scan(sql, LONGEST * 4);
+    let mut statements = Vec::new();
+    let mut rest = scanned.as_str();
+    while !rest.is_empty() {
+        let end = end_of_statement(rest);
+        statements.push(rest[..end].trim().to_owned());
+        rest = rest.get(end + 1..).unwrap_or_default();
     }
-    // What follows the word is decided by then; most sessions ran something longer.
-    let scanned = Scanner::scan(sql, 2 * "LISTEN \"".len());
-    let text = scanned.trim_end();
-    let follows = |c: char| c == ' ' || c == '"';
-    text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("listen")) && text[6..].starts_with(follows)
+    statements.retain(|statement| !statement.is_empty());
+    statements
 }
 
-/// Statements that drivers and pools send on their own account: they set a session up, check or clean it. Of these
-/// words, each begins such a statement.
-const HOUSEKEEPING: [&str; 8] =
-    ["set ", "reset ", "show ", "discard ", "rollback", "deallocate ", "select ?", "listen "];
-
-/// Whether a normalised statement is no application's work, but its driver's or its pool's.
-pub fn is_housekeeping(normalised: &str) -> bool {
-    let text = normalised.to_ascii_lowercase();
-    text.is_empty()
-        || HOUSEKEEPING.iter().any(|word| text.starts_with(word) && (*word != "select ?" || text.len() <= 9))
-        || text.starts_with("select pg_catalog.version()")
-        || text.contains(" from pg_type")
-        || text.contains(" from pg_catalog.")
-}
-
-/// Whether a normalised statement is one by which pools clean a session up when it comes back.
-pub fn is_clean_up(normalised: &str) -> bool {
-    let text = normalised.to_ascii_lowercase();
-    ["discard ", "reset ", "rollback", "deallocate ", "close all"].iter().any(|word| text.starts_with(word))
-        || text.contains("pg_advisory_unlock_all()")
+/// The next semicolon outside of quoted names, which are the only quotes that a scanned text has left.
+fn end_of_statement(scanned: &str) -> usize {
+    let mut quoted = false;
+    let ends = |c: char| {
+        quoted ^= c == '"';
+        c == ';' && !quoted
+    };
+    scanned.find(ends).unwrap_or(scanned.len())
 }
 
 struct Scanner<'a> {
@@ -217,12 +230,32 @@ mod tests {
     }
 
     #[test]
-    fn listen_is_recognised() {
-        assert!(is_listen("LISTEN jobs"));
-        assert!(is_listen("  listen\t\"jobs\""));
-        assert!(is_listen("/* worker */ LISTEN\"jobs\""));
-        assert!(!is_listen("SELECT 1"));
-        assert!(!is_listen("listener"));
+    fn a_text_is_split_into_its_statements() {
+        for (sql, expected) in [
+            ("BEGIN; LISTEN jobs; COMMIT", &["BEGIN", "LISTEN jobs", "COMMIT"][..]),
+            ("SELECT 'a;b', \"c;d\"; -- e;f\n;;/* g; */ DO $x$ BEGIN; END $x$", &["SELECT ?, \"c;d\"", "DO ?"]),
+            (" ; \n", &[]),
+            ("SELECT \"never; ends", &["SELECT \"never; ends"]),
+            ("é;ü", &["é", "ü"]),
+        ] {
+            assert_eq!(statements(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn listen_is_recognised_among_other_statements() {
+        for text in [
+            "LISTEN jobs",
+            "  listen\t\"jobs\"",
+            "/* worker */ LISTEN\"jobs\"",
+            "BEGIN; LISTEN jobs; COMMIT",
+            "DO $$BEGIN LISTEN jobs; END$$",
+        ] {
+            assert!(is_listen(text), "{text}");
+        }
+        for text in ["SELECT 1", "listener", "UNLISTEN jobs", "DO $$BEGIN UNLISTEN *; END$$", "SELECT 'listen x'"] {
+            assert!(!is_listen(text), "{text}");
+        }
     }
 
     proptest! {
@@ -235,6 +268,7 @@ mod tests {
         #[test]
         fn any_text_is_taken(sql in "\\PC{0,300}") {
             normalise(&sql);
+            statements(&sql);
         }
     }
 }

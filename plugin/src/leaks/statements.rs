@@ -2,6 +2,7 @@
 
 use crate::names::{Map, Name};
 use crate::snapshot::Backend;
+use crate::statement_kind::StatementKind;
 use crate::statement_text;
 
 /// What is to be known of a session's last statement.
@@ -13,6 +14,8 @@ pub struct LastStatement {
     pub is_housekeeping: bool,
     /// Whether pools clean a session up with it when it comes back.
     pub cleans_up: bool,
+    /// Whether it tells where in an application it comes from: transaction control and pings do not.
+    pub is_code_path: bool,
 }
 
 /// The last statements of all sessions.
@@ -41,10 +44,9 @@ impl<'a> Statements<'a> {
         for backend in backends {
             let statement = *by_text.entry(Name(&backend.query)).or_insert_with(|| {
                 let reads = normalised.len();
-                *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with_key(|text| LastStatement {
-                    reads,
-                    is_housekeeping: statement_text::is_housekeeping(text),
-                    cleans_up: statement_text::is_clean_up(text),
+                *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with(|| {
+                    let StatementKind { is_housekeeping, cleans_up, is_code_path } = StatementKind::of(&backend.query);
+                    LastStatement { reads, is_housekeeping, cleans_up, is_code_path }
                 })
             });
             by_place.insert(place(&backend.query), statement);
@@ -64,7 +66,7 @@ impl<'a> Statements<'a> {
 
     /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
     pub fn last_of(&self, backend: &Backend) -> LastStatement {
-        let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false };
+        let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false, is_code_path: false };
         let found = self.by_place.get(&place(&backend.query)).or_else(|| self.by_text.get(&Name(&backend.query)));
         found.copied().unwrap_or(unknown)
     }
