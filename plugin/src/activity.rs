@@ -2,22 +2,25 @@
 
 use crate::broken::Broken;
 use crate::catalogue;
+use crate::clock::counted;
 use crate::names::{Map, Name, same};
 use crate::report::{Capacity, Connections, Coverage, Tally, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
+use crate::unfinished::Unfinished;
 
 /// Counts the visible client sessions.
-pub fn connections(snapshot: &Snapshot, broken: &Broken) -> Connections {
+pub fn connections(snapshot: &Snapshot, broken: &Broken, unfinished: &Unfinished) -> Connections {
     let states: Vec<_> = snapshot.clients().map(Backend::state).collect();
     let count = |wanted: fn(&State<'_>) -> bool| number(states.iter().filter(|state| wanted(state)).count());
     Connections {
         total: number(states.len()),
-        active: count(|state| *state == State::Active),
+        active: count(|state| *state == State::Active).saturating_sub(number(unfinished.len())),
         idle: count(|state| *state == State::Idle),
         waiting: number(snapshot.clients().filter(|backend| backend.waits_for_lock()).count()),
         broken: number(broken.len()),
         idle_in_transaction: count(|state| *state == State::IdleInTransaction),
         aborted: count(|state| *state == State::Aborted),
+        unfinished: number(unfinished.len()),
         starting: count(|state| *state == State::Starting),
         unknown: count(|state| matches!(state, State::Disabled | State::Other(_))),
         by_application: by_application(snapshot),
@@ -31,13 +34,30 @@ pub fn connections(snapshot: &Snapshot, broken: &Broken) -> Connections {
 pub fn capacity(snapshot: &Snapshot) -> Capacity {
     let server = &snapshot.server;
     let reserved = server.superuser_reserved.saturating_add(server.reserved);
-    let takes_slot = |backend: &&Backend| backend.hidden || backend.backend_type.as_deref() == Some(CLIENT_BACKEND);
     Capacity {
         max: server.max_connections,
         reserved,
         usable: server.max_connections.saturating_sub(reserved),
-        used: number(snapshot.backends.iter().filter(takes_slot).count()),
+        used: number(snapshot.backends.iter().filter(|backend| may_take_slot(backend)).count()),
     }
+}
+
+/// Whether a row may be a client session: a hidden one with a role can be a background worker, too.
+fn may_take_slot(backend: &Backend) -> bool {
+    backend.hidden || backend.backend_type.as_deref() == Some(CLIENT_BACKEND)
+}
+
+/// Between which numbers the slots in use lie, where rows are hidden.
+pub fn range_of_used(snapshot: &Snapshot) -> Option<String> {
+    let hidden = snapshot.backends.iter().filter(|backend| backend.hidden).count();
+    let most = capacity(snapshot).used;
+    (hidden > 0).then(|| {
+        let least = most.saturating_sub(number(hidden));
+        format!(
+            "capacity.used is an upper bound: {least} to {most} slots are taken, because {} may be background processes",
+            counted(hidden, "hidden row")
+        )
+    })
 }
 
 /// How many more sessions the connected role can open: the server's slots, the database's limit and
@@ -45,8 +65,9 @@ pub fn capacity(snapshot: &Snapshot) -> Capacity {
 pub fn free_slots(snapshot: &Snapshot) -> u32 {
     let server = &snapshot.server;
     let capacity = capacity(snapshot);
-    let taken =
-        |same: &dyn Fn(&Backend) -> bool| number(snapshot.backends.iter().filter(|backend| same(backend)).count());
+    let taken = |same: &dyn Fn(&Backend) -> bool| {
+        number(snapshot.backends.iter().filter(|backend| may_take_slot(backend) && same(backend)).count())
+    };
     let left = |limit: Option<u32>, same: &dyn Fn(&Backend) -> bool| {
         limit.map_or(u32::MAX, |limit| limit.saturating_sub(taken(same)))
     };

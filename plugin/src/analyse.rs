@@ -16,6 +16,7 @@ use crate::report::{PoolStats, Report};
 use crate::scaling::{self, absent};
 use crate::snapshot::{Snapshot, elapsed_ms};
 use crate::throughput::{self, Window};
+use crate::unfinished::{self, Unfinished};
 
 /// A report, and what only planning needs.
 pub struct Judgement<'a> {
@@ -23,6 +24,8 @@ pub struct Judgement<'a> {
     pub report: Report,
     /// Every visible client session, judged.
     pub judged: Vec<Judged<'a>>,
+    /// Sessions whose client never sends the rest of its statement.
+    pub unfinished: Unfinished,
     /// The pooler's server connections that the server has not known for two looks: pids by the database's
     /// name at the pooler.
     pub absent: BTreeMap<String, Vec<i32>>,
@@ -41,29 +44,32 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let coverage = activity::coverage(snapshot);
     let sending = broken::sending(snapshot, &memory);
     let broken = broken::find(snapshot, options, &sending);
-    let connections = activity::connections(snapshot, &broken);
+    let copying = unfinished::copying(snapshot, &memory);
+    let unfinished = Unfinished::find(snapshot, options, &copying);
+    let connections = activity::connections(snapshot, &broken, &unfinished);
     let throughput = throughput::throughput(snapshot, &window, memory.own_sessions(), &mut notes);
     let timing = throughput::timing(snapshot, &window, action, &mut notes);
     let pooler = snapshot.pooler.as_ref().and_then(|pooler| pooler::stats::stats(pooler, &memory, &mut notes));
-    let mean_concurrency = window.as_ref().ok().and_then(Window::mean_concurrency);
+    let mean_concurrency = window.as_ref().ok().and_then(|window| window.mean_concurrency(snapshot, &unfinished));
     let (scaling, history) =
-        scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, mean_concurrency);
+        scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, (mean_concurrency, &unfinished));
     let groups = Groups::of(snapshot, options, &memory);
     let purposes = Purposes::of(snapshot, &memory);
     let judged = leaks::judge(snapshot, options, &purposes, &groups);
     let spared = Spared::of(&judged);
     let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);
-    let health_summary = health::summarise(snapshot, options, &broken, &spared);
+    let health_summary = health::summarise(snapshot, options, &broken, &unfinished, &spared);
     notes.extend(snapshot.gaps.iter().map(|gap| match &gap.sqlstate {
         Some(sqlstate) => format!("{} could not be read: {} (SQLSTATE {sqlstate})", gap.what, gap.reason),
         None => format!("{} could not be read: {}", gap.what, gap.reason),
     }));
     notes.extend(pooler::notes(snapshot));
     notes.extend(snapshot.notes.iter().cloned());
+    notes.extend(activity::range_of_used(snapshot));
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &groups, &purposes, history, sending),
+        carry: memory.next(snapshot, &groups, &purposes, history, (sending, copying)),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,
@@ -76,9 +82,9 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         timestamp: clock::iso(snapshot.taken_at),
         analysis_duration: elapsed_ms(snapshot.started_at, snapshot.reading.at.max(snapshot.taken_at)),
     };
-    report.findings = recommendations::findings(snapshot, options, &broken, &spared, &report);
+    report.findings = recommendations::findings(snapshot, options, &broken, &unfinished, &spared, &report);
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
-    Judgement { report, judged, absent }
+    Judgement { report, judged, unfinished, absent }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::pooler::PoolerCounters;
 use crate::purpose::Purposes;
 use crate::scaling::history::History;
 use crate::snapshot::{Reading, SessionKey, Snapshot};
+use crate::unfinished::Copying;
 
 /// The version of this memory's shape.
 const VERSION: u32 = 4;
@@ -45,6 +46,7 @@ struct Carry {
     exporters: Vec<SessionKey>,
     backups: Vec<SessionKey>,
     sending: Vec<Sending>,
+    copying: Vec<Copying>,
     probes: u32,
 }
 
@@ -140,6 +142,11 @@ impl Memory {
         self.0.as_ref()?.sending.iter().find(|sending| sending.session == session)
     }
 
+    /// Where a session's `COPY` was found waiting.
+    pub fn copying(&self, session: SessionKey) -> Option<&Copying> {
+        self.0.as_ref()?.copying.iter().find(|copying| copying.session == session)
+    }
+
     /// How many sessions of ours the server has counted since the previous reading: this call's, and
     /// the previous call's probes.
     pub fn own_sessions(&self) -> i64 {
@@ -169,7 +176,7 @@ impl Memory {
         groups: &Groups<'_>,
         purposes: &Purposes<'_>,
         scaling: History,
-        sending: Vec<Sending>,
+        (sending, copying): (Vec<Sending>, Vec<Copying>),
     ) -> String {
         let pooler = snapshot.pooler.as_ref();
         let mut carry = Carry {
@@ -186,6 +193,7 @@ impl Memory {
             exporters: purposes.exporters(snapshot).take(LEADERS).collect(),
             backups: purposes.backups(snapshot).take(LEADERS).collect(),
             sending: sending.into_iter().take(LISTENERS).collect(),
+            copying: copying.into_iter().take(LISTENERS).collect(),
             probes: crate::activity::number(snapshot.probes.len()),
         };
         loop {
@@ -201,9 +209,10 @@ impl Memory {
                 group.watch.sessions = None;
             } else if !carry.groups.is_empty() {
                 carry.groups.truncate(carry.groups.len() / 2);
-            } else if !carry.listeners.is_empty() || !carry.sending.is_empty() {
+            } else if !carry.listeners.is_empty() || !carry.sending.is_empty() || !carry.copying.is_empty() {
                 carry.listeners.truncate(carry.listeners.len() / 2);
                 carry.sending.clear();
+                carry.copying.clear();
             } else {
                 return "null".to_owned();
             }

@@ -2,6 +2,9 @@
 //! schema-qualified, with every column cast to one of the seven value types, so that a host can pin
 //! the texts by their digests. Columns that a server may lack are read through `to_jsonb`. Each text
 //! begins with a comment, so that an administrator sees whose it is and our own load can be left out.
+//!
+//! Texts of other databases are bytes of other encodings, cut anywhere. No function that reads characters is called
+//! on one: `left` or `LIKE` would raise 22021 for a single row, and the whole answer would be lost.
 
 use sha2::{Digest, Sha256};
 
@@ -47,9 +50,11 @@ FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user",
 };
 
-/// Every session and process. `application_name` tells our own sessions even behind a transaction
-/// pooler, where the process id changes from statement to statement, and which may append our address to it. A text of
-/// usual length is not read as characters: another database's bytes are none here.
+/// Every session and process. A text of up to 2,048 bytes comes as it is, the beginning of a longer one as ASCII:
+/// `quote_literal` works on bytes and doubles what the input of `bytea` and its output as `escape` would mind.
+/// Rows of walsenders, apply workers and processes without a role are hidden too, and are no client sessions. How far
+/// a `COPY` came is known from PostgreSQL 14 on. `application_name` tells our own sessions even behind a transaction
+/// pooler, where the process id changes from statement to statement, and which may append our address to it.
 pub const ACTIVITY: Entry = Entry {
     id: "activity",
     purpose: "sessions and their states",
@@ -68,16 +73,25 @@ pub const ACTIVITY: Entry = Entry {
        a.wait_event,
        pg_catalog.age(a.backend_xmin)::bigint AS xmin_age,
        a.backend_xid IS NOT NULL AS has_xid,
-       coalesce(CASE WHEN pg_catalog.octet_length(a.query) <= 1024 THEN a.query
-                     ELSE pg_catalog.\"left\"(a.query, 1024) END, '') AS query,
-       coalesce(a.query = '<insufficient privilege>', false) AND a.backend_start IS NULL AND a.datid IS NOT NULL AS hidden,
+       coalesce(CASE WHEN pg_catalog.octet_length(a.query) <= 2048 THEN a.query
+                ELSE pg_catalog.encode(pg_catalog.\"substring\"(pg_catalog.quote_literal(a.query)::bytea, 1, 2048), 'escape')
+                END, '') AS query,
+       coalesce(a.query = '<insufficient privilege>', false) AND a.backend_start IS NULL
+         AND a.datid IS NOT NULL AND a.usesysid IS NOT NULL
+         AND a.pid NOT IN (SELECT w.pid FROM pg_catalog.pg_stat_get_wal_senders() w WHERE w.pid IS NOT NULL)
+         AND a.pid NOT IN (SELECT s.pid FROM pg_catalog.pg_stat_get_subscription(NULL) s WHERE s.pid IS NOT NULL) AS hidden,
        a.pid = pg_catalog.pg_backend_pid()
          OR (a.application_name <> ''
              AND pg_catalog.regexp_replace(a.application_name COLLATE pg_catalog.\"C\",
                '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')
                = pg_catalog.regexp_replace(pg_catalog.current_setting('application_name') COLLATE pg_catalog.\"C\",
-                 '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')) AS own
-FROM pg_catalog.pg_stat_activity a",
+                 '( - (([0-9]{1,3}[.]){3}[0-9]{1,3}|[[][0-9A-Fa-f:.%]+[]]|unix([(][^()]*[)])?):[0-9]{1,5})+$', '')) AS own,
+       coalesce(pg_catalog.octet_length(a.query) > 2048, false) AS query_escaped,
+       c.param1::bigint AS copied_bytes
+FROM pg_catalog.pg_stat_activity a
+LEFT JOIN pg_catalog.pg_stat_get_progress_info(
+  CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 140000 THEN 'COPY' ELSE 'VACUUM' END) c
+  ON c.pid = a.pid AND pg_catalog.current_setting('server_version_num')::integer >= 140000",
 };
 
 /// The moment to which the sessions' ages refer, and the end of a call.
@@ -100,22 +114,64 @@ WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.locktype IN ('adv
 GROUP BY l.pid",
 };
 
-/// Who waits for whom. `pg_blocking_pids` stops the lock manager for a moment: it is called for
-/// waiting sessions only.
+/// Who waits for whom, and for what. `pg_blocking_pids` stops the lock manager for a moment: it is called for
+/// waiting processes only. It names prepared transactions by 0, and nobody where a standby's replay waits: their
+/// locks on the same object tell.
 pub const WAITS: Entry = Entry {
     id: "waits",
-    purpose: "sessions that wait for a lock, and who blocks them",
+    purpose: "processes that wait for a lock, for which one, and who blocks them",
     sql: "\
 /* archon-pool */ SELECT l.pid::bigint AS pid,
-       l.mode || ' on ' || CASE
-         WHEN l.relation IS NOT NULL AND d.datname = pg_catalog.current_database()
-           THEN l.locktype || ' ' || l.relation::pg_catalog.regclass::text
-         ELSE l.locktype
-       END AS waits_for,
+       l.mode || ' on ' || CASE l.locktype
+         WHEN 'transactionid' THEN 'transaction ' || l.transactionid::text
+         WHEN 'virtualxid' THEN 'virtual transaction ' || l.virtualxid
+         WHEN 'advisory' THEN 'advisory key ' || CASE l.objsubid
+           WHEN 1 THEN ((l.classid::bigint << 32) | l.objid::bigint)::text
+           ELSE '(' || l.classid::bigint::bit(32)::integer::text || ', ' || l.objid::bigint::bit(32)::integer::text || ')'
+         END
+         WHEN 'object' THEN 'object ' || l.objid::text || ' of ' || l.classid::pg_catalog.regclass::text
+         ELSE coalesce(CASE l.locktype WHEN 'relation' THEN '' ELSE l.locktype || ' ' END
+           || CASE l.locktype WHEN 'tuple' THEN '(' || l.page::text || ',' || l.tuple::text || ') of '
+                WHEN 'page' THEN l.page::text || ' of ' WHEN 'extend' THEN 'of ' ELSE '' END
+           || 'relation ' || coalesce(pg_catalog.quote_ident(n.nspname::text) || '.' || pg_catalog.quote_ident(c.relname::text),
+                             l.relation::text), l.locktype)
+       END || CASE WHEN d.datname <> pg_catalog.current_database()
+         THEN ' of database ' || d.datname::text || ' (oid ' || d.oid::text || ')' ELSE '' END AS waits_for,
        (pg_catalog.to_jsonb(l) ->> 'waitstart')::timestamptz AS waiting_since,
-       pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(l.pid), ',') AS blocked_by
-FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database
+       CASE WHEN b.pids <> '{}' OR l.mode <> 'AccessExclusiveLock' OR NOT pg_catalog.pg_is_in_recovery()
+         THEN pg_catalog.array_to_string(b.pids, ',')
+         ELSE (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT g.pid), ',') FROM pg_catalog.pg_locks g
+               WHERE g.granted AND g.pid <> l.pid AND g.locktype = l.locktype AND g.database = l.database
+                 AND g.relation IS NOT DISTINCT FROM l.relation)
+       END AS blocked_by,
+       CASE WHEN 0 = ANY (b.pids)
+         THEN (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT pg_catalog.split_part(g.virtualtransaction, '/', 2)), ',')
+               FROM pg_catalog.pg_locks g
+               WHERE g.granted AND g.pid IS NULL AND g.locktype = l.locktype
+                 AND (g.database, g.relation, g.page, g.tuple, g.virtualxid, g.transactionid, g.classid, g.objid, g.objsubid)
+                   IS NOT DISTINCT FROM
+                   (l.database, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid, l.classid, l.objid, l.objsubid))
+       END AS blocked_by_prepared
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database
+LEFT JOIN pg_catalog.pg_class c
+  ON c.oid = l.relation AND (l.database = 0 OR d.datname = pg_catalog.current_database())
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_blocking_pids(l.pid) AS pids) b
 WHERE NOT l.granted",
+};
+
+/// Transactions that no session has: they hold their locks until somebody ends them by name.
+pub const PREPARED: Entry = Entry {
+    id: "prepared-transactions",
+    purpose: "prepared transactions",
+    sql: "\
+/* archon-pool */ SELECT p.transaction::text::bigint AS transaction,
+       p.gid,
+       p.prepared AS prepared_at,
+       p.owner::text AS owner,
+       p.database::text AS database
+FROM pg_catalog.pg_prepared_xacts p",
 };
 
 /// Owners of temporary objects: schema `pg_temp_N` belongs to the backend with id N.
@@ -160,17 +216,18 @@ WHERE d.datname = pg_catalog.current_database()",
 ///
 /// A constant text cannot name a schema that is only known on the server, and asking first would
 /// cost a round trip: `query_to_xml` runs the inner text only if the extension's row exists. Hex keeps
-/// the document free of XML escapes.
+/// the document free of XML escapes. The view converts the texts of all databases: one of another encoding can
+/// make it fail, and then [`STATEMENT_COUNTS`] is asked.
 pub const STATEMENTS: Entry = Entry {
     id: "statements",
     purpose: "executions, execution time and the heaviest statements, by pg_stat_statements",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), 'UTF8') AS document
+/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
   WITH s AS (SELECT query, calls, mean_exec_time, total_exec_time FROM %I.pg_stat_statements
-             WHERE query NOT LIKE '/* archon-pool */%%'
+             WHERE NOT pg_catalog.starts_with(query, '/* archon-pool */')
                AND dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
   SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
     'calls', (SELECT coalesce(pg_catalog.sum(calls), 0) FROM s),
@@ -178,7 +235,26 @@ CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
     'slow', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
                'query', pg_catalog.\"left\"(t.query, 1024), 'calls', t.calls,
                'meanMs', t.mean_exec_time, 'totalMs', t.total_exec_time)), '[]')
-             FROM (SELECT * FROM s ORDER BY total_exec_time DESC LIMIT 5) t))::text, 'UTF8'), 'hex') AS document
+             FROM (SELECT * FROM s ORDER BY total_exec_time DESC LIMIT 5) t))::text, pg_catalog.getdatabaseencoding()), 'hex') AS document
+$inner$, n.nspname), false, true, '')::text AS document) x
+WHERE e.extname = 'pg_stat_statements'",
+};
+
+/// The same figures without texts, and so with this program's own statements among them.
+pub const STATEMENT_COUNTS: Entry = Entry {
+    id: "statement-counts",
+    purpose: "executions and execution time by pg_stat_statements, where its texts cannot be read",
+    sql: "\
+/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
+FROM pg_catalog.pg_extension e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
+  SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
+    'calls', coalesce(pg_catalog.sum(s.calls), 0),
+    'execMs', coalesce(pg_catalog.sum(s.total_exec_time), 0),
+    'slow', pg_catalog.json_build_array())::text, pg_catalog.getdatabaseencoding()), 'hex') AS document
+  FROM %I.pg_stat_statements(false) s
+  WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 $inner$, n.nspname), false, true, '')::text AS document) x
 WHERE e.extname = 'pg_stat_statements'",
 };
@@ -201,15 +277,34 @@ WHERE me.rolname = current_user
   AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)",
 };
 
-/// Settings that can explain a finding. They are what a session of ours would get, so the host must
-/// not set any of them itself.
+/// Settings that can explain a finding. A session of ours may have them from its role, its database or its start:
+/// such values are not the server's, and are left out.
 pub const SETTINGS: Entry = Entry {
     id: "settings",
-    purpose: "the settings that can explain a finding",
+    purpose: "the server's settings that can explain a finding",
     sql: "\
 /* archon-pool */ SELECT s.name, coalesce(s.setting, '') AS value, s.unit
 FROM pg_catalog.pg_settings s
-WHERE s.name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'track_activities')",
+WHERE s.name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'track_activities',
+                 'max_standby_streaming_delay', 'max_standby_archive_delay')
+  AND s.source IN ('default', 'environment variable', 'configuration file', 'command line', 'global')",
+};
+
+/// Limits that roles and databases have of their own, as `name=value`.
+pub const ROLE_SETTINGS: Entry = Entry {
+    id: "role-settings",
+    purpose: "time limits of roles and databases",
+    sql: "\
+/* archon-pool */ SELECT r.rolname::text AS role,
+       d.datname::text AS database,
+       o.setting
+FROM pg_catalog.pg_db_role_setting s
+CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS o(setting)
+LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+WHERE (pg_catalog.starts_with(o.setting, 'idle_in_transaction_session_timeout=')
+       OR pg_catalog.starts_with(o.setting, 'transaction_timeout='))
+  AND (s.setrole = 0 OR EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = s.setrole))",
 };
 
 /// Identities before the in-call sample, so that sessions that come and go show on PostgreSQL 13 too.
@@ -236,8 +331,23 @@ pub const PAUSE: Entry = Entry {
 };
 
 /// The whole catalogue.
-pub const ALL: &[Entry] =
-    &[SERVER, ACTIVITY, CLOCK, HELD_LOCKS, WAITS, TEMP_OBJECTS, COUNTERS, STATEMENTS, ROLES, SETTINGS, SESSIONS, PAUSE];
+pub const ALL: &[Entry] = &[
+    SERVER,
+    ACTIVITY,
+    CLOCK,
+    HELD_LOCKS,
+    WAITS,
+    PREPARED,
+    TEMP_OBJECTS,
+    COUNTERS,
+    STATEMENTS,
+    STATEMENT_COUNTS,
+    ROLES,
+    SETTINGS,
+    ROLE_SETTINGS,
+    SESSIONS,
+    PAUSE,
+];
 
 #[cfg(test)]
 mod tests {
@@ -261,6 +371,16 @@ mod tests {
                 ["pg_terminate_backend", "pg_cancel_backend", "set_config", "insert ", "update ", "delete ", ";"]
             {
                 assert!(!text.contains(word), "{} contains {word}", entry.id);
+            }
+        }
+    }
+
+    /// `STATEMENTS` reads valid texts: the view has converted them.
+    #[test]
+    fn no_function_reads_characters_of_foreign_texts() {
+        for entry in ALL.iter().filter(|entry| **entry != STATEMENTS) {
+            for word in ["\"left\"(", "upper(", "lower(", " LIKE ", "ILIKE", "position(", "a.query,"] {
+                assert!(!entry.sql.contains(word), "{} contains {word}", entry.id);
             }
         }
     }

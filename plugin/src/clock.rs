@@ -38,6 +38,24 @@ pub fn micros(ms: u64) -> i64 {
     i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds from a time as it is written in a setting: a number with a unit, milliseconds without.
+pub fn parse_span(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
+        "" | "ms" => 1.0,
+        "us" => 0.001,
+        "s" => 1_000.0,
+        "min" => 60_000.0,
+        "h" => 3_600_000.0,
+        "d" => 86_400_000.0,
+        _ => return None,
+    };
+    let ms = number.trim().parse::<f64>().ok()? * factor;
+    // Saturates: a hostile text gets a bound.
+    (ms >= 0.0).then_some(ms.round() as u64)
+}
+
 /// A span for a reader: two significant parts at the most.
 pub fn span(ms: u64) -> String {
     match ms {
@@ -75,6 +93,14 @@ mod tests {
         assert!(iso(-62_167_219_200_000_001).starts_with("-000001-12-31T23:59:59.999999"));
         assert!(iso(i64::MIN).starts_with('-'));
         assert!(iso(i64::MAX).starts_with("9999"));
+    }
+
+    #[test]
+    fn times_of_settings_are_read_with_their_units() {
+        let texts = ["30000", "30s", "5min", "1.5 h", "2d", "0", "100us", "x", "-1", "5 parsecs"].map(parse_span);
+        let expected = [30_000, 30_000, 300_000, 5_400_000, 172_800_000, 0, 0].map(Some);
+        assert_eq!(texts[..7], expected);
+        assert_eq!(texts[7..], [None; 3]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From SQL to the domain model: one batch, one round trip, then the rows decoded by name.
 
+mod decode;
+
 use std::collections::HashSet;
 
 use serde::Deserialize;
@@ -13,9 +15,7 @@ use crate::pooler::{attribution, views};
 use crate::powers::{Answer, Powers, ProbeTiming};
 use crate::report::rounded;
 use crate::rows::{RowSet, Statement, Value};
-use crate::snapshot::{
-    Backend, Gap, Probe, Reading, Role, Sample, Server, SessionKey, Setting, Snapshot, State, StatementLoad,
-};
+use crate::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State, StatementLoad};
 use crate::statement_text;
 
 /// The way into the server that is no news.
@@ -26,6 +26,8 @@ const MOST_ROWS: u32 = 300_000;
 const PROBES: u32 = 3;
 /// How long one of them may take, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
+/// SQLSTATEs of texts that cannot be converted: invalid bytes, no such character, no conversion between two encodings.
+const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
 /// SQLSTATE of a column that an old version of an extension lacks.
 const UNDEFINED_COLUMN: &str = "42703";
 
@@ -51,32 +53,39 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
             catalogue::CLOCK,
             catalogue::HELD_LOCKS,
             catalogue::WAITS,
+            catalogue::PREPARED,
             catalogue::TEMP_OBJECTS,
             catalogue::COUNTERS,
             catalogue::STATEMENTS,
             catalogue::ROLES,
             catalogue::SETTINGS,
+            catalogue::ROLE_SETTINGS,
         ]
         .map(statement),
     );
     let mut answers = Answers::new(powers.query(&batch)?, batch.len())?;
 
-    let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(server)?;
+    let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(decode::server)?;
     let sample = if sampled { Some(read_sample(&mut answers)?) } else { None };
-    let mut backends = answers.needed(catalogue::ACTIVITY)?.decode(backend)?;
+    let mut backends = answers.needed(catalogue::ACTIVITY)?.decode(decode::backend)?;
     let taken_at = answers.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))?;
     let mut index = Index::new(&mut backends);
     answers.optional(catalogue::HELD_LOCKS, |rows| index.held_locks(rows))?;
     answers.optional(catalogue::WAITS, |rows| index.waits(rows))?;
+    let prepared_transactions =
+        answers.optional(catalogue::PREPARED, |rows| rows.decode(decode::prepared_transaction))?.unwrap_or_default();
     answers.optional(catalogue::TEMP_OBJECTS, |rows| index.temp_objects(rows))?;
     if !server.knows_wait_starts() {
         index.wait_since_the_statement_began();
     }
     let (mut reading, slow_statements) = read_counters(&mut answers, taken_at)?;
     add_running(&mut reading, &backends, &server.database);
-    let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(role))?.unwrap_or_default();
-    let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(setting))?.unwrap_or_default();
+    let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(decode::role))?.unwrap_or_default();
+    let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(decode::setting))?.unwrap_or_default();
+    let role_settings = answers.optional(catalogue::ROLE_SETTINGS, |rows| rows.decode(decode::role_setting))?;
+    let role_settings = role_settings.unwrap_or_default().into_iter().flatten().collect();
     let mut gaps = answers.gaps;
+    count_statements_without_texts(powers, &mut reading, &mut gaps)?;
     let pooler = match console {
         Ok(Some(console)) => {
             attribution::attribute(&mut backends, &console);
@@ -100,6 +109,8 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         backends,
         roles,
         settings,
+        role_settings,
+        prepared_transactions,
         reading,
         sample,
         slow_statements,
@@ -198,17 +209,18 @@ fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
 }
 
 fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<StatementLoad>), Fault> {
-    let mut reading = answers.optional(catalogue::COUNTERS, |rows| rows.decode_one(reading))?.unwrap_or(Reading {
-        at,
-        stats_reset: None,
-        transactions: None,
-        sessions: None,
-        abandoned: None,
-        active_ms: None,
-        backends: None,
-        calls: None,
-        exec_ms: None,
-    });
+    let mut reading =
+        answers.optional(catalogue::COUNTERS, |rows| rows.decode_one(decode::reading))?.unwrap_or(Reading {
+            at,
+            stats_reset: None,
+            transactions: None,
+            sessions: None,
+            abandoned: None,
+            active_ms: None,
+            backends: None,
+            calls: None,
+            exec_ms: None,
+        });
     let document = answers.optional(catalogue::STATEMENTS, |rows| rows.decode(|row| row.text("document")))?;
     let statistics = match document.and_then(|mut rows| rows.pop()).flatten() {
         Some(document) => StatementStatistics::read(&document)?,
@@ -216,6 +228,28 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<Stateme
     };
     (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
     Ok((reading, statistics.slow.into_iter().map(StatementLoad::from).collect()))
+}
+
+/// Reads the figures alone where a text of another database's encoding made `pg_stat_statements` fail.
+fn count_statements_without_texts(
+    powers: &mut impl Powers,
+    reading: &mut Reading,
+    gaps: &mut [Gap],
+) -> Result<(), Fault> {
+    let failed = |gap: &&mut Gap| {
+        gap.what == catalogue::STATEMENTS.id
+            && gap.sqlstate.as_deref().is_some_and(|sqlstate| UNCONVERTED.contains(&sqlstate))
+    };
+    let Some(gap) = gaps.iter_mut().find(failed) else { return Ok(()) };
+    let answers = powers.query(&[statement(catalogue::STATEMENT_COUNTS)])?;
+    let Ok(rows) = Answers::new(answers, 1)?.next() else { return Ok(()) };
+    let Some(document) = rows.decode(|row| row.text("document"))?.pop().flatten() else { return Ok(()) };
+    let statistics = StatementStatistics::read(&document)?;
+    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
+    gap.reason.push_str(
+        "; a text of another database cannot be converted, so the heaviest statements are not shown, and this program's          own are counted",
+    );
+    Ok(())
 }
 
 /// The document that the statement statistics come in.
@@ -250,78 +284,6 @@ impl From<StatementRow> for StatementLoad {
     }
 }
 
-fn server(row: &mut crate::rows::Row<'_>) -> (i64, Server) {
-    (
-        row.required_timestamp("at"),
-        Server {
-            version_num: row.narrow("version_num"),
-            identity: row.required_text("identity"),
-            database: row.required_text("database"),
-            role: row.required_text("role"),
-            in_recovery: row.required_boolean("in_recovery"),
-            max_connections: row.narrow("max_connections"),
-            superuser_reserved: row.narrow("superuser_reserved"),
-            reserved: row.narrow("reserved"),
-            database_limit: row.int64("database_limit").and_then(|limit| u32::try_from(limit).ok()),
-            superuser: row.required_boolean("superuser"),
-            signals_backends: row.required_boolean("signals_backends"),
-            owns_database: row.required_boolean("owns_database"),
-            supabase: row.required_boolean("supabase"),
-        },
-    )
-}
-
-fn backend(row: &mut crate::rows::Row<'_>) -> Backend {
-    Backend {
-        pid: row.narrow("pid"),
-        backend_start: row.timestamp("backend_start"),
-        backend_type: row.text("backend_type"),
-        database: row.text("database"),
-        role: row.text("role"),
-        application: row.required_text("application"),
-        client_address: row.text("client_address"),
-        state: row.text("state"),
-        state_change: row.timestamp("state_change"),
-        query_start: row.timestamp("query_start"),
-        wait_event_type: row.text("wait_event_type"),
-        wait_event: row.text("wait_event"),
-        xmin_age: row.int64("xmin_age"),
-        has_xid: row.required_boolean("has_xid"),
-        query: row.required_text("query"),
-        hidden: row.required_boolean("hidden"),
-        own: row.required_boolean("own"),
-        ..Backend::default()
-    }
-}
-
-fn reading(row: &mut crate::rows::Row<'_>) -> Reading {
-    Reading {
-        at: row.required_timestamp("at"),
-        stats_reset: row.timestamp("stats_reset"),
-        transactions: row.int64("transactions"),
-        sessions: row.int64("sessions"),
-        abandoned: row.int64("abandoned"),
-        active_ms: row.float64("active_ms"),
-        backends: row.int64("backends"),
-        calls: None,
-        exec_ms: None,
-    }
-}
-
-fn role(row: &mut crate::rows::Row<'_>) -> Role {
-    Role {
-        name: row.required_text("name"),
-        connection_limit: row.int64("connection_limit").and_then(|limit| u32::try_from(limit).ok()),
-        superuser: row.required_boolean("superuser"),
-        granted: row.required_boolean("granted"),
-        alterable: row.required_boolean("alterable"),
-    }
-}
-
-fn setting(row: &mut crate::rows::Row<'_>) -> Setting {
-    Setting { name: row.required_text("name"), value: row.required_text("value"), unit: row.text("unit") }
-}
-
 /// The sessions by pid, for the statements that say what a pid holds or waits for. All statements of
 /// a batch run within milliseconds of each other; a pid that is not in the list any more is skipped.
 struct Index<'a> {
@@ -352,9 +314,11 @@ impl<'a> Index<'a> {
     fn waits(&mut self, rows: RowSet) -> Result<(), Fault> {
         let waits = rows.decode(|row| {
             let pid: i32 = row.narrow("pid");
-            (pid, row.text("waits_for"), row.timestamp("waiting_since"), row.text("blocked_by").unwrap_or_default())
+            let (waits_for, waiting_since) = (row.text("waits_for"), row.timestamp("waiting_since"));
+            let mut list = |column| row.text(column).unwrap_or_default();
+            (pid, waits_for, waiting_since, list("blocked_by"), list("blocked_by_prepared"))
         })?;
-        for (pid, waits_for, waiting_since, blockers) in waits {
+        for (pid, waits_for, waiting_since, blockers, prepared) in waits {
             // A parallel query names its leader several times.
             let mut seen = HashSet::new();
             let blocked_by = blockers.split(',').filter_map(|pid| pid.parse().ok()).filter(|pid| seen.insert(*pid));
@@ -363,6 +327,7 @@ impl<'a> Index<'a> {
                 backend.waits_for = waits_for;
                 backend.waiting_since = waiting_since;
                 backend.blocked_by = blocked_by;
+                backend.blocked_by_prepared = prepared.split(',').filter_map(|id| id.parse().ok()).collect();
             }
         }
         Ok(())

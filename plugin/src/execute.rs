@@ -32,10 +32,10 @@ pub fn execute(
     carry: Option<&str>,
 ) -> Result<Report, Fault> {
     let snapshot = collect(powers, action, credential, options, carry)?;
-    let Judgement { mut report, judged, absent } = analyse::judge(&snapshot, action, options, carry);
+    let Judgement { mut report, judged, unfinished, absent } = analyse::judge(&snapshot, action, options, carry);
     match action {
         Action::KillIdle => {
-            let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged);
+            let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged, &unfinished);
             report.actions.push(kill(powers, plan, options, &report.timestamp));
         }
         Action::AutoScale => {

@@ -74,6 +74,8 @@ pub(crate) fn snapshot(backends: Vec<Backend>) -> Snapshot {
             alterable: false,
         }],
         settings: Vec::new(),
+        role_settings: Vec::new(),
+        prepared_transactions: Vec::new(),
         reading: reading(NOW),
         sample: None,
         slow_statements: Vec::new(),

@@ -7,6 +7,7 @@ use crate::leaks::{self, exclusions::Spared};
 use crate::params::Options;
 use crate::report::{Check, HealthSummary, percent, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
+use crate::unfinished::Unfinished;
 
 /// A lock wait beyond this is unhealthy, milliseconds.
 pub const LONG_WAIT_MS: u64 = 10_000;
@@ -34,8 +35,15 @@ impl Verdict {
 /// Judges every visible client session and the probes.
 ///
 /// What is left alone for its purpose is not unhealthy for it.
-pub fn summarise(snapshot: &Snapshot, options: &Options, broken: &Broken, spared: &Spared<'_>) -> HealthSummary {
-    let verdict = |backend| match (judge(backend, snapshot.taken_at, options, broken), spared.why(backend)) {
+pub fn summarise(
+    snapshot: &Snapshot,
+    options: &Options,
+    broken: &Broken,
+    unfinished: &Unfinished,
+    spared: &Spared<'_>,
+) -> HealthSummary {
+    let judged = |backend| judge(backend, snapshot.taken_at, options, broken, unfinished);
+    let verdict = |backend| match (judged(backend), spared.why(backend)) {
         ((Verdict::Unhealthy, reason), Some(why)) => (Verdict::Healthy, format!("{reason}, and is left alone: {why}")),
         (verdict, _) => verdict,
     };
@@ -68,7 +76,13 @@ fn check(backend: &Backend, verdict: Verdict, reason: String) -> Check {
     }
 }
 
-fn judge(backend: &Backend, now: i64, options: &Options, broken: &Broken) -> (Verdict, String) {
+fn judge(
+    backend: &Backend,
+    now: i64,
+    options: &Options,
+    broken: &Broken,
+    unfinished: &Unfinished,
+) -> (Verdict, String) {
     if let Some(reason) = broken.get(&backend.pid) {
         return (Verdict::Broken, reason.clone());
     }
@@ -76,6 +90,9 @@ fn judge(backend: &Backend, now: i64, options: &Options, broken: &Broken) -> (Ve
     if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {
         let lock = backend.waits_for.as_deref().unwrap_or("a lock");
         return (Verdict::Unhealthy, format!("it has waited {} for {lock}", span(wait)));
+    }
+    if let Some(waited) = unfinished.waited_ms(backend) {
+        return (Verdict::Unhealthy, format!("it has waited {} for the rest of its statement", span(waited)));
     }
     match backend.state() {
         State::IdleInTransaction if age > options.idle_in_transaction_timeout_ms => {

@@ -34,6 +34,7 @@ pub mod purpose;
 pub mod recommendations;
 pub mod report;
 pub mod resize;
+pub mod role_settings;
 pub mod rows;
 pub mod scaling;
 pub mod skill;
@@ -42,6 +43,7 @@ pub mod statement_kind;
 pub mod statement_signs;
 pub mod statement_text;
 pub mod throughput;
+pub mod unfinished;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;

@@ -1,11 +1,11 @@
 //! Which sessions `kill-idle` ends: the plan that the host then checks and carries out.
 //!
-//! A candidate is a session of the connected database that has been idle, or idle in a transaction,
-//! for longer than the threshold for that state, that nothing excludes, and that the connected role
+//! A candidate is a session of the connected database that has been idle, idle in a transaction, or waiting for the rest
+//! of its statement for longer than the threshold for that state, that nothing excludes, and that the connected role
 //! may signal. Of these the cap and `minSize` let some through, worst first.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::activity::number;
 use crate::clock::{counted, span};
@@ -14,6 +14,7 @@ use crate::params::Options;
 use crate::powers::Order;
 use crate::report::{Coverage, Target};
 use crate::snapshot::{Backend, Role, Snapshot, State};
+use crate::unfinished::{Unfinished, is_copy};
 
 /// One call ends no more than this; the host's limit `orders` is the same.
 const MOST_ORDERS: usize = 1_000;
@@ -30,32 +31,43 @@ pub struct Plan {
 }
 
 /// Plans which sessions to end.
-pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, judged: &[Judged<'_>]) -> Plan {
+pub fn kill_idle(
+    snapshot: &Snapshot,
+    options: &Options,
+    coverage: &Coverage,
+    judged: &[Judged<'_>],
+    unfinished: &Unfinished,
+) -> Plan {
     if !coverage.complete {
         let reason = coverage.reason.clone().unwrap_or_default();
         return Plan { reason: format!("nothing is ended without full coverage: {reason}"), ..Plan::default() };
     }
     let database = Some(snapshot.server.database.as_str());
     let clients = number(snapshot.clients().filter(|backend| backend.database.as_deref() == database).count());
-    let mut candidates: Vec<_> = judged
+    let beyond: Vec<_> = judged
         .iter()
-        .filter(|judged| judged.backend.database.as_deref() == database && judged.exclusions.is_empty())
-        .filter_map(|judged| Some((judged, reason(judged.backend, snapshot.taken_at, options)?)))
+        .filter(|judged| judged.backend.database.as_deref() == database)
+        .filter_map(|judged| Some((judged, reason(judged.backend, snapshot.taken_at, options, unfinished)?)))
         .collect();
+    let found = beyond.len();
+    let (mut candidates, spared): (Vec<_>, Vec<_>) =
+        beyond.into_iter().partition(|(judged, _)| judged.exclusions.is_empty());
     let stale = candidates.len();
     let roles: HashMap<&str, &Role> = snapshot.roles.iter().map(|role| (role.name.as_str(), role)).collect();
     candidates.retain(|(judged, _)| may_signal(judged.backend, snapshot, &roles));
     let forbidden = stale - candidates.len();
     candidates.sort_by_key(|(judged, _)| rank(judged, snapshot));
 
-    let found = number(candidates.len());
-    let share = u64::from(found.min(clients)) * u64::from(options.max_kill_percentage) / 100;
+    let share = u64::from(number(candidates.len()).min(clients)) * u64::from(options.max_kill_percentage) / 100;
     // A share of a u32 is one.
     let cap = u32::try_from(share).unwrap_or(u32::MAX);
     let spare = clients.saturating_sub(options.min_size);
     let allowed = (cap.min(spare) as usize).min(MOST_ORDERS);
 
     let mut reason = format!("{found} of {} idle for longer than the threshold", counted(clients as usize, "session"));
+    if found > 0 {
+        reason = format!("{reason}: {}", parts(allowed.min(candidates.len()), &candidates, &spared).join(", "));
+    }
     if allowed < candidates.len() {
         let limit = if allowed == MOST_ORDERS {
             format!("one call ends {MOST_ORDERS} at the most")
@@ -73,13 +85,34 @@ pub fn kill_idle(snapshot: &Snapshot, options: &Options, coverage: &Coverage, ju
     }
     let mut plan = Plan { reason, ..Plan::default() };
     for (judged, reason) in candidates.into_iter().take(allowed) {
-        plan.add(judged.backend, snapshot.taken_at, reason);
+        let waited_ms = unfinished.waited_ms(judged.backend).unwrap_or(0);
+        plan.add(judged.backend, snapshot.taken_at, waited_ms, reason);
     }
     plan
 }
 
+/// What becomes of the sessions beyond the threshold, each counted once: by the first reason to spare it.
+fn parts<T>(to_end: usize, candidates: &[T], spared: &[(&Judged<'_>, String)]) -> Vec<String> {
+    let mut parts = vec![format!("{to_end} to end")];
+    if candidates.len() > to_end {
+        parts.push(format!("{} left for later", candidates.len() - to_end));
+    }
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for reason in spared.iter().filter_map(|(judged, _)| judged.exclusions.first()) {
+        *reasons.entry(reason).or_default() += 1;
+    }
+    if !spared.is_empty() {
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|&(_, count)| Reverse(count));
+        let reasons: Vec<_> =
+            reasons.into_iter().map(|(reason, count)| format!("{count} {}", reason.replace('-', " "))).collect();
+        parts.push(format!("{} spared ({})", spared.len(), reasons.join(", ")));
+    }
+    parts
+}
+
 impl Plan {
-    fn add(&mut self, backend: &Backend, now: i64, reason: String) {
+    fn add(&mut self, backend: &Backend, now: i64, waited_ms: u64, reason: String) {
         let (Some(target), Some(state), Some(state_change)) =
             (backend.key(), backend.state.clone(), backend.state_change)
         else {
@@ -92,7 +125,7 @@ impl Plan {
             application: backend.application.clone(),
             client: backend.client_address.clone(),
             state: state.clone(),
-            idle_time: idle_ms(backend, now),
+            idle_time: idle_ms(backend, now).max(waited_ms),
             reason: reason.clone(),
             outcome: "planned".to_owned(),
             detail: None,
@@ -102,7 +135,11 @@ impl Plan {
 }
 
 /// Why a session may be ended, if it may.
-fn reason(backend: &Backend, now: i64, options: &Options) -> Option<String> {
+fn reason(backend: &Backend, now: i64, options: &Options, unfinished: &Unfinished) -> Option<String> {
+    if let Some(waited) = unfinished.waited_ms(backend).filter(|_| !is_copy(backend)) {
+        let threshold = span(options.idle_timeout_ms);
+        return Some(format!("waiting {} for the rest of its statement, threshold {threshold}", span(waited)));
+    }
     let (what, threshold) = match backend.state() {
         State::Idle => ("idle", options.idle_timeout_ms),
         State::IdleInTransaction => ("idle in a transaction", options.idle_in_transaction_timeout_ms),

@@ -4,15 +4,16 @@
 pub mod fixes;
 mod pooled;
 mod pools;
+mod unfinished;
+mod waits;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::activity::number;
 use crate::application::family;
 use crate::broken::Broken;
 use crate::clock::{counted, span};
-use crate::health::LONG_WAIT_MS;
 use crate::leaks::exclusions::Spared;
 use crate::leaks::idle_ms;
 use crate::names::Map;
@@ -22,6 +23,7 @@ use crate::report::{ConnectionMetric, Finding, Fix, Report, percent};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 use crate::statement_kind::StatementKind;
 use crate::statement_text;
+use crate::unfinished::Unfinished;
 
 /// Active sessions beyond this share of the usable slots call for more room, percent.
 const SATURATED_PERCENT: f64 = 90.0;
@@ -33,8 +35,6 @@ const SLOW_QUERY_MS: f64 = 1_000.0;
 const DEGRADED_PERCENT: f64 = 5.0;
 /// How many examples a finding shows.
 const EXAMPLES: usize = 5;
-/// How far a blocking chain is followed.
-const LINKS: usize = 10;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,15 +63,19 @@ pub fn findings(
     snapshot: &Snapshot,
     options: &Options,
     broken: &Broken,
+    unfinished: &Unfinished,
     spared: &Spared<'_>,
     report: &Report,
 ) -> Vec<Finding> {
     let by_pid = snapshot.backends.iter().map(|backend| (backend.pid, backend)).collect();
-    let advisor = Advisor { snapshot, options, broken, spared, report, by_pid };
+    let advisor = Advisor { snapshot, options, broken, unfinished, spared, report, by_pid };
     let mut findings: Vec<(Severity, Finding)> = [
         advisor.full(),
         advisor.saturated(),
         advisor.long_waits(),
+        advisor.replay_conflict(),
+        advisor.prepared(),
+        advisor.unfinished(),
         advisor.failed_probes(),
         advisor.aborted(),
         advisor.idle_in_transaction(),
@@ -87,7 +91,7 @@ pub fn findings(
     .flatten()
     .chain(advisor.leaks())
     .chain(advisor.role_limits())
-    .chain(pools::findings(snapshot, options, report))
+    .chain(pools::findings(snapshot, options, unfinished, report))
     .collect();
     findings.sort_by_key(|(severity, _)| *severity);
     findings.into_iter().map(|(_, finding)| finding).collect()
@@ -102,6 +106,7 @@ struct Advisor<'a> {
     spared: &'a Spared<'a>,
     options: &'a Options,
     broken: &'a Broken,
+    unfinished: &'a Unfinished,
     report: &'a Report,
     by_pid: Map<i32, &'a Backend>,
 }
@@ -117,16 +122,21 @@ impl Advisor<'_> {
         let connections = &self.report.pool_stats.connections;
         let capacity = &connections.capacity;
         let share = percent(capacity.used, capacity.usable);
+        let hidden = self.report.coverage.hidden;
+        let most = if hidden > 0 { "at most " } else { "" };
         (share > SATURATED_PERCENT).then(|| {
             let evidence = vec![
-                format!("{} of {} usable slots are taken ({share} %)", capacity.used, capacity.usable),
+                format!("{most}{} of {} usable slots are taken ({share} %)", capacity.used, capacity.usable),
                 format!("{} sessions are idle, {} active", connections.idle, connections.active),
             ];
-            let severity = if capacity.used >= capacity.usable { Severity::Critical } else { Severity::Warning };
+            let sure = capacity.used.saturating_sub(hidden) >= capacity.usable;
+            let severity = if sure { Severity::Critical } else { Severity::Warning };
             let text = format!(
-                "{} of {} usable connection slots are taken: new connections will soon be refused. End idle sessions, \
+                "{}{} of {} usable connection slots are taken: new connections will soon be refused. End idle sessions, \
                  lower the applications' pool sizes, or put a pooler in front.",
-                capacity.used, capacity.usable
+                if hidden > 0 { "At most " } else { "" },
+                capacity.used,
+                capacity.usable
             );
             finding(severity, "slots-nearly-exhausted", text, evidence, Some(fixes::fewer_sessions(self.snapshot)))
         })
@@ -144,51 +154,6 @@ impl Advisor<'_> {
             );
             finding(Severity::Critical, "saturation", text, evidence, Some(fixes::more_capacity(self.snapshot)))
         })
-    }
-
-    fn long_waits(&self) -> Found {
-        let mut waiting: Vec<_> = self
-            .snapshot
-            .clients()
-            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
-            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
-            .collect();
-        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
-        let (longest, worst) = *waiting.first()?;
-        let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
-        let waiting_text =
-            format!("{} waiting for a lock for up to {}", counted(waiting.len(), "session"), span(longest));
-        let head = self.blockers(worst).pop();
-        let fix = head.and_then(|head| fixes::end_blocker(self.snapshot, head));
-        let text = match head {
-            Some(head) => {
-                let advice = if fix.is_some() { ": end its transaction" } else { ", and is not yours to end" };
-                let who = describe(head, self.now());
-                format!("{waiting_text}; pid {} ({who}) is at the head of the chain{advice}.", head.pid)
-            }
-            None => format!("{waiting_text}."),
-        };
-        Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
-    }
-
-    /// `waiter ← blocker ← its blocker`, in words.
-    fn chain(&self, wait: u64, backend: &Backend) -> String {
-        let lock = backend.waits_for.as_deref().unwrap_or("a lock");
-        let mut text = format!("pid {} ({}) waits {} for {lock}", backend.pid, name(backend), span(wait));
-        for blocker in self.blockers(backend) {
-            text.push_str(&format!(", held by pid {} ({})", blocker.pid, describe(blocker, self.now())));
-        }
-        if backend.blocked_by.contains(&0) {
-            text.push_str(", held by a prepared transaction");
-        }
-        text
-    }
-
-    /// The first blocker, its first blocker and so on; a circle ends the walk.
-    fn blockers(&self, backend: &Backend) -> Vec<&Backend> {
-        let mut seen = HashSet::from([backend.pid]);
-        let next = |backend: &&Backend| self.by_pid.get(backend.blocked_by.first()?).copied();
-        std::iter::successors(next(&backend), next).take(LINKS).take_while(|blocker| seen.insert(blocker.pid)).collect()
     }
 
     fn failed_probes(&self) -> Found {
@@ -346,7 +311,9 @@ impl Advisor<'_> {
         let mut old: Vec<_> = self
             .snapshot
             .clients()
-            .filter(|backend| backend.age_ms(self.now()) > Some(limit) && !is_service(backend))
+            .filter(|backend| {
+                backend.age_ms(self.now()) > Some(limit) && !is_service(backend) && !self.spared.is_spared(backend)
+            })
             .collect();
         old.sort_by_key(|backend| (backend.backend_start, backend.pid));
         let oldest = old.first()?;
@@ -423,9 +390,11 @@ fn code_path(suspects: &[&ConnectionMetric]) -> String {
     match statements.clone().find(|statement| StatementKind::of(statement).is_code_path) {
         Some(statement) => format!("Look at the code path that last ran: {statement}."),
         None if statements.all(str::is_empty) => "They never ran a statement: look at what opens them.".to_owned(),
-        None => "They last ran transaction control or a driver's own statement, which does not tell the code path: look \
+        None => {
+            "They last ran transaction control or a driver's own statement, which does not tell the code path: look \
                  at all that uses this role."
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 

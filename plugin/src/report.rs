@@ -122,6 +122,8 @@ pub struct Connections {
     pub idle_in_transaction: u32,
     /// Waiting for the rollback of a failed transaction.
     pub aborted: u32,
+    /// Active, but its client has not sent the rest of its statement for longer than `idleTimeoutMs`.
+    pub unfinished: u32,
     /// Authenticating (PostgreSQL 18+).
     pub starting: u32,
     /// In a state that cannot be judged (`track_activities` off, or newer than this program).

@@ -20,6 +20,7 @@ use crate::pooler::Pooler;
 use crate::protected;
 use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
+use crate::unfinished::Unfinished;
 
 use history::{History, Look, Queued, Sized};
 use law::{LIVELY, RARE, Situation, Step, Tempo};
@@ -56,15 +57,15 @@ pub fn decide(
     memory: &Memory,
     capacity: &Capacity,
     coverage: &Coverage,
-    mean_concurrency: Option<f64>,
+    (mean_concurrency, unfinished): (Option<f64>, &Unfinished),
 ) -> (Scaling, History) {
     let subject = match &snapshot.pooler {
-        None => Subject::sessions(snapshot, options, capacity, mean_concurrency),
-        Some(pooler) if pooler.kind == POSTGRESQL => Subject::limit(pooler, snapshot, options, capacity),
+        None => Subject::sessions(snapshot, options, capacity, mean_concurrency, unfinished),
+        Some(pooler) if pooler.kind == POSTGRESQL => Subject::limit(pooler, snapshot, options, capacity, unfinished),
         Some(pooler) if pooler.pools.is_empty() && pooler.databases.is_empty() => {
-            Subject::size_alone(pooler, snapshot, options, capacity, mean_concurrency)
+            Subject::size_alone(pooler, snapshot, options, capacity, (mean_concurrency, unfinished))
         }
-        Some(pooler) => Subject::pools(pooler, snapshot, options, memory, capacity),
+        Some(pooler) => Subject::pools(pooler, snapshot, options, (memory, unfinished), capacity),
     };
     let Subject { controller, load, headroom, .. } = &subject;
     let now = snapshot.taken_at;
@@ -110,8 +111,14 @@ pub fn decide(
 
 impl<'a> Subject<'a> {
     /// The connected database's sessions, where nothing can resize anything.
-    fn sessions(snapshot: &Snapshot, options: &Options, capacity: &Capacity, mean: Option<f64>) -> Self {
-        let load = Load::of_sessions(snapshot, options, mean);
+    fn sessions(
+        snapshot: &Snapshot,
+        options: &Options,
+        capacity: &Capacity,
+        mean: Option<f64>,
+        unfinished: &Unfinished,
+    ) -> Self {
+        let load = Load::of_sessions(snapshot, options, mean, unfinished);
         Self {
             controller: ADVICE,
             size: load.open,
@@ -126,16 +133,23 @@ impl<'a> Subject<'a> {
 
     /// The pools of a pooler that shows them. Those of the connected database are judged; those of other
     /// databases only hold the size up, because the reasons not to grow cannot all be seen there.
-    fn pools(pooler: &'a Pooler, snapshot: &Snapshot, options: &Options, memory: &Memory, capacity: &Capacity) -> Self {
+    fn pools(
+        pooler: &'a Pooler,
+        snapshot: &Snapshot,
+        options: &Options,
+        (memory, unfinished): (&Memory, &Unfinished),
+        capacity: &Capacity,
+    ) -> Self {
         let pools = Pools::of(pooler, snapshot);
         let database = &snapshot.server.database;
         let follow = || pools.views.iter().filter(|view| view.source == Source::Default);
         let loads = follow().filter(|view| view.database == *database);
         let busiest = loads
-            .map(|view| pools.load(view, snapshot, options, memory))
+            .map(|view| pools.load(view, snapshot, options, memory, unfinished))
             .max_by(|one, other| one.demand().total_cmp(&other.demand()));
         let others = follow().filter(|view| view.database != *database);
-        let floor = others.map(|view| law::staffed(view.load(snapshot, options).demand(), 1.0)).max().unwrap_or(0);
+        let floor =
+            others.map(|view| law::staffed(view.load(snapshot, options, unfinished).demand(), 1.0)).max().unwrap_or(0);
         // A pool appears with its first client: until then its database tells what it will follow.
         let own = pools.views.iter().find(|view| view.database == *database).map(|view| view.size).or_else(|| {
             let own = pooler.databases.iter().find(|own| own.database == *database && own.own_size)?;
@@ -165,7 +179,7 @@ impl<'a> Subject<'a> {
         snapshot: &Snapshot,
         options: &Options,
         capacity: &Capacity,
-        mean: Option<f64>,
+        (mean, unfinished): (Option<f64>, &Unfinished),
     ) -> Self {
         let pooled: Vec<_> = load::applications(snapshot).collect();
         let mut roles: Vec<_> = pooled.iter().filter_map(|backend| backend.role.as_deref()).collect();
@@ -173,7 +187,7 @@ impl<'a> Subject<'a> {
         roles.dedup();
         let of_role = |role: &&str| {
             let own = pooled.iter().copied().filter(|backend| backend.role.as_deref() == Some(*role));
-            Load { name: (*role).to_owned(), ..Load::of(own, snapshot.taken_at, options) }
+            Load { name: (*role).to_owned(), ..Load::of(own, snapshot.taken_at, options, unfinished) }
         };
         let busiest = roles.iter().map(of_role).max_by(|one, other| one.demand().total_cmp(&other.demand()));
         let size = pools::setting(pooler, "default_pool_size").unwrap_or(0);
@@ -191,7 +205,13 @@ impl<'a> Subject<'a> {
 
     /// A limit of the server itself, for the connected database or a role. It refuses sessions, so that its
     /// demand is the sessions that are there: those in use, and those idle for less than `idleTimeoutMs`.
-    fn limit(pooler: &'a Pooler, snapshot: &Snapshot, options: &Options, capacity: &Capacity) -> Self {
+    fn limit(
+        pooler: &'a Pooler,
+        snapshot: &Snapshot,
+        options: &Options,
+        capacity: &Capacity,
+        unfinished: &Unfinished,
+    ) -> Self {
         let role = limited_role(pooler);
         let database = snapshot.server.database.as_str();
         let limited = |backend: &&Backend| match role {
@@ -200,7 +220,7 @@ impl<'a> Subject<'a> {
         };
         let sessions: Vec<_> = snapshot.clients().filter(limited).collect();
         let name = role.map_or_else(|| format!("database {database}"), |role| format!("role {role}"));
-        let mut load = Load { name, ..Load::of(sessions.iter().copied(), snapshot.taken_at, options) };
+        let mut load = Load { name, ..Load::of(sessions.iter().copied(), snapshot.taken_at, options, unfinished) };
         let recent = |backend: &&&Backend| {
             backend.state() == State::Idle && backend.state_age_ms(snapshot.taken_at) <= Some(options.idle_timeout_ms)
         };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::same;
 use crate::pooler::{Pooler, Through};
+pub use crate::role_settings::RoleSetting;
 
 /// One moment of one server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub struct Snapshot {
     pub roles: Vec<Role>,
     /// The settings that can explain a finding.
     pub settings: Vec<Setting>,
+    /// Limits that roles and databases have of their own.
+    #[serde(default)]
+    pub role_settings: Vec<RoleSetting>,
+    /// Prepared transactions of all databases.
+    #[serde(default)]
+    pub prepared_transactions: Vec<PreparedTransaction>,
     /// Cumulative counters at the time of the snapshot.
     pub reading: Reading,
     /// The same counters a moment earlier, when an in-call sample was taken.
@@ -112,7 +119,7 @@ pub struct Backend {
     pub xmin_age: Option<i64>,
     /// Whether the open transaction has written (`backend_xid`).
     pub has_xid: bool,
-    /// The last statement's first 1,024 characters.
+    /// The last statement's first 2,048 bytes, or all of it.
     pub query: String,
     /// Whether the row is hidden from the connected role.
     pub hidden: bool,
@@ -130,6 +137,12 @@ pub struct Backend {
     pub waiting_since: Option<i64>,
     /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
+    /// Transaction ids of the prepared transactions among them.
+    #[serde(default)]
+    pub blocked_by_prepared: Vec<u32>,
+    /// How much of its `COPY` is done, bytes; none when it runs none (PostgreSQL 14+).
+    #[serde(default)]
+    pub copied_bytes: Option<i64>,
     /// The pooler that owns it, and for whom. `application` and `client_address` are the real client's
     /// then, and empty when nobody is known to have the connection.
     pub through: Option<Through>,
@@ -149,6 +162,22 @@ pub struct Role {
     pub granted: bool,
     /// Whether the connected role may `ALTER ROLE` it.
     pub alterable: bool,
+}
+
+/// A transaction that was prepared for a two-phase commit: no session has it, and it holds its locks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreparedTransaction {
+    /// Transaction id.
+    pub transaction: u32,
+    /// Global transaction identifier, by which it is ended.
+    pub gid: String,
+    /// When it was prepared, microseconds.
+    pub prepared_at: i64,
+    /// The role that prepared it.
+    pub owner: String,
+    /// Its database.
+    pub database: String,
 }
 
 /// A server setting.
@@ -307,8 +336,18 @@ impl Backend {
 
     /// Whether the server waits for the client to take its answer.
     pub fn waits_for_client_to_read(&self) -> bool {
+        self.waits_for_client("ClientWrite")
+    }
+
+    /// Whether a statement has begun and the server waits for the rest of it: for what follows Parse, Bind or Execute,
+    /// or for the rows of a `COPY FROM STDIN`.
+    pub fn waits_for_rest_of_statement(&self) -> bool {
+        self.state() == State::Active && self.waits_for_client("ClientRead")
+    }
+
+    fn waits_for_client(&self, event: &str) -> bool {
         is(self.wait_event_type.as_deref(), "Client")
-            && self.wait_event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("ClientWrite"))
+            && self.wait_event.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(event))
     }
 }
 
@@ -350,6 +389,11 @@ impl Snapshot {
     /// The visible client sessions, ours excluded.
     pub fn clients(&self) -> impl Iterator<Item = &Backend> {
         self.backends.iter().filter(|backend| backend.is_client())
+    }
+
+    /// All visible processes that may wait for a lock, ours excluded: a standby's replay and autovacuum do as well.
+    pub fn waiters(&self) -> impl Iterator<Item = &Backend> {
+        self.backends.iter().filter(|backend| !backend.own && !backend.hidden)
     }
 
     /// A role's facts.

@@ -103,13 +103,13 @@ fn asks_only(text: &str) -> bool {
         return false;
     }
     let mut named = false;
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '"' || c == ':')).filter(|word| !word.is_empty()).all(
-        |word| {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '"' || c == ':'))
+        .filter(|word| !word.is_empty())
+        .all(|word| {
             let is_name = std::mem::replace(&mut named, word == "as");
             let word = word.split("::").next().unwrap_or_default();
             is_name || word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) || lists(ASKS, word)
-        },
-    )
+        })
 }
 
 fn reads_catalogues(first: &str, text: &str) -> bool {

@@ -16,6 +16,27 @@ pub fn normalise(sql: &str) -> String {
     }
 }
 
+/// The beginning of a text that the server sent as ASCII: a quoted literal of which bytes beyond ASCII and backslashes
+/// are escaped. What is cut or unreadable is shown as far as it goes.
+pub fn unescape(literal: &str) -> String {
+    let Some(body) = literal.strip_prefix('E').unwrap_or(literal).strip_prefix('\'') else { return literal.to_owned() };
+    let mut bytes = Vec::with_capacity(body.len());
+    let mut rest = body.as_bytes();
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match (first, after) {
+            (b'\'', [b'\'', after @ ..]) => (b'\'', after),
+            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                ((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'), after)
+            }
+            _ => (*first, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Whether a text lets its session listen: by a `LISTEN` among its statements, or one in an anonymous block.
 pub fn is_listen(sql: &str) -> bool {
     let listens = |statement: &String| {
@@ -230,6 +251,19 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_text_reads_as_it_was() {
+        for (literal, expected) in [
+            (r"'SELECT 1", "SELECT 1"),
+            (r"E'SELECT ''it''''s'' \\ \303\251", r"SELECT 'it''s' \ é"),
+            (r"'caf\351 au", "caf\u{fffd} au"),
+            (r"'cut\303", "cut\u{fffd}"),
+            ("?", "?"),
+        ] {
+            assert_eq!(unescape(literal), expected, "{literal}");
+        }
+    }
+
+    #[test]
     fn a_text_is_split_into_its_statements() {
         for (sql, expected) in [
             ("BEGIN; LISTEN jobs; COMMIT", &["BEGIN", "LISTEN jobs", "COMMIT"][..]),
@@ -269,6 +303,7 @@ mod tests {
         fn any_text_is_taken(sql in "\\PC{0,300}") {
             normalise(&sql);
             statements(&sql);
+            unescape(&sql);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::clock::span;
 use crate::params::Action;
 use crate::report::{Throughput, Timing, rounded};
 use crate::snapshot::{Reading, Snapshot, elapsed_ms};
+use crate::unfinished::Unfinished;
 
 /// Counters over a window shorter than this say nothing, milliseconds.
 const SHORTEST_WINDOW_MS: u64 = 100;
@@ -54,10 +55,14 @@ impl<'a> Window<'a> {
     }
 
     /// Mean sessions executing over the window: time spent per time passed, which is Little's law with
-    /// the server doing the counting (PostgreSQL 14+).
-    pub fn mean_concurrency(&self) -> Option<f64> {
+    /// the server doing the counting (PostgreSQL 14+). To the server, unfinished ones execute all the time.
+    pub fn mean_concurrency(&self, snapshot: &Snapshot, unfinished: &Unfinished) -> Option<f64> {
+        let database = Some(snapshot.server.database.as_str());
+        let lost = snapshot.clients().filter(|backend| backend.database.as_deref() == database);
+        let lost: u64 =
+            lost.filter_map(|backend| unfinished.waited_ms(backend)).map(|waited| waited.min(self.ms)).sum();
         let spent = self.to.active_ms? - self.from.active_ms?;
-        (self.between_calls && spent >= 0.0).then(|| rounded(spent / self.ms as f64))
+        (self.between_calls && spent >= 0.0).then(|| rounded((spent - lost as f64).max(0.0) / self.ms as f64))
     }
 
     fn per_second(&self, count: impl Fn(&Reading) -> Option<i64>) -> Option<f64> {
@@ -132,7 +137,7 @@ pub fn timing(
 }
 
 fn longest_wait(snapshot: &Snapshot, notes: &mut Vec<String>) -> Option<f64> {
-    let longest = snapshot.clients().filter_map(|backend| backend.lock_wait_ms(snapshot.taken_at)).max();
+    let longest = snapshot.waiters().filter_map(|backend| backend.lock_wait_ms(snapshot.taken_at)).max();
     if longest > Some(0) && !snapshot.server.knows_wait_starts() {
         notes.push("waits are upper bounds before PostgreSQL 14: they count from the statement's start".into());
     }

@@ -169,6 +169,22 @@ impl<'a> App<'a> {
         Ok(session)
     }
 
+    /// A session that began a `COPY FROM STDIN` into a table and sends nothing more.
+    ///
+    /// # Errors
+    ///
+    /// When the session cannot be opened.
+    pub async fn copying(&self, table: &str) -> Result<Session> {
+        let mut session = self.unused().await?;
+        let (client, sql) = (Arc::clone(&session.client), format!("COPY {table} FROM STDIN"));
+        session.running = Some(tokio::spawn(async move {
+            let _unfinished = client.copy_in::<_, &'static [u8]>(&sql).await?;
+            std::future::pending().await
+        }));
+        self.shows(&session, "state = 'active' AND wait_event = 'ClientRead'").await?;
+        Ok(session)
+    }
+
     /// An idle session that listens to a channel.
     ///
     /// # Errors

@@ -199,6 +199,8 @@ export interface Connections {
   starting: number;
   /** All visible client sessions. */
   total: number;
+  /** Active, but its client has not sent the rest of its statement for longer than `idleTimeoutMs`. */
+  unfinished: number;
   /** In a state that cannot be judged (`track_activities` off, or newer than this program). */
   unknown: number;
   /** Waiting for a lock. */

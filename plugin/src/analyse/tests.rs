@@ -171,7 +171,13 @@ fn a_poolers_free_connections_are_never_ended() {
     let snapshot = pooled(None);
     let options = Options { max_kill_percentage: 100, min_size: 0, ..Options::default() };
     let Judgement { report, judged, .. } = judge(&snapshot, Action::KillIdle, &options, None);
-    let plan = crate::plan::kill_idle(&snapshot, &options, &report.coverage, &judged);
+    let plan = crate::plan::kill_idle(
+        &snapshot,
+        &options,
+        &report.coverage,
+        &judged,
+        &crate::unfinished::Unfinished::default(),
+    );
     let targets: Vec<_> = plan.targets.iter().map(|target| (target.pid, target.application.as_str())).collect();
     assert_eq!(targets, [(1, "checkout")]);
 }

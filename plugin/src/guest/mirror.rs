@@ -92,6 +92,8 @@ mirror!(Snapshot {
     backends,
     roles,
     settings,
+    role_settings,
+    prepared_transactions,
     reading,
     sample,
     slow_statements,
@@ -163,10 +165,14 @@ mirror!(Backend => Backend {
     waits_for,
     waiting_since,
     blocked_by,
+    blocked_by_prepared,
+    copied_bytes,
     through;
     family
 });
 mirror!(Role { name, connection_limit, superuser, granted, alterable });
+mirror!(RoleSetting { role, database, name, value });
+mirror!(PreparedTransaction { transaction, gid, prepared_at, owner, database });
 mirror!(Setting { name, value, unit });
 mirror!(Reading { at, stats_reset, transactions, sessions, abandoned, active_ms, backends, calls, exec_ms });
 mirror!(Sample { reading, sessions });
@@ -210,6 +216,7 @@ mirror!(Connections {
     broken,
     idle_in_transaction,
     aborted,
+    unfinished,
     starting,
     unknown,
     by_application,

@@ -78,7 +78,8 @@ impl<'a> Rules<'a> {
     pub fn apply(&self, backend: &'a Backend, blocks: bool) -> Vec<String> {
         let names = self.names.get(&key(backend));
         let named = |is: fn(&Names) -> bool| names.is_some_and(is);
-        let plain_idle = backend.state() == State::Idle;
+        // Outside of a transaction, as far as can be seen.
+        let plain_idle = backend.state() == State::Idle || backend.waits_for_rest_of_statement();
         let holds_up = blocks && matches!(backend.state(), State::IdleInTransaction | State::Aborted);
         let poolers = backend.is_poolers_own() || named(|names| names.pooler);
         let rules = [

@@ -4,7 +4,13 @@ use crate::fixture::{idle, in_state, judge, snapshot};
 use proptest::prelude::*;
 
 fn plan_for(snapshot: &Snapshot, options: &Options) -> Plan {
-    kill_idle(snapshot, options, &activity::coverage(snapshot), &judge(snapshot, options))
+    kill_idle(
+        snapshot,
+        options,
+        &activity::coverage(snapshot),
+        &judge(snapshot, options),
+        &crate::unfinished::Unfinished::default(),
+    )
 }
 
 fn pids(plan: &Plan) -> Vec<i32> {
@@ -108,4 +114,39 @@ proptest! {
         prop_assert!(plan.orders.is_empty() || total - plan.orders.len() >= min as usize);
         prop_assert!(plan.targets.iter().all(|target| target.state != "active"));
     }
+}
+
+#[test]
+fn the_plan_says_how_many_are_spared_and_why() {
+    let listening = Backend { query: "LISTEN jobs".into(), ..idle(20, 900) };
+    let locking = Backend { advisory_locks: 1, ..idle(21, 900) };
+    let mut sessions: Vec<_> = (1..=5).map(|pid| idle(pid, 600)).collect();
+    sessions.extend([listening, locking]);
+    let plan = plan_for(&snapshot(sessions), &Options::default());
+    assert_eq!(
+        plan.reason,
+        "7 of 7 sessions idle for longer than the threshold: 0 to end, 7 spared (5 minimum pool, 1 advisory lock, \
+         1 listens)"
+    );
+}
+
+#[test]
+fn a_session_whose_statement_never_ends_is_ended() {
+    let unfinished = Backend { application: "import".into(), ..in_state(1, "active", 900) };
+    let snapshot = snapshot(vec![unfinished]);
+    let options = Options { min_size: 1, max_kill_percentage: 100, ..Options::default() };
+    let found = Unfinished::find(&snapshot, &options, &[]);
+    let judged = judge(&snapshot, &options);
+    let plan = kill_idle(&snapshot, &options, &activity::coverage(&snapshot), &judged, &found);
+    assert_eq!(
+        plan.reason,
+        "1 of 1 session idle for longer than the threshold: 0 to end, 1 left for later; minSize 1 keeps all but 0"
+    );
+    let more = Backend { pid: 2, ..snapshot.backends[0].clone() };
+    let snapshot = Snapshot { backends: vec![snapshot.backends[0].clone(), more], ..snapshot };
+    let found = Unfinished::find(&snapshot, &options, &[]);
+    let judged = judge(&snapshot, &options);
+    let plan = kill_idle(&snapshot, &options, &activity::coverage(&snapshot), &judged, &found);
+    assert_eq!((plan.orders[0].state.as_str(), plan.targets[0].idle_time), ("active", 900_000));
+    assert_eq!(plan.orders[0].reason, "waiting 15 min for the rest of its statement, threshold 5 min");
 }

@@ -9,11 +9,13 @@ use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
 use crate::scaling::pools::{Source, View};
-use crate::snapshot::{Backend, Role, Setting, Snapshot};
+use crate::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot};
 
 const YOU: &str = "you";
 const ADMINISTRATOR: &str = "administrator";
 const APPLICATION: &str = "application";
+/// The setting that ends forgotten transactions.
+const IDLE_LIMIT: &str = "idle_in_transaction_session_timeout";
 /// The largest `max_connections`.
 const MOST_CONNECTIONS: u32 = 262_143;
 
@@ -79,17 +81,71 @@ pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, spared: &Spar
         return fix(summary, None, APPLICATION);
     }
     let timeout = options.idle_in_transaction_timeout_ms;
-    let general = match snapshot.setting("idle_in_transaction_session_timeout").and_then(Setting::as_ms) {
-        None => String::new(),
-        Some(0) => " The server's own limit is off.".to_owned(),
-        Some(ms) => format!(" The server's own limit is {}.", span(ms)),
+    let database = backend.database.as_deref();
+    let own = |setting: &str| snapshot.own_limit(setting, name, database);
+    let general = snapshot.setting(IDLE_LIMIT).and_then(Setting::as_ms);
+    let limits = [(IDLE_LIMIT, own(IDLE_LIMIT)), ("transaction_timeout", own("transaction_timeout"))];
+    for (setting, limit) in &limits {
+        if let Some((ms, whose)) = limit.as_ref().filter(|(ms, _)| *ms > 0) {
+            return limited(setting, *ms, whose, timeout);
+        }
+    }
+    let own_idle = limits[0].1.as_ref();
+    if let Some(ms) = general.filter(|&ms| ms > 0 && own_idle.is_none()) {
+        return limited(IDLE_LIMIT, ms, "the server", timeout);
+    }
+    let off = match (own_idle, general) {
+        (Some((_, whose)), _) => format!(" It is off for {whose}."),
+        (None, Some(_)) => " The server's own limit is off.".to_owned(),
+        (None, None) => String::new(),
     };
+    let within = database.filter(|_| own_idle.is_some_and(|(_, whose)| whose.contains(" in database ")));
+    let place = within.map_or_else(String::new, |database| format!(" IN DATABASE {}", ident(database)));
     let summary = format!(
-        "Let the server end such transactions of role {name} after {}; it takes effect for new sessions.{general}",
+        "Let the server end such transactions of role {name} after {}; it takes effect for new sessions.{off}",
         span(timeout)
     );
-    let sql = format!("ALTER ROLE {} SET idle_in_transaction_session_timeout = '{timeout}ms'", ident(name));
+    let sql = format!("ALTER ROLE {}{place} SET {IDLE_LIMIT} = '{timeout}ms'", ident(name));
     change(snapshot, summary, sql, snapshot.role(name).is_some_and(|role| role.alterable))
+}
+
+/// What there is to say where a limit exists already.
+fn limited(setting: &str, ms: u64, whose: &str, threshold: u64) -> Fix {
+    let why = if ms > threshold {
+        format!("which is longer than the threshold of {}", span(threshold))
+    } else {
+        "so that these sessions are older than the limit, or have set their own".to_owned()
+    };
+    let summary = format!("{setting} is {} for {whose} already, {why}. Commit or roll back on every path.", span(ms));
+    fix(summary, None, APPLICATION)
+}
+
+/// A quoted SQL string.
+pub fn literal(text: &str) -> String {
+    let escaped = text.replace('\'', "''");
+    if escaped.contains('\\') { format!("E'{}'", escaped.replace('\\', "\\\\")) } else { format!("'{escaped}'") }
+}
+
+/// Ends a prepared transaction by its name, which its owner or a superuser can do in its database.
+pub fn end_prepared(snapshot: &Snapshot, prepared: &PreparedTransaction) -> Fix {
+    let (server, gid) = (&snapshot.server, literal(&prepared.gid));
+    let may = server.superuser || server.role == prepared.owner;
+    let by = if may && server.database == prepared.database { YOU } else { ADMINISTRATOR };
+    let summary = format!(
+        "In database {}, as role {} or a superuser: ROLLBACK PREPARED; or COMMIT PREPARED {gid}, if the coordinator of \
+         the transaction has decided so.",
+        prepared.database, prepared.owner
+    );
+    // A name that could not be read would name another transaction, or none.
+    let sql = (!prepared.gid.contains(char::REPLACEMENT_CHARACTER)).then(|| format!("ROLLBACK PREPARED {gid}"));
+    fix(summary, sql, by)
+}
+
+/// Frees the slot of a session whose client never sends the rest of its statement.
+pub fn end_unfinished(snapshot: &Snapshot, backend: &Backend) -> Option<Fix> {
+    let end = end_blocker(snapshot, backend)?;
+    let sql = end.sql.map(|sql| format!("{sql} AND wait_event = 'ClientRead'"));
+    Some(Fix { summary: format!("Plan with `kill-idle`. {}", end.summary), sql, ..end })
 }
 
 /// Ends the transaction at the head of a blocking chain, as long as it is still the one that was
@@ -219,9 +275,57 @@ fn reserved(snapshot: &Snapshot, role: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyse::analyse_snapshot;
+    use crate::fixture::{in_state, snapshot};
+    use crate::snapshot::RoleSetting;
 
     #[test]
     fn identifiers_cannot_break_out() {
         assert_eq!(ident("a\"; DROP ROLE b; --"), "\"a\"\"; DROP ROLE b; --\"");
+    }
+
+    fn limit(role: Option<&str>, database: Option<&str>, value: &str) -> RoleSetting {
+        RoleSetting {
+            role: role.map(str::to_owned),
+            database: database.map(str::to_owned),
+            name: IDLE_LIMIT.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn limits_of_roles_and_databases_are_named_and_not_proposed_again() {
+        let forgotten = in_state(1, "idle in transaction", 900);
+        let mut snapshot = snapshot(vec![forgotten.clone()]);
+        let mut fix = |settings: Vec<RoleSetting>| {
+            snapshot.role_settings = settings;
+            transaction_timeout(&snapshot, &Options::default(), &Spared::of(&[]), &forgotten)
+        };
+        let none = fix(vec![limit(Some("other"), None, "30s"), limit(None, Some("elsewhere"), "30s")]);
+        assert!(none.sql.expect("SQL").starts_with("ALTER ROLE \"app\" SET idle_in"));
+        let all =
+            vec![limit(None, None, "1h"), limit(None, Some("shop"), "2h"), limit(Some("app"), Some("shop"), "30s")];
+        let short = fix(all.clone());
+        assert!(short.summary.contains("is 30 s for role app in database shop already, so that"), "{}", short.summary);
+        assert_eq!(short.sql, None);
+        let long = fix(all[..2].to_vec());
+        assert!(long.summary.contains("for database shop already, which is longer than"), "{}", long.summary);
+        let off = fix(vec![limit(Some("app"), Some("shop"), "0"), limit(None, None, "30s")]);
+        assert!(off.summary.contains("It is off for role app in database shop."), "{}", off.summary);
+        assert!(off.sql.expect("SQL").starts_with("ALTER ROLE \"app\" IN DATABASE \"shop\" SET idle_in"));
+    }
+
+    #[test]
+    fn no_limit_is_proposed_that_would_end_who_is_spared() {
+        let leader = Backend { advisory_locks: 1, ..in_state(2, "idle in transaction", 900) };
+        let snapshot = snapshot(vec![in_state(1, "idle in transaction", 900), leader]);
+        let report = analyse_snapshot(&snapshot, &Options::default(), None);
+        let finding = report.findings.iter().find(|finding| finding.id == "idle-in-transaction").expect("found");
+        assert!(finding.text.starts_with("1 session idle in a transaction"), "{}", finding.text);
+        let fix = finding.fix.as_ref().expect("a fix");
+        assert_eq!(fix.sql, None);
+        assert!(fix.summary.contains("would also end its sessions that lead"), "{}", fix.summary);
+        let check = report.health_summary.checks.iter().find(|check| check.pid == 2).expect("checked");
+        assert_eq!(check.verdict, "healthy");
     }
 }

@@ -10,16 +10,22 @@ use crate::scaling::law;
 use crate::scaling::load::Load;
 use crate::scaling::pools::{Pools, Source, View};
 use crate::snapshot::Snapshot;
+use crate::unfinished::Unfinished;
 
 /// Clients that wait for a shorter time wait for nothing but their turn, milliseconds.
 const QUEUED_MS: u64 = 1_000;
 
 /// All of them; none without a pooler that shows its pools.
-pub(super) fn findings(snapshot: &Snapshot, options: &Options, report: &Report) -> Vec<(Severity, Finding)> {
+pub(super) fn findings(
+    snapshot: &Snapshot,
+    options: &Options,
+    unfinished: &Unfinished,
+    report: &Report,
+) -> Vec<(Severity, Finding)> {
     let Some(pooler) = &snapshot.pooler else { return Vec::new() };
     let pools = Pools::of(pooler, snapshot);
     let queued = pools.views.iter().flat_map(|view| {
-        let load = view.load(snapshot, options);
+        let load = view.load(snapshot, options, unfinished);
         held_up(&load, options).or_else(|| too_small(view, &load, options))
     });
     queued.chain(overcommitted(&pools, report)).chain(fixed(&pools, snapshot)).collect()
@@ -61,11 +67,11 @@ fn too_small(view: &View<'_>, load: &Load, options: &Options) -> Option<(Severit
     if load.queued == 0 || load.obstruction().is_some() {
         return None;
     }
-    let wanted = law::staffed(load.demand(), law::AIM).min(options.max_size);
+    let wanted = law::staffed(load.demand(), law::AIM).max(options.min_size).min(options.max_size);
     if wanted <= size {
         return None;
     }
-    let step = wanted.min(size.saturating_mul(2));
+    let step = wanted.min(size.saturating_mul(2).max(options.min_size));
     let text = format!(
         "Pool {} is too small: all of its {size} server connections are in use, and {}.",
         load.name,

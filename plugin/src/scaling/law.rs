@@ -112,7 +112,9 @@ impl Situation<'_> {
         let (shrinks_ms, looks) = self.tempo.shrinks_after;
         let settled = self.history.highest(self.now, shrinks_ms, looks);
         let peak = settled.unwrap_or(0.0).max(demand);
-        let (target, reason) = if staffed(demand, GROWS_BELOW) > self.size || self.size < self.options.min_size {
+        let (target, reason) = if let Some(bound) = self.bound() {
+            bound
+        } else if staffed(demand, GROWS_BELOW) > self.size {
             self.grow(demand)
         } else if self.size > self.ceiling() {
             self.cut()
@@ -134,6 +136,24 @@ impl Situation<'_> {
         let present = self.history.present();
         let queues = self.load.lingering == 0 && self.load.queue >= QUEUE * f64::from(self.size);
         if queues { present.max(self.load.demand()) } else { present }
+    }
+
+    /// The bound that the size is outside of: no rate, pause or hindrance delays what was asked for.
+    fn bound(&self) -> Option<(u32, String)> {
+        let Options { min_size, max_size, .. } = *self.options;
+        let available = self.headroom.available;
+        if self.size > max_size {
+            return Some((max_size.min(available.max(1)), format!("the pool is above maxSize {max_size}")));
+        }
+        let reachable = min_size.min(available);
+        (self.size < reachable).then(|| {
+            let limited = if reachable < min_size {
+                format!(", of which the server's headroom allows {available}")
+            } else {
+                String::new()
+            };
+            (reachable, format!("the pool is below minSize {min_size}{limited}"))
+        })
     }
 
     fn ceiling(&self) -> u32 {
@@ -158,17 +178,11 @@ impl Situation<'_> {
                 span(ms)
             ));
         }
-        if self.opens_on_demand && load.open < size && wanted > options.min_size {
+        if self.opens_on_demand && load.open < size {
             return stay(self.not_opened(demand));
         }
         let growth = (f64::from(size) * f64::from(options.growth_rate) / 100.0).ceil().max(1.0) as u32;
-        let why = if wanted <= options.min_size {
-            format!("the pool is below minSize {}", options.min_size)
-        } else if wanted > ceiling {
-            self.at_the_ceiling(demand)
-        } else {
-            self.follows(demand)
-        };
+        let why = if wanted > ceiling { self.at_the_ceiling(demand) } else { self.follows(demand) };
         (bounded.min(size.saturating_add(growth)), why)
     }
 
@@ -193,14 +207,9 @@ impl Situation<'_> {
         (wanted.max(self.one_step_down()), follows)
     }
 
-    /// Down to what bounds and server allow, whatever the demand.
+    /// Down to what the server allows, whatever the demand.
     fn cut(&self) -> (u32, String) {
-        let available = self.headroom.available;
-        let why = if self.size > self.options.max_size {
-            format!("the pool is above maxSize {}", self.options.max_size)
-        } else {
-            format!("the pool is above the server's headroom of {available}")
-        };
+        let why = format!("the pool is above the server's headroom of {}", self.headroom.available);
         if let Some(ms) = self.rests(self.tempo.shrink_rests) {
             return (self.size, format!("{why}; the last resize was {} ago", span(ms)));
         }

@@ -5,6 +5,7 @@ use crate::clock::counted;
 use crate::params::Options;
 use crate::protected;
 use crate::snapshot::{Backend, Snapshot, State};
+use crate::unfinished::Unfinished;
 
 /// Whoever sits in a transaction for longer than a round trip and some thought is not working, milliseconds.
 const LINGERING_MS: u64 = 2_000;
@@ -43,7 +44,12 @@ pub struct Load {
 
 impl Load {
     /// Counts sessions.
-    pub fn of<'a>(sessions: impl Iterator<Item = &'a Backend>, now: i64, options: &Options) -> Self {
+    pub fn of<'a>(
+        sessions: impl Iterator<Item = &'a Backend>,
+        now: i64,
+        options: &Options,
+        unfinished: &Unfinished,
+    ) -> Self {
         let sessions: Vec<_> = sessions.collect();
         let count =
             |wanted: &dyn Fn(&Backend) -> bool| number(sessions.iter().filter(|backend| wanted(backend)).count());
@@ -51,7 +57,7 @@ impl Load {
         let longer = |backend: &Backend, ms| in_transaction(backend) && backend.state_age_ms(now) > Some(ms);
         let mut load = Self {
             open: count(&|_| true),
-            active: count(&|backend| backend.state() == State::Active),
+            active: count(&|backend| backend.state() == State::Active && !unfinished.contains(backend)),
             waiting: count(&Backend::waits_for_lock),
             idle_in_transaction: count(&in_transaction),
             lingering: count(&|backend| longer(backend, LINGERING_MS)),
@@ -64,8 +70,8 @@ impl Load {
 
     /// The sessions that count as the pool when no pooler says which: the connected database's, without the
     /// platform's services. Between calls the server's time counters know the mean.
-    pub fn of_sessions(snapshot: &Snapshot, options: &Options, mean: Option<f64>) -> Self {
-        let mut load = Self::of(applications(snapshot), snapshot.taken_at, options);
+    pub fn of_sessions(snapshot: &Snapshot, options: &Options, mean: Option<f64>, unfinished: &Unfinished) -> Self {
+        let mut load = Self::of(applications(snapshot), snapshot.taken_at, options, unfinished);
         load.in_use = load.in_use.max(mean.unwrap_or(0.0));
         Self { mean, ..load }
     }

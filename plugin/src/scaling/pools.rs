@@ -7,10 +7,12 @@
 use std::collections::HashMap;
 
 use super::load::Load;
+use crate::activity::number;
 use crate::carry::Memory;
 use crate::params::Options;
 use crate::pooler::{Pool, PooledDatabase, Pooler, PoolerCounters};
 use crate::snapshot::{Backend, Snapshot};
+use crate::unfinished::Unfinished;
 
 /// Counters over a window shorter than this say nothing, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;
@@ -103,8 +105,15 @@ impl<'a> Pools<'a> {
     }
 
     /// What a pool has to do, its part of the database's time counters included.
-    pub fn load(&self, view: &View<'_>, snapshot: &Snapshot, options: &Options, memory: &Memory) -> Load {
-        let mut load = view.load(snapshot, options);
+    pub fn load(
+        &self,
+        view: &View<'_>,
+        snapshot: &Snapshot,
+        options: &Options,
+        memory: &Memory,
+        unfinished: &Unfinished,
+    ) -> Load {
+        let mut load = view.load(snapshot, options, unfinished);
         let window = memory.pooler_counters().and_then(|(at, before)| {
             let before = before.iter().find(|before| before.database == view.pool.database)?;
             let after = self.pooler.counters.iter().find(|after| after.database == view.pool.database)?;
@@ -167,12 +176,13 @@ impl View<'_> {
     }
 
     /// What the pool has to do at this moment.
-    pub fn load(&self, snapshot: &Snapshot, options: &Options) -> Load {
-        let sessions = Load::of(self.sessions.iter().copied(), snapshot.taken_at, options);
+    pub fn load(&self, snapshot: &Snapshot, options: &Options, unfinished: &Unfinished) -> Load {
+        let sessions = Load::of(self.sessions.iter().copied(), snapshot.taken_at, options, unfinished);
+        let lost = number(self.sessions.iter().filter(|backend| unfinished.contains(backend)).count());
         Load {
             name: self.name(),
             open: self.open(),
-            in_use: f64::from(self.pool.servers_active.saturating_sub(sessions.lingering)),
+            in_use: f64::from(self.pool.servers_active.saturating_sub(sessions.lingering).saturating_sub(lost)),
             queue: f64::from(self.pool.clients_waiting),
             backlog: f64::from(self.pool.clients_waiting),
             queued: self.pool.clients_waiting,

@@ -9,7 +9,15 @@ use proptest::prelude::*;
 
 fn decide_of(snapshot: &Snapshot, options: &Options) -> Scaling {
     let (capacity, coverage) = (activity::capacity(snapshot), activity::coverage(snapshot));
-    decide(snapshot, options, &Memory::default(), &capacity, &coverage, None).0
+    decide(
+        snapshot,
+        options,
+        &Memory::default(),
+        &capacity,
+        &coverage,
+        (None, &crate::unfinished::Unfinished::default()),
+    )
+    .0
 }
 
 fn decide_for(backends: Vec<Backend>, options: &Options) -> Scaling {
@@ -52,7 +60,7 @@ fn a_busy_pool_grows_by_the_growth_rate() {
 
 #[test]
 fn stale_transactions_are_a_leak_and_no_demand() {
-    let scaling = decide_for(mixed(4, 0, 12), &Options { min_size: 20, ..Options::default() });
+    let scaling = decide_for(mixed(20, 0, 3), &Options::default());
     assert_eq!(scaling.target_size, scaling.current_size);
     assert!(scaling.reason.contains("that is a leak"), "{}", scaling.reason);
 }
@@ -300,6 +308,18 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
     assert!(back.absent.is_empty());
 }
 
+#[test]
+fn a_size_outside_of_its_bounds_is_sent_to_the_bound_at_once() {
+    let targets = |size, min_size, max_size| {
+        let scaling = decide_for(mixed(0, size, 0), &Options { min_size, max_size, ..Options::default() });
+        (scaling.target_size, scaling.reason)
+    };
+    assert_eq!(targets(3, 20, 50), (20, "the pool is below minSize 20".to_owned()));
+    assert_eq!(targets(60, 5, 20), (20, "the pool is above maxSize 20".to_owned()));
+    let (target, reason) = targets(3, 99, 100);
+    assert_eq!((target, reason.starts_with("the pool is below minSize 99, of which")), (97, true), "{reason}");
+}
+
 proptest! {
     #[test]
     fn the_target_respects_every_bound(
@@ -313,10 +333,10 @@ proptest! {
         let (size, target) = (scaling.current_size, scaling.target_size);
         if target > size {
             prop_assert!(target <= options.max_size && target <= scaling.headroom.available);
-            prop_assert!(target - size <= (size * growth).div_ceil(100).max(1));
+            prop_assert!(target <= options.min_size || target - size <= (size * growth).div_ceil(100).max(1));
         }
         if target < size {
-            prop_assert!(size - target <= (size * shrink / 100).max(1));
+            prop_assert!(size > options.max_size || size - target <= (size * shrink / 100).max(1));
         }
     }
 }

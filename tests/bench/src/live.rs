@@ -23,17 +23,19 @@ pub const SESSIONS: usize = 100;
 pub const ROLE: &str = "watcher";
 
 /// The statements of one round, as the plugin asks them without a sample.
-const ROUND: [catalogue::Entry; 10] = [
+const ROUND: [catalogue::Entry; 12] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
     catalogue::CLOCK,
     catalogue::HELD_LOCKS,
     catalogue::WAITS,
+    catalogue::PREPARED,
     catalogue::TEMP_OBJECTS,
     catalogue::COUNTERS,
     catalogue::STATEMENTS,
     catalogue::ROLES,
     catalogue::SETTINGS,
+    catalogue::ROLE_SETTINGS,
 ];
 
 /// A server with a hundred sessions of an application.

@@ -68,7 +68,7 @@ impl Powers for Population {
     }
 }
 
-const ACTIVITY: [&str; 17] = [
+const ACTIVITY: [&str; 19] = [
     "pid",
     "backend_start",
     "backend_type",
@@ -86,6 +86,8 @@ const ACTIVITY: [&str; 17] = [
     "query",
     "hidden",
     "own",
+    "query_escaped",
+    "copied_bytes",
 ];
 
 const ROLES: [&str; 5] = ["name", "connection_limit", "superuser", "granted", "alterable"];
@@ -134,6 +136,8 @@ fn session(number: i64) -> Vec<Value> {
         text(STATEMENT),
         Value::Boolean(false),
         Value::Boolean(false),
+        Value::Boolean(false),
+        Value::Null,
     ]
 }
 

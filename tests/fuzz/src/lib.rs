@@ -58,10 +58,22 @@ fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
             ("query", Text),
             ("hidden", Boolean),
             ("own", Boolean),
+            ("query_escaped", Boolean),
+            ("copied_bytes", Int),
         ],
         "clock" => &[("at", Time)],
         "held-locks" => &[("pid", Int), ("advisory", Int), ("relations", Int)],
-        "waits" => &[("pid", Int), ("waits_for", Text), ("waiting_since", Time), ("blocked_by", Text)],
+        "waits" => &[
+            ("pid", Int),
+            ("waits_for", Text),
+            ("waiting_since", Time),
+            ("blocked_by", Text),
+            ("blocked_by_prepared", Text),
+        ],
+        "prepared-transactions" => {
+            &[("transaction", Int), ("gid", Text), ("prepared_at", Time), ("owner", Text), ("database", Text)]
+        }
+        "role-settings" => &[("role", Text), ("database", Text), ("setting", Text)],
         "temp-objects" => &[("pid", Int)],
         "counters" => &[
             ("at", Time),
@@ -73,7 +85,7 @@ fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
             ("idle_in_transaction_ms", Float),
             ("backends", Int),
         ],
-        "statements" => &[("document", Document)],
+        "statements" | "statement-counts" => &[("document", Document)],
         "roles" => &[
             ("name", Text),
             ("connection_limit", Int),

@@ -89,9 +89,9 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
         let snapshot = execute::collect(&mut powers, Action::KillIdle, None, options, carry.as_deref())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("case {}", case.number))?;
-        let Judgement { report, judged: sessions, .. } =
+        let Judgement { report, judged: sessions, unfinished, .. } =
             analyse::judge(&snapshot, Action::KillIdle, options, carry.as_deref());
-        let plan = plan::kill_idle(&snapshot, options, &report.coverage, &sessions);
+        let plan = plan::kill_idle(&snapshot, options, &report.coverage, &sessions, &unfinished);
         let targets: BTreeSet<i32> = plan.targets.iter().map(|target| target.pid).collect();
         let leaks = &report.leak_detection;
         let suspects: BTreeSet<i32> = leaks.suspected_connections.iter().map(|suspect| suspect.pid).collect();

@@ -18,17 +18,19 @@ use crate::look::Look;
 use crate::sim::rows::{Answered, TEXT, TIMESTAMP};
 
 /// What a look's batch asks for, in its order: the plugin's collection without a sample.
-const BATCH: [catalogue::Entry; 10] = [
+const BATCH: [catalogue::Entry; 12] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
     catalogue::CLOCK,
     catalogue::HELD_LOCKS,
     catalogue::WAITS,
+    catalogue::PREPARED,
     catalogue::TEMP_OBJECTS,
     catalogue::COUNTERS,
     catalogue::STATEMENTS,
     catalogue::ROLES,
     catalogue::SETTINGS,
+    catalogue::ROLE_SETTINGS,
 ];
 const MOST_ROWS: u32 = 300_000;
 

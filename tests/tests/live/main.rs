@@ -37,5 +37,7 @@ mod supabase;
 mod support;
 mod tls;
 mod trouble;
+mod unfinished;
+mod waits;
 mod wire;
 mod wit;

@@ -198,6 +198,9 @@ class Connections(TypedDict):
     total: int
     """All visible client sessions."""
 
+    unfinished: int
+    """Active, but its client has not sent the rest of its statement for longer than `idleTimeoutMs`."""
+
     unknown: int
     """In a state that cannot be judged (`track_activities` off, or newer than this program)."""
 

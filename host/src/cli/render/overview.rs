@@ -23,20 +23,21 @@ pub(super) fn headline(page: &mut Page, report: &Report) {
 pub(super) fn overview(page: &mut Page, report: &Report) {
     let stats = &report.pool_stats;
     page.title("Pool");
-    page.field("slots", &slots(&stats.connections));
+    page.field("slots", &slots(&stats.connections, report.coverage.hidden));
     page.field("sessions", &sessions(&stats.connections));
     page.field("rates", &rates(stats));
     page.field("times", &times(stats));
     holders(page, &stats.connections);
 }
 
-fn slots(connections: &Connections) -> String {
+fn slots(connections: &Connections, hidden: u32) -> String {
     let capacity = &connections.capacity;
     let filled = (capacity.used * BAR).checked_div(capacity.usable).unwrap_or(BAR).min(BAR);
     let bar: String = (0..BAR).map(|cell| if cell < filled { '█' } else { '░' }).collect();
     let percent = f64::from(capacity.used) * 100.0 / f64::from(capacity.usable.max(1));
+    let most = if hidden > 0 { "at most " } else { "" };
     format!(
-        "{} of {} usable in use ({} %) {bar} {} in all, {} reserved",
+        "{most}{} of {} usable in use ({} %) {bar} {} in all, {} reserved",
         capacity.used,
         capacity.usable,
         decimal(percent),
@@ -51,6 +52,7 @@ fn sessions(connections: &Connections) -> String {
     let seldom = [
         (connections.idle_in_transaction, "idle in transaction"),
         (connections.aborted, "in an aborted transaction"),
+        (connections.unfinished, "in an unfinished statement"),
         (connections.waiting, "waiting for a lock"),
         (connections.broken, "broken"),
         (connections.starting, "starting"),

@@ -48,7 +48,7 @@ fn or_null<T>(value: Option<T>, some: impl FnOnce(T) -> Value) -> Value {
 const OURS: &str = "archon-pool";
 
 /// The columns of `activity`.
-pub const ACTIVITY: [(&str, u32); 17] = [
+pub const ACTIVITY: [(&str, u32); 19] = [
     ("pid", INT64),
     ("backend_start", TIMESTAMP),
     ("backend_type", TEXT),
@@ -66,6 +66,8 @@ pub const ACTIVITY: [(&str, u32); 17] = [
     ("query", TEXT),
     ("hidden", BOOLEAN),
     ("own", BOOLEAN),
+    ("query_escaped", BOOLEAN),
+    ("copied_bytes", INT64),
 ];
 
 /// What a snapshot is made of, in no particular order.
@@ -76,11 +78,13 @@ pub fn answers(world: &World) -> Vec<Answered> {
         answered(catalogue::CLOCK.id, &[("at", TIMESTAMP)], vec![vec![Value::Timestamp(world.now + 900)]]),
         held_locks(world),
         waits(world),
+        prepared(),
         temp_objects(world),
         counters(world),
         statements(world),
         roles(world),
         settings(),
+        role_settings(),
     ]
 }
 
@@ -171,6 +175,8 @@ fn row(world: &World, session: &Session) -> Vec<Value> {
         text(if tracked { &session.query } else { "" }),
         Value::Boolean(false),
         Value::Boolean(false),
+        Value::Boolean(false),
+        Value::Null,
     ]
 }
 
@@ -186,6 +192,7 @@ fn hidden(session: &Session) -> Vec<Value> {
     row[14] = text("<insufficient privilege>");
     row[15] = Value::Boolean(true);
     row[16] = Value::Boolean(false);
+    row[17] = Value::Boolean(false);
     row
 }
 
@@ -212,6 +219,7 @@ fn processes(world: &World) -> Vec<Vec<Value>> {
         row[14] = text("");
         row[15] = Value::Boolean(false);
         row[16] = Value::Boolean(false);
+        row[17] = Value::Boolean(false);
         row
     };
     processes.into_iter().enumerate().map(row).collect()
@@ -237,6 +245,8 @@ fn own_row(world: &World) -> Vec<Value> {
         text("/* archon-pool */ SELECT a.pid::bigint AS pid"),
         Value::Boolean(false),
         Value::Boolean(true),
+        Value::Boolean(false),
+        Value::Null,
     ]
 }
 
@@ -250,7 +260,13 @@ fn held_locks(world: &World) -> Answered {
 }
 
 fn waits(world: &World) -> Answered {
-    let columns = [("pid", INT64), ("waits_for", TEXT), ("waiting_since", TIMESTAMP), ("blocked_by", TEXT)];
+    let columns = [
+        ("pid", INT64),
+        ("waits_for", TEXT),
+        ("waiting_since", TIMESTAMP),
+        ("blocked_by", TEXT),
+        ("blocked_by_prepared", TEXT),
+    ];
     let row = |session: &Session| {
         let Some(Wait::Lock { what, since, behind, prepared }) = &session.wait else { return None };
         let mut pids: Vec<String> =
@@ -259,7 +275,7 @@ fn waits(world: &World) -> Answered {
             pids.push("0".to_owned());
         }
         let since = if world.server.major() >= 14 { Value::Timestamp(*since) } else { Value::Null };
-        Some(vec![Value::Int64(session.pid.into()), text(what), since, Value::Text(pids.join(","))])
+        Some(vec![Value::Int64(session.pid.into()), text(what), since, Value::Text(pids.join(",")), Value::Null])
     };
     let waiting = world.sessions.values().filter(|session| session.state == State::Active);
     answered(catalogue::WAITS.id, &columns, waiting.filter_map(row).collect())
@@ -341,6 +357,18 @@ fn roles(world: &World) -> Answered {
         vec![text(name), Value::Null, Value::Boolean(superuser), Value::Boolean(own), Value::Boolean(own)]
     };
     answered(catalogue::ROLES.id, &columns, names.into_iter().map(row).collect())
+}
+
+/// The lab's sessions of prepared transactions are those that wait for them.
+fn prepared() -> Answered {
+    let columns =
+        [("transaction", INT64), ("gid", TEXT), ("prepared_at", TIMESTAMP), ("owner", TEXT), ("database", TEXT)];
+    answered(catalogue::PREPARED.id, &columns, Vec::new())
+}
+
+fn role_settings() -> Answered {
+    let columns = [("role", TEXT), ("database", TEXT), ("setting", TEXT)];
+    answered(catalogue::ROLE_SETTINGS.id, &columns, Vec::new())
 }
 
 fn settings() -> Answered {
