@@ -76,7 +76,7 @@ pub(crate) struct Session {
     limits: Limits,
     target: Target,
     // Taken by `drop` alone.
-    cancel: Option<Cancel>,
+    cancel: Option<Box<Cancel>>,
     text: Text,
     notes: Vec<String>,
     /// Statements without a full answer: a call that is given up leaves its statements in it.
@@ -135,7 +135,7 @@ impl Session {
             guard: if connected.options_refused { Guard::Transaction } else { Guard::Startup },
             limits: limits.clone(),
             target: target.clone(),
-            cancel: Some(connected.cancel),
+            cancel: Some(Box::new(connected.cancel)),
             text: Text { encoding: TextEncoding::of_server(encoding), unconverted: is_converted(encoding) },
             notes: target.notes.iter().cloned().chain(connected.notes).collect(),
             pending: AtomicUsize::new(0),

@@ -65,8 +65,8 @@ fn matches(pattern: &str, host: &str) -> bool {
 }
 
 fn common_name(certificate: &Certificate) -> Option<String> {
-    let parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    let value = parts.filter(|part| part.oid == COMMON_NAME).map(|part| &part.value).last()?;
+    let mut parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let value = &parts.find(|part| part.oid == COMMON_NAME)?.value;
     let text = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
     let text = text.or_else(|_| value.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str().to_owned()));
     text.or_else(|_| value.decode_as::<Ia5StringRef<'_>>().map(|text| text.as_str().to_owned())).ok()
