@@ -12,6 +12,7 @@ mod cli;
 mod cluster;
 mod components;
 mod conformance;
+mod connection_config;
 mod credentials;
 mod door;
 mod families;
