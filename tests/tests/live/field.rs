@@ -1,12 +1,16 @@
 //! What people have reported of connections in the field, each kind on the servers, poolers and client libraries that
 //! it was reported of. Each test names a public report of its kind.
 
+mod connecting;
 mod leaders;
 mod listeners;
 mod names;
 mod pgbouncer_today;
+mod plans;
 mod poolers;
 mod refusals;
+mod states;
+mod text;
 mod unexplained;
 
 use anyhow::{Context as _, Result, ensure};
