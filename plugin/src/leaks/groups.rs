@@ -329,9 +329,10 @@ fn ending(backend: &Backend, statement: LastStatement) -> (usize, bool) {
     (statement.reads, super::evidence::used_briefly(backend).is_some())
 }
 
-/// Whether a session was never used: its driver's own statements are no use.
+/// Whether a session was never used: its driver's own statements are no use, nor is a transaction of which only the
+/// end is to be seen right after the start, as of a `LISTEN` in one.
 fn is_unused(backend: &Backend, statement: LastStatement) -> bool {
-    statement.is_housekeeping && super::evidence::used_briefly(backend).is_some()
+    !statement.is_code_path && super::evidence::used_briefly(backend).is_some()
 }
 
 fn median(values: &mut [u64]) -> Option<u64> {

@@ -16,10 +16,11 @@ impl Listeners {
     async fn open(cluster: &Cluster) -> Result<Self> {
         let (psycopg, asyncpg, pg) = (Library::psycopg()?, Library::asyncpg()?, Library::pg()?);
         let url = cluster.url("app", "postgres");
-        for name in ["block", "one-text", "other-left"] {
+        for name in ["block", "transaction", "one-text", "other-left"] {
             psycopg.open(name, &url, name).await?;
         }
         psycopg.run("block", &["DO $$BEGIN LISTEN jobs; END$$"]).await?;
+        psycopg.transaction("transaction", &["LISTEN jobs"]).await?;
         psycopg.run("one-text", &["BEGIN; LISTEN jobs; COMMIT"]).await?;
         psycopg.run("other-left", &["LISTEN jobs", "LISTEN other", "UNLISTEN other"]).await?;
         for (library, names) in [(&asyncpg, ["asyncpg", "heartbeat"]), (&pg, ["node", "ping"])] {
@@ -31,7 +32,7 @@ impl Listeners {
         let with = |library: &Library, names: &[&'static str]| -> Vec<_> {
             names.iter().map(|&name| (name, library.clone())).collect()
         };
-        let mut all = with(&psycopg, &["block", "one-text", "other-left"]);
+        let mut all = with(&psycopg, &["block", "transaction", "one-text", "other-left"]);
         all.extend(with(&asyncpg, &["asyncpg", "heartbeat"]));
         all.extend(with(&pg, &["node", "ping"]));
         Ok(Self(all))
@@ -64,7 +65,7 @@ async fn listeners_and_leaders_are_spared_while_idle_sessions_of_their_applicati
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let first = report(&host, impatient("monitor")).await?;
     listeners.beat().await?;
-    aged(&cluster, "usename = 'app'", 22, 11).await?;
+    aged(&cluster, "usename = 'app'", 25, 11).await?;
 
     let mut input = impatient("kill-idle");
     input["carry"] = serde_json::from_str::<Value>(&first.carry)?;
