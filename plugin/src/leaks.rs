@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use crate::application::common_name;
 use crate::clock::{self, counted};
 use crate::params::Options;
+use crate::pooler::kept;
 use crate::purpose::{self, Purposes};
 use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -68,10 +69,13 @@ pub fn judge<'a>(
             let log_odds = weights::PRIOR + weights.iter().sum::<f64>();
             let confidence = confidence(log_odds);
             let mut exclusions = rules.apply(backend, blocking.contains_key(&backend.pid));
-            // What its pool would keep anyway is left alone, unless its group's doings say that the pool has lost it.
+            // What a pool keeps, or may have for other ends, is left alone, unless its group's doings say that it is lost.
             if confidence < options.leak_detection_threshold {
                 if spared.contains(&backend.pid) {
                     exclusions.push(exclusions::MINIMUM_POOL.to_owned());
+                }
+                if kept::is_kept(backend) {
+                    exclusions.push(exclusions::KEPT_BY_POOLER.to_owned());
                 } else if exclusions.is_empty() && exclusions::may_be_a_listener(backend, groups) {
                     exclusions.push(purpose::MAY_LISTEN.to_owned());
                 }

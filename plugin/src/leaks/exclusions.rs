@@ -4,7 +4,6 @@ use ipnet::IpNet;
 
 use crate::names::{Map, Name, Set};
 use crate::params::{Filter, Options};
-use crate::pooler::kept;
 use crate::protected::{self, Patterns};
 use crate::purpose::{self, Purposes};
 use crate::snapshot::{Backend, Snapshot, State};
@@ -18,6 +17,8 @@ pub const MINIMUM_POOL: &str = "minimum-pool";
 pub const PROTECTED_SERVICE: &str = "protected-service";
 /// A pooler's connection that no client is known to have.
 pub const POOLER_OWNED: &str = "pooler-owned";
+/// What a pooler in front of the server may keep for its next client.
+pub const KEPT_BY_POOLER: &str = "kept-by-pooler";
 /// Its state cannot be known.
 const UNKNOWN_STATE: &str = "unknown-state";
 
@@ -85,7 +86,6 @@ impl<'a> Rules<'a> {
         let rules = [
             (PROTECTED_SERVICE, named(|names| names.protected)),
             (POOLER_OWNED, poolers && !holds_up),
-            ("kept-by-pooler", kept::is_kept(backend)),
             ("human-tool", named(|names| names.human_tool)),
             ("temporary-objects", plain_idle && backend.temp_objects),
             (UNKNOWN_STATE, matches!(backend.state(), State::Disabled | State::Other(_))),
