@@ -76,7 +76,7 @@ pub fn judge<'a>(
                 }
                 if kept::is_kept(backend) {
                     exclusions.push(exclusions::KEPT_BY_POOLER.to_owned());
-                } else if exclusions.is_empty() && exclusions::may_be_a_listener(backend, groups) {
+                } else if exclusions.is_empty() && rules.may_listen(backend, groups) {
                     exclusions.push(purpose::MAY_LISTEN.to_owned());
                 }
             }

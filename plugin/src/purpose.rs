@@ -2,8 +2,11 @@
 //!
 //! What a session ran at an earlier look counts, too: it is remembered in the carry. When in doubt it is spared.
 
+use std::sync::LazyLock;
+
 use crate::carry::Memory;
 use crate::names::{Map, Name, Set};
+use crate::protected::{Patterns, compile, matches_application};
 use crate::snapshot::{Backend, SessionKey, Snapshot, State};
 use crate::statement_signs::Signs;
 
@@ -18,9 +21,24 @@ pub const BACKUP: &str = "backup";
 /// It holds an advisory lock, within a transaction or outside: a migration, a scheduler, a singleton.
 pub const ADVISORY_LOCK: &str = "advisory-lock";
 
-/// Names that say that a session listens. Sources: the libraries' own, such as GoodJob's `GoodJob::Notifier`.
-const LISTENER_PATTERNS: &[&str] =
-    &["*listen*", "*notif*", "*pubsub*", "*pub-sub*", "*pub_sub*", "*subscri*", "GoodJob*", "pgboss*", "pg-boss*"];
+/// Names of sessions that do nothing but listen, such as GoodJob's.
+const LISTENER_PATTERNS: &[&str] = &["GoodJob::Notifier*", "*listener*", "*pubsub*"];
+
+/// Names that a listener may have, and a service with a pool as well.
+const LISTENER_LIKE_PATTERNS: &[&str] =
+    &["*listen*", "*notif*", "*pub-sub*", "*pub_sub*", "*subscri*", "GoodJob*", "pgboss*", "pg-boss*", "*pgmq*"];
+
+/// Whether a name is that of a listener.
+pub fn is_listener(application: &str) -> bool {
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(LISTENER_PATTERNS));
+    matches_application(&COMPILED, application)
+}
+
+/// Whether a name may be that of a listener.
+pub fn is_like_a_listener(application: &str) -> bool {
+    static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(LISTENER_LIKE_PATTERNS));
+    matches_application(&COMPILED, application)
+}
 
 /// What the sessions of one snapshot do.
 pub struct Purposes<'a> {
@@ -28,7 +46,6 @@ pub struct Purposes<'a> {
     signs: Map<Name<'a>, Signs>,
     /// Database, role and snapshot age of the sessions that copy out or follow a snapshot.
     shared_snapshots: Set<(Name<'a>, Name<'a>, i64)>,
-    names: crate::protected::Patterns,
 }
 
 impl<'a> Purposes<'a> {
@@ -42,18 +59,16 @@ impl<'a> Purposes<'a> {
                 shared_snapshots.extend(shared_snapshot(backend));
             }
         }
-        Self { memory, signs, shared_snapshots, names: crate::protected::compile(LISTENER_PATTERNS) }
+        Self { memory, signs, shared_snapshots }
     }
 
-    /// Why a session must not be ended.
-    pub fn reasons(&self, backend: &Backend) -> impl Iterator<Item = &'static str> + use<> {
+    /// Why a session must not be ended; its name may be a listener's.
+    pub fn reasons(&self, backend: &Backend, is_named_listener: bool) -> impl Iterator<Item = &'static str> + use<> {
         let signs = self.signs(backend);
         let key = backend.key();
         let idle = backend.state() == State::Idle;
         let listens = self.listens(signs, key);
-        let may_listen = idle
-            && !listens
-            && (signs.leaves_a_channel || crate::protected::matches_any(&self.names, &backend.application));
+        let may_listen = idle && !listens && (signs.leaves_a_channel || is_named_listener);
         [
             (ADVISORY_LOCK, backend.advisory_locks > 0),
             (LISTENS, listens),
@@ -142,7 +157,7 @@ mod tests {
     fn reasons(backends: Vec<Backend>) -> Vec<Vec<&'static str>> {
         let (snapshot, memory) = (snapshot(backends), Memory::default());
         let purposes = Purposes::of(&snapshot, &memory);
-        snapshot.clients().map(|backend| purposes.reasons(backend).collect()).collect()
+        snapshot.clients().map(|backend| purposes.reasons(backend, false).collect()).collect()
     }
 
     fn ran(query: &str, backend: Backend) -> Backend {
@@ -150,16 +165,19 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_is_known_by_its_statement_and_in_doubt_by_its_name() {
-        let named = |name: &str| Backend { application: name.into(), ..idle(2, 900) };
+    fn a_listener_is_known_by_its_statement() {
         let seen = reasons(vec![
             ran("LISTEN jobs", idle(1, 900)),
             ran("UNLISTEN other", idle(2, 900)),
             ran("UNLISTEN *", idle(3, 900)),
-            named("GoodJob::Notifier"),
-            named("shop-pubsub - 10.0.0.1:5"),
         ]);
-        assert_eq!(seen, [vec![LISTENS], vec![MAY_LISTEN], vec![], vec![MAY_LISTEN], vec![MAY_LISTEN]]);
+        assert_eq!(seen, [vec![LISTENS], vec![MAY_LISTEN], vec![]]);
+    }
+
+    #[test]
+    fn a_service_may_be_named_like_a_listener() {
+        assert!(is_listener("GoodJob::Notifier") && is_listener("shop-pubsub - 10.0.0.1:5"));
+        assert!(!is_listener("notifier") && is_like_a_listener("notifier") && !is_like_a_listener("web"));
     }
 
     #[test]

@@ -39,6 +39,8 @@ struct Names {
     protected: bool,
     pooler: bool,
     human_tool: bool,
+    listener: bool,
+    like_a_listener: bool,
 }
 
 impl Names {
@@ -47,6 +49,8 @@ impl Names {
             protected: protected::is_protected_role(role) || protected::is_protected_application(application),
             pooler: protected::is_pooler(application),
             human_tool: protected::is_human_tool(application),
+            listener: purpose::is_listener(application),
+            like_a_listener: purpose::is_like_a_listener(application),
         }
     }
 }
@@ -93,7 +97,18 @@ impl<'a> Rules<'a> {
             ("excluded", self.excluded(backend)),
         ];
         let by_rule = rules.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name);
-        by_rule.chain(self.purposes.reasons(backend)).map(str::to_owned).collect()
+        by_rule.chain(self.purposes.reasons(backend, named(|names| names.listener))).map(str::to_owned).collect()
+    }
+
+    /// Whether an idle session may be a listener: by its name, or because it is the only one of its client's that was
+    /// set up and not used since. An application's connection for other ends looks like that, too.
+    pub fn may_listen(&self, backend: &'a Backend, groups: &Groups<'_>) -> bool {
+        let named = || self.names.get(&key(backend)).is_some_and(|names| names.like_a_listener);
+        let alone = || {
+            let group = groups.of_backend(backend);
+            group.is_some_and(|group| group.is_only_one_set_up(backend, groups.last_statement(backend)))
+        };
+        backend.state() == State::Idle && (named() || alone())
     }
 
     fn included(&self, backend: &Backend) -> bool {
@@ -139,13 +154,6 @@ pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>)
         spared.extend(idle.iter().take(options.min_size as usize).map(|member| member.pid));
     }
     spared
-}
-
-/// A single session that was set up and not used since, beside a pool of its client: a listener looks like that, and
-/// so does a connection that an application keeps for other ends.
-pub fn may_be_a_listener(backend: &Backend, groups: &Groups<'_>) -> bool {
-    let group = groups.of_backend(backend).filter(|_| backend.state() == State::Idle);
-    group.is_some_and(|group| group.is_only_one_set_up(backend, groups.last_statement(backend)))
 }
 
 /// Why sessions are left alone, by pid.
