@@ -116,7 +116,7 @@ GROUP BY l.pid",
 
 /// Who waits for whom, and for what. `pg_blocking_pids` stops the lock manager for a moment: it is called for
 /// waiting processes only. It names prepared transactions by 0, and nobody where a standby's replay waits: their
-/// locks on the same object tell.
+/// locks on the same object tell, and a prepared transaction's lock on its own id tells which one it is.
 pub const WAITS: Entry = Entry {
     id: "waits",
     purpose: "processes that wait for a lock, for which one, and who blocks them",
@@ -145,8 +145,9 @@ pub const WAITS: Entry = Entry {
                  AND g.relation IS NOT DISTINCT FROM l.relation)
        END AS blocked_by,
        CASE WHEN 0 = ANY (b.pids)
-         THEN (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT pg_catalog.split_part(g.virtualtransaction, '/', 2)), ',')
-               FROM pg_catalog.pg_locks g
+         THEN (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT x.transactionid::text), ',')
+               FROM pg_catalog.pg_locks g JOIN pg_catalog.pg_locks x
+                 ON x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = g.virtualtransaction
                WHERE g.granted AND g.pid IS NULL AND g.locktype = l.locktype
                  AND (g.database, g.relation, g.page, g.tuple, g.virtualxid, g.transactionid, g.classid, g.objid, g.objsubid)
                    IS NOT DISTINCT FROM

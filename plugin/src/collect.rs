@@ -247,7 +247,8 @@ fn count_statements_without_texts(
     let statistics = StatementStatistics::read(&document)?;
     (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
     gap.reason.push_str(
-        "; a text of another database cannot be converted, so the heaviest statements are not shown, and this program's          own are counted",
+        "; a text of another database cannot be converted, so the heaviest statements are not shown, and this program's \
+         own are counted",
     );
     Ok(())
 }
