@@ -22,7 +22,7 @@ PYTHON_HOST := $(TARGET)/python-host
 BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
-.PHONY: help setup build components demo test test-languages test-node test-python test-matrix packages lab bench \
+.PHONY: help setup build components demo test peers test-languages test-node test-python test-matrix packages lab bench \
         fuzz fuzz-replay stress soak lint lint-rust lint-node lint-python freeze-wit clean
 
 help: ## This list
@@ -40,7 +40,12 @@ demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planne
 	cargo build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
-test: needs-test ## Everything, unattended
+# Beside the server, live tests have poolers of Debian 13, and client libraries of Python and Node.
+peers: needs-test
+	tests/poolers.sh $(TARGET)/poolers
+	tests/clients/install.sh $(TARGET)/clients
+
+test: needs-test peers ## Everything, unattended
 	cargo build $(ALL)
 	cargo test $(ALL)
 	$(MAKE) fuzz-replay
@@ -66,7 +71,7 @@ packages: node-package python-package ## What npm and pip install, in target/pac
 	cd $(NODE_HOST) && $(WITH_NODE) npm pack --silent --pack-destination $(TARGET)/packages
 	cp $(PYTHON_HOST)/dist/* $(TARGET)/packages/
 
-test-matrix: needs-test ## The live tests on PostgreSQL 13 to 18
+test-matrix: needs-test peers ## The live tests on PostgreSQL 13 to 18
 	cargo build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
 
@@ -87,7 +92,7 @@ fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is f
 fuzz-replay: needs-test
 	tests/fuzz/run.sh all replay
 
-stress: needs-test ## The live tests 20 times: none may fail once
+stress: needs-test peers ## The live tests 20 times: none may fail once
 	cargo build $(ALL)
 	for round in {1..20}; do echo "round $$round"; cargo test --quiet $(ALL) --test live; done
 

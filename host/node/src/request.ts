@@ -87,9 +87,10 @@ export function whyNotResize(
   before: number,
   size: number,
 ): string | undefined {
-  // From outside of the bounds it may only come nearer, at the same pace.
+  // A size outside of the bounds may come nearer, as far as the bound at once: that is no step.
   if (size === 0 || (size > maxSize && size >= before)) return `${size} is not within options.maxSize, ${maxSize}`;
   if (size < minSize && size <= before) return `${size} is not within options.minSize, ${minSize}`;
+  if ((before < size && size <= minSize) || (maxSize <= size && size < before)) return undefined;
   const [name, rate] = size > before ? ["growthRate", growthRate] : ["shrinkRate", shrinkRate];
   const step = Math.abs(size - before);
   const most = Math.max(1, Math.ceil((before * Number(rate)) / 100));

@@ -156,7 +156,7 @@ def test_a_wrong_password_of_the_console_is_told(database: Database, bouncer: Pg
     assert raised.value.fault.kind == "authentication-failed"
 
 
-def test_from_outside_its_bounds_a_size_may_only_come_nearer() -> None:
+def test_a_size_outside_its_bounds_may_go_to_the_bound_at_once_and_no_further() -> None:
     bounds = Bounds(5, 50, 20, 15)
     cases: list[tuple[int, int, str | None]] = [
         (20, 24, None),
@@ -167,10 +167,12 @@ def test_from_outside_its_bounds_a_size_may_only_come_nearer() -> None:
         (50, 51, "maxSize"),
         (20, 0, "maxSize"),
         (2, 3, None),
-        (2, 5, "growthRate"),
+        (2, 5, None),
+        (2, 6, "growthRate"),
         (2, 1, "minSize"),
         (100, 85, None),
-        (100, 50, "shrinkRate"),
+        (100, 50, None),
+        (100, 49, "shrinkRate"),
         (100, 101, "maxSize"),
     ]
     for before, size, option in cases:

@@ -43,8 +43,8 @@ impl Bounds {
         })
     }
 
-    /// Whether a resize stays within them; if not, which of them it leaves. From outside of the bounds it
-    /// may only come nearer, at the same pace.
+    /// Checks that a resize stays within them; the error says which of them it leaves. A size outside of the bounds
+    /// may come nearer, as far as the bound at once: that is no step of growing or shrinking.
     pub(super) fn admits(&self, before: u32, size: u32) -> Result<(), String> {
         let Self { min_size, max_size, growth_rate, shrink_rate } = *self;
         if size == 0 || (size > max_size && size >= before) {
@@ -52,6 +52,9 @@ impl Bounds {
         }
         if size < min_size && size <= before {
             return Err(format!("{size} is not within options.minSize, {min_size}"));
+        }
+        if (before < size && size <= min_size) || (max_size <= size && size < before) {
+            return Ok(());
         }
         let (name, rate, step) = if size > before {
             ("growthRate", growth_rate, size - before)
@@ -92,12 +95,14 @@ mod tests {
             (50, 51, Some("maxSize")),
             (20, 0, Some("maxSize")),
             (20, u32::MAX, Some("maxSize")),
-            // From outside, one step nearer.
+            // From outside, to the bound at once and no further.
             (2, 3, None),
-            (2, 5, Some("growthRate")),
+            (2, 5, None),
+            (2, 6, Some("growthRate")),
             (2, 1, Some("minSize")),
             (100, 85, None),
-            (100, 50, Some("shrinkRate")),
+            (100, 50, None),
+            (100, 49, Some("shrinkRate")),
             (100, 101, Some("maxSize")),
             (100, 100, Some("maxSize")),
         ] {

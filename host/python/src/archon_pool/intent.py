@@ -49,11 +49,15 @@ class Bounds:
     shrink_rate: int
 
     def refuse(self, before: int, size: int) -> str | None:
-        """Why a resize leaves them; from outside of the bounds it may only come nearer, at the same pace."""
+        """Returns why a resize leaves them. A size outside of the bounds may come nearer, as far as the bound at
+        once: that is no step of growing or shrinking.
+        """
         if size == 0 or (size > self.max_size and size >= before):
             return f"{size} is not within options.maxSize, {self.max_size}"
         if size < self.min_size and size <= before:
             return f"{size} is not within options.minSize, {self.min_size}"
+        if before < size <= self.min_size or self.max_size <= size < before:
+            return None
         name, rate = ("growthRate", self.growth_rate) if size > before else ("shrinkRate", self.shrink_rate)
         step, most = abs(size - before), max(1, -(-before * rate // 100))
         if step > most:

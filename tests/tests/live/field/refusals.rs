@@ -9,7 +9,7 @@ use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_plugin::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
-use archon_pool_tests::{PgBouncer, Refusing};
+use archon_pool_tests::{PgBouncer, Refusing, until};
 use serde_json::{Value, json};
 
 use super::report;
@@ -71,7 +71,13 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
         builder = builder.database("nowhere", "dbname=missing");
         let builder = if current { builder.current() } else { builder };
         let bouncer = builder.start().await?;
-        let holder = bouncer.connect(OPERATOR, "holder").await?;
+        // The harness's own look at the start may still have the only place.
+        let mut holder = None;
+        until("a place for a client", async || {
+            holder = bouncer.connect(OPERATOR, "holder").await.ok();
+            Ok(holder.is_some())
+        })
+        .await?;
         let kind = async |database: &str| {
             let host = host_for(bouncer.url(OPERATOR, database));
             let fault = crate::support::fault(&host, json!({ "action": "monitor" })).await;

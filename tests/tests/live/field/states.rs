@@ -126,7 +126,7 @@ async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
     let _forgotten = cluster.app("app", "checkout").idle_in_transaction("SELECT n FROM stock").await?;
     aged(&cluster, "state = 'idle in transaction'", 1, 2).await?;
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("full-analysis")).await?;
-    let open = finding(&report, "suspected-leak").or_else(|| finding(&report, "idle-in-transaction"));
+    let open = finding(&report, "idle-in-transaction");
     let open = open.with_context(|| format!("{:#?}", report.findings))?;
     let words = format!("{} {:?} {:?}", open.text, open.evidence, open.fix);
     ensure!(words.contains("17 min"), "{words}");

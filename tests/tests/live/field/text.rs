@@ -57,6 +57,8 @@ async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
         }
         let mut plan = impatient("kill-idle");
         plan["options"]["dryRun"] = json!(true);
+        // Somebody else is there, as minSize keeps one session.
+        let _other = cluster.app("app", "other").in_database(database).unused().await?;
         let planned = super::pids(&report(&host, plan).await?);
         let own = if database == "postgres" { "long" } else { database };
         let pid =
