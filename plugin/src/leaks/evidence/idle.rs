@@ -122,10 +122,8 @@ pub fn used_briefly(backend: &Backend) -> Option<i64> {
     used_for(backend).filter(|used_for| (0..=USED_ONCE_MICROS).contains(used_for))
 }
 
-/// Those that came meanwhile and are left as it is have the same origin. After longer use it takes a statement to tell:
-/// all of an application's transactions end alike.
+/// Those that came meanwhile and are left as it is have the same origin, wherever in an application that is.
 fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    (statement.is_code_path || used_briefly(backend).is_some()).then_some(())?;
     let passed = group.watched(backend.pid)?.passed();
     let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
