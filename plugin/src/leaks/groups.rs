@@ -247,7 +247,7 @@ impl Group<'_> {
         for at in (0..self.members.len()).filter(|&at| stale(&self.members[at])) {
             let member = self.members[at];
             let statement = statements.last_of(member);
-            if statement.is_code_path && self.was_passed_over(member) {
+            if !statement.is_housekeeping && self.was_passed_over(member) {
                 *self.passed_statements.entry(statement.reads).or_default() += 1;
             }
         }

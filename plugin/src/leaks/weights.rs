@@ -33,7 +33,7 @@ pub const WEIGHTS: &[(&str, f64)] = &[
 
 /// Evidence that decides nothing in the cases that teach, because it comes with surer evidence or not at all. Its
 /// weights are an estimate.
-pub const UNTAUGHT: &[(&str, f64)] = &[("holds-xmin", 0.6)];
+pub const UNTAUGHT: &[(&str, f64)] = &[("left-behind", 5.0), ("holds-xmin", 0.6)];
 
 /// A piece's weight; what is not in the table counts nothing.
 pub fn of(id: &str) -> f64 {

@@ -166,11 +166,21 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
 }
 
 fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    if !statement.is_code_path {
+    if statement.is_housekeeping {
         return None;
     }
     let same = group.passed_with(statement);
     (same > 2).then(|| {
+        // All of an application's transactions end alike: that many are left is what counts then.
+        if !statement.is_code_path {
+            let value = format!("{same} sessions that its group grew past were left after a transaction");
+            return piece(
+                "left-behind",
+                growing(f64::from(same)),
+                value,
+                "its group leaves sessions behind repeatedly",
+            );
+        }
         let value = format!("{same} sessions that its group grew past ran the same statement last");
         piece("same-code-path", growing(f64::from(same)), value, "they were all left behind by one code path")
     })
