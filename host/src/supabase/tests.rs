@@ -206,7 +206,7 @@ async fn nothing_is_resized_without_being_allowed() {
 }
 
 async fn layout() -> Result<(Cluster, ManagementApi), Box<dyn std::error::Error>> {
-    let mut cluster = Cluster::start().await?;
+    let mut cluster = Cluster::builder().setting("max_prepared_transactions", 1).start().await?;
     supabase::lay_out(&mut cluster).await?;
     let api = ManagementApi::of(&cluster).await?;
     Ok((cluster, api))
@@ -234,6 +234,8 @@ async fn the_endpoint_answers_the_catalogue_like_a_session() -> Outcome {
     let _waiter = app.waiting("UPDATE orders SET n = 2 WHERE id = 1").await?;
     let _temporary = app.temporary_table().await?;
     let _advisory = app.advisory_lock(7).await?;
+    cluster.execute("BEGIN; CREATE TABLE prepared (); PREPARE TRANSACTION 'forgotten'").await?;
+    cluster.execute("ALTER ROLE postgres SET idle_in_transaction_session_timeout = '1h'").await?;
     let limits = Limits::default();
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
     assert_eq!(query.user(), "postgres");

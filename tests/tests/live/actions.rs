@@ -136,7 +136,7 @@ async fn a_blocked_chain_is_named_from_its_head() -> Result<()> {
     let of = |pid: i32| backends.iter().find(|backend| backend["pid"] == pid).expect("listed");
     assert_eq!(of(middle.pid())["blockedBy"], json!([head.pid()]));
     assert!(of(tail.pid())["blockedBy"].as_array().is_some_and(|pids| !pids.is_empty()));
-    assert!(of(middle.pid())["waitsFor"].as_str().is_some_and(|lock| lock.starts_with("ShareLock on transactionid")));
+    assert!(of(middle.pid())["waitsFor"].as_str().is_some_and(|lock| lock.starts_with("ShareLock on transaction ")));
     let report = report(&cluster, OPERATOR, impatient("monitor")).await;
     assert_eq!(report.pool_stats.connections.waiting, 2);
     Ok(())

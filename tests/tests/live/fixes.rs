@@ -72,7 +72,8 @@ async fn what_a_report_offers_runs_for_whom_it_says() -> Result<()> {
     for (role, roles, server) in
         [(OPERATOR, administrator, administrator), (STEWARD, you, administrator), (SUPERUSER, you, you)]
     {
-        // The fixes of the role before have raised them.
+        // The fixes of the role before have raised them, or set them.
+        cluster.execute("ALTER ROLE app RESET idle_in_transaction_session_timeout").await?;
         cluster.execute(&format!("ALTER ROLE busy CONNECTION LIMIT {BUSY}")).await?;
         cluster.execute(&format!("ALTER DATABASE postgres CONNECTION LIMIT {SLOTS}")).await?;
         let expected = found(&[

@@ -112,9 +112,9 @@ impl Contention {
         let first = self.waiting.first().copied();
         let (what, behind, prepared) = match (first, self.holder) {
             // The second in the queue waits for the first one's lock on the tuple.
-            (Some(first), _) => ("ExclusiveLock on tuple public.account", vec![first], false),
-            (None, Some(holder)) => ("ShareLock on transactionid", vec![holder], false),
-            (None, None) => ("ShareLock on transactionid", Vec::new(), true),
+            (Some(first), _) => ("ExclusiveLock on tuple (0,1) of relation public.account", vec![first], false),
+            (None, Some(holder)) => ("ShareLock on transaction 731", vec![holder], false),
+            (None, None) => ("ShareLock on transaction 731", Vec::new(), true),
         };
         let wait = Wait::Lock { what: what.to_owned(), since: world.now + 500, behind, prepared };
         let hold = Hold { xid: true, relations: 2, snapshot: false };
@@ -139,7 +139,7 @@ impl Contention {
         let (first, holder) = (self.waiting.first().copied(), self.holder);
         let Some(session) = first.and_then(|sid| world.session(sid)) else { return };
         if let Some(Wait::Lock { what, behind, prepared, .. }) = &mut session.wait {
-            *what = "ShareLock on transactionid".to_owned();
+            *what = "ShareLock on transaction 731".to_owned();
             *behind = holder.into_iter().collect();
             *prepared = holder.is_none();
         }
