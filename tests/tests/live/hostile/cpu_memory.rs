@@ -17,9 +17,13 @@ const MEMORY: &str = "limits on memory";
 const TOO_MUCH_AT_ONCE: Ends = Ends::Fault(LIMIT_EXCEEDED, "limit `message_bytes`");
 const AT_ONCE: &str = "limit on what is passed at once";
 
+/// Fuel that no processor uses up before the limit that is tried: filling memory takes a unit for each byte.
+const PLENTY: u64 = u64::MAX / 2;
+
 /// Little of everything that can be waited for or used up.
 fn tight() -> Rules {
     let limits = Limits {
+        fuel: PLENTY,
         cpu: Duration::from_millis(300),
         deadline: Duration::from_secs(20),
         memory: 32 << 20,
@@ -37,7 +41,7 @@ fn fuelled() -> Rules {
 
 /// A deadline that comes before everything else.
 fn hurried() -> Rules {
-    Rules { limits: Limits { deadline: Duration::from_secs(2), ..Limits::default() }, ..defaults() }
+    Rules { limits: Limits { deadline: Duration::from_secs(2), fuel: PLENTY, ..Limits::default() }, ..defaults() }
 }
 
 /// Statements are the last line but the limits.
