@@ -74,9 +74,9 @@ impl Row {
         let key = self.key.as_deref().map(SecretString::from);
         let mut requested = None;
         if self.request {
-            requested = url
+            requested = url;
         } else {
-            credentials.url = url
+            credentials.url = url;
         }
         let lent = Lent::new(Arc::new(credentials), requested.as_ref(), key.as_ref(), None)?;
         let (presence, _all_gone) = tokio::sync::mpsc::channel(1);
@@ -101,9 +101,9 @@ fn written(target: &Target) -> Value {
     let is_one = passwords.iter().all(|password| *password == passwords[0]);
     let mut put = |name: &str, value: Value| out[name] = value;
     if is_one {
-        put("password", json!(passwords[0]))
+        put("password", json!(passwords[0]));
     } else {
-        put("passwords", json!(passwords))
+        put("passwords", json!(passwords));
     }
     match &target.roots {
         Some(Roots::System) => put("sslrootcert", json!("system")),
