@@ -66,14 +66,14 @@ macro_rules! role {
     };
 }
 
-/// Whether one of these patterns protects the role.
+/// True when one of these patterns protects the role.
 macro_rules! role_protected {
     ($patterns:literal) => {
         concat!("(", role!(), " ILIKE ANY (", $patterns, "))")
     };
 }
 
-/// Whether one of these patterns protects the application: its name, the bare name or its family.
+/// True when one of these patterns protects the application: its name, the bare name or its family.
 macro_rules! application_protected {
     ($patterns:literal) => {
         concat!(

@@ -8,7 +8,7 @@ use super::keywords::Setting;
 use super::parts::{Origin, Parts, Source};
 use super::target::{HostPort, invalid};
 
-/// Port of a server that is told none.
+/// Port of a server for which none is given.
 const PORT: u16 = 5432;
 
 /// Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds.

@@ -68,7 +68,7 @@ impl Parts {
         self.put(setting, name_of(setting), text, Source::Text);
     }
 
-    /// Sets a setting that nobody gave.
+    /// Sets a setting that was not given.
     pub(crate) fn fill(&mut self, setting: Setting, text: &str) {
         if self.is_open(setting) {
             self.set(setting, text);

@@ -95,7 +95,7 @@ class Vault:
         return Credential(_ENVIRONMENT, resolve(Parts(), origin), opened) if ambient.names_a_place() else None
 
     def _origin(self) -> Origin:
-        """Whose texts its own are, and what they may draw upon."""
+        """The source of its own texts, and what they may draw upon."""
         return Origin(is_request=False, ambient=Ambient.of_process()) if self._consults_environment else OPERATOR
 
     def not_found(self, name: str | None) -> FaultError:

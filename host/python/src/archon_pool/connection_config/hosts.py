@@ -9,7 +9,7 @@ from .parts import Origin, Parts
 from .target import HostPort, invalid
 
 _PORT = 5432
-"""Port of a server that is told none."""
+"""Port of a server for which none is given."""
 
 SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - where PostgreSQL's own builds listen
 """Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds."""

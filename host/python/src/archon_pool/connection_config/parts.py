@@ -69,7 +69,7 @@ class Parts:
         self._put(setting, _Given(setting, text))
 
     def fill(self, setting: str, text: str) -> None:
-        """Sets a setting that nobody gave."""
+        """Sets a setting that was not given."""
         if self._is_open(setting):
             self.set(setting, text)
 
