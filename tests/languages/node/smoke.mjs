@@ -21,7 +21,7 @@ const LONG = new Set(
     "takenAt startedAt backendStart stateChange xactStart queryStart xminAge waitingSince at statsReset transactions " +
     "sessions abandoned backends calls idleTimeoutMs maxConnectionAge leakDetectionThreshold healthCheckInterval " +
     "maxKillPercentage minSize maxSize growthRate shrinkRate idleInTransactionTimeoutMs sampleMs askedAt maxWaitUs " +
-    "waitUs queries transactionUs queryUs"
+    "waitUs queries transactionUs queryUs copiedBytes preparedAt"
   ).split(" "),
 );
 
