@@ -1,0 +1,30 @@
+//! Servers that misbehave: a PostgreSQL server, a PgBouncer console and Supabase's Management API.
+//!
+//! Each [`Behaviour`] is one way to misbehave and the fault with which a client has to answer it. The program
+//! `hostile-server` serves one of them, for hosts in any language:
+//!
+//! ```text
+//! hostile-server list                        # all behaviours, as JSON
+//! hostile-server postgres endless-rows       # binds a port of 127.0.0.1, prints it, serves until it is killed
+//! ```
+//!
+//! The servers speak enough of their protocol to get a client to the stage at which the behaviour begins. They hold no
+//! data and check no password.
+
+mod behaviour;
+mod console;
+mod http;
+mod management;
+mod messages;
+mod postgres;
+mod scram;
+mod server;
+mod session;
+
+pub use self::behaviour::{Behaviour, Kind, Stage, find, list};
+pub use self::server::Server;
+
+/// All behaviours.
+pub fn behaviours() -> impl Iterator<Item = &'static Behaviour> {
+    postgres::BEHAVIOURS.iter().chain(console::BEHAVIOURS).chain(management::BEHAVIOURS)
+}

@@ -1,0 +1,104 @@
+//! A listener whose connections misbehave.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::behaviour::{Behaviour, Kind, Then};
+use crate::{http, scram, session};
+
+/// So much of what repeats is sent at a time.
+const CHUNK: usize = 64 << 10;
+
+/// A server. It ends, with its connections, when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    listening: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts one on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn start(behaviour: &'static Behaviour) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let listening = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that leaves is no failure of the server's.
+                connections.spawn(async move { drop(serve(stream, behaviour).await) });
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { port, listening })
+    }
+
+    /// The port on which it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+async fn serve(stream: TcpStream, behaviour: &Behaviour) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    match behaviour.kind {
+        Kind::Postgres | Kind::Console => session::serve(stream, behaviour).await,
+        Kind::Management => http::serve(stream, behaviour).await,
+    }
+}
+
+/// Misbehaves until the client leaves; true when the session goes on.
+pub(crate) async fn perform(stream: &mut TcpStream, behaviour: &Behaviour) -> io::Result<bool> {
+    stream.write_all(&(behaviour.first)()).await?;
+    match behaviour.then {
+        Then::Continue => return Ok(true),
+        Then::Close => stream.shutdown().await?,
+        Then::Silence => until_closed(stream).await?,
+        Then::Repeat(next) => flood(stream, next).await?,
+        Then::Trickle(bytes) => {
+            for byte in bytes() {
+                stream.write_all(&[byte]).await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            until_closed(stream).await?;
+        }
+        Then::Scram(rounds) => {
+            scram::challenge(stream, rounds).await?;
+            until_closed(stream).await?;
+        }
+    }
+    Ok(false)
+}
+
+async fn flood(stream: &mut TcpStream, next: fn(u64) -> Vec<u8>) -> io::Result<()> {
+    let mut count = 0;
+    loop {
+        let mut chunk = Vec::with_capacity(2 * CHUNK);
+        while chunk.len() < CHUNK {
+            chunk.extend(next(count));
+            count += 1;
+        }
+        stream.write_all(&chunk).await?;
+    }
+}
+
+/// Reads what the client sends, and drops it.
+async fn until_closed(stream: &mut TcpStream) -> io::Result<()> {
+    let mut dropped = [0; 4096];
+    while stream.read(&mut dropped).await? > 0 {}
+    Ok(())
+}
