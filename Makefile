@@ -23,7 +23,7 @@ BENCHES := judgement instantiation boundary live server-cost tenants cold-start 
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test peers test-languages test-node test-python test-matrix packages lab bench \
-        fuzz fuzz-replay stress soak lint lint-rust lint-node lint-python freeze-wit clean
+        fuzz fuzz-replay stress soak lint lint-rust lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -118,6 +118,12 @@ lint-python: python-package
 	cd host/python && $(PYTHON_TOOL) -m ruff format --no-cache --check . && $(PYTHON_TOOL) -m ruff check --no-cache .
 	cd host/python && $(PYTHON_TOOL) -m mypy --cache-dir $(PYTHON_HOST)/mypy
 
+audit: needs-test ## Licences, sources, duplicates and known faults of all that is built upon; OFFLINE=1 without the last
+	tests/audit.sh $(TARGET)
+
+lock: ## Take the newest versions that package.json and the requirements allow, with their hashes
+	tests/lock.sh $(TARGET)/tools
+
 freeze-wit: ## Before the first release only: take wit/ as the contract to keep
 	rm -rf tests/wit-1.0.0
 	cp -r wit tests/wit-1.0.0
@@ -125,28 +131,29 @@ freeze-wit: ## Before the first release only: take wit/ as the contract to keep
 clean: ## Remove everything that was built or downloaded
 	cargo clean
 
-# What other languages need stays out of the source tree and is installed once per list.
-NPM_INSTALL := npm install --no-package-lock --no-audit --no-fund --loglevel=error
+# What other languages need stays out of the source tree and is installed once per list, by the hashes in the lock files.
+NPM_QUIET := --no-audit --no-fund --loglevel=error
+NPM_INSTALL := npm ci $(NPM_QUIET)
 PIP_INSTALL := pip install --quiet --disable-pip-version-check
 # Brings a Node of our own where the machine's is too old.
-NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || $(NPM_INSTALL) --no-save --prefix $(@D) node@$(NODE)
+NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || npm install --no-package-lock $(NPM_QUIET) --no-save --prefix $(@D) node@$(NODE)
 
-$(TARGET)/node/.installed: tests/languages/node/package.json | needs-test
+$(TARGET)/node/.installed: tests/languages/node/package.json tests/languages/node/package-lock.json | needs-test
 	mkdir -p $(@D)
-	cp $< $(@D)/
+	cp $^ $(@D)/
 	$(NPM_INSTALL) --prefix $(@D)
 	$(NEW_NODE)
 	touch $@
 
 $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-test
 	python3 -m venv $(@D)
-	$(@D)/bin/$(PIP_INSTALL) -r $<
+	$(@D)/bin/$(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
 # Both hosts are built in a copy. The first Rust test of the conformance kit writes its largest case.
-$(NODE_HOST)/.installed: host/node/package.json | needs-test
+$(NODE_HOST)/.installed: host/node/package.json host/node/package-lock.json | needs-test
 	mkdir -p $(@D)
-	cp $< $(@D)/
+	cp $^ $(@D)/
 	$(NPM_INSTALL) --prefix $(@D)
 	$(NEW_NODE)
 	touch $@
@@ -161,12 +168,11 @@ node-package: components node-source
 $(PYTHON_HOST)/.installed: host/python/requirements-dev.txt | needs-test
 	mkdir -p $(@D)
 	python3 -m venv $(@D)/venv
-	$(@D)/venv/bin/$(PIP_INSTALL) -r $<
+	$(@D)/venv/bin/$(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
 python-package: components $(PYTHON_HOST)/.installed
 	host/python/build.sh $(PYTHON_HOST)/venv/bin/python $(COMPONENTS) $(PYTHON_HOST)
-	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) $(PYTHON_HOST)/dist/*.whl
 	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) --force-reinstall --no-deps $(PYTHON_HOST)/dist/*.whl
 
 # What the benchmarks compare with. Without these, their rows say so.

@@ -10,12 +10,12 @@ folder=$(cd "$1" && pwd)
 
 if ! cmp -s "$here/requirements.txt" "$folder/python/installed.txt"; then
   python3 -m venv --clear "$folder/python"
-  "$folder/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$here/requirements.txt"
   cp "$here/requirements.txt" "$folder/python/installed.txt"
 fi
-if ! cmp -s "$here/package.json" "$folder/node/installed.json"; then
+if ! cmp -s "$here/package-lock.json" "$folder/node/installed.json"; then
   mkdir -p "$folder/node"
-  cp "$here/package.json" "$folder/node/"
-  npm install --no-package-lock --no-audit --no-fund --loglevel=error --prefix "$folder/node"
-  cp "$here/package.json" "$folder/node/installed.json"
+  cp "$here/package.json" "$here/package-lock.json" "$folder/node/"
+  npm ci --no-audit --no-fund --loglevel=error --prefix "$folder/node"
+  cp "$here/package-lock.json" "$folder/node/installed.json"
 fi
