@@ -13,6 +13,8 @@ TARGET := $(CARGO_TARGET_DIR)
 ALL := --workspace --all-features --locked
 # For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
 NODE := 22.23.3
+# Live tests wait for servers most of the time.
+export RUST_TEST_THREADS ?= $(shell expr 4 \* $$(nproc))
 COMPONENTS := $(TARGET)/languages/components
 HUGE := $(TARGET)/conformance/huge.jsonl
 NODE_HOST := $(TARGET)/node-host
@@ -22,8 +24,8 @@ PYTHON_HOST := $(TARGET)/python-host
 BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
-.PHONY: help setup build components demo test peers test-languages test-node test-python test-matrix packages lab bench \
-        fuzz fuzz-replay stress soak lint lint-rust lint-node lint-python audit lock freeze-wit clean
+.PHONY: help setup build components demo test peers test-rust test-languages test-node test-python test-matrix packages lab bench \
+        fuzz fuzz-replay stress soak lint lint-rust lint-format lint-worlds lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -47,9 +49,13 @@ peers: needs-test
 
 test: needs-test peers ## Everything, unattended
 	cargo build $(ALL)
+	cargo test $(ALL) --no-run
+	$(MAKE) $(HUGE)
+	$(MAKE) --jobs=3 --output-sync=target test-rust test-languages test-node test-python
+
+test-rust: needs-test peers
 	cargo test $(ALL)
 	$(MAKE) fuzz-replay
-	$(MAKE) test-languages test-node test-python
 
 # Where a host in another language takes them from: the components, and guard.json.
 components: needs-test
@@ -102,9 +108,13 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 
-lint-rust: needs-lint
-	cargo fmt --all --check
+lint-rust: lint-format lint-worlds
 	cargo clippy $(ALL) --all-targets -- -D warnings
+
+lint-format: needs-lint
+	cargo fmt --all --check
+
+lint-worlds: needs-lint
 	for world in "" observer manager; do \
 	  cargo clippy --locked -p archon-pool-plugin --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
 	done

@@ -69,8 +69,9 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 async fn exit_codes_tell_health_from_findings_and_trouble() -> Result<()> {
     let cluster = cluster().await?;
     for action in ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"] {
-        let output = run(&cluster, OPERATOR, &[action, "--sample-ms", "0"]).await?;
-        assert_eq!(code(&output), HEALTHY, "{action}: {}", text(&output.stdout));
+        // On a busy machine slow probes are a finding.
+        until(action, async || Ok(code(&run(&cluster, OPERATOR, &[action, "--sample-ms", "0"]).await?) == HEALTHY))
+            .await?;
     }
     // Alone on the server, even a bare role sees everything.
     cluster.close_observer().await;
