@@ -1,23 +1,35 @@
-// Messages over a socket: one at a time while logging in, as they come afterwards.
+// Messages over a socket: one at a time while logging in, as they come afterwards. All bytes are counted.
 
 import type { Socket } from "node:net";
+import { Malformed } from "./body.js";
+import { asFault, Fault } from "./fault.js";
+import type { Limits } from "./limits.js";
 import { Framing, type Message } from "./wire.js";
 
-/** No server has more to say before a session is open. */
-const LOGIN_BYTES = 1_048_576;
+/** Letters of the messages that a server may send before a session, and in one. */
+const BEFORE = "RSKNEvZ";
+const WITHIN = "123ACDEINSTZnst";
+
+/** Limits on what a server may send. */
+export type Hearing = Pick<Limits, "startBytes" | "protocolMessageBytes" | "statementBytes">;
 
 /** Messages of a server over one socket. */
 export class Channel {
   readonly socket: Socket;
-  readonly #framing = new Framing();
+  readonly #limits: Hearing;
+  readonly #framing = new Framing((code, length) => this.#admit(code, length));
   readonly #queue: Message[] = [];
   #listener: ((message: Message) => void) | undefined;
   #waiter: { resolve(message: Message): void; reject(why: Error): void } | undefined;
+  /** True after the first ReadyForQuery. */
+  #isReady = false;
+  #isIgnoring = false;
   #bytes = 0;
   #error: Error | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, limits: Hearing) {
     this.socket = socket;
+    this.#limits = limits;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", (error) => this.#end(error));
     socket.once("close", () => this.#end(new Error("the server closed the connection")));
@@ -41,23 +53,51 @@ export class Channel {
   /** Hands every message out as it comes, from now on. */
   listen(listener: (message: Message) => void): void {
     this.#listener = listener;
-    for (const message of this.#queue.splice(0)) listener(message);
+    this.#guarded(() => {
+      for (const message of this.#queue.splice(0)) listener(message);
+    });
+  }
+
+  /** Begins the count of `statementBytes` anew. */
+  countAnew(): void {
+    this.#bytes = 0;
+  }
+
+  /** Drops whatever comes from now on, unread. */
+  ignore(): void {
+    this.#isIgnoring = true;
   }
 
   #read(chunk: Buffer): void {
-    try {
-      this.#bytes += chunk.length;
+    this.#guarded(() => {
+      if (this.#isIgnoring) return;
       for (const message of this.#framing.push(chunk)) this.#receive(message);
-      if (!this.#listener) this.#checkLogin();
+    });
+  }
+
+  /** Ends the connection, and nothing else, by whatever error its peer causes. */
+  #guarded(step: () => void): void {
+    try {
+      step();
     } catch (error) {
-      // Whatever a peer sends ends its own connection and nothing else.
-      this.socket.destroy(error as Error);
+      this.socket.destroy(this.#isReady ? violation(error) : (error as Error));
     }
   }
 
-  #checkLogin(): void {
-    if (Math.max(this.#bytes, this.#framing.wanted) <= LOGIN_BYTES) return;
-    throw new Error(`the server says more than ${LOGIN_BYTES} bytes before a session: it is no PostgreSQL server`);
+  /** Refuses a message by its letter and its declared length. */
+  #admit(code: string, length: number): void {
+    const { startBytes, protocolMessageBytes, statementBytes } = this.#limits;
+    if (!(this.#isReady ? WITHIN : BEFORE).includes(code)) throw unexpected(code, this.#isReady);
+    if (length > protocolMessageBytes) throw tooLong("one message", protocolMessageBytes, "protocolMessageBytes");
+    this.#bytes += length;
+    if (this.#isReady) {
+      if (this.#bytes > statementBytes) throw tooLong("one statement", statementBytes, "statementBytes");
+    } else if (this.#bytes > startBytes) {
+      throw tooLong("the start of a session", startBytes, "startBytes");
+    } else if (code === "Z") {
+      this.#isReady = true;
+      this.#bytes = 0;
+    }
   }
 
   #receive(message: Message): void {
@@ -73,4 +113,22 @@ export class Channel {
     this.#waiter?.reject(this.#error);
     this.#waiter = undefined;
   }
+}
+
+function unexpected(code: string, isReady: boolean): Malformed {
+  const letter = /^[A-Za-z0-9]$/.test(code) ? `'${code}'` : `of type ${code.charCodeAt(0)}`;
+  return new Malformed(`a message ${letter} came ${isReady ? "in a session" : "before the session"}`);
+}
+
+function tooLong(what: string, bytes: number, limit: string): Fault {
+  return Fault.limit(`the server sent more than ${bytes} bytes for ${what}: limit \`${limit}\``);
+}
+
+/** The fault of a server that breaks the protocol in a session. */
+function violation(error: unknown): Fault {
+  if (!(error instanceof Malformed)) return asFault(error);
+  return new Fault(
+    "unexpected-answer",
+    `the session was ended, because the server broke the protocol: ${error.message}`,
+  );
 }

@@ -1,7 +1,7 @@
 // A session at the first acceptable host of a target: hosts in their order, with and without TLS as `sslmode` says.
 
 import { TLSSocket } from "node:tls";
-import { Channel } from "./channel.js";
+import { Channel, type Hearing } from "./channel.js";
 import { each, isSocket, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
@@ -27,8 +27,8 @@ export interface Opening {
   /** `options` of the startup packet, with our settings and without. */
   options: string | undefined;
   plainOptions: string | undefined;
-  limits: Pick<Limits, "connectTimeoutMs">;
-  /** Ends whatever is under way. */
+  limits: Pick<Limits, "connectTimeoutMs"> & Hearing;
+  /** Ends whatever is under way, and the session that was opened. */
   over: AbortSignal;
 }
 
@@ -156,9 +156,9 @@ async function openOnce(
   encryption: Encryption,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const { options, plainOptions } = opening;
+  const { options, plainOptions, limits } = opening;
   const open = (options: string | undefined, others: Record<string, string>) =>
-    onSocket(target, encryption, signal, (channel) =>
+    onSocket(target, encryption, limits, signal, (channel) =>
       logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }),
     );
   // Nothing is converted, and so no conversion can fail.
@@ -175,6 +175,7 @@ async function openOnce(
 async function onSocket(
   target: Target,
   encryption: Encryption,
+  limits: Hearing,
   signal: AbortSignal,
   logIn: (channel: Channel) => Promise<LoggedIn>,
 ): Promise<Omit<Opened, "isWithoutSettings">> {
@@ -182,7 +183,7 @@ async function onSocket(
   const giveUp = () => socket.destroy(new Error("given up"));
   signal.addEventListener("abort", giveUp);
   try {
-    const channel = new Channel(socket);
+    const channel = new Channel(socket, limits);
     return { target, channel, login: await logIn(channel), isEncrypted: socket instanceof TLSSocket };
   } catch (error) {
     socket.destroy();

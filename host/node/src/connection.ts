@@ -4,33 +4,24 @@ import { type Opened, type Opening, Search } from "./connect.js";
 import type { TargetSessionAttrs } from "./connection-config/security.js";
 import { place, type Target } from "./connection-config/target.js";
 import { exposure } from "./exposure.js";
-import { asFault, Fault } from "./fault.js";
+import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
 import { fromServer } from "./server-fault.js";
 import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
-import { type Column, decode, type Parameter, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
+import { type Appetite, type Reading, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
+import { type Column, type Parameter, type RowSet, VALUE_BYTES } from "./values.js";
 import * as wire from "./wire.js";
 
-/** How long a server may take to hear that a session is over. */
+/** How long a session may take to close, and a request to cancel on its own connection. */
 const FAREWELL_MS = 1_000;
+
+/** How much of that a request to cancel has before the session that it is about is left. */
+const CANCEL_MS = 500;
 
 /** Time for a server to say of which kind it is. */
 const ANSWER_MS = 5_000;
-
-/** What is sent at once and answered up to the server's next ReadyForQuery. */
-interface Unit {
-  take(message: wire.Message): void;
-  /** The unit is over, perhaps because the connection is. */
-  settle(lost?: Fault): void;
-}
-
-/** How many rows of an answer are wanted, and whether there is room for so many bytes more. */
-export interface Appetite {
-  maxRows: number;
-  take(bytes: number): boolean;
-}
 
 /** An open connection. Nothing is sent on it that was not asked for here. */
 export class Connection {
@@ -44,12 +35,15 @@ export class Connection {
   readonly notes: readonly string[];
   readonly #opened: Opened;
   readonly #decode: Decode;
-  readonly #units: Unit[] = [];
+  readonly #units: Pick<Unit, "take" | "refuse" | "fail">[] = [];
   readonly #closed: Promise<void>;
+  readonly #statementBytes: number;
+  #closing: Promise<void> | undefined;
   #lost: Fault | undefined;
 
-  private constructor(opened: Opened) {
+  private constructor(opened: Opened, { limits, over }: Opening) {
     this.#opened = opened;
+    this.#statementBytes = limits.statementBytes;
     this.target = opened.target;
     this.parameters = opened.login.parameters;
     this.isWithoutSettings = opened.isWithoutSettings;
@@ -57,9 +51,11 @@ export class Connection {
     this.notes = [...target.notes, ...exposure(opened.channel.socket, isEncrypted, login.method)];
     this.#decode = decoderOf(this.parameters.get("server_encoding"));
     const { socket } = opened.channel;
-    socket.on("error", (error) => this.#lose(lost(error.message)));
+    socket.on("error", (error) => this.#lose(error instanceof Fault ? error : lost(error.message)));
+    const leave = () => void this.close();
     this.#closed = new Promise((resolve) => {
       const end = () => {
+        over.removeEventListener("abort", leave);
         this.#lose(lost("the server closed it"));
         resolve();
       };
@@ -67,28 +63,31 @@ export class Connection {
       else socket.once("close", end);
     });
     opened.channel.listen((message) => this.#receive(message));
+    over.addEventListener("abort", leave);
+    if (over.aborted) leave();
   }
 
   /** Opens a connection at the first host whose server is of the kind that is asked for. */
   static async open(target: Target, opening: Opening): Promise<Connection> {
     const search = new Search(target, opening);
-    if (target.targetSessionAttrs !== "prefer-standby") return Connection.#first(target.targetSessionAttrs, search);
-    return Connection.#first("standby", search, target.moreHosts.length + 1).catch((fault: Fault) => {
+    const first = (wanted: TargetSessionAttrs, later = 0) => Connection.#first(wanted, search, opening, later);
+    if (target.targetSessionAttrs !== "prefer-standby") return first(target.targetSessionAttrs);
+    return first("standby", target.moreHosts.length + 1).catch((fault: Fault) => {
       if (fault.kind !== "server-unreachable") throw fault;
-      return Connection.#first("any", search);
+      return first("any");
     });
   }
 
-  static #first(wanted: TargetSessionAttrs, search: Search, later = 0): Promise<Connection> {
+  static #first(wanted: TargetSessionAttrs, search: Search, opening: Opening, later: number): Promise<Connection> {
     // Our own settings would make every session read-only.
     const asksForDefault = wanted === "read-write" || wanted === "read-only";
     return search.first({ later, isPlain: asksForDefault }, async (opened, again) => {
-      const connection = new Connection(opened);
-      const refusal = await connection.#whyNot(wanted);
+      const connection = new Connection(opened, opening);
+      const refusal = await connection.#whyNot(wanted).catch((fault: Fault) => fault);
       if (!refusal && !asksForDefault) return connection;
       await connection.close();
       if (refusal) throw refusal;
-      return new Connection(await again());
+      return new Connection(await again(), opening);
     });
   }
 
@@ -106,25 +105,61 @@ export class Connection {
   statement(sql: string, params: readonly Parameter[], appetite: Appetite): Promise<RowSet> {
     // One row more shows that there are more, and the server stops there.
     const rows = Number.isFinite(appetite.maxRows) ? appetite.maxRows + 1 : 0;
-    return this.#ask(wire.statement(sql, params, rows), (columns) => reader(appetite, columns, this.#decode));
+    return this.#ask(wire.statement(sql, params, rows), (columns) => rowReader(appetite, columns, this.#decode));
   }
 
   /** Runs a text by the simple protocol. All values are text. */
-  simple(sql: string, appetite: Appetite = EVERYTHING): Promise<TextSet> {
+  simple(sql: string, appetite = this.whole()): Promise<TextSet> {
     return this.#ask(wire.query(sql), (columns) => textReader(appetite, columns, this.#decode));
   }
 
-  /** Closes the connection and waits a moment for the server to hear of it. What is under way is cancelled. */
-  async close(): Promise<void> {
-    const { socket } = this.#opened.channel;
+  /** All rows of an answer; more than one statement may bring are a fault. */
+  whole(): Appetite {
+    let left = this.#statementBytes;
+    return {
+      maxRows: Number.POSITIVE_INFINITY,
+      take: (bytes) => {
+        left -= bytes + VALUE_BYTES;
+        if (left < 0)
+          throw Fault.limit(`an answer is longer than ${this.#statementBytes} bytes: limit \`statementBytes\``);
+        return true;
+      },
+    };
+  }
+
+  /**
+   * Closes the connection, at the latest within a second, whatever the server does. What is under way is cancelled, and
+   * answered with the reason.
+   */
+  close(why = new Fault("connection-lost", "the session is closed")): Promise<void> {
+    this.#closing ??= this.#close(why);
+    return this.#closing;
+  }
+
+  async #close(why: Fault): Promise<void> {
+    const { channel } = this.#opened;
+    const { socket } = channel;
     if (socket.destroyed) return;
-    // The server would not look at the connection before the statement's end, so it is told.
-    if (this.isBusy) await this.#cancel();
-    this.#lose(new Fault("connection-lost", "the session is closed"));
-    socket.end(wire.terminate());
     const timer = setTimeout(() => socket.destroy(), FAREWELL_MS);
-    await this.#closed;
+    this.#lost ??= why;
+    // The server would not look at the connection before the statement's end, so it is told. A pooler forgets whose
+    // statement it was once its client has left.
+    const cancelling = this.isBusy ? this.#cancel() : Promise.resolve();
+    await inTime(cancelling, CANCEL_MS, () => why).catch(() => {});
+    this.#lose(why);
+    channel.ignore();
+    socket.end(wire.terminate());
+    await Promise.all([this.#closed, cancelling]);
     clearTimeout(timer);
+  }
+
+  /** Waits for an answer, and closes the connection of a server that gives none. */
+  inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
+    return inTime(answer, ms, () => {
+      const fault = new Fault("connection-lost", `${place(this.target)} stopped answering`, { retryable: true });
+      void this.close(fault);
+      return fault;
+    });
   }
 
   #ask<T>(bytes: Buffer, read: (columns: Column[]) => Reading<T>): Promise<T> {
@@ -133,7 +168,7 @@ export class Connection {
         reject(this.#lost);
         return;
       }
-      this.#units.push(unit(this.#decode, read, resolve, reject));
+      this.#units.push(new Unit(this.#decode, read, resolve, reject));
       const { socket } = this.#opened.channel;
       socket.cork();
       socket.write(bytes);
@@ -143,29 +178,29 @@ export class Connection {
 
   #receive(message: wire.Message): void {
     const unit = this.#units[0];
-    if (unit && message.code === "Z") {
-      this.#units.shift();
-      unit.settle();
-    } else if (message.code === "E") {
+    if (message.code === "E") {
       const said = wire.serverError(message.body, this.#decode);
       // What a server says when it ends a session says more than that it did.
       if (said.fatal) this.#lost ??= fromServer(said);
-      unit?.take(message);
-    } else {
-      unit?.take(message);
+      unit?.refuse(said);
+    } else if (!unit) {
+      requireUnasked(message);
+    } else if (unit.take(message) === "over") {
+      this.#units.shift();
+      this.#opened.channel.countAnew();
     }
   }
 
   #lose(why: Fault): void {
     this.#lost ??= why;
-    for (const unit of this.#units.splice(0)) unit.settle(this.#lost);
+    for (const unit of this.#units.splice(0)) unit.fail(this.#lost);
   }
 
   /** Returns the fault of a server that is not of the wanted kind. */
   async #whyNot(wanted: TargetSessionAttrs): Promise<Fault | undefined> {
     const why = await mismatch(wanted, this.parameters, async (sql) => {
       const asking = this.simple(sql);
-      const { rows } = await inTime(asking, ANSWER_MS, () => silent(this.target));
+      const { rows } = await this.inTime(asking, ANSWER_MS);
       return rows[0]?.[0] ?? null;
     });
     if (why === undefined) return undefined;
@@ -194,91 +229,6 @@ export class Connection {
   }
 }
 
-/** What the simple protocol answers. */
-export interface TextSet {
-  columns: string[];
-  rows: (string | null)[][];
-  truncated: boolean;
-}
-
-const EVERYTHING: Appetite = { maxRows: Number.POSITIVE_INFINITY, take: () => true };
-
-/** What becomes of the rows of an answer. */
-interface Reading<T> {
-  row(body: Buffer): void;
-  done(): T;
-}
-
-function unit<T>(
-  decode: Decode,
-  read: (columns: Column[]) => Reading<T>,
-  resolve: (value: T) => void,
-  reject: (why: Fault) => void,
-): Unit {
-  let fault: Fault | undefined;
-  let reading: Reading<T> | undefined;
-  const attempt = (step: () => void) => {
-    if (fault) return;
-    try {
-      step();
-    } catch (error) {
-      fault = asFault(error);
-    }
-  };
-  return {
-    take({ code, body }) {
-      if (code === "T") attempt(() => (reading = read(wire.columns(body, decode))));
-      else if (code === "D") attempt(() => reading?.row(body));
-      else if (code === "E") fault = fromServer(wire.serverError(body, decode));
-    },
-    settle(lost) {
-      if (lost ?? fault) reject((lost ?? fault) as Fault);
-      else resolve((reading ?? read([])).done());
-    },
-  };
-}
-
-/** Reads rows up to the caps. A row set without rows is without columns, as in the Rust host. */
-function reader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
-  const set: RowSet = { columns: [], rows: [], truncated: false };
-  return {
-    row(body) {
-      if (set.truncated) return;
-      if (set.columns.length === 0) {
-        columns.forEach(requireSupported);
-        set.columns = columns;
-      }
-      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
-        set.truncated = true;
-        return;
-      }
-      const fields = wire.fields(body);
-      set.rows.push(columns.map((column, index) => decode(column, fields[index] ?? null, text)));
-    },
-    done: () => set,
-  };
-}
-
-function textReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
-  const set: TextSet = { columns: columns.map(({ name }) => name), rows: [], truncated: false };
-  return {
-    row(body) {
-      if (set.truncated) return;
-      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
-        set.truncated = true;
-        return;
-      }
-      set.rows.push(wire.fields(body).map((field) => (field === null ? null : text(field))));
-    },
-    done: () => set,
-  };
-}
-
 function lost(why: string): Fault {
   return new Fault("connection-lost", `the connection to the server was lost: ${why}`, { retryable: true });
-}
-
-/** Says of a server that it does not answer. */
-export function silent(target: Target): Fault {
-  return new Fault("connection-lost", `${place(target)} stopped answering`, { retryable: true });
 }

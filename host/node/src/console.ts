@@ -5,12 +5,12 @@
 // last can be changed while it runs. No text of a component reaches it: a component names a view out of a list.
 
 import { guard } from "./components.js";
-import { Connection, silent, type TextSet } from "./connection.js";
+import { Connection } from "./connection.js";
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
-import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { GRACE_MS } from "./session.js";
+import type { TextSet } from "./unit.js";
 import { OID, type RowSet, type Value } from "./values.js";
 
 /** So many names are told at the most. */
@@ -60,6 +60,11 @@ export class PgBouncer {
 
   get target(): Target {
     return this.#connection.target;
+  }
+
+  /** Why the console's connection ended, once it has. */
+  get lost(): Fault | undefined {
+    return this.#connection.lost;
   }
 
   /** Shows a view. All values are text or null. */
@@ -165,10 +170,10 @@ export class PgBouncer {
     throw new Fault("unexpected-answer", "a view is longer than the limit `rows`");
   }
 
-  async #ask(command: string, take: (bytes: number) => boolean = () => true): Promise<TextSet> {
+  async #ask(command: string, take = this.#connection.whole().take): Promise<TextSet> {
     const asking = this.#connection.simple(command, { maxRows: this.#limits.rows, take });
     try {
-      return await inTime(asking, this.#limits.statementTimeoutMs + GRACE_MS, () => silent(this.target));
+      return await this.#connection.inTime(asking, this.#limits.statementTimeoutMs + GRACE_MS);
     } catch (fault) {
       if (!(fault instanceof Fault) || !fault.message.includes("admin access needed")) throw fault;
       const hint = "add it to admin_users, or name another role in the pooler's URL";

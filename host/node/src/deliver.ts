@@ -65,6 +65,9 @@ export interface Terms {
   onSignal(): void;
 }
 
+/** Faults of a statement that may have been carried out: its session ended before the server's last word. */
+const UNSURE = new Set(["connection-lost", "query-canceled", "limit-exceeded", "unexpected-answer"]);
+
 /** Delivers the orders. Outcome i belongs to order i. */
 export async function deliver(orders: readonly Order[], terms: Terms): Promise<Outcome[]> {
   return new Delivery(terms).run(orders);
@@ -231,7 +234,7 @@ class Delivery {
       return denied(`${fault.message}: ${hint}`);
     }
     // A statement that failed so may have been carried out.
-    const isUnsure = fault.kind === "connection-lost" || fault.kind === "query-canceled";
+    const isUnsure = UNSURE.has(fault.kind);
     return { tag: "failed", val: isUnsure && !this.#terms.dryRun ? unverified(fault) : fault };
   }
 

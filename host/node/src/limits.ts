@@ -19,6 +19,12 @@ export interface Limits {
   answerBytes: number;
   /** Bytes of statements, parameters and reasons that the component gives the host in one call. */
   requestBytes: number;
+  /** Bytes that a server may send until a session is open. */
+  startBytes: number;
+  /** Bytes of one message of a server. */
+  protocolMessageBytes: number;
+  /** Bytes that a server may send for one statement, or for one view of a console. */
+  statementBytes: number;
   /** Bytes of the JSON text that the component answers with. */
   reportBytes: number;
   /** Statements in one batch, and views in one `show`. */
@@ -41,6 +47,13 @@ export interface Limits {
   leaveTimeoutMs: number;
 }
 
+/** Limits that a `guard.json` of an older build does not have. */
+const SINCE: Readonly<Record<string, number>> = {
+  start_bytes: 1 << 20,
+  protocol_message_bytes: 32 << 20,
+  statement_bytes: 64 << 20,
+};
+
 /** The limits that hold unless others are set: the Rust host's own. */
 export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   deadlineMs: of("deadline"),
@@ -50,6 +63,9 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   answerRows: of("answer_rows"),
   answerBytes: of("answer_bytes"),
   requestBytes: of("request_bytes"),
+  startBytes: of("start_bytes"),
+  protocolMessageBytes: of("protocol_message_bytes"),
+  statementBytes: of("statement_bytes"),
   reportBytes: of("report_bytes"),
   statements: of("statements"),
   hostCalls: of("host_calls"),
@@ -63,7 +79,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
 });
 
 function of(name: string): number {
-  const limit = guard().limits[name];
+  const limit = guard().limits[name] ?? SINCE[name];
   if (limit === undefined) throw new Error(`guard.json has no limit ${name}: take the components' own`);
   return limit;
 }

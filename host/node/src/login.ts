@@ -14,7 +14,7 @@ import { decoderOf, decodeUtf8 } from "./text.js";
 import * as wire from "./wire.js";
 
 /** Iterations of SCRAM that are computed for a server at the most. Its default is 4096. */
-const ITERATIONS = 10_000_000;
+const MOST_ITERATIONS = 1_000_000;
 
 const BOUND = "SCRAM-SHA-256-PLUS";
 
@@ -49,9 +49,11 @@ export async function logIn(channel: Channel, target: Target, settings: Record<s
     if (code === "E") throw new LoginRefused(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
     else if (code === "R") await authentication.answer(body);
     else if (code === "S") parameters.set(...wire.parameterStatus(body, decode));
-    else if (code === "K") key = { processId: body.readUInt32BE(0), secretKey: Buffer.from(body.subarray(4)) };
-    else if (code === "Z") return { parameters, key, method: authentication.finish() };
-    else if (code !== "N" && code !== "v") throw strange(target, `a message '${code}' came before the session`);
+    else if (code === "K") key = wire.backendKey(body);
+    else if (code === "Z") {
+      wire.checkReady(body);
+      return { parameters, key, method: authentication.finish() };
+    }
   }
 }
 
@@ -60,6 +62,7 @@ class Authentication {
   readonly #channel: Channel;
   readonly #target: Target;
   #method: AuthMethod = "none";
+  #isBegun = false;
   #isDone = false;
   #scram: { session: ReturnType<typeof sasl.startSession>; isBound: boolean; isProved: boolean } | undefined;
 
@@ -69,31 +72,35 @@ class Authentication {
   }
 
   async answer(body: Buffer): Promise<void> {
-    const request = body.readInt32BE(0);
+    const { request, data } = wire.authentication(body);
+    if (this.#isDone) throw strange(this.#target, "the authentication went on after its end");
     switch (request) {
       case OK:
+        data.end();
         this.#check();
         this.#isDone = true;
         break;
       case CLEARTEXT:
+        data.end();
         this.#begin("password");
         this.#channel.send(wire.password(this.#password()));
         break;
       case MD5: {
+        const salt = data.take(4);
+        data.end();
         this.#begin("md5");
-        const salt = body.subarray(4, 8);
         const hash = await hashes.postgresMd5PasswordHash(this.#target.user, this.#password(), salt);
         this.#channel.send(wire.password(hash));
         break;
       }
       case SASL:
-        this.#startScram(decodeUtf8(body.subarray(4)).split("\0").filter(Boolean));
+        this.#startScram(wire.mechanisms(data));
         break;
       case SASL_CONTINUE:
-        await this.#continueScram(decodeUtf8(body.subarray(4)));
+        await this.#continueScram(decodeUtf8(data.rest()));
         break;
       case SASL_FINAL:
-        this.#finishScram(decodeUtf8(body.subarray(4)));
+        this.#finishScram(decodeUtf8(data.rest()));
         break;
       default:
         throw this.#failed(`asks for ${NAMES[request] ?? `method ${request}`}, which this host does not speak`);
@@ -108,6 +115,9 @@ class Authentication {
 
   /** Refuses a method before anything is sent that it asks for. */
   #begin(method: AuthMethod): void {
+    // Each further one would have the password sent, or computed with, once more.
+    if (this.#isBegun) throw this.#failed("asks for a second authentication");
+    this.#isBegun = true;
     this.#method = method;
     this.#requireAllowed();
     if (method !== "scram-sha-256" && this.#target.channelBinding === "require") {
@@ -141,13 +151,17 @@ class Authentication {
       const why = stream ? "offers no channel binding" : "has no session with TLS whose certificate can be bound to";
       throw this.#failed(`${why}, and channel_binding=require asks for it`);
     }
-    const session = this.#tried(() => sasl.startSession(mechanisms, stream, ITERATIONS));
+    const session = this.#tried(() => sasl.startSession(mechanisms, stream, MOST_ITERATIONS));
     this.#scram = { session, isBound: session.mechanism === BOUND, isProved: false };
     this.#channel.send(wire.saslInitial(session.mechanism, session.response));
   }
 
   async #continueScram(data: string): Promise<void> {
     const { session } = this.#requireScram();
+    const [, iterations] = /(?:^|,)i=(\d+)/.exec(data) ?? [];
+    if (Number(iterations) > MOST_ITERATIONS) {
+      throw this.#failed(`asks for ${iterations} iterations of SCRAM: ${MOST_ITERATIONS} are computed at most`);
+    }
     await sasl.continueSession(session, this.#password(), data, this.#bindable()).catch((error: Error) => {
       throw this.#failed(`broke off: ${error.message}`);
     });

@@ -141,8 +141,7 @@ export class LivePowers implements Powers {
       const answers = shown.map(
         (it): Answer<RowSet> => (it.status === "fulfilled" ? { ok: it.value } : { err: asFault(it.reason) }),
       );
-      const lost = answers.find((it) => "err" in it && it.err.kind === "connection-lost");
-      if (lost && "err" in lost) throw lost.err;
+      if (found.lost) throw found.lost;
       return answers.map(item);
     },
     "backends.deliver": async ({ session, orders, dryRun }) =>
@@ -181,14 +180,13 @@ export class LivePowers implements Powers {
   }
 
   async #probe(target: Target, timeout: number): Promise<Item<ProbeTiming>> {
-    const started = performance.now();
-    const probing = Session.unchecked(target, this.#caller.limits, this.#over.signal).then(async (session) => {
-      try {
-        const connectUs = micros(performance.now() - started);
-        return { connectUs, roundTripUs: micros(await session.roundTrip()) };
-      } finally {
-        await session.close();
-      }
+    const late = () => unreachable(target, `the probe was not done within ${timeout} ms`);
+    const giving = new AbortController();
+    const giveUp = () => giving.abort();
+    this.#over.signal.addEventListener("abort", giveUp);
+    if (this.#over.signal.aborted) giveUp();
+    const probing = this.#timed(target, giving.signal).finally(() => {
+      this.#over.signal.removeEventListener("abort", giveUp);
     });
     this.#closing.push(
       probing.then(
@@ -197,12 +195,23 @@ export class LivePowers implements Powers {
       ),
     );
     try {
-      return {
-        tag: "ok",
-        val: await inTime(probing, timeout, () => unreachable(target, `the probe was not done within ${timeout} ms`)),
-      };
+      return { tag: "ok", val: await inTime(probing, timeout, late) };
     } catch (error) {
       return { tag: "err", val: asFault(error) };
+    } finally {
+      // A probe that was given up leaves nothing open.
+      giveUp();
+    }
+  }
+
+  async #timed(target: Target, over: AbortSignal): Promise<ProbeTiming> {
+    const started = performance.now();
+    const session = await Session.unchecked(target, this.#caller.limits, over);
+    try {
+      const connectUs = micros(performance.now() - started);
+      return { connectUs, roundTripUs: micros(await session.roundTrip()) };
+    } finally {
+      await session.close();
     }
   }
 

@@ -2,10 +2,9 @@
 
 import { performance } from "node:perf_hooks";
 import { guard } from "./components.js";
-import { Connection, silent } from "./connection.js";
+import { Connection } from "./connection.js";
 import type { Target } from "./connection-config/target.js";
 import type { Fault } from "./fault.js";
-import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { advised } from "./supabase.js";
 import { isLegacy } from "./text.js";
@@ -82,8 +81,8 @@ export class Session {
 
   /** Runs the host's own statement with each set of parameters, all in one round trip, each in its own transaction. */
   async own(sql: string, params: readonly Parameter[][]): Promise<Answer<Value[][]>[]> {
-    const everything = { maxRows: Number.POSITIVE_INFINITY, take: () => true };
-    const answers = params.map((params) => this.#guarded(() => this.#connection.statement(sql, params, everything)));
+    const whole = this.#connection.whole();
+    const answers = params.map((params) => this.#guarded(() => this.#connection.statement(sql, params, whole)));
     try {
       const settled = await this.#settled(answers, 1);
       return settled.map((answer) => ("ok" in answer ? { ok: answer.ok.rows } : answer));
@@ -118,7 +117,7 @@ export class Session {
 
   async #settled<T>(answers: Promise<T>[], statements: number): Promise<Answer<T>[]> {
     const patience = this.#limits.statementTimeoutMs * statements + GRACE_MS;
-    const settled = await inTime(Promise.allSettled(answers), patience, () => silent(this.target));
+    const settled = await this.#connection.inTime(Promise.allSettled(answers), patience);
     // Whatever a statement had said before: without the session nothing of it counts.
     const lost = settled.find((it) => it.status === "rejected" && (it.reason as Fault).kind === "connection-lost");
     if (lost || this.#connection.lost) throw this.#connection.lost ?? (lost as PromiseRejectedResult).reason;
@@ -137,8 +136,7 @@ export class Session {
     const expected = Object.entries(this.#wanted());
     const names = expected.map(([name]) => `'${name}'`).join(", ");
     const asking = this.#connection.simple(`SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN (${names})`);
-    const patience = this.#limits.statementTimeoutMs + GRACE_MS;
-    const { rows } = await inTime(asking, patience, () => silent(this.target));
+    const { rows } = await this.#connection.inTime(asking, this.#limits.statementTimeoutMs + GRACE_MS);
     return expected.every(([name, value]) => rows.some((row) => row[0] === name && row[1] === value));
   }
 }

@@ -92,14 +92,13 @@ async function withTls(
 
 /** Reads the error with which a server, or a pooler without room, answers before there is any session. */
 async function refusal(socket: Socket, begin: string): Promise<LoginRefused> {
-  const framing = new Framing();
-  let length = 0;
-  for (let said = begin; length < LONGEST_ERROR; said = await arrival(socket, "data")) {
-    length += said.length;
+  const framing = new Framing((_, length) => {
+    if (length > LONGEST_ERROR) throw new Error("the server answered the request for TLS with an endless error");
+  });
+  for (let said = begin; ; said = await arrival(socket, "data")) {
     const [message] = framing.push(Buffer.from(said, "latin1"));
     if (message) return new LoginRefused(serverError(message.body, decodeUtf8), false);
   }
-  throw new Error("the server answered the request for TLS with an error without an end");
 }
 
 /** Waits for an event of a socket, and hands out what came with it, as text. */

@@ -3,14 +3,27 @@
 // `pg` reads every value as UTF-8 text: a timestamp would depend on the role's DateStyle, and a text of another encoding
 // be lost. So messages are read here.
 
+import { Body, Malformed } from "./body.js";
 import { int32, uint16, uint32 } from "./bytes.js";
-import type { Decode } from "./text.js";
+import { type Decode, decodeUtf8 } from "./text.js";
 import type { Column, Parameter } from "./values.js";
 
 /** Version 3.0 of the protocol, and the numbers of requests that stand in its place. */
 const PROTOCOL = 196_608;
 const SSL_REQUEST = 80_877_103;
 const CANCEL_REQUEST = 80_877_102;
+
+/** Bytes of a message's letter and length. */
+const HEADER = 5;
+
+/** PostgreSQL's MaxTupleAttributeNumber: no result has more columns. */
+const MOST_COLUMNS = 1_664;
+
+/** The longest AuthenticationRequest. */
+const MOST_AUTHENTICATION = 2_000;
+
+/** How much of each text of an error is kept. */
+const MOST_LETTERS = 4_096;
 
 /** A message of the server. */
 export interface Message {
@@ -36,86 +49,163 @@ export interface BackendKey {
 
 /** Cuts a stream of bytes into messages. */
 export class Framing {
-  #chunks: Buffer[] = [];
-  #length = 0;
-  #wanted = 5;
+  readonly #admit: (code: string, length: number) => void;
+  readonly #header = Buffer.alloc(HEADER);
+  /** The body of a message that is not complete. */
+  #body: Buffer | undefined;
+  /** Bytes that are there of the header or the body. */
+  #filled = 0;
+  #code = "";
 
-  /** Bytes that make the next message complete. */
-  get wanted(): number {
-    return this.#wanted;
+  /** `admit` is given each message's letter and length before its body is read, and throws for one that is refused. */
+  constructor(admit: (code: string, length: number) => void) {
+    this.#admit = admit;
   }
 
   /** Takes bytes in, and hands out every message that is complete with them. */
   *push(chunk: Buffer): Generator<Message> {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    // A message that is not there yet is not copied again for each of its pieces.
-    if (this.#length < this.#wanted) return;
-    let bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    this.#wanted = 5;
-    while (bytes.length >= 5) {
-      const end = 1 + bytes.readUInt32BE(1);
-      if (end < 5) throw new Error("the server sent a message shorter than its own length");
-      if (bytes.length < end) {
-        this.#wanted = end;
-        break;
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#body) {
+        at += this.#fill(this.#body, chunk, at);
+        if (this.#filled < this.#body.length) return;
+        const body = this.#body;
+        this.#begin(undefined);
+        yield { code: this.#code, body };
+        continue;
       }
-      yield { code: String.fromCharCode(bytes[0] ?? 0), body: bytes.subarray(5, end) };
-      bytes = bytes.subarray(end);
+      let length: number;
+      if (this.#filled === 0 && at + HEADER <= chunk.length) {
+        // The usual case: nothing of it is copied.
+        length = this.#read(chunk, at);
+        at += HEADER;
+      } else {
+        at += this.#fill(this.#header, chunk, at);
+        if (this.#filled < HEADER) return;
+        length = this.#read(this.#header, 0);
+      }
+      const end = at + length;
+      // A body of its declared size at once: pieces would be copied again when they are put together.
+      this.#begin(end > chunk.length ? Buffer.allocUnsafeSlow(length) : undefined);
+      if (this.#body) continue;
+      yield { code: this.#code, body: chunk.subarray(at, end) };
+      at = end;
     }
-    this.#chunks = bytes.length > 0 ? [bytes] : [];
-    this.#length = bytes.length;
+  }
+
+  /** Reads a header, has it admitted, and returns the length of the body behind it. */
+  #read(bytes: Buffer, at: number): number {
+    const length = bytes.readInt32BE(at + 1);
+    if (length < 4) throw new Malformed(`the server sent a message of ${length} bytes, its length included`);
+    this.#code = String.fromCharCode(bytes[at] ?? 0);
+    this.#admit(this.#code, length + 1);
+    return length - 4;
+  }
+
+  #begin(body: Buffer | undefined): void {
+    this.#body = body;
+    this.#filled = 0;
+  }
+
+  /** Copies into a header or a body what there is of it, and returns how much that was. */
+  #fill(part: Buffer, chunk: Buffer, at: number): number {
+    const copied = chunk.copy(part, this.#filled, at);
+    this.#filled += copied;
+    return copied;
   }
 }
 
 /** The columns of a RowDescription. */
-export function columns(body: Buffer, decode: Decode): Column[] {
-  const found: Column[] = [];
-  let at = 2;
-  for (let left = body.readInt16BE(0); left > 0; left--) {
-    const end = body.indexOf(0, at);
-    found.push({ name: decode(body.subarray(at, end)), typeOid: body.readUInt32BE(end + 7) });
-    at = end + 19;
-  }
+export function columns(bytes: Buffer, decode: Decode): Column[] {
+  const body = new Body(bytes, "RowDescription");
+  const count = body.int16();
+  if (count < 0 || count > MOST_COLUMNS) throw body.malformed(`announces ${count} columns`);
+  const found = Array.from({ length: count }, () => {
+    const name = decode(body.cstring());
+    // The table's OID and the column's number; behind the type its size, its modifier and the format.
+    body.take(6);
+    const typeOid = body.uint32();
+    body.take(8);
+    return { name, typeOid };
+  });
+  body.end();
   return found;
 }
 
-/** The values of a DataRow. */
-export function fields(body: Buffer): (Buffer | null)[] {
-  const found: (Buffer | null)[] = [];
-  let at = 2;
-  for (let left = body.readInt16BE(0); left > 0; left--) {
-    const length = body.readInt32BE(at);
-    at += 4;
-    found.push(length < 0 ? null : body.subarray(at, at + length));
-    if (length > 0) at += length;
-  }
+/** The values of a DataRow that has so many columns. */
+export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
+  const body = new Body(bytes, "DataRow");
+  const count = body.int16();
+  if (count !== columns) throw body.malformed(`has ${count} values for ${columns} columns`);
+  const found = Array.from({ length: count }, () => {
+    const length = body.int32();
+    return length === -1 ? null : body.take(length);
+  });
+  body.end();
   return found;
 }
 
 /** An ErrorResponse. */
-export function serverError(body: Buffer, decode: Decode): ServerError {
-  const said: Record<string, string> = {};
-  for (let at = 0; at < body.length && body[at] !== 0; ) {
-    const found = body.indexOf(0, at + 1);
-    const end = found < 0 ? body.length : found;
-    said[String.fromCharCode(body[at] ?? 0)] = decode(body.subarray(at + 1, end));
-    at = end + 1;
+export function serverError(bytes: Buffer, decode: Decode): ServerError {
+  const body = new Body(bytes, "ErrorResponse");
+  const said = new Map<string, string>();
+  for (let field = body.uint8(); field !== 0; field = body.uint8()) {
+    said.set(String.fromCharCode(field), shortened(decode(body.cstring())));
   }
+  body.end();
   // V is never translated, and older servers and poolers have only S.
-  const severity = said.V ?? said.S;
+  const severity = said.get("V") ?? said.get("S");
   return {
     fatal: severity === "FATAL" || severity === "PANIC",
-    code: said.C ?? "XX000",
-    message: said.M ?? "an error without a text",
-    detail: said.D,
+    code: said.get("C") ?? "XX000",
+    message: said.get("M") ?? "an error without a text",
+    detail: said.get("D"),
   };
 }
 
+/** A text of a server as a fault repeats it. */
+function shortened(text: string): string {
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
+}
+
 /** A name and a value of a ParameterStatus. */
-export function parameterStatus(body: Buffer, decode: Decode): [string, string] {
-  const [name = "", value = ""] = decode(body).split("\0");
-  return [name, value];
+export function parameterStatus(bytes: Buffer, decode: Decode): [string, string] {
+  const body = new Body(bytes, "ParameterStatus");
+  const pair: [string, string] = [decode(body.cstring()), decode(body.cstring())];
+  body.end();
+  return pair;
+}
+
+/** A BackendKeyData. */
+export function backendKey(bytes: Buffer): BackendKey {
+  const body = new Body(bytes, "BackendKeyData");
+  const processId = body.int32();
+  const secretKey = Buffer.from(body.rest());
+  if (secretKey.length < 4 || secretKey.length > 256) throw body.malformed(`has a key of ${secretKey.length} bytes`);
+  return { processId, secretKey };
+}
+
+/** An AuthenticationRequest: its number, and what belongs to it. */
+export function authentication(bytes: Buffer): { request: number; data: Body } {
+  const data = new Body(bytes, "AuthenticationRequest");
+  // libpq's own bound. No method has more to say.
+  if (bytes.length > MOST_AUTHENTICATION) throw data.malformed(`has ${bytes.length} bytes`);
+  return { request: data.int32(), data };
+}
+
+/** The mechanisms of an AuthenticationSASL. */
+export function mechanisms(data: Body): string[] {
+  const found: string[] = [];
+  for (let name = data.cstring(); name.length > 0; name = data.cstring()) found.push(decodeUtf8(name));
+  data.end();
+  return found;
+}
+
+/** Verifies a ReadyForQuery: the state of a transaction. */
+export function checkReady(bytes: Buffer): void {
+  const body = new Body(bytes, "ReadyForQuery");
+  if (!"ITE".includes(String.fromCharCode(body.uint8()))) throw body.malformed("names no state of a transaction");
+  body.end();
 }
 
 /** A StartupMessage with its parameters. */

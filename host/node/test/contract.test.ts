@@ -58,7 +58,7 @@ test("messages are found however the bytes come", () => {
     message("Z", "I"),
   ]);
   for (const size of [1, 2, 3, 7, 500, bytes.length]) {
-    const framing = new Framing();
+    const framing = new Framing(() => {});
     const found: string[] = [];
     for (let at = 0; at < bytes.length; at += size) {
       for (const { code, body } of framing.push(bytes.subarray(at, at + size))) found.push(`${code}${body.length}`);

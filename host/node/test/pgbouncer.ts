@@ -81,12 +81,17 @@ export class PgBouncer {
   }
 
   /** A view of the console. */
-  async show(view: string): Promise<Record<string, string>[]> {
+  show(view: string): Promise<Record<string, string>[]> {
+    return this.command(`SHOW ${view}`);
+  }
+
+  /** Runs a command of the console. */
+  async command(text: string): Promise<Record<string, string>[]> {
     const client = new pg.Client({ connectionString: this.console(), ssl: false });
     client.on("error", () => {});
     await client.connect();
     try {
-      return (await client.query(`SHOW ${view}`)).rows;
+      return (await client.query(text)).rows;
     } finally {
       await client.end();
     }

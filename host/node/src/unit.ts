@@ -1,0 +1,161 @@
+// The answer to what was sent at once: messages up to the server's next ReadyForQuery, in the protocol's order.
+
+import { Malformed } from "./body.js";
+import { asFault, type Fault } from "./fault.js";
+import { fromServer } from "./server-fault.js";
+import type { Decode } from "./text.js";
+import { type Column, decode, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
+import * as wire from "./wire.js";
+
+/** How many rows of an answer are wanted, and whether there is room for so many bytes more. */
+export interface Appetite {
+  maxRows: number;
+  take(bytes: number): boolean;
+}
+
+/** What the simple protocol answers. */
+export interface TextSet {
+  columns: string[];
+  rows: (string | null)[][];
+  truncated: boolean;
+}
+
+/** What becomes of the rows of an answer. */
+export interface Reading<T> {
+  row(body: Buffer): void;
+  done(): T;
+}
+
+/** Messages that a server may send at any time. They are counted and dropped. */
+const UNASKED = "NSA";
+
+/** Messages behind an error. */
+const AFTER_ERROR = `${UNASKED}Z`;
+
+/** Verifies that a message may come while nothing is asked. */
+export function requireUnasked({ code }: wire.Message): void {
+  if (!UNASKED.includes(code)) throw new Malformed(`a message '${code}' came unasked`);
+}
+
+/** One thing that was asked. */
+export class Unit<T = unknown> {
+  readonly #decode: Decode;
+  readonly #read: (columns: Column[]) => Reading<T>;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (why: Fault) => void;
+  #state: "asked" | "described" | "complete" | "refused" = "asked";
+  #reading: Reading<T> | undefined;
+  #fault: Fault | undefined;
+
+  constructor(
+    decode: Decode,
+    read: (columns: Column[]) => Reading<T>,
+    resolve: (value: T) => void,
+    reject: (why: Fault) => void,
+  ) {
+    this.#decode = decode;
+    this.#read = read;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Takes a message that is no error, and reports whether it was the last one. */
+  take({ code, body }: wire.Message): "over" | "under-way" {
+    if (this.#state === "refused" && !AFTER_ERROR.includes(code))
+      throw new Malformed("an answer went on after its error");
+    switch (code) {
+      case "T": {
+        const columns = wire.columns(body, this.#decode);
+        this.#state = "described";
+        this.#attempt(() => {
+          this.#reading = this.#read(columns);
+        });
+        break;
+      }
+      case "D":
+        if (this.#state !== "described") throw new Malformed("a row came without a description of its columns");
+        this.#attempt(() => this.#reading?.row(body));
+        break;
+      // Complete, without a statement, and suspended after as many rows as were asked for.
+      case "C":
+      case "I":
+      case "s":
+        this.#state = "complete";
+        break;
+      case "Z":
+        wire.checkReady(body);
+        if (this.#state !== "complete" && this.#state !== "refused")
+          throw new Malformed("ReadyForQuery came before an answer");
+        this.#settle();
+        return "over";
+    }
+    return "under-way";
+  }
+
+  /** Takes the server's error. */
+  refuse(said: wire.ServerError): void {
+    // A pooler adds one of its own when it ends the session.
+    if (this.#state === "refused" && !said.fatal) throw new Malformed("an answer went on after its error");
+    this.#state = "refused";
+    this.#fault = fromServer(said);
+  }
+
+  /** Ends it without an answer. */
+  fail(why: Fault): void {
+    this.#reject(why);
+  }
+
+  #settle(): void {
+    if (this.#fault) this.#reject(this.#fault);
+    else this.#resolve((this.#reading ?? this.#read([])).done());
+  }
+
+  /** After its first fault an answer is read on to its end, and not kept. */
+  #attempt(step: () => void): void {
+    if (this.#fault) return;
+    try {
+      step();
+    } catch (error) {
+      const fault = asFault(error);
+      // A limit on what the server sends ends the session: the rest of the answer is not read.
+      if (error instanceof Malformed || fault.kind === "limit-exceeded") throw error;
+      this.#fault = fault;
+      this.#reading = undefined;
+    }
+  }
+}
+
+/** Reads rows up to the caps. A row set without rows is without columns, as in the Rust host. */
+export function rowReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
+  columns.forEach(requireSupported);
+  const set: RowSet = { columns: [], rows: [], truncated: false };
+  return {
+    row(body) {
+      if (set.truncated) return;
+      set.columns = columns;
+      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
+        set.truncated = true;
+        return;
+      }
+      const fields = wire.fields(body, columns.length);
+      set.rows.push(columns.map((column, index) => decode(column, fields[index] ?? null, text)));
+    },
+    done: () => set,
+  };
+}
+
+/** The same of the simple protocol, whose values are all text. */
+export function textReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
+  const set: TextSet = { columns: columns.map(({ name }) => name), rows: [], truncated: false };
+  return {
+    row(body) {
+      if (set.truncated) return;
+      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
+        set.truncated = true;
+        return;
+      }
+      set.rows.push(wire.fields(body, columns.length).map((field) => (field === null ? null : text(field))));
+    },
+    done: () => set,
+  };
+}

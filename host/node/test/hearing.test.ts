@@ -1,0 +1,272 @@
+// Bounds on what a server may send: bytes, lengths, types and messages, each judged before it is kept.
+
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import { afterEach, test } from "node:test";
+import { parseTarget } from "../dist/connection-config/resolve.js";
+import { Fault } from "../dist/fault.js";
+import { type Limits, limitsWith } from "../dist/limits.js";
+import { type Answer, Session } from "../dist/session.js";
+import type { RowSet } from "../dist/values.js";
+import { errorResponse, message, number } from "./bytes.js";
+import { COMPLETE, dataRow, flood, KEY, Peer, rowDescription } from "./peer.js";
+import { statement } from "./powers.js";
+import { authentication, ready } from "./scripted.js";
+
+const MIB = 1 << 20;
+const NOTICE = message("N", errorResponse("NOTICE", "00000", "by the way").subarray(5));
+const STATUS = message("S", Buffer.from("application_name\0archon\0"));
+const INT8 = rowDescription(20);
+const ERROR = errorResponse("ERROR", "22012", "division by zero");
+const READY = Buffer.concat([authentication(0), KEY, message("Z", Buffer.from("I"))]);
+
+let peer: Peer | undefined;
+afterEach(async () => {
+  await peer?.stop();
+  peer = undefined;
+});
+
+/** Starts a server, and hands out the fault of a session with it. */
+async function refused(behave: (socket: Socket) => void, limits: Partial<Limits> = {}): Promise<Fault> {
+  peer = await Peer.start(behave);
+  const opening = Session.unchecked(parseTarget(peer.url()), limitsWith({ connectTimeoutMs: 5_000, ...limits }));
+  const fault = await opening.then(
+    () => assert.fail("a session was opened"),
+    (it: Fault) => it,
+  );
+  assert.ok((await peer.left()) < 1_000);
+  await peer.stop();
+  return fault;
+}
+
+/** The same of a statement: its answer, or the fault that ended the session. */
+async function answered(
+  behave: (socket: Socket) => void,
+  limits: Partial<Limits> = {},
+): Promise<Answer<RowSet> | Fault> {
+  peer = await Peer.start((socket) => {
+    socket.write(READY);
+    socket.once("data", () => behave(socket));
+  });
+  const session = await Session.unchecked(parseTarget(peer.url()), limitsWith(limits));
+  const found = await session
+    .query([statement("SELECT 1")], () => true)
+    .then(
+      ([answer]) => answer as Answer<RowSet>,
+      (it: Fault) => it,
+    );
+  await session.close();
+  assert.ok((await peer.left()) < 1_000);
+  await peer.stop();
+  return found;
+}
+
+function assertLimit(found: unknown, name: string): void {
+  assert.ok(found instanceof Fault, JSON.stringify(found));
+  assert.deepEqual([found.kind, found.retryable], ["limit-exceeded", false], found.message);
+  assert.ok(found.message.endsWith(`limit \`${name}\``), found.message);
+}
+
+test("a server that has too much to say before a session ends its own attempt", async () => {
+  for (const bytes of [NOTICE, STATUS, message("S", Buffer.concat([Buffer.alloc(2 * MIB, "x"), Buffer.alloc(2)]))]) {
+    assertLimit(await refused((socket) => flood(socket, bytes)), "startBytes");
+  }
+  const announced = Buffer.concat([Buffer.from("N"), number(2 ** 31 - 1)]);
+  assertLimit(await refused((socket) => socket.write(announced)), "protocolMessageBytes");
+  const few = { startBytes: 200 };
+  assertLimit(await refused((socket) => flood(socket, NOTICE), few), "startBytes");
+});
+
+test("a message is refused by its length before its body is read", async () => {
+  for (const code of ["D", "T", "E", "N", "S"]) {
+    const announced = Buffer.concat([Buffer.from(code), number(2 ** 31 - 1)]);
+    assertLimit(await answered((socket) => socket.write(announced)), "protocolMessageBytes");
+  }
+  const row = dataRow(Buffer.alloc(5_000));
+  assertLimit(await answered((socket) => socket.write(row), { protocolMessageBytes: 4_096 }), "protocolMessageBytes");
+});
+
+test("a statement that brings too much ends its session", async () => {
+  const row = dataRow(Buffer.alloc(8));
+  for (const bytes of [row, NOTICE, STATUS, message("2"), dataRow(Buffer.alloc(100_000))]) {
+    const flooding = (socket: Socket) => {
+      socket.write(INT8);
+      flood(socket, bytes);
+    };
+    assertLimit(await answered(flooding, { statementBytes: 4 * MIB }), "statementBytes");
+  }
+  const flooding = (socket: Socket) => {
+    socket.write(rowDescription(25));
+    flood(socket, dataRow(Buffer.alloc(MIB, "x")));
+  };
+  assertLimit(await answered(flooding), "statementBytes");
+});
+
+test("each statement has its own count, and what comes between two is the next one's", async () => {
+  const size = 10 * dataRow(Buffer.alloc(8)).length;
+  peer = await Peer.start((socket) => {
+    socket.write(READY);
+    socket.on("data", () => socket.write(Buffer.concat([INT8, ...Array(10).fill(dataRow(Buffer.alloc(8))), COMPLETE])));
+  });
+  const limits = limitsWith({ statementBytes: size + 100 });
+  const session = await Session.unchecked(parseTarget(peer.url()), limits);
+  for (let turn = 0; turn < 3; turn++) {
+    const [answer] = await session.query([statement("SELECT 1")], () => true);
+    assert.ok(answer && "ok" in answer && answer.ok.rows.length === 10);
+  }
+  await session.close();
+});
+
+test("the host's own statements take no more rows than one statement may bring", async () => {
+  const flooding = (socket: Socket) => {
+    socket.write(READY);
+    socket.once("data", () => {
+      socket.write(rowDescription());
+      flood(socket, dataRow());
+    });
+  };
+  peer = await Peer.start(flooding);
+  const session = await Session.unchecked(parseTarget(peer.url()), limitsWith({ statementBytes: MIB }));
+  const [answer] = await session.own("SELECT 1", [[]]);
+  assertLimit(answer && "err" in answer ? answer.err : answer, "statementBytes");
+  assert.ok((await peer.left()) < 1_000);
+  await session.close();
+});
+
+test("a message that contradicts the protocol ends its session at once", async () => {
+  const text = (bytes: string) => Buffer.from(bytes);
+  const cases: [string, Buffer, RegExp][] = [
+    ["an error without a terminator", message("E", text("SERROR\0Mno")), /ErrorResponse holds a text without/],
+    ["an error without an end", message("E", text("SERROR\0Mno\0")), /ErrorResponse ends before its contents/],
+    ["an empty error", message("E"), /ErrorResponse ends before its contents/],
+    ["an error that goes on", message("E", text("Mno\0\0more")), /ErrorResponse goes on after its contents/],
+    ["columns that are not there", message("T", Buffer.from([0x7f, 0xff])), /RowDescription announces 32767 columns/],
+    ["a negative number of columns", message("T", Buffer.from([0xff, 0xff])), /RowDescription announces -1 columns/],
+    ["a column without a terminator", message("T", Buffer.from([0, 1, 65, 65])), /RowDescription holds a text without/],
+    ["a column without a type", message("T", Buffer.from([0, 1, 65, 0, 0])), /RowDescription ends before/],
+    ["a row with too few values", Buffer.concat([INT8, dataRow()]), /DataRow has 0 values for 1 columns/],
+    ["a row with too many", Buffer.concat([INT8, dataRow(null, null)]), /DataRow has 2 values for 1 columns/],
+    [
+      "a value longer than its row",
+      Buffer.concat([INT8, message("D", Buffer.from([0, 1, 0, 0, 0, 9, 1]))]),
+      /DataRow ends/,
+    ],
+    [
+      "a value of -2 bytes",
+      Buffer.concat([INT8, message("D", Buffer.from([0, 1, 255, 255, 255, 254]))]),
+      /DataRow ends/,
+    ],
+    [
+      "a row that goes on",
+      Buffer.concat([INT8, message("D", Buffer.from([0, 1, 255, 255, 255, 255, 0]))]),
+      /DataRow goes on/,
+    ],
+    ["an end in no state", message("Z", text("X")), /ReadyForQuery names no state/],
+    ["an end without a state", message("Z"), /ReadyForQuery ends before/],
+    ["a message of length 3", Buffer.concat([text("C"), number(3)]), /a message of 3 bytes/],
+    ["a message of length -1", Buffer.concat([text("C"), number(-1)]), /a message of -1 bytes/],
+    ["rows without columns", Buffer.concat([dataRow(null), COMPLETE]), /a row came without a description/],
+    ["rows behind an error", Buffer.concat([ERROR, INT8, COMPLETE]), /an answer went on after its error/],
+    ["error after error", Buffer.concat([ERROR, ERROR]), /an answer went on after its error/],
+    ["an end before an answer", message("Z", text("I")), /ReadyForQuery came before an answer/],
+    ["two ends", Buffer.concat([INT8, COMPLETE, message("Z", text("I"))]), /a message 'Z' came unasked/],
+    ["a message of length 0", Buffer.concat([text("C"), number(0)]), /a message of 0 bytes/],
+    ["a copy to the server", message("G", Buffer.from([0, 0, 0])), /a message 'G' came in a session/],
+    ["a copy to the client", message("H", Buffer.from([0, 0, 0])), /a message 'H' came in a session/],
+    ["a copy both ways", message("W", Buffer.from([0, 0, 0])), /a message 'W' came in a session/],
+    ["an authentication", authentication(3), /a message 'R' came in a session/],
+    ["no letter", message("\0"), /a message of type 0 came in a session/],
+  ];
+  for (const [what, bytes, words] of cases) {
+    const found = await answered((socket) => socket.write(bytes));
+    assert.ok(found instanceof Fault, what);
+    assert.deepEqual([found.kind, found.retryable], ["unexpected-answer", false], what);
+    assert.match(found.message, words, what);
+  }
+});
+
+test("a value that is no value of its type fails its statement, and not its session", async () => {
+  const found = await answered((socket) => socket.write(Buffer.concat([INT8, dataRow(Buffer.alloc(3)), COMPLETE])));
+  assert.ok("err" in found && found.err.kind === "unexpected-answer", JSON.stringify(found));
+  assert.match(found.err.message, /column 'c0' cannot be read/);
+});
+
+test("a type outside of the table is refused at once, with or without rows, and nothing is looked up", async () => {
+  for (const rows of [[], [dataRow(Buffer.from("x"))], Array(1_000).fill(dataRow(Buffer.from("x")))]) {
+    let heard = 0;
+    const found = await answered((socket) => {
+      socket.on("data", (bytes: Buffer) => {
+        if (bytes[0] !== "X".charCodeAt(0)) heard++;
+      });
+      socket.write(Buffer.concat([rowDescription(999_999), ...rows, COMPLETE]));
+    });
+    assert.ok("err" in found && found.err.kind === "unsupported-type", JSON.stringify(found));
+    assert.match(found.err.message, /column 'c0' has type with OID 999999/);
+    assert.equal(heard, 0);
+  }
+});
+
+test("an error's text is cut where it has no end", async () => {
+  const found = await answered((socket) =>
+    socket.write(Buffer.concat([errorResponse("ERROR", "22012", "x".repeat(MIB)), message("Z", Buffer.from("I"))])),
+  );
+  assert.ok("err" in found && found.err.message.length < 5_000);
+});
+
+test("SCRAM computes no more rounds than any server has, and for one authentication", async () => {
+  const scram = authentication(10, Buffer.from("SCRAM-SHA-256\0\0"));
+  const asking = (rounds: string) => (socket: Socket) => {
+    socket.write(scram);
+    socket.once("data", (bytes: Buffer) => {
+      const nonce = /r=([^,]+)$/.exec(bytes.toString())?.[1];
+      socket.write(authentication(11, Buffer.from(`r=${nonce}more,s=AAAA,i=${rounds}`)));
+    });
+  };
+  for (const rounds of ["100000000", "1000001", "9".repeat(300)]) {
+    const fault = await refused(asking(rounds));
+    assert.equal(fault.kind, "authentication-failed");
+    assert.ok(fault.message.includes(`asks for ${rounds} iterations of SCRAM`), fault.message);
+  }
+  for (const rounds of ["0", "-1", "x", ""]) {
+    const fault = await refused(asking(rounds));
+    assert.equal(fault.kind, "authentication-failed", fault.message);
+  }
+  for (const twice of [
+    [scram, scram],
+    [authentication(3), authentication(3)],
+    [authentication(5, Buffer.from("salt")), authentication(3)],
+  ]) {
+    const fault = await refused((socket) => socket.write(Buffer.concat(twice)));
+    assert.equal(fault.kind, "authentication-failed");
+    assert.match(fault.message, /asks for a second authentication/);
+  }
+});
+
+test("an authentication that is malformed opens nothing", async () => {
+  for (const [bytes, words] of [
+    [authentication(10, Buffer.from("SCRAM-SHA-256\0")), /holds a text without its terminator/],
+    [authentication(10, Buffer.from("SCRAM-SHA-256")), /holds a text without its terminator/],
+    [authentication(10, Buffer.from("SCRAM-SHA-256\0\0x")), /goes on after its contents/],
+    [authentication(5, Buffer.from("sal")), /ends before its contents/],
+    [authentication(5, Buffer.from("salty")), /goes on after its contents/],
+    [authentication(10, Buffer.alloc(3_000, "a")), /has 3004 bytes/],
+    [Buffer.concat([authentication(0), authentication(0)]), /went on after its end/],
+    [message("S", Buffer.from("server_version")), /ParameterStatus holds a text without its terminator/],
+    [message("S", Buffer.from("server_version\x0017")), /ParameterStatus holds a text without its terminator/],
+    [message("K", Buffer.alloc(7)), /BackendKeyData has a key of 3 bytes/],
+    [message("K", Buffer.alloc(1_000)), /BackendKeyData has a key of 996 bytes/],
+    [message("E", Buffer.from("SFATAL\0C28P01\0Mno")), /ErrorResponse holds a text without its terminator/],
+  ] as const) {
+    const fault = await refused((socket) => socket.write(bytes));
+    assert.equal(fault.kind, "server-unreachable", fault.message);
+    assert.match(fault.message, words);
+  }
+});
+
+test("what an honest server sends after a session began is passed over", async () => {
+  const said = Buffer.concat([NOTICE, STATUS, message("A", Buffer.from("\0\0\0\x01channel\0\0")), INT8]);
+  const found = await answered((socket) => socket.write(Buffer.concat([said, dataRow(Buffer.alloc(8)), COMPLETE])));
+  assert.ok("ok" in found && found.ok.rows.length === 1);
+  peer = await Peer.start((socket) => socket.write(ready({ server_version: "17.2" })));
+  await (await Session.unchecked(parseTarget(peer.url()), limitsWith())).close();
+});
