@@ -18,7 +18,6 @@ from archon_pool import ConnectionPool, FaultError, Limits, connect
 from archon_pool.clock import Clock
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.guard import guard
-from archon_pool.libpq import Startup
 from archon_pool.session import Session
 
 _STATUSES = status("server_version", "15.4") + status("server_encoding", "UTF8") + status("in_hot_standby", "off")
@@ -153,7 +152,6 @@ def test_a_kerberos_ticket_of_this_machine_is_not_offered() -> None:
         message(b"R", b""),
         message(b"D", b""),
         b"R\0\0\0\0",
-        b"N\x7f\xff\xff\xff",
         b"",
     ],
 )
@@ -268,6 +266,7 @@ def test_a_request_is_not_disturbed_by_what_libpq_would_read(
         **dict.fromkeys(("PGHOSTADDR", "PGPORT", "PGGSSENCMODE", "PGSSLCERTMODE", "PGREQUIREPEER"), "nonsense"),
         **dict.fromkeys(("PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE"), "/nowhere"),
         **dict.fromkeys(("PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION"), "TLSv9"),
+        **dict.fromkeys(("PGSERVICE", "PGSERVICEFILE"), "/nowhere"),
     }
     for name, value in weird.items():
         monkeypatch.setenv(name, value)
@@ -276,30 +275,13 @@ def test_a_request_is_not_disturbed_by_what_libpq_would_read(
         assert pool.run(params)["success"]
 
 
-def test_a_service_that_libpq_does_not_find_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGSERVICE", "hunter2")
-    monkeypatch.setenv("PGSERVICEFILE", "/nowhere")
-    with ConnectionPool() as pool:
-        error = cast(Any, pool.run(cast(Any, {"action": "monitor", "supabaseUrl": database.url})))["error"]
-    assert error["kind"] == "credential-invalid" and "PGSERVICE" in error["message"]
-
-
-def test_every_setting_of_libpq_is_told_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from psycopg.pq import Conninfo
-
-    from archon_pool.libpq import conninfo
-
-    found = conninfo(resolve(parts("postgres://ann@h/d"), OPERATOR), "", Startup("x"), in_clear_text=True).decode()
-    told = {pair.partition("=")[0] for pair in found.split()}
-    with_variable = {option.keyword.decode() for option in Conninfo.get_defaults() if option.envvar}
-    # Neither Kerberos nor a service is ever used.
-    assert with_variable - told == {"service", "krbsrvname", "gsslib"}
-
-
-def test_a_length_beyond_reason_is_not_awaited() -> None:
+@pytest.mark.parametrize("kind", [b"R", b"N", b"E", b"S"])
+def test_a_length_beyond_the_limit_is_refused_before_its_body_is_awaited(kind: bytes) -> None:
     def script(client: Client) -> None:
-        client.send(b"R" + struct.pack("!i", 2_000_000_000) + b"x" * 10_000)
+        client.send(kind + struct.pack("!i", 2_000_000_000) + b"x" * 10_000)
         client.read()
 
     with scripted(script) as server:
-        assert failed(url(server), Limits(connect_timeout=timedelta(seconds=2))).kind == "server-unreachable"
+        fault = failed(url(server))
+    assert (fault.kind, fault.retryable) == ("limit-exceeded", False)
+    assert fault.message.endswith("limit `protocol_message_bytes`")

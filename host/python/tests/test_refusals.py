@@ -12,6 +12,7 @@ from scripted import refusal, scripted
 from archon_pool import ConnectionPool
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.errors import Refusal
+from archon_pool.messages import ServerError
 from archon_pool.refusal import classify, is_about_options
 
 TABLE: Any = json.loads((Path(__file__).parents[3] / "tests" / "conformance" / "refusals.json").read_text("utf-8"))
@@ -33,9 +34,8 @@ def test_each_refusal_has_the_kind_of_every_host(case: Any) -> None:
     says = case["says"]
     reason = classify(says["sqlstate"], says["message"])
     assert (reason.kind, reason.retryable) == (case["kind"], case["retryable"])
-    line = f'connection to server at "h" (::1), port 5432 failed: {says["severity"]}:  {says["sqlstate"]}: '
-    read = Refusal.read(f"{line}{says['message']}\nLOCATION:  f, a.c:1\n")
-    assert read == Refusal(says["message"], True, says["sqlstate"])
+    error = ServerError(says["message"].encode(), (says["sqlstate"] or "").encode(), is_fatal=True)
+    assert Refusal.of_server(error) == Refusal(says["message"], says["sqlstate"])
 
 
 @pytest.mark.parametrize("who", sorted({case["who"] for case in TABLE}))
@@ -73,45 +73,19 @@ def test_no_refusal_is_a_failed_query() -> None:
         ("something new", "server-unreachable"),
     ],
 )
-def test_words_are_enough_where_libpq_keeps_the_sqlstate(said: str, kind: str) -> None:
-    assert Refusal.read(f"FATAL:  {said}").fault(TARGET).kind == kind
-
-
-@pytest.mark.parametrize(
-    ("said", "kind"),
-    [
-        ("SSL error: certificate verify failed", "tls-failed"),
-        ("server does not support SSL, but SSL was required", "tls-failed"),
-        ('server certificate for "a" does not match host name "b"', "tls-failed"),
-        ("fe_sendauth: no password supplied", "authentication-failed"),
-        ("channel binding required, but SSL not in use", "authentication-failed"),
-        (
-            'authentication method requirement "scram-sha-256" failed: server requested a cleartext password',
-            "authentication-failed",
-        ),
-        ('definition of service "shop" not found', "credential-invalid"),
-        ("session is read-only", "server-unreachable"),
-        ("Connection refused\n\tIs the server running on that host?", "server-unreachable"),
-        ("server closed the connection unexpectedly", "server-unreachable"),
-    ],
-)
-def test_what_libpq_itself_says_has_a_kind(said: str, kind: str) -> None:
-    read = Refusal.read(f'connection to server at "h" (10.0.0.1), port 5432 failed: {said}\n')
-    assert not read.by_server and read.fault(TARGET).kind == kind
+def test_words_are_enough_where_a_pooler_sends_no_sqlstate(said: str, kind: str) -> None:
+    assert Refusal.of_server(ServerError(said.encode())).fault(TARGET).kind == kind
 
 
 def test_the_most_telling_of_several_attempts_is_told() -> None:
-    def attempts(*said: str) -> str:
-        return "".join(f'connection to server at "h" (10.0.0.1), port 5432 failed: {each}\n' for each in said)
-
-    wrong, unencrypted = "FATAL:  28P01: wrong", "FATAL:  28000: no pg_hba.conf entry for host, no encryption"
-    encrypted = "FATAL:  28000: no pg_hba.conf entry for host, SSL encryption"
+    wrong, unencrypted = Refusal("wrong", "28P01"), Refusal("no pg_hba.conf entry for host, no encryption", "28000")
+    encrypted = Refusal("no pg_hba.conf entry for host, SSL encryption", "28000")
+    gone = Refusal("Connection refused", kind="server-unreachable")
     # `prefer` tries TLS first and `allow` last: neither attempt hides the other.
-    for said in (attempts(wrong, unencrypted), attempts(unencrypted, wrong)):
-        assert Refusal.read(said).sqlstate == "28P01"
-    assert Refusal.read(attempts(encrypted, unencrypted)).fault(TARGET).kind == "authentication-failed"
-    assert Refusal.read(attempts("Connection refused", unencrypted)).fault(TARGET).kind == "tls-failed"
-    assert Refusal.read("").fault(TARGET).kind == "server-unreachable"
+    for attempts in ([wrong, unencrypted], [unencrypted, wrong]):
+        assert Refusal.most_telling(attempts) == wrong
+    assert Refusal.most_telling([encrypted, unencrypted]).fault(TARGET).kind == "authentication-failed"
+    assert Refusal.most_telling([gone, unencrypted]).fault(TARGET).kind == "tls-failed"
 
 
 @pytest.mark.parametrize(

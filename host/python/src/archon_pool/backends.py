@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import Callable
 
 from .caps import Account, Caps, Ledger, counts
-from .connection import Param
 from .faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
 from .intent import Intent
 from .limits import Allowance
+from .messages import Param
 from .session import Request, Session
 from .terms import Terms
 from .values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param

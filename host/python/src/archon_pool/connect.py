@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 
 from . import errors
 from .clock import Clock, SilentError
-from .connection import Connection, RefusedError
+from .connection import Connection, RawRow
 from .connection_config import Target
-from .errors import Refusal
-from .faults import SERVER_UNREACHABLE, Fault, FaultError
-from .libpq import MODES_WITHOUT_TLS, Startup, allows_other_than_clear_text, can_require_auth, conninfo
+from .errors import Refusal, RefusedError
+from .faults import AUTHENTICATION_FAILED, CONNECTION_LOST, SERVER_UNREACHABLE, Fault, FaultError
 from .limits import Limits
+from .login import Startup
+from .messages import ServerError, data_row
 from .resolver import is_local, resolve
+
+_TLS_ORDER = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
+"""By `sslmode`, as in libpq: with TLS or without. The other modes are never without."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,15 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
             if len(addresses) > 1:
                 patience = _Patience(host, end, more + later_hosts + 1)
             try:
-                return _Attempt(host, address, startup, patience, clock).open()
+                return _Attempt(host, address, startup, limits, patience, clock).open()
             except NotOpenedError as error:
                 if error.fault.kind != SERVER_UNREACHABLE:
                     raise
                 faults.append(error.fault)
             except FaultError as error:
+                # A limit that was exceeded is no reason to go on elsewhere.
+                if error.fault.kind not in (SERVER_UNREACHABLE, CONNECTION_LOST):
+                    raise
                 faults.append(error.fault)
     # Each once: `prefer-standby` may have had the same from a host twice.
     why = "; ".join(dict.fromkeys(fault.message for fault in faults))
@@ -99,10 +107,13 @@ class _Patience:
 class _Attempt:
     """One attempt, at one address of one host."""
 
-    def __init__(self, target: Target, address: str, startup: Startup, patience: _Patience, clock: Clock) -> None:
+    def __init__(
+        self, target: Target, address: str, startup: Startup, limits: Limits, patience: _Patience, clock: Clock
+    ) -> None:
         self._target = target
         self._address = address
         self._startup = startup
+        self._limits = limits
         self._patience = patience
         self._clock = clock
         self._is_remote = bool(address) and not is_local(address)
@@ -113,10 +124,16 @@ class _Attempt:
             if self._target.target_session_attrs in ("read-write", "read-only"):
                 # Our own settings make every session read-only.
                 plain = replace(self._startup, options=self._target.options or "")
-                self._connect(self._target, plain)[0].close()
-                connection, in_clear_text = self._connect(replace(self._target, target_session_attrs="any"))
+                with contextlib.closing(self._connect(plain)) as first:
+                    self._check_kind(first)
+                connection = self._connect(self._startup)
             else:
-                connection, in_clear_text = self._connect(self._target)
+                connection = self._connect(self._startup)
+                try:
+                    self._check_kind(connection)
+                except BaseException:
+                    connection.close()
+                    raise
         except SilentError:
             raise FaultError(errors.unreachable(self._target, self._patience.is_over())) from None
         except RefusedError as error:
@@ -124,28 +141,49 @@ class _Attempt:
         notes = list(self._target.notes)
         if self._is_remote and not connection.is_encrypted:
             notes.append("the session is not encrypted")
-        if in_clear_text:
-            notes.append("the password was sent in clear text")
+            if connection.sent_clear_text:
+                notes.append("the password was sent in clear text")
         return Opened(connection, self._target, tuple(notes))
 
-    def _connect(self, target: Target, startup: Startup | None = None) -> tuple[Connection, bool]:
-        """Connects, and says whether a password went over the network in clear text.
-
-        libpq does not tell how it logged in. So where it may matter, it is first forbidden to send a password in
-        clear text, and when that is what the server wants, it is sent by a second connection.
-        """
-
-        def libpq(*, in_clear_text: bool) -> Connection:
-            text = conninfo(target, self._address, startup or self._startup, in_clear_text=in_clear_text)
-            return Connection.open(text, self._patience.until, self._clock)
-
-        if target.sslmode not in MODES_WITHOUT_TLS or not self._is_remote or not can_require_auth():
-            return libpq(in_clear_text=True), False
-        if allows_other_than_clear_text(target):
+    def _connect(self, startup: Startup) -> Connection:
+        """Connects with TLS, without, or in the order of `sslmode` with the one where the other is refused."""
+        refusals: list[Refusal] = []
+        for tls in _TLS_ORDER.get(self._target.sslmode, (True,)) if self._address else (False,):
             try:
-                return libpq(in_clear_text=False), False
+                return Connection.open(
+                    self._target, self._address, startup, self._limits, self._patience.until, self._clock, tls=tls
+                )
             except RefusedError as error:
-                if not error.refusal.wants_clear_text:
-                    raise
-        connection = libpq(in_clear_text=True)
-        return connection, connection.used_password and not connection.is_encrypted
+                refusals.append(error.refusal)
+                # What is not there has no other way in, and a password that is missing or not allowed stays so.
+                if error.refusal.kind in (SERVER_UNREACHABLE, AUTHENTICATION_FAILED):
+                    break
+        raise RefusedError(Refusal.most_telling(refusals))
+
+    def _check_kind(self, connection: Connection) -> None:
+        """Checks what `target_session_attrs` wants. Servers before 14 and poolers are asked for it."""
+        wanted = self._target.target_session_attrs
+        if wanted == "any":
+            return
+        standby = self._shown(connection, "in_hot_standby", "SELECT pg_catalog.pg_is_in_recovery()")
+        if wanted in ("primary", "standby"):
+            if standby is not (wanted == "standby"):
+                said = "server is in hot standby mode" if standby else "server is not in hot standby mode"
+                raise FaultError(errors.of_another_kind(self._target, said))
+            return
+        read_only = standby or self._shown(connection, "default_transaction_read_only", "SHOW transaction_read_only")
+        if read_only is not (wanted == "read-only"):
+            said = "session is read-only" if read_only else "session is not read-only"
+            raise FaultError(errors.of_another_kind(self._target, said))
+
+    def _shown(self, connection: Connection, parameter: str, sql: str) -> bool:
+        value = connection.parameter(parameter)
+        if value is not None:
+            return value == "on"
+        cells: list[bytes | None] = []
+        for answer in connection.simple(sql, max(0.0, self._patience.until - time.monotonic())):
+            if isinstance(answer, ServerError):
+                raise FaultError(errors.querying(answer, connection.text))
+            if isinstance(answer, RawRow):
+                cells = data_row(answer.body, 1)
+        return cells in ([b"on"], [b"t"])

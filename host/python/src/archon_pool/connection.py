@@ -1,211 +1,242 @@
-"""One libpq connection, driven without ever waiting longer than its time.
+"""One connection to a PostgreSQL server, driven without ever waiting longer than its time.
 
-`psycopg.Connection` would put its own types, transactions and waits between us and the server. What is wanted
-here is less and has to be exact: unnamed statements in a pipeline, a Sync after each, values as they came.
+The protocol is spoken here and not by a library in C: what a server may send is bounded before it is kept, no
+computation that it asks for is without a bound, and what is closed is gone at once.
 """
 
 from __future__ import annotations
 
-import selectors
-import threading
+import contextlib
+import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Union
 
-from psycopg import NotSupportedError, OperationalError
-from psycopg.pq import ConnStatus, ExecStatus, Format, PGconn, PollingStatus
-from psycopg.pq import abc as pq
-
-from . import errors
+from . import encryption, errors, messages
+from .channel import UNASKED, Channel
 from .clock import Clock, SilentError
-from .errors import Refusal
-from .faults import EndedError, FaultError
+from .connection_config import Target
+from .errors import Refusal, RefusedError
+from .faults import SERVER_UNREACHABLE, TLS_FAILED, UNEXPECTED_ANSWER, EndedError, FaultError, fail
+from .frames import Budget, ProtocolError
 from .guard import guard
-from .libpq import tell_sqlstates
+from .limits import Limits
+from .login import Login, Startup
+from .messages import Column, ServerError
 from .text import TextEncoding
+from .transport import ClosedError, Transport
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_CANCEL_S = 0.8
+"""How long to wait for the server to hear that a statement is not wanted any more: less than a second, in all."""
 
-_CANCEL_S = 1.0
-"""How long to wait for the server to hear that a statement is not wanted any more."""
+_ROWS = frozenset([b"T", b"D"])
+_COMPLETED = frozenset([b"C", b"I", b"s"])
+_PREPARED = frozenset([b"1", b"2", b"n"])
+_ANSWERS = UNASKED | _ROWS | _COMPLETED | _PREPARED | {b"E", b"Z"}
 
-Param = tuple[int, "bytes | None"]
-"""A type's OID and the value in its binary format."""
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of the rows that follow."""
+
+    columns: list[Column]
 
 
-class RefusedError(Exception):
-    """No connection was made."""
+@dataclass(frozen=True)
+class RawRow:
+    """A row whose cells are not read yet."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.said)
-        self.refusal = refusal
+    body: bytes
+
+
+Answer = Union[Columns, RawRow, ServerError]
 
 
 class Connection:
     """A connection. Closing it cancels what the server still does for it."""
 
-    def __init__(self, pgconn: pq.PGconn, clock: Clock) -> None:
-        self._pg = pgconn
+    def __init__(self, channel: Channel, address: str, target: Target, limits: Limits, clock: Clock) -> None:
+        self._channel = channel
+        self._address = address
+        self._target = target
+        self._limits = limits
         self._clock = clock
+        self._key = b""
         self._under_way = False
+        self._dropped = UNASKED
+        self.is_closed = False
+        """True when nothing more can be asked."""
+        self.sent_clear_text = False
+        """True when the password was sent as it is."""
         self.text = TextEncoding()
 
     @classmethod
-    def open(cls, conninfo: bytes, until: float, clock: Clock) -> Connection:
-        """Connects and authenticates."""
-        pgconn = PGconn.connect_start(conninfo)
-        tell_sqlstates(pgconn)
-        connection = cls(pgconn, clock)
+    def open(
+        cls, target: Target, address: str, startup: Startup, limits: Limits, until: float, clock: Clock, *, tls: bool
+    ) -> Connection:
+        """Connects and authenticates, with TLS where `tls` asks for it and the server has it.
+
+        Raises a `RefusedError`, or a `FaultError` for what ends a call whatever else could be tried.
+        """
         try:
-            connection._finish_connecting(until)
-        except BaseException:
-            connection.close()
-            raise
-        connection.text = TextEncoding(connection.parameter("server_encoding"), guard().encodings)
+            transport = _connected(target, address, until, clock, tls=tls)
+            connection = cls(Channel(transport, limits), address, target, limits, clock)
+            try:
+                connection._log_in(startup, until)
+            except BaseException:
+                connection.close()
+                raise
+        except ClosedError as error:
+            raise RefusedError(Refusal(str(error), kind=SERVER_UNREACHABLE)) from None
+        except ProtocolError as error:
+            why = f"it is no PostgreSQL server, or a broken one: {error}"
+            raise RefusedError(Refusal(why, kind=SERVER_UNREACHABLE)) from None
+        except ssl.SSLError as error:
+            raise RefusedError(Refusal(encryption.reason(error), kind=TLS_FAILED)) from None
         return connection
 
-    def _finish_connecting(self, until: float) -> None:
-        while True:
-            if self._pg.status == ConnStatus.BAD:
-                raise self._refused()
-            state = self._pg.connect_poll()
-            if state == PollingStatus.OK:
-                self._pg.nonblocking = 1
-                return
-            if state == PollingStatus.FAILED:
-                raise self._refused()
-            self._wait(_READ if state == PollingStatus.READING else _WRITE, until)
-
-    def _refused(self) -> RefusedError:
-        return RefusedError(Refusal.read(self.text.decode(self._pg.error_message)))
+    def _log_in(self, startup: Startup, until: float) -> None:
+        limit = self._limits.start_bytes
+        login = Login(self._channel, self._target, Budget("start_bytes", limit, "the start of a session"), until)
+        self._key = login.start(startup)
+        self.sent_clear_text = login.sent_clear_text
+        self.text = TextEncoding(self.parameter("server_encoding"), guard().encodings)
 
     @property
     def is_encrypted(self) -> bool:
         """True when the session is in TLS."""
-        return self._pg.ssl_in_use
-
-    @property
-    def used_password(self) -> bool:
-        """True when the server asked for a password."""
-        return self._pg.used_password
+        return self._channel.transport.encrypted is not None
 
     def parameter(self, name: str) -> str | None:
         """What the server says of itself."""
-        value = self._pg.parameter_status(name.encode())
+        value = self._channel.parameters.get(name)
         return None if value is None else self.text.decode(value)
 
-    def simple(self, sql: str, timeout_s: float) -> Iterator[pq.PGresult]:
-        """Sends a simple query and yields its results."""
+    def simple(self, sql: str, timeout_s: float) -> Iterator[Answer]:
+        """Sends a simple query and yields its answers."""
         until = time.monotonic() + timeout_s
-        self._begin()
-        self._pg.send_query(sql.encode())
-        self.flush(until)
-        yield from self.results(until)
-        self._under_way = False
+        self.begin(messages.simple_query(sql))
+        yield from self.answers(until, self.budget())
+        self.end()
 
-    def begin_pipeline(self) -> None:
-        """From here on statements are sent without waiting for the answers of those before."""
-        self._begin()
-        self._pg.enter_pipeline_mode()
+    def budget(self) -> Budget:
+        """What the server may send for one statement."""
+        return Budget("statement_bytes", self._limits.statement_bytes, "one statement")
 
-    def end_pipeline(self) -> None:
-        """All answers are read."""
-        self._pg.exit_pipeline_mode()
-        self._under_way = False
-
-    def send(self, sql: bytes, params: Sequence[Param]) -> None:
-        """Sends an unnamed statement, with everything in the binary format."""
-        self._pg.send_query_params(
-            sql,
-            [value for _, value in params],
-            [oid for oid, _ in params],
-            [Format.BINARY] * len(params),
-            Format.BINARY,
-        )
-
-    def sync(self) -> None:
-        """Ends what belongs together: an error before it skips nothing that comes after."""
-        self._pg.pipeline_sync()
-
-    def row_by_row(self) -> None:
-        """Has the next statement's rows handed over one by one."""
-        self._pg.set_single_row_mode()
-
-    def flush(self, until: float) -> None:
-        """Sends what is not sent yet, and reads meanwhile, so that neither side waits for the other."""
-        while self._flushed() == 1:
-            if self._wait(_READ | _WRITE, until) & _READ and self._consume() is not None:
-                return
-
-    def _flushed(self) -> int:
-        try:
-            return self._pg.flush()
-        except OperationalError:
-            # Why is among the results.
-            return 0
-
-    def results(self, until: float) -> Iterator[pq.PGresult]:
-        """The results of one statement."""
-        while True:
-            result = self._next(until)
-            if result is None:
-                return
-            yield result
-            if result.status == ExecStatus.PIPELINE_SYNC:
-                return
-
-    def _next(self, until: float) -> pq.PGresult | None:
-        while self._pg.is_busy():
-            self._wait(_READ, until)
-            why = self._consume()
-            # What the server said before it went is here already.
-            if why is not None and self._pg.is_busy():
-                raise FaultError(errors.lost(why))
-        return self._pg.get_result()
-
-    def _begin(self) -> None:
+    def begin(self, data: bytes) -> None:
+        """Sends messages, and does not wait for their answers."""
         self._clock.check()
-        if self._pg.status == ConnStatus.BAD:
+        if self.is_closed:
             raise FaultError(errors.lost("the session is closed"))
         # Until its last answer is here, a call that ends leaves the server at work.
         self._under_way = True
+        self._channel.send(data)
 
-    def _consume(self) -> str | None:
-        """Reads what is there; if the connection is at its end, why."""
+    def end(self) -> None:
+        """All answers are read."""
+        self._under_way = False
+
+    def answers(self, until: float, budget: Budget, skipped: int = 0) -> Iterator[Answer]:
+        """The answers up to the next moment at which the server is ready: rows of the one statement after `skipped`
+        others, and the first error. What is not wanted is dropped where it is counted.
+
+        Without that moment the connection is closed.
+        """
+        error: ServerError | None = None
+        is_done = False
+        self._dropped = UNASKED | _PREPARED | (_ROWS if skipped else frozenset())
         try:
-            self._pg.consume_input()
-        except OperationalError:
-            return " ".join(self.text.decode(self._pg.error_message).split())
-        return None
+            while True:
+                kind, body = self._channel.receive(_ANSWERS, budget, until, self._dropped)
+                if kind == b"Z":
+                    messages.ready(body)
+                    if not is_done:
+                        raise ProtocolError("it was ready before it had answered")
+                    return
+                if kind == b"D":
+                    yield RawRow(body)
+                elif kind == b"T":
+                    self._dropped |= {b"T"}
+                    yield Columns(messages.row_description(body))
+                elif kind == b"E":
+                    # Only the first says why.
+                    self._dropped = _ANSWERS - {b"Z"}
+                    error, is_done = messages.server_error(body), True
+                    yield error
+                elif skipped:
+                    skipped -= 1
+                    self._dropped = UNASKED | _PREPARED | (_ROWS if skipped else frozenset())
+                else:
+                    is_done, self._dropped = True, _ANSWERS - {b"E", b"Z"}
+        except ClosedError as closed:
+            self.is_closed, self._under_way = True, False
+            is_reason = error is not None and error.is_fatal
+            fault = errors.querying(error, self.text) if error and is_reason else errors.lost(str(closed))
+            raise FaultError(fault) from None
+        except ProtocolError as broken:
+            self.is_closed = True
+            raise fail(UNEXPECTED_ANSWER, f"{self._target} does not keep to the protocol: {broken}") from None
+        except (FaultError, EndedError, SilentError):
+            self.is_closed = True
+            raise
 
-    def _wait(self, events: int, until: float) -> int:
-        end = min(until, self._clock.end)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._pg.socket, events)
-            ready = selector.select(max(0.0, end - time.monotonic()))
-        if ready:
-            return ready[0][1]
-        if end < self._clock.end:
-            raise SilentError
-        raise EndedError(self._clock.late())
+    def drop_rows(self) -> None:
+        """Passes over the rows that are left until the server is ready."""
+        self._dropped |= {b"D"}
 
     def close(self) -> None:
         """Says goodbye. A server that is in the middle of a statement would not hear it before its end, so it
         is told to stop.
         """
-        if self._under_way and self._pg.status == ConnStatus.OK:
-            canceller = threading.Thread(target=_cancel, args=(self._pg,), daemon=True)
-            canceller.start()
-            canceller.join(_CANCEL_S)
-        self._pg.finish()
+        if self._under_way and self._key:
+            self._cancel()
+        self._under_way, self.is_closed = False, True
+        self._channel.transport.close(messages.TERMINATE)
+
+    def _cancel(self) -> None:
+        """Sends a request to cancel the statement under way, with TLS where the session has it."""
+        until, clock = time.monotonic() + _CANCEL_S, Clock(timedelta(seconds=_CANCEL_S), timedelta(0))
+        # The server's own timeout ends the statement where this fails.
+        with contextlib.suppress(
+            ClosedError, ProtocolError, RefusedError, SilentError, EndedError, ssl.SSLError, OSError
+        ):
+            transport = _connected(self._target, self._address, until, clock, tls=self.is_encrypted)
+            try:
+                transport.send(messages.cancel_request(self._key))
+                transport.receive(until)
+            finally:
+                transport.close()
 
 
-def _cancel(pgconn: pq.PGconn) -> None:
+def _connected(target: Target, address: str, until: float, clock: Clock, *, tls: bool) -> Transport:
+    """Connects, and begins TLS where it is asked for and the server has it."""
+    transport = Transport.connect(target.first.host, target.first.port, address, until, clock)
     try:
-        try:
-            pgconn.cancel_conn().blocking()
-        except NotSupportedError:
-            # libpq before 17 cancels without TLS.
-            pgconn.get_cancel().cancel()
-    except OperationalError:
-        # The server's own timeout ends the statement then.
-        return
+        if tls and _offers_tls(target, transport, until):
+            context, host = encryption.context_of(target), encryption.server_name(target.first.host)
+            encryption.check_peer(transport.start_tls(context, host, until), target)
+    except (encryption.EncryptionError, UnicodeError) as error:
+        transport.close()
+        why = str(error) if isinstance(error, encryption.EncryptionError) else "its name is no name of a host"
+        raise RefusedError(Refusal(why, kind=TLS_FAILED)) from None
+    except BaseException:
+        transport.close()
+        raise
+    return transport
+
+
+def _offers_tls(target: Target, transport: Transport, until: float) -> bool:
+    if target.sslnegotiation == "direct":
+        return True
+    transport.send(messages.ssl_request())
+    # One byte and no more: what follows it unencrypted would be taken for a part of the session.
+    said = transport.receive(until, most_bytes=1)
+    if said == b"S":
+        return True
+    if said != b"N":
+        raise ProtocolError("it answered the request for TLS with something else")
+    if target.sslmode not in ("allow", "prefer"):
+        raise encryption.EncryptionError("server does not support SSL: set sslmode=prefer or enable ssl on the server")
+    return False

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from psycopg.pq import DiagnosticField
-from psycopg.pq.abc import PGresult
-
 from . import refusal
 from .connection_config import Target
 from .faults import (
     AUTHENTICATION_FAILED,
     CONNECTION_LOST,
-    CREDENTIAL_INVALID,
     INSUFFICIENT_PRIVILEGE,
     QUERY_CANCELED,
     QUERY_FAILED,
@@ -22,12 +18,10 @@ from .faults import (
     TOO_MANY_CONNECTIONS,
     Fault,
 )
-from .text import TextEncoding
+from .messages import ServerError
+from .text import UTF8, TextEncoding
 
-_OF_CREDENTIAL = r"definition of service|service file"
-# What is no PostgreSQL server sends anything but a request to authenticate.
-_OF_LOGIN = r"no password supplied|(?<!expected )(?<!invalid )authentication|SCRAM|SASL|GSSAPI|SSPI|channel binding"
-_OF_TLS = r"SSL|TLS|certificate|private key"
+_UNANSWERED = "asks for a password, and the credential has none"
 
 _GONE = frozenset(
     ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08000", "08001", "08003", "08004", "08006"],
@@ -46,31 +40,33 @@ def unknown_host(error: OSError) -> str:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The reason of a login that came to nothing, as libpq words it."""
+    """The reason of a login that came to nothing."""
 
     said: str
-    by_server: bool = False
     sqlstate: str | None = None
+    kind: str | None = None
+    """The kind of fault where the host itself gave up; none where the server refused."""
 
     @classmethod
-    def read(cls, message: str) -> Refusal:
-        """Reads the most telling of the attempts: one for each address, with TLS and without.
+    def of_server(cls, error: ServerError) -> Refusal:
+        """The server's own word. Before the login its encoding is not known."""
+        first = " ".join(UTF8.decode(error.message).split()) or "the server gives no reason"
+        sqlstate = error.sqlstate.decode("ascii", "replace")
+        return cls(first, sqlstate if re.fullmatch("[0-9A-Z]{5}", sqlstate) else None)
+
+    @classmethod
+    def without_password(cls) -> Refusal:
+        """The server asks for a password that the credential does not have."""
+        return cls(_UNANSWERED, kind=AUTHENTICATION_FAILED)
+
+    @classmethod
+    def most_telling(cls, attempts: list[Refusal]) -> Refusal:
+        """The most telling of several attempts, with TLS and without.
 
         A server's own word comes before the network's, and before that of `pg_hba.conf` on an attempt that was made
         because another had failed.
         """
-        attempts = [
-            cls._one(text) for text in re.split(r"(?m)^connection to server .*? failed: ", message) if text.strip()
-        ]
-        return min(reversed(attempts), key=cls._rank, default=cls("the connection failed"))
-
-    @classmethod
-    def _one(cls, text: str) -> Refusal:
-        # Of a server's message libpq sets the severity before it, in whatever language, with two spaces after the
-        # colon; its own messages have none.
-        first = text.strip().splitlines()[0].strip()
-        by_server = re.match(r"\S+:  (?:(?=[A-Z]*\d)([0-9A-Z]{5}): )?(.*)", first)
-        return cls(by_server[2], True, by_server[1]) if by_server else cls(first)
+        return min(reversed(attempts), key=cls._rank)
 
     def _rank(self) -> int:
         if not self.by_server:
@@ -80,58 +76,51 @@ class Refusal:
         return 2 if refusal.classify(self.sqlstate, self.said) is refusal.NEEDS_TLS else 1
 
     @property
+    def by_server(self) -> bool:
+        """True when the server refused."""
+        return self.kind is None
+
+    @property
     def refuses_options(self) -> bool:
         """True when a pooler refused the startup packet's `options` or `client_encoding`."""
         about = refusal.is_about_options(self.sqlstate, self.said) or "client_encoding" in self.said
         return self.by_server and about
 
-    @property
-    def wants_clear_text(self) -> bool:
-        """True when libpq was not allowed the password in clear text that the server asked for."""
-        return not self.by_server and "cleartext password" in self.said
-
-    @property
-    def _is_of_another_kind(self) -> bool:
-        return not self.by_server and bool(re.search(r"session is (not )?read-only|hot standby mode", self.said))
-
     def fault(self, target: Target) -> Fault:
         """Explains why no session could be opened."""
         said = self.said
-        if self.by_server:
+        if self.kind is None:
             reason = refusal.classify(self.sqlstate, said)
             why = reason.says.format(target=target, user=target.user, database=target.database, said=said)
             return Fault(reason.kind, why, self.sqlstate, reason.retryable)
-        if self._is_of_another_kind:
-            wanted = target.target_session_attrs
-            return unreachable(target, f"{said}, and target_session_attrs={wanted} wants another server")
-        if re.search(_OF_CREDENTIAL, said):
-            return Fault(CREDENTIAL_INVALID, f"no session at {target}: {said}; unset PGSERVICE or correct its file")
-        if "no password supplied" in said:
-            return Fault(AUTHENTICATION_FAILED, f"{target} asks for a password, and the credential has none")
-        if re.search(_OF_LOGIN, said):
-            return Fault(AUTHENTICATION_FAILED, f"no session at {target}: {said}")
-        if re.search(_OF_TLS, said):
-            hint = ": set sslmode=prefer or enable ssl on the server" if "does not support SSL" in said else ""
-            return Fault(TLS_FAILED, f"no TLS with {target}: {said}{hint}")
+        if self.kind == TLS_FAILED:
+            return Fault(TLS_FAILED, f"no TLS with {target}: {said}")
+        if self.kind == AUTHENTICATION_FAILED:
+            why = f"{target} {said}" if said == _UNANSWERED else f"no session at {target}: {said}"
+            return Fault(AUTHENTICATION_FAILED, why)
         return unreachable(target, said)
 
 
-def querying(result: PGresult, text: TextEncoding) -> Fault:
-    """What the server, or libpq, said to a statement."""
+class RefusedError(Exception):
+    """No connection was made."""
 
-    def field(name: DiagnosticField) -> str | None:
-        raw = result.error_field(name)
-        return None if raw is None else text.decode(raw)
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.said)
+        self.refusal = refusal
 
-    code = field(DiagnosticField.SQLSTATE)
-    if code is None:
-        said = " ".join(text.decode(result.error_message or b"").split()) or "libpq gives no reason"
-        return lost(said)
-    message = field(DiagnosticField.MESSAGE_PRIMARY) or "the server gives no reason"
-    detail = field(DiagnosticField.MESSAGE_DETAIL)
-    said = message if detail is None else f"{message} ({detail})"
-    fatal = field(DiagnosticField.SEVERITY_NONLOCALIZED) == "FATAL"
-    return said_by_server(code, fatal, said)
+
+def of_another_kind(target: Target, said: str) -> Fault:
+    """A server is no primary, or no standby, as the target wants it."""
+    wanted = target.target_session_attrs
+    return unreachable(target, f"{said}, and target_session_attrs={wanted} wants another server")
+
+
+def querying(error: ServerError, text: TextEncoding) -> Fault:
+    """The server's error to a statement."""
+    said = text.decode(error.message) or "the server gives no reason"
+    if error.detail is not None:
+        said = f"{said} ({text.decode(error.detail)})"
+    return said_by_server(error.sqlstate.decode("ascii", "replace"), error.is_fatal, said)
 
 
 def lost(why: str) -> Fault:

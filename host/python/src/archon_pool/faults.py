@@ -44,7 +44,7 @@ class Fault:
     message: str
     """One sentence for an operator, naming the setting to change. Never contains a secret."""
     sqlstate: str | None = None
-    """The server's SQLSTATE, where the fault came from a PostgreSQL server and libpq handed it over."""
+    """The server's SQLSTATE, where the fault came from a PostgreSQL server."""
     retryable: bool = False
     """Whether the same call may succeed later without anything being changed."""
 

@@ -6,12 +6,10 @@ knows only the simple query protocol and one command in a query.
 
 from __future__ import annotations
 
-from psycopg.pq import ExecStatus
-from psycopg.pq import abc as pq
-
 from . import errors
 from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
+from .connection import Columns, RawRow
 from .connection_config import Target, invalid, within
 from .faults import (
     CONNECTION_LOST,
@@ -24,9 +22,11 @@ from .faults import (
     FaultError,
     fail,
 )
+from .frames import ProtocolError
 from .guard import Guard
-from .libpq import Startup
 from .limits import Allowance, Limits
+from .login import Startup
+from .messages import Column, ServerError, data_row
 from .session import GRACE_S
 from .values import TEXT, VALUE_BYTES
 from .wire import Row, RowSet
@@ -170,19 +170,25 @@ class Console:
 
     def _ask(self, command: str, allowance: Allowance) -> RowSet:
         patience_s = self._limits.statement_timeout.total_seconds() + GRACE_S
-        answer = RowSet([], [], False)
+        found = RowSet([], [], False)
+        raw: list[Column] = []
         fault: Fault | None = None
         try:
-            for result in self._connection.simple(command, patience_s):
-                if result.status == ExecStatus.FATAL_ERROR:
-                    fault = fault or errors.querying(result, self._connection.text)
-                elif result.status == ExecStatus.TUPLES_OK:
-                    answer = self._read(result, allowance)
+            for answer in self._connection.simple(command, patience_s):
+                if isinstance(answer, ServerError):
+                    fault = fault or errors.querying(answer, self._connection.text)
+                elif isinstance(answer, Columns):
+                    raw = answer.columns
+                    found = RowSet([(self._connection.text.decode(name), TEXT) for name, _ in raw], [], False)
+                elif isinstance(answer, RawRow) and not found.truncated:
+                    found = self._with_row(found, data_row(answer.body, len(raw)), allowance)
+        except ProtocolError as broken:
+            raise _unexpected(f"the pooler at {self.target} does not keep to the protocol: {broken}") from None
         except SilentError:
             why = f"the pooler at {self.target} stopped answering"
             raise fail(CONNECTION_LOST, why, retryable=True) from None
         if fault is None:
-            return answer
+            return found
         if "admin access needed" in fault.message:
             why = (
                 f"PgBouncer lets '{self.target.user}' look and not change: add it to admin_users, or name another "
@@ -191,17 +197,13 @@ class Console:
             fault = Fault(INSUFFICIENT_PRIVILEGE, why, fault.sqlstate)
         raise FaultError(fault)
 
-    def _read(self, result: pq.PGresult, allowance: Allowance) -> RowSet:
-        text = self._connection.text
-        columns = [(text.decode(result.fname(index) or b""), TEXT) for index in range(result.nfields)]
-        rows: list[Row] = []
-        for index in range(result.ntuples):
-            cells = [result.get_value(index, column) for column in range(result.nfields)]
-            weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
-            if len(rows) >= self._limits.rows or not allowance.take_row(weight):
-                return RowSet(columns, rows, True)
-            rows.append(self._values(cells))
-        return RowSet(columns, rows, False)
+    def _with_row(self, found: RowSet, cells: list[bytes | None], allowance: Allowance) -> RowSet:
+        weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
+        if len(found.rows) >= self._limits.rows or not allowance.take_row(weight):
+            self._connection.drop_rows()
+            return RowSet(found.columns, found.rows, True)
+        found.rows.append(self._values(cells))
+        return found
 
     def _values(self, cells: list[bytes | None]) -> Row:
         """Values as text. What opens something else is withheld."""

@@ -6,18 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from psycopg.pq import ExecStatus
-from psycopg.pq import abc as pq
-
-from . import errors
+from . import errors, messages
 from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
-from .connection import Param
+from .connection import Columns, RawRow
 from .connection_config import Target
-from .faults import CONNECTION_LOST, Fault, FaultError
+from .faults import CONNECTION_LOST, UNEXPECTED_ANSWER, Fault, FaultError
+from .frames import Budget, ProtocolError
 from .guard import Guard
-from .libpq import UNCONVERTED, Startup
 from .limits import Allowance, Limits, millis
+from .login import UNCONVERTED, Startup
+from .messages import Column, Param, ServerError, data_row
 from .text import TextEncoding
 from .values import VALUE_BYTES, check_columns, decode_row
 from .wire import Row, Rows, RowSet
@@ -25,7 +24,9 @@ from .wire import Row, Rows, RowSet
 GRACE_S = 5.0
 """How much longer than the server's own timeout to wait for an answer before giving the server up."""
 
-_ROWS = frozenset({ExecStatus.SINGLE_TUPLE, ExecStatus.TUPLES_OK})
+
+_OWN_ROWS = 1_000
+"""Far more rows than any statement of the host's own has."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,19 @@ class Session:
     def simple(self, sql: str) -> list[tuple[str | None, ...]]:
         """Runs a statement of the host's own as a simple query, and returns its rows as text."""
         rows: list[tuple[str | None, ...]] = []
+        columns: list[Column] = []
         fault: Fault | None = None
         try:
-            for result in self._connection.simple(sql, self._patience_s(1)):
-                if result.status == ExecStatus.FATAL_ERROR:
-                    fault = fault or errors.querying(result, self.text)
-                for row in range(result.ntuples):
-                    cells = (result.get_value(row, column) for column in range(result.nfields))
+            for answer in self._connection.simple(sql, self._patience_s(1)):
+                if isinstance(answer, ServerError):
+                    fault = fault or errors.querying(answer, self.text)
+                elif isinstance(answer, Columns):
+                    columns = answer.columns
+                elif isinstance(answer, RawRow):
+                    if len(rows) == _OWN_ROWS:
+                        self._connection.drop_rows()
+                        continue
+                    cells = self._cells(answer, columns)
                     rows.append(tuple(None if cell is None else self.text.decode(cell) for cell in cells))
         except SilentError:
             raise FaultError(self._silent()) from None
@@ -119,90 +126,83 @@ class Session:
             return []
         until = time.monotonic() + self._patience_s(len(requests))
         connection = self._connection
-        connection.begin_pipeline()
         try:
-            for request in requests:
-                self._send(request)
-            connection.flush(until)
+            connection.begin(b"".join(map(self._messages, requests)))
             answers = [self._answer(request, allowance, until) for request in requests]
         except SilentError:
             raise FaultError(self._silent()) from None
-        connection.end_pipeline()
+        connection.end()
         return answers
 
-    def _send(self, request: Request) -> None:
-        connection = self._connection
-        if self.is_pooled:
-            connection.send(b"BEGIN READ ONLY", [])
-            calls = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in self._in_transaction())
-            connection.send(f"SELECT {', '.join(calls)}".encode(), [])
-        connection.send(request.sql.encode(), request.params)
-        connection.sync()
-        if self.is_pooled:
-            # After the Sync, so that it ends a transaction that failed, too.
-            connection.send(b"COMMIT", [])
-            connection.sync()
+    def _messages(self, request: Request) -> bytes:
+        """What is sent for a statement. A Sync ends what belongs together: an error before it skips nothing after."""
+        own = messages.statement(request.sql, request.params)
+        if not self.is_pooled:
+            return own + messages.SYNC
+        calls = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in self._in_transaction())
+        return b"".join(
+            [
+                messages.statement("BEGIN READ ONLY"),
+                messages.statement(f"SELECT {', '.join(calls)}"),
+                own,
+                messages.SYNC,
+                # After the Sync, so that it ends a transaction that failed, too.
+                messages.statement("COMMIT"),
+                messages.SYNC,
+            ]
+        )
 
     def _in_transaction(self) -> list[tuple[str, str]]:
         """The settings of a transaction of its own. A pooler may have told its server nothing of the encoding."""
         return [*self._settings, ("client_encoding", UNCONVERTED)]
 
     def _answer(self, request: Request, allowance: Allowance, until: float) -> Rows:
-        before: Fault | None = None
+        budget = self._connection.budget()
+        # Two statements of our own come before it.
+        answer = self._read(request.max_rows, allowance, until, budget, skipped=2 if self.is_pooled else 0)
         if self.is_pooled:
-            before = self._completed(until) or self._completed(until)
-        answer = self._read(request.max_rows, allowance, until)
+            committed = self._read(0, allowance, until, budget)
+            if isinstance(answer, RowSet) and isinstance(committed, Fault):
+                answer = committed
         if isinstance(answer, Fault) and answer.kind == CONNECTION_LOST:
             raise FaultError(answer)
-        self._synced(until)
-        after: Fault | None = None
-        if self.is_pooled:
-            after = self._completed(until)
-            self._synced(until)
-        answer = before or answer
-        if isinstance(answer, RowSet) and after is not None:
-            answer = after
         return answer
 
-    def _completed(self, until: float) -> Fault | None:
-        """What kept a statement of our own from being carried out."""
-        fault: Fault | None = None
-        for result in self._connection.results(until):
-            if result.status == ExecStatus.FATAL_ERROR:
-                fault = fault or errors.querying(result, self.text)
-        return fault
-
-    def _synced(self, until: float) -> None:
-        for result in self._connection.results(until):
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise FaultError(errors.querying(result, self.text))
-
-    def _read(self, max_rows: int, allowance: Allowance, until: float) -> Rows:
-        """Reads rows up to the caps, and what is more to its end."""
-        self._connection.row_by_row()
+    def _read(self, max_rows: int, allowance: Allowance, until: float, budget: Budget, *, skipped: int = 0) -> Rows:
+        """Reads rows up to the caps, and what is more to its end; none of the first statements."""
+        raw: list[Column] = []
         columns: list[tuple[str, int]] = []
         rows: list[Row] = []
         truncated = False
         fault: Fault | None = None
-        for result in self._connection.results(until):
-            if result.status == ExecStatus.FATAL_ERROR:
-                # Only the first says why: after it libpq may add that the connection is closed.
-                fault = fault or errors.querying(result, self.text)
-            if fault is not None or truncated or result.status not in _ROWS:
+        for answer in self._connection.answers(until, budget, skipped):
+            if isinstance(answer, ServerError):
+                fault = fault or errors.querying(answer, self.text)
+            if fault is not None or truncated:
                 continue
             try:
-                for index in range(result.ntuples):
-                    if not columns:
-                        columns = _columns(result, self.text)
-                    raw = [result.get_value(index, column) for column in range(len(columns))]
-                    weight = sum(VALUE_BYTES + len(cell or b"") for cell in raw)
+                if isinstance(answer, Columns):
+                    raw = answer.columns
+                elif isinstance(answer, RawRow):
+                    columns = columns or _columns(raw, self.text)
+                    cells = self._cells(answer, raw)
+                    weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
                     if len(rows) >= max_rows or not allowance.take_row(weight):
                         truncated = True
-                        break
-                    rows.append(decode_row(columns, raw, self.text))
+                        self._connection.drop_rows()
+                        continue
+                    rows.append(decode_row(columns, cells, self.text))
             except FaultError as error:
                 fault = error.fault
+                self._connection.drop_rows()
         return fault or RowSet(columns, rows, truncated)
+
+    def _cells(self, row: RawRow, columns: list[Column]) -> list[bytes | None]:
+        try:
+            return data_row(row.body, len(columns))
+        except ProtocolError as broken:
+            why = f"{self.target} does not keep to the protocol: {broken}"
+            raise FaultError(Fault(UNEXPECTED_ANSWER, why)) from None
 
     def round_trip_s(self) -> float:
         """One empty round trip."""
@@ -221,8 +221,8 @@ class Session:
         return Fault(CONNECTION_LOST, f"{self.target} stopped answering", retryable=True)
 
 
-def _columns(result: pq.PGresult, text: TextEncoding) -> list[tuple[str, int]]:
-    columns = [(text.decode(result.fname(index) or b""), result.ftype(index)) for index in range(result.nfields)]
+def _columns(raw: list[Column], text: TextEncoding) -> list[tuple[str, int]]:
+    columns = [(text.decode(name), oid) for name, oid in raw]
     check_columns(columns)
     return columns
 

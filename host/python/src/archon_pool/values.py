@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Callable
-
-from psycopg import postgres
 
 from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, fail
 from .text import UTF8, TextEncoding
@@ -53,6 +52,15 @@ _DECODERS: dict[int, Callable[[bytes], Value]] = {
 _TEXTS = frozenset([TEXT, 1043, 19, 1042, 18, UNKNOWN, 114])
 _JSONB = 3802
 
+# Names for a fault's text alone: nothing is ever asked of the server for them.
+_OTHER_NAMES = """
+    22 int2vector 24 regproc 27 tid 28 xid 29 cid 30 oidvector 142 xml 194 pg_node_tree 600 point 650 cidr 790 money
+    829 macaddr 869 inet 1000 _bool 1003 _name 1005 _int2 1007 _int4 1009 _text 1015 _varchar 1016 _int8
+    1022 _float8 1028 _oid 1033 aclitem 1034 _aclitem 1082 date 1083 time 1186 interval 1266 timetz 1560 bit
+    1562 varbit 1700 numeric 2202 regprocedure 2205 regclass 2206 regtype 2249 record 2950 uuid 2970 txid_snapshot
+    3220 pg_lsn 4072 jsonpath 4089 regnamespace 4096 regrole 5038 pg_snapshot 5069 xid8
+"""
+
 VALUE_BYTES = 32
 """About what a value weighs beside its bytes when it is decoded."""
 
@@ -61,9 +69,14 @@ def check_columns(columns: list[tuple[str, int]]) -> None:
     """Refuses a column whose type is outside of the seven."""
     for name, oid in columns:
         if oid not in _DECODERS and oid not in _TEXTS and oid != _JSONB:
-            known = postgres.types.get(oid)
-            kind = known.name if known else f"with the OID {oid}"
+            kind = _other_types().get(oid, f"with the OID {oid}")
             raise fail(UNSUPPORTED_TYPE, f"column '{name}' has type {kind}: cast it in the statement")
+
+
+@lru_cache(maxsize=1)
+def _other_types() -> dict[int, str]:
+    words = _OTHER_NAMES.split()
+    return dict(zip(map(int, words[::2]), words[1::2]))
 
 
 def decode_row(columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding) -> Row:

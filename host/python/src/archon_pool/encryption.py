@@ -1,0 +1,177 @@
+"""TLS as `sslmode` and its settings want it, and the data that bind a login to it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import ssl
+import stat
+from pathlib import Path
+from typing import Any
+
+from .connection_config import Target
+
+_ALPN = "postgresql"
+_VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+# OIDs of signature algorithms in DER, by the digest with which RFC 5929 hashes the certificate.
+_RSA, _ECDSA = bytes.fromhex("2a864886f70d0101"), bytes.fromhex("2a8648ce3d0403")
+_DIGESTS = {
+    # MD5 and SHA-1 are replaced by SHA-256.
+    **dict.fromkeys((_RSA + b"\x04", _RSA + b"\x05", _RSA + b"\x0b", _ECDSA + b"\x02"), "sha256"),
+    bytes.fromhex("2a8648ce3d0401"): "sha256",
+    **dict.fromkeys((_RSA + b"\x0c", _ECDSA + b"\x03"), "sha384"),
+    **dict.fromkeys((_RSA + b"\x0d", _ECDSA + b"\x04"), "sha512"),
+    **dict.fromkeys((_RSA + b"\x0e", _ECDSA + b"\x01"), "sha224"),
+}
+_SEQUENCE, _OBJECT_IDENTIFIER = 0x30, 0x06
+
+
+class EncryptionError(Exception):
+    """TLS is not possible as it is wanted."""
+
+
+def server_name(host: str) -> str | None:
+    """The name that the server is asked for; none for an address."""
+    return None if not host or _address(host) is not None else host
+
+
+def context_of(target: Target) -> ssl.SSLContext:
+    """The TLS settings of a target with one host."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # `check_peer` verifies the name, since OpenSSL takes no address from a certificate's common name.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    # OpenSSL's own default. Python's refuses keys of 1,024 bits, even where nothing is verified.
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    context.set_alpn_protocols([_ALPN])
+    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
+    context.minimum_version = _VERSIONS[target.ssl_min_protocol_version]
+    if target.ssl_max_protocol_version is not None:
+        context.maximum_version = _VERSIONS[target.ssl_max_protocol_version]
+    try:
+        _trust(context, target)
+        _present(context, target)
+    except (OSError, ssl.SSLError) as error:
+        raise EncryptionError(_said(error)) from None
+    return context
+
+
+def _trust(context: ssl.SSLContext, target: Target) -> None:
+    verifies, root = target.sslmode in ("verify-ca", "verify-full"), target.sslrootcert
+    if root == "system" or (root is None and verifies):
+        context.load_default_certs()
+    elif root is not None and (verifies or Path(root).exists()):
+        if not Path(root).exists():
+            raise EncryptionError(f'root certificate file "{root}" does not exist')
+        context.load_verify_locations(root)
+    else:
+        return
+    context.verify_mode = ssl.CERT_REQUIRED
+
+
+def _present(context: ssl.SSLContext, target: Target) -> None:
+    """Shows a client certificate where there is one."""
+    if target.sslcert is None or target.sslkey is None or not Path(target.sslcert).exists():
+        return
+    found = os.stat(target.sslkey)
+    forbidden = 0o037 if found.st_uid == 0 else 0o077
+    if not stat.S_ISREG(found.st_mode) or (os.name == "posix" and found.st_mode & forbidden):
+        raise EncryptionError(f'private key file "{target.sslkey}" must be a file with mode 0600 or less')
+
+    def no_passphrase() -> str:
+        raise EncryptionError(f'private key file "{target.sslkey}" has a passphrase: decrypt it with `openssl pkey`')
+
+    context.load_cert_chain(target.sslcert, target.sslkey, no_passphrase)
+
+
+def check_peer(session: ssl.SSLSocket, target: Target) -> None:
+    """Checks what the handshake did not: the name, and that a server that was not asked first speaks the protocol."""
+    if target.sslnegotiation == "direct" and session.selected_alpn_protocol() != _ALPN:
+        raise EncryptionError("the server did not select PostgreSQL's protocol (ALPN): use sslnegotiation=postgres")
+    # As in libpq, the system's authorities sign for anybody: only the name tells servers apart.
+    verifies_name = target.sslmode == "verify-full" or (target.sslmode == "verify-ca" and target.sslrootcert is None)
+    host = target.first.host
+    if verifies_name and not _names(session.getpeercert() or {}, host):
+        raise EncryptionError(f'server certificate does not match host name "{host}"')
+
+
+def _names(certificate: Any, host: str) -> bool:
+    """Checks that a certificate is for a host. Its common name counts where it has no other name of that kind."""
+    names: list[tuple[str, str]] = list(certificate.get("subjectAltName", ()))
+    address = _address(host)
+    own_kind = "DNS" if address is None else "IP Address"
+    if not any(kind == own_kind for kind, _ in names):
+        names += [
+            ("DNS", value) for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
+        ]
+    return any(
+        _address(name) == address if kind == "IP Address" else _matches(name, host)
+        for kind, name in names
+        if kind == "DNS" or (kind == "IP Address" and address is not None)
+    )
+
+
+def _matches(pattern: str, host: str) -> bool:
+    pattern, host = pattern.lower(), host.lower()
+    if pattern == host:
+        return True
+    label, dot, domain = host.partition(".")
+    # A `*` stands for the first label alone, and never for a part of an address.
+    return pattern.startswith("*.") and bool(label and dot) and pattern[2:] == domain and _address(host) is None
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def channel_binding(session: ssl.SSLSocket) -> bytes | None:
+    """`tls-server-end-point` of RFC 5929; none where the certificate's signature names no digest."""
+    certificate = session.getpeercert(binary_form=True)
+    digest = None if certificate is None else signature_digest(certificate)
+    return None if certificate is None or digest is None else hashlib.new(digest, certificate).digest()
+
+
+def signature_digest(certificate: bytes) -> str | None:
+    """The digest of the signature of a certificate in DER."""
+    try:
+        whole, _ = _element(certificate, _SEQUENCE)
+        _, after = _element(whole, _SEQUENCE)
+        algorithm, _ = _element(after, _SEQUENCE)
+        identifier, _ = _element(algorithm, _OBJECT_IDENTIFIER)
+    except ValueError:
+        return None
+    return _DIGESTS.get(identifier)
+
+
+def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
+    """The content of the first element, which has this tag, and what follows it."""
+    if len(der) < 2 or der[0] != tag:
+        raise ValueError("another element")
+    size, start = der[1], 2
+    if size >= 0x80:
+        start += size & 0x7F
+        if not 2 < start <= 6 or len(der) < start:
+            raise ValueError("a length that is none")
+        size = int.from_bytes(der[2:start], "big")
+    if start + size > len(der):
+        raise ValueError("too short")
+    return der[start : start + size], der[start + size :]
+
+
+def _said(error: OSError) -> str:
+    """OpenSSL's words without its codes."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or type(error).__name__
+
+
+def reason(error: ssl.SSLError) -> str:
+    """The reason of a handshake that failed."""
+    return _said(error)

@@ -1,0 +1,92 @@
+"""Messages of PostgreSQL's protocol in a stream of bytes: each length is checked before its body is awaited."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from .faults import FaultError, limit_reached
+
+_HEAD = struct.Struct("!ci")
+_LENGTH_BYTES = 4
+
+MESSAGE_BYTES = 64
+"""About what it costs to pass over a message, beside its bytes: a budget counts it, so that none is cheap."""
+
+
+class ProtocolError(Exception):
+    """The peer sent what the protocol does not allow. The text is the host's own and repeats nothing of it."""
+
+
+class Message(NamedTuple):
+    """One message of a server."""
+
+    kind: bytes
+    body: bytes
+
+
+class Budget:
+    """Bytes that a peer may send for one purpose: the start of a session, or one statement."""
+
+    def __init__(self, setting: str, limit: int, purpose: str) -> None:
+        self.left = limit
+        self._setting = setting
+        self._limit = limit
+        self._purpose = purpose
+
+    def exceeded(self) -> FaultError:
+        """The fault of a peer that sends more."""
+        why = f"the server sent more than {self._limit} bytes for {self._purpose}"
+        return FaultError(limit_reached(why, self._setting))
+
+
+class Frames:
+    """Splits a stream into messages. It holds no more than what it was fed."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes` is the limit `protocol_message_bytes`."""
+        self._most_bytes = most_bytes
+        self._buffer = bytearray()
+        self._length: int | None = None
+        """Of the message that begins the buffer, once it was checked."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Adds what was received."""
+        self._buffer += chunk
+
+    def next(self, kinds: frozenset[bytes], dropped: frozenset[bytes], budget: Budget) -> Message | None:
+        """The next message, or none until more of it was received.
+
+        `kinds` are those that may come now; those of `dropped` are counted and passed over. A peer can send millions
+        of these, so that this loop calls nothing that it need not.
+        """
+        buffer, held, at, length = self._buffer, len(self._buffer), 0, self._length
+        try:
+            while True:
+                if held - at < _HEAD.size:
+                    return None
+                kind, announced = _HEAD.unpack_from(buffer, at)
+                if length is None:
+                    if kind not in kinds or not _LENGTH_BYTES <= announced <= self._most_bytes:
+                        raise self._refused(kind in kinds, announced)
+                    budget.left -= MESSAGE_BYTES + 1 + announced
+                    if budget.left < 0:
+                        raise budget.exceeded()
+                    length = announced
+                end = at + 1 + length
+                if end > held:
+                    return None
+                begin, at, length = at + _HEAD.size, end, None
+                if kind not in dropped:
+                    return Message(kind, bytes(buffer[begin:end]))
+        finally:
+            self._length = length
+            del buffer[:at]
+
+    def _refused(self, is_known: bool, length: int) -> Exception:
+        if not is_known:
+            return ProtocolError("it sent a message that does not belong there")
+        if length < _LENGTH_BYTES:
+            return ProtocolError("it sent a message with an invalid length")
+        why = f"the server sent a message of {length} bytes, {self._most_bytes} are allowed"
+        return FaultError(limit_reached(why, "protocol_message_bytes"))
