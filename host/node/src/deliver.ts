@@ -13,6 +13,7 @@ import { type Consent, whyNoConsent } from "./consent.js";
 import { Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
 import type { Limits } from "./limits.js";
+import { keptName } from "./names.js";
 import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
 import type { Patience } from "./request.js";
 import type { Session } from "./session.js";
@@ -138,7 +139,7 @@ class Delivery {
 
   get #place(): string {
     const { target } = this.#terms.session;
-    return `order ${place(target)}/${target.database}`;
+    return `order ${place(target)}/${keptName(target.database)}`;
   }
 
   async #openAccount(): Promise<Account> {

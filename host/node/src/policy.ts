@@ -3,6 +3,7 @@
 import { guard } from "./components.js";
 import { sha256 } from "./digest.js";
 import { Fault } from "./fault.js";
+import { applicationGlob, isTooLong, NAME_BYTES, roleGlob } from "./names.js";
 
 /** What an operator allows. */
 export interface Policy {
@@ -44,6 +45,12 @@ export function policyWith(given: Partial<Policy> = {}): Policy {
     if (!isLike(usual, value)) {
       throw Fault.invalid(`policy ${name}: a value such as ${JSON.stringify(usual)} is wanted`);
     }
+    const long = Array.isArray(value) ? (value as string[]).find(isTooLong) : undefined;
+    if (long !== undefined) {
+      throw Fault.invalid(
+        `policy ${name}: '${long}' is longer than the ${NAME_BYTES} bytes that a server keeps of a name`,
+      );
+    }
   }
   return { ...DEFAULT_POLICY, ...Object.fromEntries(set) };
 }
@@ -57,12 +64,15 @@ function isLike(usual: unknown, value: unknown): boolean {
 
 /** The protected roles as patterns of SQL's `ILIKE`. */
 export function rolePatterns(policy: Policy): string[] {
-  return [...guard().protected.roles, ...policy.protectedRoles.map((glob) => toLike(asShown(glob)))];
+  return [...guard().protected.roles, ...policy.protectedRoles.map((glob) => toLike(roleGlob(glob)))];
 }
 
 /** The protected applications as patterns of SQL's `ILIKE`. */
 export function applicationPatterns(policy: Policy): string[] {
-  return [...guard().protected.applications, ...policy.protectedApplications.map((glob) => toLike(asShown(glob)))];
+  return [
+    ...guard().protected.applications,
+    ...policy.protectedApplications.map((glob) => toLike(applicationGlob(glob))),
+  ];
 }
 
 /** Refuses a batch with a statement that is not of the catalogue, before anything of it is sent. */
@@ -76,12 +86,6 @@ export function checkStatements(texts: readonly string[], catalogue: ReadonlySet
 /** How many sessions may be ended: the percentage of the smaller number, rounded down. */
 export function killCap(percentage: number, killable: number, clients: number): number {
   return Math.floor((Math.min(killable, clients) * Math.min(percentage, 100)) / 100);
-}
-
-/** A pattern of names as the guard sees them: cut to 63 bytes, and with anything for what is not ASCII. */
-function asShown(glob: string): string {
-  const letters = [...glob].slice(0, 63).map((letter) => (letter <= "\x7f" ? letter : "*"));
-  return letters.join("") + (Buffer.byteLength(glob) > 63 ? "*" : "");
 }
 
 /** A glob as a pattern of SQL's `LIKE`. */
