@@ -11,6 +11,8 @@ const ANYWHERE = /(postgres(ql)?|postgis|pgsql|psql|ecto)(\+[a-z0-9_+]*)?:\/\/|j
 const JDBC = /^jdbc:postgresql:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
 
+const BEGIN = "parameters begin with '?'; percent-encode '&' as %26, ';' as %3B and '=' as %3D in a name";
+
 /** True when a text is a connection URL. */
 export function isUrl(text: string): boolean {
   return SCHEME.test(text) || JDBC.test(text);
@@ -59,6 +61,7 @@ function split(rest: string): { login?: string; address: string; path: string; q
   const [name, query] = tail === undefined ? ["", rest.slice((at ?? 0) + 1)] : cut(tail, "?");
   // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
   if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
+  if (/[&;=]/.test(name)) throw Fault.credential(`a '&', ';' or '=' in the database name: ${BEGIN}`);
   const end = authority.lastIndexOf("@");
   const parts = { address: authority.slice(end + 1), path: name, query: query ?? "" };
   return end < 0 ? parts : { ...parts, login: authority.slice(0, end) };
