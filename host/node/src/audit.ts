@@ -1,8 +1,8 @@
 // What was decided about a session or a pool, on record: before it is sent, and what became of it.
 
-import { appendFile } from "node:fs/promises";
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
+import { appendPrivate } from "./private-file.js";
 
 /** One line of the audit log. */
 export interface AuditRecord {
@@ -28,7 +28,10 @@ export interface AuditRecord {
 export interface AuditOptions {
   /** Called with each record, and awaited. */
   audit?: ((record: AuditRecord) => void | Promise<void>) | undefined;
-  /** A file to which each record is appended as a line of JSON. It is made readable by its owner alone. */
+  /**
+   * A file to which each record is appended as a line of JSON. It is made readable by its owner alone; a link, and a
+   * file that others can write, are refused.
+   */
   auditFile?: string | undefined;
 }
 
@@ -67,7 +70,7 @@ export class Audit {
     const records = about.map((about) => ({ at: new Date().toISOString(), ...head, ...about }));
     for (const record of records) await audit?.(record);
     if (auditFile !== undefined) {
-      await appendFile(auditFile, records.map((record) => `${JSON.stringify(record)}\n`).join(""), { mode: 0o600 });
+      await appendPrivate(auditFile, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
     }
   }
 }

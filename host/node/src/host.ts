@@ -30,7 +30,10 @@ export interface HostOptions extends AuditOptions {
    * dry runs excepted. Nothing is sent unless it answers `true`.
    */
   consent?: Consent;
-  /** A file to which every call is written as a cassette. It holds what the server answered, and never a secret. */
+  /**
+   * A file to which every call is written as a cassette. It holds what the server answered, and never a secret. It must
+   * not exist.
+   */
   record?: string;
 }
 

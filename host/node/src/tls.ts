@@ -7,9 +7,10 @@
 // | `verify-full` | chain and name checked |
 
 import { X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import * as tls from "node:tls";
+import { readRegular } from "./connection-config/files.js";
 import type { Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { whyNotNamed } from "./server-name.js";
@@ -82,7 +83,7 @@ function certificates(what: string, path: string): string {
 
 function read(what: string, path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readRegular(path);
   } catch (error) {
     throw failed(`${what} ${path}: ${(error as Error).message}`);
   }

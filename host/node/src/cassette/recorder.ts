@@ -1,16 +1,16 @@
 // Writes a cassette: every call of a component's imports with its answer.
 
-import { appendFileSync, writeFileSync } from "node:fs";
 import type { Component } from "../components.js";
-import { asFault } from "../fault.js";
+import { asFault, Fault } from "../fault.js";
 import { Ended, type ImportName, type Imports, type Powers, type Resource } from "../imports.js";
+import { appendPrivate, createPrivate } from "../private-file.js";
 import { type Header, type Json, PACKAGE, writeFault, writeOk, writeWith } from "./format.js";
 import { withoutSecrets } from "./literals.js";
 
 /** Writes the calls of one component to a file, each when it is over: calls at the same time do not mix. */
 export class Recorder {
   readonly #path: string;
-  #isBegun = false;
+  #begun: Promise<void> | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -23,7 +23,7 @@ export class Recorder {
     powers: Powers,
     run: (powers: Powers) => Promise<string>,
   ): Promise<string> {
-    this.#begin({ cassette: 1, package: PACKAGE, component: { name, sha256 }, normalised: false });
+    await this.#begin({ cassette: 1, package: PACKAGE, component: { name, sha256 }, normalised: false });
     const lines: Json[] = [{ call: "skill.run", input }];
     try {
       const returned = await run(new RecordedPowers(powers, lines));
@@ -33,15 +33,16 @@ export class Recorder {
       lines.push({ ended: writeFault(asFault(error)) });
       throw error;
     } finally {
-      appendFileSync(this.#path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      await appendPrivate(this.#path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     }
   }
 
-  #begin(header: Header): void {
-    if (this.#isBegun) return;
-    // It holds what the server answered: statements, names, addresses.
-    writeFileSync(this.#path, `${JSON.stringify(header)}\n`, { mode: 0o600 });
-    this.#isBegun = true;
+  /** Creates the file. It holds what the server answered: statements, names, addresses. */
+  #begin(header: Header): Promise<void> {
+    this.#begun ??= createPrivate(this.#path, `${JSON.stringify(header)}\n`).catch((error: Error) => {
+      throw new Fault("invalid-params", `the cassette cannot be recorded: ${error.message}`);
+    });
+    return this.#begun;
   }
 }
 
