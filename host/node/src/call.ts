@@ -17,7 +17,7 @@ export interface CallOptions {
   /** None for a function without one. */
   argument?: unknown;
   powers: Powers;
-  limits: Pick<Limits, "cpuMs" | "memoryBytes">;
+  limits: Pick<Limits, "cpuMs" | "memoryBytes" | "requestBytes" | "reportBytes">;
   /** By when it must be done, as `performance.now()` counts. */
   end: number;
   /** How long that was from the caller's start, for the message. */
@@ -38,10 +38,11 @@ function run(component: Component, { door, argument, powers, limits, end, deadli
   const { port1: port, port2 } = new MessageChannel();
   const signal = new SharedArrayBuffer(4);
   const bell = new Int32Array(signal);
+  const { requestBytes, reportBytes } = limits;
   const { name, entry, cores } = component;
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     name,
-    workerData: { entry, cores, door, argument, port: port2, signal },
+    workerData: { entry, cores, door, argument, port: port2, signal, requestBytes, reportBytes },
     transferList: [port2],
     // A thread gets a copy of the environment unless told otherwise, and secrets are in there.
     env: {},

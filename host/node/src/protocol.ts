@@ -16,6 +16,9 @@ export interface Start {
   argument: unknown;
   /** Rings when an import was answered. */
   signal: SharedArrayBuffer;
+  /** Limits on what the component gives the host, in one import and as its answer. */
+  requestBytes: number;
+  reportBytes: number;
 }
 
 /** What the component's thread says. */

@@ -3,6 +3,7 @@
 import { guard } from "./components.js";
 import { Lent, type Sources } from "./credentials.js";
 import { Fault } from "./fault.js";
+import { isShallow } from "./json.js";
 import { holdsSecret, isSecret } from "./misplaced.js";
 import type { Policy } from "./policy.js";
 
@@ -62,6 +63,7 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
       "secret-in-params",
       "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey",
     );
+  if (!isShallow(params)) throw Fault.invalid("the request is nested more than 64 deep");
   if (!isRecord(params)) {
     if (holdsSecret(params)) throw misplaced();
     // The component knows best how to refuse it.

@@ -4,6 +4,7 @@ import { description } from "./components.js";
 import type { PoolStats, SkillInput, SkillOutput } from "./contract.js";
 import { asFault, Fault } from "./fault.js";
 import { Host, type HostOptions } from "./host.js";
+import { parseJson } from "./json.js";
 import type { Logger } from "./log.js";
 import { type Attempt, Events, failure, runSkill, type Skill } from "./registry.js";
 
@@ -96,7 +97,8 @@ export class SupabaseConnectionPool extends Events implements Skill {
     };
     try {
       const answer = await this.#host.call(params, { end, onSignal });
-      const output = JSON.parse(answer.output) as SkillOutput;
+      const most = this.#host.limits.reportBytes;
+      const output = parseJson(answer.output, "the component's answer", most, "limit `reportBytes`") as SkillOutput;
       // Whoever repeats a call in which something was signalled may hit others.
       if (signalled && output.error) output.error.retryable = false;
       return { output, signalled };

@@ -4,11 +4,14 @@
 // is answered. The other thread can end this one at any time, in a loop of the component's or in such a sleep.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { isWithin } from "./crossing.js";
 import type { FaultRecord } from "./fault.js";
 import type { ImportName, Imports, Resource } from "./imports.js";
 import type { FromGuest, Start, ToGuest } from "./protocol.js";
 
-const { entry, cores, door, argument, port, signal } = workerData as Start & { port: MessagePort };
+const { entry, cores, door, argument, port, signal, requestBytes, reportBytes } = workerData as Start & {
+  port: MessagePort;
+};
 const bell = new Int32Array(signal);
 const dispose: typeof Symbol.dispose = Symbol.dispose ?? Symbol.for("dispose");
 
@@ -18,6 +21,7 @@ function say(message: FromGuest): void {
 
 /** Asks the other thread, and sleeps until it answers. */
 function ask<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] {
+  if (!isWithin(args, requestBytes)) throw tooLarge("has given the host", requestBytes, "requestBytes");
   Atomics.store(bell, 0, 0);
   say({ type: "import", name, args });
   Atomics.wait(bell, 0, 0);
@@ -25,6 +29,11 @@ function ask<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] 
   if ("ok" in answer) return answer.ok as Imports[N][1];
   // jco takes an Error for a trap, and anything else for the error of WIT's result.
   throw answer.err;
+}
+
+function tooLarge(what: string, bytes: number, limit: string): FaultRecord {
+  const message = `the component ${what} more than ${bytes} bytes: limit \`${limit}\``;
+  return { kind: "limit-exceeded", message, retryable: false };
 }
 
 /** A handle of the component's. What it stands for is in the other thread. */
@@ -130,7 +139,9 @@ try {
   const [name, method] = door;
   const open = doors[`archon:connection-pool/${name}@1.0.0`]?.[method];
   if (!open) throw new Error(`it exports no ${name}.${method}`);
-  say({ type: "returned", value: argument === undefined ? (open as () => unknown)() : open(argument) });
+  const value = argument === undefined ? (open as () => unknown)() : open(argument);
+  if (isWithin(value, reportBytes)) say({ type: "returned", value });
+  else say({ type: "refused", fault: tooLarge("answered with", reportBytes, "reportBytes") });
 } catch (error) {
   const payload = (error as { payload?: FaultRecord }).payload;
   if (payload) say({ type: "refused", fault: payload });

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { MessagePort, Worker } from "node:worker_threads";
-import { Cassette, Host, type HostOptions, SupabaseConnectionPool } from "archon-connection-pool";
+import { Cassette, DEFAULT_LIMITS, Host, type HostOptions, SupabaseConnectionPool } from "archon-connection-pool";
 import { callComponent } from "../dist/call.js";
 import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
 import { type Component, component, description } from "../dist/components.js";
@@ -48,7 +48,7 @@ const NO_POWERS: Powers = {
 };
 
 function call(found: Component, { powers = NO_POWERS, cpuMs = 10_000, deadlineMs = 20_000 } = {}): Promise<unknown> {
-  const limits = { cpuMs, memoryBytes: 64 << 20 };
+  const limits = { ...DEFAULT_LIMITS, cpuMs, memoryBytes: 64 << 20 };
   const end = performance.now() + deadlineMs;
   return callComponent(found, { door: ["skill", "run"], argument: "{}", powers, limits, end, deadlineMs });
 }
@@ -86,6 +86,25 @@ test("a fault within a list arrives with all of its fields", async () => {
   assert.equal(output, JSON.stringify([{ tag: "err", val: fault }]));
 });
 
+test("what a component answers and asks is measured before it is copied out of its thread", async () => {
+  const many = "Array(1_500_000).fill({ pid: 1, state: 'idle', target: {} })";
+  for (const [run, limit] of [
+    [`return ${many}`, "reportBytes"],
+    [`return "x".repeat(${17 << 20})`, "reportBytes"],
+    [`of("backends").deliver({ handle: 1 }, ${many}, false)`, "requestBytes"],
+    [`of("credentials").lookup("x".repeat(${17 << 20}))`, "requestBytes"],
+  ] as const) {
+    let calls = 0;
+    const powers = { ...NO_POWERS, call: async () => Promise.reject(new Error(String(++calls))) };
+    const guarded = guest(`try { ${run} } catch (fault) { throw { payload: fault } }`);
+    await assert.rejects(call(guarded, { powers, cpuMs: 30_000, deadlineMs: 40_000 }), (fault: Fault) => {
+      assert.ok(fault.message.endsWith(`limit \`${limit}\``), fault.message);
+      return fault.kind === "limit-exceeded";
+    });
+    assert.equal(calls, 0);
+  }
+});
+
 test("a module's memory cannot grow beyond the bound that was written into it", async () => {
   // (module (memory (export "m") 1) (func (export "g") (param i32) (result i32) (memory.grow (local.get 0))))
   const hex = "0061736d0100000001060160017f017f03020100050301000107090201" + "6d0200016700000a08010600200040000b";
@@ -94,7 +113,7 @@ test("a module's memory cannot grow beyond the bound that was written into it", 
   assert.deepEqual([g(1), g(2), g(1), g(1)], [1, -1, 2, -1]);
   const found = await component("pool-manager", 2 << 20);
   const input = JSON.stringify({ action: "monitor", carry: "x".repeat(3 << 20) });
-  const limits = { cpuMs: 10_000, memoryBytes: 2 << 20 };
+  const limits = { ...DEFAULT_LIMITS, cpuMs: 10_000, memoryBytes: 2 << 20 };
   const tight = { door: ["skill", "run"] as const, argument: input, powers: NO_POWERS, limits };
   const calling = callComponent(found, { ...tight, end: performance.now() + 20_000, deadlineMs: 20_000 });
   await assert.rejects(calling, { kind: "plugin-trapped" });

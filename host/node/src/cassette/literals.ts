@@ -5,10 +5,17 @@
 
 import { description } from "../components.js";
 import type { Item } from "../imports.js";
+import { parseJson } from "../json.js";
 import type { RowSet, Statement, Value } from "../values.js";
 
 /** Longest text in a report, characters. */
 const LONGEST = 200;
+
+/** The longest document of statistics that is read as one. */
+const MOST_BYTES = 16 << 20;
+
+/** Steps for one text: each takes a letter, a literal, a comment or a run of white space. */
+const MOST_STEPS = 100_000;
 
 /** What a text says that may open something else. */
 const TELLING = ["password", "secret", "token", "://"];
@@ -40,11 +47,11 @@ function keptText(text: string): string {
 /** The document of the statement statistics. Only its texts are replaced: a number written again may be another. */
 function keptDocument(text: string): string {
   try {
-    JSON.parse(text);
+    parseJson(text, "a document", MOST_BYTES, "a document's own bound");
   } catch {
     return keptText(text);
   }
-  return text.replace(/("query"\s*:\s*)("(?:[^"\\]|\\.)*")/g, (whole, name: string, token: string) => {
+  return text.replace(/("query"\s*:\s*)("[^"\\]*(?:\\.[^"\\]*)*")/g, (whole, name: string, token: string) => {
     const query = JSON.parse(token) as string;
     const kept = keptText(query);
     return kept === query ? whole : name + JSON.stringify(kept);
@@ -55,7 +62,7 @@ function keptDocument(text: string): string {
 export function normalise(sql: string): string {
   let out = "";
   let at = 0;
-  while (at < sql.length && Buffer.byteLength(out) < LONGEST * 4) {
+  for (let step = 0; step < MOST_STEPS && at < sql.length && Buffer.byteLength(out) < LONGEST * 4; step++) {
     const rest = sql.slice(at);
     const first = String.fromCodePoint(rest.codePointAt(0) ?? 0);
     let length = first.length;
@@ -65,6 +72,7 @@ export function normalise(sql: string): string {
     } else if (rest.startsWith("/*")) {
       length = blockComment(rest);
     } else if (/\p{White_Space}/u.test(first)) {
+      length = /^\p{White_Space}+/u.exec(rest)?.[0].length ?? 1;
       if (out !== "" && !out.endsWith(" ")) out += " ";
     } else if (first === "'") {
       // A one-letter prefix belongs to the literal; E allows backslash escapes.

@@ -4,12 +4,18 @@ import { callComponent } from "../call.js";
 import { component, type World } from "../components.js";
 import { Fault } from "../fault.js";
 import { Ended, type ImportName, type Imports, INFALLIBLE, type Item, type Powers } from "../imports.js";
+import { parseJson } from "../json.js";
 import { DEFAULT_LIMITS } from "../limits.js";
+import { isRecord } from "../request.js";
 import type { RowSet } from "../values.js";
 import { canonical, type Header, type ImportLine, type Json, PACKAGE, readFault, readOk, writeWith } from "./format.js";
 
 /** The components that have a door for JSON. */
 const WORLDS: readonly World[] = ["pool-observer", "pool-manager"];
+
+/** The longest cassette, and the longest of its lines, bytes. */
+const MOST_BYTES = 128 << 20;
+const MOST_LINE = 64 << 20;
 
 /** One call of a cassette. */
 export interface RecordedCall {
@@ -28,10 +34,7 @@ export class Cassette {
 
   /** Reads a cassette. Throws for a text that is none. */
   constructor(text: string) {
-    const [header, ...lines] = text
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line));
+    const [header, ...lines] = linesOf(text);
     if (header?.cassette !== 1 || header.package !== PACKAGE) {
       throw new Fault("unexpected-answer", `it is no cassette of version 1 and ${PACKAGE}`);
     }
@@ -58,13 +61,23 @@ export class Cassette {
   }
 }
 
+/** The lines of a cassette, each an object. It is somebody else's file. */
+// biome-ignore lint/suspicious/noExplicitAny: each line is one of several records, told apart by its fields.
+function linesOf(text: string): any[] {
+  if (text.length > MOST_BYTES) throw Fault.limit(`a cassette has more than ${MOST_BYTES} bytes`);
+  const lines = text.split("\n").filter((line) => line !== "");
+  const parsed = lines.map((line) => parseJson(line, "a line of the cassette", MOST_LINE, "a cassette's own bound"));
+  if (!parsed.every(isRecord)) throw new Fault("unexpected-answer", "a line of the cassette is no object");
+  return parsed;
+}
+
 async function replayCall(found: Awaited<ReturnType<typeof component>>, call: RecordedCall): Promise<string> {
-  const { deadlineMs, cpuMs, memoryBytes } = DEFAULT_LIMITS;
+  const { deadlineMs, ...limits } = DEFAULT_LIMITS;
   const output = await callComponent(found, {
     door: ["skill", "run"],
     argument: call.input,
     powers: new ReplayedPowers(call.imports),
-    limits: { cpuMs, memoryBytes },
+    limits,
     end: performance.now() + deadlineMs,
     deadlineMs,
   });
