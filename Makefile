@@ -19,7 +19,10 @@ COMPONENTS := $(TARGET)/languages/components
 HUGE := $(TARGET)/conformance/huge.jsonl
 NODE_HOST := $(TARGET)/node-host
 NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
-WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE)
+# Servers that misbehave, for the tests of all hosts.
+HOSTILE := $(TARGET)/debug/hostile-server
+WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
+            ARCHON_HOSTILE_SERVER=$(HOSTILE)
 PYTHON_HOST := $(TARGET)/python-host
 BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
@@ -70,7 +73,7 @@ test-node: node-package $(HUGE) ## The Node host against a private server and th
 
 test-python: python-package $(HUGE) ## The Python host against a private server and the conformance kit, and its package
 	cd host/python && ARCHON_POOL_COMPONENTS=$(COMPONENTS) ARCHON_POOL_DIST=$(PYTHON_HOST)/dist ARCHON_POOL_HUGE=$(HUGE) \
-	  $(PYTHON_TOOL) -m pytest
+	  ARCHON_POOL_HOSTILE_SERVER=$(HOSTILE) $(PYTHON_TOOL) -m pytest
 
 packages: node-package python-package ## What npm and pip install, in target/packages
 	mkdir -p $(TARGET)/packages
