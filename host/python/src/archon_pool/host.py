@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 from wasmtime import Store, WasmtimeError
 from wasmtime.component import Instance
 
+from . import json_text
 from .clock import Clock
 from .engine import TICK_S, Engine
 from .faults import (
@@ -64,8 +64,8 @@ class Host:
         """What the component says about itself. Needs no server, and is on no cassette."""
         clock = Clock(self._limits.deadline, self._limits.cpu)
         text = self._enter("skill.describe", [], Player([]), clock)
-        described: dict[str, Any] = json.loads(text)
-        return described
+        self._check_size(text)
+        return document(text, self._engine.name)
 
     def run(self, request: Request, text: str, terms: Terms, end: float | None) -> Answer:
         """The JSON door; `text` is what the component is given."""
@@ -86,12 +86,16 @@ class Host:
     def _answered(self, text: str, imports: Imports, clock: Clock) -> str | Fault:
         try:
             output = self._enter(_RUN, [text], imports, clock)
-            size, limit = len(output.encode()), self._limits.report_bytes
-            if size > limit:
-                return limit_reached(f"the component answered with more than {limit} bytes", "report_bytes")
+            self._check_size(output)
             return output
         except (FaultError, EndedError) as error:
             return error.fault
+
+    def _check_size(self, output: str) -> None:
+        limit = self._limits.report_bytes
+        # No text has fewer bytes than characters: what is far too long is not encoded for the count.
+        if len(output) > limit or len(output.encode("utf-8", "surrogatepass")) > limit:
+            raise FaultError(limit_reached(f"the component answered with more than {limit} bytes", "report_bytes"))
 
     def _enter(self, name: str, arguments: list[str], imports: Imports, clock: Clock) -> str:
         """Calls an exported function of texts. Whatever the call opened is closed with it."""
@@ -156,7 +160,11 @@ class Host:
 def document(output: str, name: str) -> dict[str, Any]:
     """The SkillOutput in the text that a component returned."""
     try:
-        read = json.loads(output)
+        read = json_text.parse(output)
+    except json_text.CountError as error:
+        raise FaultError(
+            limit_reached(f"{name} answered with JSON that is too much: {error}", "report_bytes")
+        ) from None
     except ValueError as error:
         raise fail(UNEXPECTED_ANSWER, f"{name} answered with something that is not JSON: {error}") from None
     if not isinstance(read, dict):

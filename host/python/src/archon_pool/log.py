@@ -33,14 +33,16 @@ class Log:
 
     def completed(self, params: Mapping[str, Any], result: Mapping[str, Any], took_ms: int) -> None:
         """A call succeeded."""
-        data = result.get("data") or {}
-        connections = (data.get("poolStats") or {}).get("connections") or {}
+        # A report is what a component made of it.
+        connections = _at(result, "data", "poolStats", "connections")
+        actions = _at(result, "data", "actions")
+        executed = [_at(action, "executed") is True for action in actions] if isinstance(actions, list) else []
         context = {
             "action": self._action(params),
-            "poolSize": connections.get("total"),
-            "activeConnections": connections.get("active"),
-            "leaksDetected": (data.get("leakDetection") or {}).get("totalSuspected"),
-            "actionsExecuted": sum(action["executed"] is True for action in data.get("actions") or []),
+            "poolSize": _count(_at(connections, "total")),
+            "activeConnections": _count(_at(connections, "active")),
+            "leaksDetected": _count(_at(result, "data", "leakDetection", "totalSuspected")),
+            "actionsExecuted": sum(executed),
             "duration": took_ms,
         }
         self._line(logging.INFO, "Connection Pool analysis completed", context)
@@ -71,6 +73,17 @@ class Log:
             "context": context,
         }
         _LOG.log(level, "%s", json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+
+
+def _at(value: object, *path: str) -> object:
+    """What lies at a path; none where nothing does."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
 
 
 def _url(params: Mapping[str, Any]) -> str:

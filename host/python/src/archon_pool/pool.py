@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Optional, cast
 
+from . import json_text
 from .audit import Audit
 from .audit import Listener as AuditListener
 from .component import MANAGER, file
@@ -160,7 +161,7 @@ class ConnectionPool:
         try:
             text = _as_json(params)
             # What the component will read, and not what the caller's objects make of themselves.
-            request = take_apart(json.loads(text), self._vault, self._policy)
+            request = take_apart(_parsed(text), self._vault, self._policy)
             answer = self._host.run(request, _as_json(request.input), self._terms(), end)
             signalled = answer.signalled
             if isinstance(answer.output, Fault):
@@ -194,6 +195,14 @@ def _bundled(limits: Limits) -> dict[str, Any]:
         return Host(engine, limits).describe()
     finally:
         engine.close()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json_text.parse(text)
+    except ValueError as error:
+        # The host's own words: the text itself was written by `json`.
+        raise fail(INVALID_PARAMS, f"the input cannot be read: {error}") from None
 
 
 def _as_json(params: object) -> str:

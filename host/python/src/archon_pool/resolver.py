@@ -11,6 +11,11 @@ import time
 from .clock import Clock, SilentError
 from .connection_config import HostPort
 
+_LONGEST_WAIT_S = 86_400.0
+_MOST_AT_ONCE = 64
+_UNDER_WAY = threading.BoundedSemaphore(_MOST_AT_ONCE)
+"""Look-ups that a call gave up go on until the system's resolver does, and so they are counted."""
+
 
 def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
     """The addresses of a host, none for a Unix socket. Raises `OSError` when the name is not known.
@@ -29,10 +34,14 @@ def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
             found.put([str(info[4][0]) for info in infos])
         except (OSError, UnicodeError) as error:
             found.put(error if isinstance(error, OSError) else OSError(0, "it is no name of a host"))
+        finally:
+            _UNDER_WAY.release()
 
+    if not _UNDER_WAY.acquire(blocking=False):
+        raise OSError(0, f"{_MOST_AT_ONCE} look-ups of names are under way already")
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = found.get(timeout=max(0.0, min(until, clock.end) - time.monotonic()))
+        answer = found.get(timeout=min(max(0.0, min(until, clock.end) - time.monotonic()), _LONGEST_WAIT_S))
     except queue.Empty:
         clock.check()
         raise SilentError from None

@@ -228,7 +228,7 @@ def _columns(raw: list[Column], text: TextEncoding) -> list[tuple[str, int]]:
 
 
 def settings(limits: Limits, guard: Guard) -> list[tuple[str, str]]:
-    """The session's settings. A timeout of zero would be none."""
+    """The session's settings. A timeout of zero would be none, and the server takes no number beyond four bytes."""
     times = {"statement_timeout": limits.statement_timeout, "lock_timeout": limits.lock_timeout}
-    bounded = {name: str(max(1, millis(time))) for name, time in times.items()}
+    bounded = {name: str(min(max(1, millis(time)), 2**31 - 1)) for name, time in times.items()}
     return list({**guard.settings, **bounded}.items())

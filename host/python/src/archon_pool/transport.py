@@ -15,6 +15,7 @@ from .faults import EndedError
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _CHUNK = 64 << 10
 _KEEPALIVE_IDLE_S = 30
+_LONGEST_WAIT_S = 3_600.0
 
 
 class ClosedError(Exception):
@@ -132,11 +133,14 @@ class Transport:
         return 0
 
     def _wait(self, events: int, until: float) -> None:
-        self._check(until)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, events)
-            if not selector.select(max(0.0, min(until, self._clock.end) - time.monotonic())):
+            while True:
                 self._check(until)
+                left_s = min(until, self._clock.end) - time.monotonic()
+                # The system takes no wait of years.
+                if selector.select(min(max(0.0, left_s), _LONGEST_WAIT_S)):
+                    return
 
     def _check(self, until: float) -> None:
         now = time.monotonic()
