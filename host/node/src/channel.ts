@@ -10,6 +10,9 @@ import { Framing, type Message } from "./wire.js";
 const BEFORE = "RSKNEvZ";
 const WITHIN = "123ACDEINSTZnst";
 
+/** Cost of a message beside its bytes, so that a flood of tiny ones ends early. */
+const MESSAGE_BYTES = 64;
+
 /** Limits on what a server may send. */
 export type Hearing = Pick<Limits, "startBytes" | "protocolMessageBytes" | "statementBytes">;
 
@@ -89,7 +92,7 @@ export class Channel {
     const { startBytes, protocolMessageBytes, statementBytes } = this.#limits;
     if (!(this.#isReady ? WITHIN : BEFORE).includes(code)) throw unexpected(code, this.#isReady);
     if (length > protocolMessageBytes) throw tooLong("one message", protocolMessageBytes, "protocolMessageBytes");
-    this.#bytes += length;
+    this.#bytes += length + MESSAGE_BYTES;
     if (this.#isReady) {
       if (this.#bytes > statementBytes) throw tooLong("one statement", statementBytes, "statementBytes");
     } else if (this.#bytes > startBytes) {

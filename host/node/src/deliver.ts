@@ -10,7 +10,7 @@ import type { About, Audit } from "./audit.js";
 import { guard } from "./components.js";
 import { place } from "./connection-config/target.js";
 import { type Consent, whyNoConsent } from "./consent.js";
-import { Fault } from "./fault.js";
+import { asFault, Fault } from "./fault.js";
 import type { Hourly } from "./hourly.js";
 import type { Limits } from "./limits.js";
 import { keptName } from "./names.js";
@@ -102,6 +102,14 @@ class Delivery {
   }
 
   async run(orders: readonly Order[]): Promise<Outcome[]> {
+    const faults = orders.map((order) => this.#whyUnsendable(order));
+    const sent = await this.#deliver(orders.filter((_, index) => faults[index] === undefined));
+    const outcomes = faults.map((val) => (val === undefined ? (sent.shift() as Outcome) : failed(val)));
+    await record(orders, outcomes, this.#terms);
+    return outcomes;
+  }
+
+  async #deliver(orders: readonly Order[]): Promise<Outcome[]> {
     const { dryRun, ledger } = this.#terms;
     const opened = await this.#openAccount();
     // A dry run counts as a real one would, and leaves no trace in the ledger.
@@ -133,8 +141,17 @@ class Delivery {
       }
     }
     if (!dryRun) await this.#verify(orders, outcomes);
-    await record(orders, outcomes, this.#terms);
     return outcomes;
+  }
+
+  /** Returns the fault of an order whose numbers the server has no values for. */
+  #whyUnsendable(order: Order): Fault | undefined {
+    try {
+      this.#params(order);
+      return undefined;
+    } catch (error) {
+      return asFault(error);
+    }
   }
 
   get #place(): string {
@@ -203,7 +220,7 @@ class Delivery {
       );
     } catch (fault) {
       hourly.giveBack(this.#place, granted);
-      return { outcome: { tag: "failed", val: fault as Fault } };
+      return { outcome: failed(fault as Fault) };
     }
     this.#terms.onSignal();
     return { orders: taken };
@@ -236,7 +253,7 @@ class Delivery {
     }
     // A statement that failed so may have been carried out.
     const isUnsure = UNSURE.has(fault.kind);
-    return { tag: "failed", val: isUnsure && !this.#terms.dryRun ? unverified(fault) : fault };
+    return failed(isUnsure && !this.#terms.dryRun ? unverified(fault) : fault);
   }
 
   async #classify(order: Order): Promise<Outcome> {
@@ -244,7 +261,7 @@ class Delivery {
       const [row] = await this.#one(guard().statements.classify, this.#params(order));
       return row ? whyNot(row) : { tag: "gone" };
     } catch (fault) {
-      return { tag: "failed", val: fault as Fault };
+      return failed(fault as Fault);
     }
   }
 
@@ -261,7 +278,7 @@ class Delivery {
         there = new Set(rows.map((row) => `${number(row, 0)} ${row[1]?.tag === "timestamp" ? row[1].val : ""}`));
       } catch (fault) {
         // Sent is sent; that nobody could look is all that can be said.
-        for (const index of waiting) outcomes[index] = { tag: "failed", val: unverified(fault as Fault) };
+        for (const index of waiting) outcomes[index] = failed(unverified(fault as Fault));
         return;
       }
       const survivors = waiting.filter((index) => {
@@ -346,6 +363,10 @@ function about(order: Order, dryRun: boolean): Omit<About, "outcome" | "detail">
 
 function denied(why: string): Outcome {
   return { tag: "denied", val: why };
+}
+
+function failed(val: Fault): Outcome {
+  return { tag: "failed", val };
 }
 
 function unverified(fault: Fault): Fault {

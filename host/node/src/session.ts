@@ -72,9 +72,11 @@ export class Session {
 
   /** Runs a batch in one round trip. What is thrown means that the session is gone. */
   async query(batch: readonly Statement[], take: (bytes: number) => boolean): Promise<Answer<RowSet>[]> {
-    const answers = batch.map(({ sql, params, maxRows }) => {
+    const answers = batch.map(async ({ sql, params, maxRows }) => {
       const appetite = { maxRows: Math.min(maxRows, this.#limits.rows), take };
-      return this.#guarded(() => this.#connection.statement(sql, params.map(encode), appetite));
+      // A parameter that cannot be sent fails its statement before anything of it is under way.
+      const encoded = params.map(encode);
+      return this.#guarded(() => this.#connection.statement(sql, encoded, appetite));
     });
     return this.#settled(answers, batch.length);
   }

@@ -73,6 +73,35 @@ test("a process id that belongs to somebody else by now is not touched", async (
   assert.equal(await answers(session), true);
 });
 
+test("numbers that the server has no values for are not sent, and keep no other order back", async () => {
+  const [one, other] = await orders(cluster, [pid(await idle()), pid(await idle())]);
+  assert.ok(one && other);
+  let signals = 0;
+  const odd: Partial<typeof one>[] = [
+    { stateChange: 2n ** 63n - 1n, backendStart: -(2n ** 63n) + 1n },
+    { backendStart: -(2n ** 63n) + 5n },
+    { stateChange: -(2n ** 63n) + 5n },
+    { pid: 2 ** 31 },
+  ];
+  const onSignal = () => void signals++;
+  const refused = await deliver(
+    { url: cluster.url(), onSignal },
+    odd.map((it) => ({ ...one, ...it })),
+  );
+  assert.deepEqual(
+    refused.outcomes.map(({ tag }) => tag),
+    odd.map(() => "failed"),
+  );
+  assert.equal(signals, 0);
+  assert.ok(refused.records.every(({ outcome }) => outcome !== "sending"));
+  const mixed = [other, { ...one, pid: 2 ** 31 }, { ...other, pid: -1 }, { ...one, stateChange: 2n ** 63n - 1n }];
+  const { outcomes } = await deliver({ url: cluster.url() }, mixed);
+  assert.deepEqual(
+    outcomes.map(({ tag }) => tag),
+    ["signalled", "failed", "gone", "changed"],
+  );
+});
+
 test("protected roles and applications, other databases and our own sessions are refused", async () => {
   const sessions = [
     await idle("x", "supabase_auth_admin"),

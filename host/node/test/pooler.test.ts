@@ -150,3 +150,18 @@ async function runThrough(url: string): Promise<void> {
     [["on"], "22012", ["15s"], ["pg_catalog"]],
   );
 }
+
+test("a parameter that cannot be sent fails its statement, and leaves no transaction open", async () => {
+  const session = await Session.open(parseTarget(bouncer.url()), limitsWith());
+  assert.equal(session.way, "pooled");
+  const odd = statement("SELECT $1", [{ tag: "timestamp", val: -(2n ** 63n) + 5n }]);
+  const answers = await session.query([odd, statement("SELECT 1::int8"), odd], () => true);
+  assert.deepEqual(
+    answers.map((it) => ("ok" in it ? it.ok.rows : it.err.kind)),
+    ["query-failed", [[{ tag: "int64", val: 1n }]], "query-failed"],
+  );
+  const open = "SELECT count(*)::int8 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+  const [count] = await session.query([statement(open)], () => true);
+  assert.deepEqual(count && "ok" in count ? count.ok.rows : count, [[{ tag: "int64", val: 0n }]]);
+  await session.close();
+});
