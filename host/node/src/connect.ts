@@ -4,6 +4,7 @@ import { TLSSocket } from "node:tls";
 import { Channel, type Hearing } from "./channel.js";
 import { each, isSocket, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
+import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { type LoggedIn, logIn } from "./login.js";
 import { LoginRefused } from "./login-refused.js";
@@ -87,31 +88,41 @@ function allFailed(faults: Fault[]): Fault {
   return new Fault(kind, [...words].join("; "), { sqlstate, retryable: faults.some(({ retryable }) => retryable) });
 }
 
-/** Bounds an attempt. */
-async function within<T>(
+/** Bounds an attempt. One that is given up is left, with whatever it computes, and its socket is closed. */
+async function within(
   ms: number,
   target: Target,
   over: AbortSignal,
-  attempt: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+  attempt: (signal: AbortSignal) => Promise<Opened>,
+): Promise<Opened> {
   const giving = new AbortController();
-  const giveUp = () => giving.abort();
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    giveUp();
-  }, ms);
+  const giveUp = () => giving.abort(new Error("given up"));
+  const late = () => unreachable(target, `no session within ${ms} ms (limit \`connectTimeoutMs\`)`);
   over.addEventListener("abort", giveUp);
   if (over.aborted) giveUp();
+  const opening = attempt(giving.signal);
   try {
-    return await attempt(giving.signal);
+    return await inTime(Promise.race([opening, aborted(giving.signal)]), ms, late);
   } catch (error) {
-    if (late) throw unreachable(target, `no session within ${ms} ms (limit \`connectTimeoutMs\`)`);
+    giveUp();
+    // Whatever it comes to now.
+    opening.then(
+      ({ channel }) => channel.socket.destroy(),
+      () => {},
+    );
     throw error;
   } finally {
-    clearTimeout(timer);
     over.removeEventListener("abort", giveUp);
   }
+}
+
+/** Fails when a signal is given. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => reject(signal.reason);
+    signal.addEventListener("abort", fail);
+    if (signal.aborted) fail();
+  });
 }
 
 /** Attempts at one host, in libpq's order. */
@@ -183,6 +194,7 @@ async function onSocket(
   const giveUp = () => socket.destroy(new Error("given up"));
   signal.addEventListener("abort", giveUp);
   try {
+    if (signal.aborted) giveUp();
     const channel = new Channel(socket, limits);
     return { target, channel, login: await logIn(channel), isEncrypted: socket instanceof TLSSocket };
   } catch (error) {

@@ -47,7 +47,7 @@ export class PgBouncer {
         throw fault.kind === "database-not-found" ? noBouncer(target) : fault;
       });
       // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
-      const version = /^(.*)\/bouncer$/.exec(connection.parameters.get("server_version") ?? "")?.[1];
+      const version = /^(.{0,64})\/bouncer$/.exec(connection.parameters.get("server_version") ?? "")?.[1];
       if (version === undefined) {
         await connection.close();
         throw noBouncer(target);

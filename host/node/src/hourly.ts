@@ -15,7 +15,9 @@ export class Hourly {
   take(place: string, wanted: number, most: number): number {
     const granted = Math.min(wanted, this.left(place, most));
     const now = performance.now();
-    this.#acts.set(place, [...this.#recent(place), ...Array<number>(granted).fill(now)]);
+    // Places without an act of this hour are not kept.
+    for (const known of this.#acts.keys()) if (this.#recent(known).length === 0) this.#acts.delete(known);
+    if (granted > 0) this.#acts.set(place, [...this.#recent(place), ...Array<number>(granted).fill(now)]);
     return granted;
   }
 

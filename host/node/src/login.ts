@@ -1,9 +1,9 @@
 // Startup and authentication of a session (manual, "Start-up"). SCRAM is `pg`'s.
 
 import { TLSSocket } from "node:tls";
-import signatures from "pg/lib/crypto/cert-signatures.js";
 import sasl from "pg/lib/crypto/sasl.js";
 import hashes from "pg/lib/crypto/utils.js";
+import { canBind } from "./certificate-hash.js";
 import type { Channel } from "./channel.js";
 import { guard } from "./components.js";
 import type { AuthMethod } from "./connection-config/security.js";
@@ -206,16 +206,6 @@ class Authentication {
 }
 
 const NAMES: Record<number, string> = { 2: "Kerberos", 6: "SCM credentials", 7: "GSSAPI", 9: "SSPI" };
-
-/** True when the hash that a certificate is bound by can be computed. */
-function canBind(certificate: Buffer | undefined): boolean {
-  try {
-    const hash = certificate && signatures.signatureAlgorithmHashFromCertificate(certificate);
-    return ["MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"].includes(hash ?? "");
-  } catch {
-    return false;
-  }
-}
 
 function strange(target: Target, why: string): Fault {
   return new Fault("server-unreachable", `no PostgreSQL server answers at ${place(target)}: ${why}`, {

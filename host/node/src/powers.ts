@@ -2,6 +2,7 @@
 //
 // The component runs in another thread and gets numbers for handles. What they stand for is here, secrets included.
 
+import { setMaxListeners } from "node:events";
 import type { Audit } from "./audit.js";
 import type { Target } from "./connection-config/target.js";
 import type { Consent } from "./consent.js";
@@ -71,6 +72,8 @@ export class LivePowers implements Powers {
     this.#caller = caller;
     this.#rows = caller.limits.answerRows;
     this.#bytes = caller.limits.answerBytes;
+    // Sessions and probes, each of which leaves it when it closes.
+    setMaxListeners(0, this.#over.signal);
   }
 
   async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {

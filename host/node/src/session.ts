@@ -1,5 +1,6 @@
 // One PostgreSQL session: read-only, bounded, closed with its call.
 
+import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import { guard } from "./components.js";
 import { Connection } from "./connection.js";
@@ -144,6 +145,8 @@ export class Session {
 }
 
 const NEVER = new AbortController().signal;
+// As many sessions as there are listen to it, and each leaves it when it closes.
+setMaxListeners(0, NEVER);
 
 function setLocal(settings: Record<string, string>): string {
   return Object.entries(settings)

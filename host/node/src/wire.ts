@@ -19,6 +19,9 @@ const HEADER = 5;
 /** PostgreSQL's MaxTupleAttributeNumber: no result has more columns. */
 const MOST_COLUMNS = 1_664;
 
+/** The longest name of a column, bytes. PostgreSQL's have 63. */
+const MOST_NAME = 1_024;
+
 /** The longest AuthenticationRequest. */
 const MOST_AUTHENTICATION = 2_000;
 
@@ -121,7 +124,9 @@ export function columns(bytes: Buffer, decode: Decode): Column[] {
   const count = body.int16();
   if (count < 0 || count > MOST_COLUMNS) throw body.malformed(`announces ${count} columns`);
   const found = Array.from({ length: count }, () => {
-    const name = decode(body.cstring());
+    const bytes = body.cstring();
+    if (bytes.length > MOST_NAME) throw body.malformed(`names a column with ${bytes.length} bytes`);
+    const name = decode(bytes);
     // The table's OID and the column's number; behind the type its size, its modifier and the format.
     body.take(6);
     const typeOid = body.uint32();

@@ -113,6 +113,23 @@ test("an opening that is given up leaves nothing, wherever it was", async () => 
   }
 });
 
+test("a proof that takes long to compute does not hold up the end of an opening", async () => {
+  peer = await Peer.start((socket) => {
+    socket.write(authentication(10, Buffer.from("SCRAM-SHA-256\0\0")));
+    socket.once("data", (bytes: Buffer) => {
+      const nonce = /r=([^,]+)$/.exec(bytes.toString())?.[1];
+      socket.write(authentication(11, Buffer.from(`r=${nonce}more,s=AAAA,i=1000000`)));
+    });
+  });
+  const limits = limitsWith({ connectTimeoutMs: 100 });
+  const target = parseTarget(peer.url());
+  const started = performance.now();
+  const openings = Array.from({ length: 16 }, () => Session.unchecked(target, limits));
+  for (const opening of openings) await assert.rejects(opening, { kind: "server-unreachable" });
+  assert.ok(performance.now() - started < 1_000);
+  assert.ok((await peer.left()) < 1_000);
+});
+
 test("a probe that is given up closes its connection, and the call goes on", async () => {
   for (const behave of Object.values(WAYS).slice(0, 2)) {
     peer = await Peer.start(behave);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { afterEach, test } from "node:test";
+import { canBind } from "../dist/certificate-hash.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Fault } from "../dist/fault.js";
 import { type Limits, limitsWith } from "../dist/limits.js";
@@ -144,6 +145,11 @@ test("a message that contradicts the protocol ends its session at once", async (
     ["columns that are not there", message("T", Buffer.from([0x7f, 0xff])), /RowDescription announces 32767 columns/],
     ["a negative number of columns", message("T", Buffer.from([0xff, 0xff])), /RowDescription announces -1 columns/],
     ["a column without a terminator", message("T", Buffer.from([0, 1, 65, 65])), /RowDescription holds a text without/],
+    [
+      "a column with an endless name",
+      message("T", Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(5_000, "x"), Buffer.alloc(19)])),
+      /RowDescription names a column with 5000 bytes/,
+    ],
     ["a column without a type", message("T", Buffer.from([0, 1, 65, 0, 0])), /RowDescription ends before/],
     ["a row with too few values", Buffer.concat([INT8, dataRow()]), /DataRow has 0 values for 1 columns/],
     ["a row with too many", Buffer.concat([INT8, dataRow(null, null)]), /DataRow has 2 values for 1 columns/],
@@ -270,4 +276,27 @@ test("what an honest server sends after a session began is passed over", async (
   assert.ok("ok" in found && found.ok.rows.length === 1);
   peer = await Peer.start((socket) => socket.write(ready({ server_version: "17.2" })));
   await (await Session.unchecked(parseTarget(peer.url()), limitsWith())).close();
+});
+
+test("a certificate whose lengths are not those of its contents is bound to nothing", () => {
+  const der = (tag: number, contents: Buffer) =>
+    Buffer.concat([Buffer.from([tag, 0x82, 0, 0]), contents])
+      .fill(contents.length >> 8, 2, 3)
+      .fill(contents.length & 255, 3, 4);
+  const certificate = (parameters: Buffer) => {
+    const identifier = Buffer.from("06092a864886f70d01010a", "hex");
+    const algorithm = der(0x30, Buffer.concat([identifier, parameters]));
+    return der(0x30, Buffer.concat([der(0x30, Buffer.alloc(20)), algorithm, Buffer.alloc(8)]));
+  };
+  const sha256 = Buffer.from("0609608648016503040201", "hex");
+  const pss = (hash: Buffer) => der(0x30, der(0xa0, der(0x30, hash)));
+  assert.equal(canBind(certificate(pss(sha256))), true);
+  // An identifier of 2 GiB would be read for as long as that takes.
+  for (const hash of ["06847ffffffe60", "0684fffffffe60", "06", "0680", "068901"]) {
+    const started = performance.now();
+    assert.equal(canBind(certificate(pss(Buffer.from(hash, "hex")))), false);
+    assert.ok(performance.now() - started < 500);
+  }
+  assert.equal(canBind(certificate(Buffer.alloc(0))), false);
+  assert.equal(canBind(Buffer.alloc(0)), false);
 });
