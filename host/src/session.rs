@@ -242,8 +242,9 @@ impl Session {
     ) -> Result<RowSet, (Fault, bool)> {
         // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
         // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
-        let begin =
-            self.begin() + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
+        // Compiled expressions take a backend hundreds of megabytes, and no timeout ends the compiler.
+        let begin = self.begin()
+            + "SET LOCAL jit = off; SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
         let sealed = async {
             // The statement is polled, and so sent, before the end is.
             match select(pin!(statement), pin!(client.simple_query("ROLLBACK; DEALLOCATE ALL"))).await {

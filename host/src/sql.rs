@@ -15,10 +15,17 @@
 //! under which it is on record and the comment by which an administrator knows it, and PostgreSQL never depends on the
 //! printer of another project.
 //!
+//! The walk also adds up what a statement makes the server do (`estimate`): nested subqueries multiply, and a backend
+//! never forgets some of the values that it is given. What it takes to decide is bounded by counts of the lexer's, of
+//! bytes, operators, keywords and parentheses, before the parser reads anything.
+//!
 //! Operators and the names of types cannot well be qualified: they find PostgreSQL's own because the session's
 //! `search_path` is `pg_catalog`, whatever the role's is. Functions and relations are qualified all the same.
 
+mod cast;
+mod estimate;
 mod expression;
+mod function;
 mod lexer;
 mod names;
 mod scope;

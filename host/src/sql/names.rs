@@ -106,6 +106,15 @@ pub(super) const FUNCTIONS: &str = "\
     pg_postmaster_start_time pg_stat_get_backend_pid round statement_timestamp substring sum to_char to_jsonb \
     transaction_timestamp upper version";
 
+/// Functions that may answer with a text, computed of their arguments.
+pub(super) const TEXTUAL: &str = "array_to_string host left lower substring to_char to_jsonb upper";
+
+/// Functions whose value is one of their arguments.
+pub(super) const CHOOSING: &str = "coalesce greatest least max min nullif";
+
+/// Functions whose value is the same all through a session.
+pub(super) const CONSTANT: &str = "current_database current_setting version";
+
 /// Functions of `pg_catalog` that may stand in `FROM`. They take no argument.
 pub(super) const SET_FUNCTIONS: &str = "pg_stat_get_backend_idset";
 

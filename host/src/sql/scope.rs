@@ -9,14 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use super::Refused;
+use super::estimate::Estimate;
 use super::names::{self, Relation};
+use super::walk::Part;
 
-/// What the columns of a query are called; none for those without a certain name.
-pub(super) type Columns = Vec<Option<String>>;
+/// A column of a query; without a name where none is certain.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) name: Option<String>,
+    pub(super) estimate: Estimate,
+}
+
+/// The columns of a query.
+pub(super) type Columns = Vec<Column>;
 
 /// What a name in `FROM` stands for.
 struct Binding {
-    columns: BTreeSet<String>,
+    columns: BTreeMap<String, Estimate>,
     /// Whether the row may be used as a whole.
     whole: bool,
 }
@@ -25,9 +34,9 @@ struct Binding {
 #[derive(Default)]
 pub(super) struct Scope {
     bound: BTreeMap<String, Binding>,
-    queries: BTreeMap<String, Columns>,
+    queries: BTreeMap<String, Part>,
     /// Names given to columns of an answer, by which it may be sorted.
-    given: BTreeSet<String>,
+    given: BTreeMap<String, Estimate>,
     qualified: BTreeSet<(String, String)>,
     bare: BTreeSet<String>,
 }
@@ -35,13 +44,18 @@ pub(super) struct Scope {
 impl Scope {
     /// Binds a relation of `pg_catalog`.
     pub(super) fn bind_relation(&mut self, name: String, relation: &Relation) -> Result<(), Refused> {
-        let columns = relation.columns.split(' ').map(str::to_owned).collect();
+        let columns = relation.columns.split(' ').map(|column| (column.to_owned(), Estimate::STORED)).collect();
         self.bind(name, Binding { columns, whole: relation.whole })
     }
 
-    /// Binds a subquery or a function.
+    /// Binds a subquery. A row of it as a whole would be a type of its own, which a session never forgets.
     pub(super) fn bind_columns(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
-        self.bind(name, Binding { columns: columns.into_iter().flatten().collect(), whole: true })
+        self.bind(name, Binding { columns: named(columns), whole: false })
+    }
+
+    /// Binds a function.
+    pub(super) fn bind_function(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
+        self.bind(name, Binding { columns: named(columns), whole: true })
     }
 
     fn bind(&mut self, name: String, binding: Binding) -> Result<(), Refused> {
@@ -52,17 +66,17 @@ impl Scope {
 
     /// Takes the name of a `WITH` query. From then on it can be read: there are none inside of subqueries, and none
     /// that reads itself, so that whatever comes later in the text sees it.
-    pub(super) fn define_query(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
+    pub(super) fn define_query(&mut self, name: String, query: Part) -> Result<(), Refused> {
         if name.starts_with("pg_") {
             return Err(Refused::new("a WITH query named like a relation of pg_catalog is not admitted"));
         }
         self.fresh(&name)?;
-        self.queries.insert(name, columns);
+        self.queries.insert(name, query);
         Ok(())
     }
 
-    /// The columns of a `WITH` query.
-    pub(super) fn query(&self, name: &str) -> Option<&Columns> {
+    /// A `WITH` query.
+    pub(super) fn query(&self, name: &str) -> Option<&Part> {
         self.queries.get(name)
     }
 
@@ -77,28 +91,34 @@ impl Scope {
     }
 
     /// Notes a name that the statement gives to a column.
-    pub(super) fn give(&mut self, name: String) {
-        self.given.insert(name);
+    pub(super) fn give(&mut self, name: String, estimate: Estimate) {
+        self.given.entry(name).and_modify(|given| *given = given.and(estimate)).or_insert(estimate);
     }
 
-    /// Notes a use of `name`.
-    pub(super) fn use_bare(&mut self, name: String) {
+    /// Notes a use of `name`, which may be any of the columns of that name: it weighs as much as all of them.
+    pub(super) fn use_bare(&mut self, name: String) -> Estimate {
+        let columns = self.bound.values().filter_map(|binding| binding.columns.get(&name));
+        let whole = self.bound.get(&name).map(|_| &Estimate::STORED);
+        let estimate = columns.chain(self.given.get(&name)).chain(whole).copied().reduce(Estimate::and);
         self.bare.insert(name);
+        estimate.unwrap_or(Estimate::UNKNOWN)
     }
 
     /// Notes a use of `of.name`.
-    pub(super) fn use_qualified(&mut self, of: String, name: String) {
+    pub(super) fn use_qualified(&mut self, of: String, name: String) -> Estimate {
+        let estimate = self.bound.get(&of).and_then(|binding| binding.columns.get(&name)).copied();
         self.qualified.insert((of, name));
+        estimate.unwrap_or(Estimate::UNKNOWN)
     }
 
     /// Checks every use.
     pub(super) fn check(&self) -> Result<(), Refused> {
         for (of, name) in &self.qualified {
-            if !self.bound.get(of).is_some_and(|binding| binding.columns.contains(name)) {
+            if !self.bound.get(of).is_some_and(|binding| binding.columns.contains_key(name)) {
                 return Err(Refused::new(format!("`{of}.{name}` is not admitted: it is no column that may be read")));
             }
         }
-        for name in self.bare.iter().chain(&self.given) {
+        for name in self.bare.iter().chain(self.given.keys()) {
             if names::is_withheld(name) {
                 return Err(Refused::new(format!("the column `{name}` is not admitted")));
             }
@@ -106,7 +126,10 @@ impl Scope {
         for name in &self.bare {
             let known = match self.bound.get(name) {
                 Some(binding) => binding.whole,
-                None => self.given.contains(name) || self.bound.values().any(|binding| binding.columns.contains(name)),
+                None => {
+                    self.given.contains_key(name)
+                        || self.bound.values().any(|binding| binding.columns.contains_key(name))
+                }
             };
             if !known {
                 return Err(Refused::new(format!("`{name}` is not admitted: it is no column that may be read")));
@@ -114,6 +137,16 @@ impl Scope {
         }
         Ok(())
     }
+}
+
+/// The columns by their names, as far as those are certain; one of two alike weighs as much as both.
+fn named(columns: Columns) -> BTreeMap<String, Estimate> {
+    let mut named = BTreeMap::new();
+    for Column { name, estimate } in columns {
+        let Some(name) = name else { continue };
+        named.entry(name).and_modify(|known: &mut Estimate| *known = known.and(estimate)).or_insert(estimate);
+    }
+    named
 }
 
 /// A name as PostgreSQL takes it: in lower case unless it is quoted.

@@ -308,6 +308,127 @@ fn attacks_are_refused_for_what_they_are() {
     insta::assert_snapshot!(told);
 }
 
+/// A derived table in another one, whose column is the sum of so many uses of the inner one.
+fn nested(levels: usize, uses: usize) -> String {
+    (0..levels).fold("SELECT l.pid AS a FROM pg_catalog.pg_locks l".to_owned(), |inner, level| {
+        let sum = vec![format!("x{level}.a"); uses].join(" + ");
+        format!("SELECT {sum} AS a FROM ({inner}) x{level}")
+    })
+}
+
+/// The same in `WITH` queries that the planner is told to put in their place.
+fn nested_in_with(levels: usize, uses: usize) -> String {
+    let query = |level: usize| {
+        let sum = vec![format!("w{}.a", level - 1); uses].join(" + ");
+        format!("w{level} AS NOT MATERIALIZED (SELECT {sum} AS a FROM w{})", level - 1)
+    };
+    let queries: Vec<_> = (1..=levels).map(query).collect();
+    let first = "w0 AS (SELECT l.pid AS a FROM pg_catalog.pg_locks l)";
+    format!("WITH {first}, {} SELECT w{levels}.a FROM w{levels}", queries.join(", "))
+}
+
+fn refused(text: &str) -> String {
+    admit(text).expect_err(text).to_string()
+}
+
+#[test]
+fn subqueries_that_multiply_what_is_computed_are_refused() {
+    for (levels, uses) in [(1, 60), (2, 50), (3, 15)] {
+        admit(&nested(levels, uses)).unwrap_or_else(|refused| panic!("{levels} times {uses}: {refused}"));
+    }
+    assert!(admit(&nested_in_with(2, 40)).is_ok());
+    let repeated = |form: &dyn Fn(&str) -> String| (0..16).fold("1".to_owned(), |inner, _| form(&inner));
+    let subquery = format!(
+        "SELECT {} FROM (SELECT (SELECT pg_catalog.max(l.pid) FROM pg_catalog.pg_stat_activity l) AS a) x",
+        vec!["x.a"; 60].join(" + ")
+    );
+    let arms = vec!["SELECT 1 AS a"; 30].join(" UNION ALL ");
+    let whole = format!(
+        "SELECT y.s FROM (SELECT {} AS s FROM ({arms}) x) y WHERE {}",
+        vec!["x.a"; 40].join(" + "),
+        vec!["y.s > 1"; 9].join(" AND ")
+    );
+    let bare = nested(4, 20).replace("x0.", "").replace("x1.", "").replace("x2.", "").replace("x3.", "");
+    for text in [
+        nested(4, 20),
+        nested(3, 40),
+        nested_in_with(3, 40),
+        bare,
+        format!("SELECT {}", repeated(&|inner| format!("CASE WHEN {inner} BETWEEN 0 AND 1 THEN 1 END"))),
+        format!(
+            "SELECT {} FROM pg_catalog.pg_locks l",
+            repeated(&|inner| format!("CASE WHEN {inner} IN (l.pid, l.pid) THEN 1 END"))
+        ),
+        subquery,
+        whole,
+    ] {
+        assert_eq!(refused(&text), "a statement whose subqueries multiply what is computed is not admitted", "{text}");
+    }
+}
+
+#[test]
+fn what_a_backend_remembers_is_no_computed_value() {
+    let from = "FROM pg_catalog.pg_locks l, pg_catalog.pg_stat_activity a";
+    for stored in [
+        "pg_catalog.now() AT TIME ZONE 'UTC'",
+        "pg_catalog.now() AT TIME ZONE $1",
+        "pg_catalog.now() AT TIME ZONE CASE a.state WHEN 'idle' THEN 'UTC' ELSE coalesce(a.application_name, 'CET') END",
+        "l.relation::regclass",
+        "l.relation::regclass::text",
+        "'pg_class'::regclass",
+        "pg_catalog.pg_has_role(a.usesysid, 'pg_monitor', 'member')",
+        "pg_catalog.pg_has_role(current_user, a.usename, 'member')",
+        "(pg_catalog.now() - a.query_start + '5 min'::interval)::time",
+        "pg_catalog.max(a.query_start)::date",
+        "pg_catalog.date_trunc('hour', pg_catalog.now() - '1 day'::interval, 'UTC')",
+        "pg_catalog.to_char(pg_catalog.now(), 'HH24:MI')",
+        "pg_catalog.\"substring\"(a.query, 1, l.pid - 5)",
+        "pg_catalog.\"substring\"(a.query, '^[a-z]+')",
+        "a.query ~* '^(select|with) '",
+        "a.query LIKE a.application_name",
+    ] {
+        admit(&format!("SELECT {stored} {from}")).unwrap_or_else(|refused| panic!("{stored}: {refused}"));
+    }
+    for (computed, what) in [
+        ("pg_catalog.now() AT TIME ZONE ('FOO' || l.pid)", "time zone"),
+        ("pg_catalog.now() AT TIME ZONE pg_catalog.lower(a.query)", "time zone"),
+        (
+            "pg_catalog.now() AT TIME ZONE (SELECT pg_catalog.upper(b.query) FROM pg_catalog.pg_stat_activity b)",
+            "time zone",
+        ),
+        ("(l.pid + 1)::regclass", "regclass"),
+        ("('a' || l.pid)::pg_catalog.regclass", "regclass"),
+        ("CAST(pg_catalog.lower(a.query) AS regclass)", "regclass"),
+        ("pg_catalog.pg_has_role((l.pid + 1)::oid, 'member')", "pg_has_role"),
+        ("pg_catalog.pg_has_role('a' || l.pid, 'member')", "pg_has_role"),
+        ("('2020-01-01 FOO' || l.pid)::timestamptz", "time"),
+        ("('12:00 FOO' || l.pid)::time", "time"),
+        ("('2020-01-01 FOO' || l.pid)::date", "time"),
+        ("pg_catalog.date_trunc('hour', pg_catalog.now(), 'FOO' || l.pid)", "date_trunc"),
+        ("pg_catalog.to_char(l.pid, '9' || l.pid)", "to_char"),
+        ("pg_catalog.\"substring\"(a.query, 'x' || l.pid)", "regular expression"),
+        ("pg_catalog.\"substring\"(a.query, a.application_name)", "regular expression"),
+        ("a.query ~ (a.usename || '$')", "regular expression"),
+        ("a.query !~* $1", "regular expression"),
+        ("a.query ~ '((((((a+)+)+)+)+)+)+'", "regular expression"),
+        ("a.query ~ '(a{1,255}){1,255}'", "regular expression"),
+        ("a.query ~ ANY ($1)", "regular expressions"),
+        ("a.query LIKE ('%' || l.pid)", "LIKE"),
+    ] {
+        let why = refused(&format!("SELECT {computed} {from}"));
+        assert!(why.contains(what), "{computed}: {why}");
+        // Nor behind a name.
+        let (operand, rest) = computed.split_once(")::").unwrap_or_default();
+        if !rest.is_empty() && !operand.contains("pg_has_role") {
+            let inner = operand.trim_start_matches('(');
+            let why = refused(&format!("SELECT x.v::{rest} FROM (SELECT {inner} AS v {from}) x"));
+            assert!(why.contains(what), "{computed} behind a name: {why}");
+        }
+    }
+    let whole = "SELECT pg_catalog.to_jsonb(x) FROM (SELECT 1 AS a) x";
+    assert!(refused(whole).contains("`x`"), "a row type for each statement");
+}
+
 #[test]
 fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
     let texts = [
@@ -327,6 +448,42 @@ fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
     let admitted = std::thread::Builder::new().stack_size(1 << 20).spawn(judge).unwrap().join().unwrap();
     // Chains within the bounds are only long.
     assert_eq!(admitted, [false, true, false, true, false, false, true, false, false, false, false]);
+}
+
+/// Texts that a parser reads in several ways, within the bounds of the lexer.
+#[test]
+fn no_admissible_length_or_depth_makes_the_parser_take_long() {
+    let wraps = [
+        ("(", ")"),
+        ("(SELECT ", ")"),
+        ("1 IN (", ")"),
+        ("coalesce(", ")"),
+        ("numeric(", ")"),
+        ("interval ", ""),
+        ("x AT TIME ZONE ", ""),
+        ("(1, ", ")"),
+        ("(SELECT 1 FROM (", ") x)"),
+        ("((SELECT 1) UNION ", ")"),
+        ("CASE WHEN ", " THEN 1 END"),
+        ("extract(epoch FROM ", ")"),
+        ("count(*) FILTER (WHERE ", ")"),
+        ("CAST(", " AS int)"),
+    ];
+    let started = std::time::Instant::now();
+    for (open, close) in wraps {
+        for (other_open, other_close) in wraps {
+            for middle in ["1", "1 +", "a b c", "SELECT 1"] {
+                let (opens, closes) = (format!("{open}{other_open}"), format!("{other_close}{close}"));
+                let count = (12 / opens.matches('(').count().max(1)).min(16);
+                for clause in ["", "1 FROM "] {
+                    let text = format!("SELECT {clause}{}{middle}{}", opens.repeat(count), closes.repeat(count));
+                    let _ = admit(&text);
+                }
+            }
+        }
+    }
+    // 1568 texts, of which each takes some milliseconds: one that doubled with its depth would take days.
+    assert!(started.elapsed() < std::time::Duration::from_secs(120), "{:?}", started.elapsed());
 }
 
 /// Nothing of these may be called or read.

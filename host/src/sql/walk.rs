@@ -9,8 +9,9 @@ use sqlparser::ast::{
 };
 
 use super::Refused;
+use super::estimate::{self, Estimate};
 use super::names;
-use super::scope::{self, Columns, Scope};
+use super::scope::{self, Column, Columns, Scope};
 
 /// Most relations, subqueries and functions in all `FROM`s together: each multiplies the rows.
 const SOURCES: usize = 5;
@@ -18,6 +19,13 @@ const SOURCES: usize = 5;
 const COLUMNS: usize = 64;
 /// Most operations that make a longer text of texts: chained ones double it.
 const GROWTH: usize = 6;
+
+/// A query inside of a statement: its columns, and its weight where it is used once.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) columns: Columns,
+    pub(super) weight: u64,
+}
 
 /// What is known of a statement on the way through it.
 #[derive(Default)]
@@ -40,9 +48,14 @@ pub(super) fn query(query: &Query) -> Result<(BTreeSet<String>, BTreeSet<String>
             walk.common(cte)?;
         }
     }
-    walk.body(query)?;
+    let weight = walk.body(query)?.weight;
     walk.scope.check()?;
+    bounded(weight)?;
     Ok((walk.relations, walk.functions))
+}
+
+fn bounded(weight: u64) -> Result<(), Refused> {
+    none(weight > estimate::MOST, "a statement whose subqueries multiply what is computed")
 }
 
 /// An error when the clause is there.
@@ -55,18 +68,20 @@ impl Walk {
         let Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
         none(from.is_some(), "FROM after a WITH query")?;
         let (name, columns) = alias_of(alias)?;
-        let own = self.subquery(query)?;
+        let Part { columns: own, weight } = self.subquery(query)?;
         let columns = self.renamed(own, columns);
-        self.scope.define_query(name, columns)
+        // Nobody need read it for the server to analyse it.
+        bounded(weight)?;
+        self.scope.define_query(name, Part { columns, weight })
     }
 
     /// A query inside of another one.
-    pub(super) fn subquery(&mut self, query: &Query) -> Result<Columns, Refused> {
+    pub(super) fn subquery(&mut self, query: &Query) -> Result<Part, Refused> {
         none(query.with.is_some(), "WITH elsewhere than at the start")?;
         self.body(query)
     }
 
-    fn body(&mut self, query: &Query) -> Result<Columns, Refused> {
+    fn body(&mut self, query: &Query) -> Result<Part, Refused> {
         let Query {
             with: _,
             body,
@@ -85,7 +100,7 @@ impl Walk {
         none(settings.is_some(), "SETTINGS")?;
         none(format_clause.is_some(), "FORMAT")?;
         none(!pipe_operators.is_empty(), "a pipe operator")?;
-        let columns = self.set(body)?;
+        let Part { columns, mut weight } = self.set(body)?;
         if let Some(OrderBy { kind, interpolate }) = order_by {
             none(interpolate.is_some(), "INTERPOLATE")?;
             let OrderByKind::Expressions(keys) = kind else { return Err(Refused::new("ORDER BY ALL is not admitted")) };
@@ -95,7 +110,7 @@ impl Walk {
                     None | Some(OrderBySort::Asc | OrderBySort::Desc) => {}
                     Some(OrderBySort::Using(_)) => return Err(Refused::new("ORDER BY USING is not admitted")),
                 }
-                self.expression(expr)?;
+                weight = weight.saturating_add(self.expression(expr)?.weight);
             }
         }
         match limit_clause {
@@ -103,21 +118,21 @@ impl Walk {
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
                 none(!limit_by.is_empty(), "LIMIT BY")?;
                 if let Some(limit) = limit {
-                    self.expression(limit)?;
+                    weight = weight.saturating_add(self.expression(limit)?.weight);
                 }
                 if let Some(Offset { value, rows }) = offset {
                     none(!matches!(rows, OffsetRows::None), "OFFSET ROWS")?;
-                    self.expression(value)?;
+                    weight = weight.saturating_add(self.expression(value)?.weight);
                 }
             }
             Some(LimitClause::OffsetCommaLimit { offset: _, limit: _ }) => {
                 return Err(Refused::new("LIMIT with a comma is not admitted"));
             }
         }
-        Ok(columns)
+        Ok(Part { columns, weight })
     }
 
-    fn set(&mut self, body: &SetExpr) -> Result<Columns, Refused> {
+    fn set(&mut self, body: &SetExpr) -> Result<Part, Refused> {
         match body {
             SetExpr::Select(select) => self.select(select),
             SetExpr::Query(query) => self.subquery(query),
@@ -132,9 +147,16 @@ impl Walk {
                         return Err(Refused::new("BY NAME is not admitted"));
                     }
                 }
-                let columns = self.set(left)?;
-                self.set(right)?;
-                Ok(columns)
+                let Part { columns, weight } = self.set(left)?;
+                let right = self.set(right)?;
+                // What reads a column of UNION ALL is planned once for each of its queries.
+                let mut others = right.columns.into_iter();
+                let both = |Column { name, estimate }: Column| {
+                    let estimate = others.next().map_or(estimate, |other| estimate.and(other.estimate));
+                    Column { name, estimate }
+                };
+                let columns = columns.into_iter().map(both).collect();
+                Ok(Part { columns, weight: weight.saturating_add(right.weight) })
             }
             SetExpr::Values(_) => Err(Refused::new("VALUES is not admitted")),
             SetExpr::Table(_) => Err(Refused::new("TABLE is not admitted")),
@@ -142,7 +164,7 @@ impl Walk {
         }
     }
 
-    fn select(&mut self, select: &Select) -> Result<Columns, Refused> {
+    fn select(&mut self, select: &Select) -> Result<Part, Refused> {
         let Select {
             select_token: _,
             optimizer_hints,
@@ -187,43 +209,46 @@ impl Walk {
             || value_table_mode.is_some()
             || !matches!(flavor, SelectFlavor::Standard);
         none(foreign, "a clause that PostgreSQL does not have")?;
-        match distinct {
-            None | Some(Distinct::Distinct | Distinct::All) => {}
-            Some(Distinct::On(keys)) => self.expressions(keys)?,
-        }
+        let mut weight = 0_u64;
+        // First: what a name weighs is known once it is bound.
         for source in from {
-            self.source(source)?;
+            weight = weight.saturating_add(self.source(source)?);
         }
         none(projection.len() > COLUMNS, &format!("an answer of more than {COLUMNS} columns"))?;
-        let columns = projection.iter().map(|item| self.item(item)).collect::<Result<_, _>>()?;
+        let columns = projection.iter().map(|item| self.item(item)).collect::<Result<Columns, _>>()?;
+        weight = columns.iter().fold(weight, |sum, column| sum.saturating_add(column.estimate.weight));
+        match distinct {
+            None | Some(Distinct::Distinct | Distinct::All) => {}
+            Some(Distinct::On(keys)) => weight = weight.saturating_add(self.expressions(keys)?.weight),
+        }
         if let Some(condition) = selection {
-            self.expression(condition)?;
+            weight = weight.saturating_add(self.expression(condition)?.weight);
         }
         match group_by {
             GroupByExpr::Expressions(keys, modifiers) => {
                 none(!modifiers.is_empty(), "a modifier of GROUP BY")?;
-                self.expressions(keys)?;
+                weight = weight.saturating_add(self.expressions(keys)?.weight);
             }
             GroupByExpr::All(_) => return Err(Refused::new("GROUP BY ALL is not admitted")),
         }
         if let Some(condition) = having {
-            self.expression(condition)?;
+            weight = weight.saturating_add(self.expression(condition)?.weight);
         }
-        Ok(columns)
+        Ok(Part { columns, weight })
     }
 
     /// One column of the answer. `*` would read what has a name that is not admitted.
-    fn item(&mut self, item: &SelectItem) -> Result<Option<String>, Refused> {
+    fn item(&mut self, item: &SelectItem) -> Result<Column, Refused> {
         match item {
             SelectItem::UnnamedExpr(expression) => {
-                self.expression(expression)?;
-                self.own_name(expression)
+                let estimate = self.expression(expression)?;
+                Ok(Column { name: self.own_name(expression)?, estimate })
             }
             SelectItem::ExprWithAlias { expr, alias } => {
-                self.expression(expr)?;
+                let estimate = self.expression(expr)?;
                 let name = scope::name(alias)?;
-                self.scope.give(name.clone());
-                Ok(Some(name))
+                self.scope.give(name.clone(), estimate);
+                Ok(Column { name: Some(name), estimate })
             }
             SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(_, _) => {
                 Err(Refused::new("`*` is not admitted: name the columns"))
@@ -234,13 +259,14 @@ impl Walk {
         }
     }
 
-    fn source(&mut self, source: &TableWithJoins) -> Result<(), Refused> {
+    /// Reads a part of `FROM`, and returns its weight.
+    fn source(&mut self, source: &TableWithJoins) -> Result<u64, Refused> {
         let TableWithJoins { relation, joins } = source;
-        self.factor(relation)?;
+        let mut weight = self.factor(relation)?;
         for Join { relation, global, join_operator } in joins {
             none(*global, "GLOBAL JOIN")?;
-            self.factor(relation)?;
-            match join_operator {
+            weight = weight.saturating_add(self.factor(relation)?);
+            let condition = match join_operator {
                 JoinOperator::Join(constraint)
                 | JoinOperator::Inner(constraint)
                 | JoinOperator::Left(constraint)
@@ -250,30 +276,32 @@ impl Walk {
                 | JoinOperator::FullOuter(constraint)
                 | JoinOperator::CrossJoin(constraint) => self.constraint(constraint)?,
                 _ => return Err(Refused::new("a join that PostgreSQL does not have is not admitted")),
-            }
+            };
+            weight = weight.saturating_add(condition);
         }
-        Ok(())
+        Ok(weight)
     }
 
-    fn constraint(&mut self, constraint: &JoinConstraint) -> Result<(), Refused> {
+    fn constraint(&mut self, constraint: &JoinConstraint) -> Result<u64, Refused> {
         match constraint {
-            JoinConstraint::None => Ok(()),
-            JoinConstraint::On(condition) => self.expression(condition),
+            JoinConstraint::None => Ok(0),
+            JoinConstraint::On(condition) => Ok(self.expression(condition)?.weight),
             JoinConstraint::Using(columns) => {
+                let mut weight = 0_u64;
                 for column in columns {
                     let [name] = &scope::parts(column)?[..] else {
                         return Err(Refused::new("a qualified column in USING is not admitted"));
                     };
-                    self.scope.use_bare(name.clone());
+                    weight = weight.saturating_add(self.scope.use_bare(name.clone()).weight);
                 }
-                Ok(())
+                Ok(weight)
             }
             JoinConstraint::UsingAlias(_, _) => Err(Refused::new("a name for USING is not admitted")),
             JoinConstraint::Natural => Err(Refused::new("NATURAL JOIN is not admitted: name the columns")),
         }
     }
 
-    fn factor(&mut self, factor: &TableFactor) -> Result<(), Refused> {
+    fn factor(&mut self, factor: &TableFactor) -> Result<u64, Refused> {
         self.sources += 1;
         if self.sources > SOURCES {
             return Err(Refused::new(format!("more than {SOURCES} relations are not admitted")));
@@ -313,10 +341,11 @@ impl Walk {
             TableFactor::Derived { lateral: _, subquery, alias, sample } => {
                 none(sample.is_some(), "TABLESAMPLE")?;
                 let Some(alias) = alias else { return Err(Refused::new("a subquery without a name is not admitted")) };
-                let own = self.subquery(subquery)?;
+                let Part { columns: own, weight } = self.subquery(subquery)?;
                 let (name, columns) = alias_of(alias)?;
                 let columns = self.renamed(own, columns);
-                self.scope.bind_columns(name, columns)
+                self.scope.bind_columns(name, columns)?;
+                Ok(weight)
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 none(alias.is_some(), "a name for a join")?;
@@ -326,7 +355,7 @@ impl Walk {
         }
     }
 
-    fn relation(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<(), Refused> {
+    fn relation(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<u64, Refused> {
         let alias = alias.map(alias_of).transpose()?;
         if let Some(name) = scope::of_catalog(parts) {
             let known = names::RELATIONS.iter().find(|relation| relation.name == name);
@@ -335,7 +364,8 @@ impl Walk {
             let (bound, renamed) = alias.unwrap_or_else(|| (name.to_owned(), Vec::new()));
             none(!renamed.is_empty(), "another name for a column of a relation")?;
             self.relations.insert(name.to_owned());
-            return self.scope.bind_relation(bound, relation);
+            self.scope.bind_relation(bound, relation)?;
+            return Ok(estimate::RELATION);
         }
         let [name] = parts else {
             return Err(Refused::new(format!(
@@ -343,15 +373,17 @@ impl Walk {
                 parts.join(".")
             )));
         };
-        let Some(own) = self.scope.query(name).cloned() else {
+        // It may be planned anew wherever it is named.
+        let Some(Part { columns: own, weight }) = self.scope.query(name).cloned() else {
             return Err(Refused::new(format!("the relation `{name}` is not admitted without `pg_catalog.`")));
         };
         let (bound, renamed) = alias.unwrap_or_else(|| (name.clone(), Vec::new()));
         let columns = self.renamed(own, renamed);
-        self.scope.bind_columns(bound, columns)
+        self.scope.bind_columns(bound, columns)?;
+        Ok(weight)
     }
 
-    fn function_in_from(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<(), Refused> {
+    fn function_in_from(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<u64, Refused> {
         let Some(name) = scope::of_catalog(parts).filter(|name| names::lists(names::SET_FUNCTIONS, name)) else {
             return Err(Refused::new(format!("the function `{}` is not admitted in FROM", parts.join("."))));
         };
@@ -363,16 +395,22 @@ impl Walk {
         };
         none(columns.len() > 1, "more than one name for a function's value")?;
         let columns = self.renamed(Vec::new(), columns);
-        self.scope.bind_columns(bound, columns)
+        self.scope.bind_function(bound, columns)?;
+        Ok(estimate::RELATION)
     }
 
     /// The columns under the names that a list gives to the first of them.
     fn renamed(&mut self, own: Columns, list: Vec<String>) -> Columns {
-        for name in &list {
-            self.scope.give(name.clone());
+        let mut own = own.into_iter();
+        let mut columns = Columns::new();
+        for name in list {
+            // A function in FROM has a value and no column.
+            let estimate = own.next().map_or(Estimate::STORED, |column| column.estimate);
+            self.scope.give(name.clone(), estimate);
+            columns.push(Column { name: Some(name), estimate });
         }
-        let rest = own.into_iter().skip(list.len()).collect::<Vec<_>>();
-        list.into_iter().map(Some).chain(rest).collect()
+        columns.extend(own);
+        columns
     }
 
     /// Counts an operation that makes a longer text.

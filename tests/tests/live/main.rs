@@ -34,6 +34,7 @@ mod sessions;
 mod shelf;
 mod signature;
 mod strict;
+mod strict_memory;
 mod supabase;
 mod support;
 mod tls;
