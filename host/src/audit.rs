@@ -40,6 +40,7 @@
 //! | `limit` | a limit was reached | `message` |
 //! | `consent` | somebody was asked | `granted`, `why`, `orders` |
 //! | `order` | before a signal (`outcome` is `sending`) and when it is known what became of an order | see below |
+//! | `order` with `statement` | likewise for a statement that could do more than read statistics | see below |
 //! | `resize`, `renew` | likewise for a change of a pool | see below |
 //! | `call-ended` | | `function`, `outcome`, `duration_us` |
 //!
@@ -53,6 +54,9 @@
 //! `signalled`, `gone`, `changed`, `survived`, `denied`, `failed`, `would-signal`; the line that says what
 //! became of a `sending` names its `seq` in its own field `sending`. A `sending` that nobody refers to is an
 //! act of a process that died, or of a call that was given up: it may or may not have happened.
+//!
+//! An `order` that is a statement has `by`, `server`, `database`, `statement` (SHA-256), `why` (what the strict checker
+//! does not admit), `outcome` and `detail`. Outcomes are `sending`, then `executed` or `failed`.
 //!
 //! A `resize` or `renew` has `by`, `server`, `database`, `controller`, `pool`, `size`, `before`, `after`, `reason`,
 //! `dry_run`, `outcome` and `detail`, as far as there is something to say. Outcomes are `sending`, then one of

@@ -36,6 +36,11 @@ pub enum Act {
         /// How many of them the caps allow at the most.
         at_most: usize,
     },
+    /// Sends statements that could do more than read statistics.
+    Send {
+        /// Their texts, in full.
+        statements: Vec<String>,
+    },
     /// Resizes a pool.
     Resize {
         /// The size before, as the host has read it.

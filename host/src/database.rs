@@ -19,6 +19,10 @@ use crate::state::State;
 use crate::target::Target;
 use crate::values;
 
+mod orders;
+
+use self::orders::Orders;
+
 /// What an imported function answers; the outer error ends the component.
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 
@@ -110,6 +114,8 @@ impl database::HostSession for State {
             let allowed = sql.check(&statement.sql).and_then(|()| sql.check_params(weight(&statement.params)));
             allowed.err().map(|why| (index, why))
         });
+        let orders = if refused.is_none() { Orders::of(&self.policy.sql, &batch) } else { Orders::default() };
+        let refused = refused.or_else(|| orders.refused(self.intent.acting.as_deref()));
         // Reading a statement is work that the component makes.
         self.time.charge(started.elapsed());
         if let Some((index, why)) = refused {
@@ -119,7 +125,15 @@ impl database::HostSession for State {
             return Ok(Err(fault.into()));
         }
         let session = self.table.get(&session)?;
+        let announced = match orders.announce(&self.author, &self.restraint, &self.signalled, session).await {
+            Ok(announced) => announced,
+            Err(fault) => {
+                call.end(Some(&fault), |event| session.on_record(event).with("statements", digests(&batch))).await;
+                return Ok(Err(fault.into()));
+            }
+        };
         let answers = session.query(&batch, &self.allowance).await;
+        announced.settle(&self.author, session, &answers).await;
         let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
@@ -223,7 +237,7 @@ mod tests {
         let policy = Policy { sql, ..Policy::default() };
         let caller = Caller {
             author: Default::default(),
-            intent: Intent { refusal: None, ..Intent::none("nothing is resized here") },
+            intent: Intent { refusal: None, acting: None, ..Intent::none("nothing is resized here") },
             restraint: Default::default(),
             lent: None,
             kept: None,
@@ -268,6 +282,14 @@ mod tests {
         assert_eq!(fault.kind, kind::NOT_APPROVED);
         assert!(fault.message.contains("statement 1 ") && fault.message.contains("`sql`"), "{}", fault.message);
         assert!(database::HostSession::query(&mut state(Sql::Any), session(), batch()).await.is_err());
+        let mut planning = state(Sql::Any);
+        planning.intent.acting = Some("nothing may act".into());
+        let fault = database::HostSession::query(&mut planning, session(), batch()).await.unwrap().unwrap_err();
+        assert!(
+            fault.message.contains("statement 1 ") && fault.message.contains("nothing may act"),
+            "{}",
+            fault.message
+        );
     }
 
     #[tokio::test]

@@ -17,12 +17,14 @@ pub enum Sql {
     /// The contract's catalogue, letter by letter.
     #[default]
     Catalogue,
-    /// The texts whose SHA-256 an operator approved, whatever they are.
+    /// The texts whose SHA-256 an operator approved. One that could do more than read statistics is sent only with
+    /// [`Policy::apply`], and is on record as an order before it is.
     Pinned(Arc<BTreeSet<Digest>>),
     /// The catalogue, and beside it whatever [`crate::sql::admit`] understands to be one `SELECT` of listed statistics:
     /// for a component whose statements nobody has read.
     Strict,
-    /// Any statement: for a component that is trusted with all that its credential's role may do.
+    /// Any statement: for a component that is trusted with all that its credential's role may do. One that could do
+    /// more than read statistics needs [`Policy::apply`], as a pinned one does.
     Any,
 }
 
@@ -43,6 +45,15 @@ impl Sql {
         }
     }
 
+    /// Returns why a text that may be sent could do more than read statistics; none when it cannot.
+    pub(crate) fn acts(&self, text: &str) -> Option<sql::Refused> {
+        match self {
+            // What these let through is of the catalogue or was understood.
+            Self::Catalogue | Self::Strict => None,
+            Self::Pinned(_) | Self::Any => beyond_reading(text),
+        }
+    }
+
     /// Whether a component may send so many bytes of parameters with one statement; if not, why.
     pub(crate) fn check_params(&self, bytes: usize) -> Result<(), String> {
         if *self == Self::Strict && bytes > STRICT_PARAMS {
@@ -54,6 +65,12 @@ impl Sql {
 
 /// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
 const STRICT_PARAMS: usize = 4_096;
+
+/// Returns why a text could do more than read statistics: neither the catalogue has it nor does [`sql::admit`]
+/// understand it. None for all others.
+pub(crate) fn beyond_reading(text: &str) -> Option<sql::Refused> {
+    if is_ours(text) { None } else { sql::admit(text).err() }
+}
 
 /// Whether a statement is one of the catalogue, of which none changes its session.
 pub(crate) fn is_ours(text: &str) -> bool {
@@ -178,6 +195,16 @@ mod tests {
         let why = Sql::Strict.check("SELECT pg_catalog.pg_terminate_backend(7)").unwrap_err();
         assert!(why.contains("pg_terminate_backend") && why.contains("`sql`"), "{why}");
         assert!(Sql::Strict.check(&format!("{} ", catalogue::PAUSE.sql)).is_err());
+    }
+
+    #[test]
+    fn a_text_that_was_not_understood_counts_as_an_act_in_every_mode_that_lets_it_through() {
+        let kill = "SELECT pg_catalog.pg_terminate_backend(7)";
+        let pinned = Sql::Pinned(Arc::new([kill, "SELECT 1"].map(|text| Digest::of(text.as_bytes())).into()));
+        for sql in [pinned, Sql::Any] {
+            assert!(sql.acts(kill).is_some_and(|why| why.to_string().contains("pg_terminate_backend")));
+            assert!(sql.acts("SELECT 1").is_none() && sql.acts(catalogue::PAUSE.sql).is_none());
+        }
     }
 
     #[test]

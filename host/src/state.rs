@@ -28,6 +28,8 @@ pub(crate) struct Intent {
     pub(crate) max_kill_percentage: u32,
     /// The request's own thresholds.
     pub(crate) patience: Patience,
+    /// Why no statement may be sent that could do more than read statistics; none when it may.
+    pub(crate) acting: Option<String>,
     /// What it wants of the pool's size.
     pub(crate) sizing: Sizing,
 }
@@ -36,7 +38,13 @@ impl Intent {
     /// That of a call that changes nothing.
     pub(crate) fn none(why: &str) -> Self {
         let sizing = Sizing { refusal: Some(why.to_owned()), bounds: Err(why.to_owned()) };
-        Self { refusal: Some(why.to_owned()), max_kill_percentage: 0, patience: Patience::default(), sizing }
+        Self {
+            refusal: Some(why.to_owned()),
+            max_kill_percentage: 0,
+            patience: Patience::default(),
+            acting: Some(why.to_owned()),
+            sizing,
+        }
     }
 }
 

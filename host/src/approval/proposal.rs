@@ -14,7 +14,8 @@ use crate::guarded_file;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
-use crate::policy::{Policy, Sql};
+use crate::policy::{Policy, Sql, beyond_reading};
+use crate::sql::Refused;
 
 /// Bounds of what a description may say: it is written by the component.
 const MOST_STATEMENTS: usize = 1_000;
@@ -38,6 +39,9 @@ pub struct Proposal {
     path: PathBuf,
     terms: Terms,
     texts: Vec<String>,
+    /// Why a text could do more than read statistics, for each that could.
+    acting: Vec<Option<Refused>>,
+    accepted: BTreeSet<Digest>,
     existing: Option<Approval>,
 }
 
@@ -71,7 +75,22 @@ impl Proposal {
             // What an operator wrote there is no business of the component's.
             signals: existing.as_ref().map_or_else(Signals::default, |existing| existing.signals().clone()),
         };
-        Ok(Self { path: path.to_owned(), terms, texts, existing })
+        let acting = texts.iter().map(|text| beyond_reading(text)).collect();
+        Ok(Self { path: path.to_owned(), terms, texts, acting, accepted: BTreeSet::new(), existing })
+    }
+
+    /// Accepts texts that could do more than read statistics, by their SHA-256. [`Proposal::write`] refuses without.
+    ///
+    /// Fails with `invalid-params` for a digest that none of them has.
+    pub fn accept(&mut self, digests: impl IntoIterator<Item = Digest>) -> Result<(), Fault> {
+        for digest in digests {
+            if !self.acting().any(|(statement, _, _)| statement.sha256 == digest) {
+                let message = format!("--accept: no statement that could do more than read has the sha256 {digest}");
+                return Err(Fault::invalid(message));
+            }
+            self.accepted.insert(digest);
+        }
+        Ok(())
     }
 
     /// Which component it is about.
@@ -99,6 +118,12 @@ impl Proposal {
             };
             (statement, text.as_str(), change)
         })
+    }
+
+    /// The statements that could do more than read statistics, with their texts and why.
+    pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &Refused)> {
+        let acting = self.terms.statements.iter().zip(&self.texts).zip(&self.acting);
+        acting.filter_map(|((statement, text), why)| Some((statement, text.as_str(), why.as_ref()?)))
     }
 
     /// The statements that were approved and that the component no longer has.
@@ -130,7 +155,8 @@ impl Proposal {
     /// Writes the file in one step, and answers whether there was anything to write: one that says the
     /// same already is left as it is, and with it its signature.
     ///
-    /// Fails with `not-approved` when it would widen an existing file and `replace` is not set.
+    /// Fails with `not-approved` when it would widen an existing file and `replace` is not set, and when a statement
+    /// that could do more than read statistics was not accepted ([`Proposal::accept`]).
     pub fn write(&self, replace: bool) -> Result<bool, Fault> {
         let name = self.path.display().to_string();
         if let Some(existing) = &self.existing {
@@ -148,6 +174,16 @@ impl Proposal {
                 let message = format!("{name} would allow {}: read the changes, then use --replace", widens.join(", "));
                 return Err(Fault::new(kind::NOT_APPROVED, message));
             }
+        }
+        let open = self.acting().filter(|(statement, _, _)| !self.accepted.contains(&statement.sha256));
+        let open: Vec<_> = open.map(|(statement, _, _)| format!("--accept {}", statement.sha256)).collect();
+        if !open.is_empty() {
+            let message = format!(
+                "{name} would approve {} that could do more than read statistics: read the text, then use {}",
+                if open.len() == 1 { "a statement".to_owned() } else { format!("{} statements", open.len()) },
+                open.join(" ")
+            );
+            return Err(Fault::new(kind::NOT_APPROVED, message));
         }
         let text = self.terms.to_toml();
         // What cannot be read again as it was meant must not be written.

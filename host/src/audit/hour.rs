@@ -21,6 +21,8 @@ const STEP: u64 = 64 << 10;
 pub(crate) enum Act {
     /// A session is ended.
     Order,
+    /// A statement is sent that could do more than read. It has no number of sessions, and no cap counts it.
+    Statement,
     /// A pool is resized, or its server connections are renewed.
     Resize,
 }
@@ -92,6 +94,7 @@ impl Acts {
         let field = |name: &str| line.fields.get(name).and_then(Value::as_str).unwrap_or_default();
         match (field("outcome"), line.fields.get("sending").and_then(Value::as_u64)) {
             ("sending", _) => {
+                let act = if line.fields.contains_key("statement") { Act::Statement } else { act };
                 let place = Place { act, server: field("server").to_owned(), database: field("database").to_owned() };
                 if let Ok(at) = line.time.parse() {
                     self.sent.insert(line.head.seq, (at, place));

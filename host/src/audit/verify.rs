@@ -42,12 +42,14 @@ pub struct Unfinished {
     pub server: String,
     /// In which database.
     pub database: String,
-    /// Whom.
+    /// Whom; 0 for a statement.
     pub pid: i64,
     /// Who that was, microseconds since 1970: a pid alone may be somebody else by now.
     pub backend_start: i64,
-    /// `terminate` or `cancel`.
+    /// `terminate`, `cancel` or `statement`.
     pub signal: String,
+    /// SHA-256 of the statement, when the order is one.
+    pub statement: Option<String>,
     /// Why.
     pub reason: String,
 }
@@ -203,6 +205,7 @@ impl Reading {
                 pid: number("pid"),
                 backend_start: number("backend_start"),
                 signal: text(fields, "signal").to_owned(),
+                statement: fields.get("statement").and_then(Value::as_str).map(str::to_owned),
                 reason: text(fields, "reason").to_owned(),
             };
             self.sending.insert(order.seq, order);

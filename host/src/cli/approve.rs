@@ -1,5 +1,7 @@
 //! Writing a component's policy file, and showing what it approves.
 
+use std::collections::BTreeMap;
+
 use archon_pool::Fault;
 use archon_pool::approval::{Change, Proposal};
 use archon_pool::vetted::{Files, Vetted};
@@ -11,7 +13,7 @@ use super::link;
 use super::progress::Progress;
 use super::render;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 
 /// Asks the component to describe itself, shows what is new, changed and gone, and writes the file.
 pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut Terminal) -> Result<Exit, Trouble> {
@@ -24,13 +26,23 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
     // The policy file that it has, if any, is what is about to change.
     let files = Files { policy: None, ..global.vetting.files(&flags.file)? };
     let vetted = Vetted::load(&engine, &files, &global.vetting.unsigned())?;
-    let proposal = Proposal::of(vetted.plugin(), &limits, &path).await?;
+    let mut proposal = Proposal::of(vetted.plugin(), &limits, &path).await?;
     drop(progress);
+    proposal.accept(flags.accept.iter().copied())?;
     let shown = path.display().to_string();
     if terminal.wants_json() {
-        let written = proposal.write(flags.replace)?;
-        terminal.json(&as_json(&proposal, &shown, written))?;
-        return Ok(Exit::Healthy);
+        return match proposal.write(flags.replace) {
+            Ok(written) => {
+                terminal.json(&as_json(&proposal, &shown, written))?;
+                Ok(Exit::Healthy)
+            }
+            // With what has to be read before it is accepted.
+            Err(fault) => {
+                let mut answer = trouble::skill_output(&fault, None).unwrap_or_default();
+                answer["data"] = as_json(&proposal, &shown, false);
+                Err(Trouble::Fault { fault, answer: Some(Box::new(answer)) })
+            }
+        };
     }
     // Shown before it is refused: what would widen is what has to be read.
     terminal.data(&render::proposal(&proposal, flags.show, terminal.width()))?;
@@ -46,6 +58,8 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
 }
 
 fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
+    let why: BTreeMap<&str, String> =
+        proposal.acting().map(|(statement, _, why)| (statement.id.as_str(), why.to_string())).collect();
     let statements: Vec<Value> = proposal
         .statements()
         .map(|(statement, sql, change)| {
@@ -55,6 +69,8 @@ fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
                 "sha256": statement.sha256.to_string(),
                 "sql": sql,
                 "change": name(change),
+                "acts": why.contains_key(statement.id.as_str()),
+                "why": why.get(statement.id.as_str()),
             })
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archon_pool::digest::Digest;
 use archon_pool::limits::Limits;
 use archon_pool_plugin::params::Action;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
@@ -337,6 +338,12 @@ pub(crate) struct Approving {
     /// Allow what the existing policy file does not
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Approve a statement that could do more than read statistics, by its SHA-256; repeatable
+    ///
+    /// Such statements are printed in full, in red. Nothing is written until each is accepted, and none is sent unless
+    /// the policy file's signals.apply and the caller allow changes.
+    #[arg(long, value_name = "SHA256", value_parser = digest)]
+    pub(crate) accept: Vec<Digest>,
 }
 
 /// Flags of `sign`.
@@ -406,7 +413,7 @@ pub(crate) enum SqlMode {
     Catalogue,
     /// These, and each SELECT that is understood to read nothing but statistics of pg_catalog
     Strict,
-    /// Its own, which can do all that the credential's role may do, --apply or not
+    /// Its own, which can do all that the credential's role may do; what could do more than read needs --apply
     Any,
 }
 
@@ -430,6 +437,10 @@ fn limit(text: &str) -> Result<(String, String), String> {
     // Refused here, where the flag is named.
     Limits::default().set(name, value).map_err(|fault| fault.message)?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn digest(text: &str) -> Result<Digest, archon_pool::digest::NoDigest> {
+    text.parse()
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

@@ -52,6 +52,13 @@ fn question(proposal: &Proposal) -> String {
             let most = if *at_most < orders.len() { format!("at most {at_most} of these") } else { "these".into() };
             write!(text, "End {most} {} sessions as '{role}' in '{database}' at {server}? [y/N] ", orders.len())
         }
+        Act::Send { statements } => {
+            for statement in statements {
+                let _ = writeln!(text, "  {}", clean::lines(statement).replace('\n', "\n  "));
+            }
+            let (count, s) = (statements.len(), if statements.len() == 1 { "" } else { "s" });
+            write!(text, "Send {count} statement{s} as '{role}' in '{database}' at {server}? [y/N] ")
+        }
         Act::Resize { before, order: SizeOrder { pool, size, reason } } => {
             let pool = pool.as_deref().map_or("the pool".into(), |pool| format!("pool '{}'", clean::line(pool)));
             let reason = clean::line(reason);

@@ -46,7 +46,7 @@ fn sound(summary: &Summary) -> Value {
     let unfinished = |order: &Unfinished| {
         json!({
             "seq": order.seq, "time": order.time, "server": order.server, "database": order.database, "pid": order.pid,
-            "backendStart": order.backend_start, "signal": order.signal, "reason": order.reason,
+            "backendStart": order.backend_start, "signal": order.signal, "statement": order.statement, "reason": order.reason,
         })
     };
     json!({
@@ -81,8 +81,9 @@ fn page(summary: &Summary) -> String {
         lines.push("orders without an outcome, which may or may not have been sent:".into());
     }
     for order in &summary.unfinished {
-        let Unfinished { seq, time, server, database, pid, signal, reason, .. } = order;
-        let line = format!("  seq {seq}, {time}: {signal} {pid} in '{database}' at {server}: {reason}");
+        let Unfinished { seq, time, server, database, pid, signal, statement, reason, .. } = order;
+        let whom = statement.clone().unwrap_or_else(|| pid.to_string());
+        let line = format!("  seq {seq}, {time}: {signal} {whom} in '{database}' at {server}: {reason}");
         lines.push(clean::line(&line));
     }
     lines.join("\n")
@@ -102,6 +103,7 @@ mod tests {
             pid: 7,
             backend_start: 0,
             signal: "terminate".into(),
+            statement: None,
             reason: "idle\u{1b}[2J".into(),
         };
         let head = format!("9:{}", "ab".repeat(32)).parse::<Head>().expect("a head");

@@ -72,7 +72,13 @@ impl Host {
             idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
             idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
         };
-        Intent { refusal, max_kill_percentage, patience, sizing: self.sizing(request) }
+        Intent {
+            refusal,
+            max_kill_percentage,
+            patience,
+            acting: self.restrained(request),
+            sizing: self.sizing(request),
+        }
     }
 
     fn sizing(&self, request: &Map<String, Value>) -> Sizing {
@@ -99,12 +105,22 @@ impl Host {
         if action != wanted.name() {
             return Some(format!("the request's action is {action}, and only {} {does}", wanted.name()));
         }
-        match request.get("options").and_then(|options| options.get("dryRun")) {
-            None | Some(Value::Null | Value::Bool(false)) => None,
-            Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
-            // Whatever it was meant to say, it was no plain consent.
-            Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
-        }
+        dry_run(request)
+    }
+
+    /// Why no statement may be sent that could do more than read; none when one may.
+    fn restrained(&self, request: &Map<String, Value>) -> Option<String> {
+        if self.policy.apply { dry_run(request) } else { Some(NO_CHANGES.to_owned()) }
+    }
+}
+
+/// Why a request is no plain consent to a change: it asks for a dry run, or may do so.
+fn dry_run(request: &Map<String, Value>) -> Option<String> {
+    match request.get("options").and_then(|options| options.get("dryRun")) {
+        None | Some(Value::Null | Value::Bool(false)) => None,
+        Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
+        // Whatever it was meant to say, it was no plain consent.
+        Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
     }
 }
 

@@ -33,6 +33,7 @@ mod renewal;
 mod sessions;
 mod shelf;
 mod signature;
+mod statement_orders;
 mod strict;
 mod strict_memory;
 mod supabase;

@@ -171,3 +171,31 @@ async fn describing_runs_under_all_limits() {
     let fault = Proposal::of(&plugin, &limits, Path::new("/no/such")).await.unwrap_err();
     assert!(fault.message.contains("limit `cpu`"), "{fault}");
 }
+
+#[tokio::test]
+async fn a_statement_that_could_act_is_written_only_when_its_digest_is_accepted() {
+    let desk = Desk::new();
+    let ends = "SELECT pg_catalog.pg_terminate_backend(7)";
+    let component = with(&[statement("a", "SELECT 1"), statement("ends", ends)]);
+    let digest = Digest::of(ends.as_bytes());
+    let mut proposal = desk.propose(&component).await.unwrap();
+    let acting: Vec<_> =
+        proposal.acting().map(|(of, text, why)| (of.id.clone(), text.to_owned(), why.to_string())).collect();
+    assert_eq!(acting.len(), 1);
+    assert_eq!((acting[0].0.as_str(), acting[0].1.as_str()), ("ends", ends));
+    assert!(acting[0].2.contains("pg_terminate_backend"), "{acting:?}");
+
+    let fault = proposal.write(true).unwrap_err();
+    assert_eq!(fault.kind, kind::NOT_APPROVED);
+    assert!(fault.message.contains(&format!("--accept {digest}")), "{fault}");
+    assert!(!desk.path().exists());
+    // One that only reads cannot be accepted in its place.
+    assert!(proposal.accept([Digest::of(b"SELECT 1")]).unwrap_err().message.contains("--accept"));
+    assert!(proposal.write(true).is_err());
+    proposal.accept([digest]).unwrap();
+    assert_eq!(proposal.write(false), Ok(true));
+
+    // A new version of the component asks again.
+    let fault = desk.approve(&with(&[statement("ends", ends)]), true).await.unwrap_err();
+    assert!(fault.message.contains("--accept"), "{fault}");
+}

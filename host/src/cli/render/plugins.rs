@@ -1,6 +1,8 @@
 //! Policy files and the plugin folder for readers.
 
-use archon_pool::approval::{Change, Proposal};
+use std::collections::BTreeMap;
+
+use archon_pool::approval::{Change, Proposal, Signals};
 use archon_pool::shelf::Entry;
 
 use super::super::approve;
@@ -22,22 +24,30 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         page.field("version", &clean::line(version));
     }
     let signals = proposal.signals();
-    let changes = if signals.apply {
-        format!("with --apply, at most {} % of sessions", signals.max_kill_percentage)
-    } else {
-        "none: signals.apply = false".to_owned()
-    };
-    page.field("changes", &changes);
+    let acting: BTreeMap<&str, String> =
+        proposal.acting().map(|(statement, _, why)| (statement.id.as_str(), why.to_string())).collect();
+    page.field("changes", &changes(signals, acting.len()));
 
     page.title("Statements");
     let mut any = false;
     for (statement, sql, change) in proposal.statements() {
         any = true;
-        let style = if change == Change::Same { TITLE } else { DOUBTFUL };
+        let why = acting.get(statement.id.as_str());
+        let style = match (why, change) {
+            (Some(_), _) => BAD,
+            (None, Change::Same) => TITLE,
+            (None, _) => DOUBTFUL,
+        };
         let purpose = format!("({}) {}", approve::name(change), clean::line(&statement.purpose));
         page.item(INDENT, &statement.id, style, &purpose);
         page.verbatim(2 * INDENT, &format!("sha256 {}", statement.sha256));
-        if show {
+        if let Some(why) = why {
+            page.item(2 * INDENT, "could do more than read statistics:", BAD, why);
+            for line in clean::lines(sql).lines() {
+                page.styled(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
+            }
+            page.blank();
+        } else if show {
             page.verbatim(2 * INDENT, &clean::lines(sql));
             page.blank();
         }
@@ -50,6 +60,20 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         page.paragraph("none: it may send no SQL");
     }
     page.finish()
+}
+
+/// What the component may change, with so many statements that could do more than read statistics.
+fn changes(signals: &Signals, acting: usize) -> String {
+    let are = if acting == 1 { "1 statement in red".to_owned() } else { format!("{acting} statements in red") };
+    match (signals.apply, acting) {
+        (false, 0) => "none: signals.apply = false".to_owned(),
+        (false, _) => format!("whatever the {are} can do, not sent while signals.apply = false"),
+        (true, 0) => format!("with --apply, at most {} % of sessions", signals.max_kill_percentage),
+        (true, _) => format!(
+            "with --apply, at most {} % of sessions, and whatever the {are} can do, which no cap counts",
+            signals.max_kill_percentage
+        ),
+    }
 }
 
 /// What stands in the plugin folder.

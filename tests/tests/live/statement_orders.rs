@@ -1,0 +1,166 @@
+//! Statements that could do more than read, on a real server: shown before they are approved, never sent without
+//! `apply`, and on record before they are.
+
+use std::path::Path;
+
+use anyhow::Result;
+use archon_pool::approval::Approval;
+use archon_pool::audit::Audit;
+use archon_pool::consent::Act;
+use archon_pool::digest::Digest;
+use archon_pool::engine::Engine;
+use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool_plugin::fault::kind;
+use archon_pool_tests::Cluster;
+use serde_json::{Value, json};
+
+use crate::approval::Desk;
+use crate::audit::events;
+use crate::cli::{HEALTHY, NOT_RUN, code, text};
+use crate::hostile::arena::{HOSTILE, heard};
+use crate::support::host_for;
+
+/// Ends every session of an application of the role's own.
+const ENDS: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
+                    WHERE a.application_name = 'worker'";
+
+/// A policy file of the hostile component that pins the statement.
+fn pinned(apply: bool) -> Result<Approval> {
+    let text = format!(
+        "version = 1\n[plugin]\nname = 'hostile.wasm'\nsha256 = '{}'\nworld = 'manager'\n[sql]\nmode = 'pinned'\n\
+         [[sql.statement]]\nid = 'ends'\npurpose = ''\nsha256 = '{}'\n[signals]\napply = {apply}\n",
+        Digest::of(HOSTILE),
+        Digest::of(ENDS.as_bytes()),
+    );
+    Ok(Approval::read("hostile.policy.toml", text.as_bytes())?)
+}
+
+fn request(dry_run: bool) -> Value {
+    json!({
+        "action": "monitor", "options": { "dryRun": dry_run },
+        "attack": { "name": "query", "batches": [[ENDS]] },
+    })
+}
+
+#[tokio::test]
+async fn a_pinned_statement_that_ends_sessions_is_not_sent_without_apply() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    cluster.create_role("app", "").await?;
+    let mut session = cluster.app("app", "worker").idle("SELECT 1").await?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("audit.log");
+    let engine = Engine::new(&Limits::default())?;
+    let plugin = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
+    let host = host_for(cluster.url("app", "postgres")).audit(Audit::open(&path)?);
+
+    for (apply, dry_run, word) in [(false, false, "set the policy's apply"), (true, true, "options.dryRun")] {
+        let answer = host.under(Some(&pinned(apply)?)).call(&plugin, request(dry_run)).await;
+        let (output, signalled) = (answer.output?, answer.signalled);
+        let told = heard(&output).join("\n");
+        assert!(told.contains("more than read statistics") && told.contains(word), "{told}");
+        assert!(!signalled && session.answers().await);
+    }
+    let consenting = host.under(Some(&pinned(true)?)).consent(|proposal| async move {
+        let Act::Send { statements } = proposal.act else { return Ok(()) };
+        Err(format!("not today: {statements:?}"))
+    });
+    let told = heard(&consenting.run(&plugin, request(false)).await?).join("\n");
+    assert!(told.contains("not today") && told.contains(ENDS), "{told}");
+    assert!(session.answers().await);
+    let (_, lines) = events(&path)?;
+    assert!(lines.iter().all(|line| line["event"] != "order"), "nothing was sent");
+
+    let answer = host.under(Some(&pinned(true)?)).call(&plugin, request(false)).await;
+    assert!(answer.signalled, "it may not be repeated blindly");
+    answer.output?;
+    assert!(session.ended_by().await.is_some(), "what was allowed was done");
+    let (summary, lines) = events(&path)?;
+    let orders: Vec<_> = lines.iter().filter(|line| line["event"] == "order").collect();
+    let digest = json!(Digest::of(ENDS.as_bytes()).to_string());
+    assert_eq!(
+        orders.iter().map(|line| line["outcome"].as_str()).collect::<Vec<_>>(),
+        [Some("sending"), Some("executed")]
+    );
+    assert!(orders.iter().all(|line| line["statement"] == digest && line["signal"] == "statement"), "{orders:?}");
+    assert_eq!(orders[1]["sending"], orders[0]["seq"]);
+    assert!(summary.unfinished.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_only_reads_needs_no_apply_when_it_is_pinned() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    cluster.create_role("app", "").await?;
+    let engine = Engine::new(&Limits::default())?;
+    let plugin = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
+    let reads = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.state = 'idle'";
+    let text = format!(
+        "version = 1\n[plugin]\nname = 'hostile.wasm'\nsha256 = '{}'\nworld = 'manager'\n[sql]\nmode = 'pinned'\n\
+         [[sql.statement]]\nid = 'reads'\npurpose = ''\nsha256 = '{}'\n",
+        Digest::of(HOSTILE),
+        Digest::of(reads.as_bytes()),
+    );
+    let approval = Approval::read("it.toml", text.as_bytes())?;
+    let host = host_for(cluster.url("app", "postgres")).under(Some(&approval));
+    let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[reads]] } });
+    let answer = host.call(&plugin, request).await;
+    let output = answer.output?;
+    assert!(!answer.signalled && heard(&output).join("\n").contains("ok 1 rows"), "{output}");
+    Ok(())
+}
+
+/// A component that describes itself with one statement, and does nothing else.
+fn describing(sql: &str) -> Result<Vec<u8>> {
+    let statement =
+        json!({ "id": "ends", "purpose": "reads", "sha256": Digest::of(sql.as_bytes()).to_string(), "sql": sql });
+    let description = json!({ "version": "1.0.0", "statements": [statement] }).to_string();
+    let data: String = description.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let length = description.len();
+    Ok(wat::parse_str(format!(
+        r#"(component
+          (core module $m
+            (memory (export "memory") 1)
+            (data (i32.const 16) "{data}")
+            (func (export "describe") (result i32)
+              (i32.store (i32.const 0) (i32.const 16))
+              (i32.store (i32.const 4) (i32.const {length}))
+              (i32.const 0)))
+          (core instance $i (instantiate $m))
+          (func $describe (result string) (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
+          (instance $skill (export "describe" (func $describe)))
+          (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#
+    ))?)
+}
+
+#[tokio::test]
+async fn approve_shows_in_red_and_in_full_what_could_act_and_writes_nothing_until_it_is_accepted() -> Result<()> {
+    let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
+    std::fs::write(desk.path("it.wasm"), describing(ENDS)?)?;
+    let (wasm, policy) = (desk.file("it.wasm"), desk.path("it.policy.toml"));
+    let digest = Digest::of(ENDS.as_bytes()).to_string();
+
+    let shown = desk.run(&cluster, &["approve", &wasm, "--color", "always"]).await?;
+    assert_eq!(code(&shown), NOT_RUN);
+    let (page, why) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(page.contains(&format!("\u{1b}[1m\u{1b}[31m    {ENDS}")), "{page:?}");
+    assert!(page.contains("not sent while signals.apply = false") && !page.contains("none:"), "{page}");
+    assert!(why.contains(&format!("--accept {digest}")), "{why}");
+    assert!(!Path::new(&policy).exists());
+
+    let json = desk.run(&cluster, &["approve", &wasm, "--json"]).await?;
+    let answer: Value = serde_json::from_slice(&json.stdout)?;
+    assert_eq!((code(&json), &answer["error"]["kind"]), (NOT_RUN, &json!(kind::NOT_APPROVED)));
+    assert_eq!(
+        (&answer["data"]["statements"][0]["sql"], &answer["data"]["statements"][0]["acts"]),
+        (&json!(ENDS), &json!(true))
+    );
+    assert!(!policy.exists());
+
+    let wrong = desk.run(&cluster, &["approve", &wasm, "--accept", &"0".repeat(64)]).await?;
+    assert!(code(&wrong) != HEALTHY && !policy.exists(), "{}", text(&wrong.stderr));
+    let accepted = desk.run(&cluster, &["approve", &wasm, "--accept", &digest]).await?;
+    assert_eq!(code(&accepted), HEALTHY, "{}", text(&accepted.stderr));
+    assert!(!Approval::load(&policy)?.signals().apply);
+    Ok(())
+}
