@@ -40,8 +40,17 @@ async function build(world) {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, content);
   }
-  const cores = written.map(([path]) => path).filter((path) => path.endsWith(".wasm"));
-  return { sha256: createHash("sha256").update(bytes).digest("hex"), cores, description: await describe(world, cores) };
+  const digests = written.filter(([path]) => !path.endsWith(".d.ts")).map(([path, content]) => [path, sha256(content)]);
+  const description = await describe(
+    world,
+    written.map(([path]) => path).filter((path) => path.endsWith(".wasm")),
+  );
+  // What runs is these files: whoever has the component's digest is told by theirs that they are its own.
+  return { sha256: sha256(bytes), files: Object.fromEntries(digests), description };
+}
+
+function sha256(content) {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 /** What a component says about itself. The analyser has no door for that. */

@@ -2,6 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { sha256 as sha256Of } from "./digest.js";
+import { Fault } from "./fault.js";
 import { limitMemory } from "./memory.js";
 
 /** A component of the contract, named as its file. */
@@ -43,7 +45,8 @@ export interface Component {
 
 interface Built {
   sha256: string;
-  cores: string[];
+  /** The SHA-256 of each file that jco wrote. */
+  files: Record<string, string>;
   description: Description;
 }
 
@@ -80,17 +83,28 @@ export function component(name: World, memoryBytes: number): Promise<Component> 
   const key = `${name} ${memoryBytes}`;
   const found = compiled.get(key) ?? compile(name, memoryBytes);
   compiled.set(key, found);
+  // What could not be read may be there the next time.
+  found.catch(() => compiled.delete(key));
   return found;
 }
 
 async function compile(name: World, memoryBytes: number): Promise<Component> {
-  const { sha256, cores } = built()[name];
-  const modules = cores.map(async (file) => {
-    const bytes = await readFile(new URL(`${name}/${file}`, FOLDER));
-    return [file, await WebAssembly.compile(limitMemory(bytes, memoryBytes))] as const;
+  const { sha256, files } = built()[name];
+  const read = Object.entries(files).map(async ([file, digest]) => {
+    return [file, await readBuilt(`${name}/${file}`, digest)] as const;
   });
+  const modules = (await Promise.all(read))
+    .filter(([file]) => file.endsWith(".wasm"))
+    .map(async ([file, bytes]) => [file, await WebAssembly.compile(limitMemory(bytes, memoryBytes))] as const);
   const entry = new URL(`${name}/${name}.js`, FOLDER).href;
   return { name, sha256, entry, cores: Object.fromEntries(await Promise.all(modules)) };
+}
+
+/** Bytes of a file of this package, as long as it is the one that was built. */
+export async function readBuilt(file: string, digest: string): Promise<Uint8Array> {
+  const bytes = await readFile(new URL(file, FOLDER));
+  if (sha256Of(bytes) === digest) return bytes;
+  throw new Fault("not-a-component", `${file} is not the file that was built with this package: install it again`);
 }
 
 function readJson<T>(file: string): T {

@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Host } from "archon-connection-pool";
 import { Audit } from "../dist/audit.js";
+import { readBuilt } from "../dist/components.js";
 import { readSmallFile } from "../dist/connection-config/files.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
+import { sha256 } from "../dist/digest.js";
 import { appendPrivate, createPrivate } from "../dist/private-file.js";
 import { tlsOptions } from "../dist/tls.js";
 import { scratch } from "./process.js";
@@ -78,7 +80,7 @@ test("a recording never overwrites a file, and follows no link", async () => {
   symlinkSync(there, link);
   for (const record of [there, link]) {
     const host = new Host({ environment: false, record });
-    await assert.rejects(host.call({ action: "monitor" }), { kind: "invalid-params" });
+    await assert.rejects(host.call({ action: "monitor" }), { kind: "cassette-failed" });
     assert.equal(readFileSync(there, "utf8"), "mine");
   }
 });
@@ -95,4 +97,14 @@ test("a device, a pipe and a long file are no settings and no certificates", () 
   }
   assert.throws(() => readSmallFile(long), /it has more than/);
   assert.equal(readSmallFile(join(folder, "nothing")), undefined);
+});
+
+test("a component's file that was changed since the package was built is not loaded", async () => {
+  const file = "pool-observer/pool-observer.js";
+  const bytes = readFileSync(new URL(`../dist/components/${file}`, import.meta.url));
+  assert.ok((await readBuilt(file, sha256(bytes))).length > 0);
+  await assert.rejects(readBuilt(file, sha256("another")), {
+    kind: "not-a-component",
+    message: `${file} is not the file that was built with this package: install it again`,
+  });
 });

@@ -40,7 +40,7 @@ export class Recorder {
   /** Creates the file. It holds what the server answered: statements, names, addresses. */
   #begin(header: Header): Promise<void> {
     this.#begun ??= createPrivate(this.#path, `${JSON.stringify(header)}\n`).catch((error: Error) => {
-      throw new Fault("invalid-params", `the cassette cannot be recorded: ${error.message}`);
+      throw new Fault("cassette-failed", `the cassette cannot be recorded: ${error.message}`);
     });
     return this.#begun;
   }
