@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from .faults import AUDIT_FAILED, FaultError, fail
+from .files import append_private
 
 _LOG = logging.getLogger("archon_pool")
 
@@ -49,15 +50,8 @@ class Audit:
 
     def _append(self, record: Record) -> None:
         assert self._path is not None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-        handle = os.open(self._path, flags, 0o600)
-        try:
-            # In one piece, so that the lines of two processes do not mix.
-            os.write(handle, line.encode("utf-8", "replace"))
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        append_private(self._path, line.encode("utf-8", "replace"))
 
 
 def now() -> str:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Callable
 
+from . import names
 from .caps import Account, Caps, Ledger, counts
 from .faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
 from .intent import Intent
@@ -47,7 +48,7 @@ class Delivery:
         self._caps = Caps(terms.policy, intent.max_kill_percentage)
         self._roles = _texts(terms.policy.role_patterns())
         self._applications = _texts(terms.policy.application_patterns())
-        self._place = f"order {session.target} {session.target.database}"
+        self._place = f"order {session.target} {names.kept(session.target.database)}"
 
     def run(self, orders: Sequence[Order], ledger: Ledger) -> list[Outcome]:
         """Delivers the orders and writes down what became of each."""

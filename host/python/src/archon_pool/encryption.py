@@ -6,11 +6,11 @@ import hashlib
 import ipaddress
 import os
 import ssl
-import stat
 from pathlib import Path
 from typing import Any
 
 from .connection_config import Target
+from .files import FileError, read_regular
 
 _ALPN = "postgresql"
 _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
@@ -53,7 +53,11 @@ def context_of(target: Target) -> ssl.SSLContext:
     try:
         _trust(context, target)
         _present(context, target)
-    except (OSError, ssl.SSLError) as error:
+    except FileNotFoundError as error:
+        raise EncryptionError(f'certificate file "{error.filename}" does not exist') from None
+    except FileError as error:
+        raise EncryptionError(f"a certificate file cannot be used: {error.strerror}") from None
+    except OSError as error:
         raise EncryptionError(_said(error)) from None
     return context
 
@@ -63,9 +67,9 @@ def _trust(context: ssl.SSLContext, target: Target) -> None:
     if root == "system" or (root is None and verifies):
         context.load_default_certs()
     elif root is not None and (verifies or Path(root).exists()):
-        if not Path(root).exists():
-            raise EncryptionError(f'root certificate file "{root}" does not exist')
-        context.load_verify_locations(root)
+        # Not by OpenSSL: a request can name the file, and a pipe or a device would never end.
+        content, _ = read_regular(root)
+        context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     else:
         return
     context.verify_mode = ssl.CERT_REQUIRED
@@ -75,10 +79,11 @@ def _present(context: ssl.SSLContext, target: Target) -> None:
     """Shows a client certificate where there is one."""
     if target.sslcert is None or target.sslkey is None or not Path(target.sslcert).exists():
         return
-    found = os.stat(target.sslkey)
+    for path in (target.sslcert, target.sslkey):
+        _, found = read_regular(path)
     forbidden = 0o037 if found.st_uid == 0 else 0o077
-    if not stat.S_ISREG(found.st_mode) or (os.name == "posix" and found.st_mode & forbidden):
-        raise EncryptionError(f'private key file "{target.sslkey}" must be a file with mode 0600 or less')
+    if os.name == "posix" and found.st_mode & forbidden:
+        raise EncryptionError(f'private key file "{target.sslkey}" can be read by others: run `chmod 600` on it')
 
     def no_passphrase() -> str:
         raise EncryptionError(f'private key file "{target.sslkey}" has a passphrase: decrypt it with `openssl pkey`')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from wasmtime import Config, WasmtimeError
 from wasmtime.component import Component
 
 from .faults import NOT_A_COMPONENT, FaultError, fail, limit_reached
+from .files import own_folder, replace_private
 from .limits import Limits
 
 TICK_S = 0.01
@@ -22,9 +24,10 @@ class Engine:
     """Compiles one component. Its clock ticks until it is closed."""
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(limits.component_bytes + 1)
         if len(content) > limits.component_bytes:
-            why = f"the component has {len(content)} bytes, {limits.component_bytes} are allowed"
+            why = f"the component has more than {limits.component_bytes} bytes"
             raise FaultError(limit_reached(why, "component_bytes"))
         self.name = Path(path).name
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -56,9 +59,32 @@ def _config(limits: Limits) -> Config:
     # The same input gives the same bytes on every processor.
     config.cranelift_nan_canonicalization = True
     config.wasm_relaxed_simd_deterministic = True
-    try:
-        config.cache = True
-    except WasmtimeError:
-        # Without a usable folder it compiles every time.
-        return config
+    settings = _cache_settings()
+    if settings is not None:
+        try:
+            config.cache = str(settings)
+        except WasmtimeError:
+            # Without a usable folder it compiles every time.
+            return config
     return config
+
+
+def _cache_settings() -> Path | None:
+    """Settings of a cache of compiled code in a folder of our own; none where there is no such folder.
+
+    What lies in it runs without being compiled again: whoever could write it would choose what runs.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    if not os.path.isabs(home):
+        return None
+    folder = own_folder(Path(home) / "archon-pool" / "python")
+    if folder is None:
+        return None
+    settings = folder / "cache.toml"
+    text = f"[cache]\ndirectory = {json.dumps(str(folder / 'compiled'))}\n".encode()
+    try:
+        if not settings.is_file() or settings.read_bytes() != text:
+            replace_private(settings, text)
+    except OSError:
+        return None
+    return settings

@@ -29,12 +29,11 @@ SECRETS = frozenset(
         "supabaseurl",
         "supabasekey",
         "supabaseaccesstoken",
-        "accesstoken",
-        "databaseurl",
         "supabasedburl",
         "pgbouncerurl",
-        "password",
-        "pgpassword",
+        *("password", "pgpassword", "passwd", "pwd", "pass", "passphrase", "secret", "clientsecret"),
+        *("token", "accesstoken", "refreshtoken", "authtoken", "bearer", "apikey", "privatekey"),
+        *("dsn", "databaseurl", "connectionstring", "connectionuri", "conninfo"),
     }
 )
 

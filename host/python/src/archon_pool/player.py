@@ -32,7 +32,10 @@ class Cassette:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # Not `splitlines`: JSON leaves U+2028 and its like as they are.
-        lines = [json.loads(line) for line in Path(path).read_text("utf-8").split("\n") if line]
+        try:
+            lines = [json.loads(line) for line in Path(path).read_text("utf-8").split("\n") if line]
+        except RecursionError:
+            raise ValueError(f"{path} is no cassette: it is too deep") from None
         if not lines or not isinstance(lines[0], Mapping) or lines[0].get("cassette") != VERSION:
             raise ValueError(f"{path} is no cassette of version {VERSION}")
         self.component: str = lines[0].get("component", {}).get("name", "")

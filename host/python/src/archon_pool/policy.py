@@ -8,6 +8,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from . import names
+from .faults import INVALID_PARAMS, fail
 from .guard import guard
 
 _HOUR_S = 3600.0
@@ -40,19 +42,24 @@ class Policy:
     protected_applications: tuple[str, ...] = ()
     """Application name patterns to protect beside the built-in ones; `*` stands for anything."""
 
+    def __post_init__(self) -> None:
+        for setting in ("protected_roles", "protected_applications"):
+            globs = getattr(self, setting)
+            if isinstance(globs, str) or not all(isinstance(glob, str) for glob in globs):
+                raise fail(INVALID_PARAMS, f"policy {setting} must be a tuple of patterns")
+            for glob in globs:
+                if names.is_too_long(glob):
+                    why = f"'{glob}' is longer than the {names.NAME_BYTES} bytes that a server keeps of a name"
+                    raise fail(INVALID_PARAMS, f"policy {setting}: {why}")
+
     def role_patterns(self) -> list[str]:
         """The protected roles as patterns of SQL's `ILIKE`."""
-        return [*guard().protected_roles, *(_as_like(_shown(glob)) for glob in self.protected_roles)]
+        return [*guard().protected_roles, *(_as_like(names.role_glob(glob)) for glob in self.protected_roles)]
 
     def application_patterns(self) -> list[str]:
         """The protected applications as patterns of SQL's `ILIKE`."""
-        return [*guard().protected_applications, *(_as_like(_shown(glob)) for glob in self.protected_applications)]
-
-
-def _shown(glob: str) -> str:
-    """A pattern of names as the guard sees them: cut to 63 bytes, and with anything for what is not ASCII."""
-    shown = "".join(letter if letter.isascii() else "*" for letter in glob[:63])
-    return shown + "*" if len(glob.encode()) > 63 else shown
+        own = (_as_like(names.application_glob(glob)) for glob in self.protected_applications)
+        return [*guard().protected_applications, *own]
 
 
 def _as_like(glob: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Callable, TypeVar
 
 from .faults import Fault, FaultError
+from .files import create_private
 from .lines import (
     VERSION,
     Json,
@@ -31,12 +32,14 @@ def _identity(value: str) -> Json:
 
 
 class Recorder:
-    """Writes a cassette. Whoever may read it learns what the component asked and got: only its owner can."""
+    """Writes a cassette to a file that is not there yet.
+
+    Whoever may read it learns what the component asked and got: only its owner can.
+    """
 
     def __init__(self, path: str | os.PathLike[str], name: str, sha256: str, package: str) -> None:
         self._lock = threading.Lock()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        self._file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", newline="\n")
+        self._file = os.fdopen(create_private(path), "w", encoding="utf-8", newline="\n")
         component = {"name": name, "sha256": sha256}
         header = {"cassette": VERSION, "package": package, "component": component, "normalised": False}
         self.write([header])

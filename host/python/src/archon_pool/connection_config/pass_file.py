@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files import FileError, read_regular
 from .hosts import SOCKETS
 from .target import Target
-
-_MOST_BYTES = 1 << 20
-"""Far more than a thousand lines."""
 
 _FIELD = re.compile(rb"((?:[^:\\]|\\.|\\$)*)(?::|$)", re.DOTALL)
 
@@ -31,17 +29,16 @@ def passwords(path: Path, target: Target) -> tuple[list[str | None], str | None]
 
 def _read(path: Path) -> tuple[bytes | None, str | None]:
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-            if os.name == "posix" and mode & 0o077:
-                return None, f"others may read it (mode {mode:04o}): run `chmod 600` on it"
-            content = file.read(_MOST_BYTES + 1)
+        content, found = read_regular(path)
     except FileNotFoundError:
         return None, None
+    except FileError as error:
+        return None, str(error.strerror)
     except OSError as error:
         return None, f"it cannot be read: {error.strerror}"
-    if len(content) > _MOST_BYTES:
-        return None, f"it is larger than {_MOST_BYTES} bytes"
+    mode = found.st_mode & 0o777
+    if os.name == "posix" and mode & 0o077:
+        return None, f"others may read it (mode {mode:04o}): run `chmod 600` on it"
     return content, None
 
 

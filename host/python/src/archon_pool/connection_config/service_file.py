@@ -6,11 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files import FileError, read_regular
 from .parts import Parts
 from .target import invalid
-
-_MOST_BYTES = 1 << 20
-"""Far more than a thousand services."""
 
 
 def fill(service: str, named: Path | None, others: Sequence[Path], parts: Parts) -> None:
@@ -26,16 +24,15 @@ def fill(service: str, named: Path | None, others: Sequence[Path], parts: Parts)
 
 def _read(path: Path, is_named: bool) -> str | None:
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content, _ = read_regular(path)
     except FileNotFoundError:
         if is_named:
             raise invalid(f"service file {path}: it does not exist") from None
         return None
+    except FileError as error:
+        raise invalid(f"service file {path}: {error.strerror}") from None
     except OSError as error:
         raise invalid(f"service file {path}: it cannot be read: {error.strerror}") from None
-    if len(content) > _MOST_BYTES:
-        raise invalid(f"service file {path}: it is larger than {_MOST_BYTES} bytes")
     return content.decode("utf-8", "replace")
 
 

@@ -55,6 +55,7 @@ def parts(scheme: Scheme) -> Parts:
     """Parses what follows the scheme."""
     if scheme.is_local:
         database, _, query = scheme.rest.partition("?")
+        _check_database(database)
         login, address = "", ""
     else:
         login, address, database, query = _split(scheme.rest)
@@ -87,7 +88,17 @@ def _split(rest: str) -> tuple[str, str, str, str]:
     # Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
     if "@" in database or not _is_query(query):
         raise invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
+    _check_database(database)
     return login, address, database, query
+
+
+def _check_database(name: str) -> None:
+    """Refuses a name that is a slip, before any message or log repeats it: what follows may be a password."""
+    if any(letter in name for letter in "&;=@"):
+        raise invalid(
+            "a '&', ';', '=' or '@' in the database name: parameters begin with '?'; percent-encode '&' (%26), "
+            "';' (%3B), '=' (%3D) and '@' (%40) in a name"
+        )
 
 
 def _is_query(text: str) -> bool:
