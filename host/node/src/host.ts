@@ -48,6 +48,9 @@ export interface CallAnswer {
 /** Actions that change something when they are asked to. */
 const ACTING = new Set(["kill-idle", "auto-scale"]);
 
+/** Acts of the last hour, of all hosts in this process: another host is no way around a cap. */
+const ACTS = new Hourly();
+
 /** Runs components with one set of credentials, one policy and one set of limits. */
 export class Host {
   readonly limits: Readonly<Limits>;
@@ -56,7 +59,6 @@ export class Host {
   readonly #audit: AuditOptions;
   readonly #consent: Consent | undefined;
   readonly #isReadOnly: boolean;
-  readonly #hourly = new Hourly();
   readonly #recorder: Recorder | undefined;
 
   constructor(options: HostOptions = {}) {
@@ -112,7 +114,7 @@ export class Host {
       policy,
       limits,
       audit: new Audit(this.#audit, world),
-      hourly: this.#hourly,
+      hourly: ACTS,
       consent: this.#consent,
       catalogue: catalogue(world),
       onSignal,

@@ -1,4 +1,4 @@
-// How many orders this host has sent in the last hour, and how often it has changed a pool.
+// Orders that were sent in the last hour, and changes of pools.
 
 const HOUR_MS = 3_600_000;
 

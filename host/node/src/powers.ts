@@ -50,6 +50,10 @@ const REASON_LETTERS = 1_000;
 const STATE_LETTERS = 64;
 const NAME_LETTERS = 256;
 
+/** Extent of the caps that no call can see. */
+const CAP_NOTE =
+  "caps per hour (the policy's maxKillsPerHour and maxResizesPerHour) count the calls of this process alone";
+
 /** The powers of one live call. */
 export class LivePowers implements Powers {
   readonly #caller: Caller;
@@ -107,7 +111,7 @@ export class LivePowers implements Powers {
       };
     },
     "session.way": async ({ session }) => this.#sessions.get(session).way,
-    "session.notes": async ({ session }) => this.#sessions.get(session).notes,
+    "session.notes": async ({ session }) => [...this.#sessions.get(session).notes, ...this.#capNotes()],
     "session.query": async ({ session, batch }) => {
       this.#countBatch(
         batch.length,
@@ -159,6 +163,12 @@ export class LivePowers implements Powers {
       return renew(database.slice(0, NAME_LETTERS), reason.slice(0, REASON_LETTERS), this.#scaling(console, dryRun));
     },
   };
+
+  /** Facts about the caps that the report of a call must state, if the call may change anything. */
+  #capNotes(): string[] {
+    const { refusal, scalingRefusal } = this.#caller.intent;
+    return refusal !== undefined && scalingRefusal !== undefined ? [] : [CAP_NOTE];
+  }
 
   async #deliver(session: Session, given: Order[], dryRun: boolean): Promise<Outcome[]> {
     const { intent } = this.#caller;

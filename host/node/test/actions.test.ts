@@ -205,3 +205,42 @@ test("credentials come from the environment when neither request nor host has an
 test("no session of ours is left behind", async () => {
   await until("the server has heard of the end of each", async () => (await cluster.count("archon-pool")) === 0);
 });
+
+test("another host of the process is no way around the cap of an hour, and the report says how far it goes", async () => {
+  const NOTE =
+    /caps per hour \(the policy's maxKillsPerHour and maxResizesPerHour\) count the calls of this process alone/;
+  const policy = { maxKillsPerHour: 1 };
+  // Of another server: the cap is one database's.
+  const other = await Cluster.start();
+  try {
+    await other.session("kept");
+    const targets: ({ outcome: string; detail?: string | null } | undefined)[] = [];
+    for (const name of ["first-worker", "second-worker"]) {
+      const session = await other.session(name);
+      await session.query("BEGIN");
+      await session.query("SELECT 7");
+      const sql = `SELECT count(*)::int4 AS n FROM pg_stat_activity WHERE application_name = '${name}'
+        AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1.1 seconds'`;
+      await until("the transaction is stale", async () => (await other.run(sql)).rows[0].n > 0);
+      const pool = skill({ credentials: { default: other.url() }, policy });
+      const { data } = await pool.run({
+        action: "kill-idle",
+        options: { ...IMPATIENT, include: { applications: [name] } },
+      });
+      targets.push(data?.actions[0]?.targets[0]);
+      assert.ok(
+        data?.notes.some((note) => NOTE.test(note)),
+        JSON.stringify(data?.notes),
+      );
+      const watched = await pool.run({ action: "monitor", options: { sampleMs: 0 } });
+      assert.ok(!watched.data?.notes.some((note) => NOTE.test(note)));
+    }
+    assert.deepEqual(
+      targets.map((it) => it?.outcome),
+      ["ended", "denied"],
+    );
+    assert.match(targets[1]?.detail ?? "", /maxKillsPerHour/);
+  } finally {
+    await other.stop();
+  }
+});
