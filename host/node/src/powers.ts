@@ -219,7 +219,11 @@ export class LivePowers implements Powers {
 
   async #timed(target: Target, over: AbortSignal): Promise<ProbeTiming> {
     const started = performance.now();
-    const session = await Session.unchecked(target, this.#caller.limits, over);
+    const { limits } = this.#caller;
+    // No statement of a probe brings more than its start does, and there may be many probes at a time.
+    const protocolMessageBytes = Math.min(limits.protocolMessageBytes, limits.startBytes);
+    const statementBytes = Math.min(limits.statementBytes, limits.startBytes);
+    const session = await Session.unchecked(target, { ...limits, protocolMessageBytes, statementBytes }, over);
     try {
       const connectUs = micros(performance.now() - started);
       return { connectUs, roundTripUs: micros(await session.roundTrip()) };

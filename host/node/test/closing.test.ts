@@ -142,6 +142,28 @@ test("a probe that is given up closes its connection, and the call goes on", asy
   }
 });
 
+test("probes together hear no more than a few sessions would", async () => {
+  let bytes = 0;
+  peer = await Peer.start((socket) => {
+    socket.write(READY);
+    socket.once("data", () => {
+      const chunk = Buffer.alloc(64 << 10);
+      const write = () => {
+        while (!socket.destroyed && socket.write(chunk)) bytes += chunk.length;
+      };
+      socket.write(Buffer.from([0x4e, 1, 0, 0, 0]));
+      socket.on("drain", write);
+      write();
+    });
+  });
+  const { powers, credential } = await lend({ url: peer.url() });
+  const probes = await powers.call("database.probe", { credential, count: 16, timeoutMs: 5_000 });
+  assert.ok(probes.every((it) => it.tag === "err" && it.val.kind === "limit-exceeded"));
+  assert.ok((await peer.left()) < 1_200);
+  assert.ok(bytes < 200 << 20, `${bytes} bytes were written`);
+  await powers.close();
+});
+
 test("a session whose server did not answer in time is closed, and not used again", async () => {
   peer = await Peer.start((socket) => socket.write(READY));
   const limits = limitsWith({ statementTimeoutMs: 1 });
