@@ -8,12 +8,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { parseTarget } from "../dist/connection-config/resolve.js";
+import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
 import { whyNotNamed } from "../dist/server-name.js";
 import { Session } from "../dist/session.js";
 import { openSocket } from "../dist/socket.js";
 import { check } from "../dist/tls.js";
+import { errorResponse, message } from "./bytes.js";
 import { Cluster, PASSWORD } from "./cluster.js";
+import { flood } from "./peer.js";
 import { statement } from "./powers.js";
 import { own, scratch, until } from "./process.js";
 import { ready } from "./scripted.js";
@@ -258,6 +261,40 @@ test("a statement under way is cancelled on an encrypted connection, too", async
   await until("it sleeps", async () => (await cluster.run(sleeping)).rowCount === 1);
   await session.close();
   await until("it is gone", async () => (await cluster.count("archon-pool")) === 0);
+});
+
+test("a server that floods, breaks the protocol or says nothing within TLS is left within a second", async () => {
+  const [key, cert] = ["key", "crt"].map((end) => readFileSync(join(folder, `usual.${end}`)));
+  const notice = message("N", errorResponse("NOTICE", "00000", "by the way").subarray(5));
+  for (const [behave, kind] of [
+    [(socket: TLSSocket) => flood(socket, notice), "limit-exceeded"],
+    [(socket: TLSSocket) => socket.write(message("G", Buffer.alloc(3))), "unexpected-answer"],
+    [(socket: TLSSocket) => socket.write(Buffer.from([0x44, 0x7f, 0xff, 0xff, 0xff])), "limit-exceeded"],
+    [() => {}, "connection-lost"],
+  ] as [(socket: TLSSocket) => void, string][]) {
+    const open = new Set<TLSSocket>();
+    const server = createServer({ key, cert, ALPNProtocols: ["postgresql"] }, (socket) => {
+      open.add(socket);
+      socket.on("error", () => {}).on("close", () => open.delete(socket));
+      socket.once("data", () => {
+        socket.write(ready());
+        socket.once("data", () => behave(socket));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const over = new AbortController();
+    const target = parseTarget(`postgres://ann@127.0.0.1:${port}/d?sslmode=require&sslnegotiation=direct`);
+    const session = await Session.unchecked(target, limitsWith({ statementBytes: 1 << 20 }), over.signal);
+    const asking = session.query([statement("SELECT 1")], () => true).catch((it: Fault) => it);
+    if (kind === "connection-lost") over.abort();
+    assert.equal(((await asking) as Fault).kind, kind);
+    const ended = performance.now();
+    await until("it is left", () => open.size === 0);
+    assert.ok(performance.now() - ended < 1_200);
+    await session.close();
+    server.close();
+  }
 });
 
 test("sslmode has the meaning of libpq", () => {
