@@ -91,12 +91,16 @@ export class Channel {
   #admit(code: string, length: number): void {
     const { startBytes, protocolMessageBytes, statementBytes } = this.#limits;
     if (!(this.#isReady ? WITHIN : BEFORE).includes(code)) throw unexpected(code, this.#isReady);
-    if (length > protocolMessageBytes) throw tooLong("one message", protocolMessageBytes, "protocolMessageBytes");
+    if (length > protocolMessageBytes)
+      throw Fault.limit(
+        `the server sent a message of more than ${protocolMessageBytes} bytes: limit \`protocolMessageBytes\``,
+      );
     this.#bytes += length + MESSAGE_BYTES;
     if (this.#isReady) {
-      if (this.#bytes > statementBytes) throw tooLong("one statement", statementBytes, "statementBytes");
+      if (this.#bytes > statementBytes) throw statementTooLong(statementBytes);
     } else if (this.#bytes > startBytes) {
-      throw tooLong("the start of a session", startBytes, "startBytes");
+      const message = `the server sent more than ${startBytes} bytes before the session was ready`;
+      throw Fault.limit(`${message}: limit \`startBytes\``);
     } else if (code === "Z") {
       this.#isReady = true;
       this.#bytes = 0;
@@ -123,8 +127,9 @@ function unexpected(code: string, isReady: boolean): Malformed {
   return new Malformed(`a message ${letter} came ${isReady ? "in a session" : "before the session"}`);
 }
 
-function tooLong(what: string, bytes: number, limit: string): Fault {
-  return Fault.limit(`the server sent more than ${bytes} bytes for ${what}: limit \`${limit}\``);
+/** The fault of a server whose answer is longer than one may be. */
+export function statementTooLong(bytes: number): Fault {
+  return Fault.limit(`the server sent more than ${bytes} bytes for one statement: limit \`statementBytes\``);
 }
 
 /** The fault of a server that breaks the protocol in a session. */

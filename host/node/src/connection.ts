@@ -1,5 +1,6 @@
 // One connection, read as bytes, each answer up to its caps.
 
+import { statementTooLong } from "./channel.js";
 import { type Opened, type Opening, Search } from "./connect.js";
 import type { TargetSessionAttrs } from "./connection-config/security.js";
 import { place, type Target } from "./connection-config/target.js";
@@ -120,8 +121,7 @@ export class Connection {
       maxRows: Number.POSITIVE_INFINITY,
       take: (bytes) => {
         left -= bytes + VALUE_BYTES;
-        if (left < 0)
-          throw Fault.limit(`an answer is longer than ${this.#statementBytes} bytes: limit \`statementBytes\``);
+        if (left < 0) throw statementTooLong(this.#statementBytes);
         return true;
       },
     };

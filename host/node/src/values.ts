@@ -111,8 +111,9 @@ const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
 /** Refuses a column whose type cannot be handed over. */
 export function requireSupported({ name, typeOid }: Column): void {
   if (DECODE.has(typeOid)) return;
-  const type = Object.entries(OID).find(([, oid]) => oid === typeOid)?.[0] ?? `with OID ${typeOid}`;
-  throw new Fault("unsupported-type", `column '${name}' has type ${type}: cast it in the statement`);
+  const known = Object.entries(OID).find(([, oid]) => oid === typeOid)?.[0];
+  const type = known === undefined ? "a type of its own" : `type ${known}`;
+  throw new Fault("unsupported-type", `column '${name}' has ${type} (OID ${typeOid}): cast it in the statement`);
 }
 
 /** One column's value; `null` where the server sent none. Texts are read by `decodeText`. */
