@@ -116,7 +116,10 @@ class Live:
     def session_notes(self, session: int) -> list[str]:
         """Facts about how it was opened that a report must state."""
         self._counters.host_call()
-        return list(self._sessions.held[session].notes)
+        notes = list(self._sessions.held[session].notes)
+        may_act = self._intent.kill_refusal is None or self._intent.resize_refusal is None
+        note = self._terms.hourly.note if may_act else None
+        return notes if note is None else [*notes, note]
 
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """Runs statements of the catalogue in one round trip."""

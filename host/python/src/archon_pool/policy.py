@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from . import names
 from .faults import INVALID_PARAMS, fail
 from .guard import guard
-
-_HOUR_S = 3600.0
+from .shared_hour import Book, SharedHour, key, recent
 
 
 def _cap(name: str) -> int:
@@ -32,11 +31,11 @@ class Policy:
     max_kills: int = _cap("maxKills")
     """Cap on ended sessions in one call."""
     max_kills_per_hour: int = _cap("maxKillsPerHour")
-    """Cap on ended sessions of one database in any 60 minutes, over all calls of this host."""
+    """Cap on ended sessions of one database in any 60 minutes, over all calls of this user."""
     resize: bool = True
     """Whether pools may be resized, and their server connections renewed."""
     max_resizes_per_hour: int = _cap("maxResizesPerHour")
-    """Cap on resizes and renewals at one console in any 60 minutes, over all calls of this host."""
+    """Cap on resizes and renewals at one console in any 60 minutes, over all calls of this user."""
     protected_roles: tuple[str, ...] = ()
     """Role name patterns to protect beside the built-in ones; `*` stands for anything."""
     protected_applications: tuple[str, ...] = ()
@@ -69,33 +68,42 @@ def _as_like(glob: str) -> str:
 
 
 class Hourly:
-    """What was sent in the last hour, per place and kind of act."""
+    """What was sent in the last hour, per place and kind of act: by this process, or by all of one user."""
 
-    def __init__(self) -> None:
-        self._sent: Mapping[str, deque[float]] = defaultdict(deque)
+    def __init__(self, shared: SharedHour | None = None) -> None:
+        self._own: Book = {}
+        self._shared = shared
         self._lock = threading.Lock()
+
+    @property
+    def note(self) -> str | None:
+        """What a report must state of it."""
+        return None if self._shared is None else self._shared.note
 
     def left(self, place: str, most: int) -> int:
         """How many there is still room for."""
-        with self._lock:
-            return self._room(place, most)
+        with self._book() as book:
+            return max(0, most - len(recent(book.get(key(place), []))))
 
     def take(self, place: str, wanted: int, most: int) -> int:
         """Takes as many as there is room for."""
-        with self._lock:
-            granted = min(wanted, self._room(place, most))
-            self._sent[place].extend([time.monotonic()] * granted)
+        with self._book() as book:
+            sent = recent(book.get(key(place), []))
+            granted = max(0, min(wanted, most - len(sent)))
+            book[key(place)] = sent + [time.time()] * granted
             return granted
 
     def give_back(self, place: str, count: int) -> None:
         """What was taken and not sent."""
-        with self._lock:
-            sent = self._sent[place]
-            for _ in range(min(count, len(sent))):
-                sent.pop()
+        with self._book() as book:
+            sent = book.get(key(place), [])
+            book[key(place)] = sent[: max(0, len(sent) - count)]
 
-    def _room(self, place: str, most: int) -> int:
-        sent, before = self._sent[place], time.monotonic() - _HOUR_S
-        while sent and sent[0] <= before:
-            sent.popleft()
-        return max(0, most - len(sent))
+    @contextlib.contextmanager
+    def _book(self) -> Iterator[Book]:
+        with self._lock:
+            if self._shared is None:
+                yield self._own
+                return
+            with self._shared.opened(self._own) as book:
+                yield book

@@ -29,6 +29,7 @@ from .player import Cassette
 from .policy import Hourly, Policy
 from .recorder import Recorder
 from .registry import NAME, EventName, Listener, Output, Params, SkillRegistry, Tried, failure
+from .shared_hour import SharedHour
 from .terms import Terms
 
 _LOG = logging.getLogger("archon_pool")
@@ -73,7 +74,7 @@ class ConnectionPool:
         self._limits = limits or Limits()
         self._audit = Audit(audit, audit_file)
         self._policy = policy or Policy()
-        self._hourly = Hourly()
+        self._hourly = Hourly(SharedHour())
         self._engine = Engine(component or file(MANAGER), self._limits)
         self._recorder: Recorder | None = None
         try:

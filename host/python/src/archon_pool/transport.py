@@ -33,14 +33,8 @@ class Transport:
     @classmethod
     def connect(cls, host: str, port: int, address: str, until: float, clock: Clock) -> Transport:
         """Connects to an address, or to a Unix socket in the folder `host` where that is empty."""
-        if address:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            place: object = _with_scope(address, port) if ":" in address else (address, port)
-        else:
-            family = getattr(socket, "AF_UNIX", socket.AF_INET)
-            folder = "\0" + host[1:] if host.startswith("@") else host
-            place = f"{folder}/.s.PGSQL.{port}"
         try:
+            family, place = _place(host, port, address)
             transport = cls(socket.socket(family, socket.SOCK_STREAM), clock)
         except OSError as error:
             raise ClosedError(_reason(error)) from None
@@ -158,15 +152,22 @@ class Transport:
         self._socket.close()
 
 
-def _with_scope(address: str, port: int) -> tuple[str, int, int, int]:
+def _place(host: str, port: int, address: str) -> tuple[int, object]:
+    """The family of an address, and the address as the system takes it."""
+    if not address:
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise OSError("this system has no Unix sockets")
+        # The name of an abstract socket begins with a zero byte.
+        folder = "\0" + host[1:] if host.startswith("@") else host
+        return family, f"{folder}/.s.PGSQL.{port}"
+    if ":" not in address:
+        return socket.AF_INET, (address, port)
     plain, _, scope = address.partition("%")
-    if not scope:
-        return plain, port, 0, 0
-    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
-    return plain, port, 0, index
+    index = 0 if not scope else int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    return socket.AF_INET6, (plain, port, 0, index)
 
 
 def _reason(error: OSError) -> str:
     """The system's reason, without the address that is told beside it."""
-    reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-    return str(reason)
+    return str(getattr(error, "reason", None) or error.strerror or error or type(error).__name__)

@@ -61,8 +61,9 @@ _OTHER_NAMES = """
     3220 pg_lsn 4072 jsonpath 4089 regnamespace 4096 regrole 5038 pg_snapshot 5069 xid8
 """
 
-VALUE_BYTES = 32
-"""About what a value weighs beside its bytes when it is decoded."""
+VALUE_BYTES = 96
+"""About what a value weighs beside its bytes when it is decoded and handed to a component: an object in Python, one of
+the runtime's, and one in the component."""
 
 
 def check_columns(columns: list[tuple[str, int]]) -> None:
