@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cluster import WAIT_S
 from hostile_child import LIMITS
+from tls_front import tls_front
 
 from archon_pool import ConnectionPool
 
@@ -30,12 +31,17 @@ def program() -> str:
     return path
 
 
-def behaviours(*kinds: str) -> list[Any]:
+def behaviours(*kinds: str, but: str = "") -> list[Any]:
+    """Behaviours of some kinds, but those of one stage."""
     if VARIABLE not in os.environ:
         # Collected all the same, so that its absence is a failure and no silence.
         return [pytest.param(None, id="absent")]
     listed = json.loads(subprocess.run([program(), "list"], check=True, capture_output=True).stdout)
-    return [pytest.param(each, id=f"{each['kind']}-{each['name']}") for each in listed if each["kind"] in kinds]
+    return [
+        pytest.param(each, id=f"{each['kind']}-{each['name']}")
+        for each in listed
+        if each["kind"] in kinds and each["stage"] != but
+    ]
 
 
 @pytest.fixture
@@ -80,6 +86,13 @@ def test_a_server_that_misbehaves_ends_a_call_by_a_fault_that_names_why(behaviou
     of_session, of_component = called(behaviour, port, "session", "component")
     check(of_session, behaviour)
     assert of_component is not None, "no server that misbehaves is reported as healthy"
+
+
+@pytest.mark.parametrize("behaviour", behaviours("postgres", but="tls"))
+def test_within_tls_a_server_that_misbehaves_gains_nothing(behaviour: Any, port: int, tmp_path: Path) -> None:
+    with tls_front(port, tmp_path) as encrypted:
+        (fault,) = called({**behaviour, "sslmode": "require"}, encrypted, "session")
+    check(fault, behaviour)
 
 
 @pytest.mark.parametrize("behaviour", behaviours("console"))

@@ -264,3 +264,15 @@ def test_a_length_is_refused_before_its_body_is_there() -> None:
         frames.feed(b"D" + struct.pack("!i", length))
         with pytest.raises(ProtocolError):
             frames.next(ANY_KIND, frozenset(), budget())
+
+
+def test_a_message_that_is_dropped_is_not_kept_until_it_is_whole() -> None:
+    frames, dropped = Frames(10_000_000), frozenset([b"N"])
+    frames.feed(b"N" + struct.pack("!i", 9_000_004))
+    for _ in range(90):
+        frames.feed(b"x" * 100_000)
+        assert frames.next(ANY_KIND, dropped, budget(10_000_000)) is None
+        assert len(frames._buffer) == 0
+    frames.feed(READY)
+    kinds = [cast(Any, frames.next(ANY_KIND, dropped, budget())).kind for _ in range(2)]
+    assert kinds == [b"K", b"Z"]

@@ -82,7 +82,7 @@ def test_a_report_says_when_a_process_counts_alone(database: Database, folder: P
     folder.chmod(0o777)
     with lent(database.url, hourly=Hourly(SharedHour(folder))) as live:
         (note,) = live.session_notes(opened(live))
-    assert note.startswith("the caps per hour are counted by this process alone")
+    assert "count the calls of this process alone" in note
     folder.chmod(0o700)
     for request in ({"action": "kill-idle"}, {"action": "monitor"}):
         with lent(database.url, request, hourly=Hourly(SharedHour(folder))) as live:

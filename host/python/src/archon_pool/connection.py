@@ -98,8 +98,7 @@ class Connection:
         return connection
 
     def _log_in(self, startup: Startup, until: float) -> None:
-        limit = self._limits.start_bytes
-        login = Login(self._channel, self._target, Budget("start_bytes", limit, "the start of a session"), until)
+        login = Login(self._channel, self._target, self.start_budget(), until)
         self._key = login.start(startup)
         self.sent_clear_text = login.sent_clear_text
         self.text = TextEncoding(self.parameter("server_encoding"), guard().encodings)
@@ -114,12 +113,16 @@ class Connection:
         value = self._channel.parameters.get(name)
         return None if value is None else self.text.decode(value)
 
-    def simple(self, sql: str, timeout_s: float) -> Iterator[Answer]:
+    def simple(self, sql: str, timeout_s: float, budget: Budget | None = None) -> Iterator[Answer]:
         """Sends a simple query and yields its answers."""
         until = time.monotonic() + timeout_s
         self.begin(messages.simple_query(sql))
-        yield from self.answers(until, self.budget())
+        yield from self.answers(until, budget or self.budget())
         self.end()
+
+    def start_budget(self) -> Budget:
+        """What the server may send for the start of a session."""
+        return Budget("start_bytes", self._limits.start_bytes, "the start of a session")
 
     def budget(self) -> Budget:
         """What the server may send for one statement."""

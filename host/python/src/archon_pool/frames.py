@@ -49,10 +49,14 @@ class Frames:
         self._buffer = bytearray()
         self._length: int | None = None
         """Of the message that begins the buffer, once it was checked."""
+        self._passed_over = 0
+        """Bytes that are still to come of a message that is dropped."""
 
     def feed(self, chunk: bytes) -> None:
         """Adds what was received."""
-        self._buffer += chunk
+        dropped = min(self._passed_over, len(chunk))
+        self._passed_over -= dropped
+        self._buffer += chunk[dropped:] if dropped else chunk
 
     def next(self, kinds: frozenset[bytes], dropped: frozenset[bytes], budget: Budget) -> Message | None:
         """The next message, or none until more of it was received.
@@ -75,6 +79,8 @@ class Frames:
                     length = announced
                 end = at + 1 + length
                 if end > held:
+                    if kind in dropped:
+                        self._passed_over, at, length = end - held, held, None
                     return None
                 begin, at, length = at + _HEAD.size, end, None
                 if kind not in dropped:

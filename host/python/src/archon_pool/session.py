@@ -94,13 +94,13 @@ class Session:
         found = set(self.simple(sql))
         return all((name, value) in found for name, value in self._settings)
 
-    def simple(self, sql: str) -> list[tuple[str | None, ...]]:
+    def simple(self, sql: str, budget: Budget | None = None) -> list[tuple[str | None, ...]]:
         """Runs a statement of the host's own as a simple query, and returns its rows as text."""
         rows: list[tuple[str | None, ...]] = []
         columns: list[Column] = []
         fault: Fault | None = None
         try:
-            for answer in self._connection.simple(sql, self._patience_s(1)):
+            for answer in self._connection.simple(sql, self._patience_s(1), budget):
                 if isinstance(answer, ServerError):
                     fault = fault or errors.querying(answer, self.text)
                 elif isinstance(answer, Columns):
@@ -207,7 +207,8 @@ class Session:
     def round_trip_s(self) -> float:
         """One empty round trip."""
         started = time.monotonic()
-        self.simple("")
+        # Many probes are under way at the same time: none needs more room than a session's start.
+        self.simple("", self._connection.start_budget())
         return time.monotonic() - started
 
     def close(self) -> None:

@@ -54,7 +54,8 @@ class SharedHour:
                 why = str(error)
             else:
                 return None
-        return f"the caps per hour are counted by this process alone: {why}"
+        caps = "caps per hour (the policy's max_kills_per_hour and max_resizes_per_hour)"
+        return f"{caps} count the calls of this process alone: {why}"
 
     def _usable(self) -> Path | None:
         if fcntl is None or self._folder is None:
