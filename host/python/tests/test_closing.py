@@ -106,7 +106,7 @@ def test_a_server_that_falls_silent_within_a_statement_holds_no_socket() -> None
 
     with scripted(script) as server:
         for fault in calls(f"postgres://u:{PASSWORD}@127.0.0.1:{server.port}/d?sslmode=disable"):
-            assert fault["kind"] == "deadline-exceeded", fault
+            assert fault["kind"] in ("deadline-exceeded", "server-unreachable"), fault
 
 
 def test_a_server_that_never_stops_talking_holds_no_socket() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cluster import PASSWORD, Database, until
@@ -14,8 +14,13 @@ from lending import ask, cases, lent, opened, orders
 
 from archon_pool import ConnectionPool, FaultError, Policy
 from archon_pool.audit import Audit
+from archon_pool.backends import Delivery
+from archon_pool.caps import Ledger
+from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.host import Host
 from archon_pool.policy import Hourly
+from archon_pool.text import UTF8
+from archon_pool.wire import Order, RowSet
 
 
 def test_a_session_that_is_as_it_was_seen_is_ended_and_seen_to_leave(database: Database) -> None:
@@ -302,3 +307,35 @@ def test_a_statement_that_is_not_of_the_catalogue_is_not_sent(database: Database
         ask(live, opened(live), f"SELECT pg_terminate_backend({pids[0]})")
     assert raised.value.fault.kind == "not-approved"
     assert database.alive(pids) == pids
+
+
+class Odd:
+    """A session whose server answers the host's own statements in any shape."""
+
+    text = UTF8
+    target = resolve(parts("postgres://ann@h/d"), OPERATOR)
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+
+    def run(self, requests: Any, _: Any) -> list[Any]:
+        rows = self._answers.pop(0) if self._answers else []
+        return [RowSet([], rows, False) for _ in requests]
+
+
+@pytest.mark.parametrize("rows", [[], [[]], [[1, 1, 5]], [[None] * 4], [["1"] * 4], [[True] * 4]])
+def test_a_count_of_another_shape_ends_nobody(rows: Any) -> None:
+    with lent("postgres://ann@127.0.0.1:1/d") as live:
+        delivery = Delivery(cast(Any, Odd(rows)), live._terms, live._intent, lambda: None, False)
+        with pytest.raises(FaultError, match="unexpected-answer"):
+            delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], Ledger())
+
+
+@pytest.mark.parametrize("rows", [[[]], [[1]], [["t"]]])
+def test_an_answer_of_another_shape_is_on_record_as_perhaps_sent(rows: Any) -> None:
+    records: list[Any] = []
+    with lent("postgres://ann@127.0.0.1:1/d", records=records) as live:
+        delivery = Delivery(cast(Any, Odd([[1, 1, 5, 5]], rows)), live._terms, live._intent, lambda: None, False)
+        (outcome,) = delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], Ledger())
+    assert outcome.fault is not None and "may have been sent" in outcome.fault.message
+    assert records[-1]["outcome"] == "failed"

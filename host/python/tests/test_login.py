@@ -285,3 +285,21 @@ def test_a_length_beyond_the_limit_is_refused_before_its_body_is_awaited(kind: b
         fault = failed(url(server))
     assert (fault.kind, fault.retryable) == ("limit-exceeded", False)
     assert fault.message.endswith("limit `protocol_message_bytes`")
+
+
+@pytest.mark.parametrize("again", [_CLEAR_TEXT, _MD5, authentication(10, b"SCRAM-SHA-256\0\0")])
+def test_a_password_is_asked_for_once(again: bytes) -> None:
+    def script(client: Client) -> None:
+        client.send(_MD5, again)
+        while client.read()[0]:
+            pass
+
+    with scripted(script) as server:
+        fault = failed(url(server))
+    assert fault.kind == "server-unreachable" and "asked for the password twice" in fault.message
+
+
+def test_a_server_s_error_is_told_as_far_as_it_is_of_use() -> None:
+    with scripted(lambda client: client.send(refusal("FATAL", "28P01", "no " * 100_000))) as server:
+        fault = failed(url(server))
+    assert fault.kind == "authentication-failed" and len(fault.message) < 5_000

@@ -15,7 +15,7 @@ import pytest
 from cluster import PASSWORD, Cluster, scratch, until
 from scripted import READY, authentication, status
 
-from archon_pool import FaultError, Limits, connect
+from archon_pool import FaultError, Limits, connect, encryption
 from archon_pool.clock import Clock
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.guard import guard
@@ -253,3 +253,43 @@ def test_a_statement_under_way_is_cancelled_on_an_encrypted_session_too(encrypte
         found.close()
         count: Any = "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         until(lambda: owner.execute(count).fetchone()[0], "it is gone")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "host", "is_named"),
+    [
+        ({"subjectAltName": (("DNS", "db.example"),)}, "DB.example", True),
+        ({"subjectAltName": (("DNS", "*.example.com"),)}, "db.example.com", True),
+        ({"subjectAltName": (("DNS", "*.example.com"),)}, "example.com", False),
+        ({"subjectAltName": (("DNS", "*.example.com"),)}, "a.db.example.com", False),
+        ({"subjectAltName": (("DNS", "*.com\0.evil.com"),)}, "db.com", False),
+        ({"subjectAltName": (("DNS", "*"),)}, "db", False),
+        ({"subjectAltName": (("DNS", "*.0.0.1"),)}, "127.0.0.1", False),
+        ({"subjectAltName": (("DNS", "other"),), "subject": ((("commonName", "db"),),)}, "db", False),
+        ({"subject": ((("commonName", "db"),),)}, "db", True),
+        ({"subject": ((("organizationName", "db"),),)}, "db", False),
+        ({"subjectAltName": (("IP Address", "127.0.0.1"),)}, "127.0.0.1", True),
+        ({"subjectAltName": (("IP Address", "0:0:0:0:0:0:0:1"),)}, "::1", True),
+        (
+            {"subjectAltName": (("IP Address", "10.0.0.1"),), "subject": ((("commonName", "10.0.0.2"),),)},
+            "10.0.0.2",
+            False,
+        ),
+        ({"subjectAltName": (("IP Address", "<invalid>"),)}, "db", False),
+        ({}, "db", False),
+        ({}, "", False),
+    ],
+)
+def test_a_certificate_is_for_the_names_that_libpq_finds_in_it(certificate: Any, host: str, is_named: bool) -> None:
+    assert encryption._names(certificate, host) is is_named
+
+
+def test_a_host_whose_name_tls_cannot_take_is_a_fault() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for name in (".example", "x" * 70 + ".example"):
+            listening = threading.Thread(target=lambda: listener.accept()[0].sendall(b"S"), daemon=True)
+            listening.start()
+            with pytest.raises(FaultError) as raised:
+                session(f"postgres://u:x@{name}:{port}/d?hostaddr=127.0.0.1&sslmode=require")
+            assert raised.value.fault.kind == "tls-failed"

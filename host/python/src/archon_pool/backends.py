@@ -26,7 +26,7 @@ from .messages import Param
 from .session import Request, Session
 from .terms import Terms
 from .values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
-from .wire import Order, Outcome, Row, Rows, RowSet, Timestamp
+from .wire import Order, Outcome, Row, Rows, RowSet, Timestamp, Value
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
 _OWN_ROWS = 100_000
@@ -138,8 +138,11 @@ class Delivery:
             return self._failed(answer)
         if not answer.rows:
             return self._classify(order)
-        # False: the process ended between the look and the signal.
-        return Outcome("signalled" if _boolean(answer.rows[0], 0) else "gone")
+        try:
+            # False: the process ended between the look and the signal.
+            return Outcome("signalled" if _boolean(answer.rows[0], 0) else "gone")
+        except FaultError as error:
+            return Outcome("failed", fault=error.fault if self._dry_run else _unverified(error.fault))
 
     def _failed(self, fault: Fault) -> Outcome:
         if fault.kind == INSUFFICIENT_PRIVILEGE:
@@ -202,12 +205,12 @@ class Delivery:
                 (answer,) = self._own(self._terms.guard.statements.still_there, [[(INT4_ARRAY, pids)]])
                 if isinstance(answer, Fault):
                     raise FaultError(answer)
+                there = {(_cell(row, 0), _cell(row, 1)) for row in answer.rows}
             except FaultError as error:
                 # Sent is sent; that nobody could look is all that can be said.
                 for index in waiting:
                     outcomes[index] = Outcome("failed", fault=_unverified(error.fault))
                 return
-            there = {(row[0], row[1]) for row in answer.rows}
             waiting = [
                 index for index in waiting if (orders[index].pid, Timestamp(orders[index].backend_start)) in there
             ]
@@ -283,23 +286,30 @@ def _first(answer: Rows) -> Row | None:
     return answer.rows[0] if answer.rows else None
 
 
+def _cell(row: Row, index: int) -> Value:
+    """A column that the host's own statement has, whatever a server makes of it."""
+    if index >= len(row):
+        raise _unexpected(f"column {index} is missing")
+    return row[index]
+
+
 def _boolean(row: Row, index: int) -> bool:
     """A column's truth; null is none."""
-    value = row[index]
+    value = _cell(row, index)
     if value is None or isinstance(value, bool):
         return bool(value)
     raise _unexpected(f"column {index} is no boolean")
 
 
 def _text(row: Row, index: int) -> str:
-    value = row[index]
+    value = _cell(row, index)
     if value is None or isinstance(value, str):
         return value or ""
     raise _unexpected(f"column {index} is no text")
 
 
 def _number(row: Row, index: int) -> int:
-    value = row[index]
+    value = _cell(row, index)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise _unexpected(f"column {index} is no number")

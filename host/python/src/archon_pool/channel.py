@@ -17,6 +17,8 @@ _KEPT = frozenset(
     ["server_version", "server_encoding", "in_hot_standby", "default_transaction_read_only", "client_encoding"]
 )
 
+_MOST_KEPT = 256
+
 
 class Channel:
     """Sends and receives messages. What a server says unasked is counted, and dropped but for a few parameters."""
@@ -47,4 +49,4 @@ class Channel:
     def _note(self, name: bytes, value: bytes) -> None:
         known = name.decode("ascii", "replace")
         if known in _KEPT:
-            self.parameters[known] = value
+            self.parameters[known] = value[:_MOST_KEPT]

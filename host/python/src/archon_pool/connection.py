@@ -220,10 +220,12 @@ def _connected(target: Target, address: str, until: float, clock: Clock, *, tls:
         if tls and _offers_tls(target, transport, until):
             context, host = encryption.context_of(target), encryption.server_name(target.first.host)
             encryption.check_peer(transport.start_tls(context, host, until), target)
-    except (encryption.EncryptionError, UnicodeError) as error:
+    except encryption.EncryptionError as error:
         transport.close()
-        why = str(error) if isinstance(error, encryption.EncryptionError) else "its name is no name of a host"
-        raise RefusedError(Refusal(why, kind=TLS_FAILED)) from None
+        raise RefusedError(Refusal(str(error), kind=TLS_FAILED)) from None
+    except ValueError:
+        transport.close()
+        raise RefusedError(Refusal("its name is no name of a host", kind=TLS_FAILED)) from None
     except BaseException:
         transport.close()
         raise

@@ -134,8 +134,6 @@ class Login:
         if not self._bound and scram.PLAIN.encode() not in offered:
             raise self._failed("none of the server's SASL authentication mechanisms is supported")
         password = self._password("scram-sha-256")
-        if self._scram is not None:
-            raise ProtocolError("it began SASL twice")
         # `y` tells a server that offered more than what arrived here that somebody is in between.
         header = "p=tls-server-end-point,," if self._bound else "n,," if binding is None else "y,,"
         self._scram = scram.Scram(password, header, binding or b"" if self._bound else b"")
@@ -150,6 +148,8 @@ class Login:
             raise self._failed(why)
         if self._target.channel_binding == "require" and method != "scram-sha-256":
             raise self._failed("channel binding required, but not supported by the server's authentication request")
+        if self._answered:
+            raise ProtocolError("it asked for the password twice")
         password = self._target.first.password
         if not password:
             raise RefusedError(Refusal.without_password())

@@ -16,6 +16,8 @@ Column = tuple[bytes, int]
 _VERSION_3 = 196_608
 _SSL_REQUEST, _CANCEL_REQUEST = 80_877_103, 80_877_102
 _BINARY = 1
+_MOST_TOLD = 4_096
+"""Bytes of a server's error that are told, and of a column's name: both are repeated in faults and reports."""
 _FIELD = struct.Struct("!IhIhih")
 _INT16, _INT32 = struct.Struct("!h"), struct.Struct("!i")
 
@@ -86,9 +88,9 @@ def server_error(raw: bytes) -> ServerError:
     # Servers before 9.6 and some poolers send the severity in the language of the server alone.
     severity = fields.get(b"V", fields.get(b"S", b""))
     return ServerError(
-        message=fields.get(b"M", b""),
+        message=fields.get(b"M", b"")[:_MOST_TOLD],
         sqlstate=fields.get(b"C", b""),
-        detail=fields.get(b"D"),
+        detail=fields[b"D"][:_MOST_TOLD] if b"D" in fields else None,
         is_fatal=severity in (b"FATAL", b"PANIC"),
     )
 
@@ -135,6 +137,8 @@ def row_description(raw: bytes) -> list[Column]:
     columns: list[Column] = []
     for _ in range(_counted(body)):
         name = body.text()
+        if len(name) > _MOST_TOLD:
+            raise ProtocolError("it sent a column's name that is too long")
         _, _, oid, _, _, _ = _FIELD.unpack(body.take(_FIELD.size))
         columns.append((name, oid))
     body.end()

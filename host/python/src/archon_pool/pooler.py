@@ -6,6 +6,8 @@ knows only the simple query protocol and one command in a query.
 
 from __future__ import annotations
 
+import re
+
 from . import errors
 from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
@@ -31,6 +33,7 @@ from .session import GRACE_S
 from .values import TEXT, VALUE_BYTES
 from .wire import Row, RowSet
 
+_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _NAMES = 5
 """So many names are told at the most."""
 
@@ -142,7 +145,7 @@ class Console:
     def _default_size(self) -> int | None:
         """The default now; none when it is unlimited."""
         found = _pairs(self._own("config"), "key", "value").get(self._names.size)
-        if found is None or not found.lstrip("-").isdigit():
+        if found is None or not _NUMBER.fullmatch(found):
             raise _unexpected(f"SHOW CONFIG tells no {self._names.size}")
         return int(found) if int(found) > 0 else None
 
@@ -153,7 +156,7 @@ class Console:
             return {}
         sizes = _pairs(shown, "name", "pool_size")
         return {
-            name: int(size) if size is not None and size.isdigit() else None
+            name: int(size) if size is not None and _NUMBER.fullmatch(size) and int(size) >= 0 else None
             for name, size in sizes.items()
             if name != without
         }

@@ -65,7 +65,12 @@ class Transport:
 
     def start_tls(self, context: ssl.SSLContext, host: str | None, until: float) -> ssl.SSLSocket:
         """Encrypts what follows. Raises an `ssl.SSLError` when that fails."""
-        encrypted = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        try:
+            encrypted = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            raise ssl.SSLError(error.errno, _reason(error)) from None
         self._socket = encrypted
         while True:
             try:
