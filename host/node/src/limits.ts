@@ -15,7 +15,7 @@ export interface Limits {
   rows: number;
   /** Rows that all statements of one call hand over. */
   answerRows: number;
-  /** Bytes that all statements of one call hand over. */
+  /** Memory of the rows that all statements of one call hand over, until the component has read them. */
   answerBytes: number;
   /** Bytes of statements, parameters and reasons that the component gives the host in one call. */
   requestBytes: number;

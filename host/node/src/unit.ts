@@ -4,7 +4,7 @@ import { Malformed } from "./body.js";
 import { asFault, type Fault } from "./fault.js";
 import { fromServer } from "./server-fault.js";
 import type { Decode } from "./text.js";
-import { type Column, decode, type RowSet, requireSupported, VALUE_BYTES } from "./values.js";
+import { type Column, decode, type RowSet, requireSupported } from "./values.js";
 import * as wire from "./wire.js";
 
 /** How many rows of an answer are wanted, and whether there is room for so many bytes more. */
@@ -125,6 +125,14 @@ export class Unit<T = unknown> {
   }
 }
 
+/** Memory of a value beside its bytes, in three places. */
+const VALUE_BYTES = 160;
+
+/** Memory of a row until a component has read it, roughly: here, in the component's thread and in the component. */
+function cost(body: Buffer, columns: readonly Column[]): number {
+  return 3 * body.length + columns.length * VALUE_BYTES;
+}
+
 /** Reads rows up to the caps. A row set without rows is without columns, as in the Rust host. */
 export function rowReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
   columns.forEach(requireSupported);
@@ -133,7 +141,7 @@ export function rowReader({ maxRows, take }: Appetite, columns: Column[], text: 
     row(body) {
       if (set.truncated) return;
       set.columns = columns;
-      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
+      if (set.rows.length >= maxRows || !take(cost(body, columns))) {
         set.truncated = true;
         return;
       }
@@ -150,7 +158,7 @@ export function textReader({ maxRows, take }: Appetite, columns: Column[], text:
   return {
     row(body) {
       if (set.truncated) return;
-      if (set.rows.length >= maxRows || !take(body.length + columns.length * VALUE_BYTES)) {
+      if (set.rows.length >= maxRows || !take(cost(body, columns))) {
         set.truncated = true;
         return;
       }

@@ -75,7 +75,7 @@ const MAX = 2n ** 63n - 1n;
 
 const NULL: Value = { tag: "null" };
 
-/** Roughly what a value weighs beside its bytes, so that rows of nothing are no way around the limit. */
+/** Roughly what a value weighs beside its bytes, so that values of nothing are no way around a limit. */
 export const VALUE_BYTES = 32;
 
 type Decode = (raw: Buffer, decodeText: DecodeText) => Value;

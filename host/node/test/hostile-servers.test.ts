@@ -8,6 +8,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { HostileCall } from "./hostile-call.js";
+import { COMPLETE, dataRow, Peer, rowDescription } from "./peer.js";
+import { ready } from "./scripted.js";
 
 /** One way to misbehave, as `hostile-server list` prints it. */
 interface Behaviour {
@@ -53,11 +55,15 @@ async function call({ kind, name, sslmode }: Behaviour, deadlineMs: number): Pro
       createInterface(child.stdout).once("line", resolve);
       child.once("exit", () => reject(new Error(`hostile-server ${kind} ${name} ended`)));
     });
-    const { stdout } = await promisify(execFile)(process.execPath, [CALL, kind, port, sslmode, String(deadlineMs)]);
-    return JSON.parse(stdout) as HostileCall;
+    return await run(kind, port, sslmode, deadlineMs);
   } finally {
     child.kill();
   }
+}
+
+async function run(kind: string, port: string, sslmode: string, deadlineMs: number): Promise<HostileCall> {
+  const { stdout } = await promisify(execFile)(process.execPath, [CALL, kind, port, sslmode, String(deadlineMs)]);
+  return JSON.parse(stdout) as HostileCall;
 }
 
 const camel = (name: string) => name.replace(/_./g, (letters) => letters.slice(1).toUpperCase());
@@ -86,3 +92,40 @@ test("whoever misbehaves ends its own call, and nothing else", { concurrency: 2 
     ),
   );
 });
+
+test("rows within every limit are cut before they take the memory of the process", async () => {
+  for (const [width, size, count] of [
+    [1, 600, 90_000],
+    [16, 8, 90_000],
+    [1_000, 50, 500],
+    [1, 4 << 20, 12],
+  ] as const) {
+    const answer = Buffer.concat([
+      rowDescription(...Array<number>(width).fill(25)),
+      ...Array<Buffer>(count).fill(dataRow(...Array<Buffer>(width).fill(Buffer.alloc(size, "x")))),
+      COMPLETE,
+    ]);
+    const peer = await Peer.start((socket) => {
+      socket.write(ready());
+      // Ours are simple queries, a component's statements end with a Sync.
+      socket.on("data", (bytes: Buffer) => {
+        for (const code of requests(bytes)) {
+          if (code === "Q") socket.write(COMPLETE);
+          if (code === "S") socket.write(answer);
+        }
+      });
+    });
+    const { grownMiB, closingMs } = await run("postgres", String(peer.port), "disable", FLOOD_DEADLINE_MS);
+    assert.ok(grownMiB < 300, `${width} columns of ${size} bytes took ${grownMiB} MiB`);
+    assert.ok(closingMs < CLOSING_MS);
+    await peer.stop();
+  }
+});
+
+/** Letters of a client's messages. */
+function requests(bytes: Buffer): string[] {
+  const found: string[] = [];
+  for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readInt32BE(at + 1))
+    found.push(String.fromCharCode(bytes[at] ?? 0));
+  return found;
+}
