@@ -7,7 +7,6 @@
 // | `verify-full` | chain and name checked |
 
 import { X509Certificate } from "node:crypto";
-import { statSync } from "node:fs";
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import { readRegular } from "./connection-config/files.js";
@@ -66,8 +65,8 @@ function trusted(roots: string | undefined): tls.ConnectionOptions {
 function clientCertificate({ clientCertificate }: Target): tls.ConnectionOptions {
   if (!clientCertificate) return {};
   const { certificate, key } = clientCertificate;
-  const pem = read("private key file", key);
-  const { mode, uid } = statSync(key);
+  const { text: pem, stats } = read("private key file", key);
+  const { mode, uid } = stats;
   // libpq's rule: nobody but the owner reads it, or the group when it is root's.
   const isOpen = process.platform !== "win32" && (mode & (uid === 0 ? 0o037 : 0o077)) !== 0;
   if (isOpen) throw failed(`private key file ${key}: others may read it: run \`chmod 600\` on it`);
@@ -75,13 +74,13 @@ function clientCertificate({ clientCertificate }: Target): tls.ConnectionOptions
 }
 
 function certificates(what: string, path: string): string {
-  const pem = read(what, path);
+  const { text: pem } = read(what, path);
   if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(pem))
     throw failed(`${what} ${path}: it holds no certificate`);
   return pem;
 }
 
-function read(what: string, path: string): string {
+function read(what: string, path: string): ReturnType<typeof readRegular> {
   try {
     return readRegular(path);
   } catch (error) {
