@@ -78,7 +78,8 @@ enum Line {
 pub struct Entrance {
     line: Line,
     way: Way,
-    kept: Option<Kept>,
+    /// Where it is kept, and for which login.
+    kept: Option<(Kept, Target)>,
 }
 
 impl fmt::Debug for Entrance {
@@ -100,7 +101,8 @@ impl Entrance {
         if let Some(kept) = kept
             && let Some(session) = kept.take(target).await
         {
-            return Ok(Self { line: Line::Session(session), way: Way::Kept, kept: Some(kept.clone()) });
+            let kept = Some((kept.clone(), target.clone()));
+            return Ok(Self { line: Line::Session(session), way: Way::Kept, kept });
         }
         if let Some(project) = project.filter(|_| target.password.is_none()) {
             return Self::by_api(project, target, limits).await;
@@ -110,7 +112,7 @@ impl Entrance {
         let mut barred = match connect::open(target, project, limits, presence).await {
             Ok((session, way)) => {
                 let way = if way == Way::Direct && session.is_pooled() { Way::Pooled } else { way };
-                let kept = kept.filter(|_| way == Way::Direct).cloned();
+                let kept = kept.filter(|_| way == Way::Direct).map(|kept| (kept.clone(), target.clone()));
                 return Ok(Self { line: Line::Session(Arc::new(session)), way, kept });
             }
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
@@ -228,8 +230,8 @@ impl Entrance {
 impl Drop for Entrance {
     fn drop(&mut self) {
         let Line::Session(session) = &self.line else { return };
-        if let Some(kept) = self.kept.as_ref().filter(|_| session.can_be_kept()) {
-            kept.put(Arc::clone(session));
+        if let Some((kept, login)) = self.kept.take().filter(|_| session.can_be_kept()) {
+            kept.put(Arc::clone(session), login);
         }
     }
 }
@@ -249,9 +251,16 @@ enum Place {
     #[default]
     Empty,
     /// As the last call left it.
-    Used(Arc<Session>),
+    Used(Opened),
     /// On its way to be as it was when it was opened; false when it is gone.
-    Resetting(Arc<Session>, JoinHandle<bool>),
+    Resetting(Opened, JoinHandle<bool>),
+}
+
+/// A session, and the login that opened it: no other finds it.
+#[derive(Debug)]
+struct Opened {
+    session: Arc<Session>,
+    login: Target,
 }
 
 impl Kept {
@@ -265,31 +274,40 @@ impl Kept {
     pub(crate) fn make_ready(&self) {
         let mut place = self.locked();
         *place = match std::mem::take(&mut *place) {
-            Place::Used(session) => resetting(session),
+            Place::Used(opened) => resetting(opened),
             // For a call that did not ask for it: that it lives may be long ago.
-            Place::Resetting(session, done) if done.is_finished() => resetting(session),
+            Place::Resetting(opened, done) if done.is_finished() => resetting(opened),
             other => other,
         };
     }
 
-    /// The session, as it was when it was opened; none when there is none for this target, or it is gone.
-    async fn take(&self, target: &Target) -> Option<Arc<Session>> {
-        let place = std::mem::take(&mut *self.locked());
-        let is_wanted = |session: &Session| session.target().is_same_place(target);
-        let (session, lives) = match place {
-            Place::Used(session) if is_wanted(&session) => {
+    /// The session, as it was when it was opened; none when this login opened none, or it is gone.
+    async fn take(&self, login: &Target) -> Option<Arc<Session>> {
+        let (session, lives) = match self.wanted(login) {
+            Place::Used(Opened { session, .. }) => {
                 let lives = session.reset().await.is_ok();
                 (session, lives)
             }
-            Place::Resetting(session, done) if is_wanted(&session) => (session, done.await.unwrap_or(false)),
-            _ => return None,
+            Place::Resetting(Opened { session, .. }, done) => (session, done.await.unwrap_or(false)),
+            Place::Empty => return None,
         };
         lives.then_some(session)
     }
 
-    fn put(&self, session: Arc<Session>) {
+    /// Takes what is there when this login opened it. Another's stays: a wrong password must not close it.
+    fn wanted(&self, login: &Target) -> Place {
+        let mut place = self.locked();
+        match &*place {
+            Place::Used(opened) | Place::Resetting(opened, _) if opened.login.is_same_login(login) => {
+                std::mem::take(&mut *place)
+            }
+            _ => Place::Empty,
+        }
+    }
+
+    fn put(&self, session: Arc<Session>, login: Target) {
         // Of two calls at the same time, the last one's is kept.
-        let before = std::mem::replace(&mut *self.locked(), Place::Used(session));
+        let before = std::mem::replace(&mut *self.locked(), Place::Used(Opened { session, login }));
         drop(before);
     }
 
@@ -299,7 +317,7 @@ impl Kept {
     }
 }
 
-fn resetting(session: Arc<Session>) -> Place {
-    let reset = Arc::clone(&session);
-    Place::Resetting(session, tokio::spawn(async move { reset.reset().await.is_ok() }))
+fn resetting(opened: Opened) -> Place {
+    let reset = Arc::clone(&opened.session);
+    Place::Resetting(opened, tokio::spawn(async move { reset.reset().await.is_ok() }))
 }

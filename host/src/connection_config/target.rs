@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use super::security::{
     AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use crate::audit::Event;
+use crate::digest::Digest;
 
 use super::parts::Origin;
 use super::text;
@@ -121,9 +124,45 @@ impl Target {
         Self { host: host.to_owned(), address: None, port, more_hosts: Vec::new(), ..self.clone() }
     }
 
-    /// Whether both lead to the same database as the same role.
-    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string() && (&self.user, &self.database) == (&other.user, &other.database)
+    /// Whether both log in alike: the same hosts, role, database and secrets under the same settings. Takes as long
+    /// for secrets that differ late as for others.
+    pub(crate) fn is_same_login(&self, other: &Self) -> bool {
+        let Self {
+            host,
+            address,
+            port,
+            more_hosts,
+            user,
+            password,
+            database,
+            ssl_mode,
+            roots,
+            client_certificate,
+            ssl_negotiation,
+            ssl_min_version,
+            ssl_max_version,
+            channel_binding,
+            require_auth,
+            target_session_attrs,
+            connect_timeout,
+            options,
+            notes: _,
+        } = self;
+        let is_same_host = |(one, other): (&HostPort, &HostPort)| {
+            (&one.host, one.address, one.port) == (&other.host, other.address, other.port)
+                && is_same_secret(one.password.as_ref(), other.password.as_ref())
+        };
+        (host, address, port, user, database)
+            == (&other.host, &other.address, &other.port, &other.user, &other.database)
+            && more_hosts.len() == other.more_hosts.len()
+            && more_hosts.iter().zip(&other.more_hosts).all(is_same_host)
+            && is_same_secret(password.as_ref(), other.password.as_ref())
+            && (ssl_mode, roots, client_certificate) == (&other.ssl_mode, &other.roots, &other.client_certificate)
+            && (ssl_negotiation, ssl_min_version, ssl_max_version)
+                == (&other.ssl_negotiation, &other.ssl_min_version, &other.ssl_max_version)
+            && (channel_binding, require_auth) == (&other.channel_binding, &other.require_auth)
+            && (target_session_attrs, connect_timeout, options)
+                == (&other.target_session_attrs, &other.connect_timeout, &other.options)
     }
 
     /// Adds role, server and database to an event.
@@ -138,6 +177,51 @@ impl Target {
     }
 }
 
+/// Compares secrets by digests under a key of this process, so that the time tells nothing of where they differ.
+fn is_same_secret(one: Option<&SecretString>, other: Option<&SecretString>) -> bool {
+    static KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
+    let keyed = |secret: &SecretString| {
+        let text = secret.expose_secret().as_bytes();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY.len() + text.len()));
+        bytes.extend_from_slice(&*KEY);
+        bytes.extend_from_slice(text);
+        Digest::of(&bytes)
+    };
+    one.map(keyed) == other.map(keyed)
+}
+
 pub(crate) fn invalid(message: impl Into<String>) -> Fault {
     Fault::new(kind::CREDENTIAL_INVALID, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_difference_of_a_login_makes_it_another() {
+        let parse = |text: &str| Target::parse(&SecretString::from(text)).unwrap();
+        let login = "postgres://app:secret@one:5432,two:5433/shop?sslmode=require";
+        assert!(parse(login).is_same_login(&parse(login)));
+        for (from, to) in [
+            ("app", "ap"),
+            (":secret", ""),
+            ("secret", "secres"),
+            ("one", "uno"),
+            ("two", "due"),
+            (":5433", ":5434"),
+            ("/shop", "/store"),
+            ("require", "verify-full"),
+            ("require", "require&sslrootcert=/tmp/ca.pem"),
+            ("require", "require&channel_binding=require"),
+            ("require", "require&require_auth=scram-sha-256"),
+            ("require", "require&ssl_min_protocol_version=TLSv1.3"),
+            ("require", "require&target_session_attrs=primary"),
+            ("require", "require&connect_timeout=5"),
+            ("require", "require&options=reference%3Dabc"),
+        ] {
+            let other = parse(&login.replacen(from, to, 1));
+            assert!(!parse(login).is_same_login(&other) && !other.is_same_login(&parse(login)), "{from} to {to}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use archon_pool::limits::Limits;
 use archon_pool_plugin::fault::kind;
 use archon_pool_plugin::report::Report;
 use archon_pool_tests::sessions::Session;
-use archon_pool_tests::{Cluster, PgBouncer};
+use archon_pool_tests::{Cluster, PASSWORD, PgBouncer};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -79,6 +79,40 @@ async fn a_kept_session_that_the_server_ended_is_opened_anew() -> Result<()> {
             .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'archon-pool'")
             .await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kept_session_serves_only_the_login_that_opened_it() -> Result<()> {
+    let cluster = cluster().await?;
+    let host = host_with(Credentials::new(), Limits::default()).keep_session();
+    let url = cluster.url(OPERATOR, "postgres");
+    let ask = async |url: &str| {
+        let mut input = impatient("monitor");
+        input["supabaseUrl"] = url.into();
+        run_in(plugin(World::Manager), &host, input).await
+    };
+    let backend = async || {
+        let pid = "SELECT pid FROM pg_stat_activity WHERE application_name = 'archon-pool'";
+        anyhow::Ok(cluster.observer().await?.query_one(pid, &[]).await?.get::<_, i32>(0))
+    };
+    let first = ask(&url).await;
+    ensure!(first.success, "{:?}", first.error);
+    let kept = backend().await?;
+
+    let wrong = ask(&url.replace(PASSWORD, "not-this-one")).await.error.context("a wrong password")?;
+    ensure!(wrong.kind == kind::AUTHENTICATION_FAILED, "{wrong}");
+    let none = ask(&url.replace(&format!(":{PASSWORD}"), "")).await.error.context("no password")?;
+    ensure!(none.kind == kind::AUTHENTICATION_FAILED, "{none}");
+    // The server speaks no TLS, which this login demands.
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let demanding =
+        ask(&format!("{url}{separator}sslmode=verify-full")).await.error.context("a session without TLS")?;
+    ensure!(demanding.kind == kind::TLS_FAILED, "{demanding}");
+
+    let again = ask(&url).await;
+    ensure!(again.success, "{:?}", again.error);
+    ensure!(backend().await? == kept, "it serves its own login, and the others have not closed it");
     Ok(())
 }
 
