@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
-use crate::policy::Policy;
+use crate::misplaced;
+use crate::policy::{NAME_BYTES, Policy};
 use crate::pooler::{DATABASE, SIZE, View, WITHHELD};
 use crate::session;
 use crate::text::ENCODINGS;
@@ -38,6 +39,8 @@ pub(crate) fn text() -> String {
             "check": session::settings_query(&limits),
         },
         "encodings": encodings,
+        "names": { "bytes": NAME_BYTES },
+        "secretNames": misplaced::NAMES,
         "limits": limits.plain(),
         "policy": {
             "maxKillPercentage": policy.max_kill_percentage,

@@ -6,16 +6,32 @@ use serde_json::Value;
 use crate::connection_config::holds_connection_text;
 
 /// Names of secrets, without regard to case and separators.
-const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 25] = [
     "supabaseurl",
     "supabasekey",
     "supabaseaccesstoken",
-    "accesstoken",
-    "databaseurl",
     "supabasedburl",
     "pgbouncerurl",
     "password",
+    "passwd",
+    "pwd",
+    "pass",
+    "passphrase",
     "pgpassword",
+    "secret",
+    "clientsecret",
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "authtoken",
+    "bearer",
+    "apikey",
+    "privatekey",
+    "dsn",
+    "databaseurl",
+    "connectionstring",
+    "connectionuri",
+    "conninfo",
 ];
 
 /// Whether a field is, or holds anywhere inside, something named like a secret or a connection URL.
@@ -52,6 +68,11 @@ mod tests {
             json!({ "options": { "include": { "roles": ["postgres://u:hunter2@h/d"] } } }),
             json!({ "SUPABASE_KEY": "hunter2" }),
             json!({ "password": "hunter2" }),
+            json!({ "apiKey": "hunter2" }),
+            json!({ "options": [{ "deep": { "Token": "hunter2" } }] }),
+            json!({ "DSN": "hunter2" }),
+            json!({ "client_secret": "hunter2" }),
+            json!({ "options": { "Connection-String": "hunter2" } }),
             json!({ "options": { "access-token": "hunter2" } }),
             json!({ "action": " postgresql://u:hunter2@h/d" }),
             json!({ "action": "postgresql+asyncpg://u:hunter2@h/d" }),
@@ -65,7 +86,7 @@ mod tests {
     #[test]
     fn a_request_without_secrets_has_none() {
         let request = json!({ "action": "monitor", "credential": "main", "carry": { "v": 1, "groups": ["postgres"] },
-            "options": { "include": { "roles": ["password_reset"] }, "dryRun": true } });
+            "options": { "include": { "roles": ["password_reset", "token", "secret"] }, "dryRun": true } });
         assert!(!holds(&request));
     }
 }

@@ -92,7 +92,8 @@ pub struct Policy {
     /// Cap on ended sessions in one call, over all databases.
     pub max_kills: u32,
     /// Cap on ended sessions of one database, as it is connected to, in any 60 minutes: over all calls of
-    /// a host and its clones and, with an audit log, of all processes that write to the same one.
+    /// a host and its clones and, with an audit log or [`crate::host::Host::share_hour`], of all processes that write
+    /// to the same one. Without, the report says so.
     pub max_kills_per_hour: u32,
     /// Whether pools may be resized, and their server connections renewed.
     pub resize: bool,
@@ -134,14 +135,27 @@ impl Policy {
     }
 }
 
-/// A pattern of names as the guard sees them: cut to 63 bytes, and with anything for each letter that is not ASCII.
+/// A pattern of names as the guard sees them: cut to [`NAME_BYTES`], and with anything for each letter that is not ASCII.
 /// Of an application name the server shows `?` or `\x…`, and a role's letters depend on its database's encoding.
 fn as_shown(glob: &str) -> String {
-    let mut shown: String = glob.chars().take(63).map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();
-    if glob.len() > 63 {
+    let cut = &glob[..glob.floor_char_boundary(NAME_BYTES)];
+    let mut shown: String = cut.chars().map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();
+    if cut.len() < glob.len() {
         shown.push('*');
     }
     shown
+}
+
+/// Bytes of the longest name that a server keeps; it cuts a longer one at a letter's beginning.
+pub(crate) const NAME_BYTES: usize = 63;
+
+/// Checks a pattern of names of a policy: one that demands more bytes than a name has matches nothing.
+pub(crate) fn check_pattern(glob: &str) -> Result<(), String> {
+    let bytes = glob.bytes().filter(|byte| *byte != b'*').count();
+    if bytes > NAME_BYTES {
+        return Err(format!("a name has at most {NAME_BYTES} bytes, and this one has {bytes}: shorten it, or use '*'"));
+    }
+    Ok(())
 }
 
 fn like(built_in: &[&str], added: &[String]) -> Vec<String> {
@@ -218,6 +232,17 @@ mod tests {
         assert_eq!(as_shown("Facturación*"), "Facturaci*n*");
         assert_eq!(as_shown(&"a".repeat(70)), format!("{}*", "a".repeat(63)));
         assert_eq!(as_shown("web"), "web");
+        // The 63rd byte is the first of a letter of two.
+        let halved = format!("{}é", "a".repeat(62));
+        assert_eq!(as_shown(&halved), format!("{}*", "a".repeat(62)));
+    }
+
+    #[test]
+    fn a_pattern_that_no_name_is_long_enough_for_is_refused() {
+        check_pattern(&"a".repeat(63)).unwrap();
+        check_pattern(&format!("*{}*", "é".repeat(31))).unwrap();
+        assert!(check_pattern(&"a".repeat(64)).unwrap_err().contains("63 bytes"));
+        assert!(check_pattern(&"é".repeat(32)).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::components::World;
 use crate::digest::Digest;
-use crate::policy::{Policy, Sql};
+use crate::policy::{Policy, Sql, check_pattern};
 use crate::toml_text::{self, list, quoted};
 
 /// The only version there is.
@@ -63,8 +63,10 @@ pub struct Signals {
     /// Cap on resizes and renewals at one console in an hour.
     pub max_resizes_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones.
+    #[serde(deserialize_with = "patterns")]
     pub protected_roles: Vec<String>,
     /// Application name patterns to protect beside the built-in ones.
+    #[serde(deserialize_with = "patterns")]
     pub protected_applications: Vec<String>,
 }
 
@@ -215,6 +217,12 @@ fn percentage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Erro
     }
 }
 
+fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let patterns = Vec::<String>::deserialize(deserializer)?;
+    patterns.iter().try_for_each(|pattern| check_pattern(pattern)).map_err(D::Error::custom)?;
+    Ok(patterns)
+}
+
 fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -261,6 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_wrong_is_refused_with_its_line_and_key() {
+        let long = format!("protected-applications = ['{}']", "a".repeat(64));
         for (right, wrong, key) in [
             ("version = 1", "version = 2", "version = 2"),
             ("version = 1\n", "version = 1\nextra = 1\n", "extra"),
@@ -276,6 +285,7 @@ mod tests {
             ("percentage = 25", "percentage = 101", "0 to 100"),
             ("percentage = 25", "percentage = -1", "max-kill-percentage = -1"),
             ("protected-applications = []", "protected-applications = [1]", "protected-applications = [1]"),
+            ("protected-applications = []", long.as_str(), "a name has at most 63 bytes"),
         ] {
             let text = terms().to_toml();
             assert!(text.contains(right), "{right}");

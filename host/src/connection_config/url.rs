@@ -47,6 +47,7 @@ impl<'a> Scheme<'a> {
 pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
     let Split { login, address, database, query } = if scheme.is_local {
         let (name, query) = scheme.rest.split_once('?').unwrap_or((scheme.rest, ""));
+        check_database(name)?;
         Split { login: None, address: "", database: Some(name), query: Some(query) }
     } else {
         split(scheme.rest)?
@@ -99,12 +100,29 @@ fn split(rest: &str) -> Result<Split<'_>, Fault> {
     let (login, address) =
         authority.rsplit_once('@').map_or((None, authority), |(login, address)| (Some(login), address));
     // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
-    if database.is_some_and(|name| name.contains('@')) || query.is_some_and(|query| !is_query(query)) {
-        return Err(invalid(
-            "an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password",
-        ));
+    check_database(database.unwrap_or_default())?;
+    if query.is_some_and(|query| !is_query(query)) {
+        return Err(at_sign());
     }
     Ok(Split { login, address, database, query })
+}
+
+/// Refuses a slip in the database's name, which faults and logs repeat: what follows it may be a password.
+fn check_database(name: &str) -> Result<(), Fault> {
+    if name.contains('@') {
+        return Err(at_sign());
+    }
+    if name.contains(['&', ';', '=']) {
+        return Err(invalid(
+            "a '&', ';' or '=' in the database name: parameters begin with '?'; percent-encode '&' (%26), ';' (%3B) and \
+             '=' (%3D) in a name",
+        ));
+    }
+    Ok(())
+}
+
+fn at_sign() -> Fault {
+    invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
 }
 
 /// Whether each '@' of a text is in the value of a known parameter.
