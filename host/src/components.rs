@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::guard_file;
+use crate::private_file;
 
 /// How much power a component asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +67,7 @@ pub fn write_all(directory: &Path) -> io::Result<Vec<PathBuf>> {
         .chain([(guard_file::FILE_NAME, guard.as_bytes())])
         .map(|(name, bytes)| {
             let path = directory.join(name);
-            std::fs::write(&path, bytes)?;
+            private_file::write(&path, bytes)?;
             Ok(path)
         })
         .collect()

@@ -1,8 +1,9 @@
 //! wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk.
 
+use std::env;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::compiler::Compiler;
 use crate::components::World;
 use crate::lanes::Lanes;
 use crate::limits::Limits;
+use crate::private_file;
 use crate::state::State;
 use crate::taped::{HasTaped, Taped};
 use crate::wasi;
@@ -54,13 +56,15 @@ struct Inner {
     lanes: Lanes,
     compiler: Compiler,
     component_bytes: u64,
+    cache_trouble: Option<String>,
 }
 
 impl Engine {
     /// An engine for one call at a time, or for a few; [`Engine::builder`] has more to choose.
     ///
     /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its
-    /// components. Without a usable cache directory it compiles every time, and says so in the log.
+    /// components. They are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not
+    /// a folder of this user's alone (mode 0700), and the log says so once.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
         Self::builder(limits).build()
     }
@@ -68,6 +72,11 @@ impl Engine {
     /// An engine to be configured.
     pub fn builder(limits: &Limits) -> Builder {
         Builder { limits: limits.clone(), calls: None, compiler: None }
+    }
+
+    /// Why components are compiled anew each time; none where what was compiled is kept.
+    pub fn cache_trouble(&self) -> Option<&str> {
+        self.inner.cache_trouble.as_deref()
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -126,20 +135,21 @@ impl Builder {
 
     /// Makes the engine. Fails when the settings contradict each other.
     pub fn build(self) -> Result<Engine, Fault> {
+        let cache = cache();
         if let Some(calls) = self.calls {
-            let mut config = config(&self.limits);
+            let mut config = config(&self.limits, cache.as_ref().ok());
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&self.limits, calls)));
-            match self.with(&config) {
+            match self.with(&config, &cache) {
                 Ok(engine) => return Ok(engine),
                 Err(error) => tracing::warn!("memories are not pooled: {error:#}"),
             }
         }
-        self.with(&config(&self.limits)).map_err(|error| {
+        self.with(&config(&self.limits, cache.as_ref().ok()), &cache).map_err(|error| {
             Fault::new(kind::PLUGIN_TRAPPED, format!("the WebAssembly engine does not start: {error:#}"))
         })
     }
 
-    fn with(&self, config: &Config) -> wasmtime::Result<Engine> {
+    fn with(&self, config: &Config, cache: &Result<Cache, String>) -> wasmtime::Result<Engine> {
         let wasmtime = wasmtime::Engine::new(config)?;
         let ticker = Ticker::start(wasmtime.weak())?;
         let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
@@ -150,12 +160,13 @@ impl Builder {
             lanes: Lanes::new(),
             compiler: Compiler::new(self.compiler.clone(), &self.limits),
             component_bytes: self.limits.component_bytes,
+            cache_trouble: cache.as_ref().err().cloned(),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
 }
 
-fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -168,7 +179,7 @@ fn config(limits: &Limits) -> Config {
         // The same input gives the same bytes on every processor.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
-        .cache(cache());
+        .cache(cache.cloned());
     config
 }
 
@@ -210,10 +221,26 @@ fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<St
     Ok(linker)
 }
 
-fn cache() -> Option<Cache> {
-    Cache::new(CacheConfig::new())
-        .inspect_err(|error| tracing::warn!("components are compiled anew each time: no cache: {error:#}"))
-        .ok()
+/// Compiled components on disk. They run as they are, so that whoever could write there would be trusted more than
+/// any signature: without a folder of our own there is no cache.
+fn cache() -> Result<Cache, String> {
+    static TOLD: Once = Once::new();
+    let opened = cache_folder().and_then(|folder| {
+        let mut config = CacheConfig::new();
+        config.with_directory(folder);
+        Cache::new(config).map_err(|error| format!("{error:#}"))
+    });
+    opened.inspect_err(|why| {
+        TOLD.call_once(|| tracing::warn!("components are compiled anew each time, without a cache: {why}"));
+    })
+}
+
+/// `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; if there is none of our own, why.
+fn cache_folder() -> Result<PathBuf, String> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    let caches = caches.ok_or("neither XDG_CACHE_HOME nor HOME says where")?;
+    private_file::folder(&caches.join("archon-pool").join("compiled"))
 }
 
 /// Advances the epoch. A plain thread: a timer of the executor would stand still just when a

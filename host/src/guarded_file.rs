@@ -1,12 +1,9 @@
-//! Files that decide what may be done: read only when nobody else can have written them, and written
-//! whole or not at all.
+//! Files that decide what may be done: read only when nobody else can have written them.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-
-use rand::random;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,32 +44,6 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), String> {
     check_owner(&metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }
 
-/// Replaces a file in one step: readers see the old content or the new one, never half of it, and so
-/// does whoever looks after a crash.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
-    let mut fresh = std::ffi::OsString::from(".");
-    fresh.push(name);
-    fresh.push(format!(".{:016x}.new", random::<u64>()));
-    let fresh = folder.join(fresh);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written?;
-    // The new name is on disk once its folder is.
-    File::open(folder)?.sync_all()
-}
-
 /// Opens a regular file. Its metadata are those of the open file, so that it cannot be exchanged
 /// between the look and the reading.
 fn open(path: &Path) -> Result<(File, Metadata), String> {
@@ -108,6 +79,11 @@ fn check(metadata: &Metadata, user: u32, readers: Readers) -> Result<(), String>
         return Err("it is no regular file".into());
     }
     check_owner(metadata, user, readers)
+}
+
+/// Whether root and we alone can have written to an open file; if not, why.
+pub(crate) fn check_log(metadata: &Metadata) -> Result<(), String> {
+    check_owner(metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }
 
 fn check_owner(metadata: &Metadata, user: u32, readers: Readers) -> Result<(), String> {
@@ -165,17 +141,5 @@ mod tests {
         assert_eq!(read(Path::new("/"), Readers::Anyone, 3).unwrap_err(), "it is no regular file");
         assert_eq!(read_from_anyone(Path::new("/no/such"), 3).unwrap_err(), "it does not exist");
         assert!(check_folder(file.path()).is_err());
-    }
-
-    #[test]
-    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("it");
-        for text in ["one", "two"] {
-            write(&path, text.as_bytes()).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write(&folder.path().join("no/such"), b"").is_err());
     }
 }

@@ -46,6 +46,7 @@ pub mod limits;
 pub mod log;
 pub mod plugin;
 pub mod policy;
+pub mod private_file;
 pub mod registry;
 pub mod shelf;
 pub mod signature;

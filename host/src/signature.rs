@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 use crate::digest::Digest;
 use crate::guarded_file::{self, Readers};
+use crate::private_file;
 use crate::toml_text::{self, quoted};
 
 const DOMAIN: &[u8] = b"archon-pool signature v1";
@@ -124,7 +125,7 @@ impl Signature {
 
     /// Writes it in one step.
     pub fn write(&self, path: &Path) -> Result<(), Fault> {
-        guarded_file::write(path, self.to_string().as_bytes()).map_err(|error| {
+        private_file::write(path, self.to_string().as_bytes()).map_err(|error| {
             Fault::new("file-not-written", format!("signature {} could not be written: {error}", path.display()))
         })
     }

@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::policy::{Policy, Sql, beyond_reading};
+use crate::private_file;
 use crate::sql::Refused;
 
 /// Bounds of what a description may say: it is written by the component.
@@ -190,7 +191,7 @@ impl Proposal {
         if text.len() > MOST_BYTES || Approval::read(&name, text.as_bytes())?.terms != self.terms {
             return Err(invalid(&name, &format!("it would be larger than {MOST_BYTES} bytes")));
         }
-        guarded_file::write(&self.path, text.as_bytes()).map_err(|error| {
+        private_file::write(&self.path, text.as_bytes()).map_err(|error| {
             Fault::new("file-not-written", format!("policy file {name} could not be written: {error}"))
         })?;
         Ok(true)

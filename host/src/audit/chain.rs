@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use rustix::io::Errno;
+
 use super::Event;
 use super::hour::{Acts, Place};
 use super::line::{self, Head};
 use crate::digest::Digest;
+use crate::{guarded_file, private_file};
 
 /// How long another process may hold the lock; it needs it for a write and an `fdatasync`.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,9 +72,16 @@ impl Chain {
             // Neither a reader that is late nor one that is slow may stop a call.
             options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
         } else {
-            options.read(true).create(true).mode(0o600);
+            options.read(true).create(true).mode(0o600).custom_flags(private_file::nofollow());
         }
-        let file = Arc::new(options.open(path)?);
+        let opened = options.open(path).map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => io::Error::other("it is a link: name the file itself"),
+            _ => error,
+        });
+        let file = Arc::new(opened?);
+        if !stream {
+            guarded_file::check_log(&file.metadata()?).map_err(io::Error::other)?;
+        }
         let state = if stream {
             State::Stream { head: Head::START, torn: Vec::new(), open: false }
         } else {

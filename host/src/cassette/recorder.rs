@@ -1,9 +1,8 @@
 //! A cassette that grows with every call.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +13,7 @@ use super::tape::Recording;
 use super::{End, Header, writer};
 use crate::digest::Digest;
 use crate::plugin::Plugin;
+use crate::private_file;
 
 /// Writes the calls of one component into a file, each when it ends and in one piece, so that calls at the same
 /// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.
@@ -52,7 +52,7 @@ impl Recorder {
     pub fn create(path: &Path, plugin: &Plugin, normalised: bool) -> Result<Self, Fault> {
         let header = Header { normalised, ..Header::of(plugin.name(), plugin.digest().to_string()) };
         let created = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = private_file::create(path)?;
             let mut first = Vec::new();
             writer::header(&mut first, &header)?;
             file.write_all(&first)?;
@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_is_told_once_and_by_the_flag() {
-        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let (plugin, tape) = (plugin(), Mutex::new(Written { file, length: 0, trouble: None }));
         let inner = Inner { path: "full.jsonl".into(), digest: plugin.digest(), normalised: false, tape };
         let recorder = Recorder { inner: Arc::new(inner) };

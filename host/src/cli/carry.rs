@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use archon_pool::Fault;
+use archon_pool::{Fault, private_file};
 use serde_json::Value;
 
 use super::terminal::Terminal;
@@ -45,7 +45,7 @@ impl Carry {
         let Some(memory) = memory else { return };
         self.memory = Some(memory.clone());
         if let Some(path) = &self.file
-            && let Err(error) = write(path, memory)
+            && let Err(error) = private_file::write(path, memory.to_string().as_bytes())
         {
             terminal.complain(&format!("warning: --carry {}: not written: {error}", path.display()));
         }
@@ -53,6 +53,10 @@ impl Carry {
 }
 
 fn read(path: &Path) -> Result<Option<Value>, String> {
+    // Looked at before it is opened: opening a pipe would wait for its writer.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err("it is no regular file".into());
+    }
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -64,17 +68,6 @@ fn read(path: &Path) -> Result<Option<Value>, String> {
         return Err("this file is too large for a memory of archon-pool".into());
     }
     serde_json::from_slice(&bytes).map(Some).map_err(|_| "this file is no memory of archon-pool: it is not JSON".into())
-}
-
-/// Replaces the file in one step: a run that is interrupted leaves the old memory, not half of a new one.
-fn write(path: &Path, memory: &Value) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let fresh = path.with_file_name(name);
-    fs::write(&fresh, memory.to_string())?;
-    fs::rename(&fresh, path).inspect_err(|_| {
-        let _ = fs::remove_file(&fresh);
-    })
 }
 
 #[cfg(test)]
@@ -95,6 +88,25 @@ mod tests {
         carry.keep(None, &mut terminal);
         assert_eq!(Carry::load(Some(&path)).expect("read").memory(), Some(&json!({"version": 1})));
         assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 1);
+        assert_eq!(stderr.text(), "");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_somebody_put_there() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, precious) = (directory.path().join("memory.json"), directory.path().join("precious"));
+        fs::write(&precious, "{}").expect("written");
+        // Under the memory's own name, and under the one by which earlier versions wrote it.
+        let fresh = directory.path().join(format!("memory.json.{}.new", std::process::id()));
+        for link in [&path, &fresh] {
+            symlink(&precious, link).expect("linked");
+        }
+        let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
+        Carry::load(Some(&path)).expect("read").keep(Some(&json!({"version": 1})), &mut terminal);
+        assert_eq!(fs::read_to_string(&precious).expect("read"), "{}");
+        let metadata = fs::symlink_metadata(&path).expect("there");
+        assert!(metadata.is_file() && metadata.permissions().mode() & 0o777 == 0o600);
         assert_eq!(stderr.text(), "");
     }
 

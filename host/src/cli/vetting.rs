@@ -80,10 +80,9 @@ impl Vetting {
         Demands { sha256: self.sha256, ..Demands::default() }
     }
 
-    /// Where a component stands: a path, or a name in the plugin folder when it has no slash and there is
-    /// no such file.
+    /// Where a component stands: a path when it has a slash, or else a name in the plugin folder.
     pub(crate) fn files(&self, component: &Path) -> Result<Files, Fault> {
-        let Some(name) = name(component) else { return Ok(Files::of(component, self.policy())) };
+        let Some(name) = name(component)? else { return Ok(Files::of(component, self.policy())) };
         let mut files = Shelf::find(&self.folder()?, &name)?;
         match (self.policy(), &files.policy) {
             (Some(_), Some(own)) => {
@@ -100,7 +99,7 @@ impl Vetting {
 
     /// Where a component's policy file stands, or would.
     pub(crate) fn policy_of(&self, component: &Path) -> Result<PathBuf, Fault> {
-        match (self.policy(), name(component)) {
+        match (self.policy(), name(component)?) {
             (Some(policy), _) => Ok(policy.to_owned()),
             (None, Some(name)) => Ok(name.policy(&self.folder()?)),
             (None, None) => Ok(component.with_extension("policy.toml")),
@@ -118,10 +117,16 @@ impl Vetting {
     }
 }
 
-/// The name that an argument is, when it is no path.
-fn name(component: &Path) -> Option<Name> {
-    let text = component.to_str().filter(|text| !text.contains('/'))?;
-    if component.exists() { None } else { text.parse().ok() }
+/// The name that an argument is, when it is no path. A file of the working directory, which anybody may have put
+/// there, is never meant by a bare name.
+fn name(component: &Path) -> Result<Option<Name>, Fault> {
+    let text = component.to_string_lossy();
+    if text.contains('/') {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|fault: Fault| {
+        Fault::invalid(format!("{}; a path needs a slash: ./{}", fault.message, text.escape_debug()))
+    })
 }
 
 fn set(name: &str) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ use super::entry::{self, Entry};
 use super::{Name, Shelf, check};
 use crate::engine::Engine;
 use crate::guarded_file;
+use crate::private_file;
 use crate::signature::Signature;
 use crate::vetted::{Bundle, Demands, Files, Vetted};
 
@@ -55,13 +56,13 @@ impl Shelf {
         if files.policy.is_some()
             && let Some(policy) = &bundle.policy
         {
-            guarded_file::write(&name.policy(folder), &policy.bytes).map_err(not_written)?;
+            private_file::write(&name.policy(folder), &policy.bytes).map_err(not_written)?;
         }
         match &bundle.signature {
-            Some(signature) => guarded_file::write(&place.signature, &signature.bytes).map_err(not_written)?,
+            Some(signature) => private_file::write(&place.signature, &signature.bytes).map_err(not_written)?,
             None => remove(&place.signature).map_err(not_written)?,
         }
-        guarded_file::write(&place.component, &bundle.component).map_err(not_written)?;
+        private_file::write(&place.component, &bundle.component).map_err(not_written)?;
         Ok(vetted)
     }
 

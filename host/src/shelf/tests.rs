@@ -4,6 +4,7 @@ use crate::components::{World, embedded};
 use crate::digest::Digest;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
+use crate::private_file;
 use crate::signature::{SecretKey, Signature, Trust};
 use crate::vetted::Files;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,7 +26,10 @@ impl Desk {
     }
 
     fn put(&self, file: &str, bytes: &[u8]) {
-        guarded_file::write(&self.path(file), bytes).unwrap();
+        // In one step, as a shelf that watches wants it, and also where others may write.
+        let fresh = self.path(".fresh");
+        std::fs::write(&fresh, bytes).unwrap();
+        std::fs::rename(fresh, self.path(file)).unwrap();
     }
 
     async fn approve(&self, name: &str) {
@@ -236,9 +240,9 @@ async fn plugins_are_added_listed_and_removed() {
     assert_eq!((entry.name.as_str(), entry.world, entry.sha256), ("pool", Some(World::Manager), of(World::Manager)));
     assert_eq!((entry.policy, entry.signature, &entry.trouble), (PolicyState::Yes, SignatureState::No, &None));
 
-    guarded_file::write(&folder.join("pool.wasm"), embedded(World::Observer)).unwrap();
-    guarded_file::write(&folder.join("bad.wasm"), b"x").unwrap();
-    guarded_file::write(&folder.join("bad.policy.toml"), b"x").unwrap();
+    private_file::write(&folder.join("pool.wasm"), embedded(World::Observer)).unwrap();
+    private_file::write(&folder.join("bad.wasm"), b"x").unwrap();
+    private_file::write(&folder.join("bad.policy.toml"), b"x").unwrap();
     let entries = Shelf::list(&desk.engine, &folder, &Demands::default()).unwrap();
     assert_eq!(
         entries.iter().map(|entry| entry.policy).collect::<Vec<_>>(),
