@@ -91,7 +91,8 @@ impl database::HostSession for State {
     async fn notes(&mut self, session: Resource<Entrance>) -> wasmtime::Result<Vec<String>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("database.notes");
-        let notes = self.table.get(&session)?.notes();
+        let mut notes = self.table.get(&session)?.notes();
+        notes.extend(self.note_on_caps());
         call.end(None, |event| event.with("notes", notes.len())).await;
         Ok(notes)
     }

@@ -26,7 +26,9 @@ pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
         let message = format!("{target} asks for a password, and the credential has none");
         return Fault::new(kind::AUTHENTICATION_FAILED, message);
     }
-    if source::<io::Error>(error).is_some() || error.is_closed() {
+    // SCRAM's own errors come as `io::Error`s, too: the server's proof is wrong, or its part of the exchange is.
+    let scram = is_authentication(error);
+    if !scram && (source::<io::Error>(error).is_some() || error.is_closed()) {
         return unreachable(target, &cause);
     }
     Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
@@ -151,6 +153,10 @@ fn retryable(mut fault: Fault) -> Fault {
 }
 
 // tokio-postgres keeps the kind of its errors to itself.
+fn is_authentication(error: &Error) -> bool {
+    error.to_string().starts_with("authentication error")
+}
+
 fn is_missing_password(error: &Error) -> bool {
     chain(error).contains("password missing")
 }
@@ -186,4 +192,61 @@ fn source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opt
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    /// What a server answers in SCRAM.
+    #[derive(Clone, Copy)]
+    enum Scram {
+        UnknownMechanism,
+        StrangeNonce,
+        WrongSignature,
+    }
+
+    async fn say(stream: &mut DuplexStream, code: u32, body: &[u8]) {
+        let length = u32::try_from(8 + body.len()).unwrap();
+        let message = [b"R", &length.to_be_bytes()[..], &code.to_be_bytes(), body].concat();
+        stream.write_all(&message).await.unwrap();
+    }
+
+    async fn hear(stream: &mut DuplexStream) -> String {
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    async fn serve(mut stream: DuplexStream, scram: Scram) {
+        hear(&mut stream).await;
+        let mechanism: &[u8] =
+            if matches!(scram, Scram::UnknownMechanism) { b"SCRAM-SHA-1024\0\0" } else { b"SCRAM-SHA-256\0\0" };
+        say(&mut stream, 10, mechanism).await;
+        let first = hear(&mut stream).await;
+        let Some((_, nonce)) = first.split_once("r=") else { return };
+        let nonce = if matches!(scram, Scram::StrangeNonce) { "strange" } else { nonce };
+        say(&mut stream, 11, format!("r={nonce}x,s=c2FsdA==,i=4096").as_bytes()).await;
+        hear(&mut stream).await;
+        say(&mut stream, 12, format!("v={}=", "A".repeat(43)).as_bytes()).await;
+        hear(&mut stream).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_in_scram_is_no_unreachable_one() {
+        for scram in [Scram::UnknownMechanism, Scram::StrangeNonce, Scram::WrongSignature] {
+            let (near, far) = duplex(1 << 16);
+            let server = tokio::spawn(serve(far, scram));
+            let mut config = Config::new();
+            config.user("app").password("secret");
+            let error = config.connect_raw(near, NoTls).await.err().expect("refused");
+            let target = Target::parse(&secrecy::SecretString::from("postgres://app:secret@h/d")).unwrap();
+            let fault = connecting(&error, &target);
+            assert_eq!((fault.kind.as_str(), fault.retryable), (kind::AUTHENTICATION_FAILED, false), "{fault}");
+            server.abort();
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! One call of a component: a fresh store, the powers of its world, and every limit.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -129,6 +130,16 @@ impl Host {
     pub(crate) fn with_hour_of(mut self, other: &Self) -> Self {
         self.restraint.hourly = other.restraint.hourly.clone();
         self
+    }
+
+    /// Counts the policy's caps per hour over all processes of this user that name the same folder, which is created
+    /// for this user alone. An audit log that they share does so as well.
+    ///
+    /// Fails with `policy-invalid` when others may read or write there.
+    pub fn share_hour(mut self, folder: &Path) -> Result<Self, Fault> {
+        let hourly = self.restraint.hourly.shared(folder);
+        self.restraint.hourly = hourly.map_err(|why| Fault::new(kind::POLICY_INVALID, why))?;
+        Ok(self)
     }
 
     /// This host for a component of which no more was approved than this; for one without a policy file,

@@ -1,34 +1,71 @@
 //! How many orders one host has sent in the last hour, and how often it has changed a pool.
 
+mod shared;
+
 use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::shared::Shared;
 use crate::audit::Place;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The orders of the last hour, per database; clones count together.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hourly(Arc<Mutex<HashMap<Place, VecDeque<Instant>>>>);
+pub(crate) struct Hourly {
+    sent: Arc<Mutex<HashMap<Place, VecDeque<Instant>>>>,
+    /// What other processes sent, too.
+    shared: Option<Arc<Shared>>,
+}
 
 impl Hourly {
-    /// Takes as many places as are wanted and left of `most`.
+    /// The same, together with all processes of this user that name the folder; if it is not private, why.
+    pub(crate) fn shared(mut self, folder: &Path) -> Result<Self, String> {
+        self.shared = Some(Arc::new(Shared::open(folder)?));
+        Ok(self)
+    }
+
+    /// Whether other processes count, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Takes as many places as are wanted and left of `most`. None where the book of the other processes cannot be
+    /// written: what they sent is not known then.
     pub(crate) fn take(&self, place: &Place, wanted: usize, most: u32, now: Instant) -> usize {
-        let mut sent = self.recent(now);
-        let spent = sent.entry(place.clone()).or_default();
-        let granted = wanted.min(left(spent.len(), most));
-        spent.extend(std::iter::repeat_n(now, granted));
-        granted
+        let granted = {
+            let mut sent = self.recent(now);
+            let spent = sent.entry(place.clone()).or_default();
+            let granted = wanted.min(left(spent.len(), most));
+            spent.extend(std::iter::repeat_n(now, granted));
+            granted
+        };
+        let Some(shared) = &self.shared else { return granted };
+        let both = shared.take(place, granted, most).unwrap_or_else(|why| unwritten(&why));
+        self.give_back_own(place, granted - both);
+        both
     }
 
     /// How many places are left.
     pub(crate) fn left(&self, place: &Place, most: u32, now: Instant) -> usize {
-        left(self.recent(now).get(place).map_or(0, VecDeque::len), most)
+        let own = left(self.recent(now).get(place).map_or(0, VecDeque::len), most);
+        let Some(shared) = &self.shared else { return own };
+        own.min(shared.left(place, most).unwrap_or_else(|why| unwritten(&why)))
     }
 
     /// Gives places back that were taken last.
     pub(crate) fn give_back(&self, place: &Place, count: usize) {
+        self.give_back_own(place, count);
+        if let Some(shared) = self.shared.as_ref().filter(|_| count > 0)
+            && let Err(why) = shared.give_back(place, count)
+        {
+            unwritten(&why);
+        }
+    }
+
+    fn give_back_own(&self, place: &Place, count: usize) {
         if let Some(spent) = self.locked().get_mut(place) {
             spent.truncate(spent.len().saturating_sub(count));
         }
@@ -47,8 +84,14 @@ impl Hourly {
 
     fn locked(&self) -> MutexGuard<'_, HashMap<Place, VecDeque<Instant>>> {
         // Nothing that holds the lock can panic halfway through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reports that the book of other processes cannot be used; no place is left then.
+fn unwritten(why: &str) -> usize {
+    tracing::warn!("the caps per hour leave no room: {why}");
+    0
 }
 
 fn left(spent: usize, most: u32) -> usize {
@@ -72,5 +115,20 @@ mod tests {
         assert_eq!(hourly.left(&place, 5, start + Duration::from_secs(61)), 1);
         assert_eq!(hourly.left(&place, 5, start + HOUR), 4);
         assert_eq!(hourly.take(&place, 9, 0, start + 3 * HOUR), 0);
+    }
+
+    #[test]
+    fn processes_that_share_a_folder_share_the_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let process = || Hourly::default().shared(&path).unwrap();
+        let (one, other, start) = (process(), process(), Instant::now());
+        let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
+        assert_eq!(one.take(&place, 3, 5, start), 3);
+        assert_eq!((other.take(&place, 3, 5, start), other.left(&place, 5, start)), (2, 0));
+        one.give_back(&place, 1);
+        assert_eq!(other.left(&place, 5, start), 1);
+        std::fs::write(path.join("hour.json"), "{").unwrap();
+        assert_eq!(one.take(&place, 1, 5, start), 0, "unknown is no room");
     }
 }

@@ -178,6 +178,14 @@ impl State {
         Ok(())
     }
 
+    /// States that the caps per hour hold for this process alone, where the call may change something.
+    pub(crate) fn note_on_caps(&self) -> Option<String> {
+        let may_act = self.intent.refusal.is_none() || self.intent.sizing.refusal.is_none();
+        let caps = "caps per hour (the policy's max_kills_per_hour and max_resizes_per_hour)";
+        (may_act && !self.author.is_counted() && !self.restraint.hourly.is_shared())
+            .then(|| format!("{caps} count the calls of this process alone"))
+    }
+
     /// Counts a session or a console that is about to be opened.
     pub(crate) fn count_session(&mut self) -> Result<(), Fault> {
         if self.sessions >= self.limits.sessions {

@@ -37,6 +37,11 @@ impl Author {
         Self { tenant: tenant.cloned(), call, audit: audit.cloned(), under_way: Arc::default(), ..self }
     }
 
+    /// Whether acts are counted in a log, by whatever process.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.path().is_file())
+    }
+
     /// An event of this call.
     pub(crate) fn event(&self, name: &'static str) -> Event {
         Event::new(name)

@@ -73,6 +73,13 @@ impl Link {
         if let Some(path) = global.audit.as_deref().filter(|path| !path.as_os_str().is_empty()) {
             host = host.audit(Audit::open(path)?);
         }
+        if let Some(folder) = state_folder().filter(|_| acts) {
+            match host.clone().share_hour(&folder) {
+                Ok(sharing) => host = sharing,
+                // The report says that the caps hold for this process alone.
+                Err(fault) => tracing::warn!("{fault}"),
+            }
+        }
         let (host, tape) = tape.insert(host, &plugin)?;
         let mut registry = Registry::new();
         let log = Log::new(io::stderr());
@@ -124,6 +131,9 @@ impl Link {
     pub(crate) fn speak_of_tape(&self, terminal: &mut Terminal) {
         if let Some(note) = self.tape.note(self.digest()) {
             terminal.remark(&note);
+        }
+        if let Some(why) = self.host.engine().cache_trouble() {
+            terminal.remark(&format!("note: components are compiled anew each time, without a cache: {why}"));
         }
         self.tell_trouble(terminal);
     }
@@ -177,6 +187,13 @@ pub(crate) enum Component<'a> {
     BuiltIn(World),
     /// One from a file.
     File(&'a Path),
+}
+
+/// Where processes of this user count together: `archon-pool/hour` under `$XDG_STATE_HOME` or `~/.local/state`.
+fn state_folder() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local").join("state")))?;
+    Some(state.join("archon-pool").join("hour"))
 }
 
 /// Explicit, then the file, then the environment.

@@ -40,6 +40,7 @@ mod supabase;
 mod support;
 mod tls;
 mod trouble;
+mod trust;
 mod unfinished;
 mod waits;
 mod wire;

@@ -8,6 +8,9 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// Numbers from here on are shown with an exponent.
+const MANY: f64 = 1e15;
+
 /// Milliseconds in the two largest units that matter: `850 ms`, `12.3 s`, `5 min 20 s`, `3 d 4 h`.
 pub(super) fn duration(ms: u64) -> String {
     let two = |large: u64, name: &str, small: u64, small_name: &str| match ms % large / small {
@@ -28,7 +31,8 @@ pub(super) fn measured(ms: f64) -> String {
     match ms {
         ..10.0 => format!("{} ms", trimmed(ms, 2)),
         10.0..1_000.0 => format!("{} ms", trimmed(ms, 1)),
-        // Saturating, and no time of a pool comes near.
+        // Not a number, or more than there is time.
+        _ if !ms.is_finite() || ms >= MANY => format!("{} ms", trimmed(ms, 0)),
         _ => duration(ms as u64),
     }
 }
@@ -40,6 +44,10 @@ pub(super) fn decimal(number: f64) -> String {
 }
 
 fn trimmed(number: f64, places: usize) -> String {
+    // Hundreds of digits are no reading, and what is no number has none.
+    if !number.is_finite() || number.abs() >= MANY {
+        return format!("{number:.2e}");
+    }
     let text = format!("{number:.places$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -123,6 +131,15 @@ mod tests {
             ["0 ms", "0.42 ms", "10 ms", "12.3 ms", "999.9 ms", "15 s"]
         );
         assert_eq!([0.0, 0.04, 4.76, 100.0, 140.0].map(decimal), ["0", "0.04", "4.8", "100", "140"]);
+    }
+
+    #[test]
+    fn numbers_at_their_ends_are_shown() {
+        assert_eq!(duration(u64::MAX), "213503982334 d 14 h");
+        let ends = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0];
+        assert_eq!(ends.map(measured), ["NaN ms", "inf ms", "-inf ms", "1.80e308 ms", "-1.80e308 ms", "0 ms", "-0 ms"]);
+        assert_eq!(ends.map(decimal), ["NaN", "inf", "-inf", "1.80e308", "-1.80e308", "0", "-0"]);
+        assert_eq!(count(usize::MAX, "session"), format!("{} sessions", usize::MAX));
     }
 
     #[test]

@@ -1,0 +1,89 @@
+//! Trust up to the last step: what really runs is what was checked, and nothing is written where others may.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use anyhow::Result;
+use archon_pool_plugin::fault::kind;
+use archon_pool_tests::Cluster;
+use tokio::task::spawn_blocking;
+
+use crate::actions::{OPERATOR, cluster};
+use crate::approval::Desk;
+use crate::cli::{HEALTHY, NOT_RUN, code, command, text};
+
+const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
+
+fn mode(path: &Path, mode: u32) -> Result<()> {
+    Ok(fs::set_permissions(path, Permissions::from_mode(mode))?)
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_in_a_folder_of_our_own_and_nowhere_else() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let compiled = desk.path(".cache/archon-pool/compiled");
+    let wasm = desk.file("pool-observer.wasm");
+    let run = ["run", &wasm, "--params", MONITOR, "--json"];
+    fs::create_dir_all(&compiled)?;
+    for (of, shared) in [(&compiled, 0o777), (&compiled, 0o750), (&desk.path(".cache"), 0o777)] {
+        mode(&compiled, 0o700)?;
+        mode(of, shared)?;
+        let ran = desk.run(&cluster, &run).await?;
+        assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
+        assert!(text(&ran.stderr).contains("without a cache"), "{}", text(&ran.stderr));
+        assert_eq!(fs::read_dir(&compiled)?.count(), 0, "{} is {shared:o}", of.display());
+        mode(of, 0o700)?;
+    }
+    let ran = desk.run(&cluster, &run).await?;
+    assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
+    assert!(!text(&ran.stderr).contains("without a cache") && fs::read_dir(&compiled)?.count() > 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bare_name_is_no_file_of_the_working_directory() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    fs::copy(desk.path("pool-observer.wasm"), desk.path("auditor"))?;
+    fs::copy(desk.path("pool-observer.wasm"), desk.path("Auditor.wasm"))?;
+    let here = async |component: &str| {
+        let arguments = ["run", component, "--params", MONITOR, "--json"];
+        let mut command = command(&cluster.url(OPERATOR, "postgres"), desk.folder(), &arguments)?;
+        command.current_dir(desk.folder());
+        anyhow::Ok(spawn_blocking(move || command.output()).await??)
+    };
+    for bare in ["auditor", "pool-observer.wasm", "Auditor.wasm"] {
+        let refused = here(bare).await?;
+        let why = text(&refused.stderr);
+        assert!(code(&refused) != HEALTHY && why.contains("a path needs a slash: ./"), "{bare}: {why}");
+    }
+    assert!(text(&here("auditor").await?.stderr).contains(kind::PLUGIN_NOT_FOUND));
+    for path in ["./auditor", "./pool-observer.wasm"] {
+        let ran = here(path).await?;
+        assert_eq!(code(&ran), HEALTHY, "{path}: {}", text(&ran.stderr));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_log_that_others_may_write_to_is_refused_and_so_is_a_link() -> Result<()> {
+    let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
+    cluster.create_role(OPERATOR, "IN ROLE pg_monitor").await?;
+    let log = desk.path("audit.log");
+    let monitor = async |file: &str| desk.run(&cluster, &["monitor", "--sample-ms", "0", "--audit", file]).await;
+    fs::write(&log, "")?;
+    for shared in [0o622, 0o660] {
+        mode(&log, shared)?;
+        let refused = monitor(&desk.file("audit.log")).await?;
+        let why = text(&refused.stderr);
+        assert!(code(&refused) == NOT_RUN && why.contains("chmod go-w"), "{shared:o}: {why}");
+        assert_eq!(fs::read(&log)?, b"");
+    }
+    mode(&log, 0o640)?;
+    let written = monitor(&desk.file("audit.log")).await?;
+    assert!(code(&written) != NOT_RUN && !fs::read(&log)?.is_empty(), "{}", text(&written.stderr));
+    symlink(&log, desk.path("link"))?;
+    let refused = monitor(&desk.file("link")).await?;
+    assert!(text(&refused.stderr).contains("it is a link"), "{}", text(&refused.stderr));
+    Ok(())
+}
