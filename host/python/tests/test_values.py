@@ -91,7 +91,9 @@ def test_a_parameter_that_is_no_time_of_the_server_s_is_refused() -> None:
 def test_other_types_are_refused_and_named(database: Database) -> None:
     with lent(database.url) as live:
         answers = ask(live, opened(live), "SELECT 1.5::numeric AS price", "SELECT '{1}'::int4[]", "SELECT 1")
-    assert answers[0] == Fault("unsupported-type", "column 'price' has type numeric: cast it in the statement")
+    assert answers[0] == Fault(
+        "unsupported-type", "column 'price' has type numeric (OID 1700): cast it in the statement"
+    )
     assert isinstance(answers[1], Fault) and answers[1].kind == "unsupported-type"
     assert isinstance(answers[2], RowSet)
 

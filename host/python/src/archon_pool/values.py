@@ -70,8 +70,9 @@ def check_columns(columns: list[tuple[str, int]]) -> None:
     """Refuses a column whose type is outside of the seven."""
     for name, oid in columns:
         if oid not in _DECODERS and oid not in _TEXTS and oid != _JSONB:
-            kind = _other_types().get(oid, f"with the OID {oid}")
-            raise fail(UNSUPPORTED_TYPE, f"column '{name}' has type {kind}: cast it in the statement")
+            known = _other_types().get(oid)
+            kind = "a type of its own" if known is None else f"type {known}"
+            raise fail(UNSUPPORTED_TYPE, f"column '{name}' has {kind} (OID {oid}): cast it in the statement")
 
 
 @lru_cache(maxsize=1)
