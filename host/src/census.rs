@@ -13,6 +13,22 @@ pub(crate) fn is_within(text: &str, most: usize) -> bool {
     text.len() <= most || values(text, most).is_some()
 }
 
+/// Whether arrays and objects of a text lie in one another no deeper than this.
+pub(crate) fn is_shallow(text: &[u8], most: usize) -> bool {
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    text.iter().all(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= most
+    })
+}
+
 /// The number of values in a text, keys not counted; none when there are more than so many. Where the text
 /// ends being JSON the count ends, too: that is the parser's to tell.
 fn values(text: &str, most: usize) -> Option<usize> {
@@ -99,6 +115,13 @@ mod tests {
         assert_eq!(values("7", 1), Some(1));
         assert_eq!(values("[0,0,0]", 3), None);
         assert_eq!(values(&"[0],".repeat(1_000), 1_000), Some(2), "one list and what is in it, and then no JSON");
+    }
+
+    #[test]
+    fn depth_counts_outside_of_texts_alone() {
+        assert!(is_shallow(br#"{"a": [{}]}"#, 3) && !is_shallow(br#"{"a": [{}]}"#, 2));
+        assert!(is_shallow(br#"["[[[", "\"[[", "\\", []]"#, 2) && !is_shallow(br#"["\\", [[]]]"#, 2));
+        assert!(!is_shallow(&[b'['; 200_000], 64) && is_shallow(&b"[],".repeat(1_000), 1));
     }
 
     #[test]

@@ -2,22 +2,24 @@
 
 mod attempt;
 mod attributes;
+mod connection;
 mod dial;
 
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use archon_pool_plugin::fault::{Fault, kind};
-use tokio_postgres::{CancelToken, Client};
+use futures_util::TryStreamExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
 use self::attempt::Opening;
+pub(crate) use self::connection::{Connection, Presence, all_over};
 use self::dial::{Opened, Place};
 use crate::error;
 use crate::limits::Limits;
-use crate::session::Presence;
 use crate::target::{SslNegotiation, Target, TargetSessionAttrs};
 use crate::tls::Connector;
-use crate::wire::PreparedTls;
+use crate::wire::{Filter, Filtered, PreparedTls};
 
 /// What the startup packet asks for.
 #[derive(Debug, Clone, Default)]
@@ -32,11 +34,10 @@ pub(crate) struct Startup {
 
 /// An open connection.
 pub(crate) struct Connected {
-    pub(crate) client: Client,
+    pub(crate) connection: Connection,
     pub(crate) parameters: Parameters,
     /// Facts about the connection that a report must state.
     pub(crate) notes: Vec<String>,
-    pub(crate) cancel: Cancel,
     /// Whether a pooler refused the options.
     pub(crate) options_refused: bool,
 }
@@ -64,7 +65,7 @@ impl Parameters {
 }
 
 /// Cancels what runs in a connection, at the address and with the encryption of it.
-pub(crate) struct Cancel {
+struct Cancel {
     token: CancelToken,
     place: Place,
     host: String,
@@ -73,7 +74,8 @@ pub(crate) struct Cancel {
 }
 
 impl Cancel {
-    pub(crate) async fn send(self) -> Result<(), String> {
+    /// Returns when the server has taken the request, which it shows by closing the connection.
+    async fn send(self) -> Result<(), String> {
         let opened = dial::open(&self.place, &self.host, self.tls.as_ref(), self.negotiation).await;
         let stream = match opened.map_err(|error| error.to_string())? {
             Opened::Tls(stream, _) => stream,
@@ -81,8 +83,12 @@ impl Cancel {
             Opened::Plain(_) => return Err("the server offers no TLS any more".to_owned()),
             Opened::Refused(_, said) => return Err(said),
         };
-        let sent = self.token.cancel_query_raw(stream, PreparedTls { channel_binding: None }).await;
-        sent.map_err(|error| error::chain(&error))
+        let mut stream = Filtered::new(stream, None, Filter::default());
+        let sent = self.token.cancel_query_raw(&mut stream, PreparedTls).await;
+        sent.map_err(|error| error::chain(&error))?;
+        // No answer is due, so one byte is as good as the end.
+        let _ = stream.read(&mut [0]).await;
+        Ok(())
     }
 }
 
@@ -92,11 +98,10 @@ pub(crate) async fn connect(
     target: &Target,
     startup: &Startup,
     limits: &Limits,
-    lost: &Arc<OnceLock<Fault>>,
     presence: &Presence,
 ) -> Result<Connected, Fault> {
     let tls = Connector::new(target)?;
-    let opening = Opening { tls: &tls, startup, lost, presence };
+    let opening = Opening { tls: &tls, startup, limits, presence };
     let deadline = Instant::now() + limits.connect_timeout;
     let rounds = attributes::rounds(target.target_session_attrs);
     let hosts = target.each();
@@ -157,17 +162,41 @@ async fn accepted(
     if attributes::is_about_writing(wanted) {
         // Without our settings, which would make every session read-only.
         let startup = Startup { options: target.options.clone(), ..opening.startup.clone() };
-        let lost = Arc::default();
-        let asking = Opening { startup: &startup, lost: &lost, ..*opening };
+        let asking = Opening { startup: &startup, ..*opening };
         let asked = attempt::login(target, place, &asking).await?;
-        let why = attributes::mismatch(wanted, &asked.client, &asked.parameters).await;
-        mismatched(why.map_err(|error| error::connecting(&error, target))?)?;
+        mismatched(mismatch(target, wanted, &asked).await?)?;
         return attempt::login(target, place, opening).await;
     }
     let connected = attempt::login(target, place, opening).await?;
-    let why = attributes::mismatch(wanted, &connected.client, &connected.parameters).await;
-    mismatched(why.map_err(|error| error::connecting(&error, target))?)?;
+    mismatched(mismatch(target, wanted, &connected).await?)?;
     Ok(connected)
+}
+
+/// Why a server is not acceptable; none when it is.
+async fn mismatch(
+    target: &Target,
+    wanted: TargetSessionAttrs,
+    connected: &Connected,
+) -> Result<Option<&'static str>, Fault> {
+    let Connected { connection, parameters, .. } = connected;
+    connection.begin_statement();
+    let why = attributes::mismatch(wanted, connection.client()?, parameters).await;
+    connection.end_statement();
+    why.map_err(|error| error::connecting(&error, target))
+}
+
+/// The first column of the first row that answers a question. The others are read and not kept.
+pub(crate) async fn first_text(client: &Client, question: &str) -> Result<Option<String>, tokio_postgres::Error> {
+    let mut answer = std::pin::pin!(client.simple_query_raw(question).await?);
+    let mut first = None;
+    while let Some(message) = answer.try_next().await? {
+        if let SimpleQueryMessage::Row(row) = message
+            && first.is_none()
+        {
+            first = Some(row.try_get(0)?.map(str::to_owned));
+        }
+    }
+    Ok(first.flatten())
 }
 
 /// The first fault, with those of the other hosts.

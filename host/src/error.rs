@@ -11,12 +11,17 @@ use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
 pub(crate) use self::refusal::Refusal;
+use crate::limits::Reached;
 use crate::target::Target;
+use crate::wire::Violation;
 
 /// Why no session could be opened.
 pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
     if let Some(server) = error.as_db_error() {
         return refused(server.code().code(), server.message(), target);
+    }
+    if let Some(fault) = offence(error).or_else(|| out_of_turn(error)) {
+        return Fault { message: format!("no session at {target}: {}", fault.message), ..fault };
     }
     let cause = chain(error);
     if source::<rustls::Error>(error).is_some() {
@@ -99,6 +104,9 @@ pub(crate) fn querying(error: &Error) -> (Fault, bool) {
         let gone = fault.kind == kind::CONNECTION_LOST;
         return (fault, gone);
     }
+    if let Some(fault) = offence(error) {
+        return (fault, true);
+    }
     // Of what cannot be written as a message, nothing was sent: the session is as it was.
     let broken = |error: &io::Error| error.kind() != io::ErrorKind::InvalidInput;
     if error.is_closed() || source::<io::Error>(error).is_some_and(broken) {
@@ -106,6 +114,11 @@ pub(crate) fn querying(error: &Error) -> (Fault, bool) {
         return (retryable(Fault::new(kind::CONNECTION_LOST, message)), true);
     }
     (Fault::new(kind::QUERY_FAILED, chain(error)), false)
+}
+
+/// Why a connection ended that was not closed.
+pub(crate) fn ending(error: &Error) -> Fault {
+    out_of_turn(error).unwrap_or_else(|| querying(error).0)
 }
 
 /// What the server said to a statement, or out of turn.
@@ -145,6 +158,41 @@ pub(crate) fn said(code: &str, fatal: bool, said: String) -> Fault {
 /// Whether a pooler refused the startup packet's `options`.
 pub(crate) fn refuses_options(error: &Error) -> bool {
     error.as_db_error().is_some_and(|server| refusal::is_about_options(server.code().code(), server.message()))
+}
+
+/// What a peer did that no peer may do: it sent more than a limit allows, or what is not of the protocol.
+fn offence(error: &Error) -> Option<Fault> {
+    if let Some(reached) = source::<Reached>(error) {
+        return Some((*reached).into());
+    }
+    (source::<Violation>(error).is_some() || is_unreadable(error)).then(|| broken_protocol(error))
+}
+
+/// The fault for a message that nothing asked for. In answer to a statement, `COPY` has such ones, and the session goes
+/// on behind them.
+fn out_of_turn(error: &Error) -> Option<Fault> {
+    error.to_string().starts_with("unexpected message from server").then(|| broken_protocol(error))
+}
+
+fn broken_protocol(error: &Error) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, format!("the server broke PostgreSQL's protocol: {}", chain(error)))
+}
+
+/// Whether the driver could not read a message. It keeps the kind of its errors to itself.
+fn is_unreadable(error: &Error) -> bool {
+    let said = error.to_string();
+    let Some(cause) = source::<io::Error>(error) else { return false };
+    let why = cause.to_string();
+    if said.starts_with("error parsing response from server") {
+        // A statement that cannot be sent is told in the same way.
+        return !["embedded null", "too large to transmit", "length overflow"].iter().any(|words| why.contains(words));
+    }
+    let is_about_form =
+        matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+    said.starts_with("error communicating with the server")
+        && is_about_form
+        && source::<rustls::Error>(error).is_none()
+        && !why.contains("close_notify")
 }
 
 fn retryable(mut fault: Fault) -> Fault {

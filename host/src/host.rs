@@ -452,6 +452,10 @@ async fn enter(
     let mut results = [Val::Bool(false)];
     function.call_async(&mut *store, &params, &mut results).await?;
     let [result] = results;
+    let limit = store.data().limits.report_bytes;
+    if !json_values::is_within(&result, limit, limit / BYTES_PER_VALUE) {
+        return Err(wasmtime::Error::new(Reached::ReportBytes(limit)));
+    }
     let unreadable = |wrong: Mismatch| wasmtime::Error::new(Fault::new(kind::UNEXPECTED_ANSWER, wrong.to_string()));
     match result {
         Val::Result(Ok(Some(value))) => json_values::to_json(&value).map_err(unreadable),

@@ -153,6 +153,49 @@ pub(crate) fn is_plain(of: &Type) -> bool {
     }
 }
 
+/// Whether a value fits, written as JSON, in so many bytes and so many values. A record's names are written for each
+/// record, so a list of small ones takes several times the memory that the component had for it.
+pub(crate) fn is_within(value: &Val, bytes: usize, values: usize) -> bool {
+    Room { bytes, values }.take(value).is_some()
+}
+
+/// What is left for a value.
+struct Room {
+    bytes: usize,
+    values: usize,
+}
+
+impl Room {
+    fn take(&mut self, value: &Val) -> Option<()> {
+        self.values = self.values.checked_sub(1)?;
+        match value {
+            Val::String(text) | Val::Enum(text) => self.text(text)?,
+            Val::List(values) | Val::Tuple(values) => values.iter().try_for_each(|value| self.take(value))?,
+            Val::Record(fields) => {
+                for (name, value) in fields {
+                    self.text(name)?;
+                    self.take(value)?;
+                }
+            }
+            Val::Flags(names) => names.iter().try_for_each(|name| self.text(name))?,
+            Val::Variant(name, payload) => {
+                self.text(name)?;
+                payload.iter().try_for_each(|value| self.take(value))?;
+            }
+            Val::Option(payload) | Val::Result(Ok(payload) | Err(payload)) => {
+                payload.iter().try_for_each(|value| self.take(value))?;
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.bytes = self.bytes.checked_sub(text.len() + 1)?;
+        Some(())
+    }
+}
+
 /// Writes a value as JSON. Numbers that JSON lacks (infinities, NaN) become `null`.
 pub(crate) fn to_json(value: &Val) -> Result<Value, Mismatch> {
     Ok(match value {
@@ -319,6 +362,15 @@ mod tests {
             let wrong = from_json(&given, options).unwrap_err().to_string();
             assert!(wrong.starts_with(path), "{wrong}");
         }
+    }
+
+    #[test]
+    fn names_and_values_of_records_count() {
+        let record = |name: &str| Val::Record(vec![(name.to_owned(), Val::U64(1)), ("b".into(), Val::Bool(true))]);
+        let list = Val::List(vec![record("a"), record("a")]);
+        assert!(is_within(&list, 8, 7) && !is_within(&list, 7, 7) && !is_within(&list, 8, 6));
+        let million = Val::List(vec![record("name"); 1_000_000]);
+        assert!(!is_within(&million, 16 << 20, 2 << 20), "1,000,000 records of two fields are 3,000,001 values");
     }
 
     #[test]

@@ -58,6 +58,14 @@ pub struct Limits {
     pub orders: usize,
     /// Bytes that the component may write to its standard output and error; the rest is dropped.
     pub output_bytes: usize,
+    /// Bytes that a server or a pooler sends until its session or console is ready.
+    pub start_bytes: usize,
+    /// Bytes of one message of PostgreSQL's protocol, by its length field.
+    pub protocol_message_bytes: usize,
+    /// Bytes that one statement, of the host's own or the component's, or one view of a console brings.
+    pub statement_bytes: usize,
+    /// Bytes of one answer of the Management API; an eighth as many values may be in it.
+    pub api_bytes: usize,
     /// Time to open a connection, TLS and authentication included.
     pub connect_timeout: Duration,
     /// `statement_timeout` of every session.
@@ -92,6 +100,10 @@ impl Default for Limits {
             handles: 1_000,
             orders: 1_000,
             output_bytes: 64 << 10,
+            start_bytes: 1 << 20,
+            protocol_message_bytes: 32 << 20,
+            statement_bytes: 64 << 20,
+            api_bytes: 8 << 20,
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(2),
@@ -102,6 +114,9 @@ impl Default for Limits {
 
 /// How many bytes of a JSON text a value has on average, at least: a parsed value is ten times as large.
 pub(crate) const BYTES_PER_VALUE: usize = 8;
+
+/// How deep arrays and objects of a JSON text may lie in one another.
+pub(crate) const DEPTH: usize = 64;
 
 /// A limit that was reached. Those that end the component travel through wasmtime as an error and
 /// are found there again by their type.
@@ -125,6 +140,10 @@ pub(crate) enum Reached {
     Probes { wanted: u32, limit: u32 },
     Sessions(usize),
     Orders { wanted: usize, limit: usize },
+    StartBytes(usize),
+    ProtocolMessageBytes(usize),
+    StatementBytes(usize),
+    ApiBytes(usize),
 }
 
 impl fmt::Display for Reached {
@@ -186,6 +205,21 @@ impl fmt::Display for Reached {
             Self::Orders { wanted, limit } => {
                 write!(f, "{wanted} orders were given in this call, {limit} are allowed: limit `orders`")
             }
+            Self::StartBytes(limit) => {
+                write!(f, "the server sent more than {limit} bytes before the session was ready: limit `start_bytes`")
+            }
+            Self::ProtocolMessageBytes(limit) => {
+                write!(f, "the server sent a message of more than {limit} bytes: limit `protocol_message_bytes`")
+            }
+            Self::StatementBytes(limit) => {
+                write!(f, "the server sent more than {limit} bytes for one statement: limit `statement_bytes`")
+            }
+            Self::ApiBytes(limit) => write!(
+                f,
+                "the Management API answered with more than {limit} bytes or {} values, or with more than {DEPTH} in one \
+                 another: limit `api_bytes`",
+                limit / BYTES_PER_VALUE
+            ),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::error::Error;
 
+use archon_pool_plugin::fault::{Fault, kind};
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::bindings::database::Value;
+use crate::bindings::database::{Column, Value};
 use crate::text::TextEncoding;
+use crate::wire::UNKNOWN;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -48,6 +50,26 @@ pub(crate) fn is_supported(column: &Type) -> bool {
             | Type::TIMESTAMPTZ
             | Type::TIMESTAMP
     )
+}
+
+/// A statement's columns as they are handed over.
+pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<Column>, Fault> {
+    columns
+        .iter()
+        .map(|column| {
+            let (name, kind_of) = (column.name(), column.type_());
+            if is_supported(kind_of) {
+                return Ok(Column { name: name.to_owned(), type_oid: kind_of.oid() });
+            }
+            let kind_of = if *kind_of == UNKNOWN {
+                format!("a type of its own (OID {})", column.type_modifier().cast_unsigned())
+            } else {
+                format!("type {kind_of} (OID {})", kind_of.oid())
+            };
+            let message = format!("column '{name}' has {kind_of}: cast it in the statement");
+            Err(Fault::new(kind::UNSUPPORTED_TYPE, message))
+        })
+        .collect()
 }
 
 /// The bytes that a value says something with.

@@ -1,24 +1,26 @@
 //! One login at one address, with the encryption that `sslmode` asks for.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::ExposeSecret as _;
 use tokio_postgres::{Client, Config};
 
+use super::connection::{Connection, Driver};
 use super::dial::{self, HandshakeFailed, Opened, Place};
-use super::{Cancel, Connected, Parameters, Startup};
+use super::{Cancel, Connected, Parameters, Presence, Startup};
 use crate::error::{self, Refusal};
-use crate::session::{self, APPLICATION, Presence};
+use crate::limits::Limits;
+use crate::session::APPLICATION;
 use crate::target::{ChannelBinding, SslMode, Target};
 use crate::tls::Connector;
-use crate::wire::{Filter, Filtered, Login, PreparedTls};
+use crate::wire::{Budget, Filter, Filtered, Login, PreparedTls};
 
 /// What all logins of an opening share.
 pub(super) struct Opening<'a> {
     pub(super) tls: &'a Connector,
     pub(super) startup: &'a Startup,
-    pub(super) lost: &'a Arc<OnceLock<Fault>>,
+    pub(super) limits: &'a Limits,
     pub(super) presence: &'a Presence,
 }
 
@@ -118,8 +120,10 @@ async fn once(
         }
     };
     let login = Arc::new(Mutex::new(Login::new(target.require_auth.clone())));
-    let filtered = Filtered::new(stream, Filter::new(Arc::clone(&login), opening.startup.rows_are_text));
-    let connected = config(target, options).connect_raw(filtered, PreparedTls { channel_binding }).await;
+    let budget = Budget::new(opening.limits);
+    let filter = Filter::new(Arc::clone(&login), opening.startup.rows_are_text, budget);
+    let filtered = Filtered::new(stream, channel_binding, filter);
+    let connected = config(target, options).connect_raw(filtered, PreparedTls).await;
     let clear_text = {
         let login = login.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = login.refused() {
@@ -145,9 +149,9 @@ async fn once(
     if exposed && clear_text {
         notes.push("the password was sent in clear text".to_owned());
     }
-    session::spawn(connection, Arc::clone(opening.lost), opening.presence.clone());
     let cancel = cancel(&client, target, place, opening, is_encrypted);
-    Ok(Connected { client, parameters, notes, cancel, options_refused: false })
+    let connection = Connection::new(client, Driver::spawn(connection, opening.presence), cancel);
+    Ok(Connected { connection, parameters, notes, options_refused: false })
 }
 
 fn cancel(client: &Client, target: &Target, place: &Place, opening: &Opening<'_>, is_encrypted: bool) -> Cancel {

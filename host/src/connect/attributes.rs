@@ -1,8 +1,8 @@
 //! `target_session_attrs`: which of several servers is acceptable, by libpq's rules.
 
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::Client;
 
-use super::Parameters;
+use super::{Parameters, first_text};
 use crate::target::TargetSessionAttrs as Attributes;
 
 /// The order in which kinds of servers are looked for: all hosts for the first, then all hosts for the second.
@@ -54,9 +54,5 @@ async fn standby(client: &Client, reported: &Parameters) -> Result<bool, tokio_p
 }
 
 async fn is_on(client: &Client, question: &str) -> Result<bool, tokio_postgres::Error> {
-    let answer = client.simple_query(question).await?;
-    let is_true = |text: &str| text == "on" || text == "t";
-    Ok(answer.iter().any(
-        |message| matches!(message, SimpleQueryMessage::Row(row) if row.try_get(0).ok().flatten().is_some_and(is_true)),
-    ))
+    Ok(matches!(first_text(client, question).await?.as_deref(), Some("on" | "t")))
 }

@@ -121,6 +121,7 @@ macro_rules! settings {
 settings! {
     deadline cpu fuel stack memory instances component_bytes compile_time rows answer_rows answer_bytes
     request_bytes message_bytes report_bytes statements host_calls probes sessions handles orders output_bytes
+    start_bytes protocol_message_bytes statement_bytes api_bytes
     connect_timeout statement_timeout lock_timeout leave_timeout
 }
 

@@ -6,17 +6,16 @@
 //! it runs.
 
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
 
 use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::{Prospect, View};
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
-use crate::connect::{self, Connected, Startup};
+use crate::connect::{self, Connected, Connection, Startup};
 use crate::error;
 use crate::limits::Limits;
 use crate::session::{self, GRACE, Presence};
@@ -37,26 +36,23 @@ const NAMES: usize = 5;
 /// An open console.
 #[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
 pub struct PgBouncer {
-    client: Client,
+    connection: Connection,
     target: Target,
     version: String,
     limits: Limits,
-    /// Why the connection ended, when it was not by our wish.
-    lost: Arc<OnceLock<Fault>>,
 }
 
 impl PgBouncer {
     /// Opens the console, and makes sure that it is one.
     pub(super) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let opening = async {
-            let lost = Arc::new(OnceLock::new());
             let startup = Startup { rows_are_text: true, ..Startup::default() };
-            let connected = connect::connect(target, &startup, limits, &lost, presence).await;
-            let Connected { client, parameters, .. } = connected.map_err(|fault| refused(fault, target))?;
+            let connected = connect::connect(target, &startup, limits, presence).await;
+            let Connected { connection, parameters, .. } = connected.map_err(|fault| refused(fault, target))?;
             // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
             let version = parameters.server_version.as_deref().and_then(|version| version.strip_suffix("/bouncer"));
             let version = version.ok_or_else(|| no_bouncer(target))?.to_owned();
-            Ok(Self { client, target: target.clone(), version, limits: limits.clone(), lost })
+            Ok(Self { connection, target: target.clone(), version, limits: limits.clone() })
         };
         session::in_time(target, limits, opening).await.map_err(|fault| {
             let message = format!("the pooler's console cannot be opened: {}", fault.message);
@@ -181,8 +177,9 @@ impl PgBouncer {
     }
 
     async fn ask(&self, command: &str, allowance: &Allowance) -> Result<RowSet, Fault> {
+        let client = self.connection.client()?;
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, async {
-            let stream = self.client.simple_query_raw(command).await?;
+            let stream = client.simple_query_raw(command).await?;
             self.rows(pin!(stream), allowance).await
         });
         match answered.await {
@@ -224,7 +221,7 @@ impl PgBouncer {
     fn failed(&self, error: &tokio_postgres::Error) -> Fault {
         let (fault, gone) = error::querying(error);
         if gone && fault.sqlstate.is_none() {
-            return self.lost.get().cloned().unwrap_or(fault);
+            return self.connection.why_lost(fault);
         }
         if fault.message.contains("admin access needed") {
             let message = format!(

@@ -14,9 +14,10 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::pace::Pace;
+use crate::census;
 use crate::digest::Digest;
 use crate::error;
-use crate::limits::Limits;
+use crate::limits::{BYTES_PER_VALUE, DEPTH, Limits, Reached};
 use crate::target::invalid;
 use crate::tls;
 
@@ -42,6 +43,8 @@ pub(super) struct Api {
     pace: Arc<Pace>,
     connect_timeout: Duration,
     patience: Duration,
+    /// The largest answer, bytes.
+    most: usize,
     /// When the call is over.
     end: Instant,
 }
@@ -55,8 +58,8 @@ pub(super) struct Request {
     pub(super) scope: &'static str,
     /// Whether it changes nothing and so may be sent again.
     pub(super) reads: bool,
-    /// The largest answer, bytes, and the limit that says so.
-    pub(super) most: usize,
+    /// What limit `answer_bytes` leaves for the answer, where it counts.
+    pub(super) most: Option<usize>,
 }
 
 /// Why a request was in vain, and what may be done about it.
@@ -91,6 +94,7 @@ impl Api {
             token: token.clone(),
             connect_timeout: limits.connect_timeout,
             patience: limits.statement_timeout,
+            most: limits.api_bytes,
             end: Instant::now() + limits.deadline,
         })
     }
@@ -175,14 +179,21 @@ impl Api {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if answer.len() + chunk.len() > request.most {
+            if answer.len() + chunk.len() > self.most {
+                return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
+            }
+            if let Some(most) = request.most.filter(|most| answer.len() + chunk.len() > *most) {
                 let message = format!(
-                    "the Management API answered with more than {} bytes, which is what limit `answer_bytes` leaves",
-                    request.most
+                    "the Management API answered with more than {most} bytes, which is what limit `answer_bytes` leaves"
                 );
                 return Err(Trouble::for_good(Fault::new(kind::LIMIT_EXCEEDED, message)));
             }
             answer.extend_from_slice(&chunk);
+        }
+        let text = std::str::from_utf8(&answer).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
+        // What is parsed takes memory in proportion to its values, and not to its bytes.
+        if !census::is_shallow(&answer, DEPTH) || !census::is_within(text, self.most / BYTES_PER_VALUE) {
+            return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
         }
         if status.is_success() { Ok(answer) } else { Err(self.refused(request, status, &headers, &answer)) }
     }
@@ -310,6 +321,10 @@ fn parse<T: DeserializeOwned>(answer: &[u8], path: &str) -> Result<T, Fault> {
         let message = format!("the Management API's answer to {path} is not of the known form ({place})");
         Fault::new(kind::UNEXPECTED_ANSWER, message)
     })
+}
+
+fn unreadable(path: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API's answer to {path} is no UTF-8"))
 }
 
 fn parse_base(text: &str) -> Result<Url, Fault> {

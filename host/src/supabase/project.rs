@@ -15,9 +15,6 @@ use super::pace::Pace;
 use crate::limits::Limits;
 use crate::target::{Target, invalid};
 
-/// Far more than any settings have.
-const SETTINGS_BYTES: usize = 1 << 20;
-
 /// A project's reference: twenty small letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference(String);
@@ -165,7 +162,7 @@ impl Project {
             body: Some(json!({ "default_pool_size": size })),
             scope: "database_pooling_config_write",
             reads: false,
-            most: SETTINGS_BYTES,
+            most: None,
         };
         self.api.ask::<Value>(&request).await.map(drop)
     }
@@ -185,7 +182,7 @@ impl Project {
         };
         let scope = if read_only { "database_read" } else { "database_write" };
         let path = self.path("database/query");
-        let request = Request { method: Method::POST, path, body: Some(body), scope, reads, most };
+        let request = Request { method: Method::POST, path, body: Some(body), scope, reads, most: Some(most) };
         self.api.ask(&request).await
     }
 
@@ -196,7 +193,7 @@ impl Project {
             body: None,
             scope: "database_pooling_config_read",
             reads: true,
-            most: SETTINGS_BYTES,
+            most: None,
         }
     }
 

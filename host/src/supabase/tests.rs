@@ -62,7 +62,7 @@ async fn every_refusal_says_what_to_change() {
         (Reply::new(200, "[{]"), kind::UNEXPECTED_ANSWER, "not of the known form"),
         (Reply::new(200, r#"[{"database_type": "PRIMARY"}]"#), kind::UNEXPECTED_ANSWER, "not of the known form"),
         (Reply::new(200, "[]"), kind::UNEXPECTED_ANSWER, "names no pooler"),
-        (Reply::new(200, " ".repeat(2 << 20)), kind::LIMIT_EXCEEDED, "`answer_bytes`"),
+        (Reply::new(200, " ".repeat(9 << 20)), kind::LIMIT_EXCEEDED, "`api_bytes`"),
     ] {
         let (fault, asked) = fault(&[reply]).await;
         assert_eq!((fault.kind.as_str(), fault.retryable, asked), (of, false, 1), "{fault}");

@@ -5,24 +5,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf as _, BytesMut};
 
+use super::budget::Budget;
 use super::login::Login;
 use super::rewrite;
+use super::violation::violation;
 use crate::text::TextEncoding;
 
 /// The longest message with texts that is kept as a whole. Rows are passed on as they come, whatever their length.
 const LONGEST: usize = 1 << 20;
-/// So much of an error or a notice is read; the fields that matter come first.
+/// So much of an error is read; the fields that matter come first.
 const LONGEST_ERROR: usize = 64 << 10;
 /// Type and length.
 const HEADER: usize = 5;
 
-/// Rewrites the texts of messages, and passes on all others as they are.
+/// Rewrites the texts and column types of messages, drops those that nobody reads, and passes on all others as they
+/// are.
 #[derive(Debug)]
 pub(crate) struct Filter {
     state: State,
     encoding: TextEncoding,
     rows: bool,
     login: Arc<Mutex<Login>>,
+    budget: Budget,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self::new(Arc::default(), false, Budget::default())
+    }
 }
 
 #[derive(Debug)]
@@ -30,6 +40,8 @@ enum State {
     Header(Vec<u8>),
     /// So many bytes of a message are passed on.
     Pass(usize),
+    /// So many bytes of a message are dropped.
+    Drop(usize),
     /// A message is kept until it is whole; `skip` bytes of it are left out.
     Hold {
         tag: u8,
@@ -41,8 +53,9 @@ enum State {
 
 impl Filter {
     /// A filter that rewrites the values of rows, too, when `rows` is true: for the simple query protocol alone.
-    pub(crate) fn new(login: Arc<Mutex<Login>>, rows: bool) -> Self {
-        Self { state: State::Header(Vec::with_capacity(HEADER)), encoding: TextEncoding::default(), rows, login }
+    pub(crate) fn new(login: Arc<Mutex<Login>>, rows: bool, budget: Budget) -> Self {
+        let state = State::Header(Vec::with_capacity(HEADER));
+        Self { state, encoding: TextEncoding::default(), rows, login, budget }
     }
 
     /// Takes what came from the server, and adds what the driver is to read.
@@ -53,6 +66,7 @@ impl Filter {
                     let taken = input.len().min(HEADER - header.len());
                     header.extend_from_slice(&input[..taken]);
                     input.advance(taken);
+                    self.budget.take(taken)?;
                     let Ok(whole) = <[u8; HEADER]>::try_from(header.as_slice()) else { return Ok(()) };
                     self.state = self.begin(whole, out)?;
                 }
@@ -60,6 +74,17 @@ impl Filter {
                     let taken = input.len().min(*left);
                     out.extend_from_slice(&input[..taken]);
                     input.advance(taken);
+                    self.budget.take(taken)?;
+                    *left -= taken;
+                    if *left > 0 {
+                        return Ok(());
+                    }
+                    self.state = State::Header(Vec::with_capacity(HEADER));
+                }
+                State::Drop(left) => {
+                    let taken = input.len().min(*left);
+                    input.advance(taken);
+                    self.budget.take(taken)?;
                     *left -= taken;
                     if *left > 0 {
                         return Ok(());
@@ -74,6 +99,7 @@ impl Filter {
                     let skipped = if *missing == 0 { input.len().min(*skip) } else { 0 };
                     input.advance(skipped);
                     *skip -= skipped;
+                    self.budget.take(taken + skipped)?;
                     if *missing > 0 || *skip > 0 {
                         return Ok(());
                     }
@@ -83,18 +109,30 @@ impl Filter {
         }
     }
 
-    fn begin(&self, header: [u8; HEADER], out: &mut BytesMut) -> io::Result<State> {
+    fn begin(&mut self, header: [u8; HEADER], out: &mut BytesMut) -> io::Result<State> {
         let [tag, length @ ..] = header;
-        let length = usize::try_from(i32::from_be_bytes(length)).ok().and_then(|length| length.checked_sub(4));
-        let length = length.ok_or_else(|| invalid(format!("message '{}' has no valid length", tag.escape_ascii())))?;
-        let held = tag == b'R' || rewrite::holds_text(tag, self.rows);
-        if !held {
+        let name = tag.escape_ascii();
+        let length = usize::try_from(i32::from_be_bytes(length)).ok().filter(|length| *length >= 4);
+        let length = length.ok_or_else(|| violation(format!("message '{name}' has no valid length")))?;
+        self.budget.admit(length)?;
+        let length = length - 4;
+        match tag {
+            // Nobody reads notices and notifications. They are not answers, and no server needs many of them.
+            b'N' | b'A' => return Ok(State::Drop(length)),
+            // A copy to us is a statement's answer like another. For one from us the server would wait for ever.
+            b'G' | b'W' => {
+                return Err(violation(format!("message '{name}' asks for data to copy, and there is none")));
+            }
+            b'Z' => self.budget.begin_statement(),
+            _ => {}
+        }
+        if !(tag == b'R' || rewrite::holds_text(tag, self.rows)) {
             out.extend_from_slice(&header);
             return Ok(State::Pass(length));
         }
-        let kept = if matches!(tag, b'E' | b'N') { length.min(LONGEST_ERROR) } else { length };
+        let kept = if tag == b'E' { length.min(LONGEST_ERROR) } else { length };
         if kept > LONGEST {
-            return Err(invalid(format!("message '{}' of {length} bytes is too long", tag.escape_ascii())));
+            return Err(violation(format!("message '{name}' of {length} bytes is too long")));
         }
         // What is announced may never come: memory is taken for what has come.
         Ok(State::Hold { tag, missing: kept, skip: length - kept, body: Vec::with_capacity(kept.min(4096)) })
@@ -113,21 +151,23 @@ impl Filter {
                 if let Some(name) = body.strip_prefix(b"server_encoding\0").and_then(|rest| rest.strip_suffix(b"\0")) {
                     self.encoding = TextEncoding::of_server(&String::from_utf8_lossy(name));
                 }
+                // The driver keeps all of them, and is asked for those of the start alone.
+                if self.budget.is_ready() {
+                    return Ok(());
+                }
             }
-            b'E' | b'N' if body.len() == LONGEST_ERROR => rewrite::end_fields(&mut body),
+            b'E' if body.len() == LONGEST_ERROR => rewrite::end_fields(&mut body),
             _ => {}
         }
-        let body = rewrite::rewritten(tag, &body, self.encoding).unwrap_or(body);
-        let length = i32::try_from(body.len() + 4).map_err(|_| invalid("a message is too long".to_owned()))?;
+        let rewritten = rewrite::rewritten(tag, &body, self.encoding);
+        let rewritten = rewritten.map_err(|_| violation(format!("message '{}' is malformed", tag.escape_ascii())))?;
+        let body = rewritten.unwrap_or(body);
+        let length = i32::try_from(body.len() + 4).map_err(|_| violation("a message is too long".to_owned()))?;
         out.extend_from_slice(&[tag]);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&body);
         Ok(())
     }
-}
-
-fn invalid(why: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 #[cfg(test)]

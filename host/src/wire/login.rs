@@ -2,6 +2,10 @@
 
 use crate::target::AuthMethod;
 
+/// More rounds of SCRAM than this are not computed: they hold a processor for seconds, and no deadline interrupts them.
+/// PostgreSQL's default is 4,096.
+const MOST_ROUNDS: u32 = 1_000_000;
+
 /// What a server asked for while a session was opened. It is checked before the driver reads the request, and so
 /// before anything is sent in answer.
 #[derive(Debug, Default)]
@@ -31,7 +35,11 @@ impl Login {
     /// Checks an authentication message; false when the login must end.
     pub(super) fn check(&mut self, body: &[u8]) -> bool {
         let Some((request, rest)) = body.split_first_chunk::<4>() else { return true };
-        let method = match u32::from_be_bytes(*request) {
+        let request = u32::from_be_bytes(*request);
+        if request == 11 {
+            return self.check_rounds(rest);
+        }
+        let method = match request {
             0 if self.asked => return true,
             0 => AuthMethod::None,
             3 => AuthMethod::Password,
@@ -53,6 +61,18 @@ impl Login {
             method => method.word(),
         };
         self.refused = Some(format!("the server asks {asked}, and require_auth allows {}", words.join(", ")));
+        false
+    }
+
+    /// Checks the number of rounds in the server's first message of SCRAM (RFC 5802).
+    fn check_rounds(&mut self, challenge: &[u8]) -> bool {
+        let rounds = challenge.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
+        let Some(rounds) = rounds.and_then(|rounds| std::str::from_utf8(rounds).ok()) else { return true };
+        if rounds.parse::<u32>().is_ok_and(|rounds| rounds <= MOST_ROUNDS) {
+            return true;
+        }
+        let rounds: String = rounds.chars().filter(char::is_ascii_digit).take(20).collect();
+        self.refused = Some(format!("the server asks for {rounds} rounds of SCRAM, and {MOST_ROUNDS} are computed"));
         false
     }
 }
@@ -78,6 +98,18 @@ mod tests {
         let mut login = scram();
         assert!(!login.check(&request(10, b"OAUTHBEARER\0\0")));
         assert!(login.refused().is_some_and(|why| why.contains("oauth") && why.contains("scram-sha-256")));
+    }
+
+    #[test]
+    fn a_proof_that_would_take_too_long_ends_the_login_before_it_is_computed() {
+        for rounds in ["1000001", "100000000", "4294967295", "99999999999999999999", "-1"] {
+            let mut login = Login::new(None);
+            assert!(login.check(&request(10, b"SCRAM-SHA-256\0\0")));
+            assert!(!login.check(&request(11, format!("r=a,s=b,i={rounds}").as_bytes())), "{rounds}");
+            assert!(login.refused().is_some_and(|why| why.contains("1000000 are computed")));
+        }
+        let mut login = Login::new(None);
+        assert!(login.check(&request(11, b"r=a,s=b,i=4096")) && login.check(&request(11, b"e=other-error")));
     }
 
     #[test]

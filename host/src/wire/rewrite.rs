@@ -1,43 +1,44 @@
-//! Rewriting of a message's texts to valid UTF-8.
+//! Rewriting of a message's texts to valid UTF-8, and of column types that the driver would look up.
 
 use std::borrow::Cow;
 
+use tokio_postgres::types::Type;
+
 use crate::text::TextEncoding;
+
+/// Stands for a type that the driver does not know; the type modifier is the OID of the real one. The driver would ask
+/// the server for the type, for what it consists of, and so on, to a depth of the server's choice. No column has this
+/// pseudo-type.
+pub(crate) const UNKNOWN: Type = Type::INTERNAL;
 
 /// Whether messages of this type hold texts that the driver reads as UTF-8. The texts of rows are values, which are
 /// decoded later, except for the simple query protocol.
 pub(super) fn holds_text(tag: u8, rows: bool) -> bool {
-    matches!(tag, b'E' | b'N' | b'S' | b'T' | b'C' | b'A') || (rows && tag == b'D')
+    matches!(tag, b'E' | b'S' | b'T' | b'C') || (rows && tag == b'D')
 }
 
-/// The body with its texts decoded and written as UTF-8; none when it stays as it is. A body that is not of the
-/// protocol's form is left to the driver.
-pub(super) fn rewritten(tag: u8, body: &[u8], encoding: TextEncoding) -> Option<Vec<u8>> {
-    if tag != b'T' && tag != b'D' && tag != b'A' && std::str::from_utf8(body).is_ok() {
-        return None;
-    }
+/// The body with its texts decoded and written as UTF-8, and unknown column types replaced; none when it stays as it
+/// is. The error is for a body that is not of the protocol's form.
+pub(super) fn rewritten(tag: u8, body: &[u8], encoding: TextEncoding) -> Result<Option<Vec<u8>>, Malformed> {
     let mut reader = Reader { rest: body, encoding, out: Vec::with_capacity(body.len() + body.len() / 2) };
-    match tag {
-        b'E' | b'N' => reader.fields()?,
-        b'S' => {
-            reader.text()?;
-            reader.text()?;
-        }
-        b'C' => reader.text()?,
-        b'A' => {
-            reader.take(4)?;
-            reader.text()?;
-            reader.text()?;
-        }
-        b'T' => reader.columns()?,
-        b'D' => reader.row()?,
-        _ => return None,
-    }
+    let read = match tag {
+        b'E' => reader.fields(),
+        b'S' => reader.text().and_then(|()| reader.text()),
+        b'C' => reader.text(),
+        b'T' => reader.columns(),
+        b'D' => reader.row(),
+        _ => return Ok(None),
+    };
+    read.ok_or(Malformed)?;
     reader.out.extend_from_slice(reader.rest);
-    (reader.out != body).then_some(reader.out)
+    Ok((reader.out != body).then_some(reader.out))
 }
 
-/// Ends the last whole field of an error or notice whose end was left out.
+/// A length or a terminator in a message is missing or wrong.
+#[derive(Debug)]
+pub(super) struct Malformed;
+
+/// Ends the last whole field of an error whose end was left out.
 pub(super) fn end_fields(body: &mut Vec<u8>) {
     let whole = body.iter().rposition(|byte| *byte == 0).map_or(0, |end| end + 1);
     body.truncate(whole);
@@ -80,8 +81,26 @@ impl<'a> Reader<'a> {
         let count = u16::from_be_bytes(self.take(2)?.try_into().ok()?);
         for _ in 0..count {
             self.text()?;
-            self.take(18)?;
+            // The table's OID and the column's number.
+            self.take(6)?;
+            self.column_type()?;
+            // The format.
+            self.take(2)?;
         }
+        Some(())
+    }
+
+    /// OID, size and modifier of a type.
+    fn column_type(&mut self) -> Option<()> {
+        let (&[a, b, c, d, ..], rest) = self.rest.split_first_chunk::<10>()?;
+        let oid = [a, b, c, d];
+        if Type::from_oid(u32::from_be_bytes(oid)).is_some() {
+            return self.take(10).map(drop);
+        }
+        self.rest = rest;
+        self.out.extend_from_slice(&UNKNOWN.oid().to_be_bytes());
+        self.out.extend_from_slice(&[255, 255]);
+        self.out.extend_from_slice(&oid);
         Some(())
     }
 

@@ -1,4 +1,4 @@
-//! Streams as the driver gets them: filtered, and with TLS set up already.
+//! Streams as the driver gets them: filtered, and encrypted already or not to be.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,6 +19,8 @@ const CHUNK: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Filtered<S> {
     inner: S,
+    /// `tls-server-end-point` of the server's certificate, where SCRAM may be bound to it.
+    channel_binding: Option<Vec<u8>>,
     filter: Filter,
     chunk: Box<[u8]>,
     ready: BytesMut,
@@ -26,8 +28,8 @@ pub(crate) struct Filtered<S> {
 
 impl<S> Filtered<S> {
     /// Has what comes from `inner` pass the filter.
-    pub(crate) fn new(inner: S, filter: Filter) -> Self {
-        Self { inner, filter, chunk: vec![0; CHUNK].into(), ready: BytesMut::new() }
+    pub(crate) fn new(inner: S, channel_binding: Option<Vec<u8>>, filter: Filter) -> Self {
+        Self { inner, channel_binding, filter, chunk: vec![0; CHUNK].into(), ready: BytesMut::new() }
     }
 }
 
@@ -63,52 +65,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Filtered<S> {
     }
 }
 
-/// Hands the driver a stream that is encrypted already, or is not to be.
-#[derive(Debug)]
-pub(crate) struct PreparedTls {
-    /// `tls-server-end-point` of the server's certificate, where SCRAM may be bound to it.
-    pub(crate) channel_binding: Option<Vec<u8>>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for PreparedTls {
-    type Stream = Bound<S>;
-    type Error = Infallible;
-    type Future = Ready<Result<Bound<S>, Infallible>>;
-
-    fn connect(self, inner: S) -> Self::Future {
-        ready(Ok(Bound { inner, channel_binding: self.channel_binding }))
-    }
-}
-
-/// A stream with its channel binding.
-#[derive(Debug)]
-pub(crate) struct Bound<S> {
-    inner: S,
-    channel_binding: Option<Vec<u8>>,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Bound<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Filtered<S> {
     fn channel_binding(&self) -> ChannelBinding {
         self.channel_binding.clone().map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Bound<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+/// By reference, for who still has to read from it.
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for &mut Filtered<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        (**self).channel_binding()
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bound<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
+/// Hands the driver a stream whose encryption is set up already.
+#[derive(Debug)]
+pub(crate) struct PreparedTls;
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
+impl<S: TlsStream + Unpin> TlsConnect<S> for PreparedTls {
+    type Stream = S;
+    type Error = Infallible;
+    type Future = Ready<Result<S, Infallible>>;
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn connect(self, stream: S) -> Self::Future {
+        ready(Ok(stream))
     }
 }

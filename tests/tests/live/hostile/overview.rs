@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use archon_pool_security::Kind;
 
 use super::{Attack, abi, cpu_memory, loading, pools, secrets, signals, sql};
 
@@ -50,6 +51,31 @@ fn tables() -> Result<String> {
             writeln!(text, "| {} | {} | {} |", attack.tries, attack.stopped_by, attack.ends.error())?;
         }
     }
+    write_servers(&mut text)?;
     text.push('\n');
     Ok(text)
+}
+
+/// The servers that misbehave, against which all hosts are run.
+fn write_servers(text: &mut String) -> Result<()> {
+    let total = archon_pool_security::behaviours().count();
+    writeln!(
+        text,
+        "\n### Hostile servers\n\n{total} behaviours (`tests/security`) against the hosts in Rust, Node and Python: each call ends \
+         within its deadline, in less than 200 MiB, and leaves no socket. Tests: `tests/tests/security`, \
+         `host/node/test/hostile-servers.test.ts`, `host/python/tests/test_hostile_servers.py`"
+    )?;
+    for (kind, title) in [
+        (Kind::Postgres, "PostgreSQL server"),
+        (Kind::Console, "PgBouncer console"),
+        (Kind::Management, "Management API (the Rust host's)"),
+    ] {
+        writeln!(text, "\n| {title} | Fault |\n|---|---|")?;
+        for behaviour in archon_pool_security::behaviours().filter(|each| each.kind == kind) {
+            let faults = behaviour.faults.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(" or ");
+            let limit = behaviour.limit.map(|limit| format!(", limit `{limit}`")).unwrap_or_default();
+            writeln!(text, "| {} | {faults}{limit} |", behaviour.does)?;
+        }
+    }
+    Ok(())
 }

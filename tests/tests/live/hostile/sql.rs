@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use archon_pool::kind::DEADLINE_EXCEEDED;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
+use archon_pool_plugin::fault::kind;
 use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::SUPERUSER;
 use serde_json::{Value, json};
@@ -47,6 +48,9 @@ fn one_by_one(statements: &[&str]) -> Value {
 fn at_once(statements: &[&str]) -> Value {
     request(json!({ "name": "query", "batches": [statements] }))
 }
+
+/// Why no type is dangerous.
+const TYPES: &str = "types are never looked up: one that is not known is refused at once";
 
 pub(super) const ATTACKS: &[Attack] = &[
     attack(
@@ -130,8 +134,8 @@ pub(super) const ATTACKS: &[Attack] = &[
             one_by_one(&texts.iter().map(String::as_str).collect::<Vec<_>>())
         },
         as_app,
-        "after each statement its session forgets what was prepared",
-        Ends::Told("SQLSTATE 26000"),
+        TYPES,
+        Ends::Told(kind::UNSUPPORTED_TYPE),
     ),
     attack(
         "`SET TRANSACTION READ WRITE`, then `INSERT`",
@@ -386,8 +390,29 @@ pub(super) const ATTACKS: &[Attack] = &[
         "a column whose type the host does not know",
         |_| at_once(&["SELECT 'hostile'::public.mood"]),
         as_app,
-        "it is refused",
-        Ends::Told("unsupported-type"),
+        TYPES,
+        Ends::Told(kind::UNSUPPORTED_TYPE),
+    ),
+    attack(
+        "an array of such a type",
+        |_| at_once(&["SELECT '{hostile}'::public.mood[]"]),
+        as_app,
+        TYPES,
+        Ends::Told(kind::UNSUPPORTED_TYPE),
+    ),
+    attack(
+        "a column whose type lies at the end of a chain of 5,000 domains of arrays, to exhaust the stack of who looks it up",
+        |_| at_once(&["SELECT NULL::public.chain_5000[]"]),
+        as_app,
+        TYPES,
+        Ends::Told(kind::UNSUPPORTED_TYPE),
+    ),
+    attack(
+        "a column of 5,000 composite types in one another",
+        |_| at_once(&["SELECT NULL::public.nest_5000"]),
+        as_app,
+        TYPES,
+        Ends::Told(kind::UNSUPPORTED_TYPE),
     ),
     attack(
         "`pg_advisory_lock`, kept for ever",
@@ -474,6 +499,18 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
 ];
 
+/// Types of types, each made of the one before.
+async fn make_chains(cluster: &Cluster) -> Result<()> {
+    // Each type holds a lock until its transaction ends.
+    let chains = "CREATE DOMAIN public.chain_0 AS text; CREATE TYPE public.nest_0 AS (x text)";
+    cluster.execute(chains).await?;
+    let chains = "DO $$ BEGIN FOR n IN 1 .. 5000 LOOP \
+         EXECUTE format('CREATE DOMAIN public.chain_%s AS public.chain_%s[]', n, n - 1); \
+         EXECUTE format('CREATE TYPE public.nest_%s AS (x public.nest_%s)', n, n - 1); \
+         IF n % 200 = 0 THEN COMMIT; END IF; END LOOP; END $$";
+    cluster.execute(chains).await
+}
+
 async fn arena() -> Result<Arena> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 5).start().await?;
     furnish(&cluster).await?;
@@ -482,7 +519,9 @@ async fn arena() -> Result<Arena> {
 
 #[tokio::test]
 async fn any_statement_is_still_read_only_bounded_and_gone() -> Result<()> {
-    arena().await?.withstands(ATTACKS).await
+    let arena = arena().await?;
+    make_chains(&arena.cluster).await?;
+    arena.withstands(ATTACKS).await
 }
 
 /// Under the default policy none of them is even sent.

@@ -1,0 +1,162 @@
+//! An open connection and the task that drives it. Whatever its peer does, the socket is closed within a second of
+//! the connection being dropped.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use archon_pool_plugin::fault::{Fault, kind};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+use super::Cancel;
+use crate::error;
+
+/// The longest that closing takes: to cancel what runs, and to tell the server.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a server that was told to cancel a statement has to end it before the socket is closed.
+const CANCELLED: Duration = Duration::from_millis(200);
+
+/// Held by every background task of a session; once all are gone, so are the sessions.
+pub(crate) type Presence = mpsc::Sender<()>;
+
+/// How many background tasks of sessions there are in this process.
+static TASKS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Counts a background task as long as it lives.
+struct Task;
+
+impl Task {
+    fn begin() -> Self {
+        TASKS.send_modify(|count| *count += 1);
+        Self
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        TASKS.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Waits until no session of this process has anything left to say to its server.
+pub(crate) async fn all_over() {
+    // Never an error: the sender is not dropped.
+    let _ = TASKS.subscribe().wait_for(|count| *count == 0).await;
+}
+
+/// The task that moves a connection's bytes. It ends with its owner.
+pub(super) struct Driver {
+    task: JoinHandle<()>,
+    /// Why the connection ended, when it was not by our wish.
+    lost: Arc<OnceLock<Fault>>,
+    presence: Presence,
+}
+
+impl Driver {
+    /// Has a connection run in the background.
+    pub(super) fn spawn(
+        connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+        presence: &Presence,
+    ) -> Self {
+        let lost = Arc::new(OnceLock::new());
+        let driving = drive(connection, Arc::clone(&lost), (presence.clone(), Task::begin()));
+        Self { task: tokio::spawn(driving), lost, presence: presence.clone() }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Moves bytes until the client is dropped or the server ends the connection.
+async fn drive(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    lost: Arc<OnceLock<Fault>>,
+    held: (Presence, Task),
+) {
+    let mut connection = std::pin::pin!(connection);
+    if let Err(error) = connection.as_mut().await {
+        // Only the first reason counts; a second cannot come. It is there before the connection is dropped, which is
+        // how a waiting statement learns that it ended.
+        let _ = lost.set(error::ending(&error));
+    }
+    drop(held);
+}
+
+/// An open connection.
+pub(crate) struct Connection {
+    // Taken by `drop` alone.
+    open: Option<Open>,
+    /// Statements without a full answer: a call that is given up leaves its statements in it.
+    pending: AtomicUsize,
+}
+
+struct Open {
+    client: Client,
+    driver: Driver,
+    cancel: Box<Cancel>,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client, driver: Driver, cancel: Cancel) -> Self {
+        Self { open: Some(Open { client, driver, cancel: Box::new(cancel) }), pending: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn client(&self) -> Result<&Client, Fault> {
+        let closed = || Fault::new(kind::CONNECTION_LOST, "the session is closed");
+        self.open.as_ref().map(|open| &open.client).ok_or_else(closed)
+    }
+
+    /// Counts a statement until it is answered: what is pending when the connection is dropped is cancelled.
+    pub(crate) fn begin_statement(&self) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The whole answer has come.
+    pub(crate) fn end_statement(&self) {
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is open, and nothing is under way in it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| !open.client.is_closed()) && self.pending.load(Ordering::Relaxed) == 0
+    }
+
+    /// The reason for which the peer ended the connection, rather than that it did.
+    pub(crate) fn why_lost(&self, fault: Fault) -> Fault {
+        if fault.kind == kind::CONNECTION_LOST && fault.sqlstate.is_none() {
+            let lost = self.open.as_ref().and_then(|open| open.driver.lost.get());
+            return lost.cloned().unwrap_or(fault);
+        }
+        fault
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(Open { client, mut driver, cancel }) = self.open.take() else { return };
+        let is_busy = self.pending.load(Ordering::Relaxed) > 0;
+        // Without a runtime there is nobody to close it gently.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let held = (driver.presence.clone(), Task::begin());
+        runtime.spawn(async move {
+            let closing = async {
+                // The server would not look at the connection before the end of a statement, so it is told.
+                if is_busy && let Err(error) = cancel.send().await {
+                    tracing::debug!(error, "a statement could not be cancelled");
+                }
+                drop(client);
+                // It says goodbye to the server and ends, when it can.
+                let patience = if is_busy { CANCELLED } else { CLOSING };
+                let _ = tokio::time::timeout(patience, &mut driver.task).await;
+            };
+            let _ = tokio::time::timeout(CLOSING, closing).await;
+            drop((driver, held));
+        });
+    }
+}
