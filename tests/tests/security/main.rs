@@ -32,8 +32,8 @@ const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
 const MOST_MEBIBYTES: u64 = 200;
 /// The time beyond its deadline in which a call has to end: a second to close its sessions, and what a busy machine takes.
 const TOLERANCE: Duration = Duration::from_millis(1_500);
-/// The time after a call in which its sockets have to be closed.
-const CLOSING: Duration = Duration::from_secs(1);
+/// The time after a call in which its sockets have to be closed: a second, and what a busy machine takes.
+const CLOSING: Duration = Duration::from_millis(2_500);
 
 fn limits() -> Limits {
     Limits {
