@@ -14,13 +14,8 @@ def _time(name: str) -> timedelta:
     return default
 
 
-def _number(name: str, otherwise: int | None = None) -> int:
-    """`otherwise` stands in where the guard is of a component that is older than the limit."""
-
-    def read() -> int:
-        return guard().limits[name] if otherwise is None else guard().limits.get(name, otherwise)
-
-    default: int = field(default_factory=read)
+def _number(name: str) -> int:
+    default: int = field(default_factory=lambda: guard().limits[name])
     return default
 
 
@@ -52,11 +47,11 @@ class Limits:
     """Bytes of statements, parameters and reasons that the component gives the host in one call."""
     report_bytes: int = _number("report_bytes")
     """Bytes of the JSON text that the component answers with."""
-    start_bytes: int = _number("start_bytes", 1 << 20)
+    start_bytes: int = _number("start_bytes")
     """Bytes that a server sends until a session or a console is ready."""
-    protocol_message_bytes: int = _number("protocol_message_bytes", 32 << 20)
+    protocol_message_bytes: int = _number("protocol_message_bytes")
     """Bytes of one message of a server, judged by its length before it is read."""
-    statement_bytes: int = _number("statement_bytes", 64 << 20)
+    statement_bytes: int = _number("statement_bytes")
     """Bytes that a server sends for one statement or one view, rows that are cut off included."""
     statements: int = _number("statements")
     """Statements in one batch, and views in one `show`."""
