@@ -47,13 +47,6 @@ export interface Limits {
   leaveTimeoutMs: number;
 }
 
-/** Limits that a `guard.json` of an older build does not have. */
-const SINCE: Readonly<Record<string, number>> = {
-  start_bytes: 1 << 20,
-  protocol_message_bytes: 32 << 20,
-  statement_bytes: 64 << 20,
-};
-
 /** The limits that hold unless others are set: the Rust host's own. */
 export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   deadlineMs: of("deadline"),
@@ -79,7 +72,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
 });
 
 function of(name: string): number {
-  const limit = guard().limits[name] ?? SINCE[name];
+  const limit = guard().limits[name];
   if (limit === undefined) throw new Error(`guard.json has no limit ${name}: take the components' own`);
   return limit;
 }
