@@ -282,7 +282,7 @@ impl<'a> Delivery<'a> {
 
     fn place(&self) -> Place {
         let target = self.session.target();
-        Place { act: Act::Order, server: target.to_string(), database: target.database.clone() }
+        Place::new(Act::Order, target.to_string(), &target.database)
     }
 
     async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, i64), Account>) -> Result<&'l mut Account, Fault> {

@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn two_names_that_the_server_cuts_to_one_share_the_hour() {
+        let (hourly, start) = (Hourly::default(), Instant::now());
+        let place = |name: &str| Place::new(Act::Order, "h:5432", name);
+        let name = format!("{}é", "d".repeat(62));
+        assert_eq!(hourly.take(&place(&name), 3, 3, start), 3);
+        assert_eq!(hourly.take(&place(&"d".repeat(62)), 1, 3, start), 0);
+        assert_eq!(hourly.take(&place(&"d".repeat(61)), 1, 3, start), 1);
+    }
+
+    #[test]
     fn processes_that_share_a_folder_share_the_hour() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");

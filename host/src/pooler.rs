@@ -148,7 +148,7 @@ impl Console {
     /// Where its changes are counted.
     pub(crate) fn place(&self) -> Place {
         let target = self.target();
-        Place { act: Act::Resize, server: target.to_string(), database: target.database.clone() }
+        Place::new(Act::Resize, target.to_string(), &target.database)
     }
 
     /// As whom and where.

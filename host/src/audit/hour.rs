@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::line;
+use crate::policy::NAME_BYTES;
 
 /// The window over which orders are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -45,6 +46,14 @@ pub(crate) struct Place {
     /// `host:port`.
     pub(crate) server: String,
     pub(crate) database: String,
+}
+
+impl Place {
+    /// A place by the names that the server keeps: two that it cuts to one share an hour.
+    pub(crate) fn new(act: Act, server: impl Into<String>, database: &str) -> Self {
+        let kept = &database[..database.floor_char_boundary(NAME_BYTES)];
+        Self { act, server: server.into(), database: kept.to_owned() }
+    }
 }
 
 /// The orders of the last hour that were sent, or may have been, by the `seq` of their line.
@@ -95,7 +104,7 @@ impl Acts {
         match (field("outcome"), line.fields.get("sending").and_then(Value::as_u64)) {
             ("sending", _) => {
                 let act = if line.fields.contains_key("statement") { Act::Statement } else { act };
-                let place = Place { act, server: field("server").to_owned(), database: field("database").to_owned() };
+                let place = Place::new(act, field("server"), field("database"));
                 if let Ok(at) = line.time.parse() {
                     self.sent.insert(line.head.seq, (at, place));
                 }

@@ -68,7 +68,7 @@ impl Orders {
         }
         ask(&orders, author, restraint, session).await?;
         let target = session.target();
-        let place = Place { act: Act::Statement, server: target.to_string(), database: target.database.clone() };
+        let place = Place::new(Act::Statement, target.to_string(), &target.database);
         let events: Vec<_> = orders.iter().map(|order| order.event(author, session, "sending", "")).collect();
         let sendings = author.announce(&place, u32::MAX, events.into_iter()).await?;
         signalled.store(true, Ordering::SeqCst);

@@ -198,3 +198,49 @@ async fn kill_idle(desk: &Desk, cluster: &Cluster, pid: i32, policy: &str, more:
     let impatient = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
     desk.run(cluster, &[&["kill-idle", "--policy", policy], &impatient[..], more].concat()).await
 }
+
+#[tokio::test]
+async fn the_cap_of_an_hour_holds_across_programs_of_one_user_without_a_log() -> Result<()> {
+    let (cluster, desk) = (cluster().await?, Desk::new()?);
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        sessions.push(cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?);
+    }
+    let policy = desk.file("it.toml");
+    let approved = desk.run(&cluster, &["approve", &desk.file("pool-manager.wasm"), "--policy", &policy]).await?;
+    assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
+    desk.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 100")?;
+    desk.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 1")?;
+    for session in &sessions {
+        cluster_shows_age(&cluster, session.pid(), 2).await?;
+    }
+    let impatient = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
+    let kill = ["kill-idle", "--policy", &policy, "--apply", "--max-kill-percentage", "100"];
+    for _ in 0..2 {
+        let done = desk.run(&cluster, &[&kill[..], &impatient[..]].concat()).await?;
+        let told = text(&done.stdout);
+        assert_eq!(cluster.count("application_name = 'worker'").await?, 1, "{told}{}", text(&done.stderr));
+        assert!(!told.contains("count the calls of this process alone"), "{told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_report_that_may_act_says_where_the_caps_hold_for_one_process_alone() -> Result<()> {
+    let cluster = cluster().await?;
+    let state = tempfile::tempdir()?;
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
+    let kill = || crate::support::impatient("kill-idle");
+    let notes = async |host: &archon_pool::host::Host, input: Value| -> Result<String> {
+        let output = run_in(crate::support::plugin(World::Manager), host, input).await;
+        Ok(output.data.with_context(|| format!("{:?}", output.error))?.notes.join("\n"))
+    };
+    let alone = "count the calls of this process alone";
+    assert!(notes(&host, kill()).await?.contains(alone));
+    assert!(!notes(&host, serde_json::from_str(MONITOR)?).await?.contains(alone));
+    let shared = host.clone().share_hour(&state.path().join("hour"))?;
+    assert!(!notes(&shared, kill()).await?.contains(alone));
+    let logged = host.audit(archon_pool::audit::Audit::open(&state.path().join("audit.log"))?);
+    assert!(!notes(&logged, kill()).await?.contains(alone));
+    Ok(())
+}
