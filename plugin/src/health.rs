@@ -89,7 +89,10 @@ fn judge(
     let age = backend.state_age_ms(now).unwrap_or(0);
     if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {
         let lock = backend.waits_for.as_deref().unwrap_or("a lock");
-        return (Verdict::Unhealthy, format!("it has waited {} for {lock}", span(wait)));
+        let reason = format!("it has waited {} for {lock}", span(wait));
+        // Who stands by for a leader waits on purpose, for as long as that one leads.
+        let standby = backend.waits_for_advisory_lock();
+        return (if standby { Verdict::Healthy } else { Verdict::Unhealthy }, reason);
     }
     if let Some(waited) = unfinished.waited_ms(backend) {
         return (Verdict::Unhealthy, format!("it has waited {} for the rest of its statement", span(waited)));

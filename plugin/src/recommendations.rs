@@ -85,6 +85,7 @@ pub fn findings(
         advisor.slow_connects(),
         advisor.hidden(),
         advisor.unknown_states(),
+        advisor.standbys(),
         advisor.over_age(),
     ]
     .into_iter()

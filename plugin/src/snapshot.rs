@@ -334,6 +334,11 @@ impl Backend {
         is(self.wait_event_type.as_deref(), "Lock")
     }
 
+    /// Whether it waits for an advisory lock: it queues for a mutex, or stands by for its leader to go.
+    pub fn waits_for_advisory_lock(&self) -> bool {
+        self.waits_for_lock() && is(self.wait_event.as_deref(), "advisory")
+    }
+
     /// Whether the server waits for the client to take its answer.
     pub fn waits_for_client_to_read(&self) -> bool {
         self.waits_for_client("ClientWrite")

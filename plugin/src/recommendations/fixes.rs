@@ -9,7 +9,7 @@ use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
 use crate::scaling::pools::{Source, View};
-use crate::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot};
+use crate::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot, State};
 
 const YOU: &str = "you";
 const ADMINISTRATOR: &str = "administrator";
@@ -24,8 +24,14 @@ fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A fix; without its SQL where that names something that could not be read: it would name another thing, or none.
 fn fix(summary: impl Into<String>, sql: Option<String>, by: &str) -> Fix {
-    Fix { summary: summary.into(), sql, by: by.to_owned() }
+    Fix { summary: summary.into(), sql: sql.filter(|sql| is_exact(sql)), by: by.to_owned() }
+}
+
+/// Whether a text can be copied from a report and sent as it is.
+fn is_exact(sql: &str) -> bool {
+    !sql.contains(|c: char| c == char::REPLACEMENT_CHARACTER || c.is_control())
 }
 
 /// A change to roles, databases or settings. A standby takes none: it is made on the primary.
@@ -129,15 +135,17 @@ pub fn literal(text: &str) -> String {
 /// Ends a prepared transaction by its name, which its owner or a superuser can do in its database.
 pub fn end_prepared(snapshot: &Snapshot, prepared: &PreparedTransaction) -> Fix {
     let (server, gid) = (&snapshot.server, literal(&prepared.gid));
+    // Letters of another database were read in this one's encoding, which may not be theirs.
+    let named = prepared.gid.is_ascii() || server.database == prepared.database;
+    let commit = if named && is_exact(&gid) { gid.as_str() } else { "its identifier" };
     let may = server.superuser || server.role == prepared.owner;
     let by = if may && server.database == prepared.database { YOU } else { ADMINISTRATOR };
     let summary = format!(
-        "In database {}, as role {} or a superuser: ROLLBACK PREPARED; or COMMIT PREPARED {gid}, if the coordinator of \
+        "In database {}, as role {} or a superuser: ROLLBACK PREPARED; or COMMIT PREPARED {commit}, if the coordinator of \
          the transaction has decided so.",
         prepared.database, prepared.owner
     );
-    // A name that could not be read would name another transaction, or none.
-    let sql = (!prepared.gid.contains(char::REPLACEMENT_CHARACTER)).then(|| format!("ROLLBACK PREPARED {gid}"));
+    let sql = named.then(|| format!("ROLLBACK PREPARED {gid}"));
     fix(summary, sql, by)
 }
 
@@ -168,7 +176,8 @@ pub fn end_blocker(snapshot: &Snapshot, backend: &Backend) -> Option<Fix> {
         clock::iso(backend.state_change?)
     );
     let by = if allowed || server.superuser { YOU } else { ADMINISTRATOR };
-    Some(fix(format!("End session {}; its changes are rolled back.", leaks::id(backend)), Some(sql), by))
+    let changes = if backend.state() == State::Idle { "" } else { "; its changes are rolled back" };
+    Some(fix(format!("End session {}{changes}.", leaks::id(backend)), Some(sql), by))
 }
 
 /// Ends connections whose client does not take what is sent. Keepalives do not notice that while data
@@ -282,6 +291,23 @@ mod tests {
     #[test]
     fn identifiers_cannot_break_out() {
         assert_eq!(ident("a\"; DROP ROLE b; --"), "\"a\"\"; DROP ROLE b; --\"");
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_in_no_sql() {
+        let unsafe_names = ["r\u{fffd}\u{fffd}", "r\u{1b}[31m", "r\n"];
+        for name in unsafe_names {
+            let role = Role {
+                name: name.to_owned(),
+                connection_limit: Some(5),
+                superuser: false,
+                granted: true,
+                alterable: true,
+            };
+            let fix = role_limit(&snapshot(Vec::new()), &role);
+            assert_eq!(fix.sql, None, "{name}");
+            assert!(fix.summary.starts_with("Raise the role's limit"), "{}", fix.summary);
+        }
     }
 
     fn limit(role: Option<&str>, database: Option<&str>, value: &str) -> RoleSetting {

@@ -24,12 +24,12 @@ impl Advisor<'_> {
         let mut waiting: Vec<_> = self
             .snapshot
             .waiters()
-            .filter(|backend| !is_replay(backend))
+            .filter(|backend| !is_replay(backend) && !backend.waits_for_advisory_lock())
             .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
             .filter(|(wait, _)| *wait > LONG_WAIT_MS)
             .collect();
         waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
-        let (longest, worst) = *waiting.first()?;
+        let (longest, first) = *waiting.first()?;
         let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
         let sessions = waiting.iter().all(|(_, backend)| backend.backend_type.as_deref() == Some(CLIENT_BACKEND));
         let noun = if sessions { "session" } else { "process" };
@@ -39,11 +39,20 @@ impl Advisor<'_> {
             format!("{} processes", waiting.len())
         };
         let waiting_text = format!("{waiters} waiting for a lock for up to {}", span(longest));
-        let head = self.head(worst);
-        let fix = head.as_ref().and_then(|head| self.end(head));
+        // The first chain that can be ended: that of a leader stays as it is.
+        let heads = waiting.iter().filter_map(|(_, backend)| self.head(backend));
+        let ended = heads.filter_map(|head| Some((self.end(&head)?, head))).next();
+        let (fix, head) = match ended {
+            Some((fix, head)) => (Some(fix), Some(head)),
+            None => (None, self.head(first)),
+        };
         let text = match &head {
             Some(Head::Session(head)) => {
-                let advice = if fix.is_some() { self.advice(head) } else { ", and is not yours to end" };
+                let advice = match (&fix, self.spared.why(head).filter(|_| self.spared.is_spared(head))) {
+                    (Some(_), _) => self.advice(head).to_owned(),
+                    (None, Some(why)) => format!(", and is left alone: {why}"),
+                    (None, None) => ", and is not yours to end".to_owned(),
+                };
                 let who = describe(head, self.now());
                 format!("{waiting_text}; pid {} ({who}) is at the head of the chain{advice}.", head.pid)
             }
@@ -56,12 +65,31 @@ impl Advisor<'_> {
         Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
     }
 
+    /// Sessions that wait for advisory locks: they stand by for a leader, or queue for a mutex. Who holds the lock may
+    /// have forgotten it, which only its application knows.
+    pub(super) fn standbys(&self) -> Found {
+        let mut waiting: Vec<_> = self
+            .snapshot
+            .waiters()
+            .filter(|backend| backend.waits_for_advisory_lock())
+            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
+            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
+            .collect();
+        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
+        let (longest, _) = *waiting.first()?;
+        let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
+        let text = format!(
+            "{} waiting for an advisory lock for up to {}: standbys of a leader wait on purpose; end a holder only if its \
+             application has forgotten it.",
+            counted(waiting.len(), "session"),
+            span(longest)
+        );
+        Some(finding(Severity::Info, "advisory-waits", text, evidence, None))
+    }
+
     /// What ending the head of a chain ends.
     fn advice(&self, head: &Backend) -> &'static str {
         match head.state() {
-            State::Idle if head.advisory_locks > 0 => {
-                ": end its session, unless it leads and the others stand by to take over"
-            }
             State::Idle => ": end its session",
             State::IdleInTransaction | State::Aborted => ": end its transaction",
             _ => ": it is still executing; end it if its work can be lost",
@@ -70,6 +98,7 @@ impl Advisor<'_> {
 
     fn end(&self, head: &Head<'_>) -> Option<Fix> {
         match head {
+            Head::Session(head) if self.spared.is_spared(head) => None,
             Head::Session(head) => fixes::end_blocker(self.snapshot, head),
             Head::Prepared(prepared) => Some(fixes::end_prepared(self.snapshot, prepared)),
         }
@@ -156,10 +185,16 @@ impl Advisor<'_> {
             replay.blocked_by.iter().filter_map(|pid| self.by_pid.get(pid)).copied().collect();
         if conflicting.is_empty() {
             // Replay does not say for whom it waits: it is for the oldest snapshots.
+            let database = Some(self.snapshot.server.database.as_str());
             conflicting = self.snapshot.clients().filter(|backend| backend.xmin_age.is_some()).collect();
-            conflicting.sort_by_key(|backend| (std::cmp::Reverse(backend.xmin_age), backend.pid));
+            conflicting.sort_by_key(|backend| {
+                (backend.database.as_deref() != database, std::cmp::Reverse(backend.xmin_age), backend.pid)
+            });
             conflicting.truncate(EXAMPLES);
         }
+        // A conflict is within one database, and only for a shared catalog with all of them: which one is not told.
+        let certain =
+            conflicting.iter().all(|backend| backend.database.as_ref() == Some(&self.snapshot.server.database));
         let limit = match self.snapshot.setting("max_standby_streaming_delay") {
             Some(setting) if setting.value == "-1" => {
                 "max_standby_streaming_delay is -1, so that replay waits for as long as they last".to_owned()
@@ -171,7 +206,10 @@ impl Advisor<'_> {
         };
         let blocker = conflicting.first().map_or_else(
             || "a query that is not visible".to_owned(),
-            |backend| format!("pid {} ({})", backend.pid, describe(backend, self.now())),
+            |backend| {
+                let doubt = if certain { "" } else { "a query of one database, perhaps " };
+                format!("{doubt}pid {} ({})", backend.pid, describe(backend, self.now()))
+            },
         );
         let waited = replay.lock_wait_ms(self.now()).filter(|ms| *ms > 0).map(|ms| format!(" for {}", span(ms)));
         let text = format!(
@@ -179,9 +217,16 @@ impl Advisor<'_> {
              standby of their own.",
             waited.unwrap_or_default()
         );
-        let line = |backend: &&Backend| format!("pid {} ({})", backend.pid, describe(backend, self.now()));
+        let line = |backend: &&Backend| {
+            let database = match &backend.database {
+                Some(database) if !certain => format!(", database {database}"),
+                _ => String::new(),
+            };
+            format!("pid {} ({}{database})", backend.pid, describe(backend, self.now()))
+        };
         let evidence = conflicting.iter().map(line).collect();
-        let fix = conflicting.first().and_then(|backend| fixes::end_blocker(self.snapshot, backend));
+        let first = conflicting.first().filter(|backend| certain && !self.spared.is_spared(backend));
+        let fix = first.and_then(|backend| fixes::end_blocker(self.snapshot, backend));
         Some(finding(Severity::Critical, "replay-conflict", text, evidence, fix))
     }
 }
@@ -252,17 +297,72 @@ mod tests {
         assert_eq!((fix.sql.as_deref(), fix.by.as_str()), (Some("ROLLBACK PREPARED E'back\\\\slash'"), "you"));
         snapshot.prepared_transactions = vec![prepared("unreadable \u{fffd}")];
         assert_eq!(finding(&snapshot, "prepared-transactions").expect("found").fix.expect("a fix").sql, None);
+        snapshot.prepared_transactions = vec![prepared("Übung")];
+        assert!(finding(&snapshot, "prepared-transactions").expect("found").fix.expect("a fix").sql.is_some());
+        snapshot.prepared_transactions[0].database = "elsewhere".into();
+        let fix = finding(&snapshot, "prepared-transactions").expect("found").fix.expect("a fix");
+        assert_eq!(fix.sql, None, "its encoding may be another one");
+        assert!(!fix.summary.contains("COMMIT PREPARED 'Übung'"), "{}", fix.summary);
     }
 
     #[test]
     fn what_ends_is_named_as_what_it_is() {
-        let leader = Backend { advisory_locks: 1, ..idle(1, 900) };
-        let standing_by = waiter(2, "ExclusiveLock on advisory key 42", vec![1]);
-        let leads = finding(&snapshot(vec![leader, standing_by.clone()]), "long-waits").expect("found");
-        assert!(leads.text.contains(": end its session, unless it leads"), "{}", leads.text);
-        assert!(leads.evidence[0].contains("advisory key 42"), "{:?}", leads.evidence);
-        let open = finding(&snapshot(vec![in_state(1, "idle in transaction", 900), standing_by]), "long-waits");
+        let waiting = waiter(2, "AccessShareLock on relation public.t", vec![1]);
+        let idle = finding(&snapshot(vec![idle(1, 900), waiting.clone()]), "long-waits").expect("found");
+        assert!(idle.text.ends_with("the chain: end its session."), "{}", idle.text);
+        let open = finding(&snapshot(vec![in_state(1, "idle in transaction", 900), waiting]), "long-waits");
         assert!(open.expect("found").text.ends_with("the chain: end its transaction."));
+    }
+
+    fn standby(pid: i32, leader: i32) -> Backend {
+        let waits = waiter(pid, "ExclusiveLock on advisory key 42", vec![leader]);
+        Backend { wait_event: Some("advisory".into()), ..waits }
+    }
+
+    #[test]
+    fn the_standby_of_a_leader_is_healthy_and_no_sql_ends_the_leader() {
+        for leader in [idle(1, 3), in_state(1, "idle in transaction", 900)] {
+            let leader = Backend { advisory_locks: 1, ..leader };
+            let report = analyse_snapshot(&snapshot(vec![leader, standby(2, 1)]), &Options::default(), None);
+            let [found] = &report.findings[..] else { panic!("one finding: {:#?}", report.findings) };
+            assert_eq!((found.id.as_str(), found.severity.as_str(), &found.fix), ("advisory-waits", "info", &None));
+            assert!(found.evidence[0].contains("advisory key 42, held by pid 1 (checkout"), "{:?}", found.evidence);
+            assert_eq!(report.health_summary.unhealthy, 0, "{:#?}", report.health_summary.checks);
+        }
+    }
+
+    #[test]
+    fn a_blocker_is_advised_on_beside_a_leader_and_one_that_leads_is_left_alone() {
+        let leads = Backend { advisory_locks: 1, ..in_state(1, "idle in transaction", 900) };
+        let forgot = in_state(5, "idle in transaction", 900);
+        let waits = |pid, on| waiter(pid, "AccessShareLock on relation public.t", vec![on]);
+        let mut both = snapshot(vec![leads, standby(2, 1), waits(3, 1)]);
+        let led = finding(&both, "long-waits").expect("found");
+        assert!(led.text.ends_with("at the head of the chain, and is left alone: advisory-lock."), "{}", led.text);
+        assert_eq!(led.fix, None);
+        both.backends.extend([forgot, waits(6, 5)]);
+        let sql = finding(&both, "long-waits").expect("found").fix.expect("a fix").sql.expect("SQL");
+        assert!(sql.contains("pid = 5 "), "{sql}");
+    }
+
+    #[test]
+    fn a_replay_conflict_offers_no_session_while_another_database_may_be_meant() {
+        let replay = Backend {
+            pid: 5,
+            backend_type: Some("startup".into()),
+            wait_event_type: Some("IPC".into()),
+            wait_event: Some("RecoveryConflictSnapshot".into()),
+            ..Backend::default()
+        };
+        let own = Backend { xmin_age: Some(2), ..in_state(1, "active", 120) };
+        let other = Backend { xmin_age: Some(900), database: Some("postgres".into()), ..in_state(2, "active", 900) };
+        let conflict = |backends| finding(&snapshot(backends), "replay-conflict").expect("found");
+        let sure = conflict(vec![replay.clone(), own.clone()]);
+        assert!(sure.fix.expect("a fix").sql.expect("SQL").contains("pid = 1 "));
+        let doubtful = conflict(vec![replay, own, other]);
+        assert_eq!(doubtful.fix, None);
+        assert!(doubtful.text.contains("a query of one database, perhaps pid 1 ("), "{}", doubtful.text);
+        assert!(doubtful.evidence[1].ends_with(", database postgres)"), "{:?}", doubtful.evidence);
     }
 
     #[test]

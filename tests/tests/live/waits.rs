@@ -52,7 +52,8 @@ async fn a_lock_shows_its_key_and_its_relation() -> Result<()> {
     let mut evidence = Vec::new();
     until_within(DEADLINE, "both waits are long", async || {
         let report = report(&cluster, OPERATOR, impatient("monitor")).await;
-        evidence = finding(&report, "long-waits").map(|found| found.evidence.clone()).unwrap_or_default();
+        let of = |id| finding(&report, id).map(|found| found.evidence.clone()).unwrap_or_default();
+        evidence = [of("long-waits"), of("advisory-waits")].concat();
         Ok(evidence.len() == 2)
     })
     .await?;
