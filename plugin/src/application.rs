@@ -65,6 +65,12 @@ pub fn without_address(name: &str) -> &str {
     bare
 }
 
+/// Whether an address is appended to a name, as only a pooler does; the beginning of one that was cut off counts from
+/// its first letter on.
+pub fn has_address(name: &str) -> bool {
+    name.get(without_address(name).len()..).is_some_and(|end| end.len() > SEPARATOR.len())
+}
+
 /// A cut name without the beginning of an address at its end.
 fn without_part_of_address(name: &str) -> &str {
     match name.rsplit_once(SEPARATOR) {
@@ -214,6 +220,17 @@ mod tests {
         }
         let whole = format!("{} - hours", "n".repeat(55));
         assert_eq!(without_address(&whole), whole);
+    }
+
+    #[test]
+    fn an_appended_address_is_told_from_a_name_that_ends_alike() {
+        let cut = |end: &str| format!("{}{end}", "n".repeat(LONGEST - end.len()));
+        for name in ["web - 10.0.0.1:5000", "a - unix:1", &cut(" - 10.0."), &cut(" - u")] {
+            assert!(has_address(name), "{name}");
+        }
+        for name in ["web", "web - dashboard", "web - 10", "", &cut("n"), &cut(" - ")] {
+            assert!(!has_address(name), "{name}");
+        }
     }
 
     #[test]

@@ -17,11 +17,14 @@
 //! Where one of these does not hold, the session belongs to the pooler, and to nobody by name.
 //!
 //! Sessions of the pools that this console does not explain are set apart as well: behind another process on the same
-//! port (`so_reuseport`), or a pooler behind the pooler, are connections with clients of their own.
+//! port (`so_reuseport`), or a pooler behind the pooler, are connections with clients of their own. So is every idle
+//! session whose name has an address appended to it, which poolers do and nobody else: in a transaction its client has
+//! it, and idle it may be kept for the next one. They are shown as the server shows them.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use crate::application::has_address;
 use crate::snapshot::{Backend, CLIENT_BACKEND, State};
 
 use super::views::Console;
@@ -83,28 +86,42 @@ fn set_unexplained_apart(backends: &mut [Backend], console: &Console, from: &Has
             set_one_apart(backend, &pooler.kind);
         }
     }
+    set_named_apart(backends);
 }
 
+/// Sets the idle sessions apart that poolers named.
+fn set_named_apart(backends: &mut [Backend]) {
+    for backend in backends.iter_mut().filter(|backend| is_idle(backend) && has_address(&backend.application)) {
+        set_one_apart(backend, UNKNOWN);
+    }
+}
+
+/// Whether a session is idle and no pooler's yet.
+fn is_idle(backend: &Backend) -> bool {
+    backend.is_client() && backend.through.is_none() && backend.state() == State::Idle
+}
+
+/// Notes that a session is a pooler's. The server's names are all that is known of it, and are kept.
 fn set_one_apart(backend: &mut Backend, pooler: &str) {
     backend.through = Some(Through {
         pooler: pooler.to_owned(),
         mode: UNKNOWN.to_owned(),
         client: None,
-        server_application: std::mem::take(&mut backend.application),
-        server_address: backend.client_address.take(),
+        server_application: backend.application.clone(),
+        server_address: backend.client_address.clone(),
     });
 }
 
-/// Without a console, behind a pooler: idle sessions from where ours comes from may be the pooler's, and show
-/// the application that used them last.
+/// Without a console: the sessions that poolers named and, behind a pooler, idle ones from where ours comes from, which
+/// may be the pooler's and show the application that used them last.
 pub fn set_apart(backends: &mut [Backend], way: Option<&str>) {
+    set_named_apart(backends);
     if !way.is_some_and(visibility::is_pooled) {
         return;
     }
     let own = backends.iter().filter(|backend| backend.own).map(|backend| backend.client_address.clone());
     let from: HashSet<_> = own.collect();
-    let idle = |backend: &&mut Backend| backend.is_client() && backend.state() == State::Idle;
-    for backend in backends.iter_mut().filter(idle).filter(|backend| from.contains(&backend.client_address)) {
+    for backend in backends.iter_mut().filter(|backend| is_idle(backend) && from.contains(&backend.client_address)) {
         set_one_apart(backend, UNKNOWN);
     }
 }

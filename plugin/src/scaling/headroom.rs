@@ -26,12 +26,17 @@ pub fn of_hidden_pools(capacity: &Capacity, pooled: u32, pools: u32) -> Headroom
 /// For the pools of a pooler that follow its default: the largest size with which all its pools together, full
 /// at the same time, and whoever comes without the pooler fit into the server, their roles and their databases.
 pub fn of_pools(snapshot: &Snapshot, capacity: &Capacity, pools: &Pools<'_>, options: &Options) -> Headroom {
-    let direct: Vec<_> = snapshot.backends.iter().filter(|backend| backend.through.is_none()).collect();
+    let is_pooled =
+        |backend: &&Backend| backend.through.as_ref().is_some_and(|through| through.pooler == pools.pooler.kind);
+    let (pooled, direct): (Vec<_>, Vec<_>) = snapshot.backends.iter().partition(is_pooled);
     let here: Vec<_> = pools.views.iter().filter(|view| view.is_used() && !view.is_elsewhere()).collect();
-    let pooled = number(snapshot.backends.iter().filter(|backend| backend.through.is_some()).count());
+    // Before the first client comes there is no pool to see, and one will open.
+    let expected = if here.iter().any(|view| view.source == Source::Default) { None } else { Some(pools.reserve()) };
+    let pooled = number(pooled.len());
     let budget = Budget {
         pools,
         here,
+        expected,
         direct,
         snapshot,
         usable: capacity.usable,
@@ -47,6 +52,8 @@ pub fn of_pools(snapshot: &Snapshot, capacity: &Capacity, pools: &Pools<'_>, opt
 struct Budget<'a> {
     pools: &'a Pools<'a>,
     here: Vec<&'a View<'a>>,
+    /// The reserve of the pool that the connected database will have, where none follows the default yet.
+    expected: Option<u32>,
     direct: Vec<&'a Backend>,
     snapshot: &'a Snapshot,
     usable: u32,
@@ -67,10 +74,12 @@ impl Budget<'_> {
     fn admits(&self, size: u32) -> bool {
         let (fixed, following) = self.claims(size);
         let server = &self.snapshot.server;
-        self.others.saturating_add(fixed).saturating_add(following) <= self.usable
+        let expected = self.expected.filter(|_| size > 0).map_or(0, |reserve| size.saturating_add(reserve));
+        self.others.saturating_add(fixed).saturating_add(following).saturating_add(expected) <= self.usable
             && server.database_limit.is_none_or(|limit| {
                 let same = |backend: &Backend| backend.database.as_ref() == Some(&server.database);
-                self.claims_of(size, |view| view.database == server.database, same) <= limit
+                let claims = self.claims_of(size, |view| view.database == server.database, same);
+                claims.saturating_add(expected) <= limit
             })
             && self.snapshot.roles.iter().filter(|role| !role.superuser).all(|role| {
                 let same = |backend: &Backend| backend.role.as_ref() == Some(&role.name);

@@ -68,8 +68,10 @@ impl<'a> Pools<'a> {
         let default_size = setting(pooler, "default_pool_size").filter(|&size| size > 0);
         let databases: HashMap<&str, &PooledDatabase> =
             pooler.databases.iter().map(|database| (database.name.as_str(), database)).collect();
+        let is_pooled =
+            |backend: &&Backend| backend.through.as_ref().is_some_and(|through| through.pooler == pooler.kind);
         let backends: HashMap<i32, &Backend> =
-            snapshot.backends.iter().filter(|backend| backend.through.is_some()).map(|own| (own.pid, own)).collect();
+            snapshot.backends.iter().filter(is_pooled).map(|own| (own.pid, own)).collect();
         let mut pids = HashMap::<(&str, &str), Vec<i32>>::new();
         for server in pooler.servers.iter().filter(|server| server.remote_pid > 0) {
             pids.entry((&server.database, &server.role)).or_default().push(server.remote_pid);
@@ -102,6 +104,11 @@ impl<'a> Pools<'a> {
     /// What each database's or role's connections are limited to, by its own or by the general setting.
     pub fn cap(&self, own: Option<u32>, general: &str) -> u32 {
         own.or_else(|| setting(self.pooler, general)).filter(|&cap| cap > 0).unwrap_or(u32::MAX)
+    }
+
+    /// The largest reserve that a pool can have.
+    pub fn reserve(&self) -> u32 {
+        self.pooler.databases.iter().filter_map(|database| database.reserve_size).max().unwrap_or(0)
     }
 
     /// What a pool has to do, its part of the database's time counters included.

@@ -224,6 +224,19 @@ fn all_pools_together_fit_into_the_server() {
     assert_eq!(limited(capped), 100, "max_db_connections keeps the sum small");
 }
 
+/// Nothing held a size of 500 back on a server with 97 slots as long as no client had come.
+#[test]
+fn a_pool_that_is_not_open_yet_has_the_server_s_headroom() {
+    let options = Options { min_size: 500, max_size: 600, ..Options::default() };
+    let sessions = (0..37).map(|pid| idle(pid, 5)).collect();
+    let mut snapshot = Snapshot { pooler: Some(pooler(3)), ..snapshot(sessions) };
+    let scaling = decide_of(&snapshot, &options);
+    assert_eq!(scaling.headroom, Headroom { usable: 97, others: 37, available: 60 });
+    assert_eq!(scaling.target_size, 60, "{}", scaling.reason);
+    snapshot.server.database_limit = Some(50);
+    assert_eq!(decide_of(&snapshot, &options).target_size, 13);
+}
+
 #[test]
 fn a_pool_above_the_headroom_goes_down_at_once() {
     let mut snapshot = pooled(pooler(40), &[pool(DATABASE, ROLE, [20, 0, 0])]);

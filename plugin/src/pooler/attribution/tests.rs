@@ -39,6 +39,11 @@ fn nobody() -> Option<(String, Option<String>, Option<u32>)> {
     Some((String::new(), None, None))
 }
 
+/// The pooler's own, as the server shows it.
+fn unexplained() -> Option<(String, Option<String>, Option<u32>)> {
+    Some(("stale".into(), Some("127.0.0.1".into()), None))
+}
+
 #[test]
 fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_nobody() {
     let mut backends = [taken("idle in transaction", 60), pooled(idle(32_687, 60)), idle(7, 60)];
@@ -107,14 +112,31 @@ fn a_process_id_alone_is_a_coincidence() {
 #[test]
 fn what_comes_from_the_poolers_address_and_is_not_explained_is_nobodys() {
     let later = Backend { backend_start: Some(NOW), ..taken("idle in transaction", 60) };
-    assert_eq!(seen(&mut [later], &console(OLD)), [nobody()], "opened after the console was asked");
+    assert_eq!(seen(&mut [later], &console(OLD)), [unexplained()], "opened after the console was asked");
     let mut twice = console(OLD);
     twice.pooler.servers[1].remote_pid = 32_688;
-    assert_eq!(seen(&mut [taken("idle", 60)], &twice), [nobody()], "two connections claim it");
+    assert_eq!(seen(&mut [taken("idle", 60)], &twice), [unexplained()], "two connections claim it");
     let twin = pooled(idle(9, 900));
     let elsewhere = Backend { client_address: Some("10.1.1.1".into()), ..pooled(idle(10, 900)) };
     let mut backends = [taken("idle in transaction", 60), twin, elsewhere];
-    assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), nobody(), None]);
+    assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), unexplained(), None]);
+}
+
+/// An address in a name is a pooler's doing: its connections were ended where no console was given.
+#[test]
+fn an_idle_session_with_an_address_in_its_name_is_a_poolers_with_or_without_a_console() {
+    let named = |pid, name: &str| Backend { application: name.into(), ..idle(pid, 900) };
+    let backends = || {
+        let open = Backend { state: Some("idle in transaction".into()), ..named(8, "web - unix(7@vm):6432") };
+        [named(7, "web - 127.0.0.1:53192"), open, named(9, "web - dashboard")]
+    };
+    let mut apart = backends();
+    set_apart(&mut apart, None);
+    assert_eq!(apart.each_ref().map(|backend| backend.is_poolers_own()), [true, false, false]);
+    assert_eq!(apart[0].application, "web - 127.0.0.1:53192");
+    let mut joined = backends();
+    attribute(&mut joined, &console(OLD));
+    assert_eq!(joined.each_ref().map(|backend| backend.is_poolers_own()), [true, false, false]);
 }
 
 #[test]

@@ -56,7 +56,7 @@ async fn our_own_session_is_known_behind_a_pooler_that_appends_addresses() -> Re
     let _other = cluster.app("app", "shop").idle("SELECT 1").await?;
     let report = report(&host_for(bouncer.url(OPERATOR, "postgres")), impatient("full-analysis")).await?;
     let tallies = &report.pool_stats.connections.by_application;
-    ensure!(!tallies.iter().any(|tally| tally.name.contains("archon-pool")), "{tallies:?}");
+    ensure!(!tallies.iter().any(|tally| tally.name.starts_with("archon-pool - ")), "{tallies:?}");
     Ok(())
 }
 
