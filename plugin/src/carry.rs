@@ -27,7 +27,7 @@ const GROUPS: usize = 200;
 const POOLED_DATABASES: usize = 50;
 /// How many listening sessions are remembered.
 const LISTENERS: usize = 500;
-/// How many exporters of snapshots, and how many backups, are remembered.
+/// How many exporters of snapshots, backups, and holders of cursors are remembered, of each.
 const LEADERS: usize = 100;
 
 /// What is remembered.
@@ -45,6 +45,8 @@ struct Carry {
     listeners: Vec<SessionKey>,
     exporters: Vec<SessionKey>,
     backups: Vec<SessionKey>,
+    #[serde(default)]
+    cursors: Vec<SessionKey>,
     sending: Vec<Sending>,
     copying: Vec<Copying>,
     probes: u32,
@@ -169,6 +171,11 @@ impl Memory {
         self.0.as_ref().is_some_and(|carry| carry.backups.contains(&key))
     }
 
+    /// Whether a session was ever seen to read from a cursor outside of a transaction.
+    pub fn holds_cursor(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.cursors.contains(&key))
+    }
+
     /// The memory for the next call, at most 64 KiB of JSON.
     pub fn next(
         &self,
@@ -192,6 +199,7 @@ impl Memory {
             listeners: purposes.listeners(snapshot).take(LISTENERS).collect(),
             exporters: purposes.exporters(snapshot).take(LEADERS).collect(),
             backups: purposes.backups(snapshot).take(LEADERS).collect(),
+            cursors: purposes.cursors(snapshot).take(LEADERS).collect(),
             sending: sending.into_iter().take(LISTENERS).collect(),
             copying: copying.into_iter().take(LISTENERS).collect(),
             probes: crate::activity::number(snapshot.probes.len()),

@@ -1,4 +1,4 @@
-//! Sessions that must not be ended for what they do: they listen, lead others, or take a backup.
+//! Sessions that must not be ended for what they do: they listen, lead others, read from a cursor, or take a backup.
 //!
 //! What a session ran at an earlier look counts, too: it is remembered in the carry. When in doubt it is spared.
 
@@ -16,6 +16,8 @@ pub const LISTENS: &str = "listens";
 pub const MAY_LISTEN: &str = "may-listen";
 /// It exports a snapshot, or shares one: ending the exporter loses the whole copy.
 pub const SHARES_SNAPSHOT: &str = "shares-snapshot";
+/// It reads from a cursor that outlives its transaction.
+pub const CURSOR: &str = "held-cursor";
 /// It takes a backup or copies a table out.
 pub const BACKUP: &str = "backup";
 /// It holds an advisory lock, within a transaction or outside: a migration, a scheduler, a singleton.
@@ -40,26 +42,35 @@ pub fn is_like_a_listener(application: &str) -> bool {
     matches_application(&COMPILED, application)
 }
 
+/// Database, role and snapshot age of a session.
+type SharedSnapshot<'a> = (Name<'a>, Name<'a>, i64);
+
 /// What the sessions of one snapshot do.
 pub struct Purposes<'a> {
     memory: &'a Memory,
     signs: Map<Name<'a>, Signs>,
-    /// Database, role and snapshot age of the sessions that copy out or follow a snapshot.
-    shared_snapshots: Set<(Name<'a>, Name<'a>, i64)>,
+    /// The snapshots of the sessions that copy out or follow a snapshot.
+    copied_snapshots: Set<SharedSnapshot<'a>>,
+    /// The snapshots that several transactions have that only read: one of them may have exported it.
+    shared_snapshots: Set<SharedSnapshot<'a>>,
 }
 
 impl<'a> Purposes<'a> {
     /// Reads the last statement of each session, each distinct text once.
     pub fn of(snapshot: &'a Snapshot, memory: &'a Memory) -> Self {
         let mut signs = Map::<Name<'a>, Signs>::default();
-        let mut shared_snapshots = Set::default();
+        let (mut copied_snapshots, mut shared_snapshots) = (Set::default(), Set::default());
+        let mut once = Set::default();
         for backend in snapshot.clients() {
             let signs = *signs.entry(Name(&backend.query)).or_insert_with(|| Signs::of(&backend.query));
             if (signs.copies_out || signs.follows_snapshot) && backend.state() != State::Idle {
-                shared_snapshots.extend(shared_snapshot(backend));
+                copied_snapshots.extend(shared_snapshot(backend));
+            }
+            if in_transaction(backend) && !backend.has_xid {
+                shared_snapshots.extend(shared_snapshot(backend).filter(|shared| !once.insert(*shared)));
             }
         }
-        Self { memory, signs, shared_snapshots }
+        Self { memory, signs, copied_snapshots, shared_snapshots }
     }
 
     /// Why a session must not be ended; its name may be a listener's.
@@ -75,6 +86,7 @@ impl<'a> Purposes<'a> {
             (MAY_LISTEN, may_listen),
             (SHARES_SNAPSHOT, self.shares_snapshot(backend, signs, key)),
             (BACKUP, self.takes_backup(backend, signs, key)),
+            (CURSOR, idle && self.holds_cursor(signs, key)),
         ]
         .into_iter()
         .filter_map(|(name, holds)| holds.then_some(name))
@@ -93,6 +105,13 @@ impl<'a> Purposes<'a> {
     /// The sessions that were seen to begin a backup.
     pub fn backups(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
         self.remembered(snapshot, |_, signs, key| self.begins_backup(signs, key))
+    }
+
+    /// The sessions that were seen to read from a cursor outside of a transaction.
+    pub fn cursors(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
+        self.remembered(snapshot, |backend, signs, key| {
+            (backend.state() == State::Idle || !signs.uses_cursor) && self.holds_cursor(signs, key)
+        })
     }
 
     fn remembered(
@@ -118,7 +137,10 @@ impl<'a> Purposes<'a> {
         self.exports_snapshot(backend, signs, key)
             || (in_transaction(backend)
                 && (signs.follows_snapshot
-                    || shared_snapshot(backend).is_some_and(|shared| self.shared_snapshots.contains(&shared))))
+                    || shared_snapshot(backend).is_some_and(|shared| {
+                        self.copied_snapshots.contains(&shared)
+                            || (!backend.has_xid && self.shared_snapshots.contains(&shared))
+                    })))
     }
 
     /// Whether its transaction exported a snapshot: a session out of a transaction exports none.
@@ -126,6 +148,10 @@ impl<'a> Purposes<'a> {
         in_transaction(backend)
             && (signs.exports_snapshot
                 || (backend.xmin_age.is_some() && key.is_some_and(|key| self.memory.has_exported(key))))
+    }
+
+    fn holds_cursor(&self, signs: Signs, key: Option<SessionKey>) -> bool {
+        signs.uses_cursor || (!signs.closes_cursor && key.is_some_and(|key| self.memory.holds_cursor(key)))
     }
 
     fn takes_backup(&self, backend: &Backend, signs: Signs, key: Option<SessionKey>) -> bool {
@@ -145,7 +171,7 @@ fn in_transaction(backend: &Backend) -> bool {
 }
 
 /// What sessions with the same snapshot have in common.
-fn shared_snapshot(backend: &Backend) -> Option<(Name<'_>, Name<'_>, i64)> {
+fn shared_snapshot(backend: &Backend) -> Option<SharedSnapshot<'_>> {
     Some((Name(backend.database.as_deref()?), Name(backend.role.as_deref()?), backend.xmin_age?))
 }
 
@@ -191,6 +217,35 @@ mod tests {
             ran("SELECT pg_export_snapshot()", idle(5, 900)),
         ]);
         assert_eq!(seen, [vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT, BACKUP], vec![], vec![]]);
+    }
+
+    #[test]
+    fn transactions_that_read_with_one_snapshot_may_share_it() {
+        let reading = |pid, state| ran("SELECT count(*) FROM job", in_state(pid, state, 900));
+        let holding = |pid, age| Backend { xmin_age: Some(age), ..reading(pid, "idle in transaction") };
+        let wrote = |pid| Backend { has_xid: true, ..holding(pid, 9) };
+        let seen = reasons(vec![
+            holding(1, 7),
+            Backend { xmin_age: Some(7), ..reading(2, "active") },
+            holding(3, 8),
+            wrote(4),
+            wrote(5),
+            reading(6, "idle in transaction"),
+            reading(7, "idle in transaction"),
+        ]);
+        let shares = vec![SHARES_SNAPSHOT];
+        assert_eq!(seen, [shares.clone(), shares, vec![], vec![], vec![], vec![], vec![]]);
+    }
+
+    #[test]
+    fn an_idle_session_with_a_held_cursor_is_spared() {
+        let seen = reasons(vec![
+            ran("FETCH FORWARD 10 FROM \"_django_curs_1\"", idle(1, 900)),
+            ran("DECLARE c CURSOR WITH HOLD FOR SELECT 1", idle(2, 900)),
+            ran("CLOSE c", idle(3, 900)),
+            ran("FETCH 10 FROM c", in_state(4, "idle in transaction", 900)),
+        ]);
+        assert_eq!(seen, [vec![CURSOR], vec![CURSOR], vec![], vec![]]);
     }
 
     #[test]

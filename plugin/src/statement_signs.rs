@@ -3,6 +3,8 @@
 //! A text may be cut anywhere and hold several statements. The guard's SQL (`host/src/backends/statements.rs`) reads the
 //! same signs where it refuses to end a session.
 
+use crate::statement_text::skip_gap;
+
 /// What the last statement of a session says about its purpose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Signs {
@@ -24,6 +26,11 @@ pub struct Signs {
     pub locks_for_copy: bool,
     /// It copies a table out.
     pub copies_out: bool,
+    /// It declared a cursor `WITH HOLD`, or read from a cursor, and did not close it. Outside of a transaction only a
+    /// held cursor can be open.
+    pub uses_cursor: bool,
+    /// It closed its cursors.
+    pub closes_cursor: bool,
 }
 
 /// Statements that end within so many bytes are read for functions of backups and snapshots.
@@ -36,9 +43,15 @@ impl Signs {
         for (at, _) in sql.match_indices("isten").chain(sql.match_indices("ISTEN")) {
             signs.listen(sql, at);
         }
-        let start = sql.trim_start();
+        let start = skip_gap(sql);
         if starts_with(start, "discard all") {
-            signs.listens_no_more = true;
+            (signs.listens_no_more, signs.closes_cursor) = (true, true);
+        } else if starts_with(start, "fetch") || starts_with(start, "move") {
+            signs.uses_cursor = !has_word(sql, "close");
+        } else if starts_with(start, "declare") || (starts_with(start, "begin") && has_word(sql, "declare")) {
+            signs.uses_cursor = has_word(sql, "with hold") && !has_word(sql, "close");
+        } else if starts_with(start, "close") {
+            signs.closes_cursor = true;
         } else if starts_with(start, "copy") {
             signs.copies_out = has_word(sql, " to ");
         } else if starts_with(start, "lock") {
@@ -56,7 +69,7 @@ impl Signs {
     fn listen(&mut self, sql: &str, at: usize) {
         let (before, after) = (&sql[..at], &sql[at + "isten".len()..]);
         let Some(before) = before.strip_suffix(['l', 'L']) else { return };
-        let rest = after.trim_start();
+        let rest = skip_gap(after);
         if let Some(before) = strip_suffix(before, "un") {
             if is_statement(before) && rest.starts_with('*') {
                 *self = Self { listens_no_more: true, ..Self::default() };
@@ -70,7 +83,7 @@ impl Signs {
         } else {
             rest.starts_with('"')
         };
-        if names_a_channel && is_statement(before) {
+        if (names_a_channel && is_statement(before)) || is_call(before, after) {
             (self.listens, self.listens_no_more) = (true, false);
         }
     }
@@ -89,6 +102,20 @@ fn is_statement(before: &str) -> bool {
         return strip_suffix(executed, "execute").is_some() || strip_suffix(executed, "format").is_some();
     }
     ["begin", "then", "else", "loop"].iter().any(|word| strip_suffix(trimmed, word).is_some_and(ends_a_word))
+}
+
+/// Whether `listen` between these texts is the name of a function that is called, or a word of that name.
+fn is_call(before: &str, after: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '"');
+    let name_end = after.trim_start_matches(is_part);
+    let name_start = before.trim_end_matches(|c: char| is_part(c) || c == '.');
+    let keyword = name_start.trim_end();
+    let is_word = (before.len() == name_start.len() || before.ends_with(['_', '.', '"']))
+        && (after.len() == name_end.len() || after.starts_with(['_', '"']));
+    is_word
+        && keyword.len() < name_start.len()
+        && name_end.trim_start().starts_with('(')
+        && ["select", "call", "from", "perform"].iter().any(|word| strip_suffix(keyword, word).is_some_and(ends_a_word))
 }
 
 fn ends_a_word(before: &str) -> bool {
@@ -132,6 +159,11 @@ mod tests {
             "DO $$ BEGIN EXECUTE 'LISTEN ' || 'jobs'; END $$",
             "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobs'); END $$",
             "LISTEN \u{fffd}t\u{fffd}",
+            "LISTEN/**/jobs",
+            "listen -- the queue\n jobs",
+            "select start_listen()",
+            "SELECT * FROM queue.\"listen_to\" ('jobs')",
+            "CALL listen('jobs')",
         ] {
             assert!(listens(sql), "{sql}");
         }
@@ -146,6 +178,10 @@ mod tests {
             "NOTIFY jobs",
             "listen",
             "SELECT * FROM listen_jobs",
+            "INSERT INTO listen (song) VALUES (1)",
+            "SELECT listening_time(7)",
+            "SELECT unlisten_all()",
+            "LISTEN/*",
         ] {
             assert!(!listens(sql), "{sql}");
         }
@@ -168,6 +204,22 @@ mod tests {
         assert!(Signs::of("LOCK TABLE public.t IN ACCESS SHARE MODE").locks_for_copy);
         assert!(Signs::of("COPY public.t (a) TO stdout;").copies_out);
         assert!(!Signs::of("COPY public.t (a) FROM stdin").copies_out);
+    }
+
+    #[test]
+    fn an_open_cursor_is_known_by_its_declaration_and_its_use() {
+        for sql in [
+            "FETCH FORWARD 10 FROM \"_django_curs_1\"",
+            "/* report */ move 5 in c",
+            "DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT 1",
+            "BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT",
+        ] {
+            assert!(Signs::of(sql).uses_cursor, "{sql}");
+        }
+        for sql in ["FETCH ALL FROM c; CLOSE c", "DECLARE c CURSOR FOR SELECT 1", "CLOSE c", "SELECT 'fetch'"] {
+            assert!(!Signs::of(sql).uses_cursor, "{sql}");
+        }
+        assert!(Signs::of("CLOSE ALL").closes_cursor && Signs::of("DISCARD ALL").closes_cursor);
     }
 
     proptest! {

@@ -85,6 +85,21 @@ fn end_of_statement(scanned: &str) -> usize {
     scanned.find(ends).unwrap_or(scanned.len())
 }
 
+/// A text without the white space and comments that it begins with.
+pub fn skip_gap(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        let comment = if rest.starts_with("--") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else {
+            return rest;
+        };
+        rest = rest[comment..].trim_start();
+    }
+}
+
 struct Scanner<'a> {
     rest: &'a str,
     out: String,
@@ -303,6 +318,7 @@ mod tests {
         fn any_text_is_taken(sql in "\\PC{0,300}") {
             normalise(&sql);
             statements(&sql);
+            skip_gap(&sql);
             unescape(&sql);
         }
     }

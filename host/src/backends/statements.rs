@@ -124,18 +124,88 @@ macro_rules! endable {
     };
 }
 
+/// White space and comments, for a regular expression within `E'…'`.
+macro_rules! gap {
+    () => {
+        r"(\\s|--[^\\n]*\\n|/[*]([^*]|[*]+[^*/])*[*]+/)"
+    };
+}
+
+/// True when a statement of the text lets its session listen: a LISTEN, or a call of a function named so.
+macro_rules! listens {
+    () => {
+        concat!(
+            r"n.statement ~* E'((^E?''|[;$/\\n]|\\m(begin|then|else|loop)|\\mexecute\\s+(format\\s*[(]\\s*)?'''')\\s*",
+            "listen(",
+            gap!(),
+            r"+[a-z_%''\\\\]|",
+            gap!(),
+            r#"*")|\\m(select|call|from|perform)\\s+([a-z0-9_$"]+[.])*"?([a-z0-9_$]*_)?listen(_[a-z0-9_$]*)?"?\\s*[(])"#,
+            r"(?!.*unlisten\\s*[*])'"
+        )
+    };
+}
+
+/// True when the last statement used a cursor and did not close it. Outside of a transaction only a cursor
+/// `WITH HOLD` can be open.
+macro_rules! uses_cursor {
+    () => {
+        concat!(
+            r"n.statement ~* E'(^E?''|;)",
+            gap!(),
+            r"*((fetch|move)\\M|declare\\M.*\\mwith\\s+hold\\M)(?!.*\\mclose\\M)'"
+        )
+    };
+}
+
+/// Sessions that may own temporary objects, as the catalogue's `temp-objects` finds them.
+macro_rules! owners_of_temporary_objects {
+    () => {
+        "SELECT pg_catalog.pg_stat_get_backend_pid(i.n) FROM pg_catalog.pg_stat_get_backend_idset() AS i(n) \
+         JOIN pg_catalog.pg_stat_activity b ON b.pid = pg_catalog.pg_stat_get_backend_pid(i.n) \
+         JOIN (SELECT DISTINCT pg_catalog.\"substring\"(s.nspname::text, '^pg_temp_([0-9]+)$')::integer AS id, c.relowner \
+         FROM pg_catalog.pg_namespace s JOIN pg_catalog.pg_class c ON c.relnamespace = s.oid \
+         WHERE s.nspname ~ '^pg_temp_[0-9]+$') t \
+         ON CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN i.n = t.id \
+         ELSE i.n <= t.id AND b.datname = pg_catalog.current_database() \
+         AND (pg_catalog.pg_has_role(b.usesysid, t.relowner, 'MEMBER') \
+         OR (EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.proowner = t.relowner) \
+         AND EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosrc ~* 'temp' \
+         AND p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace))) END"
+    };
+}
+
+/// Database, role and snapshot of transactions that only read, where several have the same: one of them may have
+/// exported it for the others.
+macro_rules! shared_snapshots {
+    () => {
+        "SELECT b.datid, b.usesysid, b.backend_xmin::text FROM pg_catalog.pg_stat_activity b \
+         WHERE b.backend_type = 'client backend' AND b.state IN ('active', 'idle in transaction') \
+         AND b.backend_xmin IS NOT NULL AND b.backend_xid IS NULL AND b.pid <> pg_catalog.pg_backend_pid() \
+         GROUP BY b.datid, b.usesysid, b.backend_xmin::text HAVING count(*) > 1"
+    };
+}
+
 /// Why a session must not be ended although it could be; null when nothing is seen of it.
 macro_rules! spared {
     () => {
         concat!(
             "CASE WHEN a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.granted) \
-             THEN 'it holds an advisory lock' WHEN n.statement ~* ",
-            r#"E'(^E?''|[;$/\\n]|\\m(begin|then|else|loop)|\\mexecute\\s+(format\\s*[(]\\s*)?'''')\\s*"#,
-            r#"listen(\\s+[a-z_%''\\\\]|\\s*")(?!.*unlisten\\s*[*])' "#,
-            "THEN 'its last statement is a LISTEN' WHEN a.state IN ('active', 'idle in transaction') \
-             AND n.statement ILIKE '%pg_export_snapshot%' THEN 'it exports a snapshot' \
+             THEN 'it holds an advisory lock' WHEN a.pid IN (SELECT r.active_pid FROM pg_catalog.pg_replication_slots r \
+             WHERE r.temporary AND r.active_pid IS NOT NULL) THEN 'it has a temporary replication slot' WHEN ",
+            listens!(),
+            " THEN 'its last statement is a LISTEN' WHEN a.state = 'idle' AND ",
+            uses_cursor!(),
+            " THEN 'it may have a cursor WITH HOLD' WHEN a.state IN ('active', 'idle in transaction') \
+             AND n.statement ILIKE ANY ('{%pg_export_snapshot%,%set transaction snapshot%}') THEN 'it shares a snapshot' \
+             WHEN a.state = 'idle in transaction' AND a.backend_xid IS NULL AND (a.datid, a.usesysid, a.backend_xmin::text) IN (",
+            shared_snapshots!(),
+            ") THEN 'it shares a snapshot' \
              WHEN n.statement ILIKE ANY ('{%pg_backup_start%,%pg_start_backup%}') OR (a.state = 'idle in transaction' \
-             AND n.statement ILIKE '%lock table%in access share mode%') THEN 'it takes a backup' END"
+             AND n.statement ILIKE '%lock table%in access share mode%') THEN 'it takes a backup' \
+             WHEN a.state IN ('active', 'idle') AND a.pid IN (",
+            owners_of_temporary_objects!(),
+            ") THEN 'it may own temporary objects' END"
         )
     };
 }

@@ -183,6 +183,7 @@ impl<'a> Spared<'a> {
             purpose::MAY_LISTEN,
             purpose::SHARES_SNAPSHOT,
             purpose::BACKUP,
+            purpose::CURSOR,
         ];
         self.0.get(&backend.pid).is_some_and(|reasons| reasons.iter().any(|reason| never.contains(&reason.as_str())))
     }

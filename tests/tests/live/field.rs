@@ -9,6 +9,7 @@ mod pgbouncer_today;
 mod plans;
 mod poolers;
 mod refusals;
+mod spared;
 mod states;
 mod text;
 mod unexplained;
