@@ -165,9 +165,11 @@ impl Session {
             let encoding = self.text.encoding;
             let encoded: Vec<_> =
                 params.iter().map(|(value, column)| (Encoded { value: *value, encoding }, column.clone())).collect();
-            let params: Vec<(&(dyn ToSql + Sync), Type)> =
-                encoded.iter().map(|(value, column)| (value as _, column.clone())).collect();
-            let statement = async { client.query_typed(sql, &params).await.map_err(|error| error::querying(&error)) };
+            let params = encoded.iter().map(|(value, column)| (value, column.clone()));
+            let statement = async {
+                let stream = client.query_typed_raw(sql, params).await.map_err(|error| error::querying(&error))?;
+                all_rows(stream, self.limits.rows).await
+            };
             let answer = self.guarded(client, statement).await;
             self.connection.end_statement();
             answer
@@ -234,6 +236,21 @@ async fn rows(
         set.rows.push(values_of(&row, encoding).map_err(|fault| (fault, false))?);
     }
     Ok(set)
+}
+
+/// Reads all rows of an answer to the host's own statement, of which none may be left out.
+async fn all_rows(stream: RowStream, most: u32) -> Result<Vec<Row>, (Fault, bool)> {
+    let mut stream = pin!(stream);
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
+        if rows.len() >= most as usize {
+            let message =
+                format!("the server answered a statement of the host's with more than {most} rows: limit `rows`");
+            return Err((Fault::new(kind::LIMIT_EXCEEDED, message), true));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
