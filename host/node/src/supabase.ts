@@ -40,10 +40,10 @@ export function targetOf(url: string, key?: string, own?: Surroundings): Target 
 
 /** The target of a project's URL. It is whole: no variable of the machine changes it. */
 function ofProject(text: string, key: string | undefined): Target {
-  const local = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):54321\/?$/i.exec(text)?.[1]?.replace(/[[\]]/g, "");
+  const local = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):54321(?:\/.*)?$/i.exec(text)?.[1]?.replace(/[[\]]/g, "");
   if (local !== undefined) return ofLocalStack(local, key);
   const host = /^https?:\/\/([^/:?#@]*)/i.exec(text)?.[1] ?? "";
-  const project = /^([a-z]{20})\.supabase\.co$/.exec(host)?.[1];
+  const project = /^https:\/\/([a-z]{20})\.supabase\.co(?::443)?(?:[/?#].*)?$/.exec(text)?.[1];
   if (project === undefined) throw Fault.credential(whyNoProject(text, host));
   if (key === undefined) {
     throw Fault.credential(`the URL names a project and nothing that opens it came with it: ${WANTED}`);

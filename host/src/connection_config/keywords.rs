@@ -51,11 +51,16 @@ pub(crate) enum Meaning {
     Is(Setting),
     /// It changes nothing here, which a note says.
     PassedOver,
+    /// It is the path of a Unix socket: a folder, and a name with the port.
+    SocketFile,
     /// It would change the session's security or kind and cannot be honoured, for this reason.
     Refused(&'static str),
 }
 
-use Meaning::{Is, PassedOver, Refused};
+use Meaning::{Is, PassedOver, Refused, SocketFile};
+
+const SOCKET_FACTORY: &str =
+    "a socket factory of Java is not supported; start the Cloud SQL Auth Proxy or the like, and give its address";
 
 /// Every known parameter. Names are compared by [`plain`]; the first of several near ones is suggested.
 pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
@@ -123,10 +128,14 @@ pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
     ("username", Is(Setting::User)),
     ("connectTimeout", Is(Setting::ConnectTimeout)),
     ("targetServerType", Is(Setting::TargetServerType)),
+    ("unix_sock", SocketFile),
     ("sslfactory", Is(Setting::SslFactory)),
     ("sslaccept", Is(Setting::SslAccept)),
     ("sslidentity", Refused("a PKCS #12 file is not supported; give sslcert and sslkey as PEM files")),
     ("sslinline", Refused("certificates within the text are not supported; give sslcert and sslkey as files")),
+    ("cloudSqlInstance", Refused(SOCKET_FACTORY)),
+    ("socketFactory", Refused(SOCKET_FACTORY)),
+    ("socketFactoryArg", Refused(SOCKET_FACTORY)),
     ("sslhostnameverifier", Refused("a verifier class is not supported; give sslmode")),
     ("role", Refused("sessions run as the role that logs in; give that role as user")),
     ("session_authorization", Refused("sessions run as the role that logs in; give that role as user")),
@@ -287,6 +296,9 @@ pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
     ("allowEncodingChanges", PassedOver),
     ("jaasLogin", PassedOver),
     ("useSpnego", PassedOver),
+    ("sslResponseTimeout", PassedOver),
+    ("wrapperPlugins", PassedOver),
+    ("wrapperDialect", PassedOver),
 ];
 
 /// Lower case without `-` and `_`: `sslmode`, `ssl-mode` and `sslMode` are one name.
@@ -304,6 +316,17 @@ pub(crate) fn holds_password(text: &str) -> bool {
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
     let wanted = plain(name);
     KEYWORDS.iter().find(|(known, _)| plain(known) == wanted).map(|(_, meaning)| *meaning)
+}
+
+/// Whether a name is of the kind that migration tools keep for themselves, as in `x-migrations-table`.
+pub(crate) fn is_of_migrations(name: &str) -> bool {
+    let rest = name.strip_prefix("x-").unwrap_or_default();
+    !rest.is_empty() && name.len() <= 40 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Fault for a name without a value, where none has no meaning.
+pub(crate) fn without_value(name: &str) -> Fault {
+    invalid(format!("connection parameter '{name}' has no value: write it as {name}=…"))
 }
 
 /// Note on a parameter that changes nothing.

@@ -84,9 +84,22 @@ impl Parts {
     /// where the text `holds_password`.
     pub(super) fn parameter(&mut self, name: &str, value: Option<&str>, holds_password: bool) -> Result<(), Fault> {
         match keywords::meaning(name) {
-            Some(Meaning::Is(setting)) => self.put(setting, name, value.unwrap_or_default(), Source::Text),
+            // A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+            Some(Meaning::Is(Setting::Ssl)) if value.is_none_or(|value| self.is_jdbc && value.is_empty()) => {
+                self.put(Setting::Ssl, name, "true", Source::Text);
+            }
+            Some(Meaning::Is(setting)) => {
+                let value = value.ok_or_else(|| keywords::without_value(name))?;
+                self.put(setting, name, value, Source::Text);
+            }
+            Some(Meaning::SocketFile) => self.socket_file(name, value.unwrap_or_default(), &Source::Text)?,
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
+            // As everywhere, an empty value is none.
+            Some(Meaning::Refused(_)) if value == Some("") => {}
             Some(Meaning::Refused(reason)) => return Err(keywords::refused(name, reason)),
+            None if value.is_some() && !holds_password && keywords::is_of_migrations(name) => {
+                self.note(keywords::passed_over(name));
+            }
             None => return Err(keywords::unknown(name, value.is_some() && !holds_password)),
         }
         Ok(())
@@ -100,12 +113,35 @@ impl Parts {
                     self.put(setting, name, value, source.clone());
                 }
             }
+            Some(Meaning::SocketFile) => {
+                if self.is_open(Setting::Host) {
+                    self.socket_file(name, value, source).map_err(|fault| source.within(fault))?;
+                }
+            }
+            Some(Meaning::Refused(_)) if value.is_empty() => {}
             // Variables are there for other programs, too: those that change nothing are not worth a note.
             Some(Meaning::PassedOver) if matches!(source, Source::Variable(_)) => {}
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
             Some(Meaning::Refused(reason)) => return Err(source.within(keywords::refused(name, reason))),
             None => return Err(source.within(keywords::unknown(name, true))),
         }
+        Ok(())
+    }
+
+    /// Takes the path of a socket apart.
+    fn socket_file(&mut self, name: &str, path: &str, source: &Source) -> Result<(), Fault> {
+        if path.is_empty() {
+            return Ok(());
+        }
+        let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let found = path.rsplit_once("/.s.PGSQL.").filter(|(folder, port)| folder.starts_with('/') && is_port(port));
+        let (folder, port) = found.ok_or_else(|| {
+            invalid(format!(
+                "connection parameter '{name}' must be a path that ends in /.s.PGSQL.PORT: give host and port"
+            ))
+        })?;
+        self.put(Setting::Host, name, folder, source.clone());
+        self.put(Setting::Port, name, port, source.clone());
         Ok(())
     }
 

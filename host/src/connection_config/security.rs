@@ -18,9 +18,9 @@ macro_rules! words {
                 match self { $(Self::$value => $word,)* }
             }
 
-            /// The value of a word, in any case of letters.
+            /// The value of a word, which libpq takes in this case of letters alone.
             pub(crate) fn of_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word().eq_ignore_ascii_case(word))
+                Self::ALL.iter().copied().find(|value| value.word() == word)
             }
 
             /// All words, for messages.

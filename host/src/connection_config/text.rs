@@ -46,7 +46,7 @@ pub fn holds_connection_text(text: &str) -> bool {
         let scheme = text[..at].rsplit(|letter| !is_word(letter)).next().unwrap_or_default();
         scheme.split_once('+').map_or(scheme, |(system, _)| system)
     });
-    text.contains("jdbc:postgresql:")
+    text.contains("dbc:postgres")
         || text.contains("password=")
         || schemes.any(|system| url::SCHEMES.iter().any(|known| system.ends_with(known)))
 }

@@ -4,18 +4,39 @@ use archon_pool_plugin::fault::Fault;
 use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 
-use super::keywords::{self, Setting};
+use super::keywords::{self, Meaning, Setting};
 use super::parts::Parts;
 use super::target::invalid;
 use super::text::no_url;
 
 /// Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`.
-pub(super) const SCHEMES: [&str; 6] = ["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"];
+pub(super) const SCHEMES: [&str; 15] = [
+    "postgres",
+    "postgresql",
+    "postgis",
+    "pgsql",
+    "psql",
+    "ecto",
+    "pgx",
+    "pgx4",
+    "pgx5",
+    "timescaledb",
+    "timescale",
+    "cockroachdb",
+    "cockroach",
+    "cockroach-postgres",
+    "crdb-postgres",
+];
+
+/// Words between `jdbc:` and `postgresql:` that are no wrapper's: Testcontainers' server is not there yet.
+const NO_WRAPPER: &str = "tc";
 
 /// A URL without its scheme.
 pub(super) struct Scheme<'a> {
     rest: &'a str,
     is_jdbc: bool,
+    /// Whether it asks for TLS: `r2dbcs`.
+    is_encrypted: bool,
     /// Whether it holds no authority: `jdbc:postgresql:DATABASE` leads to the local machine.
     is_local: bool,
 }
@@ -23,11 +44,11 @@ pub(super) struct Scheme<'a> {
 impl<'a> Scheme<'a> {
     /// Takes the scheme off; none where the text is no URL.
     pub(super) fn of(text: &'a str) -> Result<Option<Self>, Fault> {
-        const JDBC: &str = "jdbc:postgresql:";
-        if let Some(rest) = text.get(JDBC.len()..).filter(|_| text[..JDBC.len()].eq_ignore_ascii_case(JDBC)) {
+        if let Some((rest, is_encrypted)) = behind_java(text) {
             let is_local = !rest.starts_with("//");
             let slashes = if is_local { "/" } else { "//" };
-            return Ok(Some(Self { rest: rest.strip_prefix(slashes).unwrap_or(rest), is_jdbc: true, is_local }));
+            let rest = rest.strip_prefix(slashes).unwrap_or(rest);
+            return Ok(Some(Self { rest, is_jdbc: true, is_encrypted, is_local }));
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
         if scheme.contains(|letter: char| letter == '=' || letter.is_whitespace()) {
@@ -40,8 +61,31 @@ impl<'a> Scheme<'a> {
             ));
         }
         let system = scheme.split_once('+').map_or(scheme.as_str(), |(system, _)| system);
-        if SCHEMES.contains(&system) { Ok(Some(Self { rest, is_jdbc: false, is_local: false })) } else { Err(no_url()) }
+        if SCHEMES.contains(&system) {
+            Ok(Some(Self { rest, is_jdbc: false, is_encrypted: false, is_local: false }))
+        } else {
+            Err(no_url())
+        }
     }
+}
+
+/// The rest of a URL of JDBC or R2DBC, whatever wrapper stands between that and `postgresql:`, and whether its scheme
+/// asks for TLS.
+fn behind_java(text: &str) -> Option<(&str, bool)> {
+    let (api, mut rest) = text.split_once(':')?;
+    let api = ["jdbc", "r2dbc", "r2dbcs"].into_iter().find(|known| known.eq_ignore_ascii_case(api))?;
+    for _ in 0..3 {
+        let (word, more) = rest.split_once(':')?;
+        rest = more;
+        if word.eq_ignore_ascii_case("postgresql") || (api != "jdbc" && word.eq_ignore_ascii_case("postgres")) {
+            return Some((rest, api == "r2dbcs"));
+        }
+        let is_wrapper = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_wrapper || word.eq_ignore_ascii_case(NO_WRAPPER) {
+            return None;
+        }
+    }
+    None
 }
 
 pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
@@ -61,17 +105,67 @@ pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
     address_parts(&mut parts, address)?;
     parts.set(Setting::Database, &decode("database name", database.unwrap_or_default())?);
     let holds_password = query.is_some_and(keywords::holds_password);
+    let mut list = HostList::default();
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
         let known = keywords::meaning(name).is_some();
         // The name of an unknown one may be a part of a password: the fault must not repeat it.
         let value = value.map(|value| decode(if known { name } else { "value of a parameter" }, value)).transpose()?;
+        match (keywords::meaning(name), &value) {
+            (Some(Meaning::Is(Setting::Host)), Some(value)) if !value.is_empty() => list.hosts.push(value.to_string()),
+            (Some(Meaning::Is(Setting::Port)), Some(value)) if !value.is_empty() => list.ports.push(value.to_string()),
+            _ => {}
+        }
         parts.parameter(name, value.as_ref().map(|value| value.as_str()), holds_password)?;
+    }
+    list.set(&mut parts)?;
+    if scheme.is_encrypted {
+        parts.fill(Setting::Ssl, "true");
     }
     if scheme.is_jdbc && parts.get(Setting::Host).is_none() {
         parts.set(Setting::Host, "localhost");
     }
     Ok(parts)
+}
+
+/// Parameters `host` and `port`, which SQLAlchemy repeats for several hosts, and gives as `host=NAME:PORT`.
+#[derive(Default)]
+struct HostList {
+    hosts: Vec<String>,
+    ports: Vec<String>,
+}
+
+impl HostList {
+    fn set(&self, parts: &mut Parts) -> Result<(), Fault> {
+        let is_plain = |host: &&String| host.starts_with('/') || host.contains(',') || !host.contains(':');
+        let are_plain = self.hosts.iter().all(|host| is_plain(&host));
+        if self.hosts.is_empty() || (self.hosts.len() == 1 && are_plain) {
+            return Ok(());
+        }
+        let split = |host: &String| if is_plain(&host) { Ok((host.clone(), String::new())) } else { owned(host) };
+        let (hosts, ports): (Vec<_>, Vec<_>) =
+            self.hosts.iter().map(split).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        parts.set(Setting::Host, &hosts.join(","));
+        if are_plain {
+            parts.set(Setting::Port, &self.ports.join(","));
+        } else if self.ports.is_empty() {
+            parts.set(Setting::Port, &ports.join(","));
+        } else {
+            return Err(invalid(
+                "parameter host names ports and parameter port another: give either host=A:1&host=B:2 or \
+                                host=A,B&port=1,2",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn owned(address: &String) -> Result<(String, String), Fault> {
+    // An IPv6 address without brackets has no port.
+    if !address.starts_with('[') && address.matches(':').count() > 1 {
+        return Ok((address.clone(), String::new()));
+    }
+    split_port(address).map(|(host, port)| (host.to_owned(), port.to_owned()))
 }
 
 struct Split<'a> {

@@ -21,7 +21,15 @@ pub(super) fn settle_certificates(parts: &mut Parts) -> Result<(), Fault> {
     if let Some(factory) = parts.given.remove(&Setting::SslFactory) {
         match factory.text.expose_secret().rsplit('.').next() {
             Some("NonValidatingFactory") => parts.no_verify = true,
-            Some("LibPQFactory" | "DefaultJavaSSLFactory") => {}
+            Some("LibPQFactory") => {}
+            // It verifies by Java's own authorities, whatever the mode.
+            Some("DefaultJavaSSLFactory") => {
+                let is_off = parts.get(Setting::SslMode).is_some_and(|mode| mode.eq_ignore_ascii_case("disable"));
+                if !is_off {
+                    parts.set(Setting::SslMode, SslMode::VerifyFull.word());
+                    parts.fill(Setting::SslRootCert, "system");
+                }
+            }
             _ => return Err(keywords::refused(&factory.name, "a factory class is not supported; give sslmode")),
         }
     }
@@ -168,12 +176,18 @@ fn verification(parts: &mut Parts, hosts: &[HostPort]) -> Result<(SslMode, Optio
 fn ssl_mode(parts: &mut Parts) -> Result<Option<SslMode>, Fault> {
     const NO_VERIFY: &str = "no-verify";
     let mut no_verify = parts.no_verify;
+    let is_java = parts.is_jdbc;
+    // Java's drivers take the words in any case, and R2DBC those of an enum.
+    let mode_of = |text: &str| match is_java {
+        true => SslMode::of_word(&text.to_ascii_lowercase().replace('_', "-")),
+        false => SslMode::of_word(text),
+    };
     let mut known = |text: &str| match text {
         NO_VERIFY => {
             no_verify = true;
             Some(SslMode::Require)
         }
-        _ => SslMode::of_word(text),
+        _ => mode_of(text),
     };
     let mode = word(parts, Setting::SslMode, &mut known, &SslMode::words())?;
     let by_ssl = read(parts, Setting::Ssl, |given, text| match (truth(text), parts.is_jdbc) {
@@ -181,7 +195,7 @@ fn ssl_mode(parts: &mut Parts) -> Result<Option<SslMode>, Fault> {
         (Some(true), false) => Ok(Some(SslMode::Require)),
         (Some(false), true) => Ok(None),
         (Some(false), false) => Ok(Some(SslMode::Disable)),
-        (None, _) => match if mode.is_some() { SslMode::of_word(text) } else { known(text) } {
+        (None, _) => match if mode.is_some() { mode_of(text) } else { known(text) } {
             Some(mode) => Ok(Some(mode)),
             None => Err(one_of(&given.name, &format!("true, false, {}", SslMode::words()))),
         },
@@ -196,10 +210,12 @@ fn tls_versions(parts: &Parts) -> Result<(TlsVersion, Option<TlsVersion>), Fault
     const OLD: [&str; 2] = ["TLSv1", "TLSv1.1"];
     let is_old = |text: &str| OLD.iter().any(|old| old.eq_ignore_ascii_case(text));
     let words = format!("{}, {}", OLD.join(", "), TlsVersion::words());
+    // libpq takes these in any case of letters.
+    let of_word = |text: &str| TlsVersion::of_word(&text.to_ascii_lowercase().replace("tlsv", "TLSv"));
     // At least an old version is no less than at least the oldest one here.
-    let old_or_word = |text: &str| if is_old(text) { Some(TlsVersion::Tls12) } else { TlsVersion::of_word(text) };
+    let old_or_word = |text: &str| if is_old(text) { Some(TlsVersion::Tls12) } else { of_word(text) };
     let least = word(parts, Setting::SslMinVersion, old_or_word, &words)?.unwrap_or(TlsVersion::Tls12);
-    let most = read(parts, Setting::SslMaxVersion, |given, text| match TlsVersion::of_word(text) {
+    let most = read(parts, Setting::SslMaxVersion, |given, text| match of_word(text) {
         Some(version) => Ok(version),
         None if is_old(text) => Err(keywords::refused(&given.name, "TLSv1.2 is the oldest version that is supported")),
         None => Err(one_of(&given.name, &words)),

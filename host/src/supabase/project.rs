@@ -28,7 +28,8 @@ impl Reference {
     /// The one of `https://<ref>.supabase.co`, whatever path follows.
     pub(crate) fn of_url(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("https://")?;
-        let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = host.strip_suffix(":443").unwrap_or(host);
         Self::parse(host.strip_suffix(".supabase.co")?)
     }
 

@@ -24,6 +24,8 @@ import {
 export interface Context {
   /** JDBC's `ssl` means more than that of others. */
   isJdbc?: boolean;
+  /** It stands in a URL without a `=`. */
+  isBare?: boolean;
   /** Its name may be the rest of a password that was not escaped, and is not repeated. */
   isAfterPassword?: boolean;
 }
@@ -57,9 +59,11 @@ const APPLIED: Record<string, Apply> = {
   dbname: (parts, value) => {
     parts.database = value;
   },
-  sslmode: (parts, value, name) => {
-    parts.isUnverified = value === "no-verify";
-    parts.sslMode = parts.isUnverified ? "require" : oneOf(SSL_MODES, value, name);
+  sslmode: (parts, value, name, { isJdbc }) => {
+    // Java's drivers take the words in any case, and R2DBC those of an enum.
+    const word = isJdbc ? value.toLowerCase().replaceAll("_", "-") : value;
+    parts.isUnverified = word === "no-verify";
+    parts.sslMode = parts.isUnverified ? "require" : oneOf(SSL_MODES, word, name);
   },
   ssl: (parts, value, name, { isJdbc }) => {
     const mode = frameworkMode(value, name, isJdbc ?? false);
@@ -76,11 +80,19 @@ const APPLIED: Record<string, Apply> = {
     parts.sslAccept = oneOf(["strict", "accept_invalid_certs"] as const, value, name);
   },
   sslfactory: (parts, value) => {
-    if (!value.endsWith(".NonValidatingFactory")) {
-      throw Fault.credential("sslfactory names a class of Java: set sslmode and sslrootcert instead");
+    switch (value.split(".").at(-1)) {
+      case "NonValidatingFactory":
+        parts.frameworkMode = "require";
+        parts.isUnverified = true;
+        break;
+      case "DefaultJavaSSLFactory":
+        parts.isVerifiedBySystem = true;
+        break;
+      case "LibPQFactory":
+        break;
+      default:
+        throw Fault.credential("sslfactory names a class of Java: set sslmode and sslrootcert instead");
     }
-    parts.frameworkMode = "require";
-    parts.isUnverified = true;
   },
   sslrootcert: (parts, value) => {
     parts.roots = value;
@@ -103,10 +115,11 @@ const APPLIED: Record<string, Apply> = {
   },
   ssl_min_protocol_version: (parts, value, name) => {
     // A server of TLS 1.2 is met by any lower bound.
-    parts.sslMinVersion = OLD_TLS.includes(value) ? "TLSv1.2" : oneOf(TLS_VERSIONS, value, name);
+    const isOld = OLD_TLS.some((old) => old.toLowerCase() === value.toLowerCase());
+    parts.sslMinVersion = isOld ? "TLSv1.2" : tlsVersion(value, name);
   },
   ssl_max_protocol_version: (parts, value, name) => {
-    parts.sslMaxVersion = oneOf(TLS_VERSIONS, value, name);
+    parts.sslMaxVersion = tlsVersion(value, name);
   },
   channel_binding: (parts, value, name) => {
     parts.channelBinding = oneOf(CHANNEL_BINDINGS, value, name);
@@ -134,6 +147,14 @@ const APPLIED: Record<string, Apply> = {
   passfile: (parts, value) => {
     parts.passFile = value;
   },
+  unix_sock: (parts, value, name) => {
+    const [, folder, port] = /^(\/.*)\/\.s\.PGSQL\.(\d+)$/.exec(value) ?? [];
+    if (folder === undefined || port === undefined) {
+      throw Fault.credential(`${name} must be a path that ends in /.s.PGSQL.PORT: give host and port instead`);
+    }
+    parts.hosts = [folder];
+    parts.ports = [parsePort(port)];
+  },
   service: (parts, value) => {
     parts.service = value;
   },
@@ -150,7 +171,13 @@ const scramKeys: Refuse = (_, name) => `${name} is not supported: give the passw
 const asRole: Refuse = (_, name) => `${name} is not supported: name the role as \`user\``;
 const revocation: Refuse = (_, name) => `${name} is not supported: no certificate revocation list is looked at`;
 
+const socketFactory: Refuse = (_, name) =>
+  `${name} is not supported: start the Cloud SQL Auth Proxy or the like in the place of Java's socket factory, and give its address`;
+
 const REFUSED: Record<string, Refuse> = {
+  cloudSqlInstance: socketFactory,
+  socketFactory,
+  socketFactoryArg: socketFactory,
   sslpassword: (_, name) => `${name} is not supported: give a key in \`sslkey\` that has no passphrase`,
   sslidentity: (_, name) => `${name} is not supported: give the certificate as PEM files, sslcert and sslkey`,
   sslinline: (value, name) => refuseUnlessOff(value, `${name} is not supported: give sslcert and sslkey as files`),
@@ -201,13 +228,22 @@ export function isParameter(name: string): boolean {
 export function setParameter(parts: Parts, name: string, value: string, context: Context = {}): void {
   const key = normalised(name);
   const apply = applied.get(key);
+  // A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+  if (key === "ssl" && value === "" && (context.isBare || context.isJdbc)) value = "true";
   if (apply) {
+    if (context.isBare && value === "") {
+      throw Fault.credential(`connection parameter '${name}' has no value: write it as ${name}=…`);
+    }
     if (value !== "") apply(parts, value, name, context);
     return;
   }
-  const refusal = value === "" ? undefined : refused.get(key)?.(value, name);
+  // As everywhere, an empty value is none.
+  if (value === "" && !context.isBare && refused.has(key)) return;
+  const refusal = refused.get(key)?.(value, name);
   if (refusal !== undefined) throw Fault.credential(refusal);
-  if (!isParameter(name)) throw unknown(name, context);
+  // Migration tools keep names for themselves.
+  const isOfMigrations = /^x-[A-Za-z0-9-]{1,38}$/.test(name) && !context.isAfterPassword;
+  if (!isParameter(name) && !isOfMigrations) throw unknown(name, context);
   const note = `connection parameter '${name}' is passed over: it changes nothing here`;
   parts.notes = [...new Set([...(parts.notes ?? []), note])];
 }
@@ -226,7 +262,7 @@ function unknown(name: string, { isAfterPassword }: Context): Fault {
 /** A port; undefined where it is left open. `name` is shown in the place of a value that may be a slipped secret. */
 export function parsePort(text: string, name = "port"): number | undefined {
   if (text.trim() === "") return undefined;
-  const port = /^\s*\d{1,5}\s*$/.test(text) ? Number(text) : 0;
+  const port = /^\s*\+?0*\d{1,5}\s*$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
   const hint = "if a password holds '@', ':' or '/', percent-encode it";
   throw Fault.credential(`${label(name, "port")} must be a number from 1 to 65535; ${hint}`);
@@ -255,12 +291,17 @@ function oneOf<T extends string>(values: readonly T[], value: string, name: stri
   return found;
 }
 
+function tlsVersion(value: string, name: string): (typeof TLS_VERSIONS)[number] {
+  const found = TLS_VERSIONS.find((version) => version.toLowerCase() === value.toLowerCase());
+  return found ?? oneOf(TLS_VERSIONS, value, name);
+}
+
 function frameworkMode(value: string, name: string, isJdbc: boolean): SslMode | undefined {
   const word = value.toLowerCase();
   if (word === "no-verify") return "require";
   if (YES.includes(word)) return isJdbc ? "verify-full" : "require";
   if (NO.includes(word)) return isJdbc ? undefined : "disable";
-  const mode = SSL_MODES.find((mode) => mode === word);
+  const mode = SSL_MODES.find((mode) => mode === (isJdbc ? word : value));
   if (mode === undefined) throw Fault.credential(`${name} must be true, false, no-verify or an sslmode`);
   return mode;
 }

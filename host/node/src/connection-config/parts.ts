@@ -26,6 +26,8 @@ export interface Parts {
   frameworkMode?: SslMode;
   /** `no-verify`: no root is looked at. */
   isUnverified?: boolean;
+  /** JDBC's factory that verifies by the system's authorities, whatever the mode. */
+  isVerifiedBySystem?: boolean;
   /** Prisma's `sslaccept`, which makes `sslcert` the root. */
   sslAccept?: "strict" | "accept_invalid_certs";
   roots?: string;
@@ -63,7 +65,8 @@ export function merge(...sources: Parts[]): Parts {
 }
 
 /** Settings of one source without a framework's own words, which are not to outlive it. */
-function framed({ frameworkMode, sslAccept, ...parts }: Parts): Parts {
+function framed({ frameworkMode, sslAccept, isVerifiedBySystem, ...parts }: Parts): Parts {
+  if (isVerifiedBySystem && parts.sslMode !== "disable") return { roots: "system", ...parts, sslMode: "verify-full" };
   const mode = parts.sslMode ?? frameworkMode;
   if (mode !== undefined) parts = { ...parts, sslMode: mode, isUnverified: parts.isUnverified ?? false };
   if (sslAccept === undefined) return parts;

@@ -48,7 +48,7 @@ export const PASSED_OVER: readonly string[] = `
   binaryTransferDisable preferQueryMode assumeMinServerVersion disableColumnSanitiser escapeSyntaxCallMode
   hideUnprivilegedObjects logUnclosedConnections logServerErrorDetail loggerLevel loggerFile maxResultBuffer
   adaptiveFetch receiveBufferSize sendBufferSize unknownLength quoteReturningIdentifiers allowEncodingChanges
-  jaasLogin useSpnego
+  jaasLogin useSpnego sslResponseTimeout wrapperPlugins wrapperDialect
 `
   .trim()
   .split(/\s+/);

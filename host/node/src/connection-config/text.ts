@@ -35,7 +35,7 @@ export function unwrap(given: string): string {
     text = text.trim();
     text = /^psql\s+(.*)$/s.exec(text)?.[1] ?? text;
     text =
-      /^"([^"]*)"$|^'([^']*)'$/s
+      /^"([^"]*)"$|^'([^']*)'$|^`([^`]*)`$/s
         .exec(text)
         ?.slice(1)
         .find((it) => it !== undefined) ?? text;

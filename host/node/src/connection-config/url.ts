@@ -6,9 +6,12 @@ import { checkHost, isParameter, parsePort, setParameter } from "./parameters.js
 import type { Parts } from "./parts.js";
 
 /** Schemes of libpq and of frameworks; SQLAlchemy adds a driver behind a `+`. */
-const SCHEME = /^(postgres(?:ql)?(?:\+[a-z0-9_]+)?|postgis|pgsql|psql|ecto):\/\//i;
-const ANYWHERE = /(postgres(ql)?|postgis|pgsql|psql|ecto)(\+[a-z0-9_+]*)?:\/\/|jdbc:postgresql:/i;
-const JDBC = /^jdbc:postgresql:/i;
+const SYSTEM =
+  "(?:postgres(?:ql)?|postgis|pgsql|psql|ecto|pgx[45]?|timescale(?:db)?|cockroach(?:db|-postgres)?|crdb-postgres)";
+const SCHEME = new RegExp(`^${SYSTEM}(?:\\+[a-z0-9_]+)?://`, "i");
+const ANYWHERE = new RegExp(`${SYSTEM}(?:\\+[a-z0-9_+]*)?://|dbcs?:(?:[a-z0-9-]+:){0,2}postgres`, "i");
+/** JDBC and R2DBC, whatever wrapper stands before `postgresql:`. Testcontainers' server is not there yet. */
+const JDBC = /^(?:jdbc|r2dbc(s?)):(?:(?!tc:)[a-z0-9-]+:){0,2}?postgres(?:ql)?:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
 
 const BEGIN = "parameters begin with '?'; percent-encode '&' as %26, ';' as %3B and '=' as %3D in a name";
@@ -27,7 +30,10 @@ export function holdsUrl(text: string): boolean {
 export function parseUrl(text: string): Parts {
   if (!JDBC.test(text)) return parse(text.replace(SCHEME, ""), false);
   const rest = text.replace(JDBC, "");
-  return parse(rest.startsWith("//") ? rest.slice(2) : `localhost/${rest}`, true);
+  const parts = parse(rest.startsWith("//") ? rest.slice(2) : `localhost/${rest.replace(/^\//, "")}`, true);
+  // `r2dbcs` asks for TLS.
+  const asksForTls = JDBC.exec(text)?.[1] !== undefined && JDBC.exec(text)?.[1] !== "";
+  return asksForTls ? { frameworkMode: "verify-full", ...parts } : parts;
 }
 
 function parse(rest: string, isJdbc: boolean): Parts {
@@ -38,6 +44,7 @@ function parse(rest: string, isJdbc: boolean): Parts {
   const database = decode("database name", path);
   if (database !== "") parts.database = database;
   let isAfterPassword = false;
+  const lists: { host: string[]; port: string[] } = { host: [], port: [] };
   for (const pair of query.split("&").filter(Boolean)) {
     const [name, value] = cut(pair, "=");
     if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
@@ -45,10 +52,39 @@ function parse(rest: string, isJdbc: boolean): Parts {
     if (value === undefined && !isParameter(name)) {
       throw Fault.credential("a connection parameter is unknown: it has no value");
     }
-    setParameter(parts, decode("name of a parameter", name), decode(name, value ?? ""), { isJdbc, isAfterPassword });
+    const decoded = decode(name, value ?? "");
+    const list = lists[name.toLowerCase() as keyof typeof lists];
+    if (list && decoded !== "") list.push(decoded);
+    else {
+      const context = { isJdbc, isAfterPassword, isBare: value === undefined };
+      setParameter(parts, decode("name of a parameter", name), decoded, context);
+    }
     isAfterPassword ||= name.toLowerCase() === "password";
   }
+  setLists(parts, lists.host, lists.port);
   return parts;
+}
+
+/** Sets `host` and `port`, which SQLAlchemy repeats for several hosts, and gives as `host=NAME:PORT`. */
+function setLists(parts: Parts, hosts: string[], ports: string[]): void {
+  const isPlain = (host: string) => host.startsWith("/") || host.includes(",") || !host.includes(":");
+  const isAddress = (host: string) => !host.startsWith("[") && host.split(":").length > 2;
+  const haveOwnPorts = !hosts.every(isPlain);
+  if (haveOwnPorts && ports.length > 0) {
+    throw Fault.credential(
+      "parameter host names ports and parameter port another: give either host=A:1&host=B:2 or host=A,B&port=1,2",
+    );
+  }
+  if (hosts.length > 0) {
+    const pairs = hosts.map((host) => (isPlain(host) || isAddress(host) ? ([host, ""] as const) : splitPort(host)));
+    setParameter(parts, "host", pairs.map(([host]) => host).join(","));
+    if (haveOwnPorts) ports = [pairs.map(([, port]) => port ?? "").join(",")];
+  }
+  // Of several ports for one host the last counts.
+  const port = hosts.length > 1 ? ports.join(",") : ports.at(-1);
+  if (port !== undefined && port !== "") setParameter(parts, "port", port);
+  // A list of hosts has none of the authority's ports.
+  else if (hosts.length > 1) delete parts.ports;
 }
 
 /** Cuts a URL, without its scheme, into its parts. */

@@ -40,7 +40,7 @@ def access(url: str, key: str | None, origin: Origin) -> Target:
             raise invalid("the URL holds a password and the key is another: give one of them")
         parts.fill("password", key or "")
         return resolve(parts, origin)
-    project = re.fullmatch(r"https://([a-z]{20})\.supabase\.co(?:/.*)?", text)
+    project = re.fullmatch(r"https://([a-z]{20})\.supabase\.co(?::443)?(?:[/?#].*)?", text)
     if project is None:
         raise _unknown(text)
     if key is None:

@@ -76,7 +76,8 @@ def _address(text: str) -> str:
 def _port(text: str) -> int:
     if not text:
         return _PORT
-    port = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
+    digits = text.lstrip("+0") if text.isascii() else ""
+    port = int(digits) if digits.isdigit() and len(digits) <= 5 else 0
     if not 0 < port < 65536:
         raise invalid(
             "the port must be a number from 1 to 65535; if a password holds '@', ':' or '/', percent-encode it"

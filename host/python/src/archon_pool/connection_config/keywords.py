@@ -17,6 +17,11 @@ class Honoured:
 
 
 @dataclass(frozen=True)
+class SocketFile:
+    """The parameter is the path of a Unix socket: a folder, and a name with the port."""
+
+
+@dataclass(frozen=True)
 class PassedOver:
     """It changes nothing here, which a note says."""
 
@@ -57,7 +62,14 @@ _NO_SCRAM_KEYS = "SCRAM keys are not supported; give the password"
 _NO_OAUTH = "OAuth logins are not supported; give a password"
 _NO_OTHER_ROLE = "sessions run as the role that logs in; give that role as user"
 
+_SOCKET_FACTORY = (
+    "a socket factory of Java is not supported; start the Cloud SQL Auth Proxy or the like, and give its address"
+)
+
 _REFUSED = {
+    "cloudSqlInstance": _SOCKET_FACTORY,
+    "socketFactory": _SOCKET_FACTORY,
+    "socketFactoryArg": _SOCKET_FACTORY,
     "sslkeylogfile": "it would write the session's TLS secrets to a file; leave it out",
     "sslpassword": "a key with a passphrase is not supported; decrypt it with `openssl pkey`",
     "sslcrl": _NO_REVOCATION,
@@ -123,7 +135,7 @@ _PASSED_OVER = """
     binaryTransferDisable preferQueryMode assumeMinServerVersion disableColumnSanitiser escapeSyntaxCallMode
     hideUnprivilegedObjects logUnclosedConnections logServerErrorDetail loggerLevel loggerFile maxResultBuffer
     adaptiveFetch receiveBufferSize sendBufferSize unknownLength quoteReturningIdentifiers allowEncodingChanges
-    jaasLogin useSpnego
+    jaasLogin useSpnego sslResponseTimeout wrapperPlugins wrapperDialect
 """
 """One paragraph each: libpq; settings of the server that drivers send; Supabase and Vercel; Prisma; Python; Django;
 Rails; Ecto; Go; Node; Symfony; tokio-postgres; JDBC."""
@@ -134,7 +146,8 @@ def _plain(name: str) -> str:
     return name.replace("-", "").replace("_", "").lower()
 
 
-_MEANINGS: dict[str, Honoured | PassedOver | Refused] = {
+_MEANINGS: dict[str, Honoured | PassedOver | Refused | SocketFile] = {
+    "unix_sock": SocketFile(),
     **{name: Honoured(setting) for name, setting in _HONOURED.items()},
     **{name: PassedOver() for name in _PASSED_OVER.split()},
     **{name: Refused(reason) for name, reason in _REFUSED.items()},
@@ -142,9 +155,19 @@ _MEANINGS: dict[str, Honoured | PassedOver | Refused] = {
 _BY_PLAIN_NAME = {_plain(name): meaning for name, meaning in _MEANINGS.items()}
 
 
-def meaning(name: str) -> Honoured | PassedOver | Refused | None:
+def meaning(name: str) -> Honoured | PassedOver | Refused | SocketFile | None:
     """The treatment of a parameter, when it is known."""
     return _BY_PLAIN_NAME.get(_plain(name))
+
+
+def is_of_migrations(name: str) -> bool:
+    """Checks for a name that migration tools keep for themselves, as in `x-migrations-table`."""
+    return re.fullmatch("x-[A-Za-z0-9-]{1,38}", name) is not None
+
+
+def without_value(name: str) -> FaultError:
+    """Fault for a name without a value, where none has no meaning."""
+    return invalid(f"connection parameter '{name}' has no value: write it as {name}=…")
 
 
 def passed_over(name: str) -> str:

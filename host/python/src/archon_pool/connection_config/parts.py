@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from ..faults import Fault, FaultError
 from . import keywords
-from .keywords import Honoured, PassedOver, Refused
+from .keywords import Honoured, PassedOver, Refused, SocketFile
+from .target import invalid
 
 if TYPE_CHECKING:
     from .ambient import Ambient
@@ -61,6 +63,7 @@ class Parts:
         self.notes: list[str] = []
         self.is_jdbc = is_jdbc
         """True where `ssl` has the meaning of JDBC."""
+        self._has_password_parameter = False
         self.no_verify = False
         """True where no certificate is to be verified, whatever authority is known."""
 
@@ -113,14 +116,26 @@ class Parts:
     def parameter(self, name: str, value: str | None) -> None:
         """Takes a parameter of a connection text. A name without a value may be a part of a password."""
         meaning = keywords.meaning(name)
+        is_shown = value is not None and not self._has_password_parameter
         if isinstance(meaning, Honoured):
-            self._put(meaning.setting, _Given(name, value or ""))
-        elif isinstance(meaning, PassedOver):
+            # A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+            if meaning.setting == "ssl" and (value is None or (self.is_jdbc and not value)):
+                value = "true"
+            if value is None:
+                raise keywords.without_value(name)
+            self._put(meaning.setting, _Given(name, value))
+            # What follows it may be the rest of it.
+            self._has_password_parameter |= meaning.setting == "password"
+        elif isinstance(meaning, SocketFile):
+            self._put_socket(_Given(name, value or ""))
+        elif isinstance(meaning, PassedOver) or (is_shown and keywords.is_of_migrations(name)):
             self.note(keywords.passed_over(name))
         elif isinstance(meaning, Refused):
-            raise keywords.refused(name, meaning.reason)
+            # As everywhere, an empty value is none.
+            if value != "":
+                raise keywords.refused(name, meaning.reason)
         else:
-            raise keywords.unknown(name, is_shown=value is not None and "password" not in self._given)
+            raise keywords.unknown(name, is_shown=is_shown)
 
     def behind(self, name: str, value: str, place: str, *, is_variable: bool) -> None:
         """Takes a parameter of a source behind the text: it counts where the sources before it left it open."""
@@ -128,11 +143,15 @@ class Parts:
         if isinstance(meaning, Honoured):
             if self._is_open(meaning.setting):
                 self._put(meaning.setting, _Given(name, value, place, is_variable))
+        elif isinstance(meaning, SocketFile):
+            if self._is_open("host"):
+                self._put_socket(_Given(name, value, place, is_variable))
         elif isinstance(meaning, PassedOver):
             if not is_variable:
                 self.note(keywords.passed_over(name))
         elif isinstance(meaning, Refused):
-            raise within(place, keywords.refused(name, meaning.reason))
+            if value:
+                raise within(place, keywords.refused(name, meaning.reason))
         else:
             raise within(place, keywords.unknown(name, is_shown=True))
 
@@ -151,6 +170,17 @@ class Parts:
     def _is_open(self, setting: str) -> bool:
         rivals = next((group for group in _RIVALS if setting in group), (setting,))
         return not any(rival in self._given for rival in rivals)
+
+    def _put_socket(self, given: _Given) -> None:
+        """Takes the path of a socket apart."""
+        if not given.text:
+            return
+        found = re.fullmatch(r"(/.*)/\.s\.PGSQL\.([0-9]+)", given.text)
+        if found is None:
+            why = f"connection parameter '{given.name}' must be a path that ends in /.s.PGSQL.PORT: give host and port"
+            raise invalid(why)
+        self._put("host", replace(given, text=found[1]))
+        self._put("port", replace(given, text=found[2]))
 
     def _put(self, setting: str, given: _Given) -> None:
         if given.text:

@@ -8,7 +8,7 @@ from . import conninfo, url
 from .parts import Parts
 from .target import invalid
 
-_URL = re.compile(rf"(?:{'|'.join(url.SCHEMES)})(?:\+[a-z0-9+]{{0,40}})?://|jdbc:postgresql:")
+_URL = re.compile(rf"(?:{'|'.join(url.SCHEMES)})(?:\+[a-z0-9+]{{0,40}})?://|dbcs?:(?:[a-z0-9-]+:){{0,2}}postgres")
 
 
 def parts(text: str) -> Parts:

@@ -31,6 +31,10 @@ def settle_certificates(parts: Parts) -> None:
     """
     factory = parts.read("sslfactory", _factory)
     parts.no_verify = factory == "NonValidatingFactory"
+    # It verifies by Java's own authorities, whatever the mode.
+    if factory == "DefaultJavaSSLFactory" and (parts.get("sslmode") or "").lower() != "disable":
+        parts.set("sslmode", "verify-full")
+        parts.fill("sslrootcert", "system")
     accept = parts.word("sslaccept", ("strict", "accept_invalid_certs"))
     parts.take("sslaccept")
     if accept is None:
@@ -68,6 +72,9 @@ def verification(parts: Parts, hosts: Sequence[HostPort]) -> tuple[str, str | No
 
 def _mode(parts: Parts) -> str | None:
     def sslmode(name: str, text: str) -> str:
+        if parts.is_jdbc:
+            # Java's drivers take the words in any case, and R2DBC those of an enum.
+            text = text.lower().replace("_", "-")
         if text == "no-verify":
             parts.no_verify = True
             return "require"
@@ -78,7 +85,7 @@ def _mode(parts: Parts) -> str | None:
     def ssl(name: str, text: str) -> str:
         value = truth(text)
         if value is None:
-            if text != "no-verify" and text not in _MODES:
+            if not parts.is_jdbc and text != "no-verify" and text not in _MODES:
                 raise one_of(name, f"true, false, {_WORDS}")
             return sslmode(name, text)
         if not parts.is_jdbc:

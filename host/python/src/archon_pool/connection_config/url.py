@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -10,10 +11,16 @@ from . import keywords
 from .parts import Parts
 from .target import invalid
 
-SCHEMES = frozenset(["postgres", "postgresql", "postgis", "pgsql", "psql", "ecto"])
+SCHEMES = frozenset(
+    [
+        *("postgres", "postgresql", "postgis", "pgsql", "psql", "ecto", "pgx", "pgx4", "pgx5", "timescaledb"),
+        *("timescale", "cockroachdb", "cockroach", "cockroach-postgres", "crdb-postgres"),
+    ]
+)
 """Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`."""
 
-_JDBC = "jdbc:postgresql:"
+_JAVA = re.compile("(jdbc|r2dbcs?):(?:(?!tc:)[a-z0-9-]+:){0,2}?(postgres(?:ql)?):", re.IGNORECASE)
+"""JDBC and R2DBC, whatever wrapper stands before `postgresql:`. Testcontainers' server is not there yet."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +30,19 @@ class Scheme:
     rest: str
     is_jdbc: bool
     is_local: bool
+    is_encrypted: bool = False
+    """True where it asks for TLS: `r2dbcs`."""
     """True without an authority: `jdbc:postgresql:DATABASE` leads to the local machine."""
 
     @classmethod
     def of(cls, text: str) -> Scheme | None:
         """Takes the scheme off; none where the text is no URL."""
-        if text[: len(_JDBC)].lower() == _JDBC:
-            rest = text[len(_JDBC) :]
+        java = _JAVA.match(text)
+        if java is not None:
+            rest, is_encrypted = text[java.end() :], java[1].lower() == "r2dbcs"
             if rest.startswith("//"):
-                return cls(rest[2:], is_jdbc=True, is_local=False)
-            return cls(rest[1:] if rest.startswith("/") else rest, is_jdbc=True, is_local=True)
+                return cls(rest[2:], is_jdbc=True, is_local=False, is_encrypted=is_encrypted)
+            return cls(rest.removeprefix("/"), is_jdbc=True, is_local=True, is_encrypted=is_encrypted)
         scheme, slashes, rest = text.partition("://")
         if not slashes or "=" in scheme or any(letter.isspace() for letter in scheme):
             return None
@@ -65,11 +75,19 @@ def parts(scheme: Scheme) -> Parts:
     found.set("password", _decode("password", password))
     _add_address(found, address)
     found.set("dbname", _decode("database name", database))
+    lists: dict[str, list[str]] = {"host": [], "port": []}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
         # The name of an unknown one may be a part of a password: the fault must not repeat it.
         what = "value of a parameter" if keywords.meaning(name) is None else name
-        found.parameter(name, _decode(what, value) if equals else None)
+        decoded = _decode(what, value)
+        meaning = keywords.meaning(name)
+        if decoded and isinstance(meaning, keywords.Honoured) and meaning.setting in lists:
+            lists[meaning.setting].append(decoded)
+        found.parameter(name, decoded if equals else None)
+    _add_lists(found, lists["host"], lists["port"])
+    if scheme.is_encrypted:
+        found.fill("ssl", "true")
     if scheme.is_jdbc and found.get("host") is None:
         found.set("host", "localhost")
     return found
@@ -112,6 +130,27 @@ def _add_address(found: Parts, address: str) -> None:
     pairs = [_split_port(one) for one in address.split(",")]
     found.set("host", ",".join(_decode("host", host) for host, _ in pairs))
     found.set("port", ",".join(port for _, port in pairs))
+
+
+def _add_lists(found: Parts, hosts: list[str], ports: list[str]) -> None:
+    """Parameters `host` and `port`, which SQLAlchemy repeats for several hosts, and gives as `host=NAME:PORT`."""
+    have_ports = any(":" in host and "," not in host and not host.startswith("/") for host in hosts)
+    if not hosts or (len(hosts) == 1 and not have_ports):
+        return
+    if have_ports and ports:
+        raise invalid(
+            "parameter host names ports and parameter port another: give either host=A:1&host=B:2 or host=A,B&port=1,2"
+        )
+    pairs = [_split_host(host) for host in hosts]
+    found.set("host", ",".join(host for host, _ in pairs))
+    found.set("port", ",".join([port for _, port in pairs] if have_ports else ports))
+
+
+def _split_host(host: str) -> tuple[str, str]:
+    is_plain = host.startswith("/") or "," in host
+    # An IPv6 address without brackets has no port.
+    is_address = not host.startswith("[") and host.count(":") > 1
+    return (host, "") if is_plain or is_address else _split_port(host)
 
 
 def _split_port(address: str) -> tuple[str, str]:
