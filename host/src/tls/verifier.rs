@@ -30,6 +30,17 @@ pub(super) struct Trusted {
     pub(super) certificates: Vec<CertificateDer<'static>>,
 }
 
+/// Signatures that the crypto provider cannot verify: by P-521, and by keys that are for RSA-PSS alone.
+const UNVERIFIABLE: [SignatureScheme; 4] = [
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::Unknown(0x0809),
+    SignatureScheme::Unknown(0x080a),
+    SignatureScheme::Unknown(0x080b),
+];
+
+const UNVERIFIABLE_KEY: &str = "the server's key cannot be verified here, as it is of P-521 or for RSA-PSS alone: give the \
+                                server a key of P-256, P-384 or RSA";
+
 /// Verifies as libpq does: what `sslmode` does not ask for refuses nothing.
 #[derive(Debug)]
 pub(super) struct Verifier {
@@ -103,7 +114,8 @@ impl Verifier {
             .is_ok_and(|signer| certificate::verifies(&signer, algorithms, message, signed.signature()));
         if !by_key {
             if self.check != Check::Nothing {
-                return Err(error);
+                let is_known = mapping.iter().any(|(scheme, _)| *scheme == signed.scheme);
+                return Err(if is_known { error } else { Error::General(UNVERIFIABLE_KEY.to_owned()) });
             }
             self.unproved.store(true, Ordering::Relaxed);
         }
@@ -164,6 +176,9 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        let mut schemes = self.provider.signature_verification_algorithms.supported_schemes();
+        // Servers with such a key would end the handshake, and no `sslmode` below `verify-ca` asks for its proof.
+        schemes.extend(UNVERIFIABLE);
+        schemes
     }
 }
