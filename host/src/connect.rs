@@ -52,6 +52,11 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// Whether PgBouncer's admin console answers: it names itself in the place of a server's version.
+    pub(crate) fn is_console(&self) -> bool {
+        self.server_version.as_deref().is_some_and(|version| version.ends_with("/bouncer"))
+    }
+
     fn of<'a>(parameter: impl Fn(&'static str) -> Option<&'a str>) -> Self {
         let text = |name| parameter(name).map(str::to_owned);
         let on = |name| parameter(name).map(|value| value == "on");
@@ -182,7 +187,7 @@ async fn mismatch(
     connection.begin_statement();
     let why = attributes::mismatch(wanted, connection.client()?, parameters).await;
     connection.end_statement();
-    why.map_err(|error| error::connecting(&error, target))
+    why.map_err(|error| error::connecting(&error, target, true))
 }
 
 /// The first column of the first row that answers a question. The others are read and not kept.

@@ -14,6 +14,7 @@ use crate::allowance::Allowance;
 use crate::audit::Event;
 use crate::bindings::database::{RowSet, Statement, Value};
 use crate::credentials::Credential;
+use crate::error;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::supabase::{Project, Query, connect};
@@ -117,6 +118,8 @@ impl Entrance {
             }
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
             Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,
+            // A pooler that had no server connection does not say why; one without the pooler may be had.
+            Err(fault) if error::may_be_full(&fault) => fault,
             Err(fault) => return Err(fault),
         };
         for (way, target) in credential.others.iter() {

@@ -10,15 +10,15 @@ use archon_pool_plugin::fault::{Fault, kind};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
 use crate::limits::Reached;
 use crate::target::Target;
 use crate::wire::Violation;
 
-/// Why no session could be opened.
-pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
+/// Why no session could be opened. `tls_tried`: a session with TLS was refused as well, or cannot be had.
+pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fault {
     if let Some(server) = error.as_db_error() {
-        return refused(server.code().code(), server.message(), target);
+        return refused(server.code().code(), server.message(), target, tls_tried);
     }
     if let Some(fault) = offence(error).or_else(|| out_of_turn(error)) {
         return Fault { message: format!("no session at {target}: {}", fault.message), ..fault };
@@ -28,7 +28,10 @@ pub(crate) fn connecting(error: &Error, target: &Target) -> Fault {
         return Fault::new(kind::TLS_FAILED, format!("no TLS with {target}: {cause}"));
     }
     if is_missing_password(error) {
-        let message = format!("{target} asks for a password, and the credential has none");
+        let mut message = format!("{target} asks for a password, and the credential has none");
+        if let Some(note) = target.pass_file_note() {
+            message = format!("{message}: {note}");
+        }
         return Fault::new(kind::AUTHENTICATION_FAILED, message);
     }
     // SCRAM's own errors come as `io::Error`s, too: the server's proof is wrong, or its part of the exchange is.
@@ -45,11 +48,12 @@ pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
 }
 
 /// Why the server or a pooler refused a session.
-pub(crate) fn refused(code: &str, said: &str, target: &Target) -> Fault {
+pub(crate) fn refused(code: &str, said: &str, target: &Target, tls_tried: bool) -> Fault {
     let refusal = refusal::classify(code, said);
+    let refusal = if tls_tried { refusal.with_tls_tried(said) } else { refusal };
     Fault {
         kind: refusal.kind().to_owned(),
-        message: described(refusal, said, target),
+        message: described(refusal, said, target, tls_tried),
         sqlstate: Some(code.to_owned()),
         retryable: refusal.retryable(),
     }
@@ -57,10 +61,13 @@ pub(crate) fn refused(code: &str, said: &str, target: &Target) -> Fault {
 
 /// Classifies the end of a session before its first answer: the refusal that it is, where it is one.
 pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
+    if matches!(fault.kind.as_str(), kind::TOO_MANY_CONNECTIONS | kind::SERVER_UNREACHABLE) {
+        return Fault { message: format!("{target}: {}", fault.message), ..fault };
+    }
     match fault.sqlstate.as_deref().and_then(|code| refusal::recognised(code, &fault.message)) {
         Some(refusal) => Fault {
             kind: refusal.kind().to_owned(),
-            message: described(refusal, &fault.message, target),
+            message: described(refusal, &fault.message, target, true),
             retryable: refusal.retryable(),
             ..fault
         },
@@ -74,12 +81,17 @@ pub(crate) fn refusal(error: &Error) -> Option<Refusal> {
 }
 
 /// A refusal with the setting or the step that helps.
-fn described(refusal: Refusal, said: &str, target: &Target) -> String {
+fn described(refusal: Refusal, said: &str, target: &Target, tls_tried: bool) -> String {
     let Target { user, database, .. } = target;
     match refusal {
         Refusal::NoRoom => format!(
             "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION \
              LIMIT of the role or database, or connect with a role that may use the reserved slots"
+        ),
+        Refusal::NoServer => format!(
+            "the pooler at {target} had no connection to the server for this login: {said}; the server is down or its \
+             host is not found, the database is paused, or all connections are taken: see SHOW DATABASES and SHOW \
+             POOLS of its console"
         ),
         Refusal::NoDatabase => {
             format!("{target} has no database '{database}': correct the credential's database name ({said})")
@@ -87,6 +99,14 @@ fn described(refusal: Refusal, said: &str, target: &Target) -> String {
         Refusal::Login => format!("{target} refused role '{user}': {said}; check the credential's user and password"),
         Refusal::Address => format!("{target} does not admit role '{user}' from here: {said}; add an entry for it"),
         Refusal::Privilege => format!("{target} refused role '{user}': {said}; GRANT CONNECT ON DATABASE to it"),
+        Refusal::Console => format!(
+            "PgBouncer at {target} does not let '{user}' into its console: add it to admin_users or stats_users"
+        ),
+        Refusal::NeedsTls if is_by_pg_hba(said) => format!(
+            "{target} does not admit role '{user}' from here without TLS: {said}; set sslmode=require, or add an entry \
+             to pg_hba.conf"
+        ),
+        Refusal::NeedsTls if tls_tried => format!("{target} insists on TLS, which could not be had: {said}"),
         Refusal::NeedsTls => format!("{target} insists on TLS: set sslmode=require ({said})"),
         Refusal::Project => {
             format!("{target} does not know the project: {said}; copy host and user from the provider's dashboard")
@@ -101,7 +121,7 @@ fn described(refusal: Refusal, said: &str, target: &Target) -> String {
 pub(crate) fn querying(error: &Error) -> (Fault, bool) {
     if let Some(server) = error.as_db_error() {
         let fault = statement(server);
-        let gone = fault.kind == kind::CONNECTION_LOST;
+        let gone = fault.kind == kind::CONNECTION_LOST || server.severity() == "FATAL";
         return (fault, gone);
     }
     if let Some(fault) = offence(error) {
@@ -133,7 +153,18 @@ pub(crate) fn statement(server: &DbError) -> Fault {
 
 /// The fault of an error of the server by its SQLSTATE, however it got here.
 pub(crate) fn said(code: &str, fatal: bool, said: String) -> Fault {
+    let of_pooler = refusal::of_statement(code, &said);
     let fault = match code {
+        _ if of_pooler == Some(Refusal::NoRoom) => retryable(Fault::new(
+            kind::TOO_MANY_CONNECTIONS,
+            format!(
+                "the pooler had no connection to the server for the statement: {said}; its pool is full, the database \
+                 is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its console"
+            ),
+        )),
+        _ if of_pooler.is_some() => {
+            retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("the pooler cannot connect to the server: {said}")))
+        }
         "42501" => Fault::new(kind::INSUFFICIENT_PRIVILEGE, said),
         "57014" => retryable(Fault::new(
             kind::QUERY_CANCELED,
@@ -292,7 +323,7 @@ mod tests {
             config.user("app").password("secret");
             let error = config.connect_raw(near, NoTls).await.err().expect("refused");
             let target = Target::parse(&secrecy::SecretString::from("postgres://app:secret@h/d")).unwrap();
-            let fault = connecting(&error, &target);
+            let fault = connecting(&error, &target, false);
             assert_eq!((fault.kind.as_str(), fault.retryable), (kind::AUTHENTICATION_FAILED, false), "{fault}");
             server.abort();
         }

@@ -69,7 +69,9 @@ impl Session {
         if session.guard == Guard::Startup && !session.settings_hold().await? {
             session.guard = Guard::Transaction;
         }
-        if session.guard == Guard::Startup && session.text.unconverted {
+        if session.guard == Guard::Transaction {
+            session.server_connection().await?;
+        } else if session.text.unconverted {
             session.opening(session.connection.client()?.batch_execute(UNCONVERTED)).await?;
         }
         Ok(session)
@@ -87,6 +89,13 @@ impl Session {
             rows_are_text: false,
         };
         let connected = connect::connect(target, &startup, limits, presence).await?;
+        if connected.parameters.is_console() {
+            let message = format!(
+                "what answers at {target} is PgBouncer's admin console: give this URL as `pooler` (PGBOUNCER_URL), and \
+                 that of a database as the connection"
+            );
+            return Err(Fault::new(kind::CREDENTIAL_INVALID, message));
+        }
         let encoding = connected.parameters.server_encoding.as_deref().unwrap_or("UTF8");
         Ok(Self {
             connection: connected.connection,
@@ -96,6 +105,18 @@ impl Session {
             text: Text { encoding: TextEncoding::of_server(encoding), unconverted: is_converted(encoding) },
             notes: target.notes.iter().cloned().chain(connected.notes).collect(),
         })
+    }
+
+    /// Waits until the pooler has a connection to the server: it admits a login without.
+    async fn server_connection(&self) -> Result<(), Fault> {
+        let message = format!(
+            "the pooler at {} had no connection to the server within {} ms: its pool is full, the database is paused, or \
+             the server is down; see SHOW POOLS and SHOW DATABASES of its console",
+            self.target,
+            (self.limits.statement_timeout + GRACE).as_millis()
+        );
+        let silent = Fault { retryable: true, ..Fault::new(kind::TOO_MANY_CONNECTIONS, message) };
+        self.opening_or(silent, self.connection.client()?.batch_execute("")).await
     }
 
     /// Whether the settings of the startup packet are the session's: a pooler that was told to ignore
@@ -109,10 +130,19 @@ impl Session {
     /// Waits for the answer to a statement that belongs to the opening. A pooler may refuse the session only now,
     /// when it needs a connection to the server.
     async fn opening<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+        self.opening_or(self.silent(), answer).await
+    }
+
+    /// The same, with the fault of a server that says nothing.
+    async fn opening_or<T>(
+        &self,
+        silent: Fault,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Fault> {
         self.connection.begin_statement();
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, answer).await;
         let answer = answered
-            .map_err(|_| self.silent())?
+            .map_err(|_| silent)?
             .map_err(|error| error::late_refusal(self.connection.why_lost(error::querying(&error).0), &self.target))?;
         self.connection.end_statement();
         Ok(answer)

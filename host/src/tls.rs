@@ -50,14 +50,25 @@ pub(crate) struct Connector {
     trusted: Option<Arc<Trusted>>,
     check: Check,
     target: Target,
+    /// Why a certificate is not verified although authorities are named.
+    pub(crate) unverified: Option<String>,
 }
 
 impl Connector {
     /// Reads the CA file, where one is needed.
     pub(crate) fn new(target: &Target) -> Result<Self, Fault> {
-        let check = check(target);
+        // As in libpq: below `verify-ca` a file that is not there verifies nothing.
+        let is_missing = |roots: &Roots| matches!(roots, Roots::File(path) if !path.exists());
+        let missing = target.roots.as_ref().filter(|roots| target.ssl_mode < SslMode::VerifyCa && is_missing(roots));
+        let unverified = match missing {
+            Some(Roots::File(path)) => {
+                Some(format!("sslrootcert {} does not exist: the server's certificate is not verified", path.display()))
+            }
+            _ => None,
+        };
+        let check = if unverified.is_some() { Check::Nothing } else { check(target) };
         let trusted = if check == Check::Nothing { None } else { Some(Arc::new(trusted(target)?)) };
-        let connector = Self { trusted, check, target: target.clone() };
+        let connector = Self { trusted, check, target: target.clone(), unverified };
         if target.ssl_mode != SslMode::Disable {
             connector.config()?;
         }
@@ -203,6 +214,13 @@ mod tests {
         let fault = Connector::new(&target("sslmode=verify-ca&sslrootcert=/no/such/ca.pem")).err().unwrap();
         assert_eq!(fault.kind, kind::TLS_FAILED);
         assert!(fault.message.contains("/no/such/ca.pem"), "{fault}");
+    }
+
+    #[test]
+    fn below_verify_ca_a_missing_ca_file_verifies_nothing_and_is_noted() {
+        let connector = Connector::new(&target("sslmode=require&sslrootcert=/no/such/ca.pem")).unwrap();
+        assert_eq!(connector.check, Check::Nothing);
+        assert!(connector.unverified.unwrap().contains("/no/such/ca.pem"));
     }
 
     #[test]

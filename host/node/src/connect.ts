@@ -8,7 +8,7 @@ import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { type LoggedIn, logIn } from "./login.js";
 import { LoginRefused } from "./login-refused.js";
-import { mayDependOnTls, refusesSettings } from "./refusal.js";
+import { isByPgHba, mayDependOnTls, refusesSettings } from "./refusal.js";
 import { unreachable, whyNotOpen } from "./server-fault.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
 
@@ -132,7 +132,7 @@ function attempts(target: Target): Encryption[] {
     case "disable":
       return ["none"];
     case "allow":
-      return ["none", "required"];
+      return ["none", "optional"];
     case "prefer":
       return ["optional", "none"];
     default:
@@ -142,15 +142,35 @@ function attempts(target: Target): Encryption[] {
 
 async function openHost(target: Target, opening: Opening, signal: AbortSignal): Promise<Opened> {
   const [first = "required", second] = attempts(target);
+  const open = (encryption: Encryption, isTlsTried: boolean) =>
+    openOnce(target, opening, encryption, signal).catch((error: unknown) => {
+      if (error instanceof LoginRefused) error.isTlsTried = isTlsTried;
+      throw error;
+    });
   try {
-    return await openOnce(target, opening, first, signal);
+    return await open(first, first !== "none" || isSocket(target));
   } catch (error) {
     if (second === undefined || signal.aborted || !isWorthAnother(error, first)) throw error;
-    return openOnce(target, opening, second, signal).catch((again: unknown) => {
-      const [fault, before] = [whyNotOpen(again, target), whyNotOpen(error, target)];
-      throw fault.saying(`${fault.message}; before that: ${before.message}`);
+    return open(second, true).catch((again: unknown) => {
+      throw ofBoth(error, again, first !== "none", target);
     });
   }
+}
+
+/** The fault of two attempts, of which each may be the reason of the other. */
+function ofBoth(before: unknown, after: unknown, isFirstEncrypted: boolean, target: Target): Fault {
+  const [withTls, without] = isFirstEncrypted ? [before, after] : [after, before];
+  const isByRules = (error: unknown) => error instanceof LoginRefused && isByPgHba(error.server.message);
+  // The same rules refused both.
+  if (isByRules(withTls) && isByRules(without)) return whyNotOpen(withTls, target);
+  const fault = whyNotOpen(after, target);
+  const said = (error: unknown) => (error as Error).message;
+  if (withTls instanceof TlsFailure && isByRules(without)) {
+    const failed = whyNotOpen(withTls, target);
+    return failed.saying(`${failed.message}; without TLS: ${said(without)}`);
+  }
+  const way = isFirstEncrypted ? "over TLS" : "without TLS";
+  return fault.saying(`${fault.message}; before that, ${way}: ${said(before)}`);
 }
 
 /** True when the other attempt, with TLS or without, may succeed. */

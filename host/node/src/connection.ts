@@ -11,6 +11,7 @@ import { fromServer } from "./server-fault.js";
 import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
+import { missingRoots } from "./tls.js";
 import { type Appetite, type Reading, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
 import { type Column, type Parameter, type RowSet, VALUE_BYTES } from "./values.js";
 import * as wire from "./wire.js";
@@ -49,7 +50,10 @@ export class Connection {
     this.parameters = opened.login.parameters;
     this.isWithoutSettings = opened.isWithoutSettings;
     const { target, login, isEncrypted } = opened;
-    this.notes = [...target.notes, ...exposure(opened.channel.socket, isEncrypted, login.method)];
+    const missing = isEncrypted ? missingRoots(target) : undefined;
+    const unverified =
+      missing === undefined ? [] : [`sslrootcert ${missing} does not exist: the server's certificate is not verified`];
+    this.notes = [...target.notes, ...unverified, ...exposure(opened.channel.socket, isEncrypted, login.method)];
     this.#decode = decoderOf(this.parameters.get("server_encoding"));
     const { socket } = opened.channel;
     socket.on("error", (error) => this.#lose(error instanceof Fault ? error : lost(error.message)));

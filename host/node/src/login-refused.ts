@@ -6,6 +6,8 @@ import type { ServerError } from "./wire.js";
 export class LoginRefused extends Error {
   readonly server: ServerError;
   readonly isEncrypted: boolean;
+  /** True when a session with TLS was refused, too, or cannot be had. */
+  isTlsTried = false;
 
   constructor(server: ServerError, isEncrypted: boolean) {
     super(server.message);

@@ -197,7 +197,10 @@ class Authentication {
   #password(): string {
     const { password } = this.#target;
     if (password) return password.reveal();
-    throw this.#failed("asks for a password, and the credential has none");
+    // Why a pass file does not count is why there is none.
+    const note = this.#target.notes.find((note) => note.startsWith("pass file "));
+    const why = note === undefined ? "" : `: ${note}`;
+    throw this.#failed(`asks for a password, and the credential has none${why}`);
   }
 
   #failed(why: string): Fault {

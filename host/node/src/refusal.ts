@@ -8,6 +8,8 @@ import type { ServerError } from "./wire.js";
 export type Refusal =
   /** No slot, client or pooled connection is free. */
   | "no-room"
+  /** The pooler had no connection to the server for a login in time: it is full, paused or without a server. */
+  | "no-server"
   /** The server or the pooler has no such database. */
   | "no-database"
   /** Wrong role, password or token. */
@@ -20,6 +22,10 @@ export type Refusal =
   | "console"
   /** Only encrypted sessions are admitted. */
   | "needs-tls"
+  /** The same, and TLS could not be had. */
+  | "needs-tls-in-vain"
+  /** `pg_hba.conf` has no entry for a session without TLS. */
+  | "needs-tls-or-entry"
   /** The pooler knows neither the project nor the endpoint. */
   | "project"
   /** A startup parameter is not supported or not permitted. */
@@ -38,6 +44,13 @@ const DESCRIBED: Record<Refusal, Description> = {
     (at, said) =>
       `${at} has no connection slot left: ${said}; end idle sessions, raise max_connections or the CONNECTION LIMIT of ` +
       "the role or database, or connect with a role that may use the reserved slots",
+  ],
+  "no-server": [
+    "server-unreachable",
+    (at, said) =>
+      `the pooler at ${at} had no connection to the server for this login: ${said}; the server is down or its host is ` +
+      "not found, the database is paused, or all connections are taken: see SHOW DATABASES and SHOW POOLS of its " +
+      "console",
   ],
   "no-database": [
     "database-not-found",
@@ -61,6 +74,13 @@ const DESCRIBED: Record<Refusal, Description> = {
       `PgBouncer at ${at} does not let '${user}' into its console: add it to admin_users or stats_users`,
   ],
   "needs-tls": ["tls-failed", (at, said) => `${at} insists on TLS: set sslmode=require (${said})`],
+  "needs-tls-in-vain": ["tls-failed", (at, said) => `${at} insists on TLS, which could not be had: ${said}`],
+  "needs-tls-or-entry": [
+    "tls-failed",
+    (at, said, { user }) =>
+      `${at} does not admit role '${user}' from here without TLS: ${said}; set sslmode=require, or add an entry to ` +
+      "pg_hba.conf",
+  ],
   project: [
     "credential-invalid",
     (at, said) => `${at} does not know the project: ${said}; copy host and user from the provider's dashboard`,
@@ -77,7 +97,23 @@ const DESCRIBED: Record<Refusal, Description> = {
 };
 
 /** Refusals after which the same login can succeed a moment later. */
-const RETRYABLE: readonly Refusal[] = ["no-room", "unavailable"];
+const RETRYABLE: readonly Refusal[] = ["no-room", "no-server", "unavailable"];
+
+/** SQLSTATEs that poolers have for everything. */
+const OF_POOLERS: readonly string[] = ["08P01", "XX000", "58000", "08000", "08004", "08006"];
+
+/** How a refusal by `pg_hba.conf` begins: for want of an entry, or by one. */
+const PG_HBA = /^(no pg_hba\.conf entry|pg_hba\.conf rejects)/i;
+
+/** States of a server, which older poolers pass on without its SQLSTATE. */
+const SERVER_STATES: readonly [Refusal, ...string[]] = [
+  "unavailable",
+  "the database system is starting up",
+  "the database system is shutting down",
+  "the database system is in recovery mode",
+  "the database system is not yet accepting connections",
+  "the database system is not accepting connections",
+];
 
 /** Words of `pg_hba.conf` for a session without encryption, since PostgreSQL 14 and before. */
 const UNENCRYPTED = /no encryption|ssl off/;
@@ -127,6 +163,8 @@ const WORDS: readonly (readonly [Refusal, ...string[]])[] = [
     "etenantbanned",
     "concurrently active endpoints",
   ],
+  SERVER_STATES,
+  ["no-server", "query_wait_timeout"],
   [
     "no-room",
     "too many clients",
@@ -137,7 +175,6 @@ const WORDS: readonly (readonly [Refusal, ...string[]])[] = [
     "no more connections allowed",
     "max_client_conn",
     "client_connections)",
-    "query_wait_timeout",
     "emaxclientconn",
     "emaxconnsession",
     "emaxpoolsreached",
@@ -187,12 +224,17 @@ const WORDS: readonly (readonly [Refusal, ...string[]])[] = [
   ["no-database", "no such database", "no pool configured for database", "route for "],
 ];
 
-/** Classifies the error that a login ended with. */
-export function classify({ code, message }: ServerError): Refusal {
+/**
+ * Classifies the error that a login ended with. `isTlsTried`: a session with TLS was refused, too, or cannot be had.
+ * PostgreSQL says "no encryption" to every session without, whatever else no entry admits.
+ */
+export function classify({ code, message }: ServerError, isTlsTried = false): Refusal {
   const found = recognise(code, message);
+  if (isTlsTried && found === "needs-tls") return "needs-tls-in-vain";
+  if (isTlsTried && found === "needs-tls-or-entry") return "address";
   if (found !== undefined) return found;
   if (code.startsWith("28")) return "login";
-  if (["0A000", "22023", "42501", "42601", "42704", "08P01"].includes(code)) return "parameter";
+  if (["0A000", "22023", "42501", "42601", "42704"].includes(code)) return "parameter";
   return code === "55000" ? "disabled" : "unavailable";
 }
 
@@ -211,13 +253,14 @@ export function recognise(code: string, message: string): Refusal | undefined {
     case "57P03":
     case "57P05":
       return "unavailable";
-    case "28000":
-      if (!/^(no pg_hba\.conf entry|pg_hba\.conf rejects)/.test(text)) break;
-      return UNENCRYPTED.test(text) ? "needs-tls" : "address";
-    case "42501":
-      if (text.startsWith("permission denied for database")) return "privilege";
-      break;
   }
+  if (isByPgHba(text)) {
+    // An entry that rejects is not about TLS, and neither is what a pooler was told about its own session.
+    const wantsTls = code === "28000" && text.startsWith("no pg_hba.conf entry") && UNENCRYPTED.test(text);
+    return wantsTls ? "needs-tls-or-entry" : "address";
+  }
+  if (text.startsWith("permission denied for database")) return "privilege";
+  if (/^role ".* (does not exist|is not permitted to log in)/.test(text)) return "login";
   // PgBouncer's whole answer to a role that its console is not for.
   if (text === "not allowed") return "console";
   const found = WORDS.find(([, ...words]) => words.some((word) => text.includes(word)));
@@ -225,9 +268,29 @@ export function recognise(code: string, message: string): Refusal | undefined {
   return text.includes('database "') && text.includes("does not exist") ? "no-database" : undefined;
 }
 
+/** Recognises the words of a pooler that has no server connection for a statement of an open session. */
+export function recogniseInSession(code: string, message: string): "no-room" | "unavailable" | undefined {
+  if (!OF_POOLERS.includes(code)) return undefined;
+  const text = message.toLowerCase();
+  const found = WORDS.find(
+    (entry) =>
+      entry !== SERVER_STATES &&
+      ["no-room", "no-server", "unavailable"].includes(entry[0]) &&
+      entry.slice(1).some((word) => text.includes(word)),
+  )?.[0];
+  if (found === undefined) return undefined;
+  // This session had a server connection before, or could have had one.
+  return found === "unavailable" ? found : "no-room";
+}
+
+/** True when `pg_hba.conf` refused. */
+export function isByPgHba(message: string): boolean {
+  return PG_HBA.test(message);
+}
+
 /** Returns the fault of a refusal at login. No query was sent, so it is never one of a query. */
-export function refused(server: ServerError, target: Target): Fault {
-  const refusal = classify(server);
+export function refused(server: ServerError, target: Target, isTlsTried = false): Fault {
+  const refusal = classify(server, isTlsTried);
   const [kind, words] = DESCRIBED[refusal];
   const said = server.detail === undefined ? server.message : `${server.message} (${server.detail})`;
   const more = { sqlstate: server.code, retryable: RETRYABLE.includes(refusal) };
@@ -236,7 +299,7 @@ export function refused(server: ServerError, target: Target): Fault {
 
 /** True when a refusal may come from `pg_hba.conf` entries that are for sessions with TLS alone, or without. */
 export function mayDependOnTls(server: ServerError): boolean {
-  return server.code === "28000" || classify(server) === "needs-tls";
+  return server.code === "28000" || isByPgHba(server.message) || classify(server) === "needs-tls";
 }
 
 /** True when a refusal is about settings of the startup packet, which not every pooler takes. */

@@ -3,7 +3,7 @@
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { LoginRefused } from "./login-refused.js";
-import { recognise, refused } from "./refusal.js";
+import { recogniseInSession, refused } from "./refusal.js";
 import { TlsFailure } from "./socket.js";
 import type { ServerError } from "./wire.js";
 
@@ -13,7 +13,7 @@ const ENDED = new Set("57P01 57P02 57P03 57P04 57P05 25P03 25P04 08000 08001 080
 /** The fault of whatever kept a session from being opened. */
 export function whyNotOpen(error: unknown, target: Target): Fault {
   if (error instanceof Fault) return error;
-  if (error instanceof LoginRefused) return refused(error.server, target);
+  if (error instanceof LoginRefused) return refused(error.server, target, error.isTlsTried);
   if (error instanceof TlsFailure) return withoutTls(error, target);
   return unreachable(target, words(error as Error));
 }
@@ -44,6 +44,17 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
   const fault = (kind: string, text: string, retryable: boolean) =>
     new Fault(kind, text, { sqlstate: code, retryable });
   const ended = () => fault("connection-lost", `the server ended the session: ${said}`, true);
+  switch (recogniseInSession(code, message)) {
+    case "no-room": {
+      const hint =
+        "its pool is full, the database is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its " +
+        "console";
+      const text = `the pooler had no connection to the server for the statement: ${said}; ${hint}`;
+      return fault("too-many-connections", text, true);
+    }
+    case "unavailable":
+      return fault("server-unreachable", `the pooler cannot connect to the server: ${said}`, true);
+  }
   if (ENDED.has(code)) return ended();
   switch (code) {
     case "42501":
@@ -60,10 +71,6 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
       );
     case "53300":
       return fault("too-many-connections", said, true);
-  }
-  // What a pooler says when it has no connection for a statement, with the SQLSTATEs that it has for everything.
-  if (["08P01", "XX000", "58000"].includes(code) && recognise(code, message) === "no-room") {
-    return fault("too-many-connections", said, true);
   }
   // A pooler that gives up on a server connection uses the protocol violation for it.
   if (code === "08P01" && fatal) return ended();

@@ -4,8 +4,9 @@ import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import { guard } from "./components.js";
 import { Connection } from "./connection.js";
-import type { Target } from "./connection-config/target.js";
-import type { Fault } from "./fault.js";
+import { place, type Target } from "./connection-config/target.js";
+import { Fault } from "./fault.js";
+import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { advised } from "./supabase.js";
 import { isLegacy } from "./text.js";
@@ -39,7 +40,8 @@ export class Session {
       throw advised(fault, target);
     });
     try {
-      if (!session.#isPooled && !(await session.#settingsHold())) session.#isPooled = true;
+      if (session.#isPooled) await session.#awaitServerConnection();
+      else if (!(await session.#settingsHold())) session.#isPooled = true;
       return session;
     } catch (fault) {
       await session.close();
@@ -53,7 +55,11 @@ export class Session {
     const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
     const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
     const opening = { options, plainOptions: target.options, limits, over };
-    return new Session(await Connection.open(target, opening), limits);
+    const connection = await Connection.open(target, opening);
+    if (!connection.parameters.get("server_version")?.endsWith("/bouncer")) return new Session(connection, limits);
+    await connection.close();
+    const hint = "give this URL as `pooler` (PGBOUNCER_URL), and that of a database as the connection";
+    throw Fault.credential(`what answers at ${place(connection.target)} is PgBouncer's admin console: ${hint}`);
   }
 
   /** Target with the host that was chosen, and no other. */
@@ -132,6 +138,17 @@ export class Session {
     const wanted = settings(this.#limits);
     const converts = isLegacy(this.#connection.parameters.get("server_encoding"));
     return converts ? { ...wanted, client_encoding: "SQL_ASCII" } : wanted;
+  }
+
+  /** Waits until the pooler has a connection to the server: it admits a login without. */
+  async #awaitServerConnection(): Promise<void> {
+    const ms = this.#limits.statementTimeoutMs + GRACE_MS;
+    await inTime(this.#connection.simple(""), ms, () => {
+      const why = "its pool is full, the database is paused, or the server is down";
+      const hint = "see SHOW POOLS and SHOW DATABASES of its console";
+      const message = `the pooler at ${place(this.target)} had no connection to the server within ${ms} ms: ${why}; ${hint}`;
+      return new Fault("too-many-connections", message, { retryable: true });
+    });
   }
 
   /** Whether the settings of the startup packet hold: a pooler that was told to ignore them says nothing. */

@@ -7,6 +7,7 @@
 // | `verify-full` | chain and name checked |
 
 import { X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import * as tls from "node:tls";
 import { readRegular } from "./connection-config/files.js";
@@ -25,6 +26,12 @@ export function check({ sslMode, roots }: Target): Check {
   return sslMode === "verify-ca" || roots === "system" ? "chain-and-name" : "nothing";
 }
 
+/** The CA file that is not there and, as in libpq, verifies nothing below `verify-ca`. */
+export function missingRoots({ sslMode, roots }: Pick<Target, "sslMode" | "roots">): string | undefined {
+  if (roots === undefined || roots === "system" || sslMode.startsWith("verify-")) return undefined;
+  return existsSync(roots) ? undefined : roots;
+}
+
 /** Options of `tls.connect` for a target. */
 export function tlsOptions(target: Target): tls.ConnectionOptions {
   const { host, sslMinVersion, sslMaxVersion, sslNegotiation } = target;
@@ -40,7 +47,7 @@ export function tlsOptions(target: Target): tls.ConnectionOptions {
 }
 
 function verification(target: Target): tls.ConnectionOptions {
-  switch (check(target)) {
+  switch (missingRoots(target) === undefined ? check(target) : "nothing") {
     case "nothing":
       // Where nothing is verified nothing is refused, short keys and old hashes included.
       return { rejectUnauthorized: false, ciphers: `${tls.DEFAULT_CIPHERS}:@SECLEVEL=0` };

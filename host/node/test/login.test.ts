@@ -1,13 +1,17 @@
 // Login at a server that says whatever a test has it say.
 
 import assert from "node:assert/strict";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, test } from "node:test";
-import { parseTarget } from "../dist/connection-config/resolve.js";
+import { parseTarget, resolveOwn } from "../dist/connection-config/resolve.js";
+import { parseText } from "../dist/connection-config/text.js";
 import { exposure } from "../dist/exposure.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
 import { message } from "./bytes.js";
+import { scratch } from "./process.js";
 import { authentication, ready, refusal, type Script, ScriptedServer } from "./scripted.js";
 
 const CLEARTEXT = authentication(3);
@@ -194,7 +198,11 @@ test("settings that a pooler refuses in the startup packet are left out of it", 
     "unsupported startup parameter: options",
     "unsupported startup parameter in options: lock_timeout",
   ]) {
-    server = await ScriptedServer.start(({ options }) => [options ? refusal("08P01", words) : ready()]);
+    server = await ScriptedServer.start(({ options }) => [
+      options ? refusal("08P01", words) : ready(),
+      // A statement of nothing, by which the pooler's connection to the server is waited for.
+      Buffer.concat([message("I"), message("Z", Buffer.from("I"))]),
+    ]);
     const session = await Session.open(parseTarget(server.url()), limitsWith());
     assert.equal(session.way, "pooled");
     await session.close();
@@ -205,4 +213,18 @@ test("settings that a pooler refuses in the startup packet are left out of it", 
   ]);
   await open(server.url());
   assert.equal(server.startups.length, 2);
+});
+
+test("a pass file that does not count is told where a password is missing", async () => {
+  const file = join(scratch(), "pass");
+  writeFileSync(file, "*:*:*:*:hunter2\n");
+  chmodSync(file, 0o644);
+  server = await ScriptedServer.start(() => [CLEARTEXT]);
+  const own = resolveOwn(parseText(server.url(`sslmode=disable&passfile=${file}`, "ann")), { environment: {} });
+  const fault = await Session.open(own, limitsWith()).then(
+    () => assert.fail("a session was opened"),
+    (fault: Fault) => fault,
+  );
+  assert.equal(fault.kind, "authentication-failed");
+  assert.match(fault.message, /the credential has none: pass file .*chmod 600/);
 });

@@ -14,8 +14,7 @@ import { Session } from "../dist/session.js";
 import { errorResponse } from "./bytes.js";
 import { Cluster, PASSWORD } from "./cluster.js";
 import { kit } from "./kit.js";
-import { PgBouncer } from "./pgbouncer.js";
-import { statement } from "./powers.js";
+import { ADMIN, PgBouncer } from "./pgbouncer.js";
 import { ScriptedServer } from "./scripted.js";
 
 interface Row {
@@ -23,6 +22,10 @@ interface Row {
   kind: string;
   retryable: boolean;
   who: string;
+  /** Of an open session, where it is not of a login. */
+  at?: "statement";
+  /** `tried`: TLS was tried, too. */
+  tls?: "tried";
 }
 
 const rows = JSON.parse(readFileSync(join(kit, "refusals.json"), "utf8")) as Row[];
@@ -42,16 +45,25 @@ const failed = (url: string): Promise<Fault> =>
 
 test("every refusal of the table is classified, through the wire", async () => {
   const wrong: unknown[] = [];
-  for (const { says, kind, retryable, who } of rows) {
+  for (const { says, kind, retryable, who, tls } of rows.filter(({ at }) => at === undefined)) {
     const { severity, sqlstate, message } = says;
     const server = await ScriptedServer.start(() => [errorResponse(severity, sqlstate, message)]);
-    const fault = await failed(server.url());
+    const fault = await failed(server.url(tls === undefined ? "sslmode=disable" : "sslmode=prefer"));
     await server.stop();
+    assert.equal(/sslmode=require[ ,]/.test(fault.message) && tls !== undefined, false, fault.message);
     const found = [fault.kind, fault.retryable, fault.sqlstate];
     if (found.join() !== [kind, retryable, sqlstate].join()) wrong.push([who, message, found]);
-    assert.ok(fault.message.includes(message) || kind === "credential-invalid", fault.message);
+    assert.ok(fault.message.includes(message) || ["credential-invalid", "insufficient-privilege"].includes(kind));
   }
   assert.deepEqual(wrong, []);
+});
+
+test("what poolers say to a statement is classified", () => {
+  for (const { says, kind, retryable } of rows.filter(({ at }) => at === "statement")) {
+    const { severity, sqlstate, message } = says;
+    const fault = fromServer({ fatal: severity === "FATAL", code: sqlstate, message });
+    assert.deepEqual([fault.kind, fault.retryable], [kind, retryable], message);
+  }
 });
 
 test("no refusal is a failed query", () => {
@@ -90,10 +102,11 @@ test("a real PgBouncer's refusals are told from those of a server", async () => 
     await holding.connect();
     await holding.query("BEGIN");
     // PgBouncer admits a client before it has a server's connection for it.
-    const session = await Session.open(parseTarget(bouncer.url("narrow")), limitsWith());
-    const waiting = session.query([statement("SELECT 1::int8")], () => true);
-    await assert.rejects(waiting, { kind: "too-many-connections", retryable: true });
-    await session.close();
+    const waiting = await failed(bouncer.url("narrow"));
+    assert.deepEqual([waiting.kind, waiting.retryable], ["too-many-connections", true], waiting.message);
+    const console = await failed(bouncer.url("pgbouncer", ADMIN));
+    assert.deepEqual([console.kind, console.retryable], ["credential-invalid", false], console.message);
+    assert.match(console.message, /admin console: give this URL as `pooler`/);
     const wrong = await failed(bouncer.url().replace(PASSWORD, "wrong"));
     assert.equal(wrong.kind, "authentication-failed", wrong.message);
     const more = new pg.Client({ connectionString: bouncer.url(), ssl: false });

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from scripted import refusal, scripted
+from scripted import authentication, refusal, scripted
 
 from archon_pool import ConnectionPool
 from archon_pool.connection_config import OPERATOR, parts, resolve
-from archon_pool.errors import Refusal
+from archon_pool.errors import Refusal, said_by_server
 from archon_pool.messages import ServerError
 from archon_pool.refusal import classify, is_about_options
 
-TABLE: Any = json.loads((Path(__file__).parents[3] / "tests" / "conformance" / "refusals.json").read_text("utf-8"))
+_TABLE: Any = json.loads((Path(__file__).parents[3] / "tests" / "conformance" / "refusals.json").read_text("utf-8"))
+TABLE = [case for case in _TABLE if "at" not in case]
 TARGET = resolve(parts("postgres://ann@h/shop"), OPERATOR)
 
 
@@ -32,10 +33,17 @@ def refused(says: Any, encoding: str = "utf-8") -> Any:
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case['who']}: {case['says']['message'][:50]}")
 def test_each_refusal_has_the_kind_of_every_host(case: Any) -> None:
     says = case["says"]
-    reason = classify(says["sqlstate"], says["message"])
+    reason = classify(says["sqlstate"], says["message"], tls_tried=case.get("tls") == "tried")
     assert (reason.kind, reason.retryable) == (case["kind"], case["retryable"])
     error = ServerError(says["message"].encode(), (says["sqlstate"] or "").encode(), is_fatal=True)
     assert Refusal.of_server(error) == Refusal(says["message"], says["sqlstate"])
+
+
+@pytest.mark.parametrize("case", [case for case in _TABLE if "at" in case], ids=lambda case: case["says"]["message"])
+def test_what_poolers_say_to_a_statement_has_the_kind_of_every_host(case: Any) -> None:
+    says = case["says"]
+    fault = said_by_server(says["sqlstate"], says["severity"] == "FATAL", says["message"])
+    assert (fault.kind, fault.retryable) == (case["kind"], case["retryable"])
 
 
 @pytest.mark.parametrize("who", sorted({case["who"] for case in TABLE}))
@@ -86,6 +94,25 @@ def test_the_most_telling_of_several_attempts_is_told() -> None:
         assert Refusal.most_telling(attempts) == wrong
     assert Refusal.most_telling([encrypted, unencrypted]).fault(TARGET).kind == "authentication-failed"
     assert Refusal.most_telling([gone, unencrypted]).fault(TARGET).kind == "tls-failed"
+    # What TLS failed by is told, and no advice to ask for it.
+    handshake = Refusal("no protocols available", kind="tls-failed")
+    told = Refusal.most_telling([handshake, unencrypted]).fault(TARGET)
+    assert told.kind == "tls-failed" and "no protocols available" in told.message and "require" not in told.message
+
+
+def test_a_refusal_where_tls_was_tried_is_none_for_want_of_it() -> None:
+    said = 'no pg_hba.conf entry for host "10.0.0.7", user "ann", database "shop", no encryption'
+    for sslmode, kind in (
+        ("prefer", "authentication-failed"),
+        ("allow", "authentication-failed"),
+        ("disable", "tls-failed"),
+    ):
+        with scripted(lambda client: client.send(refusal("FATAL", "28000", said))) as server:
+            url = f"postgres://ann:hunter2@127.0.0.1:{server.port}/shop?sslmode={sslmode}"
+            with ConnectionPool(credentials={"default": url}, environment=False, retries=0) as pool:
+                error = cast(Any, pool.run({"action": "monitor"}))["error"]
+        assert error["kind"] == kind and ("sslmode=require" in error["message"]) == (sslmode == "disable")
+        assert error["message"].count("no pg_hba.conf entry") == 1
 
 
 @pytest.mark.parametrize(
@@ -102,3 +129,15 @@ def test_the_most_telling_of_several_attempts_is_told() -> None:
 )
 def test_only_a_refusal_about_options_is_read_as_one(sqlstate: str, said: str, about: bool) -> None:
     assert is_about_options(sqlstate, said) is about
+
+
+def test_a_pass_file_that_does_not_count_is_told_where_a_password_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "pass"
+    file.write_text("*:*:*:*:hunter2\n")
+    file.chmod(0o644)
+    with scripted(lambda client: client.send(authentication(3))) as server:
+        url = f"postgres://ann@127.0.0.1:{server.port}/shop?sslmode=disable&passfile={file}"
+        with ConnectionPool(credentials={"default": url}, environment=False, retries=0) as pool:
+            error = cast(Any, pool.run({"action": "monitor"}))["error"]
+    assert error["kind"] == "authentication-failed" and "hunter2" not in str(error)
+    assert str(file) in error["message"] and "chmod 600" in error["message"]

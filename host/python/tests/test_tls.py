@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,21 @@ def test_each_mode_checks_as_much_as_it_says(
         assert is_encrypted(encrypted, told, host) is expected
 
 
+def test_below_verify_ca_a_missing_root_verifies_nothing_and_is_noted(encrypted: Cluster) -> None:
+    url = f"{encrypted.url('postgres')}?sslmode=require&sslrootcert=/no/such/ca.pem"
+    with contextlib.closing(
+        Session.open(resolve(parts(url), OPERATOR), Limits(), guard(), Clock(timedelta(seconds=30), timedelta(0)))
+    ) as session:
+        assert any("/no/such/ca.pem does not exist" in note for note in session.notes)
+
+
 def test_prefer_and_allow_try_the_other_way_where_the_first_is_refused(encrypted: Cluster) -> None:
     assert is_encrypted(encrypted, "sslmode=prefer", role="only_plain") is False
     assert is_encrypted(encrypted, "sslmode=prefer", role="only_tls") is True
     assert is_encrypted(encrypted, "sslmode=allow", role="only_tls") is True
     assert is_encrypted(encrypted, "sslmode=allow") is False
-    assert kind(encrypted, "sslmode=disable", role="only_tls") == "tls-failed"
+    # An entry rejects it: that is said, whatever the entry is about.
+    assert kind(encrypted, "sslmode=disable", role="only_tls") == "authentication-failed"
     assert kind(encrypted, "sslmode=require", role="only_plain") == "authentication-failed"
 
 

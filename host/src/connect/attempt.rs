@@ -28,36 +28,75 @@ pub(super) struct Opening<'a> {
 struct Failed {
     fault: Fault,
     otherwise: bool,
+    /// The reason alone, for another fault to repeat.
+    said: String,
+    by: By,
+}
+
+/// The cause of a failed login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// TLS could not be set up.
+    Handshake,
+    /// The server admits no such session: by `pg_hba.conf`, or none without TLS.
+    Rules,
+    Other,
 }
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        Self { fault, otherwise: false }
+        Self { otherwise: false, said: fault.message.clone(), by: By::Other, fault }
+    }
+}
+
+impl Failed {
+    /// The fault of two attempts, of which each may be the reason of the other.
+    fn after(self, before: Self, before_encrypted: bool) -> Fault {
+        let (with, without) = if before_encrypted { (&before, &self) } else { (&self, &before) };
+        match (with.by, without.by) {
+            // The same rules refused both.
+            (By::Rules, By::Rules) => {
+                if before_encrypted {
+                    before.fault
+                } else {
+                    self.fault
+                }
+            }
+            (By::Handshake, By::Rules) => {
+                let message = format!("{}; without TLS: {}", with.fault.message, without.said);
+                Fault { message, ..with.fault.clone() }
+            }
+            _ => {
+                let way = if before_encrypted { "over TLS" } else { "without TLS" };
+                let message = format!("{}; before that, {way}: {}", self.fault.message, before.said);
+                Fault { message, ..self.fault }
+            }
+        }
     }
 }
 
 /// Logs in, and tries the other way of encryption where `sslmode` leaves it open.
 pub(super) async fn login(target: &Target, place: &Place, opening: &Opening<'_>) -> Result<Connected, Fault> {
-    let ways: &[bool] = match target.ssl_mode {
+    let (first, second) = match target.ssl_mode {
         // Sockets have no TLS, as in libpq.
-        _ if target.is_socket() => &[false],
-        SslMode::Disable => &[false],
-        SslMode::Allow => &[false, true],
-        SslMode::Prefer => &[true, false],
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[true],
+        _ if target.is_socket() => (false, None),
+        SslMode::Disable => (false, None),
+        SslMode::Allow => (false, Some(true)),
+        SslMode::Prefer => (true, Some(false)),
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => (true, None),
     };
-    let mut before: Option<Fault> = None;
-    for (at, encrypted) in ways.iter().enumerate() {
-        match with_options(target, place, opening, *encrypted).await {
-            Ok(connected) => return Ok(connected),
-            Err(Failed { fault, otherwise }) if otherwise && at + 1 < ways.len() => before = Some(fault),
-            Err(Failed { fault, .. }) => {
-                let before = before.map(|before| format!("; before that: {}", before.message)).unwrap_or_default();
-                return Err(Fault { message: fault.message + &before, ..fault });
-            }
+    let tls_tried = first || target.is_socket();
+    let before = match with_options(target, place, opening, first, tls_tried).await {
+        Ok(connected) => return Ok(connected),
+        Err(failed) => failed,
+    };
+    match second.filter(|_| before.otherwise) {
+        None => Err(before.fault),
+        Some(encrypted) => {
+            let connected = with_options(target, place, opening, encrypted, true).await;
+            connected.map_err(|failed| failed.after(before, first))
         }
     }
-    Err(before.unwrap_or_else(|| error::unreachable(target, "no way of encryption is left")))
 }
 
 /// Logs in with the session's settings in the startup packet, or without them where a pooler refuses them there.
@@ -66,11 +105,12 @@ async fn with_options(
     place: &Place,
     opening: &Opening<'_>,
     encrypted: bool,
+    tls_tried: bool,
 ) -> Result<Connected, Failed> {
     let Startup { options, without, .. } = opening.startup;
-    match once(target, place, opening, encrypted, options.as_deref()).await {
+    match once(target, place, opening, encrypted, tls_tried, options.as_deref()).await {
         Err(Refused::Options(_)) if options != without => {
-            let connected = once(target, place, opening, encrypted, without.as_deref()).await;
+            let connected = once(target, place, opening, encrypted, tls_tried, without.as_deref()).await;
             let connected = connected.map_err(Refused::into_failed)?;
             Ok(Connected { options_refused: true, ..connected })
         }
@@ -97,26 +137,30 @@ async fn once(
     place: &Place,
     opening: &Opening<'_>,
     encrypted: bool,
+    tls_tried: bool,
     options: Option<&str>,
 ) -> Result<Connected, Refused> {
-    let failed = |fault: Fault, otherwise: bool| Refused::Otherwise(Failed { fault, otherwise });
+    let failed = |fault: Fault| Refused::Otherwise(fault.into());
     let tls = encrypted.then_some(opening.tls);
     let opened = dial::open(place, &target.host, tls, target.ssl_negotiation).await.map_err(|error| {
         let is_tls = error.get_ref().is_some_and(|error| error.is::<HandshakeFailed>());
-        let fault =
-            if is_tls { no_tls(target, &error.to_string()) } else { error::unreachable(target, &error.to_string()) };
-        failed(fault, is_tls)
+        let said = error.to_string();
+        if !is_tls {
+            return failed(error::unreachable(target, &said));
+        }
+        Refused::Otherwise(Failed { fault: no_tls(target, &said), otherwise: true, said, by: By::Handshake })
     })?;
     let (stream, channel_binding, is_encrypted) = match opened {
         Opened::Tls(stream, binding) => (stream, binding, true),
-        Opened::Plain(_) if encrypted && !target.is_socket() && target.ssl_mode != SslMode::Prefer => {
+        // As in libpq, the weak modes go on without it.
+        Opened::Plain(_) if encrypted && !target.is_socket() && target.ssl_mode >= SslMode::Require => {
             let why = "server does not support TLS: set sslmode=prefer or enable ssl on the server";
-            return Err(failed(no_tls(target, why), false));
+            return Err(failed(no_tls(target, why)));
         }
         Opened::Plain(stream) => (stream, None, false),
         Opened::Refused(sqlstate, said) => {
-            let fault = error::refused(&sqlstate, &said, target);
-            return Err(failed(fault, true));
+            let fault = error::refused(&sqlstate, &said, target, tls_tried);
+            return Err(Refused::Otherwise(Failed { fault, otherwise: true, said, by: By::Other }));
         }
     };
     let login = Arc::new(Mutex::new(Login::new(target.require_auth.clone())));
@@ -128,21 +172,26 @@ async fn once(
         let login = login.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(why) = login.refused() {
             let message = format!("{target} was sent no password: {why}");
-            return Err(failed(Fault::new(kind::AUTHENTICATION_FAILED, message), false));
+            return Err(failed(Fault::new(kind::AUTHENTICATION_FAILED, message)));
         }
         login.is_clear_text()
     };
     let (client, connection) = connected.map_err(|error| {
+        let fault = error::connecting(&error, target, tls_tried);
         if error::refuses_options(&error) {
-            return Refused::Options(error::connecting(&error, target));
+            return Refused::Options(fault);
         }
         // `pg_hba.conf` may admit the same login with another encryption.
         let otherwise = matches!(error::refusal(&error), Some(Refusal::NeedsTls | Refusal::Address));
-        failed(error::connecting(&error, target), otherwise)
+        // The answer to a session without TLS is the same again.
+        let otherwise = otherwise && !(encrypted && !is_encrypted);
+        let by = if otherwise { By::Rules } else { By::Other };
+        let said = error.as_db_error().map_or_else(|| fault.message.clone(), |server| server.message().to_owned());
+        Refused::Otherwise(Failed { fault, otherwise, said, by })
     })?;
     let parameters = Parameters::of(|name| connection.parameter(name));
     let exposed = !is_encrypted && !place.is_local();
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = opening.tls.unverified.iter().filter(|_| is_encrypted).cloned().collect();
     if exposed {
         notes.push("the session is not encrypted".to_owned());
     }
@@ -166,8 +215,8 @@ fn cancel(client: &Client, target: &Target, place: &Place, opening: &Opening<'_>
 
 fn no_tls(target: &Target, why: &str) -> Fault {
     let hint = if why.contains("HandshakeFailure") || why.contains("ProtocolVersion") || why.contains("NotCompatible") {
-        "; TLS 1.2 with forward secrecy is the least that is supported: set sslmode=prefer to fall back to plain text, or \
-         renew the server's TLS settings"
+        "; this host supports TLS 1.2 with forward secrecy and TLS 1.3, with keys of RSA, P-256 and P-384: compare \
+         ssl_min_protocol_version, ssl_ciphers and the key of the server"
     } else {
         ""
     };

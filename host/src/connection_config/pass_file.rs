@@ -13,6 +13,9 @@ use crate::guarded_file::{self, Readers};
 /// Far more than a thousand lines.
 const MOST_BYTES: usize = 1 << 20;
 
+/// How a note on a pass file begins.
+pub(super) const NOTE: &str = "pass file ";
+
 /// Gives hosts without a password that of the pass file, and returns why a file does not count. A file that is not
 /// there has none.
 pub(super) fn fill(
@@ -29,7 +32,7 @@ pub(super) fn fill(
     };
     let bytes = match read(&path) {
         Ok(bytes) => bytes?,
-        Err(why) => return Some(format!("pass file {} is passed over: {why}", path.display())),
+        Err(why) => return Some(format!("{NOTE}{} is passed over: {why}", path.display())),
     };
     for host in hosts {
         // The default socket is that of the local machine.

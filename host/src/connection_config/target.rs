@@ -171,6 +171,11 @@ impl Target {
         event.with("by", self.user.as_str()).with("server", server).with("database", self.database.as_str())
     }
 
+    /// Why the pass file does not count, where that is why there is no password.
+    pub(crate) fn pass_file_note(&self) -> Option<&str> {
+        self.notes.iter().map(String::as_str).find(|note| note.starts_with(super::pass_file::NOTE))
+    }
+
     /// Whether the first host is a Unix socket.
     pub(crate) fn is_socket(&self) -> bool {
         self.host.starts_with('/')

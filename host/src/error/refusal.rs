@@ -2,13 +2,15 @@
 //!
 //! `tests/conformance/refusals.json` has the texts; the hosts in Node and Python read the same table.
 
-use archon_pool_plugin::fault::kind;
+use archon_pool_plugin::fault::{Fault, kind};
 
 /// Why a server or a pooler refused a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// No slot, client or pooled connection is free.
     NoRoom,
+    /// The pooler had no connection to the server for a login in time: it is full, paused or without a server.
+    NoServer,
     /// The server or the pooler has no such database.
     NoDatabase,
     /// Wrong role, password or token.
@@ -17,6 +19,8 @@ pub(crate) enum Refusal {
     Address,
     /// The role may not connect to this database.
     Privilege,
+    /// PgBouncer's console admits only roles that its settings name.
+    Console,
     /// Only encrypted sessions are admitted.
     NeedsTls,
     /// The pooler knows neither the project nor the endpoint.
@@ -36,24 +40,36 @@ impl Refusal {
             Self::NoRoom => kind::TOO_MANY_CONNECTIONS,
             Self::NoDatabase => kind::DATABASE_NOT_FOUND,
             Self::Login | Self::Address => kind::AUTHENTICATION_FAILED,
-            Self::Privilege => kind::INSUFFICIENT_PRIVILEGE,
+            Self::Privilege | Self::Console => kind::INSUFFICIENT_PRIVILEGE,
             Self::NeedsTls => kind::TLS_FAILED,
             Self::Project | Self::Parameter => kind::CREDENTIAL_INVALID,
-            Self::Unavailable | Self::Disabled => kind::SERVER_UNREACHABLE,
+            Self::NoServer | Self::Unavailable | Self::Disabled => kind::SERVER_UNREACHABLE,
         }
     }
 
     /// Whether the same login can succeed a moment later.
     pub(crate) fn retryable(self) -> bool {
-        matches!(self, Self::NoRoom | Self::Unavailable)
+        matches!(self, Self::NoRoom | Self::NoServer | Self::Unavailable)
     }
+
+    /// The refusal of a session for which TLS was tried, too: PostgreSQL says "no encryption" to every one without,
+    /// whatever else no entry admits.
+    pub(crate) fn with_tls_tried(self, message: &str) -> Self {
+        if self == Self::NeedsTls && is_by_pg_hba(message) { Self::Address } else { self }
+    }
+}
+
+/// Whether `pg_hba.conf` refused.
+pub(crate) fn is_by_pg_hba(message: &str) -> bool {
+    let text = message.to_ascii_lowercase();
+    PG_HBA.iter().any(|words| text.starts_with(words))
 }
 
 /// Classifies the error that a login ended with.
 pub(crate) fn classify(sqlstate: &str, message: &str) -> Refusal {
     recognised(sqlstate, message).unwrap_or_else(|| match sqlstate {
         _ if sqlstate.starts_with("28") => Refusal::Login,
-        "0A000" | "22023" | "42501" | "42601" | "42704" | "08P01" => Refusal::Parameter,
+        "0A000" | "22023" | "42501" | "42601" | "42704" => Refusal::Parameter,
         "55000" => Refusal::Disabled,
         _ => Refusal::Unavailable,
     })
@@ -67,14 +83,39 @@ pub(crate) fn recognised(sqlstate: &str, message: &str) -> Option<Refusal> {
         "3D000" => return Some(Refusal::NoDatabase),
         "28P01" => return Some(Refusal::Login),
         "57P01" | "57P02" | "57P03" | "57P05" => return Some(Refusal::Unavailable),
-        "28000" if text.starts_with("no pg_hba.conf entry") || text.starts_with("pg_hba.conf rejects") => {
-            return Some(if has_one(&text, UNENCRYPTED) { Refusal::NeedsTls } else { Refusal::Address });
-        }
-        "42501" if text.starts_with("permission denied for database") => return Some(Refusal::Privilege),
+        // An entry that rejects is not about TLS, and neither is what a pooler was told about its own session.
+        "28000" if text.starts_with(PG_HBA[0]) && has_one(&text, UNENCRYPTED) => return Some(Refusal::NeedsTls),
+        // PgBouncer's whole answer to a role that its console is not for.
+        _ if text == "not allowed" => return Some(Refusal::Console),
+        _ if is_by_pg_hba(&text) => return Some(Refusal::Address),
+        _ if text.starts_with("permission denied for database") => return Some(Refusal::Privilege),
+        _ if text.starts_with("role \"") && has_one(&text, UNKNOWN_ROLE) => return Some(Refusal::Login),
         _ => {}
     }
     let found = WORDS.iter().find(|(_, words)| has_one(&text, words)).map(|(refusal, _)| *refusal);
     found.or_else(|| (text.contains("database \"") && text.contains("does not exist")).then_some(Refusal::NoDatabase))
+}
+
+/// Recognises the words of a pooler that has no server connection for a statement of an open session.
+pub(crate) fn of_statement(sqlstate: &str, message: &str) -> Option<Refusal> {
+    let is_of_poolers = matches!(sqlstate, "08P01" | "XX000" | "58000" | "08000" | "08004" | "08006");
+    let text = message.to_ascii_lowercase();
+    let is_one = |(refusal, words): &&(Refusal, &[&str])| {
+        matches!(refusal, Refusal::NoRoom | Refusal::NoServer | Refusal::Unavailable)
+            && *words != SERVER_STATES
+            && has_one(&text, words)
+    };
+    match WORDS.iter().filter(|_| is_of_poolers).find(is_one)?.0 {
+        // This session had a server connection before, or could have had one.
+        Refusal::NoServer => Some(Refusal::NoRoom),
+        refusal => Some(refusal),
+    }
+}
+
+/// Whether a login failed for want of a server connection, which another way in may have.
+pub(crate) fn may_be_full(fault: &Fault) -> bool {
+    let code = fault.sqlstate.as_deref().unwrap_or_default();
+    fault.kind == kind::SERVER_UNREACHABLE && recognised(code, &fault.message) == Some(Refusal::NoServer)
 }
 
 /// Whether a text is about the `options` of the startup packet, which not every pooler takes.
@@ -88,6 +129,21 @@ pub(crate) fn is_about_options(sqlstate: &str, message: &str) -> bool {
 fn has_one(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.contains(word))
 }
+
+/// How a refusal by `pg_hba.conf` begins: for want of an entry, or by one.
+const PG_HBA: [&str; 2] = ["no pg_hba.conf entry", "pg_hba.conf rejects"];
+
+/// What PostgreSQL says of a role that is none, or none that logs in.
+const UNKNOWN_ROLE: &[&str] = &["does not exist", "not permitted to log in"];
+
+/// States of a server, which older poolers pass on without its SQLSTATE.
+const SERVER_STATES: &[&str] = &[
+    "the database system is starting up",
+    "the database system is shutting down",
+    "the database system is in recovery mode",
+    "the database system is not yet accepting connections",
+    "the database system is not accepting connections",
+];
 
 /// How `pg_hba.conf` describes a session without encryption, since PostgreSQL 14 and before.
 const UNENCRYPTED: &[&str] = &["no encryption", "ssl off"];
@@ -141,6 +197,8 @@ const WORDS: &[(Refusal, &[&str])] = &[
             "concurrently active endpoints",
         ],
     ),
+    (Refusal::Unavailable, SERVER_STATES),
+    (Refusal::NoServer, &["query_wait_timeout"]),
     (
         Refusal::NoRoom,
         &[
@@ -152,7 +210,6 @@ const WORDS: &[(Refusal, &[&str])] = &[
             "no more connections allowed",
             "max_client_conn",
             "client_connections)",
-            "query_wait_timeout",
             "emaxclientconn",
             "emaxconnsession",
             "emaxpoolsreached",
@@ -221,6 +278,10 @@ mod tests {
         kind: String,
         retryable: bool,
         who: String,
+        /// Of an open session, where it is not of a login.
+        at: Option<String>,
+        /// "tried": TLS was tried, too.
+        tls: Option<String>,
     }
 
     #[derive(Deserialize)]
@@ -237,14 +298,28 @@ mod tests {
     fn every_refusal_of_the_table_is_classified() {
         let wrong: Vec<_> = table()
             .into_iter()
+            .filter(|case| case.at.is_none())
             .filter_map(|case| {
-                let refusal = classify(&case.says.sqlstate, &case.says.message);
+                let mut refusal = classify(&case.says.sqlstate, &case.says.message);
+                if case.tls.is_some() {
+                    refusal = refusal.with_tls_tried(&case.says.message);
+                }
                 let found = (refusal.kind(), refusal.retryable());
                 (found != (case.kind.as_str(), case.retryable))
                     .then(|| format!("{}: {} -> {found:?}", case.who, case.says.message))
             })
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn what_poolers_say_to_a_statement_is_classified() {
+        for Case { says: Says { sqlstate, message }, kind, retryable, .. } in
+            table().into_iter().filter(|case| case.at.is_some())
+        {
+            let fault = crate::error::said(&sqlstate, kind == kind::CONNECTION_LOST, message);
+            assert_eq!((&fault.kind, fault.retryable), (&kind, retryable), "{fault}");
+        }
     }
 
     #[test]

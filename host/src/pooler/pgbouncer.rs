@@ -282,13 +282,6 @@ fn refused(fault: Fault, target: &Target) -> Fault {
     match fault.kind.as_str() {
         // A server has no database of that name; a PgBouncer always has.
         kind::DATABASE_NOT_FOUND => no_bouncer(target),
-        _ if fault.message.contains(": not allowed") => Fault::new(
-            kind::INSUFFICIENT_PRIVILEGE,
-            format!(
-                "PgBouncer at {target} does not let '{}' into its console: add it to admin_users or stats_users",
-                target.user
-            ),
-        ),
         _ => fault,
     }
 }

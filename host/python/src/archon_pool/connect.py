@@ -10,6 +10,7 @@ from . import errors
 from .clock import Clock, SilentError
 from .connection import Connection, RawRow
 from .connection_config import Target
+from .encryption import missing_roots
 from .errors import Refusal, RefusedError
 from .faults import AUTHENTICATION_FAILED, CONNECTION_LOST, SERVER_UNREACHABLE, Fault, FaultError
 from .limits import Limits
@@ -139,6 +140,9 @@ class _Attempt:
         except RefusedError as error:
             raise NotOpenedError(error.refusal, self._target) from None
         notes = list(self._target.notes)
+        missing = missing_roots(self._target) if connection.is_encrypted else None
+        if missing is not None:
+            notes.append(f"sslrootcert {missing} does not exist: the server's certificate is not verified")
         if self._is_remote and not connection.is_encrypted:
             notes.append("the session is not encrypted")
             if connection.sent_clear_text:
@@ -158,7 +162,8 @@ class _Attempt:
                 # What is not there has no other way in, and a password that is missing or not allowed stays so.
                 if error.refusal.kind in (SERVER_UNREACHABLE, AUTHENTICATION_FAILED):
                     break
-        raise RefusedError(Refusal.most_telling(refusals))
+        tls_tried = not self._address or self._target.sslmode != "disable"
+        raise RefusedError(replace(Refusal.most_telling(refusals), tls_tried=tls_tried))
 
     def _check_kind(self, connection: Connection) -> None:
         """Checks what `target_session_attrs` wants. Servers before 14 and poolers are asked for it."""

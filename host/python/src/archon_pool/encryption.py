@@ -65,11 +65,17 @@ def context_of(target: Target) -> ssl.SSLContext:
     return context
 
 
+def missing_roots(target: Target) -> str | None:
+    """The CA file that is not there and, as in libpq, verifies nothing below `verify-ca`."""
+    root, verifies = target.sslrootcert, target.sslmode in ("verify-ca", "verify-full")
+    return root if root not in (None, "system") and not verifies and not Path(root or "").exists() else None
+
+
 def _trust(context: ssl.SSLContext, target: Target) -> None:
     verifies, root = target.sslmode in ("verify-ca", "verify-full"), target.sslrootcert
     if root == "system" or (root is None and verifies):
         context.load_default_certs()
-    elif root is not None and (verifies or Path(root).exists()):
+    elif root is not None and missing_roots(target) is None:
         # Not by OpenSSL: a request can name the file, and a pipe or a device would never end.
         content, _ = read_regular(root)
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import refusal
 from .connection_config import Target
 from .faults import (
     AUTHENTICATION_FAILED,
     CONNECTION_LOST,
+    CREDENTIAL_INVALID,
     INSUFFICIENT_PRIVILEGE,
     QUERY_CANCELED,
     QUERY_FAILED,
@@ -46,6 +47,8 @@ class Refusal:
     sqlstate: str | None = None
     kind: str | None = None
     """The kind of fault where the host itself gave up; none where the server refused."""
+    tls_tried: bool = False
+    """True where a session with TLS was refused, too, or cannot be had."""
 
     @classmethod
     def of_server(cls, error: ServerError) -> Refusal:
@@ -55,9 +58,11 @@ class Refusal:
         return cls(first, sqlstate if re.fullmatch("[0-9A-Z]{5}", sqlstate) else None)
 
     @classmethod
-    def without_password(cls) -> Refusal:
+    def without_password(cls, target: Target) -> Refusal:
         """The server asks for a password that the credential does not have."""
-        return cls(_UNANSWERED, kind=AUTHENTICATION_FAILED)
+        # Why a pass file does not count is why there is none.
+        notes = [note for note in target.notes if note.startswith("pass file ")]
+        return cls(": ".join([_UNANSWERED, *notes]), kind=AUTHENTICATION_FAILED)
 
     @classmethod
     def most_telling(cls, attempts: list[Refusal]) -> Refusal:
@@ -66,14 +71,18 @@ class Refusal:
         A server's own word comes before the network's, and before that of `pg_hba.conf` on an attempt that was made
         because another had failed.
         """
-        return min(reversed(attempts), key=cls._rank)
+        best = min(reversed(attempts), key=cls._rank)
+        handshake = next((each for each in attempts if each.kind == TLS_FAILED), None)
+        if handshake is not None and best.by_server and refusal.is_by_pg_hba(best.said):
+            return replace(handshake, said=f"{handshake.said}; without TLS: {best.said}")
+        return best
 
     def _rank(self) -> int:
         if not self.by_server:
             return 3
         if "pg_hba.conf" not in self.said:
             return 0
-        return 2 if refusal.classify(self.sqlstate, self.said) is refusal.NEEDS_TLS else 1
+        return 2 if refusal.classify(self.sqlstate, self.said) is refusal.NEEDS_TLS_BY_PG_HBA else 1
 
     @property
     def by_server(self) -> bool:
@@ -90,13 +99,13 @@ class Refusal:
         """Explains why no session could be opened."""
         said = self.said
         if self.kind is None:
-            reason = refusal.classify(self.sqlstate, said)
+            reason = refusal.classify(self.sqlstate, said, tls_tried=self.tls_tried)
             why = reason.says.format(target=target, user=target.user, database=target.database, said=said)
             return Fault(reason.kind, why, self.sqlstate, reason.retryable)
         if self.kind == TLS_FAILED:
             return Fault(TLS_FAILED, f"no TLS with {target}: {said}")
         if self.kind == AUTHENTICATION_FAILED:
-            why = f"{target} {said}" if said == _UNANSWERED else f"no session at {target}: {said}"
+            why = f"{target} {said}" if said.startswith(_UNANSWERED) else f"no session at {target}: {said}"
             return Fault(AUTHENTICATION_FAILED, why)
         return unreachable(target, said)
 
@@ -123,6 +132,24 @@ def querying(error: ServerError, text: TextEncoding) -> Fault:
     return said_by_server(error.sqlstate.decode("ascii", "replace"), error.is_fatal, said)
 
 
+def is_console(target: Target) -> Fault:
+    """PgBouncer's admin console answers in the place of a server."""
+    why = (
+        f"what answers at {target} is PgBouncer's admin console: give this URL as `pooler` (PGBOUNCER_URL), and that "
+        "of a database as the connection"
+    )
+    return Fault(CREDENTIAL_INVALID, why)
+
+
+def no_server_connection(target: Target, waited_s: float) -> Fault:
+    """A pooler that admitted a login gives it no server connection."""
+    why = (
+        f"the pooler at {target} had no connection to the server within {round(waited_s * 1000)} ms: its pool is full, "
+        "the database is paused, or the server is down; see SHOW POOLS and SHOW DATABASES of its console"
+    )
+    return Fault(TOO_MANY_CONNECTIONS, why, retryable=True)
+
+
 def lost(why: str) -> Fault:
     """The session is gone, and the server did not say why."""
     return Fault(CONNECTION_LOST, f"the connection to the server was lost: {why}", retryable=True)
@@ -130,6 +157,15 @@ def lost(why: str) -> Fault:
 
 def said_by_server(code: str, fatal: bool, said: str) -> Fault:
     """The fault of an error of the server by its SQLSTATE."""
+    of_pooler = refusal.of_statement(code, said)
+    if of_pooler is refusal.NO_ROOM:
+        why = (
+            f"the pooler had no connection to the server for the statement: {said}; its pool is full, the database "
+            "is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its console"
+        )
+        return Fault(TOO_MANY_CONNECTIONS, why, code, retryable=True)
+    if of_pooler is not None:
+        return Fault(SERVER_UNREACHABLE, f"the pooler cannot connect to the server: {said}", code, retryable=True)
     if code == "42501":
         return Fault(INSUFFICIENT_PRIVILEGE, said, code)
     if code == "57014":

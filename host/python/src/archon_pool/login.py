@@ -152,7 +152,7 @@ class Login:
             raise ProtocolError("it asked for the password twice")
         password = self._target.first.password
         if not password:
-            raise RefusedError(Refusal.without_password())
+            raise RefusedError(Refusal.without_password(self._target))
         if "\0" in password:
             raise self._failed("the password holds a zero byte")
         self._answered = True

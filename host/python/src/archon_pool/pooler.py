@@ -249,11 +249,6 @@ def _refused(error: NotOpenedError) -> Fault:
     if fault.kind == DATABASE_NOT_FOUND:
         # A server has no database of that name; a PgBouncer always has.
         return _no_bouncer(target).fault
-    if error.refusal.said == "not allowed":
-        why = (
-            f"PgBouncer at {target} does not let '{target.user}' into its console: add it to admin_users or stats_users"
-        )
-        return Fault(INSUFFICIENT_PRIVILEGE, why)
     return fault
 
 

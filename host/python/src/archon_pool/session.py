@@ -57,7 +57,9 @@ class Session:
         """Opens a session whose settings hold. Costs a round trip more than `unchecked`."""
         session = cls.unchecked(target, limits, guard, clock)
         try:
-            if not session.is_pooled and not session._settings_hold():
+            if session.is_pooled:
+                session._await_server_connection()
+            elif not session._settings_hold():
                 session.is_pooled = True
         except BaseException:
             session.close()
@@ -75,15 +77,24 @@ class Session:
         try:
             try:
                 startup = Startup(guard.application, " ".join([theirs, *ours]).strip())
-                return cls(connect(target, startup, limits, clock, timeout_s), limits, guard)
+                return cls(_server(target, startup, limits, clock, timeout_s), limits, guard)
             except NotOpenedError as error:
                 if not error.refusal.refuses_options:
                     raise
                 encoding = "" if "client_encoding" in error.refusal.said else UNCONVERTED
             startup = Startup(guard.application, theirs, encoding)
-            return cls(connect(target, startup, limits, clock, timeout_s), limits, guard, in_options=False)
+            return cls(_server(target, startup, limits, clock, timeout_s), limits, guard, in_options=False)
         except NotOpenedError as error:
             raise FaultError(error.fault) from None
+
+    def _await_server_connection(self) -> None:
+        """Waits until the pooler has a connection to the server: it admits a login without."""
+        try:
+            for answer in self._connection.simple("", self._patience_s(1)):
+                if isinstance(answer, ServerError):
+                    raise FaultError(errors.querying(answer, self.text))
+        except SilentError:
+            raise FaultError(errors.no_server_connection(self.target, self._patience_s(1))) from None
 
     def _settings_hold(self) -> bool:
         """Whether the settings of the startup packet are the session's: a pooler that was told to ignore
@@ -220,6 +231,15 @@ class Session:
 
     def _silent(self) -> Fault:
         return Fault(CONNECTION_LOST, f"{self.target} stopped answering", retryable=True)
+
+
+def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, timeout_s: float | None) -> Opened:
+    """A connection to a server, and not to PgBouncer's console."""
+    opened = connect(target, startup, limits, clock, timeout_s)
+    if (opened.connection.parameter("server_version") or "").endswith("/bouncer"):
+        opened.connection.close()
+        raise FaultError(errors.is_console(opened.target))
+    return opened
 
 
 def _columns(raw: list[Column], text: TextEncoding) -> list[tuple[str, int]]:

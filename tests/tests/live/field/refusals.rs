@@ -31,9 +31,12 @@ async fn refusing(row: &Value) -> Result<Refusing> {
 #[tokio::test]
 async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
     let mut wrong = Vec::new();
-    for row in table()? {
+    for row in table()?.into_iter().filter(|row| row["at"].is_null()) {
         let server = refusing(&row).await?;
-        let fault = fault(&host_for(server.url()), json!({ "action": "monitor" })).await;
+        // Its server has no TLS: "prefer" tries it in vain.
+        let mode = if row["tls"] == "tried" { "prefer" } else { "disable" };
+        let url = format!("{}?sslmode={mode}", server.url());
+        let fault = fault(&host_for(url), json!({ "action": "monitor" })).await;
         if row["kind"] != fault.kind || row["retryable"] != fault.retryable || fault.message.contains(PASSWORD) {
             wrong.push(format!("{row}: {fault:?}"));
         }
@@ -48,7 +51,7 @@ async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("credentials.toml");
-    for row in table()?.iter().filter(|row| row["kind"] == kind::TOO_MANY_CONNECTIONS) {
+    for row in table()?.iter().filter(|row| row["at"].is_null() && row["kind"] == kind::TOO_MANY_CONNECTIONS) {
         let server = refusing(row).await?;
         let reserve = cluster.url(OPERATOR, "postgres");
         fs::write(&file, format!("[default]\nurl = '{}'\nreserve = '{reserve}'\n", server.url()))?;
@@ -88,6 +91,43 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
         drop(holder);
         let (missing, _, words) = kind("nowhere").await;
         ensure!(missing == "database-not-found", "{missing}: {words}");
+    }
+    Ok(())
+}
+
+/// A pool that is full, a pooler without a server, and its console: PgBouncer admits a login before it has a connection
+/// to the server, and says the same of a server that is down as of a pool that is full.
+#[tokio::test]
+async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<()> {
+    let cluster = cluster().await?;
+    for current in [false, true] {
+        let builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("query_wait_timeout", 1);
+        let builder = builder.database("narrow", "dbname=postgres pool_size=1").database("down", "port=1");
+        let bouncer = if current { builder.current() } else { builder }.start().await?;
+        let told = async |user: &str, database: &str| {
+            let host = host_for(bouncer.url(user, database));
+            let fault = crate::support::fault(&host, json!({ "action": "monitor" })).await;
+            (fault.kind.clone(), fault.retryable, fault.message)
+        };
+        let holder = bouncer.connect_to("narrow", OPERATOR, "holder").await?;
+        holder.batch_execute("BEGIN").await?;
+        let (kind, retryable, words) = told(OPERATOR, "narrow").await;
+        ensure!((kind.as_str(), retryable) == (kind::TOO_MANY_CONNECTIONS, true), "{kind}: {words}");
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("credentials.toml");
+        let (url, reserve) = (bouncer.url(OPERATOR, "narrow"), cluster.url(OPERATOR, "postgres"));
+        fs::write(&file, format!("[default]\nurl = '{url}'\nreserve = '{reserve}'\n"))?;
+        fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        let host = host_with(Credentials::new().file(&file), Limits::default());
+        let report = report(&host, json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
+        ensure!(super::notes(&report, "reserved"), "{:?}", report.notes);
+        drop(holder);
+        let (kind, retryable, words) = told(OPERATOR, "down").await;
+        ensure!((kind.as_str(), retryable) == (kind::SERVER_UNREACHABLE, true), "{kind}: {words}");
+        ensure!(words.contains("paused") && !words.contains("end idle sessions"), "{words}");
+        let (kind, retryable, words) = told(archon_pool_tests::pgbouncer::ADMIN, "pgbouncer").await;
+        ensure!((kind.as_str(), retryable) == (kind::CREDENTIAL_INVALID, false), "{kind}: {words}");
+        ensure!(words.contains("give this URL as `pooler`"), "{words}");
     }
     Ok(())
 }
