@@ -71,6 +71,14 @@ def test_views_are_shown_as_text_and_only_those_of_the_list(database: Database, 
         assert cast(Any, answer).kind == "unsupported-view"
 
 
+def test_a_console_in_the_place_of_a_database_is_told(database: Database, bouncer: PgBouncer) -> None:
+    url = database.cluster.url("pgbouncer", port=bouncer.port)
+    with ConnectionPool(credentials={"default": url}, environment=False) as pool:
+        error = cast(Any, pool.run({"action": "monitor"}))["error"]
+    assert error["kind"] == "credential-invalid" and not error["retryable"]
+    assert "give this URL as `pooler`" in error["message"]
+
+
 def test_without_a_console_there_is_none(database: Database) -> None:
     with lent(database.url) as live, pytest.raises(FaultError, match="no-pooler") as raised:
         live.open_console(live.lookup(None))
