@@ -26,8 +26,7 @@ async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session])
     Ok(())
 }
 
-/// dalibo/temboard#1105 and others: before PostgreSQL 16 nothing tells whose a temporary table is but its owner, which
-/// is the role that was set.
+/// Before PostgreSQL 16 nothing tells whose a temporary table is but its owner, which is the role that was set.
 #[tokio::test]
 async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Result<()> {
     let cluster = cluster().await?;
@@ -48,8 +47,8 @@ async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Re
     ends_only(&cluster, &forgotten, &[owner]).await
 }
 
-/// eulerto/wal2json#142: a temporary slot goes with its session, and with it the changes that nobody has read yet.
-/// django/django#30448: iteration outside of a transaction fetches from a cursor that is held.
+/// electric-sql/electric#1474: a temporary slot goes with its session, and with it the changes that nobody has read yet.
+/// django/django#7587: iteration outside of a transaction fetches from a cursor that is held.
 #[tokio::test]
 async fn owners_of_temporary_slots_and_held_cursors_are_spared() -> Result<()> {
     let cluster = cluster().await?;
