@@ -30,6 +30,8 @@ export interface Guard {
   /** What a request that names none gets. */
   request: { maxKillPercentage: number; idleTimeoutMs: number; idleInTransactionTimeoutMs: number };
   pgbouncer: { database: string; size: string; views: string[]; withheld: string };
+  /** Names that a request gives to secrets, in lower case and without separators. */
+  secretNames: string[];
 }
 
 /** A component that can be started. */

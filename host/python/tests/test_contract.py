@@ -11,7 +11,7 @@ from typing import Any
 import archon_pool
 from archon_pool import ConnectionPool, component, faults
 from archon_pool.guard import guard
-from archon_pool.intent import SECRETS, SIZING
+from archon_pool.intent import SIZING
 
 HERE = Path(__file__).parent
 
@@ -44,9 +44,3 @@ def test_every_kind_of_fault_is_well_known() -> None:
 def test_the_package_says_which_contract_it_is_of() -> None:
     assert described()["version"] == "1.0.0"
     assert set(archon_pool.__all__) <= set(dir(archon_pool))
-
-
-def test_the_names_of_secrets_are_the_rust_host_s() -> None:
-    source = (HERE.parents[2] / "host" / "src" / "misplaced.rs").read_text()
-    listed = re.search(r"const NAMES: \[&str; \d+\] = \[(.*?)\];", source, re.DOTALL)
-    assert listed and set(re.findall(r'"(\w+)"', listed[1])) == SECRETS

@@ -89,6 +89,34 @@ pub struct Behaviour {
     pub says: Option<&'static str>,
 }
 
+impl Kind {
+    /// A behaviour of such a server.
+    pub(crate) const fn at(
+        self,
+        stage: Stage,
+        name: &'static str,
+        does: &'static str,
+        first: fn() -> Vec<u8>,
+        then: Then,
+        faults: &'static [&'static str],
+    ) -> Behaviour {
+        Behaviour { kind: self, name, does, stage, first, then, faults, limit: None, says: None }
+    }
+
+    /// A behaviour that runs into a limit.
+    pub(crate) const fn beyond(
+        self,
+        stage: Stage,
+        name: &'static str,
+        does: &'static str,
+        first: fn() -> Vec<u8>,
+        then: Then,
+        limit: &'static str,
+    ) -> Behaviour {
+        Behaviour { limit: Some(limit), ..self.at(stage, name, does, first, then, &["limit-exceeded"]) }
+    }
+}
+
 impl Behaviour {
     /// The `sslmode` that a client needs to get to the stage.
     pub fn sslmode(&self) -> &'static str {

@@ -4,33 +4,10 @@ use crate::behaviour::{Behaviour, Kind, Stage, Then};
 use crate::messages::{TEXT, claiming, columns, complete, greeting, logged_in, message, notice, parameter, ready, row};
 use crate::postgres::{MALFORMED, SILENT};
 
+const KIND: Kind = Kind::Console;
+
 /// Its version.
 pub(crate) const VERSION: &str = "1.24.1/bouncer";
-
-const LIMIT: &[&str] = &["limit-exceeded"];
-
-const fn at(
-    stage: Stage,
-    name: &'static str,
-    does: &'static str,
-    first: fn() -> Vec<u8>,
-    then: Then,
-    faults: &'static [&'static str],
-) -> Behaviour {
-    Behaviour { kind: Kind::Console, name, does, stage, first, then, faults, limit: None, says: None }
-}
-
-/// A behaviour that runs into a limit.
-const fn beyond(
-    stage: Stage,
-    name: &'static str,
-    does: &'static str,
-    first: fn() -> Vec<u8>,
-    then: Then,
-    limit: &'static str,
-) -> Behaviour {
-    Behaviour { limit: Some(limit), ..at(stage, name, does, first, then, LIMIT) }
-}
 
 fn nothing() -> Vec<u8> {
     Vec::new()
@@ -50,7 +27,7 @@ fn long_row(_: u64) -> Vec<u8> {
 
 /// All behaviours of this server.
 pub(crate) const BEHAVIOURS: &[Behaviour] = &[
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "notices-before-ready",
         "sends notices for ever before the console is ready",
@@ -58,7 +35,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| notice()),
         "start_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "parameters-before-ready",
         "reports new parameters for ever before the console is ready",
@@ -66,7 +43,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|n| parameter(&format!("p{n}"), "v")),
         "start_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "version-endless",
         "reports a version of 30 MiB",
@@ -74,7 +51,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| vec![b'1'; 1024]),
         "start_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "notices-after-ready",
         "sends notices for ever once the console is ready",
@@ -82,7 +59,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| notice()),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "endless-rows",
         "answers a view with rows for ever",
@@ -90,7 +67,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(long_row),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "endless-columns",
         "describes a view's columns again and again",
@@ -98,7 +75,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| columns(&[("database", TEXT); 100])),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "endless-results",
         "completes a view for ever without being ready",
@@ -106,7 +83,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| complete("SHOW")),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "two-gib-row",
         "sends a row of 2 GiB",
@@ -114,7 +91,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| vec![b'x'; 1024]),
         "protocol_message_bytes",
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "length-zero",
         "sends a message whose length is 0",
@@ -122,7 +99,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "length-negative",
         "sends a message whose length is negative",
@@ -130,7 +107,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "error-unterminated",
         "refuses the login with an error whose last field has no end",
@@ -138,7 +115,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         &["unexpected-answer", "connection-lost", "server-unreachable", "authentication-failed", "credential-invalid"],
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "another-server",
         "is no PgBouncer but a PostgreSQL server",
@@ -146,7 +123,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         &["credential-invalid"],
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "columns-truncated",
         "describes three columns in a message that ends within the first",
@@ -154,7 +131,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "fewer-fields-than-columns",
         "sends a row of one field for three columns",
@@ -165,7 +142,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "field-beyond-message",
         "sends a row whose field is longer than its message",
@@ -173,7 +150,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "rows-before-columns",
         "sends rows before their description",
@@ -181,7 +158,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "copy-in",
         "answers a view with a request for data to copy",
@@ -189,7 +166,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "closed-in-a-message",
         "closes the connection in the middle of a row",
@@ -197,10 +174,24 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Close,
         MALFORMED,
     ),
-    at(Stage::Accept, "silent-after-accept", "accepts a connection and says nothing", nothing, Then::Silence, SILENT),
-    at(Stage::Startup, "silent-after-startup", "says nothing after the startup packet", nothing, Then::Silence, SILENT),
-    at(Stage::Statement, "silent-at-view", "says nothing after a command", nothing, Then::Silence, SILENT),
-    at(
+    KIND.at(
+        Stage::Accept,
+        "silent-after-accept",
+        "accepts a connection and says nothing",
+        nothing,
+        Then::Silence,
+        SILENT,
+    ),
+    KIND.at(
+        Stage::Startup,
+        "silent-after-startup",
+        "says nothing after the startup packet",
+        nothing,
+        Then::Silence,
+        SILENT,
+    ),
+    KIND.at(Stage::Statement, "silent-at-view", "says nothing after a command", nothing, Then::Silence, SILENT),
+    KIND.at(
         Stage::Statement,
         "never-ready",
         "answers a view and is never ready for the next",

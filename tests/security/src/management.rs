@@ -5,7 +5,6 @@ use crate::postgres::SILENT;
 
 const UNREACHABLE: &[&str] = &["server-unreachable", "deadline-exceeded"];
 const UNEXPECTED: &[&str] = &["unexpected-answer", "server-unreachable"];
-const LIMIT: &[&str] = &["limit-exceeded"];
 
 const fn answers(
     name: &'static str,
@@ -14,13 +13,12 @@ const fn answers(
     then: Then,
     faults: &'static [&'static str],
 ) -> Behaviour {
-    let stage = Stage::Statement;
-    Behaviour { kind: Kind::Management, name, does, stage, first, then, faults, limit: None, says: None }
+    Kind::Management.at(Stage::Statement, name, does, first, then, faults)
 }
 
 /// A behaviour that runs into the limit on an answer.
 const fn beyond(name: &'static str, does: &'static str, first: fn() -> Vec<u8>, then: Then) -> Behaviour {
-    Behaviour { limit: Some("api_bytes"), ..answers(name, does, first, then, LIMIT) }
+    Kind::Management.beyond(Stage::Statement, name, does, first, then, "api_bytes")
 }
 
 fn nothing() -> Vec<u8> {
@@ -205,16 +203,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         UNREACHABLE,
     ),
-    Behaviour {
-        limit: Some("api_bytes"),
-        ..answers(
-            "deep-json",
-            "nests arrays 200,000 deep",
-            || whole("200 OK", "", &vec![b'['; 200_000]),
-            Then::Continue,
-            LIMIT,
-        )
-    },
+    beyond("deep-json", "nests arrays 200,000 deep", || whole("200 OK", "", &vec![b'['; 200_000]), Then::Continue),
     beyond(
         "wide-json",
         "answers with 3,500,000 numbers in 7 MB",

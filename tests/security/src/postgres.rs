@@ -6,37 +6,15 @@ use crate::messages::{
     parameter, ready, row,
 };
 
+const KIND: Kind = Kind::Postgres;
+
 /// Its version.
 pub(crate) const VERSION: &str = "15.4";
 
-const LIMIT: &[&str] = &["limit-exceeded"];
 /// The answer is not of the protocol.
 pub(crate) const MALFORMED: &[&str] = &["unexpected-answer", "connection-lost", "server-unreachable", "query-failed"];
 /// The answer does not come.
 pub(crate) const SILENT: &[&str] = &["server-unreachable", "connection-lost", "deadline-exceeded"];
-
-const fn at(
-    stage: Stage,
-    name: &'static str,
-    does: &'static str,
-    first: fn() -> Vec<u8>,
-    then: Then,
-    faults: &'static [&'static str],
-) -> Behaviour {
-    Behaviour { kind: Kind::Postgres, name, does, stage, first, then, faults, limit: None, says: None }
-}
-
-/// A behaviour that runs into a limit.
-const fn beyond(
-    stage: Stage,
-    name: &'static str,
-    does: &'static str,
-    first: fn() -> Vec<u8>,
-    then: Then,
-    limit: &'static str,
-) -> Behaviour {
-    Behaviour { limit: Some(limit), ..at(stage, name, does, first, then, LIMIT) }
-}
 
 const fn saying(behaviour: Behaviour, says: &'static str) -> Behaviour {
     Behaviour { says: Some(says), ..behaviour }
@@ -61,7 +39,7 @@ fn unknown_type() -> Vec<u8> {
 
 /// All behaviours of this server.
 pub(crate) const BEHAVIOURS: &[Behaviour] = &[
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "notices-before-ready",
         "sends notices for ever before the session is ready",
@@ -69,7 +47,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| notice()),
         "start_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "notices-after-ready",
         "sends notices for ever once the session is ready",
@@ -77,7 +55,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| notice()),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "parameters-before-ready",
         "reports new parameters for ever before the session is ready",
@@ -85,7 +63,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|n| parameter(&format!("p{n}"), "v")),
         "start_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "parameters-after-ready",
         "reports new parameters for ever once the session is ready",
@@ -93,7 +71,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|n| parameter(&format!("p{n}"), "v")),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "notifications-after-ready",
         "sends notifications for ever that were never asked for",
@@ -101,7 +79,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| notification()),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "endless-mechanisms",
         "lists SASL mechanisms for ever",
@@ -110,7 +88,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         "start_bytes",
     ),
     saying(
-        at(
+        KIND.at(
             Stage::Startup,
             "scram-rounds",
             "asks for a SCRAM proof of 100,000,000 rounds",
@@ -120,7 +98,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         ),
         "100000000",
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "unknown-authentication",
         "asks for an authentication that does not exist",
@@ -128,7 +106,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         &["authentication-failed", "unexpected-answer", "connection-lost", "server-unreachable"],
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "length-zero",
         "sends a message whose length is 0",
@@ -136,7 +114,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Setup,
         "length-negative",
         "sends a message whose length is negative",
@@ -144,7 +122,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "length-three",
         "sends a message whose length is 3",
@@ -152,7 +130,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    beyond(
+    KIND.beyond(
         Stage::Startup,
         "two-gib-login",
         "announces a login message of 2 GiB and sends a byte of it a second",
@@ -160,7 +138,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Trickle(|| vec![0; 3600]),
         "protocol_message_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "two-gib-row",
         "sends a row of 2 GiB",
@@ -168,7 +146,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| vec![b'x'; 1024]),
         "protocol_message_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Statement,
         "endless-rows",
         "answers a statement with rows for ever",
@@ -176,7 +154,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| row(&["0123456789012345678901234567890123456789"])),
         "statement_bytes",
     ),
-    beyond(
+    KIND.beyond(
         Stage::Setup,
         "endless-rows-at-setup",
         "answers the host's own first statement with rows for ever",
@@ -184,7 +162,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| row(&["0123456789012345678901234567890123456789"])),
         "statement_bytes",
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "error-unterminated",
         "refuses the login with an error whose last field has no end",
@@ -192,7 +170,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         &["unexpected-answer", "connection-lost", "server-unreachable", "authentication-failed"],
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "error-empty",
         "answers a statement with an error that has no fields and no end",
@@ -200,7 +178,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "errors-without-end",
         "answers a statement with errors for ever",
@@ -208,7 +186,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| error("XX000", "again")),
         &["limit-exceeded", "query-failed", "unexpected-answer", "connection-lost"],
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "columns-truncated",
         "describes three columns in a message that ends within the first",
@@ -216,7 +194,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "columns-negative",
         "describes -1 columns",
@@ -224,7 +202,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "fewer-fields-than-columns",
         "sends a row of one field for three columns",
@@ -235,7 +213,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "field-beyond-message",
         "sends a row whose field is longer than its message",
@@ -244,7 +222,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         MALFORMED,
     ),
     saying(
-        at(
+        KIND.at(
             Stage::Statement,
             "unknown-types",
             "answers every statement, one about types included, with a column of an unknown type",
@@ -254,7 +232,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         ),
         "70000",
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "copy-in",
         "answers a statement with a request for data to copy",
@@ -262,7 +240,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "copy-both",
         "answers a statement with replication's copy mode",
@@ -270,7 +248,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "rows-before-columns",
         "sends rows before their description",
@@ -278,7 +256,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "ready-flood",
         "says for ever that it is ready",
@@ -286,7 +264,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| ready()),
         &["unexpected-answer", "connection-lost", "server-unreachable", "query-failed", "limit-exceeded"],
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "never-ready",
         "answers a statement and is never ready for the next",
@@ -294,7 +272,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         SILENT,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "closed-in-a-message",
         "closes the connection in the middle of a row",
@@ -302,9 +280,23 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Close,
         MALFORMED,
     ),
-    at(Stage::Accept, "silent-after-accept", "accepts a connection and says nothing", nothing, Then::Silence, SILENT),
-    at(Stage::Startup, "silent-after-startup", "says nothing after the startup packet", nothing, Then::Silence, SILENT),
-    at(
+    KIND.at(
+        Stage::Accept,
+        "silent-after-accept",
+        "accepts a connection and says nothing",
+        nothing,
+        Then::Silence,
+        SILENT,
+    ),
+    KIND.at(
+        Stage::Startup,
+        "silent-after-startup",
+        "says nothing after the startup packet",
+        nothing,
+        Then::Silence,
+        SILENT,
+    ),
+    KIND.at(
         Stage::Setup,
         "silent-at-setup",
         "says nothing after the host's own first statement",
@@ -312,7 +304,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         SILENT,
     ),
-    at(
+    KIND.at(
         Stage::Statement,
         "silent-at-statement",
         "says nothing after a component's statement",
@@ -320,7 +312,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Silence,
         SILENT,
     ),
-    at(
+    KIND.at(
         Stage::Startup,
         "byte-a-second",
         "logs the client in at a byte a second",
@@ -328,7 +320,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Trickle(welcome),
         SILENT,
     ),
-    at(
+    KIND.at(
         Stage::Tls,
         "tls-garbage",
         "agrees to TLS and sends what is none",
@@ -336,8 +328,8 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| b"this is no TLS record; ".to_vec()),
         &["tls-failed", "server-unreachable"],
     ),
-    at(Stage::Tls, "tls-silent", "agrees to TLS and says nothing more", || b"S".to_vec(), Then::Silence, SILENT),
-    at(
+    KIND.at(Stage::Tls, "tls-silent", "agrees to TLS and says nothing more", || b"S".to_vec(), Then::Silence, SILENT),
+    KIND.at(
         Stage::Tls,
         "tls-error-unterminated",
         "answers the request for TLS with an error of 2 GiB",

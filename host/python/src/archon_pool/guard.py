@@ -52,6 +52,8 @@ class Guard:
     pgbouncer: Console
     encodings: Mapping[str, str]
     """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
+    secret_names: frozenset[str]
+    """Names that a request gives to secrets, in lower case and without separators."""
 
 
 @lru_cache(maxsize=1)
@@ -82,4 +84,5 @@ def guard() -> Guard:
             withheld=console["withheld"],
         ),
         encodings=document["encodings"],
+        secret_names=frozenset(document["secretNames"]),
     )

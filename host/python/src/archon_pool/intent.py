@@ -24,19 +24,6 @@ _NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
 SIZING = {"minSize": 5, "maxSize": 100, "growthRate": 20, "shrinkRate": 15}
 """Defaults of the options that say how far a pool may be resized; a test compares them with `describe`."""
 
-SECRETS = frozenset(
-    {
-        "supabaseurl",
-        "supabasekey",
-        "supabaseaccesstoken",
-        "supabasedburl",
-        "pgbouncerurl",
-        *("password", "pgpassword", "passwd", "pwd", "pass", "passphrase", "secret", "clientsecret"),
-        *("token", "accesstoken", "refreshtoken", "authtoken", "bearer", "apikey", "privatekey"),
-        *("dsn", "databaseurl", "connectionstring", "connectionuri", "conninfo"),
-    }
-)
-
 
 @dataclass(frozen=True)
 class Bounds:
@@ -127,7 +114,7 @@ def _misplaced() -> FaultError:
 def _is_secret(name: object, value: object) -> bool:
     """Whether a field is, or holds anywhere inside, something named like a secret or a connection URL."""
     plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return plain in SECRETS or _holds(name) or _holds(value)
+    return plain in guard().secret_names or _holds(name) or _holds(value)
 
 
 def _holds(value: object) -> bool:
