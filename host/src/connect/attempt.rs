@@ -184,7 +184,7 @@ async fn once(
         // `pg_hba.conf` may admit the same login with another encryption.
         let otherwise = matches!(error::refusal(&error), Some(Refusal::NeedsTls | Refusal::Address));
         // The answer to a session without TLS is the same again.
-        let otherwise = otherwise && !(encrypted && !is_encrypted);
+        let otherwise = otherwise && (is_encrypted || !encrypted);
         let by = if otherwise { By::Rules } else { By::Other };
         let said = error.as_db_error().map_or_else(|| fault.message.clone(), |server| server.message().to_owned());
         Refused::Otherwise(Failed { fault, otherwise, said, by })

@@ -160,10 +160,10 @@ impl HostList {
     }
 }
 
-fn owned(address: &String) -> Result<(String, String), Fault> {
+fn owned(address: &str) -> Result<(String, String), Fault> {
     // An IPv6 address without brackets has no port.
     if !address.starts_with('[') && address.matches(':').count() > 1 {
-        return Ok((address.clone(), String::new()));
+        return Ok((address.to_owned(), String::new()));
     }
     split_port(address).map(|(host, port)| (host.to_owned(), port.to_owned()))
 }

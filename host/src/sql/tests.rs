@@ -346,7 +346,7 @@ fn subqueries_that_multiply_what_is_computed_are_refused() {
     let whole = format!(
         "SELECT y.s FROM (SELECT {} AS s FROM ({arms}) x) y WHERE {}",
         vec!["x.a"; 40].join(" + "),
-        vec!["y.s > 1"; 9].join(" AND ")
+        ["y.s > 1"; 9].join(" AND ")
     );
     let bare = nested(4, 20).replace("x0.", "").replace("x1.", "").replace("x2.", "").replace("x3.", "");
     for text in [
