@@ -8,10 +8,11 @@ use super::admit;
 const BY_TEXT: &[(&str, &str)] = &[
     ("activity", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("waits", "the operator `<<` is not admitted"),
+    ("temp-objects", "more than 5 relations are not admitted"),
     ("statements", "a dollar sign that is not a parameter's is not admitted"),
     ("statement-counts", "a dollar sign that is not a parameter's is not admitted"),
     ("settings", "the relation `pg_catalog.pg_settings` is not admitted"),
-    ("role-settings", "the relation `pg_catalog.pg_db_role_setting` is not admitted"),
+    ("role-settings", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("sessions", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("pause", "an argument of a function in FROM is not admitted"),
 ];
