@@ -43,9 +43,16 @@ impl Binaries {
         }
     }
 
-    /// The path of a program.
+    /// The path of a program of the server.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The path of a client program, such as `psql`; its name alone where it is not beside the server. So it is with
+    /// the servers that `tests/matrix.sh` fetches, which puts a client's folder into `PATH`.
+    pub fn client(&self, name: &str) -> PathBuf {
+        let beside = self.program(name);
+        if beside.exists() { beside } else { name.into() }
     }
 
     /// Whether the server can preload a library such as `pg_stat_statements`.
@@ -55,6 +62,11 @@ impl Binaries {
         // know, is missing from packages that carry the server alone.
         ["../lib", "../lib/postgresql"].iter().any(|folder| self.folder.join(folder).join(&file).is_file())
     }
+}
+
+/// The path of `psql`: Debian's where there is one, since the one that `tests/matrix.sh` fetches has no TLS.
+pub fn psql() -> PathBuf {
+    debian().map(|folder| folder.join("psql")).filter(|psql| psql.exists()).unwrap_or_else(|| "psql".into())
 }
 
 fn is_complete(folder: &Path) -> bool {

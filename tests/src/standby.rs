@@ -27,7 +27,7 @@ impl Cluster {
         spawn_blocking(move || {
             fs::create_dir(&folder)?;
             scratch()?.own(&folder, 0o700)?;
-            let program = template()?.binaries.program("pg_basebackup");
+            let program = template()?.binaries.client("pg_basebackup");
             let mut command = scratch()?.command(&program, "INT");
             command.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--wal-method=stream"]);
             command.arg("-D").arg(&folder).arg("-d").arg(source).env("PGPASSWORD", PASSWORD);

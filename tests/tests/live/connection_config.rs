@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool_tests::binaries::Binaries;
+use archon_pool_tests::binaries::psql;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until, unused_port};
 
@@ -90,7 +90,7 @@ impl Place {
             command.env_clear().env("HOME", home.path()).envs(variables.clone()).stdin(std::process::Stdio::null());
             command
         };
-        let mut theirs = bare(&Binaries::find()?.program("psql"));
+        let mut theirs = bare(&psql());
         theirs.args(["-XAtw", "-c", "SELECT 1"]);
         theirs.args(text.iter().flat_map(|text| ["-d", text]));
         let mut ours = bare(&program()?);

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
 use archon_pool_tests::Cluster;
+use archon_pool_tests::binaries::psql;
 use archon_pool_tests::cluster::PASSWORD;
 use serde_json::json;
 
@@ -51,7 +52,7 @@ fn certificates(folder: &Path) -> Result<Vec<(&'static str, &'static str)>> {
 
 /// Whether psql connects.
 fn by_psql(url: &str) -> Result<bool> {
-    let psql = Command::new("psql").args(["-qAtX", "-c", "SELECT 1", url]).output().context("could not run psql")?;
+    let psql = Command::new(psql()).args(["-qAtX", "-c", "SELECT 1", url]).output().context("could not run psql")?;
     Ok(psql.status.success())
 }
 

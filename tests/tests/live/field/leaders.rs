@@ -56,9 +56,7 @@ struct Program(Child);
 
 impl Program {
     fn start(cluster: &Cluster, name: &str, application: &str, arguments: &[&str]) -> Result<Self> {
-        let beside = Binaries::find()?.program(name);
-        // The servers that `tests/matrix.sh` fetches come without it: there it is found by the path.
-        let program = if beside.exists() { beside } else { name.into() };
+        let program = Binaries::find()?.client(name);
         let mut command = Command::new(&program);
         command.args(["--host", "127.0.0.1", "--username", "app", "--no-password", "--port"]);
         command.arg(cluster.port().to_string()).args(arguments);

@@ -155,9 +155,7 @@ struct Program(Child);
 
 impl Program {
     fn start(part: &Part, name: &str, arguments: &[&str]) -> Result<Self> {
-        let beside = Binaries::find()?.program(name);
-        // The servers that `tests/matrix.sh` fetches come without it: there it is found by the path.
-        let program = if beside.exists() { beside } else { name.into() };
+        let program = Binaries::find()?.client(name);
         let mut command = Command::new(&program);
         command.args(["--host", "127.0.0.1", "--username", part.name, "--no-password", "--port"]);
         command.arg(part.stage.cluster.port().to_string()).args(arguments).env("PGPASSWORD", PASSWORD);
