@@ -23,18 +23,24 @@ impl Cluster {
         let copy = Self::unstarted()?;
         let source = format!("host=127.0.0.1 port={} user={SUPERUSER}", self.port());
         let folder = copy.data_folder().to_owned();
-        let conf: String = settings.iter().map(|(name, value)| format!("{name} = '{value}'\n")).collect();
+        // Written here, since the recovery settings of a newer `pg_basebackup` name options that older servers refuse.
+        let primary = format!("primary_conninfo = '{source} password={PASSWORD}'\n");
+        let conf: String =
+            settings.iter().map(|(name, value)| format!("{name} = '{value}'\n")).chain([primary]).collect();
         spawn_blocking(move || {
             fs::create_dir(&folder)?;
             scratch()?.own(&folder, 0o700)?;
             let program = template()?.binaries.client("pg_basebackup");
             let mut command = scratch()?.command(&program, "INT");
-            command.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--wal-method=stream"]);
+            command.args(["--checkpoint=fast", "--no-sync", "--wal-method=stream"]);
             command.arg("-D").arg(&folder).arg("-d").arg(source).env("PGPASSWORD", PASSWORD);
             let output = command.output().context("could not start `setpriv`: install util-linux")?;
             if !output.status.success() {
                 bail!("pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
             }
+            let signal = folder.join("standby.signal");
+            File::create(&signal)?;
+            scratch()?.own(&signal, 0o600)?;
             File::options().append(true).open(folder.join("postgresql.conf"))?.write_all(conf.as_bytes())?;
             Ok(())
         })

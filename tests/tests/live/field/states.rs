@@ -71,10 +71,13 @@ async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_dema
     input["carry"] = serde_json::from_str::<Value>(&first.carry)?;
     let report = report(&host, input).await?;
     let words = words(&report);
-    for name in ["import", "pipeline"] {
+    // How far a copy has come, and so that it stands still, is known from PostgreSQL 14 on.
+    let (told, in_demand): (&[&str], _) =
+        if cluster.version_num() >= 140_000 { (&["import", "pipeline"], 0) } else { (&["pipeline"], 1) };
+    for name in told {
         ensure!(words.contains("ClientRead") && words.contains(name), "{name}: {words}");
     }
-    ensure!(report.scaling.demand.active == 0, "{:#?}", report.scaling.demand);
+    ensure!(report.scaling.demand.active == in_demand, "{:#?}", report.scaling.demand);
     Ok(())
 }
 
@@ -102,7 +105,10 @@ async fn a_standbys_replay_that_waits_for_a_query_is_a_wait_with_its_blocker() -
     let report = report(&host, impatient("full-analysis")).await?;
     let words = words(&report);
     ensure!(words.contains("Replay") && words.contains(&reader.pid().to_string()), "{words}");
-    ensure!(report.pool_stats.timing.max_wait_time.is_some_and(|wait| wait > 0.0), "{:?}", report.pool_stats.timing);
+    // PostgreSQL 13 does not say since when.
+    let is_timed = standby.version_num() >= 140_000;
+    let longest = report.pool_stats.timing.max_wait_time;
+    ensure!(longest.is_some_and(|wait| wait > 0.0 || !is_timed), "{:?}", report.pool_stats.timing);
     Ok(())
 }
 
