@@ -34,7 +34,7 @@ use crate::audit::{Act, Author, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;
 use crate::bindings::types;
-use crate::consent::{self, Proposal};
+use crate::consent;
 use crate::door::Entrance;
 use crate::limits::Limits;
 use crate::policy::Policy;
@@ -219,31 +219,18 @@ impl<'a> Delivery<'a> {
 
     /// Asks whoever is to be asked, once, for all that could be sent.
     async fn ask(&self, orders: &[Order], account: &Account, spent: u64) -> Result<(), String> {
-        let Some(consent) = self.restraint.consent.as_ref().filter(|_| !self.dry_run && account.clients > 0) else {
+        if self.restraint.consent.is_none() || self.dry_run || account.clients == 0 {
             return Ok(());
-        };
+        }
         let left = self.restraint.hourly.left(&self.place(), self.caps.max_kills_per_hour, Instant::now());
         let at_most = self.caps.room(account, spent).unwrap_or(0).min(left).min(orders.len());
         if at_most == 0 {
             // The caps say no, and say why.
             return Ok(());
         }
-        let Place { server, database, .. } = self.place();
-        let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
-        let decision = consent
-            .ask(Proposal {
-                server,
-                database,
-                role: self.session.user().to_owned(),
-                plugin: text(&self.author.plugin),
-                tenant: text(&self.author.tenant),
-                act: consent::Act::End { orders: orders.iter().map(Into::into).collect(), at_most },
-            })
-            .await;
-        let why = decision.as_ref().err().map(String::as_str);
+        let act = consent::Act::End { orders: orders.iter().map(Into::into).collect(), at_most };
         let asked = || self.session.on_record(self.author.event("consent")).with("orders", orders.len());
-        self.author.write(|| vec![asked().with("granted", why.is_none()).with_some("why", why)]).await;
-        decision.map_err(|why| format!("consent was not given: {why}"))
+        self.restraint.ask(self.author, self.session.target(), self.session.user(), act, asked).await
     }
 
     /// Puts orders on record before they are sent: as many of the first as the hour has room for, at least

@@ -79,8 +79,8 @@ enum Line {
 pub struct Entrance {
     line: Line,
     way: Way,
-    /// Where it is kept, and for which login.
-    kept: Option<(Kept, Target)>,
+    /// The place where it is kept.
+    kept: Option<Kept>,
 }
 
 impl fmt::Debug for Entrance {
@@ -102,8 +102,7 @@ impl Entrance {
         if let Some(kept) = kept
             && let Some(session) = kept.take(target).await
         {
-            let kept = Some((kept.clone(), target.clone()));
-            return Ok(Self { line: Line::Session(session), way: Way::Kept, kept });
+            return Ok(Self { line: Line::Session(session), way: Way::Kept, kept: Some(kept.clone()) });
         }
         if let Some(project) = project.filter(|_| target.password.is_none()) {
             return Self::by_api(project, target, limits).await;
@@ -113,7 +112,7 @@ impl Entrance {
         let mut barred = match connect::open(target, project, limits, presence).await {
             Ok((session, way)) => {
                 let way = if way == Way::Direct && session.is_pooled() { Way::Pooled } else { way };
-                let kept = kept.filter(|_| way == Way::Direct).map(|kept| (kept.clone(), target.clone()));
+                let kept = kept.filter(|_| way == Way::Direct).cloned();
                 return Ok(Self { line: Line::Session(Arc::new(session)), way, kept });
             }
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
@@ -233,8 +232,8 @@ impl Entrance {
 impl Drop for Entrance {
     fn drop(&mut self) {
         let Line::Session(session) = &self.line else { return };
-        if let Some((kept, login)) = self.kept.take().filter(|_| session.can_be_kept()) {
-            kept.put(Arc::clone(session), login);
+        if let Some(kept) = self.kept.as_ref().filter(|_| session.can_be_kept()) {
+            kept.put(Arc::clone(session));
         }
     }
 }
@@ -254,16 +253,9 @@ enum Place {
     #[default]
     Empty,
     /// As the last call left it.
-    Used(Opened),
+    Used(Arc<Session>),
     /// On its way to be as it was when it was opened; false when it is gone.
-    Resetting(Opened, JoinHandle<bool>),
-}
-
-/// A session, and the login that opened it: no other finds it.
-#[derive(Debug)]
-struct Opened {
-    session: Arc<Session>,
-    login: Target,
+    Resetting(Arc<Session>, JoinHandle<bool>),
 }
 
 impl Kept {
@@ -277,9 +269,9 @@ impl Kept {
     pub(crate) fn make_ready(&self) {
         let mut place = self.locked();
         *place = match std::mem::take(&mut *place) {
-            Place::Used(opened) => resetting(opened),
+            Place::Used(session) => resetting(session),
             // For a call that did not ask for it: that it lives may be long ago.
-            Place::Resetting(opened, done) if done.is_finished() => resetting(opened),
+            Place::Resetting(session, done) if done.is_finished() => resetting(session),
             other => other,
         };
     }
@@ -287,11 +279,11 @@ impl Kept {
     /// The session, as it was when it was opened; none when this login opened none, or it is gone.
     async fn take(&self, login: &Target) -> Option<Arc<Session>> {
         let (session, lives) = match self.wanted(login) {
-            Place::Used(Opened { session, .. }) => {
+            Place::Used(session) => {
                 let lives = session.reset().await.is_ok();
                 (session, lives)
             }
-            Place::Resetting(Opened { session, .. }, done) => (session, done.await.unwrap_or(false)),
+            Place::Resetting(session, done) => (session, done.await.unwrap_or(false)),
             Place::Empty => return None,
         };
         lives.then_some(session)
@@ -301,16 +293,16 @@ impl Kept {
     fn wanted(&self, login: &Target) -> Place {
         let mut place = self.locked();
         match &*place {
-            Place::Used(opened) | Place::Resetting(opened, _) if opened.login.is_same_login(login) => {
+            Place::Used(session) | Place::Resetting(session, _) if session.target().is_same_login(login) => {
                 std::mem::take(&mut *place)
             }
             _ => Place::Empty,
         }
     }
 
-    fn put(&self, session: Arc<Session>, login: Target) {
+    fn put(&self, session: Arc<Session>) {
         // Of two calls at the same time, the last one's is kept.
-        let before = std::mem::replace(&mut *self.locked(), Place::Used(Opened { session, login }));
+        let before = std::mem::replace(&mut *self.locked(), Place::Used(session));
         drop(before);
     }
 
@@ -320,7 +312,7 @@ impl Kept {
     }
 }
 
-fn resetting(opened: Opened) -> Place {
-    let reset = Arc::clone(&opened.session);
-    Place::Resetting(opened, tokio::spawn(async move { reset.reset().await.is_ok() }))
+fn resetting(session: Arc<Session>) -> Place {
+    let reset = Arc::clone(&session);
+    Place::Resetting(session, tokio::spawn(async move { reset.reset().await.is_ok() }))
 }

@@ -58,10 +58,8 @@ impl Connector {
     /// Reads the CA file, where one is needed.
     pub(crate) fn new(target: &Target) -> Result<Self, Fault> {
         // As in libpq: below `verify-ca` a file that is not there verifies nothing.
-        let is_missing = |roots: &Roots| matches!(roots, Roots::File(path) if !path.exists());
-        let missing = target.roots.as_ref().filter(|roots| target.ssl_mode < SslMode::VerifyCa && is_missing(roots));
-        let unverified = match missing {
-            Some(Roots::File(path)) => {
+        let unverified = match &target.roots {
+            Some(Roots::File(path)) if target.ssl_mode < SslMode::VerifyCa && !path.exists() => {
                 Some(format!("sslrootcert {} does not exist: the server's certificate is not verified", path.display()))
             }
             _ => None,

@@ -334,6 +334,11 @@ impl Backend {
         is(self.wait_event_type.as_deref(), "Lock")
     }
 
+    /// True for a connection of the pooler of this kind.
+    pub fn is_through(&self, pooler: &str) -> bool {
+        self.through.as_ref().is_some_and(|through| through.pooler == pooler)
+    }
+
     /// Whether it waits for an advisory lock: it queues for a mutex, or stands by for its leader to go.
     pub fn waits_for_advisory_lock(&self) -> bool {
         self.waits_for_lock() && is(self.wait_event.as_deref(), "advisory")

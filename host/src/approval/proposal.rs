@@ -109,22 +109,22 @@ impl Proposal {
         self.existing.as_ref()
     }
 
-    /// The statements with their texts, and what has become of each.
-    pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change)> {
-        self.terms.statements.iter().zip(&self.texts).map(|(statement, text)| {
+    /// The statements with their texts, the change since the existing file, and why one could do more than read
+    /// statistics.
+    pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change, Option<&Refused>)> {
+        self.terms.statements.iter().zip(&self.texts).zip(&self.acting).map(|((statement, text), why)| {
             let change = match self.before().iter().find(|before| before.id == statement.id) {
                 None => Change::New,
                 Some(before) if before.sha256 == statement.sha256 => Change::Same,
                 Some(_) => Change::Changed,
             };
-            (statement, text.as_str(), change)
+            (statement, text.as_str(), change, why.as_ref())
         })
     }
 
     /// The statements that could do more than read statistics, with their texts and why.
     pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &Refused)> {
-        let acting = self.terms.statements.iter().zip(&self.texts).zip(&self.acting);
-        acting.filter_map(|((statement, text), why)| Some((statement, text.as_str(), why.as_ref()?)))
+        self.statements().filter_map(|(statement, text, _, why)| Some((statement, text, why?)))
     }
 
     /// The statements that were approved and that the component no longer has.

@@ -1,11 +1,14 @@
 //! How many orders may be sent: in a call, in an hour, and of how many sessions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use crate::audit::{Author, Event};
 use crate::bindings::backends::Outcome;
-use crate::consent::Consent;
+use crate::consent::{Act, Consent, Proposal};
 use crate::hourly::Hourly;
 use crate::policy::{Policy, kill_cap};
+use crate::target::Target;
 
 /// How many sessions one call has ended, per database and in all.
 #[derive(Default)]
@@ -21,6 +24,34 @@ pub(crate) struct Restraint {
     pub(crate) hourly: Hourly,
     /// Whom to ask before anything is sent.
     pub(crate) consent: Option<Consent>,
+}
+
+impl Restraint {
+    /// Asks before something is sent to a target as this role, where somebody is to be asked, and adds the answer to the
+    /// event that `asked` makes. The error says why nothing may be sent.
+    pub(crate) async fn ask(
+        &self,
+        author: &Author,
+        target: &Target,
+        role: &str,
+        act: Act,
+        asked: impl FnOnce() -> Event,
+    ) -> Result<(), String> {
+        let Some(consent) = &self.consent else { return Ok(()) };
+        let text = |word: &Option<Arc<str>>| word.as_deref().map(str::to_owned);
+        let proposal = Proposal {
+            server: target.to_string(),
+            database: target.database.clone(),
+            role: role.to_owned(),
+            plugin: text(&author.plugin),
+            tenant: text(&author.tenant),
+            act,
+        };
+        let decision = consent.ask(proposal).await;
+        let why = decision.as_ref().err().map(String::as_str);
+        author.write(|| vec![asked().with("granted", why.is_none()).with_some("why", why)]).await;
+        decision.map_err(|why| format!("consent was not given: {why}"))
+    }
 }
 
 /// The cap is fixed when a call first delivers to a database: ending sessions must not raise it.

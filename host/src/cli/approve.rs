@@ -1,7 +1,5 @@
 //! Writing a component's policy file, and showing what it approves.
 
-use std::collections::BTreeMap;
-
 use archon_pool::Fault;
 use archon_pool::approval::{Change, Proposal};
 use archon_pool::vetted::{Files, Vetted};
@@ -58,19 +56,17 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
 }
 
 fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
-    let why: BTreeMap<&str, String> =
-        proposal.acting().map(|(statement, _, why)| (statement.id.as_str(), why.to_string())).collect();
     let statements: Vec<Value> = proposal
         .statements()
-        .map(|(statement, sql, change)| {
+        .map(|(statement, sql, change, why)| {
             json!({
                 "id": statement.id,
                 "purpose": statement.purpose,
                 "sha256": statement.sha256.to_string(),
                 "sql": sql,
                 "change": name(change),
-                "acts": why.contains_key(statement.id.as_str()),
-                "why": why.get(statement.id.as_str()),
+                "acts": why.is_some(),
+                "why": why.map(ToString::to_string),
             })
         })
         .collect();

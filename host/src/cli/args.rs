@@ -342,7 +342,7 @@ pub(crate) struct Approving {
     ///
     /// Such statements are printed in full, in red. Nothing is written until each is accepted, and none is sent unless
     /// the policy file's signals.apply and the caller allow changes.
-    #[arg(long, value_name = "SHA256", value_parser = digest)]
+    #[arg(long, value_name = "SHA256", value_parser = super::vetting::digest)]
     pub(crate) accept: Vec<Digest>,
 }
 
@@ -437,10 +437,6 @@ fn limit(text: &str) -> Result<(String, String), String> {
     // Refused here, where the flag is named.
     Limits::default().set(name, value).map_err(|fault| fault.message)?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn digest(text: &str) -> Result<Digest, archon_pool::digest::NoDigest> {
-    text.parse()
 }
 
 fn action() -> clap::builder::PossibleValuesParser {

@@ -133,6 +133,6 @@ fn set(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn digest(text: &str) -> Result<Digest, archon_pool::digest::NoDigest> {
+pub(crate) fn digest(text: &str) -> Result<Digest, archon_pool::digest::NoDigest> {
     text.parse()
 }

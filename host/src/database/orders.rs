@@ -3,7 +3,6 @@
 //! The strict checker says which they are. They are sent only where changes are allowed, after consent where somebody
 //! is to be asked, and once they are on record.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use archon_pool_plugin::fault::{Fault, kind};
@@ -11,7 +10,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use crate::audit::{Act, Author, Event, Place};
 use crate::backends::Restraint;
 use crate::bindings::database::{RowSet, Statement};
-use crate::consent::{self, Proposal};
+use crate::consent;
 use crate::digest::Digest;
 use crate::door::Entrance;
 use crate::policy::Sql;
@@ -90,23 +89,10 @@ impl Orders {
 }
 
 async fn ask(orders: &[Order], author: &Author, restraint: &Restraint, session: &Entrance) -> Result<(), Fault> {
-    let Some(consent) = &restraint.consent else { return Ok(()) };
-    let target = session.target();
-    let text = |word: &Option<Arc<str>>| word.as_deref().map(str::to_owned);
-    let decision = consent
-        .ask(Proposal {
-            server: target.to_string(),
-            database: target.database.clone(),
-            role: session.user().to_owned(),
-            plugin: text(&author.plugin),
-            tenant: text(&author.tenant),
-            act: consent::Act::Send { statements: orders.iter().map(|order| order.text.clone()).collect() },
-        })
-        .await;
-    let why = decision.as_ref().err().map(String::as_str);
+    let act = consent::Act::Send { statements: orders.iter().map(|order| order.text.clone()).collect() };
     let asked = || session.on_record(author.event("consent")).with("orders", orders.len());
-    author.write(|| vec![asked().with("granted", why.is_none()).with_some("why", why)]).await;
-    decision.map_err(|why| Fault::new(kind::NOT_APPROVED, format!("consent was not given: {why}")))
+    let decision = restraint.ask(author, session.target(), session.user(), act, asked).await;
+    decision.map_err(|why| Fault::new(kind::NOT_APPROVED, why))
 }
 
 impl Order {

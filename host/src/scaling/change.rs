@@ -12,7 +12,7 @@ use super::bounds::Sizing;
 use crate::audit::{Author, Event};
 use crate::backends::Restraint;
 use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
-use crate::consent::{Act, Proposal};
+use crate::consent::Act;
 use crate::policy::Policy;
 use crate::pooler::{Console, Prospect};
 
@@ -195,22 +195,8 @@ impl Change<'_> {
 
     /// Asks whoever is to be asked.
     async fn ask(&self, act: Act) -> Result<(), String> {
-        let Some(consent) = &self.restraint.consent else { return Ok(()) };
-        let target = self.console.target();
-        let text = |word: &Option<std::sync::Arc<str>>| word.as_deref().map(str::to_owned);
-        let proposal = Proposal {
-            server: target.to_string(),
-            database: target.database.clone(),
-            role: target.user.clone(),
-            plugin: text(&self.author.plugin),
-            tenant: text(&self.author.tenant),
-            act,
-        };
-        let decision = consent.ask(proposal).await;
-        let why = decision.as_ref().err().map(String::as_str);
-        let asked = || self.console.on_record(self.author.event("consent"));
-        self.author.write(|| vec![asked().with("granted", why.is_none()).with_some("why", why)]).await;
-        decision.map_err(|why| format!("consent was not given: {why}"))
+        let (target, asked) = (self.console.target(), || self.console.on_record(self.author.event("consent")));
+        self.restraint.ask(self.author, target, &target.user, act, asked).await
     }
 
     /// What was sent and came back as a fault. Only what the console itself refused is known not to have

@@ -21,14 +21,7 @@ enum Head<'a> {
 
 impl Advisor<'_> {
     pub(super) fn long_waits(&self) -> Found {
-        let mut waiting: Vec<_> = self
-            .snapshot
-            .waiters()
-            .filter(|backend| !is_replay(backend) && !backend.waits_for_advisory_lock())
-            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
-            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
-            .collect();
-        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
+        let waiting = self.waiting(|backend| !is_replay(backend) && !backend.waits_for_advisory_lock());
         let (longest, first) = *waiting.first()?;
         let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
         let sessions = waiting.iter().all(|(_, backend)| backend.backend_type.as_deref() == Some(CLIENT_BACKEND));
@@ -68,14 +61,7 @@ impl Advisor<'_> {
     /// Sessions that wait for advisory locks: they stand by for a leader, or queue for a mutex. Who holds the lock may
     /// have forgotten it, which only its application knows.
     pub(super) fn standbys(&self) -> Found {
-        let mut waiting: Vec<_> = self
-            .snapshot
-            .waiters()
-            .filter(|backend| backend.waits_for_advisory_lock())
-            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
-            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
-            .collect();
-        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
+        let waiting = self.waiting(Backend::waits_for_advisory_lock);
         let (longest, _) = *waiting.first()?;
         let evidence = waiting.iter().take(EXAMPLES).map(|(wait, backend)| self.chain(*wait, backend)).collect();
         let text = format!(
@@ -85,6 +71,17 @@ impl Advisor<'_> {
             span(longest)
         );
         Some(finding(Severity::Info, "advisory-waits", text, evidence, None))
+    }
+
+    /// Those of a kind that have waited for long, the longest first.
+    fn waiting(&self, is_of_kind: impl Fn(&Backend) -> bool) -> Vec<(u64, &Backend)> {
+        let waiting = self.snapshot.waiters().filter(|backend| is_of_kind(backend));
+        let mut waiting: Vec<_> = waiting
+            .filter_map(|backend| Some((backend.lock_wait_ms(self.now())?, backend)))
+            .filter(|(wait, _)| *wait > LONG_WAIT_MS)
+            .collect();
+        waiting.sort_by_key(|(wait, backend)| (std::cmp::Reverse(*wait), backend.pid));
+        waiting
     }
 
     /// What ending the head of a chain ends.

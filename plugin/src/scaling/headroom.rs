@@ -26,8 +26,7 @@ pub fn of_hidden_pools(capacity: &Capacity, pooled: u32, pools: u32) -> Headroom
 /// For the pools of a pooler that follow its default: the largest size with which all its pools together, full
 /// at the same time, and whoever comes without the pooler fit into the server, their roles and their databases.
 pub fn of_pools(snapshot: &Snapshot, capacity: &Capacity, pools: &Pools<'_>, options: &Options) -> Headroom {
-    let is_pooled =
-        |backend: &&Backend| backend.through.as_ref().is_some_and(|through| through.pooler == pools.pooler.kind);
+    let is_pooled = |backend: &&Backend| backend.is_through(&pools.pooler.kind);
     let (pooled, direct): (Vec<_>, Vec<_>) = snapshot.backends.iter().partition(is_pooled);
     let here: Vec<_> = pools.views.iter().filter(|view| view.is_used() && !view.is_elsewhere()).collect();
     // Before the first client comes there is no pool to see, and one will open.

@@ -68,10 +68,8 @@ impl<'a> Pools<'a> {
         let default_size = setting(pooler, "default_pool_size").filter(|&size| size > 0);
         let databases: HashMap<&str, &PooledDatabase> =
             pooler.databases.iter().map(|database| (database.name.as_str(), database)).collect();
-        let is_pooled =
-            |backend: &&Backend| backend.through.as_ref().is_some_and(|through| through.pooler == pooler.kind);
-        let backends: HashMap<i32, &Backend> =
-            snapshot.backends.iter().filter(is_pooled).map(|own| (own.pid, own)).collect();
+        let pooled = snapshot.backends.iter().filter(|backend| backend.is_through(&pooler.kind));
+        let backends: HashMap<i32, &Backend> = pooled.map(|own| (own.pid, own)).collect();
         let mut pids = HashMap::<(&str, &str), Vec<i32>>::new();
         for server in pooler.servers.iter().filter(|server| server.remote_pid > 0) {
             pids.entry((&server.database, &server.role)).or_default().push(server.remote_pid);

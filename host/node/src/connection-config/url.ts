@@ -32,8 +32,7 @@ export function parseUrl(text: string): Parts {
   const rest = text.replace(JDBC, "");
   const parts = parse(rest.startsWith("//") ? rest.slice(2) : `localhost/${rest.replace(/^\//, "")}`, true);
   // `r2dbcs` asks for TLS.
-  const asksForTls = JDBC.exec(text)?.[1] !== undefined && JDBC.exec(text)?.[1] !== "";
-  return asksForTls ? { frameworkMode: "verify-full", ...parts } : parts;
+  return JDBC.exec(text)?.[1] ? { frameworkMode: "verify-full", ...parts } : parts;
 }
 
 function parse(rest: string, isJdbc: boolean): Parts {

@@ -59,7 +59,7 @@ impl Desk {
 }
 
 fn changes(proposal: &Proposal) -> Vec<(&str, Change)> {
-    proposal.statements().map(|(statement, _, change)| (statement.id.as_str(), change)).collect()
+    proposal.statements().map(|(statement, _, change, _)| (statement.id.as_str(), change)).collect()
 }
 
 #[tokio::test]

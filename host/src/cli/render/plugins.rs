@@ -1,7 +1,5 @@
 //! Policy files and the plugin folder for readers.
 
-use std::collections::BTreeMap;
-
 use archon_pool::approval::{Change, Proposal, Signals};
 use archon_pool::shelf::Entry;
 
@@ -24,15 +22,12 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         page.field("version", &clean::line(version));
     }
     let signals = proposal.signals();
-    let acting: BTreeMap<&str, String> =
-        proposal.acting().map(|(statement, _, why)| (statement.id.as_str(), why.to_string())).collect();
-    page.field("changes", &changes(signals, acting.len()));
+    page.field("changes", &changes(signals, proposal.acting().count()));
 
     page.title("Statements");
     let mut any = false;
-    for (statement, sql, change) in proposal.statements() {
+    for (statement, sql, change, why) in proposal.statements() {
         any = true;
-        let why = acting.get(statement.id.as_str());
         let style = match (why, change) {
             (Some(_), _) => BAD,
             (None, Change::Same) => TITLE,
@@ -42,7 +37,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         page.item(INDENT, &statement.id, style, &purpose);
         page.verbatim(2 * INDENT, &format!("sha256 {}", statement.sha256));
         if let Some(why) = why {
-            page.item(2 * INDENT, "could do more than read statistics:", BAD, why);
+            page.item(2 * INDENT, "could do more than read statistics:", BAD, &why.to_string());
             for line in clean::lines(sql).lines() {
                 page.styled(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
             }
