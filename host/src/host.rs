@@ -174,7 +174,7 @@ impl Host {
     }
 
     /// Like [`Host::call`], with an end that comes before the limit's.
-    pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Instant>) -> Answer {
+    pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Deadline>) -> Answer {
         self.call_on(self.clock(), plugin, input, end).await
     }
 
@@ -184,7 +184,7 @@ impl Host {
         time: Arc<GuestTime>,
         plugin: &Plugin,
         input: Value,
-        end: Option<Instant>,
+        end: Option<Deadline>,
     ) -> Answer {
         let signalled = Arc::new(AtomicBool::new(false));
         let (noted, noted_time) = (Arc::clone(&signalled), Arc::clone(&time));
@@ -338,9 +338,9 @@ impl Host {
             enter(plugin, &mut store, interface, function, arguments).await
         };
         let calling = calling.instrument(span);
-        let last = now + self.limits.deadline;
-        let end = end.map_or(last, |end| end.min(last));
-        let called = tokio::time::timeout_at(end, clock.only_while_computing(calling)).await;
+        let own = Deadline::after(self.limits.deadline);
+        let end = end.filter(|end| end.at <= own.at).unwrap_or(own);
+        let called = tokio::time::timeout_at(end.at, clock.only_while_computing(calling)).await;
         clock.pause();
         let tape = std::mem::take(&mut store.data_mut().tape);
         // Everything that the call opened goes with its store.
@@ -349,7 +349,7 @@ impl Host {
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
         let result = match called {
             Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
-            Err(_) => Err(late("call", end - now)),
+            Err(_) => Err(late("call", end.given)),
         };
         author.ended(&name, result.as_ref().err(), now.elapsed()).await;
         self.deck.keep(tape, &result).await;
@@ -402,6 +402,22 @@ pub(crate) fn late(what: &str, given: Duration) -> Fault {
     Fault::new(kind::DEADLINE_EXCEEDED, message)
 }
 
+/// The end of a call, and the time that was given for all its tries: the last of them has less.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline {
+    /// When the call ends.
+    pub(crate) at: Instant,
+    /// The setting, for the message.
+    pub(crate) given: Duration,
+}
+
+impl Deadline {
+    /// Starts now.
+    pub(crate) fn after(given: Duration) -> Self {
+        Self { at: Instant::now() + given, given }
+    }
+}
+
 /// Which function to call, with what in hand.
 struct Call {
     interface: &'static str,
@@ -410,7 +426,7 @@ struct Call {
     intent: Intent,
     signalled: Arc<AtomicBool>,
     /// The caller's own deadline.
-    end: Option<Instant>,
+    end: Option<Deadline>,
     time: Arc<GuestTime>,
 }
 

@@ -11,7 +11,7 @@ use secrecy::zeroize::Zeroize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::host::{self, Answer, Host};
+use crate::host::{self, Answer, Deadline, Host};
 use crate::log::Log;
 use crate::plugin::Plugin;
 use crate::shelf::Shelf;
@@ -20,7 +20,7 @@ use crate::shelf::Shelf;
 pub const NAME: &str = "supabase-connection-pool";
 
 /// Params and the time by which to be done in, an answer out.
-type Work = dyn Fn(Value, Instant) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+type Work = dyn Fn(Value, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
 /// How much longer than its deadline a skill that keeps it by itself may take: to close its sessions.
 const BACKSTOP: Duration = Duration::from_secs(5);
@@ -76,16 +76,16 @@ impl Skill {
         F: Future<Output = Answer> + Send + 'static,
     {
         Self::keeping_time(move |params, end| {
-            let (started, working) = (Instant::now(), work(params));
+            let working = work(params);
             async move {
-                let late = || Answer { output: Err(host::late("skill", end - started)), signalled: false };
-                tokio::time::timeout_at(end, working).await.unwrap_or_else(|_| late())
+                let late = || Answer { output: Err(host::late("skill", end.given)), signalled: false };
+                tokio::time::timeout_at(end.at, working).await.unwrap_or_else(|_| late())
             }
         })
     }
 
     /// A skill that ends in time by itself.
-    fn keeping_time<F>(work: impl Fn(Value, Instant) -> F + Send + Sync + 'static) -> Self
+    fn keeping_time<F>(work: impl Fn(Value, Deadline) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
     {
@@ -248,11 +248,11 @@ impl Drop for Wiped {
 
 /// Tries until it works, the fault is one that trying again cannot mend, or the deadline is near.
 async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Value, Fault> {
-    let end = started + skill.deadline;
+    let end = Deadline { at: started + skill.deadline, given: skill.deadline };
     let mut tried = 0;
     loop {
         let work = (skill.work)(params.clone(), end);
-        let Ok(Answer { output, signalled }) = tokio::time::timeout_at(end + BACKSTOP, work).await else {
+        let Ok(Answer { output, signalled }) = tokio::time::timeout_at(end.at + BACKSTOP, work).await else {
             return Err(host::late("skill", skill.deadline));
         };
         let retryable = match &output {
@@ -260,7 +260,7 @@ async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Valu
             Err(fault) => fault.retryable,
         };
         let pause = pause(skill.back_off, tried);
-        if !retryable || signalled || tried >= skill.retries || Instant::now() + pause >= end {
+        if !retryable || signalled || tried >= skill.retries || Instant::now() + pause >= end.at {
             return output;
         }
         tracing::info!(
@@ -371,6 +371,7 @@ mod tests {
         let started = Instant::now();
         let output = registry.execute("it", json!({})).await;
         assert_eq!(output["error"]["kind"], kind::DEADLINE_EXCEEDED);
+        assert_eq!(output["error"]["message"], "the skill was not done within 100 ms: limit `deadline`");
         assert!(started.elapsed() < Duration::from_millis(1_000));
     }
 

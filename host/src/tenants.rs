@@ -24,14 +24,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use archon_pool_plugin::fault::{Fault, kind};
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::admission::Admission;
 use crate::approval::Approval;
 use crate::audit::Audit;
 use crate::credentials::Credentials;
 use crate::engine::Engine;
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Deadline, Host};
 use crate::lanes::GuestTime;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
@@ -164,10 +164,10 @@ impl Tenants {
         let seat = self.seats.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let seat = seat.ok_or_else(|| Fault::invalid(format!("there is no tenant '{}'", tenant.escape_debug())))?;
         let deadline = seat.host.limits().deadline;
-        let end = Instant::now() + deadline;
+        let end = Deadline::after(deadline);
         seat.account.take_call()?;
         let entering = self.admission.enter(tenant, seat.account.quotas());
-        let _place = timeout_at(end, entering).await.map_err(|_| {
+        let _place = timeout_at(end.at, entering).await.map_err(|_| {
             let message = format!("no turn came within {} ms: limit `deadline`", deadline.as_millis());
             Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
         })??;

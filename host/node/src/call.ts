@@ -20,7 +20,7 @@ export interface CallOptions {
   limits: Pick<Limits, "cpuMs" | "memoryBytes" | "requestBytes" | "reportBytes">;
   /** By when it must be done, as `performance.now()` counts. */
   end: number;
-  /** How long that was from the caller's start, for the message. */
+  /** The limit that set the end, for the message: a second try has less time. */
   deadlineMs: number;
 }
 
@@ -117,7 +117,7 @@ function portable(ok: unknown): unknown {
 
 /** What was not done in its time. */
 export function late(deadlineMs: number): Fault {
-  const message = `the call was not done within ${Math.round(deadlineMs)} ms: limit \`deadlineMs\``;
+  const message = `the call was not done within ${deadlineMs} ms: limit \`deadlineMs\``;
   return new Fault("deadline-exceeded", message);
 }
 

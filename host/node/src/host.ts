@@ -123,7 +123,7 @@ export class Host {
     if (last <= started) throw late(limits.deadlineMs);
     const run = async (powers: Powers) => {
       const call = { door: ["skill", "run"] as const, argument: input, powers, limits, end: last };
-      return this.#checked(await callComponent(found, { ...call, deadlineMs: last - started }));
+      return this.#checked(await callComponent(found, { ...call, deadlineMs: limits.deadlineMs }));
     };
     return this.#recorder ? this.#recorder.call(found, input, live, run) : run(live);
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from cluster import Database, until
 from lending import ask, lent, opened, orders
 
 from archon_pool import ConnectionPool, FaultError, Limits, component
+from archon_pool.clock import Clock
 from archon_pool.engine import Engine
 from archon_pool.faults import EndedError
 from archon_pool.host import Host
@@ -68,6 +70,11 @@ def test_memory_that_is_refused_while_it_runs_is_told_too(tmp_path: Path) -> Non
 def test_the_deadline_holds_while_the_component_computes(database: Database) -> None:
     fault = tried(database, Limits(deadline=timedelta(0)))
     assert fault.kind == "deadline-exceeded" and fault.message.endswith("limit `deadline`")
+
+
+def test_the_fault_of_a_later_try_names_the_limit_and_not_what_was_left_to_the_try() -> None:
+    left = Clock(timedelta(seconds=60), timedelta(0), end=time.monotonic() + 0.1)
+    assert left.late().message == "the call was not done within 60000 ms: limit `deadline`"
 
 
 def test_too_deep_a_stack_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from datetime import timedelta
 
@@ -15,13 +14,15 @@ class SilentError(Exception):
 
 
 class Clock:
-    """Starts with the call. The component's time stands still while the host works for it."""
+    """Starts with a try of the call. The component's time stands still while the host works for it.
+
+    `end` is that of the whole call on the monotonic clock: a try that follows another has less than the deadline.
+    """
 
     def __init__(self, deadline: timedelta, cpu: timedelta, end: float | None = None) -> None:
         self._deadline = deadline
         self._cpu = cpu
-        self._started = time.monotonic()
-        last = self._started + deadline.total_seconds()
+        last = time.monotonic() + deadline.total_seconds()
         self.end = last if end is None else min(last, end)
         self._computed = 0.0
         self._since: float | None = None
@@ -54,6 +55,5 @@ class Clock:
         return limit_reached(f"the component computed for more than {millis(self._cpu)} ms", "cpu")
 
     def late(self) -> Fault:
-        """The fault of the deadline."""
-        given_ms = min(math.ceil((self.end - self._started) * 1000), millis(self._deadline))
-        return Fault(DEADLINE_EXCEEDED, f"the call was not done within {given_ms} ms: limit `deadline`")
+        """The fault of the deadline, whichever try of the call it ended."""
+        return Fault(DEADLINE_EXCEEDED, f"the call was not done within {millis(self._deadline)} ms: limit `deadline`")
