@@ -6,6 +6,7 @@
 //! ```text
 //! hostile-server list                        # all behaviours, as JSON
 //! hostile-server postgres endless-rows       # binds a port of 127.0.0.1, prints it, serves until it is killed
+//! hostile-server postgres in-turn            # the same; each connection meets the next behaviour
 //! ```
 //!
 //! The servers speak enough of their protocol to get a client to the stage at which the behaviour begins. They hold no

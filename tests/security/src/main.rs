@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use archon_pool_security::{Server, find, list};
+use archon_pool_security::{Behaviour, Server, behaviours, find, list};
 
-const USAGE: &str = "usage: hostile-server list | hostile-server postgres|console|management BEHAVIOUR";
+const USAGE: &str = "usage: hostile-server list | hostile-server postgres|console|management BEHAVIOUR|in-turn";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -13,8 +13,9 @@ async fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["list"] => print(&format!("{:#}", list())),
+        [kind, "in-turn"] => serve(behaviours().filter(|each| each.kind.name() == *kind).collect()).await,
         [kind, name] => match find(kind, name) {
-            Some(behaviour) => serve(behaviour).await,
+            Some(behaviour) => serve(vec![behaviour]).await,
             None => Err(format!("hostile-server: {kind} has no behaviour {name}: `hostile-server list` prints all")),
         },
         _ => Err(USAGE.to_owned()),
@@ -29,8 +30,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(behaviour: &'static archon_pool_security::Behaviour) -> Result<(), String> {
-    let server = Server::start(behaviour).await.map_err(|error| format!("no port: {error}"))?;
+async fn serve(behaviours: Vec<&'static Behaviour>) -> Result<(), String> {
+    if behaviours.is_empty() {
+        return Err(USAGE.to_owned());
+    }
+    let server = Server::in_turn(behaviours).await.map_err(|error| format!("no port: {error}"))?;
     print(&server.port().to_string())?;
     std::future::pending().await
 }

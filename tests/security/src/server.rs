@@ -28,11 +28,21 @@ impl Server {
     ///
     /// When no port can be had.
     pub async fn start(behaviour: &'static Behaviour) -> io::Result<Self> {
+        Self::in_turn(vec![behaviour]).await
+    }
+
+    /// Starts one that gives each connection the next of these behaviours, and begins anew after the last.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    pub async fn in_turn(behaviours: Vec<&'static Behaviour>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let listening = tokio::spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
+            for behaviour in behaviours.into_iter().cycle() {
+                let Ok((stream, _)) = listener.accept().await else { return };
                 // A client that leaves is no failure of the server's.
                 connections.spawn(async move { drop(serve(stream, behaviour).await) });
                 while connections.try_join_next().is_some() {}

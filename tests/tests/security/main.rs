@@ -3,6 +3,8 @@
 
 mod abandoned;
 mod measure;
+mod tenants;
+mod watch;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::measure::{peak_mebibytes, reset_peak, sockets_to};
+use self::measure::{peak_mebibytes, program, reset_peak, sockets_to};
 
 /// The component that shows a console's views and repeats what it hears.
 const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
@@ -54,9 +56,7 @@ struct Built {
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let program =
-            std::env::current_exe().expect("this program").ancestors().nth(2).expect("a folder").join("archon-pool");
-        let engine = Engine::builder(&limits()).compile_with(program).build().expect("an engine");
+        let engine = Engine::builder(&limits()).compile_with(program()).build().expect("an engine");
         let manager = Plugin::built_in(&engine, World::Manager).expect("a built-in component");
         let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE).expect("the hostile component");
         Built { engine, manager, hostile }

@@ -1,8 +1,16 @@
-//! Memory and sockets of this process, as Linux shows them.
+//! Memory and sockets of a process, as Linux shows them.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+
+const OWN: &str = "/proc/self/status";
+
+/// `target/<profile>/archon-pool`, two folders above this test binary.
+pub(crate) fn program() -> PathBuf {
+    std::env::current_exe().expect("this program").ancestors().nth(2).expect("a folder").join("archon-pool")
+}
 
 /// Begins to measure the peak anew.
 pub(crate) fn reset_peak() -> Result<()> {
@@ -11,16 +19,17 @@ pub(crate) fn reset_peak() -> Result<()> {
 
 /// The most memory that the process has had since then.
 pub(crate) fn peak_mebibytes() -> Result<u64> {
-    mebibytes("VmHWM:")
+    mebibytes(OWN, "VmHWM:")
 }
 
 /// The memory that the process has now.
 pub(crate) fn resident_mebibytes() -> Result<u64> {
-    mebibytes("VmRSS:")
+    mebibytes(OWN, "VmRSS:")
 }
 
-fn mebibytes(name: &'static str) -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+/// One line of a process's `status`.
+pub(crate) fn mebibytes(status: &str, name: &'static str) -> Result<u64> {
+    let status = fs::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
 }
