@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { Malformed } from "./body.js";
 import { asFault, Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
-import { Framing, type Message } from "./wire.js";
+import { Framing, type Message, MOST_ERROR, MOST_ERROR_BEFORE } from "./wire.js";
 
 /** Letters of the messages that a server may send before a session, and in one. */
 const BEFORE = "RSKNEvZ";
@@ -95,6 +95,7 @@ export class Channel {
       throw Fault.limit(
         `the server sent a message of more than ${protocolMessageBytes} bytes: limit \`protocolMessageBytes\``,
       );
+    if (code === "E" || code === "N") requireShort(length, this.#isReady ? MOST_ERROR : MOST_ERROR_BEFORE);
     this.#bytes += length + MESSAGE_BYTES;
     if (this.#isReady) {
       if (this.#bytes > statementBytes) throw statementTooLong(statementBytes);
@@ -120,6 +121,11 @@ export class Channel {
     this.#waiter?.reject(this.#error);
     this.#waiter = undefined;
   }
+}
+
+/** Refuses an error or a notice that is no text for a person: its fields are looked at in one go. */
+function requireShort(length: number, most: number): void {
+  if (length > most) throw new Malformed(`an error or a notice of more than ${most} bytes came`);
 }
 
 function unexpected(code: string, isReady: boolean): Malformed {

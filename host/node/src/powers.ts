@@ -27,6 +27,7 @@ import type { Intent } from "./request.js";
 import { renew, resize } from "./scaling.js";
 import { unreachable } from "./server-fault.js";
 import { type Answer, Session } from "./session.js";
+import { startOf } from "./text.js";
 import { type RowSet, weight } from "./values.js";
 
 /** Under what a live call runs. */
@@ -155,12 +156,13 @@ export class LivePowers implements Powers {
       this.#deliver(this.#sessions.get(session), orders, dryRun),
     "scaling.resize": async ({ console, pool, size, reason, dryRun }) => {
       this.#countRequest(reason.length + (pool?.length ?? 0));
-      const order = { pool: pool?.slice(0, NAME_LETTERS), size, reason: reason.slice(0, REASON_LETTERS) };
+      const order = { pool: pool && startOf(pool, NAME_LETTERS), size, reason: startOf(reason, REASON_LETTERS) };
       return resize(order, this.#scaling(console, dryRun));
     },
     "scaling.renew": async ({ console, database, reason, dryRun }) => {
       this.#countRequest(reason.length + database.length);
-      return renew(database.slice(0, NAME_LETTERS), reason.slice(0, REASON_LETTERS), this.#scaling(console, dryRun));
+      const [name, why] = [startOf(database, NAME_LETTERS), startOf(reason, REASON_LETTERS)];
+      return renew(name, why, this.#scaling(console, dryRun));
     },
   };
 
@@ -176,8 +178,8 @@ export class LivePowers implements Powers {
     this.#countRequest(sumOf(given.map(({ state, reason }) => state.length + reason.length)));
     const orders = given.map((order) => ({
       ...order,
-      state: order.state.slice(0, STATE_LETTERS),
-      reason: order.reason.slice(0, REASON_LETTERS),
+      state: startOf(order.state, STATE_LETTERS),
+      reason: startOf(order.reason, REASON_LETTERS),
     }));
     if (orders.some(({ signal }) => signal === "cancel")) {
       throw new Fault("not-approved", "no action of the contract cancels statements");

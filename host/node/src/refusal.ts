@@ -228,7 +228,7 @@ const WORDS: readonly (readonly [Refusal, ...string[]])[] = [
  * Classifies the error that a login ended with. `isTlsTried`: a session with TLS was refused, too, or cannot be had.
  * PostgreSQL says "no encryption" to every session without, whatever else no entry admits.
  */
-export function classify({ code, message }: ServerError, isTlsTried = false): Refusal {
+export function classify({ code = "", message }: ServerError, isTlsTried = false): Refusal {
   const found = recognise(code, message);
   if (isTlsTried && found === "needs-tls") return "needs-tls-in-vain";
   if (isTlsTried && found === "needs-tls-or-entry") return "address";
@@ -268,9 +268,9 @@ export function recognise(code: string, message: string): Refusal | undefined {
   return text.includes('database "') && text.includes("does not exist") ? "no-database" : undefined;
 }
 
-/** Recognises the words of a pooler that has no server connection for a statement of an open session. */
+/** Recognises the words of a pooler that has no server connection for a statement of an open session. Code "": none. */
 export function recogniseInSession(code: string, message: string): "no-room" | "unavailable" | undefined {
-  if (!OF_POOLERS.includes(code)) return undefined;
+  if (code !== "" && !OF_POOLERS.includes(code)) return undefined;
   const text = message.toLowerCase();
   const found = WORDS.find(
     (entry) =>
@@ -303,7 +303,7 @@ export function mayDependOnTls(server: ServerError): boolean {
 }
 
 /** True when a refusal is about settings of the startup packet, which not every pooler takes. */
-export function refusesSettings({ code, message }: ServerError): boolean {
+export function refusesSettings({ code = "", message }: ServerError): boolean {
   // An encoding that it does not speak is no fault of the credential's.
   if (message.includes("client_encoding")) return true;
   const refusal = recognise(code, message);

@@ -44,7 +44,7 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
   const fault = (kind: string, text: string, retryable: boolean) =>
     new Fault(kind, text, { sqlstate: code, retryable });
   const ended = () => fault("connection-lost", `the server ended the session: ${said}`, true);
-  switch (recogniseInSession(code, message)) {
+  switch (recogniseInSession(code ?? "", message)) {
     case "no-room": {
       const hint =
         "its pool is full, the database is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its " +
@@ -55,7 +55,7 @@ export function fromServer({ code, fatal, message, detail }: ServerError): Fault
     case "unavailable":
       return fault("server-unreachable", `the pooler cannot connect to the server: ${said}`, true);
   }
-  if (ENDED.has(code)) return ended();
+  if (ENDED.has(code ?? "")) return ended();
   switch (code) {
     case "42501":
       return fault("insufficient-privilege", said, false);

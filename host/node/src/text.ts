@@ -14,6 +14,22 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Reads UTF-8. */
 export const decodeUtf8: Decode = (bytes) => utf8.decode(bytes);
 
+/** Reads the beginning of a text: it is cut before it is read, so that nothing of the rest is kept. */
+export function decodeStart(bytes: Uint8Array, most: number, decode: Decode): string {
+  if (bytes.length <= most) return decode(bytes);
+  let end = most;
+  // Not within a letter of UTF-8, which has four bytes at most.
+  while (end > most - 3 && isContinuation(bytes[end])) end--;
+  return `${decode(bytes.subarray(0, end))}…`;
+}
+
+/** The first letters of a text as a text of its own: a slice keeps the whole of it in memory as long as it lives. */
+export function startOf(text: string, letters: number): string {
+  return text.length <= letters ? text : Buffer.from(text.slice(0, letters), "utf16le").toString("utf16le");
+}
+
+const isContinuation = (byte = 0) => (byte & 0xc0) === 0x80;
+
 /** Reads texts of a database in this encoding: as UTF-8 where they are, else as its own where it is another. */
 export function decoderOf(serverEncoding: string | undefined): Decode {
   const legacy = serverEncoding === undefined ? undefined : legacyDecoder(serverEncoding);

@@ -5,7 +5,7 @@
 
 import { Body, Malformed } from "./body.js";
 import { int32, uint16, uint32 } from "./bytes.js";
-import { type Decode, decodeUtf8 } from "./text.js";
+import { type Decode, decodeStart, decodeUtf8 } from "./text.js";
 import type { Column, Parameter } from "./values.js";
 
 /** Version 3.0 of the protocol, and the numbers of requests that stand in its place. */
@@ -25,8 +25,17 @@ const MOST_NAME = 1_024;
 /** The longest AuthenticationRequest. */
 const MOST_AUTHENTICATION = 2_000;
 
-/** How much of each text of an error is kept. */
-const MOST_LETTERS = 4_096;
+/** The longest ErrorResponse or NoticeResponse before a session is ready, and in one, bytes. */
+export const MOST_ERROR_BEFORE = 65_536;
+export const MOST_ERROR = 1_048_576;
+
+/** Fields of an ErrorResponse. PostgreSQL has 18 kinds of them, and each comes once. */
+const MOST_FIELDS = 64;
+
+/** How much of each text of an error is kept, bytes. */
+const MOST_TEXT = 4_096;
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** A message of the server. */
 export interface Message {
@@ -39,7 +48,8 @@ export interface Message {
 export interface ServerError {
   /** True when it ends the session. */
   fatal: boolean;
-  code: string;
+  /** Its SQLSTATE; none where what came is no SQLSTATE. */
+  code?: string | undefined;
   message: string;
   detail?: string | undefined;
 }
@@ -153,24 +163,26 @@ export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
 /** An ErrorResponse. */
 export function serverError(bytes: Buffer, decode: Decode): ServerError {
   const body = new Body(bytes, "ErrorResponse");
-  const said = new Map<string, string>();
+  const fields = new Map<string, Buffer>();
+  let count = 0;
   for (let field = body.uint8(); field !== 0; field = body.uint8()) {
-    said.set(String.fromCharCode(field), shortened(decode(body.cstring())));
+    if (++count > MOST_FIELDS) throw body.malformed(`has more than ${MOST_FIELDS} fields`);
+    fields.set(String.fromCharCode(field), body.cstring());
   }
   body.end();
+  const text = (field: string) => {
+    const bytes = fields.get(field);
+    return bytes && decodeStart(bytes, MOST_TEXT, decode);
+  };
   // V is never translated, and older servers and poolers have only S.
-  const severity = said.get("V") ?? said.get("S");
+  const severity = text("V") ?? text("S");
+  const code = text("C");
   return {
     fatal: severity === "FATAL" || severity === "PANIC",
-    code: said.get("C") ?? "XX000",
-    message: said.get("M") ?? "an error without a text",
-    detail: said.get("D"),
+    code: code !== undefined && SQLSTATE.test(code) ? code : undefined,
+    message: text("M") ?? "an error without a text",
+    detail: text("D"),
   };
-}
-
-/** A text of a server as a fault repeats it. */
-function shortened(text: string): string {
-  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
 }
 
 /** A name and a value of a ParameterStatus. */

@@ -3,12 +3,16 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { afterEach, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { canBind } from "../dist/certificate-hash.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Fault } from "../dist/fault.js";
 import { type Limits, limitsWith } from "../dist/limits.js";
 import { type Answer, Session } from "../dist/session.js";
+import { decodeUtf8, startOf } from "../dist/text.js";
 import type { RowSet } from "../dist/values.js";
+import { serverError } from "../dist/wire.js";
 import { errorResponse, message, number } from "./bytes.js";
 import { COMPLETE, dataRow, flood, KEY, Peer, rowDescription } from "./peer.js";
 import { statement } from "./powers.js";
@@ -213,11 +217,74 @@ test("a type outside of the table is refused at once, with or without rows, and 
   }
 });
 
-test("an error's text is cut where it has no end", async () => {
-  const found = await answered((socket) =>
-    socket.write(Buffer.concat([errorResponse("ERROR", "22012", "x".repeat(MIB)), message("Z", Buffer.from("I"))])),
-  );
-  assert.ok("err" in found && found.err.message.length < 5_000);
+test("an error's text is cut where it is long, and not within a letter", async () => {
+  const said = async (text: string) => {
+    const error = errorResponse("ERROR", "22012", text);
+    const found = await answered((socket) => socket.write(Buffer.concat([error, message("Z", Buffer.from("I"))])));
+    assert.ok("err" in found, JSON.stringify(found));
+    return found.err.message;
+  };
+  assert.equal(await said("x".repeat(MIB - 200)), `${"x".repeat(4_096)}…`);
+  for (const letter of ["é", "€", "🐘"]) {
+    assert.match(await said(`x${letter.repeat(MIB / 8)}`), new RegExp(`^x(${letter})+…$`));
+  }
+});
+
+test("an error or a notice that is no text for a person is refused by its length", async () => {
+  for (const code of ["E", "N"]) {
+    const announced = (bytes: number) => Buffer.concat([Buffer.from(code), number(bytes)]);
+    const found = await answered((socket) => socket.write(announced(MIB)));
+    assert.ok(found instanceof Fault && found.kind === "unexpected-answer", JSON.stringify(found));
+    assert.match(found.message, /an error or a notice of more than 1048576 bytes came/);
+    const fault = await refused((socket) => socket.write(announced(65_536)));
+    assert.equal(fault.kind, "server-unreachable", fault.message);
+    assert.match(fault.message, /an error or a notice of more than 65536 bytes came/);
+  }
+});
+
+test("an error has no more than 64 fields", async () => {
+  const error = (fields: number) => message("E", Buffer.from(`SERROR\0C22012\0Mno\0${"A\0".repeat(fields - 3)}\0`));
+  const ending = (bytes: Buffer) => (socket: Socket) =>
+    socket.write(Buffer.concat([bytes, message("Z", Buffer.from("I"))]));
+  const honest = await answered(ending(error(64)));
+  assert.ok("err" in honest && honest.err.sqlstate === "22012", JSON.stringify(honest));
+  for (const fields of [65, 400_000]) {
+    const found = await answered(ending(error(fields)));
+    assert.ok(found instanceof Fault && found.kind === "unexpected-answer", JSON.stringify(found));
+    assert.match(found.message, /ErrorResponse has more than 64 fields/);
+  }
+  const fault = await refused((socket) => socket.write(error(65)));
+  assert.match(fault.message, /ErrorResponse has more than 64 fields/);
+});
+
+test("what is no SQLSTATE is none, and the error's kind is by its words", async () => {
+  for (const code of ["9".repeat(100_000), "0000", "000000", "abcde", "", "2\x1b[31m"]) {
+    const error = errorResponse("ERROR", code, "query_wait_timeout");
+    const found = await answered((socket) => socket.write(Buffer.concat([error, message("Z", Buffer.from("I"))])));
+    assert.ok("err" in found, JSON.stringify(found));
+    assert.deepEqual([found.err.sqlstate, found.err.kind], [undefined, "too-many-connections"]);
+  }
+  const bare = message("E", Buffer.from("SFATAL\0Mpassword authentication failed\0\0"));
+  const fault = await refused((socket) => socket.end(bare));
+  assert.deepEqual([fault.sqlstate, fault.kind], [undefined, "authentication-failed"]);
+});
+
+test("a text that was shortened keeps nothing of the rest in memory", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const long = "x".repeat(MIB - 200);
+  const shortened: [string, () => unknown][] = [
+    ["errors", () => serverError(errorResponse("ERROR", "22012", long).subarray(5), decodeUtf8)],
+    ["reasons", () => startOf(Buffer.alloc(MIB, "x").toString(), 100)],
+  ];
+  for (const [what, make] of shortened) {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const kept = Array.from({ length: 50 }, make);
+    collect();
+    const grown = (process.memoryUsage().heapUsed - before) / MIB;
+    assert.ok(grown < 5, `${kept.length} ${what} keep ${grown} MiB`);
+  }
 });
 
 test("SCRAM computes no more rounds than any server has, and for one authentication", async () => {
