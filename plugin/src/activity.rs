@@ -4,7 +4,8 @@ use crate::broken::Broken;
 use crate::catalogue;
 use crate::clock::counted;
 use crate::names::{Map, Name, same};
-use crate::report::{Capacity, Connections, Coverage, Tally, percent};
+use crate::numbers::{number, percent};
+use crate::report::{Capacity, Connections, Coverage, Tally};
 use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 use crate::unfinished::Unfinished;
 
@@ -121,9 +122,4 @@ fn tally<'a>(snapshot: &'a Snapshot, name: impl Fn(&'a Backend) -> &'a str) -> V
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_unstable_by_key(|&(name, count)| (std::cmp::Reverse(count), name));
     counts.into_iter().map(|(Name(name), count)| Tally { name: name.to_owned(), count }).collect()
-}
-
-/// A count as the report has it.
-pub fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::activity;
 use crate::broken;
-use crate::carry::Memory;
+use crate::carry;
 use crate::clock;
 use crate::health;
-use crate::leaks::{self, Judged, exclusions::Spared, groups::Groups};
+use crate::leaks::judged::Judged;
+use crate::leaks::{self, exclusions::Spared, groups::Groups};
+use crate::memory::Memory;
 use crate::params::{Action, Options};
 use crate::pooler;
 use crate::purpose::Purposes;
@@ -69,7 +71,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let absent = absent::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: memory.next(snapshot, &groups, &purposes, history, (sending, copying)),
+        carry: carry::next(&memory, snapshot, &groups, &purposes, history, (sending, copying)),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,

@@ -6,13 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::carry::Memory;
 use crate::clock::span;
+use crate::memory::{Memory, Sending};
 use crate::params::Options;
 use crate::protected;
-use crate::snapshot::{Backend, SessionKey, Snapshot, State, elapsed_ms};
+use crate::snapshot::{Backend, Snapshot, State, elapsed_ms};
 use crate::statement_signs::Signs;
 
 /// A client that was found not to have read its answer at every look for this long is stuck,
@@ -24,18 +22,6 @@ const STARTING_MS: u64 = 90_000;
 
 /// Broken sessions by pid, with the reason.
 pub type Broken = BTreeMap<i32, String>;
-
-/// A session that was found waiting for its client to read, at every look since `since`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sending {
-    /// Which session.
-    pub session: SessionKey,
-    /// Start of the statement, microseconds.
-    pub query_start: i64,
-    /// The first of these looks, microseconds.
-    pub since: i64,
-}
 
 /// The sessions that are sending an answer now, each with its first such look. Backups do that all
 /// day and are left out.

@@ -1,5 +1,6 @@
 //! From SQL to the domain model: one batch, one round trip, then the rows decoded by name.
 
+pub mod batch;
 mod decode;
 
 use std::collections::HashSet;
@@ -7,30 +8,27 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use crate::application;
-use crate::catalogue::{self, Entry};
+use crate::catalogue;
 use crate::fault::{Fault, kind};
 use crate::names::Map;
+use crate::numbers::rounded;
 use crate::params::{Action, Options};
 use crate::pooler::{attribution, views};
-use crate::powers::{Answer, Powers, ProbeTiming};
-use crate::report::rounded;
-use crate::rows::{RowSet, Statement, Value};
+use crate::powers::{Powers, ProbeTiming};
+use crate::rows::{RowSet, Value};
 use crate::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State, StatementLoad};
 use crate::statement_text;
 
+use self::batch::{Answers, statement};
+
 /// The way into the server that is no news.
 const DIRECT: &str = "direct";
-/// More sessions than any server has slots for.
-const MOST_ROWS: u32 = 300_000;
 /// How many fresh connections a health check opens.
 const PROBES: u32 = 3;
 /// How long one of them may take, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
 /// SQLSTATEs of texts that cannot be converted: invalid bytes, no such character, no conversion between two encodings.
 const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
-/// SQLSTATE of a column that an old version of an extension lacks.
-const UNDEFINED_COLUMN: &str = "42703";
-
 /// Collects a snapshot over the session that `powers` has open. `sample` asks for the in-call sample.
 ///
 /// The console comes first: a session that has been in its state since before then still has the client that
@@ -124,75 +122,6 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         probe(powers, &mut snapshot)?;
     }
     Ok(snapshot)
-}
-
-/// The server's time now, for what happened after the batch.
-pub fn now(powers: &mut impl Powers) -> Result<i64, Fault> {
-    let answers = powers.query(&[statement(catalogue::CLOCK)])?;
-    Answers::new(answers, 1)?.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))
-}
-
-fn statement(entry: Entry) -> Statement {
-    Statement { sql: entry.sql, params: Vec::new(), max_rows: MOST_ROWS }
-}
-
-/// A batch's answers, taken in the order in which they were asked for.
-struct Answers {
-    answers: std::vec::IntoIter<Answer>,
-    gaps: Vec<Gap>,
-}
-
-impl Answers {
-    fn new(answers: Vec<Answer>, asked: usize) -> Result<Self, Fault> {
-        if answers.len() == asked {
-            return Ok(Self { answers: answers.into_iter(), gaps: Vec::new() });
-        }
-        let message = format!("the host answered {} of {asked} statements", answers.len());
-        Err(Fault::new(kind::UNEXPECTED_ANSWER, message))
-    }
-
-    fn next(&mut self) -> Answer {
-        let missing = || Err(Fault::new(kind::UNEXPECTED_ANSWER, "the host answered too few statements"));
-        self.answers.next().unwrap_or_else(missing)
-    }
-
-    /// An answer without which there is nothing to judge.
-    fn needed(&mut self, entry: Entry) -> Result<RowSet, Fault> {
-        let rows =
-            self.next().map_err(|fault| Fault { message: format!("{}: {}", entry.id, fault.message), ..fault })?;
-        self.note_truncation(entry, &rows);
-        Ok(rows)
-    }
-
-    /// What was cut off is missing, which is not the same as not being there.
-    fn note_truncation(&mut self, entry: Entry, rows: &RowSet) {
-        if rows.truncated {
-            let reason = "the host's limits cut it off: raise its limits `rows` and `answer_bytes`".to_owned();
-            self.gaps.push(Gap { what: entry.id.to_owned(), reason, sqlstate: None });
-        }
-    }
-
-    /// An answer that a server may refuse: that is a gap, which the report mentions.
-    fn optional<T>(
-        &mut self,
-        entry: Entry,
-        decode: impl FnOnce(RowSet) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
-        match self.next() {
-            Ok(rows) => {
-                self.note_truncation(entry, &rows);
-                decode(rows).map(Some)
-            }
-            Err(fault) => {
-                let mut reason = fault.message;
-                if entry == catalogue::STATEMENTS && fault.sqlstate.as_deref() == Some(UNDEFINED_COLUMN) {
-                    reason.push_str("; run ALTER EXTENSION pg_stat_statements UPDATE");
-                }
-                self.gaps.push(Gap { what: entry.id.to_owned(), reason, sqlstate: fault.sqlstate });
-                Ok(None)
-            }
-        }
-    }
 }
 
 fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {

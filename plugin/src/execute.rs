@@ -1,9 +1,9 @@
 //! One action from beginning to end, with the powers that the host lends.
 
 use crate::analyse::{self, Judgement};
-use crate::carry;
-use crate::collect;
+use crate::collect::{self, batch};
 use crate::fault::{Fault, kind};
+use crate::memory;
 use crate::params::{Action, Options};
 use crate::plan;
 use crate::powers::{Outcome, Powers};
@@ -20,7 +20,7 @@ pub fn collect(
     carry: Option<&str>,
 ) -> Result<Snapshot, Fault> {
     powers.open(credential)?;
-    collect::collect(powers, action, options, !carry::is_usable(carry))
+    collect::collect(powers, action, options, !memory::is_usable(carry))
 }
 
 /// Does one action.
@@ -46,7 +46,7 @@ pub fn execute(
     }
     // The batch's own answers carry its times; only what came after needs another look at the clock.
     if action == Action::KillIdle || action.probes() {
-        match collect::now(powers) {
+        match batch::now(powers) {
             Ok(now) => report.analysis_duration = elapsed_ms(snapshot.started_at, now),
             // What was done must be told, whatever became of our session.
             Err(fault) => report.notes.push(format!("analysisDuration ends with the snapshot: {fault}")),
@@ -83,7 +83,7 @@ fn kill(powers: &mut impl Powers, mut plan: plan::Plan, options: &Options, times
     report::Action {
         kind: Action::KillIdle.name().to_owned(),
         executed: ended > 0,
-        connections_affected: crate::activity::number(ended),
+        connections_affected: crate::numbers::number(ended),
         reason: plan.reason,
         timestamp: timestamp.to_owned(),
         dry_run,

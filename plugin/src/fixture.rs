@@ -1,7 +1,8 @@
 //! Snapshots for unit tests: one idle session at a time, changed where a test says so.
 
-use crate::carry::Memory;
-use crate::leaks::{self, Judged, groups::Groups};
+use crate::leaks::judged::Judged;
+use crate::leaks::{self, groups::Groups};
+use crate::memory::Memory;
 use crate::params::Options;
 use crate::purpose::Purposes;
 use crate::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};

@@ -1,14 +1,7 @@
 //! The edge of the component: WIT on one side, plain Rust on the other. Nothing is decided here.
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, reason = "generated bindings")]
-mod bindings {
-    #[cfg(not(feature = "observer"))]
-    wit_bindgen::generate!({ path: "../wit", world: "analyser" });
-    #[cfg(all(feature = "observer", not(feature = "manager")))]
-    wit_bindgen::generate!({ path: "../wit", world: "observer" });
-    #[cfg(feature = "manager")]
-    wit_bindgen::generate!({ path: "../wit", world: "manager" });
-}
+mod bindings;
 
 #[cfg(feature = "observer")]
 mod lent;

@@ -1,11 +1,12 @@
 //! Health: a verdict on every session, and what fresh connections met with.
 
-use crate::activity::number;
 use crate::broken::Broken;
 use crate::clock::span;
 use crate::leaks::{self, exclusions::Spared};
+use crate::numbers::number;
+use crate::numbers::{percent, rounded};
 use crate::params::Options;
-use crate::report::{Check, HealthSummary, percent, rounded};
+use crate::report::{Check, HealthSummary};
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::unfinished::Unfinished;
 

@@ -10,7 +10,10 @@ pub mod elsewhere;
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;
+pub mod judged;
+pub mod pool_key;
 pub mod statements;
+pub mod use_time;
 pub mod watch;
 pub mod weights;
 
@@ -21,33 +24,12 @@ use crate::clock::{self, counted};
 use crate::params::Options;
 use crate::pooler::kept;
 use crate::purpose::{self, Purposes};
-use crate::report::{ConnectionMetric, Coverage, Evidence, LeakDetection};
-use crate::snapshot::{Backend, Snapshot, State};
+use crate::report::{ConnectionMetric, Coverage, LeakDetection};
+use crate::snapshot::{Backend, Snapshot};
 
-use self::evidence::Piece;
+use self::evidence::piece::Piece;
 use self::groups::Groups;
-
-/// One session, judged.
-#[derive(Debug, Clone)]
-pub struct Judged<'a> {
-    /// The session.
-    pub backend: &'a Backend,
-    /// 0–100.
-    pub confidence: u32,
-    /// What speaks for a leak.
-    pub pieces: Vec<Piece>,
-    /// What speaks against judging it.
-    pub exclusions: Vec<String>,
-}
-
-impl Judged<'_> {
-    /// What speaks for a leak as the report has it, strongest first.
-    pub fn evidence(&self) -> Vec<Evidence> {
-        let mut evidence: Vec<_> = self.pieces.iter().map(Piece::weighed).collect();
-        evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        evidence
-    }
-}
+use self::judged::Judged;
 
 /// Judges every visible client session.
 pub fn judge<'a>(
@@ -106,21 +88,13 @@ pub fn detect(
     let metric = |judged: &&Judged<'_>| metric(judged, snapshot, groups);
     LeakDetection {
         detected: !suspects.is_empty(),
-        total_suspected: crate::activity::number(suspects.len()),
+        total_suspected: crate::numbers::number(suspects.len()),
         confidence: if coverage.complete { confidence.unwrap_or(0) } else { 0 },
         recommendation: recommendation(&suspects, coverage),
         groups: groups.report(&suspects),
         suspected_connections: suspects.iter().map(metric).collect(),
         excluded_connections: excluded.iter().map(metric).collect(),
         coverage: coverage.clone(),
-    }
-}
-
-/// When a session was last in use: since then it has waited for its client.
-pub fn idle_ms(backend: &Backend, now: i64) -> u64 {
-    match backend.state() {
-        State::Idle | State::IdleInTransaction | State::Aborted => backend.state_age_ms(now).unwrap_or(0),
-        _ => 0,
     }
 }
 
@@ -148,7 +122,7 @@ fn metric(judged: &Judged<'_>, snapshot: &Snapshot, groups: &Groups<'_>) -> Conn
         created_at: backend.backend_start.map(clock::iso).unwrap_or_default(),
         last_used: backend.state_change.map(clock::iso),
         duration: backend.age_ms(now).unwrap_or(0),
-        idle_time: idle_ms(backend, now),
+        idle_time: backend.idle_ms(now),
         role: backend.role.clone().unwrap_or_default(),
         database: backend.database.clone().unwrap_or_default(),
         application: backend.application.clone(),

@@ -7,9 +7,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::activity::number;
 use crate::clock::{counted, span};
-use crate::leaks::{self, Judged, idle_ms};
+use crate::leaks;
+use crate::leaks::judged::Judged;
+use crate::numbers::number;
 use crate::params::Options;
 use crate::powers::Order;
 use crate::report::{Coverage, Target};
@@ -125,7 +126,7 @@ impl Plan {
             application: backend.application.clone(),
             client: backend.client_address.clone(),
             state: state.clone(),
-            idle_time: idle_ms(backend, now).max(waited_ms),
+            idle_time: backend.idle_ms(now).max(waited_ms),
             reason: reason.clone(),
             outcome: "planned".to_owned(),
             detail: None,
@@ -163,7 +164,7 @@ fn rank(judged: &Judged<'_>, snapshot: &Snapshot) -> impl Ord + use<> {
     let backend = judged.backend;
     let blocks = judged.pieces.iter().any(|piece| piece.id == "blocks-others");
     let open = backend.state() != State::Idle;
-    let idle = idle_ms(backend, snapshot.taken_at);
+    let idle = backend.idle_ms(snapshot.taken_at);
     (Reverse(blocks), Reverse(open), Reverse(judged.confidence), Reverse(idle), backend.pid)
 }
 

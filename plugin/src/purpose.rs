@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use crate::carry::Memory;
+use crate::memory::Memory;
 use crate::names::{Map, Name, Set};
 use crate::protected::{Patterns, compile, matches_application};
 use crate::snapshot::{Backend, SessionKey, Snapshot, State};

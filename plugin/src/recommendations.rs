@@ -1,6 +1,7 @@
 //! What an operator should know and do, worst first. Each finding names what was measured and a fix
 //! that is valid on this server.
 
+mod advisor;
 pub mod fixes;
 mod pooled;
 mod pools;
@@ -10,20 +11,21 @@ mod waits;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::activity::number;
 use crate::application::family;
 use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::leaks::exclusions::Spared;
-use crate::leaks::idle_ms;
-use crate::names::Map;
+use crate::numbers::number;
+use crate::numbers::percent;
 use crate::params::Options;
 use crate::protected;
-use crate::report::{ConnectionMetric, Finding, Fix, Report, percent};
-use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
+use crate::report::{ConnectionMetric, Finding, Report};
+use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_kind::StatementKind;
 use crate::statement_text;
 use crate::unfinished::Unfinished;
+
+use self::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
 
 /// Active sessions beyond this share of the usable slots call for more room, percent.
 const SATURATED_PERCENT: f64 = 90.0;
@@ -33,31 +35,6 @@ const SLOW_CONNECT_MS: f64 = 100.0;
 const SLOW_QUERY_MS: f64 = 1_000.0;
 /// A larger share of failures means that the pool is degraded, percent.
 const DEGRADED_PERCENT: f64 = 5.0;
-/// How many examples a finding shows.
-const EXAMPLES: usize = 5;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Applications fail or stand still.
-    Critical,
-    /// They will, unless something changes.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-impl Severity {
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
-    }
-}
-
 /// All findings, worst first.
 pub fn findings(
     snapshot: &Snapshot,
@@ -98,27 +75,7 @@ pub fn findings(
     findings.into_iter().map(|(_, finding)| finding).collect()
 }
 
-fn finding(severity: Severity, id: &str, text: String, evidence: Vec<String>, fix: Option<Fix>) -> (Severity, Finding) {
-    (severity, Finding { id: id.to_owned(), severity: severity.name().to_owned(), text, evidence, fix })
-}
-
-struct Advisor<'a> {
-    snapshot: &'a Snapshot,
-    spared: &'a Spared<'a>,
-    options: &'a Options,
-    broken: &'a Broken,
-    unfinished: &'a Unfinished,
-    report: &'a Report,
-    by_pid: Map<i32, &'a Backend>,
-}
-
-type Found = Option<(Severity, Finding)>;
-
 impl Advisor<'_> {
-    fn now(&self) -> i64 {
-        self.snapshot.taken_at
-    }
-
     fn full(&self) -> Found {
         let connections = &self.report.pool_stats.connections;
         let capacity = &connections.capacity;
@@ -176,7 +133,7 @@ impl Advisor<'_> {
         let mut stale: Vec<_> = self
             .snapshot
             .clients()
-            .filter(|backend| backend.state() == state && idle_ms(backend, self.now()) > limit)
+            .filter(|backend| backend.state() == state && backend.idle_ms(self.now()) > limit)
             .filter(|backend| !self.is_named_as_leak(backend) && !self.spared.is_spared(backend))
             .collect();
         stale.sort_by_key(|backend| (backend.state_change, backend.pid));
@@ -192,7 +149,7 @@ impl Advisor<'_> {
             counted(stale.len(), "session"),
             span(self.options.idle_in_transaction_timeout_ms),
             name(oldest),
-            span(idle_ms(oldest, self.now())),
+            span(oldest.idle_ms(self.now())),
         );
         let fix = fixes::transaction_timeout(self.snapshot, self.options, self.spared, oldest);
         Some(finding(Severity::Warning, "idle-in-transaction", text, self.examples(&stale), Some(fix)))
@@ -206,7 +163,7 @@ impl Advisor<'_> {
              its connection.",
             counted(stale.len(), "session"),
             name(oldest),
-            span(idle_ms(oldest, self.now())),
+            span(oldest.idle_ms(self.now())),
         );
         let fix = fixes::transaction_timeout(self.snapshot, self.options, self.spared, oldest);
         Some(finding(Severity::Warning, "aborted-transactions", text, self.examples(&stale), Some(fix)))
@@ -404,21 +361,4 @@ fn is_service(backend: &Backend) -> bool {
         || protected::is_protected_application(&backend.application)
         || protected::is_pooler(&backend.application)
         || backend.through.is_some()
-}
-
-fn name(backend: &Backend) -> &str {
-    let role = backend.role.as_deref().unwrap_or("no role");
-    if backend.application.is_empty() { role } else { &backend.application }
-}
-
-fn describe(backend: &Backend, now: i64) -> String {
-    let application = Some(backend.application.clone()).filter(|name| !name.is_empty());
-    let role = backend.role.as_deref().map(|role| format!("role {role}"));
-    let state = match (backend.state.as_deref(), backend.state_age_ms(now)) {
-        (Some(state), Some(age)) => Some(format!("{state} for {}", span(age))),
-        (state, _) => state.map(str::to_owned),
-    };
-    let process = backend.backend_type.as_deref().filter(|kind| *kind != CLIENT_BACKEND).map(str::to_owned);
-    let parts: Vec<_> = [application, process, role, state].into_iter().flatten().collect();
-    if parts.is_empty() { "hidden".to_owned() } else { parts.join(", ") }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::activity::number;
 use crate::clock::counted;
 use crate::fault::Fault;
+use crate::numbers::number;
 use crate::params::Options;
 use crate::powers::{Powers, SizeOrder, SizeOutcome};
 use crate::report::{Action, Report, Scaling};

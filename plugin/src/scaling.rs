@@ -13,12 +13,13 @@ pub mod law;
 pub mod load;
 pub mod pools;
 
-use crate::activity::number;
-use crate::carry::Memory;
+use crate::memory::Memory;
+use crate::numbers::number;
+use crate::numbers::rounded;
 use crate::params::Options;
-use crate::pooler::Pooler;
 use crate::protected;
-use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling, rounded};
+use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling};
+use crate::snapshot::Pooler;
 use crate::snapshot::{Backend, Snapshot, State};
 use crate::unfinished::Unfinished;
 

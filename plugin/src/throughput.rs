@@ -7,10 +7,11 @@
 
 use std::collections::HashSet;
 
-use crate::carry::Memory;
 use crate::clock::span;
+use crate::memory::Memory;
+use crate::numbers::rounded;
 use crate::params::Action;
-use crate::report::{Throughput, Timing, rounded};
+use crate::report::{Throughput, Timing};
 use crate::snapshot::{Reading, Snapshot, elapsed_ms};
 use crate::unfinished::Unfinished;
 

@@ -4,27 +4,11 @@
 //! A `COPY` waits for its client between any two rows. It is lost only when every look for longer than `idleTimeoutMs`
 //! found it where it was, which takes a carry, and PostgreSQL 14 to tell how far it is.
 
-use serde::{Deserialize, Serialize};
-
-use crate::carry::Memory;
+use crate::memory::{Copying, Memory};
 use crate::names::Map;
 use crate::params::Options;
-use crate::snapshot::{Backend, SessionKey, Snapshot, elapsed_ms};
+use crate::snapshot::{Backend, Snapshot, elapsed_ms};
 use crate::statement_text;
-
-/// A `COPY FROM STDIN` that was found waiting for its client, and how far it was at every look since `since`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Copying {
-    /// Which session.
-    pub session: SessionKey,
-    /// Start of the statement, microseconds.
-    pub query_start: i64,
-    /// How much of it was done, bytes.
-    pub bytes: i64,
-    /// The first of these looks, microseconds.
-    pub since: i64,
-}
 
 /// Unfinished sessions by pid, with the time for which they have waited, milliseconds.
 #[derive(Debug, Default)]

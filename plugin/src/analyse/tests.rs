@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{ago, forgotten, idle, in_state, reading, snapshot};
-use crate::pooler::{Through, ThroughClient};
 use crate::snapshot::{Backend, Gap, Probe, Role, Setting, StatementLoad};
+use crate::snapshot::{Through, ThroughClient};
 
 /// A server with one of everything.
 fn troubled() -> Snapshot {

@@ -2,7 +2,6 @@
 
 use super::bindings::exports::archon::connection_pool::analysis as wit;
 use crate::params::{Filter, RawOptions};
-use crate::pooler::*;
 use crate::report::*;
 use crate::snapshot::*;
 

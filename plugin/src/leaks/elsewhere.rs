@@ -6,7 +6,7 @@ use crate::names::Map;
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
-use super::groups::PoolKey;
+use super::pool_key::PoolKey;
 
 /// Clients whose last uses lie within this part of `idleTimeoutMs` fell silent together.
 const TOGETHER_IN_THE_THRESHOLD: i64 = 5;

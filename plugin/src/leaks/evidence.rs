@@ -2,51 +2,20 @@
 //! that is worth stands in [`super::weights`].
 
 mod idle;
+pub mod piece;
 mod silence;
 mod succession;
 
 use crate::clock::{counted, span};
 use crate::names::Map;
 use crate::params::Options;
-use crate::report::{Evidence, rounded};
 use crate::snapshot::{Backend, Snapshot, State};
 
-pub use self::idle::used_briefly;
+use self::piece::{Piece, doublings, piece};
 use super::groups::Groups;
-use super::{idle_ms, weights};
 
 /// An old snapshot holds vacuum back noticeably from so many transactions on.
 const OLD_XMIN: i64 = 10_000;
-/// One piece of evidence.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Piece {
-    /// Its name.
-    pub id: &'static str,
-    /// 0–1.
-    pub strength: f64,
-    /// What was measured.
-    pub value: String,
-    /// What that means.
-    pub explanation: &'static str,
-}
-
-impl Piece {
-    /// What it adds to the log-odds.
-    pub fn weight(&self) -> f64 {
-        rounded(weights::of(self.id) * self.strength)
-    }
-
-    /// As the report has it.
-    pub fn weighed(&self) -> Evidence {
-        Evidence {
-            id: self.id.to_owned(),
-            weight: self.weight(),
-            value: self.value.clone(),
-            explanation: self.explanation.to_owned(),
-        }
-    }
-}
-
 /// How many sessions each pid blocks.
 pub fn blocking(snapshot: &Snapshot) -> Map<i32, u32> {
     let mut blocking = Map::default();
@@ -67,12 +36,12 @@ pub fn find(
     let now = snapshot.taken_at;
     let mut found = Vec::new();
     match backend.state() {
-        State::Idle if idle_ms(backend, now) > options.idle_timeout_ms => {
+        State::Idle if backend.idle_ms(now) > options.idle_timeout_ms => {
             found.extend(idle::find(backend, now, options, groups));
             found.extend(holds_up_a_queue(backend, snapshot));
         }
-        State::IdleInTransaction | State::Aborted if idle_ms(backend, now) > options.idle_in_transaction_timeout_ms => {
-            found.push(open_transaction(backend, idle_ms(backend, now), options));
+        State::IdleInTransaction | State::Aborted if backend.idle_ms(now) > options.idle_in_transaction_timeout_ms => {
+            found.push(open_transaction(backend, backend.idle_ms(now), options));
             found.extend(holds_locks(backend));
             found.extend(blocks_others(backend, blocking));
             found.extend(holds_xmin(backend));
@@ -81,15 +50,6 @@ pub fn find(
         _ => {}
     }
     found
-}
-
-fn piece(id: &'static str, strength: f64, value: String, explanation: &'static str) -> Piece {
-    Piece { id, strength: strength.clamp(0.0, 1.0), value, explanation }
-}
-
-/// Grows with each doubling of `value` over `limit`, from `at_limit` to 1 at eight times the limit.
-fn doublings(value: u64, limit: u64, at_limit: f64) -> f64 {
-    at_limit + (1.0 - at_limit) * (value as f64 / limit.max(1) as f64).log2() / 3.0
 }
 
 fn open_transaction(backend: &Backend, idle_ms: u64, options: &Options) -> Piece {

@@ -9,7 +9,7 @@ use crate::purpose::{self, Purposes};
 use crate::snapshot::{Backend, Snapshot, State};
 
 use super::groups::Groups;
-use super::{Judged, idle_ms};
+use super::judged::Judged;
 
 /// One of the sessions that its group's pool keeps ready.
 pub const MINIMUM_POOL: &str = "minimum-pool";
@@ -150,7 +150,7 @@ pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>)
     let mut spared = Set::default();
     for group in groups.iter() {
         let mut idle: Vec<_> = group.members.iter().filter(|member| member.state() == State::Idle).collect();
-        idle.sort_by_key(|member| (idle_ms(member, snapshot.taken_at), member.pid));
+        idle.sort_by_key(|member| (member.idle_ms(snapshot.taken_at), member.pid));
         spared.extend(idle.iter().take(options.min_size as usize).map(|member| member.pid));
     }
     spared

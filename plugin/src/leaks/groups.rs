@@ -2,20 +2,22 @@
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
-use crate::activity::number;
 use crate::application::common_name;
-use crate::carry::{GroupMemory, Memory};
 use crate::clock::micros;
+use crate::memory::{GroupMemory, Memory};
 use crate::names::Map;
+use crate::numbers::number;
 use crate::params::Options;
 use crate::report;
 use crate::snapshot::{Backend, Snapshot, State};
 
 use super::cohorts::{Cohorts, FILL_MICROS};
 use super::elsewhere::{self, Elsewhere, Habits};
+use super::judged::Judged;
+use super::pool_key::PoolKey;
 use super::statements::{LastStatement, Statements};
+use super::use_time;
 use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
-use super::{Judged, idle_ms};
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
@@ -25,23 +27,13 @@ const WATCHED: usize = 1_200;
 /// for what is idle for 10 s is told of requests that come every second.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 
+/// So many sessions are a pool: a person's program has one or two.
+pub const SEVERAL: usize = 3;
+
 /// So many sessions that were opened together are surely a pool.
 const SURELY_A_POOL: f64 = 6.0;
 /// What a single session counts.
 const HARDLY_A_POOL: f64 = 0.2;
-
-/// What makes a pool: database, role, application and client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PoolKey<'a> {
-    /// Database.
-    pub database: &'a str,
-    /// Role.
-    pub role: &'a str,
-    /// The family of its application's name.
-    pub application: &'a str,
-    /// Client address; none for local sockets.
-    pub client: Option<&'a str>,
-}
 
 /// One group's members and habits.
 #[derive(Debug, Default)]
@@ -89,22 +81,13 @@ pub struct Groups<'a> {
     statements: Statements<'a>,
 }
 
-fn key(backend: &Backend) -> PoolKey<'_> {
-    PoolKey {
-        database: backend.database.as_deref().unwrap_or_default(),
-        role: backend.role.as_deref().unwrap_or_default(),
-        application: backend.family(),
-        client: backend.client_address.as_deref(),
-    }
-}
-
 impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
         let mut groups = Map::<PoolKey<'a>, Group<'a>>::default();
         // A pooler's free connections have no habits of an application's.
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
-            groups.entry(key(backend)).or_default().members.push(backend);
+            groups.entry(PoolKey::of(backend)).or_default().members.push(backend);
         }
         let statements = Statements::of(groups.values().flat_map(|group| &group.members).copied());
         for (key, group) in &mut groups {
@@ -119,7 +102,7 @@ impl<'a> Groups<'a> {
 
     /// The group of a session of this snapshot.
     pub fn of_backend<'s>(&'s self, backend: &'s Backend) -> Option<&'s Group<'s>> {
-        self.groups.get(&key(backend))
+        self.groups.get(&PoolKey::of(backend))
     }
 
     /// What a member of a group ran last.
@@ -170,7 +153,7 @@ impl<'a> Groups<'a> {
     pub fn report(&self, suspects: &[&Judged<'_>]) -> Vec<report::Group> {
         let mut suspected = Map::<PoolKey<'_>, u32>::default();
         for judged in suspects {
-            *suspected.entry(key(judged.backend)).or_default() += 1;
+            *suspected.entry(PoolKey::of(judged.backend)).or_default() += 1;
         }
         let mut groups: Vec<_> = self
             .groups
@@ -203,11 +186,11 @@ impl Group<'_> {
     fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<(i64, &GroupMemory)>) {
         self.occasion = micros(options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD);
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
-        let mut ages: Vec<u64> = idle.clone().map(|member| idle_ms(member, now)).collect();
+        let mut ages: Vec<u64> = idle.clone().map(|member| member.idle_ms(now)).collect();
         self.median_idle_ms = median(&mut ages);
         let last_use = |member: &&Backend| if member.state() == State::Idle { member.state_change } else { Some(now) };
         self.last_use = self.members.iter().filter_map(last_use).max().unwrap_or(i64::MIN);
-        self.worked = self.members.iter().any(|member| super::evidence::used_briefly(member).is_none());
+        self.worked = self.members.iter().any(|member| use_time::used_briefly(member).is_none());
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
         let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
@@ -226,7 +209,7 @@ impl Group<'_> {
             }
         }
         self.sizes.push(number(self.members.len()));
-        let stale = |member: &&Backend| member.state() == State::Idle && idle_ms(member, now) > options.idle_timeout_ms;
+        let stale = |member: &&Backend| member.state() == State::Idle && member.idle_ms(now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
             self.set_up = self.set_up.saturating_add(u32::from(is_unused(member, statements.last_of(member))));
             self.starts_alike
@@ -237,7 +220,7 @@ impl Group<'_> {
         self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());
         let fresh = |member: &&&Backend| {
             member.state() == State::Idle
-                && idle_ms(member, now) <= options.idle_timeout_ms
+                && member.idle_ms(now) <= options.idle_timeout_ms
                 && !is_unused(member, statements.last_of(member))
         };
         for member in self.members.iter().filter(fresh) {
@@ -326,13 +309,13 @@ impl Group<'_> {
 
 /// How a session ended: its last statement, and whether it was used once at most.
 fn ending(backend: &Backend, statement: LastStatement) -> (usize, bool) {
-    (statement.reads, super::evidence::used_briefly(backend).is_some())
+    (statement.reads, use_time::used_briefly(backend).is_some())
 }
 
 /// Whether a session was never used: its driver's own statements are no use, nor is a transaction of which only the
 /// end is to be seen right after the start, as of a `LISTEN` in one.
 fn is_unused(backend: &Backend, statement: LastStatement) -> bool {
-    !statement.is_code_path && super::evidence::used_briefly(backend).is_some()
+    !statement.is_code_path && use_time::used_briefly(backend).is_some()
 }
 
 fn median(values: &mut [u64]) -> Option<u64> {

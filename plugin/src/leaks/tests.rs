@@ -1,7 +1,7 @@
 use super::*;
 use crate::analyse::analyse_snapshot;
-use crate::carry::Memory;
 use crate::fixture::{NOW, ago, forgotten, idle, in_state, judge, snapshot};
+use crate::memory::Memory;
 use proptest::prelude::*;
 
 fn confidence_of(judged: &[Judged<'_>], pid: i32) -> u32 {

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::number;
 use crate::names::Map;
+use crate::numbers::number;
 use crate::snapshot::{Backend, State, elapsed_ms};
 
 use super::statements::{LastStatement, Statements};

@@ -25,10 +25,10 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::application::has_address;
-use crate::snapshot::{Backend, CLIENT_BACKEND, State};
+use crate::snapshot::{Backend, CLIENT_BACKEND, Pooler, PoolerClient, PoolerServer, State, Through, ThroughClient};
 
 use super::views::Console;
-use super::{Pooler, PoolerClient, PoolerServer, Through, ThroughClient, visibility};
+use super::visibility;
 
 /// The mode in which a connection stays with its client when no transaction is open.
 const SESSION_MODE: &str = "session";

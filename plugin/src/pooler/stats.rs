@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use crate::activity::number;
-use crate::carry::Memory;
-use crate::report::{PoolStatus, PoolerStats, rounded};
-
-use super::{Pool, Pooler, PoolerCounters};
+use crate::memory::Memory;
+use crate::numbers::number;
+use crate::numbers::rounded;
+use crate::report::{PoolStatus, PoolerStats};
+use crate::snapshot::{Pool, Pooler, PoolerCounters};
 
 /// Counters over a shorter window say nothing, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;

@@ -6,13 +6,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::application::without_address;
-use crate::collect;
+use crate::collect::batch;
 use crate::fault::{Fault, kind};
 use crate::powers::{Answer, Powers};
 use crate::rows::{Row, RowSet};
-use crate::snapshot::Setting;
-
-use super::{Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer};
+use crate::snapshot::{Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer, Setting};
 
 /// The kind whose views these are.
 pub const PGBOUNCER: &str = "pgbouncer";
@@ -65,7 +63,7 @@ pub fn read(powers: &mut impl Powers) -> Result<Option<Console>, Fault> {
         Err(fault) => return Err(fault),
     };
     // Before the views: what the server has seen unchanged since then is as the views say.
-    let asked_at = collect::now(powers)?;
+    let asked_at = batch::now(powers)?;
     let names = if of == PGBOUNCER { &PGBOUNCER_VIEWS[..] } else { &[CONFIG] };
     let answers = powers.show(names)?;
     if answers.len() != names.len() {

@@ -8,6 +8,7 @@ use crate::leaks::{self, exclusions::Spared};
 use crate::params::Options;
 use crate::protected;
 use crate::report::Fix;
+use crate::role_settings::own_limit;
 use crate::scaling::pools::{Source, View};
 use crate::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot, State};
 
@@ -88,7 +89,7 @@ pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, spared: &Spar
     }
     let timeout = options.idle_in_transaction_timeout_ms;
     let database = backend.database.as_deref();
-    let own = |setting: &str| snapshot.own_limit(setting, name, database);
+    let own = |setting: &str| own_limit(snapshot, setting, name, database);
     let general = snapshot.setting(IDLE_LIMIT).and_then(Setting::as_ms);
     let limits = [(IDLE_LIMIT, own(IDLE_LIMIT)), ("transaction_timeout", own("transaction_timeout"))];
     for (setting, limit) in &limits {

@@ -1,7 +1,8 @@
 //! What a pooler's pools suffer from: too small a size, transactions that hold them, or a sum that the server
 //! cannot serve.
 
-use super::{EXAMPLES, Severity, finding, fixes};
+use super::advisor::{EXAMPLES, Severity, finding};
+use super::fixes;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
 use crate::params::Options;

@@ -1,6 +1,7 @@
 //! Statements of which the client never sends the rest.
 
-use super::{Advisor, Found, Severity, finding, fixes, name};
+use super::advisor::{Advisor, Found, Severity, finding, name};
+use super::fixes;
 use crate::clock::{self, counted, span};
 
 impl Advisor<'_> {

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Advisor, EXAMPLES, Found, Severity, describe, finding, fixes, name};
+use super::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
+use super::fixes;
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
 use crate::report::Fix;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pooler::PoolerServer;
 use crate::report::Coverage;
+use crate::snapshot::PoolerServer;
 use crate::snapshot::Snapshot;
 
 /// How many are remembered: more than a few mean that the pooler serves another server.

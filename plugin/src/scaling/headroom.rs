@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::pools::{Pools, Source, View};
-use crate::activity::number;
+use crate::numbers::number;
 use crate::params::Options;
 use crate::report::{Capacity, Headroom};
 use crate::snapshot::{Backend, Snapshot};

@@ -230,7 +230,7 @@ impl Situation<'_> {
     fn follows(&self, demand: f64) -> String {
         let Load { name, queued, max_wait_ms, .. } = self.load;
         let moments = counted(self.history.looks() as usize, "moment");
-        let mut text = format!("demand peaked at {} over {moments}", crate::report::rounded(demand));
+        let mut text = format!("demand peaked at {} over {moments}", crate::numbers::rounded(demand));
         if !name.is_empty() {
             text.push_str(&format!(" in pool {name}"));
         }

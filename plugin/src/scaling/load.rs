@@ -1,7 +1,7 @@
 //! How much a pool has to do at one moment.
 
-use crate::activity::number;
 use crate::clock::counted;
+use crate::numbers::number;
 use crate::params::Options;
 use crate::protected;
 use crate::snapshot::{Backend, Snapshot, State};

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use super::load::Load;
-use crate::activity::number;
-use crate::carry::Memory;
+use crate::memory::Memory;
+use crate::numbers::number;
 use crate::params::Options;
-use crate::pooler::{Pool, PooledDatabase, Pooler, PoolerCounters};
 use crate::snapshot::{Backend, Snapshot};
+use crate::snapshot::{Pool, PooledDatabase, Pooler, PoolerCounters};
 use crate::unfinished::Unfinished;
 
 /// Counters over a window shorter than this say nothing, microseconds.

@@ -138,7 +138,7 @@ impl<D: Fn(f64) -> f64> Scene<D> {
 /// What both sides show of the pool.
 fn look(queue: &Queue) -> Snapshot {
     let busy = queue.busy().count() as u32 + queue.stuck().len() as u32;
-    let pool = crate::pooler::Pool {
+    let pool = crate::snapshot::Pool {
         servers_opening: queue.is_opening().into(),
         max_wait_us: queue.longest_wait_now() as u64,
         ..staged::pool(DATABASE, ROLE, [busy, queue.free().count() as u32, queue.waiting()])

@@ -3,8 +3,8 @@ use super::*;
 use crate::activity;
 use crate::analyse::analyse_snapshot;
 use crate::fixture::{ago, idle, in_state, snapshot};
-use crate::pooler::{PooledRole, Pooler};
 use crate::snapshot::{Backend, Role};
+use crate::snapshot::{PooledRole, Pooler};
 use proptest::prelude::*;
 
 fn decide_of(snapshot: &Snapshot, options: &Options) -> Scaling {
@@ -248,7 +248,7 @@ fn a_pool_above_the_headroom_goes_down_at_once() {
 
 #[test]
 fn sizes_that_cannot_be_changed_or_are_not_known_stay() {
-    let reason = |pooler: Pooler, pools: &[crate::pooler::Pool]| {
+    let reason = |pooler: Pooler, pools: &[crate::snapshot::Pool]| {
         let scaling = decide_of(&pooled(pooler, pools), &Options::default());
         assert_eq!(scaling.target_size, scaling.current_size);
         scaling.reason

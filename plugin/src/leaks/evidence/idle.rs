@@ -5,16 +5,15 @@ use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::snapshot::Backend;
 
-use super::super::groups::{Group, Groups};
-use super::super::idle_ms;
+use super::super::groups::{Group, Groups, SEVERAL};
 use super::super::statements::LastStatement;
+use super::super::use_time::{USED_ONCE_MICROS, used_for};
 use super::super::watch::Watched;
-use super::{Piece, doublings, piece, silence, succession};
+use super::piece::{Piece, doublings, piece};
+use super::{silence, succession};
 
 /// A rest below this is taken for this, milliseconds.
 const SHORTEST_NORM_MS: u64 = 1_000;
-/// A session whose last use ended this soon after it was established was used once, microseconds.
-const USED_ONCE_MICROS: i64 = 2_000_000;
 /// It gets less sure until its use lasted this many times longer, in powers of ten.
 const USED_ONCE_FADES: f64 = 1.2;
 /// From so many sessions or occasions on, there is no more doubt.
@@ -25,12 +24,9 @@ const HABIT: u32 = 3;
 const SELDOM_CLEANED: f64 = 0.3;
 /// One that cleans up this share does so with all that comes back.
 const MOSTLY_CLEANED: f64 = 0.8;
-/// So many sessions are a pool: a person's program has one or two.
-pub(super) const SEVERAL: usize = 3;
-
 /// All evidence for one idle session that is beyond the threshold.
 pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Groups<'_>) -> Vec<Piece> {
-    let idle = idle_ms(backend, now);
+    let idle = backend.idle_ms(now);
     let mut found = vec![beyond_threshold(idle, options)];
     let statement = groups.last_statement(backend);
     found.extend(used_once(backend, idle, statement, options));
@@ -109,17 +105,6 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
         piece("used-once", strength, value, "it was opened for one use and not used since")
     })
-}
-
-/// For how long a session was in use, microseconds; a pooler opens its sessions for nobody.
-fn used_for(backend: &Backend) -> Option<i64> {
-    let used_for = backend.state_change?.saturating_sub(backend.backend_start?);
-    backend.through.is_none().then_some(used_for)
-}
-
-/// The same, if that was short.
-pub fn used_briefly(backend: &Backend) -> Option<i64> {
-    used_for(backend).filter(|used_for| (0..=USED_ONCE_MICROS).contains(used_for))
 }
 
 /// Those that came meanwhile and are left as it is have the same origin, wherever in an application that is.

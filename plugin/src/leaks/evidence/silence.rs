@@ -7,9 +7,8 @@ use crate::clock::{counted, span};
 use crate::params::Options;
 use crate::snapshot::elapsed_ms;
 
-use super::super::groups::Group;
-use super::idle::SEVERAL;
-use super::{Piece, doublings, piece};
+use super::super::groups::{Group, SEVERAL};
+use super::piece::{Piece, doublings, piece};
 
 /// A silence below this is taken for this, milliseconds.
 const SHORTEST_SILENCE_MS: u64 = 1_000;

@@ -7,7 +7,7 @@ use crate::snapshot::{Backend, elapsed_ms};
 
 use super::super::cohorts::Succession;
 use super::super::groups::Group;
-use super::{Piece, doublings, piece};
+use super::piece::{Piece, doublings, piece};
 
 /// A silence of this part of `idleTimeoutMs` is one that a whole pool rarely has.
 const SILENCE_IN_THE_THRESHOLD: u64 = 5;

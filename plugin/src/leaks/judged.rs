@@ -1,0 +1,28 @@
+//! A session with its confidence, evidence and exclusions.
+
+use crate::report::Evidence;
+use crate::snapshot::Backend;
+
+use super::evidence::piece::Piece;
+
+/// One session, judged.
+#[derive(Debug, Clone)]
+pub struct Judged<'a> {
+    /// The session.
+    pub backend: &'a Backend,
+    /// 0–100.
+    pub confidence: u32,
+    /// What speaks for a leak.
+    pub pieces: Vec<Piece>,
+    /// What speaks against judging it.
+    pub exclusions: Vec<String>,
+}
+
+impl Judged<'_> {
+    /// What speaks for a leak as the report has it, strongest first.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        let mut evidence: Vec<_> = self.pieces.iter().map(Piece::weighed).collect();
+        evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        evidence
+    }
+}

@@ -1,0 +1,17 @@
+//! The time for which a session was in use.
+
+use crate::snapshot::Backend;
+
+/// A session whose last use ended this soon after it was established was used once, microseconds.
+pub const USED_ONCE_MICROS: i64 = 2_000_000;
+
+/// For how long a session was in use, microseconds; a pooler opens its sessions for nobody.
+pub fn used_for(backend: &Backend) -> Option<i64> {
+    let used_for = backend.state_change?.saturating_sub(backend.backend_start?);
+    backend.through.is_none().then_some(used_for)
+}
+
+/// The same, if that was short.
+pub fn used_briefly(backend: &Backend) -> Option<i64> {
+    used_for(backend).filter(|used_for| (0..=USED_ONCE_MICROS).contains(used_for))
+}

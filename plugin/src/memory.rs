@@ -1,0 +1,190 @@
+//! The memory between calls. The plugin is stateless: the report hands `carry` out, the caller hands
+//! it back. It is untrusted: of another version, shape or server it is set aside with a note, and all
+//! it can do is change what a caller is told about its own server.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::leaks::pool_key::PoolKey;
+use crate::leaks::watch::Watch;
+use crate::scaling::history::History;
+use crate::snapshot::{PoolerCounters, Reading, SessionKey, Snapshot};
+
+/// The version of this memory's shape.
+pub(crate) const VERSION: u32 = 4;
+/// The longest memory, bytes.
+pub const LONGEST: usize = 64 * 1024;
+
+/// What is remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Carry {
+    pub(crate) v: u32,
+    pub(crate) server: String,
+    pub(crate) at: i64,
+    pub(crate) reading: Reading,
+    pub(crate) scaling: History,
+    pub(crate) pooler_asked_at: Option<i64>,
+    pub(crate) pooler_counters: Vec<PoolerCounters>,
+    pub(crate) groups: Vec<GroupMemory>,
+    pub(crate) listeners: Vec<SessionKey>,
+    pub(crate) exporters: Vec<SessionKey>,
+    pub(crate) backups: Vec<SessionKey>,
+    #[serde(default)]
+    pub(crate) cursors: Vec<SessionKey>,
+    pub(crate) sending: Vec<Sending>,
+    pub(crate) copying: Vec<Copying>,
+    pub(crate) probes: u32,
+}
+
+/// What is remembered of one group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GroupMemory {
+    /// Database.
+    pub database: String,
+    /// Role.
+    pub role: String,
+    /// The family of its application's name.
+    pub application: String,
+    /// Client address.
+    pub client: Option<String>,
+    /// Sessions at each remembered call, oldest first.
+    pub sizes: Vec<u32>,
+    /// Median idle age at each remembered call, milliseconds, oldest first.
+    pub idle_ms: Vec<u64>,
+    /// What was seen of it from call to call.
+    pub watch: Watch,
+}
+
+/// The memory of this call: empty on the first one.
+#[derive(Debug, Default)]
+pub struct Memory(Option<Carry>);
+
+/// Whether a carry has the right shape, before the server is asked which one it is.
+pub fn is_usable(text: Option<&str>) -> bool {
+    text.is_some_and(|text| Carry::read(text).is_ok())
+}
+
+impl Carry {
+    fn read(text: &str) -> Result<Self, &'static str> {
+        if text.len() > LONGEST {
+            return Err("it is longer than 64 KiB");
+        }
+        let carry: Self = serde_json::from_str(text).map_err(|_| "it is not in the shape of this version")?;
+        if carry.v == VERSION { Ok(carry) } else { Err("it is of another version") }
+    }
+}
+
+impl Memory {
+    /// Accepts a carry for this snapshot, or says in `notes` why it is set aside.
+    pub fn recall(text: Option<&str>, snapshot: &Snapshot, notes: &mut Vec<String>) -> Self {
+        let Some(text) = text else { return Self::default() };
+        let accepted = Carry::read(text).and_then(|carry| {
+            if carry.server != snapshot.server.identity {
+                Err("it is from another server or database, or from before a restart")
+            } else if carry.at > snapshot.taken_at {
+                Err("it is from the future")
+            } else {
+                Ok(carry)
+            }
+        });
+        match accepted {
+            Ok(carry) => Self(Some(carry)),
+            Err(reason) => {
+                notes.push(format!("carry was set aside: {reason}"));
+                Self::default()
+            }
+        }
+    }
+
+    /// The previous counters.
+    pub fn reading(&self) -> Option<&Reading> {
+        self.0.as_ref().map(|carry| &carry.reading)
+    }
+
+    /// Earlier demand, and what became of the size.
+    pub fn history(&self) -> Cow<'_, History> {
+        self.0.as_ref().map_or_else(|| Cow::Owned(History::default()), |carry| Cow::Borrowed(&carry.scaling))
+    }
+
+    /// The pooler's previous counters, and the server's time before they were asked for, microseconds.
+    pub fn pooler_counters(&self) -> Option<(i64, &[PoolerCounters])> {
+        let carry = self.0.as_ref()?;
+        Some((carry.pooler_asked_at?, &carry.pooler_counters))
+    }
+
+    /// When the previous call looked, microseconds, and what is remembered of a group since.
+    pub fn group(&self, of: &PoolKey<'_>) -> Option<(i64, &GroupMemory)> {
+        let same = |group: &&GroupMemory| {
+            let key = (&*group.database, &*group.role, &*group.application, group.client.as_deref());
+            key == (of.database, of.role, of.application, of.client)
+        };
+        let carry = self.0.as_ref()?;
+        Some((carry.at, carry.groups.iter().find(same)?))
+    }
+
+    /// Since when a session has been found sending an answer.
+    pub fn sending(&self, session: SessionKey) -> Option<&Sending> {
+        self.0.as_ref()?.sending.iter().find(|sending| sending.session == session)
+    }
+
+    /// Where a session's `COPY` was found waiting.
+    pub fn copying(&self, session: SessionKey) -> Option<&Copying> {
+        self.0.as_ref()?.copying.iter().find(|copying| copying.session == session)
+    }
+
+    /// How many sessions of ours the server has counted since the previous reading: this call's, and
+    /// the previous call's probes.
+    pub fn own_sessions(&self) -> i64 {
+        self.0.as_ref().map_or(0, |carry| 1 + i64::from(carry.probes))
+    }
+
+    /// Whether a session was ever seen to listen: the last statement does not show it any more once
+    /// something else ran.
+    pub fn has_listened(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.listeners.contains(&key))
+    }
+
+    /// Whether a session's transaction was ever seen to export a snapshot.
+    pub fn has_exported(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.exporters.contains(&key))
+    }
+
+    /// Whether a session was ever seen to begin a backup.
+    pub fn takes_backup(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.backups.contains(&key))
+    }
+
+    /// Whether a session was ever seen to read from a cursor outside of a transaction.
+    pub fn holds_cursor(&self, key: SessionKey) -> bool {
+        self.0.as_ref().is_some_and(|carry| carry.cursors.contains(&key))
+    }
+}
+
+/// A session that was found waiting for its client to read, at every look since `since`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sending {
+    /// Which session.
+    pub session: SessionKey,
+    /// Start of the statement, microseconds.
+    pub query_start: i64,
+    /// The first of these looks, microseconds.
+    pub since: i64,
+}
+
+/// A `COPY FROM STDIN` that was found waiting for its client, and how far it was at every look since `since`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Copying {
+    /// Which session.
+    pub session: SessionKey,
+    /// Start of the statement, microseconds.
+    pub query_start: i64,
+    /// How much of it was done, bytes.
+    pub bytes: i64,
+    /// The first of these looks, microseconds.
+    pub since: i64,
+}

@@ -1,0 +1,81 @@
+//! Counters, statement statistics, fresh connections, and gaps in them.
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::SessionKey;
+
+/// Cumulative counters at one moment. They only mean something as a difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reading {
+    /// When they were read, microseconds.
+    pub at: i64,
+    /// When they were last reset, microseconds.
+    pub stats_reset: Option<i64>,
+    /// Committed and rolled back transactions of the connected database.
+    pub transactions: Option<i64>,
+    /// Sessions established (PostgreSQL 14+).
+    pub sessions: Option<i64>,
+    /// Sessions lost because the client vanished (PostgreSQL 14+).
+    pub abandoned: Option<i64>,
+    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+). The server counts a statement
+    /// when it ends; what is running is added, so that a difference is the time spent in between.
+    pub active_ms: Option<f64>,
+    /// `numbackends` of the connected database.
+    pub backends: Option<i64>,
+    /// Statements executed, by `pg_stat_statements`.
+    pub calls: Option<i64>,
+    /// Milliseconds spent executing them, by `pg_stat_statements`.
+    pub exec_ms: Option<f64>,
+}
+
+/// What the in-call sample saw first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sample {
+    /// The counters.
+    pub reading: Reading,
+    /// The client backends of the connected database.
+    pub sessions: Vec<SessionKey>,
+}
+
+/// A statement's share of the load since statistics began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatementLoad {
+    /// Normalised text, first 200 characters.
+    pub query: String,
+    /// Executions.
+    pub calls: i64,
+    /// Mean execution time, milliseconds.
+    pub mean_ms: f64,
+    /// Total execution time, milliseconds.
+    pub total_ms: f64,
+}
+
+/// One fresh connection: its times, or what went wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Probe {
+    /// Milliseconds until the session was ready for queries.
+    pub connect_ms: Option<f64>,
+    /// Milliseconds of one empty round trip.
+    pub round_trip_ms: Option<f64>,
+    /// Why there is no time.
+    pub error: Option<String>,
+    /// The server's SQLSTATE for it.
+    pub sqlstate: Option<String>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gap {
+    /// The catalogue statement's id.
+    pub what: String,
+    /// Why, and what would change it.
+    pub reason: String,
+    /// The server's SQLSTATE.
+    pub sqlstate: Option<String>,
+}
