@@ -13,7 +13,7 @@ import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
 import { missingRoots } from "./tls.js";
 import { type Appetite, type Reading, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
-import { type Column, type Parameter, type RowSet, VALUE_BYTES } from "./values.js";
+import type { Column, Parameter, RowSet } from "./values.js";
 import * as wire from "./wire.js";
 
 /** How long a session may take to close, and a request to cancel on its own connection. */
@@ -124,7 +124,7 @@ export class Connection {
     return {
       maxRows: Number.POSITIVE_INFINITY,
       take: (bytes) => {
-        left -= bytes + VALUE_BYTES;
+        left -= bytes;
         if (left < 0) throw statementTooLong(this.#statementBytes);
         return true;
       },

@@ -36,14 +36,23 @@ export function decoderOf(serverEncoding: string | undefined): Decode {
   return legacy ? (bytes) => (isCutUtf8(bytes) ? utf8.decode(bytes) : legacy(bytes)) : decodeUtf8;
 }
 
+/** Memory that a text takes at most: as a string here and in the component's thread, and as UTF-8 in the component. */
+export function memoryOf(bytes: Uint8Array): number {
+  // ASCII takes a byte a letter. Of anything else a string takes two; U+FFFD for a byte that cannot be read has three.
+  const times = isAscii(bytes) ? 3 : isUtf8(bytes) ? 5 : 7;
+  return times * bytes.length;
+}
+
 /** True for UTF-8, also with a last character that the server cut. */
 function isCutUtf8(bytes: Uint8Array): boolean {
   if (isUtf8(bytes)) return true;
-  const start = bytes.findLastIndex((byte) => byte >= 0xc2);
+  // The last one that is cut has a byte that begins it, and one or two more.
+  const tail = bytes.subarray(-3);
+  const start = bytes.length - tail.length + tail.findLastIndex((byte) => byte >= 0xc2);
   const whole = bytes.subarray(0, start);
-  if (bytes.subarray(start + 1).some((byte) => byte < 0x80 || byte > 0xbf)) return false;
+  if (start < bytes.length - tail.length || !bytes.subarray(start + 1).every(isContinuation)) return false;
   // After nothing but ASCII a single odd byte is more likely a letter of another encoding.
-  return bytes.length - start <= 3 && isUtf8(whole) && !isAscii(whole);
+  return isUtf8(whole) && !isAscii(whole);
 }
 
 /** True when texts of a database in this encoding are converted for a client of another one. */
@@ -58,19 +67,33 @@ function legacyDecoder(serverEncoding: string): Decode | undefined {
   if (label === "windows-1252") return decodeWindows1252;
   try {
     const decoder = new TextDecoder(label);
+    const decode: Decode = (bytes) => decoder.decode(bytes);
     // ICU hands out control characters for bytes that are none in these encodings.
-    const holes = label.startsWith("euc-") ? /[\u0080-\u009f]/g : /(?!)/;
-    return (bytes) => decoder.decode(bytes).replace(holes, "\ufffd");
+    return label.startsWith("euc-") ? (bytes) => withC1(decode(bytes), HOLES) : decode;
   } catch {
     // A Node that was built without ICU's tables knows few encodings.
     return undefined;
   }
 }
 
-/** 0x80 to 0x9f of windows-1252. Some versions of Node read them as ISO-8859-1 (nodejs/node#56542). */
-const C1 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
+/** Letters for U+0080 to U+009F: none. */
+const HOLES = "\ufffd".repeat(32);
+
+/** Those of windows-1252. Some versions of Node read them as ISO-8859-1 (nodejs/node#56542). */
+const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
 
 function decodeWindows1252(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-  return text.replace(/[\u0080-\u009f]/g, (letter) => C1[letter.charCodeAt(0) - 0x80] ?? letter);
+  return withC1(text, WINDOWS_1252);
+}
+
+/** A text with other letters for U+0080 to U+009F. `replace` would take a microsecond for each. */
+function withC1(text: string, letters: string): string {
+  if (!/[\u0080-\u009f]/.test(text)) return text;
+  const units = Buffer.from(text, "utf16le");
+  for (let at = 0; at < units.length; at += 2) {
+    const low = units[at] ?? 0;
+    if (low >= 0x80 && low <= 0x9f && units[at + 1] === 0) units.writeUInt16LE(letters.charCodeAt(low - 0x80), at);
+  }
+  return units.toString("utf16le");
 }

@@ -3,7 +3,7 @@
 import { Malformed } from "./body.js";
 import { asFault, type Fault } from "./fault.js";
 import { fromServer } from "./server-fault.js";
-import type { Decode } from "./text.js";
+import { type Decode, memoryOf } from "./text.js";
 import { type Column, decode, type RowSet, requireSupported } from "./values.js";
 import * as wire from "./wire.js";
 
@@ -125,45 +125,47 @@ export class Unit<T = unknown> {
   }
 }
 
-/** Memory of a value beside its bytes, in three places. */
+/** Memory of a value, or of a row without any, beside its bytes: here, in the component's thread and in the component. */
 const VALUE_BYTES = 160;
 
-/** Memory of a row until a component has read it, roughly: here, in the component's thread and in the component. */
-function cost(body: Buffer, columns: readonly Column[]): number {
-  return 3 * body.length + columns.length * VALUE_BYTES;
+/** Memory of a row until a component has read it, at most. Counted before any of it is decoded. */
+function cost(fields: readonly (Buffer | null)[]): number {
+  return fields.reduce((sum, bytes) => sum + VALUE_BYTES + (bytes ? memoryOf(bytes) : 0), VALUE_BYTES);
 }
 
-/** Reads rows up to the caps. A row set without rows is without columns, as in the Rust host. */
-export function rowReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
-  columns.forEach(requireSupported);
-  const set: RowSet = { columns: [], rows: [], truncated: false };
+/** Reads rows up to the caps, value by value. */
+function capped<C, T>(
+  { maxRows, take }: Appetite,
+  columns: readonly Column[],
+  read: (raw: Buffer | null, column: Column) => C,
+  done: (rows: C[][], truncated: boolean) => T,
+): Reading<T> {
+  const rows: C[][] = [];
+  let truncated = false;
   return {
     row(body) {
-      if (set.truncated) return;
-      set.columns = columns;
-      if (set.rows.length >= maxRows || !take(cost(body, columns))) {
-        set.truncated = true;
-        return;
-      }
+      if (truncated) return;
       const fields = wire.fields(body, columns.length);
-      set.rows.push(columns.map((column, index) => decode(column, fields[index] ?? null, text)));
+      truncated = rows.length >= maxRows || !take(cost(fields));
+      if (!truncated) rows.push(columns.map((column, index) => read(fields[index] ?? null, column)));
     },
-    done: () => set,
+    done: () => done(rows, truncated),
   };
 }
 
-/** The same of the simple protocol, whose values are all text. */
-export function textReader({ maxRows, take }: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
-  const set: TextSet = { columns: columns.map(({ name }) => name), rows: [], truncated: false };
-  return {
-    row(body) {
-      if (set.truncated) return;
-      if (set.rows.length >= maxRows || !take(cost(body, columns))) {
-        set.truncated = true;
-        return;
-      }
-      set.rows.push(wire.fields(body, columns.length).map((field) => (field === null ? null : text(field))));
-    },
-    done: () => set,
-  };
+/** Rows of a statement. A row set without rows is without columns, as in the Rust host. */
+export function rowReader(appetite: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
+  columns.forEach(requireSupported);
+  const value = (raw: Buffer | null, column: Column) => decode(column, raw, text);
+  return capped(appetite, columns, value, (rows, truncated) => {
+    return { columns: rows.length > 0 || truncated ? columns : [], rows, truncated };
+  });
+}
+
+/** Rows of the simple protocol, whose values are all text. */
+export function textReader(appetite: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
+  const value = (raw: Buffer | null) => raw && text(raw);
+  return capped(appetite, columns, value, (rows, truncated) => {
+    return { columns: columns.map(({ name }) => name), rows, truncated };
+  });
 }

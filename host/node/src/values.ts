@@ -75,8 +75,8 @@ const MAX = 2n ** 63n - 1n;
 
 const NULL: Value = { tag: "null" };
 
-/** Roughly what a value weighs beside its bytes, so that values of nothing are no way around a limit. */
-export const VALUE_BYTES = 32;
+/** Bytes that a parameter without a length of its own counts for. */
+const PARAMETER_BYTES = 32;
 
 type Decode = (raw: Buffer, decodeText: DecodeText) => Value;
 
@@ -169,7 +169,11 @@ export function int4(number: number): Parameter {
 
 /** How many bytes of a request a parameter is. */
 export function weight(value: Value): number {
-  return value.tag === "text" ? Buffer.byteLength(value.val) : value.tag === "bytes" ? value.val.length : VALUE_BYTES;
+  return value.tag === "text"
+    ? Buffer.byteLength(value.val)
+    : value.tag === "bytes"
+      ? value.val.length
+      : PARAMETER_BYTES;
 }
 
 /** Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number. */

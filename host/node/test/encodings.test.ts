@@ -139,3 +139,15 @@ test("texts are read as UTF-8 where they are, and else in the encoding of their 
   }
   assert.equal(decoderOf("UTF8")(bytes(0xef, 0xbb, 0xbf, 0x61)), "\ufeffa");
 });
+
+test("bytes that an encoding has no letters for are read soon, however many they are", () => {
+  for (const encoding of ["EUC_KR", "EUC_JP", "EUC_CN", "WIN1252", "WIN1251", "UTF8"]) {
+    for (const pair of [Buffer.from([0x81, 0xff]), Buffer.from([0x81, 0xe9]), Buffer.from([0x61, 0x80])]) {
+      const bytes = Buffer.alloc(4 << 20, pair);
+      const started = performance.now();
+      decoderOf(encoding)(bytes);
+      const took = performance.now() - started;
+      assert.ok(took < 1_500, `${encoding} of ${pair.toString("hex")} took ${took} ms`);
+    }
+  }
+});

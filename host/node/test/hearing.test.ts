@@ -48,18 +48,17 @@ async function refused(behave: (socket: Socket) => void, limits: Partial<Limits>
 async function answered(
   behave: (socket: Socket) => void,
   limits: Partial<Limits> = {},
+  take: (bytes: number) => boolean = () => true,
 ): Promise<Answer<RowSet> | Fault> {
   peer = await Peer.start((socket) => {
     socket.write(READY);
     socket.once("data", () => behave(socket));
   });
   const session = await Session.unchecked(parseTarget(peer.url()), limitsWith(limits));
-  const found = await session
-    .query([statement("SELECT 1")], () => true)
-    .then(
-      ([answer]) => answer as Answer<RowSet>,
-      (it: Fault) => it,
-    );
+  const found = await session.query([statement("SELECT 1")], take).then(
+    ([answer]) => answer as Answer<RowSet>,
+    (it: Fault) => it,
+  );
   await session.close();
   assert.ok((await peer.left()) < 1_000);
   await peer.stop();
@@ -334,6 +333,27 @@ test("an authentication that is malformed opens nothing", async () => {
     const fault = await refused((socket) => socket.write(bytes));
     assert.equal(fault.kind, "server-unreachable", fault.message);
     assert.match(fault.message, words);
+  }
+});
+
+test("a text counts with what it may take before it is read, and is cut off where that is too much", async () => {
+  const bytes = 100_000;
+  const letters: [Buffer, number][] = [
+    [Buffer.alloc(bytes, "x"), 3],
+    [Buffer.alloc(bytes, "é"), 5],
+    [Buffer.concat([Buffer.alloc(bytes - 4, "x"), Buffer.from("🐘")]), 5],
+    [Buffer.alloc(bytes, 0xff), 7],
+  ];
+  for (const [text, times] of letters) {
+    for (const most of [times * bytes - 1, times * bytes + 1_000]) {
+      const found = await answered(
+        (socket) => socket.write(Buffer.concat([rowDescription(25), dataRow(text), COMPLETE])),
+        {},
+        (taken) => taken <= most,
+      );
+      assert.ok("ok" in found, JSON.stringify(found));
+      assert.deepEqual([found.ok.rows.length, found.ok.truncated], most < times * bytes ? [0, true] : [1, false]);
+    }
   }
 });
 

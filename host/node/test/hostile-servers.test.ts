@@ -94,15 +94,17 @@ test("whoever misbehaves ends its own call, and nothing else", { concurrency: 2 
 });
 
 test("rows within every limit are cut before they take the memory of the process", async () => {
-  for (const [width, size, count] of [
-    [1, 600, 90_000],
-    [16, 8, 90_000],
-    [1_000, 50, 500],
-    [1, 4 << 20, 12],
+  for (const [width, size, count, letter] of [
+    [1, 600, 90_000, "x"],
+    [16, 8, 90_000, "x"],
+    [1_000, 50, 500, "x"],
+    [1, 4 << 20, 12, "x"],
+    [1, 4 << 20, 12, 0xff],
+    [1, 9 << 20, 4, 0xff],
   ] as const) {
     const answer = Buffer.concat([
       rowDescription(...Array<number>(width).fill(25)),
-      ...Array<Buffer>(count).fill(dataRow(...Array<Buffer>(width).fill(Buffer.alloc(size, "x")))),
+      ...Array<Buffer>(count).fill(dataRow(...Array<Buffer>(width).fill(Buffer.alloc(size, letter)))),
       COMPLETE,
     ]);
     const peer = await Peer.start((socket) => {
