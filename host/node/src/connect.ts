@@ -190,7 +190,7 @@ async function openOnce(
   const { options, plainOptions, limits } = opening;
   const open = (options: string | undefined, others: Record<string, string>) =>
     onSocket(target, encryption, limits, signal, (channel) =>
-      logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }),
+      logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }, signal),
     );
   // Nothing is converted, and so no conversion can fail.
   const raw = { client_encoding: "SQL_ASCII" };

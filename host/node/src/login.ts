@@ -35,8 +35,16 @@ export interface LoggedIn {
   method: AuthMethod;
 }
 
-/** Opens a session on a channel. `settings` is what the startup packet carries beside role and database. */
-export async function logIn(channel: Channel, target: Target, settings: Record<string, string>): Promise<LoggedIn> {
+/**
+ * Opens a session on a channel. `settings` is what the startup packet carries beside role and database; nothing more is
+ * computed for the server once the signal was given.
+ */
+export async function logIn(
+  channel: Channel,
+  target: Target,
+  settings: Record<string, string>,
+  signal: AbortSignal,
+): Promise<LoggedIn> {
   const parameters = new Map<string, string>();
   const authentication = new Authentication(channel, target);
   let key: wire.BackendKey | undefined;
@@ -45,6 +53,8 @@ export async function logIn(channel: Channel, target: Target, settings: Record<s
   channel.send(wire.startup({ user, database, application_name: guard().application, ...settings }));
   for (;;) {
     const { code, body } = await channel.next();
+    // Messages that came before the time was over may be many, and each may ask for a computation.
+    signal.throwIfAborted();
     const decode = decoderOf(parameters.get("server_encoding"));
     if (code === "E") throw new LoginRefused(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
     else if (code === "R") await authentication.answer(body);
@@ -57,6 +67,13 @@ export async function logIn(channel: Channel, target: Target, settings: Record<s
   }
 }
 
+/** An exchange of SCRAM, and how far it is: one challenge, one proof of the server's. */
+interface Scram {
+  session: ReturnType<typeof sasl.startSession>;
+  isBound: boolean;
+  state: "begun" | "challenged" | "proved";
+}
+
 /** Answers the server's authentication requests. */
 class Authentication {
   readonly #channel: Channel;
@@ -64,7 +81,7 @@ class Authentication {
   #method: AuthMethod = "none";
   #isBegun = false;
   #isDone = false;
-  #scram: { session: ReturnType<typeof sasl.startSession>; isBound: boolean; isProved: boolean } | undefined;
+  #scram: Scram | undefined;
 
   constructor(channel: Channel, target: Target) {
     this.#channel = channel;
@@ -135,7 +152,7 @@ class Authentication {
   /** Verifies that every required step was done before the server's AuthenticationOk. */
   #check(): void {
     this.#requireAllowed();
-    if (this.#method === "scram-sha-256" && !this.#scram?.isProved) {
+    if (this.#method === "scram-sha-256" && this.#scram?.state !== "proved") {
       throw this.#failed("did not prove that it knows the password");
     }
     if (this.#target.channelBinding === "require" && !this.#scram?.isBound) {
@@ -152,12 +169,12 @@ class Authentication {
       throw this.#failed(`${why}, and channel_binding=require asks for it`);
     }
     const session = this.#tried(() => sasl.startSession(mechanisms, stream, MOST_ITERATIONS));
-    this.#scram = { session, isBound: session.mechanism === BOUND, isProved: false };
+    this.#scram = { session, isBound: session.mechanism === BOUND, state: "begun" };
     this.#channel.send(wire.saslInitial(session.mechanism, session.response));
   }
 
   async #continueScram(data: string): Promise<void> {
-    const { session } = this.#requireScram();
+    const { session } = this.#step("begun", "challenged");
     const [, iterations] = /(?:^|,)i=(\d+)/.exec(data) ?? [];
     if (Number(iterations) > MOST_ITERATIONS) {
       throw this.#failed(`asks for ${iterations} iterations of SCRAM: ${MOST_ITERATIONS} are computed at most`);
@@ -169,13 +186,15 @@ class Authentication {
   }
 
   #finishScram(data: string): void {
-    const scram = this.#requireScram();
-    this.#tried(() => sasl.finalizeSession(scram.session, data));
-    scram.isProved = true;
+    const { session } = this.#step("challenged", "proved");
+    this.#tried(() => sasl.finalizeSession(session, data));
   }
 
-  #requireScram() {
+  /** Takes the exchange a step further. A step that is repeated would be computed again. */
+  #step(from: Scram["state"], to: Scram["state"]): Scram {
     if (!this.#scram) throw strange(this.#target, "SCRAM went on that had not begun");
+    if (this.#scram.state !== from) throw this.#failed("went on with SCRAM out of its order");
+    this.#scram.state = to;
     return this.#scram;
   }
 

@@ -32,7 +32,17 @@ const isContinuation = (byte = 0) => (byte & 0xc0) === 0x80;
 
 /** Reads texts of a database in this encoding: as UTF-8 where they are, else as its own where it is another. */
 export function decoderOf(serverEncoding: string | undefined): Decode {
-  const legacy = serverEncoding === undefined ? undefined : legacyDecoder(serverEncoding);
+  if (serverEncoding === undefined || !Object.hasOwn(guard().encodings, serverEncoding)) return decodeUtf8;
+  const found = decoders.get(serverEncoding) ?? eitherDecoder(serverEncoding);
+  decoders.set(serverEncoding, found);
+  return found;
+}
+
+/** Decoders that were made. A server may name its encoding again in every message of a login. */
+const decoders = new Map<string, Decode>();
+
+function eitherDecoder(serverEncoding: string): Decode {
+  const legacy = legacyDecoder(guard().encodings[serverEncoding] ?? "");
   return legacy ? (bytes) => (isCutUtf8(bytes) ? utf8.decode(bytes) : legacy(bytes)) : decodeUtf8;
 }
 
@@ -60,10 +70,7 @@ export function isLegacy(serverEncoding: string | undefined): boolean {
   return serverEncoding !== undefined && !["UTF8", "SQL_ASCII"].includes(serverEncoding);
 }
 
-function legacyDecoder(serverEncoding: string): Decode | undefined {
-  const { encodings } = guard();
-  const label = Object.hasOwn(encodings, serverEncoding) ? encodings[serverEncoding] : undefined;
-  if (label === undefined) return undefined;
+function legacyDecoder(label: string): Decode | undefined {
   if (label === "windows-1252") return decodeWindows1252;
   try {
     const decoder = new TextDecoder(label);

@@ -151,3 +151,8 @@ test("bytes that an encoding has no letters for are read soon, however many they
     }
   }
 });
+
+test("an encoding that a server names again is not set up again", () => {
+  assert.equal(decoderOf("EUC_KR"), decoderOf("EUC_KR"));
+  assert.equal(decoderOf("toString"), decoderOf(undefined));
+});

@@ -1,16 +1,20 @@
 // Login at a server that says whatever a test has it say.
 
 import assert from "node:assert/strict";
+import { createHmac, pbkdf2Sync } from "node:crypto";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
+import type { Channel } from "../dist/channel.js";
 import { parseTarget, resolveOwn } from "../dist/connection-config/resolve.js";
 import { parseText } from "../dist/connection-config/text.js";
 import { exposure } from "../dist/exposure.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
+import { logIn } from "../dist/login.js";
 import { Session } from "../dist/session.js";
 import { message } from "./bytes.js";
+import { Peer } from "./peer.js";
 import { scratch } from "./process.js";
 import { authentication, ready, refusal, type Script, ScriptedServer } from "./scripted.js";
 
@@ -227,4 +231,78 @@ test("a pass file that does not count is told where a password is missing", asyn
   );
   assert.equal(fault.kind, "authentication-failed");
   assert.match(fault.message, /the credential has none: pass file .*chmod 600/);
+});
+
+/** A server that knows the password: its challenge and its proof for a client's two messages of SCRAM. */
+class ScramServer {
+  #first = "";
+  #challenge = "";
+
+  challenge(initial: Buffer): Buffer {
+    this.#first = /n,,(.*)$/s.exec(initial.toString())?.[1] ?? "";
+    this.#challenge = `r=${/r=(.*)$/.exec(this.#first)?.[1]}more,s=${Buffer.from("salt").toString("base64")},i=4096`;
+    return authentication(11, Buffer.from(this.#challenge));
+  }
+
+  proof(response: Buffer): Buffer {
+    const last = /(c=.*),p=/.exec(response.toString())?.[1];
+    const hmac = (key: Buffer, text: string) => createHmac("sha256", key).update(text).digest();
+    const key = hmac(pbkdf2Sync("hunter2", "salt", 4_096, 32, "sha256"), "Server Key");
+    const signature = hmac(key, `${this.#first},${this.#challenge},${last}`).toString("base64");
+    return authentication(12, Buffer.from(`v=${signature}`));
+  }
+}
+
+test("SCRAM has one challenge and one proof, in this order", async () => {
+  const orders: [string, string[], string[]][] = [
+    ["honest", ["challenge"], ["proof", "ok"]],
+    ["a second challenge", ["challenge", "challenge"], []],
+    ["a challenge after its answer", ["challenge"], ["challenge"]],
+    ["a proof before a challenge", ["early"], []],
+    ["a second proof", ["challenge"], ["proof", "proof", "ok"]],
+    ["a challenge after the proof", ["challenge"], ["proof", "challenge", "ok"]],
+    ["no proof", ["challenge"], ["ok"]],
+  ];
+  for (const [what, first, second] of orders) {
+    const scramServer = new ScramServer();
+    let rounds = [first, second];
+    const peer = await Peer.start((socket) => {
+      socket.write(scram("SCRAM-SHA-256"));
+      socket.on("data", (bytes: Buffer) => {
+        const [round = [], ...more] = rounds;
+        rounds = more;
+        for (const step of round) {
+          if (step === "challenge") socket.write(scramServer.challenge(bytes));
+          else if (step === "proof") socket.write(scramServer.proof(bytes));
+          else if (step === "early") socket.write(authentication(12, Buffer.from("v=AAAA")));
+          else socket.write(ready());
+        }
+      });
+    });
+    try {
+      if (what === "honest") {
+        await open(peer.url());
+        continue;
+      }
+      const fault = await failed(peer.url());
+      assert.equal(fault.kind, "authentication-failed", `${what}: ${fault.message}`);
+      assert.match(fault.message, /went on with SCRAM out of its order|did not prove that it knows/, what);
+    } finally {
+      await peer.stop();
+    }
+  }
+});
+
+test("a login whose time is over does nothing with the messages that have come", async () => {
+  const status = message("S", Buffer.from("application_name\0archon\0")).subarray(5);
+  let asked = 0;
+  const channel = {
+    send: () => {},
+    next: async () => {
+      if (++asked > 2) throw new Error("it went on");
+      return { code: "S", body: status };
+    },
+  } as unknown as Channel;
+  const target = parseTarget("postgres://ann:hunter2@h/shop");
+  await assert.rejects(logIn(channel, target, {}, AbortSignal.abort(new Error("given up"))), /given up/);
 });
