@@ -10,7 +10,7 @@ export class LoginRefused extends Error {
   isTlsTried = false;
 
   constructor(server: ServerError, isEncrypted: boolean) {
-    super(server.message);
+    super(server.said);
     this.server = server;
     this.isEncrypted = isEncrypted;
   }

@@ -7,7 +7,7 @@ import { canBind } from "./certificate-hash.js";
 import type { Channel } from "./channel.js";
 import { guard } from "./components.js";
 import type { AuthMethod } from "./connection-config/security.js";
-import { place, type Target } from "./connection-config/target.js";
+import { passwordIn, place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { LoginRefused } from "./login-refused.js";
 import { decoderOf, decodeUtf8 } from "./text.js";
@@ -47,6 +47,7 @@ export async function logIn(
 ): Promise<LoggedIn> {
   const parameters = new Map<string, string>();
   const authentication = new Authentication(channel, target);
+  const password = passwordIn(target);
   let key: wire.BackendKey | undefined;
   // By our name our sessions are left out of every count.
   const { user, database } = target;
@@ -56,7 +57,8 @@ export async function logIn(
     // Messages that came before the time was over may be many, and each may ask for a computation.
     signal.throwIfAborted();
     const decode = decoderOf(parameters.get("server_encoding"));
-    if (code === "E") throw new LoginRefused(wire.serverError(body, decode), channel.socket instanceof TLSSocket);
+    if (code === "E")
+      throw new LoginRefused(wire.serverError(body, decode, password), channel.socket instanceof TLSSocket);
     else if (code === "R") await authentication.answer(body);
     else if (code === "S") parameters.set(...wire.parameterStatus(body, decode));
     else if (code === "K") key = wire.backendKey(body);

@@ -292,9 +292,8 @@ export function isByPgHba(message: string): boolean {
 export function refused(server: ServerError, target: Target, isTlsTried = false): Fault {
   const refusal = classify(server, isTlsTried);
   const [kind, words] = DESCRIBED[refusal];
-  const said = server.detail === undefined ? server.message : `${server.message} (${server.detail})`;
   const more = { sqlstate: server.code, retryable: RETRYABLE.includes(refusal) };
-  return new Fault(kind, words(place(target), said, target), more);
+  return new Fault(kind, words(place(target), server.said, target), more);
 }
 
 /** True when a refusal may come from `pg_hba.conf` entries that are for sessions with TLS alone, or without. */

@@ -39,8 +39,7 @@ export function unreachable(target: Target, why: string): Fault {
 }
 
 /** What the server said to a statement, or out of turn. */
-export function fromServer({ code, fatal, message, detail }: ServerError): Fault {
-  const said = detail === undefined ? message : `${message} (${detail})`;
+export function fromServer({ code, fatal, message, said }: ServerError): Fault {
   const fault = (kind: string, text: string, retryable: boolean) =>
     new Fault(kind, text, { sqlstate: code, retryable });
   const ended = () => fault("connection-lost", `the server ended the session: ${said}`, true);

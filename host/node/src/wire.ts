@@ -50,8 +50,10 @@ export interface ServerError {
   fatal: boolean;
   /** Its SQLSTATE; none where what came is no SQLSTATE. */
   code?: string | undefined;
+  /** What it is recognised by. */
   message: string;
-  detail?: string | undefined;
+  /** What a fault repeats of it. */
+  said: string;
 }
 
 /** Process id and secret of a session, by which it can be cancelled. */
@@ -160,8 +162,8 @@ export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
   return found;
 }
 
-/** An ErrorResponse. */
-export function serverError(bytes: Buffer, decode: Decode): ServerError {
+/** An ErrorResponse. A text that holds the password is not repeated: some servers and poolers quote what they were sent. */
+export function serverError(bytes: Buffer, decode: Decode, password?: string): ServerError {
   const body = new Body(bytes, "ErrorResponse");
   const fields = new Map<string, Buffer>();
   let count = 0;
@@ -177,11 +179,15 @@ export function serverError(bytes: Buffer, decode: Decode): ServerError {
   // V is never translated, and older servers and poolers have only S.
   const severity = text("V") ?? text("S");
   const code = text("C");
+  const [message = "an error without a text", detail] = [text("M"), text("D")];
+  const said = detail === undefined ? message : `${message} (${detail})`;
+  const quoted = ["M", "D"].map((field) => fields.get(field));
+  const isQuoted = password !== undefined && (said.includes(password) || quoted.some((it) => it?.includes(password)));
   return {
     fatal: severity === "FATAL" || severity === "PANIC",
     code: code !== undefined && SQLSTATE.test(code) ? code : undefined,
-    message: text("M") ?? "an error without a text",
-    detail: text("D"),
+    message,
+    said: isQuoted ? "the server's text holds the password, and is withheld" : said,
   };
 }
 

@@ -8,6 +8,7 @@ import { afterEach, test } from "node:test";
 import type { Channel } from "../dist/channel.js";
 import { parseTarget, resolveOwn } from "../dist/connection-config/resolve.js";
 import { parseText } from "../dist/connection-config/text.js";
+import { PgBouncer } from "../dist/console.js";
 import { exposure } from "../dist/exposure.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
@@ -305,4 +306,45 @@ test("a login whose time is over does nothing with the messages that have come",
   } as unknown as Channel;
   const target = parseTarget("postgres://ann:hunter2@h/shop");
   await assert.rejects(logIn(channel, target, {}, AbortSignal.abort(new Error("given up"))), /given up/);
+});
+
+test("no fault repeats a password that the peer repeats, and its kind stays", async () => {
+  const quoting = (severity: string, sqlstate: string, fields: string) =>
+    message("E", Buffer.from(`S${severity}\0V${severity}\0C${sqlstate}\0${fields}\0\0`));
+  const long = "x".repeat(4_090);
+  for (const [sqlstate, fields, kind] of [
+    ["28P01", "Mpassword hunter2 is wrong", "authentication-failed"],
+    ["28P01", "Mno\0Dyou said hunter2", "authentication-failed"],
+    ["08P01", "Mno such user: ann/hunter2", "authentication-failed"],
+    ["53300", `M${long}hunter2`, "too-many-connections"],
+  ] as const) {
+    for (const script of [[CLEARTEXT, quoting("FATAL", sqlstate, fields)], [quoting("FATAL", sqlstate, fields)]]) {
+      const { url } = await start(...script).then((it) => ({ url: it.url("sslmode=disable") }));
+      const fault = await failed(url);
+      assert.equal(fault.kind, kind, fault.message);
+      assert.ok(!fault.message.includes("hunt"), fault.message);
+      assert.match(fault.message, /the server's text holds the password, and is withheld/);
+      await server?.stop();
+    }
+  }
+  const idle = message("Z", Buffer.from("I"));
+  const inSession = await start(ready(), Buffer.concat([quoting("ERROR", "22012", "Mno\0Dhunter2"), idle]));
+  const session = await Session.unchecked(parseTarget(inSession.url()), limitsWith());
+  const [answer] = await session.own("SELECT 1", [[]]);
+  assert.ok(answer && "err" in answer && answer.err.sqlstate === "22012", JSON.stringify(answer));
+  assert.match(answer.err.message, /withheld/);
+  await session.close();
+  await server?.stop();
+  const unknown = Buffer.concat([quoting("ERROR", "08P01", "Minvalid command 'SHOW POOLS'"), idle]);
+  const bouncer = await start(ready({ server_version: "hunter2/bouncer" }), unknown);
+  const target = parseTarget(bouncer.url());
+  const console = await PgBouncer.open(target, limitsWith(), new AbortController().signal);
+  const fault = await console.show("pools", () => true).catch((it: Fault) => it);
+  assert.ok("kind" in fault && fault.kind === "unsupported-view" && !fault.message.includes("hunter2"));
+  await console.close();
+});
+
+test("a password that is the name of the role, the database or the host is no secret in a refusal", async () => {
+  const { url } = await start(refusal("28P01", 'no role "ann"')).then((it) => ({ url: it.url("", "ann:ann") }));
+  assert.match((await failed(url)).message, /no role "ann"/);
 });

@@ -61,7 +61,7 @@ test("every refusal of the table is classified, through the wire", async () => {
 test("what poolers say to a statement is classified", () => {
   for (const { says, kind, retryable } of rows.filter(({ at }) => at === "statement")) {
     const { severity, sqlstate, message } = says;
-    const fault = fromServer({ fatal: severity === "FATAL", code: sqlstate, message });
+    const fault = fromServer({ fatal: severity === "FATAL", code: sqlstate, message, said: message });
     assert.deepEqual([fault.kind, fault.retryable], [kind, retryable], message);
   }
 });
@@ -69,13 +69,13 @@ test("what poolers say to a statement is classified", () => {
 test("no refusal is a failed query", () => {
   const target = parseTarget("postgres://ann@h/shop");
   for (const code of ["08P01", "XX000", "58000", "22000", "", "0A000", "57014", "42P01"]) {
-    const fault = refused({ fatal: true, code, message: "something new" }, target);
+    const fault = refused({ fatal: true, code, message: "something new", said: "" }, target);
     assert.notEqual(fault.kind, "query-failed", code);
   }
 });
 
 test("a pooler that has no connection for a statement is full, and not broken", () => {
-  const kindOf = (code: string, message: string) => fromServer({ fatal: true, code, message }).kind;
+  const kindOf = (code: string, message: string) => fromServer({ fatal: true, code, message, said: message }).kind;
   assert.equal(kindOf("08P01", "query_wait_timeout"), "too-many-connections");
   assert.equal(kindOf("XX000", "(ECHECKOUTTIMEOUT) Pool checkout timeout"), "too-many-connections");
   assert.equal(kindOf("58000", "could not get connection from the pool - CheckoutTimeout"), "too-many-connections");

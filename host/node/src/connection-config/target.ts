@@ -52,6 +52,12 @@ export function place(target: Target): string {
   return [target, ...target.moreHosts].map(({ host, port }) => `${host}:${port}`).join(",");
 }
 
+/** The password that must not be in what a peer says; undefined where it is a name, which is shown anyway, or none. */
+export function passwordIn({ password, user, database, host }: Target): string | undefined {
+  const text = password?.reveal();
+  return text === undefined || text === "" || [user, database, host].includes(text) ? undefined : text;
+}
+
 /** One target for each host, in the order in which they are tried. */
 export function each(target: Target): Target[] {
   const { host, address, port, password } = target;
