@@ -2,100 +2,23 @@
 
 mod attempt;
 mod attributes;
+mod cancel;
 mod connection;
 mod dial;
+mod startup;
 
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::fault::{Fault, kind};
-use futures_util::TryStreamExt as _;
-use tokio::io::AsyncReadExt as _;
-use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
-
 use self::attempt::Opening;
-pub(crate) use self::connection::{Connection, Presence, all_over};
-use self::dial::{Opened, Place};
+use archon_pool_plugin::fault::{Fault, kind};
+
+pub(crate) use self::connection::{Connected, Connection, Presence, all_over, first_text};
+use self::dial::Place;
+pub(crate) use self::startup::{APPLICATION, Startup};
 use crate::error;
 use crate::limits::Limits;
-use crate::target::{SslNegotiation, Target, TargetSessionAttrs};
+use crate::target::{Target, TargetSessionAttrs};
 use crate::tls::Connector;
-use crate::wire::{Filter, Filtered, PreparedTls};
-
-/// What the startup packet asks for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Startup {
-    /// `options`.
-    pub(crate) options: Option<String>,
-    /// `options` for a pooler that refuses these.
-    pub(crate) without: Option<String>,
-    /// Whether only the simple query protocol is spoken, so that all values are texts.
-    pub(crate) rows_are_text: bool,
-}
-
-/// An open connection.
-pub(crate) struct Connected {
-    pub(crate) connection: Connection,
-    pub(crate) parameters: Parameters,
-    /// Facts about the connection that a report must state.
-    pub(crate) notes: Vec<String>,
-    /// Whether a pooler refused the options.
-    pub(crate) options_refused: bool,
-}
-
-/// What the server reported of itself.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Parameters {
-    pub(crate) server_version: Option<String>,
-    pub(crate) server_encoding: Option<String>,
-    in_hot_standby: Option<bool>,
-    read_only: Option<bool>,
-}
-
-impl Parameters {
-    /// Whether PgBouncer's admin console answers: it names itself in the place of a server's version.
-    pub(crate) fn is_console(&self) -> bool {
-        self.server_version.as_deref().is_some_and(|version| version.ends_with("/bouncer"))
-    }
-
-    fn of<'a>(parameter: impl Fn(&'static str) -> Option<&'a str>) -> Self {
-        let text = |name| parameter(name).map(str::to_owned);
-        let on = |name| parameter(name).map(|value| value == "on");
-        Self {
-            server_version: text("server_version"),
-            server_encoding: text("server_encoding"),
-            in_hot_standby: on("in_hot_standby"),
-            read_only: on("default_transaction_read_only"),
-        }
-    }
-}
-
-/// Cancels what runs in a connection, at the address and with the encryption of it.
-struct Cancel {
-    token: CancelToken,
-    place: Place,
-    host: String,
-    tls: Option<Connector>,
-    negotiation: SslNegotiation,
-}
-
-impl Cancel {
-    /// Returns when the server has taken the request, which it shows by closing the connection.
-    async fn send(self) -> Result<(), String> {
-        let opened = dial::open(&self.place, &self.host, self.tls.as_ref(), self.negotiation).await;
-        let stream = match opened.map_err(|error| error.to_string())? {
-            Opened::Tls(stream, _) => stream,
-            Opened::Plain(stream) if self.tls.is_none() => stream,
-            Opened::Plain(_) => return Err("the server offers no TLS any more".to_owned()),
-            Opened::Refused(_, said) => return Err(said),
-        };
-        let mut stream = Filtered::new(stream, None, Filter::default());
-        let sent = self.token.cancel_query_raw(&mut stream, PreparedTls).await;
-        sent.map_err(|error| error::chain(&error))?;
-        // No answer is due, so one byte is as good as the end.
-        let _ = stream.read(&mut [0]).await;
-        Ok(())
-    }
-}
 
 /// Connects to the first acceptable server. Another host is tried when one cannot be reached, takes no sessions now
 /// or is not of the wanted kind; what a server refuses for other reasons is the answer.
@@ -140,7 +63,7 @@ pub(crate) async fn connect(
     Err(all_failed(failures, target))
 }
 
-/// How long one attempt may take: `connect_timeout`, and no more than its share of what is left of the limit.
+/// Returns how long one attempt may take: `connect_timeout`, and no more than its share of what is left of the limit.
 fn patience(target: &Target, deadline: Instant, attempts: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
     let share = left / u32::try_from(attempts.max(1)).unwrap_or(u32::MAX);
@@ -177,7 +100,7 @@ async fn accepted(
     Ok(connected)
 }
 
-/// Why a server is not acceptable; none when it is.
+/// Returns why a server is not acceptable; none when it is.
 async fn mismatch(
     target: &Target,
     wanted: TargetSessionAttrs,
@@ -190,21 +113,7 @@ async fn mismatch(
     why.map_err(|error| error::connecting(&error, target, true))
 }
 
-/// The first column of the first row that answers a question. The others are read and not kept.
-pub(crate) async fn first_text(client: &Client, question: &str) -> Result<Option<String>, tokio_postgres::Error> {
-    let mut answer = std::pin::pin!(client.simple_query_raw(question).await?);
-    let mut first = None;
-    while let Some(message) = answer.try_next().await? {
-        if let SimpleQueryMessage::Row(row) = message
-            && first.is_none()
-        {
-            first = Some(row.try_get(0)?.map(str::to_owned));
-        }
-    }
-    Ok(first.flatten())
-}
-
-/// The first fault, with those of the other hosts.
+/// Joins the first fault with those of the other hosts.
 fn all_failed(failures: Vec<Fault>, target: &Target) -> Fault {
     let mut failures = failures.into_iter();
     let Some(mut fault) = failures.next() else { return error::unreachable(target, "it has no address") };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use archon_pool_plugin::fault::{Fault, kind};
 
 pub(crate) use self::settings::{as_options, begin, settings, settings_query};
-pub(crate) use crate::connect::{Presence, all_over};
+pub(crate) use crate::connect::{APPLICATION, Presence, all_over};
 
 use self::settings::startup_options;
 use crate::connect::{self, Connection, Startup};
@@ -17,10 +17,6 @@ use crate::error;
 use crate::limits::Limits;
 use crate::target::Target;
 use crate::text::{TextEncoding, is_converted};
-
-/// The `application_name` of every session of ours, by which they are left out of every count. A
-/// transaction pooler keeps it on the server connection that we used last, until another client does.
-pub(crate) const APPLICATION: &str = "archon-pool";
 
 /// How much longer than the server's own timeout to wait for an answer before giving the server up.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);

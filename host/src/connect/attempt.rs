@@ -6,17 +6,17 @@ use archon_pool_plugin::fault::{Fault, kind};
 use secrecy::ExposeSecret as _;
 use tokio_postgres::{Client, Config};
 
-use super::connection::{Connection, Driver};
+use super::cancel::Cancel;
+use super::connection::{Connected, Connection, Driver, Presence};
 use super::dial::{self, HandshakeFailed, Opened, Place};
-use super::{Cancel, Connected, Parameters, Presence, Startup};
+use super::startup::{APPLICATION, Parameters, Startup};
 use crate::error::{self, Refusal};
 use crate::limits::Limits;
-use crate::session::APPLICATION;
 use crate::target::{ChannelBinding, SslMode, Target};
 use crate::tls::Connector;
 use crate::wire::{Budget, Filter, Filtered, Login, PreparedTls};
 
-/// What all logins of an opening share.
+/// Settings that all logins of an opening share.
 pub(super) struct Opening<'a> {
     pub(super) tls: &'a Connector,
     pub(super) startup: &'a Startup,
@@ -24,7 +24,7 @@ pub(super) struct Opening<'a> {
     pub(super) presence: &'a Presence,
 }
 
-/// Why a login failed, and whether another way of encryption may succeed.
+/// A failed login, and whether another way of encryption may succeed.
 struct Failed {
     fault: Fault,
     otherwise: bool,
@@ -50,7 +50,7 @@ impl From<Fault> for Failed {
 }
 
 impl Failed {
-    /// The fault of two attempts, of which each may be the reason of the other.
+    /// Returns the fault of two attempts, of which each may be the reason of the other.
     fn after(self, before: Self, before_encrypted: bool) -> Fault {
         let (with, without) = if before_encrypted { (&before, &self) } else { (&self, &before) };
         match (with.by, without.by) {

@@ -2,10 +2,11 @@
 
 use tokio_postgres::Client;
 
-use super::{Parameters, first_text};
+use super::connection::first_text;
+use super::startup::Parameters;
 use crate::target::TargetSessionAttrs as Attributes;
 
-/// The order in which kinds of servers are looked for: all hosts for the first, then all hosts for the second.
+/// Returns the order in which kinds of servers are tried: all hosts for the first, then all hosts for the second.
 pub(super) fn rounds(wanted: Attributes) -> &'static [Attributes] {
     match wanted {
         Attributes::Any => &[Attributes::Any],
@@ -17,12 +18,12 @@ pub(super) fn rounds(wanted: Attributes) -> &'static [Attributes] {
     }
 }
 
-/// Whether the answer depends on the server's own default for transactions, which our settings would hide.
+/// Returns whether the answer depends on the server's own default for transactions, which our settings would hide.
 pub(super) fn is_about_writing(wanted: Attributes) -> bool {
     matches!(wanted, Attributes::ReadWrite | Attributes::ReadOnly)
 }
 
-/// Why a server is not acceptable; none when it is.
+/// Returns why a server is not acceptable; none when it is.
 pub(super) async fn mismatch(
     wanted: Attributes,
     client: &Client,

@@ -6,23 +6,25 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
+use futures_util::TryStreamExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::Cancel;
+use super::cancel::Cancel;
+use super::startup::Parameters;
 use crate::error;
 
-/// The longest that closing takes: to cancel what runs, and to tell the server.
+/// Time limit of closing: to cancel the running statement, and to send the server the end.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// How long a server that was told to cancel a statement has to end it before the socket is closed.
+/// Time that a server has to end a cancelled statement before the socket is closed.
 const CANCELLED: Duration = Duration::from_millis(200);
 
 /// Held by every background task of a session; once all are gone, so are the sessions.
 pub(crate) type Presence = mpsc::Sender<()>;
 
-/// How many background tasks of sessions there are in this process.
+/// Number of background tasks of sessions in this process.
 static TASKS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
 
 /// Counts a background task as long as it lives.
@@ -41,7 +43,7 @@ impl Drop for Task {
     }
 }
 
-/// Waits until no session of this process has anything left to say to its server.
+/// Waits until no session of this process has anything left to send to its server.
 pub(crate) async fn all_over() {
     // Never an error: the sender is not dropped.
     let _ = TASKS.subscribe().wait_for(|count| *count == 0).await;
@@ -50,13 +52,13 @@ pub(crate) async fn all_over() {
 /// The task that moves a connection's bytes. It ends with its owner.
 pub(super) struct Driver {
     task: JoinHandle<()>,
-    /// Why the connection ended, when it was not by our wish.
+    /// The reason for which the connection ended, unless it was closed here.
     lost: Arc<OnceLock<Fault>>,
     presence: Presence,
 }
 
 impl Driver {
-    /// Has a connection run in the background.
+    /// Runs a connection in the background.
     pub(super) fn spawn(
         connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
         presence: &Presence,
@@ -88,6 +90,16 @@ async fn drive(
     drop(held);
 }
 
+/// A connection with what is known of it after the login.
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
+    pub(crate) parameters: Parameters,
+    /// Facts about the connection that a report must state.
+    pub(crate) notes: Vec<String>,
+    /// A pooler refused the options.
+    pub(crate) options_refused: bool,
+}
+
 /// An open connection.
 pub(crate) struct Connection {
     // Taken by `drop` alone.
@@ -117,17 +129,17 @@ impl Connection {
         self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The whole answer has come.
+    /// Ends the counting: the whole answer has come.
     pub(crate) fn end_statement(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether it is open, and nothing is under way in it.
+    /// Returns whether it is open and no statement is pending.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.as_ref().is_some_and(|open| !open.client.is_closed()) && self.pending.load(Ordering::Relaxed) == 0
     }
 
-    /// The reason for which the peer ended the connection, rather than that it did.
+    /// Returns the reason for which the peer ended the connection, if it is known, instead of the fault that it did.
     pub(crate) fn why_lost(&self, fault: Fault) -> Fault {
         if fault.kind == kind::CONNECTION_LOST && fault.sqlstate.is_none() {
             let lost = self.open.as_ref().and_then(|open| open.driver.lost.get());
@@ -141,7 +153,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let Some(Open { client, mut driver, cancel }) = self.open.take() else { return };
         let is_busy = self.pending.load(Ordering::Relaxed) > 0;
-        // Without a runtime there is nobody to close it gently.
+        // Without a runtime it cannot be closed gracefully.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let held = (driver.presence.clone(), Task::begin());
         runtime.spawn(async move {
@@ -159,4 +171,18 @@ impl Drop for Connection {
             drop((driver, held));
         });
     }
+}
+
+/// Returns the first column of the first row that answers a question. The others are read and not kept.
+pub(crate) async fn first_text(client: &Client, question: &str) -> Result<Option<String>, tokio_postgres::Error> {
+    let mut answer = std::pin::pin!(client.simple_query_raw(question).await?);
+    let mut first = None;
+    while let Some(message) = answer.try_next().await? {
+        if let SimpleQueryMessage::Row(row) = message
+            && first.is_none()
+        {
+            first = Some(row.try_get(0)?.map(str::to_owned));
+        }
+    }
+    Ok(first.flatten())
 }
