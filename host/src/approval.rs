@@ -37,11 +37,11 @@ use std::path::Path;
 
 use archon_pool_plugin::fault::{Fault, kind};
 
-use crate::components::World;
 use crate::digest::Digest;
 use crate::guarded_file::{self, Readers};
 use crate::plugin::Plugin;
 use crate::policy::{Policy, Sql};
+use crate::world::World;
 
 mod proposal;
 mod terms;

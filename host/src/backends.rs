@@ -30,7 +30,7 @@ pub(crate) use self::guard::{column, unexpected};
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
 pub(crate) use self::statements::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
-use crate::audit::{Act, Author, Event, Place};
+use crate::audit_sink::{Act, AuditContext, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;
 use crate::bindings::types;
@@ -93,7 +93,7 @@ pub(crate) fn cut(text: &mut String, bytes: usize) {
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
     session: &'a Entrance,
-    author: &'a Author,
+    author: &'a AuditContext,
     roles: Vec<String>,
     applications: Vec<String>,
     caps: Caps,
@@ -108,7 +108,7 @@ impl<'a> Delivery<'a> {
     /// `requested` is the request's own cap, percent; it can only lower the policy's.
     pub(crate) fn new(
         session: &'a Entrance,
-        author: &'a Author,
+        author: &'a AuditContext,
         policy: &Policy,
         limits: &Limits,
         requested: u32,

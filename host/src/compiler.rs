@@ -1,10 +1,10 @@
-//! Components become machine code here: once, in advance, and within a time.
+//! Compilation of components within a time limit.
 //!
-//! Compiling cannot be interrupted, and a component can be made so that it takes hours. So a program may
-//! be named that compiles it first, in a process that can be ended; what it made is in the cache when this
-//! process then asks for it. Where there is no cache it is compiled a second time here: what the other process
-//! could do within its bounds, this one can as well. Without such a program a thread compiles, and one that
-//! takes too long keeps its processor, but nobody waits for it and no other is compiled until it ends.
+//! Compiling cannot be interrupted, and a component can be made so that it takes hours. So a program may be named that
+//! compiles it first, in a process that can be killed; its result is in the cache when this process asks for it. Where
+//! there is no cache the component is compiled a second time here: what the other process could do within its bounds,
+//! this one can as well. Without such a program a thread compiles; one that takes too long keeps its processor, but no
+//! call waits for it, and no other component is compiled until it ends.
 
 use std::env;
 use std::fmt::Display;
@@ -20,18 +20,16 @@ use archon_pool_plugin::fault::{Fault, kind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime::component::Component;
 
-use crate::engine::Engine;
+use crate::engine::config;
 use crate::limits::{Limits, Reached};
-use crate::plugin::not_a_component;
 
 /// Address space of a process that only compiles.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
-/// How such a process ends that could not try.
+/// Exit code of such a process that could not compile at all.
 const UNABLE: i32 = 4;
 
-/// All that such a process gets of this one's environment: where the cache is and where to write. The rest
-/// may hold secrets.
+/// Variables that such a process inherits: where the cache is and where to write. The others may hold secrets.
 const ENVIRONMENT: [&str; 4] = ["HOME", "XDG_CACHE_HOME", "PATH", "TMPDIR"];
 
 /// The argument that makes `archon-pool` such a process.
@@ -45,8 +43,7 @@ pub(crate) struct Compiler {
     turn: Arc<Turn>,
 }
 
-/// Whose turn it is to compile in this process: one component at a time, and none after one that nothing
-/// can end.
+/// Lets one component at a time be compiled in this process, and none after one that cannot be ended.
 #[derive(Debug, Default)]
 struct Turn {
     taken: Mutex<bool>,
@@ -91,7 +88,7 @@ impl Compiler {
         let (engine, bytes) = (engine.clone(), bytes.to_vec());
         let compiling = move || {
             let _turn = turn;
-            // Nobody may be there any more to take it.
+            // The receiver may be gone.
             let _ = done.send(Component::from_binary(&engine, &bytes));
         };
         thread::Builder::new().name("archon-pool-compile".into()).spawn(compiling).map_err(|error| failed(&error))?;
@@ -102,7 +99,7 @@ impl Compiler {
         }
     }
 
-    /// Has it compiled into the cache by another process.
+    /// Compiles a component into the cache, in another process.
     fn elsewhere(&self, program: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
         let mut command = Command::new(program);
         command.arg(COMMAND).arg(self.time.as_secs().max(1).to_string());
@@ -134,7 +131,7 @@ impl Compiler {
     }
 }
 
-/// Hands the bytes to a process and promises what it says until its end.
+/// Sends the bytes to a process; its output can be received when it ends.
 fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<String>> {
     let (mut input, mut output) = (child.stdin.take(), child.stdout.take());
     let (say, said) = channel();
@@ -152,12 +149,17 @@ fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<Strin
     Ok(said)
 }
 
+/// Creates the fault of bytes that are no component; `name` stands for them.
+pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
+    Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
+}
+
 fn failed(error: &dyn Display) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("the compiler does not start: {error}"))
 }
 
-/// The other process's part: compiles the component on its standard input into the cache, with no more
-/// than so many seconds of processor time. Fails with why it is no component.
+/// Compiles the component on standard input into the cache, with no more than so many seconds of processor time. This
+/// is what the other process does. Fails with the reason for which it is no component.
 pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
     let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
     for (resource, limit) in [(Resource::Cpu, seconds.saturating_mul(processors)), (Resource::As, ADDRESS_SPACE)] {
@@ -167,8 +169,10 @@ pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
     }
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    let engine = Engine::new(&Limits::default())?;
-    let compiled = Component::from_binary(engine.wasmtime(), &bytes);
+    // Only with the settings of every other engine its work is found in the cache.
+    let settings = config::config(&Limits::default(), config::cache().as_ref().ok());
+    let engine = wasmtime::Engine::new(&settings).map_err(|error| failed(&format!("{error:#}")))?;
+    let compiled = Component::from_binary(&engine, &bytes);
     compiled.map(drop).map_err(|error| Fault::new(kind::NOT_A_COMPONENT, format!("{error:#}")))
 }
 

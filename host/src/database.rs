@@ -6,7 +6,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
-use crate::audit::Event;
+use crate::audit_sink::Event;
 use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
 use crate::credentials::Credential;
@@ -297,9 +297,10 @@ mod tests {
     async fn what_is_refused_is_on_record_by_its_digest_and_parameters_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
-        let audit = crate::audit::Audit::open(&path).unwrap();
+        let audit: std::sync::Arc<dyn crate::audit_sink::AuditSink> =
+            std::sync::Arc::new(crate::audit::Audit::open(&path).unwrap());
         let mut state = state(Sql::Catalogue);
-        state.author = crate::audit::Author::default().on_record(Some(&audit), None);
+        state.author = crate::audit_sink::AuditContext::default().recorded_by(Some(&audit), None);
         let params = vec![crate::bindings::database::Value::Text("hunter2".into())];
         let batch = vec![Statement { sql: "SELECT 1 -- mine".into(), params, max_rows: 1 }];
         let refused = database::HostSession::query(&mut state, Resource::new_own(0), batch).await.unwrap();

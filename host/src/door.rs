@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::allowance::Allowance;
-use crate::audit::Event;
+use crate::audit_sink::Event;
 use crate::bindings::database::{RowSet, Statement, Value};
 use crate::credentials::Credential;
 use crate::error;

@@ -1,46 +1,29 @@
 //! wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk.
 
-use std::env;
+pub(crate) mod config;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::component::Linker;
-use wasmtime::{Cache, CacheConfig, Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Config, EngineWeak, InstanceAllocationStrategy};
 
+use self::config::{PER_CALL, cache, config, pool};
 use crate::bindings::{backends, credentials, database, pooler, scaling, types};
 use crate::compiler::Compiler;
-use crate::components::World;
 use crate::lanes::Lanes;
 use crate::limits::Limits;
-use crate::private_file;
 use crate::state::State;
 use crate::taped::{HasTaped, Taped};
 use crate::wasi;
+use crate::world::World;
 
 /// How often a running component is looked at. A limit on time is overrun by one tick at the most.
 const TICK: Duration = Duration::from_millis(2);
-
-/// Room on a call's stack for the host's own functions, above the component's.
-const HOST_STACK: usize = 1 << 20;
-
-/// How many memories and how many tables a pool holds for each call, which may have no more then. Ours have
-/// one memory and two tables; components from other languages have hardly more.
-const PER_CALL: u32 = 4;
-
-/// Elements of a table in a pool.
-const TABLE_ELEMENTS: usize = 100_000;
-
-/// What of a memory, of a table and of a stack stays with its place in a pool when a call ends. So much is wiped; only
-/// the rest goes back to the system, which hands it out again page by page, and that takes longer than a small call
-/// computes. It is what such a call touches and not much more: whoever touches all that there is makes the host wipe it,
-/// and every place keeps it.
-const KEPT_MEMORY: usize = 256 << 10;
-const KEPT_TABLE: usize = 4 << 10;
-const KEPT_STACK: usize = 32 << 10;
 
 /// Compiles components and lends each world its imports. Cheap to clone.
 #[derive(Clone)]
@@ -166,44 +149,6 @@ impl Builder {
     }
 }
 
-fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .consume_fuel(true)
-        .memory_init_cow(true)
-        .max_wasm_stack(limits.stack)
-        .async_stack_size(limits.stack.saturating_add(HOST_STACK))
-        // The next call finds neither what the one before left on its stack nor the memory that it took.
-        .async_stack_zeroing(true)
-        // The same input gives the same bytes on every processor.
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
-        .cache(cache.cloned());
-    config
-}
-
-fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
-    let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(calls)
-        .total_stacks(calls)
-        // These are only counted; memories and tables take address space.
-        .total_core_instances(calls.saturating_mul(instances))
-        .total_memories(calls.saturating_mul(PER_CALL))
-        .total_tables(calls.saturating_mul(PER_CALL))
-        .max_memories_per_module(PER_CALL)
-        .max_tables_per_module(PER_CALL)
-        .table_elements(TABLE_ELEMENTS)
-        .max_memory_size(limits.memory)
-        .linear_memory_keep_resident(KEPT_MEMORY)
-        .table_keep_resident(KEPT_TABLE)
-        .async_stack_keep_resident(KEPT_STACK)
-        // What was touched is not at the beginning: a stack that grows down comes first.
-        .pagemap_scan(Enabled::Auto);
-    pool
-}
-
 /// The imports of one world. What a world lacks is not there to be called.
 fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
@@ -219,28 +164,6 @@ fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<St
         scaling::add_to_linker::<_, HasTaped>(&mut linker, |state| Taped(state))?;
     }
     Ok(linker)
-}
-
-/// Compiled components on disk. They run as they are, so that whoever could write there would be trusted more than
-/// any signature: without a folder of our own there is no cache.
-fn cache() -> Result<Cache, String> {
-    static TOLD: Once = Once::new();
-    let opened = cache_folder().and_then(|folder| {
-        let mut config = CacheConfig::new();
-        config.with_directory(folder);
-        Cache::new(config).map_err(|error| format!("{error:#}"))
-    });
-    opened.inspect_err(|why| {
-        TOLD.call_once(|| tracing::warn!("components are compiled anew each time, without a cache: {why}"));
-    })
-}
-
-/// `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; if there is none of our own, why.
-fn cache_folder() -> Result<PathBuf, String> {
-    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    let caches = caches.ok_or("neither XDG_CACHE_HOME nor HOME says where")?;
-    private_file::folder(&caches.join("archon-pool").join("compiled"))
 }
 
 /// Advances the epoch. A plain thread: a timer of the executor would stand still just when a

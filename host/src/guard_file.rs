@@ -4,10 +4,11 @@
 use archon_pool_plugin::params::Options;
 use serde_json::{Map, Value, json};
 
+use crate::audit_sink::NAME_BYTES;
 use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
 use crate::misplaced;
-use crate::policy::{NAME_BYTES, Policy};
+use crate::policy::Policy;
 use crate::pooler::{DATABASE, SIZE, View, WITHHELD};
 use crate::session;
 use crate::text::ENCODINGS;

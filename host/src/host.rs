@@ -16,10 +16,10 @@ use wasmtime::component::{Type, Val};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use crate::approval::Approval;
-use crate::audit::{Audit, Author};
+use crate::audit_sink::{AuditContext, AuditSink};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::backends;
-use crate::cassette::{Deck, Recorder, Replay, Tape};
+use crate::cassette::{CallMode, Mode, Recorder, Replay};
 use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
 use crate::credentials::{Credentials, Lent};
@@ -53,10 +53,10 @@ pub struct Host {
     policy: Policy,
     limits: Limits,
     restraint: Restraint,
-    audit: Option<Audit>,
+    audit: Option<Arc<dyn AuditSink>>,
     tenant: Option<Arc<str>>,
     kept: Option<Kept>,
-    deck: Deck,
+    mode: Mode,
 }
 
 /// What a call came to.
@@ -80,13 +80,13 @@ impl Host {
             audit: None,
             tenant: None,
             kept: None,
-            deck: Deck::Off,
+            mode: Mode::Off,
         }
     }
 
     /// Puts every host call and every decision on record. Without it, only `tracing` hears of decisions.
-    pub fn audit(mut self, audit: Audit) -> Self {
-        self.audit = Some(audit);
+    pub fn audit(mut self, audit: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Arc::new(audit));
         self
     }
 
@@ -105,14 +105,14 @@ impl Host {
 
     /// Writes every call that has a credential into a cassette when it ends.
     pub fn record(mut self, recorder: Recorder) -> Self {
-        self.deck = Deck::Records(recorder);
+        self.mode = Mode::Records(recorder);
         self
     }
 
     /// Answers every call that would have a credential from a cassette. Then this host looks up no credential,
     /// reaches no server, changes nothing and leaves no audit record, whatever a component or a caller asks for.
     pub fn replay(mut self, replay: Replay) -> Self {
-        self.deck = Deck::Plays(replay);
+        self.mode = Mode::Replays(replay);
         self
     }
 
@@ -254,7 +254,7 @@ impl Host {
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
-        let author = Author::default().on_record(self.audit.as_ref(), self.tenant.as_ref());
+        let author = AuditContext::default().recorded_by(self.audit.as_ref(), self.tenant.as_ref());
         let started = Instant::now();
         author.started(DELIVER).await;
         let outcomes = self.deliver_as(&author, credential, orders, max_kill_percentage, dry_run).await;
@@ -264,13 +264,13 @@ impl Host {
 
     async fn deliver_as(
         &self,
-        author: &Author,
+        author: &AuditContext,
         credential: Option<&str>,
         orders: &[Order],
         max_kill_percentage: u32,
         dry_run: bool,
     ) -> Result<Vec<Outcome>, Fault> {
-        if self.deck.plays() {
+        if self.mode.replays() {
             return Err(Fault::new(kind::NOT_APPROVED, "a host that plays a cassette ends nobody"));
         }
         let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
@@ -316,15 +316,16 @@ impl Host {
         let Call { interface, function, lent, intent, signalled, end, time } = call;
         let name = format!("{interface}.{function}");
         let tape = match arguments {
-            [(_, argument)] if lent.is_some() => self.deck.tape(plugin, &name, argument)?,
-            _ => Tape::Off,
+            [(_, argument)] if lent.is_some() => self.mode.begin(plugin.name(), plugin.digest(), &name, argument)?,
+            _ => CallMode::Off,
         };
-        let audit = self.audit.as_ref().filter(|_| !tape.is_playing());
-        let author = Author::from(plugin).on_record(audit, self.tenant.as_ref());
+        let audit = self.audit.as_ref().filter(|_| !tape.is_replaying());
+        let author =
+            AuditContext::of_component(plugin.name(), plugin.digest()).recorded_by(audit, self.tenant.as_ref());
         let restraint = self.restraint.clone();
         let (clock, memories) = (Arc::clone(&time), self.engine.memories());
         let kept = self.kept.clone();
-        if let Some(kept) = kept.as_ref().filter(|_| lent.is_some() && !tape.is_playing()) {
+        if let Some(kept) = kept.as_ref().filter(|_| lent.is_some() && !tape.is_replaying()) {
             kept.make_ready();
         }
         let caller =
@@ -352,7 +353,7 @@ impl Host {
             Err(_) => Err(late("call", end.given)),
         };
         author.ended(&name, result.as_ref().err(), now.elapsed()).await;
-        self.deck.keep(tape, &result).await;
+        self.mode.end(tape, &result).await;
         result
     }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::shared::Shared;
-use crate::audit::Place;
+use self::shared::{Shared, left};
+use crate::audit_sink::Place;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -94,14 +94,10 @@ fn unwritten(why: &str) -> usize {
     0
 }
 
-fn left(spent: usize, most: u32) -> usize {
-    usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(spent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Act;
+    use crate::audit_sink::Act;
 
     #[test]
     fn an_hour_has_so_many_places_and_the_next_one_has_them_again() {

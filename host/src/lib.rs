@@ -30,6 +30,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod audit_sink;
 pub mod cassette;
 pub mod components;
 pub mod connection_config;
@@ -84,6 +85,7 @@ mod toml_text;
 mod values;
 mod wasi;
 mod wire;
+mod world;
 
 pub use archon_pool_plugin::fault::{Fault, kind};
 pub use connection_config::target;

@@ -8,13 +8,15 @@ use archon_pool_plugin::fault::{Fault, kind};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::components::{World, embedded};
+use crate::compiler::not_a_component;
+use crate::components::embedded;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::guarded_file;
 use crate::limits::Reached;
 use crate::nesting;
 use crate::state::State;
+use crate::world::World;
 
 /// The WIT package and the version of it that this host speaks.
 const PACKAGE: &str = "archon:connection-pool/";
@@ -146,10 +148,6 @@ impl Plugin {
 fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
     let limit = engine.component_bytes();
     if size > limit { Err(Reached::ComponentBytes { size, limit }.into()) } else { Ok(()) }
-}
-
-pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
-    Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
 }
 
 /// The interface's short name, when it is one of this package in a version that we speak.

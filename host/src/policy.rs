@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use archon_pool_plugin::{catalogue, protected};
 
+use crate::audit_sink::NAME_BYTES;
 use crate::digest::Digest;
 use crate::sql;
 
@@ -145,9 +146,6 @@ fn as_shown(glob: &str) -> String {
     }
     shown
 }
-
-/// Bytes of the longest name that a server keeps; it cuts a longer one at a letter's beginning.
-pub(crate) const NAME_BYTES: usize = 63;
 
 /// Checks a pattern of names of a policy: one that demands more bytes than a name has matches nothing.
 pub(crate) fn check_pattern(glob: &str) -> Result<(), String> {

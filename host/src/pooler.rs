@@ -18,7 +18,7 @@ use self::pgbouncer::PgBouncer;
 pub(crate) use self::pgbouncer::{DATABASE, SIZE, WITHHELD};
 pub(crate) use self::view::View;
 use crate::allowance::Allowance;
-use crate::audit::{Act, Event, Place};
+use crate::audit_sink::{Act, Event, Place};
 use crate::bindings::database::RowSet;
 use crate::bindings::{pooler, types};
 use crate::credentials::{Controller, Credential};

@@ -13,7 +13,7 @@ use wasmtime::component::Resource;
 pub(crate) use self::bounds::{Bounds, Sizing};
 use self::change::Change;
 pub(crate) use self::change::Changed;
-use crate::audit::Event;
+use crate::audit_sink::Event;
 use crate::backends::cut;
 use crate::bindings::scaling::{self, Renewal, SizeOrder, SizeOutcome};
 use crate::bindings::types;

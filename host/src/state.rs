@@ -8,9 +8,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
 use crate::allowance::Allowance;
-use crate::audit::Author;
+use crate::audit_sink::AuditContext;
 use crate::backends::{Ledger, Restraint};
-use crate::cassette::Tape;
+use crate::cassette::CallMode;
 use crate::credentials::Lent;
 use crate::door::Kept;
 use crate::lanes::{GuestTime, Stopped};
@@ -64,7 +64,7 @@ impl Patience {
 
 /// Who calls, and with what in hand.
 pub(crate) struct Caller {
-    pub(crate) author: Author,
+    pub(crate) author: AuditContext,
     pub(crate) intent: Intent,
     pub(crate) restraint: Restraint,
     /// None for calls that need no database.
@@ -76,7 +76,7 @@ pub(crate) struct Caller {
     pub(crate) time: Arc<GuestTime>,
     /// How many memories, and how many tables, the engine has for a call.
     pub(crate) memories: usize,
-    pub(crate) tape: Tape,
+    pub(crate) tape: CallMode,
 }
 
 /// What the host remembers during one call. Dropped with it, and with it every session.
@@ -89,7 +89,7 @@ pub(crate) struct State {
     pub(crate) time: Arc<GuestTime>,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
-    pub(crate) author: Author,
+    pub(crate) author: AuditContext,
     pub(crate) restraint: Restraint,
     pub(crate) intent: Intent,
     /// None for calls that need no database.
@@ -98,7 +98,7 @@ pub(crate) struct State {
     pub(crate) presence: Presence,
     pub(crate) ledger: Ledger,
     pub(crate) changed: Changed,
-    pub(crate) tape: Tape,
+    pub(crate) tape: CallMode,
     /// Sessions and consoles that are open.
     pub(crate) sessions: usize,
     /// Set before anything may be signalled: from then on nothing may be repeated blindly.
@@ -182,7 +182,7 @@ impl State {
     pub(crate) fn note_on_caps(&self) -> Option<String> {
         let may_act = self.intent.refusal.is_none() || self.intent.sizing.refusal.is_none();
         let caps = "caps per hour (the policy's max_kills_per_hour and max_resizes_per_hour)";
-        (may_act && !self.author.is_counted() && !self.restraint.hourly.is_shared())
+        (may_act && !self.author.is_shared() && !self.restraint.hourly.is_shared())
             .then(|| format!("{caps} count the calls of this process alone"))
     }
 

@@ -14,7 +14,7 @@ use wasmtime::component::HasData;
 
 use crate::bindings::database::{Column, RowSet};
 use crate::bindings::types;
-use crate::cassette::{self, Import, Recording, Tape};
+use crate::cassette::{self, CallMode, Import, Recording};
 use crate::state::State;
 use crate::values;
 
@@ -38,9 +38,9 @@ impl types::Host for Taped<'_> {}
 
 impl Taped<'_> {
     /// An import's arguments, where they matter to somebody.
-    fn asked<I: Import>(&self, with: impl FnOnce(&Tape) -> I) -> Option<I> {
+    fn asked<I: Import>(&self, with: impl FnOnce(&CallMode) -> I) -> Option<I> {
         match &self.0.tape {
-            Tape::Off => None,
+            CallMode::Off => None,
             tape => Some(with(tape)),
         }
     }
@@ -51,11 +51,11 @@ impl Taped<'_> {
         with: Option<&I>,
         check: impl FnOnce(&mut State) -> Result<(), Fault>,
     ) -> wasmtime::Result<Option<Result<I::Ok, Fault>>> {
-        let Some(with) = with.filter(|_| self.0.tape.is_playing()) else { return Ok(None) };
+        let Some(with) = with.filter(|_| self.0.tape.is_replaying()) else { return Ok(None) };
         let _stopped = self.0.enter()?;
         let checked = check(self.0);
-        let Tape::Playing(player) = &mut self.0.tape else { return Ok(None) };
-        Ok(Some(checked.and_then(|()| player.answer(with))))
+        let CallMode::Replaying(replayer) = &mut self.0.tape else { return Ok(None) };
+        Ok(Some(checked.and_then(|()| replayer.answer(with))))
     }
 
     /// The same for a function that cannot fail: without an answer the component ends.
@@ -65,7 +65,7 @@ impl Taped<'_> {
 
     /// Notes an import with its answer, where a tape runs.
     fn note<I: Import>(&mut self, with: Option<I>, answer: impl FnOnce(&mut Recording) -> Result<I::Ok, Fault>) {
-        if let (Some(with), Tape::Recording(recording)) = (with, &mut self.0.tape) {
+        if let (Some(with), CallMode::Recording(recording)) = (with, &mut self.0.tape) {
             let answer = answer(recording);
             recording.note(with, answer);
         }

@@ -28,7 +28,7 @@ use tokio::time::timeout_at;
 
 use crate::admission::Admission;
 use crate::approval::Approval;
-use crate::audit::Audit;
+use crate::audit_sink::AuditSink;
 use crate::credentials::Credentials;
 use crate::engine::Engine;
 use crate::host::{Answer, Deadline, Host};
@@ -75,7 +75,7 @@ impl Tenant {
 pub struct Tenants {
     engine: Engine,
     admission: Admission,
-    audit: Option<Audit>,
+    audit: Option<Arc<dyn AuditSink>>,
     seats: Arc<RwLock<BTreeMap<String, Arc<Seat>>>>,
 }
 
@@ -93,8 +93,8 @@ impl Tenants {
 
     /// Puts every host call and every decision of the tenants added from now on on record, under the
     /// tenant's name.
-    pub fn audit(mut self, audit: Audit) -> Self {
-        self.audit = Some(audit);
+    pub fn audit(mut self, audit: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Arc::new(audit));
         self
     }
 
@@ -109,7 +109,7 @@ impl Tenants {
         let Tenant { name, credentials, policy, limits, quotas } = tenant;
         let mut host = Host::new(self.engine.clone(), credentials, policy, limits).tenant(&name);
         if let Some(audit) = &self.audit {
-            host = host.audit(audit.clone());
+            host = host.audit(Arc::clone(audit));
         }
         let mut seats = self.seats.write().unwrap_or_else(PoisonError::into_inner);
         let before = seats.get(&name);

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use archon_pool_plugin::fault::{Fault, kind};
 
 use crate::approval::Approval;
-use crate::components::World;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::plugin::Plugin;
 use crate::signature::{KeyId, Signature, Trust};
+use crate::world::World;
 
 /// Where a component and what belongs to it stand.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use archon_pool_plugin::params::Options;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use crate::components::World;
 use crate::digest::Digest;
 use crate::policy::{Policy, Sql, check_pattern};
 use crate::toml_text::{self, list, quoted};
+use crate::world::World;
 
 /// The only version there is.
 const VERSION: u32 = 1;

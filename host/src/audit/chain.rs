@@ -1,4 +1,4 @@
-//! The file: found as others left it, locked, and added to.
+//! The file: lines of other processes are read, and new ones appended under a lock.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -8,23 +8,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-
 use rustix::io::Errno;
 
-use super::Event;
-use super::hour::{Acts, Place};
+use super::hour::Acts;
 use super::line::{self, Head};
+use crate::audit_sink::{Event, Place};
 use crate::digest::Digest;
 use crate::{guarded_file, private_file};
 
-/// How long another process may hold the lock; it needs it for a write and an `fdatasync`.
+/// Time for which another process may hold the lock; it needs it for a write and an `fdatasync`.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-/// What is read first of the end of a file, bytes.
+/// Bytes of the end of a file that are read first.
 const TAIL_BYTES: u64 = 64 << 10;
 /// Within this many bytes of the end there is a line, or the file is no audit log.
 const TAIL_LIMIT: u64 = 64 << 20;
 
-/// An open audit log and where its chain goes on.
+/// An open audit log with the head of its chain.
 #[derive(Debug)]
 pub(super) struct Chain {
     file: Arc<File>,
@@ -33,10 +32,10 @@ pub(super) struct Chain {
     lost: u64,
 }
 
-/// What is known of the file.
+/// Kind of the file, with what is known of it.
 #[derive(Debug)]
 enum State {
-    /// A regular file, which others write to as well.
+    /// A regular file, which other processes write to as well.
     File {
         /// Its length and head after our last write.
         known: Option<(u64, Head)>,
@@ -45,7 +44,7 @@ enum State {
     /// Something that is only written to: its chain is ours alone.
     Stream {
         head: Head,
-        /// What is left of a write that was cut short.
+        /// Rest of a write that was cut short.
         torn: Vec<u8>,
         /// Whether a line feed must come first.
         open: bool,
@@ -100,7 +99,7 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Writes events.
+    /// Appends events.
     pub(super) fn append(&mut self, now: Timestamp, events: &[Event]) -> io::Result<()> {
         let written = self.locked().and_then(|_lock| self.write(now, events));
         if written.is_err() {
@@ -109,8 +108,7 @@ impl Chain {
         written.map(drop)
     }
 
-    /// Writes as many of these orders as the place has left of `most` in an hour, and sees them to the
-    /// disk.
+    /// Appends as many of these orders as the place has left of `most` in an hour, and syncs the file.
     pub(super) fn announce(
         &mut self,
         now: Timestamp,
@@ -136,7 +134,7 @@ impl Chain {
         announced
     }
 
-    /// How many orders the place has left of `most` in an hour.
+    /// Returns how many orders the place has left of `most` in an hour.
     pub(super) fn left(&mut self, now: Timestamp, place: &Place, most: u32) -> io::Result<usize> {
         let spent = match &mut self.state {
             State::File { acts, .. } => acts.count(&self.file, now, place)?,
@@ -210,7 +208,7 @@ impl Chain {
         }
     }
 
-    /// Keeps other processes away until it is dropped.
+    /// Locks the file against other processes until the returned value is dropped.
     fn locked(&self) -> io::Result<Option<Lock>> {
         if let State::Stream { .. } = self.state {
             return Ok(None);
@@ -242,7 +240,7 @@ impl Drop for Lock {
     }
 }
 
-/// Writes everything, and says how much of it when that fails.
+/// Writes everything; returns how many bytes were written also when that fails.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
@@ -277,7 +275,7 @@ fn tail(file: &File, length: u64) -> io::Result<Tail> {
 }
 
 impl Tail {
-    /// The end of these bytes, which begin with a line; none when more of the file is needed to tell.
+    /// Finds the end of the chain in these bytes, which begin with a line; none when more of the file is needed.
     fn of(bytes: &[u8], everything: bool) -> io::Result<Option<Self>> {
         let mut end = bytes.len();
         let (head, rest) = loop {

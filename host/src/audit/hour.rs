@@ -1,4 +1,4 @@
-//! Which orders were sent in the last hour, as the file tells it: by whatever process.
+//! Orders that any process sent in the last hour, read from the file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,57 +9,27 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::line;
-use crate::policy::NAME_BYTES;
+use crate::audit_sink::{Act, Place};
 
 /// The window over which orders are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// What is skipped at first when the beginning of the hour is looked for, bytes.
+/// Bytes that are skipped at first when the beginning of the hour is looked for.
 const STEP: u64 = 64 << 10;
 
-/// What is counted, each kind apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Act {
-    /// A session is ended.
-    Order,
-    /// A statement is sent that could do more than read. It has no number of sessions, and no cap counts it.
-    Statement,
-    /// A pool is resized, or its server connections are renewed.
-    Resize,
-}
-
-impl Act {
-    /// What an event of this name is; none for most.
-    fn of(event: &str) -> Option<Self> {
-        match event {
-            "order" => Some(Self::Order),
-            "resize" | "renew" => Some(Self::Resize),
-            _ => None,
-        }
-    }
-}
-
-/// Acts of a kind in a database, as it was connected to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) act: Act,
-    /// `host:port`.
-    pub(crate) server: String,
-    pub(crate) database: String,
-}
-
-impl Place {
-    /// A place by the names that the server keeps: two that it cuts to one share an hour.
-    pub(crate) fn new(act: Act, server: impl Into<String>, database: &str) -> Self {
-        let kept = &database[..database.floor_char_boundary(NAME_BYTES)];
-        Self { act, server: server.into(), database: kept.to_owned() }
+/// Returns the kind of act that an event of this name is; none for most.
+fn act(event: &str) -> Option<Act> {
+    match event {
+        "order" => Some(Act::Order),
+        "resize" | "renew" => Some(Act::Resize),
+        _ => None,
     }
 }
 
 /// The orders of the last hour that were sent, or may have been, by the `seq` of their line.
 #[derive(Debug, Default)]
 pub(super) struct Acts {
-    /// How much of the file has been read.
+    /// Length of the file up to which it has been read.
     read: Option<u64>,
     sent: BTreeMap<u64, (Timestamp, Place)>,
 }
@@ -95,7 +65,7 @@ impl Acts {
             return Ok(());
         }
         // A torn line is nobody's order; one that was changed hides an order, perhaps.
-        let (line, act) = match line::read(text).map(|line| (Act::of(&line.event), line)) {
+        let (line, act) = match line::read(text).map(|line| (act(&line.event), line)) {
             Ok((Some(act), line)) => (line, act),
             Err(_) if line::is_whole(text) => return Err(io::Error::other("a line of it was changed: verify it")),
             _ => return Ok(()),
@@ -119,7 +89,7 @@ impl Acts {
     }
 }
 
-/// A place in the file, at the beginning of a line, before which nothing is as new as this.
+/// Returns an offset in the file, at the beginning of a line, before which all lines are older than this.
 fn beginning(file: &File, since: Timestamp) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let mut step = STEP;
@@ -138,7 +108,7 @@ fn beginning(file: &File, since: Timestamp) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Reads from a place of one's own: the file's is shared.
+/// Reads from an offset of its own: the file's is shared.
 struct At<'a> {
     file: &'a File,
     at: u64,

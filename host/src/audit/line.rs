@@ -1,4 +1,4 @@
-//! One line: how it is written, and how it is told from what is none.
+//! One line of the log: writing, reading, and recognising torn ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +7,19 @@ use archon_pool_plugin::fault::Fault;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Event;
+use crate::audit_sink::Event;
 use crate::digest::Digest;
 
-/// How every line begins.
+/// Beginning of every line.
 const BEGIN: &[u8] = b"{\"seq\":";
-/// What stands before the hash.
+/// Text before the hash.
 const BEFORE_HASH: &[u8] = b",\"hash\":\"";
-/// What stands after it.
+/// Text after the hash.
 const AFTER_HASH: &[u8] = b"\"}";
 /// Digits of a hash.
 const DIGITS: usize = 64;
 
-/// The last line of a chain: where the next one goes on.
+/// The last line of a chain, to which the next one is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Its `seq`; 0 before the first line.
@@ -29,10 +29,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// Before the first line.
+    /// The head before the first line.
     pub(super) const START: Self = Self { seq: 0, hash: None };
 
-    /// What the next line has for `prev`.
+    /// Returns the next line's `prev`.
     pub(super) fn prev(&self) -> String {
         self.hash.map_or_else(|| "0".repeat(DIGITS), |hash| hash.to_string())
     }
@@ -57,7 +57,7 @@ impl FromStr for Head {
     }
 }
 
-/// A line that is sound in itself. Whether it belongs where it stands, only its neighbours tell.
+/// A line whose hash fits it. Its place in the chain is checked against its neighbours.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) head: Head,
@@ -73,8 +73,8 @@ pub(super) fn write(head: Head, time: Timestamp, event: &Event, text: &mut Vec<u
     let mut fields = Map::new();
     fields.insert("seq".into(), seq.into());
     fields.insert("time".into(), format!("{time:.3}").into());
-    fields.insert("event".into(), event.name.into());
-    fields.extend(event.fields.clone());
+    fields.insert("event".into(), event.name().into());
+    fields.extend(event.fields().clone());
     fields.insert("prev".into(), head.prev().into());
     let mut line = Value::Object(fields).to_string();
     let hash = Digest::of(line.as_bytes());
@@ -88,7 +88,7 @@ pub(super) fn write(head: Head, time: Timestamp, event: &Event, text: &mut Vec<u
     Head { seq, hash: Some(hash) }
 }
 
-/// Takes a line apart, without its line feed, or says what is wrong with it.
+/// Parses a line without its line feed; the error says what is wrong with it.
 pub(super) fn read(bytes: &[u8]) -> Result<Line, &'static str> {
     let (body, claimed) = split(bytes).ok_or("it does not end like a line: it is torn or was changed")?;
     let mut hashed = body.to_vec();
@@ -106,7 +106,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Line, &'static str> {
     Ok(Line { head: Head { seq, hash: Some(hash) }, prev, time, event, fields })
 }
 
-/// Where a chain goes on after a line that is taken at its word. None when it is no whole line.
+/// Returns the head after a line whose hash is not verified; none when it is no whole line.
 pub(super) fn claimed(bytes: &[u8]) -> Option<Head> {
     let (body, hash) = split(bytes)?;
     let digits = body.strip_prefix(BEGIN)?.split(|byte| !byte.is_ascii_digit()).next()?;
@@ -115,17 +115,17 @@ pub(super) fn claimed(bytes: &[u8]) -> Option<Head> {
     Some(Head { seq, hash: Some(hash) })
 }
 
-/// Whether these bytes end as every line does, so that they are no torn one.
+/// Returns whether these bytes end as every line does, so that the line is not torn.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     split(bytes).is_some()
 }
 
-/// Whether these bytes can be how a line began.
+/// Returns whether these bytes can be the beginning of a line.
 pub(super) fn is_begun(bytes: &[u8]) -> bool {
     !bytes.is_empty() && (bytes.starts_with(BEGIN) || BEGIN.starts_with(bytes))
 }
 
-/// What is hashed, without its last brace, and the hash.
+/// Splits a line into the hashed text, without its last brace, and the hash.
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_suffix(AFTER_HASH)?;
     let (rest, hash) = rest.split_at_checked(rest.len().checked_sub(DIGITS)?)?;

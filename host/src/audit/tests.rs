@@ -3,11 +3,16 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::Command;
 
-use jiff::SignedDuration;
-use proptest::prelude::*;
-use serde_json::json;
+use std::path::{Path, PathBuf};
 
+use archon_pool_plugin::fault::kind;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::chain::Chain;
 use super::*;
+use crate::audit_sink::{Act, AuditSink as _, Event, Place};
 
 struct Log {
     _folder: tempfile::TempDir,
@@ -131,9 +136,10 @@ fn a_mark_without_a_torn_line_is_found() {
 #[test]
 fn a_log_that_was_cut_off_is_not_gone_on_with() {
     let log = Log::new();
-    let audit = Audit::open(&log.path).unwrap();
+    let mut chain = Chain::open(&log.path).unwrap();
+    chain.append(now(), &[Event::new("open")]).unwrap();
     fs::OpenOptions::new().write(true).open(&log.path).unwrap().set_len(0).unwrap();
-    let fault = audit.0.chain.lock().unwrap().announce(now(), &place(), 9, &[order("sending")]).unwrap_err();
+    let fault = chain.announce(now(), &place(), 9, &[order("sending")]).unwrap_err();
     assert!(fault.to_string().contains("cut it off"), "{fault}");
 }
 

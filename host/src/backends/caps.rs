@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::audit::{Author, Event};
+use crate::audit_sink::{AuditContext, Event};
 use crate::bindings::backends::Outcome;
 use crate::consent::{Act, Consent, Proposal};
 use crate::hourly::Hourly;
@@ -31,7 +31,7 @@ impl Restraint {
     /// event that `asked` makes. The error says why nothing may be sent.
     pub(crate) async fn ask(
         &self,
-        author: &Author,
+        author: &AuditContext,
         target: &Target,
         role: &str,
         act: Act,

@@ -1,6 +1,6 @@
 //! What was decided about an order, for the audit log and for `tracing`.
 
-use crate::audit::{Author, Event};
+use crate::audit_sink::{AuditContext, Event};
 use crate::bindings::backends::{Order, Outcome, Signal};
 use crate::door::Entrance;
 
@@ -8,7 +8,7 @@ use crate::door::Entrance;
 /// the orders, as far as they were.
 pub(super) async fn record(
     session: &Entrance,
-    author: &Author,
+    author: &AuditContext,
     orders: &[Order],
     outcomes: &[Outcome],
     sendings: &[Option<u64>],
@@ -38,7 +38,7 @@ pub(super) async fn record(
 }
 
 /// Orders that are refused before there is a session to ask about them.
-pub(crate) async fn denied(author: &Author, orders: &[Order], why: &str) {
+pub(crate) async fn denied(author: &AuditContext, orders: &[Order], why: &str) {
     let denied = |order| described(author.event("order"), order, false, "denied", why);
     author.write(|| orders.iter().map(denied).collect()).await;
 }
@@ -46,7 +46,7 @@ pub(crate) async fn denied(author: &Author, orders: &[Order], why: &str) {
 /// An order as a line of the audit log.
 pub(super) fn event(
     session: &Entrance,
-    author: &Author,
+    author: &AuditContext,
     order: &Order,
     dry_run: bool,
     outcome: &'static str,
@@ -76,7 +76,14 @@ fn signal(order: &Order) -> &'static str {
 }
 
 /// An order as an event of `tracing`.
-pub(super) fn trace(session: &Entrance, author: &Author, order: &Order, dry_run: bool, outcome: &str, detail: &str) {
+pub(super) fn trace(
+    session: &Entrance,
+    author: &AuditContext,
+    order: &Order,
+    dry_run: bool,
+    outcome: &str,
+    detail: &str,
+) {
     tracing::info!(
         target: "audit",
         by = session.user(),

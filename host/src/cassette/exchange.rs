@@ -1,69 +1,54 @@
-//! A call of an import with its answer, and how it is a line of the file.
+//! A call of an import with its answer, read from and written to a line of the file.
 
 use archon_pool_plugin::fault::Fault;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::answer::Answer;
 use super::import::{
-    CredentialName, Deliver, Import, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, Show, Way,
+    Arguments, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, Show, Way,
 };
 
-/// What was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer<T> {
-    /// It was done.
-    Ok(T),
-    /// It was not.
-    Err(Fault),
-}
+/// An import that is one variant of [`Exchange`].
+pub trait Import: Arguments {
+    /// Returns the exchange if it is one of this import.
+    fn of(exchange: &Exchange) -> Option<&Asked<Self>>;
 
-impl<T> From<Result<T, Fault>> for Answer<T> {
-    fn from(result: Result<T, Fault>) -> Self {
-        match result {
-            Ok(answer) => Self::Ok(answer),
-            Err(fault) => Self::Err(fault),
-        }
-    }
-}
+    /// Takes the exchange apart if it is one of this import.
+    fn taken(exchange: Exchange) -> Option<Asked<Self>>;
 
-impl<T> From<Answer<T>> for Result<T, Fault> {
-    fn from(answer: Answer<T>) -> Self {
-        match answer {
-            Answer::Ok(answer) => Ok(answer),
-            Answer::Err(fault) => Err(fault),
-        }
-    }
+    /// Wraps an exchange of this import.
+    fn exchange(asked: Asked<Self>) -> Exchange;
 }
 
 /// An import with its answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked<I: Import> {
-    /// What it was called with.
+pub struct Asked<I: Arguments> {
+    /// Its arguments.
     pub with: I,
-    /// What it answered.
+    /// Its answer.
     pub answer: Answer<I::Ok>,
 }
 
-/// How it lies in a line.
+/// An exchange as a line.
 #[derive(Serialize)]
-struct Line<'a, I: Import> {
+struct Line<'a, I: Arguments> {
     import: &'static str,
     with: &'a I,
     #[serde(flatten)]
     answer: &'a Answer<I::Ok>,
 }
 
-/// How it is read from one. Other fields are a later version's.
+/// An exchange as it is read from a line. Other fields are a later version's.
 #[derive(Deserialize)]
 #[serde(bound = "")]
-struct Read<I: Import> {
+struct Read<I: Arguments> {
     with: I,
     ok: Option<I::Ok>,
     err: Option<Fault>,
 }
 
 impl<I: Import> Asked<I> {
-    /// An import with its answer, as one of any import.
+    /// Creates an exchange.
     pub fn exchange(with: I, answer: Result<I::Ok, Fault>) -> Exchange {
         I::exchange(Self { with, answer: answer.into() })
     }
@@ -95,14 +80,14 @@ macro_rules! exchanges {
         }
 
         impl Exchange {
-            /// The import's name.
+            /// Returns the import's name.
             pub fn import(&self) -> &'static str {
                 match self {
                     $(Self::$import(_) => $import::NAME,)*
                 }
             }
 
-            /// Reads a line of the import of this name; if it is none, why.
+            /// Reads a line of the import of this name; the error says why it is none.
             pub(super) fn read(import: &str, line: &str) -> Result<Self, String> {
                 $(if import == $import::NAME {
                     return Asked::<$import>::read(line).map(Self::$import);
@@ -110,6 +95,20 @@ macro_rules! exchanges {
                 Err(format!("there is no import '{}'", import.escape_debug()))
             }
         }
+
+        $(impl Import for $import {
+            fn of(exchange: &Exchange) -> Option<&Asked<Self>> {
+                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
+            }
+
+            fn taken(exchange: Exchange) -> Option<Asked<Self>> {
+                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
+            }
+
+            fn exchange(asked: Asked<Self>) -> Exchange {
+                Exchange::$import(asked)
+            }
+        })*
 
         impl Serialize for Exchange {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! The imports of all worlds: what each is called with, and what it answers.
+//! The imports of all worlds: their arguments and answers.
 
 use std::fmt::Debug;
 
@@ -8,39 +8,32 @@ use archon_pool_plugin::rows::{self, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Answer, Asked, Exchange};
-use super::player::{Player, unanswered};
+use super::answer::Answer;
 use super::value::{self, is_same};
 use crate::digest::Digest;
 
-/// An import's arguments.
-pub trait Import: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+/// Arguments of an import.
+pub trait Arguments: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     /// The import's name in a cassette.
     const NAME: &'static str;
 
-    /// What it answers when it does not fail.
+    /// Answer of the import when it does not fail.
     type Ok: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
 
-    /// Whether the recorded arguments are the same, reasons and row limits aside.
+    /// Compares with recorded arguments, without reasons and row limits.
     fn is_same(&self, recorded: &Self) -> bool {
         self == recorded
     }
 
-    /// Where it was not recorded just so.
+    /// Answers a batch from statements that were recorded in other batches; none for other imports.
     #[doc(hidden)]
-    fn otherwise(&self, _: &mut Player) -> Result<Self::Ok, Fault> {
-        Err(unanswered::<Self>(""))
+    fn answer_in_parts(&self, _: &mut Parts<'_>) -> Option<Result<Self::Ok, Fault>> {
+        None
     }
-
-    /// This import's exchange, if it is one.
-    fn of(exchange: &Exchange) -> Option<&Asked<Self>>;
-
-    /// The same, taken out.
-    fn taken(exchange: Exchange) -> Option<Asked<Self>>;
-
-    /// As one of any import.
-    fn exchange(asked: Asked<Self>) -> Exchange;
 }
+
+/// Finds the answers to statements of a batch, wherever they were recorded.
+type Parts<'a> = dyn FnMut(&[Statement]) -> Result<Vec<Answer<RowSet>>, Fault> + 'a;
 
 /// `credentials.lookup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +47,7 @@ pub struct Lookup {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialName {
-    /// Whose.
+    /// The handle.
     pub credential: u32,
 }
 
@@ -62,7 +55,7 @@ pub struct CredentialName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
-    /// With what.
+    /// The credential's handle.
     pub credential: u32,
 }
 
@@ -70,7 +63,7 @@ pub struct Open {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Way {
-    /// Whose.
+    /// The handle.
     pub session: u32,
 }
 
@@ -78,7 +71,7 @@ pub struct Way {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notes {
-    /// Whose.
+    /// The handle.
     pub session: u32,
 }
 
@@ -86,7 +79,7 @@ pub struct Notes {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// In which session.
+    /// The session's handle.
     pub session: u32,
     /// The statements.
     pub batch: Vec<Statement>,
@@ -96,11 +89,11 @@ pub struct Query {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Probe {
-    /// With what.
+    /// The credential's handle.
     pub credential: u32,
-    /// How many connections.
+    /// Number of connections.
     pub count: u32,
-    /// How long each may take.
+    /// Time limit of each, milliseconds.
     pub timeout_ms: u32,
 }
 
@@ -108,7 +101,7 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenConsole {
-    /// With what.
+    /// The credential's handle.
     pub credential: u32,
 }
 
@@ -116,7 +109,7 @@ pub struct OpenConsole {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kind {
-    /// Whose.
+    /// The handle.
     pub console: u32,
 }
 
@@ -124,9 +117,9 @@ pub struct Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Show {
-    /// Whose.
+    /// The handle.
     pub console: u32,
-    /// Their names.
+    /// Names of the views.
     pub views: Vec<String>,
 }
 
@@ -134,11 +127,11 @@ pub struct Show {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deliver {
-    /// In which session.
+    /// The session's handle.
     pub session: u32,
-    /// Whom to signal.
+    /// Backends to signal.
     pub orders: Vec<Order>,
-    /// Whether it is only tried.
+    /// Nothing is changed if true.
     pub dry_run: bool,
 }
 
@@ -146,15 +139,15 @@ pub struct Deliver {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resize {
-    /// Where.
+    /// The console's handle.
     pub console: u32,
-    /// Which pool; none for what the console controls by default.
+    /// Name of the pool; none for what the console controls by default.
     pub pool: Option<String>,
     /// Server connections.
     pub size: u32,
-    /// Why.
+    /// Reason for the change.
     pub reason: String,
-    /// Whether it is only tried.
+    /// Nothing is changed if true.
     pub dry_run: bool,
 }
 
@@ -162,13 +155,13 @@ pub struct Resize {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Renew {
-    /// Where.
+    /// The console's handle.
     pub console: u32,
-    /// Whose server connections.
+    /// Database whose server connections are renewed.
     pub database: String,
-    /// Why.
+    /// Reason for the change.
     pub reason: String,
-    /// Whether it is only tried.
+    /// Nothing is changed if true.
     pub dry_run: bool,
 }
 
@@ -205,17 +198,17 @@ pub struct Statement {
     /// Its parameters.
     #[serde(with = "value::list")]
     pub params: Vec<Value>,
-    /// How many rows were wanted at the most.
+    /// Row limit.
     pub max_rows: u32,
 }
 
 impl Statement {
-    /// A statement by its text.
+    /// Creates a statement from its text.
     pub fn new(text: &str, params: Vec<Value>, max_rows: u32) -> Self {
         Self { sql: Digest::of(text.as_bytes()).to_string(), params, max_rows }
     }
 
-    /// Whether text and parameters are the same.
+    /// Compares text and parameters.
     pub fn is_same(&self, other: &Self) -> bool {
         let params = || self.params.iter().zip(&other.params);
         self.sql == other.sql
@@ -230,7 +223,7 @@ impl From<&rows::Statement> for Statement {
     }
 }
 
-/// What a statement or a view answered.
+/// Answer to a statement or a view.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowSet {
@@ -239,7 +232,7 @@ pub struct RowSet {
     /// The rows.
     #[serde(with = "value::rows")]
     pub rows: Vec<Vec<Value>>,
-    /// Whether the server had more rows.
+    /// The server had more rows.
     pub truncated: bool,
 }
 
@@ -250,7 +243,7 @@ impl From<RowSet> for rows::RowSet {
     }
 }
 
-/// What one fresh connection took.
+/// Time that one new connection took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timing {
@@ -284,7 +277,7 @@ pub struct Order {
     /// `pg_stat_activity.state_change` as it was seen, microseconds.
     #[serde(with = "value::number")]
     pub state_change: i64,
-    /// Why.
+    /// Reason for the change.
     pub reason: String,
 }
 
@@ -314,8 +307,8 @@ fn all_same<T>(ours: &[T], recorded: &[T], is_same: impl Fn(&T, &T) -> bool) -> 
 }
 
 macro_rules! import {
-    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr $(, $otherwise:expr)?)?) => {
-        impl Import for $import {
+    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr)? $(; $answer_in_parts:item)?) => {
+        impl Arguments for $import {
             const NAME: &'static str = $name;
 
             type Ok = $ok;
@@ -323,23 +316,9 @@ macro_rules! import {
             $(fn is_same(&self, $recorded: &Self) -> bool {
                 let $ours = self;
                 $same
-            }
+            })?
 
-            $(fn otherwise(&self, player: &mut Player) -> Result<Self::Ok, Fault> {
-                $otherwise(player, self)
-            })?)?
-
-            fn of(exchange: &Exchange) -> Option<&Asked<Self>> {
-                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
-            }
-
-            fn taken(exchange: Exchange) -> Option<Asked<Self>> {
-                if let Exchange::$import(asked) = exchange { Some(asked) } else { None }
-            }
-
-            fn exchange(asked: Asked<Self>) -> Exchange {
-                Exchange::$import(asked)
-            }
+            $($answer_in_parts)?
         }
     };
 }
@@ -353,8 +332,10 @@ import!(
     Query,
     "session.query",
     Vec<Answer<RowSet>>,
-    |ours, recorded| ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same),
-    Player::apart
+    |ours, recorded| ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same);
+    fn answer_in_parts(&self, parts: &mut Parts<'_>) -> Option<Result<Self::Ok, Fault>> {
+        Some(parts(&self.batch))
+    }
 );
 import!(Probe, "database.probe", Vec<Answer<Timing>>);
 import!(OpenConsole, "console.open", Console);

@@ -4,15 +4,17 @@ use archon_pool_plugin::rows::Value;
 use archon_pool_plugin::{catalogue, statement_text};
 use serde_json::Value as Json;
 
-use super::{Answer, Exchange, RowSet};
+use super::answer::Answer;
+use super::exchange::Exchange;
+use super::import::RowSet;
 
 /// The column that holds a session's or a statement's text, in the catalogue and by custom.
 const COLUMN: &str = "query";
 
-/// What a text says that may open something else: it is never kept with its literals.
+/// Words of texts that may hold a secret: they are never kept with their literals.
 const TELLING: [&str; 4] = ["password", "secret", "token", "://"];
 
-/// Whose literals go.
+/// Texts whose literals are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Literals {
     /// Only those of a text that may hold a secret.
@@ -23,7 +25,7 @@ pub(crate) enum Literals {
 }
 
 impl Literals {
-    /// The text without the literals that must go. The reports are the same: they show no literal.
+    /// Removes a text's literals where they must go. The reports are the same: they show no literal.
     fn removed(self, text: &mut String) {
         let lowercase = text.to_ascii_lowercase();
         if self == Self::OfAll || TELLING.iter().any(|word| lowercase.contains(word)) {
@@ -31,7 +33,7 @@ impl Literals {
         }
     }
 
-    /// Takes them out of what was answered.
+    /// Removes literals from an answer.
     pub(super) fn remove(self, exchange: &mut Exchange) {
         let Exchange::Query(asked) = exchange else { return };
         let Answer::Ok(answers) = &mut asked.answer else { return };
@@ -46,7 +48,7 @@ impl Literals {
         }
     }
 
-    /// The document of the statement statistics; whatever else came in its place is taken for a statement's text.
+    /// Removes literals from the document of the statement statistics; any other text is taken for a statement's.
     fn removed_from_document(self, text: &mut String) {
         let Ok(mut document) = serde_json::from_str::<Json>(text) else { return self.removed(text) };
         for statement in document.get_mut("slow").and_then(Json::as_array_mut).into_iter().flatten() {
@@ -58,7 +60,7 @@ impl Literals {
     }
 }
 
-/// The values of every column of that name.
+/// Iterates over the values of every column named [`COLUMN`].
 fn column(set: &mut RowSet) -> impl Iterator<Item = &mut Value> {
     let is_it: Vec<bool> = set.columns.iter().map(|(name, _)| name == COLUMN).collect();
     let of_row = move |row| {
@@ -75,7 +77,8 @@ fn texts<'a>(values: impl Iterator<Item = &'a mut Value>) -> impl Iterator<Item 
 mod tests {
     use serde_json::json;
 
-    use super::super::{Asked, Query, Statement};
+    use super::super::exchange::Asked;
+    use super::super::import::{Query, Statement};
     use super::*;
 
     /// A statement's answer of one row, as it is recorded normalised.

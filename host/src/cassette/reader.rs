@@ -1,13 +1,31 @@
-//! A cassette's lines, read. Each is looked at twice, first for what it is and then as just that, so that nothing of it
+//! Reading of a cassette's lines. Each is parsed twice, first for its kind and then as just that, so that nothing of it
 //! is held in between and nothing can nest deeper than it should.
+
+use std::path::Path;
 
 use archon_pool_plugin::fault::Fault;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{Call, Cassette, End, Exchange, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
+use super::exchange::Exchange;
+use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
+use crate::guarded_file;
 
-/// What tells which line it is.
+impl Cassette {
+    /// Reads a cassette from anywhere. Fails with `cassette-invalid`, naming the line.
+    pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        read(bytes)
+    }
+
+    /// Reads a cassette from a file. Fails with `cassette-invalid`, naming file and line.
+    pub fn from_file(path: &Path) -> Result<Self, Fault> {
+        let about = |why: &str| invalid(format!("{}: {why}", path.display()));
+        let bytes = guarded_file::read_from_anyone(path, MOST_BYTES).map_err(|why| about(&why))?;
+        Self::read(&bytes).map_err(|fault| about(&fault.message))
+    }
+}
+
+/// The fields that tell the kinds of lines apart.
 #[derive(Deserialize)]
 struct Tag {
     cassette: Option<IgnoredAny>,
@@ -29,7 +47,7 @@ struct Called {
 }
 
 /// Reads a whole cassette.
-pub(super) fn read(bytes: &[u8]) -> Result<Cassette, Fault> {
+fn read(bytes: &[u8]) -> Result<Cassette, Fault> {
     if bytes.len() > MOST_BYTES {
         return Err(invalid(format!("it has more than {MOST_BYTES} bytes")));
     }

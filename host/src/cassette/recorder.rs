@@ -1,4 +1,4 @@
-//! A cassette that grows with every call.
+//! Recording of calls into a cassette.
 
 use std::fmt;
 use std::fs::File;
@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_plugin::fault::{Fault, kind};
 
+use super::format::{End, Header};
 use super::normalise::Literals;
-use super::tape::Recording;
-use super::{End, Header, writer};
+use super::recording::Recording;
+use super::writer;
 use crate::digest::Digest;
-use crate::plugin::Plugin;
 use crate::private_file;
 
 /// Writes the calls of one component into a file, each when it ends and in one piece, so that calls at the same
 /// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.
 ///
-/// The file can be read by its owner only, and has all that the component was told: statement texts, names and
-/// addresses. A credential's secret is not among it, since no component ever has one, and a statement's text that
-/// may hold one is kept without its literals.
+/// The file can be read by its owner only, and holds all that the component received: statement texts, names and
+/// addresses. A credential's secret is not in it, since no component has one, and a statement's text that may hold
+/// one is kept without its literals.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
@@ -30,7 +30,7 @@ struct Inner {
     path: PathBuf,
     digest: Digest,
     normalised: bool,
-    tape: Mutex<Written>,
+    written: Mutex<Written>,
 }
 
 struct Written {
@@ -49,8 +49,8 @@ impl fmt::Debug for Recorder {
 impl Recorder {
     /// Creates the file, which must not exist: a recording may be the only trace of an incident. With `normalised`,
     /// literals are taken out of statement texts (see `--record-normalised`).
-    pub fn create(path: &Path, plugin: &Plugin, normalised: bool) -> Result<Self, Fault> {
-        let header = Header { normalised, ..Header::of(plugin.name(), plugin.digest().to_string()) };
+    pub fn create(path: &Path, component: &str, digest: Digest, normalised: bool) -> Result<Self, Fault> {
+        let header = Header { normalised, ..Header::of(component, digest.to_string()) };
         let created = (|| {
             let mut file = private_file::create(path)?;
             let mut first = Vec::new();
@@ -65,20 +65,20 @@ impl Recorder {
             };
             Fault::invalid(format!("--record {}: {why}", path.display()))
         })?;
-        let (path, digest) = (path.to_owned(), plugin.digest());
-        Ok(Self { inner: Arc::new(Inner { path, digest, normalised, tape: Mutex::new(written) }) })
+        let (path, written) = (path.to_owned(), Mutex::new(written));
+        Ok(Self { inner: Arc::new(Inner { path, digest, normalised, written }) })
     }
 
-    /// Why a call could not be written since this was last asked, if one could not. The call itself is none the
-    /// worse for it.
+    /// Takes the error of a call that could not be written since the last time, if there is one. The call itself
+    /// succeeded.
     pub fn trouble(&self) -> Option<Fault> {
         self.locked().trouble.take()
     }
 
-    /// Begins a call; none for a component that this cassette is not of.
-    pub(crate) fn begin(&self, plugin: &Plugin, function: &str, input: &str) -> Option<Recording> {
-        if plugin.digest() != self.inner.digest {
-            self.fail(&format!("a call of {} is not in it: a cassette is of one component", plugin.name()));
+    /// Begins a call; none for another component than the cassette's.
+    pub(crate) fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Option<Recording> {
+        if digest != self.inner.digest {
+            self.fail(&format!("a call of {component} is not in it: a cassette is of one component"));
             return None;
         }
         let literals = if self.inner.normalised { Literals::OfAll } else { Literals::OfSecrets };
@@ -89,7 +89,7 @@ impl Recorder {
     /// Writes a call that has ended.
     pub(crate) async fn end(&self, recording: Recording, end: End) {
         let this = self.clone();
-        // As much as a server has told.
+        // It may be as large as all answers of the server.
         let writing = tokio::task::spawn_blocking(move || this.write(recording, &end));
         if let Err(error) = writing.await {
             self.fail(&error.to_string());
@@ -122,21 +122,24 @@ impl Recorder {
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Written> {
-        self.inner.tape.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Cassette;
+    use super::super::format::Cassette;
     use super::*;
-    use crate::components::{World, embedded};
-    use crate::engine::Engine;
-    use crate::limits::Limits;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn plugin() -> Plugin {
-        Plugin::built_in(&Engine::new(&Limits::default()).unwrap(), World::Analyser).unwrap()
+    const NAME: &str = "it.wasm";
+
+    fn digest() -> Digest {
+        Digest::of(b"a component")
+    }
+
+    fn create(path: &Path) -> Result<Recorder, Fault> {
+        Recorder::create(path, NAME, digest(), false)
     }
 
     fn end() -> End {
@@ -146,9 +149,9 @@ mod tests {
     #[tokio::test]
     async fn calls_at_the_same_time_do_not_mix() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, plugin) = (folder.path().join("it.jsonl"), plugin());
-        let recorder = Recorder::create(&path, &plugin, true).unwrap();
-        let begin = |input| recorder.begin(&plugin, "skill.run", input).unwrap();
+        let path = folder.path().join("it.jsonl");
+        let recorder = Recorder::create(&path, NAME, digest(), true).unwrap();
+        let begin = |input| recorder.begin(NAME, digest(), "skill.run", input).unwrap();
         let (first, second, interrupted) = (begin("1"), begin("2"), begin("3"));
         recorder.end(second, end()).await;
         drop(interrupted);
@@ -156,7 +159,7 @@ mod tests {
         let cassette = Cassette::from_file(&path).unwrap();
         let inputs: Vec<&str> = cassette.calls.iter().map(|call| call.input.as_str()).collect();
         assert_eq!((inputs, cassette.header.normalised), (vec!["2", "1"], true));
-        assert_eq!(cassette.header.component.sha256, Digest::of(embedded(World::Analyser)).to_string());
+        assert_eq!(cassette.header.component.sha256, digest().to_string());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(recorder.trouble().is_none());
     }
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn a_recording_is_never_overwritten() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let fault = Recorder::create(file.path(), &plugin(), false).unwrap_err();
+        let fault = create(file.path()).unwrap_err();
         assert_eq!(fault.kind, kind::INVALID_PARAMS);
         assert!(fault.message.contains("--record") && fault.message.contains("never overwritten"), "{fault}");
     }
@@ -172,11 +175,11 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_told_once_and_by_the_flag() {
         let file = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let (plugin, tape) = (plugin(), Mutex::new(Written { file, length: 0, trouble: None }));
-        let inner = Inner { path: "full.jsonl".into(), digest: plugin.digest(), normalised: false, tape };
+        let written = Mutex::new(Written { file, length: 0, trouble: None });
+        let inner = Inner { path: "full.jsonl".into(), digest: digest(), normalised: false, written };
         let recorder = Recorder { inner: Arc::new(inner) };
         for _ in 0..2 {
-            recorder.end(recorder.begin(&plugin, "skill.run", "").unwrap(), end()).await;
+            recorder.end(recorder.begin(NAME, digest(), "skill.run", "").unwrap(), end()).await;
         }
         let fault = recorder.trouble().unwrap();
         assert_eq!(fault.kind, kind::CASSETTE_FAILED);
@@ -187,9 +190,8 @@ mod tests {
     #[test]
     fn a_cassette_is_of_one_component() {
         let folder = tempfile::tempdir().unwrap();
-        let recorder = Recorder::create(&folder.path().join("it.jsonl"), &plugin(), false).unwrap();
-        let other = Plugin::built_in(&Engine::new(&Limits::default()).unwrap(), World::Observer).unwrap();
-        assert!(recorder.begin(&other, "skill.run", "").is_none());
+        let recorder = create(&folder.path().join("it.jsonl")).unwrap();
+        assert!(recorder.begin("other.wasm", Digest::of(b"another"), "skill.run", "").is_none());
         assert!(recorder.trouble().unwrap().message.contains("a cassette is of one component"));
     }
 }

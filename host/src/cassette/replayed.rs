@@ -1,17 +1,18 @@
-//! A call of a cassette as the plugin's powers, without WebAssembly.
+//! A call of a cassette as the imports of the plugin's own code, without WebAssembly.
 
 use archon_pool_plugin::fault::{Fault, kind};
 use archon_pool_plugin::powers::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
 use archon_pool_plugin::rows;
 
+use super::answer::Answer;
 use super::import::{Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
-use super::{Answer, Player};
-use crate::components::World;
+use super::replayer::Replayer;
+use crate::world::World;
 
-/// Lends what a cassette holds to the plugin's own code, with the powers of a world.
+/// Answers the plugin's own code from one call of a cassette, with the imports of a world.
 #[derive(Debug)]
 pub struct Replayed {
-    player: Player,
+    replayer: Replayer,
     world: World,
     credential: Option<u32>,
     session: Option<u32>,
@@ -19,9 +20,9 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// The powers of a world, from one call of a cassette.
-    pub fn new(player: Player, world: World) -> Self {
-        Self { player, world, credential: None, session: None, console: None }
+    /// Offers the imports of a world, answered from one call of a cassette.
+    pub fn new(replayer: Replayer, world: World) -> Self {
+        Self { replayer, world, credential: None, session: None, console: None }
     }
 
     fn credential(&self) -> Result<u32, Fault> {
@@ -36,7 +37,7 @@ impl Replayed {
         self.console.ok_or_else(|| Fault::new(kind::NO_POOLER, "no console is open"))
     }
 
-    /// What only a manager can do.
+    /// Carries out an import that only the world `manager` has.
     fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
         (self.world >= World::Manager).then(|| act(self))
     }
@@ -44,38 +45,38 @@ impl Replayed {
 
 impl Powers for Replayed {
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
-        let credential = self.player.answer(&Lookup { name: credential.map(str::to_owned) })?.credential;
-        self.session = Some(self.player.answer(&Open { credential })?.session);
+        let credential = self.replayer.answer(&Lookup { name: credential.map(str::to_owned) })?.credential;
+        self.session = Some(self.replayer.answer(&Open { credential })?.session);
         self.credential = Some(credential);
         Ok(())
     }
 
     fn query(&mut self, batch: &[rows::Statement]) -> Result<Vec<powers::Answer>, Fault> {
         let session = self.session()?;
-        let answers = self.player.answer(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
+        let answers = self.replayer.answer(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
         Ok(answers.into_iter().map(row_set).collect())
     }
 
     fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault> {
         let credential = self.credential()?;
-        let timings = self.player.answer(&Probe { credential, count, timeout_ms })?;
+        let timings = self.replayer.answer(&Probe { credential, count, timeout_ms })?;
         Ok(timings.into_iter().map(|timing| Result::from(timing).map(Into::into)).collect())
     }
 
     fn way(&mut self) -> Result<String, Fault> {
         let session = self.session()?;
-        self.player.answer(&Way { session })
+        self.replayer.answer(&Way { session })
     }
 
     fn notes(&mut self) -> Result<Vec<String>, Fault> {
         let session = self.session()?;
-        self.player.answer(&Notes { session })
+        self.replayer.answer(&Notes { session })
     }
 
     fn console(&mut self) -> Result<String, Fault> {
         let credential = self.credential()?;
-        let console = self.player.answer(&OpenConsole { credential })?.console;
-        let kind = self.player.answer(&Kind { console })?;
+        let console = self.replayer.answer(&OpenConsole { credential })?.console;
+        let kind = self.replayer.answer(&Kind { console })?;
         self.console = Some(console);
         Ok(kind)
     }
@@ -83,14 +84,14 @@ impl Powers for Replayed {
     fn show(&mut self, views: &[&str]) -> Result<Vec<powers::Answer>, Fault> {
         let console = self.open_console()?;
         let views = views.iter().map(|&view| view.to_owned()).collect();
-        Ok(self.player.answer(&Show { console, views })?.into_iter().map(row_set).collect())
+        Ok(self.replayer.answer(&Show { console, views })?.into_iter().map(row_set).collect())
     }
 
     fn resize(&mut self, order: &SizeOrder, dry_run: bool) -> Option<Result<SizeOutcome, Fault>> {
         let SizeOrder { pool, size, reason } = order.clone();
         self.act(|this| {
             let console = this.open_console()?;
-            this.player.answer(&Resize { console, pool, size, reason, dry_run })
+            this.replayer.answer(&Resize { console, pool, size, reason, dry_run })
         })
     }
 
@@ -98,14 +99,14 @@ impl Powers for Replayed {
         let (database, reason) = (database.to_owned(), reason.to_owned());
         self.act(|this| {
             let console = this.open_console()?;
-            this.player.answer(&Renew { console, database, reason, dry_run })
+            this.replayer.answer(&Renew { console, database, reason, dry_run })
         })
     }
 
     fn deliver(&mut self, orders: &[powers::Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
         self.act(|this| {
             let session = this.session()?;
-            this.player.answer(&Deliver { session, orders: orders.iter().map(Into::into).collect(), dry_run })
+            this.replayer.answer(&Deliver { session, orders: orders.iter().map(Into::into).collect(), dry_run })
         })
     }
 }

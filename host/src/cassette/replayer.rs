@@ -1,14 +1,16 @@
-//! Answers from a call of a cassette.
+//! Answers from one call of a cassette.
 
 use archon_pool_plugin::fault::Fault;
 
-use super::import::{Import, Query, Statement};
-use super::{Answer, Exchange, RowSet, mismatch};
+use super::answer::Answer;
+use super::exchange::{Exchange, Import};
+use super::format::mismatch;
+use super::import::{Arguments, Query, RowSet, Statement};
 
 /// Answers a component's imports from one call of a cassette, in the order in which they were recorded and, where
 /// a component asks in another, by what it asks.
 #[derive(Debug)]
-pub struct Player {
+pub struct Replayer {
     tracks: Vec<Track>,
     /// Before it, everything has been used.
     first: usize,
@@ -22,23 +24,25 @@ enum Track {
     Used,
 }
 
-impl Player {
-    /// Plays the imports of one call.
+impl Replayer {
+    /// Creates a replayer of one call's imports.
     pub fn new(exchanges: Vec<Exchange>) -> Self {
         Self { tracks: exchanges.into_iter().map(Track::Whole).collect(), first: 0 }
     }
 
-    /// The answer to an import, or the fault that was recorded: the first that has not been used and was asked for
-    /// with the same arguments. A batch that was not recorded as a whole is answered statement by statement. Fails
+    /// Returns the answer to an import, or the fault that was recorded: the first that has not been used and has the
+    /// same arguments. A batch that was not recorded as a whole is answered statement by statement. Fails
     /// with `cassette-mismatch` when there is no answer; then nothing is used up.
     pub fn answer<I: Import>(&mut self, with: &I) -> Result<I::Ok, Fault> {
-        self.recorded(with).unwrap_or_else(|| with.otherwise(self))
+        self.recorded(with)
+            .or_else(|| with.answer_in_parts(&mut |batch| self.apart(batch)))
+            .unwrap_or_else(|| Err(unanswered::<I>("")))
     }
 
-    /// A batch's answers from wherever they are.
-    pub(super) fn apart(&mut self, with: &Query) -> Result<Vec<Answer<RowSet>>, Fault> {
-        let mut places: Vec<(usize, usize)> = Vec::with_capacity(with.batch.len());
-        for statement in &with.batch {
+    /// Takes a batch's answers from other batches.
+    fn apart(&mut self, batch: &[Statement]) -> Result<Vec<Answer<RowSet>>, Fault> {
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(batch.len());
+        for statement in batch {
             let place = self.place(statement, &places);
             places.push(place.ok_or_else(|| unanswered::<Query>(&format!(" for statement {}", statement.sql)))?);
         }
@@ -57,10 +61,10 @@ impl Player {
         I::taken(exchange).map(|asked| asked.answer.into())
     }
 
-    /// Where the first answer to a statement is that is neither used nor spoken for.
-    fn place(&self, wanted: &Statement, spoken_for: &[(usize, usize)]) -> Option<(usize, usize)> {
+    /// Finds the first answer to a statement that is neither used nor taken by another of the batch.
+    fn place(&self, wanted: &Statement, taken_already: &[(usize, usize)]) -> Option<(usize, usize)> {
         let is_it = |track: usize, index: usize, statement: &Statement| {
-            wanted.is_same(statement) && !spoken_for.contains(&(track, index))
+            wanted.is_same(statement) && !taken_already.contains(&(track, index))
         };
         self.tracks.iter().enumerate().find_map(|(number, track)| {
             let index = match track {
@@ -91,7 +95,7 @@ impl Player {
     }
 }
 
-/// Why an import is not answered.
-pub(super) fn unanswered<I: Import>(about: &str) -> Fault {
+/// Creates the fault of an import that has no answer.
+fn unanswered<I: Arguments>(about: &str) -> Fault {
     mismatch(format!("the cassette holds no answer to {}{about}: another component or input was recorded", I::NAME))
 }

@@ -4,7 +4,7 @@ use archon_pool_plugin::rows::Value;
 use proptest::prelude::*;
 
 use super::*;
-use crate::components::World;
+use crate::world::World;
 
 /// A call with every import, every type of value and every outcome.
 fn everything() -> Cassette {
@@ -171,8 +171,8 @@ fn what_is_no_cassette_is_refused_by_its_line() {
     assert_eq!(fault.message, "/no/such.jsonl: it does not exist");
 }
 
-/// A player of batches of statements, each of which answers with the number of its batch and its own.
-fn batches(batches: &[&[&str]]) -> Player {
+/// A replayer of batches of statements, each of which answers with the number of its batch and its own.
+fn batches(batches: &[&[&str]]) -> Replayer {
     let set = |batch: usize, statement: usize| {
         let value = Value::Text(format!("{batch}.{statement}"));
         Answer::Ok(RowSet { columns: vec![("it".into(), 25)], rows: vec![vec![value]], truncated: false })
@@ -180,7 +180,7 @@ fn batches(batches: &[&[&str]]) -> Player {
     let exchange = |(number, texts): (usize, &&[&str])| {
         Asked::exchange(asked(texts), Ok((0..texts.len()).map(|statement| set(number, statement)).collect()))
     };
-    Player::new(batches.iter().enumerate().map(exchange).collect())
+    Replayer::new(batches.iter().enumerate().map(exchange).collect())
 }
 
 fn asked(texts: &[&str]) -> Query {
@@ -188,7 +188,7 @@ fn asked(texts: &[&str]) -> Query {
 }
 
 /// What a batch is answered with, by the number of the batch and of its statement.
-fn answers(player: &mut Player, texts: &[&str]) -> Result<String, Fault> {
+fn answers(replayer: &mut Replayer, texts: &[&str]) -> Result<String, Fault> {
     let shown = |answer: Answer<RowSet>| match answer {
         Answer::Ok(set) => match &set.rows[0][0] {
             Value::Text(text) => text.clone(),
@@ -196,26 +196,26 @@ fn answers(player: &mut Player, texts: &[&str]) -> Result<String, Fault> {
         },
         Answer::Err(fault) => fault.kind,
     };
-    Ok(player.answer(&asked(texts))?.into_iter().map(shown).collect::<Vec<_>>().join(" "))
+    Ok(replayer.answer(&asked(texts))?.into_iter().map(shown).collect::<Vec<_>>().join(" "))
 }
 
 #[test]
 fn a_batch_is_answered_as_a_whole_or_statement_by_statement() {
-    let mut player = batches(&[&["a", "b"], &["a"], &["c", "a"]]);
-    assert_eq!(answers(&mut player, &["a"]).unwrap(), "1.0", "as a whole before any part");
-    assert_eq!(answers(&mut player, &["b", "a"]).unwrap(), "0.1 0.0");
-    let fault = answers(&mut player, &["c", "a", "a"]).unwrap_err();
+    let mut replayer = batches(&[&["a", "b"], &["a"], &["c", "a"]]);
+    assert_eq!(answers(&mut replayer, &["a"]).unwrap(), "1.0", "as a whole before any part");
+    assert_eq!(answers(&mut replayer, &["b", "a"]).unwrap(), "0.1 0.0");
+    let fault = answers(&mut replayer, &["c", "a", "a"]).unwrap_err();
     assert_eq!(fault.kind, kind::CASSETTE_MISMATCH);
     assert!(fault.message.contains(&Statement::new("a", Vec::new(), 1).sql), "{fault}");
-    assert_eq!(answers(&mut player, &["c", "a"]).unwrap(), "2.0 2.1", "what failed has used nothing up");
-    assert!(answers(&mut player, &["c"]).is_err());
+    assert_eq!(answers(&mut replayer, &["c", "a"]).unwrap(), "2.0 2.1", "what failed has used nothing up");
+    assert!(answers(&mut replayer, &["c"]).is_err());
 }
 
 #[test]
 fn imports_are_answered_once_in_their_order_and_by_what_they_ask() {
     let open = |credential, session| Asked::exchange(Open { credential }, Ok(Session { session }));
-    let mut player = Player::new(vec![open(1, 1), open(2, 2), open(1, 3)]);
-    let mut session = |credential| player.answer(&Open { credential }).map(|open| open.session);
+    let mut replayer = Replayer::new(vec![open(1, 1), open(2, 2), open(1, 3)]);
+    let mut session = |credential| replayer.answer(&Open { credential }).map(|open| open.session);
     assert_eq!((session(2), session(1), session(1)), (Ok(2), Ok(1), Ok(3)));
     let fault = session(1).unwrap_err();
     assert_eq!(fault.kind, kind::CASSETTE_MISMATCH);
@@ -225,24 +225,24 @@ fn imports_are_answered_once_in_their_order_and_by_what_they_ask() {
 #[test]
 fn reasons_and_row_limits_are_not_compared() {
     let Call { exchanges, .. } = everything().calls.swap_remove(0);
-    let mut player = Player::new(exchanges.clone());
+    let mut replayer = Replayer::new(exchanges.clone());
     for exchange in exchanges {
         match exchange {
             Exchange::Query(Asked { mut with, .. }) => {
                 with.batch.iter_mut().for_each(|statement| statement.max_rows += 1);
-                assert_eq!(player.answer(&with).unwrap().len(), 2);
+                assert_eq!(replayer.answer(&with).unwrap().len(), 2);
             }
             Exchange::Deliver(Asked { mut with, .. }) => {
                 with.orders.iter_mut().for_each(|order| order.reason.push('!'));
-                assert_eq!(player.answer(&with).unwrap().len(), 6);
+                assert_eq!(replayer.answer(&with).unwrap().len(), 6);
             }
             Exchange::Resize(Asked { with, .. }) => {
-                assert!(player.answer(&Resize { dry_run: false, ..with.clone() }).is_err());
-                assert!(player.answer(&Resize { reason: String::new(), ..with }).is_ok());
+                assert!(replayer.answer(&Resize { dry_run: false, ..with.clone() }).is_err());
+                assert!(replayer.answer(&Resize { reason: String::new(), ..with }).is_ok());
             }
             Exchange::Renew(Asked { with, .. }) => {
-                assert!(player.answer(&Renew { database: "other".into(), ..with.clone() }).is_err());
-                assert!(player.answer(&Renew { reason: String::new(), ..with }).is_ok());
+                assert!(replayer.answer(&Renew { database: "other".into(), ..with.clone() }).is_err());
+                assert!(replayer.answer(&Renew { reason: String::new(), ..with }).is_ok());
             }
             _ => {}
         }
@@ -253,7 +253,7 @@ fn reasons_and_row_limits_are_not_compared() {
 fn without_webassembly_a_world_has_its_powers_and_no_more() {
     let Call { exchanges, .. } = everything().calls.swap_remove(0);
     for (world, acts) in [(World::Observer, false), (World::Manager, true)] {
-        let mut powers = Replayed::new(Player::new(exchanges.clone()), world);
+        let mut powers = Replayed::new(Replayer::new(exchanges.clone()), world);
         assert_eq!(powers.open(Some("shop")).unwrap_err().kind, kind::SERVER_UNREACHABLE);
         assert!(powers.way().is_err() && powers.notes().is_err(), "no session is open");
         // The credential was looked up once.

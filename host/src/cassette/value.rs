@@ -6,10 +6,10 @@ use archon_pool_plugin::rows::Value;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value on its way.
+/// A value in JSON.
 struct Wire<V>(V);
 
-/// Whether two values are the same: a NaN is one, and the two zeros are none.
+/// Compares two values: a NaN is the same as a NaN, and the two zeros differ.
 pub(super) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Float64(one), Value::Float64(other)) => {
@@ -99,13 +99,13 @@ impl<'de> Visitor<'de> for AnyValue {
 
 /// A list of values.
 pub(super) mod list {
-    use super::*;
+    use crate::cassette::value::*;
 
-    pub(in super::super) fn serialize<S: Serializer>(values: &[Value], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(values: &[Value], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(Wire))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
         let values = Vec::<Wire<Value>>::deserialize(deserializer)?;
         Ok(values.into_iter().map(|wire| wire.0).collect())
     }
@@ -113,7 +113,7 @@ pub(super) mod list {
 
 /// A list of rows.
 pub(super) mod rows {
-    use super::*;
+    use crate::cassette::value::*;
 
     #[derive(Deserialize)]
     struct Row(#[serde(with = "list")] Vec<Value>);
@@ -126,13 +126,11 @@ pub(super) mod rows {
         }
     }
 
-    pub(in super::super) fn serialize<S: Serializer>(rows: &[Vec<Value>], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(rows: &[Vec<Value>], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(rows.iter().map(|row| RowOf(row)))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Vec<Value>>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<Value>>, D::Error> {
         let rows = Vec::<Row>::deserialize(deserializer)?;
         Ok(rows.into_iter().map(|row| row.0).collect())
     }
@@ -143,13 +141,13 @@ pub(super) mod number {
     use std::fmt::Display;
     use std::str::FromStr;
 
-    use super::*;
+    use crate::cassette::value::*;
 
-    pub(in super::super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(in super::super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    pub(crate) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &"a whole number as text"))
     }

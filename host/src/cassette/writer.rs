@@ -1,10 +1,18 @@
-//! A cassette's lines, written.
+//! Writing of a cassette's lines.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Call, Header, VERSION};
+use super::format::{Call, Cassette, Header, VERSION};
+
+impl Cassette {
+    /// Writes the cassette, line by line.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        header(to, &self.header)?;
+        self.calls.iter().try_for_each(|one| call(to, one))
+    }
+}
 
 #[derive(Serialize)]
 struct First<'a> {
@@ -25,7 +33,7 @@ pub(super) fn header(to: &mut impl Write, header: &Header) -> io::Result<()> {
 }
 
 /// Writes the lines of a call.
-pub(super) fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
+fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
     called(to, &call.function, &call.input)?;
     call.exchanges.iter().try_for_each(|exchange| line(to, exchange))?;
     line(to, &call.end)
@@ -36,7 +44,7 @@ pub(super) fn called(to: &mut impl Write, call: &str, input: &str) -> io::Result
     line(to, &Called { call, input })
 }
 
-/// Writes an import, or how a call ended.
+/// Writes an import, or the end of a call.
 pub(super) fn line<T: Serialize>(to: &mut impl Write, line: &T) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")

@@ -53,7 +53,7 @@ impl TapeFlags {
             return Ok((host.replay(replay.clone()), Tape::Plays(replay)));
         }
         if let Some(path) = &self.record {
-            let recorder = Recorder::create(path, plugin, self.record_normalised)?;
+            let recorder = Recorder::create(path, plugin.name(), plugin.digest(), self.record_normalised)?;
             return Ok((host.record(recorder.clone()), Tape::Records(recorder)));
         }
         Ok((host, Tape::None))

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use super::security::{
     AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use crate::audit::Event;
+use crate::audit_sink::Event;
 use crate::digest::Digest;
 
 use super::parts::Origin;

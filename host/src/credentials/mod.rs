@@ -15,7 +15,7 @@ use self::access::Access;
 pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
-use crate::audit::Event;
+use crate::audit_sink::Event;
 use crate::connection_config::Origin;
 use crate::door::Others;
 use crate::limits::Limits;

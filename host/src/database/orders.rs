@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use archon_pool_plugin::fault::{Fault, kind};
 
-use crate::audit::{Act, Author, Event, Place};
+use crate::audit_sink::{Act, AuditContext, Event, Place};
 use crate::backends::Restraint;
 use crate::bindings::database::{RowSet, Statement};
 use crate::consent;
@@ -56,7 +56,7 @@ impl Orders {
     /// Fails when consent is refused or the audit log cannot be written: then nothing may be sent.
     pub(super) async fn announce(
         self,
-        author: &Author,
+        author: &AuditContext,
         restraint: &Restraint,
         signalled: &AtomicBool,
         session: &Entrance,
@@ -88,7 +88,7 @@ impl Orders {
     }
 }
 
-async fn ask(orders: &[Order], author: &Author, restraint: &Restraint, session: &Entrance) -> Result<(), Fault> {
+async fn ask(orders: &[Order], author: &AuditContext, restraint: &Restraint, session: &Entrance) -> Result<(), Fault> {
     let act = consent::Act::Send { statements: orders.iter().map(|order| order.text.clone()).collect() };
     let asked = || session.on_record(author.event("consent")).with("orders", orders.len());
     let decision = restraint.ask(author, session.target(), session.user(), act, asked).await;
@@ -100,7 +100,7 @@ impl Order {
         Digest::of(self.text.as_bytes()).to_string()
     }
 
-    fn event(&self, author: &Author, session: &Entrance, outcome: &'static str, detail: &str) -> Event {
+    fn event(&self, author: &AuditContext, session: &Entrance, outcome: &'static str, detail: &str) -> Event {
         session
             .on_record(author.event("order"))
             .with("signal", "statement")
@@ -115,7 +115,7 @@ impl Announced {
     /// Puts on record what became of the orders.
     pub(super) async fn settle(
         self,
-        author: &Author,
+        author: &AuditContext,
         session: &Entrance,
         answers: &Result<Vec<Result<RowSet, Fault>>, Fault>,
     ) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::Audit;
 use crate::components::World;
 use wasmtime::component::ResourceTableError;
 

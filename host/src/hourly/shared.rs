@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json as json;
 
-use super::left;
-use crate::audit::Place;
+use crate::audit_sink::Place;
 use crate::digest::Digest;
 use crate::guarded_file::{self, Readers};
 use crate::private_file;
@@ -96,6 +95,11 @@ impl Shared {
     }
 }
 
+/// Returns how many places are left of `most`.
+pub(super) fn left(spent: usize, most: u32) -> usize {
+    usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(spent)
+}
+
 /// A place as it is on file: neither host nor database can be read there.
 fn key(place: &Place) -> String {
     let Place { act, server, database } = place;
@@ -110,7 +114,7 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Act;
+    use crate::audit_sink::Act;
 
     fn place(database: &str) -> Place {
         Place { act: Act::Order, server: "h:5432".into(), database: database.into() }

@@ -9,7 +9,7 @@ use archon_pool_plugin::fault::{Fault, kind};
 use archon_pool_plugin::powers;
 
 use super::bounds::Sizing;
-use crate::audit::{Author, Event};
+use crate::audit_sink::{AuditContext, Event};
 use crate::backends::Restraint;
 use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
 use crate::consent::Act;
@@ -30,7 +30,7 @@ impl Changed {
 /// Under what a change is made.
 pub(super) struct Change<'a> {
     pub(super) console: &'a Console,
-    pub(super) author: &'a Author,
+    pub(super) author: &'a AuditContext,
     pub(super) policy: &'a Policy,
     pub(super) restraint: &'a Restraint,
     pub(super) sizing: &'a Sizing,

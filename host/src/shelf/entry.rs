@@ -6,11 +6,11 @@ use std::path::Path;
 use archon_pool_plugin::fault::Fault;
 
 use super::{Name, check, components};
-use crate::components::World;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::signature::{KeyId, Trust};
 use crate::vetted::{Bundle, Demands};
+use crate::world::World;
 
 /// A plugin in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

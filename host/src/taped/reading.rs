@@ -39,7 +39,7 @@ impl credentials::HostCredential for Taped<'_> {
     }
 
     async fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
-        if self.0.tape.is_playing() {
+        if self.0.tape.is_replaying() {
             return Ok(());
         }
         credentials::HostCredential::drop(self.0, credential).await
@@ -94,7 +94,7 @@ impl database::HostSession for Taped<'_> {
     }
 
     async fn drop(&mut self, session: Resource<Entrance>) -> wasmtime::Result<()> {
-        if self.0.tape.is_playing() {
+        if self.0.tape.is_replaying() {
             self.closed();
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl pooler::HostConsole for Taped<'_> {
     }
 
     async fn drop(&mut self, console: Resource<Console>) -> wasmtime::Result<()> {
-        if self.0.tape.is_playing() {
+        if self.0.tape.is_replaying() {
             self.closed();
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, bail};
 use archon_pool::cassette::{
     self, Asked, Call, Cassette, Console, Credential, End, Exchange, Header, Kind, Lookup, Notes, Open, OpenConsole,
-    Player, Query, Replayed, Session, Show, Statement, Way,
+    Query, Replayed, Replayer, Session, Show, Statement, Way,
 };
 use archon_pool::components::World;
 use archon_pool_plugin::fault::{Fault, kind};
@@ -49,7 +49,7 @@ pub fn cassette(case: &Case) -> Result<Cassette> {
         }
         let input = input.to_string();
         let exchanges = exchanges(look)?;
-        let mut powers = Replayed::new(Player::new(exchanges.clone()), World::Observer);
+        let mut powers = Replayed::new(Replayer::new(exchanges.clone()), World::Observer);
         let output = skill::run(&mut powers, &input);
         let answer: serde_json::Value = serde_json::from_str(&output)?;
         if answer["success"] != true {

@@ -160,7 +160,12 @@ async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
     ];
     let recorded = async |path: &Path, normalised| -> Result<Cassette> {
         let observer = plugin(World::Observer);
-        let host = host_for(cluster.url(OPERATOR, "postgres")).record(Recorder::create(path, observer, normalised)?);
+        let host = host_for(cluster.url(OPERATOR, "postgres")).record(Recorder::create(
+            path,
+            observer.name(),
+            observer.digest(),
+            normalised,
+        )?);
         host.run(observer, json!({ "action": "full-analysis", "options": { "sampleMs": 0 } })).await?;
         Ok(Cassette::from_file(path)?)
     };

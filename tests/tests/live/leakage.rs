@@ -445,7 +445,7 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
         let host = Host::new(engine.clone(), credentials(login), Policy::default(), limits.clone())
             .audit(Audit::open(&audit)?)
             .tenant("acme")
-            .record(Recorder::create(&tape, plugin, false)?);
+            .record(Recorder::create(&tape, plugin.name(), plugin.digest(), false)?);
         let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
         let ear = Arc::clone(&told);
         registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));

@@ -1,7 +1,7 @@
 //! Somebody else's cassette: any bytes are read or refused, and what is read plays without a panic.
 #![no_main]
 
-use archon_pool::cassette::{Cassette, Player, Replayed};
+use archon_pool::cassette::{Cassette, Replayed, Replayer};
 use archon_pool::components::World;
 use archon_pool_plugin::skill;
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let again = Cassette::read(&bytes).expect("what was written is read");
     assert!(written(&again) == bytes, "a cassette came back changed");
     for call in cassette.calls {
-        let mut powers = Replayed::new(Player::new(call.exchanges), World::Manager);
+        let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Manager);
         drop(skill::run(&mut powers, &call.input));
     }
     Corpus::Keep

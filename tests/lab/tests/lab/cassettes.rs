@@ -1,6 +1,6 @@
 //! Cases as cassettes: the component answers to them what the plugin's own code does, byte for byte.
 
-use archon_pool::cassette::{Cassette, End, Player, Replayed};
+use archon_pool::cassette::{Cassette, End, Replayed, Replayer};
 use archon_pool::components::World;
 use archon_pool_lab::case::Case;
 use archon_pool_lab::tape;
@@ -14,7 +14,7 @@ fn a_cassette_survives_being_written_and_read() {
     let read = Cassette::read(&bytes).expect("it is read");
     assert_eq!(read.calls.len(), recorded.calls.len());
     for (call, before) in read.calls.into_iter().zip(recorded.calls) {
-        let mut powers = Replayed::new(Player::new(call.exchanges), World::Observer);
+        let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Observer);
         let output = skill::run(&mut powers, &call.input);
         assert_eq!(End::Returned(output), before.end);
     }

@@ -1,7 +1,7 @@
 //! A case, played.
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::cassette::{Cassette, End, Player, Replay, Replayed};
+use archon_pool::cassette::{Cassette, End, Replay, Replayed, Replayer};
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
@@ -35,7 +35,7 @@ pub(crate) fn natively(name: &str, cassette: &Cassette) -> Result<()> {
     let world = world(cassette)?;
     for (number, call) in cassette.calls.iter().enumerate() {
         let End::Returned(expected) = &call.end else { continue };
-        let mut powers = Replayed::new(Player::new(call.exchanges.clone()), world);
+        let mut powers = Replayed::new(Replayer::new(call.exchanges.clone()), world);
         let answer = skill::run(&mut powers, &call.input);
         ensure!(answer == *expected, "{name}, call {number}:\n{answer}\nis not\n{expected}");
     }

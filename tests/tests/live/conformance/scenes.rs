@@ -29,7 +29,8 @@ struct Scene {
 impl Scene {
     fn new(host: Host, world: World) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let recorder = Recorder::create(&folder.path().join("it.jsonl"), plugin(world), false)?;
+        let (path, plugin) = (folder.path().join("it.jsonl"), plugin(world));
+        let recorder = Recorder::create(&path, plugin.name(), plugin.digest(), false)?;
         Ok(Self { host: host.record(recorder), world, folder })
     }
 

@@ -112,7 +112,12 @@ async fn record(cluster: &Cluster, bouncer: &PgBouncer) -> Result<Recorded> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("look.jsonl");
     let observer = plugin(Component::Observer);
-    let host = host_with(credentials, Limits::default()).record(Recorder::create(&path, observer, false)?);
+    let host = host_with(credentials, Limits::default()).record(Recorder::create(
+        &path,
+        observer.name(),
+        observer.digest(),
+        false,
+    )?);
     host.run(observer, json!({ "action": "detect-leaks", "options": { "sampleMs": 0 } })).await?;
     let mut recorded = Recorded { answers: Vec::new(), views: Vec::new() };
     for exchange in Cassette::from_file(&path)?.calls.into_iter().flat_map(|call| call.exchanges) {

@@ -1,0 +1,88 @@
+//! The contents of a cassette, and its faults.
+
+use archon_pool_plugin::fault::{Fault, kind};
+use serde::{Deserialize, Serialize};
+
+use super::exchange::Exchange;
+
+/// The version of the format that this host writes and plays.
+pub const VERSION: u32 = 1;
+
+/// The WIT package whose imports a cassette holds.
+pub const PACKAGE: &str = "archon:connection-pool@1.0.0";
+
+/// The function of most calls.
+pub const RUN: &str = "skill.run";
+
+/// A larger file is not read: in memory it takes up to twelve times as much.
+pub const MOST_BYTES: usize = 128 << 20;
+
+/// The calls of a component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cassette {
+    /// The first line.
+    pub header: Header,
+    /// The calls in the order in which they ended.
+    pub calls: Vec<Call>,
+}
+
+/// The first line of a cassette: which component was recorded, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The WIT package of the imports.
+    pub package: String,
+    /// The component.
+    pub component: Component,
+    /// Whether literals were taken out of statement texts.
+    pub normalised: bool,
+}
+
+/// The component that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// Its name in messages.
+    pub name: String,
+    /// The SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+impl Header {
+    /// Creates the header of a component's cassette.
+    pub fn of(name: &str, sha256: impl Into<String>) -> Self {
+        let component = Component { name: name.to_owned(), sha256: sha256.into() };
+        Self { package: PACKAGE.to_owned(), component, normalised: false }
+    }
+}
+
+/// One call of a function that the component exports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Interface and function, such as [`RUN`].
+    pub function: String,
+    /// Its argument.
+    pub input: String,
+    /// Its imports in their order.
+    pub exchanges: Vec<Exchange>,
+    /// Its result.
+    pub end: End,
+}
+
+/// Result of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// It returned this text.
+    Returned(String),
+    /// The host ended it with this fault, such as a limit.
+    Ended(Fault),
+}
+
+/// Creates the fault of a file that is no cassette.
+pub(super) fn invalid(message: impl Into<String>) -> Fault {
+    Fault::new(kind::CASSETTE_INVALID, message)
+}
+
+/// Creates the fault of a call that the cassette does not answer.
+pub(super) fn mismatch(message: impl Into<String>) -> Fault {
+    Fault::new(kind::CASSETTE_MISMATCH, message)
+}

@@ -1,0 +1,89 @@
+//! Settings of wasmtime: what may interrupt a component, its memory, and the cache of compiled components.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Once;
+
+use wasmtime::{Cache, CacheConfig, Config, Enabled, PoolingAllocationConfig};
+
+use crate::limits::Limits;
+use crate::private_file;
+
+/// Room on a call's stack for the host's own functions, above the component's.
+const HOST_STACK: usize = 1 << 20;
+
+/// Memories, and tables, that a pool holds for each call, which may have no more then. The built-in components have
+/// one memory and two tables; those from other languages have hardly more.
+pub(crate) const PER_CALL: u32 = 4;
+
+/// Elements of a table in a pool.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// Bytes of a memory, of a table and of a stack that stay in the pool when a call ends. They are wiped; the rest goes
+/// back to the system, which gives it out again page by page, and that takes longer than a small call computes. It is
+/// what such a call uses and not much more: the host wipes what was used, and keeps it for every place of the pool.
+const KEPT_MEMORY: usize = 256 << 10;
+const KEPT_TABLE: usize = 4 << 10;
+const KEPT_STACK: usize = 32 << 10;
+
+/// Returns the settings of an engine without a pool.
+pub(crate) fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(true)
+        .memory_init_cow(true)
+        .max_wasm_stack(limits.stack)
+        .async_stack_size(limits.stack.saturating_add(HOST_STACK))
+        // The next call finds neither what the one before left on its stack nor the memory that it took.
+        .async_stack_zeroing(true)
+        // The same input gives the same bytes on every processor.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .cache(cache.cloned());
+    config
+}
+
+/// Returns the settings of a pool for so many calls.
+pub(super) fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
+    let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_stacks(calls)
+        // These are only counted; memories and tables take address space.
+        .total_core_instances(calls.saturating_mul(instances))
+        .total_memories(calls.saturating_mul(PER_CALL))
+        .total_tables(calls.saturating_mul(PER_CALL))
+        .max_memories_per_module(PER_CALL)
+        .max_tables_per_module(PER_CALL)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(limits.memory)
+        .linear_memory_keep_resident(KEPT_MEMORY)
+        .table_keep_resident(KEPT_TABLE)
+        .async_stack_keep_resident(KEPT_STACK)
+        // The used part is not at the beginning: a stack that grows down comes first.
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Opens the cache of compiled components. They run as they are, so that a user who could write there would be trusted
+/// more than any signature: without a folder of this user's alone there is no cache.
+pub(crate) fn cache() -> Result<Cache, String> {
+    static TOLD: Once = Once::new();
+    let opened = cache_folder().and_then(|folder| {
+        let mut config = CacheConfig::new();
+        config.with_directory(folder);
+        Cache::new(config).map_err(|error| format!("{error:#}"))
+    });
+    opened.inspect_err(|why| {
+        TOLD.call_once(|| tracing::warn!("components are compiled anew each time, without a cache: {why}"));
+    })
+}
+
+/// Returns `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; the error says why it cannot be used.
+fn cache_folder() -> Result<PathBuf, String> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    let caches = caches.ok_or("neither XDG_CACHE_HOME nor HOME says where")?;
+    private_file::folder(&caches.join("archon-pool").join("compiled"))
+}
