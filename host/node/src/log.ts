@@ -92,7 +92,7 @@ function url(params: unknown): string {
 /** Hosts as the connection would be opened: no other piece of the text can be one. */
 function hostsOf(given: string): string[] | undefined {
   const text = unwrap(given);
-  const project = /^https?:\/\/([^/?#:@]*)(?!.*@)/is.exec(text)?.[1];
+  const project = text.includes("@") ? undefined : /^https?:\/\/([^/?#:]*)/i.exec(text)?.[1];
   if (project !== undefined) return [project];
   try {
     return parseText(text).hosts;

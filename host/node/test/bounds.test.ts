@@ -6,9 +6,11 @@ import { Cassette } from "archon-connection-pool";
 import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
 import { description } from "../dist/components.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
+import { Lent } from "../dist/credentials.js";
 import { isWithin } from "../dist/crossing.js";
 import type { Fault } from "../dist/fault.js";
 import { isShallow, parseJson } from "../dist/json.js";
+import { CallLog, type LogLine } from "../dist/log.js";
 import { applicationGlob, keptName, roleGlob } from "../dist/names.js";
 import { applicationPatterns, policyWith, rolePatterns } from "../dist/policy.js";
 import { readRequest } from "../dist/request.js";
@@ -90,6 +92,92 @@ test("a slip in a URL's database name is refused before it is repeated, and an e
     assert.ok(!message.includes("hunter2"), message);
   }
   assert.equal(parseTarget("postgres://ann:x@h/a%26b%3Bc%3Dd%40e").database, "a&b;c=d@e");
+});
+
+test("a request's URL names no Unix socket, wherever it is given", () => {
+  for (const url of [
+    "postgres://root@%2Ftmp/d",
+    "postgres://root@%2Ftmp:5433/d",
+    "postgres://root@h,%2Ftmp/d",
+    "postgres://root@/d?host=/tmp",
+    "postgres://root@h/d?host=%2Ftmp",
+    "postgres://root@/d?host=h&host=/tmp",
+    "postgres://root@/d?host=/tmp&hostaddr=127.0.0.1",
+    "postgres://root@%40abstract/d",
+    "postgresql+pg8000://root@/d?unix_sock=/tmp/.s.PGSQL.5432",
+    "host=/tmp user=root",
+    "host='@abstract' user=root",
+  ]) {
+    const { kind, message } = fault(() => new Lent({}, url, "anything"));
+    assert.equal(kind, "credential-invalid", url);
+    assert.equal(message, "a request's URL may not name a Unix socket: give a host name", url);
+  }
+  const own = { map: { default: "postgres://root@%2Ftmp/d" }, environment: {} };
+  assert.equal(new Lent(own).lookup(undefined).target.host, "/tmp");
+});
+
+test("a separator in a host, a user or a database is refused before it is repeated", () => {
+  const parts: [string, RegExp][] = [
+    ["postgres://u@h;password=hunter2/db", /the host/],
+    ["postgres://u@h%26hunter2/db", /the host/],
+    ["postgres://u@/db?host=h;hunter2", /the host/],
+    ["host=h,password=hunter2 user=u", /the host/],
+    ["host=h%26password=hunter2 user=u", /the host/],
+    ["host='h hunter2' user=u", /the host/],
+    ["postgres://u@h%07hunter2/d", /the host/],
+    ["postgres://u@%2Ftmp%3Bhunter2/d", /the host/],
+    ["postgres://u;password=hunter2:x@h/d", /in the user/],
+    ["postgres://h/d?user=u=hunter2", /in the user/],
+    ["postgres://h/d?userName=u;hunter2", /in the user/],
+    ["host=h user=u&password=hunter2", /in the user/],
+    ["postgres://u@h/d?dbname=shop;password=hunter2", /in the database name/],
+    ["postgres://u@h/d?dbname=shop=hunter2", /in the database name/],
+    ["host=h user=u dbname=shop;password=hunter2", /in the database name/],
+  ];
+  for (const [text, words] of parts) {
+    const { kind, message } = fault(() => parseTarget(text));
+    assert.equal(kind, "credential-invalid", text);
+    assert.match(message, words, text);
+    assert.ok(!message.includes("hunter2"), message);
+  }
+  const encoded = parseTarget("postgres://h/?user=a%26b&dbname=c%3Bd");
+  assert.deepEqual([encoded.user, encoded.database], ["a&b", "c;d"]);
+  const quoted = parseTarget("host=fe80::1%eth0 user='a;b' dbname='c&d=e' password=f;g");
+  assert.deepEqual([quoted.host, quoted.user, quoted.database], ["fe80::1%eth0", "a;b", "c&d=e"]);
+});
+
+test("a connection text of many hosts or parameters is refused before anything is done for each of them", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `h${index}`);
+  const started = performance.now();
+  for (const hosts of [many(17), many(10_000)]) {
+    for (const text of [
+      `postgres://u:hunter2@${hosts}/d`,
+      `postgres://u:hunter2@/d?host=${hosts}`,
+      `postgres://u:hunter2@/d?${hosts.map((host) => `host=${host}`).join("&")}`,
+      `host=${hosts} user=u password=hunter2`,
+      `hostaddr=${hosts.map(() => "127.0.0.1")} user=u password=hunter2`,
+    ]) {
+      const { kind, message } = fault(() => parseTarget(text));
+      assert.equal(kind, "credential-invalid");
+      assert.match(message, /^(at most 16 hosts may be named|the connection text has more than 65536 letters)$/);
+    }
+  }
+  assert.equal(parseTarget(`postgres://u@${many(16)}/d`).moreHosts.length, 15);
+  const parameters = Array.from({ length: 6_000 }, (_, index) => `x-${index}=1`);
+  assert.equal(parseTarget(`postgres://u@h/d?${parameters.join("&")}`).notes.length, 6_000);
+  const { message } = fault(() => parseTarget(`postgres://u:hunter2@${many(400_000)}/d`));
+  assert.match(message, /more than 65536 letters/);
+  assert.ok(performance.now() - started < 1_000);
+});
+
+test("a URL of any length is logged soon", () => {
+  for (const supabaseUrl of [`https://${"a".repeat(200_000)}/@`, `https://${"a/@".repeat(100_000)}`]) {
+    const started = performance.now();
+    const lines: LogLine[] = [];
+    new CallLog((line) => lines.push(line), { supabaseUrl }).started();
+    assert.equal(lines[0]?.context.url, "unreadable");
+    assert.ok(performance.now() - started < 1_000);
+  }
 });
 
 test("names of a policy are compared as the server keeps them", () => {

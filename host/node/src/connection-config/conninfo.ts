@@ -1,11 +1,12 @@
 // libpq's connection text: `host=… user=… password='it\'s quoted'`.
 
 import { Fault } from "../fault.js";
-import { setParameter } from "./parameters.js";
+import { checkSeparators, setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
 const NAME = /\s*([^=\s]+)\s*(=?)\s*/y;
 const QUOTED = /'((?:[^'\\]|\\.)*)('?)/sy;
+const QUOTE = "parameters are separated by blanks; quote a value that holds one, as in dbname='a;b'";
 const PLAIN = /((?:[^\s\\]|\\.?)*)/sy;
 
 /** Parses `key=value` pairs without filling anything in. */
@@ -28,6 +29,7 @@ export function parsePairs(text: string): Parts {
     if (isQuoted && end !== "'") {
       throw Fault.credential("a quote is not closed: a \"'\" within a value is written as \\'");
     }
+    if (!isQuoted) checkSeparators(name, raw, QUOTE);
     const value = raw.replace(/\\(.)/gs, "$1");
     if (value.includes("\0")) throw Fault.credential("the connection text holds a zero byte");
     setParameter(parts, name, value, { isAfterPassword });

@@ -5,6 +5,7 @@
 import { isIP } from "node:net";
 import { Fault } from "../fault.js";
 import { Secret } from "../secret.js";
+import { checkHost, splitList } from "./hosts.js";
 import { nearest } from "./nearest.js";
 import type { Parts } from "./parts.js";
 import { isPassedOver, PASSED_OVER } from "./passed-over.js";
@@ -39,16 +40,16 @@ const YES = ["1", "true", "on", "yes"];
 
 const APPLIED: Record<string, Apply> = {
   host: (parts, value) => {
-    parts.hosts = value.split(",").map(checkHost);
+    parts.hosts = splitList(value).map(checkHost);
   },
   hostaddr: (parts, value) => {
-    parts.addresses = value.split(",");
+    parts.addresses = splitList(value);
     if (parts.addresses.some((it) => it !== "" && isIP(it) === 0)) {
       throw Fault.credential("hostaddr must be an IP address: give a name as `host`");
     }
   },
   port: (parts, value, name) => {
-    parts.ports = value.split(",").map((port) => parsePort(port, name));
+    parts.ports = splitList(value).map((port) => parsePort(port, name));
   },
   user: (parts, value) => {
     parts.user = value;
@@ -244,8 +245,8 @@ export function setParameter(parts: Parts, name: string, value: string, context:
   // Migration tools keep names for themselves.
   const isOfMigrations = /^x-[A-Za-z0-9-]{1,38}$/.test(name) && !context.isAfterPassword;
   if (!isParameter(name) && !isOfMigrations) throw unknown(name, context);
-  const note = `connection parameter '${name}' is passed over: it changes nothing here`;
-  parts.notes = [...new Set([...(parts.notes ?? []), note])];
+  parts.notes ??= [];
+  parts.notes.push(`connection parameter '${name}' is passed over: it changes nothing here`);
 }
 
 /** Returns the fault of an unknown name. A password with a raw '?' or '&' ends up here, so not everything is shown. */
@@ -268,16 +269,18 @@ export function parsePort(text: string, name = "port"): number | undefined {
   throw Fault.credential(`${label(name, "port")} must be a number from 1 to 65535; ${hint}`);
 }
 
-/** A host, unless it cannot be one: it would be asked of the DNS, and logged. */
-export function checkHost(host: string): string {
-  const name = host.trim();
-  if (name.includes("@")) throw Fault.credential("the host holds an '@': give user and password apart from it");
-  if (!name.startsWith("/") && /[\s/\\?#"'<>]/.test(name)) {
-    throw Fault.credential(
-      "the host holds a character that no host name has; if a password holds it, percent-encode it",
-    );
-  }
-  return name;
+/** Parts that messages and logs repeat, by the parameters that give them. */
+const REPEATED: ReadonlyMap<string, string> = new Map([
+  ["user", "user"],
+  ["username", "user"],
+  ["dbname", "database name"],
+  ["database", "database name"],
+]);
+
+/** Refuses a separator in a part that is repeated, as it was written: a password may follow it. */
+export function checkSeparators(name: string, written: string, hint: string): void {
+  const part = REPEATED.get(normalised(name));
+  if (part !== undefined && /[&;=]/.test(written)) throw Fault.credential(`a '&', ';' or '=' in the ${part}: ${hint}`);
 }
 
 function label(name: string, what: string): string {

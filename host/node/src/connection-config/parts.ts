@@ -2,6 +2,7 @@
 
 import { Fault } from "../fault.js";
 import type { Secret } from "../secret.js";
+import { AT_IN_HOST } from "./hosts.js";
 import type {
   AuthMethod,
   ChannelBinding,
@@ -118,6 +119,7 @@ function hostsOf({ hosts, addresses, ports, password }: Parts, defaults: readonl
   return names.map((name, index) => {
     const host = name || (addresses?.[index] ?? defaults[0]);
     if (!host) throw Fault.credential("the connection has no host");
+    if (host.startsWith("@")) throw Fault.credential(AT_IN_HOST);
     const port = (ports?.length === 1 ? ports[0] : ports?.[index]) ?? PORT;
     return { host, address: addresses?.[index] || undefined, port, password };
   });

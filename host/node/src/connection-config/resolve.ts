@@ -34,6 +34,10 @@ export function resolveRequest(given: Parts): Target {
   for (const [part, name] of Object.entries(OPERATORS)) {
     if (parts[part as keyof typeof OPERATORS] !== undefined) throw notInRequest(name);
   }
+  // The server would take the operating system's user of this process for the request's.
+  if (parts.hosts?.some((host) => /^[/@]/.test(host))) {
+    throw Fault.credential("a request's URL may not name a Unix socket: give a host name");
+  }
   return finish(parts);
 }
 

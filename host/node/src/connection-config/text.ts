@@ -7,12 +7,16 @@ import { holdsUrl, isUrl, parseUrl } from "./url.js";
 
 const FORMS = "a connection URL starts with postgres:// or postgresql://, and a connection text is host=… user=…";
 
+/** Letters of a connection text. Tokens that stand for passwords have a few thousand. */
+const MOST_LETTERS = 65_536;
+
 /** Wrappings of a text that are taken off. */
 const LAYERS = 4;
 
 /** Parses a connection text without filling anything in. No fault repeats any part that could be a secret. */
 export function parseText(given: string): Parts {
   const text = unwrap(given);
+  if (text.length > MOST_LETTERS) throw Fault.credential(`the connection text has more than ${MOST_LETTERS} letters`);
   if (text === "") throw Fault.credential("the connection text is empty");
   if (/[\r\n]/.test(text) && text.includes("://")) throw Fault.credential("the connection URL has a line break inside");
   if (isUrl(text)) return parseUrl(text);
@@ -20,11 +24,17 @@ export function parseText(given: string): Parts {
     const hint = "give the postgres:// URL of the database behind it (DIRECT_URL)";
     throw Fault.credential(`the URL leads to Prisma's own service, which is no PostgreSQL server: ${hint}`);
   }
-  if (/^[A-Za-z][\w ]*=[^;\s]*;/.test(text)) {
+  if (isAdoNet(text)) {
     throw Fault.credential("the connection text separates its pairs by ';', as ADO.NET does: give a postgres:// URL");
   }
   if (/^[A-Za-z]\w*\s*=/.test(text)) return parsePairs(text);
   throw Fault.credential(FORMS);
+}
+
+/** Recognises `Host=h;Username=u`: one '=' before the first ';', and one behind it. */
+function isAdoNet(text: string): boolean {
+  const [first, second] = text.split(";", 2).map((pair) => pair.split("=").length - 1);
+  return /^[A-Za-z]/.test(text) && first === 1 && second === 1;
 }
 
 /** A connection text without what secrets' stores, shells and files put around it. */

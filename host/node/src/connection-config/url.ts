@@ -2,7 +2,8 @@
 
 import { Fault } from "../fault.js";
 import { Secret } from "../secret.js";
-import { checkHost, isParameter, parsePort, setParameter } from "./parameters.js";
+import { checkHost, splitList } from "./hosts.js";
+import { checkSeparators, isParameter, parsePort, setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
 /** Schemes of libpq and of frameworks; SQLAlchemy adds a driver behind a `+`. */
@@ -51,6 +52,7 @@ function parse(rest: string, isJdbc: boolean): Parts {
     if (value === undefined && !isParameter(name)) {
       throw Fault.credential("a connection parameter is unknown: it has no value");
     }
+    checkSeparators(name, value ?? "", BEGIN);
     const decoded = decode(name, value ?? "");
     const list = lists[name.toLowerCase() as keyof typeof lists];
     if (list && decoded !== "") list.push(decoded);
@@ -90,26 +92,29 @@ function setLists(parts: Parts, hosts: string[], ports: string[]): void {
 function split(rest: string): { login?: string; address: string; path: string; query: string } {
   const [head, path] = cut(rest, "/");
   // A '?' before the first '/' is part of a password unless a parameter follows.
-  const at = [...head.matchAll(/\?/g)].map(({ index }) => index).find((index) => isQuery(head, index));
+  const login = head.lastIndexOf("@");
+  const marks = [...head.matchAll(/\?/g)].map(({ index }) => index);
+  const at = marks.find((index) => isQuery(head.slice(index + 1), index > login));
   const authority = at === undefined ? head : head.slice(0, at);
   const tail = at === undefined ? (path ?? "") : undefined;
   const [name, query] = tail === undefined ? ["", rest.slice((at ?? 0) + 1)] : cut(tail, "?");
   // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
   if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
-  if (/[&;=]/.test(name)) throw Fault.credential(`a '&', ';' or '=' in the database name: ${BEGIN}`);
+  checkSeparators("dbname", name, BEGIN);
   const end = authority.lastIndexOf("@");
   const parts = { address: authority.slice(end + 1), path: name, query: query ?? "" };
   return end < 0 ? parts : { ...parts, login: authority.slice(0, end) };
 }
 
-/** True when the '?' at a place begins parameters. */
-function isQuery(head: string, index: number): boolean {
-  const name = /^([A-Za-z_-]+)=/.exec(head.slice(index + 1))?.[1];
-  return name !== undefined ? isParameter(name) : !head.includes("@", index);
+/** True when what follows a '?' is parameters. */
+function isQuery(rest: string, isBehindLogin: boolean): boolean {
+  const name = /^([A-Za-z_-]+)=/.exec(rest)?.[1];
+  return name !== undefined ? isParameter(name) : isBehindLogin;
 }
 
 function setLogin(parts: Parts, login: string): void {
   const [name, word] = cut(login, ":");
+  checkSeparators("user", name, BEGIN);
   const user = decode("user", name);
   if (user !== "") parts.user = user;
   const password = decode("password", word ?? "");
@@ -121,7 +126,7 @@ function setLogin(parts: Parts, login: string): void {
 
 function setAddress(parts: Parts, address: string): void {
   if (address === "") return;
-  const hosts = address.split(",").map(splitPort);
+  const hosts = splitList(address).map(splitPort);
   parts.hosts = hosts.map(([host]) => checkHost(decode("host", host)));
   // Of one host the port may come from elsewhere; in a list each has its own, as in libpq.
   const ports = hosts.map(([, port]) => parsePort(port ?? ""));
