@@ -1,7 +1,7 @@
 //! The hostile suite: real components that attack the host, its server or its neighbours. Each is
 //! stopped with the error that its row says, and afterwards everybody else is served as before.
 //!
-//! A family is a table of [`Attack`]s and one test. `SECURITY.md` holds all the tables.
+//! A family is a table of [`Attack`]s and one test. `tests/ATTACKS.md` holds all the tables.
 
 mod abi;
 pub(crate) mod arena;

@@ -1,4 +1,4 @@
-//! The tables of `SECURITY.md` are the suite's own.
+//! Generates the tables of `tests/ATTACKS.md` from the suite.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,8 +8,9 @@ use archon_pool_security::Kind;
 
 use super::{Attack, abi, cpu_memory, loading, pools, secrets, signals, sql};
 
-const BEGIN: &str = "<!-- The suite writes this: BLESS=1 cargo test --test live security_md -->\n";
-const END: &str = "<!-- Until here. -->\n";
+const BEGIN: &str =
+    "<!-- Generated: BLESS=1 cargo test --workspace --all-features --locked --test live attacks_md -->\n";
+const END: &str = "<!-- End of the generated part. -->\n";
 
 /// A family: what it is about, its test and its table.
 const FAMILIES: [(&str, &str, &[Attack]); 7] = [
@@ -27,17 +28,17 @@ const FAMILIES: [(&str, &str, &[Attack]); 7] = [
 ];
 
 #[test]
-fn security_md_lists_every_attack() -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../SECURITY.md");
+fn attacks_md_lists_every_attack() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ATTACKS.md");
     let text = std::fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).context("SECURITY.md has lost the mark of its tables")?;
-    let (_, after) = rest.split_once(END).context("SECURITY.md has lost the end of its tables")?;
+    let (before, rest) = text.split_once(BEGIN).context("ATTACKS.md has no mark before its tables")?;
+    let (_, after) = rest.split_once(END).context("ATTACKS.md has no mark after its tables")?;
     let current = format!("{before}{BEGIN}{}{END}{after}", tables()?);
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, current)?;
         return Ok(());
     }
-    ensure!(text == current, "SECURITY.md is behind the suite: run `BLESS=1 cargo test --test live security_md`");
+    ensure!(text == current, "ATTACKS.md is out of date: run this test with BLESS=1");
     Ok(())
 }
 
