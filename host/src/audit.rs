@@ -68,6 +68,8 @@
 //! whoever may rewrite the whole file can write another chain, and a tail that was cut off leaves a chain
 //! that is whole. So anchor the head elsewhere (`archon-pool audit verify` prints it, `--head` checks it),
 //! ship the lines to another machine, or make the file append-only (`chattr +a`).
+//!
+#![doc = include_str!("../docs/audit.md")]
 
 mod chain;
 mod hour;

@@ -19,6 +19,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+#![doc = include_str!("../docs/recording.md")]
 
 mod answer;
 mod exchange;

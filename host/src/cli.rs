@@ -2,6 +2,8 @@
 //!
 //! Nothing here judges. What a number means is the plugin's business, what may be done is the
 //! library's; this module decides only how it is asked for and how it looks.
+//!
+#![doc = include_str!("cli/README.md")]
 
 mod answer;
 mod approve;

@@ -1,32 +1,11 @@
-//! The thin host of the connection pool manager: it lends a sandboxed component exactly the powers
-//! that its world names, and judges nothing itself.
+#![doc = include_str!("../README.md")]
 //!
-//! ```text
-//! Registry ── Host ── Plugin (one component, one Store per call)
-//!               │        └── imports: credentials · database · pooler · backends · scaling
-//!               └── Credentials · Policy · Limits
-//! ```
+//! # Types
 //!
-//! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a
-//! [`plugin::Plugin`] is a component that was checked against the worlds; [`host::Host::run`] makes
-//! one call. [`registry::Registry`] adds names, events, a deadline and retries.
-//! [`vetted::Vetted`] is somebody else's component that passed what an operator asks for: digest,
-//! [`approval::Approval`] and [`signature::Signature`]; a [`shelf::Shelf`] is a folder of them.
-//!
-//! ```no_run
-//! use archon_pool::{components::World, credentials::Credentials, engine::Engine, host::Host};
-//! use archon_pool::{limits::Limits, plugin::Plugin, policy::Policy};
-//!
-//! # async fn example() -> Result<(), archon_pool::Fault> {
-//! let limits = Limits::default();
-//! let engine = Engine::new(&limits)?;
-//! let plugin = Plugin::built_in(&engine, World::Observer)?;
-//! let host = Host::new(engine, Credentials::new().environment(), Policy::default(), limits);
-//! let answer = host.run(&plugin, serde_json::json!({ "action": "full-analysis" })).await?;
-//! println!("{}", answer["data"]["recommendations"]);
-//! # Ok(())
-//! # }
-//! ```
+//! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a [`plugin::Plugin`] is a
+//! component that was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names,
+//! events, a deadline and retries. [`vetted::Vetted`] is a component of another author that passed the operator's
+//! requirements: digest, [`approval::Approval`] and [`signature::Signature`]; a [`shelf::Shelf`] is a folder of them.
 
 pub mod approval;
 pub mod audit;

@@ -1,5 +1,7 @@
 //! What one call may use. Every limit is always on, can be set, and has an error of its own that
 //! names it.
+//!
+#![doc = include_str!("../docs/limits.md")]
 
 use std::fmt;
 use std::time::Duration;

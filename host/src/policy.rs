@@ -1,4 +1,6 @@
 //! What an operator allows, whatever a component claims.
+//!
+#![doc = include_str!("../docs/policy.md")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -6,6 +6,8 @@
 //!
 //! A call keeps the component that it began with; the next call gets the new one. A policy file that
 //! goes while its component stays does not set the component free: what was approved stays in service.
+//!
+#![doc = include_str!("../docs/plugins.md")]
 
 use std::collections::BTreeMap;
 use std::fmt;

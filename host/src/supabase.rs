@@ -5,6 +5,8 @@
 //!
 //! Sources: the API's own description (`supabase/cli`, `packages/api`) and its reference. Hosted projects were not
 //! available to test against: the tests run against a stub of the documented endpoints.
+//!
+#![doc = include_str!("../docs/supabase.md")]
 
 mod api;
 mod columns;

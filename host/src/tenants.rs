@@ -18,6 +18,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+#![doc = include_str!("../docs/tenants.md")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -8,6 +8,8 @@
 //! [`recommendations`] advises → [`plan`] chooses what to end → [`report`] is the answer.
 //! [`execute`] runs these steps with the [`powers`] that a host lends; `guest` is the only file that
 //! knows WIT, and is compiled for WebAssembly alone.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod activity;
 pub mod analyse;

@@ -9,6 +9,8 @@
 //!
 //! Variables, pass files, service files and client certificates are the operator's: an [`Origin::Request`] gets none
 //! of them, so that nobody can have the operator's password sent to a server of their own.
+//!
+#![doc = include_str!("../../docs/connecting.md")]
 
 mod ambient;
 mod conninfo;

@@ -3,6 +3,8 @@
 //! A component gets a handle; the secret stays here. Where a credential comes from, in this order:
 //! the request or `--url`, the credentials file (which may point into Supabase Vault), the
 //! environment.
+//!
+#![doc = include_str!("../../docs/credentials.md")]
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 //!
 //! Every row is a ratio, or a figure per unit, of two things that were measured in the same run on the same
 //! machine. Nothing is asserted: `make bench` prints what holds and what does not.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod component;
 pub mod figures;

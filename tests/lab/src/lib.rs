@@ -4,6 +4,8 @@
 //! [`kinds`] are the scenarios, [`clients`] what they are made of, [`sim`] the server. A [`case`] is one of them
 //! with others around it, looked at several times; [`judge`] has the plugin judge the looks; [`score`] compares
 //! that with the truth, beside what others' rules say ([`baselines`]); [`fit`] derives the weights.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod baselines;
 pub mod calibration;

@@ -20,7 +20,7 @@ use crate::cli;
 const SMALL: u32 = 3;
 /// Clients at the height of the load: each has a transaction under way nearly all the time.
 const CLIENTS: usize = 16;
-/// Where the series of one run goes, for the README.
+/// Names the file for the series of one run, for `tests/bench/README.md`.
 const SERIES: &str = "ARCHON_SCALING_SERIES";
 
 /// Clients of the pooler, each of which runs one transaction after the other as long as its number is below

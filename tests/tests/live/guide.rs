@@ -1,4 +1,4 @@
-//! The guide "Load it in your runtime": its programs are the files that are tested, and the Rust one runs.
+//! The guide `host/docs/embedding.md`: its programs are the files that are tested, and the Rust one runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,14 +38,14 @@ fn renewed(guide: &str) -> Result<String> {
 
 #[test]
 fn its_programs_are_the_tested_files() -> Result<()> {
-    let path = root().join("host/README.md");
+    let path = root().join("host/docs/embedding.md");
     let guide = std::fs::read_to_string(&path)?;
     let renewed = renewed(&guide)?;
     ensure!(renewed.matches(MARK).count() >= 3, "a program in each language");
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(path, renewed)?;
     } else {
-        ensure!(guide == renewed, "host/README.md is out of date: run this test with {UPDATE}=1");
+        ensure!(guide == renewed, "host/docs/embedding.md is out of date: run this test with {UPDATE}=1");
     }
     Ok(())
 }
