@@ -2,6 +2,7 @@
 //
 // Where a credential comes from, in this order: the request, the host's own map, the environment.
 
+import { isAbsolute } from "node:path";
 import { guard } from "./components.js";
 import { type Environment, namesPlace, PLACES } from "./connection-config/environment.js";
 import { resolveOwn, type Surroundings } from "./connection-config/resolve.js";
@@ -119,7 +120,8 @@ export class Lent {
   /** Settings of the operator's machine, for the operator's own texts and never for a request's. */
   #surroundings(): Surroundings {
     const { environment = {}, home = environment.HOME, osUser } = this.#sources;
-    return { environment, home, osUser };
+    // Of one that is not absolute the working directory's files would count, whoever wrote them.
+    return { environment, home: home !== undefined && isAbsolute(home) ? home : undefined, osUser };
   }
 
   #notFound(): Fault {

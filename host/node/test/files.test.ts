@@ -2,14 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Host } from "archon-connection-pool";
 import { Audit } from "../dist/audit.js";
 import { readBuilt } from "../dist/components.js";
 import { readSmallFile } from "../dist/connection-config/files.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
+import { Lent } from "../dist/credentials.js";
 import { sha256 } from "../dist/digest.js";
 import { appendPrivate, createPrivate } from "../dist/private-file.js";
 import { tlsOptions } from "../dist/tls.js";
@@ -97,6 +98,31 @@ test("a device, a pipe and a long file are no settings and no certificates", () 
   }
   assert.throws(() => readSmallFile(long), /it has more than/);
   assert.equal(readSmallFile(join(folder, "nothing")), undefined);
+});
+
+test("a home that is not absolute is none: the working directory's files are not taken for the user's", () => {
+  const folder = scratch();
+  writeFileSync(join(folder, ".pgpass"), "*:*:*:*:hunter2\n", { mode: 0o600 });
+  writeFileSync(join(folder, ".pg_service.conf"), "[shop]\nhost=elsewhere\n");
+  mkdirSync(join(folder, ".postgresql"));
+  writeFileSync(join(folder, ".postgresql", "root.crt"), "");
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    for (const home of ["", ".", "..", basename(folder)]) {
+      const environment = { HOME: home, PGHOST: "h", PGUSER: "ann" };
+      for (const sources of [{ environment }, { environment: { ...environment, HOME: undefined }, home }]) {
+        const { target } = new Lent(sources).lookup(undefined);
+        assert.deepEqual([target.password, target.roots], [undefined, undefined], home);
+        const named = { ...sources, environment: { ...sources.environment, PGSERVICE: "shop" } };
+        assert.throws(() => new Lent(named).lookup(undefined), { kind: "credential-invalid" });
+      }
+    }
+    const { target } = new Lent({ environment: { HOME: folder, PGHOST: "h", PGUSER: "ann" } }).lookup(undefined);
+    assert.equal(target.password?.reveal(), "hunter2");
+  } finally {
+    process.chdir(before);
+  }
 });
 
 test("a component's file that was changed since the package was built is not loaded", async () => {
