@@ -80,20 +80,26 @@ const PARAMETER_BYTES = 32;
 
 type Decode = (raw: Buffer, decodeText: DecodeText) => Value;
 
-const int =
-  (read: (raw: Buffer) => number | bigint): Decode =>
-  (raw) => ({ tag: "int64", val: BigInt(read(raw)) });
+/** A value of so many bytes, and of no other length. */
+const sized =
+  (bytes: number, read: (raw: Buffer) => Value): Decode =>
+  (raw) => {
+    if (raw.length !== bytes) throw new Error(`it has ${raw.length} bytes and not ${bytes}`);
+    return read(raw);
+  };
+const int = (bytes: number, read: (raw: Buffer) => number | bigint) =>
+  sized(bytes, (raw) => ({ tag: "int64", val: BigInt(read(raw)) }));
 const text: Decode = (raw, decodeText) => ({ tag: "text", val: decodeText(raw) });
-const timestamp: Decode = (raw) => ({ tag: "timestamp", val: fromServer(raw.readBigInt64BE()) });
+const timestamp = sized(8, (raw) => ({ tag: "timestamp", val: fromServer(raw.readBigInt64BE()) }));
 
 const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
-  [OID.bool, (raw) => ({ tag: "boolean", val: raw.readUInt8() !== 0 })],
-  [OID.int2, int((raw) => raw.readInt16BE())],
-  [OID.int4, int((raw) => raw.readInt32BE())],
-  [OID.int8, int((raw) => raw.readBigInt64BE())],
-  [OID.oid, int((raw) => raw.readUInt32BE())],
-  [OID.float4, (raw) => ({ tag: "float64", val: raw.readFloatBE() })],
-  [OID.float8, (raw) => ({ tag: "float64", val: raw.readDoubleBE() })],
+  [OID.bool, sized(1, (raw) => ({ tag: "boolean", val: raw.readUInt8() !== 0 }))],
+  [OID.int2, int(2, (raw) => raw.readInt16BE())],
+  [OID.int4, int(4, (raw) => raw.readInt32BE())],
+  [OID.int8, int(8, (raw) => raw.readBigInt64BE())],
+  [OID.oid, int(4, (raw) => raw.readUInt32BE())],
+  [OID.float4, sized(4, (raw) => ({ tag: "float64", val: raw.readFloatBE() }))],
+  [OID.float8, sized(8, (raw) => ({ tag: "float64", val: raw.readDoubleBE() }))],
   ...[OID.text, OID.varchar, OID.name, OID.bpchar, OID.char, OID.unknown, OID.json].map((oid) => [oid, text] as const),
   [
     OID.jsonb,

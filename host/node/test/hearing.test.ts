@@ -11,7 +11,7 @@ import { Fault } from "../dist/fault.js";
 import { type Limits, limitsWith } from "../dist/limits.js";
 import { type Answer, Session } from "../dist/session.js";
 import { decodeUtf8, startOf } from "../dist/text.js";
-import type { RowSet } from "../dist/values.js";
+import { OID, type RowSet } from "../dist/values.js";
 import { serverError } from "../dist/wire.js";
 import { errorResponse, message, number } from "./bytes.js";
 import { COMPLETE, dataRow, flood, KEY, Peer, rowDescription } from "./peer.js";
@@ -195,10 +195,30 @@ test("a message that contradicts the protocol ends its session at once", async (
   }
 });
 
-test("a value that is no value of its type fails its statement, and not its session", async () => {
-  const found = await answered((socket) => socket.write(Buffer.concat([INT8, dataRow(Buffer.alloc(3)), COMPLETE])));
-  assert.ok("err" in found && found.err.kind === "unexpected-answer", JSON.stringify(found));
-  assert.match(found.err.message, /column 'c0' cannot be read/);
+test("a value has the length of its type, or fails its statement and not its session", async () => {
+  const lengths = [
+    [OID.bool, 1],
+    [OID.int2, 2],
+    [OID.int4, 4],
+    [OID.oid, 4],
+    [OID.float4, 4],
+    [OID.int8, 8],
+    [OID.float8, 8],
+    [OID.timestamp, 8],
+    [OID.timestamptz, 8],
+  ] as const;
+  for (const [type, length] of lengths) {
+    for (const bytes of [0, length - 1, length, length + 1, 2 * length]) {
+      const row = Buffer.concat([rowDescription(type), dataRow(Buffer.alloc(bytes)), COMPLETE]);
+      const found = await answered((socket) => socket.write(row));
+      if (bytes === length) {
+        assert.ok("ok" in found, `${type}`);
+        continue;
+      }
+      assert.ok("err" in found && found.err.kind === "unexpected-answer", `${type} of ${bytes} bytes`);
+      assert.match(found.err.message, /column 'c0' cannot be read/);
+    }
+  }
 });
 
 test("a type outside of the table is refused at once, with or without rows, and nothing is looked up", async () => {
