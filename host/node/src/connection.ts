@@ -3,7 +3,7 @@
 import { statementTooLong } from "./channel.js";
 import { type Opened, type Opening, Search } from "./connect.js";
 import type { TargetSessionAttrs } from "./connection-config/security.js";
-import { passwordIn, place, type Target } from "./connection-config/target.js";
+import { place, quotesPassword, type Target } from "./connection-config/target.js";
 import { exposure } from "./exposure.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
@@ -37,7 +37,7 @@ export class Connection {
   readonly notes: readonly string[];
   readonly #opened: Opened;
   readonly #decode: Decode;
-  readonly #password: string | undefined;
+  readonly #quotesPassword: ReturnType<typeof quotesPassword>;
   readonly #units: Pick<Unit, "take" | "refuse" | "fail">[] = [];
   readonly #closed: Promise<void>;
   readonly #statementBytes: number;
@@ -55,7 +55,7 @@ export class Connection {
     const unverified =
       missing === undefined ? [] : [`sslrootcert ${missing} does not exist: the server's certificate is not verified`];
     this.notes = [...target.notes, ...unverified, ...exposure(opened.channel.socket, isEncrypted, login.method)];
-    this.#password = passwordIn(target);
+    this.#quotesPassword = quotesPassword(target);
     this.#decode = decoderOf(this.parameters.get("server_encoding"));
     const { socket } = opened.channel;
     socket.on("error", (error) => this.#lose(error instanceof Fault ? error : lost(error.message)));
@@ -185,7 +185,7 @@ export class Connection {
   #receive(message: wire.Message): void {
     const unit = this.#units[0];
     if (message.code === "E") {
-      const said = wire.serverError(message.body, this.#decode, this.#password);
+      const said = wire.serverError(message.body, this.#decode, this.#quotesPassword);
       // What a server says when it ends a session says more than that it did.
       if (said.fatal) this.#lost ??= fromServer(said);
       unit?.refuse(said);

@@ -6,7 +6,7 @@
 
 import { guard } from "./components.js";
 import { Connection } from "./connection.js";
-import { passwordIn, place, type Target } from "./connection-config/target.js";
+import { place, quotesPassword, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
 import { GRACE_MS } from "./session.js";
@@ -52,10 +52,8 @@ export class PgBouncer {
         await connection.close();
         throw noBouncer(target);
       }
-      const password = passwordIn(target);
       // It is shown, and may be anything.
-      const isQuoted = password !== undefined && version.includes(password);
-      return new PgBouncer(connection, limits, isQuoted ? "of this version" : version);
+      return new PgBouncer(connection, limits, quotesPassword(target)(version) ? "of this version" : version);
     } catch (fault) {
       throw (fault as Fault).saying(`the pooler's console cannot be opened: ${(fault as Fault).message}`);
     }

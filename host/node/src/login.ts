@@ -7,7 +7,7 @@ import { canBind } from "./certificate-hash.js";
 import type { Channel } from "./channel.js";
 import { guard } from "./components.js";
 import type { AuthMethod } from "./connection-config/security.js";
-import { passwordIn, place, type Target } from "./connection-config/target.js";
+import { place, quotesPassword, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { LoginRefused } from "./login-refused.js";
 import { decoderOf, decodeUtf8 } from "./text.js";
@@ -47,7 +47,7 @@ export async function logIn(
 ): Promise<LoggedIn> {
   const parameters = new Map<string, string>();
   const authentication = new Authentication(channel, target);
-  const password = passwordIn(target);
+  const quotes = quotesPassword(target);
   let key: wire.BackendKey | undefined;
   // By our name our sessions are left out of every count.
   const { user, database } = target;
@@ -58,7 +58,7 @@ export async function logIn(
     signal.throwIfAborted();
     const decode = decoderOf(parameters.get("server_encoding"));
     if (code === "E")
-      throw new LoginRefused(wire.serverError(body, decode, password), channel.socket instanceof TLSSocket);
+      throw new LoginRefused(wire.serverError(body, decode, quotes), channel.socket instanceof TLSSocket);
     else if (code === "R") await authentication.answer(body);
     else if (code === "S") parameters.set(...wire.parameterStatus(body, decode));
     else if (code === "K") key = wire.backendKey(body);

@@ -162,8 +162,11 @@ export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
   return found;
 }
 
+/** Recognises what holds the password. */
+type Quotes = (said: string | Buffer) => boolean;
+
 /** An ErrorResponse. A text that holds the password is not repeated: some servers and poolers quote what they were sent. */
-export function serverError(bytes: Buffer, decode: Decode, password?: string): ServerError {
+export function serverError(bytes: Buffer, decode: Decode, quotesPassword: Quotes = () => false): ServerError {
   const body = new Body(bytes, "ErrorResponse");
   const fields = new Map<string, Buffer>();
   let count = 0;
@@ -181,13 +184,14 @@ export function serverError(bytes: Buffer, decode: Decode, password?: string): S
   const code = text("C");
   const [message = "an error without a text", detail] = [text("M"), text("D")];
   const said = detail === undefined ? message : `${message} (${detail})`;
-  const quoted = ["M", "D"].map((field) => fields.get(field));
-  const isQuoted = password !== undefined && (said.includes(password) || quoted.some((it) => it?.includes(password)));
+  // What is cut off counts as well: the cut may lie within the password.
+  const whole = ["M", "D"].flatMap((field) => fields.get(field) ?? []);
+  const isLeftOut = [said, ...whole].some(quotesPassword);
   return {
     fatal: severity === "FATAL" || severity === "PANIC",
     code: code !== undefined && SQLSTATE.test(code) ? code : undefined,
     message,
-    said: isQuoted ? "the server's text holds the password, and is withheld" : said,
+    said: isLeftOut ? "the server's words are left out: they repeat the password" : said,
   };
 }
 

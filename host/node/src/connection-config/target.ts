@@ -52,10 +52,20 @@ export function place(target: Target): string {
   return [target, ...target.moreHosts].map(({ host, port }) => `${host}:${port}`).join(",");
 }
 
-/** The password that must not be in what a peer says; undefined where it is a name, which is shown anyway, or none. */
-export function passwordIn({ password, user, database, host }: Target): string | undefined {
-  const text = password?.reveal();
-  return text === undefined || text === "" || [user, database, host].includes(text) ? undefined : text;
+/** Letters of a password that a text holds by chance. */
+const FEW = 3;
+
+/** Recognises what holds a target's password, or its percent-encoded form. A password that is a name is shown anyway. */
+export function quotesPassword({ password, user, database, host }: Target): (said: string | Buffer) => boolean {
+  const text = password?.reveal() ?? "";
+  if (text.length <= FEW || [user, database, host].includes(text)) return () => false;
+  const forms = [text, percentEncoded(text)];
+  return (said) => forms.some((form) => said.includes(form));
+}
+
+function percentEncoded(text: string): string {
+  // A lone surrogate has no such form.
+  return encodeURIComponent(Buffer.from(text).toString());
 }
 
 /** One target for each host, in the order in which they are tried. */
