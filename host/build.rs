@@ -26,7 +26,9 @@ fn main() -> ExitCode {
 
 fn build() -> Result<(), String> {
     let root = directory("CARGO_MANIFEST_DIR")?.join("..");
-    for input in ["plugin/src", "plugin/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+    for input in
+        ["plugin/src", "plugin/Cargo.toml", "plugin/contract", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"]
+    {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     let out = directory("OUT_DIR")?;

@@ -35,7 +35,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use crate::digest::Digest;
 use crate::guarded_file::{self, Readers};

@@ -34,9 +34,9 @@ mod generated {
     });
 }
 
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::powers::{Order, Outcome};
-use archon_pool_plugin::snapshot::SessionKey;
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{Order, Outcome};
+use archon_pool_contract::snapshot::SessionKey;
 
 pub(crate) use generated::archon::connection_pool::{backends, credentials, database, pooler, scaling, types};
 

@@ -10,7 +10,7 @@ mod startup;
 use std::time::{Duration, Instant};
 
 use self::attempt::Opening;
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 pub(crate) use self::connection::{Connected, Connection, Presence, all_over, first_text};
 use self::dial::Place;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use archon_pool_plugin::powers::{Order, SizeOrder};
+use archon_pool_contract::host_api::{Order, SizeOrder};
 
 /// What is about to be done, for whoever is asked.
 ///

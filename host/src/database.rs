@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
@@ -275,7 +275,7 @@ mod tests {
     async fn a_component_ends_no_session_by_sql_of_its_own() {
         let statement = |sql: &str| Statement { sql: sql.into(), params: Vec::new(), max_rows: 1 };
         let batch =
-            || vec![statement(archon_pool_plugin::catalogue::CLOCK.sql), statement("SELECT pg_terminate_backend(7)")];
+            || vec![statement(archon_pool_contract::catalogue::CLOCK.sql), statement("SELECT pg_terminate_backend(7)")];
         // No such session: what is refused is refused before anything is looked at.
         let session = || Resource::new_own(0);
         let fault =

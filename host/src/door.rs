@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::io;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 

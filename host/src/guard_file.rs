@@ -1,7 +1,7 @@
 //! `guard.json`: the texts and numbers by which this host guards, for hosts in other languages. They read them
 //! from the file that lies beside the components instead of writing them down again.
 
-use archon_pool_plugin::params::Options;
+use archon_pool_contract::params::Options;
 use serde_json::{Map, Value, json};
 
 use crate::audit_sink::NAME_BYTES;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::params::Action;
-use archon_pool_plugin::powers::{Order, Outcome};
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Order, Outcome};
+use archon_pool_contract::params::Action;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;

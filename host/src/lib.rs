@@ -66,5 +66,5 @@ mod wasi;
 mod wire;
 mod world;
 
-pub use archon_pool_plugin::fault::{Fault, kind};
+pub use archon_pool_contract::fault::{Fault, kind};
 pub use connection_config::target;

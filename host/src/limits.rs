@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use wasmtime::ResourceLimiter;
 
 mod setting;

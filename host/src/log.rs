@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::params::Action;
 use serde_json::{Value, json};
 
 use crate::connection_config::{self, Setting};

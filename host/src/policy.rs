@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use archon_pool_plugin::{catalogue, protected};
+use archon_pool_contract::{catalogue, protected};
 
 use crate::audit_sink::NAME_BYTES;
 use crate::digest::Digest;

@@ -8,7 +8,7 @@ mod view;
 
 use std::fmt;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use secrecy::zeroize::Zeroize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -7,7 +7,7 @@
 mod bounds;
 mod change;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use wasmtime::component::Resource;
 
 pub(crate) use self::bounds::{Bounds, Sizing};

@@ -6,7 +6,7 @@ mod settings;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 pub(crate) use self::settings::{as_options, begin, settings, settings_query};
 pub(crate) use crate::connect::{APPLICATION, Presence, all_over};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 

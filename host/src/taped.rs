@@ -9,7 +9,7 @@ mod acting;
 mod reading;
 mod wire;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use wasmtime::component::HasData;
 
 use crate::bindings::database::{Column, RowSet};

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use crate::approval::Approval;
 use crate::digest::Digest;

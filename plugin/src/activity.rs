@@ -1,12 +1,14 @@
 //! Sessions counted by state, application, role and database, against the server's slots.
 
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fast_str::same;
+use archon_pool_contract::report::{Capacity, Connections, Coverage, Tally};
+use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
+
 use crate::broken::Broken;
-use crate::catalogue;
 use crate::clock::counted;
-use crate::names::{Map, Name, same};
+use crate::fast_map::{Map, Name};
 use crate::numbers::{number, percent};
-use crate::report::{Capacity, Connections, Coverage, Tally};
-use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot, State};
 use crate::unfinished::Unfinished;
 
 /// Counts the visible client sessions.

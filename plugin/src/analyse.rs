@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use archon_pool_contract::params::{Action, Options};
+use archon_pool_contract::report::{PoolStats, Report};
+use archon_pool_contract::snapshot::{Snapshot, elapsed_ms};
+
 use crate::activity;
 use crate::broken;
 use crate::carry;
@@ -10,13 +14,10 @@ use crate::health;
 use crate::leaks::judged::Judged;
 use crate::leaks::{self, exclusions::Spared, groups::Groups};
 use crate::memory::Memory;
-use crate::params::{Action, Options};
 use crate::pooler;
 use crate::purpose::Purposes;
 use crate::recommendations;
-use crate::report::{PoolStats, Report};
 use crate::scaling::{self, absent};
-use crate::snapshot::{Snapshot, elapsed_ms};
 use crate::throughput::{self, Window};
 use crate::unfinished::{self, Unfinished};
 

@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::names::{Map, Name};
-use crate::snapshot::Backend;
+use archon_pool_contract::snapshot::Backend;
+
+use crate::fast_map::{Map, Name};
 
 /// The server cuts names at so many bytes (`NAMEDATALEN` - 1).
 const LONGEST: usize = 63;

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, Snapshot, State, elapsed_ms};
+
 use crate::clock::span;
 use crate::memory::{Memory, Sending};
-use crate::params::Options;
 use crate::protected;
-use crate::snapshot::{Backend, Snapshot, State, elapsed_ms};
 use crate::statement_signs::Signs;
 
 /// A client that was found not to have read its answer at every look for this long is stuck,

@@ -1,11 +1,12 @@
 //! The carry that a report hands out: what this call has to remember, at most 64 KiB of JSON.
 
+use archon_pool_contract::snapshot::Snapshot;
+
 use crate::leaks::groups::Groups;
 use crate::memory::{Carry, Copying, LONGEST, Memory, Sending, VERSION};
 use crate::numbers::number;
 use crate::purpose::Purposes;
 use crate::scaling::history::History;
-use crate::snapshot::Snapshot;
 
 /// How many calls a group's sizes and idle ages reach back.
 const CALLS: usize = 8;
@@ -80,7 +81,7 @@ mod tests {
     use crate::analyse::analyse_snapshot;
     use crate::fixture::{NOW, idle, reading, snapshot};
     use crate::memory;
-    use crate::params::Options;
+    use archon_pool_contract::params::Options;
     use proptest::prelude::*;
 
     fn notes_of(carry: &str) -> Vec<String> {
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn it_never_grows_beyond_its_bound() {
-        let long = |n: i32| crate::snapshot::Backend {
+        let long = |n: i32| archon_pool_contract::snapshot::Backend {
             application: format!("{n:0>63}"),
             query: "LISTEN a".into(),
             ..idle(n, 5)

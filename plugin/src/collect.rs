@@ -5,19 +5,21 @@ mod decode;
 
 use std::collections::HashSet;
 
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Powers, ProbeTiming};
+use archon_pool_contract::params::{Action, Options};
+use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::snapshot::{
+    Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State, StatementLoad,
+};
+use archon_pool_contract::statement_text;
 use serde::Deserialize;
 
 use crate::application;
-use crate::catalogue;
-use crate::fault::{Fault, kind};
-use crate::names::Map;
+use crate::fast_map::Map;
 use crate::numbers::rounded;
-use crate::params::{Action, Options};
 use crate::pooler::{attribution, views};
-use crate::powers::{Powers, ProbeTiming};
-use crate::rows::{RowSet, Value};
-use crate::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State, StatementLoad};
-use crate::statement_text;
 
 use self::batch::{Answers, statement};
 
@@ -126,7 +128,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
 
 fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
     let (reading, _) = read_counters(answers, 0)?;
-    let key = |row: &mut crate::rows::Row<'_>| SessionKey {
+    let key = |row: &mut archon_pool_contract::rows::Row<'_>| SessionKey {
         pid: row.narrow("pid"),
         backend_start: row.timestamp("backend_start").unwrap_or_default(),
     };

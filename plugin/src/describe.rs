@@ -1,11 +1,10 @@
 //! What this component is, for a host that has not run it yet.
 
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault;
+use archon_pool_contract::params::Action;
+use archon_pool_contract::skill;
 use serde_json::{Value, json};
-
-use crate::catalogue;
-use crate::fault;
-use crate::params::Action;
-use crate::skill;
 
 /// JSON Schema of SkillInput; a test keeps it current.
 const INPUT_SCHEMA: &str = include_str!("../schema/input.json");
@@ -66,7 +65,7 @@ mod tests {
     #[test]
     fn the_schemas_are_current() {
         for (file, current, schema) in [
-            ("input.json", INPUT_SCHEMA, schemars::schema_for!(crate::params::Request)),
+            ("input.json", INPUT_SCHEMA, schemars::schema_for!(archon_pool_contract::params::Request)),
             ("output.json", OUTPUT_SCHEMA, schemars::schema_for!(skill::Output)),
         ] {
             let schema = serde_json::to_value(schema).expect("serialises");

@@ -1,15 +1,16 @@
 //! One action from beginning to end, with the powers that the host lends.
 
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Outcome, Powers};
+use archon_pool_contract::params::{Action, Options};
+use archon_pool_contract::report::{self, Report, Target};
+use archon_pool_contract::snapshot::{Snapshot, elapsed_ms};
+
 use crate::analyse::{self, Judgement};
 use crate::collect::{self, batch};
-use crate::fault::{Fault, kind};
 use crate::memory;
-use crate::params::{Action, Options};
 use crate::plan;
-use crate::powers::{Outcome, Powers};
-use crate::report::{self, Report, Target};
 use crate::resize;
-use crate::snapshot::{Snapshot, elapsed_ms};
 
 /// Collects a snapshot of the credential's database.
 pub fn collect(

@@ -1,11 +1,12 @@
 //! Snapshots for unit tests: one idle session at a time, changed where a test says so.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};
+
 use crate::leaks::judged::Judged;
 use crate::leaks::{self, groups::Groups};
 use crate::memory::Memory;
-use crate::params::Options;
 use crate::purpose::Purposes;
-use crate::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};
 
 /// The moment of every fixture, microseconds.
 pub(crate) const NOW: i64 = 1_795_416_000_000_000;

@@ -7,9 +7,8 @@ mod bindings;
 mod lent;
 mod mirror;
 
-use bindings::exports::archon::connection_pool::analysis;
-
 use self::mirror::Mirror;
+use bindings::exports::archon::connection_pool::analysis;
 
 /// A row's texts are an allocation each, and that of Rust's own takes as long as judging the row.
 #[global_allocator]
@@ -23,9 +22,9 @@ impl analysis::Guest for Component {
         options: analysis::Options,
         carry: Option<String>,
     ) -> Result<analysis::Report, analysis::Refusal> {
-        let refuse = |fault: crate::fault::Fault| analysis::Refusal { message: fault.message };
-        let options = crate::params::RawOptions::from_wit(options).validate().map_err(refuse)?;
-        let mut snapshot = crate::snapshot::Snapshot::from_wit(of);
+        let refuse = |fault: archon_pool_contract::fault::Fault| analysis::Refusal { message: fault.message };
+        let options = archon_pool_contract::params::RawOptions::from_wit(options).validate().map_err(refuse)?;
+        let mut snapshot = archon_pool_contract::snapshot::Snapshot::from_wit(of);
         crate::application::note_families(&mut snapshot.backends);
         Ok(crate::analyse::analyse_snapshot(&snapshot, &options, carry.as_deref()).into_wit())
     }
@@ -39,8 +38,8 @@ mod doors {
     use super::lent::Lent;
     use super::mirror::Mirror;
     use crate::execute;
-    use crate::fault::Fault;
-    use crate::params::{Action, Options, RawOptions};
+    use archon_pool_contract::fault::Fault;
+    use archon_pool_contract::params::{Action, Options, RawOptions};
 
     impl pool_manager::Guest for Component {
         fn execute(request: pool_manager::Request) -> Result<analysis::Report, types::Fault> {
@@ -103,7 +102,7 @@ mod doors {
             })
         }
 
-        fn execute(&self, action: Action) -> Result<crate::report::Report, types::Fault> {
+        fn execute(&self, action: Action) -> Result<archon_pool_contract::report::Report, types::Fault> {
             let (credential, carry) = (self.credential.as_deref(), self.carry.as_deref());
             Ok(execute::execute(&mut Lent::default(), action, credential, &self.options, carry)?)
         }

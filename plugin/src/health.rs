@@ -1,13 +1,14 @@
 //! Health: a verdict on every session, and what fresh connections met with.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Check, HealthSummary};
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+
 use crate::broken::Broken;
 use crate::clock::span;
 use crate::leaks::{self, exclusions::Spared};
 use crate::numbers::number;
 use crate::numbers::{percent, rounded};
-use crate::params::Options;
-use crate::report::{Check, HealthSummary};
-use crate::snapshot::{Backend, Snapshot, State};
 use crate::unfinished::Unfinished;
 
 /// A lock wait beyond this is unhealthy, milliseconds.

@@ -19,13 +19,14 @@ pub mod weights;
 
 use std::collections::BTreeMap;
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{ConnectionMetric, Coverage, LeakDetection};
+use archon_pool_contract::snapshot::{Backend, Snapshot};
+
 use crate::application::common_name;
 use crate::clock::{self, counted};
-use crate::params::Options;
 use crate::pooler::kept;
 use crate::purpose::{self, Purposes};
-use crate::report::{ConnectionMetric, Coverage, LeakDetection};
-use crate::snapshot::{Backend, Snapshot};
 
 use self::evidence::piece::Piece;
 use self::groups::Groups;

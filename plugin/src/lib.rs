@@ -1,13 +1,11 @@
-//! The judgement of the connection pool manager.
+//! The analysis of the connection pool manager.
 //!
-//! A pure function from what a server says to what an operator should know and do: no I/O of its
-//! own, no clock, no randomness, no secrets. One file a step:
+//! A pure function of what a server says: no I/O of its own, no clock, no randomness, no secrets. The types that it
+//! shares with its hosts are in [`archon_pool_contract`]. One file a step:
 //!
-//! [`params`] validates → [`catalogue`] lists the SQL → [`collect`] decodes rows → [`snapshot`] is
-//! the domain model → [`activity`], [`throughput`], [`leaks`], [`health`], [`scaling`] judge →
-//! [`recommendations`] advises → [`plan`] chooses what to end → [`report`] is the answer.
-//! [`execute`] runs these steps with the [`powers`] that a host lends; `guest` is the only file that
-//! knows WIT, and is compiled for WebAssembly alone.
+//! [`collect`] reads the catalogue's rows into a snapshot → [`activity`], [`throughput`], [`leaks`], [`health`] and
+//! [`scaling`] analyse it → [`recommendations`] advises → [`plan`] chooses what to end. [`analyse`] runs the steps that
+//! need no host, [`execute`] all of them. `guest` alone uses WIT, and is compiled for WebAssembly only.
 //!
 #![doc = include_str!("../README.md")]
 
@@ -16,36 +14,28 @@ pub mod analyse;
 pub mod application;
 pub mod broken;
 pub mod carry;
-pub mod catalogue;
 pub mod clock;
 pub mod collect;
 pub mod describe;
 pub mod execute;
-pub mod fault;
+pub mod fast_map;
 #[cfg(test)]
 mod fixture;
 pub mod health;
 pub mod leaks;
 pub mod memory;
-pub mod names;
 pub mod numbers;
-pub mod params;
 pub mod plan;
 pub mod pooler;
-pub mod powers;
 pub mod protected;
 pub mod purpose;
 pub mod recommendations;
-pub mod report;
 pub mod resize;
 pub mod role_settings;
-pub mod rows;
 pub mod scaling;
 pub mod skill;
-pub mod snapshot;
 pub mod statement_kind;
 pub mod statement_signs;
-pub mod statement_text;
 pub mod throughput;
 pub mod unfinished;
 

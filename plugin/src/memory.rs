@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 
+use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::leaks::pool_key::PoolKey;
 use crate::leaks::watch::Watch;
 use crate::scaling::history::History;
-use crate::snapshot::{PoolerCounters, Reading, SessionKey, Snapshot};
 
 /// The version of this memory's shape.
 pub(crate) const VERSION: u32 = 4;

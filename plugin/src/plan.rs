@@ -7,14 +7,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use archon_pool_contract::host_api::Order;
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Coverage, Target};
+use archon_pool_contract::snapshot::{Backend, Role, Snapshot, State};
+
 use crate::clock::{counted, span};
 use crate::leaks;
 use crate::leaks::judged::Judged;
 use crate::numbers::number;
-use crate::params::Options;
-use crate::powers::Order;
-use crate::report::{Coverage, Target};
-use crate::snapshot::{Backend, Role, Snapshot, State};
 use crate::unfinished::{Unfinished, is_copy};
 
 /// One call ends no more than this; the host's limit `orders` is the same.

@@ -1,51 +1,14 @@
-//! Who must never be ended and who is no leak, by name. The host enforces the first two lists; the
-//! plugin uses all of them, so that it does not propose what the host would refuse.
+//! Sessions that are protected or no leak by the names of their role and application; `*` stands for anything.
 //!
-//! Sources: Supabase's roles documentation and its services' sources for the names they set as
-//! `application_name`; `*` stands for anything.
+//! Sources: Supabase's roles documentation and its services' sources for the names they set as `application_name`.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use archon_pool_contract::protected::{APPLICATION_PATTERNS, ROLE_PATTERNS};
 use wildmatch::WildMatch;
 
 use crate::application::{family, without_address};
-
-/// Roles of Supabase's platform, and of poolers.
-pub const ROLE_PATTERNS: &[&str] = &[
-    "supabase_*",
-    "authenticator",
-    "dashboard_user",
-    "pgbouncer",
-    "cli_login_*",
-    "pgtle_admin",
-    "pgsodium_*",
-    "cloudsqladmin",
-    "rdsadmin",
-    "azuresu",
-];
-
-/// Applications of Supabase's platform, backups and maintenance.
-pub const APPLICATION_PATTERNS: &[&str] = &[
-    "PostgREST*",
-    "realtime_*",
-    "Supabase Storage API*",
-    "postgres-meta*",
-    "supabase_etl_*",
-    "auth_migrations",
-    "auth_indexworker",
-    "pg_cron*",
-    "pg_net*",
-    "cluster_node_*",
-    "pg_dump*",
-    "pg_restore",
-    "pg_basebackup",
-    "pg_receivewal",
-    "pg_repack",
-    "wal-g*",
-    "pgbackrest*",
-    "barman*",
-];
 
 /// Backends that a pooler owns: idle by design.
 pub const POOLER_PATTERNS: &[&str] = &["Supavisor*", "pgbouncer*", "pgcat*", "odyssey*", "PgDog*"];

@@ -4,10 +4,11 @@
 
 use std::sync::LazyLock;
 
+use archon_pool_contract::snapshot::{Backend, SessionKey, Snapshot, State};
+
+use crate::fast_map::{Map, Name, Set};
 use crate::memory::Memory;
-use crate::names::{Map, Name, Set};
 use crate::protected::{Patterns, compile, matches_application};
-use crate::snapshot::{Backend, SessionKey, Snapshot, State};
 use crate::statement_signs::Signs;
 
 /// It listens for notifications: ending it loses them.

@@ -11,18 +11,19 @@ mod waits;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{ConnectionMetric, Finding, Report};
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+use archon_pool_contract::statement_text;
+
 use crate::application::family;
 use crate::broken::Broken;
 use crate::clock::{counted, span};
 use crate::leaks::exclusions::Spared;
 use crate::numbers::number;
 use crate::numbers::percent;
-use crate::params::Options;
 use crate::protected;
-use crate::report::{ConnectionMetric, Finding, Report};
-use crate::snapshot::{Backend, Snapshot, State};
 use crate::statement_kind::StatementKind;
-use crate::statement_text;
 use crate::unfinished::Unfinished;
 
 use self::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
@@ -319,7 +320,7 @@ impl Advisor<'_> {
     fn role_limits(&self) -> Vec<(Severity, Finding)> {
         let by_role: HashMap<&str, u32> =
             self.report.pool_stats.connections.by_role.iter().map(|tally| (tally.name.as_str(), tally.count)).collect();
-        let near = |role: &crate::snapshot::Role| {
+        let near = |role: &archon_pool_contract::snapshot::Role| {
             let limit = role.connection_limit?;
             let used = *by_role.get(role.name.as_str())?;
             (!role.superuser && percent(used, limit) > SATURATED_PERCENT).then(|| {

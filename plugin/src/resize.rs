@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{Powers, SizeOrder, SizeOutcome};
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Action, Report, Scaling};
+use archon_pool_contract::snapshot::Snapshot;
+
 use crate::clock::counted;
-use crate::fault::Fault;
 use crate::numbers::number;
-use crate::params::Options;
-use crate::powers::{Powers, SizeOrder, SizeOutcome};
-use crate::report::{Action, Report, Scaling};
 use crate::scaling::pools::{Pools, Source, View};
 use crate::scaling::{ADVICE, SUPABASE, pooled_sessions};
-use crate::snapshot::Snapshot;
 
 /// Carries the decision out, or plans it. `absent` are broken server connections by the database's name at
 /// the pooler.

@@ -1,8 +1,9 @@
 //! Settings that roles and databases have of their own (`ALTER ROLE … SET`, `ALTER DATABASE … SET`), and which one a
 //! session gets.
 
+use archon_pool_contract::snapshot::Snapshot;
+
 use crate::clock;
-use crate::snapshot::Snapshot;
 
 /// The time that a role's sessions of a database get for a setting from the role or the database, milliseconds, and
 /// whose it is.

@@ -13,14 +13,15 @@ pub mod law;
 pub mod load;
 pub mod pools;
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Capacity, Coverage, Demand, Headroom, Scaling};
+use archon_pool_contract::snapshot::Pooler;
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+
 use crate::memory::Memory;
 use crate::numbers::number;
 use crate::numbers::rounded;
-use crate::params::Options;
 use crate::protected;
-use crate::report::{Capacity, Coverage, Demand, Headroom, Scaling};
-use crate::snapshot::Pooler;
-use crate::snapshot::{Backend, Snapshot, State};
 use crate::unfinished::Unfinished;
 
 use history::{History, Look, Queued, Sized};

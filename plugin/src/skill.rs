@@ -1,69 +1,12 @@
 //! The JSON door: SkillInput in, SkillOutput out.
 
-use serde::{Deserialize, Serialize};
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::Powers;
+use archon_pool_contract::params::{Action, Request};
+use archon_pool_contract::report::Report;
+use archon_pool_contract::skill::Output;
 
 use crate::execute;
-use crate::fault::Fault;
-use crate::params::{Action, Request};
-use crate::powers::Powers;
-use crate::report::Report;
-
-/// The skill's name in every answer.
-pub const NAME: &str = "supabase-connection-pool";
-/// The contract's version.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// SkillOutput: what the JSON door answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Output {
-    /// Whether the action was done.
-    pub success: bool,
-    /// The report, when it was.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub data: Option<Report>,
-    /// The fault, when it was not.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub error: Option<Fault>,
-    /// The skill's name.
-    pub skill: String,
-    /// The contract's version.
-    pub version: String,
-    /// Server time from the first to the last answer, milliseconds; 0 when no server answered.
-    pub duration: u64,
-    /// The server's time, ISO 8601 UTC; none when no server answered.
-    pub timestamp: Option<String>,
-}
-
-impl Output {
-    /// The answer to an action that was done.
-    pub fn done(report: Report) -> Self {
-        let (duration, timestamp) = (report.analysis_duration, Some(report.timestamp.clone()));
-        Self {
-            success: true,
-            data: Some(report),
-            error: None,
-            skill: NAME.into(),
-            version: VERSION.into(),
-            duration,
-            timestamp,
-        }
-    }
-
-    /// The answer to an action that was not.
-    pub fn failed(fault: Fault) -> Self {
-        Self {
-            success: false,
-            data: None,
-            error: Some(fault),
-            skill: NAME.into(),
-            version: VERSION.into(),
-            duration: 0,
-            timestamp: None,
-        }
-    }
-}
 
 /// Answers one SkillInput.
 pub fn run(powers: &mut impl Powers, input: &str) -> String {
@@ -86,9 +29,9 @@ fn execute_json(powers: &mut impl Powers, input: &str) -> Result<Report, Fault> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::kind;
-    use crate::powers::{Answer, Order, Outcome, ProbeTiming};
-    use crate::rows::Statement;
+    use archon_pool_contract::fault::kind;
+    use archon_pool_contract::host_api::{Answer, Order, Outcome, ProbeTiming};
+    use archon_pool_contract::rows::Statement;
     use proptest::prelude::*;
 
     /// A host whose database cannot be reached.
@@ -121,7 +64,10 @@ mod tests {
         let answer: Output = serde_json::from_str(&run(&mut Unreachable, "{}")).expect("an Output");
         assert!(!answer.success);
         assert_eq!(answer.error, Some(unreachable()));
-        assert_eq!((answer.skill.as_str(), answer.duration, answer.timestamp), (NAME, 0, None));
+        assert_eq!(
+            (answer.skill.as_str(), answer.duration, answer.timestamp),
+            (archon_pool_contract::skill::NAME, 0, None)
+        );
     }
 
     #[test]

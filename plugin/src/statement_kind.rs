@@ -4,7 +4,7 @@
 //! Sources: the statements that psycopg, asyncpg, npgsql, pgJDBC, node-postgres, pgx, lib/pq, DBD::Pg, SQLAlchemy,
 //! Django, ActiveRecord, Ecto, Sequelize, TypeORM, Prisma, HikariCP and c3p0 send.
 
-use crate::statement_text;
+use archon_pool_contract::statement_text;
 
 /// What one text, often of several statements, says of the session that ran it last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

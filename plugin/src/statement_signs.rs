@@ -3,7 +3,7 @@
 //! A text may be cut anywhere and hold several statements. The guard's SQL (`host/src/backends/statements.rs`) reads the
 //! same signs where it refuses to end a session.
 
-use crate::statement_text::skip_gap;
+use archon_pool_contract::statement_text::skip_gap;
 
 /// What the last statement of a session says about its purpose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

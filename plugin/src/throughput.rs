@@ -7,12 +7,13 @@
 
 use std::collections::HashSet;
 
+use archon_pool_contract::params::Action;
+use archon_pool_contract::report::{Throughput, Timing};
+use archon_pool_contract::snapshot::{Reading, Snapshot, elapsed_ms};
+
 use crate::clock::span;
 use crate::memory::Memory;
 use crate::numbers::rounded;
-use crate::params::Action;
-use crate::report::{Throughput, Timing};
-use crate::snapshot::{Reading, Snapshot, elapsed_ms};
 use crate::unfinished::Unfinished;
 
 /// Counters over a window shorter than this say nothing, milliseconds.

@@ -4,11 +4,12 @@
 //! A `COPY` waits for its client between any two rows. It is lost only when every look for longer than `idleTimeoutMs`
 //! found it where it was, which takes a carry, and PostgreSQL 14 to tell how far it is.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, Snapshot, elapsed_ms};
+use archon_pool_contract::statement_text;
+
+use crate::fast_map::Map;
 use crate::memory::{Copying, Memory};
-use crate::names::Map;
-use crate::params::Options;
-use crate::snapshot::{Backend, Snapshot, elapsed_ms};
-use crate::statement_text;
 
 /// Unfinished sessions by pid, with the time for which they have waited, milliseconds.
 #[derive(Debug, Default)]
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
     use crate::analyse::analyse_snapshot;
     use crate::fixture::{NOW, idle, in_state, snapshot};
-    use crate::report::Report;
+    use archon_pool_contract::report::Report;
 
     fn active(seconds: i64) -> Backend {
         in_state(1, "active", seconds)

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use archon_pool_plugin::params::Options;
+use archon_pool_contract::params::Options;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use std::path::{Path, PathBuf};
 
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use super::event::Event;
 use super::place::Place;

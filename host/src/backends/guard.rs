@@ -1,6 +1,6 @@
 //! The parameters of the guard, and how the answers of its statements are read.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;

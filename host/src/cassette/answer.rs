@@ -1,6 +1,6 @@
 //! The answer to an import, as it stands in a cassette.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use serde::{Deserialize, Serialize};
 
 /// Answer to an import.

@@ -1,6 +1,6 @@
 //! A call of an import with its answer, read from and written to a line of the file.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::answer::Answer;

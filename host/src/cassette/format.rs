@@ -1,6 +1,6 @@
 //! The contents of a cassette, and its faults.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;

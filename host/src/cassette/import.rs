@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::powers::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
-use archon_pool_plugin::rows::{self, Value};
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
+use archon_pool_contract::rows::{self, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -289,8 +289,8 @@ impl Order {
     }
 }
 
-impl From<&powers::Order> for Order {
-    fn from(order: &powers::Order) -> Self {
+impl From<&host_api::Order> for Order {
+    fn from(order: &host_api::Order) -> Self {
         Self {
             pid: order.target.pid,
             backend_start: order.target.backend_start,

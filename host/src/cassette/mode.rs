@@ -1,6 +1,6 @@
 //! Recording or replay, of a host and of one of its calls.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use serde_json::Value;
 
 use super::format::End;

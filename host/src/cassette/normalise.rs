@@ -1,7 +1,7 @@
 //! Statement texts without their literals, as the plugin itself takes them out for its reports.
 
-use archon_pool_plugin::rows::Value;
-use archon_pool_plugin::{catalogue, statement_text};
+use archon_pool_contract::rows::Value;
+use archon_pool_contract::{catalogue, statement_text};
 use serde_json::Value as Json;
 
 use super::answer::Answer;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 

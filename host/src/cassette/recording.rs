@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::exchange::{Asked, Import};
 use super::format::End;

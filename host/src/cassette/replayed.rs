@@ -1,8 +1,8 @@
 //! A call of a cassette as the imports of the plugin's own code, without WebAssembly.
 
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
-use archon_pool_plugin::rows;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
+use archon_pool_contract::rows;
 
 use super::answer::Answer;
 use super::import::{Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
@@ -51,7 +51,7 @@ impl Powers for Replayed {
         Ok(())
     }
 
-    fn query(&mut self, batch: &[rows::Statement]) -> Result<Vec<powers::Answer>, Fault> {
+    fn query(&mut self, batch: &[rows::Statement]) -> Result<Vec<host_api::Answer>, Fault> {
         let session = self.session()?;
         let answers = self.replayer.answer(&Query { session, batch: batch.iter().map(Into::into).collect() })?;
         Ok(answers.into_iter().map(row_set).collect())
@@ -81,7 +81,7 @@ impl Powers for Replayed {
         Ok(kind)
     }
 
-    fn show(&mut self, views: &[&str]) -> Result<Vec<powers::Answer>, Fault> {
+    fn show(&mut self, views: &[&str]) -> Result<Vec<host_api::Answer>, Fault> {
         let console = self.open_console()?;
         let views = views.iter().map(|&view| view.to_owned()).collect();
         Ok(self.replayer.answer(&Show { console, views })?.into_iter().map(row_set).collect())
@@ -103,7 +103,7 @@ impl Powers for Replayed {
         })
     }
 
-    fn deliver(&mut self, orders: &[powers::Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
+    fn deliver(&mut self, orders: &[host_api::Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>> {
         self.act(|this| {
             let session = this.session()?;
             this.replayer.answer(&Deliver { session, orders: orders.iter().map(Into::into).collect(), dry_run })
@@ -111,7 +111,7 @@ impl Powers for Replayed {
     }
 }
 
-fn row_set(answer: Answer<RowSet>) -> powers::Answer {
+fn row_set(answer: Answer<RowSet>) -> host_api::Answer {
     Result::from(answer).map(Into::into)
 }
 

@@ -1,6 +1,6 @@
 //! Answers from one call of a cassette.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::answer::Answer;
 use super::exchange::{Exchange, Import};

@@ -1,6 +1,6 @@
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::{Outcome, Powers as _, Renewal, SizeOutcome};
-use archon_pool_plugin::rows::Value;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Outcome, Powers as _, Renewal, SizeOutcome};
+use archon_pool_contract::rows::Value;
 use proptest::prelude::*;
 
 use super::*;

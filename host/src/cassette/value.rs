@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use archon_pool_plugin::rows::Value;
+use archon_pool_contract::rows::Value;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

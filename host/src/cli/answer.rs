@@ -1,7 +1,7 @@
 //! What a component answered: kept as it came for readers of JSON, and understood where it can be.
 
 use archon_pool::Fault;
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use serde_json::Value;
 
 use super::clean;
@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::trouble::Trouble;
 
 /// The fault kind for an answer outside the contract.
-const UNEXPECTED: &str = archon_pool_plugin::fault::kind::UNEXPECTED_ANSWER;
+const UNEXPECTED: &str = archon_pool_contract::fault::kind::UNEXPECTED_ANSWER;
 
 /// An answer that is no fault.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use archon_pool::digest::Digest;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::params::Action;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use archon_pool::Fault;
 use archon_pool::consent::{Act, Decision, Proposal};
-use archon_pool_plugin::powers::SizeOrder;
+use archon_pool_contract::host_api::SizeOrder;
 
 use super::clean;
 
@@ -74,8 +74,8 @@ fn question(proposal: &Proposal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool_plugin::powers::Order;
-    use archon_pool_plugin::snapshot::SessionKey;
+    use archon_pool_contract::host_api::Order;
+    use archon_pool_contract::snapshot::SessionKey;
 
     use super::*;
 

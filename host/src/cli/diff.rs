@@ -154,7 +154,7 @@ mod tests {
     use super::super::sample;
     use super::*;
 
-    fn value(report: &archon_pool_plugin::report::Report) -> Value {
+    fn value(report: &archon_pool_contract::report::Report) -> Value {
         serde_json::to_value(report).expect("JSON")
     }
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use archon_pool::Fault;
-use archon_pool_plugin::fault::kind;
-use archon_pool_plugin::report::{Action, Report};
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::report::{Action, Report};
 
 /// How a run ended; the numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

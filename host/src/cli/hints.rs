@@ -1,6 +1,6 @@
 //! The next step for the faults that have a known one.
 
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 
 /// What to do about a kind of fault; none when its message is all there is to say.
 pub(crate) fn hint(of: &str) -> Option<&'static str> {

@@ -161,7 +161,7 @@ fn named(text: &str) -> Result<(String, Value), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool_plugin::params::RawOptions;
+    use archon_pool_contract::params::RawOptions;
     use clap::Parser;
     use serde_json::json;
 

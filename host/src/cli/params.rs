@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _};
 
 use archon_pool::Fault;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::params::Action;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
 

@@ -18,8 +18,8 @@ mod table;
 mod text;
 mod watch_line;
 
-use archon_pool_plugin::params::Action;
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::params::Action;
+use archon_pool_contract::report::Report;
 
 pub(crate) use self::differences::differences;
 pub(crate) use self::fault::fault;

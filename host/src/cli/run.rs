@@ -6,8 +6,8 @@ use archon_pool::Fault;
 use archon_pool::compiler::compile_into_cache;
 use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
-use archon_pool_plugin::fault::kind;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::params::Action;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;

@@ -1,11 +1,11 @@
 //! Reports as the plugin writes them, for the golden tests.
 
-use archon_pool_plugin::report::{
+use archon_pool_contract::report::{
     Action, Capacity, Check, ConnectionMetric, Connections, Coverage, Demand, Evidence, Finding, Fix, Group, Headroom,
     HealthSummary, LeakDetection, PoolStats, PoolStatus, PoolerStats, Probe, Report, Scaling, Tally, Target, Through,
     Throughput, Timing,
 };
-use archon_pool_plugin::snapshot::ThroughClient;
+use archon_pool_contract::snapshot::ThroughClient;
 
 const NOW: &str = "2026-11-23T07:03:22.481Z";
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use archon_pool::Fault;
-use archon_pool_plugin::skill;
+use archon_pool_contract::skill;
 use serde_json::Value;
 
 use super::exit::Exit;

@@ -11,7 +11,7 @@ use archon_pool::engine::Engine;
 use archon_pool::shelf::{Name, Shelf};
 use archon_pool::signature::Trust;
 use archon_pool::vetted::{Demands, Files, Vetted};
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use clap::Args as Group;
 
 /// What an operator asks of a component.

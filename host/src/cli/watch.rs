@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use archon_pool::Fault;
-use archon_pool_plugin::fault::kind;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::params::Action;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 

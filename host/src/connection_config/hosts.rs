@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::keywords::Setting;
 use super::parts::{Origin, Parts, Source};

@@ -1,6 +1,6 @@
 //! Parameters of connection texts: those of libpq, of drivers, frameworks and providers, and what becomes of each.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::target::invalid;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ambient::Ambient;

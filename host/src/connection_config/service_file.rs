@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
 use super::parts::{Parts, Source};

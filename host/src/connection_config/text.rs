@@ -1,6 +1,6 @@
 //! Connection texts as they are copied and mounted: within quotes, behind a byte order mark, before a line break.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
 use super::parts::Parts;

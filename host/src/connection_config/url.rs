@@ -1,6 +1,6 @@
 //! Connection URLs, as libpq reads them, and as drivers spell them.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 

@@ -1,6 +1,6 @@
 //! Everything that one credential opens: sessions, other ways in, and its project's API.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::SecretString;
 
 use super::{Controller, Credential};

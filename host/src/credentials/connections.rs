@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

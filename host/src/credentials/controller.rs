@@ -1,6 +1,6 @@
 //! What controls the size of a credential's pool.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::connection_config::{self, Origin, Setting};

@@ -1,6 +1,6 @@
 //! Supabase on the local machine, as `supabase start` sets it up: its API on one port, its database on the next.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use crate::connection_config::{Parts, Setting};
 use crate::target::invalid;

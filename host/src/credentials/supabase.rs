@@ -1,6 +1,6 @@
 //! `supabaseUrl`, `supabaseKey` and an access token: what they open, and what they cannot.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::access::{Access, direct};

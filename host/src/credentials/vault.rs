@@ -1,6 +1,6 @@
 //! Connection URLs that Supabase Vault keeps.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::Type;
 

@@ -2,7 +2,7 @@
 //!
 //! `tests/conformance/refusals.json` has the texts; the hosts in Node and Python read the same table.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 /// Why a server or a pooler refused a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

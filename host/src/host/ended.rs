@@ -1,6 +1,6 @@
 //! Why a component was ended, or refused, as faults that name the setting.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use serde_json::Value;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};

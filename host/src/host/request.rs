@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::params::{Action, Options};
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::params::{Action, Options};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};

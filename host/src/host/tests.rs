@@ -188,7 +188,7 @@ async fn a_url_for_a_name_is_refused_and_not_repeated() {
 async fn too_many_orders_are_refused_by_name() {
     let host = host(Limits { orders: 0, ..Limits::default() });
     let order = Order {
-        target: archon_pool_plugin::snapshot::SessionKey { pid: 7, backend_start: 0 },
+        target: archon_pool_contract::snapshot::SessionKey { pid: 7, backend_start: 0 },
         state: "idle".into(),
         state_change: 0,
         reason: "test".into(),
@@ -224,7 +224,7 @@ async fn what_the_policy_forbids_is_on_record() {
     let policy = Policy { apply: false, ..Policy::default() };
     let host = Host { policy, ..host(Limits::default()) }.audit(Audit::open(&path).unwrap());
     let order = Order {
-        target: archon_pool_plugin::snapshot::SessionKey { pid: 7, backend_start: 0 },
+        target: archon_pool_contract::snapshot::SessionKey { pid: 7, backend_start: 0 },
         state: "idle".into(),
         state_change: 0,
         reason: "test".into(),

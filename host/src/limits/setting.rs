@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::Limits;
 

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{Prospect, View};

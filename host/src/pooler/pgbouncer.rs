@@ -7,7 +7,7 @@
 
 use std::pin::pin;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::Type;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};

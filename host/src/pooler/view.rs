@@ -1,6 +1,6 @@
 //! What can be asked of a console.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 /// A view of the contract. Its name is all that is ever sent of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

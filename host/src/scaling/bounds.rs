@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use archon_pool_plugin::params::Options;
+use archon_pool_contract::params::Options;
 
 /// What the caller wants of the pool's size.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api;
 
 use super::bounds::Sizing;
 use crate::audit_sink::{AuditContext, Event};
@@ -81,7 +81,7 @@ impl Change<'_> {
                 return Ok(unsent(before, why));
             }
         };
-        let wanted = powers::SizeOrder { pool: pool.map(str::to_owned), size: *size, reason: reason.clone() };
+        let wanted = host_api::SizeOrder { pool: pool.map(str::to_owned), size: *size, reason: reason.clone() };
         let sending = match self.clear(&record, "size", Act::Resize { before: from, order: wanted }).await {
             Ok(sending) => sending,
             Err(Barred::Denied(why)) => {

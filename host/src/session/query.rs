@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use futures_util::TryStreamExt;
 use futures_util::future::{Either, join, join_all, select};
 use tokio_postgres::types::{ToSql, Type};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use super::{Name, check, components};
 use crate::digest::Digest;

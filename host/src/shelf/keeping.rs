@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use super::entry::{self, Entry};
 use super::{Name, Shelf, check};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 
 use crate::guarded_file;
 use crate::vetted::Files;

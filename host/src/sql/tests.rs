@@ -1,4 +1,4 @@
-use archon_pool_plugin::catalogue;
+use archon_pool_contract::catalogue;
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -1,6 +1,6 @@
 //! The columns of every statement that goes through the query endpoint, which says nothing of types itself.
 
-use archon_pool_plugin::catalogue;
+use archon_pool_contract::catalogue;
 use tokio_postgres::types::Type;
 
 use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};

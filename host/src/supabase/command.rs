@@ -8,7 +8,7 @@
 //! transaction's `search_path`: nobody's operator of the same name stands in for the catalogue's. It also runs nothing
 //! that writes. Hexadecimal digits keep the rows free of what XML would escape.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use tokio_postgres::types::Type;

@@ -3,7 +3,7 @@
 //! The server's own host has no IPv4 address unless the project bought one. Where the pooler is only the API can say:
 //! its host has a number that is in no other name of the project.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 
 use super::project::{PoolerSettings, Project, Reference};
 use crate::door::Way;

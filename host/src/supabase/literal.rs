@@ -1,6 +1,6 @@
 //! Parameters as SQL literals: the query endpoint's own parameters have no types.
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};

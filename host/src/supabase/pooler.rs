@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use tokio_postgres::types::Type;
 
 use super::project::{PgBouncerSettings, PoolerSettings, Project};

@@ -8,8 +8,8 @@
 
 use std::fmt;
 
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
 use serde_json::{Map, Value as Json};
 use tokio_postgres::types::{ToSql, Type};
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
 use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
 use secrecy::SecretString;

@@ -1,6 +1,6 @@
 //! What every component with powers can do: credentials, sessions, probes and consoles.
 
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use wasmtime::component::Resource;
 
 use super::{Answer, Answers, Taped, unlimited, wire};

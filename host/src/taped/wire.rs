@@ -1,8 +1,8 @@
 //! Between the types of the WIT interfaces and a cassette's.
 
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::powers::{self, Outcome};
-use archon_pool_plugin::rows;
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{self, Outcome};
+use archon_pool_contract::rows;
 
 use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::scaling::{Renewal, SizeOutcome};
@@ -89,20 +89,20 @@ pub(super) fn outcome(outcome: Outcome) -> backends::Outcome {
     }
 }
 
-pub(super) fn size_outcome(outcome: powers::SizeOutcome) -> SizeOutcome {
-    let powers::SizeOutcome { before, after, executed, note } = outcome;
+pub(super) fn size_outcome(outcome: host_api::SizeOutcome) -> SizeOutcome {
+    let host_api::SizeOutcome { before, after, executed, note } = outcome;
     SizeOutcome { before, after, executed, note }
 }
 
-pub(super) fn noted_size(outcome: &SizeOutcome) -> powers::SizeOutcome {
+pub(super) fn noted_size(outcome: &SizeOutcome) -> host_api::SizeOutcome {
     let SizeOutcome { before, after, executed, note } = outcome.clone();
-    powers::SizeOutcome { before, after, executed, note }
+    host_api::SizeOutcome { before, after, executed, note }
 }
 
-pub(super) fn renewal(renewal: powers::Renewal) -> Renewal {
+pub(super) fn renewal(renewal: host_api::Renewal) -> Renewal {
     Renewal { executed: renewal.executed, note: renewal.note }
 }
 
-pub(super) fn noted_renewal(renewal: &Renewal) -> powers::Renewal {
-    powers::Renewal { executed: renewal.executed, note: renewal.note.clone() }
+pub(super) fn noted_renewal(renewal: &Renewal) -> host_api::Renewal {
+    host_api::Renewal { executed: renewal.executed, note: renewal.note.clone() }
 }

@@ -1,7 +1,9 @@
-use super::*;
+use archon_pool_contract::snapshot::{Backend, Gap, Probe, Role, Setting, StatementLoad};
+use archon_pool_contract::snapshot::{Through, ThroughClient};
+
 use crate::fixture::{ago, forgotten, idle, in_state, reading, snapshot};
-use crate::snapshot::{Backend, Gap, Probe, Role, Setting, StatementLoad};
-use crate::snapshot::{Through, ThroughClient};
+
+use super::*;
 
 /// A server with one of everything.
 fn troubled() -> Snapshot {
@@ -54,7 +56,7 @@ fn troubled() -> Snapshot {
     };
     snapshot.settings =
         vec![setting("tcp_user_timeout", "0", "ms"), setting("idle_in_transaction_session_timeout", "0", "ms")];
-    snapshot.sample = Some(crate::snapshot::Sample { reading: reading(ago(1)), sessions: Vec::new() });
+    snapshot.sample = Some(archon_pool_contract::snapshot::Sample { reading: reading(ago(1)), sessions: Vec::new() });
     snapshot.reading.transactions = Some(1_250);
     snapshot.reading.sessions = Some(104);
     snapshot.reading.calls = Some(2_010);

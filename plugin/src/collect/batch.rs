@@ -1,10 +1,10 @@
 //! One batch of the catalogue's statements, and its answers in their order.
 
-use crate::catalogue::{self, Entry};
-use crate::fault::{Fault, kind};
-use crate::powers::{Answer, Powers};
-use crate::rows::{RowSet, Statement};
-use crate::snapshot::Gap;
+use archon_pool_contract::catalogue::{self, Entry};
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Powers};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::snapshot::Gap;
 
 /// More sessions than any server has slots for.
 const MOST_ROWS: u32 = 300_000;

@@ -1,8 +1,8 @@
 //! Rows of the catalogue's statements as records of the domain model.
 
-use crate::rows::Row;
-use crate::snapshot::{Backend, PreparedTransaction, Reading, Role, RoleSetting, Server, Setting};
-use crate::statement_text;
+use archon_pool_contract::rows::Row;
+use archon_pool_contract::snapshot::{Backend, PreparedTransaction, Reading, Role, RoleSetting, Server, Setting};
+use archon_pool_contract::statement_text;
 
 pub(super) fn server(row: &mut Row<'_>) -> (i64, Server) {
     (

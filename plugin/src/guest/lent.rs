@@ -3,11 +3,11 @@
 use super::bindings::archon::connection_pool::credentials::{self, Credential};
 use super::bindings::archon::connection_pool::database::{self, Session};
 use super::bindings::archon::connection_pool::pooler::Console;
-use crate::fault::{Fault, kind};
-use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
 #[cfg(feature = "manager")]
-use crate::powers::{Renewal, SizeOrder, SizeOutcome};
-use crate::rows::{RowSet, Statement, Value};
+use archon_pool_contract::host_api::{Renewal, SizeOrder, SizeOutcome};
+use archon_pool_contract::rows::{RowSet, Statement, Value};
 
 /// What the rows of a hundred sessions and their judgement take, bytes.
 const ROOM: usize = 1 << 20;

@@ -1,9 +1,10 @@
 //! Records that stand on both sides, field by field.
 
+use archon_pool_contract::params::{Filter, RawOptions};
+use archon_pool_contract::report::*;
+use archon_pool_contract::snapshot::*;
+
 use super::bindings::exports::archon::connection_pool::analysis as wit;
-use crate::params::{Filter, RawOptions};
-use crate::report::*;
-use crate::snapshot::*;
 
 /// A value that the WIT interface also has.
 pub(super) trait Mirror {

@@ -1,10 +1,11 @@
 //! What an application does at its other clients: whether it goes on there while one of them is silent, and whether any
 //! of them was ever silent for so long.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::elapsed_ms;
+
 use crate::clock::micros;
-use crate::names::Map;
-use crate::params::Options;
-use crate::snapshot::elapsed_ms;
+use crate::fast_map::Map;
 
 use super::pool_key::PoolKey;
 

@@ -6,10 +6,11 @@ pub mod piece;
 mod silence;
 mod succession;
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+
 use crate::clock::{counted, span};
-use crate::names::Map;
-use crate::params::Options;
-use crate::snapshot::{Backend, Snapshot, State};
+use crate::fast_map::Map;
 
 use self::piece::{Piece, doublings, piece};
 use super::groups::Groups;

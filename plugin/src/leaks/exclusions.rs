@@ -1,12 +1,12 @@
 //! What speaks against judging a session at all: innocent by purpose, protected, or not ours to judge.
 
+use archon_pool_contract::params::{Filter, Options};
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
 use ipnet::IpNet;
 
-use crate::names::{Map, Name, Set};
-use crate::params::{Filter, Options};
+use crate::fast_map::{Map, Name, Set};
 use crate::protected::{self, Patterns};
 use crate::purpose::{self, Purposes};
-use crate::snapshot::{Backend, Snapshot, State};
 
 use super::groups::Groups;
 use super::judged::Judged;

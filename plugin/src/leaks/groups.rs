@@ -2,14 +2,15 @@
 //!
 //! A session is judged against its own group's habits, not against a number for the whole server.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report;
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+
 use crate::application::common_name;
 use crate::clock::micros;
+use crate::fast_map::Map;
 use crate::memory::{GroupMemory, Memory};
-use crate::names::Map;
 use crate::numbers::number;
-use crate::params::Options;
-use crate::report;
-use crate::snapshot::{Backend, Snapshot, State};
 
 use super::cohorts::{Cohorts, FILL_MICROS};
 use super::elsewhere::{self, Elsewhere, Habits};

@@ -1,7 +1,7 @@
 //! A session with its confidence, evidence and exclusions.
 
-use crate::report::Evidence;
-use crate::snapshot::Backend;
+use archon_pool_contract::report::Evidence;
+use archon_pool_contract::snapshot::Backend;
 
 use super::evidence::piece::Piece;
 

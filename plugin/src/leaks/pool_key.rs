@@ -1,6 +1,6 @@
 //! The key by which sessions are grouped into pools.
 
-use crate::snapshot::Backend;
+use archon_pool_contract::snapshot::Backend;
 
 /// What makes a pool: database, role, application and client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

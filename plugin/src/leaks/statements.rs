@@ -1,9 +1,10 @@
 //! What sessions ran last. Many ran the same statement: each text is read once.
 
-use crate::names::{Map, Name};
-use crate::snapshot::Backend;
+use archon_pool_contract::snapshot::Backend;
+use archon_pool_contract::statement_text;
+
+use crate::fast_map::{Map, Name};
 use crate::statement_kind::StatementKind;
-use crate::statement_text;
 
 /// What is to be known of a session's last statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

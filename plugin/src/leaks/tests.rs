@@ -1,8 +1,10 @@
-use super::*;
+use proptest::prelude::*;
+
 use crate::analyse::analyse_snapshot;
 use crate::fixture::{NOW, ago, forgotten, idle, in_state, judge, snapshot};
 use crate::memory::Memory;
-use proptest::prelude::*;
+
+use super::*;
 
 fn confidence_of(judged: &[Judged<'_>], pid: i32) -> u32 {
     judged.iter().find(|judged| judged.backend.pid == pid).map_or(0, |judged| judged.confidence)
@@ -159,7 +161,7 @@ fn hidden_sessions_withhold_the_verdict() {
 fn filters_narrow_the_judgement() {
     let options = |include: &str, exclude: &str| {
         let json = format!(r#"{{"options":{{"include":{include},"exclude":{exclude}}}}}"#);
-        crate::params::Request::from_json(&json).expect("valid").options.validate().expect("valid")
+        archon_pool_contract::params::Request::from_json(&json).expect("valid").options.validate().expect("valid")
     };
     let snapshot = snapshot(vec![in_state(1, "idle in transaction", 3_600)]);
     for (include, exclude, expected) in [

@@ -1,6 +1,6 @@
 //! The time for which a session was in use.
 
-use crate::snapshot::Backend;
+use archon_pool_contract::snapshot::Backend;
 
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 pub const USED_ONCE_MICROS: i64 = 2_000_000;

@@ -4,11 +4,11 @@
 //! A pool that opens a session has none left to lend. One that closes a session and opens another only replaces
 //! it. So what counts against an idle session is by how many sessions its group opened more than it closed.
 
+use archon_pool_contract::snapshot::{Backend, State, elapsed_ms};
 use serde::{Deserialize, Serialize};
 
-use crate::names::Map;
+use crate::fast_map::Map;
 use crate::numbers::number;
-use crate::snapshot::{Backend, State, elapsed_ms};
 
 use super::statements::{LastStatement, Statements};
 

@@ -1,7 +1,9 @@
-use super::*;
+use proptest::prelude::*;
+
 use crate::activity;
 use crate::fixture::{idle, in_state, judge, snapshot};
-use proptest::prelude::*;
+
+use super::*;
 
 fn plan_for(snapshot: &Snapshot, options: &Options) -> Plan {
     kill_idle(
@@ -78,8 +80,11 @@ fn other_databases_and_forbidden_roles_are_left_alone() {
     let mut superuser = in_state(2, "idle in transaction", 900);
     superuser.role = Some("root".into());
     let mut snapshot = snapshot(vec![elsewhere, superuser, in_state(3, "idle in transaction", 900), idle(4, 1)]);
-    let role =
-        |name: &str, superuser| crate::snapshot::Role { name: name.into(), superuser, ..snapshot.roles[0].clone() };
+    let role = |name: &str, superuser| archon_pool_contract::snapshot::Role {
+        name: name.into(),
+        superuser,
+        ..snapshot.roles[0].clone()
+    };
     snapshot.roles = vec![role("app", false), role("root", true)];
     let plan = plan_for(&snapshot, &generous());
     assert_eq!(pids(&plan), [3]);

@@ -24,8 +24,11 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use archon_pool_contract::snapshot::{
+    Backend, CLIENT_BACKEND, Pooler, PoolerClient, PoolerServer, State, Through, ThroughClient,
+};
+
 use crate::application::has_address;
-use crate::snapshot::{Backend, CLIENT_BACKEND, Pooler, PoolerClient, PoolerServer, State, Through, ThroughClient};
 
 use super::views::Console;
 use super::visibility;

@@ -4,7 +4,7 @@
 //! idle under the name of the last client. No view of the server names the pooler; pools inside applications reset
 //! before the next use, or by less.
 
-use crate::snapshot::{Backend, Snapshot, State};
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
 
 /// What they run last.
 const RESET: &str = "DISCARD ALL";

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue;
-use crate::fault::{Fault, kind};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::rows::{RowSet, Statement, Value};
+
 use crate::fixture::NOW;
-use crate::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
-use crate::rows::{RowSet, Statement, Value};
 
 use super::views::{self, Console, PGBOUNCER};
 

@@ -2,11 +2,12 @@
 
 use std::cmp::Reverse;
 
+use archon_pool_contract::report::{PoolStatus, PoolerStats};
+use archon_pool_contract::snapshot::{Pool, Pooler, PoolerCounters};
+
 use crate::memory::Memory;
 use crate::numbers::number;
 use crate::numbers::rounded;
-use crate::report::{PoolStatus, PoolerStats};
-use crate::snapshot::{Pool, Pooler, PoolerCounters};
 
 /// Counters over a shorter window say nothing, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;

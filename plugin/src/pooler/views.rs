@@ -5,12 +5,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Powers};
+use archon_pool_contract::rows::{Row, RowSet};
+use archon_pool_contract::snapshot::{
+    Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer, Setting,
+};
+
 use crate::application::without_address;
 use crate::collect::batch;
-use crate::fault::{Fault, kind};
-use crate::powers::{Answer, Powers};
-use crate::rows::{Row, RowSet};
-use crate::snapshot::{Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer, Setting};
 
 /// The kind whose views these are.
 pub const PGBOUNCER: &str = "pgbouncer";

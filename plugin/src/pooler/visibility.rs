@@ -1,7 +1,8 @@
 //! What a way in and a pooler hide, as notes of the report.
 
+use archon_pool_contract::snapshot::Snapshot;
+
 use crate::activity;
-use crate::snapshot::Snapshot;
 
 use super::kept;
 

@@ -1,12 +1,13 @@
 //! The facts that findings are made from, and how sessions are named in them.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Finding, Fix, Report};
+use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Snapshot};
+
 use crate::broken::Broken;
 use crate::clock::span;
+use crate::fast_map::Map;
 use crate::leaks::exclusions::Spared;
-use crate::names::Map;
-use crate::params::Options;
-use crate::report::{Finding, Fix, Report};
-use crate::snapshot::{Backend, CLIENT_BACKEND, Snapshot};
 use crate::unfinished::Unfinished;
 
 /// How many examples a finding shows.

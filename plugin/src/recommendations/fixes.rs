@@ -3,14 +3,15 @@
 //! On hosted Supabase nobody has a superuser: `ALTER SYSTEM` does not exist there, and the platform's
 //! own roles are reserved (supautils).
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::Fix;
+use archon_pool_contract::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot, State};
+
 use crate::clock::{self, span};
 use crate::leaks::{self, exclusions::Spared};
-use crate::params::Options;
 use crate::protected;
-use crate::report::Fix;
 use crate::role_settings::own_limit;
 use crate::scaling::pools::{Source, View};
-use crate::snapshot::{Backend, PreparedTransaction, Role, Setting, Snapshot, State};
 
 const YOU: &str = "you";
 const ADMINISTRATOR: &str = "administrator";
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
     use crate::analyse::analyse_snapshot;
     use crate::fixture::{in_state, snapshot};
-    use crate::snapshot::RoleSetting;
+    use archon_pool_contract::snapshot::RoleSetting;
 
     #[test]
     fn identifiers_cannot_break_out() {

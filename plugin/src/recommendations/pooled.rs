@@ -1,7 +1,7 @@
 //! What can be said of a suspect, and done about it, when a pooler tells whose it is.
 
-use crate::report::{ConnectionMetric, Fix};
-use crate::snapshot::Snapshot;
+use archon_pool_contract::report::{ConnectionMetric, Fix};
+use archon_pool_contract::snapshot::Snapshot;
 
 use super::fixes;
 

@@ -1,17 +1,19 @@
 //! What a pooler's pools suffer from: too small a size, transactions that hold them, or a sum that the server
 //! cannot serve.
 
-use super::advisor::{EXAMPLES, Severity, finding};
-use super::fixes;
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Finding, Report};
+use archon_pool_contract::snapshot::Snapshot;
+
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
-use crate::params::Options;
-use crate::report::{Finding, Report};
 use crate::scaling::law;
 use crate::scaling::load::Load;
 use crate::scaling::pools::{Pools, Source, View};
-use crate::snapshot::Snapshot;
 use crate::unfinished::Unfinished;
+
+use super::advisor::{EXAMPLES, Severity, finding};
+use super::fixes;
 
 /// Clients that wait for a shorter time wait for nothing but their turn, milliseconds.
 const QUEUED_MS: u64 = 1_000;

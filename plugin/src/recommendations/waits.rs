@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
-use super::fixes;
+use archon_pool_contract::report::Fix;
+use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, PreparedTransaction, Setting, State};
+
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
-use crate::report::Fix;
-use crate::snapshot::{Backend, CLIENT_BACKEND, PreparedTransaction, Setting, State};
+
+use super::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
+use super::fixes;
 
 /// How far a blocking chain is followed.
 const LINKS: usize = 10;
@@ -149,13 +151,15 @@ impl Advisor<'_> {
             fixes::literal(&prepared.gid),
             prepared.owner,
             prepared.database,
-            span(crate::snapshot::elapsed_ms(prepared.prepared_at, self.now()))
+            span(archon_pool_contract::snapshot::elapsed_ms(prepared.prepared_at, self.now()))
         )
     }
 
     pub(super) fn prepared(&self) -> Found {
         let limit = self.options.idle_in_transaction_timeout_ms;
-        let age = |prepared: &PreparedTransaction| crate::snapshot::elapsed_ms(prepared.prepared_at, self.now());
+        let age = |prepared: &PreparedTransaction| {
+            archon_pool_contract::snapshot::elapsed_ms(prepared.prepared_at, self.now())
+        };
         let mut old: Vec<_> =
             self.snapshot.prepared_transactions.iter().filter(|prepared| age(prepared) > limit).collect();
         old.sort_by_key(|prepared| (prepared.prepared_at, prepared.transaction));
@@ -246,9 +250,9 @@ fn waits_for_query(backend: &Backend) -> bool {
 mod tests {
     use crate::analyse::analyse_snapshot;
     use crate::fixture::{ago, idle, in_state, snapshot};
-    use crate::params::Options;
-    use crate::report::Finding;
-    use crate::snapshot::{Backend, PreparedTransaction, Setting, Snapshot};
+    use archon_pool_contract::params::Options;
+    use archon_pool_contract::report::Finding;
+    use archon_pool_contract::snapshot::{Backend, PreparedTransaction, Setting, Snapshot};
 
     fn finding(snapshot: &Snapshot, id: &str) -> Option<Finding> {
         analyse_snapshot(snapshot, &Options::default(), None).findings.into_iter().find(|finding| finding.id == id)

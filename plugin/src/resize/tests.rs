@@ -1,11 +1,13 @@
-use super::*;
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::host_api::{Answer, Order, Outcome, ProbeTiming, Renewal};
+use archon_pool_contract::params;
+use archon_pool_contract::rows::Statement;
+use archon_pool_contract::snapshot::Backend;
+
 use crate::analyse::{Judgement, judge};
-use crate::fault::kind;
-use crate::params;
-use crate::powers::{Answer, Order, Outcome, ProbeTiming, Renewal};
-use crate::rows::Statement;
 use crate::scaling::staged::{DATABASE, ROLE, pool, pooled, pooler, server};
-use crate::snapshot::Backend;
+
+use super::*;
 
 /// A host that answers orders as told, and remembers them.
 #[derive(Default)]

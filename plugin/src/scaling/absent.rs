@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use archon_pool_contract::report::Coverage;
+use archon_pool_contract::snapshot::PoolerServer;
+use archon_pool_contract::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
-
-use crate::report::Coverage;
-use crate::snapshot::PoolerServer;
-use crate::snapshot::Snapshot;
 
 /// How many are remembered: more than a few mean that the pooler serves another server.
 const MOST: usize = 100;

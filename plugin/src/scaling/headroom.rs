@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::pools::{Pools, Source, View};
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::{Capacity, Headroom};
+use archon_pool_contract::snapshot::{Backend, Snapshot};
+
 use crate::numbers::number;
-use crate::params::Options;
-use crate::report::{Capacity, Headroom};
-use crate::snapshot::{Backend, Snapshot};
+
+use super::pools::{Pools, Source, View};
 
 /// For one pool of `size` sessions directly at the server.
 pub fn of_sessions(snapshot: &Snapshot, capacity: &Capacity, size: u32) -> Headroom {

@@ -10,10 +10,11 @@
 //! last one can have had its effect. Shrinking gains little and is paid for by whoever comes next: demand must have
 //! been low for a while, at several looks. Where a resize itself hurts, both wait for long.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::Headroom;
+use archon_pool_contract::snapshot::elapsed_ms;
+
 use crate::clock::{counted, span};
-use crate::params::Options;
-use crate::report::Headroom;
-use crate::snapshot::elapsed_ms;
 
 use super::history::{History, Resize};
 use super::load::Load;

@@ -1,10 +1,11 @@
 //! How much a pool has to do at one moment.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, Snapshot, State};
+
 use crate::clock::counted;
 use crate::numbers::number;
-use crate::params::Options;
 use crate::protected;
-use crate::snapshot::{Backend, Snapshot, State};
 use crate::unfinished::Unfinished;
 
 /// Whoever sits in a transaction for longer than a round trip and some thought is not working, milliseconds.

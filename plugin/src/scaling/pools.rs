@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 
-use super::load::Load;
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, Snapshot};
+use archon_pool_contract::snapshot::{Pool, PooledDatabase, Pooler, PoolerCounters};
+
 use crate::memory::Memory;
 use crate::numbers::number;
-use crate::params::Options;
-use crate::snapshot::{Backend, Snapshot};
-use crate::snapshot::{Pool, PooledDatabase, Pooler, PoolerCounters};
 use crate::unfinished::Unfinished;
+
+use super::load::Load;
 
 /// Counters over a window shorter than this say nothing, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;

@@ -6,17 +6,18 @@ mod queue;
 
 use std::fmt::Write as _;
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::Scaling;
+use archon_pool_contract::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+
+use crate::analyse::analyse_snapshot;
+use crate::fixture::{NOW, in_state, snapshot};
 
 use self::demand::{Clients, Random, SHAPES, Shape};
 use self::queue::{Arrival, Queue, SECOND, Totals};
 use super::staged::{self, DATABASE, ROLE};
-use crate::analyse::analyse_snapshot;
-use crate::fixture::{NOW, in_state, snapshot};
-use crate::params::Options;
-use crate::report::Scaling;
-use crate::snapshot::Snapshot;
 
 /// For how long each random demand lasts, seconds.
 const SEGMENT: i64 = 240;
@@ -138,7 +139,7 @@ impl<D: Fn(f64) -> f64> Scene<D> {
 /// What both sides show of the pool.
 fn look(queue: &Queue) -> Snapshot {
     let busy = queue.busy().count() as u32 + queue.stuck().len() as u32;
-    let pool = crate::snapshot::Pool {
+    let pool = archon_pool_contract::snapshot::Pool {
         servers_opening: queue.is_opening().into(),
         max_wait_us: queue.longest_wait_now() as u64,
         ..staged::pool(DATABASE, ROLE, [busy, queue.free().count() as u32, queue.waiting()])

@@ -1,8 +1,9 @@
 //! A pooled server for tests: applications behind one PgBouncer, as both sides show it.
 
+use archon_pool_contract::snapshot::{Backend, Setting, Snapshot};
+use archon_pool_contract::snapshot::{Pool, PooledDatabase, Pooler, PoolerCounters, PoolerServer, Through};
+
 use crate::fixture::{NOW, in_state, snapshot};
-use crate::snapshot::{Backend, Setting, Snapshot};
-use crate::snapshot::{Pool, PooledDatabase, Pooler, PoolerCounters, PoolerServer, Through};
 
 /// The database at both sides, and its role.
 pub(crate) const DATABASE: &str = "shop";

@@ -1,11 +1,13 @@
-use super::staged::{DATABASE, ROLE, database, pool, pooled, pooler, server, session, setting};
-use super::*;
+use archon_pool_contract::snapshot::{Backend, Role};
+use archon_pool_contract::snapshot::{PooledRole, Pooler};
+use proptest::prelude::*;
+
 use crate::activity;
 use crate::analyse::analyse_snapshot;
 use crate::fixture::{ago, idle, in_state, snapshot};
-use crate::snapshot::{Backend, Role};
-use crate::snapshot::{PooledRole, Pooler};
-use proptest::prelude::*;
+
+use super::staged::{DATABASE, ROLE, database, pool, pooled, pooler, server, session, setting};
+use super::*;
 
 fn decide_of(snapshot: &Snapshot, options: &Options) -> Scaling {
     let (capacity, coverage) = (activity::capacity(snapshot), activity::coverage(snapshot));
@@ -248,7 +250,7 @@ fn a_pool_above_the_headroom_goes_down_at_once() {
 
 #[test]
 fn sizes_that_cannot_be_changed_or_are_not_known_stay() {
-    let reason = |pooler: Pooler, pools: &[crate::snapshot::Pool]| {
+    let reason = |pooler: Pooler, pools: &[archon_pool_contract::snapshot::Pool]| {
         let scaling = decide_of(&pooled(pooler, pools), &Options::default());
         assert_eq!(scaling.target_size, scaling.current_size);
         scaling.reason
@@ -311,13 +313,24 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
     let pooler = snapshot.pooler.as_mut().expect("a pooler");
     pooler.servers.push(server(&shop, 666, false));
     pooler.servers.push(server(&pool("elsewhere", ROLE, [0; 3]), 667, false));
-    let first = crate::analyse::judge(&snapshot, crate::params::Action::AutoScale, &Options::default(), None);
+    let first =
+        crate::analyse::judge(&snapshot, archon_pool_contract::params::Action::AutoScale, &Options::default(), None);
     assert!(first.absent.is_empty());
     let carry = first.report.carry;
-    let second = crate::analyse::judge(&snapshot, crate::params::Action::AutoScale, &Options::default(), Some(&carry));
+    let second = crate::analyse::judge(
+        &snapshot,
+        archon_pool_contract::params::Action::AutoScale,
+        &Options::default(),
+        Some(&carry),
+    );
     assert_eq!(second.absent, [(DATABASE.to_owned(), vec![666])].into());
     snapshot.backends.push(session(&shop, in_state(666, "idle", 1)));
-    let back = crate::analyse::judge(&snapshot, crate::params::Action::AutoScale, &Options::default(), Some(&carry));
+    let back = crate::analyse::judge(
+        &snapshot,
+        archon_pool_contract::params::Action::AutoScale,
+        &Options::default(),
+        Some(&carry),
+    );
     assert!(back.absent.is_empty());
 }
 

@@ -8,7 +8,7 @@ use archon_pool_bench::component::{Answers, RowSet, Value, told};
 use archon_pool_bench::figures::{self, Row, median};
 use archon_pool_bench::population::Population;
 use archon_pool_bench::processor_time;
-use archon_pool_plugin::catalogue;
+use archon_pool_contract::catalogue;
 use criterion::{BatchSize, BenchmarkId};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Store, UpdateDeadline};

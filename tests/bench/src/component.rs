@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use archon_pool::components::{World, embedded};
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::rows;
+use archon_pool_contract::rows;
 use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, InstancePre, Linker, Resource};
 use wasmtime::{Result, Store, UpdateDeadline};
 
@@ -52,8 +52,8 @@ impl Answers {
     /// Those of a population.
     pub fn of(mut population: Population) -> Self {
         let answer =
-            |entry: &archon_pool_plugin::catalogue::Entry| (entry.sql, Some(row_set(population.take(entry.sql))));
-        Self(archon_pool_plugin::catalogue::ALL.iter().map(answer).collect())
+            |entry: &archon_pool_contract::catalogue::Entry| (entry.sql, Some(row_set(population.take(entry.sql))));
+        Self(archon_pool_contract::catalogue::ALL.iter().map(answer).collect())
     }
 
     /// The answer to a statement, once.
@@ -177,7 +177,7 @@ impl pooler::Host for Answers {}
 
 impl pooler::HostConsole for Answers {
     fn open(&mut self, _: Resource<credentials::Credential>) -> Answered<Resource<pooler::Console>> {
-        let kind = archon_pool_plugin::fault::kind::NO_POOLER.to_owned();
+        let kind = archon_pool_contract::fault::kind::NO_POOLER.to_owned();
         Ok(Err(types::Fault { kind, message: "there is none".to_owned(), sqlstate: None, retryable: false }))
     }
 

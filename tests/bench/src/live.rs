@@ -8,7 +8,7 @@ use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::catalogue;
+use archon_pool_contract::catalogue;
 use archon_pool_tests::{Cluster, Session};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{try_join, try_join_all};

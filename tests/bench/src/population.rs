@@ -1,9 +1,9 @@
 //! What a server of so many sessions answers, without the server.
 
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
-use archon_pool_plugin::rows::{RowSet, Statement, Value};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::rows::{RowSet, Statement, Value};
 
 /// The moment of every population, microseconds.
 const NOW: i64 = 1_795_416_000_000_000;

@@ -1,9 +1,9 @@
 //! The hosts that the fuzz targets lend to the plugin.
 
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
-use archon_pool_plugin::rows::{RowSet, Statement, Value};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::rows::{RowSet, Statement, Value};
 use libfuzzer_sys::arbitrary::{Result as Drawn, Unstructured};
 
 /// What a column holds in an honest answer.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
+use archon_pool_contract::params::{Action, Options};
 use archon_pool_plugin::analyse::{self, Judgement};
 use archon_pool_plugin::leaks::exclusions;
-use archon_pool_plugin::params::{Action, Options};
 use archon_pool_plugin::{execute, plan};
 
 use crate::case::Case;

@@ -1,9 +1,10 @@
 //! One look at the server: what it answers, and the truth at that moment.
 
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::{Answer, Order, Outcome, Powers, ProbeTiming};
-use archon_pool_plugin::rows::{RowSet, Statement, Value};
-use archon_pool_plugin::{catalogue, pooler};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_plugin::pooler;
 
 use crate::sim::rows::{self, Answered};
 use crate::sim::{Session, Sid, State, World};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use archon_pool_contract::params::Options;
 use archon_pool_lab::case::Case;
 use archon_pool_lab::fit::Lesson;
 use archon_pool_lab::judge::judge;
@@ -15,7 +16,6 @@ use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
 use archon_pool_lab::tape;
-use archon_pool_plugin::params::Options;
 
 const USAGE: &str = "\
 lab score [PAGE]         the score on the cases that the weights never learnt from; the page with its curves

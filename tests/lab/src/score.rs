@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use archon_pool_plugin::params::Options;
+use archon_pool_contract::params::Options;
 
 use crate::baselines::RULES;
 use crate::calibration::Calibration;

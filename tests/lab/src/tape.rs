@@ -7,10 +7,11 @@ use archon_pool::cassette::{
     Query, Replayed, Replayer, Session, Show, Statement, Way,
 };
 use archon_pool::components::World;
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::{RowSet, Value};
 use archon_pool_plugin::pooler::views::PGBOUNCER;
-use archon_pool_plugin::rows::{RowSet, Value};
-use archon_pool_plugin::{catalogue, skill};
+use archon_pool_plugin::skill;
 use serde_json::json;
 
 use crate::case::Case;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool_plugin::params::Action;
+use archon_pool_contract::params::Action;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::{Cluster, until};
 use serde_json::json;

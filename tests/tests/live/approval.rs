@@ -10,7 +10,7 @@ use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
 use archon_pool::vetted::{Demands, Files, Vetted};
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::{Cluster, PgBouncer, until};
 use secrecy::SecretString;
 use serde_json::Value;

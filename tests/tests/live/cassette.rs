@@ -12,7 +12,7 @@ use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool_plugin::fault::{Fault, kind};
+use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::report::{Report, Target};
+use archon_pool_contract::report::{Report, Target};
 use archon_pool_tests::{Cluster, PgBouncer, until};
 use secrecy::SecretString;
 use serde_json::Value;

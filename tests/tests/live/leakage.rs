@@ -24,7 +24,7 @@ use archon_pool::registry::{Registry, Skill};
 use archon_pool::signature::SecretKey;
 use archon_pool::target::Target;
 use archon_pool::tenants::Tenant;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
 use archon_pool_tests::pgbouncer::ADMIN;

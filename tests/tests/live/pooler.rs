@@ -11,7 +11,7 @@ use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::pgbouncer::{ADMIN, Builder};
 use archon_pool_tests::{Cluster, PgBouncer, until};
 use secrecy::SecretString;

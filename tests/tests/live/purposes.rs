@@ -1,7 +1,7 @@
 //! Sessions that are left alone for what they do, and advice that leaves them alone as well.
 
 use anyhow::{Result, ensure};
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::Session;
 
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use archon_pool_plugin::powers::Outcome;
+use archon_pool_contract::host_api::Outcome;
 use archon_pool_tests::sessions::Session;
 use archon_pool_tests::{Cluster, until};
 use tokio::sync::watch;

@@ -5,7 +5,7 @@ use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::report::{Action, Report};
+use archon_pool_contract::report::{Action, Report};
 use archon_pool_tests::proxy::{Direction, Flow};
 use archon_pool_tests::{Cluster, PgBouncer, Proxy, until};
 use secrecy::SecretString;

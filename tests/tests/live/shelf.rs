@@ -12,7 +12,7 @@ use archon_pool::limits::Limits;
 use archon_pool::registry::{Registry, Skill};
 use archon_pool::shelf::{Name, Shelf};
 use archon_pool::vetted::{Demands, Files};
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::until;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use archon_pool::sql::{self, Admitted};
-use archon_pool_plugin::catalogue;
+use archon_pool_contract::catalogue;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::{Cluster, PASSWORD};
 use tokio_postgres::{Client, NoTls};

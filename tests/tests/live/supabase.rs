@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use archon_pool::credentials::Credentials;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::management_api::{REFERENCE, TOKEN};
 use archon_pool_tests::supabase::{entry, keep_secret, lay_out, services, services_in_transactions};

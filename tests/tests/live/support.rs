@@ -11,11 +11,11 @@ use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::powers::Order;
-use archon_pool_plugin::report::Report;
-use archon_pool_plugin::skill::Output;
-use archon_pool_plugin::snapshot::SessionKey;
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::Order;
+use archon_pool_contract::report::Report;
+use archon_pool_contract::skill::Output;
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_tests::{Cluster, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ pub(crate) fn impatient(action: &str) -> Value {
 }
 
 /// The finding with this id.
-pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_pool_plugin::report::Finding> {
+pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_pool_contract::report::Finding> {
     report.findings.iter().find(|finding| finding.id == id)
 }
 

@@ -7,7 +7,7 @@ use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until};
 use secrecy::SecretString;
@@ -145,7 +145,7 @@ async fn a_call_that_is_given_up_leaves_no_session() -> Result<()> {
 async fn no_action_leaves_a_session() -> Result<()> {
     let cluster = cluster().await?;
     for role in [OPERATOR, BARE] {
-        for action in archon_pool_plugin::params::Action::ALL {
+        for action in archon_pool_contract::params::Action::ALL {
             let input = json!({ "action": action.name(), "options": { "sampleMs": 0 } });
             report(&cluster, role, input).await;
         }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use archon_pool::components::World;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until};
 use serde_json::{Value, json};

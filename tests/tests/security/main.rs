@@ -17,7 +17,7 @@ use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::fault::Fault;
+use archon_pool_contract::fault::Fault;
 use archon_pool_security::{Behaviour, Kind, Server, behaviours};
 use archon_pool_tests::management_api::{REFERENCE, TOKEN};
 use archon_pool_tests::until::until_within;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use archon_pool::engine::Engine;
 use archon_pool::plugin::Plugin;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use serde_json::{Value, json};
 
 /// One way to be a bad neighbour.

@@ -17,7 +17,7 @@ use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::{Cluster, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

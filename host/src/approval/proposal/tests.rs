@@ -66,7 +66,7 @@ fn changes(proposal: &Proposal) -> Vec<(&str, Change)> {
 async fn the_built_in_component_is_approved_with_its_catalogue() {
     let desk = Desk::new();
     let approval = desk.approve(embedded(World::Manager), false).await.unwrap();
-    let catalogue = archon_pool_plugin::catalogue::ALL;
+    let catalogue = archon_pool_contract::catalogue::ALL;
     assert_eq!(approval.statements().len(), catalogue.len());
     let policy = approval.policy(&Policy::default());
     assert!(catalogue.iter().all(|entry| policy.sql.check(entry.sql).is_ok()));

@@ -1,6 +1,6 @@
 //! What was planned or done.
 
-use archon_pool_plugin::report::{Action, Target};
+use archon_pool_contract::report::{Action, Target};
 
 use super::page::{DOUBTFUL, GOOD, INDENT, Page, REMARK};
 use super::table::{Table, number, text, word};

@@ -1,7 +1,7 @@
 //! What an operator should know and do, and how far that is to be believed.
 
 use anstyle::Style;
-use archon_pool_plugin::report::{Coverage, Finding, Fix};
+use archon_pool_contract::report::{Coverage, Finding, Fix};
 
 use super::page::{BAD, DIM, DOUBTFUL, GOOD, INDENT, Page, REMARK};
 use super::text::{count, decimal};

@@ -1,6 +1,6 @@
 //! Which sessions and fresh connections are in good order.
 
-use archon_pool_plugin::report::{Check, HealthSummary, Probe};
+use archon_pool_contract::report::{Check, HealthSummary, Probe};
 
 use super::page::{BAD, GOOD, INDENT, Page};
 use super::table::{Table, number, text, word};

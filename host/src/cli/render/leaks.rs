@@ -1,6 +1,6 @@
 //! Which sessions are probably leaked.
 
-use archon_pool_plugin::report::{ConnectionMetric, Group, LeakDetection};
+use archon_pool_contract::report::{ConnectionMetric, Group, LeakDetection};
 
 use super::page::{BAD, DIM, GOOD, INDENT, Page};
 use super::table::{Table, number, text, word};

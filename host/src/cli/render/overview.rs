@@ -1,6 +1,6 @@
 //! What is going on: slots, sessions by state, rates, times, and who they belong to.
 
-use archon_pool_plugin::report::{Connections, PoolStats, Report, Tally};
+use archon_pool_contract::report::{Connections, PoolStats, Report, Tally};
 
 use super::page::{DIM, Page};
 use super::table::{Table, number, text};

@@ -1,6 +1,6 @@
 //! The pooler's side of the pool: its queue, its rates and its pools.
 
-use archon_pool_plugin::report::PoolerStats;
+use archon_pool_contract::report::PoolerStats;
 
 use super::page::Page;
 use super::table::{Table, number, text, word};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use archon_pool_plugin::report::{PoolerStats, Scaling};
+use archon_pool_contract::report::{PoolerStats, Scaling};
 
 use super::page::Page;
 use super::text::{count, decimal, measured};

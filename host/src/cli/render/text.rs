@@ -1,6 +1,6 @@
 //! Numbers, durations and lines for readers.
 
-use archon_pool_plugin::report::Through;
+use archon_pool_contract::report::Through;
 use unicode_width::UnicodeWidthStr as _;
 
 const SECOND: u64 = 1_000;

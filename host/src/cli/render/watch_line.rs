@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use archon_pool::Fault;
-use archon_pool_plugin::report::{Action, Finding, Report};
+use archon_pool_contract::report::{Action, Finding, Report};
 
 use super::super::clean;
 use super::findings::severity;

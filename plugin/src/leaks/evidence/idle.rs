@@ -1,9 +1,10 @@
 //! What speaks for a leak while a session is idle outside a transaction. Idleness says little: a pool may well be
 //! larger than it needs to be. What its group did meanwhile says more.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::Backend;
+
 use crate::clock::{counted, span};
-use crate::params::Options;
-use crate::snapshot::Backend;
 
 use super::super::groups::{Group, Groups, SEVERAL};
 use super::super::statements::LastStatement;

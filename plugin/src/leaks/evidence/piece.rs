@@ -1,8 +1,10 @@
 //! A piece of evidence that was found, with its strength.
 
-use super::super::weights;
+use archon_pool_contract::report::Evidence;
+
 use crate::numbers::rounded;
-use crate::report::Evidence;
+
+use super::super::weights;
 
 /// One piece of evidence.
 #[derive(Debug, Clone, PartialEq)]

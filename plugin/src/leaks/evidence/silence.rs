@@ -3,9 +3,10 @@
 //! Clients rest, people's above all. So what counts is whether any client of the same application that goes on was
 //! ever silent for so long, and for how long that was watched.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::elapsed_ms;
+
 use crate::clock::{counted, span};
-use crate::params::Options;
-use crate::snapshot::elapsed_ms;
 
 use super::super::groups::{Group, SEVERAL};
 use super::piece::{Piece, doublings, piece};

@@ -1,9 +1,10 @@
 //! What speaks for a leak when sessions that were opened together fell silent before others were opened: a pool that
 //! was made anew within its process, or with it.
 
+use archon_pool_contract::params::Options;
+use archon_pool_contract::snapshot::{Backend, elapsed_ms};
+
 use crate::clock::span;
-use crate::params::Options;
-use crate::snapshot::{Backend, elapsed_ms};
 
 use super::super::cohorts::Succession;
 use super::super::groups::Group;

@@ -1,9 +1,11 @@
-use super::*;
+use archon_pool_contract::params::Options;
+use archon_pool_contract::report::Report;
+
 use crate::analyse::analyse_snapshot;
 use crate::fixture::{NOW, snapshot};
-use crate::params::Options;
 use crate::pooler::recorded::{NEW, OLD, console};
-use crate::report::Report;
+
+use super::*;
 
 fn report(pooler: Pooler, carry: Option<&str>) -> Report {
     let mut snapshot = snapshot(Vec::new());

@@ -1,7 +1,9 @@
-use super::*;
+use archon_pool_contract::rows::Value;
+
 use crate::fixture::NOW;
 use crate::pooler::recorded::{NEW, OLD, Shown, console};
-use crate::rows::Value;
+
+use super::*;
 
 #[test]
 fn a_pgbouncer_1_18_is_read() {

@@ -1,7 +1,8 @@
 //! The JSON door: any text is answered by a SkillOutput, and any document is read or refused.
 #![no_main]
 
-use archon_pool_plugin::skill::{self, Output};
+use archon_pool_contract::skill::Output;
+use archon_pool_plugin::skill;
 use libfuzzer_sys::fuzz_target;
 
 use archon_pool_fuzz::Recorded;

@@ -1,9 +1,9 @@
 //! What comes from a server: any bytes are decoded or refused, and any rows are judged.
 #![no_main]
 
+use archon_pool_contract::params::{Action, Options, Request};
 use archon_pool_fuzz::Invented;
 use archon_pool_plugin::execute;
-use archon_pool_plugin::params::{Action, Options, Request};
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::{Corpus, fuzz_target};
 

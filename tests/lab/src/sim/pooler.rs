@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use archon_pool_plugin::rows::{RowSet, Value};
+use archon_pool_contract::rows::{RowSet, Value};
 
 use crate::time::SECOND;
 

@@ -1,7 +1,7 @@
 //! What the server answers to the catalogue's statements: columns and types as the texts cast them.
 
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::rows::{RowSet, Value};
+use archon_pool_contract::catalogue;
+use archon_pool_contract::rows::{RowSet, Value};
 
 use super::server::Visibility;
 use super::session::{Session, State, Wait};

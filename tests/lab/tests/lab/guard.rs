@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
+use archon_pool_contract::params::Options;
 use archon_pool_lab::case::Case;
 use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
-use archon_pool_plugin::params::Options;
 
 /// Enough cases that what is said of them holds for one draw as for another.
 static SCORE: LazyLock<Score> = LazyLock::new(|| score(Split::Train.numbers().take(240)));

@@ -1,10 +1,10 @@
 //! What no server could be made to say in a test: recordings with answers put in the place of others.
 
 use archon_pool::cassette::{Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session};
-use archon_pool_plugin::catalogue::{self, Entry};
-use archon_pool_plugin::fault::{Fault, kind};
-use archon_pool_plugin::powers::Outcome;
-use archon_pool_plugin::rows::Value;
+use archon_pool_contract::catalogue::{self, Entry};
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::Outcome;
+use archon_pool_contract::rows::Value;
 
 use super::MISMATCH;
 
@@ -245,7 +245,7 @@ fn kill_outcomes(cassette: &mut Cassette) {
 }
 
 /// Changes the outcome of every resize.
-fn resized(cassette: &mut Cassette, change: impl Fn(&mut archon_pool_plugin::powers::SizeOutcome)) {
+fn resized(cassette: &mut Cassette, change: impl Fn(&mut archon_pool_contract::host_api::SizeOutcome)) {
     for exchange in cassette.calls.iter_mut().flat_map(|call| &mut call.exchanges) {
         if let Exchange::Resize(Asked { answer: Answer::Ok(outcome), .. }) = exchange {
             change(outcome);

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use archon_pool::cassette::Cassette;
-use archon_pool_plugin::catalogue;
-use archon_pool_plugin::rows::Value;
+use archon_pool_contract::catalogue;
+use archon_pool_contract::rows::Value;
 
 use super::edits::set_of;
 use super::{answered, bytes, case, played};

@@ -1,7 +1,7 @@
 //! Connection texts as providers, frameworks and clusters issue them, against real servers.
 
 use anyhow::{Result, ensure};
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, unused_port};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! Application names with variable parts: who is protected, who is one application, and who is ourselves.
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool_plugin::powers::{Order, Outcome};
-use archon_pool_plugin::snapshot::SessionKey;
+use archon_pool_contract::host_api::{Order, Outcome};
+use archon_pool_contract::snapshot::SessionKey;
 use archon_pool_tests::{Cluster, PgBouncer};
 
 use super::{aged, pids, report};

@@ -1,7 +1,7 @@
 //! PgBouncer as current distributions have it, beside the one that is installed.
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::{Cluster, PgBouncer, until};
 
 use super::{report, with_console};

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{PgBouncer, Refusing, until};
 use serde_json::{Value, json};

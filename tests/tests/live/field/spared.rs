@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use archon_pool::components::World;
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, PgBouncer, Session};
 

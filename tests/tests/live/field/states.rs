@@ -2,7 +2,7 @@
 //! whose replay waits, rows that are hidden, and limits that are not ours.
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool_plugin::report::Report;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::{Cluster, Library, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

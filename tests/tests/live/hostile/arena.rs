@@ -10,8 +10,8 @@ use archon_pool::host::{Answer, Host};
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
-use archon_pool_plugin::fault::Fault;
-use archon_pool_plugin::powers::Order;
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::Order;
 use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ impl Arena {
         let sql = "SELECT (extract(epoch FROM backend_start) * 1000000)::int8, coalesce(state, 'idle'), \
                    coalesce((extract(epoch FROM state_change) * 1000000)::int8, 0) FROM pg_stat_activity WHERE pid = $1";
         let row = self.cluster.observer().await?.query_one(sql, &[&pid]).await?;
-        let target = archon_pool_plugin::snapshot::SessionKey { pid, backend_start: row.get(0) };
+        let target = archon_pool_contract::snapshot::SessionKey { pid, backend_start: row.get(0) };
         Ok(Order { target, state: row.get(1), state_change: row.get(2), reason: "hostile".into() })
     }
 

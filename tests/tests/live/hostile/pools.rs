@@ -3,7 +3,7 @@
 use anyhow::Result;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::{Cluster, PgBouncer};
 use serde_json::{Value, json};
 

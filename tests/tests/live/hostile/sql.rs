@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use archon_pool::kind::DEADLINE_EXCEEDED;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
-use archon_pool_plugin::fault::kind;
+use archon_pool_contract::fault::kind;
 use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::SUPERUSER;
 use serde_json::{Value, json};

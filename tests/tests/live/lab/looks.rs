@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
 use archon_pool::host::Host;
+use archon_pool_contract::params::{Options, RawOptions};
+use archon_pool_contract::report::{ConnectionMetric, Report};
 use archon_pool_lab::case::Case;
 use archon_pool_lab::judge::{self, Judged, Verdict};
 use archon_pool_lab::look::{Harm, Look, Seen};
 use archon_pool_lab::score::{Score, Scorer};
 use archon_pool_lab::sim::State;
 use archon_pool_lab::sim::server::Visibility;
-use archon_pool_plugin::params::{Options, RawOptions};
-use archon_pool_plugin::report::{ConnectionMetric, Report};
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::fast_str::same;
 use crate::fault::{Fault, kind};
-use crate::names::same;
 
 /// A column's value or a statement's parameter.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,18 +1,7 @@
-//! Names, compared and looked up quickly.
+//! Equality of short texts, eight bytes at a time.
 //!
-//! A judgement mostly asks whether two short texts are the same. WebAssembly has no instruction for that: what a
-//! compiler puts in its place is a call that looks at one byte after the other, and every turn of that loop is
-//! metered. Here eight bytes at a time are compared, in place.
-
-use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-
-/// A map whose order says nothing. The standard library's hash takes several times as long, and protects from names
-/// that were chosen to collide only by a key, for which a component has no randomness.
-pub type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-/// The same without values.
-pub type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+//! WebAssembly has no instruction for that: a compiler calls a function that looks at one byte after the other, and
+//! every turn of that loop is metered.
 
 /// Whether two texts are the same.
 #[inline]
@@ -39,22 +28,6 @@ fn same_short(one: &[u8], other: &[u8]) -> bool {
             half(first) == half(other_first) && half(last) == half(other_last)
         }
         _ => one.iter().zip(other).all(|(one, other)| one == other),
-    }
-}
-
-/// A text as the key of a map.
-#[derive(Debug, Clone, Copy, Eq, PartialOrd, Ord)]
-pub struct Name<'a>(pub &'a str);
-
-impl PartialEq for Name<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        same(self.0, other.0)
-    }
-}
-
-impl Hash for Name<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
     }
 }
 

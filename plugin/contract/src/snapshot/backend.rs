@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::pooler::Through;
-use crate::names::same;
+use crate::fast_str::same;
 
 /// The only backend type that is ever judged or signalled.
 pub const CLIENT_BACKEND: &str = "client backend";
@@ -26,7 +26,7 @@ pub struct Backend {
     pub role: Option<String>,
     /// `application_name`, empty when the client set none.
     pub application: String,
-    /// The name without its variable parts, where it has any: see [`crate::application`].
+    /// The name without its variable parts, where it has any.
     #[serde(skip)]
     pub family: Option<Arc<str>>,
     /// Client address; none for local sockets.

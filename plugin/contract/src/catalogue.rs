@@ -1,0 +1,41 @@
+//! Every SQL statement that this plugin can send. Each is one constant text for PostgreSQL 13–18,
+//! schema-qualified, with every column cast to one of the seven value types, so that a host can pin
+//! the texts by their digests. Columns that a server may lack are read through `to_jsonb`. Each text
+//! begins with a comment, so that an administrator sees whose it is and our own load can be left out.
+//!
+//! Texts of other databases are bytes of other encodings, cut anywhere. No function that reads characters is called
+//! on one: `left` or `LIKE` would raise 22021 for a single row, and the whole answer would be lost.
+
+mod entry;
+mod locks;
+mod server;
+mod sessions;
+mod statistics;
+
+pub use self::entry::Entry;
+pub use self::locks::{HELD_LOCKS, PREPARED, WAITS};
+pub use self::server::{CLOCK, ROLE_SETTINGS, ROLES, SERVER, SETTINGS};
+pub use self::sessions::{ACTIVITY, SESSIONS, TEMP_OBJECTS};
+pub use self::statistics::{COUNTERS, PAUSE, STATEMENT_COUNTS, STATEMENTS};
+
+/// The whole catalogue.
+pub const ALL: &[Entry] = &[
+    SERVER,
+    ACTIVITY,
+    CLOCK,
+    HELD_LOCKS,
+    WAITS,
+    PREPARED,
+    TEMP_OBJECTS,
+    COUNTERS,
+    STATEMENTS,
+    STATEMENT_COUNTS,
+    ROLES,
+    SETTINGS,
+    ROLE_SETTINGS,
+    SESSIONS,
+    PAUSE,
+];
+
+#[cfg(test)]
+mod tests;
