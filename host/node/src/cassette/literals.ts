@@ -1,7 +1,7 @@
 // Statement texts without their literals, for cassettes: a text that may hold a secret is never kept as it was.
 //
-// This is the component's own way to take literals out (plugin/src/statement_text.rs), letter by letter: a report shows
-// no literal, so a cassette without them gives the same report.
+// This is the component's own way to take literals out (plugin/contract/src/statement_text.rs), letter by letter: a
+// report shows no literal, so a cassette without them gives the same report.
 
 import { description } from "../components.js";
 import type { Item } from "../imports.js";
