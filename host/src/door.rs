@@ -224,7 +224,8 @@ impl Entrance {
 
     /// Puts into an event whose session it is, where, and by which way when it is not the usual one.
     pub(crate) fn on_record(&self, event: Event) -> Event {
-        let event = self.target().on_record(event);
+        let target = self.target();
+        let event = event.with_login(&target.user, target.to_string(), &target.database);
         if self.way == Way::Direct { event } else { event.with("way", self.way.name()) }
     }
 }

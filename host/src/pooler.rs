@@ -142,7 +142,8 @@ impl Console {
 
     /// Puts into an event whose console it is, and where.
     pub(crate) fn on_record(&self, event: Event) -> Event {
-        self.target().on_record(event).with("controller", self.kind())
+        let target = self.target();
+        event.with_login(&target.user, target.to_string(), &target.database).with("controller", self.kind())
     }
 
     /// Where its changes are counted.

@@ -46,6 +46,11 @@ impl Event {
         }
     }
 
+    /// Adds the login that the event is about: role (`by`), server and database.
+    pub fn with_login(self, role: &str, server: String, database: &str) -> Self {
+        self.with("by", role).with("server", server).with("database", database)
+    }
+
     /// Adds several fields.
     pub fn with_all(self, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         fields.into_iter().fold(self, |event, (name, value)| event.with(name, value))

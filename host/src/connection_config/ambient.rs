@@ -1,5 +1,5 @@
-//! Settings of the operator's environment, as libpq finds them: variables, service files, `~/.pgpass` and
-//! `~/.postgresql`.
+//! Settings of the operator's environment, as libpq finds them (variables, service files, `~/.pgpass` and
+//! `~/.postgresql`), and the origin of a connection text, which decides whether they apply.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::keywords::Setting;
 use super::parts::{Parts, Source};
 use super::service_file;
+use super::setting::Setting;
 
-/// Variables of libpq, and the parameter that each is.
+/// Variables of libpq, each with its parameter.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("PGHOST", "host"),
     ("PGHOSTADDR", "hostaddr"),
@@ -47,13 +47,22 @@ const SERVICE: &str = "PGSERVICE";
 const SERVICE_FILE: &str = "PGSERVICEFILE";
 const SYSTEM_FOLDER: &str = "PGSYSCONFDIR";
 
-/// Variables that say which server is meant: one of them is a credential by itself.
+/// Variables that name a server: one of them is a credential by itself.
 const PLACES: [&str; 4] = [SERVICE, "PGHOST", "PGHOSTADDR", "PGDATABASE"];
 
 /// Folders of the system's service file: Debian's, Red Hat's, and that of PostgreSQL's own builds.
 const SYSTEM_FOLDERS: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
-/// The operator's environment.
+/// Origin of a connection text, which decides what it may draw upon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// A request, or a store where others write: nothing of this machine applies.
+    Request,
+    /// The operator, with the environment where that is a source.
+    Operator(Option<&'a Ambient>),
+}
+
+/// Environment of the operator.
 #[derive(Clone, Default)]
 pub(crate) struct Ambient {
     variables: HashMap<&'static str, SecretString>,
@@ -78,17 +87,17 @@ impl Ambient {
         Self { variables: names.filter_map(set).collect(), home, user }
     }
 
-    /// Whether the variables alone lead to a server.
+    /// Reports whether the variables alone name a server.
     pub(crate) fn names_a_place(&self) -> bool {
         PLACES.iter().any(|name| self.variables.contains_key(name))
     }
 
-    /// A file of the user's.
+    /// Path of a file in the user's home.
     pub(super) fn in_home(&self, name: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(name))
     }
 
-    /// Fills what is open: first by the service, then by the variables, then by what libpq finds by itself.
+    /// Fills unset settings: from the service, then from variables, then from the files that libpq reads by itself.
     pub(super) fn fill(&self, parts: &mut Parts) -> Result<(), Fault> {
         if let Some(service) = parts.get(Setting::Service).or_else(|| self.get(SERVICE)).map(str::to_owned) {
             let named = parts.get(Setting::ServiceFile).or_else(|| self.get(SERVICE_FILE)).map(PathBuf::from);
@@ -96,7 +105,7 @@ impl Ambient {
         }
         for (name, keyword) in VARIABLES {
             if let Some(value) = self.get(name) {
-                parts.behind(keyword, value, &Source::Variable(name))?;
+                parts.fallback(keyword, value, &Source::Variable(name))?;
             }
         }
         if let Some(user) = &self.user {

@@ -1,4 +1,4 @@
-//! key=value texts, as libpq reads them.
+//! Parser for key=value texts, as libpq reads them.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -6,9 +6,9 @@ use std::str::Chars;
 use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
+use super::fault::invalid;
 use super::keywords;
 use super::parts::Parts;
-use super::target::invalid;
 
 pub(super) fn parts(text: &str) -> Result<Parts, Fault> {
     if is_ado_net(text) {
@@ -31,7 +31,7 @@ pub(super) fn parts(text: &str) -> Result<Parts, Fault> {
     }
 }
 
-/// `Host=h;Username=u`: one '=' before the first ';', and one in each of the rest.
+/// Recognises `Host=h;Username=u`: one '=' before the first ';', and one in each of the rest.
 fn is_ado_net(text: &str) -> bool {
     let mut pairs = text.split(';').map(|pair| pair.matches('=').count());
     text.contains(';') && pairs.next() == Some(1) && pairs.clone().next() == Some(1)

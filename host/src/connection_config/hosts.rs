@@ -4,17 +4,19 @@ use std::net::IpAddr;
 
 use archon_pool_contract::fault::Fault;
 
-use super::keywords::Setting;
-use super::parts::{Origin, Parts, Source};
-use super::target::{HostPort, invalid};
+use super::ambient::Origin;
+use super::fault::invalid;
+use super::parts::{Parts, Source};
+use super::setting::Setting;
+use super::target::HostPort;
 
-/// Port of a server for which none is given.
+/// Default port.
 const PORT: u16 = 5432;
 
 /// Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds.
 pub(super) const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// All hosts in the order in which they are tried, at least one, without passwords.
+/// Lists all hosts in the order in which they are tried: at least one, without passwords.
 pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, Fault> {
     let mut names = list(parts, Setting::Host);
     let addresses = list(parts, Setting::HostAddr).into_iter().map(address).collect::<Result<Vec<_>, _>>();
@@ -43,7 +45,7 @@ pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, 
     named.iter().enumerate().map(host).collect()
 }
 
-/// The operator's own socket; a request must say where it leads.
+/// Falls back to the local socket for an operator; a request must name a host.
 fn by_socket(origin: Origin<'_>, folder: &str) -> Result<String, Fault> {
     match origin {
         Origin::Operator(Some(_)) => Ok(folder.to_owned()),
@@ -51,7 +53,7 @@ fn by_socket(origin: Origin<'_>, folder: &str) -> Result<String, Fault> {
     }
 }
 
-/// What is no host must neither be asked of the DNS nor logged.
+/// Refuses a text that is no host before it reaches the DNS or a log.
 fn checked(host: &str) -> Result<String, Fault> {
     if host.contains('@') {
         return Err(invalid("the host holds an '@': give user and password apart from it"));

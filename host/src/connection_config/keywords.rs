@@ -1,63 +1,10 @@
-//! Parameters of connection texts: those of libpq, of drivers, frameworks and providers, and what becomes of each.
+//! Parameters of connection texts: those of libpq, of drivers, frameworks and providers, and the treatment of each.
 
 use archon_pool_contract::fault::Fault;
 
-use super::target::invalid;
-
-/// A setting that is honoured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Setting {
-    Host,
-    HostAddr,
-    Port,
-    User,
-    Password,
-    Database,
-    PassFile,
-    Service,
-    ServiceFile,
-    SslMode,
-    /// `ssl` of libpq's URLs and of drivers: a truth value or a mode.
-    Ssl,
-    /// `requiressl`, `ssl_require`: a truth value.
-    RequireSsl,
-    /// `sslaccept` of Prisma.
-    SslAccept,
-    /// `sslfactory` of JDBC.
-    SslFactory,
-    SslRootCert,
-    SslCert,
-    SslKey,
-    SslCertMode,
-    SslMinVersion,
-    SslMaxVersion,
-    SslNegotiation,
-    ChannelBinding,
-    RequireAuth,
-    GssEncMode,
-    TargetSessionAttrs,
-    /// `targetServerType` of JDBC.
-    TargetServerType,
-    ConnectTimeout,
-    Options,
-    Replication,
-    MinProtocolVersion,
-}
-
-/// The treatment of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// It is honoured.
-    Is(Setting),
-    /// It changes nothing here, which a note says.
-    PassedOver,
-    /// It is the path of a Unix socket: a folder, and a name with the port.
-    SocketFile,
-    /// It would change the session's security or kind and cannot be honoured, for this reason.
-    Refused(&'static str),
-}
-
-use Meaning::{Is, PassedOver, Refused, SocketFile};
+use super::fault::invalid;
+use super::setting::Meaning::{self, Is, PassedOver, Refused, SocketFile};
+use super::setting::Setting;
 
 const SOCKET_FACTORY: &str =
     "a socket factory of Java is not supported; start the Cloud SQL Auth Proxy or the like, and give its address";
@@ -301,41 +248,32 @@ pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
     ("wrapperDialect", PassedOver),
 ];
 
-/// Lower case without `-` and `_`: `sslmode`, `ssl-mode` and `sslMode` are one name.
+/// Folds a name to lower case without `-` and `_`: `sslmode`, `ssl-mode` and `sslMode` are one name.
 pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|letter| !matches!(letter, '-' | '_')).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Whether a parameter of a text may be a password.
+/// Reports whether a parameter of a text may be a password.
 pub(crate) fn holds_password(text: &str) -> bool {
     let text = secrecy::zeroize::Zeroizing::new(text.to_ascii_lowercase());
     text.contains("pass") || text.contains("pwd")
 }
 
-/// The treatment of a parameter, when it is known.
+/// Returns the treatment of a known parameter.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
     let wanted = plain(name);
     KEYWORDS.iter().find(|(known, _)| plain(known) == wanted).map(|(_, meaning)| *meaning)
 }
 
-/// Whether a name is of the kind that migration tools keep for themselves, as in `x-migrations-table`.
+/// Recognises the names that migration tools reserve for themselves, as in `x-migrations-table`.
 pub(crate) fn is_of_migrations(name: &str) -> bool {
     let rest = name.strip_prefix("x-").unwrap_or_default();
     !rest.is_empty() && name.len() <= 40 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Fault for a name without a value, where none has no meaning.
-pub(crate) fn without_value(name: &str) -> Fault {
-    invalid(format!("connection parameter '{name}' has no value: write it as {name}=…"))
-}
-
 /// Note on a parameter that changes nothing.
 pub(crate) fn passed_over(name: &str) -> String {
     format!("connection parameter '{name}' is passed over: it changes nothing here")
-}
-
-pub(crate) fn refused(name: &str, reason: &str) -> Fault {
-    invalid(format!("connection parameter '{name}' is refused: {reason}"))
 }
 
 /// Fault for an unknown name, which is repeated only when `shown`: after a raw `&` or blank it may be a part of a
@@ -353,7 +291,7 @@ pub(crate) fn unknown(name: &str, shown: bool) -> Fault {
     }
 }
 
-/// The nearest known name, at most two edits and a third of the name away.
+/// Finds the nearest known name, at most two edits and a third of the name away.
 fn nearest(name: &str) -> Option<&'static str> {
     let wanted = plain(name);
     let distance = |known: &str| strsim::levenshtein(&wanted, &plain(known));

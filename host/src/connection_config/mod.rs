@@ -7,26 +7,34 @@
 //! ~/.pgpass, ~/.postgresql ┘
 //! ```
 //!
-//! Variables, pass files, service files and client certificates are the operator's: an [`Origin::Request`] gets none
-//! of them, so that nobody can have the operator's password sent to a server of their own.
+//! Files depend in one direction: `fault`, `setting`, `security` and `target` are data; `keywords` and `parts` collect
+//! texts, `text`, `url`, `conninfo`, `service_file` and `ambient` read their sources; `hosts`, `pass_file` and `values`
+//! interpret them; `resolve` puts the steps together.
+//!
+//! Variables, pass files, service files and client certificates belong to the operator: an [`Origin::Request`] gets
+//! none of them, so that no request can have the operator's password sent to a server of its own.
 //!
 #![doc = include_str!("../../docs/connecting.md")]
 
 mod ambient;
 mod conninfo;
+mod fault;
 mod hosts;
 mod keywords;
 mod parts;
 mod pass_file;
+mod resolve;
 mod security;
 mod service_file;
+mod setting;
 pub mod target;
 mod text;
 mod url;
 mod values;
 
-pub(crate) use self::ambient::Ambient;
-pub(crate) use self::keywords::Setting;
-pub(crate) use self::parts::{Origin, Parts};
+pub(crate) use self::ambient::{Ambient, Origin};
+pub(crate) use self::fault::invalid;
+pub(crate) use self::parts::Parts;
+pub(crate) use self::setting::Setting;
 pub use self::text::holds_connection_text;
 pub(crate) use self::text::{parts, unwrapped};

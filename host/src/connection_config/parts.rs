@@ -1,4 +1,4 @@
-//! Settings as they were given: one text each, from the first source that has it.
+//! Settings as given: one text each, from the first source that has it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,21 +6,11 @@ use std::fmt;
 use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ambient::Ambient;
-use super::keywords::{self, Meaning, Setting};
-use super::target::{Target, invalid};
-use super::values;
+use super::fault::{invalid, refused, without_value};
+use super::keywords;
+use super::setting::{Meaning, Setting};
 
-/// Whose text it is, which decides what it may draw upon.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Origin<'a> {
-    /// A request's, or stored where others write: nothing of this machine counts for it.
-    Request,
-    /// The operator's own; with the environment where that is a source.
-    Operator(Option<&'a Ambient>),
-}
-
-/// The place that a setting's text came from, for messages.
+/// Source of a setting's text, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A connection text, or a field of the credentials file.
@@ -43,7 +33,7 @@ impl Source {
     }
 }
 
-/// One setting's text.
+/// Text of one setting.
 pub(crate) struct Given {
     /// The name by which it was given.
     pub(crate) name: String,
@@ -51,7 +41,7 @@ pub(crate) struct Given {
     pub(crate) source: Source,
 }
 
-/// Settings as they were given.
+/// Settings as given, not yet interpreted.
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(super) given: BTreeMap<Setting, Given>,
@@ -75,13 +65,13 @@ impl Parts {
         }
     }
 
-    /// The text of a setting.
+    /// Returns the text of a setting.
     pub(crate) fn get(&self, setting: Setting) -> Option<&str> {
         self.given.get(&setting).map(|given| given.text.expose_secret())
     }
 
-    /// Takes a parameter of a connection text. A name without a value may be a part of a password, and so may each
-    /// where the text `holds_password`.
+    /// Adds a parameter of a connection text. A name without a value may be part of a password, and so may every name
+    /// when the text `holds_password`.
     pub(super) fn parameter(&mut self, name: &str, value: Option<&str>, holds_password: bool) -> Result<(), Fault> {
         match keywords::meaning(name) {
             // A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
@@ -89,14 +79,14 @@ impl Parts {
                 self.put(Setting::Ssl, name, "true", Source::Text);
             }
             Some(Meaning::Is(setting)) => {
-                let value = value.ok_or_else(|| keywords::without_value(name))?;
+                let value = value.ok_or_else(|| without_value(name))?;
                 self.put(setting, name, value, Source::Text);
             }
             Some(Meaning::SocketFile) => self.socket_file(name, value.unwrap_or_default(), &Source::Text)?,
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
             // As everywhere, an empty value is none.
             Some(Meaning::Refused(_)) if value == Some("") => {}
-            Some(Meaning::Refused(reason)) => return Err(keywords::refused(name, reason)),
+            Some(Meaning::Refused(reason)) => return Err(refused(name, reason)),
             None if value.is_some() && !holds_password && keywords::is_of_migrations(name) => {
                 self.note(keywords::passed_over(name));
             }
@@ -105,8 +95,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Takes a parameter of a source behind the text: it counts where the sources before it left it open.
-    pub(super) fn behind(&mut self, name: &str, value: &str, source: &Source) -> Result<(), Fault> {
+    /// Adds a parameter of a lower-ranking source: ignored where an earlier source has set it.
+    pub(super) fn fallback(&mut self, name: &str, value: &str, source: &Source) -> Result<(), Fault> {
         match keywords::meaning(name) {
             Some(Meaning::Is(setting)) => {
                 if self.is_open(setting) {
@@ -119,16 +109,16 @@ impl Parts {
                 }
             }
             Some(Meaning::Refused(_)) if value.is_empty() => {}
-            // Variables are there for other programs, too: those that change nothing are not worth a note.
+            // Variables serve other programs, too: those that change nothing here need no note.
             Some(Meaning::PassedOver) if matches!(source, Source::Variable(_)) => {}
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
-            Some(Meaning::Refused(reason)) => return Err(source.within(keywords::refused(name, reason))),
+            Some(Meaning::Refused(reason)) => return Err(source.within(refused(name, reason))),
             None => return Err(source.within(keywords::unknown(name, true))),
         }
         Ok(())
     }
 
-    /// Takes the path of a socket apart.
+    /// Splits the path of a Unix socket into folder and port.
     fn socket_file(&mut self, name: &str, path: &str, source: &Source) -> Result<(), Fault> {
         if path.is_empty() {
             return Ok(());
@@ -150,27 +140,6 @@ impl Parts {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
-    }
-
-    /// Resolves what is open and interprets the texts.
-    pub(crate) fn finish(mut self, origin: Origin<'_>) -> Result<Target, Fault> {
-        values::settle_certificates(&mut self)?;
-        match origin {
-            Origin::Request => self.refuse_files()?,
-            Origin::Operator(None) => Ambient::default().fill(&mut self)?,
-            Origin::Operator(Some(ambient)) => ambient.fill(&mut self)?,
-        }
-        values::target(self, origin)
-    }
-
-    /// Files and secrets of this machine are not a request's to name.
-    fn refuse_files(&self) -> Result<(), Fault> {
-        use Setting::{PassFile, Service, ServiceFile, SslCert, SslKey};
-        let named = [PassFile, Service, ServiceFile, SslCert, SslKey].iter().find_map(|it| self.given.get(it));
-        named.map_or(Ok(()), |given| {
-            let reason = "it names a file of this machine, which a request may not; name it in the credentials file";
-            Err(keywords::refused(&given.name, reason))
-        })
     }
 
     fn is_open(&self, setting: Setting) -> bool {
@@ -195,9 +164,4 @@ impl Parts {
 fn name_of(setting: Setting) -> &'static str {
     let is = |(_, meaning): &&(&str, Meaning)| *meaning == Meaning::Is(setting);
     keywords::KEYWORDS.iter().find(is).map_or("", |(name, _)| name)
-}
-
-/// Fault for a text that is not one of a setting's words; the text may be a slipped secret.
-pub(super) fn one_of(name: &str, words: &str) -> Fault {
-    invalid(format!("connection parameter '{name}' must be one of {words}"))
 }

@@ -1,23 +1,20 @@
-//! The pass file of libpq: `host:port:database:user:password`, where the first line that matches counts.
+//! Pass file of libpq: `host:port:database:user:password`, where the first line that matches counts.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
+use super::ambient::Origin;
 use super::hosts::SOCKETS;
-use super::parts::Origin;
-use super::target::HostPort;
+use super::target::{HostPort, PASS_FILE_NOTE};
 use crate::guarded_file::{self, Readers};
 
 /// Far more than a thousand lines.
 const MOST_BYTES: usize = 1 << 20;
 
-/// How a note on a pass file begins.
-pub(super) const NOTE: &str = "pass file ";
-
-/// Gives hosts without a password that of the pass file, and returns why a file does not count. A file that is not
-/// there has none.
+/// Sets the passwords of the hosts from the pass file, and returns a note on why a file is ignored. A missing file
+/// sets none.
 pub(super) fn fill(
     named: Option<&str>,
     origin: Origin<'_>,
@@ -32,7 +29,7 @@ pub(super) fn fill(
     };
     let bytes = match read(&path) {
         Ok(bytes) => bytes?,
-        Err(why) => return Some(format!("{NOTE}{} is passed over: {why}", path.display())),
+        Err(why) => return Some(format!("{PASS_FILE_NOTE}{} is passed over: {why}", path.display())),
     };
     for host in hosts {
         // The default socket is that of the local machine.
@@ -58,7 +55,7 @@ fn password(file: &[u8], wanted: [&str; 4]) -> Option<SecretString> {
     std::str::from_utf8(&password).ok().filter(|text| !text.is_empty()).map(SecretString::from)
 }
 
-/// The rest of a line behind a field that matches.
+/// Returns the rest of a line after a field that matches.
 fn behind<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     if let Some(rest) = line.strip_prefix(b"*:") {
         return Some(rest);
@@ -73,7 +70,7 @@ fn behind<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     rest.strip_prefix(b":")
 }
 
-/// The password up to an unescaped ':'.
+/// Unescapes the password up to an unescaped ':'.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut password = Vec::with_capacity(text.len());
     let mut bytes = text.iter().copied();

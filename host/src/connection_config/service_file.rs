@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
+use super::fault::invalid;
 use super::parts::{Parts, Source};
-use super::target::invalid;
 use crate::guarded_file;
 
 /// Far more than a thousand services.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Files to look into, in their order: one that was named must be there.
+/// Files to search, in order; a named file must exist.
 pub(super) struct Files {
     pub(super) named: Option<PathBuf>,
     pub(super) others: Vec<PathBuf>,
 }
 
 impl Files {
-    /// Fills what is open from the first file that has the service.
+    /// Fills unset settings from the first file that has the service.
     pub(super) fn fill(&self, service: &str, parts: &mut Parts) -> Result<(), Fault> {
         for path in self.named.iter().chain(&self.others) {
             if self.named.as_ref() != Some(path) && !guarded_file::is_there(path) {
@@ -38,7 +38,7 @@ impl Files {
     }
 }
 
-/// Takes the section of a service; false where the file has none.
+/// Reads the section of a service; false where the file has none.
 fn section(text: &str, path: &Path, service: &str, parts: &mut Parts) -> Result<bool, Fault> {
     let mut found = false;
     for (index, line) in text.lines().enumerate() {
@@ -59,13 +59,13 @@ fn section(text: &str, path: &Path, service: &str, parts: &mut Parts) -> Result<
             if matches!(name, "service" | "servicefile") {
                 return Err(invalid(format!("{}: a service cannot name another service", place())));
             }
-            parts.behind(name, value.trim(), &Source::ServiceFile(place()))?;
+            parts.fallback(name, value.trim(), &Source::ServiceFile(place()))?;
         }
     }
     Ok(found)
 }
 
-/// A name in quotes, as long as it looks like one: it may be a slipped secret.
+/// Quotes a service name; a text of another shape may be a misplaced secret and is not repeated.
 fn shown(service: &str) -> String {
     let is_name = service.len() <= 64
         && service.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '-' | ' '));

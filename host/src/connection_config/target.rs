@@ -5,18 +5,16 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use archon_pool_contract::fault::{Fault, kind};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use super::security::{
     AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use crate::audit_sink::Event;
 use crate::digest::Digest;
 
-use super::parts::Origin;
-use super::text;
+/// Prefix of a note on a pass file that is ignored.
+pub(super) const PASS_FILE_NOTE: &str = "pass file ";
 
 /// Address, login and security settings of one connection.
 #[derive(Clone)]
@@ -74,7 +72,7 @@ pub struct HostPort {
     pub password: Option<SecretString>,
 }
 
-/// Hosts and ports alone: fit for logs.
+/// Writes hosts and ports alone, for logs.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)?;
@@ -100,13 +98,7 @@ impl fmt::Debug for HostPort {
 }
 
 impl Target {
-    /// Parses a connection URL or key=value text; the environment counts for nothing. No error repeats a part that
-    /// could be a secret.
-    pub fn parse(text: &SecretString) -> Result<Self, Fault> {
-        text::parts(text.expose_secret())?.finish(Origin::Operator(None))
-    }
-
-    /// One target for each host, in the order in which they are tried.
+    /// Returns one target for each host, in the order in which they are tried.
     pub fn each(&self) -> Vec<Self> {
         let first = Self { more_hosts: Vec::new(), ..self.clone() };
         let more = self.more_hosts.iter().cloned().map(|HostPort { host, address, port, password }| Self {
@@ -119,13 +111,12 @@ impl Target {
         std::iter::once(first.clone()).chain(more).collect()
     }
 
-    /// The same login at another host.
+    /// Copies the login for another host.
     pub(crate) fn at(&self, host: &str, port: u16) -> Self {
         Self { host: host.to_owned(), address: None, port, more_hosts: Vec::new(), ..self.clone() }
     }
 
-    /// Whether both log in alike: the same hosts, role, database and secrets under the same settings. Takes as long
-    /// for secrets that differ late as for others.
+    /// Compares logins: hosts, role, database, secrets and settings. Takes the same time wherever secrets differ.
     pub(crate) fn is_same_login(&self, other: &Self) -> bool {
         let Self {
             host,
@@ -165,24 +156,18 @@ impl Target {
                 == (&other.target_session_attrs, &other.connect_timeout, &other.options)
     }
 
-    /// Adds role, server and database to an event.
-    pub(crate) fn on_record(&self, event: Event) -> Event {
-        let server = self.to_string();
-        event.with("by", self.user.as_str()).with("server", server).with("database", self.database.as_str())
-    }
-
-    /// Why the pass file does not count, where that is why there is no password.
+    /// Returns the note on an ignored pass file, the reason for a missing password.
     pub(crate) fn pass_file_note(&self) -> Option<&str> {
-        self.notes.iter().map(String::as_str).find(|note| note.starts_with(super::pass_file::NOTE))
+        self.notes.iter().map(String::as_str).find(|note| note.starts_with(PASS_FILE_NOTE))
     }
 
-    /// Whether the first host is a Unix socket.
+    /// Reports whether the first host is a Unix socket.
     pub(crate) fn is_socket(&self) -> bool {
         self.host.starts_with('/')
     }
 }
 
-/// Compares secrets by digests under a key of this process, so that the time tells nothing of where they differ.
+/// Compares secrets by digests under a key of this process, so that the time does not depend on where they differ.
 fn is_same_secret(one: Option<&SecretString>, other: Option<&SecretString>) -> bool {
     static KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
     let keyed = |secret: &SecretString| {
@@ -193,10 +178,6 @@ fn is_same_secret(one: Option<&SecretString>, other: Option<&SecretString>) -> b
         Digest::of(&bytes)
     };
     one.map(keyed) == other.map(keyed)
-}
-
-pub(crate) fn invalid(message: impl Into<String>) -> Fault {
-    Fault::new(kind::CREDENTIAL_INVALID, message)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Connection texts as they are copied and mounted: within quotes, behind a byte order mark, before a line break.
+//! Connection texts as copied and mounted: in quotes, after a byte order mark, before a line break.
 
 use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
+use super::fault::invalid;
 use super::parts::Parts;
-use super::target::invalid;
 use super::{conninfo, url};
 
 /// Parses a URL or key=value text.
@@ -20,7 +20,7 @@ pub(crate) fn parts(text: &str) -> Result<Parts, Fault> {
         return url::parts(&scheme);
     }
     let is_pairs = text.contains('=') && text.find("://").is_none_or(|at| text[..at].contains('='));
-    if is_pairs { conninfo::parts(text) } else { Err(no_url()) }
+    if is_pairs { conninfo::parts(text) } else { Err(url::not_postgresql()) }
 }
 
 /// Strips white space, a byte order mark, quotes, and `psql` before them, as dashboards offer it.
@@ -38,7 +38,7 @@ pub(crate) fn unwrapped(text: &str) -> &str {
     text
 }
 
-/// Whether a text holds a connection text, and so perhaps a password, anywhere.
+/// Reports whether a text holds a connection text, and so perhaps a password, anywhere.
 pub fn holds_connection_text(text: &str) -> bool {
     let text = Zeroizing::new(text.split_whitespace().collect::<String>().to_ascii_lowercase());
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
@@ -49,10 +49,6 @@ pub fn holds_connection_text(text: &str) -> bool {
     text.contains("dbc:postgres")
         || text.contains("password=")
         || schemes.any(|system| url::SCHEMES.iter().any(|known| system.ends_with(known)))
-}
-
-pub(super) fn no_url() -> Fault {
-    invalid("the URL must start with postgres:// or postgresql://")
 }
 
 #[cfg(test)]

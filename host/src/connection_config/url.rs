@@ -1,13 +1,13 @@
-//! Connection URLs, as libpq reads them, and as drivers spell them.
+//! Parser for connection URLs, as libpq reads them and as drivers spell them.
 
 use archon_pool_contract::fault::Fault;
 use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 
-use super::keywords::{self, Meaning, Setting};
+use super::fault::invalid;
+use super::keywords;
 use super::parts::Parts;
-use super::target::invalid;
-use super::text::no_url;
+use super::setting::{Meaning, Setting};
 
 /// Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`.
 pub(super) const SCHEMES: [&str; 15] = [
@@ -42,7 +42,7 @@ pub(super) struct Scheme<'a> {
 }
 
 impl<'a> Scheme<'a> {
-    /// Takes the scheme off; none where the text is no URL.
+    /// Strips the scheme; none where the text is no URL.
     pub(super) fn of(text: &'a str) -> Result<Option<Self>, Fault> {
         if let Some((rest, is_encrypted)) = behind_java(text) {
             let is_local = !rest.starts_with("//");
@@ -64,13 +64,18 @@ impl<'a> Scheme<'a> {
         if SCHEMES.contains(&system) {
             Ok(Some(Self { rest, is_jdbc: false, is_encrypted: false, is_local: false }))
         } else {
-            Err(no_url())
+            Err(not_postgresql())
         }
     }
 }
 
-/// The rest of a URL of JDBC or R2DBC, whatever wrapper stands between that and `postgresql:`, and whether its scheme
-/// asks for TLS.
+/// Fault for a scheme that does not stand for PostgreSQL.
+pub(super) fn not_postgresql() -> Fault {
+    invalid("the URL must start with postgres:// or postgresql://")
+}
+
+/// Strips the scheme of JDBC or R2DBC, with any wrapper between that and `postgresql:`, and reports whether the
+/// scheme asks for TLS.
 fn behind_java(text: &str) -> Option<(&str, bool)> {
     let (api, mut rest) = text.split_once(':')?;
     let api = ["jdbc", "r2dbc", "r2dbcs"].into_iter().find(|known| known.eq_ignore_ascii_case(api))?;
@@ -201,7 +206,7 @@ fn split(rest: &str) -> Result<Split<'_>, Fault> {
     Ok(Split { login, address, database, query })
 }
 
-/// Refuses a slip in the database's name, which faults and logs repeat: what follows it may be a password.
+/// Refuses a misplaced separator in the database's name, which faults and logs repeat: a password may follow it.
 fn check_database(name: &str) -> Result<(), Fault> {
     if name.contains('@') {
         return Err(at_sign());
@@ -219,7 +224,7 @@ fn at_sign() -> Fault {
     invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
 }
 
-/// Whether each '@' of a text is in the value of a known parameter.
+/// Reports whether each '@' of a text is in the value of a known parameter.
 fn is_query(text: &str) -> bool {
     text.split('&').filter(|pair| pair.contains('@')).all(|pair| {
         let name = pair.split_once('=').map(|(name, _)| name);
@@ -259,7 +264,7 @@ fn split_port(address: &str) -> Result<(&str, &str), Fault> {
     }
 }
 
-/// Percent-decodes into one place that is wiped. A '%' that begins no byte stands for itself.
+/// Percent-decodes into a buffer that is wiped. A '%' that begins no byte stands for itself.
 fn decode(what: &str, text: &str) -> Result<Zeroizing<String>, Fault> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     bytes.extend(percent_decode_str(text));

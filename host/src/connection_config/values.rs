@@ -1,4 +1,4 @@
-//! Interpretation of the settings' texts. No fault repeats a text: it may be a slipped secret.
+//! Interpretation of the settings' texts. No fault repeats a text: it may be a misplaced secret.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,17 +6,19 @@ use std::time::Duration;
 use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::ambient::Origin;
+use super::fault::{invalid, not_one_of, refused};
 use super::hosts::hosts;
-use super::keywords::{self, Setting};
-use super::parts::{Given, Origin, Parts, Source, one_of};
+use super::keywords;
+use super::parts::{Given, Parts, Source};
 use super::pass_file;
-use super::target::{
-    AuthMethod, ChannelBinding, ClientCertificate, HostPort, Roots, SslMode, SslNegotiation, Target,
-    TargetSessionAttrs, TlsVersion, invalid,
+use super::security::{
+    AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
+use super::setting::Setting;
+use super::target::{HostPort, Target};
 
-/// Gives certificates the settings that they are in libpq where a driver means another thing by them: `sslcert`
-/// beside Prisma's `sslaccept` is the authority's.
+/// Maps drivers' certificate settings to libpq's: `sslcert` beside Prisma's `sslaccept` is the authority's.
 pub(super) fn settle_certificates(parts: &mut Parts) -> Result<(), Fault> {
     if let Some(factory) = parts.given.remove(&Setting::SslFactory) {
         match factory.text.expose_secret().rsplit('.').next() {
@@ -30,7 +32,7 @@ pub(super) fn settle_certificates(parts: &mut Parts) -> Result<(), Fault> {
                     parts.fill(Setting::SslRootCert, "system");
                 }
             }
-            _ => return Err(keywords::refused(&factory.name, "a factory class is not supported; give sslmode")),
+            _ => return Err(refused(&factory.name, "a factory class is not supported; give sslmode")),
         }
     }
     let Some(accept) = parts.given.remove(&Setting::SslAccept) else { return Ok(()) };
@@ -49,12 +51,12 @@ pub(super) fn settle_certificates(parts: &mut Parts) -> Result<(), Fault> {
             parts.fill(Setting::SslMode, SslMode::Prefer.word());
             parts.no_verify = true;
         }
-        _ => return Err(one_of(&accept.name, "strict, accept_invalid_certs")),
+        _ => return Err(not_one_of(&accept.name, "strict, accept_invalid_certs")),
     }
     Ok(())
 }
 
-/// Interprets what is given, after everything open was filled.
+/// Interprets the settings once every source has filled them.
 pub(super) fn target(mut parts: Parts, origin: Origin<'_>) -> Result<Target, Fault> {
     let mut hosts = hosts(&parts, origin)?;
     let user = parts.get(Setting::User).ok_or_else(|| invalid("the connection has no user"))?.to_owned();
@@ -112,7 +114,7 @@ fn word<T>(
     of_word: impl FnOnce(&str) -> Option<T>,
     words: &str,
 ) -> Result<Option<T>, Fault> {
-    read(parts, setting, |given, text| of_word(text).ok_or_else(|| one_of(&given.name, words)))
+    read(parts, setting, |given, text| of_word(text).ok_or_else(|| not_one_of(&given.name, words)))
 }
 
 fn truth(text: &str) -> Option<bool> {
@@ -123,22 +125,20 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Refuses what would make another kind of session, and notes what would not.
+/// Refuses settings that would make another kind of session, and notes those that would not.
 fn check_kind(parts: &mut Parts) -> Result<(), Fault> {
     let gss = read(parts, Setting::GssEncMode, |given, text| match text {
-        "require" => {
-            Err(keywords::refused(&given.name, "GSSAPI encryption is not supported; give sslmode=verify-full"))
-        }
+        "require" => Err(refused(&given.name, "GSSAPI encryption is not supported; give sslmode=verify-full")),
         "disable" | "prefer" => Ok(()),
-        _ => Err(one_of(&given.name, "disable, prefer, require")),
+        _ => Err(not_one_of(&given.name, "disable, prefer, require")),
     })?;
     let replication = read(parts, Setting::Replication, |given, text| match truth(text) {
         Some(false) => Ok(()),
-        _ => Err(keywords::refused(&given.name, "a replication session cannot run queries; leave it out")),
+        _ => Err(refused(&given.name, "a replication session cannot run queries; leave it out")),
     })?;
     let protocol = read(parts, Setting::MinProtocolVersion, |given, text| match text {
         "3.0" => Ok(()),
-        _ => Err(keywords::refused(&given.name, "3.0 is the newest protocol version that is supported")),
+        _ => Err(refused(&given.name, "3.0 is the newest protocol version that is supported")),
     })?;
     let settings = [(gss, Setting::GssEncMode), (replication, Setting::Replication)];
     for (_, setting) in
@@ -151,7 +151,7 @@ fn check_kind(parts: &mut Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How much of TLS is required, and the authorities that a certificate is verified against.
+/// Reads how much of TLS is required, and the authorities that a certificate is verified against.
 fn verification(parts: &mut Parts, hosts: &[HostPort]) -> Result<(SslMode, Option<Roots>), Fault> {
     let mode = ssl_mode(parts)?;
     let roots = match parts.get(Setting::SslRootCert) {
@@ -197,11 +197,12 @@ fn ssl_mode(parts: &mut Parts) -> Result<Option<SslMode>, Fault> {
         (Some(false), false) => Ok(Some(SslMode::Disable)),
         (None, _) => match if mode.is_some() { mode_of(text) } else { known(text) } {
             Some(mode) => Ok(Some(mode)),
-            None => Err(one_of(&given.name, &format!("true, false, {}", SslMode::words()))),
+            None => Err(not_one_of(&given.name, &format!("true, false, {}", SslMode::words()))),
         },
     })?;
-    let required =
-        read(parts, Setting::RequireSsl, |given, text| truth(text).ok_or_else(|| one_of(&given.name, "true, false")))?;
+    let required = read(parts, Setting::RequireSsl, |given, text| {
+        truth(text).ok_or_else(|| not_one_of(&given.name, "true, false"))
+    })?;
     parts.no_verify = no_verify;
     Ok(mode.or(by_ssl.flatten()).or(required.filter(|required| *required).map(|_| SslMode::Require)))
 }
@@ -217,8 +218,8 @@ fn tls_versions(parts: &Parts) -> Result<(TlsVersion, Option<TlsVersion>), Fault
     let least = word(parts, Setting::SslMinVersion, old_or_word, &words)?.unwrap_or(TlsVersion::Tls12);
     let most = read(parts, Setting::SslMaxVersion, |given, text| match of_word(text) {
         Some(version) => Ok(version),
-        None if is_old(text) => Err(keywords::refused(&given.name, "TLSv1.2 is the oldest version that is supported")),
-        None => Err(one_of(&given.name, &words)),
+        None if is_old(text) => Err(refused(&given.name, "TLSv1.2 is the oldest version that is supported")),
+        None => Err(not_one_of(&given.name, &words)),
     })?;
     if most.is_some_and(|most| most < least) {
         return Err(invalid("ssl_min_protocol_version is above ssl_max_protocol_version: there is no version left"));
@@ -232,9 +233,9 @@ fn client_certificate(parts: &Parts) -> Result<Option<ClientCertificate>, Fault>
         "allow" => Ok(true),
         "require" => {
             let reason = "that the server asks for a certificate is not verified here; leave it out";
-            Err(keywords::refused(&given.name, reason))
+            Err(refused(&given.name, reason))
         }
-        _ => Err(one_of(&given.name, "disable, allow, require")),
+        _ => Err(not_one_of(&given.name, "disable, allow, require")),
     })?;
     let path = |setting| parts.get(setting).map(PathBuf::from);
     match (path(Setting::SslCert), path(Setting::SslKey)) {
@@ -254,14 +255,15 @@ fn require_auth(parts: &Parts) -> Result<Option<Vec<AuthMethod>>, Fault> {
             return Err(invalid(format!("connection parameter '{}' mixes methods with and without '!'", given.name)));
         }
         let method = |word: &&str| {
-            AuthMethod::of_word(word.trim_start_matches('!')).ok_or_else(|| one_of(&given.name, &AuthMethod::words()))
+            AuthMethod::of_word(word.trim_start_matches('!'))
+                .ok_or_else(|| not_one_of(&given.name, &AuthMethod::words()))
         };
         let named = words.iter().map(method).collect::<Result<Vec<_>, _>>()?;
         let allowed = |method: &AuthMethod| named.contains(method) == (excluded == 0);
         let allowed: Vec<_> = AuthMethod::ALL.iter().copied().filter(allowed).collect();
         if allowed.iter().all(|method| matches!(method, AuthMethod::Gss | AuthMethod::Sspi | AuthMethod::Oauth)) {
             let reason = "gss, sspi and oauth are not supported; allow scram-sha-256";
-            return Err(keywords::refused(&given.name, reason));
+            return Err(refused(&given.name, reason));
         }
         Ok(allowed)
     })
@@ -282,7 +284,7 @@ fn session_attrs(parts: &Parts) -> Result<TargetSessionAttrs, Fault> {
     Ok(attrs.or(by_jdbc).unwrap_or(Attrs::Any))
 }
 
-/// As in libpq, nothing above zero stands for no limit of its own.
+/// Reads the timeout in seconds; as in libpq, zero or less stands for none.
 fn connect_timeout(parts: &Parts) -> Result<Option<Duration>, Fault> {
     let seconds = read(parts, Setting::ConnectTimeout, |given, text| {
         text.parse::<i32>()
@@ -291,7 +293,7 @@ fn connect_timeout(parts: &Parts) -> Result<Option<Duration>, Fault> {
     Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0).map(Duration::from_secs))
 }
 
-/// Gives each host its password: the one that was given, or that of the pass file.
+/// Sets each host's password: the given one, or that of the pass file.
 fn passwords(
     parts: &mut Parts,
     origin: Origin<'_>,

@@ -4,11 +4,11 @@ use archon_pool_contract::fault::Fault;
 use secrecy::SecretString;
 
 use super::{Controller, Credential};
-use crate::connection_config::{Parts, Setting};
+use crate::connection_config::{Parts, Setting, invalid};
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::supabase::{Project, Reference, Token};
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 /// Everything that one credential opens.
 #[derive(Clone)]

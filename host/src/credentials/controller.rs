@@ -3,9 +3,9 @@
 use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::connection_config::{self, Origin, Setting};
+use crate::connection_config::{self, Origin, Setting, invalid};
 use crate::pooler::{DATABASE, Limited};
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 /// What controls the size of a credential's pool.
 #[derive(Debug, Clone)]

@@ -35,11 +35,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::Controller;
 use super::access::{Access, direct};
-use crate::connection_config::{self, Origin, Parts, Setting};
+use crate::connection_config::{self, Origin, Parts, Setting, invalid};
 use crate::door::Others;
 use crate::guarded_file::{self, Readers};
 use crate::supabase::Reference;
-use crate::target::invalid;
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;

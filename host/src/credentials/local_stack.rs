@@ -2,8 +2,7 @@
 
 use archon_pool_contract::fault::Fault;
 
-use crate::connection_config::{Parts, Setting};
-use crate::target::invalid;
+use crate::connection_config::{Parts, Setting, invalid};
 
 /// Port of the API, and that of the database.
 const API: &str = "54321";

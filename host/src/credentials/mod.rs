@@ -18,12 +18,12 @@ pub(crate) use self::controller::Controller;
 use self::environment::Environment;
 use self::file::Entry;
 use crate::audit_sink::Event;
-use crate::connection_config::Origin;
+use crate::connection_config::{Origin, invalid};
 use crate::door::Others;
 use crate::limits::Limits;
 use crate::session::Presence;
 use crate::supabase::Project;
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 mod access;
 #[cfg(test)]
@@ -155,7 +155,8 @@ impl Credential {
 
     /// Puts into an event which credential it is, and where it leads: never what opens it.
     pub(crate) fn on_record(&self, event: Event) -> Event {
-        self.target.on_record(event.with("credential", self.name.as_str()))
+        let event = event.with("credential", self.name.as_str());
+        event.with_login(&self.target.user, self.target.to_string(), &self.target.database)
     }
 }
 

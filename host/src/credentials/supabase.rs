@@ -5,9 +5,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::access::{Access, direct};
 use super::local_stack;
-use crate::connection_config::{self, Origin, Parts, Setting};
+use crate::connection_config::{self, Origin, Parts, Setting, invalid};
 use crate::supabase::Reference;
-use crate::target::invalid;
 
 /// What a project is opened by.
 const WANTED: &str = "the database password is needed (dashboard, Project Settings, Database), or at least an access \

@@ -5,11 +5,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::Type;
 
 use super::Credential;
-use crate::connection_config::{self, Origin};
+use crate::connection_config::{self, Origin, invalid};
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::supabase::connect;
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 // Whether there is a vault that this role may read; the privilege cannot be asked of a view that
 // does not exist.

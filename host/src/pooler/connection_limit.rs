@@ -12,9 +12,10 @@ use super::{Prospect, View};
 use crate::allowance::Allowance;
 use crate::backends::{column, unexpected};
 use crate::bindings::database::{Column, RowSet, Value};
+use crate::connection_config::invalid;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 /// Whose limit it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

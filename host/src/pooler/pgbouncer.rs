@@ -16,10 +16,11 @@ use super::{Prospect, View};
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connect::{self, Connected, Connection, Startup};
+use crate::connection_config::invalid;
 use crate::error;
 use crate::limits::Limits;
 use crate::session::{self, GRACE, Presence};
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 /// The database that stands for the console.
 pub(crate) const DATABASE: &str = "pgbouncer";

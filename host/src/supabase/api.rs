@@ -15,10 +15,10 @@ use tokio::sync::OnceCell;
 
 use super::pace::Pace;
 use crate::census;
+use crate::connection_config::invalid;
 use crate::digest::Digest;
 use crate::error;
 use crate::limits::{BYTES_PER_VALUE, DEPTH, Limits, Reached};
-use crate::target::invalid;
 use crate::tls;
 
 /// Where hosted projects are managed.

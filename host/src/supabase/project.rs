@@ -12,8 +12,9 @@ use tokio::sync::OnceCell;
 
 use super::api::{Api, Request};
 use super::pace::Pace;
+use crate::connection_config::invalid;
 use crate::limits::Limits;
-use crate::target::{Target, invalid};
+use crate::target::Target;
 
 /// A project's reference: twenty small letters.
 #[derive(Debug, Clone, PartialEq, Eq)]

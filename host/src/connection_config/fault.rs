@@ -1,0 +1,23 @@
+//! Faults about connection settings. None repeats a value: it may be a misplaced secret.
+
+use archon_pool_contract::fault::{Fault, kind};
+
+/// Fault for a credential or connection setting that cannot be used.
+pub(crate) fn invalid(message: impl Into<String>) -> Fault {
+    Fault::new(kind::CREDENTIAL_INVALID, message)
+}
+
+/// Fault for a parameter that would change the session's security or kind and is not supported.
+pub(super) fn refused(name: &str, reason: &str) -> Fault {
+    invalid(format!("connection parameter '{name}' is refused: {reason}"))
+}
+
+/// Fault for a parameter without a value.
+pub(super) fn without_value(name: &str) -> Fault {
+    invalid(format!("connection parameter '{name}' has no value: write it as {name}=…"))
+}
+
+/// Fault for a value that is not one of a parameter's words.
+pub(super) fn not_one_of(name: &str, words: &str) -> Fault {
+    invalid(format!("connection parameter '{name}' must be one of {words}"))
+}

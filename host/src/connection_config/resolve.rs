@@ -1,0 +1,41 @@
+//! Resolution of settings into a target: the environment fills what the text left open, then the texts are interpreted.
+
+use archon_pool_contract::fault::Fault;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ambient::{Ambient, Origin};
+use super::fault::refused;
+use super::parts::Parts;
+use super::setting::Setting::{PassFile, Service, ServiceFile, SslCert, SslKey};
+use super::target::Target;
+use super::{text, values};
+
+impl Target {
+    /// Parses a connection URL or key=value text, without the environment. No error repeats a part that could be a
+    /// secret.
+    pub fn parse(text: &SecretString) -> Result<Self, Fault> {
+        text::parts(text.expose_secret())?.finish(Origin::Operator(None))
+    }
+}
+
+impl Parts {
+    /// Fills unset settings from the environment, as far as the origin allows, and interprets all.
+    pub(crate) fn finish(mut self, origin: Origin<'_>) -> Result<Target, Fault> {
+        values::settle_certificates(&mut self)?;
+        match origin {
+            Origin::Request => refuse_files(&self)?,
+            Origin::Operator(None) => Ambient::default().fill(&mut self)?,
+            Origin::Operator(Some(ambient)) => ambient.fill(&mut self)?,
+        }
+        values::target(self, origin)
+    }
+}
+
+/// Refuses files of this machine in a request.
+fn refuse_files(parts: &Parts) -> Result<(), Fault> {
+    let named = [PassFile, Service, ServiceFile, SslCert, SslKey].iter().find_map(|it| parts.given.get(it));
+    named.map_or(Ok(()), |given| {
+        let reason = "it names a file of this machine, which a request may not; name it in the credentials file";
+        Err(refused(&given.name, reason))
+    })
+}

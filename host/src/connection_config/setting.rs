@@ -1,0 +1,54 @@
+//! Settings that a connection honours, and the treatment of each parameter of a connection text.
+
+/// Setting that a connection honours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Setting {
+    Host,
+    HostAddr,
+    Port,
+    User,
+    Password,
+    Database,
+    PassFile,
+    Service,
+    ServiceFile,
+    SslMode,
+    /// `ssl` of libpq's URLs and of drivers: a truth value or a mode.
+    Ssl,
+    /// `requiressl`, `ssl_require`: a truth value.
+    RequireSsl,
+    /// `sslaccept` of Prisma.
+    SslAccept,
+    /// `sslfactory` of JDBC.
+    SslFactory,
+    SslRootCert,
+    SslCert,
+    SslKey,
+    SslCertMode,
+    SslMinVersion,
+    SslMaxVersion,
+    SslNegotiation,
+    ChannelBinding,
+    RequireAuth,
+    GssEncMode,
+    TargetSessionAttrs,
+    /// `targetServerType` of JDBC.
+    TargetServerType,
+    ConnectTimeout,
+    Options,
+    Replication,
+    MinProtocolVersion,
+}
+
+/// Treatment of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It is honoured.
+    Is(Setting),
+    /// It changes nothing here, and a note says so.
+    PassedOver,
+    /// It is the path of a Unix socket: a folder, and a name with the port.
+    SocketFile,
+    /// It would change the session's security or kind and cannot be honoured, for this reason.
+    Refused(&'static str),
+}
