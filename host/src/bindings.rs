@@ -27,7 +27,7 @@ mod generated {
         world: "archon:host/imports",
         imports: { default: async | trappable },
         with: {
-            "archon:connection-pool/credentials.credential": crate::credentials::Credential,
+            "archon:connection-pool/credentials.credential": crate::credential::Credential,
             "archon:connection-pool/database.session": crate::door::Entrance,
             "archon:connection-pool/pooler.console": crate::pooler::Console,
         },

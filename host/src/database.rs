@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 use crate::audit_sink::Event;
 use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
 use crate::bindings::{credentials, database, types};
-use crate::credentials::Credential;
+use crate::credential::Credential;
 use crate::digest::Digest;
 use crate::door::Entrance;
 use crate::error;
@@ -33,15 +33,20 @@ impl credentials::Host for State {
         let _stopped = self.enter()?;
         let call = self.author.host_call("credentials.lookup");
         let found = match &self.lent {
-            Some(lent) => lent.lookup(name.as_deref(), &self.limits, &self.presence).await,
+            Some(lent) => Credential::find(lent, name.as_deref(), &self.limits, &self.presence).await,
             None => Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, "Supabase credentials not found: this call has none")),
         };
-        call.end(found.as_ref().err(), |event| found.iter().fold(event, |event, found| found.on_record(event))).await;
+        call.end(found.as_ref().err(), |event| found.iter().fold(event, about)).await;
         match found {
             Ok(credential) => Ok(Ok(self.table.push(credential)?)),
             Err(fault) => Ok(Err(fault.into())),
         }
     }
+}
+
+/// Adds a credential's name and login to an event.
+fn about(event: Event, Credential { name, target, .. }: &Credential) -> Event {
+    event.with("credential", name.as_str()).with_login(&target.user, target.to_string(), &target.database)
 }
 
 impl credentials::HostCredential for State {
@@ -70,7 +75,7 @@ impl database::HostSession for State {
         let credential = self.table.get(&using)?;
         let opened = Entrance::open(credential, &self.limits, &self.presence, self.kept.as_ref()).await;
         let way = opened.as_ref().ok().map(|entrance| entrance.way().name());
-        call.end(opened.as_ref().err(), |event| credential.on_record(event).with_some("way", way)).await;
+        call.end(opened.as_ref().err(), |event| about(event, credential).with_some("way", way)).await;
         match opened {
             Ok(session) => Ok(Ok(self.table.push(session)?)),
             Err(fault) => {
@@ -170,7 +175,7 @@ impl database::Host for State {
         });
         let outcomes = join_all(probes).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        call.end(None, |event| credential.on_record(event).with("probes", count).with("failed", failed)).await;
+        call.end(None, |event| about(event, credential).with("probes", count).with("failed", failed)).await;
         Ok(Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
     }
 }

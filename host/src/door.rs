@@ -13,7 +13,8 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::allowance::Allowance;
 use crate::audit_sink::Event;
 use crate::bindings::database::{RowSet, Statement, Value};
-use crate::credentials::Credential;
+use crate::credential::Credential;
+use crate::credentials::FallbackTargets;
 use crate::error;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
@@ -51,20 +52,10 @@ impl Way {
     }
 }
 
-/// The other ways of a credential, for when its own is barred.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Others {
-    /// `reserve` in the credentials file.
-    pub(crate) reserve: Option<Target>,
-    /// `through` in the credentials file.
-    pub(crate) through: Option<Target>,
-}
-
-impl Others {
-    fn iter(&self) -> impl Iterator<Item = (Way, &Target)> {
-        let reserve = self.reserve.iter().map(|target| (Way::Reserved, target));
-        reserve.chain(self.through.iter().map(|target| (Way::Pooler, target)))
-    }
+/// Lists the fallbacks of a credential in the order in which they are tried.
+fn fallbacks(targets: &FallbackTargets) -> impl Iterator<Item = (Way, &Target)> {
+    let reserve = targets.reserve.iter().map(|target| (Way::Reserved, target));
+    reserve.chain(targets.through.iter().map(|target| (Way::Pooler, target)))
 }
 
 /// What statements go through.
@@ -121,7 +112,7 @@ impl Entrance {
             Err(fault) if error::may_be_full(&fault) => fault,
             Err(fault) => return Err(fault),
         };
-        for (way, target) in credential.others.iter() {
+        for (way, target) in fallbacks(&credential.fallback_targets) {
             match Session::open(target, limits, presence).await {
                 Ok(session) => return Ok(Self::by(session, way)),
                 Err(fault) => barred.message.push_str(&format!("; way in `{}`: {}", way.name(), fault.message)),
@@ -135,7 +126,7 @@ impl Entrance {
                     barred.message.push_str(&format!("; way in `{way}`: {}", fault.message));
                 }
             }
-        } else if credential.others.iter().next().is_none() {
+        } else if fallbacks(&credential.fallback_targets).next().is_none() {
             barred.message.push_str("; `reserve` and `through` of the credentials file would be other ways in");
         }
         Err(barred)

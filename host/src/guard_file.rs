@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::audit_sink::NAME_BYTES;
 use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use crate::credentials::CONSOLE_DATABASE;
 use crate::limits::Limits;
 use crate::misplaced;
 use crate::policy::Policy;
-use crate::pooler::{DATABASE, SIZE, View, WITHHELD};
+use crate::pooler::{SIZE, View, WITHHELD};
 use crate::session;
 use crate::text::ENCODINGS;
 
@@ -55,7 +56,7 @@ pub(crate) fn text() -> String {
             "idleInTransactionTimeoutMs": request.idle_in_transaction_timeout_ms,
         },
         "pgbouncer": {
-            "database": DATABASE,
+            "database": CONSOLE_DATABASE,
             "size": SIZE,
             "views": View::ALL.map(View::name),
             "withheld": WITHHELD,

@@ -22,6 +22,7 @@ use crate::bindings::backends;
 use crate::cassette::{CallMode, Mode, Recorder, Replay};
 use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
+use crate::credential::Credential;
 use crate::credentials::{Credentials, Lent};
 use crate::door::{Entrance, Kept};
 use crate::engine::Engine;
@@ -285,7 +286,7 @@ impl Host {
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
         let delivering = async {
-            let found = lent.lookup(credential, &self.limits, &presence).await?;
+            let found = Credential::find(&lent, credential, &self.limits, &presence).await?;
             let session = Entrance::open(&found, &self.limits, &presence, self.kept.as_ref()).await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
             let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);

@@ -41,6 +41,7 @@ mod bindings;
 mod census;
 pub mod compiler;
 mod connect;
+mod credential;
 mod database;
 mod door;
 mod error;

@@ -13,15 +13,15 @@ use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
 use self::connection_limit::ConnectionLimit;
-pub(crate) use self::connection_limit::Limited;
 use self::pgbouncer::PgBouncer;
-pub(crate) use self::pgbouncer::{DATABASE, SIZE, WITHHELD};
+pub(crate) use self::pgbouncer::{SIZE, WITHHELD};
 pub(crate) use self::view::View;
 use crate::allowance::Allowance;
 use crate::audit_sink::{Act, Event, Place};
 use crate::bindings::database::RowSet;
 use crate::bindings::{pooler, types};
-use crate::credentials::{Controller, Credential};
+use crate::credential::Credential;
+use crate::credentials::Controller;
 use crate::database::weighed;
 use crate::limits::Limits;
 use crate::session::Presence;

@@ -22,5 +22,5 @@ mod tests;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
 pub use self::pooler::Pooler;
-pub(crate) use self::project::{Project, Reference, Token};
+pub(crate) use self::project::Project;
 pub(crate) use self::query::Query;

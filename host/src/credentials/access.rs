@@ -1,42 +1,48 @@
-//! Everything that one credential opens: sessions, other ways in, and its project's API.
+//! Data of one credential: where sessions open, the fallbacks, the pool's controller and the project's access token.
 
 use archon_pool_contract::fault::Fault;
 use secrecy::SecretString;
 
-use super::{Controller, Credential};
+use super::controller::Controller;
+use super::project::{AccessToken, ProjectReference};
 use crate::connection_config::{Parts, Setting, invalid};
-use crate::door::Others;
-use crate::limits::Limits;
-use crate::supabase::{Project, Reference, Token};
 use crate::target::Target;
 
 /// Everything that one credential opens.
 #[derive(Clone)]
 pub(crate) struct Access {
-    /// Where sessions are opened; without a password where there is only a token.
-    pub(super) target: Target,
-    pub(super) others: Others,
-    pub(super) controller: Option<Controller>,
-    pub(super) token: Option<Token>,
+    /// Server of its sessions; without a password when there is only an access token.
+    pub(crate) target: Target,
+    pub(crate) fallback_targets: FallbackTargets,
+    pub(crate) controller: Option<Controller>,
+    pub(crate) token: Option<AccessToken>,
+}
+
+/// Targets to try when the server has no free slot for the credential's own login.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FallbackTargets {
+    /// `reserve` in the credentials file.
+    pub(crate) reserve: Option<Target>,
+    /// `through` in the credentials file.
+    pub(crate) through: Option<Target>,
 }
 
 impl From<Target> for Access {
     fn from(target: Target) -> Self {
-        Self { target, others: Others::default(), controller: None, token: None }
+        Self { target, fallback_targets: FallbackTargets::default(), controller: None, token: None }
     }
 }
 
 impl Access {
-    /// A connection with its project's token beside it. A project that has neither password nor token is no
-    /// credential.
+    /// Joins a connection with the access token of its project.
     pub(super) fn of_project(
         target: Target,
-        reference: Option<Reference>,
+        reference: Option<ProjectReference>,
         token: Option<&SecretString>,
     ) -> Result<Self, Fault> {
-        let token = match (reference.or_else(|| Reference::of_target(&target)), token) {
+        let token = match (reference.or_else(|| ProjectReference::of_target(&target)), token) {
             (_, None) => None,
-            (Some(reference), Some(token)) => Some(Token::new(reference, token)?),
+            (Some(reference), Some(token)) => Some(AccessToken::new(reference, token)?),
             (None, Some(_)) => {
                 return Err(invalid("an access token opens a project, and no part of the connection names one"));
             }
@@ -44,25 +50,18 @@ impl Access {
         Ok(Self { token, ..Self::from(target) })
     }
 
-    /// The same with a token that came from elsewhere, if the connection says which project it is of.
+    /// Adds a token from another source, if the connection names its project.
     pub(super) fn beside(self, token: Option<&SecretString>) -> Result<Self, Fault> {
-        if self.token.is_some() || Reference::of_target(&self.target).is_none() {
+        if self.token.is_some() || ProjectReference::of_target(&self.target).is_none() {
             return Ok(self);
         }
         let with_token = Self::of_project(self.target, None, token)?;
-        Ok(Self { others: self.others, controller: self.controller, ..with_token })
-    }
-
-    /// A credential of this call; `api` is where the project's API is, when that is not Supabase's own.
-    pub(super) fn named(self, name: &str, api: Option<&str>, limits: &Limits) -> Result<Credential, Fault> {
-        let Self { target, others, controller, token } = self;
-        let project = token.map(|token| Project::open(&token, api, limits)).transpose()?;
-        Ok(Credential { name: name.to_owned(), target, others, controller, project })
+        Ok(Self { fallback_targets: self.fallback_targets, controller: self.controller, ..with_token })
     }
 }
 
-/// The connection to a project's own server.
-pub(super) fn direct(reference: &Reference) -> Parts {
+/// Connects to a project's own server.
+pub(super) fn direct(reference: &ProjectReference) -> Parts {
     let mut parts = Parts::default();
     parts.set(Setting::Host, &reference.direct_host());
     parts.set(Setting::User, "postgres");

@@ -9,7 +9,8 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::access::Access;
-use super::{Controller, supabase};
+use super::controller::Controller;
+use super::supabase;
 use crate::connection_config::{Ambient, Origin, Parts};
 
 /// Variables with a connection URL, in their order.

@@ -33,12 +33,11 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use super::Controller;
-use super::access::{Access, direct};
+use super::access::{Access, FallbackTargets, direct};
+use super::controller::Controller;
+use super::project::ProjectReference;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
-use crate::door::Others;
 use crate::guarded_file::{self, Readers};
-use crate::supabase::Reference;
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;
@@ -64,10 +63,10 @@ struct Raw {
     dbname: Option<String>,
     sslmode: Option<String>,
     ca_file: Option<String>,
-    /// Another way in when no slot is left: a role that may use the reserved ones.
+    /// Fallback when no slot is free: a role that may use reserved slots.
     #[serde(default, deserialize_with = "secret")]
     reserve: Option<SecretString>,
-    /// Another way in when no slot is left: through a pooler.
+    /// Fallback when no slot is free: a pooler.
     #[serde(default, deserialize_with = "secret")]
     through: Option<SecretString>,
     project: Option<String>,
@@ -96,8 +95,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
 const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, \
      controller, project, access-token, resize, vault";
 
-/// Reads one entry. A file without it is no fault; one that does not exist is: somebody named it, and
-/// what the environment holds may be another server.
+/// Reads one entry; none when the file has no such entry. A file that does not exist is a fault: it was named, and
+/// the environment may name another server.
 pub(super) fn entry(path: &Path, name: &str, origin: Origin<'_>) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
     let bytes = guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
@@ -124,7 +123,7 @@ impl Raw {
         }
         let reference = self.reference()?;
         let (token, resize) = (self.access_token.take(), self.resize.take());
-        let (others, controller) = (self.others(origin)?, self.controller(origin)?);
+        let (fallback_targets, controller) = (self.fallback_targets(origin)?, self.controller(origin)?);
         // Of a project the whole address is known: nothing of the environment belongs to it.
         let origin = if reference.is_some() && self.url.is_none() { Origin::Request } else { origin };
         let parts = self.parts(reference.as_ref())?;
@@ -134,7 +133,7 @@ impl Raw {
             ));
         }
         let mut access = Access::of_project(parts.finish(origin)?, reference, token.as_ref())?;
-        (access.others, access.controller) = (others, controller);
+        (access.fallback_targets, access.controller) = (fallback_targets, controller);
         match (resize.as_deref(), &mut access.token) {
             (None, _) => {}
             (Some("supabase"), Some(token)) => token.may_resize = true,
@@ -148,7 +147,7 @@ impl Raw {
         self.host.is_some() || self.port.is_some() || self.user.is_some() || self.dbname.is_some()
     }
 
-    /// Whether there is anything but a vault.
+    /// Reports whether the entry has anything beside `vault`.
     fn is_more(&self) -> bool {
         let of_project = self.project.is_some() || self.access_token.is_some() || self.resize.is_some();
         let of_connection = self.url.is_some() || self.password.is_some() || self.sslmode.is_some();
@@ -157,7 +156,7 @@ impl Raw {
         of_project || of_connection || other_ways || of_pool || self.is_apart() || self.ca_file.is_some()
     }
 
-    fn others(&self, origin: Origin<'_>) -> Result<Others, Fault> {
+    fn fallback_targets(&self, origin: Origin<'_>) -> Result<FallbackTargets, Fault> {
         let other = |url: &SecretString| {
             let mut parts = connection_config::parts(url.expose_secret())?;
             if let Some(ca_file) = &self.ca_file {
@@ -167,29 +166,29 @@ impl Raw {
         };
         let reserve = self.reserve.as_ref().map(other).transpose()?;
         let through = self.through.as_ref().map(other).transpose()?;
-        Ok(Others { reserve, through })
+        Ok(FallbackTargets { reserve, through })
     }
 
     fn controller(&self, origin: Origin<'_>) -> Result<Option<Controller>, Fault> {
         Controller::of(self.pooler.as_ref(), self.controller.as_deref(), self.ca_file.as_deref(), origin)
     }
 
-    /// The project that the entry names, itself or by its URL, which is none of a connection then.
-    fn reference(&mut self) -> Result<Option<Reference>, Fault> {
-        let by_url = self.url.as_ref().and_then(|url| Reference::of_url(url.expose_secret().trim()));
+    /// Takes the project that the entry names, by `project` or by its API URL.
+    fn reference(&mut self) -> Result<Option<ProjectReference>, Fault> {
+        let by_url = self.url.as_ref().and_then(|url| ProjectReference::of_url(url.expose_secret().trim()));
         if by_url.is_some() {
             self.url = None;
         }
         match self.project.take() {
             None => Ok(by_url),
             Some(_) if by_url.is_some() => Err(invalid("url and project both name a project: give one of them")),
-            Some(name) => Reference::parse(&name)
+            Some(name) => ProjectReference::parse(&name)
                 .map(Some)
                 .ok_or_else(|| invalid("project must be a reference of twenty small letters, as in its URL")),
         }
     }
 
-    fn parts(self, reference: Option<&Reference>) -> Result<Parts, Fault> {
+    fn parts(self, reference: Option<&ProjectReference>) -> Result<Parts, Fault> {
         let mut parts = match (&self.url, reference) {
             (Some(_), _) if self.is_apart() => {
                 return Err(invalid("give either url or host, port, user and dbname"));
@@ -263,10 +262,10 @@ mod tests {
 
     #[test]
     fn both_ways_to_write_an_entry() {
-        let Access { target: one, others, .. } =
+        let Access { target: one, fallback_targets, .. } =
             access("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
         assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", SslMode::VerifyCa));
-        assert!(others.reserve.is_none() && others.through.is_none());
+        assert!(fallback_targets.reserve.is_none() && fallback_targets.through.is_none());
         let two = access("[a]\nhost = 'h'\nport = 6543\nuser = 'u'\npassword = 'x'\ndbname = 'd'").target;
         assert_eq!((two.to_string().as_str(), two.database.as_str()), ("h:6543", "d"));
     }
@@ -274,9 +273,9 @@ mod tests {
     #[test]
     fn other_ways_in_belong_to_an_entry() {
         let text = "[a]\nurl = 'postgres://u@h/d'\nca-file = '/ca.pem'\nreserve = 'postgres://s@h/d'\nthrough = 'postgres://u@p:6432/d'";
-        let others = access(text).others;
-        assert_eq!(others.through.unwrap().to_string(), "p:6432");
-        assert_eq!(others.reserve.unwrap().roots, Some(Roots::File("/ca.pem".into())));
+        let fallback_targets = access(text).fallback_targets;
+        assert_eq!(fallback_targets.through.unwrap().to_string(), "p:6432");
+        assert_eq!(fallback_targets.reserve.unwrap().roots, Some(Roots::File("/ca.pem".into())));
         let fault = with("[a]\nurl = 'postgres://u@h/d'\nreserve = 'hunter2'", 0o600, "a").err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
     }

@@ -1,7 +1,6 @@
-//! What opens a connection: named, opaque, and never shown.
+//! Credentials by name, as data; their secrets are never shown.
 //!
-//! A component gets a handle; the secret stays here. Where a credential comes from, in this order:
-//! the request or `--url`, the credentials file (which may point into Supabase Vault), the
+//! Sources, in order: the request or `--url`, the credentials file (which may point into Supabase Vault), the
 //! environment.
 //!
 #![doc = include_str!("../../docs/credentials.md")]
@@ -13,17 +12,12 @@ use std::sync::Arc;
 use archon_pool_contract::fault::{Fault, kind};
 use secrecy::SecretString;
 
-use self::access::Access;
-pub(crate) use self::controller::Controller;
+pub(crate) use self::access::{Access, FallbackTargets};
+pub(crate) use self::controller::{CONSOLE_DATABASE, Controller, Limited};
 use self::environment::Environment;
 use self::file::Entry;
-use crate::audit_sink::Event;
+pub(crate) use self::project::{AccessToken, ProjectReference};
 use crate::connection_config::{Origin, invalid};
-use crate::door::Others;
-use crate::limits::Limits;
-use crate::session::Presence;
-use crate::supabase::Project;
-use crate::target::Target;
 
 mod access;
 #[cfg(test)]
@@ -32,8 +26,8 @@ mod controller;
 mod environment;
 mod file;
 mod local_stack;
+mod project;
 mod supabase;
-mod vault;
 
 /// The entry of the credentials file that counts when no name is given.
 const DEFAULT: &str = "default";
@@ -132,32 +126,21 @@ pub(crate) struct Lent {
     name: Option<String>,
 }
 
-/// A credential that was found.
-pub struct Credential {
+/// Credential that a scope found.
+pub(crate) struct Found {
+    /// Name by which it was found.
     pub(crate) name: String,
-    /// Without a password where there is an access token alone.
-    pub(crate) target: Target,
-    pub(crate) others: Others,
-    /// What an access token opens beside it.
-    pub(crate) project: Option<Project>,
-    /// What controls the size of its pool.
+    pub(crate) place: Place,
+    /// Controller of the pool size that goes before the credential's own.
     pub(crate) controller: Option<Controller>,
 }
 
-impl Credential {
-    /// Where its fresh sessions go: in a call that had to, the way around.
-    pub(crate) fn reached(&self) -> Result<&Target, Fault> {
-        match &self.project {
-            Some(project) => project.reached(&self.target),
-            None => Ok(&self.target),
-        }
-    }
-
-    /// Puts into an event which credential it is, and where it leads: never what opens it.
-    pub(crate) fn on_record(&self, event: Event) -> Event {
-        let event = event.with("credential", self.name.as_str());
-        event.with_login(&self.target.user, self.target.to_string(), &self.target.database)
-    }
+/// Place of a credential's data.
+pub(crate) enum Place {
+    /// The sources themselves.
+    Here(Box<Access>),
+    /// A secret in Supabase Vault, which another credential opens.
+    Vault { via: String, opener: Box<Access>, secret: String },
 }
 
 impl Lent {
@@ -179,14 +162,9 @@ impl Lent {
         Ok(Self { sources, request, name })
     }
 
-    /// Finds the credential of this call. A component that asks for another name gets none: the
-    /// operator lent it one database, not all of them.
-    pub(crate) async fn lookup(
-        &self,
-        name: Option<&str>,
-        limits: &Limits,
-        presence: &Presence,
-    ) -> Result<Credential, Fault> {
+    /// Finds the credential of this call. A component that asks for another name gets none: its scope is one
+    /// database.
+    pub(crate) fn find(&self, name: Option<&str>) -> Result<Found, Fault> {
         let asked = match (name, self.name.as_deref()) {
             (Some(asked), Some(lent)) if asked == lent => Some(asked),
             (Some(asked), _) => {
@@ -197,75 +175,74 @@ impl Lent {
             (None, lent) => lent,
         };
         let found = match asked {
-            Some(name) => self.named(name, limits, presence).await?,
-            None => self.default(limits, presence).await?,
+            Some(name) => self.named(name)?,
+            None => self.default()?,
         };
         found.ok_or_else(|| self.not_found(asked))
     }
 
-    async fn default(&self, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
+    /// Address of the Management API, when it is not Supabase's own.
+    pub(crate) fn api(&self) -> Option<&str> {
+        self.sources.api()
+    }
+
+    fn default(&self) -> Result<Option<Found>, Fault> {
         if let Some(access) = &self.request {
-            return self.credential("request", access.clone(), limits).map(Some);
+            return Ok(Some(Found::here("request", access.clone())));
         }
         let found = if let Some(url) = &self.sources.url {
             let token = self.sources.environment.as_ref().and_then(Environment::token);
             let access = supabase::access(url, None, None, self.sources.origin())?.beside(token)?;
-            Some(self.credential("url", access, limits)?)
+            Some(Found::here("url", access))
         } else {
-            match self.in_file(DEFAULT, limits, presence).await? {
+            match self.in_file(DEFAULT)? {
                 Some(found) => Some(found),
-                None => self.in_environment(limits)?,
+                None => self.in_environment()?,
             }
         };
-        let given = Controller::of(
+        let controller = Controller::of(
             self.sources.pooler.as_ref(),
             self.sources.controller.as_deref(),
             None,
             self.sources.origin(),
         )?;
-        Ok(found.map(|found| Credential { controller: given.or(found.controller), ..found }))
+        Ok(found.map(|found| Found { controller, ..found }))
     }
 
-    async fn named(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
-        if name == "environment" {
-            return self.in_environment(limits);
-        }
-        self.in_file(name, limits, presence).await
+    fn named(&self, name: &str) -> Result<Option<Found>, Fault> {
+        if name == "environment" { self.in_environment() } else { self.in_file(name) }
     }
 
-    fn in_environment(&self, limits: &Limits) -> Result<Option<Credential>, Fault> {
+    fn in_environment(&self) -> Result<Option<Found>, Fault> {
         let Some(environment) = &self.sources.environment else { return Ok(None) };
         let Some(mut access) = environment.access().transpose()? else { return Ok(None) };
         access.controller = environment.controller()?;
-        self.credential("environment", access, limits).map(Some)
+        Ok(Some(Found::here("environment", access)))
     }
 
-    async fn in_file(&self, name: &str, limits: &Limits, presence: &Presence) -> Result<Option<Credential>, Fault> {
+    fn in_file(&self, name: &str) -> Result<Option<Found>, Fault> {
         let Some(path) = &self.sources.file else { return Ok(None) };
         let (via, secret) = match file::entry(path, name, self.sources.origin())? {
             None => return Ok(None),
-            Some(Entry::Access(access)) => return self.credential(name, *access, limits).map(Some),
+            Some(Entry::Access(access)) => return Ok(Some(Found::here(name, *access))),
             Some(Entry::Vault { via, secret }) => (via, secret),
         };
-        let opener = match file::entry(path, &via, self.sources.origin())? {
-            Some(Entry::Access(access)) => self.credential(&via, *access, limits)?,
+        match file::entry(path, &via, self.sources.origin())? {
+            Some(Entry::Access(opener)) => {
+                let place = Place::Vault { via, opener, secret };
+                Ok(Some(Found { name: name.to_owned(), place, controller: None }))
+            }
             Some(Entry::Vault { .. }) => {
-                return Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")));
+                Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")))
             }
             None => {
                 let message = format!(
                     "Supabase credentials not found: {} has no entry '{via}', which opens the vault for '{name}'",
                     path.display()
                 );
-                return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
+                Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message))
             }
-        };
-        let target = vault::fetch(&opener, &secret, limits, presence).await?;
-        self.credential(name, target.into(), limits).map(Some)
-    }
-
-    fn credential(&self, name: &str, access: Access, limits: &Limits) -> Result<Credential, Fault> {
-        access.named(name, self.sources.api(), limits)
+        }
     }
 
     fn not_found(&self, name: Option<&str>) -> Fault {
@@ -292,7 +269,13 @@ impl Lent {
     }
 }
 
-/// A name in quotes, as long as it looks like one: what else it is may be a slipped secret.
+impl Found {
+    fn here(name: &str, access: Access) -> Self {
+        Self { name: name.to_owned(), place: Place::Here(Box::new(access)), controller: None }
+    }
+}
+
+/// Quotes a name; a text of another shape may be a misplaced secret and is not repeated.
 fn shown(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);
@@ -307,18 +290,20 @@ mod tests {
         Lent::new(Arc::new(credentials), None, None, name.map(Into::into)).unwrap()
     }
 
-    async fn lookup(lent: &Lent, name: Option<&str>) -> Result<Credential, Fault> {
-        let (presence, _all_gone) = tokio::sync::mpsc::channel(1);
-        lent.lookup(name, &Limits::default(), &presence).await
+    fn access(found: Found) -> Access {
+        match found.place {
+            Place::Here(access) => *access,
+            Place::Vault { .. } => panic!("it is in a vault"),
+        }
     }
 
-    #[tokio::test]
-    async fn every_place_that_was_tried_is_named() {
+    #[test]
+    fn names_every_source_that_was_tried() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().display().to_string();
         let mut credentials = Credentials::new().file(file.path());
         credentials.environment = Some(Environment::default());
-        let fault = lookup(&lent(credentials, None), None).await.err().unwrap();
+        let fault = lent(credentials, None).find(None).err().unwrap();
         assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
         assert!(fault.message.starts_with("Supabase credentials not found"), "{fault}");
         for place in ["supabaseUrl", &path, "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
@@ -326,58 +311,58 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_file_that_is_missing_is_no_reason_to_look_elsewhere() {
+    #[test]
+    fn fails_when_the_named_file_is_missing() {
         let mut credentials = Credentials::new().file("/no/such/credentials.toml");
         credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into()), None, None));
         for name in [None, Some("main")] {
-            let fault = lookup(&lent(credentials.clone(), name), None).await.err().unwrap();
+            let fault = lent(credentials.clone(), name).find(None).err().unwrap();
             assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
             assert!(fault.message.contains("/no/such/credentials.toml"), "{fault}");
         }
     }
 
-    #[tokio::test]
-    async fn what_is_no_plain_name_is_not_repeated() {
-        let fault = lookup(&lent(Credentials::new(), Some("hunter2 hunter2")), None).await.err().unwrap();
+    #[test]
+    fn repeats_no_text_that_is_not_a_plain_name() {
+        let fault = lent(Credentials::new(), Some("hunter2 hunter2")).find(None).err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
-        let fault = lookup(&lent(Credentials::new(), None), Some("u:hunter2@h")).await.err().unwrap();
+        let fault = lent(Credentials::new(), None).find(Some("u:hunter2@h")).err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
-    }
-
-    #[tokio::test]
-    async fn the_request_goes_first() {
-        let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
-        let url = SecretString::from("postgres://u@requested/d");
-        let lent = Lent::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
-        assert_eq!(lookup(&lent, None).await.ok().unwrap().target.host, "requested");
-        let lent = Lent::new(sources, None, None, None).unwrap();
-        assert_eq!(lookup(&lent, None).await.ok().unwrap().target.host, "configured");
-    }
-
-    #[tokio::test]
-    async fn a_component_cannot_reach_for_another_credential() {
-        let fault = lookup(&lent(Credentials::new(), None), Some("production")).await.err().unwrap();
-        assert!(fault.message.contains("not lent"), "{fault}");
-        assert!(lookup(&lent(Credentials::new(), Some("test")), Some("production")).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_console_belongs_to_the_default_credential_and_not_to_the_request() {
-        let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
-        let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
-        let of = async |lent: Lent| lookup(&lent, None).await.map(|found| found.controller);
-        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
-        assert!(matches!(of(lent).await.unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
-        let url = SecretString::from("postgres://u@requested/d");
-        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
-        assert!(of(lent).await.unwrap().is_none());
-        let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
-        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).await.is_err());
     }
 
     #[test]
-    fn nothing_is_shown() {
+    fn prefers_the_request() {
+        let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
+        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "requested");
+        let lent = Lent::new(sources, None, None, None).unwrap();
+        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "configured");
+    }
+
+    #[test]
+    fn refuses_a_component_another_credential() {
+        let fault = lent(Credentials::new(), None).find(Some("production")).err().unwrap();
+        assert!(fault.message.contains("not lent"), "{fault}");
+        assert!(lent(Credentials::new(), Some("test")).find(Some("production")).is_err());
+    }
+
+    #[test]
+    fn gives_the_console_to_the_default_credential_and_not_to_the_request() {
+        let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
+        let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
+        let of = |lent: Lent| lent.find(None).map(|found| found.controller);
+        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
+        assert!(matches!(of(lent).unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
+        assert!(of(lent).unwrap().is_none());
+        let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
+        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).is_err());
+    }
+
+    #[test]
+    fn shows_no_secret() {
         let credentials = Credentials::new().url("postgres://u:hunter2@h/d".into());
         let credentials = credentials.pooler("postgres://u:hunter2@h/pgbouncer".into());
         assert!(!format!("{credentials:?}").contains("hunter2"));

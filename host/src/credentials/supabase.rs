@@ -5,8 +5,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::access::{Access, direct};
 use super::local_stack;
+use super::project::ProjectReference;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
-use crate::supabase::Reference;
 
 /// What a project is opened by.
 const WANTED: &str = "the database password is needed (dashboard, Project Settings, Database), or at least an access \
@@ -45,7 +45,7 @@ pub(super) fn access(
     if let Some(local) = local_stack(text, key) {
         return local?.finish(Origin::Request).map(Access::from);
     }
-    let reference = Reference::of_url(text);
+    let reference = ProjectReference::of_url(text);
     if is_http(text) && reference.is_none() {
         return Err(local_stack::unknown(text));
     }

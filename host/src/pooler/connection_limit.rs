@@ -3,8 +3,6 @@
 //! It holds back an application that opens more than it should where there is no pooler. Lowering it ends no
 //! session, but refuses new ones; superusers are exempt from it.
 
-use std::str::FromStr;
-
 use archon_pool_contract::fault::Fault;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -13,31 +11,10 @@ use crate::allowance::Allowance;
 use crate::backends::{column, unexpected};
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connection_config::invalid;
+use crate::credentials::Limited;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::target::Target;
-
-/// Whose limit it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Limited {
-    /// A role's.
-    Role(String),
-    /// That of the credential's database.
-    Database,
-}
-
-impl FromStr for Limited {
-    type Err = Fault;
-
-    fn from_str(text: &str) -> Result<Self, Fault> {
-        match (text, text.strip_prefix("role:")) {
-            ("database", _) => Ok(Self::Database),
-            (_, Some(role)) if !role.is_empty() => Ok(Self::Role(role.to_owned())),
-            // It may be a slipped secret, so it is not repeated.
-            _ => Err(invalid("controller must be \"database\" or \"role:NAME\"")),
-        }
-    }
-}
 
 /// The limit, how many are connected under it, whether we may change it, and whether it binds anybody.
 ///
@@ -162,20 +139,5 @@ impl ConnectionLimit {
             Limited::Database => ("DATABASE", &self.target().database),
         };
         format!("ALTER {what} \"{}\" CONNECTION LIMIT {limit}", name.replace('"', "\"\""))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_controller_is_a_role_or_the_database() {
-        assert_eq!("database".parse(), Ok(Limited::Database));
-        assert_eq!("role:web:eu".parse(), Ok(Limited::Role("web:eu".into())));
-        for wrong in ["", "role:", "web", "hunter2"] {
-            let fault = wrong.parse::<Limited>().unwrap_err();
-            assert!(!fault.message.contains("hunter2"), "{fault}");
-        }
     }
 }

@@ -17,13 +17,11 @@ use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connect::{self, Connected, Connection, Startup};
 use crate::connection_config::invalid;
+use crate::credentials::CONSOLE_DATABASE;
 use crate::error;
 use crate::limits::Limits;
 use crate::session::{self, GRACE, Presence};
 use crate::target::Target;
-
-/// The database that stands for the console.
-pub(crate) const DATABASE: &str = "pgbouncer";
 
 /// The setting that can be changed while it runs.
 pub(crate) const SIZE: &str = "default_pool_size";
@@ -80,7 +78,7 @@ impl PgBouncer {
         let Some(default) = before else {
             return Ok(Prospect::refused(None, "default_pool_size is unlimited: set it in [pgbouncer] first"));
         };
-        let databases = self.sizes(View::Databases, DATABASE).await?;
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
         let own = |(_, size): &&(String, Option<u32>)| *size != Some(default);
         if let Some(pool) = pool {
             let Some(found) = databases.iter().find(|(name, _)| name == pool) else {
@@ -114,7 +112,7 @@ impl PgBouncer {
         let before = self.default_size().await?;
         self.set(size).await?;
         let Some(pool) = pool else { return self.default_size().await };
-        let databases = self.sizes(View::Databases, DATABASE).await?;
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
         let after = databases.into_iter().find(|(name, _)| name == pool).and_then(|(_, size)| size);
         // A size of its own that is the same as the default was not seen for what it is.
         if let Some(before) = before.filter(|_| after != Some(size)) {
@@ -128,7 +126,7 @@ impl PgBouncer {
     }
 
     pub(super) async fn renewable(&self, database: &str) -> Result<Prospect, Fault> {
-        let databases = self.sizes(View::Databases, DATABASE).await?;
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
         Ok(if databases.iter().any(|(name, _)| name == database) {
             let note =
                 "each server connection is closed when its client releases it, and a new one is opened on demand";

@@ -5,7 +5,8 @@
 
 use archon_pool_contract::fault::{Fault, kind};
 
-use super::project::{PoolerSettings, Project, Reference};
+use super::project::{PoolerSettings, Project};
+use crate::credentials::ProjectReference;
 use crate::door::Way;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
@@ -77,7 +78,7 @@ fn no_password(project: &Project) -> Fault {
 
 /// Says what helps where only IPv6 leads.
 fn advised(fault: Fault, target: &Target) -> Fault {
-    let is_direct = target.host.starts_with("db.") && Reference::of_target(target).is_some();
+    let is_direct = target.host.starts_with("db.") && ProjectReference::of_target(target).is_some();
     if fault.kind != kind::SERVER_UNREACHABLE || !is_direct {
         return fault;
     }

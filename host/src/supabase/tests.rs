@@ -12,11 +12,12 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::command::{Part, command};
 use super::pooler::Pooler;
-use super::project::{Project, Reference, Token};
+use super::project::Project;
 use super::query::Query;
 use crate::allowance::Allowance;
 use crate::backends::{STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::bindings::database::{RowSet, Statement, Value};
+use crate::credentials::{AccessToken, ProjectReference};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::pooler::View;
@@ -26,9 +27,9 @@ use crate::values::Cell;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn token(token: &str, may_resize: bool) -> Token {
-    let reference = Reference::parse(REFERENCE).unwrap();
-    let mut token = Token::new(reference, &SecretString::from(token)).unwrap();
+fn token(token: &str, may_resize: bool) -> AccessToken {
+    let reference = ProjectReference::parse(REFERENCE).unwrap();
+    let mut token = AccessToken::new(reference, &SecretString::from(token)).unwrap();
     token.may_resize = may_resize;
     token
 }

@@ -7,7 +7,7 @@ use super::{Answer, Answers, Taped, unlimited, wire};
 use crate::bindings::database::{ProbeTiming, Statement};
 use crate::bindings::{credentials, database, pooler, types};
 use crate::cassette::{self, CredentialName, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Show, Way};
-use crate::credentials::Credential;
+use crate::credential::Credential;
 use crate::database::given;
 use crate::door::Entrance;
 use crate::pooler::Console;

@@ -1,4 +1,4 @@
-//! Connection URLs that Supabase Vault keeps.
+//! Connection URLs stored in Supabase Vault.
 
 use archon_pool_contract::fault::{Fault, kind};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,15 +11,14 @@ use crate::session::{Presence, Session};
 use crate::supabase::connect;
 use crate::target::Target;
 
-// Whether there is a vault that this role may read; the privilege cannot be asked of a view that
-// does not exist.
+// Privileges cannot be queried for a view that does not exist, so its existence comes first.
 const READABLE: &str = "select case when to_regclass('vault.decrypted_secrets') is null then null \
      else has_schema_privilege('vault', 'USAGE') and has_table_privilege('vault.decrypted_secrets', 'SELECT') end";
 
 // The name is bound, so that it is in no statement log beside the secret's text.
 const SECRET: &str = "select decrypted_secret::text from vault.decrypted_secrets where name = $1";
 
-/// Fetches a secret with a session of its own and reads it as a connection URL.
+/// Fetches a secret with its own session and parses it as a connection URL.
 pub(super) async fn fetch(
     via: &Credential,
     secret: &str,
@@ -29,7 +28,7 @@ pub(super) async fn fetch(
     let (session, _) = connect::open(&via.target, via.project.as_ref(), limits, presence).await?;
     let via = &via.target;
     let readable = match one(&session, READABLE, None).await {
-        // The schema is closed even to the question.
+        // The schema's privileges hide even its existence.
         Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Some(false),
         row => row?.and_then(|row| row.try_get::<_, Option<bool>>(0).ok().flatten()),
     };
@@ -48,7 +47,7 @@ pub(super) async fn fetch(
     // Borrowed, so that there is no copy but the one that is wiped.
     let url: Option<&str> = row.try_get(0).map_err(|_| missing(secret, via))?;
     let url = SecretString::from(url.ok_or_else(|| missing(secret, via))?);
-    // Whoever may write to the vault must not have the operator's password sent anywhere.
+    // The vault's writers must not have the operator's password sent to a server of theirs.
     let target = connection_config::parts(url.expose_secret()).and_then(|parts| parts.finish(Origin::Request));
     target.map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
 }

@@ -1,0 +1,59 @@
+//! Credential of one call: the data that its scope found, with the API of its Supabase project.
+
+use archon_pool_contract::fault::Fault;
+
+use crate::credentials::{Access, Controller, FallbackTargets, Lent, Place};
+use crate::limits::Limits;
+use crate::session::Presence;
+use crate::supabase::Project;
+use crate::target::Target;
+
+mod vault;
+
+/// Credential that a component holds as an opaque handle.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Credential {
+    pub(crate) name: String,
+    /// Server of its sessions; without a password when there is only an access token.
+    pub(crate) target: Target,
+    pub(crate) fallback_targets: FallbackTargets,
+    /// Management API that an access token opens.
+    pub(crate) project: Option<Project>,
+    /// Controller of the size of its pool.
+    pub(crate) controller: Option<Controller>,
+}
+
+impl Credential {
+    /// Finds a scope's credential; opens the vault that stores it, if any.
+    pub(crate) async fn find(
+        scope: &Lent,
+        name: Option<&str>,
+        limits: &Limits,
+        presence: &Presence,
+    ) -> Result<Self, Fault> {
+        let found = scope.find(name)?;
+        let credential = match found.place {
+            Place::Here(access) => Self::new(&found.name, *access, scope.api(), limits)?,
+            Place::Vault { via, opener, secret } => {
+                let opener = Self::new(&via, *opener, scope.api(), limits)?;
+                let target = vault::fetch(&opener, &secret, limits, presence).await?;
+                Self::new(&found.name, target.into(), scope.api(), limits)?
+            }
+        };
+        Ok(Self { controller: found.controller.or(credential.controller), ..credential })
+    }
+
+    /// Returns the target of new sessions: the detour, once a session of this call needed it.
+    pub(crate) fn reached(&self) -> Result<&Target, Fault> {
+        match &self.project {
+            Some(project) => project.reached(&self.target),
+            None => Ok(&self.target),
+        }
+    }
+
+    fn new(name: &str, access: Access, api: Option<&str>, limits: &Limits) -> Result<Self, Fault> {
+        let Access { target, fallback_targets, controller, token } = access;
+        let project = token.map(|token| Project::open(&token, api, limits)).transpose()?;
+        Ok(Self { name: name.to_owned(), target, fallback_targets, project, controller })
+    }
+}
