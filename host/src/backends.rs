@@ -12,7 +12,6 @@
 mod caps;
 mod guard;
 mod record;
-mod statements;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -29,13 +28,13 @@ use self::guard::{Spell, boolean, count, identity, number, why_not};
 pub(crate) use self::guard::{column, unexpected};
 pub(crate) use self::record::denied;
 use self::record::{event, record, trace};
-pub(crate) use self::statements::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::audit_sink::{Act, AuditContext, Event, Place};
 use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
 use crate::bindings::database::Value;
 use crate::bindings::types;
 use crate::consent;
 use crate::door::Entrance;
+use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::state::{Patience, State};

@@ -23,8 +23,8 @@ mod plugins;
 mod progress;
 mod render;
 mod run;
+mod secret_scan;
 mod sign;
-mod slip;
 mod tape;
 mod terminal;
 mod trouble;
@@ -53,7 +53,7 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Parses the command line, runs it and says how it went.
 pub(crate) fn main() -> ExitCode {
-    if let Err(fault) = slip::check(env::args_os()) {
+    if let Err(fault) = secret_scan::check(env::args_os()) {
         let _ = anstream::stderr().write_all(render::fault(&fault).as_bytes());
         return Exit::of_fault(&fault).into();
     }

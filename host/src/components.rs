@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::guard_file;
+use crate::guard_spec;
 use crate::private_file;
 pub use crate::world::World;
 
@@ -20,11 +20,11 @@ pub fn embedded(world: World) -> &'static [u8] {
 /// `guard.json`, with the guard's rules for hosts in other languages. Returns the paths.
 pub fn write_all(directory: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory)?;
-    let guard = guard_file::text();
+    let guard = guard_spec::text();
     let components = World::ALL.map(|world| (world.file_name(), embedded(world)));
     components
         .into_iter()
-        .chain([(guard_file::FILE_NAME, guard.as_bytes())])
+        .chain([(guard_spec::FILE_NAME, guard.as_bytes())])
         .map(|(name, bytes)| {
             let path = directory.join(name);
             private_file::write(&path, bytes)?;

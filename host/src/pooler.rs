@@ -4,7 +4,7 @@
 
 mod connection_limit;
 mod pgbouncer;
-mod view;
+pub(crate) mod view;
 
 use std::fmt;
 
@@ -14,7 +14,6 @@ use wasmtime::component::Resource;
 
 use self::connection_limit::ConnectionLimit;
 use self::pgbouncer::PgBouncer;
-pub(crate) use self::pgbouncer::{SIZE, WITHHELD};
 pub(crate) use self::view::View;
 use crate::allowance::Allowance;
 use crate::audit_sink::{Act, Event, Place};

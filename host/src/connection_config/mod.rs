@@ -36,5 +36,4 @@ pub(crate) use self::ambient::{Ambient, Origin};
 pub(crate) use self::fault::invalid;
 pub(crate) use self::parts::Parts;
 pub(crate) use self::setting::Setting;
-pub use self::text::holds_connection_text;
 pub(crate) use self::text::{parts, unwrapped};

@@ -1,7 +1,6 @@
 //! Connection texts as copied and mounted: in quotes, after a byte order mark, before a line break.
 
 use archon_pool_contract::fault::Fault;
-use secrecy::zeroize::Zeroizing;
 
 use super::fault::invalid;
 use super::parts::Parts;
@@ -36,38 +35,4 @@ pub(crate) fn unwrapped(text: &str) -> &str {
         }
     }
     text
-}
-
-/// Reports whether a text holds a connection text, and so perhaps a password, anywhere.
-pub fn holds_connection_text(text: &str) -> bool {
-    let text = Zeroizing::new(text.split_whitespace().collect::<String>().to_ascii_lowercase());
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
-    let mut schemes = text.match_indices("://").map(|(at, _)| {
-        let scheme = text[..at].rsplit(|letter| !is_word(letter)).next().unwrap_or_default();
-        scheme.split_once('+').map_or(scheme, |(system, _)| system)
-    });
-    text.contains("dbc:postgres")
-        || text.contains("password=")
-        || schemes.any(|system| url::SCHEMES.iter().any(|known| system.ends_with(known)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_a_connection_text_wherever_it_is() {
-        for text in [
-            "postgres://u:hunter2@h/d",
-            " 'postgresql+asyncpg://u@h/d'",
-            "see JDBC:postgresql://h/d",
-            "host=h Password = hunter2",
-            "pgsql://h",
-        ] {
-            assert!(holds_connection_text(text), "{text}");
-        }
-        for text in ["https://abcdefghijklmnopqrst.supabase.co", "postgres", "password_reset", "mysql://h", ""] {
-            assert!(!holds_connection_text(text), "{text}");
-        }
-    }
 }

@@ -8,25 +8,7 @@ use super::fault::invalid;
 use super::keywords;
 use super::parts::Parts;
 use super::setting::{Meaning, Setting};
-
-/// Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`.
-pub(super) const SCHEMES: [&str; 15] = [
-    "postgres",
-    "postgresql",
-    "postgis",
-    "pgsql",
-    "psql",
-    "ecto",
-    "pgx",
-    "pgx4",
-    "pgx5",
-    "timescaledb",
-    "timescale",
-    "cockroachdb",
-    "cockroach",
-    "cockroach-postgres",
-    "crdb-postgres",
-];
+use crate::secret_scan::SCHEMES;
 
 /// Words between `jdbc:` and `postgresql:` that are no wrapper's: Testcontainers' server is not there yet.
 const NO_WRAPPER: &str = "tc";

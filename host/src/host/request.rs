@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::Host;
 use crate::credentials::Lent;
-use crate::misplaced;
 use crate::scaling::{Bounds, Sizing};
+use crate::secret_scan;
 use crate::state::{Intent, Patience};
 
 /// Why a host that may not change anything ends nobody.
@@ -30,7 +30,7 @@ impl Host {
         let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
         let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
         let Value::Object(fields) = &mut input else {
-            if misplaced::holds(&input) {
+            if secret_scan::holds(&input) {
                 return Err(misplaced());
             }
             // The component knows best how to refuse it.
@@ -48,7 +48,7 @@ impl Host {
             return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
         }
         // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
-        if fields.iter().any(|(name, value)| name != "carry" && misplaced::is_secret(name, value)) {
+        if fields.iter().any(|(name, value)| name != "carry" && secret_scan::is_secret(name, value)) {
             return Err(misplaced());
         }
         let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;

@@ -12,7 +12,8 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::types::Type;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
-use super::{Prospect, View};
+use super::Prospect;
+use super::view::{SIZE, View, WITHHELD};
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connect::{self, Connected, Connection, Startup};
@@ -22,12 +23,6 @@ use crate::error;
 use crate::limits::Limits;
 use crate::session::{self, GRACE, Presence};
 use crate::target::Target;
-
-/// The setting that can be changed while it runs.
-pub(crate) const SIZE: &str = "default_pool_size";
-
-/// How the names of settings begin whose values open something else: `auth_ldap_options` may hold a password.
-pub(crate) const WITHHELD: &str = "auth_ldap";
 
 /// So many names are told at the most.
 const NAMES: usize = 5;

@@ -1,6 +1,12 @@
-//! What can be asked of a console.
+//! Vocabulary of a PgBouncer console: the views to show, the setting to change, the settings to withhold.
 
 use archon_pool_contract::fault::{Fault, kind};
+
+/// Setting that can be changed while PgBouncer runs.
+pub(crate) const SIZE: &str = "default_pool_size";
+
+/// Prefix of settings whose values are credentials: `auth_ldap_options` may hold a password.
+pub(crate) const WITHHELD: &str = "auth_ldap";
 
 /// A view of the contract. Its name is all that is ever sent of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! The columns of every statement that goes through the query endpoint, which says nothing of types itself.
+//! Column types of every statement sent through the query endpoint, whose answers carry none.
 
 use archon_pool_contract::catalogue;
 use tokio_postgres::types::Type;
 
-use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 
 /// Names and types, in the statement's order.
 pub(super) type Columns = &'static [(&'static str, Type)];
@@ -122,7 +122,7 @@ const TABLE: &[(&str, Columns)] = &[
     (STILL_THERE, &[("pid", INT), ("backend_start", TIME)]),
 ];
 
-/// The columns of a statement; none when it is a stranger's.
+/// Returns the columns of a statement; none when it is not one of the host or the catalogue.
 pub(super) fn of(sql: &str) -> Option<Columns> {
     TABLE.iter().find(|(known, _)| *known == sql).map(|(_, columns)| *columns)
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_catalogue_is_known() {
+    fn has_the_columns_of_the_whole_catalogue() {
         for entry in catalogue::ALL {
             let columns = of(entry.sql).unwrap_or_else(|| panic!("{} has no columns here", entry.id));
             assert!(columns.iter().all(|(name, _)| entry.sql.contains(name)), "{}", entry.id);

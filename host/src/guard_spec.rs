@@ -1,23 +1,23 @@
-//! `guard.json`: the texts and numbers by which this host guards, for hosts in other languages. They read them
-//! from the file that lies beside the components instead of writing them down again.
+//! `guard.json`: statements, limits and names of this host's guard, which hosts in other languages read beside the
+//! components.
 
 use archon_pool_contract::params::Options;
 use serde_json::{Map, Value, json};
 
 use crate::audit_sink::NAME_BYTES;
-use crate::backends::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::credentials::CONSOLE_DATABASE;
+use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
-use crate::misplaced;
 use crate::policy::Policy;
-use crate::pooler::{SIZE, View, WITHHELD};
+use crate::pooler::view::{SIZE, View, WITHHELD};
+use crate::secret_scan;
 use crate::session;
 use crate::text::ENCODINGS;
 
-/// Its name.
+/// Name of the file.
 pub(crate) const FILE_NAME: &str = "guard.json";
 
-/// Its text.
+/// Writes the file's text.
 pub(crate) fn text() -> String {
     let (policy, limits, request) = (Policy::default(), Limits::default(), Options::default());
     let settings: Map<String, Value> =
@@ -42,7 +42,7 @@ pub(crate) fn text() -> String {
         },
         "encodings": encodings,
         "names": { "bytes": NAME_BYTES },
-        "secretNames": misplaced::NAMES,
+        "secretNames": secret_scan::NAMES,
         "limits": limits.plain(),
         "policy": {
             "maxKillPercentage": policy.max_kill_percentage,
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_in_other_languages_read_the_same_guard() {
+    fn writes_the_guard_that_other_hosts_read() {
         insta::assert_snapshot!(text());
     }
 }

@@ -1,12 +1,12 @@
-//! A connection URL given where none is wanted: refused before any message can repeat it.
+//! Scan of the command line for a connection URL in the wrong place, before any message can repeat it.
 
 use std::ffi::OsString;
 
 use archon_pool::Fault;
-use archon_pool::connection_config::holds_connection_text;
+use archon_pool::secret_scan::holds_connection_text;
 
-/// The flags whose values may be or hold a connection URL, and never come back in a message.
-const PLACES: [&str; 3] = ["--url", "--pooler", "--params"];
+/// Flags whose values may be or hold a connection URL, and are never repeated in a message.
+const FLAGS: [&str; 3] = ["--url", "--pooler", "--params"];
 
 /// Refuses arguments with a connection URL in the wrong place.
 pub(crate) fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fault> {
@@ -14,12 +14,12 @@ pub(crate) fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(),
     for argument in arguments {
         let text = argument.to_string_lossy();
         let place = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with('='));
-        if !expected && !PLACES.iter().any(place) && holds_connection_text(&text) {
+        if !expected && !FLAGS.iter().any(place) && holds_connection_text(&text) {
             let message = "an argument is a connection URL where none is wanted: give it as --url, or better as \
                            DATABASE_URL in the environment";
             return Err(Fault::invalid(message));
         }
-        expected = PLACES.contains(&&*text);
+        expected = FLAGS.contains(&&*text);
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_has_its_places() {
+    fn refuses_a_url_outside_its_flags() {
         let flag = format!("--url={URL}");
         let params = format!(r#"--params={{"supabaseUrl":"{URL}"}}"#);
         for right in [&["monitor", "--url", URL][..], &["monitor", &flag], &["run", "x", &params], &["monitor"]] {
