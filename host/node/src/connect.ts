@@ -8,6 +8,7 @@ import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { type LoggedIn, logIn } from "./login.js";
 import { LoginRefused } from "./login-refused.js";
+import type { Lookups } from "./lookups.js";
 import { isByPgHba, mayDependOnTls, refusesSettings } from "./refusal.js";
 import { unreachable, whyNotOpen } from "./server-fault.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
@@ -31,6 +32,8 @@ export interface Opening {
   limits: Pick<Limits, "connectTimeoutMs"> & Hearing;
   /** Ends whatever is under way, and the session that was opened. */
   over: AbortSignal;
+  /** Look-ups of the call that it is for. */
+  lookups: Lookups;
 }
 
 /** A search for an acceptable host, within one limit of time. */
@@ -187,9 +190,9 @@ async function openOnce(
   encryption: Encryption,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const { options, plainOptions, limits } = opening;
+  const { options, plainOptions } = opening;
   const open = (options: string | undefined, others: Record<string, string>) =>
-    onSocket(target, encryption, limits, signal, (channel) =>
+    onSocket(target, encryption, opening, signal, (channel) =>
       logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }, signal),
     );
   // Nothing is converted, and so no conversion can fail.
@@ -206,11 +209,11 @@ async function openOnce(
 async function onSocket(
   target: Target,
   encryption: Encryption,
-  limits: Hearing,
+  { limits, lookups }: Opening,
   signal: AbortSignal,
   logIn: (channel: Channel) => Promise<LoggedIn>,
 ): Promise<Omit<Opened, "isWithoutSettings">> {
-  const socket = await openSocket(target, encryption, signal);
+  const socket = await openSocket(target, encryption, signal, lookups);
   const giveUp = () => socket.destroy(new Error("given up"));
   signal.addEventListener("abort", giveUp);
   try {

@@ -7,6 +7,7 @@ import { place, quotesPassword, type Target } from "./connection-config/target.j
 import { exposure } from "./exposure.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
+import type { Lookups } from "./lookups.js";
 import { fromServer } from "./server-fault.js";
 import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
@@ -41,11 +42,13 @@ export class Connection {
   readonly #units: Pick<Unit, "take" | "refuse" | "fail">[] = [];
   readonly #closed: Promise<void>;
   readonly #statementBytes: number;
+  readonly #lookups: Lookups;
   #closing: Promise<void> | undefined;
   #lost: Fault | undefined;
 
-  private constructor(opened: Opened, { limits, over }: Opening) {
+  private constructor(opened: Opened, { limits, over, lookups }: Opening) {
     this.#opened = opened;
+    this.#lookups = lookups;
     this.#statementBytes = limits.statementBytes;
     this.target = opened.target;
     this.parameters = opened.login.parameters;
@@ -217,12 +220,14 @@ export class Connection {
 
   /** Asks the server, on a connection made for that, to end what it does for this one. */
   async #cancel(): Promise<void> {
-    const { target, login, isEncrypted } = this.#opened;
+    const { login, isEncrypted, channel } = this.#opened;
     if (!login.key) return;
+    // At the address of the session: a name may lead elsewhere by now, or nowhere.
+    const target = { ...this.target, address: channel.socket.remoteAddress ?? this.target.address };
     const giving = new AbortController();
     const timer = setTimeout(() => giving.abort(), FAREWELL_MS);
     try {
-      const socket = await openSocket(target, isEncrypted ? "required" : "none", giving.signal);
+      const socket = await openSocket(target, isEncrypted ? "required" : "none", giving.signal, this.#lookups);
       giving.signal.addEventListener("abort", () => socket.destroy());
       const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.resume().end(wire.cancelRequest(login.key));

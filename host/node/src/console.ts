@@ -9,6 +9,7 @@ import { Connection } from "./connection.js";
 import { place, quotesPassword, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
+import { Lookups } from "./lookups.js";
 import { GRACE_MS } from "./session.js";
 import type { TextSet } from "./unit.js";
 import { OID, type RowSet, type Value } from "./values.js";
@@ -39,9 +40,14 @@ export class PgBouncer {
   }
 
   /** Opens the console, and makes sure that it is one. */
-  static async open(target: Target, limits: Limits, over: AbortSignal): Promise<PgBouncer> {
+  static async open(
+    target: Target,
+    limits: Limits,
+    over: AbortSignal,
+    lookups: Lookups = new Lookups(),
+  ): Promise<PgBouncer> {
     try {
-      const opening = { options: undefined, plainOptions: undefined, limits, over };
+      const opening = { options: undefined, plainOptions: undefined, limits, over, lookups };
       const connection = await Connection.open(target, opening).catch((fault: Fault) => {
         // A server has no database of that name; a PgBouncer always has.
         throw fault.kind === "database-not-found" ? noBouncer(target) : fault;

@@ -22,6 +22,7 @@ import {
 } from "./imports.js";
 import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
+import { Lookups } from "./lookups.js";
 import { checkStatements, type Policy } from "./policy.js";
 import type { Intent } from "./request.js";
 import { renew, resize } from "./scaling.js";
@@ -66,6 +67,7 @@ export class LivePowers implements Powers {
   readonly #closing: Promise<void>[] = [];
   /** Ends whatever is being opened when the call is over. */
   readonly #over = new AbortController();
+  readonly #lookups = new Lookups();
   #calls = 0;
   #probes = 0;
   #orders = 0;
@@ -108,7 +110,9 @@ export class LivePowers implements Powers {
       this.#countSession();
       const { target } = this.#credentials.get(credential);
       return {
-        session: this.#sessions.put(await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal))),
+        session: this.#sessions.put(
+          await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal, this.#lookups)),
+        ),
       };
     },
     "session.way": async ({ session }) => this.#sessions.get(session).way,
@@ -135,7 +139,9 @@ export class LivePowers implements Powers {
       const { name, console } = this.#credentials.get(credential);
       if (!console) throw new Fault("no-pooler", `no pooler console is configured for credential '${name}'`);
       return {
-        console: this.#consoles.put(await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal))),
+        console: this.#consoles.put(
+          await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal, this.#lookups)),
+        ),
       };
     },
     "console.kind": async ({ console }) => {
@@ -225,7 +231,12 @@ export class LivePowers implements Powers {
     // No statement of a probe brings more than its start does, and there may be many probes at a time.
     const protocolMessageBytes = Math.min(limits.protocolMessageBytes, limits.startBytes);
     const statementBytes = Math.min(limits.statementBytes, limits.startBytes);
-    const session = await Session.unchecked(target, { ...limits, protocolMessageBytes, statementBytes }, over);
+    const session = await Session.unchecked(
+      target,
+      { ...limits, protocolMessageBytes, statementBytes },
+      over,
+      this.#lookups,
+    );
     try {
       const connectUs = micros(performance.now() - started);
       return { connectUs, roundTripUs: micros(await session.roundTrip()) };

@@ -8,6 +8,7 @@ import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
+import { Lookups } from "./lookups.js";
 import { advised } from "./supabase.js";
 import { isLegacy } from "./text.js";
 import { encode, type Parameter, type RowSet, type Statement, type Value } from "./values.js";
@@ -35,8 +36,8 @@ export class Session {
   }
 
   /** Opens a session whose settings hold. Costs a round trip more than `unchecked`. */
-  static async open(target: Target, limits: Limits, over?: AbortSignal): Promise<Session> {
-    const session = await Session.unchecked(target, limits, over).catch((fault: Fault) => {
+  static async open(target: Target, limits: Limits, over?: AbortSignal, lookups?: Lookups): Promise<Session> {
+    const session = await Session.unchecked(target, limits, over, lookups).catch((fault: Fault) => {
       throw advised(fault, target);
     });
     try {
@@ -50,11 +51,16 @@ export class Session {
   }
 
   /** Opens a session in which nobody's statements run. */
-  static async unchecked(target: Target, limits: Limits, over: AbortSignal = NEVER): Promise<Session> {
+  static async unchecked(
+    target: Target,
+    limits: Limits,
+    over: AbortSignal = NEVER,
+    lookups: Lookups = new Lookups(),
+  ): Promise<Session> {
     // Ours come last, so that they win.
     const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
     const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
-    const opening = { options, plainOptions: target.options, limits, over };
+    const opening = { options, plainOptions: target.options, limits, over, lookups };
     const connection = await Connection.open(target, opening);
     if (!connection.parameters.get("server_version")?.endsWith("/bouncer")) return new Session(connection, limits);
     await connection.close();

@@ -4,6 +4,7 @@ import { connect, type NetConnectOpts, type Socket } from "node:net";
 import * as tls from "node:tls";
 import { isSocket, type Target } from "./connection-config/target.js";
 import { LoginRefused } from "./login-refused.js";
+import type { Lookups } from "./lookups.js";
 import { decodeUtf8 } from "./text.js";
 import { tlsOptions } from "./tls.js";
 import { Framing, serverError, sslRequest } from "./wire.js";
@@ -31,10 +32,15 @@ export class TlsFailure extends Error {
 }
 
 /** Opens a socket to a target's own host. The signal ends the attempt. */
-export async function openSocket(target: Target, encryption: Encryption, signal: AbortSignal): Promise<Socket> {
+export async function openSocket(
+  target: Target,
+  encryption: Encryption,
+  signal: AbortSignal,
+  lookups: Lookups,
+): Promise<Socket> {
   // Files are read before anything is opened.
   const options = encryption === "none" ? undefined : tlsOptions(target);
-  const socket = connect(addressOf(target));
+  const socket = connect({ ...addressOf(target), lookup: lookups.until(signal) } as NetConnectOpts);
   socket.setNoDelay(true);
   // An error that nothing waits for shows in the socket's end, too.
   socket.on("error", () => {});

@@ -10,6 +10,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
+import { Lookups } from "../dist/lookups.js";
 import { whyNotNamed } from "../dist/server-name.js";
 import { Session } from "../dist/session.js";
 import { openSocket } from "../dist/socket.js";
@@ -99,7 +100,7 @@ async function serve(name: string): Promise<void> {
   await cluster.run("SELECT pg_reload_conf()");
   await until("the certificate is shown", async () => {
     const target = parseTarget(`${cluster.url()}?sslmode=require`);
-    const socket = (await openSocket(target, "required", new AbortController().signal)) as TLSSocket;
+    const socket = (await openSocket(target, "required", new AbortController().signal, new Lookups())) as TLSSocket;
     const shown = socket.getPeerCertificate().raw;
     socket.destroy();
     return shown.equals(raw);
