@@ -24,6 +24,8 @@ export interface Guard {
   session: { settings: Record<string, string> };
   /** PostgreSQL's names of encodings that are not UTF-8, with the labels of the WHATWG's standard. */
   encodings: Record<string, string>;
+  /** Bytes of a name that a server keeps. */
+  names: { bytes: number };
   /** By the Rust host's names: times in milliseconds, all else in bytes or as a count. */
   limits: Record<string, number>;
   policy: { maxKillPercentage: number; maxKills: number; maxKillsPerHour: number; maxResizesPerHour: number };

@@ -1,7 +1,9 @@
 // Names as the server keeps them: NAMEDATALEN - 1 bytes of a name, and of an application's only printable ASCII.
 
-/** So many bytes of a name are kept. */
-export const NAME_BYTES = 63;
+import { guard } from "./components.js";
+
+/** Bytes of a name that are kept. */
+export const nameBytes = (): number => guard().names.bytes;
 
 /** The part of a name that the server keeps, cut between two letters. */
 export function keptName(name: string): string {
@@ -9,7 +11,7 @@ export function keptName(name: string): string {
   let bytes = 0;
   for (const letter of name) {
     bytes += Buffer.byteLength(letter);
-    if (bytes > NAME_BYTES) break;
+    if (bytes > nameBytes()) break;
     kept += letter;
   }
   return kept;
@@ -17,7 +19,7 @@ export function keptName(name: string): string {
 
 /** True for a pattern that no kept name matches letter by letter: it has more of them than are kept. */
 export function isTooLong(glob: string): boolean {
-  return Buffer.byteLength(glob.replaceAll("*", "")) > NAME_BYTES;
+  return Buffer.byteLength(glob.replaceAll("*", "")) > nameBytes();
 }
 
 /** A role's pattern as the guard compares it. The bytes of other letters depend on the encoding of its database. */
@@ -35,7 +37,7 @@ export function applicationGlob(glob: string): string {
   for (const letter of glob) {
     const isKept = /[\x20-\x7e]/.test(letter);
     if (letter !== "*") longest += isKept ? 1 : 4 * Buffer.byteLength(letter);
-    if (longest > NAME_BYTES) return `${shown}*`;
+    if (longest > nameBytes()) return `${shown}*`;
     shown += isKept ? letter : "*";
   }
   return shown;

@@ -3,7 +3,7 @@
 import { guard } from "./components.js";
 import { sha256 } from "./digest.js";
 import { Fault } from "./fault.js";
-import { applicationGlob, isTooLong, NAME_BYTES, roleGlob } from "./names.js";
+import { applicationGlob, isTooLong, nameBytes, roleGlob } from "./names.js";
 
 /** What an operator allows. */
 export interface Policy {
@@ -48,7 +48,7 @@ export function policyWith(given: Partial<Policy> = {}): Policy {
     const long = Array.isArray(value) ? (value as string[]).find(isTooLong) : undefined;
     if (long !== undefined) {
       throw Fault.invalid(
-        `policy ${name}: '${long}' is longer than the ${NAME_BYTES} bytes that a server keeps of a name`,
+        `policy ${name}: '${long}' is longer than the ${nameBytes()} bytes that a server keeps of a name`,
       );
     }
   }

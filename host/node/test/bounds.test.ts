@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cassette } from "archon-connection-pool";
 import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
-import { description } from "../dist/components.js";
+import { description, guard } from "../dist/components.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Lent } from "../dist/credentials.js";
 import { isWithin } from "../dist/crossing.js";
@@ -199,6 +199,18 @@ test("names of a policy are compared as the server keeps them", () => {
       assert.match(message, /is longer than the 63 bytes that a server keeps of a name/);
     }
     assert.ok(policyWith({ [setting]: ["a".repeat(63), `${"a".repeat(63)}*`, "*"] }));
+  }
+});
+
+test("the bytes of a name are those of the guard's file", () => {
+  const { names } = guard();
+  const before = names.bytes;
+  try {
+    names.bytes = 4;
+    assert.deepEqual([keptName("abcdef"), applicationGlob("abcdef")], ["abcd", "abcd*"]);
+    assert.match(fault(() => policyWith({ protectedRoles: ["abcde"] })).message, /longer than the 4 bytes/);
+  } finally {
+    names.bytes = before;
   }
 });
 
