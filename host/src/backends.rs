@@ -1,4 +1,4 @@
-//! The import `backends`: the only power to end a session.
+//! The only power to end a session.
 //!
 //! Nothing here trusts the component. For every order the *server* checks, in the statement that
 //! signals, that the session is the one that was seen, is still in the same spell of the same state,
@@ -12,6 +12,7 @@
 mod caps;
 mod guard;
 mod record;
+mod thresholds;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,85 +20,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
-use tokio_postgres::types::{ToSql, Type};
-use wasmtime::component::Resource;
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
-use self::guard::{Spell, boolean, count, identity, number, why_not};
-pub(crate) use self::guard::{column, unexpected};
-pub(crate) use self::record::denied;
-use self::record::{event, record, trace};
-use crate::audit_sink::{Act, AuditContext, Event, Place};
-use crate::bindings::backends::{self, Backend, Order, Outcome, Signal};
+pub(crate) use self::guard::unexpected;
+use self::guard::{boolean, count, expected_state, identity, number, why_not};
+pub(crate) use self::record::{denied, record};
+use self::record::{event, trace};
+pub(crate) use self::thresholds::IdleThresholds;
+use crate::audit_sink::{Act, AuditContext, Place};
+use crate::bindings::Session;
+use crate::bindings::backends::{Backend, Order, Outcome};
 use crate::bindings::database::Value;
-use crate::bindings::types;
 use crate::consent;
-use crate::door::Entrance;
 use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
+use crate::parameter::Parameter;
 use crate::policy::Policy;
-use crate::state::{Patience, State};
-
-impl backends::Host for State {
-    async fn deliver(
-        &mut self,
-        on: Resource<Entrance>,
-        mut orders: Vec<Order>,
-        dry_run: bool,
-    ) -> wasmtime::Result<Result<Vec<Outcome>, types::Fault>> {
-        let _stopped = self.enter()?;
-        let call = self.author.host_call("backends.deliver");
-        let given = given(&orders);
-        for order in &mut orders {
-            // Each is on record more than once. No state of the server's is as long.
-            cut(&mut order.state, 64);
-            cut(&mut order.reason, 1_000);
-        }
-        let counted = self.count_orders(orders.len());
-        let session = self.table.get(&on)?;
-        let delivered = if let Err(fault) = counted {
-            Err(fault)
-        } else if let Err(reached) = self.allowance.request(given) {
-            Err(reached.into())
-        } else if orders.iter().any(|order| order.signal == Signal::Cancel) {
-            Err(Fault::new(kind::NOT_APPROVED, "no action of the contract cancels statements"))
-        } else if let (false, Some(refusal)) = (dry_run, &self.intent.refusal) {
-            // Never a silent dry run: the component would report as done what was not.
-            let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
-            record(session, &self.author, &orders, &outcomes, &[], dry_run).await;
-            Ok(outcomes)
-        } else {
-            let requested = self.intent.max_kill_percentage;
-            let (author, signalled) = (&self.author, &self.signalled);
-            let delivery = Delivery::new(session, author, &self.policy, &self.limits, requested, dry_run, signalled);
-            delivery.under(&self.restraint).patient(self.intent.patience).run(&orders, &mut self.ledger).await
-        };
-        let about = |event: Event| session.on_record(event).with("orders", orders.len()).with("dry_run", dry_run);
-        call.end(delivered.as_ref().err(), about).await;
-        Ok(delivered.map_err(Into::into))
-    }
-}
-
-/// How many bytes of text the component gives.
-pub(crate) fn given(orders: &[Order]) -> usize {
-    orders.iter().map(|order| order.state.len() + order.reason.len()).sum()
-}
-
-/// Cuts a text to so many bytes, or a few less where a letter would be halved.
-pub(crate) fn cut(text: &mut String, bytes: usize) {
-    text.truncate(text.floor_char_boundary(bytes));
-}
+use crate::record::session as session_in;
 
 /// One call of `deliver`.
 pub(crate) struct Delivery<'a> {
-    session: &'a Entrance,
+    session: &'a dyn Session,
     author: &'a AuditContext,
     roles: Vec<String>,
     applications: Vec<String>,
     caps: Caps,
     restraint: Restraint,
-    patience: Patience,
+    thresholds: IdleThresholds,
     dry_run: bool,
     leave_timeout: Duration,
     signalled: &'a AtomicBool,
@@ -106,7 +56,7 @@ pub(crate) struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// `requested` is the request's own cap, percent; it can only lower the policy's.
     pub(crate) fn new(
-        session: &'a Entrance,
+        session: &'a dyn Session,
         author: &'a AuditContext,
         policy: &Policy,
         limits: &Limits,
@@ -121,7 +71,7 @@ impl<'a> Delivery<'a> {
             applications: policy.application_patterns(),
             caps: Caps::new(policy, requested),
             restraint: Restraint::default(),
-            patience: Patience::default(),
+            thresholds: IdleThresholds::default(),
             dry_run,
             leave_timeout: limits.leave_timeout,
             signalled,
@@ -129,8 +79,8 @@ impl<'a> Delivery<'a> {
     }
 
     /// The same, for sessions that have been in their state for long enough.
-    pub(crate) fn patient(mut self, patience: Patience) -> Self {
-        self.patience = patience;
+    pub(crate) fn patient(mut self, thresholds: IdleThresholds) -> Self {
+        self.thresholds = thresholds;
         self
     }
 
@@ -158,7 +108,7 @@ impl<'a> Delivery<'a> {
             if account.clients == 0 {
                 // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
                 for order in rest {
-                    outcomes.push(self.classify(&self.spell(order)).await);
+                    outcomes.push(self.classify(self.params(order)).await);
                 }
             } else if let Some(refusal) = &refusal {
                 outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
@@ -228,8 +178,8 @@ impl<'a> Delivery<'a> {
             return Ok(());
         }
         let act = consent::Act::End { orders: orders.iter().map(Into::into).collect(), at_most };
-        let asked = || self.session.on_record(self.author.event("consent")).with("orders", orders.len());
-        self.restraint.ask(self.author, self.session.target(), self.session.user(), act, asked).await
+        let asked = || session_in(self.author.event("consent"), self.session).with("orders", orders.len());
+        self.restraint.ask(self.author, self.session.login(), self.session.role(), act, asked).await
     }
 
     /// Puts orders on record before they are sent: as many of the first as the hour has room for, at least
@@ -267,13 +217,13 @@ impl<'a> Delivery<'a> {
     }
 
     fn place(&self) -> Place {
-        let target = self.session.target();
-        Place::new(Act::Order, target.to_string(), &target.database)
+        let login = self.session.login();
+        Place::new(Act::Order, login.server, &login.database)
     }
 
     async fn open_account<'l>(&self, accounts: &'l mut HashMap<(i64, i64), Account>) -> Result<&'l mut Account, Fault> {
-        let params = vec![(&self.roles as _, Type::TEXT_ARRAY), (&self.applications as _, Type::TEXT_ARRAY)];
-        let answer = self.session.own(COUNT, [params]).await.pop();
+        let params = [&self.roles, &self.applications].map(|names| Parameter::TextArray(names.clone())).to_vec();
+        let answer = self.session.own(COUNT, vec![params]).await.pop();
         let rows = answer.unwrap_or_else(|| Ok(Vec::new()))?;
         let row = rows.first().ok_or_else(|| unexpected("a count returned no row"))?;
         let database = (number(row, 0)?, number(row, 1)?);
@@ -287,37 +237,36 @@ impl<'a> Delivery<'a> {
     /// Sends the orders in one round trip, each guarded and in its own transaction.
     async fn send(&self, orders: &[Order]) -> Vec<Outcome> {
         let sql = if self.dry_run { WOULD_TERMINATE } else { TERMINATE };
-        let spells: Vec<Spell> = orders.iter().map(|order| self.spell(order)).collect();
-        let params: Vec<_> = spells.iter().map(|spell| self.params(spell)).collect();
-        let answers = self.session.own(sql, params).await;
+        let params: Vec<_> = orders.iter().map(|order| self.params(order)).collect();
+        let answers = self.session.own(sql, params.clone()).await;
         let mut outcomes = Vec::with_capacity(orders.len());
-        for (answer, spell) in answers.into_iter().zip(&spells) {
-            outcomes.push(self.outcome(answer, spell).await);
+        for (answer, params) in answers.into_iter().zip(params) {
+            outcomes.push(self.outcome(answer, params).await);
         }
         outcomes
     }
 
-    async fn outcome(&self, answer: Result<Vec<Vec<Value>>, Fault>, spell: &Spell) -> Outcome {
+    async fn outcome(&self, answer: Result<Vec<Vec<Value>>, Fault>, params: Vec<Parameter>) -> Outcome {
         match answer {
             Ok(rows) => match rows.first().map(|row| boolean(row, 0)) {
                 Some(Ok(true)) => Outcome::Signalled,
                 // The process ended between the look and the signal.
                 Some(Ok(false)) => Outcome::Gone,
                 Some(Err(fault)) => Outcome::Failed(fault.into()),
-                None => self.classify(spell).await,
+                None => self.classify(params).await,
             },
             Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Outcome::Denied(format!(
                 "{}: grant pg_signal_backend to role '{}'; a superuser's session takes a superuser",
                 fault.message,
-                self.session.user()
+                self.session.role()
             )),
             Err(fault) if !self.dry_run && is_unsure(&fault) => Outcome::Failed(unverified(&fault).into()),
             Err(fault) => Outcome::Failed(fault.into()),
         }
     }
 
-    async fn classify(&self, spell: &Spell) -> Outcome {
-        let rows = match self.session.own(CLASSIFY, [self.params(spell)]).await.pop() {
+    async fn classify(&self, params: Vec<Parameter>) -> Outcome {
+        let rows = match self.session.own(CLASSIFY, vec![params]).await.pop() {
             Some(Ok(rows)) => rows,
             Some(Err(fault)) => return Outcome::Failed(fault.into()),
             None => Vec::new(),
@@ -326,20 +275,8 @@ impl<'a> Delivery<'a> {
         why_not(row).unwrap_or_else(|fault| Outcome::Failed(fault.into()))
     }
 
-    fn params<'s>(&'s self, spell: &'s Spell) -> Vec<(&'s (dyn ToSql + Sync), Type)> {
-        vec![
-            (&spell.pid, Type::INT4),
-            (&spell.backend_start, Type::TIMESTAMPTZ),
-            (&spell.state, Type::TEXT),
-            (&spell.state_change, Type::TIMESTAMPTZ),
-            (&self.roles, Type::TEXT_ARRAY),
-            (&self.applications, Type::TEXT_ARRAY),
-            (&spell.least_age_ms, Type::FLOAT8),
-        ]
-    }
-
-    fn spell(&self, order: &Order) -> Spell {
-        Spell::of(order, self.patience)
+    fn params(&self, order: &Order) -> Vec<Parameter> {
+        expected_state(order, &self.roles, &self.applications, self.thresholds)
     }
 
     /// Waits for the terminated sessions to leave, and marks those that do not.
@@ -353,7 +290,7 @@ impl<'a> Delivery<'a> {
             if pids.is_empty() {
                 return;
             }
-            let there = match self.session.own(STILL_THERE, [vec![(&pids as _, Type::INT4_ARRAY)]]).await.pop() {
+            let there = match self.session.own(STILL_THERE, vec![vec![Parameter::Int4Array(pids)]]).await.pop() {
                 Some(Ok(rows)) => rows.iter().filter_map(|row| identity(row)).collect::<Vec<_>>(),
                 // Sent is sent; that nobody could look is all that can be said.
                 Some(Err(fault)) => {

@@ -10,9 +10,8 @@ use crate::target::Target;
 
 mod vault;
 
-/// Credential that a component holds as an opaque handle.
-#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Credential {
+/// Data behind a component's handle to a credential.
+pub(crate) struct Credential {
     pub(crate) name: String,
     /// Server of its sessions; without a password when there is only an access token.
     pub(crate) target: Target,

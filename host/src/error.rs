@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use archon_pool_contract::fault::{Fault, kind};
+use secrecy::ExposeSecret;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
@@ -14,6 +15,9 @@ pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
 use crate::limits::Reached;
 use crate::target::Target;
 use crate::wire::Violation;
+
+/// Shorter passwords are part of too many words to be looked for.
+const SHORTEST_SECRET: usize = 4;
 
 /// Why no session could be opened. `tls_tried`: a session with TLS was refused as well, or cannot be had.
 pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fault {
@@ -40,6 +44,18 @@ pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fau
         return unreachable(target, &cause);
     }
     Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
+}
+
+/// Leaves out the words of a peer that repeat the session's password: a server may echo it, and what is said goes to the
+/// component, into reports, logs and recordings. A password that is also a public part of the login tells nothing.
+pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
+    let Some(password) = target.password.as_ref().map(ExposeSecret::expose_secret) else { return fault };
+    let Target { host, user, database, .. } = target;
+    let is_public = [host, user, database].iter().any(|text| text.contains(password));
+    if is_public || password.len() < SHORTEST_SECRET || !fault.message.contains(password) {
+        return fault;
+    }
+    Fault { message: format!("{target}: the server's words are left out: they repeat the password"), ..fault }
 }
 
 /// Nothing answered in time.
@@ -279,6 +295,22 @@ mod tests {
     use tokio_postgres::{Config, NoTls};
 
     use super::*;
+
+    #[test]
+    fn words_that_repeat_the_password_are_left_out() {
+        let target = |url: &str| {
+            let parts = crate::connection_config::parts(url).unwrap();
+            parts.finish(crate::connection_config::Origin::Request).unwrap()
+        };
+        let said = |url: &str, said: &str| discreet(refused("28P01", said, &target(url), true), &target(url));
+        let fault = said("postgres://ann:hunter2@db.example/shop", "password hunter2 is wrong");
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+        assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::AUTHENTICATION_FAILED, Some("28P01")));
+        for url in ["postgres://ann:hunter2@db.example/shop", "postgres://ann:ann@db.example/shop"] {
+            let fault = said(url, "password authentication failed for user \"ann\"");
+            assert!(fault.message.contains("for user \"ann\""), "{fault}");
+        }
+    }
 
     /// What a server answers in SCRAM.
     #[derive(Clone, Copy)]

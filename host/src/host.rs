@@ -18,20 +18,20 @@ use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use crate::approval::Approval;
 use crate::audit_sink::{AuditContext, AuditSink};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
-use crate::bindings::backends;
+use crate::bindings::{CredentialScope, backends};
 use crate::cassette::{CallMode, Mode, Recorder, Replay};
 use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
-use crate::credential::Credential;
 use crate::credentials::{Credentials, Lent};
-use crate::door::{Entrance, Kept};
 use crate::engine::Engine;
+use crate::granted::Granted;
 use crate::json_values::{self, Mismatch};
 use crate::lanes::GuestTime;
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
 use crate::session;
+use crate::session_cache::SessionCache;
 use crate::state::{Caller, Intent, State};
 
 use self::ended::{ended, not_again, refused, trapped};
@@ -56,7 +56,7 @@ pub struct Host {
     restraint: Restraint,
     audit: Option<Arc<dyn AuditSink>>,
     tenant: Option<Arc<str>>,
-    kept: Option<Kept>,
+    cache: Option<SessionCache>,
     mode: Mode,
 }
 
@@ -80,7 +80,7 @@ impl Host {
             restraint: Restraint::default(),
             audit: None,
             tenant: None,
-            kept: None,
+            cache: None,
             mode: Mode::Off,
         }
     }
@@ -100,7 +100,7 @@ impl Host {
     /// Keeps a session open between calls, as it was when it was opened. It takes a slot for as long as this
     /// host or a clone of it lives, and is the way in when the others are gone.
     pub fn keep_session(mut self) -> Self {
-        self.kept = Some(Kept::new());
+        self.cache = Some(SessionCache::new());
         self
     }
 
@@ -285,15 +285,15 @@ impl Host {
         }
         let (presence, mut all_gone) = mpsc::channel(1);
         let lent = Lent::new(Arc::clone(&self.credentials), None, None, credential.map(str::to_owned))?;
+        let scope = Granted::new(lent, self.limits.clone(), presence, self.cache.clone());
         let delivering = async {
-            let found = Credential::find(&lent, credential, &self.limits, &presence).await?;
-            let session = Entrance::open(&found, &self.limits, &presence, self.kept.as_ref()).await?;
+            let session = scope.lookup(credential).await?.open_session().await?;
             let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
-            let delivery = Delivery::new(&session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            let delivery = Delivery::new(&*session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
             delivery.under(&self.restraint).run(&wire, &mut Ledger::default()).await
         };
         let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
-        drop(presence);
+        drop(scope);
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
         let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
         Ok(outcomes.into_iter().map(Outcome::from).collect())
@@ -325,12 +325,13 @@ impl Host {
             AuditContext::of_component(plugin.name(), plugin.digest()).recorded_by(audit, self.tenant.as_ref());
         let restraint = self.restraint.clone();
         let (clock, memories) = (Arc::clone(&time), self.engine.memories());
-        let kept = self.kept.clone();
-        if let Some(kept) = kept.as_ref().filter(|_| lent.is_some() && !tape.is_replaying()) {
-            kept.make_ready();
+        if let Some(cache) = self.cache.as_ref().filter(|_| lent.is_some() && !tape.is_replaying()) {
+            cache.make_ready();
         }
-        let caller =
-            Caller { author: author.clone(), intent, restraint, lent, kept, presence, signalled, time, memories, tape };
+        let scope = lent.map(|lent| -> Box<dyn CredentialScope> {
+            Box::new(Granted::new(lent, self.limits.clone(), presence, self.cache.clone()))
+        });
+        let caller = Caller { author: author.clone(), intent, restraint, scope, signalled, time, memories, tape };
         let mut store = self.store(plugin, State::new(&self.limits, &self.policy, caller))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
         let now = Instant::now();

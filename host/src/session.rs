@@ -137,9 +137,8 @@ impl Session {
     ) -> Result<T, Fault> {
         self.connection.begin_statement();
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, answer).await;
-        let answer = answered
-            .map_err(|_| silent)?
-            .map_err(|error| error::late_refusal(self.connection.why_lost(error::querying(&error).0), &self.target))?;
+        let answer =
+            answered.map_err(|_| silent)?.map_err(|error| error::late_refusal(self.why(&error), &self.target))?;
         self.connection.end_statement();
         Ok(answer)
     }
@@ -182,6 +181,11 @@ impl Session {
         &self.target
     }
 
+    /// The fault of an answer that is an error.
+    fn why(&self, error: &tokio_postgres::Error) -> Fault {
+        error::discreet(self.connection.why_lost(error::querying(error).0), &self.target)
+    }
+
     fn silent(&self) -> Fault {
         let message = format!("{} stopped answering", self.target);
         let mut fault = Fault::new(kind::CONNECTION_LOST, message);
@@ -197,8 +201,9 @@ pub(crate) async fn in_time<T>(
     opening: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
     let timeout = limits.connect_timeout;
-    tokio::time::timeout(timeout, opening).await.unwrap_or_else(|_| {
+    let opened = tokio::time::timeout(timeout, opening).await.unwrap_or_else(|_| {
         let why = format!("no session within {} ms (limit `connect_timeout`)", timeout.as_millis());
         Err(error::unreachable(target, &why))
-    })
+    });
+    opened.map_err(|fault| error::discreet(fault, target))
 }

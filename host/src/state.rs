@@ -9,15 +9,13 @@ use wasmtime_wasi::WasiCtx;
 
 use crate::allowance::Allowance;
 use crate::audit_sink::AuditContext;
-use crate::backends::{Ledger, Restraint};
+use crate::backends::{IdleThresholds, Ledger, Restraint};
+use crate::bindings::CredentialScope;
 use crate::cassette::CallMode;
-use crate::credentials::Lent;
-use crate::door::Kept;
 use crate::lanes::{GuestTime, Stopped};
 use crate::limits::{Limits, Memory, Reached};
 use crate::policy::Policy;
 use crate::scaling::{Changed, Sizing};
-use crate::session::Presence;
 
 /// What the caller asked for, as far as it concerns changing anything.
 #[derive(Debug, Clone)]
@@ -27,7 +25,7 @@ pub(crate) struct Intent {
     /// The request's own cap on ended sessions, percent.
     pub(crate) max_kill_percentage: u32,
     /// The request's own thresholds.
-    pub(crate) patience: Patience,
+    pub(crate) thresholds: IdleThresholds,
     /// Why no statement may be sent that could do more than read statistics; none when it may.
     pub(crate) acting: Option<String>,
     /// What it wants of the pool's size.
@@ -41,24 +39,10 @@ impl Intent {
         Self {
             refusal: Some(why.to_owned()),
             max_kill_percentage: 0,
-            patience: Patience::default(),
+            thresholds: IdleThresholds::default(),
             acting: Some(why.to_owned()),
             sizing,
         }
-    }
-}
-
-/// How long a session must have been in its state before it may be ended, milliseconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Patience {
-    pub(crate) idle_ms: u64,
-    pub(crate) idle_in_transaction_ms: u64,
-}
-
-impl Patience {
-    /// The threshold for a state.
-    pub(crate) fn with(self, state: &str) -> u64 {
-        if state.starts_with("idle in transaction") { self.idle_in_transaction_ms } else { self.idle_ms }
     }
 }
 
@@ -68,10 +52,7 @@ pub(crate) struct Caller {
     pub(crate) intent: Intent,
     pub(crate) restraint: Restraint,
     /// None for calls that need no database.
-    pub(crate) lent: Option<Lent>,
-    /// Where the host keeps a session between calls.
-    pub(crate) kept: Option<Kept>,
-    pub(crate) presence: Presence,
+    pub(crate) scope: Option<Box<dyn CredentialScope>>,
     pub(crate) signalled: Arc<AtomicBool>,
     pub(crate) time: Arc<GuestTime>,
     /// How many memories, and how many tables, the engine has for a call.
@@ -93,9 +74,7 @@ pub(crate) struct State {
     pub(crate) restraint: Restraint,
     pub(crate) intent: Intent,
     /// None for calls that need no database.
-    pub(crate) lent: Option<Lent>,
-    pub(crate) kept: Option<Kept>,
-    pub(crate) presence: Presence,
+    pub(crate) scope: Option<Box<dyn CredentialScope>>,
     pub(crate) ledger: Ledger,
     pub(crate) changed: Changed,
     pub(crate) tape: CallMode,
@@ -110,7 +89,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(limits: &Limits, policy: &Policy, caller: Caller) -> Self {
-        let Caller { author, intent, restraint, lent, kept, presence, signalled, time, memories, tape } = caller;
+        let Caller { author, intent, restraint, scope, signalled, time, memories, tape } = caller;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
@@ -124,9 +103,7 @@ impl State {
             author,
             restraint,
             intent,
-            lent,
-            kept,
-            presence,
+            scope,
             ledger: Ledger::default(),
             changed: Changed::default(),
             tape,

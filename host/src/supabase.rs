@@ -20,7 +20,6 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
-pub use self::pooler::Pooler;
+pub(crate) use self::pooler::Pooler;
 pub(crate) use self::project::Project;
 pub(crate) use self::query::Query;

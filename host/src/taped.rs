@@ -15,8 +15,8 @@ use wasmtime::component::HasData;
 use crate::bindings::database::{Column, RowSet};
 use crate::bindings::types;
 use crate::cassette::{self, CallMode, Import, Recording};
+use crate::row_set;
 use crate::state::State;
-use crate::values;
 
 /// What the imports are called on.
 pub(crate) struct Taped<'a>(pub(crate) &'a mut State);
@@ -83,7 +83,7 @@ impl Taped<'_> {
         let mut within = RowSet { columns, rows: Vec::with_capacity(set.rows.len()), truncated: set.truncated };
         for row in set.rows {
             let row: Vec<_> = row.into_iter().map(wire::value).collect();
-            let weight = row.iter().map(|value| values::weight(value) + size_of_val(value)).sum();
+            let weight = row.iter().map(|value| row_set::weight(value) + size_of_val(value)).sum();
             if within.rows.len() >= limits.rows as usize || !allowance.take_row(weight) {
                 within.truncated = true;
                 break;

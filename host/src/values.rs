@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::bindings::database::{Column, Value};
+use crate::parameter::Parameter;
 use crate::text::TextEncoding;
 use crate::wire::UNKNOWN;
 
@@ -72,14 +73,18 @@ pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<Column>,
         .collect()
 }
 
-/// The bytes that a value says something with.
-pub(crate) fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null => 0,
-        Value::Boolean(_) => 1,
-        Value::Int64(_) | Value::Float64(_) | Value::Timestamp(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
+/// A parameter as the driver takes it.
+pub(crate) type Bound = Box<dyn ToSql + Send + Sync>;
+
+/// Makes a parameter of the host's own one of the driver's.
+pub(crate) fn bound(parameter: &Parameter) -> (Bound, Type) {
+    match parameter {
+        Parameter::Int4(number) => (Box::new(*number), Type::INT4),
+        Parameter::Float8(number) => (Box::new(*number), Type::FLOAT8),
+        Parameter::Text(text) => (Box::new(text.clone()), Type::TEXT),
+        Parameter::Timestamptz(micros) => (Box::new(Cell(Value::Timestamp(*micros))), Type::TIMESTAMPTZ),
+        Parameter::Int4Array(numbers) => (Box::new(numbers.clone()), Type::INT4_ARRAY),
+        Parameter::TextArray(texts) => (Box::new(texts.clone()), Type::TEXT_ARRAY),
     }
 }
 

@@ -7,8 +7,8 @@ use crate::audit_sink::{AuditContext, Event};
 use crate::bindings::backends::Outcome;
 use crate::consent::{Act, Consent, Proposal};
 use crate::hourly::Hourly;
+use crate::login::Login;
 use crate::policy::{Policy, kill_cap};
-use crate::target::Target;
 
 /// How many sessions one call has ended, per database and in all.
 #[derive(Default)]
@@ -27,12 +27,12 @@ pub(crate) struct Restraint {
 }
 
 impl Restraint {
-    /// Asks before something is sent to a target as this role, where somebody is to be asked, and adds the answer to the
+    /// Asks before something is sent to a server as this role, where somebody is to be asked, and adds the answer to the
     /// event that `asked` makes. The error says why nothing may be sent.
     pub(crate) async fn ask(
         &self,
         author: &AuditContext,
-        target: &Target,
+        login: Login,
         role: &str,
         act: Act,
         asked: impl FnOnce() -> Event,
@@ -40,8 +40,8 @@ impl Restraint {
         let Some(consent) = &self.consent else { return Ok(()) };
         let text = |word: &Option<Arc<str>>| word.as_deref().map(str::to_owned);
         let proposal = Proposal {
-            server: target.to_string(),
-            database: target.database.clone(),
+            server: login.server,
+            database: login.database,
             role: role.to_owned(),
             plugin: text(&author.plugin),
             tenant: text(&author.tenant),

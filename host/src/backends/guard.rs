@@ -2,31 +2,29 @@
 
 use archon_pool_contract::fault::{Fault, kind};
 
+use super::thresholds::IdleThresholds;
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
-use crate::state::Patience;
-use crate::values::Cell;
+use crate::parameter::Parameter;
 
-/// A session and the spell in which it was seen, as parameters.
-pub(super) struct Spell {
-    pub(super) pid: i32,
-    pub(super) backend_start: Cell,
-    pub(super) state: String,
-    pub(super) state_change: Cell,
-    pub(super) least_age_ms: f64,
-}
-
-impl Spell {
-    pub(super) fn of(order: &Order, patience: Patience) -> Self {
-        Self {
-            pid: order.target.pid,
-            backend_start: Cell(Value::Timestamp(order.target.backend_start)),
-            state: order.state.clone(),
-            state_change: Cell(Value::Timestamp(order.state_change)),
-            // Years are exact in it.
-            least_age_ms: patience.with(&order.state) as f64,
-        }
-    }
+/// Parameters of the guard's statements: a session and the state in which it was seen, the protected names, and how long
+/// it must have been in its state.
+pub(super) fn expected_state(
+    order: &Order,
+    roles: &[String],
+    applications: &[String],
+    thresholds: IdleThresholds,
+) -> Vec<Parameter> {
+    vec![
+        Parameter::Int4(order.target.pid),
+        Parameter::Timestamptz(order.target.backend_start),
+        Parameter::Text(order.state.clone()),
+        Parameter::Timestamptz(order.state_change),
+        Parameter::TextArray(roles.to_vec()),
+        Parameter::TextArray(applications.to_vec()),
+        // Years are exact in it.
+        Parameter::Float8(thresholds.of(&order.state) as f64),
+    ]
 }
 
 /// Reads a row of [`super::CLASSIFY`].
@@ -85,13 +83,6 @@ pub(super) fn boolean(row: &[Value], index: usize) -> Result<bool, Fault> {
         Some(Value::Null) => Ok(false),
         _ => Err(unexpected(&format!("column {index} is no boolean"))),
     }
-}
-
-pub(crate) fn column<'r, T: tokio_postgres::types::FromSql<'r>>(
-    row: &'r tokio_postgres::Row,
-    index: usize,
-) -> Result<T, Fault> {
-    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
 }
 
 fn text(row: &[Value], index: usize) -> Result<&str, Fault> {

@@ -1,13 +1,14 @@
 //! What was decided about an order, for the audit log and for `tracing`.
 
 use crate::audit_sink::{AuditContext, Event};
+use crate::bindings::Session;
 use crate::bindings::backends::{Order, Outcome, Signal};
-use crate::door::Entrance;
+use crate::record;
 
 /// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
 /// the orders, as far as they were.
-pub(super) async fn record(
-    session: &Entrance,
+pub(crate) async fn record(
+    session: &dyn Session,
     author: &AuditContext,
     orders: &[Order],
     outcomes: &[Outcome],
@@ -45,14 +46,14 @@ pub(crate) async fn denied(author: &AuditContext, orders: &[Order], why: &str) {
 
 /// An order as a line of the audit log.
 pub(super) fn event(
-    session: &Entrance,
+    session: &dyn Session,
     author: &AuditContext,
     order: &Order,
     dry_run: bool,
     outcome: &'static str,
     detail: &str,
 ) -> Event {
-    described(session.on_record(author.event("order")), order, dry_run, outcome, detail)
+    described(record::session(author.event("order"), session), order, dry_run, outcome, detail)
 }
 
 fn described(event: Event, order: &Order, dry_run: bool, outcome: &'static str, detail: &str) -> Event {
@@ -77,20 +78,21 @@ fn signal(order: &Order) -> &'static str {
 
 /// An order as an event of `tracing`.
 pub(super) fn trace(
-    session: &Entrance,
+    session: &dyn Session,
     author: &AuditContext,
     order: &Order,
     dry_run: bool,
     outcome: &str,
     detail: &str,
 ) {
+    let login = session.login();
     tracing::info!(
         target: "audit",
-        by = session.user(),
+        by = session.role(),
         plugin = author.plugin.as_deref(),
         digest = author.digest.as_deref(),
-        server = %session.target(),
-        database = %session.target().database,
+        server = login.server,
+        database = login.database,
         pid = order.target.pid,
         backend_start = order.target.backend_start,
         signal = signal(order),

@@ -18,6 +18,7 @@ use archon_pool::log::Log;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
+use archon_pool::xdg;
 use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::Layer;
@@ -191,9 +192,7 @@ pub(crate) enum Component<'a> {
 
 /// Where processes of this user count together: `archon-pool/hour` under `$XDG_STATE_HOME` or `~/.local/state`.
 fn state_folder() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local").join("state")))?;
-    Some(state.join("archon-pool").join("hour"))
+    Some(xdg::state()?.join("archon-pool").join("hour"))
 }
 
 /// Explicit, then the file, then the environment.
@@ -216,9 +215,6 @@ fn credentials(global: &Global) -> Credentials {
 
 /// The file that the environment names, which must then exist, or the usual one when it does.
 fn default_file() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("ARCHON_POOL_CREDENTIALS").or_else(|| {
-        let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
-        Some(config.join("archon-pool").join("credentials.toml")).filter(|path| path.exists())
-    })
+    let named = env::var_os("ARCHON_POOL_CREDENTIALS").filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(xdg::config()?.join("archon-pool").join("credentials.toml")).filter(|path| path.exists()))
 }

@@ -1,12 +1,15 @@
 //! The input of a component: built from flags, or read from `--params`.
 
-use std::fs;
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io::{self, Read};
 
 use archon_pool::Fault;
 use archon_pool_contract::params::Action;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
+
+/// The longest text that is read as a request, bytes: it may have a carry in it.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// A SkillInput. Actions that could change something are plans unless `apply` says otherwise.
 pub(crate) fn skill_input(
@@ -29,14 +32,26 @@ pub(crate) fn skill_input(
     input
 }
 
+/// Reads a text to its end, which may not be further than a request is long.
+fn bounded(from: impl Read, text: &mut String) -> io::Result<()> {
+    from.take(MOST_BYTES + 1).read_to_string(text)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MOST_BYTES} bytes")));
+    }
+    Ok(())
+}
+
 /// Reads `--params`: JSON itself, `@FILE`, or `-` for stdin.
 pub(crate) fn read(params: &str) -> Result<Value, Fault> {
     let (from, text): (_, io::Result<Zeroizing<String>>) = match params {
         "-" => {
             let mut text = Zeroizing::default();
-            ("stdin", io::stdin().read_to_string(&mut text).map(|_| text))
+            ("stdin", bounded(io::stdin(), &mut text).map(|()| text))
         }
-        file if file.starts_with('@') => (&file[1..], fs::read_to_string(&file[1..]).map(Zeroizing::new)),
+        file if file.starts_with('@') => {
+            let mut text = Zeroizing::default();
+            (&file[1..], File::open(&file[1..]).and_then(|file| bounded(file, &mut text)).map(|()| text))
+        }
         text => ("--params", Ok(Zeroizing::new(text.to_owned()))),
     };
     let text = text.map_err(|error| Fault::invalid(format!("--params {params}: {error}")))?;

@@ -11,6 +11,7 @@ use archon_pool::engine::Engine;
 use archon_pool::shelf::{Name, Shelf};
 use archon_pool::signature::Trust;
 use archon_pool::vetted::{Demands, Files, Vetted};
+use archon_pool::xdg;
 use archon_pool_contract::fault::kind;
 use clap::Args as Group;
 
@@ -108,10 +109,7 @@ impl Vetting {
 
     /// The plugin folder, which need not exist.
     pub(crate) fn folder(&self) -> Result<PathBuf, Fault> {
-        let usual = || {
-            let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local").join("share")))?;
-            Some(data.join("archon-pool").join("plugins"))
-        };
+        let usual = || Some(xdg::data()?.join("archon-pool").join("plugins"));
         let folder = self.plugins_dir.clone().or_else(|| set("ARCHON_POOL_PLUGINS")).or_else(usual);
         folder.ok_or_else(|| Fault::invalid("--plugins-dir: neither it nor HOME says where the plugin folder is"))
     }

@@ -23,6 +23,8 @@ use super::terminal::Terminal;
 use super::trouble::{Trouble, skill_output};
 
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The longest time between rounds that fail, where the interval itself is not longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// `healthCheckInterval`'s default.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -51,7 +53,8 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     let credential = global.credential.as_deref();
     // What is played is past, and need not be waited for.
     let pace = if flags.tape.replays() { Duration::from_millis(1) } else { interval };
-    let mut watch = Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy };
+    let mut watch =
+        Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy, failures: 0 };
     let mut ticks = tokio::time::interval(pace);
     // After a slow round the next one waits its turn: catching up would only add load.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,6 +74,9 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
         link.tell_trouble(terminal);
         watch.round(answer, terminal)?;
         rounds += 1;
+        if watch.failures > 0 && !flags.tape.replays() {
+            ticks.reset_after(watch.pause());
+        }
     }
     Ok(watch.last)
 }
@@ -84,15 +90,25 @@ struct Watch<'a> {
     carry: Carry,
     interval: Duration,
     last: Exit,
+    /// Rounds that failed one after the other.
+    failures: u32,
 }
 
 impl Watch<'_> {
+    /// Time until the next round. Each failure in a row doubles it, up to a minute: a pooler that is paused keeps every
+    /// client that waits, also one whose socket is closed, until it is resumed or `query_wait_timeout` ends it.
+    fn pause(&self) -> Duration {
+        let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.failures.saturating_sub(1)));
+        doubled.min(self.interval.max(LONGEST_PAUSE))
+    }
+
     /// Prints one round. A fault that may pass is a line of its own; any other ends the watch.
     fn round(&mut self, answer: Result<Answer, Trouble>, terminal: &mut Terminal) -> Result<(), Trouble> {
         match answer {
             Ok(answer) => {
                 self.carry.keep(answer.carry(), terminal);
                 self.last = answer.exit();
+                self.failures = 0;
                 match answer.report() {
                     Some(report) if !terminal.wants_json() => terminal.data(&render::watch_line(report))?,
                     _ => terminal.json_line(answer.value())?,
@@ -101,10 +117,11 @@ impl Watch<'_> {
             }
             Err(Trouble::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
                 self.last = Exit::Failed;
+                self.failures += 1;
                 if terminal.wants_json() {
                     skill_output(&fault, answer).map_or(Ok(()), |output| terminal.json_line(&output))?;
                 } else {
-                    terminal.complain(&render::watch_fault(&now(), &fault, self.interval));
+                    terminal.complain(&render::watch_fault(&now(), &fault, self.pause()));
                 }
                 Ok(())
             }
@@ -163,6 +180,7 @@ mod tests {
             carry: Carry::load(None).expect("no memory"),
             interval: INTERVAL,
             last: Exit::Healthy,
+            failures: 0,
         }
     }
 
@@ -184,6 +202,24 @@ mod tests {
         assert!(
             stderr.text().ends_with("error: the server closed the connection (connection-lost); next try in 10 s\n")
         );
+    }
+
+    #[test]
+    fn rounds_that_fail_one_after_the_other_are_further_apart() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        let mut pauses = Vec::new();
+        for _ in 0..5 {
+            watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+            pauses.push(watch.pause().as_secs());
+        }
+        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        watch.interval = Duration::from_secs(300);
+        assert_eq!(watch.pause(), watch.interval);
+        watch
+            .round(Answer::of_output(json!({"success": true, "data": sample::full()})), &mut terminal)
+            .expect("goes on");
+        assert_eq!(watch.failures, 0);
     }
 
     #[test]

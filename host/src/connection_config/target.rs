@@ -12,6 +12,7 @@ pub use super::security::{
     AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use crate::digest::Digest;
+use crate::login::Login;
 
 /// Prefix of a note on a pass file that is ignored.
 pub(super) const PASS_FILE_NOTE: &str = "pass file ";
@@ -154,6 +155,11 @@ impl Target {
             && (channel_binding, require_auth) == (&other.channel_binding, &other.require_auth)
             && (target_session_attrs, connect_timeout, options)
                 == (&other.target_session_attrs, &other.connect_timeout, &other.options)
+    }
+
+    /// Where it leads and as whom, for messages and the audit log.
+    pub(crate) fn login(&self) -> Login {
+        Login { server: self.to_string(), database: self.database.clone(), user: self.user.clone() }
     }
 
     /// Returns the note on an ignored pass file, the reason for a missing password.

@@ -42,7 +42,9 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) fn of_process() -> Self {
-        Self::read(|name| std::env::var(name).ok(), std::env::home_dir(), whoami::username().ok())
+        // A relative one would stand for a folder of whoever chose the working directory.
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        Self::read(|name| std::env::var(name).ok(), home, whoami::username().ok())
     }
 
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>, user: Option<String>) -> Self {

@@ -1,6 +1,5 @@
 //! Settings of wasmtime: what may interrupt a component, its memory, and the cache of compiled components.
 
-use std::env;
 use std::path::PathBuf;
 use std::sync::Once;
 
@@ -8,6 +7,7 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, PoolingAllocationConfig};
 
 use crate::limits::Limits;
 use crate::private_file;
+use crate::xdg;
 
 /// Room on a call's stack for the host's own functions, above the component's.
 const HOST_STACK: usize = 1 << 20;
@@ -82,8 +82,6 @@ pub(crate) fn cache() -> Result<Cache, String> {
 
 /// Returns `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; the error says why it cannot be used.
 fn cache_folder() -> Result<PathBuf, String> {
-    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    let caches = caches.ok_or("neither XDG_CACHE_HOME nor HOME says where")?;
+    let caches = xdg::cache().ok_or("neither XDG_CACHE_HOME nor HOME is the full path of a folder")?;
     private_file::folder(&caches.join("archon-pool").join("compiled"))
 }

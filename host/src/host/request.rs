@@ -9,10 +9,11 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
 
 use super::Host;
+use crate::backends::IdleThresholds;
 use crate::credentials::Lent;
 use crate::scaling::{Bounds, Sizing};
 use crate::secret_scan;
-use crate::state::{Intent, Patience};
+use crate::state::Intent;
 
 /// Why a host that may not change anything ends nobody.
 pub(super) const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
@@ -68,14 +69,14 @@ impl Host {
         });
         let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
         let defaults = Options::default();
-        let patience = Patience {
+        let thresholds = IdleThresholds {
             idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
             idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
         };
         Intent {
             refusal,
             max_kill_percentage,
-            patience,
+            thresholds,
             acting: self.restrained(request),
             sizing: self.sizing(request),
         }

@@ -3,16 +3,19 @@
 //! It holds back an application that opens more than it should where there is no pooler. Lowering it ends no
 //! session, but refuses new ones; superusers are exempt from it.
 
-use archon_pool_contract::fault::Fault;
+use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Prospect, View};
+use super::preview::ResizePreview;
+use super::view::View;
 use crate::allowance::Allowance;
-use crate::backends::{column, unexpected};
+use crate::bindings::Console;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connection_config::invalid;
 use crate::credentials::Limited;
 use crate::limits::Limits;
+use crate::login::Login;
 use crate::session::{Presence, Session};
 use crate::target::Target;
 
@@ -45,14 +48,13 @@ struct Now {
 }
 
 /// A connection limit, and a session of the host's own that may change it.
-#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
-pub struct ConnectionLimit {
+pub(crate) struct ConnectionLimit {
     session: Session,
     of: Limited,
 }
 
 impl ConnectionLimit {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         target: &Target,
         of: Limited,
         limits: &Limits,
@@ -62,11 +64,46 @@ impl ConnectionLimit {
         console.now().await.map(|_| console)
     }
 
-    pub(super) fn target(&self) -> &Target {
-        self.session.target()
+    async fn now(&self) -> Result<Now, Fault> {
+        let (sql, params): (_, Vec<(&(dyn ToSql + Sync), Type)>) = match &self.of {
+            Limited::Role(role) => (OF_ROLE, vec![(role, Type::TEXT)]),
+            Limited::Database => (OF_DATABASE, Vec::new()),
+        };
+        let rows = self.session.own_rows(sql, [params]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let row = rows.first().ok_or_else(|| invalid(format!("controller: there is no {}", self.name())))?;
+        let number = |index| column::<i64>(row, index).map(|number| u32::try_from(number).ok());
+        let connected = number(1)?.ok_or_else(|| unexpected("a count is out of range"))?;
+        Ok(Now { limit: number(0)?, connected, may_change: column(row, 2)?, exempt: column(row, 3)? })
     }
 
-    pub(super) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+    /// For messages.
+    fn name(&self) -> String {
+        match &self.of {
+            Limited::Role(role) => format!("role '{role}'"),
+            Limited::Database => format!("database '{}'", self.session.target().database),
+        }
+    }
+
+    fn alter(&self, limit: &str) -> String {
+        let (what, name) = match &self.of {
+            Limited::Role(role) => ("ROLE", role),
+            Limited::Database => ("DATABASE", &self.session.target().database),
+        };
+        format!("ALTER {what} \"{}\" CONNECTION LIMIT {limit}", name.replace('"', "\"\""))
+    }
+}
+
+#[async_trait]
+impl Console for ConnectionLimit {
+    fn kind(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn login(&self) -> Login {
+        self.session.target().login()
+    }
+
+    async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
         if view != View::Config {
             return Err(view.unsupported("a connection limit"));
         }
@@ -80,10 +117,10 @@ impl ConnectionLimit {
         Ok(RowSet { columns: vec![column("key"), column("value")], truncated: rows.len() < 2, rows })
     }
 
-    pub(super) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
+    async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
         let Now { limit, connected, may_change, exempt } = self.now().await?;
         let (name, user) = (self.name(), self.session.user());
-        let refused = |why: String| Ok(Prospect::refused(limit, why));
+        let refused = |why: String| Ok(ResizePreview::refused(limit, why));
         if pool.is_some() {
             return refused(format!("what is controlled here is the connection limit of {name}: name no pool"));
         }
@@ -105,39 +142,30 @@ impl ConnectionLimit {
         }
         let effect =
             if size < before { "new connections beyond it are refused, and none that is open is ended; " } else { "" };
-        Ok(Prospect { before: limit, note: Ok(format!("{effect}it lasts until `{}` is run again", self.alter("n"))) })
+        Ok(ResizePreview {
+            before: limit,
+            note: Ok(format!("{effect}it lasts until `{}` is run again", self.alter("n"))),
+        })
     }
 
-    pub(super) async fn resize(&self, size: u32) -> Result<Option<u32>, Fault> {
+    async fn resize(&self, _: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
         self.session.change(&self.alter(&size.to_string())).await?;
         Ok(self.now().await?.limit)
     }
 
-    async fn now(&self) -> Result<Now, Fault> {
-        let (sql, params): (_, Vec<(&(dyn ToSql + Sync), Type)>) = match &self.of {
-            Limited::Role(role) => (OF_ROLE, vec![(role, Type::TEXT)]),
-            Limited::Database => (OF_DATABASE, Vec::new()),
-        };
-        let rows = self.session.own_rows(sql, [params]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
-        let row = rows.first().ok_or_else(|| invalid(format!("controller: there is no {}", self.name())))?;
-        let number = |index| column::<i64>(row, index).map(|number| u32::try_from(number).ok());
-        let connected = number(1)?.ok_or_else(|| unexpected("a count is out of range"))?;
-        Ok(Now { limit: number(0)?, connected, may_change: column(row, 2)?, exempt: column(row, 3)? })
+    async fn renewable(&self, _: &str) -> Result<ResizePreview, Fault> {
+        Ok(ResizePreview::refused(None, "the server has no pool whose connections it could renew"))
     }
 
-    /// For messages.
-    fn name(&self) -> String {
-        match &self.of {
-            Limited::Role(role) => format!("role '{role}'"),
-            Limited::Database => format!("database '{}'", self.target().database),
-        }
+    async fn renew(&self, _: &str) -> Result<(), Fault> {
+        Err(Fault::new(kind::NO_POOLER, "the server has no pool of its own"))
     }
+}
 
-    fn alter(&self, limit: &str) -> String {
-        let (what, name) = match &self.of {
-            Limited::Role(role) => ("ROLE", role),
-            Limited::Database => ("DATABASE", &self.target().database),
-        };
-        format!("ALTER {what} \"{}\" CONNECTION LIMIT {limit}", name.replace('"', "\"\""))
-    }
+fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r tokio_postgres::Row, index: usize) -> Result<T, Fault> {
+    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
+}
+
+fn unexpected(message: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, message)
 }

@@ -8,19 +8,22 @@
 use std::pin::pin;
 
 use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::Type;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
-use super::Prospect;
+use super::preview::ResizePreview;
 use super::view::{SIZE, View, WITHHELD};
 use crate::allowance::Allowance;
+use crate::bindings::Console;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connect::{self, Connected, Connection, Startup};
 use crate::connection_config::invalid;
 use crate::credentials::CONSOLE_DATABASE;
 use crate::error;
 use crate::limits::Limits;
+use crate::login::Login;
 use crate::session::{self, GRACE, Presence};
 use crate::target::Target;
 
@@ -28,8 +31,7 @@ use crate::target::Target;
 const NAMES: usize = 5;
 
 /// An open console.
-#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
-pub struct PgBouncer {
+pub(crate) struct PgBouncer {
     connection: Connection,
     target: Target,
     version: String,
@@ -38,7 +40,7 @@ pub struct PgBouncer {
 
 impl PgBouncer {
     /// Opens the console, and makes sure that it is one.
-    pub(super) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
+    pub(crate) async fn open(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         let opening = async {
             let startup = Startup { rows_are_text: true, ..Startup::default() };
             let connected = connect::connect(target, &startup, limits, presence).await;
@@ -54,86 +56,8 @@ impl PgBouncer {
         })
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    pub(super) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
-        let shown = self.ask(&format!("SHOW {}", view.name().to_uppercase()), allowance).await;
-        shown.map_err(|fault| match fault.kind.as_str() {
-            kind::QUERY_FAILED if fault.message.starts_with("invalid command") => {
-                view.unsupported(&format!("PgBouncer {}", self.version))
-            }
-            _ => fault,
-        })
-    }
-
-    pub(super) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
-        let before = self.default_size().await?;
-        let Some(default) = before else {
-            return Ok(Prospect::refused(None, "default_pool_size is unlimited: set it in [pgbouncer] first"));
-        };
-        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
-        let own = |(_, size): &&(String, Option<u32>)| *size != Some(default);
-        if let Some(pool) = pool {
-            let Some(found) = databases.iter().find(|(name, _)| name == pool) else {
-                return Ok(Prospect::refused(before, no_such(pool)));
-            };
-            if own(&found) {
-                let name = &found.0;
-                let why = format!(
-                    "PgBouncer can only change the default while it runs: edit pool_size of [databases] {name}, then RELOAD"
-                );
-                return Ok(Prospect::refused(found.1, why));
-            }
-        }
-        let users = self.sizes(View::Users, "").await?;
-        let mut note = format!(
-            "it lasts until PgBouncer is reloaded or restarted: put `{SIZE} = {size}` into [pgbouncer] of its ini file"
-        );
-        let fixed: Vec<_> = databases.iter().filter(own).map(|(name, _)| format!("database '{name}'")).collect();
-        let fixed_users = users.iter().filter(|(_, size)| size.is_some_and(|size| size > 0));
-        let fixed: Vec<_> = fixed.into_iter().chain(fixed_users.map(|(name, _)| format!("user '{name}'"))).collect();
-        if !fixed.is_empty() {
-            note = format!("{note}; {} with a pool_size of their own do not follow", listed(&fixed));
-        }
-        if pool.is_some() {
-            note = format!("{note}; it is the size of every pool without one of its own");
-        }
-        Ok(Prospect { before, note: Ok(note) })
-    }
-
-    pub(super) async fn resize(&self, pool: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
-        let before = self.default_size().await?;
-        self.set(size).await?;
-        let Some(pool) = pool else { return self.default_size().await };
-        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
-        let after = databases.into_iter().find(|(name, _)| name == pool).and_then(|(_, size)| size);
-        // A size of its own that is the same as the default was not seen for what it is.
-        if let Some(before) = before.filter(|_| after != Some(size)) {
-            self.set(before).await?;
-        }
-        Ok(after)
-    }
-
     async fn set(&self, size: u32) -> Result<(), Fault> {
         self.command(&format!("SET {SIZE} = {size}")).await
-    }
-
-    pub(super) async fn renewable(&self, database: &str) -> Result<Prospect, Fault> {
-        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
-        Ok(if databases.iter().any(|(name, _)| name == database) {
-            let note =
-                "each server connection is closed when its client releases it, and a new one is opened on demand";
-            Prospect { before: None, note: Ok(note.into()) }
-        } else {
-            Prospect::refused(None, no_such(database))
-        })
-    }
-
-    /// Only for a name that [`PgBouncer::renewable`] has found.
-    pub(super) async fn renew(&self, database: &str) -> Result<(), Fault> {
-        self.command(&format!("RECONNECT {}", quoted(database))).await
     }
 
     /// `default_pool_size` now; none when it is unlimited.
@@ -214,8 +138,10 @@ impl PgBouncer {
 
     fn failed(&self, error: &tokio_postgres::Error) -> Fault {
         let (fault, gone) = error::querying(error);
-        if gone && fault.sqlstate.is_none() {
-            return self.connection.why_lost(fault);
+        let lost = gone && fault.sqlstate.is_none();
+        let fault = error::discreet(if lost { self.connection.why_lost(fault) } else { fault }, &self.target);
+        if lost {
+            return fault;
         }
         if fault.message.contains("admin access needed") {
             let message = format!(
@@ -225,6 +151,91 @@ impl PgBouncer {
             return Fault { message, kind: kind::INSUFFICIENT_PRIVILEGE.to_owned(), ..fault };
         }
         fault
+    }
+}
+
+#[async_trait]
+impl Console for PgBouncer {
+    fn kind(&self) -> &'static str {
+        "pgbouncer"
+    }
+
+    fn login(&self) -> Login {
+        self.target.login()
+    }
+
+    async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+        let shown = self.ask(&format!("SHOW {}", view.name().to_uppercase()), allowance).await;
+        shown.map_err(|fault| match fault.kind.as_str() {
+            kind::QUERY_FAILED if fault.message.starts_with("invalid command") => {
+                view.unsupported(&format!("PgBouncer {}", self.version))
+            }
+            _ => fault,
+        })
+    }
+
+    async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
+        let before = self.default_size().await?;
+        let Some(default) = before else {
+            return Ok(ResizePreview::refused(None, "default_pool_size is unlimited: set it in [pgbouncer] first"));
+        };
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
+        let own = |(_, size): &&(String, Option<u32>)| *size != Some(default);
+        if let Some(pool) = pool {
+            let Some(found) = databases.iter().find(|(name, _)| name == pool) else {
+                return Ok(ResizePreview::refused(before, no_such(pool)));
+            };
+            if own(&found) {
+                let name = &found.0;
+                let why = format!(
+                    "PgBouncer can only change the default while it runs: edit pool_size of [databases] {name}, then RELOAD"
+                );
+                return Ok(ResizePreview::refused(found.1, why));
+            }
+        }
+        let users = self.sizes(View::Users, "").await?;
+        let mut note = format!(
+            "it lasts until PgBouncer is reloaded or restarted: put `{SIZE} = {size}` into [pgbouncer] of its ini file"
+        );
+        let fixed: Vec<_> = databases.iter().filter(own).map(|(name, _)| format!("database '{name}'")).collect();
+        let fixed_users = users.iter().filter(|(_, size)| size.is_some_and(|size| size > 0));
+        let fixed: Vec<_> = fixed.into_iter().chain(fixed_users.map(|(name, _)| format!("user '{name}'"))).collect();
+        if !fixed.is_empty() {
+            note = format!("{note}; {} with a pool_size of their own do not follow", listed(&fixed));
+        }
+        if pool.is_some() {
+            note = format!("{note}; it is the size of every pool without one of its own");
+        }
+        Ok(ResizePreview { before, note: Ok(note) })
+    }
+
+    async fn resize(&self, pool: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
+        let before = self.default_size().await?;
+        self.set(size).await?;
+        let Some(pool) = pool else { return self.default_size().await };
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
+        let after = databases.into_iter().find(|(name, _)| name == pool).and_then(|(_, size)| size);
+        // A size of its own that is the same as the default was not seen for what it is.
+        if let Some(before) = before.filter(|_| after != Some(size)) {
+            self.set(before).await?;
+        }
+        Ok(after)
+    }
+
+    async fn renewable(&self, database: &str) -> Result<ResizePreview, Fault> {
+        let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
+        Ok(if databases.iter().any(|(name, _)| name == database) {
+            let note =
+                "each server connection is closed when its client releases it, and a new one is opened on demand";
+            ResizePreview { before: None, note: Ok(note.into()) }
+        } else {
+            ResizePreview::refused(None, no_such(database))
+        })
+    }
+
+    /// Only for a name that [`PgBouncer::renewable`] has found.
+    async fn renew(&self, database: &str) -> Result<(), Fault> {
+        self.command(&format!("RECONNECT {}", quoted(database))).await
     }
 }
 

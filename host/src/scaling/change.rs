@@ -9,12 +9,14 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api;
 
 use super::bounds::Sizing;
-use crate::audit_sink::{AuditContext, Event};
+use crate::audit_sink::{Act as Counted, AuditContext, Event, Place};
 use crate::backends::Restraint;
+use crate::bindings::Console;
 use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
 use crate::consent::Act;
 use crate::policy::Policy;
-use crate::pooler::{Console, Prospect};
+use crate::pooler::preview::ResizePreview;
+use crate::record;
 
 /// What one call has changed, or may have.
 #[derive(Debug, Default)]
@@ -28,15 +30,15 @@ impl Changed {
 }
 
 /// Under what a change is made.
-pub(super) struct Change<'a> {
-    pub(super) console: &'a Console,
-    pub(super) author: &'a AuditContext,
-    pub(super) policy: &'a Policy,
-    pub(super) restraint: &'a Restraint,
-    pub(super) sizing: &'a Sizing,
-    pub(super) changed: &'a Changed,
-    pub(super) signalled: &'a AtomicBool,
-    pub(super) dry_run: bool,
+pub(crate) struct Change<'a> {
+    pub(crate) console: &'a dyn Console,
+    pub(crate) author: &'a AuditContext,
+    pub(crate) policy: &'a Policy,
+    pub(crate) restraint: &'a Restraint,
+    pub(crate) sizing: &'a Sizing,
+    pub(crate) changed: &'a Changed,
+    pub(crate) signalled: &'a AtomicBool,
+    pub(crate) dry_run: bool,
 }
 
 /// Why nothing is sent.
@@ -58,7 +60,7 @@ struct Record<'r> {
 }
 
 impl Change<'_> {
-    pub(super) async fn resize(&self, order: &SizeOrder) -> Result<SizeOutcome, Fault> {
+    pub(crate) async fn resize(&self, order: &SizeOrder) -> Result<SizeOutcome, Fault> {
         let SizeOrder { pool, size, reason } = order;
         let pool = pool.as_deref();
         let mut record = Record { event: "resize", pool, size: Some(*size), before: None, after: None, reason };
@@ -67,7 +69,7 @@ impl Change<'_> {
             self.tell(&record, "denied", &why, None).await;
             return Ok(unsent(None, why));
         }
-        let Prospect { before, note } = self.console.resizable(pool, *size).await?;
+        let ResizePreview { before, note } = self.console.resizable(pool, *size).await?;
         record.before = before;
         let permitted = note.and_then(|note| {
             let before = before.ok_or("the size before is not known, so no step can be measured")?;
@@ -110,7 +112,7 @@ impl Change<'_> {
         Ok(SizeOutcome { before, after, executed, note })
     }
 
-    pub(super) async fn renew(&self, database: &str, reason: &str) -> Result<Renewal, Fault> {
+    pub(crate) async fn renew(&self, database: &str, reason: &str) -> Result<Renewal, Fault> {
         let record = Record { event: "renew", pool: Some(database), size: None, before: None, after: None, reason };
         let unsent = |note| Renewal { executed: false, note };
         if let Err(why) = self.is_asked_for() {
@@ -160,7 +162,7 @@ impl Change<'_> {
         if self.changed.locked().contains(what) {
             return Err(Barred::Denied(format!("one call changes the {what} of a pool once")));
         }
-        let (place, most) = (self.console.place(), self.policy.max_resizes_per_hour);
+        let (place, most) = (self.place(), self.policy.max_resizes_per_hour);
         let over_hour = || {
             Barred::Denied(format!(
                 "the cap of {most} changes an hour is reached for this console: the policy's max_resizes_per_hour"
@@ -195,8 +197,15 @@ impl Change<'_> {
 
     /// Asks whoever is to be asked.
     async fn ask(&self, act: Act) -> Result<(), String> {
-        let (target, asked) = (self.console.target(), || self.console.on_record(self.author.event("consent")));
-        self.restraint.ask(self.author, target, &target.user, act, asked).await
+        let (login, asked) = (self.console.login(), || record::console(self.author.event("consent"), self.console));
+        let role = login.user.clone();
+        self.restraint.ask(self.author, login, &role, act, asked).await
+    }
+
+    /// Where changes are counted.
+    fn place(&self) -> Place {
+        let login = self.console.login();
+        Place::new(Counted::Resize, login.server, &login.database)
     }
 
     /// What was sent and came back as a fault. Only what the console itself refused is known not to have
@@ -204,7 +213,7 @@ impl Change<'_> {
     async fn failed(&self, record: &Record<'_>, fault: Fault, sending: Option<u64>) -> Fault {
         if fault.kind == kind::INSUFFICIENT_PRIVILEGE {
             self.tell(record, "denied", &fault.message, sending).await;
-            self.restraint.hourly.give_back(&self.console.place(), 1);
+            self.restraint.hourly.give_back(&self.place(), 1);
             return fault;
         }
         let message = format!("the change may have been made, but what came of it is not known: {}", fault.message);
@@ -219,8 +228,7 @@ impl Change<'_> {
     }
 
     fn line(&self, record: &Record<'_>, outcome: &str, detail: &str) -> Event {
-        self.console
-            .on_record(self.author.event(record.event))
+        record::console(self.author.event(record.event), self.console)
             .with_some("pool", record.pool)
             .with_some("size", record.size)
             .with_some("before", record.before)
@@ -232,13 +240,13 @@ impl Change<'_> {
     }
 
     fn trace(&self, record: &Record<'_>, outcome: &str, detail: &str) {
-        let target = self.console.target();
+        let login = self.console.login();
         tracing::info!(
             target: "audit",
-            by = target.user,
+            by = login.user,
             plugin = self.author.plugin.as_deref(),
             digest = self.author.digest.as_deref(),
-            server = %target,
+            server = login.server,
             controller = self.console.kind(),
             change = record.event,
             pool = record.pool,

@@ -35,9 +35,12 @@ impl Session {
             Err(_) => return Err(self.silent()),
         };
         if let Some((fault, _)) = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|(_, gone)| *gone) {
-            return Err(self.connection.why_lost(fault.clone()));
+            return Err(error::discreet(self.connection.why_lost(fault.clone()), &self.target));
         }
-        Ok(answers.into_iter().map(|answer| answer.map_err(|(fault, _)| fault)).collect())
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.map_err(|(fault, _)| error::discreet(fault, &self.target)))
+            .collect())
     }
 
     async fn answer(
@@ -134,7 +137,7 @@ impl Session {
             }
         };
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;
-        answered.map_err(|_| self.silent())?.map_err(|error| self.connection.why_lost(error::querying(&error).0))
+        answered.map_err(|_| self.silent())?.map_err(|error| self.why(&error))
     }
 
     /// Runs the host's own statement with each set of parameters, all in one round trip, each in its
@@ -178,7 +181,10 @@ impl Session {
             Ok(answers) => answers
                 .into_iter()
                 .map(|answer| {
-                    answer.map_err(|(fault, gone)| if gone { self.connection.why_lost(fault) } else { fault })
+                    answer.map_err(|(fault, gone)| {
+                        let fault = if gone { self.connection.why_lost(fault) } else { fault };
+                        error::discreet(fault, &self.target)
+                    })
                 })
                 .collect(),
             Err(_) => params.iter().map(|_| Err(self.silent())).collect(),
@@ -204,7 +210,7 @@ impl Session {
         let changed = tokio::time::timeout(self.limits.statement_timeout + GRACE, changing).await;
         let changed = changed.map_err(|_| self.silent())?;
         self.connection.end_statement();
-        changed.map_err(|error| self.connection.why_lost(error::querying(&error).0))
+        changed.map_err(|error| self.why(&error))
     }
 }
 

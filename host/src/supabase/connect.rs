@@ -6,8 +6,8 @@
 use archon_pool_contract::fault::{Fault, kind};
 
 use super::project::{PoolerSettings, Project};
+use crate::access_path::AccessPath;
 use crate::credentials::ProjectReference;
-use crate::door::Way;
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
 use crate::target::Target;
@@ -21,21 +21,21 @@ pub(crate) async fn open(
     project: Option<&Project>,
     limits: &Limits,
     presence: &Presence,
-) -> Result<(Session, Way), Fault> {
+) -> Result<(Session, AccessPath), Fault> {
     let Some(project) = project else {
         let opened = Session::open(target, limits, presence).await;
-        return opened.map(|session| (session, Way::Direct)).map_err(|fault| advised(fault, target));
+        return opened.map(|session| (session, AccessPath::Direct)).map_err(|fault| advised(fault, target));
     };
     let reached = project.reached(target)?;
     let unreachable = match Session::open(reached, limits, presence).await {
-        Ok(session) if std::ptr::eq(reached, target) => return Ok((session, Way::Direct)),
-        Ok(session) => return Ok((session, Way::Pooler)),
+        Ok(session) if std::ptr::eq(reached, target) => return Ok((session, AccessPath::Direct)),
+        Ok(session) => return Ok((session, AccessPath::Pooler)),
         Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.detour.get().is_none() => fault,
         Err(fault) => return Err(fault),
     };
     let detour = project.detour.get_or_try_init(|| session_mode(project, target)).await;
     let both = |why: Fault| Fault { message: format!("{}; its pooler: {}", unreachable.message, why.message), ..why };
-    Session::open(detour.map_err(both)?, limits, presence).await.map(|session| (session, Way::Pooler))
+    Session::open(detour.map_err(both)?, limits, presence).await.map(|session| (session, AccessPath::Pooler))
 }
 
 impl Project {

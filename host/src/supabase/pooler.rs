@@ -7,12 +7,16 @@
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use super::project::{PgBouncerSettings, PoolerSettings, Project};
 use crate::allowance::Allowance;
+use crate::bindings::Console;
 use crate::bindings::database::{Column, RowSet, Value};
-use crate::pooler::{Prospect, View};
+use crate::login::Login;
+use crate::pooler::preview::ResizePreview;
+use crate::pooler::view::View;
 use crate::target::Target;
 
 /// What the API takes.
@@ -22,8 +26,7 @@ const APART: Duration = Duration::from_secs(10 * 60);
 const DROPS: &str = "a new size restarts the pooler and drops all of its clients";
 
 /// The pooler of a project.
-#[expect(unreachable_pub, reason = "the generated bindings re-export what it is part of")]
-pub struct Pooler {
+pub(crate) struct Pooler {
     project: Project,
     target: Target,
 }
@@ -34,13 +37,22 @@ impl Pooler {
         Self { project: project.clone(), target: target.clone() }
     }
 
-    /// Where the server is whose pooler this is.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
+    async fn size(&self) -> Result<Option<u32>, Fault> {
+        Ok(self.project.pooler().await?.default_pool_size)
+    }
+}
+
+#[async_trait]
+impl Console for Pooler {
+    fn kind(&self) -> &'static str {
+        "supabase"
     }
 
-    /// Shows the settings; there is no other view.
-    pub(crate) async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
+    fn login(&self) -> Login {
+        self.target.login()
+    }
+
+    async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault> {
         if view != View::Config {
             return Err(view.unsupported("Supabase's API"));
         }
@@ -53,10 +65,9 @@ impl Pooler {
         Ok(set)
     }
 
-    /// Looks what a new size would meet with, and changes nothing.
-    pub(crate) async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<Prospect, Fault> {
+    async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
         let before = self.size().await?;
-        let refused = |why: String| Ok(Prospect::refused(before, why));
+        let refused = |why: String| Ok(ResizePreview::refused(before, why));
         if pool.is_some() {
             return refused("Supabase's pools have one size for all databases: none of them has its own".into());
         }
@@ -69,11 +80,10 @@ impl Pooler {
         if let Some(wait) = self.project.pace().until_resize(APART, Instant::now()) {
             return refused(too_soon(wait));
         }
-        Ok(Prospect { before, note: Ok(format!("{DROPS}; it stays when the compute size changes")) })
+        Ok(ResizePreview { before, note: Ok(format!("{DROPS}; it stays when the compute size changes")) })
     }
 
-    /// Changes the size of all pools, and returns the one that was read back.
-    pub(crate) async fn resize(&self, size: u32) -> Result<Option<u32>, Fault> {
+    async fn resize(&self, _: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
         let began = self.project.pace().begin_resize(APART, Instant::now());
         began.map_err(|wait| Fault::new(kind::OVERLOADED, too_soon(wait)))?;
         let changed = self.project.set_pool_size(size).await;
@@ -89,8 +99,13 @@ impl Pooler {
         }
     }
 
-    async fn size(&self) -> Result<Option<u32>, Fault> {
-        Ok(self.project.pooler().await?.default_pool_size)
+    async fn renewable(&self, _: &str) -> Result<ResizePreview, Fault> {
+        let why = "Supabase's API cannot renew the pooler's server connections without a restart of the pooler";
+        Ok(ResizePreview::refused(None, why))
+    }
+
+    async fn renew(&self, _: &str) -> Result<(), Fault> {
+        Err(Fault::new(kind::NO_POOLER, "Supabase's API cannot renew connections"))
     }
 }
 

@@ -6,23 +6,29 @@
 //! follow, and nothing but a signal can be done by the commands that are sent. A token that may only read reads as
 //! `supabase_read_only_user`.
 
-use std::fmt;
+use std::time::Duration;
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::columns::{self, Columns};
 use super::command::{Part, command};
 use super::literal::{self, fill};
 use super::project::Project;
+use crate::access_path::MANAGEMENT_API;
 use crate::allowance::Allowance;
 use crate::bindings::database::{Column, RowSet, Statement, Value};
+use crate::bindings::{Answers, Session};
 use crate::guard_sql::TERMINATE;
 use crate::limits::Limits;
+use crate::login::Login;
+use crate::parameter::Parameter;
+use crate::row_set;
 use crate::target::Target;
-use crate::values::{self, Cell};
+use crate::values::{self, Bound, Cell};
 
 /// Who one is there.
 const LOOK: &str = "SELECT current_user::text";
@@ -41,12 +47,6 @@ pub(crate) struct Query {
     read_only: bool,
 }
 
-impl fmt::Debug for Query {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "query endpoint of project {}", self.project)
-    }
-}
-
 impl Query {
     /// Looks as whom one reads there. Costs a request, or two.
     pub(crate) async fn open(project: &Project, target: &Target, limits: &Limits) -> Result<Self, Fault> {
@@ -62,53 +62,10 @@ impl Query {
         Ok(query)
     }
 
-    /// Runs a batch of the catalogue's statements, with as few requests as their meaning allows. The outer
-    /// fault means that nothing can be asked any more.
-    pub(crate) async fn query(
-        &self,
-        batch: &[Statement],
-        allowance: &Allowance,
-    ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
-        let mut answers = Vec::with_capacity(batch.len());
-        // What comes after the pause must not see what the transaction before it has seen.
-        for group in batch.split_inclusive(|statement| statement.sql == catalogue::PAUSE.sql) {
-            let parts: Vec<_> = group.iter().map(|statement| self.part(statement)).collect();
-            let sets = self.together(parts).await?.into_iter().zip(group);
-            answers.extend(sets.map(|(rows, statement)| {
-                let max_rows = statement.max_rows.min(self.limits.rows);
-                rows.map(|(rows, columns)| row_set(rows, columns, max_rows, allowance))
-            }));
-        }
-        Ok(answers)
-    }
-
-    /// Runs a statement of the host's own with each set of parameters, each in a request and so in a
-    /// transaction of its own.
-    pub(crate) async fn own<'a>(
-        &self,
-        sql: &str,
-        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
-    ) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
-        let mut answers = Vec::new();
-        for params in params {
-            answers.push(self.one(sql, &params).await);
-        }
-        answers
-    }
-
-    /// As whom it reads.
-    pub(crate) fn user(&self) -> &str {
-        &self.role
-    }
-
-    /// Where the server is whose sessions these are.
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    async fn one(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Vec<Value>>, Fault> {
+    async fn one(&self, sql: &str, params: &[Parameter]) -> Result<Vec<Vec<Value>>, Fault> {
         let columns = columns::of(sql).ok_or_else(not_ours)?;
-        let literals = params.iter().map(|(value, of)| literal::of(*value, of)).collect::<Result<Vec<_>, _>>()?;
+        let literal = |(value, of): (Bound, Type)| literal::of(&*value, &of);
+        let literals = params.iter().map(values::bound).map(literal).collect::<Result<Vec<_>, _>>()?;
         let part = Part { sql: fill(sql, &literals), columns, max_rows: self.limits.rows };
         let acts = sql == TERMINATE;
         let answer = self.send(std::slice::from_ref(&part), self.read_only && !acts, !acts).await?;
@@ -180,6 +137,59 @@ impl Query {
     }
 }
 
+#[async_trait]
+impl Session for Query {
+    fn access_path(&self) -> &'static str {
+        MANAGEMENT_API
+    }
+
+    fn notes(&self) -> Vec<String> {
+        // HTTPS is always encrypted.
+        Vec::new()
+    }
+
+    fn login(&self) -> Login {
+        self.target.login()
+    }
+
+    fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// Runs a batch of the catalogue's statements, with as few requests as their meaning allows.
+    async fn query(&self, batch: &[Statement], allowance: &Allowance) -> Answers {
+        let mut answers = Vec::with_capacity(batch.len());
+        // What comes after the pause must not see what the transaction before it has seen.
+        for group in batch.split_inclusive(|statement| statement.sql == catalogue::PAUSE.sql) {
+            let parts: Vec<_> = group.iter().map(|statement| self.part(statement)).collect();
+            let sets = self.together(parts).await?.into_iter().zip(group);
+            answers.extend(sets.map(|(rows, statement)| {
+                let max_rows = statement.max_rows.min(self.limits.rows);
+                rows.map(|(rows, columns)| row_set(rows, columns, max_rows, allowance))
+            }));
+        }
+        Ok(answers)
+    }
+
+    async fn own(&self, sql: &str, params: Vec<Vec<Parameter>>) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
+        let mut answers = Vec::new();
+        for params in params {
+            answers.push(self.one(sql, &params).await);
+        }
+        answers
+    }
+
+    async fn reset(&self) -> Result<(), Fault> {
+        // Nothing lasts longer than a request.
+        Ok(())
+    }
+
+    fn pauses(&self) -> (Duration, Duration) {
+        // Each look is one of the requests that a minute has.
+        (Duration::from_millis(250), Duration::from_secs(1))
+    }
+}
+
 type Rows = (Vec<Vec<Value>>, Columns);
 
 /// Whether the server said no to a statement, and would still take another.
@@ -196,7 +206,7 @@ fn row_set(rows: Vec<Vec<Value>>, columns: Columns, max_rows: u32, allowance: &A
     let column = |(name, of): &(&str, Type)| Column { name: (*name).to_owned(), type_oid: of.oid() };
     let mut set = RowSet { columns: columns.iter().map(column).collect(), rows: Vec::new(), truncated: false };
     for row in rows {
-        let bytes = row.iter().map(|value| values::weight(value) + size_of::<Value>()).sum();
+        let bytes = row.iter().map(|value| row_set::weight(value) + size_of::<Value>()).sum();
         if set.rows.len() >= max_rows as usize || !allowance.take_row(bytes) {
             set.truncated = true;
             break;

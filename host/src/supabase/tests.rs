@@ -8,7 +8,7 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
 use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
 use secrecy::SecretString;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::command::{Part, command};
 use super::pooler::Pooler;
@@ -16,14 +16,15 @@ use super::project::Project;
 use super::query::Query;
 use crate::allowance::Allowance;
 use crate::bindings::database::{RowSet, Statement, Value};
+use crate::bindings::{Console as _, Session as _};
 use crate::credentials::{AccessToken, ProjectReference};
 use crate::guard_sql::{STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
+use crate::parameter::Parameter;
 use crate::policy::Policy;
-use crate::pooler::View;
+use crate::pooler::view::View;
 use crate::session::Session;
 use crate::target::Target;
-use crate::values::Cell;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -178,9 +179,9 @@ async fn the_pool_is_resized_once_and_read_back() {
     }
     assert!(console.resizable(None, 20).await.unwrap().note.unwrap().contains("drops all of its clients"));
     assert_eq!(api.count("PATCH"), 0, "looking changes nothing");
-    assert_eq!(console.resize(20).await.unwrap(), Some(20));
+    assert_eq!(console.resize(None, 20).await.unwrap(), Some(20));
     assert!(console.resizable(None, 25).await.unwrap().note.unwrap_err().contains("once in 10 minutes"));
-    assert!(console.resize(25).await.unwrap_err().message.contains("once in 10 minutes"));
+    assert!(console.resize(None, 25).await.unwrap_err().message.contains("once in 10 minutes"));
     assert_eq!((api.settings().pool_size, api.count("PATCH")), (Some(20), 1));
 }
 
@@ -189,12 +190,12 @@ async fn what_was_lost_of_a_resize_is_read_back() {
     let api = ManagementApi::start().await.unwrap();
     api.change(|settings| (settings.pool_size, settings.forgetful) = (Some(10), true));
     let console = Pooler::new(&project(&api, &Limits::default()), &target());
-    assert_eq!(console.resize(12).await.unwrap(), Some(10), "a size that was taken and forgotten");
+    assert_eq!(console.resize(None, 12).await.unwrap(), Some(10), "a size that was taken and forgotten");
 
     let api = ManagementApi::start().await.unwrap();
     let console = Pooler::new(&project(&api, &Limits::default()), &target());
     api.next(Reply::new(503, "{}"));
-    let fault = console.resize(12).await.unwrap_err();
+    let fault = console.resize(None, 12).await.unwrap_err();
     assert!(!fault.retryable && fault.message.contains("may have been made"), "{fault}");
 }
 
@@ -239,7 +240,7 @@ async fn the_endpoint_answers_the_catalogue_like_a_session() -> Outcome {
     cluster.execute("ALTER ROLE postgres SET idle_in_transaction_session_timeout = '1h'").await?;
     let limits = Limits::default();
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
-    assert_eq!(query.user(), "postgres");
+    assert_eq!(query.role(), "postgres");
     let batch: Vec<_> = catalogue::ALL.iter().map(|entry| statement(*entry)).collect();
     let by_api = query.query(&batch, &Allowance::new(&limits)).await?;
     assert_eq!(api.count("POST"), 2, "one to look, one for all up to the pause, which is the last");
@@ -333,11 +334,11 @@ async fn a_token_that_may_only_read_reads_as_another_role_and_signals_nobody() -
     let limits = Limits::default();
     api.next(Reply::new(403, "{}"));
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
-    assert_eq!(query.user(), "supabase_read_only_user");
+    assert_eq!(query.role(), "supabase_read_only_user");
     let set = query.query(&[statement(catalogue::CLOCK)], &Allowance::new(&limits)).await?.pop().unwrap()?;
     assert_eq!(set.rows.len(), 1);
     api.next(Reply::new(403, "{}"));
-    let fault = query.own(TERMINATE, [Vec::new()]).await.pop().unwrap().unwrap_err();
+    let fault = query.own(TERMINATE, vec![Vec::new()]).await.pop().unwrap().unwrap_err();
     assert!(fault.message.contains("`database_write`"), "{fault}");
     Ok(())
 }
@@ -369,34 +370,30 @@ async fn sessions_are_ended_by_the_guarded_statement_and_by_no_other_way() -> Ou
     let mut ended = Vec::new();
     for (session, wrong) in [(&stuck, 1), (&auth, 0), (&stuck, 0)] {
         let state_change: i64 = observer.query_one(sql, &[&session.pid()]).await?.get(0);
-        let (started, changed) =
-            (Cell(Value::Timestamp(session.backend_start())), Cell(Value::Timestamp(state_change + wrong)));
-        let (pid, state, age) = (session.pid(), "idle in transaction", 1_000.0);
-        let params = || -> Vec<(&(dyn ToSql + Sync), Type)> {
-            vec![
-                (&pid, Type::INT4),
-                (&started, Type::TIMESTAMPTZ),
-                (&state, Type::TEXT),
-                (&changed, Type::TIMESTAMPTZ),
-                (&roles, Type::TEXT_ARRAY),
-                (&applications, Type::TEXT_ARRAY),
-                (&age, Type::FLOAT8),
-            ]
+        let params = || {
+            vec![vec![
+                Parameter::Int4(session.pid()),
+                Parameter::Timestamptz(session.backend_start()),
+                Parameter::Text("idle in transaction".into()),
+                Parameter::Timestamptz(state_change + wrong),
+                Parameter::TextArray(roles.clone()),
+                Parameter::TextArray(applications.clone()),
+                Parameter::Float8(1_000.0),
+            ]]
         };
-        let would = query.own(WOULD_TERMINATE, [params()]).await.pop().unwrap()?.len();
-        let did = query.own(TERMINATE, [params()]).await.pop().unwrap()?.len();
+        let would = query.own(WOULD_TERMINATE, params()).await.pop().unwrap()?.len();
+        let did = query.own(TERMINATE, params()).await.pop().unwrap()?.len();
         assert_eq!(would, did);
         ended.push(did);
     }
     assert_eq!(ended, [0, 0, 1], "another spell, a protected role, and the one that was meant");
     assert!(stuck.ended_by().await.is_some() && auth.answers().await);
     let pids = vec![stuck.pid(), auth.pid()];
-    let there =
-        query.own(STILL_THERE, [vec![(&pids as &(dyn ToSql + Sync), Type::INT4_ARRAY)]]).await.pop().unwrap()?;
+    let there = query.own(STILL_THERE, vec![vec![Parameter::Int4Array(pids)]]).await.pop().unwrap()?;
     assert!(matches!(there[..], [ref row] if matches!(row[0], Value::Int64(pid) if pid == i64::from(auth.pid()))));
     let acts = |query: &str| query.contains("pg_terminate_backend");
     let acted = api.asked().iter().filter(|asked| asked.body["query"].as_str().is_some_and(acts)).count();
     assert_eq!(acted, 3);
-    assert!(query.own("SELECT pg_terminate_backend(1)", [Vec::new()]).await.pop().unwrap().is_err());
+    assert!(query.own("SELECT pg_terminate_backend(1)", vec![Vec::new()]).await.pop().unwrap().is_err());
     Ok(())
 }

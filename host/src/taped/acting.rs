@@ -3,16 +3,20 @@
 use wasmtime::component::Resource;
 
 use super::{Answer, Taped, wire};
-use crate::backends::given;
 use crate::bindings::backends::{self, Order, Outcome};
 use crate::bindings::scaling::{self, Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::{ConsoleHandle, SessionHandle};
 use crate::cassette::{Deliver, Renew, Resize};
-use crate::door::Entrance;
-use crate::pooler::Console;
+use crate::imports::backends::given;
 use crate::state::State;
 
 impl backends::Host for Taped<'_> {
-    async fn deliver(&mut self, on: Resource<Entrance>, orders: Vec<Order>, dry_run: bool) -> Answer<Vec<Outcome>> {
+    async fn deliver(
+        &mut self,
+        on: Resource<SessionHandle>,
+        orders: Vec<Order>,
+        dry_run: bool,
+    ) -> Answer<Vec<Outcome>> {
         let with = self.asked(|tape| Deliver {
             session: tape.session(on.rep()),
             orders: orders.iter().map(wire::order).collect(),
@@ -32,7 +36,7 @@ impl backends::Host for Taped<'_> {
 }
 
 impl scaling::Host for Taped<'_> {
-    async fn resize(&mut self, on: Resource<Console>, to: SizeOrder, dry_run: bool) -> Answer<SizeOutcome> {
+    async fn resize(&mut self, on: Resource<ConsoleHandle>, to: SizeOrder, dry_run: bool) -> Answer<SizeOutcome> {
         let with = self.asked(|tape| {
             let SizeOrder { pool, size, reason } = to.clone();
             Resize { console: tape.console(on.rep()), pool, size, reason, dry_run }
@@ -48,7 +52,7 @@ impl scaling::Host for Taped<'_> {
 
     async fn renew(
         &mut self,
-        on: Resource<Console>,
+        on: Resource<ConsoleHandle>,
         database: String,
         reason: String,
         dry_run: bool,

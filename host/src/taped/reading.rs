@@ -5,16 +5,13 @@ use wasmtime::component::Resource;
 
 use super::{Answer, Answers, Taped, unlimited, wire};
 use crate::bindings::database::{ProbeTiming, Statement};
-use crate::bindings::{credentials, database, pooler, types};
+use crate::bindings::{ConsoleHandle, CredentialHandle, SessionHandle, credentials, database, pooler, types};
 use crate::cassette::{self, CredentialName, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Show, Way};
-use crate::credential::Credential;
-use crate::database::given;
-use crate::door::Entrance;
-use crate::pooler::Console;
+use crate::imports::database::given;
 use crate::state::State;
 
 impl credentials::Host for Taped<'_> {
-    async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<Credential>> {
+    async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<CredentialHandle>> {
         let with = self.asked(|_| Lookup { name: name.clone() });
         if let Some(found) = self.played(with.as_ref(), unlimited)? {
             return Ok(found.map(|found| Resource::new_own(found.credential)).map_err(Into::into));
@@ -28,7 +25,7 @@ impl credentials::Host for Taped<'_> {
 }
 
 impl credentials::HostCredential for Taped<'_> {
-    async fn name(&mut self, credential: Resource<Credential>) -> wasmtime::Result<String> {
+    async fn name(&mut self, credential: Resource<CredentialHandle>) -> wasmtime::Result<String> {
         let with = self.asked(|tape| CredentialName { credential: tape.credential(credential.rep()) });
         if let Some(name) = self.told(with.as_ref())? {
             return Ok(name);
@@ -38,7 +35,7 @@ impl credentials::HostCredential for Taped<'_> {
         Ok(name)
     }
 
-    async fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, credential: Resource<CredentialHandle>) -> wasmtime::Result<()> {
         if self.0.tape.is_replaying() {
             return Ok(());
         }
@@ -47,7 +44,7 @@ impl credentials::HostCredential for Taped<'_> {
 }
 
 impl database::HostSession for Taped<'_> {
-    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Entrance>> {
+    async fn open(&mut self, using: Resource<CredentialHandle>) -> Answer<Resource<SessionHandle>> {
         let with = self.asked(|tape| Open { credential: tape.credential(using.rep()) });
         if let Some(opened) = self.opened(with.as_ref())? {
             return Ok(opened.map(|opened| Resource::new_own(opened.session)).map_err(Into::into));
@@ -59,7 +56,7 @@ impl database::HostSession for Taped<'_> {
         Ok(opened)
     }
 
-    async fn way(&mut self, session: Resource<Entrance>) -> wasmtime::Result<String> {
+    async fn way(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
         let with = self.asked(|tape| Way { session: tape.session(session.rep()) });
         if let Some(way) = self.told(with.as_ref())? {
             return Ok(way);
@@ -69,7 +66,7 @@ impl database::HostSession for Taped<'_> {
         Ok(way)
     }
 
-    async fn notes(&mut self, session: Resource<Entrance>) -> wasmtime::Result<Vec<String>> {
+    async fn notes(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<Vec<String>> {
         let with = self.asked(|tape| Notes { session: tape.session(session.rep()) });
         if let Some(notes) = self.told(with.as_ref())? {
             return Ok(notes);
@@ -79,7 +76,7 @@ impl database::HostSession for Taped<'_> {
         Ok(notes)
     }
 
-    async fn query(&mut self, session: Resource<Entrance>, batch: Vec<Statement>) -> Answer<Answers> {
+    async fn query(&mut self, session: Resource<SessionHandle>, batch: Vec<Statement>) -> Answer<Answers> {
         let with = self.asked(|tape| Query {
             session: tape.session(session.rep()),
             batch: batch.iter().map(wire::statement).collect(),
@@ -93,7 +90,7 @@ impl database::HostSession for Taped<'_> {
         Ok(answers)
     }
 
-    async fn drop(&mut self, session: Resource<Entrance>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<()> {
         if self.0.tape.is_replaying() {
             self.closed();
             return Ok(());
@@ -105,7 +102,7 @@ impl database::HostSession for Taped<'_> {
 impl database::Host for Taped<'_> {
     async fn probe(
         &mut self,
-        using: Resource<Credential>,
+        using: Resource<CredentialHandle>,
         count: u32,
         timeout_ms: u32,
     ) -> Answer<Vec<Result<ProbeTiming, types::Fault>>> {
@@ -123,7 +120,7 @@ impl database::Host for Taped<'_> {
 impl pooler::Host for Taped<'_> {}
 
 impl pooler::HostConsole for Taped<'_> {
-    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Console>> {
+    async fn open(&mut self, using: Resource<CredentialHandle>) -> Answer<Resource<ConsoleHandle>> {
         let with = self.asked(|tape| OpenConsole { credential: tape.credential(using.rep()) });
         if let Some(opened) = self.opened(with.as_ref())? {
             return Ok(opened.map(|opened| Resource::new_own(opened.console)).map_err(Into::into));
@@ -135,7 +132,7 @@ impl pooler::HostConsole for Taped<'_> {
         Ok(opened)
     }
 
-    async fn kind(&mut self, console: Resource<Console>) -> wasmtime::Result<String> {
+    async fn kind(&mut self, console: Resource<ConsoleHandle>) -> wasmtime::Result<String> {
         let with = self.asked(|tape| Kind { console: tape.console(console.rep()) });
         if let Some(kind) = self.told(with.as_ref())? {
             return Ok(kind);
@@ -145,7 +142,7 @@ impl pooler::HostConsole for Taped<'_> {
         Ok(kind)
     }
 
-    async fn show(&mut self, console: Resource<Console>, views: Vec<String>) -> Answer<Answers> {
+    async fn show(&mut self, console: Resource<ConsoleHandle>, views: Vec<String>) -> Answer<Answers> {
         let with = self.asked(|tape| Show { console: tape.console(console.rep()), views: views.clone() });
         let count = |state: &mut State| Ok(state.count_batch(views.len(), views.iter().map(String::len).sum())?);
         if let Some(shown) = self.played(with.as_ref(), count)? {
@@ -156,7 +153,7 @@ impl pooler::HostConsole for Taped<'_> {
         Ok(shown)
     }
 
-    async fn drop(&mut self, console: Resource<Console>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, console: Resource<ConsoleHandle>) -> wasmtime::Result<()> {
         if self.0.tape.is_replaying() {
             self.closed();
             return Ok(());

@@ -9,11 +9,12 @@ use archon_pool_contract::fault::{Fault, kind};
 
 use crate::audit_sink::{Act, AuditContext, Event, Place};
 use crate::backends::Restraint;
-use crate::bindings::database::{RowSet, Statement};
+use crate::bindings::database::Statement;
+use crate::bindings::{Answers, Session};
 use crate::consent;
 use crate::digest::Digest;
-use crate::door::Entrance;
 use crate::policy::Sql;
+use crate::record;
 
 /// The statements of a batch that could act.
 #[derive(Debug, Default)]
@@ -59,26 +60,26 @@ impl Orders {
         author: &AuditContext,
         restraint: &Restraint,
         signalled: &AtomicBool,
-        session: &Entrance,
+        session: &dyn Session,
     ) -> Result<Announced, Fault> {
         let Self(orders) = self;
         if orders.is_empty() {
             return Ok(Announced { orders, sendings: Vec::new() });
         }
         ask(&orders, author, restraint, session).await?;
-        let target = session.target();
-        let place = Place::new(Act::Statement, target.to_string(), &target.database);
+        let login = session.login();
+        let place = Place::new(Act::Statement, login.server.clone(), &login.database);
         let events: Vec<_> = orders.iter().map(|order| order.event(author, session, "sending", "")).collect();
         let sendings = author.announce(&place, u32::MAX, events.into_iter()).await?;
         signalled.store(true, Ordering::SeqCst);
         for order in &orders {
             tracing::info!(
                 target: "audit",
-                by = session.user(),
+                by = session.role(),
                 plugin = author.plugin.as_deref(),
                 digest = author.digest.as_deref(),
-                server = %target,
-                database = %target.database,
+                server = login.server,
+                database = login.database,
                 statement = order.digest(),
                 why = order.why,
                 outcome = "sending",
@@ -88,10 +89,15 @@ impl Orders {
     }
 }
 
-async fn ask(orders: &[Order], author: &AuditContext, restraint: &Restraint, session: &Entrance) -> Result<(), Fault> {
+async fn ask(
+    orders: &[Order],
+    author: &AuditContext,
+    restraint: &Restraint,
+    session: &dyn Session,
+) -> Result<(), Fault> {
     let act = consent::Act::Send { statements: orders.iter().map(|order| order.text.clone()).collect() };
-    let asked = || session.on_record(author.event("consent")).with("orders", orders.len());
-    let decision = restraint.ask(author, session.target(), session.user(), act, asked).await;
+    let asked = || record::session(author.event("consent"), session).with("orders", orders.len());
+    let decision = restraint.ask(author, session.login(), session.role(), act, asked).await;
     decision.map_err(|why| Fault::new(kind::NOT_APPROVED, why))
 }
 
@@ -100,9 +106,8 @@ impl Order {
         Digest::of(self.text.as_bytes()).to_string()
     }
 
-    fn event(&self, author: &AuditContext, session: &Entrance, outcome: &'static str, detail: &str) -> Event {
-        session
-            .on_record(author.event("order"))
+    fn event(&self, author: &AuditContext, session: &dyn Session, outcome: &'static str, detail: &str) -> Event {
+        record::session(author.event("order"), session)
             .with("signal", "statement")
             .with("statement", self.digest())
             .with("why", self.why.as_str())
@@ -113,12 +118,7 @@ impl Order {
 
 impl Announced {
     /// Puts on record what became of the orders.
-    pub(super) async fn settle(
-        self,
-        author: &AuditContext,
-        session: &Entrance,
-        answers: &Result<Vec<Result<RowSet, Fault>>, Fault>,
-    ) {
+    pub(super) async fn settle(self, author: &AuditContext, session: &dyn Session, answers: &Answers) {
         let Self { orders, sendings } = self;
         if orders.is_empty() {
             return;

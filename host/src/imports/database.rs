@@ -8,20 +8,13 @@ use wasmtime::component::Resource;
 
 use crate::audit_sink::Event;
 use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
-use crate::bindings::{credentials, database, types};
-use crate::credential::Credential;
+use crate::bindings::{Answers, CredentialHandle, SessionHandle, credentials, database, types};
 use crate::digest::Digest;
-use crate::door::Entrance;
-use crate::error;
-use crate::limits::Limits;
-use crate::session::{Presence, Session};
+use crate::record;
+use crate::row_set;
 use crate::state::State;
-use crate::target::Target;
-use crate::values;
 
-mod orders;
-
-use self::orders::Orders;
+use super::orders::Orders;
 
 /// What an imported function answers; the outer error ends the component.
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
@@ -29,14 +22,15 @@ type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 impl types::Host for State {}
 
 impl credentials::Host for State {
-    async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<Credential>> {
+    async fn lookup(&mut self, name: Option<String>) -> Answer<Resource<CredentialHandle>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("credentials.lookup");
-        let found = match &self.lent {
-            Some(lent) => Credential::find(lent, name.as_deref(), &self.limits, &self.presence).await,
+        let found = match &self.scope {
+            Some(scope) => scope.lookup(name.as_deref()).await,
             None => Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, "Supabase credentials not found: this call has none")),
         };
-        call.end(found.as_ref().err(), |event| found.iter().fold(event, about)).await;
+        let about = |event| found.iter().fold(event, |event, found| record::credential(event, &**found));
+        call.end(found.as_ref().err(), about).await;
         match found {
             Ok(credential) => Ok(Ok(self.table.push(credential)?)),
             Err(fault) => Ok(Err(fault.into())),
@@ -44,28 +38,23 @@ impl credentials::Host for State {
     }
 }
 
-/// Adds a credential's name and login to an event.
-fn about(event: Event, Credential { name, target, .. }: &Credential) -> Event {
-    event.with("credential", name.as_str()).with_login(&target.user, target.to_string(), &target.database)
-}
-
 impl credentials::HostCredential for State {
-    async fn name(&mut self, credential: Resource<Credential>) -> wasmtime::Result<String> {
+    async fn name(&mut self, credential: Resource<CredentialHandle>) -> wasmtime::Result<String> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("credentials.name");
-        let name = self.table.get(&credential)?.name.clone();
+        let name = self.table.get(&credential)?.name().to_owned();
         call.end(None, |event| event.with("credential", name.as_str())).await;
         Ok(name)
     }
 
-    async fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, credential: Resource<CredentialHandle>) -> wasmtime::Result<()> {
         self.table.delete(credential)?;
         Ok(())
     }
 }
 
 impl database::HostSession for State {
-    async fn open(&mut self, using: Resource<Credential>) -> Answer<Resource<Entrance>> {
+    async fn open(&mut self, using: Resource<CredentialHandle>) -> Answer<Resource<SessionHandle>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("database.open");
         if let Err(fault) = self.count_session() {
@@ -73,9 +62,10 @@ impl database::HostSession for State {
             return Ok(Err(fault.into()));
         }
         let credential = self.table.get(&using)?;
-        let opened = Entrance::open(credential, &self.limits, &self.presence, self.kept.as_ref()).await;
-        let way = opened.as_ref().ok().map(|entrance| entrance.way().name());
-        call.end(opened.as_ref().err(), |event| about(event, credential).with_some("way", way)).await;
+        let opened = credential.open_session().await;
+        let way = opened.as_ref().ok().map(|session| session.access_path());
+        let about = |event| record::credential(event, &**credential).with_some("way", way);
+        call.end(opened.as_ref().err(), about).await;
         match opened {
             Ok(session) => Ok(Ok(self.table.push(session)?)),
             Err(fault) => {
@@ -85,15 +75,15 @@ impl database::HostSession for State {
         }
     }
 
-    async fn way(&mut self, session: Resource<Entrance>) -> wasmtime::Result<String> {
+    async fn way(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("database.way");
-        let way = self.table.get(&session)?.way().name();
+        let way = self.table.get(&session)?.access_path();
         call.end(None, |event| event.with("way", way)).await;
         Ok(way.to_owned())
     }
 
-    async fn notes(&mut self, session: Resource<Entrance>) -> wasmtime::Result<Vec<String>> {
+    async fn notes(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<Vec<String>> {
         let _stopped = self.enter()?;
         let call = self.author.host_call("database.notes");
         let mut notes = self.table.get(&session)?.notes();
@@ -104,7 +94,7 @@ impl database::HostSession for State {
 
     async fn query(
         &mut self,
-        session: Resource<Entrance>,
+        session: Resource<SessionHandle>,
         batch: Vec<Statement>,
     ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
         let _stopped = self.enter()?;
@@ -130,24 +120,26 @@ impl database::HostSession for State {
             call.end(Some(&fault), |event| event.with("statements", batch.len())).await;
             return Ok(Err(fault.into()));
         }
-        let session = self.table.get(&session)?;
+        let session = &**self.table.get(&session)?;
         let announced = match orders.announce(&self.author, &self.restraint, &self.signalled, session).await {
             Ok(announced) => announced,
             Err(fault) => {
-                call.end(Some(&fault), |event| session.on_record(event).with("statements", digests(&batch))).await;
+                call.end(Some(&fault), |event| record::session(event, session).with("statements", digests(&batch)))
+                    .await;
                 return Ok(Err(fault.into()));
             }
         };
         let answers = session.query(&batch, &self.allowance).await;
         announced.settle(&self.author, session, &answers).await;
-        let about = |event: Event| weighed(session.on_record(event).with("statements", digests(&batch)), &answers);
+        let about =
+            |event: Event| weighed(record::session(event, session).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
             .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
             .map_err(Into::into))
     }
 
-    async fn drop(&mut self, session: Resource<Entrance>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<()> {
         self.table.delete(session)?;
         self.sessions = self.sessions.saturating_sub(1);
         Ok(())
@@ -157,7 +149,7 @@ impl database::HostSession for State {
 impl database::Host for State {
     async fn probe(
         &mut self,
-        using: Resource<Credential>,
+        using: Resource<CredentialHandle>,
         count: u32,
         timeout_ms: u32,
     ) -> Answer<Vec<Result<ProbeTiming, types::Fault>>> {
@@ -169,13 +161,10 @@ impl database::Host for State {
         }
         let credential = self.table.get(&using)?;
         let timeout = Duration::from_millis(timeout_ms.into()).min(self.limits.connect_timeout);
-        let probes = (0..count).map(async |_| match credential.reached() {
-            Ok(target) => probe(target, &self.limits, &self.presence, timeout).await,
-            Err(fault) => Err(fault),
-        });
-        let outcomes = join_all(probes).await;
+        let outcomes = join_all((0..count).map(|_| credential.probe(timeout))).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        call.end(None, |event| about(event, credential).with("probes", count).with("failed", failed)).await;
+        let about = |event| record::credential(event, &**credential).with("probes", count).with("failed", failed);
+        call.end(None, about).await;
         Ok(Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Into::into)).collect()))
     }
 }
@@ -201,32 +190,14 @@ fn digests(batch: &[Statement]) -> Vec<String> {
 }
 
 /// Puts into an event how much a batch answered.
-pub(crate) fn weighed(event: Event, answers: &Result<Vec<Result<RowSet, Fault>>, Fault>) -> Event {
+pub(crate) fn weighed(event: Event, answers: &Answers) -> Event {
     let Ok(answers) = answers else { return event };
     let sets = || answers.iter().flatten();
     let rows: usize = sets().map(|set| set.rows.len()).sum();
-    let bytes: usize = sets().flat_map(|set| set.rows.iter().flatten()).map(values::weight).sum();
+    let bytes: usize = sets().flat_map(|set| set.rows.iter().flatten()).map(row_set::weight).sum();
     let truncated = sets().filter(|set| set.truncated).count();
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     event.with("rows", rows).with("bytes", bytes).with("truncated", truncated).with("failed", failed)
-}
-
-async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: Duration) -> Result<ProbeTiming, Fault> {
-    let probing = async {
-        let started = Instant::now();
-        let session = Session::unchecked(target, limits, presence).await?;
-        let connect = started.elapsed();
-        let round_trip = session.round_trip().await?;
-        Ok(ProbeTiming { connect_us: micros(connect), round_trip_us: micros(round_trip) })
-    };
-    match tokio::time::timeout(timeout, probing).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(error::unreachable(target, &format!("the probe was not done within {} ms", timeout.as_millis()))),
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -235,7 +206,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::lanes::{GuestTime, Lanes};
-    use crate::limits::Reached;
+    use crate::limits::{Limits, Reached};
     use crate::policy::{Policy, Sql};
     use crate::state::{Caller, Intent};
 
@@ -245,9 +216,7 @@ mod tests {
             author: Default::default(),
             intent: Intent { refusal: None, acting: None, ..Intent::none("nothing is resized here") },
             restraint: Default::default(),
-            lent: None,
-            kept: None,
-            presence: tokio::sync::mpsc::channel(1).0,
+            scope: None,
             signalled: Default::default(),
             time: Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO)),
             memories: 1,

@@ -1,0 +1,164 @@
+//! The credentials that a call was granted, and what they open: sessions, probes and consoles.
+
+use std::time::{Duration, Instant};
+
+use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
+
+use crate::access_path::{AccessPath, MANAGEMENT_API};
+use crate::bindings::database::ProbeTiming;
+use crate::bindings::{self, ConsoleHandle, CredentialHandle, CredentialScope, SessionHandle};
+use crate::credential::Credential;
+use crate::credentials::{Controller, FallbackTargets, Lent};
+use crate::error;
+use crate::limits::Limits;
+use crate::login::Login;
+use crate::pooler::connection_limit::ConnectionLimit;
+use crate::pooler::pgbouncer::PgBouncer;
+use crate::session::{Presence, Session};
+use crate::session_cache::{OpenSession, SessionCache};
+use crate::supabase::{Pooler, Query, connect};
+use crate::target::Target;
+
+/// The credentials of one call, with its limits.
+#[derive(Clone)]
+pub(crate) struct Granted {
+    lent: Lent,
+    opening: Opening,
+}
+
+/// Under what a call opens anything.
+#[derive(Clone)]
+struct Opening {
+    limits: Limits,
+    presence: Presence,
+    cache: Option<SessionCache>,
+}
+
+impl Granted {
+    pub(crate) fn new(lent: Lent, limits: Limits, presence: Presence, cache: Option<SessionCache>) -> Self {
+        Self { lent, opening: Opening { limits, presence, cache } }
+    }
+}
+
+#[async_trait]
+impl CredentialScope for Granted {
+    async fn lookup(&self, name: Option<&str>) -> Result<CredentialHandle, Fault> {
+        let Opening { limits, presence, .. } = &self.opening;
+        let credential = Credential::find(&self.lent, name, limits, presence).await?;
+        Ok(Box::new(Opener { credential, opening: self.opening.clone() }))
+    }
+}
+
+/// A credential that was found, and opens what it can.
+struct Opener {
+    credential: Credential,
+    opening: Opening,
+}
+
+#[async_trait]
+impl bindings::Credential for Opener {
+    fn name(&self) -> &str {
+        &self.credential.name
+    }
+
+    fn login(&self) -> Login {
+        self.credential.target.login()
+    }
+
+    /// Tries one way after another. Another than the credential's own is only tried when the server has no slot left for
+    /// it, or cannot be reached and an access token opens other ways.
+    async fn open_session(&self) -> Result<SessionHandle, Fault> {
+        let (target, project) = (&self.credential.target, self.credential.project.as_ref());
+        let Opening { limits, presence, cache } = &self.opening;
+        let cache = cache.as_ref();
+        if let Some(cache) = cache
+            && let Some(session) = cache.take(target).await
+        {
+            return Ok(Box::new(session));
+        }
+        if let Some(project) = project.filter(|_| target.password.is_none()) {
+            return Ok(Box::new(Query::open(project, target, limits).await?));
+        }
+        // A session that outlives its call must not make it wait for its end.
+        let presence = cache.map_or(presence, SessionCache::presence);
+        let barred = match connect::open(target, project, limits, presence).await {
+            Ok((session, AccessPath::Direct)) if session.is_pooled() => {
+                return Ok(Box::new(OpenSession::new(session, AccessPath::Pooled)));
+            }
+            Ok((session, AccessPath::Direct)) => return Ok(Box::new(OpenSession::cached(session, cache))),
+            Ok((session, path)) => return Ok(Box::new(OpenSession::new(session, path))),
+            Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
+            Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,
+            // A pooler that had no server connection does not say why; one without the pooler may be had.
+            Err(fault) if error::may_be_full(&fault) => fault,
+            Err(fault) => return Err(fault),
+        };
+        self.open_otherwise(barred, presence).await
+    }
+
+    async fn probe(&self, timeout: Duration) -> Result<ProbeTiming, Fault> {
+        let target = self.credential.reached()?;
+        let Opening { limits, presence, .. } = &self.opening;
+        probe(target, limits, presence, timeout).await
+    }
+
+    async fn open_console(&self) -> Result<ConsoleHandle, Fault> {
+        let Credential { name, target, project, controller, .. } = &self.credential;
+        let Opening { limits, presence, .. } = &self.opening;
+        match (controller, project) {
+            (Some(Controller::PgBouncer(target)), _) => Ok(Box::new(PgBouncer::open(target, limits, presence).await?)),
+            (Some(Controller::Limit(of)), _) => {
+                Ok(Box::new(ConnectionLimit::open(target, of.clone(), limits, presence).await?))
+            }
+            (None, Some(project)) => Ok(Box::new(Pooler::new(project, target))),
+            (None, None) => {
+                let message = format!("no pooler console is configured for credential '{name}'");
+                Err(Fault::new(kind::NO_POOLER, message))
+            }
+        }
+    }
+}
+
+impl Opener {
+    /// Tries the ways beside the credential's own; the fault says why each is barred.
+    async fn open_otherwise(&self, mut barred: Fault, presence: &Presence) -> Result<SessionHandle, Fault> {
+        let Credential { target, fallback_targets: FallbackTargets { reserve, through }, project, .. } =
+            &self.credential;
+        let limits = &self.opening.limits;
+        let reserved = reserve.iter().map(|target| (AccessPath::Reserved, target));
+        for (path, target) in reserved.chain(through.iter().map(|target| (AccessPath::Pooler, target))) {
+            match Session::open(target, limits, presence).await {
+                Ok(session) => return Ok(Box::new(OpenSession::new(session, path))),
+                Err(fault) => barred.message.push_str(&format!("; way in `{}`: {}", path.name(), fault.message)),
+            }
+        }
+        if let Some(project) = project {
+            match Query::open(project, target, limits).await {
+                Ok(query) => return Ok(Box::new(query)),
+                Err(fault) => barred.message.push_str(&format!("; way in `{MANAGEMENT_API}`: {}", fault.message)),
+            }
+        } else if reserve.is_none() && through.is_none() {
+            barred.message.push_str("; `reserve` and `through` of the credentials file would be other ways in");
+        }
+        Err(barred)
+    }
+}
+
+async fn probe(target: &Target, limits: &Limits, presence: &Presence, timeout: Duration) -> Result<ProbeTiming, Fault> {
+    let probing = async {
+        let started = Instant::now();
+        let session = Session::unchecked(target, limits, presence).await?;
+        let connect = started.elapsed();
+        let round_trip = session.round_trip().await?;
+        Ok(ProbeTiming { connect_us: micros(connect), round_trip_us: micros(round_trip) })
+    };
+    match tokio::time::timeout(timeout, probing).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(error::unreachable(target, &format!("the probe was not done within {} ms", timeout.as_millis()))),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,13 @@
+//! Where and as whom a session or a console is open, for messages and the audit log.
+
+/// A login without anything that opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export the traits that return it")]
+pub struct Login {
+    /// `host:port`, or the folder of a Unix socket.
+    pub server: String,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+}

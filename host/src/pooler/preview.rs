@@ -1,0 +1,18 @@
+//! The effect of a change of a pool, seen before it is sent.
+
+/// What a change would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export the traits that return it")]
+pub struct ResizePreview {
+    /// The size now; none when it is unlimited or not known.
+    pub before: Option<u32>,
+    /// How long the change lasts and what it does to clients, or why it cannot be made.
+    pub note: Result<String, String>,
+}
+
+impl ResizePreview {
+    /// A change that cannot be made.
+    pub(crate) fn refused(before: Option<u32>, why: impl Into<String>) -> Self {
+        Self { before, note: Err(why.into()) }
+    }
+}

@@ -1,0 +1,28 @@
+//! Fields that say in an audit event which credential, session or console it is about.
+
+use crate::access_path::DIRECT;
+use crate::audit_sink::Event;
+use crate::bindings::{Console, Credential, Session};
+use crate::login::Login;
+
+/// Adds the server, the database and the role.
+fn login(event: Event, login: Login) -> Event {
+    let Login { server, database, user } = login;
+    event.with_login(&user, server, &database)
+}
+
+/// Adds a credential's name and where it leads.
+pub(crate) fn credential(event: Event, credential: &dyn Credential) -> Event {
+    login(event.with("credential", credential.name()), credential.login())
+}
+
+/// Adds where a session is, and by which way where it is not the usual one.
+pub(crate) fn session(event: Event, session: &dyn Session) -> Event {
+    let event = login(event, session.login());
+    if session.access_path() == DIRECT { event } else { event.with("way", session.access_path()) }
+}
+
+/// Adds where a console is and its kind.
+pub(crate) fn console(event: Event, console: &dyn Console) -> Event {
+    login(event, console.login()).with("controller", console.kind())
+}
