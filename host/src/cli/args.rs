@@ -12,23 +12,23 @@ use super::options::OptionFlags;
 use super::tape::TapeFlags;
 use super::vetting::Vetting;
 
-const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to";
+const ABOUT: &str = "Finds leaked, stuck and superfluous PostgreSQL sessions, and ends them on request";
 
 const LONG_ABOUT: &str = "\
-Finds leaked, stuck and superfluous PostgreSQL connections, and ends them when told to.
+Finds leaked, stuck and superfluous PostgreSQL sessions, and ends them on request.
 
-Reads one moment of a PostgreSQL or Supabase server, judges it inside a sandboxed WebAssembly component, and prints \
-what an operator should know. Nothing is ended or resized without --apply.
+Takes a snapshot of a PostgreSQL or Supabase server, analyses it in a sandboxed WebAssembly component, and prints \
+findings with fixes. Nothing is ended or resized without --apply or --ask.
 
-Where to connect is taken from --url, --credential, the credentials file or the environment (DATABASE_URL, \
-SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY), in this order.";
+The connection comes from --url, --credential, the credentials file or the environment (DATABASE_URL, SUPABASE_DB_URL, \
+SUPABASE_URL with SUPABASE_KEY), in this order.";
 
 const AFTER_HELP: &str = "\
 Exit status:
   0  healthy
   1  findings: one is a warning or critical, a plan has targets, or a target was not ended; for diff: a difference
   2  usage error: a flag, an option or a parameter is wrong
-  3  could not run: the message and the hint say why
+  3  could not run: the message and the hint name the reason
 130  interrupted before there was an answer
 
 Start with:
@@ -51,32 +51,32 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Count sessions by state and measure rates and times
     Monitor(Reading),
-    /// Score every session for being leaked, and say why
+    /// Score every session for leaks, with evidence
     DetectLeaks(Reading),
-    /// Open fresh connections, time them, and judge every session
+    /// Time fresh connections, and check the health of every session
     HealthCheck(Reading),
-    /// Decide how large the pool should be; resize it with --apply
+    /// Compute the size of the pool from demand; resize it with --apply
     AutoScale(Acting),
     /// Plan which idle sessions to end; end them with --apply
     KillIdle(Killing),
-    /// Read and compute everything; never ends or resizes anything
+    /// Read and compute everything; never end or resize anything
     FullAnalysis(Reading),
-    /// Repeat an action, one line a round
+    /// Repeat an action, one line per round
     Watch(Watching),
-    /// Collect what the analysis would see, as JSON for later
+    /// Print the input of the analysis as JSON, for later
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
     Run(Running),
-    /// Compare two reports, or what two cassettes end with
+    /// Compare two reports, or the last reports of two cassettes
     Diff(Comparing),
-    /// Print what a component says about itself: version, actions, schemas, SQL
+    /// Print the description of a component: version, actions, schemas, SQL
     Describe(Describing),
     /// Write the three built-in components to a directory, and guard.json beside them
     Components(Writing),
-    /// Compile a component from stdin into the cache: what this program starts to have it done apart
+    /// Compile a component from stdin into the cache: started by this program as a child process
     #[command(hide = true)]
     Compile(Compiling),
-    /// Write the policy file of a component: which SQL it may send, and what it may change
+    /// Write the policy file of a component: the SQL it may send, and the changes it may make
     Approve(Approving),
     /// Sign a component together with its policy file
     Sign(Signing),
@@ -91,23 +91,23 @@ pub(crate) enum Command {
 /// Flags that every command understands, before or after its name.
 #[derive(Debug, Group)]
 pub(crate) struct Global {
-    /// Where to connect, as postgres:// URL or https://REF.supabase.co
+    /// Server, as postgres:// URL or https://REF.supabase.co
     ///
-    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
-    /// --credential, or DATABASE_URL in the environment.
+    /// All users of this machine can read it in the process list, its password included: prefer --credential, or
+    /// DATABASE_URL in the environment.
     #[arg(long, global = true, value_name = "URL", value_parser = secret, conflicts_with = "credential")]
     #[arg(help_heading = "Connection")]
     pub(crate) url: Option<SecretString>,
 
-    /// Admin console of the PgBouncer before the default credential's server, as postgres:// URL
+    /// Admin console of the PgBouncer in front of the default credential's server, as postgres:// URL
     ///
-    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
-    /// `pooler` in the credentials file, or PGBOUNCER_URL in the environment.
+    /// All users of this machine can read it in the process list, its password included: prefer `pooler` in the
+    /// credentials file, or PGBOUNCER_URL in the environment.
     #[arg(long, global = true, value_name = "URL", value_parser = secret, conflicts_with = "credential")]
     #[arg(help_heading = "Connection", hide_short_help = true)]
     pub(crate) pooler: Option<SecretString>,
 
-    /// Take a connection limit of the server for the pool's size: role:NAME or database
+    /// Use a connection limit of the server as the pool's size: role:NAME or database
     #[arg(long, global = true, value_name = "WHOSE", conflicts_with_all = ["credential", "pooler"])]
     #[arg(help_heading = "Connection", hide_short_help = true)]
     pub(crate) controller: Option<String>,
@@ -127,8 +127,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE|NAME", help_heading = "Connection")]
     pub(crate) plugin: Option<PathBuf>,
 
-    /// Set a limit of the call by the name that messages give it, such as cpu=5s, memory=64MiB or rows=1000;
-    /// repeatable
+    /// Set a limit of the call by name, such as cpu=5s, memory=64MiB or rows=1000; repeatable
     #[arg(long = "limit", global = true, value_name = "NAME=VALUE", value_parser = limit, help_heading = "Safety")]
     pub(crate) limits: Vec<(String, String)>,
 
@@ -143,15 +142,14 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "none", help_heading = "Output")]
     pub(crate) log: LogFormat,
 
-    /// Audit log: every host call of the component and every decision, one JSON object a line, chained
+    /// Audit log: every host call of the component and every decision, one JSON object per line, in a hash chain
     ///
-    /// Written before a signal is sent: when it cannot be written, nothing is ended. `archon-pool audit verify` checks
-    /// it.
+    /// Written before a signal is sent: if that fails, nothing is ended. `archon-pool audit verify` checks it.
     #[arg(long, global = true, value_name = "FILE", env = "ARCHON_POOL_AUDIT", hide_env_values = true)]
     #[arg(help_heading = "Output")]
     pub(crate) audit: Option<PathBuf>,
 
-    /// When to colour; `auto` means on a terminal, unless NO_COLOR is set
+    /// When to use colours; `auto` means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: Color,
 
@@ -188,7 +186,7 @@ pub(crate) struct Acting {
 /// Flags of `kill-idle`.
 #[derive(Debug, Group)]
 pub(crate) struct Killing {
-    /// Show who would be ended, and end them after a yes on the terminal
+    /// Show the plan, and carry it out after confirmation on the terminal
     #[arg(long, conflicts_with = "apply")]
     pub(crate) ask: bool,
     #[command(flatten)]
@@ -198,11 +196,10 @@ pub(crate) struct Killing {
 /// What to do with an audit log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Auditing {
-    /// Find out whether a log is what was written, and which orders have no outcome
+    /// Verify the hash chain of a log, and list orders without an outcome
     ///
-    /// Finds lines that were changed, removed, inserted, repeated or moved. Whoever may rewrite the whole file can write
-    /// another chain, and a tail that was cut off leaves a whole one: keep the head that this prints elsewhere, and
-    /// check it with --head.
+    /// Finds lines that were changed, removed, inserted, repeated or moved. It does not find a file that was rewritten
+    /// as a whole or a tail that was cut off: keep the printed head on another machine, and check it with --head.
     Verify(Verifying),
 }
 
@@ -212,7 +209,7 @@ pub(crate) struct Verifying {
     /// The log
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// A head that was kept elsewhere: the log must contain that line
+    /// A head from an earlier run: the log must contain that line
     #[arg(long, value_name = "SEQ:HASH")]
     pub(crate) head: Option<String>,
 }
@@ -220,12 +217,12 @@ pub(crate) struct Verifying {
 /// Flags of `watch`.
 #[derive(Debug, Group)]
 pub(crate) struct Watching {
-    /// What to repeat; a watched kill-idle is always a plan, and auto-scale is one without --apply
+    /// The action; kill-idle is always a plan here, auto-scale is one without --apply
     #[arg(default_value = "monitor", value_parser = action())]
     pub(crate) action: String,
-    /// Resize the pool as auto-scale decides in each round
+    /// Resize the pool to auto-scale's target in each round
     ///
-    /// A queue is best followed every second or two (--interval 1).
+    /// Following a queue takes an interval of one or two seconds (--interval 1).
     #[arg(long)]
     pub(crate) apply: bool,
     /// Seconds from the start of a round to the start of the next
@@ -234,7 +231,7 @@ pub(crate) struct Watching {
     /// connections.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) interval: Option<u32>,
-    /// End after this many rounds; without it, Ctrl-C ends
+    /// Number of rounds; default: until Ctrl-C
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     #[command(flatten)]
@@ -260,23 +257,22 @@ pub(crate) struct Running {
     /// The component: a file, or a name in the plugin folder
     #[arg(value_name = "PLUGIN.wasm|NAME")]
     pub(crate) file: PathBuf,
-    /// Its input: JSON, @FILE, or - for stdin
+    /// The input: JSON, @FILE, or - for stdin
     ///
     /// An observer or a manager takes a SkillInput: {"action", "options", "carry", "credential"}. An analyser takes
     /// {"snapshot", "options", "carry"}, the snapshot as `archon-pool snapshot` prints it.
     ///
-    /// Everybody on this machine can read it in the list of processes, a password in it included: prefer
-    /// --credential, @FILE or -.
+    /// All users of this machine can read it in the process list, a password included: prefer --credential, @FILE or -.
     ///
-    /// Default: {}; with --replay, all the recorded calls are made, each with its input.
+    /// Default: {}; with --replay, every recorded call with its input.
     #[arg(long, value_name = "JSON")]
     pub(crate) params: Option<String>,
-    /// Let it act: without this, dryRun is set and the host refuses to end or resize anything
+    /// Allow changes: without this, dryRun is set and the host refuses to end or resize anything
     #[arg(long)]
     pub(crate) apply: bool,
-    /// Which SQL it may send
+    /// SQL that it may send
     ///
-    /// Default: catalogue. A policy file says by itself what may be sent.
+    /// Default: catalogue. With a policy file, the file determines it.
     #[arg(long, value_name = "WHICH", conflicts_with = "allow_sql")]
     pub(crate) sql: Option<SqlMode>,
     /// The same as --sql any
@@ -295,7 +291,7 @@ pub(crate) struct Comparing {
     /// The later one
     #[arg(value_name = "B")]
     pub(crate) after: PathBuf,
-    /// Compare what differs from moment to moment, too: times, durations and the memory
+    /// Compare times, durations and carry, too
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -311,7 +307,7 @@ pub(crate) struct Describing {
 /// Flags of `components`.
 #[derive(Debug, Group)]
 pub(crate) struct Writing {
-    /// Where to write them; created when it does not exist
+    /// The directory; created if it does not exist
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
 }
@@ -319,7 +315,7 @@ pub(crate) struct Writing {
 /// Arguments of `compile`.
 #[derive(Debug, Group)]
 pub(crate) struct Compiling {
-    /// Processor time that it may take
+    /// Limit on processor time
     #[arg(value_name = "SECONDS")]
     pub(crate) seconds: u64,
 }
@@ -329,19 +325,19 @@ pub(crate) struct Compiling {
 pub(crate) struct Approving {
     /// The component: a file, or a name in the plugin folder
     ///
-    /// Its policy file is --policy, or PLUGIN.policy.toml beside it.
+    /// The policy file is --policy, or PLUGIN.policy.toml beside the component.
     #[arg(value_name = "PLUGIN.wasm|NAME")]
     pub(crate) file: PathBuf,
-    /// Print the whole text of every statement
+    /// Print every statement in full
     #[arg(long)]
     pub(crate) show: bool,
-    /// Allow what the existing policy file does not
+    /// Replace a policy file that allows less
     #[arg(long)]
     pub(crate) replace: bool,
     /// Approve a statement that could do more than read statistics, by its SHA-256; repeatable
     ///
-    /// Such statements are printed in full, in red. Nothing is written until each is accepted, and none is sent unless
-    /// the policy file's signals.apply and the caller allow changes.
+    /// Such statements are printed in full, in red. No file is written until each is accepted, and none is sent unless
+    /// both signals.apply of the policy file and the caller allow changes.
     #[arg(long, value_name = "SHA256", value_parser = super::vetting::digest)]
     pub(crate) accept: Vec<Digest>,
 }
@@ -362,7 +358,7 @@ pub(crate) struct Signing {
 /// What to do with the plugin folder.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keeping {
-    /// Show every component in the folder, and why one does not load
+    /// Show every component in the folder, and the reason if one does not load
     List,
     /// Check a component and copy it into the folder, with its signature and the policy file that --policy names
     Add(Adding),
@@ -390,9 +386,9 @@ pub(crate) struct Adding {
 /// What is remembered from one run to the next.
 #[derive(Debug, Group)]
 pub(crate) struct Memory {
-    /// Remember between runs: read from and written to FILE
+    /// Keep state between runs in FILE
     ///
-    /// With it, rates are measured since the previous run, and norms and growth of each group of sessions are known.
+    /// Rates are then measured since the previous run, and the history of each group of sessions is known.
     #[arg(long, value_name = "FILE")]
     pub(crate) carry: Option<PathBuf>,
 }
@@ -411,9 +407,9 @@ pub(crate) enum LogFormat {
 pub(crate) enum SqlMode {
     /// The statements that `archon-pool describe` lists for the built-in components
     Catalogue,
-    /// These, and each SELECT that is understood to read nothing but statistics of pg_catalog
+    /// Those, and a SELECT that is verified to read only statistics of pg_catalog
     Strict,
-    /// Its own, which can do all that the credential's role may do; what could do more than read needs --apply
+    /// Any that the credential's role may run; statements that could do more than read need --apply
     Any,
 }
 

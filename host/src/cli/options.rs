@@ -27,7 +27,7 @@ pub(crate) struct OptionFlags {
     /// Cap on ended sessions: percent of the killable and of all client sessions, the smaller [default: 25]
     #[arg(long, value_name = "PERCENT", hide_short_help = true)]
     max_kill_percentage: Option<u64>,
-    /// Compute the target size and resize nothing, when false [default: true]
+    /// If false, compute the target size and resize nothing [default: true]
     #[arg(long, value_name = "BOOL", hide_short_help = true)]
     allow_auto_scaling: Option<bool>,
     /// Lower bound of the pool [default: 5]
@@ -42,7 +42,7 @@ pub(crate) struct OptionFlags {
     /// Largest reduction in one step [default: 15]
     #[arg(long, value_name = "PERCENT", hide_short_help = true)]
     shrink_rate: Option<u64>,
-    /// How long to sample rates when there is no memory; 0 = not at all [default: 1000]
+    /// Duration of the sample for rates without --carry, milliseconds; 0 = none [default: 1000]
     #[arg(long, value_name = "MS", hide_short_help = true)]
     sample_ms: Option<u64>,
     /// Any option of the contract by its name; VALUE is JSON, or text; repeatable
@@ -52,12 +52,11 @@ pub(crate) struct OptionFlags {
     filters: FilterFlags,
 }
 
-/// Which sessions to judge and end. Repeatable; kinds of `include` are joined by "and", those of
-/// `exclude` by "or".
+/// Filters of sessions. Repeatable; kinds of `include` are joined by "and", those of `exclude` by "or".
 #[derive(Debug, Default, Group)]
 #[command(next_help_heading = "Which sessions")]
 struct FilterFlags {
-    /// Judge and end only sessions of this role; repeatable
+    /// Score and end only sessions of this role; repeatable
     #[arg(long, value_name = "ROLE", hide_short_help = true)]
     include_role: Vec<String>,
     /// … of this database
@@ -69,7 +68,7 @@ struct FilterFlags {
     /// … of clients in this network, such as 10.0.0.0/8
     #[arg(long, value_name = "NETWORK", hide_short_help = true)]
     include_network: Vec<String>,
-    /// Never judge or end sessions of this role; repeatable
+    /// Never score or end sessions of this role; repeatable
     #[arg(long, value_name = "ROLE", hide_short_help = true)]
     exclude_role: Vec<String>,
     /// … of this database

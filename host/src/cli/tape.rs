@@ -16,18 +16,18 @@ use super::clean;
 #[derive(Debug, Default, Clone, Group)]
 #[command(next_help_heading = "Record and replay")]
 pub(crate) struct TapeFlags {
-    /// Keep everything that the component is told, as a cassette for --replay: FILE must not exist
+    /// Record all inputs of the component as a cassette for --replay; FILE must not exist
     ///
-    /// It has statement texts, names and addresses, and can be read by its owner only (mode 0600). Secrets are not in
-    /// it, since the component never has one.
+    /// It contains statement texts, names and addresses, and has mode 0600. It contains no secrets, since the component
+    /// never has one.
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     record: Option<PathBuf>,
-    /// Take the literals out of the statement texts that --record keeps
+    /// Remove literals from the recorded statement texts
     #[arg(long, requires = "record", hide_short_help = true)]
     record_normalised: bool,
-    /// Answer the component from a cassette: no server is asked, no credential looked up, nothing changed
+    /// Replay a cassette: no server is contacted, no credential looked up, nothing changed
     ///
-    /// Its input is the recorded one; flags given here take the place of what was recorded.
+    /// The input is the recorded one; flags given here replace recorded values.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
 }

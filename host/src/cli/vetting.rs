@@ -15,14 +15,14 @@ use archon_pool::xdg;
 use archon_pool_contract::fault::kind;
 use clap::Args as Group;
 
-/// What an operator asks of a component.
+/// Requirements of an operator for a component.
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Plugins")]
 pub(crate) struct Vetting {
     /// Run the component under this policy file, as `archon-pool approve` writes it
     ///
-    /// Another component, other SQL and more changes than it approves are refused. A component of the plugin folder
-    /// runs under the policy file beside it.
+    /// A different component, SQL or change that it does not approve is refused. A component of the plugin folder runs
+    /// under the policy file beside it.
     #[arg(long, global = true, value_name = "FILE")]
     policy: Option<PathBuf>,
 
@@ -30,14 +30,13 @@ pub(crate) struct Vetting {
     #[arg(long, global = true, value_name = "HEX", value_parser = digest)]
     sha256: Option<Digest>,
 
-    /// Refuse a component that this public key did not sign together with its policy file; repeatable
+    /// Refuse a component without a signature by this public key over it and its policy file; repeatable
     ///
-    /// The built-in components are the program's own and need no signature. Default: the files that
-    /// $ARCHON_POOL_TRUST lists, separated by colons.
+    /// The built-in components need no signature. Default: the files in $ARCHON_POOL_TRUST, separated by colons.
     #[arg(long, global = true, value_name = "PUBKEY.pem")]
     trust: Vec<PathBuf>,
 
-    /// Folder of components that are found by name
+    /// Folder of named components
     ///
     /// Default: $ARCHON_POOL_PLUGINS, or archon-pool/plugins under $XDG_DATA_HOME (~/.local/share).
     #[arg(long, global = true, value_name = "DIR")]
