@@ -90,10 +90,13 @@ class Played:
     def send(self, data: bytes) -> None:
         pass
 
-    def receive(self, until: float, most_bytes: int = 0) -> bytes:
+    def receive(self, until: float, budget: Budget, most_bytes: int = 0) -> bytes:
         if not self._chunks:
             raise ClosedError("that was all")
         return self._chunks.pop(0)
+
+    def check(self, until: float) -> None:
+        pass
 
     def close(self, goodbye: bytes = b"") -> None:
         pass

@@ -303,3 +303,38 @@ def test_a_host_whose_name_tls_cannot_take_is_a_fault() -> None:
             with pytest.raises(FaultError) as raised:
                 session(f"postgres://u:x@{name}:{port}/d?hostaddr=127.0.0.1&sslmode=require")
             assert raised.value.fault.kind == "tls-failed"
+
+
+@contextlib.contextmanager
+def ticketing(certificates: Certificates, tickets: int) -> Iterator[int]:
+    """The port of a server that sends so many session tickets behind its handshake, and nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificates("usual.crt"), certificates("usual.key"))
+    context.num_tickets = tickets
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client, _ = listener.accept()
+            with client:
+                client.recv(8)
+                client.sendall(b"S")
+                incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                session = context.wrap_bio(incoming, outgoing, server_side=True)
+                while received := client.recv(65_536):
+                    incoming.write(received)
+                    # All tickets are there before the first of them is sent.
+                    with contextlib.suppress(ssl.SSLWantReadError):
+                        session.do_handshake()
+                    client.sendall(outgoing.read())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_what_tls_itself_sends_is_counted(certificates: Certificates) -> None:
+    with ticketing(certificates, 10_000) as port, pytest.raises(FaultError) as raised:
+        session(f"postgres://ann:x@127.0.0.1:{port}/d?sslmode=require")
+    assert raised.value.fault.kind == "limit-exceeded", raised.value.fault
+    assert raised.value.fault.message.endswith("limit `start_bytes`")

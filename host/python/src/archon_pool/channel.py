@@ -40,11 +40,13 @@ class Channel:
         while True:
             message = self._frames.next(kinds, dropped, budget)
             if message is None:
-                self._frames.feed(self.transport.receive(until))
-            elif message.kind != b"S":
+                self._frames.feed(self.transport.receive(until, budget))
+                continue
+            # What is here already takes time, too, once it is answered.
+            self.transport.check(until)
+            if message.kind != b"S":
                 return message
-            else:
-                self._note(*messages.parameter_status(message.body))
+            self._note(*messages.parameter_status(message.body))
 
     def _note(self, name: bytes, value: bytes) -> None:
         known = name.decode("ascii", "replace")

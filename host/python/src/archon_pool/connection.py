@@ -80,11 +80,12 @@ class Connection:
 
         Raises a `RefusedError`, or a `FaultError` for what ends a call whatever else could be tried.
         """
+        budget = _start_budget(limits)
         try:
-            transport = _connected(target, address, until, clock, tls=tls)
+            transport = _connected(target, address, until, clock, budget, tls=tls)
             connection = cls(Channel(transport, limits), address, target, limits, clock)
             try:
-                connection._log_in(startup, until)
+                connection._log_in(startup, until, budget)
             except BaseException:
                 connection.close()
                 raise
@@ -97,8 +98,8 @@ class Connection:
             raise RefusedError(Refusal(encryption.reason(error), kind=TLS_FAILED)) from None
         return connection
 
-    def _log_in(self, startup: Startup, until: float) -> None:
-        login = Login(self._channel, self._target, self.start_budget(), until)
+    def _log_in(self, startup: Startup, until: float, budget: Budget) -> None:
+        login = Login(self._channel, self._target, budget, until)
         self._key = login.start(startup)
         self.sent_clear_text = login.sent_clear_text
         self.text = TextEncoding(self.parameter("server_encoding"), guard().encodings)
@@ -122,7 +123,7 @@ class Connection:
 
     def start_budget(self) -> Budget:
         """What the server may send for the start of a session."""
-        return Budget("start_bytes", self._limits.start_bytes, "the start of a session")
+        return _start_budget(self._limits)
 
     def budget(self) -> Budget:
         """What the server may send for one statement."""
@@ -202,24 +203,29 @@ class Connection:
         """Sends a request to cancel the statement under way, with TLS where the session has it."""
         until, clock = time.monotonic() + _CANCEL_S, Clock(timedelta(seconds=_CANCEL_S), timedelta(0))
         # The server's own timeout ends the statement where this fails.
+        budget = self.start_budget()
         with contextlib.suppress(
-            ClosedError, ProtocolError, RefusedError, SilentError, EndedError, ssl.SSLError, OSError
+            ClosedError, ProtocolError, RefusedError, SilentError, EndedError, FaultError, ssl.SSLError, OSError
         ):
-            transport = _connected(self._target, self._address, until, clock, tls=self.is_encrypted)
+            transport = _connected(self._target, self._address, until, clock, budget, tls=self.is_encrypted)
             try:
                 transport.send(messages.cancel_request(self._key))
-                transport.receive(until)
+                transport.receive(until, budget)
             finally:
                 transport.close()
 
 
-def _connected(target: Target, address: str, until: float, clock: Clock, *, tls: bool) -> Transport:
+def _start_budget(limits: Limits) -> Budget:
+    return Budget("start_bytes", limits.start_bytes, "the start of a session")
+
+
+def _connected(target: Target, address: str, until: float, clock: Clock, budget: Budget, *, tls: bool) -> Transport:
     """Connects, and begins TLS where it is asked for and the server has it."""
     transport = Transport.connect(target.first.host, target.first.port, address, until, clock)
     try:
-        if tls and _offers_tls(target, transport, until):
+        if tls and _offers_tls(target, transport, until, budget):
             context, host = encryption.context_of(target), encryption.server_name(target.first.host)
-            encryption.check_peer(transport.start_tls(context, host, until), target)
+            encryption.check_peer(transport.start_tls(context, host, until, budget), target)
     except encryption.EncryptionError as error:
         transport.close()
         raise RefusedError(Refusal(str(error), kind=TLS_FAILED)) from None
@@ -232,12 +238,12 @@ def _connected(target: Target, address: str, until: float, clock: Clock, *, tls:
     return transport
 
 
-def _offers_tls(target: Target, transport: Transport, until: float) -> bool:
+def _offers_tls(target: Target, transport: Transport, until: float, budget: Budget) -> bool:
     if target.sslnegotiation == "direct":
         return True
     transport.send(messages.ssl_request())
     # One byte and no more: what follows it unencrypted would be taken for a part of the session.
-    said = transport.receive(until, most_bytes=1)
+    said = transport.receive(until, budget, most_bytes=1)
     if said == b"S":
         return True
     if said != b"N":

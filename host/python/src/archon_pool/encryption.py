@@ -100,7 +100,7 @@ def _present(context: ssl.SSLContext, target: Target) -> None:
     context.load_cert_chain(target.sslcert, target.sslkey, no_passphrase)
 
 
-def check_peer(session: ssl.SSLSocket, target: Target) -> None:
+def check_peer(session: ssl.SSLObject, target: Target) -> None:
     """Checks what the handshake did not: the name, and that a server that was not asked first speaks the protocol."""
     if target.sslnegotiation == "direct" and session.selected_alpn_protocol() != _ALPN:
         raise EncryptionError("the server did not select PostgreSQL's protocol (ALPN): use sslnegotiation=postgres")
@@ -143,7 +143,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def channel_binding(session: ssl.SSLSocket) -> bytes | None:
+def channel_binding(session: ssl.SSLObject) -> bytes | None:
     """`tls-server-end-point` of RFC 5929; none where the certificate's signature names no digest."""
     certificate = session.getpeercert(binary_form=True)
     digest = None if certificate is None else signature_digest(certificate)

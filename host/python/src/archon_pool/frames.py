@@ -34,6 +34,16 @@ class Budget:
         self._limit = limit
         self._purpose = purpose
 
+    def take(self, size: int) -> None:
+        """Counts bytes."""
+        self.left -= size
+        if self.left < 0:
+            raise self.exceeded()
+
+    def give_back(self, size: int) -> None:
+        """Counts bytes no more: they are counted elsewhere."""
+        self.left += size
+
     def exceeded(self) -> FaultError:
         """The fault of a peer that sends more."""
         why = f"the server sent more than {self._limit} bytes for {self._purpose}"

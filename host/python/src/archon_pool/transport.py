@@ -11,6 +11,8 @@ import time
 
 from .clock import Clock, SilentError
 from .faults import EndedError
+from .frames import Budget
+from .tls_layer import TlsLayer
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _CHUNK = 64 << 10
@@ -28,6 +30,7 @@ class Transport:
     def __init__(self, connection: socket.socket, clock: Clock) -> None:
         self._socket = connection
         self._clock = clock
+        self._tls: TlsLayer | None = None
         self._unsent = bytearray()
 
     @classmethod
@@ -63,67 +66,83 @@ class Transport:
             if failed:
                 raise OSError(failed, os.strerror(failed)) from None
 
-    def start_tls(self, context: ssl.SSLContext, host: str | None, until: float) -> ssl.SSLSocket:
+    def start_tls(self, context: ssl.SSLContext, host: str | None, until: float, budget: Budget) -> ssl.SSLObject:
         """Encrypts what follows. Raises an `ssl.SSLError` when that fails."""
+        self._tls = TlsLayer(context, host)
         try:
-            encrypted = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+            while not self._tls.shake_hands():
+                awaited = self._flush() | _READ
+                received = self._read(awaited, until)
+                budget.take(len(received))
+                self._tls.feed(received)
         except ssl.SSLError:
             raise
         except OSError as error:
             raise ssl.SSLError(error.errno, _reason(error)) from None
-        self._socket = encrypted
-        while True:
-            try:
-                encrypted.do_handshake()
-            except ssl.SSLWantReadError:
-                self._wait(_READ, until)
-            except ssl.SSLWantWriteError:
-                self._wait(_WRITE, until)
-            except ssl.SSLError:
-                raise
-            except OSError as error:
-                raise ssl.SSLError(error.errno, _reason(error)) from None
-            else:
-                return encrypted
+        finally:
+            # A peer that is refused hears why.
+            self._flush()
+        return self._tls.session
 
     @property
-    def encrypted(self) -> ssl.SSLSocket | None:
+    def encrypted(self) -> ssl.SSLObject | None:
         """The TLS session, where there is one."""
-        return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+        return None if self._tls is None else self._tls.session
 
     def send(self, data: bytes) -> None:
         """Sends as much as goes at once; `receive` sends the rest, so that neither side waits for the other."""
-        self._unsent += data
+        if self._tls is None:
+            self._unsent += data
+        else:
+            self._tls.encrypt(data)
         self._flush()
 
-    def receive(self, until: float, most_bytes: int = _CHUNK) -> bytes:
-        """The next bytes. Raises a `ClosedError` when none will come."""
+    def receive(self, until: float, budget: Budget, most_bytes: int = _CHUNK) -> bytes:
+        """The next bytes. Raises a `ClosedError` when none will come.
+
+        `budget` counts what TLS adds to them: a record under way counts until its data are returned.
+        """
+        try:
+            received = self._read_data(until, budget, most_bytes)
+        except OSError as error:
+            raise ClosedError(_reason(error)) from None
+        if not received:
+            raise ClosedError("server closed the connection unexpectedly")
+        return received
+
+    def _read_data(self, until: float, budget: Budget, most_bytes: int) -> bytes:
         while True:
             # A peer that always has something to say is bounded by the same times as one that is silent.
-            self._check(until)
-            awaited = self._flush() | _READ
-            try:
-                received = self._socket.recv(most_bytes)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                self._wait(awaited, until)
-            except ssl.SSLWantWriteError:
-                self._wait(_WRITE, until)
-            except OSError as error:
-                raise ClosedError(_reason(error)) from None
-            else:
-                if not received:
-                    raise ClosedError("server closed the connection unexpectedly")
+            self.check(until)
+            data = None if self._tls is None else self._tls.decrypt()
+            if data is not None:
+                budget.give_back(len(data))
+                return data
+            received = self._read(self._flush() | _READ, until, most_bytes)
+            if self._tls is None:
                 return received
+            budget.take(len(received))
+            self._tls.feed(received)
+
+    def _read(self, awaited: int, until: float, most_bytes: int = _CHUNK) -> bytes:
+        """Reads the socket once there is something; nothing at its end."""
+        while True:
+            self.check(until)
+            try:
+                return self._socket.recv(most_bytes)
+            except BlockingIOError:
+                self._wait(awaited, until)
+                awaited = self._flush() | _READ
 
     def _flush(self) -> int:
         """Sends what can be sent, and returns for what to wait."""
+        if self._tls is not None:
+            self._unsent += self._tls.take_outgoing()
         while self._unsent:
             try:
-                sent = self._socket.send(bytes(self._unsent[:_CHUNK]))
-            except (BlockingIOError, ssl.SSLWantWriteError):
+                sent = self._socket.send(self._unsent[:_CHUNK])
+            except BlockingIOError:
                 return _WRITE
-            except ssl.SSLWantReadError:
-                return _READ
             except OSError:
                 # What the server said before it went may still be read.
                 self._unsent.clear()
@@ -135,13 +154,14 @@ class Transport:
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, events)
             while True:
-                self._check(until)
+                self.check(until)
                 left_s = min(until, self._clock.end) - time.monotonic()
                 # The system takes no wait of years.
                 if selector.select(min(max(0.0, left_s), _LONGEST_WAIT_S)):
                     return
 
-    def _check(self, until: float) -> None:
+    def check(self, until: float) -> None:
+        """Raises when the time is over: the call's with an `EndedError`, and this one with a `SilentError`."""
         now = time.monotonic()
         if now >= self._clock.end:
             raise EndedError(self._clock.late())
@@ -152,7 +172,7 @@ class Transport:
         """Closes the socket, after a last message where that goes at once."""
         with contextlib.suppress(OSError):
             if goodbye and not self._unsent:
-                self._socket.send(goodbye)
+                self.send(goodbye)
         self._unsent.clear()
         self._socket.close()
 
