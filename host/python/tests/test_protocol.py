@@ -23,12 +23,12 @@ from scripted import READY, authentication, message, refusal, status
 
 from archon_pool import FaultError, Limits, messages
 from archon_pool.channel import UNREAD, Channel
-from archon_pool.clock import Clock
+from archon_pool.clock import Clock, SilentError
 from archon_pool.connection import Connection, RawRow
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.encryption import signature_digest
 from archon_pool.errors import RefusedError
-from archon_pool.faults import LIMIT_EXCEEDED
+from archon_pool.faults import AUTHENTICATION_FAILED, LIMIT_EXCEEDED
 from archon_pool.frames import MESSAGE_BYTES, Budget, Frames, ProtocolError
 from archon_pool.login import Login, Startup
 from archon_pool.scram import MOST_ITERATIONS, Scram, ScramError
@@ -245,6 +245,47 @@ def test_a_login_is_not_over_before_the_server_has_proved_itself() -> None:
     stream = authentication(10, b"SCRAM-SHA-256\0\0") + authentication(0) + READY
     with pytest.raises(RefusedError, match="before it had proved that it knows the password"):
         Login(channel(stream, 50), TARGET, budget(), 0.0).start(Startup("x"))
+
+
+_CHALLENGE = b"r=nonceX,s=c2FsdA==,i=1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ([(11, _CHALLENGE)], "a SASL message before SASL began"),
+        ([(12, b"v=eA==")], "a SASL message before SASL began"),
+        ([(10, b"SCRAM-SHA-256\0\0"), (11, _CHALLENGE), (11, _CHALLENGE)], "a second SCRAM challenge"),
+        ([(10, b"SCRAM-SHA-256\0\0"), (12, b"v=eA==")], "SCRAM signature is missing"),
+        ([(10, b"SCRAM-SHA-256\0\0"), (11, _CHALLENGE), (0, b"")], "before it had proved that it knows the password"),
+    ],
+)
+def test_an_exchange_out_of_its_order_ends_the_login(
+    asked: list[tuple[int, bytes]], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archon_pool.scram.secrets.token_urlsafe", lambda _: "nonce")
+    stream = b"".join(authentication(method, more) for method, more in asked) + READY
+    with pytest.raises(RefusedError, match=said) as raised:
+        Login(channel(stream, 4_096), TARGET, budget(), 0.0).start(Startup("x"))
+    assert raised.value.refusal.kind == AUTHENTICATION_FAILED
+
+
+def test_a_proof_is_taken_once() -> None:
+    exchange = Scram("secret", "n,,", nonce="nonce")
+    exchange.is_verified = True
+    with pytest.raises(ScramError, match="its SCRAM signature twice"):
+        exchange.verify(b"v=eA==")
+
+
+@pytest.mark.parametrize("kind", [b"D", b"S"])
+def test_the_clock_is_checked_for_messages_that_are_here_already(kind: bytes) -> None:
+    class Late(Played):
+        def check(self, until: float) -> None:
+            raise SilentError
+
+    found = Channel(cast(Any, Late(message(kind, b"x\0y\0") * 2 + READY, 4_096)), LIMITS)
+    with pytest.raises(SilentError):
+        found.receive(ANY_KIND, budget(), 0.0)
 
 
 @pytest.mark.parametrize("kind", [b"N", b"S", b"A"])

@@ -103,13 +103,13 @@ class Login:
             return messages.password(self._hashed(self._password("md5"), more))
         if method == _SASL:
             return self._begin_scram(messages.mechanisms(more))
-        if method == _SASL_CONTINUE and self._scram is not None:
-            return messages.sasl_response(self._scram.final(more))
-        if method == _SASL_FINAL and self._scram is not None:
+        if method in (_SASL_CONTINUE, _SASL_FINAL):
+            if self._scram is None:
+                raise scram.ScramError("the server sent a SASL message before SASL began")
+            if method == _SASL_CONTINUE:
+                return messages.sasl_response(self._scram.final(more))
             self._scram.verify(more)
             return b""
-        if method in (_SASL_CONTINUE, _SASL_FINAL):
-            raise ProtocolError("it sent a SASL message before SASL began")
         name = _UNSUPPORTED.get(method, f"authentication method {method}")
         raise self._failed(f"the server requests {name} authentication, which is not supported")
 

@@ -22,7 +22,7 @@ class ScramError(Exception):
 
 
 class Scram:
-    """One exchange: `first`, then `final` with the server's first message, then `verify` with its last."""
+    """One exchange: `first`, then once `final` with the server's first message, then once `verify` with its last."""
 
     def __init__(self, password: str, header: str, binding: bytes = b"", nonce: str | None = None) -> None:
         """`header` is the GS2 header; `binding` is the data of the channel where that names one."""
@@ -46,6 +46,9 @@ class Scram:
 
     def final(self, server_first: bytes) -> bytes:
         """The client's last message."""
+        # Each costs as many rounds as the server likes.
+        if self._signature:
+            raise ScramError("the server sent a second SCRAM challenge")
         found = re.fullmatch(rb"r=([\x21-\x2b\x2d-\x7e]+),s=([A-Za-z0-9+/=]+),i=([0-9]{1,20})", server_first)
         if found is None:
             raise ScramError("the server's SCRAM challenge is malformed")
@@ -66,6 +69,8 @@ class Scram:
 
     def verify(self, server_final: bytes) -> None:
         """Checks the server's proof that it knows the password, too."""
+        if self.is_verified:
+            raise ScramError("the server sent its SCRAM signature twice")
         if not self._signature or not server_final.startswith(b"v="):
             raise ScramError("the server's SCRAM signature is missing")
         if not hmac.compare_digest(_decoded(server_final[2:]), self._signature):
