@@ -300,6 +300,6 @@ def test_a_password_is_asked_for_once(again: bytes) -> None:
 
 
 def test_a_server_s_error_is_told_as_far_as_it_is_of_use() -> None:
-    with scripted(lambda client: client.send(refusal("FATAL", "28P01", "no " * 100_000))) as server:
+    with scripted(lambda client: client.send(refusal("FATAL", "28P01", "no " * 20_000))) as server:
         fault = failed(url(server))
     assert fault.kind == "authentication-failed" and len(fault.message) < 5_000

@@ -76,6 +76,8 @@ def mutated(draw: Any) -> bytes:
     return bytes(whole[: len(whole) - cut]) + bytes(draw(st.binary(max_size=20)))
 
 
+_LOGGED_IN = authentication(0) + READY
+
 STREAMS = st.one_of(mutated(), st.binary(max_size=200))
 
 
@@ -311,8 +313,8 @@ def test_a_length_is_refused_before_its_body_is_there() -> None:
 
 
 def test_a_message_that_is_dropped_is_not_kept_until_it_is_whole() -> None:
-    frames, dropped = Frames(10_000_000), frozenset([b"N"])
-    frames.feed(b"N" + struct.pack("!i", 9_000_004))
+    frames, dropped = Frames(10_000_000), frozenset([b"A"])
+    frames.feed(b"A" + struct.pack("!i", 9_000_004))
     for _ in range(90):
         frames.feed(b"x" * 100_000)
         assert frames.next(ANY_KIND, dropped, budget(10_000_000)) is None
@@ -320,3 +322,43 @@ def test_a_message_that_is_dropped_is_not_kept_until_it_is_whole() -> None:
     frames.feed(READY)
     kinds = [cast(Any, frames.next(ANY_KIND, dropped, budget())).kind for _ in range(2)]
     assert kinds == [b"K", b"Z"]
+
+
+@pytest.mark.parametrize("kind", [b"E", b"N"])
+def test_an_error_or_a_notice_longer_than_any_is_refused_by_its_length(kind: bytes) -> None:
+    for begun, most in ((False, 64 << 10), (True, 1 << 20)):
+        for length, is_refused in ((most, False), (most + 1, True)):
+            frames = Frames(32 << 20)
+            if begun:
+                frames.begin_session()
+            frames.feed(kind + struct.pack("!i", length))
+            if is_refused:
+                with pytest.raises(ProtocolError, match=f"an error or a notice of {length} bytes"):
+                    frames.next(ANY_KIND, frozenset(), budget(32 << 20))
+            else:
+                assert frames.next(ANY_KIND, frozenset(), budget(32 << 20)) is None
+
+
+def test_a_session_that_is_ready_takes_the_errors_of_statements() -> None:
+    long = refusal("ERROR", "22012", "x" * 100_000)
+    found = Channel(cast(Any, Played(_LOGGED_IN + long, 70_000)), Limits())
+    Login(found, TARGET, budget(), 0.0).start(Startup("x"))
+    assert found.receive(ANY_KIND, budget(1 << 20), 0.0).body == long[5:]
+
+
+@pytest.mark.parametrize("fields", [1, 64, 65, 500_000])
+def test_an_error_of_more_fields_than_there_are_is_refused_before_any_is_read(fields: int) -> None:
+    raw = b"A\0" * fields + b"\0"
+    if fields <= 64:
+        assert messages.server_error(raw) == messages.ServerError(b"")
+        return
+    with pytest.raises(ProtocolError, match="too many fields"):
+        messages.server_error(raw)
+    with pytest.raises(ProtocolError, match="too many SASL mechanisms"):
+        messages.mechanisms(raw)
+
+
+@pytest.mark.parametrize("sqlstate", [b"", b"2201", b"220122", b"22o12", b"\xff2012", b"22012\n", b"9" * 20_000])
+def test_a_sqlstate_that_is_none_is_not_told(sqlstate: bytes) -> None:
+    assert messages.server_error(b"C" + sqlstate + b"\0Mx\0\0").sqlstate is None
+    assert messages.server_error(b"C22012\0Mx\0\0").sqlstate == "22012"

@@ -35,7 +35,7 @@ def test_each_refusal_has_the_kind_of_every_host(case: Any) -> None:
     says = case["says"]
     reason = classify(says["sqlstate"], says["message"], tls_tried=case.get("tls") == "tried")
     assert (reason.kind, reason.retryable) == (case["kind"], case["retryable"])
-    error = ServerError(says["message"].encode(), (says["sqlstate"] or "").encode(), is_fatal=True)
+    error = ServerError(says["message"].encode(), says["sqlstate"], is_fatal=True)
     assert Refusal.of_server(error) == Refusal(says["message"], says["sqlstate"])
 
 

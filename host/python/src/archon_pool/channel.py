@@ -33,6 +33,10 @@ class Channel:
         """Sends messages, the rest of them while answers are received."""
         self.transport.send(data)
 
+    def begin_session(self) -> None:
+        """The login is over."""
+        self._frames.begin_session()
+
     def receive(
         self, kinds: frozenset[bytes], budget: Budget, until: float, dropped: frozenset[bytes] = UNREAD
     ) -> Message:

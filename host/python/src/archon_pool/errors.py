@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from . import refusal
@@ -54,8 +53,7 @@ class Refusal:
     def of_server(cls, error: ServerError) -> Refusal:
         """The server's own word. Before the login its encoding is not known."""
         first = " ".join(UTF8.decode(error.message).split()) or "the server gives no reason"
-        sqlstate = error.sqlstate.decode("ascii", "replace")
-        return cls(first, sqlstate if re.fullmatch("[0-9A-Z]{5}", sqlstate) else None)
+        return cls(first, error.sqlstate)
 
     @classmethod
     def without_password(cls, target: Target) -> Refusal:
@@ -129,7 +127,7 @@ def querying(error: ServerError, text: TextEncoding) -> Fault:
     said = text.decode(error.message) or "the server gives no reason"
     if error.detail is not None:
         said = f"{said} ({text.decode(error.detail)})"
-    return said_by_server(error.sqlstate.decode("ascii", "replace"), error.is_fatal, said)
+    return said_by_server(error.sqlstate, error.is_fatal, said)
 
 
 def is_console(target: Target) -> Fault:
@@ -155,7 +153,7 @@ def lost(why: str) -> Fault:
     return Fault(CONNECTION_LOST, f"the connection to the server was lost: {why}", retryable=True)
 
 
-def said_by_server(code: str, fatal: bool, said: str) -> Fault:
+def said_by_server(code: str | None, fatal: bool, said: str) -> Fault:
     """The fault of an error of the server by its SQLSTATE."""
     of_pooler = refusal.of_statement(code, said)
     if of_pooler is refusal.NO_ROOM:

@@ -10,6 +10,10 @@ from .faults import FaultError, limit_reached
 _HEAD = struct.Struct("!ci")
 _LENGTH_BYTES = 4
 
+_TOLD = frozenset([b"E", b"N"])
+"""Errors and notices: texts for people, which no server makes long."""
+_TOLD_BYTES_AT_START, _TOLD_BYTES = 64 << 10, 1 << 20
+
 MESSAGE_BYTES = 64
 """About what it costs to pass over a message, beside its bytes: a budget counts it, so that none is cheap."""
 
@@ -56,11 +60,16 @@ class Frames:
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` is the limit `protocol_message_bytes`."""
         self._most_bytes = most_bytes
+        self._most_told_bytes = min(most_bytes, _TOLD_BYTES_AT_START)
         self._buffer = bytearray()
         self._length: int | None = None
         """Of the message that begins the buffer, once it was checked."""
         self._passed_over = 0
         """Bytes that are still to come of a message that is dropped."""
+
+    def begin_session(self) -> None:
+        """The session is ready: statements have longer errors than logins."""
+        self._most_told_bytes = min(self._most_bytes, _TOLD_BYTES)
 
     def feed(self, chunk: bytes) -> None:
         """Adds what was received."""
@@ -81,7 +90,8 @@ class Frames:
                     return None
                 kind, announced = _HEAD.unpack_from(buffer, at)
                 if length is None:
-                    if kind not in kinds or not _LENGTH_BYTES <= announced <= self._most_bytes:
+                    most = self._most_told_bytes if kind in _TOLD else self._most_bytes
+                    if kind not in kinds or not _LENGTH_BYTES <= announced <= most:
                         raise self._refused(kind in kinds, announced)
                     budget.left -= MESSAGE_BYTES + 1 + announced
                     if budget.left < 0:
@@ -104,5 +114,7 @@ class Frames:
             return ProtocolError("it sent a message that does not belong there")
         if length < _LENGTH_BYTES:
             return ProtocolError("it sent a message with an invalid length")
+        if length <= self._most_bytes:
+            return ProtocolError(f"it sent an error or a notice of {length} bytes")
         why = f"the server sent a message of {length} bytes, {self._most_bytes} are allowed"
         return FaultError(limit_reached(why, "protocol_message_bytes"))

@@ -76,6 +76,7 @@ class Login:
                 raise RefusedError(Refusal.of_server(messages.server_error(message.body)))
             if message.kind == b"Z":
                 messages.ready(message.body)
+                self._channel.begin_session()
                 return key
             key = messages.cancel_key(message.body)
 

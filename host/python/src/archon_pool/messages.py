@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ _SSL_REQUEST, _CANCEL_REQUEST = 80_877_103, 80_877_102
 _BINARY = 1
 _MOST_TOLD = 4_096
 """Bytes of a server's error that are told, and of a column's name: both are repeated in faults and reports."""
+_MOST_FIELDS = 64
+"""Fields of an error, and mechanisms of a login: PostgreSQL has 18 and 3."""
 _FIELD = struct.Struct("!IhIhih")
 _INT16, _INT32 = struct.Struct("!h"), struct.Struct("!i")
 
@@ -70,7 +73,8 @@ class ServerError:
     """The error with which a server answered."""
 
     message: bytes
-    sqlstate: bytes = b""
+    sqlstate: str | None = None
+    """None where the server sent none, or something else in its place."""
     detail: bytes | None = None
     is_fatal: bool = False
     """True when the server ends the session with it."""
@@ -78,6 +82,9 @@ class ServerError:
 
 def server_error(raw: bytes) -> ServerError:
     """Reads an ErrorResponse."""
+    # Each field ends in a zero byte, and so does their list.
+    if raw.count(0) > _MOST_FIELDS + 1:
+        raise ProtocolError("it sent an error of too many fields")
     body, fields = Body(raw), dict[bytes, bytes]()
     while True:
         code = body.take(1)
@@ -87,9 +94,10 @@ def server_error(raw: bytes) -> ServerError:
     body.end()
     # Servers before 9.6 and some poolers send the severity in the language of the server alone.
     severity = fields.get(b"V", fields.get(b"S", b""))
+    sqlstate = fields.get(b"C", b"")
     return ServerError(
         message=fields.get(b"M", b"")[:_MOST_TOLD],
-        sqlstate=fields.get(b"C", b""),
+        sqlstate=sqlstate.decode() if re.fullmatch(b"[0-9A-Z]{5}", sqlstate) else None,
         detail=fields[b"D"][:_MOST_TOLD] if b"D" in fields else None,
         is_fatal=severity in (b"FATAL", b"PANIC"),
     )
@@ -103,6 +111,8 @@ def authentication(raw: bytes) -> tuple[int, bytes]:
 
 def mechanisms(raw: bytes) -> list[bytes]:
     """Reads the names of SASL mechanisms."""
+    if raw.count(0) > _MOST_FIELDS + 1:
+        raise ProtocolError("it sent too many SASL mechanisms")
     body, names = Body(raw), list[bytes]()
     while name := body.text():
         names.append(name)

@@ -189,7 +189,7 @@ def classify(sqlstate: str | None, said: str, *, tls_tried: bool = False) -> Rea
     return LOGIN if sqlstate.startswith("28") else _OTHERWISE_BY_SQLSTATE.get(sqlstate, UNAVAILABLE)
 
 
-def of_statement(sqlstate: str, said: str) -> Reason | None:
+def of_statement(sqlstate: str | None, said: str) -> Reason | None:
     """Recognises the words of a pooler that has no server connection for a statement of an open session."""
     text = said.lower()
     for reason, words in _WORDS:
