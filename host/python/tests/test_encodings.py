@@ -5,6 +5,8 @@ Stands for pg_activity#149 and #332, powa#136 and temboard#887: one client's sta
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -13,9 +15,10 @@ import pytest
 from cluster import HARNESS, Cluster, Database, PgBouncer
 from lending import ask, lent, opened, orders
 
-from archon_pool import ConnectionPool, Policy
+from archon_pool import ConnectionPool, Limits, Policy
 from archon_pool.guard import guard
-from archon_pool.text import TextEncoding
+from archon_pool.text import TextEncoding, weight
+from archon_pool.values import TEXT, RowTooLargeError, decode_row
 from archon_pool.wire import RowSet
 
 ENCODINGS = ("UTF8", "SQL_ASCII", "LATIN1", "WIN1252", "EUC_JP")
@@ -169,3 +172,48 @@ def test_each_encoding_of_the_guard_decodes_anything_and_encodes_parameters() ->
         assert text.encode("a\N{ELEPHANT}") in (b"a?", text.encode("a") + text.encode("\N{ELEPHANT}"))
     assert TextEncoding("LATIN1", guard().encodings).encode("é日") == b"\xe9?"
     assert HARNESS.isascii()
+
+
+def test_bytes_of_which_none_can_be_read_cost_no_more_than_others() -> None:
+    wrong = (b"\x81\xe9\xff" * 400_000)[:1_000_000]
+    texts = [TextEncoding(encoding, guard().encodings) for encoding in (*guard().encodings, None)]
+    started = time.process_time()
+    for text in texts:
+        assert text.decode(wrong)
+    # A call for each byte took five times as long as this.
+    assert time.process_time() - started < 0.02 * len(texts)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "raw", "bytes_each"),
+    [
+        ("UTF8", b"a" * 1_000_000, 1),
+        ("UTF8", b"\xff" * 1_000_000, 3),
+        ("UTF8", "\U0001f600".encode() + b"a" * 1_000_000, 4),
+        ("LATIN1", b"\x81\xe9" * 500_000, 2),
+        ("KOI8R", b"\xd1" * 1_000_000, 2),
+        ("EUC_JP", b"\xff" * 1_000_000, 3),
+        ("EUC_CN", b"\xc4\xe3" * 500_000, 1.5),
+    ],
+)
+def test_a_text_counts_by_what_it_decodes_to_before_it_is_kept(encoding: str, raw: bytes, bytes_each: float) -> None:
+    text, expected = TextEncoding(encoding, guard().encodings), int(bytes_each * len(raw))
+    assert expected <= weight(text.decode(raw)) <= expected + 100
+    assert text.decode_within(raw, expected - 100) is None
+    assert text.decode_within(raw, expected + 100) == text.decode(raw)
+    columns = [("a", TEXT)]
+    with pytest.raises(RowTooLargeError):
+        decode_row(columns, [raw], text, expected)
+    row, found = decode_row(columns, [raw], text, expected + 200)
+    assert row == [text.decode(raw)] and found <= expected + 200
+    with pytest.raises(RowTooLargeError):
+        decode_row(columns * 2, [raw, raw], text, 2 * expected)
+
+
+def test_a_call_reads_no_more_than_its_bytes_whatever_they_decode_to(databases: dict[str, Database]) -> None:
+    with lent(databases["LATIN1"].url, limits=Limits(answer_bytes=100_000)) as live:
+        session = opened(live)
+        (fits,) = ask(live, session, "SELECT repeat(chr(233), 40000)")
+        (over,) = ask(live, session, "SELECT repeat(chr(233), 10000)")
+    assert cast(Any, fits).rows == [["é" * 40_000]] and sys.getsizeof("é" * 40_000) < 100_000
+    assert cast(Any, over).rows == [] and cast(Any, over).truncated

@@ -303,3 +303,38 @@ def test_a_server_s_error_is_told_as_far_as_it_is_of_use() -> None:
     with scripted(lambda client: client.send(refusal("FATAL", "28P01", "no " * 20_000))) as server:
         fault = failed(url(server))
     assert fault.kind == "authentication-failed" and len(fault.message) < 5_000
+
+
+_COMPLETE = message(b"C", b"SELECT 1\0") + message(b"Z", b"I")
+
+
+def columns(count: int) -> bytes:
+    """A RowDescription of texts."""
+    one = b"a\0" + struct.pack("!IhIhih", 0, 0, 25, -1, -1, 0)
+    return message(b"T", struct.pack("!h", count) + one * count)
+
+
+@pytest.mark.parametrize(("width", "cell"), [(1_664, None), (1_664, b"ab"), (1, b"x" * 10_000)])
+def test_rows_of_the_host_s_own_statements_are_kept_by_what_they_weigh(width: int, cell: bytes | None) -> None:
+    written = b"\xff" * 4 if cell is None else struct.pack("!i", len(cell)) + cell
+    row = message(b"D", struct.pack("!h", width) + written * width)
+
+    def script(client: Client) -> None:
+        client.send(_WELCOME)
+        client.read()
+        client.send(columns(width), row * 1_000, _COMPLETE)
+
+    with scripted(script) as server, contextlib.closing(session(url(server))) as found:
+        rows = found.simple("SELECT")
+    assert rows and sum(96 + len(text or "") for row in rows for text in row) <= 1 << 20
+
+
+def test_a_broken_row_in_answer_to_the_kind_of_a_server_is_a_fault() -> None:
+    def script(client: Client) -> None:
+        client.send(authentication(0), READY)
+        client.read()
+        client.send(columns(1), message(b"D", b"\0\1\0\0\0\5x"), _COMPLETE)
+
+    with scripted(script) as server:
+        fault = failed(url(server, parameters="sslmode=disable&target_session_attrs=primary"))
+    assert fault.kind == "unexpected-answer" and "invalid length" in fault.message

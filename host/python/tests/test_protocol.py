@@ -362,3 +362,13 @@ def test_an_error_of_more_fields_than_there_are_is_refused_before_any_is_read(fi
 def test_a_sqlstate_that_is_none_is_not_told(sqlstate: bytes) -> None:
     assert messages.server_error(b"C" + sqlstate + b"\0Mx\0\0").sqlstate is None
     assert messages.server_error(b"C22012\0Mx\0\0").sqlstate == "22012"
+
+
+@pytest.mark.parametrize("columns", [1_664, 1_665, 32_767, -1])
+def test_more_columns_than_a_row_has_are_refused(columns: int) -> None:
+    raw = struct.pack("!h", columns) + _COLUMNS[2:] * max(columns, 0)
+    if columns == 1_664:
+        assert len(messages.row_description(raw)) == columns
+        return
+    with pytest.raises(ProtocolError, match="columns that no row has"):
+        messages.row_description(raw)

@@ -142,7 +142,7 @@ def test_a_text_with_a_zero_is_the_server_s_to_refuse(database: Database) -> Non
 
 def test_a_jsonb_of_another_version_is_not_read() -> None:
     with pytest.raises(Exception, match="jsonb of an unknown version"):
-        decode_row([("a", 3802)], [b"\x02{}"], UTF8)
+        decode_row([("a", 3802)], [b"\x02{}"], UTF8, 1_000)
     check_columns([("a", 3802)])
 
 
@@ -154,4 +154,4 @@ def test_a_row_that_does_not_fit_ends_the_allowance() -> None:
 
 
 def test_integers_are_what_the_server_sends() -> None:
-    assert decode_row([("a", 20)], [struct.pack("!q", _MIN)], UTF8) == [_MIN]
+    assert decode_row([("a", 20)], [struct.pack("!q", _MIN)], UTF8, 1_000) == ([_MIN], 96 + 8)

@@ -15,7 +15,7 @@ from .errors import Refusal, RefusedError
 from .faults import AUTHENTICATION_FAILED, CONNECTION_LOST, SERVER_UNREACHABLE, Fault, FaultError
 from .limits import Limits
 from .login import Startup
-from .messages import ServerError, data_row
+from .messages import ServerError
 from .resolver import is_local, resolve
 
 _TLS_ORDER = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
@@ -190,5 +190,5 @@ class _Attempt:
             if isinstance(answer, ServerError):
                 raise FaultError(errors.querying(answer, connection.text))
             if isinstance(answer, RawRow):
-                cells = data_row(answer.body, 1)
+                cells = connection.cells(answer, 1)
         return cells in ([b"on"], [b"t"])

@@ -181,10 +181,20 @@ class Connection:
             raise FaultError(fault) from None
         except ProtocolError as broken:
             self.is_closed = True
-            raise fail(UNEXPECTED_ANSWER, f"{self._target} does not keep to the protocol: {broken}") from None
+            raise self._broken(broken) from None
         except (FaultError, EndedError, SilentError):
             self.is_closed = True
             raise
+
+    def cells(self, row: RawRow, columns: int) -> list[bytes | None]:
+        """The cells of a row."""
+        try:
+            return messages.data_row(row.body, columns)
+        except ProtocolError as broken:
+            raise self._broken(broken) from None
+
+    def _broken(self, error: ProtocolError) -> FaultError:
+        return fail(UNEXPECTED_ANSWER, f"{self._target} does not keep to the protocol: {error}")
 
     def drop_rows(self) -> None:
         """Passes over the rows that are left until the server is ready."""

@@ -154,6 +154,11 @@ class Allowance:
         self._requested = 0
         self._limits = limits
 
+    @property
+    def bytes_left(self) -> int:
+        """What a row may weigh."""
+        return self._bytes
+
     def take_row(self, size: int) -> bool:
         """Takes one row of so many bytes, or says that there is no room for it.
 
@@ -161,11 +166,15 @@ class Allowance:
         asked for.
         """
         if size > self._bytes or self._rows == 0:
-            self._bytes = 0
+            self.refuse_row()
             return False
         self._bytes -= size
         self._rows -= 1
         return True
+
+    def refuse_row(self) -> None:
+        """Ends the allowance with a row that has no room."""
+        self._bytes = 0
 
     def check(self) -> None:
         """Refuses a batch when nothing may be read any more."""

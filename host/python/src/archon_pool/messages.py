@@ -19,6 +19,8 @@ _SSL_REQUEST, _CANCEL_REQUEST = 80_877_103, 80_877_102
 _BINARY = 1
 _MOST_TOLD = 4_096
 """Bytes of a server's error that are told, and of a column's name: both are repeated in faults and reports."""
+_MOST_COLUMNS = 1_664
+"""PostgreSQL's MaxTupleAttributeNumber."""
 _MOST_FIELDS = 64
 """Fields of an error, and mechanisms of a login: PostgreSQL has 18 and 3."""
 _FIELD = struct.Struct("!IhIhih")
@@ -179,8 +181,8 @@ def data_row(raw: bytes, columns: int) -> list[bytes | None]:
 
 def _counted(body: Body) -> int:
     count = body.int16()
-    if count < 0:
-        raise ProtocolError("it sent a negative number of columns")
+    if not 0 <= count <= _MOST_COLUMNS:
+        raise ProtocolError("it sent a number of columns that no row has")
     return count
 
 

@@ -24,13 +24,12 @@ from .faults import (
     FaultError,
     fail,
 )
-from .frames import ProtocolError
 from .guard import Guard
 from .limits import Allowance, Limits
 from .login import Startup
-from .messages import Column, ServerError, data_row
-from .session import GRACE_S
-from .values import TEXT, VALUE_BYTES
+from .messages import Column, ServerError
+from .session import GRACE_S, read_row
+from .values import TEXT
 from .wire import Row, RowSet
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
@@ -184,9 +183,7 @@ class Console:
                     raw = answer.columns
                     found = RowSet([(self._connection.text.decode(name), TEXT) for name, _ in raw], [], False)
                 elif isinstance(answer, RawRow) and not found.truncated:
-                    found = self._with_row(found, data_row(answer.body, len(raw)), allowance)
-        except ProtocolError as broken:
-            raise _unexpected(f"the pooler at {self.target} does not keep to the protocol: {broken}") from None
+                    found = self._with_row(found, self._connection.cells(answer, len(raw)), allowance)
         except SilentError:
             why = f"the pooler at {self.target} stopped answering"
             raise fail(CONNECTION_LOST, why, retryable=True) from None
@@ -201,18 +198,18 @@ class Console:
         raise FaultError(fault)
 
     def _with_row(self, found: RowSet, cells: list[bytes | None], allowance: Allowance) -> RowSet:
-        weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
-        if len(found.rows) >= self._limits.rows or not allowance.take_row(weight):
+        text = self._connection.text
+        row = None if len(found.rows) >= self._limits.rows else read_row(found.columns, cells, text, allowance)
+        if row is None:
             self._connection.drop_rows()
             return RowSet(found.columns, found.rows, True)
-        found.rows.append(self._values(cells))
+        found.rows.append(self._without_secrets(row))
         return found
 
-    def _values(self, cells: list[bytes | None]) -> Row:
-        """Values as text. What opens something else is withheld."""
-        texts = [None if cell is None else self._connection.text.decode(cell) for cell in cells]
-        secret = bool(texts and texts[0] and texts[0].startswith(self._names.withheld))
-        return [None if secret and index > 0 else text for index, text in enumerate(texts)]
+    def _without_secrets(self, row: Row) -> Row:
+        """Withholds the values of what opens something else."""
+        is_secret = bool(row and isinstance(row[0], str) and row[0].startswith(self._names.withheld))
+        return [None if is_secret and index > 0 else value for index, value in enumerate(row)]
 
 
 def _pairs(shown: RowSet, key: str, value: str) -> dict[str, str | None]:

@@ -11,22 +11,22 @@ from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
 from .connection import Columns, RawRow
 from .connection_config import Target
-from .faults import CONNECTION_LOST, UNEXPECTED_ANSWER, Fault, FaultError
-from .frames import Budget, ProtocolError
+from .faults import CONNECTION_LOST, Fault, FaultError
+from .frames import Budget
 from .guard import Guard
 from .limits import Allowance, Limits, millis
 from .login import UNCONVERTED, Startup
-from .messages import Column, Param, ServerError, data_row
+from .messages import Column, Param, ServerError
 from .text import TextEncoding
-from .values import VALUE_BYTES, check_columns, decode_row
+from .values import VALUE_BYTES, RowTooLargeError, check_columns, decode_row
 from .wire import Row, Rows, RowSet
 
 GRACE_S = 5.0
 """How much longer than the server's own timeout to wait for an answer before giving the server up."""
 
 
-_OWN_ROWS = 1_000
-"""Far more rows than any statement of the host's own has."""
+_OWN_ROWS, _OWN_BYTES = 1_000, 1 << 20
+"""Far more than any statement of the host's own has. A row weighs what one of a component's does."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ class Session:
         """Runs a statement of the host's own as a simple query, and returns its rows as text."""
         rows: list[tuple[str | None, ...]] = []
         columns: list[Column] = []
+        left = _OWN_BYTES
         fault: Fault | None = None
         try:
             for answer in self._connection.simple(sql, self._patience_s(1), budget):
@@ -117,10 +118,11 @@ class Session:
                 elif isinstance(answer, Columns):
                     columns = answer.columns
                 elif isinstance(answer, RawRow):
-                    if len(rows) == _OWN_ROWS:
+                    left -= VALUE_BYTES * len(columns) + len(answer.body)
+                    if len(rows) == _OWN_ROWS or left < 0:
                         self._connection.drop_rows()
                         continue
-                    cells = self._cells(answer, columns)
+                    cells = self._connection.cells(answer, len(columns))
                     rows.append(tuple(None if cell is None else self.text.decode(cell) for cell in cells))
         except SilentError:
             raise FaultError(self._silent()) from None
@@ -196,24 +198,17 @@ class Session:
                     raw = answer.columns
                 elif isinstance(answer, RawRow):
                     columns = columns or _columns(raw, self.text)
-                    cells = self._cells(answer, raw)
-                    weight = sum(VALUE_BYTES + len(cell or b"") for cell in cells)
-                    if len(rows) >= max_rows or not allowance.take_row(weight):
+                    cells = self._connection.cells(answer, len(raw))
+                    row = None if len(rows) >= max_rows else read_row(columns, cells, self.text, allowance)
+                    if row is None:
                         truncated = True
                         self._connection.drop_rows()
                         continue
-                    rows.append(decode_row(columns, cells, self.text))
+                    rows.append(row)
             except FaultError as error:
                 fault = error.fault
                 self._connection.drop_rows()
         return fault or RowSet(columns, rows, truncated)
-
-    def _cells(self, row: RawRow, columns: list[Column]) -> list[bytes | None]:
-        try:
-            return data_row(row.body, len(columns))
-        except ProtocolError as broken:
-            why = f"{self.target} does not keep to the protocol: {broken}"
-            raise FaultError(Fault(UNEXPECTED_ANSWER, why)) from None
 
     def round_trip_s(self) -> float:
         """One empty round trip."""
@@ -240,6 +235,18 @@ def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, time
         opened.connection.close()
         raise FaultError(errors.is_console(opened.target))
     return opened
+
+
+def read_row(
+    columns: list[tuple[str, int]], cells: list[bytes | None], text: TextEncoding, allowance: Allowance
+) -> Row | None:
+    """Decodes a row within what the call may still read; none where there is no room for it."""
+    try:
+        row, weight = decode_row(columns, cells, text, allowance.bytes_left)
+    except RowTooLargeError:
+        allowance.refuse_row()
+        return None
+    return row if allowance.take_row(weight) else None
 
 
 def _columns(raw: list[Column], text: TextEncoding) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from typing import Callable
 
 from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, fail
 from .text import UTF8, TextEncoding
+from .text import weight as text_weight
 from .wire import Row, Timestamp, Value
 
 # Type OIDs of PostgreSQL's pg_type.dat.
@@ -81,26 +82,47 @@ def _other_types() -> dict[int, str]:
     return dict(zip(map(int, words[::2]), words[1::2]))
 
 
-def decode_row(columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding) -> Row:
-    """One row of supported columns."""
+class RowTooLargeError(Exception):
+    """A row weighs more than is left for it."""
+
+
+def decode_row(
+    columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding, most_bytes: int
+) -> tuple[Row, int]:
+    """One row of supported columns, and what it weighs: never more than `most_bytes`, not even on the way."""
+    weight = VALUE_BYTES * len(raw) + sum(len(cell) for cell in raw if cell is not None)
+    if weight > most_bytes:
+        raise RowTooLargeError
     row: Row = []
     for index, ((_, oid), cell) in enumerate(zip(columns, raw)):
         try:
-            row.append(None if cell is None else _decoded(oid, cell, text))
+            value = None if cell is None else _decoded(oid, cell, text, most_bytes - weight + len(cell))
         except (ValueError, struct.error) as error:
             raise fail(UNEXPECTED_ANSWER, f"error deserializing column {index}: {error}") from None
-    return row
+        if isinstance(value, str) and cell is not None:
+            weight += max(0, text_weight(value) - len(cell))
+        row.append(value)
+    if weight > most_bytes:
+        raise RowTooLargeError
+    return row, weight
 
 
-def _decoded(oid: int, cell: bytes, text: TextEncoding) -> Value:
+def _decoded(oid: int, cell: bytes, text: TextEncoding, most_bytes: int) -> Value:
     if oid in _TEXTS:
-        return text.decode(cell)
+        return _text(cell, text, most_bytes)
     if oid != _JSONB:
         return _DECODERS[oid](cell)
     # The binary form of jsonb is a version number and the text.
     if cell[:1] != b"\x01":
         raise ValueError("jsonb of an unknown version")
-    return text.decode(cell[1:])
+    return _text(cell[1:], text, most_bytes)
+
+
+def _text(cell: bytes, text: TextEncoding, most_bytes: int) -> str:
+    decoded = text.decode_within(cell, most_bytes)
+    if decoded is None:
+        raise RowTooLargeError
+    return decoded
 
 
 def encode_param(value: Value, text: TextEncoding = UTF8) -> tuple[int, bytes | None]:
