@@ -10,7 +10,7 @@ import pytest
 from cluster import Database
 from lending import ask, lent, opened
 
-from archon_pool import Limits
+from archon_pool import FaultError, Limits
 from archon_pool.faults import Fault
 from archon_pool.limits import Allowance
 from archon_pool.text import UTF8
@@ -155,3 +155,12 @@ def test_a_row_that_does_not_fit_ends_the_allowance() -> None:
 
 def test_integers_are_what_the_server_sends() -> None:
     assert decode_row([("a", 20)], [struct.pack("!q", _MIN)], UTF8, 1_000) == ([_MIN], 96 + 8)
+
+
+@pytest.mark.parametrize(("oid", "size"), [(16, 1), (21, 2), (23, 4), (20, 8), (26, 4), (700, 4), (701, 8), (1184, 8)])
+def test_a_value_of_another_length_than_its_type_has_is_refused(oid: int, size: int) -> None:
+    ((value,), _) = decode_row([("a", oid)], [bytes(size)], UTF8, 1_000)
+    assert value is not None
+    for wrong in {0, size - 1, size + 1, 100}:
+        with pytest.raises(FaultError, match="error deserializing column 0"):
+            decode_row([("a", oid)], [b"\1" * wrong], UTF8, 1_000)

@@ -38,7 +38,7 @@ def _timestamp(raw: bytes) -> Timestamp:
 
 
 _DECODERS: dict[int, Callable[[bytes], Value]] = {
-    BOOL: lambda raw: raw != b"\0",
+    BOOL: _unpack("!?"),
     21: _unpack("!h"),
     INT4: _unpack("!i"),
     INT8: _unpack("!q"),
