@@ -167,14 +167,18 @@ def test_names_that_the_system_is_still_looking_up_are_bounded(monkeypatch: pyte
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    clock = Clock(timedelta(seconds=30), timedelta(0))
+
+    def resolve_in_a_call_of_its_own() -> None:
+        clock = Clock(timedelta(seconds=30), timedelta(0))
+        resolver.resolve(HostPort("slow.example", 1), time.monotonic(), clock)
+
     before = threading.active_count()
     try:
         for _ in range(resolver._MOST_AT_ONCE):
             with pytest.raises(SilentError):
-                resolver.resolve(HostPort("slow.example", 1), time.monotonic(), clock)
+                resolve_in_a_call_of_its_own()
         with pytest.raises(OSError, match="under way already"):
-            resolver.resolve(HostPort("slow.example", 1), time.monotonic(), clock)
+            resolve_in_a_call_of_its_own()
         assert threading.active_count() == before + resolver._MOST_AT_ONCE
     finally:
         go_on.set()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
 from .faults import DEADLINE_EXCEEDED, EndedError, Fault, limit_reached
 from .limits import millis
+
+_MOST_LOOK_UPS = 2
 
 
 class SilentError(Exception):
@@ -24,6 +27,8 @@ class Clock:
         self._cpu = cpu
         last = time.monotonic() + deadline.total_seconds()
         self.end = last if end is None else min(last, end)
+        self.look_ups = threading.BoundedSemaphore(_MOST_LOOK_UPS)
+        """Of names that are under way for the call, those that it gave up included."""
         self._computed = 0.0
         self._since: float | None = None
 

@@ -14,7 +14,9 @@ from .connection_config import HostPort
 _LONGEST_WAIT_S = 86_400.0
 _MOST_AT_ONCE = 64
 _UNDER_WAY = threading.BoundedSemaphore(_MOST_AT_ONCE)
-"""Look-ups that a call gave up go on until the system's resolver does, and so they are counted."""
+"""Look-ups that a call gave up go on until the system's resolver does, and so they are counted, in all and for each
+call: the next of a call waits for an earlier one.
+"""
 
 
 def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
@@ -36,18 +38,27 @@ def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
             found.put(error if isinstance(error, OSError) else OSError(0, "it is no name of a host"))
         finally:
             _UNDER_WAY.release()
+            clock.look_ups.release()
 
+    if not clock.look_ups.acquire(timeout=_left_s(until, clock)):
+        clock.check()
+        raise SilentError
     if not _UNDER_WAY.acquire(blocking=False):
+        clock.look_ups.release()
         raise OSError(0, f"{_MOST_AT_ONCE} look-ups of names are under way already")
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = found.get(timeout=min(max(0.0, min(until, clock.end) - time.monotonic()), _LONGEST_WAIT_S))
+        answer = found.get(timeout=_left_s(until, clock))
     except queue.Empty:
         clock.check()
         raise SilentError from None
     if isinstance(answer, OSError):
         raise answer
     return answer
+
+
+def _left_s(until: float, clock: Clock) -> float:
+    return min(max(0.0, min(until, clock.end) - time.monotonic()), _LONGEST_WAIT_S)
 
 
 def is_local(address: str) -> bool:
