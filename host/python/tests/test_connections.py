@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from archon_pool import FaultError
+from archon_pool import ConnectionPool, FaultError, Limits
 from archon_pool.connection_config import OPERATOR, Target, ambient, holds_connection_text, parts, resolve
 from archon_pool.credentials import Lent, Vault
 
@@ -99,3 +102,76 @@ def test_a_text_of_any_length_is_read_in_one_pass() -> None:
         with pytest.raises(FaultError):
             parts(text)
         assert not holds_connection_text(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("postgres://u:\ud800hunter2@127.0.0.1:1/d", None),
+        ("postgres://u@h/d?options=\udfff&password=hunter2", None),
+        ("host=h user=u password=hunter2\udc80", None),
+        ("postgres://u@h/d", "hunter2\ud800"),
+        ("https://abcdefghijklmnopqrst.supabase.co", "hunter2\ud800"),
+    ],
+)
+def test_a_lone_surrogate_is_a_fault_that_repeats_nothing(url: str, key: str | None) -> None:
+    params: Any = {"action": "monitor", "supabaseUrl": url, "supabaseKey": key}
+    with ConnectionPool(environment=False, retries=0) as pool:
+        error: Any = pool.run(params)["error"]
+    assert error["kind"] == "credential-invalid" and "lone surrogate" in error["message"]
+    assert "hunter2" not in repr(error)
+
+
+def test_a_variable_that_is_no_unicode_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "hunter2\udcff")
+    with pytest.raises(FaultError, match="PGPASSWORD: the password holds a lone surrogate"):
+        resolved({"url": "postgres://u@h/d"})
+
+
+@pytest.mark.parametrize(
+    "listed", ["postgres://u@{}/d", "postgres://u@/d?host={}", "host={} user=u", "hostaddr={} user=u"]
+)
+def test_no_more_hosts_are_taken_than_a_cluster_has(listed: str) -> None:
+    one = "127.0.0.1" if listed.startswith("hostaddr") else "h"
+    assert len(resolved({"url": listed.format(",".join([one] * 16))}).hosts) == 16
+    for many in (17, 100_000):
+        with pytest.raises(FaultError, match="at most 16 hosts may be named"):
+            resolved({"url": listed.format(",".join([one] * many))})
+    with pytest.raises(FaultError, match="at most 16 hosts may be named"):
+        resolved({"url": "postgres://u@/d?" + "&".join(["host=h:1"] * 17)})
+
+
+def test_the_zone_of_an_address_is_part_of_a_host() -> None:
+    for zone in ("eth0", "br-lan", "eth0.100", "2"):
+        assert resolved({"url": f"postgres://u@[fe80::1%25{zone}]/d"}).first.host == f"fe80::1%{zone}"
+    for wrong in ("fe80::1%25", "fe80::1%25a%3Bb", "h%25eth0"):
+        with pytest.raises(FaultError, match="the host holds one of"):
+            resolved({"url": f"postgres://u@[{wrong}]/d"})
+
+
+def test_a_home_that_is_not_absolute_has_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".pgpass").write_text("*:*:*:*:hunter2\n")
+    (tmp_path / ".pgpass").chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    for home, password in ((str(tmp_path), "hunter2"), (".", None)):
+        monkeypatch.setenv("HOME", home)
+        assert resolved({"url": "postgres://u@h/d"}).first.password == password
+
+
+def test_names_of_a_silent_name_server_take_two_look_ups_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answered = list[str](), threading.Event()
+
+    def silent(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        answered.wait()
+        raise OSError("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    quick = Limits(connect_timeout=timedelta(milliseconds=300))
+    names = ",".join(f"h{place}.invalid" for place in range(16))
+    try:
+        with ConnectionPool(credentials={"default": f"postgres://u@{names}/d"}, limits=quick, retries=0) as pool:
+            error: Any = pool.run({"action": "monitor"})["error"]
+    finally:
+        answered.set()
+    assert error["kind"] == "server-unreachable" and len(asked) == 2, asked

@@ -65,7 +65,8 @@ class Ambient:
             home: Path | None = Path.home()
         except RuntimeError:
             home = None
-        return cls(dict(os.environ), home, _os_user())
+        # One that is not absolute would be the working directory's.
+        return cls(dict(os.environ), home if home is not None and home.is_absolute() else None, _os_user())
 
     def get(self, name: str) -> str | None:
         """The value of a variable that is set and not empty."""

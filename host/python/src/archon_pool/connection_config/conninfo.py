@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from . import keywords
 from .parts import Parts
-from .target import invalid
+from .target import holds_separator, invalid
 
 _NAME = re.compile(r"([^=\s]*)\s*(=?)\s*")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'\s*", re.DOTALL)
@@ -27,7 +28,13 @@ def parts(text: str) -> Parts:
         value = (_QUOTED if text[place : place + 1] == "'" else _BARE).match(text, place)
         if value is None:
             raise invalid("a quoted value is not closed: write \\' for a quote within it")
-        found.parameter(name[1], re.sub(r"\\(.?)", r"\1", value[1], flags=re.DOTALL))
+        unescaped, part = re.sub(r"\\(.?)", r"\1", value[1], flags=re.DOTALL), keywords.repeated_part(name[1])
+        if part is not None and text[place : place + 1] != "'" and holds_separator(unescaped):
+            raise invalid(
+                f"a '&', ';' or '=' in the {part}: parameters are separated by blanks; quote a value that holds one, "
+                "as in dbname='a;b'"
+            )
+        found.parameter(name[1], unescaped)
         place = value.end()
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from ..faults import FaultError
 from .parts import Origin, Parts
@@ -10,6 +11,9 @@ from .target import HostPort, invalid
 
 _PORT = 5432
 """Port of a server for which none is given."""
+
+_MOST_HOSTS = 16
+"""Each may have to be asked of a name server that does not answer."""
 
 SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - where PostgreSQL's own builds listen
 """Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds."""
@@ -33,7 +37,7 @@ def hosts(parts: Parts, origin: Origin) -> list[HostPort]:
     found = []
     for place, name in enumerate(names):
         address = addresses[place] if addresses else None
-        host = _checked(name) if name else address or _socket(origin, SOCKETS[0])
+        host = _checked(name, origin) if name else address or _socket(origin, SOCKETS[0])
         found.append(HostPort(host, ports[0] if len(ports) == 1 else ports[place], address))
     return found
 
@@ -45,13 +49,39 @@ def _socket(origin: Origin, folder: str) -> str:
     return folder
 
 
-def _checked(host: str) -> str:
-    """Refuses what is no host: it must neither be asked of the DNS nor logged."""
+def _checked(host: str, origin: Origin) -> str:
+    """Refuses what is no host: it must neither be asked of the DNS nor logged. A socket is not a request's to name:
+    the server would take the user of this process for the request's.
+    """
+    if origin.is_request and host.startswith(("/", "@")):
+        raise invalid("a request's URL may not name a Unix socket: give a host name")
     if "@" in host:
         raise invalid("the host holds an '@': give user and password apart from it")
     if any(letter.isspace() or not letter.isprintable() for letter in host):
         raise invalid("the host holds white space or a control character")
+    if any(letter in _without_zone(host) for letter in "&;=%\"'`"):
+        raise invalid(
+            "the host holds one of & ; = % or a quote: parameters begin with '?' in a URL, and with a blank in "
+            "key=value text"
+        )
     return host
+
+
+def _without_zone(host: str) -> str:
+    """Strips the zone of an IPv6 address, as in `fe80::1%eth0`."""
+    address, _, zone = host.partition("%")
+    if re.fullmatch("[A-Za-z0-9._-]+", zone) is None:
+        return host
+    try:
+        return str(ipaddress.IPv6Address(address))
+    except ValueError:
+        return host
+
+
+def check_count(hosts: int) -> None:
+    """Refuses a list of hosts that is longer than any."""
+    if hosts > _MOST_HOSTS:
+        raise invalid(f"at most {_MOST_HOSTS} hosts may be named")
 
 
 def _unmatched(hosts: int, others: str, hint: str) -> FaultError:
@@ -63,6 +93,7 @@ def _counted(count: int, what: str, plural: str = "s") -> str:
 
 
 def _listed(text: str) -> list[str]:
+    check_count(text.count(",") + 1)
     return [each.strip() for each in text.split(",")]
 
 

@@ -160,6 +160,15 @@ def meaning(name: str) -> Honoured | PassedOver | Refused | SocketFile | None:
     return _BY_PLAIN_NAME.get(_plain(name))
 
 
+_REPEATED = {"user": "user", "dbname": "database name"}
+
+
+def repeated_part(name: str) -> str | None:
+    """The part that messages repeat and a parameter names, where a raw separator may begin a password."""
+    found = meaning(name)
+    return _REPEATED.get(found.setting) if isinstance(found, Honoured) else None
+
+
 def is_of_migrations(name: str) -> bool:
     """Checks for a name that migration tools keep for themselves, as in `x-migrations-table`."""
     return re.fullmatch("x-[A-Za-z0-9-]{1,38}", name) is not None

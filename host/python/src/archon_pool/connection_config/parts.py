@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from ..faults import Fault, FaultError
 from . import keywords
 from .keywords import Honoured, PassedOver, Refused, SocketFile
-from .target import invalid
+from .target import invalid, is_unicode
 
 if TYPE_CHECKING:
     from .ambient import Ambient
@@ -183,5 +183,8 @@ class Parts:
         self._put("port", replace(given, text=found[2]))
 
     def _put(self, setting: str, given: _Given) -> None:
+        if not is_unicode(given.text):
+            place = f"{given.place}: " if given.place else ""
+            raise invalid(f"{place}the {given.name} holds a lone surrogate, which is no character")
         if given.text:
             self._given[setting] = given

@@ -66,3 +66,13 @@ class Target:
 def invalid(message: str) -> FaultError:
     """A credential that is no usable connection."""
     return fail(CREDENTIAL_INVALID, message)
+
+
+def holds_separator(text: str) -> bool:
+    """Finds what separates parameters: raw, it is a slip within a name, and a password may follow it."""
+    return any(letter in text for letter in "&;=")
+
+
+def is_unicode(text: str) -> bool:
+    """False for a lone surrogate, which JSON and the environment can bring and no encoding has."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -6,13 +6,15 @@ import re
 
 from . import conninfo, url
 from .parts import Parts
-from .target import invalid
+from .target import invalid, is_unicode
 
 _URL = re.compile(rf"(?:{'|'.join(url.SCHEMES)})(?:\+[a-z0-9+]{{0,40}})?://|dbcs?:(?:[a-z0-9-]+:){{0,2}}postgres")
 
 
 def parts(text: str) -> Parts:
     """Parses a URL or key=value text."""
+    if not is_unicode(text):
+        raise invalid("the connection text holds a lone surrogate, which is no character")
     text = unwrapped(text)
     if not text:
         raise invalid("the connection text is empty: it must start with postgres:// or postgresql://")

@@ -8,8 +8,9 @@ from urllib.parse import unquote_to_bytes
 
 from ..faults import FaultError
 from . import keywords
+from .hosts import check_count
 from .parts import Parts
-from .target import invalid
+from .target import holds_separator, invalid
 
 SCHEMES = frozenset(
     [
@@ -71,6 +72,7 @@ def parts(scheme: Scheme) -> Parts:
         login, address, database, query = _split(scheme.rest)
     found = Parts(is_jdbc=scheme.is_jdbc)
     user, _, password = login.partition(":")
+    _check_separators("user", user)
     found.set("user", _decode("user", user))
     found.set("password", _decode("password", password))
     _add_address(found, address)
@@ -78,6 +80,7 @@ def parts(scheme: Scheme) -> Parts:
     lists: dict[str, list[str]] = {"host": [], "port": []}
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
+        _check_separators(keywords.repeated_part(name), value)
         # The name of an unknown one may be a part of a password: the fault must not repeat it.
         what = "value of a parameter" if keywords.meaning(name) is None else name
         decoded = _decode(what, value)
@@ -104,19 +107,29 @@ def _split(rest: str) -> tuple[str, str, str, str]:
     authority, _, database = head.partition("/")
     login, _, address = authority.rpartition("@")
     # Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
-    if "@" in database or not _is_query(query):
-        raise invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
+    if not _is_query(query):
+        raise _at_sign()
     _check_database(database)
     return login, address, database, query
 
 
 def _check_database(name: str) -> None:
     """Refuses a name that is a slip, before any message or log repeats it: what follows may be a password."""
-    if any(letter in name for letter in "&;=@"):
+    if "@" in name:
+        raise _at_sign()
+    _check_separators("database name", name)
+
+
+def _check_separators(part: str | None, raw: str) -> None:
+    if part is not None and holds_separator(raw):
         raise invalid(
-            "a '&', ';', '=' or '@' in the database name: parameters begin with '?'; percent-encode '&' (%26), "
-            "';' (%3B), '=' (%3D) and '@' (%40) in a name"
+            f"a '&', ';' or '=' in the {part}: parameters begin with '?'; percent-encode '&' (%26), ';' (%3B) and "
+            "'=' (%3D) in a name"
         )
+
+
+def _at_sign() -> FaultError:
+    return invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
 
 
 def _is_query(text: str) -> bool:
@@ -127,6 +140,7 @@ def _is_query(text: str) -> bool:
 
 def _add_address(found: Parts, address: str) -> None:
     """Hosts and ports, as lists where there are several."""
+    check_count(address.count(",") + 1)
     pairs = [_split_port(one) for one in address.split(",")]
     found.set("host", ",".join(_decode("host", host) for host, _ in pairs))
     found.set("port", ",".join(port for _, port in pairs))
@@ -137,6 +151,7 @@ def _add_lists(found: Parts, hosts: list[str], ports: list[str]) -> None:
     have_ports = any(":" in host and "," not in host and not host.startswith("/") for host in hosts)
     if not hosts or (len(hosts) == 1 and not have_ports):
         return
+    check_count(len(hosts))
     if have_ports and ports:
         raise invalid(
             "parameter host names ports and parameter port another: give either host=A:1&host=B:2 or host=A,B&port=1,2"
