@@ -305,7 +305,8 @@ def test_a_server_s_error_is_told_as_far_as_it_is_of_use() -> None:
     assert fault.kind == "authentication-failed" and len(fault.message) < 5_000
 
 
-_COMPLETE = message(b"C", b"SELECT 1\0") + message(b"Z", b"I")
+_IDLE = message(b"Z", b"I")
+_COMPLETE = message(b"C", b"SELECT 1\0") + _IDLE
 
 
 def columns(count: int) -> bytes:
@@ -338,3 +339,51 @@ def test_a_broken_row_in_answer_to_the_kind_of_a_server_is_a_fault() -> None:
     with scripted(script) as server:
         fault = failed(url(server, parameters="sslmode=disable&target_session_attrs=primary"))
     assert fault.kind == "unexpected-answer" and "invalid length" in fault.message
+
+
+def error(sqlstate: str, said: str, detail: str = "x") -> bytes:
+    """A fatal ErrorResponse with a detail."""
+    fields = ["SFATAL", f"C{sqlstate}", f"M{said}", f"D{detail}", ""]
+    return message(b"E", b"\0".join(field.encode() for field in fields) + b"\0")
+
+
+_QUOTING = "password hunter2 is wrong"
+_FAR = "x" * 4_090 + "hunter2"
+"""Only a part of the password would be told of it."""
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        ([_CLEAR_TEXT, error("28P01", _QUOTING)], "authentication-failed"),
+        ([_CLEAR_TEXT, error("28P01", "wrong", f"you said {_QUOTING}")], "authentication-failed"),
+        ([_CLEAR_TEXT, error("28P01", _FAR)], "authentication-failed"),
+        ([error("08P01", f"server login failed: {_QUOTING}")], "server-unreachable"),
+        ([_CLEAR_TEXT, _WELCOME, error("XX000", _QUOTING) + _IDLE], "query-failed"),
+        ([_CLEAR_TEXT, _WELCOME, error("XX000", "wrong", _FAR) + _IDLE], "query-failed"),
+        ([_CLEAR_TEXT, _WELCOME, error("58000", f"query_wait_timeout {_QUOTING}") + _IDLE], "too-many-connections"),
+    ],
+)
+def test_what_a_server_says_is_not_told_where_it_holds_the_password(sent: list[bytes], kind: str) -> None:
+    def script(client: Client) -> None:
+        for answer in sent:
+            client.send(answer)
+            client.read()
+
+    with scripted(script) as server:
+        with ConnectionPool(credentials={"default": url(server)}, environment=False, retries=0) as pool:
+            output = cast(Any, pool.run({"action": "monitor"}))
+    assert "hunter" not in repr(output)
+    assert output["error"]["kind"] == kind
+    assert "the server's words are left out: they repeat the password" in output["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("login", "is_told"),
+    [("jane:jane", True), ("jane:shop", True), ("jane:for", True), ("jane:auth", False), ("jane:a%2Fb%40c", False)],
+)
+def test_a_password_that_is_a_name_or_shorter_than_a_word_withholds_nothing(login: str, is_told: bool) -> None:
+    said = 'password authentication failed for user "jane" of shop, a%2Fb%40c'
+    with scripted(lambda client: client.send(refusal("FATAL", "28P01", said))) as server:
+        fault = failed(f"postgres://{login}@127.0.0.1:{server.port}/shop?sslmode=disable")
+    assert (said in fault.message) is is_told

@@ -27,7 +27,7 @@ from archon_pool.clock import Clock, SilentError
 from archon_pool.connection import Connection, RawRow
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.encryption import signature_digest
-from archon_pool.errors import RefusedError
+from archon_pool.errors import WITHHELD, RefusedError
 from archon_pool.faults import AUTHENTICATION_FAILED, LIMIT_EXCEEDED
 from archon_pool.frames import MESSAGE_BYTES, Budget, Frames, ProtocolError
 from archon_pool.login import Login, Startup
@@ -372,3 +372,13 @@ def test_more_columns_than_a_row_has_are_refused(columns: int) -> None:
         return
     with pytest.raises(ProtocolError, match="columns that no row has"):
         messages.row_description(raw)
+
+
+def test_names_and_parameters_that_hold_the_password_are_withheld() -> None:
+    stream = (
+        authentication(0) + status("server_version", "hunter2/bouncer") + status("server_encoding", "x" * 300) + READY
+    )
+    asked = connection(stream, 50)
+    asked._log_in(Startup("x"), 0.0, budget())
+    assert asked.parameter("server_version") == asked.told(b"hunter2") == WITHHELD
+    assert asked.told(b"hunter") == "hunter" and asked.parameter("server_encoding") is None

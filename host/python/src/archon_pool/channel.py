@@ -54,5 +54,6 @@ class Channel:
 
     def _note(self, name: bytes, value: bytes) -> None:
         known = name.decode("ascii", "replace")
-        if known in _KEPT:
-            self.parameters[known] = value[:_MOST_KEPT]
+        # None is cut: a part of a password would not be recognised.
+        if known in _KEPT and len(value) <= _MOST_KEPT:
+            self.parameters[known] = value

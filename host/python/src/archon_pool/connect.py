@@ -37,7 +37,7 @@ class NotOpenedError(Exception):
     """No connection was made, and no other host is worth a try."""
 
     def __init__(self, refusal: Refusal, target: Target) -> None:
-        super().__init__(refusal.said)
+        super().__init__(refusal.told)
         self.refusal = refusal
         self.target = target
         """With the one host that refused."""

@@ -112,7 +112,11 @@ class Connection:
     def parameter(self, name: str) -> str | None:
         """What the server says of itself."""
         value = self._channel.parameters.get(name)
-        return None if value is None else self.text.decode(value)
+        return None if value is None else self.told(value)
+
+    def told(self, said: bytes) -> str:
+        """A text of the server's that messages repeat, unless it holds the password."""
+        return errors.WITHHELD if self._target.is_password_in(said) else self.text.decode(said)
 
     def simple(self, sql: str, timeout_s: float, budget: Budget | None = None) -> Iterator[Answer]:
         """Sends a simple query and yields its answers."""
@@ -167,7 +171,7 @@ class Connection:
                 elif kind == b"E":
                     # Only the first says why.
                     self._dropped = _ANSWERS - {b"Z"}
-                    error, is_done = messages.server_error(body), True
+                    error, is_done = messages.server_error(body, self._target.is_password_in), True
                     yield error
                 elif skipped:
                     skipped -= 1

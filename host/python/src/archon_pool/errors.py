@@ -21,6 +21,8 @@ from .faults import (
 from .messages import ServerError
 from .text import UTF8, TextEncoding
 
+WITHHELD = "the server's words are left out: they repeat the password"
+
 _UNANSWERED = "asks for a password, and the credential has none"
 
 _GONE = frozenset(
@@ -48,12 +50,14 @@ class Refusal:
     """The kind of fault where the host itself gave up; none where the server refused."""
     tls_tried: bool = False
     """True where a session with TLS was refused, too, or cannot be had."""
+    is_withheld: bool = False
+    """True where the server's words hold the password: they decide and are not told."""
 
     @classmethod
     def of_server(cls, error: ServerError) -> Refusal:
         """The server's own word. Before the login its encoding is not known."""
         first = " ".join(UTF8.decode(error.message).split()) or "the server gives no reason"
-        return cls(first, error.sqlstate)
+        return cls(first, error.sqlstate, is_withheld=error.is_withheld)
 
     @classmethod
     def without_password(cls, target: Target) -> Refusal:
@@ -72,8 +76,13 @@ class Refusal:
         best = min(reversed(attempts), key=cls._rank)
         handshake = next((each for each in attempts if each.kind == TLS_FAILED), None)
         if handshake is not None and best.by_server and refusal.is_by_pg_hba(best.said):
-            return replace(handshake, said=f"{handshake.said}; without TLS: {best.said}")
+            return replace(handshake, said=f"{handshake.said}; without TLS: {best.told}")
         return best
+
+    @property
+    def told(self) -> str:
+        """The reason as messages repeat it."""
+        return WITHHELD if self.is_withheld else self.said
 
     def _rank(self) -> int:
         if not self.by_server:
@@ -98,7 +107,7 @@ class Refusal:
         said = self.said
         if self.kind is None:
             reason = refusal.classify(self.sqlstate, said, tls_tried=self.tls_tried)
-            why = reason.says.format(target=target, user=target.user, database=target.database, said=said)
+            why = reason.says.format(target=target, user=target.user, database=target.database, said=self.told)
             return Fault(reason.kind, why, self.sqlstate, reason.retryable)
         if self.kind == TLS_FAILED:
             return Fault(TLS_FAILED, f"no TLS with {target}: {said}")
@@ -112,7 +121,7 @@ class RefusedError(Exception):
     """No connection was made."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.said)
+        super().__init__(refusal.told)
         self.refusal = refusal
 
 
@@ -127,7 +136,7 @@ def querying(error: ServerError, text: TextEncoding) -> Fault:
     said = text.decode(error.message) or "the server gives no reason"
     if error.detail is not None:
         said = f"{said} ({text.decode(error.detail)})"
-    return said_by_server(error.sqlstate, error.is_fatal, said)
+    return said_by_server(error.sqlstate, error.is_fatal, said, WITHHELD if error.is_withheld else None)
 
 
 def is_console(target: Target) -> Fault:
@@ -153,9 +162,9 @@ def lost(why: str) -> Fault:
     return Fault(CONNECTION_LOST, f"the connection to the server was lost: {why}", retryable=True)
 
 
-def said_by_server(code: str | None, fatal: bool, said: str) -> Fault:
-    """The fault of an error of the server by its SQLSTATE."""
-    of_pooler = refusal.of_statement(code, said)
+def said_by_server(code: str | None, fatal: bool, words: str, told: str | None = None) -> Fault:
+    """The fault of an error of the server by its SQLSTATE and its words, and what is told in their place."""
+    of_pooler, said = refusal.of_statement(code, words), told or words
     if of_pooler is refusal.NO_ROOM:
         why = (
             f"the pooler had no connection to the server for the statement: {said}; its pool is full, the database "

@@ -73,7 +73,7 @@ class Login:
         while True:
             message = self._channel.receive(_START, self._budget, self._until)
             if message.kind == b"E":
-                raise RefusedError(Refusal.of_server(messages.server_error(message.body)))
+                raise self._refused(message.body)
             if message.kind == b"Z":
                 messages.ready(message.body)
                 self._channel.begin_session()
@@ -84,7 +84,7 @@ class Login:
         while True:
             message = self._channel.receive(_LOGIN, self._budget, self._until)
             if message.kind == b"E":
-                raise RefusedError(Refusal.of_server(messages.server_error(message.body)))
+                raise self._refused(message.body)
             method, more = messages.authentication(message.body)
             if method == _OK:
                 return self._check_done()
@@ -168,6 +168,9 @@ class Login:
         if allowed is not None and not self._answered and "none" not in allowed:
             why = f"require_auth={','.join(allowed)}, but the server did not complete authentication"
             raise self._failed(why)
+
+    def _refused(self, error: bytes) -> RefusedError:
+        return RefusedError(Refusal.of_server(messages.server_error(error, self._target.is_password_in)))
 
     def _failed(self, said: str) -> RefusedError:
         return RefusedError(Refusal(said, kind=AUTHENTICATION_FAILED))

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Callable
 
 from .frames import ProtocolError
 
@@ -80,9 +81,11 @@ class ServerError:
     detail: bytes | None = None
     is_fatal: bool = False
     """True when the server ends the session with it."""
+    is_withheld: bool = False
+    """True when its texts hold the password, as some servers and poolers repeat what they were sent."""
 
 
-def server_error(raw: bytes) -> ServerError:
+def server_error(raw: bytes, is_password_in: Callable[[bytes], bool] = lambda _: False) -> ServerError:
     """Reads an ErrorResponse."""
     # Each field ends in a zero byte, and so does their list.
     if raw.count(0) > _MOST_FIELDS + 1:
@@ -102,6 +105,7 @@ def server_error(raw: bytes) -> ServerError:
         sqlstate=sqlstate.decode() if re.fullmatch(b"[0-9A-Z]{5}", sqlstate) else None,
         detail=fields[b"D"][:_MOST_TOLD] if b"D" in fields else None,
         is_fatal=severity in (b"FATAL", b"PANIC"),
+        is_withheld=any(is_password_in(fields.get(code, b"")) for code in (b"M", b"D")),
     )
 
 

@@ -181,7 +181,7 @@ class Console:
                     fault = fault or errors.querying(answer, self._connection.text)
                 elif isinstance(answer, Columns):
                     raw = answer.columns
-                    found = RowSet([(self._connection.text.decode(name), TEXT) for name, _ in raw], [], False)
+                    found = RowSet([(self._connection.told(name), TEXT) for name, _ in raw], [], False)
                 elif isinstance(answer, RawRow) and not found.truncated:
                     found = self._with_row(found, self._connection.cells(answer, len(raw)), allowance)
         except SilentError:

@@ -197,7 +197,7 @@ class Session:
                 if isinstance(answer, Columns):
                     raw = answer.columns
                 elif isinstance(answer, RawRow):
-                    columns = columns or _columns(raw, self.text)
+                    columns = columns or self._columns(raw)
                     cells = self._connection.cells(answer, len(raw))
                     row = None if len(rows) >= max_rows else read_row(columns, cells, self.text, allowance)
                     if row is None:
@@ -209,6 +209,11 @@ class Session:
                 fault = error.fault
                 self._connection.drop_rows()
         return fault or RowSet(columns, rows, truncated)
+
+    def _columns(self, raw: list[Column]) -> list[tuple[str, int]]:
+        columns = [(self._connection.told(name), oid) for name, oid in raw]
+        check_columns(columns)
+        return columns
 
     def round_trip_s(self) -> float:
         """One empty round trip."""
@@ -247,12 +252,6 @@ def read_row(
         allowance.refuse_row()
         return None
     return row if allowance.take_row(weight) else None
-
-
-def _columns(raw: list[Column], text: TextEncoding) -> list[tuple[str, int]]:
-    columns = [(text.decode(name), oid) for name, oid in raw]
-    check_columns(columns)
-    return columns
 
 
 def settings(limits: Limits, guard: Guard) -> list[tuple[str, str]]:

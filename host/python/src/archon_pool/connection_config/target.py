@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from ..faults import CREDENTIAL_INVALID, FaultError, fail
+
+_SHORTEST_PASSWORD = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,16 @@ class Target:
     def first(self) -> HostPort:
         """The first host; the only one of what `each` returns."""
         return self.hosts[0]
+
+    def is_password_in(self, said: bytes) -> bool:
+        """Finds the password in what a server says, percent-encoded, too. One that is a name, which is shown anyway,
+        or shorter than a word is never found.
+        """
+        password = self.first.password or ""
+        if len(password) < _SHORTEST_PASSWORD or password in (self.user, self.database, self.first.host):
+            return False
+        forms = (password, quote(password, safe="", errors="surrogatepass"))
+        return any(form.encode("utf-8", "surrogatepass") in said for form in forms)
 
     def each(self) -> list[Target]:
         """One target for each host, in the order in which they are tried."""
