@@ -194,3 +194,36 @@ def test_a_wait_of_years_is_no_error() -> None:
         with lent(f"postgres://u:x@127.0.0.1:{server.port}/d", limits=limits) as live:
             with pytest.raises(FaultError):
                 live.open_session(live.lookup(None))
+
+
+@contextlib.contextmanager
+def deaf_to_cancel() -> Iterator[int]:
+    """The port of a server that opens sessions, and takes requests to cancel without an answer."""
+
+    def serve(client: Client) -> None:
+        with contextlib.suppress(OSError):
+            client.greet()
+            if "user" in client.startup:
+                client.send(authentication(0), status("server_encoding", "UTF8"), READY)
+            while client.read()[0]:
+                client.send(message(b"C", b"SELECT 0\0"), message(b"Z", b"I"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(Client(listener.accept()[0]),), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_all_sessions_of_a_call_are_closed_within_the_time_of_one() -> None:
+    with deaf_to_cancel() as port, lent(f"postgres://ann@127.0.0.1:{port}/d?sslmode=disable") as live:
+        for _ in range(4):
+            live._sessions.held[opened(live)]._connection._under_way = True
+        started = time.monotonic()
+        live.close()
+        assert 0.7 < time.monotonic() - started < 1.6

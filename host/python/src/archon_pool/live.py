@@ -260,16 +260,25 @@ class Live:
             self._consoles.held.pop(handle).close()
 
     def close(self) -> None:
-        """Closes what the component did not."""
+        """Closes what the component did not. All at once: each may take its time to cancel what is under way."""
         left: list[Session | Console] = [*self._sessions.held.values(), *self._consoles.held.values()]
-        for opened in left:
-            try:
-                opened.close()
-            except Exception:
-                # The rest is closed all the same.
-                _LOG.exception("a session could not be closed")
+        threads = [threading.Thread(target=_close, args=(opened,)) for opened in left[1:]]
+        for thread in threads:
+            thread.start()
+        for opened in left[:1]:
+            _close(opened)
+        for thread in threads:
+            thread.join()
         self._sessions.held.clear()
         self._consoles.held.clear()
+
+
+def _close(opened: Session | Console) -> None:
+    try:
+        opened.close()
+    except Exception:
+        # The rest is closed all the same.
+        _LOG.exception("a session could not be closed")
 
 
 def _micros(seconds: float) -> int:
