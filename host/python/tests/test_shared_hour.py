@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cluster import Database
-from lending import lent, opened
+from lending import lent, opened, orders
 
-from archon_pool import shared_hour
+from archon_pool import FaultError, shared_hour
 from archon_pool.policy import Hourly
 from archon_pool.shared_hour import SharedHour, recent
 
@@ -95,3 +96,22 @@ def test_a_report_that_cannot_act_says_nothing_of_caps(database: Database, folde
     monitor: Any = {"action": "monitor"}
     with lent(database.url, monitor, hourly=Hourly(SharedHour(folder))) as live:
         assert live.session_notes(opened(live)) == []
+
+
+def test_nothing_is_sent_while_another_process_keeps_the_book(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_hour, "_PATIENCE_S", 0.05)
+    hourly = Hourly(SharedHour(folder))
+    assert hourly.take("p", 1, MOST) == 1
+    pids = database.leak(1)
+    with (folder / "hour.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(FaultError, match="cannot be counted while another process holds"):
+            hourly.take("p", 1, MOST)
+        hourly.give_back("p", 1)
+        with lent(database.url, hourly=hourly) as live:
+            (outcome,) = live.deliver(opened(live), orders(database, pids), False)
+    assert outcome.case == "failed" and cast(Any, outcome.fault).kind == "not-approved"
+    assert database.alive(pids) == pids
+    assert hourly.left("p", MOST) == MOST - 1

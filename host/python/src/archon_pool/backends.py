@@ -98,10 +98,13 @@ class Delivery:
     def _announce(self, orders: Sequence[Order]) -> Sequence[Order] | Outcome:
         """Puts orders on record before they are sent: as many as the hour has room for."""
         hourly, most = self._terms.hourly, self._caps.max_kills_per_hour
-        if self._dry_run:
-            left = hourly.left(self._place, most) - self._planned
-            return orders[:left] if left > 0 else self._caps.over_hour()
-        granted = orders[: hourly.take(self._place, len(orders), most)]
+        try:
+            if self._dry_run:
+                left = hourly.left(self._place, most) - self._planned
+                return orders[:left] if left > 0 else self._caps.over_hour()
+            granted = orders[: hourly.take(self._place, len(orders), most)]
+        except FaultError as error:
+            return Outcome("failed", fault=error.fault)
         if not granted:
             return self._caps.over_hour()
         try:

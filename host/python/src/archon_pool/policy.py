@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from . import names
-from .faults import INVALID_PARAMS, fail
+from .faults import INVALID_PARAMS, FaultError, fail
 from .guard import guard
 from .shared_hour import Book, SharedHour, key, recent
 
@@ -94,8 +94,8 @@ class Hourly:
             return granted
 
     def give_back(self, place: str, count: int) -> None:
-        """What was taken and not sent."""
-        with self._book() as book:
+        """What was taken and not sent. Where it cannot be told, it counts as sent."""
+        with contextlib.suppress(FaultError), self._book() as book:
             sent = book.get(key(place), [])
             book[key(place)] = sent[: max(0, len(sent) - count)]
 

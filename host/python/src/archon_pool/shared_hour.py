@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import json_text
+from .faults import NOT_APPROVED, fail
 from .files import own_folder, read_regular, replace_private
 
 try:
@@ -64,7 +65,10 @@ class SharedHour:
 
     @contextlib.contextmanager
     def opened(self, otherwise: Book) -> Iterator[Book]:
-        """The book, for one process at a time; what is changed in it is written. Without a file it is `otherwise`."""
+        """The book, for one process at a time; what is changed in it is written. Without a file it is `otherwise`.
+
+        Raises a `FaultError` when another process does not give it back.
+        """
         with contextlib.ExitStack() as stack:
             try:
                 folder = self._usable()
@@ -72,6 +76,10 @@ class SharedHour:
                     raise OSError("no folder")
                 stack.enter_context(_locked(folder / "hour.lock"))
                 book = _read(folder / "hour.json")
+            except BlockingIOError:
+                # Not `otherwise`: the file is there, and what others have sent would not count.
+                why = f"the caps per hour cannot be counted while another process holds {self._folder}/hour.lock"
+                raise fail(NOT_APPROVED, why, retryable=True) from None
             except OSError:
                 yield otherwise
                 return
