@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -198,4 +199,74 @@ def test_true_is_not_one() -> None:
 def test_what_is_no_cassette_is_refused(tmp_path: Path) -> None:
     (tmp_path / "it").write_text('{"cassette":2}\n')
     with pytest.raises(ValueError, match="no cassette of version 1"):
+        Cassette(tmp_path / "it")
+
+
+_HEADER = {"cassette": 1, "component": {"name": "x"}}
+_LOOKED_UP = {"import": "credentials.lookup", "with": {"name": None}, "ok": {"credential": 1}}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        *([], [[]], [{}], ["x"], [None], [{**_HEADER, "cassette": True}], [{**_HEADER, "component": []}]),
+        *([{**_HEADER, "component": {"name": 1}}], [_HEADER, 1], [_HEADER, _LOOKED_UP], [_HEADER, {"call": 1}]),
+        *([_HEADER, {"call": "x"}, {"import": 1, "with": {}, "ok": 1}], [_HEADER, {"call": "x"}, {"import": "x"}]),
+        [_HEADER, {"call": "x"}, {"import": "session.query", "with": {"batch": 1}, "ok": [1]}],
+        [_HEADER, {"call": "x"}, {"import": "session.query", "with": [], "ok": []}],
+        [_HEADER, {"call": "x"}, {"import": "x", "with": {"f": "x"}, "ok": 1}],
+        [_HEADER, {"call": "x"}, {"import": "x", "with": {"f": "1"}}],
+    ],
+)
+def test_a_cassette_that_anybody_wrote_is_refused_and_raises_nothing_else(lines: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "it").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    with pytest.raises(FaultError) as raised:
+        ConnectionPool(environment=False, replay=tmp_path / "it")
+    assert raised.value.fault.kind == "cassette-invalid", raised.value.fault
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"{", b"[" * 100_000, b'{"cassette":1}\n{"call":' + b"9" * 5_000 + b"}"])
+def test_a_file_that_is_no_json_is_no_cassette(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(content)
+    with pytest.raises(FaultError, match="cassette-invalid"):
+        Cassette(tmp_path / "it")
+
+
+@pytest.mark.parametrize(
+    "ok",
+    [
+        *(None, 1, {}, {"credential": "x"}, {"credential": []}),
+    ],
+)
+def test_an_answer_of_another_shape_ends_the_call(ok: Any) -> None:
+    player = Player([{**_LOOKED_UP, "ok": ok}])
+    with pytest.raises(EndedError, match="cassette-invalid"):
+        player.lookup(None)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"i": "9" * 5_000},
+        {"i": str(2**63)},
+        {"i": []},
+        {"i": ""},
+        {"t": "9" * 20},
+        {"b": "f"},
+        {"f": ""},
+        {"zz": "1"},
+        {},
+        7,
+    ],
+)
+def test_a_value_that_is_none_of_a_type_s_ends_the_call(cell: Any) -> None:
+    rows = {"ok": {"columns": [["a", 20]], "rows": [[cell]], "truncated": False}}
+    player = Player([line("console.show", {"console": 1, "views": ["pools"]}, ok=[rows])])
+    with pytest.raises(EndedError, match="cassette-invalid"):
+        player.show(1, ["pools"])
+
+
+def test_a_pipe_is_no_cassette(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "it")
+    with pytest.raises(OSError, match="no regular file"):
         Cassette(tmp_path / "it")

@@ -31,6 +31,7 @@ LIMIT_EXCEEDED = "limit-exceeded"
 DEADLINE_EXCEEDED = "deadline-exceeded"
 AUDIT_FAILED = "audit-failed"
 CASSETTE_MISMATCH = "cassette-mismatch"
+CASSETTE_INVALID = "cassette-invalid"
 # No kind of the Rust host: here a defect of the host itself is an exception, and must end as a fault.
 HOST_FAILED = "host-failed"
 

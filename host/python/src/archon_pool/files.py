@@ -23,16 +23,16 @@ class FileError(OSError):
     """A file is not what it must be. The text names it and says what helps."""
 
 
-def read_regular(path: AnyPath) -> tuple[bytes, os.stat_result]:
-    """Reads a small file. A device or a pipe would have no end, or never begin. Raises an `OSError`."""
+def read_regular(path: AnyPath, most_bytes: int = MOST_BYTES) -> tuple[bytes, os.stat_result]:
+    """Reads a file, by default a small one. A device would have no end, a pipe never begin. Raises an `OSError`."""
     handle = os.open(path, os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise FileError(errno.EINVAL, "it is no regular file")
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise FileError(errno.EFBIG, f"it is larger than {MOST_BYTES} bytes")
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise FileError(errno.EFBIG, f"it is larger than {most_bytes} bytes")
     return content, found
 
 

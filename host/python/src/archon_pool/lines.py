@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from .faults import Fault
 from .wire import (
@@ -24,6 +24,7 @@ from .wire import (
 )
 
 Json = Any
+T = TypeVar("T")
 
 VERSION = 1
 
@@ -47,14 +48,29 @@ def decode_value(json: Json) -> Value:
         return json
     ((kind, text),) = json.items()
     if kind == "i":
-        return int(text)
+        return _whole(text, -(2**63), 2**63)
     if kind == "f":
         return float(text)
     if kind == "b":
         return bytes.fromhex(text)
     if kind == "t":
-        return Timestamp(int(text))
+        return Timestamp(_whole(text, -(2**63), 2**63))
     raise ValueError(f"a value of the kind '{kind}' is unknown")
+
+
+def _whole(text: Json, least: int, beyond: int) -> int:
+    """A whole number of a type's range, which no text of more digits is."""
+    number = int(str(text)[:21])
+    if not least <= number < beyond or len(str(text)) > 20:
+        raise ValueError("a number is out of its range")
+    return number
+
+
+def _of(kind: type[T], json: Json) -> T:
+    """A value of a type of JSON."""
+    if type(json) is not kind:
+        raise ValueError(f"a {kind.__name__} is wanted")
+    return json
 
 
 def _float_text(value: float) -> str:
@@ -90,7 +106,8 @@ def decode_rows(json: Json) -> Rows:
         return Fault.from_json(json["err"])
     ok = json["ok"]
     rows = [[decode_value(value) for value in row] for row in ok["rows"]]
-    return RowSet([(name, oid) for name, oid in ok["columns"]], rows, ok["truncated"])
+    columns = [(_of(str, name), _whole(oid, 0, 2**32)) for name, oid in ok["columns"]]
+    return RowSet(columns, rows, _of(bool, ok["truncated"]))
 
 
 def encode_probed(answer: Probed) -> Json:
@@ -104,7 +121,8 @@ def decode_probed(json: Json) -> Probed:
     """A timing, or the fault instead of it."""
     if "err" in json:
         return Fault.from_json(json["err"])
-    return ProbeTiming(int(json["ok"]["connectUs"]), int(json["ok"]["roundTripUs"]))
+    timing = json["ok"]
+    return ProbeTiming(_whole(timing["connectUs"], 0, 2**64), _whole(timing["roundTripUs"], 0, 2**64))
 
 
 def encode_outcome(outcome: Outcome) -> Json:
@@ -116,10 +134,10 @@ def encode_outcome(outcome: Outcome) -> Json:
 
 def decode_outcome(json: Json) -> Outcome:
     """What became of an order."""
-    if isinstance(json, str):
+    if json in ("signalled", "gone", "changed", "survived"):
         return Outcome(json)
     if "denied" in json:
-        return Outcome("denied", json["denied"])
+        return Outcome("denied", _of(str, json["denied"]))
     return Outcome("failed", fault=Fault.from_json(json["failed"]))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable, TypeVar, cast
 
-from .faults import CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
+from .faults import CASSETTE_INVALID, CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
+from .files import read_regular
 from .lines import (
     VERSION,
     Json,
@@ -27,28 +30,89 @@ from .wire import Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Stat
 _NOT_COMPARED = frozenset({"reason", "maxRows"})
 
 
+_MOST_BYTES = 256 << 20
+
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+)
+"""Errors of Python's for JSON of another shape."""
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class CassetteError(FaultError, ValueError):
+    """A file is no cassette. Anybody may have written it."""
+
+
+@contextlib.contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Names the part of a cassette that is not what the format wants."""
+    try:
+        yield
+    except FaultError:
+        raise
+    except _DAMAGED:
+        raise CassetteError(Fault(CASSETTE_INVALID, f"{what} is not of the format of cassettes")) from None
+
+
+def _recorded(answer: F) -> F:
+    """Ends the call where an answer is not of the format."""
+
+    @functools.wraps(answer)
+    def recorded(*arguments: object) -> object:
+        try:
+            with _reading("an answer of the cassette"):
+                return answer(*arguments)
+        except CassetteError as error:
+            raise EndedError(error.fault) from None
+
+    return cast(F, recorded)
+
+
 class Cassette:
     """A cassette to play: its calls, in their order."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # Not `splitlines`: JSON leaves U+2028 and its like as they are.
-        try:
-            lines = [json.loads(line) for line in Path(path).read_text("utf-8").split("\n") if line]
-        except RecursionError:
-            raise ValueError(f"{path} is no cassette: it is too deep") from None
-        if not lines or not isinstance(lines[0], Mapping) or lines[0].get("cassette") != VERSION:
-            raise ValueError(f"{path} is no cassette of version {VERSION}")
-        self.component: str = lines[0].get("component", {}).get("name", "")
+        """Raises a `FaultError` for what is none, and an `OSError` for what cannot be read."""
+        content, _ = read_regular(path, _MOST_BYTES)
+        with _reading(f"{path}"):
+            # Not `splitlines`: JSON leaves U+2028 and its like as they are.
+            texts = [line for line in content.decode().split("\n") if line]
+        self.component = ""
         """The file name of what was recorded."""
         self.calls: list[list[Json]] = []
         """Each begins with its `call` line."""
-        for line in lines[1:]:
-            if "call" in line:
-                self.calls.append([line])
-            else:
-                self.calls[-1].append(line)
+        self._players: list[Player] = []
+        for number, text in enumerate(texts, 1):
+            with _reading(f"{path}: line {number}"):
+                self._take(json.loads(text), is_header=number == 1)
+        if not texts:
+            raise CassetteError(Fault(CASSETTE_INVALID, f"{path} is empty"))
+        for number, call in enumerate(self.calls, 1):
+            with _reading(f"{path}: call {number}"):
+                self._players.append(Player([line for line in call if "import" in line]))
         self._next = 0
         self._lock = threading.Lock()
+
+    def _take(self, line: Json, *, is_header: bool) -> None:
+        if not isinstance(line, dict):
+            raise TypeError
+        if is_header:
+            if line.get("cassette") != VERSION or isinstance(line["cassette"], bool):
+                raise CassetteError(Fault(CASSETTE_INVALID, f"it is no cassette of version {VERSION}"))
+            self.component = _text(line.get("component", {}).get("name", ""))
+        elif "call" in line:
+            _text(line["call"])
+            self.calls.append([line])
+        else:
+            self.calls[-1].append(line)
 
     def next(self, function: str) -> Player:
         """The next call's imports. Raises when it is of another function, or there is none."""
@@ -61,14 +125,16 @@ class Cassette:
                 why = f"the cassette's next call is of {recorded} and not of {function}"
                 raise fail(CASSETTE_MISMATCH, why)
             self._next += 1
-        return Player([line for line in call if "import" in line])
+            return self._players[self._next - 1]
 
 
 class _Line:
     """A line that can be used once, or a batch whose answers can be used one by one."""
 
     def __init__(self, line: Json) -> None:
-        self.name: str = line["import"]
+        self.name = _text(line["import"])
+        if "err" not in line and "ok" not in line:
+            raise KeyError
         self.asked = _compared(line["with"])
         self.line = line
         self.whole = True
@@ -106,26 +172,32 @@ class Player:
         except FaultError as error:
             raise EndedError(error.fault) from None
 
+    @_recorded
     def lookup(self, name: Name) -> int:
         """`credentials.lookup`"""
         return int(self._answer("credentials.lookup", {"name": name})["credential"])
 
+    @_recorded
     def credential_name(self, credential: int) -> str:
         """`credential.name`"""
         return str(self._certain("credential.name", {"credential": credential}))
 
+    @_recorded
     def open_session(self, credential: int) -> int:
         """`session.open`"""
         return int(self._answer("session.open", {"credential": credential})["session"])
 
+    @_recorded
     def session_way(self, session: int) -> str:
         """`session.way`"""
         return str(self._certain("session.way", {"session": session}))
 
+    @_recorded
     def session_notes(self, session: int) -> list[str]:
         """`session.notes`"""
         return list(map(str, self._certain("session.notes", {"session": session})))
 
+    @_recorded
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
         """`session.query`: as a whole, and else statement by statement."""
         statements = [statement_of(each) for each in batch]
@@ -156,33 +228,40 @@ class Player:
                     return line, index
         return None
 
+    @_recorded
     def probe(self, credential: int, count: int, timeout_ms: int) -> list[Probed]:
         """`database.probe`"""
         asked = {"credential": credential, "count": count, "timeoutMs": timeout_ms}
         return [decode_probed(answer) for answer in self._answer("database.probe", asked)]
 
+    @_recorded
     def open_console(self, credential: int) -> int:
         """`console.open`"""
         return int(self._answer("console.open", {"credential": credential})["console"])
 
+    @_recorded
     def console_kind(self, console: int) -> str:
         """`console.kind`"""
         return str(self._certain("console.kind", {"console": console}))
 
+    @_recorded
     def show(self, console: int, views: Sequence[str]) -> list[Rows]:
         """`console.show`"""
         asked = {"console": console, "views": list(views)}
         return [decode_rows(answer) for answer in self._answer("console.show", asked)]
 
+    @_recorded
     def deliver(self, session: int, orders: Sequence[Order], dry_run: bool) -> list[Outcome]:
         """`backends.deliver`"""
         asked = {"session": session, "orders": [order_of(each) for each in orders], "dryRun": dry_run}
         return [decode_outcome(outcome) for outcome in self._answer("backends.deliver", asked)]
 
+    @_recorded
     def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
         """`scaling.resize`"""
         return SizeOutcome(**self._answer("scaling.resize", resize_of(console, pool, size, reason, dry_run)))
 
+    @_recorded
     def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
         """`scaling.renew`"""
         return Renewal(**self._answer("scaling.renew", renew_of(console, database, reason, dry_run)))
@@ -192,6 +271,12 @@ class Player:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _ok(line: Json) -> Json:
