@@ -1,9 +1,8 @@
-//! Who may call next, when more want to than may at the same time.
+//! Admission of calls when there are more than may run at the same time.
 //!
-//! Each tenant has a line of its own. A free place goes to the tenant that has held places for the
-//! shortest time, those that it holds now included; one that comes back after a while begins with the
-//! others and not with what it left unused. So a tenant gets at least its share of the time, whatever the
-//! others do, and what nobody else wants besides.
+//! Each tenant has a line of its own. A free place goes to the tenant that has held places for the shortest time, those
+//! that it holds now included; one that comes back after a while starts with the least of the others and does not save
+//! up unused time. So a tenant gets at least its share of the time, whatever the others do, and what is left over.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +13,13 @@ use tokio::sync::oneshot;
 
 use crate::quotas::Quotas;
 
-/// How many calls there may be.
+/// The number of calls that may run and wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Calls at the same time, over all tenants. Each may take the memory that its limits allow. No
     /// tenant waits for another's call to end when there are as many as all tenants' `concurrent_calls`.
     pub calls: usize,
-    /// Calls that wait for their turn, over all tenants.
+    /// Calls that wait for a place, over all tenants.
     pub waiting: usize,
 }
 
@@ -30,12 +29,13 @@ impl Default for Capacity {
     }
 }
 
-/// The lines of all tenants. Cheap to clone.
+/// Admits calls of all tenants. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Admission(Arc<Mutex<Hall>>);
+pub(crate) struct Admission(Arc<Mutex<AdmissionQueue>>);
 
+/// The calls of all tenants that run and wait.
 #[derive(Debug)]
-struct Hall {
+struct AdmissionQueue {
     capacity: Capacity,
     running: usize,
     waiting: usize,
@@ -46,12 +46,12 @@ struct Hall {
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<oneshot::Sender<Place>>,
-    /// When each running call began.
+    /// Start of each running call.
     running: Vec<Instant>,
-    /// For how long its calls that are over have held places.
+    /// Time for which its finished calls held places.
     held: Duration,
     concurrent: usize,
-    /// Whether the tenant was removed while it had calls.
+    /// The tenant was removed while it had calls.
     forgotten: bool,
 }
 
@@ -71,30 +71,30 @@ impl Line {
 
 impl Admission {
     pub(crate) fn new(capacity: Capacity) -> Self {
-        Self(Arc::new(Mutex::new(Hall { capacity, running: 0, waiting: 0, lines: HashMap::new() })))
+        Self(Arc::new(Mutex::new(AdmissionQueue { capacity, running: 0, waiting: 0, lines: HashMap::new() })))
     }
 
     /// Waits for a place. Fails when the tenant's line, or all lines together, are too long.
     pub(crate) async fn enter(&self, tenant: &str, quotas: &Quotas) -> Result<Place, Fault> {
         let turn = {
-            let mut hall = self.hall();
-            hall.arrive(tenant, quotas);
-            if hall.may_begin(tenant) {
-                return Ok(self.place(hall.begin(tenant, Instant::now())));
+            let mut queue = self.locked();
+            queue.arrive(tenant, quotas);
+            if queue.may_begin(tenant) {
+                return Ok(self.place(queue.begin(tenant, Instant::now())));
             }
-            hall.queue(tenant, quotas)?
+            queue.push(tenant, quotas)?
         };
-        // Without a sender it was sent away in favour of a shorter line.
+        // The sender was dropped in favour of a shorter line.
         turn.await.map_err(|_| overloaded("all tenants together", "Capacity::waiting"))
     }
 
-    /// Forgets a tenant, once it has no more calls.
+    /// Removes a tenant once it has no more calls.
     pub(crate) fn forget(&self, tenant: &str) {
-        let mut hall = self.hall();
-        if let Some(line) = hall.lines.get_mut(tenant) {
+        let mut queue = self.locked();
+        if let Some(line) = queue.lines.get_mut(tenant) {
             line.forgotten = true;
         }
-        hall.lines.retain(|_, line| !line.forgotten || !line.idle());
+        queue.lines.retain(|_, line| !line.forgotten || !line.idle());
     }
 
     fn place(&self, held: Held) -> Place {
@@ -103,23 +103,23 @@ impl Admission {
 
     fn leave(&self, held: &Held) {
         let turns = {
-            let mut hall = self.hall();
-            hall.end(held);
-            hall.next()
+            let mut queue = self.locked();
+            queue.end(held);
+            queue.next()
         };
-        // Outside of the lock: a place that nobody takes any more is given back at once.
+        // Outside of the lock: a place whose receiver is gone is given back at once.
         for (turn, held) in turns {
             let _ = turn.send(self.place(held));
         }
     }
 
-    fn hall(&self) -> MutexGuard<'_, Hall> {
+    fn locked(&self) -> MutexGuard<'_, AdmissionQueue> {
         // Nothing that holds the lock can panic halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Hall {
+impl AdmissionQueue {
     fn arrive(&mut self, tenant: &str, quotas: &Quotas) {
         let now = Instant::now();
         let least = self.lines.values().filter(|line| !line.idle()).map(|line| line.held(now)).min();
@@ -155,14 +155,14 @@ impl Hall {
         }
     }
 
-    fn queue(&mut self, tenant: &str, quotas: &Quotas) -> Result<oneshot::Receiver<Place>, Fault> {
+    fn push(&mut self, tenant: &str, quotas: &Quotas) -> Result<oneshot::Receiver<Place>, Fault> {
         self.clear_away();
         let own = self.lines.get(tenant).map_or(0, |line| line.waiting.len());
         if own >= quotas.waiting_calls {
             return Err(overloaded("the tenant", "waiting_calls"));
         }
         if self.waiting >= self.capacity.waiting {
-            // The last of the longest line gives way to a line that is shorter even with one more.
+            // The last of the longest line is refused in favour of a line that is shorter even with one more.
             let longest = self.lines.values_mut().max_by_key(|line| line.waiting.len());
             let Some(longest) = longest.filter(|line| line.waiting.len() > own + 1) else {
                 return Err(overloaded("all tenants together", "Capacity::waiting"));
@@ -176,7 +176,7 @@ impl Hall {
         Ok(waiting)
     }
 
-    /// Forgets those that no longer wait.
+    /// Removes calls that no longer wait.
     fn clear_away(&mut self) {
         for line in self.lines.values_mut() {
             line.waiting.retain(|turn| !turn.is_closed());
@@ -184,9 +184,9 @@ impl Hall {
         self.waiting = self.lines.values().map(|line| line.waiting.len()).sum();
     }
 
-    /// Gives the free places away.
+    /// Gives free places to the next calls.
     fn next(&mut self) -> Vec<(oneshot::Sender<Place>, Held)> {
-        // Each that is gone would give its place back from within the one before: thousands are too deep.
+        // Abandoned ones would each give the place back from within the drop before: thousands are too deep.
         self.clear_away();
         let (now, mut turns) = (Instant::now(), Vec::new());
         while self.running < self.capacity.calls {
@@ -200,14 +200,14 @@ impl Hall {
     }
 }
 
-/// Which of whose places is held.
+/// A place that a tenant holds.
 #[derive(Debug)]
 struct Held {
     tenant: String,
     since: Instant,
 }
 
-/// The right to make one call, given back when it is dropped.
+/// Admission of one call, which is given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     admission: Admission,
@@ -234,40 +234,40 @@ mod tests {
         Quotas { concurrent_calls, waiting_calls, ..Quotas::default() }
     }
 
-    fn hall(calls: usize, waiting: usize) -> Admission {
+    fn admission(calls: usize, waiting: usize) -> Admission {
         Admission::new(Capacity { calls, waiting })
     }
 
     type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Place, Fault>>>>;
 
     /// A call that has taken its place in the line.
-    async fn waits(hall: &Admission, tenant: &'static str, quotas: &Quotas) -> Waiting {
-        let (hall, quotas) = (hall.clone(), quotas.clone());
-        let mut waiting: Waiting = Box::pin(async move { hall.enter(tenant, &quotas).await });
+    async fn waits(admission: &Admission, tenant: &'static str, quotas: &Quotas) -> Waiting {
+        let (admission, quotas) = (admission.clone(), quotas.clone());
+        let mut waiting: Waiting = Box::pin(async move { admission.enter(tenant, &quotas).await });
         assert!((&mut waiting).now_or_never().is_none());
         waiting
     }
 
     #[tokio::test]
-    async fn a_tenant_has_no_more_calls_than_its_own() {
-        let (hall, one) = (hall(10, 10), quotas(1, 1));
-        let place = hall.enter("a", &one).await.unwrap();
-        let second = waits(&hall, "a", &one).await;
-        assert!(hall.enter("b", &one).await.is_ok());
-        let fault = hall.enter("a", &one).await.unwrap_err();
+    async fn a_tenant_runs_no_more_calls_than_its_quota() {
+        let (admission, one) = (admission(10, 10), quotas(1, 1));
+        let place = admission.enter("a", &one).await.unwrap();
+        let second = waits(&admission, "a", &one).await;
+        assert!(admission.enter("b", &one).await.is_ok());
+        let fault = admission.enter("a", &one).await.unwrap_err();
         assert_eq!((fault.kind.as_str(), fault.retryable), (kind::OVERLOADED, true));
         assert!(fault.message.contains("`waiting_calls`"), "{fault}");
         drop(place);
         assert!(second.await.is_ok());
-        assert_eq!(hall.hall().running, 0);
+        assert_eq!(admission.locked().running, 0);
     }
 
     #[tokio::test]
-    async fn the_tenant_that_had_less_goes_first() {
-        let (hall, many) = (hall(1, 100), quotas(10, 10));
-        let place = hall.enter("greedy", &many).await.unwrap();
-        let greedy = waits(&hall, "greedy", &many).await;
-        let modest = waits(&hall, "modest", &many).await;
+    async fn the_tenant_with_less_time_goes_first() {
+        let (admission, many) = (admission(1, 100), quotas(10, 10));
+        let place = admission.enter("greedy", &many).await.unwrap();
+        let greedy = waits(&admission, "greedy", &many).await;
+        let modest = waits(&admission, "modest", &many).await;
         drop(place);
         let turn = modest.now_or_never().unwrap().unwrap();
         drop(turn);
@@ -275,47 +275,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_back_has_saved_nothing_up() {
-        let (hall, many) = (hall(1, 100), quotas(10, 10));
-        hall.arrive_and_hold("busy", Duration::from_secs(100));
-        let place = hall.enter("busy", &many).await.unwrap();
-        let _late = waits(&hall, "late", &many).await;
-        assert!(hall.hall().lines["late"].held >= Duration::from_secs(100));
+    async fn a_tenant_that_comes_back_has_saved_no_time_up() {
+        let (admission, many) = (admission(1, 100), quotas(10, 10));
+        admission.arrive_and_hold("busy", Duration::from_secs(100));
+        let place = admission.enter("busy", &many).await.unwrap();
+        let _late = waits(&admission, "late", &many).await;
+        assert!(admission.locked().lines["late"].held >= Duration::from_secs(100));
         drop(place);
     }
 
     #[tokio::test]
-    async fn a_full_hall_turns_the_longest_line_away() {
-        let (hall, many) = (hall(1, 3), quotas(10, 10));
-        let _place = hall.enter("a", &many).await.unwrap();
+    async fn a_full_queue_refuses_the_last_call_of_the_longest_line() {
+        let (admission, many) = (admission(1, 3), quotas(10, 10));
+        let _place = admission.enter("a", &many).await.unwrap();
         let mut line = Vec::new();
         for _ in 0..3 {
-            line.push(waits(&hall, "a", &many).await);
+            line.push(waits(&admission, "a", &many).await);
         }
-        let fault = hall.enter("a", &many).await.unwrap_err();
+        let fault = admission.enter("a", &many).await.unwrap_err();
         assert!(fault.message.contains("Capacity::waiting"), "{fault}");
-        let _b = waits(&hall, "b", &many).await;
+        let _b = waits(&admission, "b", &many).await;
         assert_eq!(line.pop().unwrap().await.unwrap_err().kind, kind::OVERLOADED);
         // Two of one tenant and one of the other: nobody's line is long enough to give way.
-        assert!(hall.enter("b", &many).await.is_err());
+        assert!(admission.enter("b", &many).await.is_err());
     }
 
     #[tokio::test]
-    async fn who_gives_up_loses_the_place_to_the_next() {
-        let (hall, many) = (hall(1, 10), quotas(10, 10));
-        let place = hall.enter("a", &many).await.unwrap();
-        let gone = waits(&hall, "b", &many).await;
-        let next = waits(&hall, "c", &many).await;
+    async fn a_call_that_gives_up_leaves_its_place_to_the_next() {
+        let (admission, many) = (admission(1, 10), quotas(10, 10));
+        let place = admission.enter("a", &many).await.unwrap();
+        let gone = waits(&admission, "b", &many).await;
+        let next = waits(&admission, "c", &many).await;
         drop(gone);
         drop(place);
         drop(next.await.unwrap());
-        let hall = hall.hall();
-        assert_eq!((hall.running, hall.lines.values().filter(|line| !line.idle()).count()), (0, 0));
+        let queue = admission.locked();
+        assert_eq!((queue.running, queue.lines.values().filter(|line| !line.idle()).count()), (0, 0));
     }
 
     impl Admission {
         fn arrive_and_hold(&self, tenant: &str, held: Duration) {
-            self.hall().lines.entry(tenant.to_owned()).or_default().held = held;
+            self.locked().lines.entry(tenant.to_owned()).or_default().held = held;
         }
     }
 }

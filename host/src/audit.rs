@@ -1,5 +1,5 @@
-//! The audit log: what components asked of the host, what was decided, and every signal before it is
-//! sent. JSON lines, append-only, each chained to the one before it.
+//! The audit log: calls of components, the host's decisions, and every signal before it is sent. JSON lines,
+//! append-only, each chained to the one before it.
 //!
 //! # The file
 //!
@@ -62,7 +62,7 @@
 //! `dry_run`, `outcome` and `detail`, as far as there is something to say. Outcomes are `sending`, then one of
 //! `executed`, `unexecuted` (the read-back shows another size), `denied`, `failed`, `would-resize`, `would-renew`.
 //!
-//! # What it holds against whom
+//! # Guarantees
 //!
 //! A changed, removed, inserted, repeated or moved line is found. What a chain without a key cannot do:
 //! whoever may rewrite the whole file can write another chain, and a tail that was cut off leaves a chain

@@ -126,7 +126,7 @@ impl<'a> Delivery<'a> {
                         account.spent += counted as u64;
                         *spent += counted as u64;
                         if !self.dry_run {
-                            self.restraint.hourly.give_back(&self.place(), sent.len() - counted);
+                            self.restraint.hourly.give_back(&self.place(), sent.len() - counted).await;
                         }
                         outcomes.extend(sent);
                         sendings.extend(announced);
@@ -171,7 +171,7 @@ impl<'a> Delivery<'a> {
         if self.restraint.consent.is_none() || self.dry_run || account.clients == 0 {
             return Ok(());
         }
-        let left = self.restraint.hourly.left(&self.place(), self.caps.max_kills_per_hour, Instant::now());
+        let left = self.restraint.hourly.left(&self.place(), self.caps.max_kills_per_hour, Instant::now()).await;
         let at_most = self.caps.room(account, spent).unwrap_or(0).min(left).min(orders.len());
         if at_most == 0 {
             // The caps say no, and say why.
@@ -188,10 +188,10 @@ impl<'a> Delivery<'a> {
         let (place, most, hourly) = (self.place(), self.caps.max_kills_per_hour, &self.restraint.hourly);
         if self.dry_run {
             let left = self.author.left(&place, most).await.map_err(|fault| Outcome::Failed(fault.into()))?;
-            let left = left.min(hourly.left(&place, most, Instant::now()));
+            let left = left.min(hourly.left(&place, most, Instant::now()).await);
             return if left == 0 { Err(self.caps.over_hour()) } else { Ok(vec![None; orders.len().min(left)]) };
         }
-        let granted = hourly.take(&place, orders.len(), most, Instant::now());
+        let granted = hourly.take(&place, orders.len(), most, Instant::now()).await;
         let orders = &orders[..granted];
         if orders.is_empty() {
             return Err(self.caps.over_hour());
@@ -200,11 +200,11 @@ impl<'a> Delivery<'a> {
         let announced = match self.author.announce(&place, most, events).await {
             Ok(announced) => announced,
             Err(fault) => {
-                hourly.give_back(&place, granted);
+                hourly.give_back(&place, granted).await;
                 return Err(Outcome::Failed(fault.into()));
             }
         };
-        hourly.give_back(&place, granted - announced.len());
+        hourly.give_back(&place, granted - announced.len()).await;
         if announced.is_empty() {
             return Err(self.caps.over_hour());
         }

@@ -15,17 +15,17 @@ use wasmtime::{Cache, Config, EngineWeak, InstanceAllocationStrategy};
 use self::config::{PER_CALL, cache, config, pool};
 use crate::bindings::{backends, credentials, database, pooler, scaling, types};
 use crate::compiler::Compiler;
-use crate::lanes::Lanes;
+use crate::cpu_scheduler::CpuScheduler;
 use crate::limits::Limits;
 use crate::state::State;
 use crate::taped::{HasTaped, Taped};
 use crate::wasi;
 use crate::world::World;
 
-/// How often a running component is looked at. A limit on time is overrun by one tick at the most.
+/// Interval at which a running component is interrupted. A limit on time is exceeded by at most one tick.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Compiles components and lends each world its imports. Cheap to clone.
+/// Compiles components and links the imports of each world. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -36,28 +36,28 @@ struct Inner {
     _ticker: Ticker,
     wasmtime: wasmtime::Engine,
     linkers: [Linker<State>; 3],
-    lanes: Lanes,
+    cpu_scheduler: CpuScheduler,
     compiler: Compiler,
     component_bytes: u64,
     cache_trouble: Option<String>,
 }
 
 impl Engine {
-    /// An engine for one call at a time, or for a few; [`Engine::builder`] has more to choose.
+    /// Creates an engine for one call at a time, or for a few; [`Engine::builder`] has more options.
     ///
-    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its
-    /// components. They are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not
-    /// a folder of this user's alone (mode 0700), and the log says so once.
+    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components. They
+    /// are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
+    /// this user's alone (mode 0700), and the log says so once.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
         Self::builder(limits).build()
     }
 
-    /// An engine to be configured.
+    /// Configures an engine.
     pub fn builder(limits: &Limits) -> Builder {
         Builder { limits: limits.clone(), calls: None, compiler: None }
     }
 
-    /// Why components are compiled anew each time; none where what was compiled is kept.
+    /// Returns why compiled components are not cached; none when they are.
     pub fn cache_trouble(&self) -> Option<&str> {
         self.inner.cache_trouble.as_deref()
     }
@@ -74,11 +74,11 @@ impl Engine {
         &self.inner.compiler
     }
 
-    pub(crate) fn lanes(&self) -> &Lanes {
-        &self.inner.lanes
+    pub(crate) fn cpu_scheduler(&self) -> &CpuScheduler {
+        &self.inner.cpu_scheduler
     }
 
-    /// How many memories, and how many tables, one call may have at the most.
+    /// Returns how many memories, and how many tables, one call may have.
     pub(crate) fn memories(&self) -> usize {
         if self.inner.wasmtime.get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
     }
@@ -97,26 +97,26 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// For many calls at a time: their memories and stacks come from a pool of so many places, and one
-    /// more is refused as `overloaded`. A memory has [`Limits::memory`] bytes at the most, whatever the limits
-    /// of a call say, and a call has four memories and four tables.
+    /// Pools memories and stacks for so many calls at a time; one more is refused as `overloaded`. A memory has
+    /// [`Limits::memory`] bytes at the most, whatever the limits of a call say, and a call has four memories and four
+    /// tables.
     ///
     /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
-    /// reserve so much (`ulimit -v`), the engine is made without it, and says so in the log.
+    /// reserve so much (`ulimit -v`), the engine is created without it, and a warning is logged.
     pub fn pooled(mut self, calls: u32) -> Self {
         self.calls = Some(calls);
         self
     }
 
-    /// Has components compiled by a process of their own, which ends when it takes too long or too much
-    /// memory. The program is `archon-pool`. Without it they are compiled in this process, and one that
-    /// takes too long is refused, but keeps a processor busy until it is done.
+    /// Compiles components in a process of their own, which is ended when it takes too long or too much memory. The
+    /// program is `archon-pool`. Without it they are compiled in this process, and one that takes too long is refused,
+    /// but keeps a processor busy until it is done.
     pub fn compile_with(mut self, program: impl Into<PathBuf>) -> Self {
         self.compiler = Some(program.into());
         self
     }
 
-    /// Makes the engine. Fails when the settings contradict each other.
+    /// Creates the engine. Fails when the settings contradict each other.
     pub fn build(self) -> Result<Engine, Fault> {
         let cache = cache();
         if let Some(calls) = self.calls {
@@ -140,7 +140,7 @@ impl Builder {
             _ticker: ticker,
             linkers: [analyser?, observer?, manager?],
             wasmtime,
-            lanes: Lanes::new(),
+            cpu_scheduler: CpuScheduler::new(),
             compiler: Compiler::new(self.compiler.clone(), &self.limits),
             component_bytes: self.limits.component_bytes,
             cache_trouble: cache.as_ref().err().cloned(),
@@ -149,7 +149,7 @@ impl Builder {
     }
 }
 
-/// The imports of one world. What a world lacks is not there to be called.
+/// Links the imports of one world. Imports of other worlds are not linked.
 fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker)?;
@@ -166,8 +166,8 @@ fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<St
     Ok(linker)
 }
 
-/// Advances the epoch. A plain thread: a timer of the executor would stand still just when a
-/// component keeps the executor's threads busy.
+/// Advances the epoch in a plain thread: a timer of the executor would not fire while a component keeps the executor's
+/// threads busy.
 struct Ticker {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,

@@ -1,4 +1,4 @@
-//! One call of a component: a fresh store, the powers of its world, and every limit.
+//! One call of a component: a new store, the imports of its world, and every limit.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use tracing::Instrument as _;
 use wasmtime::component::{Type, Val};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
-use crate::approval::Approval;
 use crate::audit_sink::{AuditContext, AuditSink};
 use crate::backends::{Delivery, Ledger, Restraint, denied};
 use crate::bindings::{CredentialScope, backends};
 use crate::cassette::{CallMode, Mode, Recorder, Replay};
-use crate::census;
 use crate::consent::{Consent, Decision, Proposal};
+use crate::cpu_scheduler::CpuMeter;
 use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
 use crate::granted::Granted;
+use crate::json_limits;
 use crate::json_values::{self, Mismatch};
-use crate::lanes::GuestTime;
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
+use crate::policy_file::Approval;
 use crate::session;
 use crate::session_cache::SessionCache;
 use crate::state::{Caller, Intent, State};
@@ -37,13 +37,13 @@ use crate::state::{Caller, Intent, State};
 use self::ended::{ended, not_again, refused, trapped};
 use self::request::{NO_CHANGES, Request};
 
-/// What the audit log calls [`Host::deliver`].
+/// Name of [`Host::deliver`] in the audit log.
 const DELIVER: &str = "host.deliver";
 
-/// The interface with the JSON doors.
+/// The interface with the JSON functions.
 const SKILL: &str = "skill";
 
-/// How long to wait, after a call, for the server to hear that its sessions are over.
+/// Time to wait, after a call, for its sessions to be closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs components with one set of credentials, one policy and one set of limits.
@@ -60,17 +60,17 @@ pub struct Host {
     mode: Mode,
 }
 
-/// What a call came to.
+/// Result of a call.
 #[derive(Debug)]
 pub struct Answer {
     /// The component's SkillOutput, or the host's fault.
     pub output: Result<Value, Fault>,
-    /// Whether a session may have been signalled, or a pool changed. If so, the call must not be repeated blindly.
+    /// A session may have been signalled, or a pool changed: the call must not be repeated blindly.
     pub signalled: bool,
 }
 
 impl Host {
-    /// A host for components of this engine.
+    /// Creates a host for components of this engine.
     pub fn new(engine: Engine, credentials: Credentials, policy: Policy, limits: Limits) -> Self {
         Self {
             engine,
@@ -85,26 +85,26 @@ impl Host {
         }
     }
 
-    /// Puts every host call and every decision on record. Without it, only `tracing` hears of decisions.
+    /// Records every host call and every decision. Without it, decisions are only traced with `tracing`.
     pub fn audit(mut self, audit: impl AuditSink + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
         self
     }
 
-    /// For whom this host works, as its audit log names it.
+    /// Sets the tenant that the audit log names.
     pub fn tenant(mut self, name: &str) -> Self {
         self.tenant = Some(name.into());
         self
     }
 
-    /// Keeps a session open between calls, as it was when it was opened. It takes a slot for as long as this
-    /// host or a clone of it lives, and is the way in when the others are gone.
+    /// Keeps a session open between calls. It uses a slot of the server until this host and all clones are dropped, and
+    /// is used when the server has no free slot.
     pub fn keep_session(mut self) -> Self {
         self.cache = Some(SessionCache::new());
         self
     }
 
-    /// Writes every call that has a credential into a cassette when it ends.
+    /// Records every call that has a credential into a cassette when it ends.
     pub fn record(mut self, recorder: Recorder) -> Self {
         self.mode = Mode::Records(recorder);
         self
@@ -127,7 +127,7 @@ impl Host {
         self
     }
 
-    /// The same, with what another host has ended in the last hour.
+    /// Shares the caps per hour with another host.
     pub(crate) fn with_hour_of(mut self, other: &Self) -> Self {
         self.restraint.hourly = other.restraint.hourly.clone();
         self
@@ -143,24 +143,23 @@ impl Host {
         Ok(self)
     }
 
-    /// This host for a component of which no more was approved than this; for one without a policy file,
-    /// just this host.
+    /// Returns this host with the policy lowered to an approval; unchanged without one.
     pub fn under(&self, approval: Option<&Approval>) -> Self {
         let policy = approval.map_or_else(|| self.policy.clone(), |approval| approval.policy(&self.policy));
         Self { policy, ..self.clone() }
     }
 
-    /// The engine that this host's components are loaded with.
+    /// Returns the engine for this host's components.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// What every call may use.
+    /// Returns the limits of every call.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The JSON door: SkillInput in, SkillOutput out.
+    /// Calls `skill.run`: SkillInput in, SkillOutput out.
     ///
     /// `supabaseUrl` and `supabaseKey` stay here; the component gets the rest unchanged. A fault that
     /// the component reports is part of its SkillOutput; this fails only with the host's own: limits,
@@ -169,20 +168,20 @@ impl Host {
         self.call(plugin, input).await.output
     }
 
-    /// Like [`Host::run`], and says whether anything may have been signalled.
+    /// Calls `skill.run` as [`Host::run`] does, and also returns whether anything may have been signalled.
     pub async fn call(&self, plugin: &Plugin, input: Value) -> Answer {
         self.call_until(plugin, input, None).await
     }
 
-    /// Like [`Host::call`], with an end that comes before the limit's.
+    /// Calls as [`Host::call`] does, with an earlier deadline than the limit's.
     pub(crate) async fn call_until(&self, plugin: &Plugin, input: Value, end: Option<Deadline>) -> Answer {
         self.call_on(self.clock(), plugin, input, end).await
     }
 
-    /// Like [`Host::call_until`], on a clock that the caller can read.
+    /// Calls as [`Host::call_until`] does, on a meter that the caller can read.
     pub(crate) async fn call_on(
         &self,
-        time: Arc<GuestTime>,
+        time: Arc<CpuMeter>,
         plugin: &Plugin,
         input: Value,
         end: Option<Deadline>,
@@ -190,7 +189,7 @@ impl Host {
         let signalled = Arc::new(AtomicBool::new(false));
         let (noted, noted_time) = (Arc::clone(&signalled), Arc::clone(&time));
         let calling = async {
-            let Request { input, lent, intent } = self.request(input)?;
+            let Request { input, lent, intent } = Request::parse(&self.credentials, &self.policy, input)?;
             let call =
                 Call { interface: SKILL, function: "run", lent: Some(lent), intent, signalled: noted, end, time };
             let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
@@ -204,15 +203,16 @@ impl Host {
         Answer { output: if signalled { not_again(output) } else { output }, signalled }
     }
 
-    /// What the component says about itself.
+    /// Calls `skill.describe`: the component's description.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
         let output = self.invoke(plugin, self.pure(SKILL, "describe"), &[]).await?;
         self.document(plugin, "describe", &output)
     }
 
-    /// Only reads the server: a SkillInput in, the snapshot that [`Host::analyse`] takes out.
+    /// Calls `pool-manager.collect`, which only reads the server: a SkillInput in, the snapshot that [`Host::analyse`]
+    /// takes out.
     pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
-        let Request { input, lent, .. } = self.request(input)?;
+        let Request { input, lent, .. } = Request::parse(&self.credentials, &self.policy, input)?;
         let mut request = match input {
             Value::Object(request) => request,
             _ => return Err(Fault::invalid("the input must be a JSON object")),
@@ -225,7 +225,7 @@ impl Host {
         self.invoke(plugin, call, &[("", request.into())]).await
     }
 
-    /// Judges a snapshot: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and
+    /// Calls `analysis.analyse`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and
     /// works with a component of any world.
     pub async fn analyse(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
         let Value::Object(mut input) = input else {
@@ -299,15 +299,15 @@ impl Host {
         Ok(outcomes.into_iter().map(Outcome::from).collect())
     }
 
-    /// A call that needs no server.
+    /// Creates a call that needs no server.
     fn pure(&self, interface: &'static str, function: &'static str) -> Call {
         let intent = Intent::none("this call changes nothing");
         Call { interface, function, lent: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
     }
 
-    /// A clock for one call.
-    fn clock(&self) -> Arc<GuestTime> {
-        Arc::new(GuestTime::new(self.engine.lanes().clone(), Duration::ZERO))
+    /// Creates the meter of one call.
+    fn clock(&self) -> Arc<CpuMeter> {
+        Arc::new(CpuMeter::new(self.engine.cpu_scheduler().clone(), Duration::ZERO))
     }
 
     /// Calls one exported function with JSON arguments, each under the name that stands for it in
@@ -348,7 +348,7 @@ impl Host {
         let tape = std::mem::take(&mut store.data_mut().tape);
         // Everything that the call opened goes with its store.
         drop(store);
-        // None comes once the last session's task has ended; later than this is somebody else's wait.
+        // None comes once the last session's task has ended. The caller does not wait for longer than this.
         let _ = tokio::time::timeout(FAREWELL, all_gone.recv()).await;
         let result = match called {
             Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
@@ -359,11 +359,11 @@ impl Host {
         result
     }
 
-    /// The JSON document in the text that a function returned.
+    /// Parses the JSON text that a function returned.
     fn document(&self, plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
         let text = output.as_str().unwrap_or_default();
         let limit = self.limits.report_bytes;
-        if text.len() > limit || !census::is_within(text, limit / BYTES_PER_VALUE) {
+        if text.len() > limit || !json_limits::is_within(text, limit / BYTES_PER_VALUE) {
             return Err(Reached::ReportBytes(limit).into());
         }
         serde_json::from_str(text).map_err(|error| {
@@ -385,21 +385,30 @@ impl Host {
                 return Err(wasmtime::Error::new(Reached::Cpu(budget)));
             }
             // Lets the executor see to others, and to the deadline, without charging the component.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(time.give_way())))
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(time.yield_to_others())))
         });
         store.set_epoch_deadline(1);
         Ok(store)
     }
 }
 
-/// Waits until the server has heard that the sessions of this process are over, for a second at the
-/// most. For a program that ends its runtime: a call that was dropped still has to cancel what the
-/// server does for it.
+/// Returns the description of a component that exports `skill`, and null for any other. It runs without credentials and
+/// may change nothing.
+pub async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> {
+    if plugin.export(SKILL).is_err() {
+        return Ok(Value::Null);
+    }
+    let policy = Policy { apply: false, ..Policy::default() };
+    Host::new(plugin.engine().clone(), Credentials::new(), policy, limits.clone()).describe(plugin).await
+}
+
+/// Waits until the sessions of this process are closed, for at most one second. For a program that ends its runtime: a
+/// call that was dropped still has to cancel its statements on the server.
 pub async fn farewell() {
     let _ = tokio::time::timeout(FAREWELL, session::all_over()).await;
 }
 
-/// What was not done in its time.
+/// Creates the fault of work that exceeded the deadline.
 pub(crate) fn late(what: &str, given: Duration) -> Fault {
     let message = format!("the {what} was not done within {} ms: limit `deadline`", given.as_millis());
     Fault::new(kind::DEADLINE_EXCEEDED, message)
@@ -408,20 +417,20 @@ pub(crate) fn late(what: &str, given: Duration) -> Fault {
 /// The end of a call, and the time that was given for all its tries: the last of them has less.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline {
-    /// When the call ends.
+    /// End of the call.
     pub(crate) at: Instant,
-    /// The setting, for the message.
+    /// Value of the setting, for the message.
     pub(crate) given: Duration,
 }
 
 impl Deadline {
-    /// Starts now.
+    /// Creates a deadline that starts now.
     pub(crate) fn after(given: Duration) -> Self {
         Self { at: Instant::now() + given, given }
     }
 }
 
-/// Which function to call, with what in hand.
+/// A call of an exported function, with what it may use.
 struct Call {
     interface: &'static str,
     function: &'static str,
@@ -430,7 +439,7 @@ struct Call {
     signalled: Arc<AtomicBool>,
     /// The caller's own deadline.
     end: Option<Deadline>,
-    time: Arc<GuestTime>,
+    time: Arc<CpuMeter>,
 }
 
 async fn enter(
@@ -490,15 +499,15 @@ fn located(name: &str, wrong: &Mismatch) -> String {
     if name.is_empty() { wrong.to_string() } else { format!("in {name}: {wrong}") }
 }
 
-/// The contract embeds `carry` as JSON; WIT carries its text.
+/// Replaces a field by its JSON text: the contract embeds `carry` as JSON, and WIT passes a text.
 fn as_text(fields: &mut Map<String, Value>, name: &str) {
     if let Some(value) = fields.get_mut(name).filter(|value| !value.is_null() && !value.is_string()) {
         *value = value.to_string().into();
     }
 }
 
-/// A report as the JSON door writes it; a `carry` of more than so many values stays text. Two names differ in WIT, where `type` is a keyword and a
-/// record cannot hold JSON.
+/// Converts a report to the form of `skill.run`; a `carry` of more than so many values stays text. Two names differ in
+/// WIT, where `type` is a keyword and a record cannot hold JSON.
 fn as_report(mut report: Value, most: usize) -> Value {
     for action in report.get_mut("actions").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(fields) = action.as_object_mut()
@@ -508,7 +517,7 @@ fn as_report(mut report: Value, most: usize) -> Value {
         }
     }
     if let Some(carry) = report.get_mut("carry")
-        && let Some(text) = carry.as_str().filter(|text| census::is_within(text, most))
+        && let Some(text) = carry.as_str().filter(|text| json_limits::is_within(text, most))
         && let Ok(embedded) = serde_json::from_str(text)
     {
         *carry = embedded;

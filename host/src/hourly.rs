@@ -1,94 +1,97 @@
-//! How many orders one host has sent in the last hour, and how often it has changed a pool.
+//! Orders that one host sent in the last hour, and changes of pools: the caps per hour.
 
 mod shared;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::shared::{Shared, left};
 use crate::audit_sink::Place;
+use crate::rate_window::RateWindow;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The orders of the last hour, per database; clones count together.
+/// The acts of the last hour, per place; clones count together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hourly {
-    sent: Arc<Mutex<HashMap<Place, VecDeque<Instant>>>>,
-    /// What other processes sent, too.
+    sent: Arc<Mutex<HashMap<Place, RateWindow>>>,
+    /// The acts of other processes.
     shared: Option<Arc<Shared>>,
 }
 
 impl Hourly {
-    /// The same, together with all processes of this user that name the folder; if it is not private, why.
+    /// Counts together with all processes of this user that name the folder; the error says why it is not private.
     pub(crate) fn shared(mut self, folder: &Path) -> Result<Self, String> {
         self.shared = Some(Arc::new(Shared::open(folder)?));
         Ok(self)
     }
 
-    /// Whether other processes count, too.
+    /// Returns whether other processes are counted, too.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.is_some()
     }
 
-    /// Takes as many places as are wanted and left of `most`. None where the book of the other processes cannot be
-    /// written: what they sent is not known then.
-    pub(crate) fn take(&self, place: &Place, wanted: usize, most: u32, now: Instant) -> usize {
+    /// Takes as many places as are wanted and left of `most`. None where the file of the other processes cannot be
+    /// written within a time: their acts are not known then.
+    pub(crate) async fn take(&self, place: &Place, wanted: usize, most: u32, now: Instant) -> usize {
         let granted = {
             let mut sent = self.recent(now);
-            let spent = sent.entry(place.clone()).or_default();
-            let granted = wanted.min(left(spent.len(), most));
-            spent.extend(std::iter::repeat_n(now, granted));
-            granted
+            let window = sent.entry(place.clone()).or_insert_with(|| RateWindow::new(HOUR));
+            window.take(wanted, usize::try_from(most).unwrap_or(usize::MAX), now)
         };
         let Some(shared) = &self.shared else { return granted };
-        let both = shared.take(place, granted, most).unwrap_or_else(|why| unwritten(&why));
+        let both = blocking(shared, place, move |shared, place| shared.take(place, granted, most)).await;
         self.give_back_own(place, granted - both);
         both
     }
 
-    /// How many places are left.
-    pub(crate) fn left(&self, place: &Place, most: u32, now: Instant) -> usize {
-        let own = left(self.recent(now).get(place).map_or(0, VecDeque::len), most);
+    /// Returns how many places are left.
+    pub(crate) async fn left(&self, place: &Place, most: u32, now: Instant) -> usize {
+        let own = left(self.recent(now).get_mut(place).map_or(0, |window| window.count(now)), most);
         let Some(shared) = &self.shared else { return own };
-        own.min(shared.left(place, most).unwrap_or_else(|why| unwritten(&why)))
+        own.min(blocking(shared, place, move |shared, place| shared.left(place, most)).await)
     }
 
     /// Gives places back that were taken last.
-    pub(crate) fn give_back(&self, place: &Place, count: usize) {
+    pub(crate) async fn give_back(&self, place: &Place, count: usize) {
         self.give_back_own(place, count);
-        if let Some(shared) = self.shared.as_ref().filter(|_| count > 0)
-            && let Err(why) = shared.give_back(place, count)
-        {
-            unwritten(&why);
+        if let Some(shared) = self.shared.as_ref().filter(|_| count > 0) {
+            blocking(shared, place, move |shared, place| shared.give_back(place, count).map(|()| count)).await;
         }
     }
 
     fn give_back_own(&self, place: &Place, count: usize) {
-        if let Some(spent) = self.locked().get_mut(place) {
-            spent.truncate(spent.len().saturating_sub(count));
+        if let Some(window) = self.locked().get_mut(place) {
+            window.give_back(count);
         }
     }
 
-    fn recent(&self, now: Instant) -> MutexGuard<'_, HashMap<Place, VecDeque<Instant>>> {
+    fn recent(&self, now: Instant) -> MutexGuard<'_, HashMap<Place, RateWindow>> {
         let mut sent = self.locked();
-        sent.retain(|_, spent| {
-            while spent.front().is_some_and(|at| now.duration_since(*at) >= HOUR) {
-                spent.pop_front();
-            }
-            !spent.is_empty()
-        });
+        sent.retain(|_, window| window.count(now) > 0);
         sent
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Place, VecDeque<Instant>>> {
+    fn locked(&self) -> MutexGuard<'_, HashMap<Place, RateWindow>> {
         // Nothing that holds the lock can panic halfway through a change.
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reports that the book of other processes cannot be used; no place is left then.
+/// Uses the file of other processes on a thread that may block: another process may hold its lock.
+async fn blocking(
+    shared: &Arc<Shared>,
+    place: &Place,
+    work: impl FnOnce(&Shared, &Place) -> Result<usize, String> + Send + 'static,
+) -> usize {
+    let (shared, place) = (Arc::clone(shared), place.clone());
+    let done = tokio::task::spawn_blocking(move || work(&shared, &place)).await;
+    done.unwrap_or_else(|error| Err(error.to_string())).unwrap_or_else(|why| unwritten(&why))
+}
+
+/// Warns that the file of other processes cannot be used; no place is left then.
 fn unwritten(why: &str) -> usize {
     tracing::warn!("the caps per hour leave no room: {why}");
     0
@@ -99,42 +102,56 @@ mod tests {
     use super::*;
     use crate::audit_sink::Act;
 
-    #[test]
-    fn an_hour_has_so_many_places_and_the_next_one_has_them_again() {
+    #[tokio::test]
+    async fn an_hour_has_so_many_places_and_the_next_one_has_them_again() {
         let (hourly, start) = (Hourly::default(), Instant::now());
         let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
         let other = Place { act: Act::Order, server: "h:5432".into(), database: "e".into() };
-        assert_eq!(hourly.take(&place, 3, 5, start), 3);
-        assert_eq!(hourly.clone().take(&place, 3, 5, start + Duration::from_secs(60)), 2);
-        assert_eq!(hourly.take(&other, 3, 5, start), 3);
-        hourly.give_back(&place, 1);
-        assert_eq!(hourly.left(&place, 5, start + Duration::from_secs(61)), 1);
-        assert_eq!(hourly.left(&place, 5, start + HOUR), 4);
-        assert_eq!(hourly.take(&place, 9, 0, start + 3 * HOUR), 0);
+        assert_eq!(hourly.take(&place, 3, 5, start).await, 3);
+        assert_eq!(hourly.clone().take(&place, 3, 5, start + Duration::from_secs(60)).await, 2);
+        assert_eq!(hourly.take(&other, 3, 5, start).await, 3);
+        hourly.give_back(&place, 1).await;
+        assert_eq!(hourly.left(&place, 5, start + Duration::from_secs(61)).await, 1);
+        assert_eq!(hourly.left(&place, 5, start + HOUR).await, 4);
+        assert_eq!(hourly.take(&place, 9, 0, start + 3 * HOUR).await, 0);
     }
 
-    #[test]
-    fn two_names_that_the_server_cuts_to_one_share_the_hour() {
+    #[tokio::test]
+    async fn two_names_that_the_server_cuts_to_one_share_the_hour() {
         let (hourly, start) = (Hourly::default(), Instant::now());
         let place = |name: &str| Place::new(Act::Order, "h:5432", name);
         let name = format!("{}é", "d".repeat(62));
-        assert_eq!(hourly.take(&place(&name), 3, 3, start), 3);
-        assert_eq!(hourly.take(&place(&"d".repeat(62)), 1, 3, start), 0);
-        assert_eq!(hourly.take(&place(&"d".repeat(61)), 1, 3, start), 1);
+        assert_eq!(hourly.take(&place(&name), 3, 3, start).await, 3);
+        assert_eq!(hourly.take(&place(&"d".repeat(62)), 1, 3, start).await, 0);
+        assert_eq!(hourly.take(&place(&"d".repeat(61)), 1, 3, start).await, 1);
     }
 
-    #[test]
-    fn processes_that_share_a_folder_share_the_hour() {
+    #[tokio::test]
+    async fn processes_that_share_a_folder_share_the_hour() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let process = || Hourly::default().shared(&path).unwrap();
         let (one, other, start) = (process(), process(), Instant::now());
         let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
-        assert_eq!(one.take(&place, 3, 5, start), 3);
-        assert_eq!((other.take(&place, 3, 5, start), other.left(&place, 5, start)), (2, 0));
-        one.give_back(&place, 1);
-        assert_eq!(other.left(&place, 5, start), 1);
+        assert_eq!(one.take(&place, 3, 5, start).await, 3);
+        assert_eq!((other.take(&place, 3, 5, start).await, other.left(&place, 5, start).await), (2, 0));
+        one.give_back(&place, 1).await;
+        assert_eq!(other.left(&place, 5, start).await, 1);
         std::fs::write(path.join("hour.json"), "{").unwrap();
-        assert_eq!(one.take(&place, 1, 5, start), 0, "unknown is no room");
+        assert_eq!(one.take(&place, 1, 5, start).await, 0, "unknown is no room");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_holds_the_lock_does_not_block_the_callers_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (hourly, start) = (Hourly::default().shared(&path).unwrap(), Instant::now());
+        let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
+        let held = std::fs::File::open(&path).unwrap();
+        held.lock().unwrap();
+        let taking = hourly.take(&place, 1, 5, start);
+        assert!(tokio::time::timeout(Duration::from_millis(20), taking).await.is_err());
+        drop(held);
+        assert_eq!(hourly.take(&place, 1, 5, start).await, 1);
     }
 }

@@ -3,11 +3,11 @@
 //! # Types
 //!
 //! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a [`plugin::Plugin`] is a
-//! component that was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names,
-//! events, a deadline and retries. [`vetted::Vetted`] is a component of another author that passed the operator's
-//! requirements: digest, [`approval::Approval`] and [`signature::Signature`]; a [`shelf::Shelf`] is a folder of them.
+//! component that was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds
+//! names, events, a deadline and retries. [`verified_plugin::VerifiedPlugin`] is a component from elsewhere whose
+//! digest, [`policy_file::Approval`] and [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a
+//! folder of them.
 
-pub mod approval;
 pub mod audit;
 pub mod audit_sink;
 pub mod cassette;
@@ -25,15 +25,16 @@ pub mod host;
 pub mod limits;
 pub mod log;
 pub mod plugin;
+pub mod plugin_store;
 pub mod policy;
+pub mod policy_file;
 pub mod private_file;
 pub mod registry;
 pub mod secret_scan;
-pub mod shelf;
 pub mod signature;
 pub mod sql;
 pub mod tenants;
-pub mod vetted;
+pub mod verified_plugin;
 pub mod xdg;
 
 mod access_path;
@@ -41,24 +42,24 @@ mod admission;
 mod allowance;
 mod backends;
 mod bindings;
-mod census;
 pub mod compiler;
+mod component_limits;
 mod connect;
+mod cpu_scheduler;
 mod credential;
 mod error;
 mod granted;
 mod guard_spec;
 mod guard_sql;
-mod guarded_file;
 mod hourly;
 mod imports;
+mod json_limits;
 mod json_values;
-mod lanes;
 mod login;
-mod nesting;
 mod parameter;
 mod pooler;
 mod quotas;
+mod rate_window;
 mod record;
 mod row_set;
 mod scaling;

@@ -1,5 +1,4 @@
-//! What one call may use. Every limit is always on, can be set, and has an error of its own that
-//! names it.
+//! Limits of one call. Every limit is always on, can be set, and has an error of its own that names it.
 //!
 #![doc = include_str!("../docs/limits.md")]
 
@@ -11,12 +10,12 @@ use wasmtime::ResourceLimiter;
 
 mod setting;
 
-/// What one call may use.
+/// Limits of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Wall-clock time of the whole call, waiting for the server included.
     pub deadline: Duration,
-    /// Processor time that the component itself may use. What it waits does not count.
+    /// CPU time that the component itself may use. Waiting does not count.
     pub cpu: Duration,
     /// WebAssembly instructions that the component may execute, about: the same on every machine, where
     /// `cpu` depends on how busy it is.
@@ -74,7 +73,7 @@ pub struct Limits {
     pub statement_timeout: Duration,
     /// `lock_timeout` of every session.
     pub lock_timeout: Duration,
-    /// How long to wait for signalled sessions to leave.
+    /// Time to wait for signalled sessions to end.
     pub leave_timeout: Duration,
 }
 
@@ -114,10 +113,10 @@ impl Default for Limits {
     }
 }
 
-/// How many bytes of a JSON text a value has on average, at least: a parsed value is ten times as large.
+/// Bytes of a JSON text for each of its values, at least: a parsed value is ten times as large.
 pub(crate) const BYTES_PER_VALUE: usize = 8;
 
-/// How deep arrays and objects of a JSON text may lie in one another.
+/// Depth to which arrays and objects of a JSON text may be nested.
 pub(crate) const DEPTH: usize = 64;
 
 /// A limit that was reached. Those that end the component travel through wasmtime as an error and
@@ -244,7 +243,7 @@ pub(crate) struct Memory {
     memories: usize,
 }
 
-/// What an element of a table weighs.
+/// Bytes of an element of a table.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
 impl Memory {

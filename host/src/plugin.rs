@@ -1,4 +1,4 @@
-//! A component that was checked: which world it is of, and that it links there.
+//! A compiled component, checked against the worlds and linked to one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,28 +9,28 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::compiler::not_a_component;
+use crate::component_limits;
 use crate::components::embedded;
 use crate::digest::Digest;
 use crate::engine::Engine;
-use crate::guarded_file;
 use crate::limits::Reached;
-use crate::nesting;
+use crate::private_file;
 use crate::state::State;
 use crate::world::World;
 
-/// The WIT package and the version of it that this host speaks.
+/// The WIT package and its version that this host implements.
 const PACKAGE: &str = "archon:connection-pool/";
 const MAJOR: &str = "1";
 const VERSION: &str = "1.0.0";
 
-/// What each world adds to the imports that a component may have.
+/// Imports that each world adds.
 const IMPORTS: [(World, &[&str]); 3] = [
     (World::Analyser, &["types", "analysis"]),
     (World::Observer, &["credentials", "database", "pooler"]),
     (World::Manager, &["backends", "scaling"]),
 ];
 
-/// A component that was checked against the worlds and linked to one.
+/// A compiled component that is linked to a world.
 pub struct Plugin {
     pub(crate) pre: InstancePre<State>,
     exports: Vec<String>,
@@ -47,7 +47,7 @@ impl fmt::Debug for Plugin {
 }
 
 impl Plugin {
-    /// The built-in component of a world.
+    /// Loads the built-in component of a world.
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
         let (name, bytes) = (world.file_name(), embedded(world));
         check_size(engine, bytes.len() as u64)?;
@@ -65,26 +65,26 @@ impl Plugin {
         Self::from_file_within(engine, path, World::Manager)
     }
 
-    /// Reads a component from a file and refuses one that asks for more power than a world gives.
+    /// Reads a component from a file and refuses one whose imports exceed a world.
     pub fn from_file_within(engine: &Engine, path: &Path, most: World) -> Result<Self, Fault> {
         Self::load(engine, &path.display().to_string(), &Self::bytes(engine, path)?, most)
     }
 
-    /// The bytes of a file that is not too large for a component.
+    /// Reads a file that is not too large for a component.
     pub(crate) fn bytes(engine: &Engine, path: &Path) -> Result<Vec<u8>, Fault> {
         let unreadable = |why: &str| not_a_component(&path.display().to_string(), why);
         // The error says how large it is; that it has not grown since is seen when it is read.
         check_size(engine, std::fs::metadata(path).map_or(0, |metadata| metadata.len()))?;
         let limit = usize::try_from(engine.component_bytes()).unwrap_or(usize::MAX);
-        guarded_file::read_from_anyone(path, limit).map_err(|why| unreadable(&why))
+        private_file::read_from_anyone(path, limit).map_err(|why| unreadable(&why))
     }
 
-    /// Takes a component from memory; `name` stands for it in messages.
+    /// Loads a component from memory; `name` stands for it in messages.
     pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Self, Fault> {
         Self::load(engine, name, bytes, World::Manager)
     }
 
-    /// Compiles a component, which takes its time, and refuses one that asks for more than a world gives.
+    /// Compiles a component, which blocks, and refuses one whose imports exceed a world.
     pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
         check_size(engine, bytes.len() as u64)?;
         if !bytes.starts_with(b"\0asm") {
@@ -93,7 +93,7 @@ impl Plugin {
         if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
             return Err(not_a_component(name, "it is a core module: link it with wasm-component-ld"));
         }
-        nesting::check(bytes).map_err(|why| not_a_component(name, &why))?;
+        component_limits::check(bytes).map_err(|why| not_a_component(name, &why))?;
         let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
         Self::link(engine, name, bytes, &component, most)
     }
@@ -116,17 +116,17 @@ impl Plugin {
         Ok(Self { pre, exports, engine: engine.clone(), name: name.to_owned(), world, digest })
     }
 
-    /// The world that the component is of: the least powerful one that has all of its imports.
+    /// Returns the component's world: the least powerful one that has all of its imports.
     pub fn world(&self) -> World {
         self.world
     }
 
-    /// The SHA-256 of the component's bytes.
+    /// Returns the SHA-256 of the component's bytes.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// What stands for the component in messages.
+    /// Returns the component's name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -135,7 +135,7 @@ impl Plugin {
         &self.engine
     }
 
-    /// The full name of an exported interface, whatever its minor version.
+    /// Returns the full name of an exported interface in any minor version.
     pub(crate) fn export(&self, interface: &str) -> Result<&str, Fault> {
         let found = self.exports.iter().find(|name| ours(name) == Some(interface));
         found.map(String::as_str).ok_or_else(|| {
@@ -150,7 +150,7 @@ fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
     if size > limit { Err(Reached::ComponentBytes { size, limit }.into()) } else { Ok(()) }
 }
 
-/// The interface's short name, when it is one of this package in a version that we speak.
+/// Returns the interface's short name, when it is one of this package in a supported version.
 fn ours(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
     (version.split('.').next() == Some(MAJOR)).then_some(interface)
@@ -160,8 +160,8 @@ fn is_wasi(name: &str) -> bool {
     name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."))
 }
 
-/// What the host has in the place of an import that it has not: the interface of the same name in
-/// another version or world, or all that the world has.
+/// Returns the interface that the host offers instead of an unknown import: the one of the same name in another version
+/// or world, or all of the world's.
 fn offered(import: &str, most: World) -> String {
     let full = |interface: &str| format!("{PACKAGE}{interface}@{VERSION}");
     let wanted = import.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
@@ -181,7 +181,7 @@ fn offered(import: &str, most: World) -> String {
     }
 }
 
-/// The least powerful world that has all the imports and some export of ours.
+/// Returns the least powerful world that has all the imports and one of the exports.
 fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World) -> Result<World, Fault> {
     let needs = |import: &String| match ours(import) {
         Some(interface) => {
@@ -212,7 +212,7 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
     Ok(imports.iter().filter_map(needs).max().unwrap_or(least).max(least))
 }
 
-/// The first few of a component's own words: it can have a million, each as long as it likes.
+/// Returns the first few of a component's names: it can have a million of any length.
 fn some_of(words: &[String], between: &str) -> String {
     const FEW: usize = 8;
     const LONG: usize = 1_000;

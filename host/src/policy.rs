@@ -138,8 +138,8 @@ impl Policy {
     }
 }
 
-/// A pattern of names as the guard sees them: cut to [`NAME_BYTES`], and with anything for each letter that is not ASCII.
-/// Of an application name the server shows `?` or `\x…`, and a role's letters depend on its database's encoding.
+/// A pattern of names as the guard sees them: cut to [`NAME_BYTES`], and with anything for each letter that is not
+/// ASCII. Of an application name the server shows `?` or `\x…`, and a role's letters depend on its database's encoding.
 fn as_shown(glob: &str) -> String {
     let cut = &glob[..glob.floor_char_boundary(NAME_BYTES)];
     let mut shown: String = cut.chars().map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();

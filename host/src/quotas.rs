@@ -1,14 +1,14 @@
-//! What a tenant may use in a minute.
+//! Quotas of a tenant per minute.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
 
-/// The time in which a quota that is used up comes back in full.
+/// Time in which an exhausted quota is restored in full.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a tenant may use. How many sessions it may end in an hour is part of its policy.
+/// Quotas of a tenant. The number of sessions that it may end in an hour is part of its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
     /// Calls in a minute; after a quiet minute all of them at once.
@@ -28,7 +28,7 @@ impl Default for Quotas {
     }
 }
 
-/// What a tenant has left of its quotas.
+/// The rest of a tenant's quotas.
 #[derive(Debug)]
 pub(crate) struct Account {
     quotas: Quotas,
@@ -54,7 +54,7 @@ impl Account {
         &self.quotas
     }
 
-    /// Takes one call out of the quotas, or says which of them is used up and for how long.
+    /// Takes one call out of the quotas; the fault says which of them is used up and for how long.
     pub(crate) fn take_call(&self) -> Result<(), Fault> {
         let mut left = self.left();
         let now = Instant::now();
@@ -69,12 +69,12 @@ impl Account {
         Ok(())
     }
 
-    /// What its calls have computed lately.
+    /// Returns the recent CPU time of its calls.
     pub(crate) fn computed(&self) -> Duration {
         self.left().computed.at(Instant::now())
     }
 
-    /// Charges what a call has computed.
+    /// Charges the CPU time of a call.
     pub(crate) fn charge(&self, cpu: Duration) {
         let mut left = self.left();
         left.cpu.spend(cpu.as_secs_f64());
@@ -93,7 +93,7 @@ fn used_up(what: &str, wait: Option<Duration>, setting: &str) -> Fault {
     Fault { retryable: wait.is_some(), ..Fault::new(kind::QUOTA_EXCEEDED, message) }
 }
 
-/// An amount that comes back steadily.
+/// A token bucket.
 #[derive(Debug)]
 struct Bucket {
     level: f64,
@@ -106,7 +106,7 @@ impl Bucket {
         Self { level: capacity, capacity, at: now }
     }
 
-    /// Whether so much is there; if not, in how long it is, when ever.
+    /// Checks that so much is there; the error is the time until it is, if ever.
     fn at_least(&mut self, amount: f64, now: Instant) -> Result<(), Option<Duration>> {
         let rate = self.capacity / MINUTE.as_secs_f64();
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
@@ -123,13 +123,13 @@ impl Bucket {
     }
 }
 
-/// What somebody is held to have computed of whom nothing is known: so that many who come at once do not go
-/// before those who are known to compute little. Each call makes it half as much; waiting does not.
+/// CPU time that is assumed of a new tenant, so that many new ones do not go before those that are known to compute
+/// little. Each call halves it; waiting does not.
 const UNKNOWN: Duration = Duration::from_millis(200);
 
-/// Time that counts for half as much after every minute.
+/// Exponentially decayed CPU use per tenant, halved every minute.
 ///
-/// A quota cannot tell who computes much: whoever gets no more than what comes back has used nothing of it.
+/// The quota alone does not show it: a tenant that uses no more than what is restored has its quota in full.
 #[derive(Debug)]
 struct Lately {
     unknown: Duration,

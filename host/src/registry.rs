@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::host::{self, Answer, Deadline, Host};
 use crate::log::Log;
 use crate::plugin::Plugin;
-use crate::shelf::Shelf;
+use crate::plugin_store::PluginStore;
 
 /// The skill's name in every SkillOutput.
 pub const NAME: &str = "supabase-connection-pool";
@@ -22,10 +22,10 @@ pub const NAME: &str = "supabase-connection-pool";
 /// Params and the time by which to be done in, an answer out.
 type Work = dyn Fn(Value, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
-/// How much longer than its deadline a skill that keeps it by itself may take: to close its sessions.
+/// Time beyond its deadline that a skill which ends by itself may take to close its sessions.
 const BACKSTOP: Duration = Duration::from_secs(5);
 
-/// Something that can be executed by name.
+/// A skill that can be executed by name.
 #[derive(Clone)]
 pub struct Skill {
     work: Arc<Work>,
@@ -41,7 +41,7 @@ impl fmt::Debug for Skill {
 }
 
 impl Skill {
-    /// A skill that a component does.
+    /// Creates a skill of a component.
     pub fn new(host: Host, plugin: Arc<Plugin>) -> Self {
         let deadline = host.limits().deadline;
         let skill = Self::keeping_time(move |params, end| {
@@ -51,15 +51,17 @@ impl Skill {
         Self { deadline, ..skill }
     }
 
-    /// A skill that is done by whatever is in service under a name on a shelf when a call begins, with no
-    /// more than was approved of it. Without any the call fails with `plugin-not-found`.
-    pub fn on_shelf(host: Host, shelf: Shelf, name: impl Into<String>) -> Self {
+    /// Creates a skill of the plugin that is in service under a name when a call begins, under its approval.
+    /// Without one the call fails with `plugin-not-found`.
+    pub fn from_store(host: Host, store: PluginStore, name: impl Into<String>) -> Self {
         let (deadline, name) = (host.limits().deadline, name.into());
         let skill = Self::keeping_time(move |params, end| {
-            let (found, host) = (shelf.get(&name).ok_or_else(|| name.clone()), host.clone());
+            let (found, host) = (store.get(&name).ok_or_else(|| name.clone()), host.clone());
             async move {
                 match found {
-                    Ok(vetted) => host.under(vetted.approval()).call_until(vetted.plugin(), params, Some(end)).await,
+                    Ok(verified) => {
+                        host.under(verified.approval()).call_until(verified.plugin(), params, Some(end)).await
+                    }
                     Err(name) => {
                         let fault = Fault::new(kind::PLUGIN_NOT_FOUND, format!("no plugin '{name}' is in service"));
                         Answer { output: Err(fault), signalled: false }
@@ -70,7 +72,7 @@ impl Skill {
         Self { deadline, ..skill }
     }
 
-    /// A skill that a function does: params in, a SkillOutput or a fault out.
+    /// Creates a skill of a function: params in, a SkillOutput or a fault out.
     pub fn from_fn<F>(work: impl Fn(Value) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -84,7 +86,7 @@ impl Skill {
         })
     }
 
-    /// A skill that ends in time by itself.
+    /// Creates a skill that ends in time by itself.
     fn keeping_time<F>(work: impl Fn(Value, Deadline) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Answer> + Send + 'static,
@@ -94,27 +96,27 @@ impl Skill {
         Self { work, deadline: Duration::from_secs(60), retries: 2, back_off: Duration::from_millis(250) }
     }
 
-    /// How long all tries together may take. 60 seconds unless the host's limits say otherwise.
+    /// Sets the time for all tries together. 60 seconds unless the host's limits say otherwise.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How long to wait before the second try, on average; each further wait is twice as long. 250 ms
+    /// Sets the wait before the second try, on average; each further wait is twice as long. 250 ms
     /// by default.
     pub fn back_off(mut self, back_off: Duration) -> Self {
         self.back_off = back_off;
         self
     }
 
-    /// How often a failed try is repeated at the most. Two times by default.
+    /// Sets how often a failed try is repeated at most. Two times by default.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 }
 
-/// What listeners hear.
+/// An event for listeners.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A skill begins.
@@ -133,7 +135,7 @@ pub enum Event {
     Error {
         /// Its name.
         skill: String,
-        /// Why.
+        /// The fault.
         error: Fault,
     },
 }
@@ -166,7 +168,7 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// No skill yet.
+    /// Creates a registry without skills.
     pub fn new() -> Self {
         Self::default()
     }
@@ -187,12 +189,12 @@ impl Registry {
         self.listeners.push(Box::new(listener));
     }
 
-    /// The names of the registered skills.
+    /// Returns the names of the registered skills.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.skills.keys().map(String::as_str)
     }
 
-    /// Executes a skill. Always answers with a SkillOutput: a fault is `success: false`.
+    /// Executes a skill. Always returns a SkillOutput: a fault is `success: false`.
     pub async fn execute(&self, name: &str, params: Value) -> Value {
         let params = &Wiped(params).0;
         self.tell(&Event::Start { skill: name.to_owned() });
@@ -233,7 +235,7 @@ impl Registry {
     }
 }
 
-/// Params whose secrets are wiped from memory when they go.
+/// Params whose secrets are wiped from memory when they are dropped.
 struct Wiped(Value);
 
 impl Drop for Wiped {
@@ -246,7 +248,7 @@ impl Drop for Wiped {
     }
 }
 
-/// Tries until it works, the fault is one that trying again cannot mend, or the deadline is near.
+/// Retries until a try succeeds, its fault is not retryable, or the deadline is near.
 async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Value, Fault> {
     let end = Deadline { at: started + skill.deadline, given: skill.deadline };
     let mut tried = 0;
@@ -280,7 +282,7 @@ fn pause(back_off: Duration, tried: u32) -> Duration {
     base.mul_f64(rand::random_range(0.5..1.5))
 }
 
-/// The fault in a SkillOutput that is no success.
+/// Returns the fault of a SkillOutput that is no success.
 fn fault_of(output: &Value) -> Option<Fault> {
     if output.get("success") == Some(&Value::Bool(true)) {
         return None;
@@ -290,7 +292,7 @@ fn fault_of(output: &Value) -> Option<Fault> {
     Some(serde_json::from_value(error).unwrap_or_else(unreadable))
 }
 
-/// A fault of the host as a SkillOutput.
+/// Converts a fault of the host to a SkillOutput.
 pub fn failure(fault: &Fault) -> Value {
     json!({
         "success": false,

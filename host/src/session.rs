@@ -18,16 +18,16 @@ use crate::limits::Limits;
 use crate::target::Target;
 use crate::text::{TextEncoding, is_converted};
 
-/// How much longer than the server's own timeout to wait for an answer before giving the server up.
+/// Time to wait for an answer beyond the server's own timeout.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// How the session's settings are made to hold.
+/// Means by which the session's settings hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guard {
-    /// They travelled in the startup packet and are the session's defaults.
+    /// They were sent in the startup packet and are the session's defaults.
     Startup,
-    /// A pooler refused or ignored them there. `SET` would outlive us on a server connection that others share
-    /// in transaction mode, so every statement gets a transaction that carries them.
+    /// A pooler refused or ignored them there. `SET` would outlive the session on a server connection that other
+    /// clients share in transaction mode, so every statement gets a transaction that carries them.
     Transaction,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Session {
     notes: Vec<String>,
 }
 
-/// How the session's texts come.
+/// Encoding of the session's texts.
 #[derive(Debug, Clone, Copy)]
 struct Text {
     encoding: TextEncoding,
-    /// Whether the server is told not to convert them: a text without an equivalent would fail a whole answer.
+    /// The server does not convert them: a text without an equivalent would fail a whole answer.
     unconverted: bool,
 }
 
@@ -73,7 +73,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Opens a session in which nobody's statements run.
+    /// Opens a session in which no component's statements run.
     pub(crate) async fn unchecked(target: &Target, limits: &Limits, presence: &Presence) -> Result<Self, Fault> {
         in_time(target, limits, Self::connect(target, limits, presence)).await
     }
@@ -115,8 +115,8 @@ impl Session {
         self.opening_or(silent, self.connection.client()?.batch_execute("")).await
     }
 
-    /// Whether the settings of the startup packet are the session's: a pooler that was told to ignore
-    /// them says nothing.
+    /// Checks that the settings of the startup packet are the session's: a pooler that is configured to ignore them
+    /// does so silently.
     async fn settings_hold(&self) -> Result<bool, Fault> {
         let sql = settings_query(&self.limits);
         let first = self.opening(connect::first_text(self.connection.client()?, &sql)).await?;
@@ -129,7 +129,7 @@ impl Session {
         self.opening_or(self.silent(), answer).await
     }
 
-    /// The same, with the fault of a server that says nothing.
+    /// Waits likewise; `silent` is the fault when no answer comes.
     async fn opening_or<T>(
         &self,
         silent: Fault,
@@ -143,40 +143,40 @@ impl Session {
         Ok(answer)
     }
 
-    /// One empty round trip.
+    /// Measures one empty round trip.
     pub(crate) async fn round_trip(&self) -> Result<Duration, Fault> {
         let started = Instant::now();
         self.opening(self.connection.client()?.batch_execute("")).await?;
         Ok(started.elapsed())
     }
 
-    /// Whether another call may have it: nothing is under way in it, and it is a session of the server's own.
+    /// Returns whether another call may use it: it is idle, and no pooler is in between.
     pub(crate) fn can_be_kept(&self) -> bool {
         self.guard == Guard::Startup && self.connection.is_idle()
     }
 
-    /// Whether a pooler stands between us and the server: it did not hand our settings on.
+    /// Returns whether a pooler is in between, which did not pass the settings on.
     pub(crate) fn is_pooled(&self) -> bool {
         self.guard == Guard::Transaction
     }
 
-    /// Facts about how the session was opened that a report must state.
+    /// Returns facts about how the session was opened that a report must state.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// How a transaction begins that carries the session's settings itself.
+    /// Returns the beginning of a transaction that carries the session's settings itself.
     fn begin_transaction(&self) -> String {
         let begin = begin(&self.limits);
         if self.text.unconverted { begin + "SET LOCAL client_encoding = 'SQL_ASCII'; " } else { begin }
     }
 
-    /// As whom the session is logged in.
+    /// Returns the session's role.
     pub(crate) fn user(&self) -> &str {
         &self.target.user
     }
 
-    /// Where the session is.
+    /// Returns the session's target.
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
@@ -194,7 +194,7 @@ impl Session {
     }
 }
 
-/// Waits for an opening as long as it may take.
+/// Waits for an opening within the limit `connect_timeout`.
 pub(crate) async fn in_time<T>(
     target: &Target,
     limits: &Limits,

@@ -1,8 +1,8 @@
-//! Who stands behind a component: a detached ed25519 signature over it and its policy file.
+//! Detached ed25519 signatures over a component and its policy file.
 //!
-//! What is signed is `archon-pool signature v1`, the SHA-256 of the component and the SHA-256 of the policy
-//! file, or 32 zero bytes where there is none: a signature is worth nothing for another component,
-//! beside another policy, or without the policy. It stands in a file of its own beside the component:
+//! The signed message is `archon-pool signature v1`, the SHA-256 of the component and the SHA-256 of the policy file,
+//! or 32 zero bytes without one: a signature is invalid for another component, with another policy file, or without it.
+//! It is a file beside the component:
 //!
 //! ```toml
 //! version = 1
@@ -10,7 +10,7 @@
 //! signature = "…"
 //! ```
 //!
-//! The built-in components are the program's own and need none.
+//! The built-in components need none.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,22 +23,21 @@ use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 
 use crate::digest::Digest;
-use crate::guarded_file::{self, Readers};
-use crate::private_file;
+use crate::private_file::{self, Readers};
 use crate::toml_text::{self, quoted};
 
 const DOMAIN: &[u8] = b"archon-pool signature v1";
 const VERSION: u32 = 1;
-/// Some times the size of a key, or of a signature.
+/// A multiple of the size of a key, or of a signature.
 const MOST_BYTES: usize = 4 << 10;
 
-/// What a signature covers.
+/// Returns the message that is signed.
 fn message(component: Digest, policy: Option<Digest>) -> Vec<u8> {
     let policy = policy.map_or([0; 32], |policy| *policy.as_bytes());
     [DOMAIN, component.as_bytes(), &policy].concat()
 }
 
-/// Which key: the first eight bytes of the SHA-256 of its 32 public ones. Shown as 16 hexadecimal digits.
+/// Identifier of a key: the first eight bytes of the SHA-256 of its 32 public ones. Shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 8]);
 
@@ -62,7 +61,7 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// A key to sign with. It is wiped from memory when it goes, and never shown.
+/// A key for signing. It is wiped from memory when it is dropped, and never shown.
 pub struct SecretKey(SigningKey);
 
 impl fmt::Debug for SecretKey {
@@ -74,16 +73,16 @@ impl fmt::Debug for SecretKey {
 impl SecretKey {
     /// Reads a PKCS#8 PEM file, as `openssl genpkey -algorithm ed25519` writes it.
     ///
-    /// Fails with `key-invalid` when anybody but its owner may read it, or when it is no such key.
+    /// Fails with `key-invalid` when other users may read it, or when it is no such key.
     pub fn load(path: &Path) -> Result<Self, Fault> {
         let invalid = |why: &str| Fault::new(kind::KEY_INVALID, format!("signing key {}: {why}", path.display()));
-        let pem = Zeroizing::new(guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| invalid(&why))?);
+        let pem = Zeroizing::new(private_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| invalid(&why))?);
         let no_key = || invalid("it is no ed25519 key in PKCS#8 PEM: `openssl genpkey -algorithm ed25519` makes one");
         let text = std::str::from_utf8(&pem).map_err(|_| no_key())?;
         SigningKey::from_pkcs8_pem(text).map(Self).map_err(|_| no_key())
     }
 
-    /// Which key it is.
+    /// Returns the key's identifier.
     pub fn id(&self) -> KeyId {
         KeyId::of(&self.0.verifying_key())
     }
@@ -111,14 +110,14 @@ struct Raw {
 }
 
 impl Signature {
-    /// Where a component's signature stands: `PLUGIN.wasm.sig`.
+    /// Returns the path of a component's signature: `PLUGIN.wasm.sig`.
     pub fn path_of(component: &Path) -> PathBuf {
         let mut name = component.as_os_str().to_owned();
         name.push(".sig");
         name.into()
     }
 
-    /// The key that it claims to be by.
+    /// Returns the key that it claims to be by.
     pub fn key(&self) -> KeyId {
         self.key
     }
@@ -130,17 +129,16 @@ impl Signature {
         })
     }
 
-    /// The bytes of a signature file, whoever wrote it; none when there is no such file.
+    /// Reads a signature file, which any user may have written; none when there is no such file.
     pub(crate) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-        if !guarded_file::is_there(path) {
+        if !private_file::is_there(path) {
             return Ok(None);
         }
-        let read = guarded_file::read_from_anyone(path, MOST_BYTES);
+        let read = private_file::read_from_anyone(path, MOST_BYTES);
         read.map(Some).map_err(|why| invalid(&format!("signature {}: {why}", path.display())))
     }
 
-    /// Understands a signature file; `name` stands for it in messages. Whether it holds is [`Trust::check`]'s
-    /// to say.
+    /// Parses a signature file; `name` stands for it in messages. [`Trust::check`] verifies it.
     ///
     /// Fails with `signature-invalid`.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
@@ -171,7 +169,7 @@ impl fmt::Display for Signature {
     }
 }
 
-/// The public keys that an operator trusts. With none, signatures are not asked for.
+/// Public keys that an operator trusts. With none, signatures are not required.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     keys: Vec<VerifyingKey>,
@@ -186,13 +184,13 @@ impl Trust {
         Ok(Self { keys })
     }
 
-    /// Whether no key is trusted, and so none asked for.
+    /// Returns whether no key is trusted, so that no signature is required.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether a component with its policy file is signed by one of the keys, and by which. `name` stands
-    /// for the component in messages.
+    /// Verifies that a component with its policy file is signed by one of the keys, and returns it. `name` stands for
+    /// the component in messages.
     ///
     /// None only when no key is trusted. Fails with `unsigned` and `signature-invalid`.
     pub fn check(
@@ -230,7 +228,7 @@ impl Trust {
 
 fn public_key(path: &Path) -> Result<VerifyingKey, Fault> {
     let invalid = |why: &str| Fault::new(kind::KEY_INVALID, format!("trusted key {}: {why}", path.display()));
-    let pem = guarded_file::read(path, Readers::Anyone, MOST_BYTES).map_err(|why| invalid(&why))?;
+    let pem = private_file::read(path, Readers::Anyone, MOST_BYTES).map_err(|why| invalid(&why))?;
     let key = std::str::from_utf8(&pem).ok().and_then(|text| VerifyingKey::from_public_key_pem(text).ok());
     let key = key.ok_or_else(|| invalid("it is no ed25519 public key in PEM: `openssl pkey -in KEY.pem -pubout`"))?;
     if key.is_weak() {

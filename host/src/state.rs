@@ -12,7 +12,7 @@ use crate::audit_sink::AuditContext;
 use crate::backends::{IdleThresholds, Ledger, Restraint};
 use crate::bindings::CredentialScope;
 use crate::cassette::CallMode;
-use crate::lanes::{GuestTime, Stopped};
+use crate::cpu_scheduler::{CpuMeter, Stopped};
 use crate::limits::{Limits, Memory, Reached};
 use crate::policy::Policy;
 use crate::scaling::{Changed, Sizing};
@@ -54,7 +54,7 @@ pub(crate) struct Caller {
     /// None for calls that need no database.
     pub(crate) scope: Option<Box<dyn CredentialScope>>,
     pub(crate) signalled: Arc<AtomicBool>,
-    pub(crate) time: Arc<GuestTime>,
+    pub(crate) time: Arc<CpuMeter>,
     /// How many memories, and how many tables, the engine has for a call.
     pub(crate) memories: usize,
     pub(crate) tape: CallMode,
@@ -67,7 +67,7 @@ pub(crate) struct State {
     pub(crate) wasi: Option<WasiCtx>,
     pub(crate) memory: Memory,
     pub(crate) allowance: Allowance,
-    pub(crate) time: Arc<GuestTime>,
+    pub(crate) time: Arc<CpuMeter>,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
     pub(crate) author: AuditContext,

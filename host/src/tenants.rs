@@ -1,8 +1,8 @@
-//! Many tenants on one engine, none of whom can see, starve or exhaust another.
+//! Many tenants on one engine, isolated from each other.
 //!
-//! What is shared is the engine: compiled components, the pool of memories, the processors. Everything
-//! else is the tenant's own: its credentials, policy, limits and quotas, and for each call a store that is
-//! made for it and thrown away with it. Calls are admitted fairly: see [`Capacity`] and [`Quotas`].
+//! The engine is shared: compiled components, the pool of memories, the processors. Everything else is the tenant's
+//! own: its credentials, policy, limits and quotas, and a new store for each call. Calls are admitted fairly: see
+//! [`Capacity`] and [`Quotas`].
 //!
 //! ```no_run
 //! use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
@@ -29,38 +29,38 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use crate::admission::Admission;
-use crate::approval::Approval;
 use crate::audit_sink::AuditSink;
+use crate::cpu_scheduler::CpuMeter;
 use crate::credentials::Credentials;
 use crate::engine::Engine;
 use crate::host::{Answer, Deadline, Host};
-use crate::lanes::GuestTime;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
 use crate::policy::Policy;
+use crate::policy_file::Approval;
 use crate::quotas::Account;
-use crate::vetted::Vetted;
+use crate::verified_plugin::VerifiedPlugin;
 
 pub use crate::admission::Capacity;
 pub use crate::quotas::Quotas;
 
-/// Somebody whose plugins run beside those of others.
+/// A tenant, whose plugins run beside those of others.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// What stands for it in calls, and in the audit log.
+    /// Its name in calls and in the audit log.
     pub name: String,
-    /// What its calls may connect to. Nothing of another tenant can be named.
+    /// Credentials that its calls may use, and no others.
     pub credentials: Credentials,
-    /// What its plugins may do.
+    /// Policy of its plugins.
     pub policy: Policy,
-    /// What each of its calls may use.
+    /// Limits of each of its calls.
     pub limits: Limits,
-    /// What all of its calls together may use.
+    /// Quotas of all of its calls together.
     pub quotas: Quotas,
 }
 
 impl Tenant {
-    /// A tenant with the default policy, limits and quotas.
+    /// Creates a tenant with the default policy, limits and quotas.
     pub fn new(name: impl Into<String>, credentials: Credentials) -> Self {
         Self {
             name: name.into(),
@@ -78,29 +78,28 @@ pub struct Tenants {
     engine: Engine,
     admission: Admission,
     audit: Option<Arc<dyn AuditSink>>,
-    seats: Arc<RwLock<BTreeMap<String, Arc<Seat>>>>,
+    states: Arc<RwLock<BTreeMap<String, Arc<TenantState>>>>,
 }
 
-/// What is kept of a tenant between its calls.
-struct Seat {
+/// State of a tenant between its calls.
+struct TenantState {
     host: Host,
     account: Arc<Account>,
 }
 
 impl Tenants {
-    /// No tenants yet, on an engine that should be pooled for as many calls as the capacity has.
+    /// Creates a service without tenants, on an engine that should be pooled for as many calls as the capacity has.
     pub fn new(engine: Engine, capacity: Capacity) -> Self {
-        Self { engine, admission: Admission::new(capacity), audit: None, seats: Arc::default() }
+        Self { engine, admission: Admission::new(capacity), audit: None, states: Arc::default() }
     }
 
-    /// Puts every host call and every decision of the tenants added from now on on record, under the
-    /// tenant's name.
+    /// Records every host call and every decision of the tenants added from now on, under the tenant's name.
     pub fn audit(mut self, audit: impl AuditSink + 'static) -> Self {
         self.audit = Some(Arc::new(audit));
         self
     }
 
-    /// The engine that all components are loaded with.
+    /// Returns the engine for all components.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -113,33 +112,33 @@ impl Tenants {
         if let Some(audit) = &self.audit {
             host = host.audit(Arc::clone(audit));
         }
-        let mut seats = self.seats.write().unwrap_or_else(PoisonError::into_inner);
-        let before = seats.get(&name);
+        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        let before = states.get(&name);
         if let Some(before) = before {
             host = host.with_hour_of(&before.host);
         }
-        let account = before.map(|seat| &seat.account).filter(|account| *account.quotas() == quotas);
+        let account = before.map(|state| &state.account).filter(|account| *account.quotas() == quotas);
         let account = account.map_or_else(|| Arc::new(Account::new(quotas)), Arc::clone);
-        seats.insert(name, Arc::new(Seat { host, account }));
+        states.insert(name, Arc::new(TenantState { host, account }));
     }
 
-    /// Removes a tenant; its calls that run are finished. Says whether there was one.
+    /// Removes a tenant; its calls that run are finished. Returns whether there was one.
     pub fn remove(&self, name: &str) -> bool {
-        let removed = self.seats.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some();
+        let removed = self.states.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some();
         self.admission.forget(name);
         removed
     }
 
-    /// The names of all tenants, in their order.
+    /// Returns the names of all tenants, sorted.
     pub fn names(&self) -> Vec<String> {
-        self.seats.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.states.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Makes one call for a tenant: SkillInput in, SkillOutput out, as by [`Host::call`].
     ///
     /// Beside the faults of a call it fails with `quota-exceeded` and `overloaded`; what it waited for its
     /// turn is part of the deadline. The tenant's policy is all that bounds the component: one with a policy
-    /// file of its own is for [`Tenants::call_vetted`]. A tenant that is not there is `invalid-params`.
+    /// file of its own is for [`Tenants::call_verified`]. A tenant that is not there is `invalid-params`.
     pub async fn call(&self, tenant: &str, plugin: &Plugin, input: Value) -> Answer {
         match self.admitted(tenant, plugin, None, input).await {
             Ok(answer) => answer,
@@ -147,10 +146,9 @@ impl Tenants {
         }
     }
 
-    /// Like [`Tenants::call`], for a component under what an operator approved of it: of that and the tenant's
-    /// policy, the lesser.
-    pub async fn call_vetted(&self, tenant: &str, vetted: &Vetted, input: Value) -> Answer {
-        match self.admitted(tenant, vetted.plugin(), vetted.approval(), input).await {
+    /// Makes a call as [`Tenants::call`] does, under the lesser of the component's approval and the tenant's policy.
+    pub async fn call_verified(&self, tenant: &str, verified: &VerifiedPlugin, input: Value) -> Answer {
+        match self.admitted(tenant, verified.plugin(), verified.approval(), input).await {
             Ok(answer) => answer,
             Err(fault) => Answer { output: Err(fault), signalled: false },
         }
@@ -163,27 +161,27 @@ impl Tenants {
         approval: Option<&Approval>,
         input: Value,
     ) -> Result<Answer, Fault> {
-        let seat = self.seats.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
-        let seat = seat.ok_or_else(|| Fault::invalid(format!("there is no tenant '{}'", tenant.escape_debug())))?;
-        let deadline = seat.host.limits().deadline;
+        let state = self.states.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let state = state.ok_or_else(|| Fault::invalid(format!("there is no tenant '{}'", tenant.escape_debug())))?;
+        let deadline = state.host.limits().deadline;
         let end = Deadline::after(deadline);
-        seat.account.take_call()?;
-        let entering = self.admission.enter(tenant, seat.account.quotas());
+        state.account.take_call()?;
+        let entering = self.admission.enter(tenant, state.account.quotas());
         let _place = timeout_at(end.at, entering).await.map_err(|_| {
             let message = format!("no turn came within {} ms: limit `deadline`", deadline.as_millis());
             Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
         })??;
-        let time = GuestTime::new(self.engine.lanes().clone(), seat.account.computed());
-        let metered = Metered { account: &seat.account, time: Arc::new(time) };
-        let host = seat.host.under(approval);
+        let time = CpuMeter::new(self.engine.cpu_scheduler().clone(), state.account.computed());
+        let metered = Metered { account: &state.account, time: Arc::new(time) };
+        let host = state.host.under(approval);
         Ok(host.call_on(Arc::clone(&metered.time), plugin, input, Some(end)).await)
     }
 }
 
-/// Charges a call when it is over, also when nobody waits for it any more.
+/// Charges a call when it ends, also when it was dropped.
 struct Metered<'a> {
     account: &'a Account,
-    time: Arc<GuestTime>,
+    time: Arc<CpuMeter>,
 }
 
 impl Drop for Metered<'_> {

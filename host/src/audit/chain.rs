@@ -1,11 +1,11 @@
 //! The file: lines of other processes are read, and new ones appended under a lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use super::hour::Acts;
 use super::line::{self, Head};
 use crate::audit_sink::{Event, Place};
 use crate::digest::Digest;
-use crate::{guarded_file, private_file};
+use crate::private_file;
 
 /// Time for which another process may hold the lock; it needs it for a write and an `fdatasync`.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ enum State {
         head: Head,
         /// Rest of a write that was cut short.
         torn: Vec<u8>,
-        /// Whether a line feed must come first.
+        /// A line feed must come first.
         open: bool,
     },
 }
@@ -57,7 +57,7 @@ struct Tail {
     head: Head,
     /// Bytes after the last line, without a line feed at their end.
     torn: Option<Vec<u8>>,
-    /// Whether a line feed must come first.
+    /// A line feed must come first.
     open: bool,
 }
 
@@ -79,7 +79,7 @@ impl Chain {
         });
         let file = Arc::new(opened?);
         if !stream {
-            guarded_file::check_log(&file.metadata()?).map_err(io::Error::other)?;
+            private_file::check_log(&file.metadata()?).map_err(io::Error::other)?;
         }
         let state = if stream {
             State::Stream { head: Head::START, torn: Vec::new(), open: false }
@@ -213,21 +213,8 @@ impl Chain {
         if let State::Stream { .. } = self.state {
             return Ok(None);
         }
-        let (started, mut pause) = (Instant::now(), Duration::from_micros(100));
-        loop {
-            match self.file.try_lock() {
-                Ok(()) => return Ok(Some(Lock(Arc::clone(&self.file)))),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if started.elapsed() > LOCK_TIMEOUT => {
-                    let message = format!("another process has locked it for {} s", LOCK_TIMEOUT.as_secs());
-                    return Err(io::Error::other(message));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(10));
-                }
-            }
-        }
+        private_file::lock(&self.file, LOCK_TIMEOUT)?;
+        Ok(Some(Lock(Arc::clone(&self.file))))
     }
 }
 

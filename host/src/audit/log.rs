@@ -20,7 +20,7 @@ pub struct Audit(Arc<Open>);
 struct Open {
     path: PathBuf,
     chain: Mutex<Chain>,
-    /// Whether a warning was given that it cannot be written.
+    /// A warning was logged that it cannot be written.
     warned: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a log is what was written.
+//! Verification of a log.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,62 +13,61 @@ use crate::digest::Digest;
 /// Longer than any line.
 const LINE_BYTES: usize = 16 << 20;
 
-/// What a sound log says of itself.
+/// Summary of a log whose chain is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Lines of the chain.
     pub lines: u64,
-    /// Torn lines, each marked as such by whoever came next.
+    /// Torn lines, each marked as such by the next writer.
     pub torn: u64,
     /// `time` of the first line.
     pub first: Option<String>,
     /// `time` of the last line.
     pub last: Option<String>,
-    /// The last line: what to keep elsewhere, so that a cut-off tail is found.
+    /// The last line. Kept elsewhere, it reveals a tail that was cut off.
     pub head: Head,
-    /// Orders that were to be sent and of which nothing more was heard.
+    /// Orders that were announced and whose outcome was not recorded.
     pub unfinished: Vec<Unfinished>,
 }
 
-/// An order that was to be sent, by a process that died or a call that was given up: it may have
-/// happened.
+/// An order that was announced by a process that died or a call that was given up: it may have been sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// `seq` of its line.
     pub seq: u64,
-    /// When.
+    /// Time of its line.
     pub time: String,
-    /// Where: `host:port`.
+    /// Address of the server: `host:port`.
     pub server: String,
-    /// In which database.
+    /// Name of the database.
     pub database: String,
-    /// Whom; 0 for a statement.
+    /// Process id of the backend; 0 for a statement.
     pub pid: i64,
-    /// Who that was, microseconds since 1970: a pid alone may be somebody else by now.
+    /// Start of the backend, microseconds since 1970: a process id alone may be another backend's by now.
     pub backend_start: i64,
     /// `terminate`, `cancel` or `statement`.
     pub signal: String,
     /// SHA-256 of the statement, when the order is one.
     pub statement: Option<String>,
-    /// Why.
+    /// Reason that the component gave.
     pub reason: String,
 }
 
-/// Why a log is not what was written.
+/// A defect of a log.
 #[derive(Debug)]
 pub enum Broken {
     /// A line is wrong.
     Line {
-        /// Which, counted from 1 as an editor does.
+        /// Line number, counted from 1 as an editor does.
         number: u64,
-        /// What is wrong with it.
+        /// Description of the defect.
         why: String,
     },
     /// The log ends before the head that was kept elsewhere.
     Cut {
-        /// Where it ends.
+        /// Last line of the log.
         ends: Head,
-        /// What was kept.
+        /// Head that was kept.
         kept: Head,
     },
     /// It cannot be read.

@@ -33,7 +33,7 @@ pub struct Header {
     pub package: String,
     /// The component.
     pub component: Component,
-    /// Whether literals were taken out of statement texts.
+    /// Literals were removed from statement texts.
     pub normalised: bool,
 }
 

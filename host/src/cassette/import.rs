@@ -267,7 +267,7 @@ impl From<Timing> for ProbeTiming {
 pub struct Order {
     /// The process.
     pub pid: i32,
-    /// When it began, microseconds.
+    /// Its start, microseconds.
     #[serde(with = "value::number")]
     pub backend_start: i64,
     /// `terminate` or `cancel`.

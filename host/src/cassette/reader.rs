@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::exchange::Exchange;
 use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
-use crate::guarded_file;
+use crate::private_file;
 
 impl Cassette {
     /// Reads a cassette from anywhere. Fails with `cassette-invalid`, naming the line.
@@ -20,7 +20,7 @@ impl Cassette {
     /// Reads a cassette from a file. Fails with `cassette-invalid`, naming file and line.
     pub fn from_file(path: &Path) -> Result<Self, Fault> {
         let about = |why: &str| invalid(format!("{}: {why}", path.display()));
-        let bytes = guarded_file::read_from_anyone(path, MOST_BYTES).map_err(|why| about(&why))?;
+        let bytes = private_file::read_from_anyone(path, MOST_BYTES).map_err(|why| about(&why))?;
         Self::read(&bytes).map_err(|fault| about(&fault.message))
     }
 }

@@ -187,7 +187,7 @@ fn asked(texts: &[&str]) -> Query {
     Query { session: 1, batch: texts.iter().map(|text| Statement::new(text, Vec::new(), 1)).collect() }
 }
 
-/// What a batch is answered with, by the number of the batch and of its statement.
+/// Returns the answers to a batch, each by the number of its batch and statement.
 fn answers(replayer: &mut Replayer, texts: &[&str]) -> Result<String, Fault> {
     let shown = |answer: Answer<RowSet>| match answer {
         Answer::Ok(set) => match &set.rows[0][0] {

@@ -1,8 +1,9 @@
 //! Writing a component's policy file, and showing what it approves.
 
 use archon_pool::Fault;
-use archon_pool::approval::{Change, Proposal};
-use archon_pool::vetted::{Files, Vetted};
+use archon_pool::host::describe;
+use archon_pool::policy_file::{Change, Proposal};
+use archon_pool::verified_plugin::{Files, VerifiedPlugin};
 use serde_json::{Value, json};
 
 use super::args::{Approving, Global};
@@ -23,8 +24,8 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
     let (engine, limits) = link::engine(global)?;
     // The policy file that it has, if any, is what is about to change.
     let files = Files { policy: None, ..global.vetting.files(&flags.file)? };
-    let vetted = Vetted::load(&engine, &files, &global.vetting.unsigned())?;
-    let mut proposal = Proposal::of(vetted.plugin(), &limits, &path).await?;
+    let verified = VerifiedPlugin::load(&engine, &files, &global.vetting.unsigned())?;
+    let mut proposal = Proposal::of(verified.plugin(), describe(verified.plugin(), &limits), &path).await?;
     drop(progress);
     proposal.accept(flags.accept.iter().copied())?;
     let shown = path.display().to_string();

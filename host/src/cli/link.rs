@@ -53,20 +53,20 @@ impl Link {
     ) -> Result<Self, Fault> {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
-        let vetted = match (component, global.plugin.as_deref()) {
+        let verified = match (component, global.plugin.as_deref()) {
             // In the place of a built-in one, and with no more power than that has.
             (Component::BuiltIn(world), Some(path)) => vetting.load(&engine, path, world)?,
             (Component::BuiltIn(world), None) => vetting.built_in(&engine, world)?,
             (Component::File(path), _) => vetting.load(&engine, path, World::Manager)?,
         };
-        let policy = match vetted.approval() {
+        let policy = match verified.approval() {
             Some(approval) => {
                 approval.admits(&policy)?;
                 approval.policy(&policy)
             }
             None => policy,
         };
-        let plugin = Arc::clone(vetted.plugin());
+        let plugin = Arc::clone(verified.plugin());
         // An act is always on record, whether a log was asked for or not.
         let acts = policy.apply;
         let credentials = if tape.replays() { Credentials::new() } else { credentials(global) };

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use archon_pool::Fault;
-use archon_pool::shelf::{Entry, Name, Shelf, SignatureState};
-use archon_pool::vetted::Files;
+use archon_pool::plugin_store::{Entry, Name, PluginStore, SignatureState};
+use archon_pool::verified_plugin::Files;
 use serde_json::{Value, json};
 
 use super::args::{Adding, Global, Keeping};
@@ -24,7 +24,7 @@ pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) 
         Keeping::List => list(global, &folder, terminal),
         Keeping::Add(flags) => add(global, &folder, flags, terminal),
         Keeping::Remove { name } => {
-            Shelf::remove(&folder, &name.parse()?)?;
+            PluginStore::remove(&folder, &name.parse()?)?;
             if terminal.wants_json() {
                 terminal.json(&json!({ "removed": name }))?;
             }
@@ -36,7 +36,7 @@ pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) 
 
 fn list(global: &Global, folder: &Path, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     let (engine, _) = link::engine(global)?;
-    let entries = Shelf::list(&engine, folder, &global.vetting.demands()?)?;
+    let entries = PluginStore::list(&engine, folder, &global.vetting.requirements()?)?;
     let shown = folder.display().to_string();
     if terminal.wants_json() {
         let plugins: Vec<Value> = entries.iter().map(as_json).collect();
@@ -83,13 +83,13 @@ fn add(global: &Global, folder: &Path, flags: &Adding, terminal: &mut Terminal) 
     };
     let (engine, _) = link::engine(global)?;
     let files = Files::of(&flags.file, global.vetting.policy());
-    let vetted = Shelf::add(&engine, folder, &name, &files, &global.vetting.demands()?, flags.replace)?;
-    let (world, digest) = (vetted.plugin().world(), vetted.plugin().digest());
+    let verified = PluginStore::add(&engine, folder, &name, &files, &global.vetting.requirements()?, flags.replace)?;
+    let (world, digest) = (verified.plugin().world(), verified.plugin().digest());
     if terminal.wants_json() {
         terminal.json(&json!({ "added": name.to_string(), "world": world.name(), "sha256": digest.to_string() }))?;
     }
     let beside = flags.file.with_extension("policy.toml");
-    if vetted.approval().is_none() && beside.exists() {
+    if verified.approval().is_none() && beside.exists() {
         let beside = beside.display();
         terminal.remark(&format!("{beside} was not taken along: --policy names a policy file that was read"));
     }

@@ -1,9 +1,9 @@
 //! Signing a component.
 
 use archon_pool::Fault;
-use archon_pool::approval::Approval;
+use archon_pool::policy_file::Approval;
 use archon_pool::signature::SecretKey;
-use archon_pool::vetted::Vetted;
+use archon_pool::verified_plugin::VerifiedPlugin;
 use serde_json::json;
 
 use super::args::{Global, Signing};
@@ -20,8 +20,8 @@ pub(crate) fn sign(global: &Global, flags: &Signing, terminal: &mut Terminal) ->
     let key = SecretKey::load(&flags.key)?;
     let files = global.vetting.files(&flags.file)?;
     let (engine, _) = link::engine(global)?;
-    let vetted = Vetted::load(&engine, &files, &global.vetting.unsigned())?;
-    let (component, policy) = (vetted.plugin().digest(), vetted.approval().map(Approval::digest));
+    let verified = VerifiedPlugin::load(&engine, &files, &global.vetting.unsigned())?;
+    let (component, policy) = (verified.plugin().digest(), verified.approval().map(Approval::digest));
     key.sign(component, policy).write(&files.signature)?;
     let path = files.signature.display().to_string();
     if terminal.wants_json() {

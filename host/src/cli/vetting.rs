@@ -4,13 +4,13 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use archon_pool::Fault;
-use archon_pool::approval::Approval;
 use archon_pool::components::{World, embedded};
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
-use archon_pool::shelf::{Name, Shelf};
+use archon_pool::plugin_store::{Name, PluginStore};
+use archon_pool::policy_file::Approval;
 use archon_pool::signature::Trust;
-use archon_pool::vetted::{Demands, Files, Vetted};
+use archon_pool::verified_plugin::{Files, TrustRequirements, VerifiedPlugin};
 use archon_pool::xdg;
 use archon_pool_contract::fault::kind;
 use clap::Args as Group;
@@ -50,40 +50,40 @@ impl Vetting {
     }
 
     /// A component of a file or of the plugin folder that passed.
-    pub(crate) fn load(&self, engine: &Engine, component: &Path, most: World) -> Result<Vetted, Fault> {
-        Vetted::load(engine, &self.files(component)?, &Demands { most, ..self.demands()? })
+    pub(crate) fn load(&self, engine: &Engine, component: &Path, most: World) -> Result<VerifiedPlugin, Fault> {
+        VerifiedPlugin::load(engine, &self.files(component)?, &TrustRequirements { most, ..self.requirements()? })
     }
 
     /// A component of the program's own, which needs no signature.
-    pub(crate) fn built_in(&self, engine: &Engine, world: World) -> Result<Vetted, Fault> {
+    pub(crate) fn built_in(&self, engine: &Engine, world: World) -> Result<VerifiedPlugin, Fault> {
         let digest = Digest::of(embedded(world));
         if let Some(wanted) = self.sha256.filter(|wanted| *wanted != digest) {
             let message = format!("the built-in {world} has sha256 {digest}, and --sha256 asks for {wanted}");
             return Err(Fault::new(kind::NOT_APPROVED, message));
         }
         let approval = self.policy().map(Approval::load).transpose()?;
-        Vetted::built_in(engine, world, approval)
+        VerifiedPlugin::built_in(engine, world, approval)
     }
 
     /// What is asked of a component.
-    pub(crate) fn demands(&self) -> Result<Demands, Fault> {
+    pub(crate) fn requirements(&self) -> Result<TrustRequirements, Fault> {
         let trusted = if self.trust.is_empty() {
             set("ARCHON_POOL_TRUST").map(|list| env::split_paths(&list).collect()).unwrap_or_default()
         } else {
             self.trust.clone()
         };
-        Ok(Demands { sha256: self.sha256, trust: Trust::load(&trusted)?, ..Demands::default() })
+        Ok(TrustRequirements { sha256: self.sha256, trust: Trust::load(&trusted)?, ..TrustRequirements::default() })
     }
 
     /// What is asked of a component that is still to be approved, and signed after that.
-    pub(crate) fn unsigned(&self) -> Demands {
-        Demands { sha256: self.sha256, ..Demands::default() }
+    pub(crate) fn unsigned(&self) -> TrustRequirements {
+        TrustRequirements { sha256: self.sha256, ..TrustRequirements::default() }
     }
 
     /// Where a component stands: a path when it has a slash, or else a name in the plugin folder.
     pub(crate) fn files(&self, component: &Path) -> Result<Files, Fault> {
         let Some(name) = name(component)? else { return Ok(Files::of(component, self.policy())) };
-        let mut files = Shelf::find(&self.folder()?, &name)?;
+        let mut files = PluginStore::find(&self.folder()?, &name)?;
         match (self.policy(), &files.policy) {
             (Some(_), Some(own)) => {
                 let own = own.display();

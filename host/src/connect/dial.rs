@@ -24,7 +24,7 @@ pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Bytes for S {}
 
-/// Where a server listens.
+/// Address on which a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Tcp(SocketAddr),
@@ -32,7 +32,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Whether others cannot read along: a socket, or an address of this machine.
+    /// Returns whether the traffic stays on this machine: a socket, or a loopback address.
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
@@ -54,7 +54,7 @@ pub(super) async fn places(target: &Target) -> io::Result<Vec<Place>> {
     if found.is_empty() { Err(io::Error::other(format!("'{host}' has no address"))) } else { Ok(found) }
 }
 
-/// What became of a request for encryption.
+/// Result of a request for encryption.
 pub(super) enum Opened {
     /// With TLS, and what SCRAM may be bound to.
     Tls(Box<dyn Bytes>, Option<Vec<u8>>),

@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use super::ambient::Origin;
 use super::hosts::SOCKETS;
 use super::target::{HostPort, PASS_FILE_NOTE};
-use crate::guarded_file::{self, Readers};
+use crate::private_file::{self, Readers};
 
 /// Far more than a thousand lines.
 const MOST_BYTES: usize = 1 << 20;
@@ -40,10 +40,10 @@ pub(super) fn fill(
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-    if !guarded_file::is_there(path) {
+    if !private_file::is_there(path) {
         return Ok(None);
     }
-    guarded_file::read(path, Readers::Owner, MOST_BYTES).map(|bytes| Some(Zeroizing::new(bytes)))
+    private_file::read(path, Readers::Owner, MOST_BYTES).map(|bytes| Some(Zeroizing::new(bytes)))
 }
 
 fn password(file: &[u8], wanted: [&str; 4]) -> Option<SecretString> {

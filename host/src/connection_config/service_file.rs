@@ -7,7 +7,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::fault::invalid;
 use super::parts::{Parts, Source};
-use crate::guarded_file;
+use crate::private_file;
 
 /// Far more than a thousand services.
 const MOST_BYTES: usize = 1 << 20;
@@ -22,10 +22,10 @@ impl Files {
     /// Fills unset settings from the first file that has the service.
     pub(super) fn fill(&self, service: &str, parts: &mut Parts) -> Result<(), Fault> {
         for path in self.named.iter().chain(&self.others) {
-            if self.named.as_ref() != Some(path) && !guarded_file::is_there(path) {
+            if self.named.as_ref() != Some(path) && !private_file::is_there(path) {
                 continue;
             }
-            let bytes = guarded_file::read_from_anyone(path, MOST_BYTES).map(Zeroizing::new);
+            let bytes = private_file::read_from_anyone(path, MOST_BYTES).map(Zeroizing::new);
             let bytes = bytes.map_err(|why| invalid(format!("service file {}: {why}", path.display())))?;
             let text = String::from_utf8_lossy(&bytes);
             if section(&Zeroizing::new(text.into_owned()), path, service, parts)? {

@@ -37,7 +37,7 @@ use super::access::{Access, FallbackTargets, direct};
 use super::controller::Controller;
 use super::project::ProjectReference;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
-use crate::guarded_file::{self, Readers};
+use crate::private_file::{self, Readers};
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;
@@ -99,7 +99,7 @@ const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, r
 /// the environment may name another server.
 pub(super) fn entry(path: &Path, name: &str, origin: Origin<'_>) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
-    let bytes = guarded_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
+    let bytes = private_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
     let bytes = Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"it is not UTF-8"))?;
 

@@ -1,4 +1,4 @@
-//! Why a component was ended, or refused, as faults that name the setting.
+//! Errors that ended or refused a component, as faults that name the setting.
 
 use archon_pool_contract::fault::{Fault, kind};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 use crate::limits::{Limits, Reached};
 use crate::plugin::Plugin;
 
-/// The error that a function returned: a fault, or a refusal that is only a message.
+/// Converts the error that a function returned: a fault, or a refusal that is only a message.
 pub(super) fn refused(error: &Value) -> Fault {
     serde_json::from_value(error.clone()).unwrap_or_else(|_| {
         let message = error.get("message").and_then(Value::as_str);
@@ -16,7 +16,7 @@ pub(super) fn refused(error: &Value) -> Fault {
     })
 }
 
-/// Why a component was ended, or refused.
+/// Converts the error that ended or refused a component.
 pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.clone();
@@ -54,7 +54,7 @@ pub(super) fn trapped(plugin: &Plugin, why: &str) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
 }
 
-/// What is said of a call in which something may have been signalled: whoever repeats it may hit others.
+/// Marks the result of a call in which a session may have been signalled as not retryable: repeating it may end others.
 pub(super) fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
     match output {
         Ok(mut output) => {

@@ -1,4 +1,4 @@
-//! What a request is for the host: what it passes on, what it keeps, and what it allows.
+//! A request as the host reads it: what is passed on, what stays here, and what may be changed.
 
 use std::sync::Arc;
 
@@ -8,35 +8,35 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
 
-use super::Host;
 use crate::backends::IdleThresholds;
-use crate::credentials::Lent;
+use crate::credentials::{Credentials, Lent};
+use crate::policy::Policy;
 use crate::scaling::{Bounds, Sizing};
 use crate::secret_scan;
 use crate::state::Intent;
 
-/// Why a host that may not change anything ends nobody.
+/// The refusal of a host whose policy allows no changes.
 pub(super) const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
 
-/// A request, taken apart.
+/// A parsed request.
 pub(super) struct Request {
     pub(super) input: Value,
     pub(super) lent: Lent,
     pub(super) intent: Intent,
 }
 
-impl Host {
-    /// Takes out of a request what is the host's.
-    pub(super) fn request(&self, mut input: Value) -> Result<Request, Fault> {
+impl Request {
+    /// Takes the host's part out of an input: secrets, the credential's name, and what it allows.
+    pub(super) fn parse(credentials: &Arc<Credentials>, policy: &Policy, mut input: Value) -> Result<Self, Fault> {
         let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
         let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
         let Value::Object(fields) = &mut input else {
             if secret_scan::holds(&input) {
                 return Err(misplaced());
             }
-            // The component knows best how to refuse it.
-            let lent = Lent::new(Arc::clone(&self.credentials), None, None, None)?;
-            return Ok(Request { intent: self.intent(&Map::new()), input, lent });
+            // The component refuses it with its own message.
+            let lent = Lent::new(Arc::clone(credentials), None, None, None)?;
+            return Ok(Self { intent: intent(policy, &Map::new()), input, lent });
         };
         let mut secret = |name: &str| match fields.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -52,70 +52,70 @@ impl Host {
         if fields.iter().any(|(name, value)| name != "carry" && secret_scan::is_secret(name, value)) {
             return Err(misplaced());
         }
-        let lent = Lent::new(Arc::clone(&self.credentials), url.as_ref(), key.as_ref(), name)?;
-        Ok(Request { intent: self.intent(fields), input, lent })
-    }
-
-    /// Sessions are ended and pools resized only when the operator allows it and the request asks for just
-    /// that, whatever the component makes of the request.
-    pub(super) fn intent(&self, request: &Map<String, Value>) -> Intent {
-        let option = |name: &str| request.get("options").and_then(|options| options.get(name));
-        let refusal =
-            self.unasked(request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
-        let requested = option("maxKillPercentage").and_then(Value::as_u64);
-        let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
-            // Out of range is the component's to refuse; here it is only never more than everything.
-            u32::try_from(percentage).unwrap_or(u32::MAX)
-        });
-        let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
-        let defaults = Options::default();
-        let thresholds = IdleThresholds {
-            idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
-            idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
-        };
-        Intent {
-            refusal,
-            max_kill_percentage,
-            thresholds,
-            acting: self.restrained(request),
-            sizing: self.sizing(request),
-        }
-    }
-
-    fn sizing(&self, request: &Map<String, Value>) -> Sizing {
-        let options = request.get("options");
-        let forbidden = match options.and_then(|options| options.get("allowAutoScaling")) {
-            None | Some(Value::Null | Value::Bool(true)) => None,
-            Some(Value::Bool(false)) => Some("options.allowAutoScaling is false".to_owned()),
-            Some(_) => Some("options.allowAutoScaling is neither true nor false".to_owned()),
-        };
-        let bounds = match options {
-            None | Some(Value::Null) => Bounds::of(None),
-            Some(Value::Object(options)) => Bounds::of(Some(options)),
-            Some(_) => Err("options is no object".to_owned()),
-        };
-        Sizing { refusal: self.unasked(request, Action::AutoScale, "changes pools").or(forbidden), bounds }
-    }
-
-    /// Why a request does not ask for this action to be carried out; none when it does.
-    fn unasked(&self, request: &Map<String, Value>, wanted: Action, does: &str) -> Option<String> {
-        let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
-        if !self.policy.apply {
-            return Some(NO_CHANGES.to_owned());
-        }
-        if action != wanted.name() {
-            return Some(format!("the request's action is {action}, and only {} {does}", wanted.name()));
-        }
-        dry_run(request)
-    }
-
-    /// Why no statement may be sent that could do more than read; none when one may.
-    fn restrained(&self, request: &Map<String, Value>) -> Option<String> {
-        if self.policy.apply { dry_run(request) } else { Some(NO_CHANGES.to_owned()) }
+        let lent = Lent::new(Arc::clone(credentials), url.as_ref(), key.as_ref(), name)?;
+        Ok(Self { intent: intent(policy, fields), input, lent })
     }
 }
 
-/// Why a request is no plain consent to a change: it asks for a dry run, or may do so.
+/// Returns what a call may change: sessions are ended and pools resized only when the operator allows it and the
+/// request asks for just that, whatever the component makes of the request.
+pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
+    let option = |name: &str| request.get("options").and_then(|options| options.get(name));
+    let refusal =
+        unasked(policy, request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
+    let requested = option("maxKillPercentage").and_then(Value::as_u64);
+    let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
+        // Out of range is the component's to refuse; here it is only never more than everything.
+        u32::try_from(percentage).unwrap_or(u32::MAX)
+    });
+    let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
+    let defaults = Options::default();
+    let thresholds = IdleThresholds {
+        idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
+        idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
+    };
+    Intent {
+        refusal,
+        max_kill_percentage,
+        thresholds,
+        acting: restrained(policy, request),
+        sizing: sizing(policy, request),
+    }
+}
+
+fn sizing(policy: &Policy, request: &Map<String, Value>) -> Sizing {
+    let options = request.get("options");
+    let forbidden = match options.and_then(|options| options.get("allowAutoScaling")) {
+        None | Some(Value::Null | Value::Bool(true)) => None,
+        Some(Value::Bool(false)) => Some("options.allowAutoScaling is false".to_owned()),
+        Some(_) => Some("options.allowAutoScaling is neither true nor false".to_owned()),
+    };
+    let bounds = match options {
+        None | Some(Value::Null) => Bounds::of(None),
+        Some(Value::Object(options)) => Bounds::of(Some(options)),
+        Some(_) => Err("options is no object".to_owned()),
+    };
+    Sizing { refusal: unasked(policy, request, Action::AutoScale, "changes pools").or(forbidden), bounds }
+}
+
+/// Returns why a request does not ask for this action to be carried out; none when it does.
+fn unasked(policy: &Policy, request: &Map<String, Value>, wanted: Action, does: &str) -> Option<String> {
+    let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
+    if !policy.apply {
+        return Some(NO_CHANGES.to_owned());
+    }
+    if action != wanted.name() {
+        return Some(format!("the request's action is {action}, and only {} {does}", wanted.name()));
+    }
+    dry_run(request)
+}
+
+/// Returns why no statement may be sent that could do more than read; none when one may.
+fn restrained(policy: &Policy, request: &Map<String, Value>) -> Option<String> {
+    if policy.apply { dry_run(request) } else { Some(NO_CHANGES.to_owned()) }
+}
+
+/// Returns why a request is no plain consent to a change: it asks for a dry run, or may do so.
 fn dry_run(request: &Map<String, Value>) -> Option<String> {
     match request.get("options").and_then(|options| options.get("dryRun")) {
         None | Some(Value::Null | Value::Bool(false)) => None,
@@ -125,8 +125,8 @@ fn dry_run(request: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Which of the options that decide whom to end is not what the contract wants: a component that makes
-/// something else of it than the host must not end anybody by that.
+/// Returns which of the options that decide about sessions is not in the contract's shape: a component that reads it
+/// in another way than the host must not end any session by that.
 fn unclear(options: Option<&Value>) -> Option<String> {
     let options = match options {
         None | Some(Value::Null) => return None,

@@ -170,7 +170,7 @@ async fn a_good_component_answers() {
 async fn secrets_do_not_reach_the_component() {
     let host = host(Limits::default());
     let input = json!({ "action": "monitor", "supabaseUrl": "postgres://u@h/d", "supabaseKey": "hunter2" });
-    let request = host.request(input).unwrap();
+    let request = Request::parse(&host.credentials, &host.policy, input).unwrap();
     assert_eq!(request.input, json!({ "action": "monitor" }));
 }
 
@@ -178,7 +178,7 @@ async fn secrets_do_not_reach_the_component() {
 async fn a_url_for_a_name_is_refused_and_not_repeated() {
     let host = host(Limits::default());
     for name in ["postgres://u:hunter2@h/d", "u:hunter2@h"] {
-        let fault = host.request(json!({ "credential": name })).err().unwrap();
+        let fault = Request::parse(&host.credentials, &host.policy, json!({ "credential": name })).err().unwrap();
         assert_eq!(fault.kind, kind::SECRET_IN_PARAMS);
         assert!(!fault.message.contains("hunter2"), "{fault}");
     }
@@ -199,10 +199,7 @@ async fn too_many_orders_are_refused_by_name() {
 
 #[test]
 fn nothing_ends_unless_just_that_was_asked_for() {
-    let refusal = |policy: Policy, request: Value| {
-        let host = Host { policy, ..host(Limits::default()) };
-        host.intent(request.as_object().unwrap()).refusal
-    };
+    let refusal = |policy: Policy, request: Value| request::intent(&policy, request.as_object().unwrap()).refusal;
     let allowed = Policy::default();
     assert_eq!(refusal(allowed.clone(), json!({ "action": "kill-idle" })), None);
     assert!(refusal(allowed.clone(), json!({})).unwrap().contains("full-analysis"));

@@ -1,4 +1,4 @@
-//! The acts of the last hour on file: for all processes of one user that name the same folder.
+//! A file with the acts of the last hour, for all processes of one user that name the same folder.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,9 +10,10 @@ use serde_json as json;
 
 use crate::audit_sink::Place;
 use crate::digest::Digest;
-use crate::guarded_file::{self, Readers};
-use crate::private_file;
+use crate::private_file::{self, Readers};
 
+/// Time for which another process may hold the lock; it needs it for a write and two `fsync`s.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// A thousand times a thousand acts.
 const MOST_BYTES: usize = 16 << 20;
@@ -20,14 +21,14 @@ const MOST_BYTES: usize = 16 << 20;
 /// Times of acts, milliseconds since 1970, by the digest of their place.
 type Book = BTreeMap<String, Vec<u64>>;
 
-/// A folder with the book of a user's acts.
+/// A folder with the file of a user's acts.
 #[derive(Debug)]
 pub(super) struct Shared {
     folder: PathBuf,
 }
 
 impl Shared {
-    /// Uses a folder of this user's alone, which is created; if it cannot be one, why.
+    /// Opens a folder of this user's alone, which is created; the error says why it cannot be used.
     pub(super) fn open(folder: &Path) -> Result<Self, String> {
         let shared = Self { folder: private_file::folder(folder)? };
         shared.read().map(|_| shared)
@@ -42,7 +43,7 @@ impl Shared {
         })
     }
 
-    /// How many places are left.
+    /// Returns how many places are left.
     pub(super) fn left(&self, place: &Place, most: u32) -> Result<usize, String> {
         let book = self.read()?;
         Ok(left(book.get(&key(place)).map_or(0, Vec::len), most))
@@ -56,7 +57,7 @@ impl Shared {
     fn change<T>(&self, place: &Place, change: impl FnOnce(&mut Vec<u64>) -> T) -> Result<T, String> {
         // The folder is the lock: the book itself is replaced by another file.
         let folder = File::open(&self.folder).map_err(|error| self.failed(&error))?;
-        folder.lock().map_err(|error| self.failed(&error))?;
+        private_file::lock(&folder, LOCK_TIMEOUT).map_err(|error| self.failed(&error))?;
         let mut book = self.read()?;
         let changed = change(book.entry(key(place)).or_default());
         book.retain(|_, times| !times.is_empty());
@@ -65,13 +66,13 @@ impl Shared {
         Ok(changed)
     }
 
-    /// The acts of the last hour. A damaged book is an error: an empty one would let everything be sent again.
+    /// Reads the acts of the last hour. A damaged file is an error: an empty one would let everything be sent again.
     fn read(&self) -> Result<Book, String> {
         let path = self.path();
-        if !guarded_file::is_there(&path) {
+        if !private_file::is_there(&path) {
             return Ok(Book::new());
         }
-        let bytes = guarded_file::read(&path, Readers::Owner, MOST_BYTES).map_err(|why| self.damaged(&why))?;
+        let bytes = private_file::read(&path, Readers::Owner, MOST_BYTES).map_err(|why| self.damaged(&why))?;
         let mut book: Book =
             json::from_slice(&bytes).map_err(|_| self.damaged("it is not what this program writes: remove it"))?;
         let now = now();
@@ -100,7 +101,7 @@ pub(super) fn left(spent: usize, most: u32) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(spent)
 }
 
-/// A place as it is on file: neither host nor database can be read there.
+/// Returns the key of a place in the file: neither host nor database can be read there.
 fn key(place: &Place) -> String {
     let Place { act, server, database } = place;
     Digest::of(format!("{act:?}\0{server}\0{database}").as_bytes()).to_string()

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use crate::lanes::{GuestTime, Lanes};
+    use crate::cpu_scheduler::{CpuMeter, CpuScheduler};
     use crate::limits::{Limits, Reached};
     use crate::policy::{Policy, Sql};
     use crate::state::{Caller, Intent};
@@ -218,7 +218,7 @@ mod tests {
             restraint: Default::default(),
             scope: None,
             signalled: Default::default(),
-            time: Arc::new(GuestTime::new(Lanes::new(), Duration::ZERO)),
+            time: Arc::new(CpuMeter::new(CpuScheduler::new(), Duration::ZERO)),
             memories: 1,
             tape: Default::default(),
         };

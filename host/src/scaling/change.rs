@@ -170,21 +170,21 @@ impl Change<'_> {
         };
         let hourly = &self.restraint.hourly;
         let left = self.author.left(&place, most).await.map_err(Barred::Failed)?;
-        if left.min(hourly.left(&place, most, Instant::now())) == 0 {
+        if left.min(hourly.left(&place, most, Instant::now()).await) == 0 {
             return Err(over_hour());
         }
         if self.dry_run {
             return Ok(None);
         }
         self.ask(act).await.map_err(Barred::Denied)?;
-        if hourly.take(&place, 1, most, Instant::now()) == 0 {
+        if hourly.take(&place, 1, most, Instant::now()).await == 0 {
             return Err(over_hour());
         }
         let announced = self.author.announce(&place, most, std::iter::once(self.line(record, "sending", ""))).await;
         let sending = match announced.map(|announced| announced.first().copied()) {
             Ok(Some(sending)) => sending,
             barred => {
-                hourly.give_back(&place, 1);
+                hourly.give_back(&place, 1).await;
                 return Err(barred.err().map_or_else(over_hour, Barred::Failed));
             }
         };
@@ -213,7 +213,7 @@ impl Change<'_> {
     async fn failed(&self, record: &Record<'_>, fault: Fault, sending: Option<u64>) -> Fault {
         if fault.kind == kind::INSUFFICIENT_PRIVILEGE {
             self.tell(record, "denied", &fault.message, sending).await;
-            self.restraint.hourly.give_back(&self.place(), 1);
+            self.restraint.hourly.give_back(&self.place(), 1).await;
             return fault;
         }
         let message = format!("the change may have been made, but what came of it is not known: {}", fault.message);

@@ -214,8 +214,8 @@ impl Session {
     }
 }
 
-/// A lock or a prepared statement of the session's own would outlive the transaction, on a server connection that others
-/// share.
+/// A lock or a prepared statement of the session's own would outlive the transaction, on a server connection that
+/// others share.
 fn behind_a_pooler() -> Fault {
     let message = "behind a transaction pooler only statements of the catalogue are sent: connect to the server";
     Fault::new(kind::NOT_APPROVED, message)

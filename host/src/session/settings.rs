@@ -13,7 +13,7 @@ pub(crate) fn as_options(limits: &Limits) -> String {
     settings(limits).map(|(name, value)| format!("-c {name}={value}")).join(" ")
 }
 
-/// What asks a session whether they hold.
+/// Returns the query that checks whether they hold.
 pub(crate) fn settings_query(limits: &Limits) -> String {
     // For the view `pg_settings` the server would describe all of its settings, which takes as long as the rest of a
     // call. A timeout is shown in the largest unit that fits it.
@@ -24,7 +24,7 @@ pub(crate) fn settings_query(limits: &Limits) -> String {
     format!("SELECT {}", held.join(" AND "))
 }
 
-/// How a transaction begins that carries them itself.
+/// Returns the beginning of a transaction that carries them itself.
 pub(crate) fn begin(limits: &Limits) -> String {
     format!("BEGIN READ ONLY; {}", set_local(limits))
 }

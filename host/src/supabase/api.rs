@@ -14,10 +14,10 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::pace::Pace;
-use crate::census;
 use crate::connection_config::invalid;
 use crate::digest::Digest;
 use crate::error;
+use crate::json_limits;
 use crate::limits::{BYTES_PER_VALUE, DEPTH, Limits, Reached};
 use crate::tls;
 
@@ -192,7 +192,7 @@ impl Api {
         }
         let text = std::str::from_utf8(&answer).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
         // What is parsed takes memory in proportion to its values, and not to its bytes.
-        if !census::is_shallow(&answer, DEPTH) || !census::is_within(text, self.most / BYTES_PER_VALUE) {
+        if !json_limits::is_shallow(&answer, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
             return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
         }
         if status.is_success() { Ok(answer) } else { Err(self.refused(request, status, &headers, &answer)) }

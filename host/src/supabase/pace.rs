@@ -1,10 +1,11 @@
-//! How often one project is asked: what the Management API allows, kept on our side, over all calls of the process.
+//! The Management API's rate limit for a project, kept by the client over all calls of the process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::digest::Digest;
+use crate::rate_window::RateWindow;
 
 /// Requests in a minute that the API allows each user for each project.
 const MOST: usize = 120;
@@ -14,23 +15,22 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Recent>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recent {
-    sent: VecDeque<Instant>,
-    /// Until when the API wants no more.
+    sent: RateWindow,
+    /// Time until which the API takes no requests.
     closed: Option<Instant>,
-    /// When the pool was resized last.
+    /// Time of the last resize.
     resized: Option<Instant>,
 }
 
-impl Recent {
-    fn forget(&mut self, now: Instant) {
-        while self.sent.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
-            self.sent.pop_front();
-        }
-        self.closed = self.closed.filter(|until| *until > now);
+impl Default for Recent {
+    fn default() -> Self {
+        Self { sent: RateWindow::new(MINUTE), closed: None, resized: None }
     }
+}
 
+impl Recent {
     fn until_resize(&self, apart: Duration, now: Instant) -> Option<Duration> {
         let passed = now.duration_since(self.resized?);
         apart.checked_sub(passed).filter(|left| !left.is_zero())
@@ -38,7 +38,7 @@ impl Recent {
 }
 
 impl Pace {
-    /// The one of a project and a token, by their digest.
+    /// Returns the one of a project and a token, by their digest.
     pub(super) fn of(whose: Digest) -> Arc<Self> {
         static ALL: LazyLock<Mutex<HashMap<Digest, Arc<Pace>>>> = LazyLock::new(Mutex::default);
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,26 +47,24 @@ impl Pace {
         Arc::clone(all.entry(whose).or_default())
     }
 
-    /// Takes a place now, or says for how long there is none.
+    /// Counts a request; the error is the time until one is allowed.
     pub(super) fn take(&self, now: Instant) -> Result<(), Duration> {
         let mut recent = self.locked();
-        recent.forget(now);
-        if let Some(until) = recent.closed {
+        if let Some(until) = recent.closed.filter(|until| *until > now) {
             return Err(until - now);
         }
-        if recent.sent.len() < MOST {
-            recent.sent.push_back(now);
+        if recent.sent.take(1, MOST, now) == 1 {
             return Ok(());
         }
-        Err(recent.sent.front().map_or(MINUTE, |first| MINUTE.saturating_sub(now.duration_since(*first))))
+        Err(recent.sent.until_room(now).unwrap_or(MINUTE))
     }
 
-    /// The API has said until when it wants no more.
+    /// Stops requests until a time that the API gave.
     pub(super) fn close(&self, until: Instant) {
         self.locked().closed = Some(until);
     }
 
-    /// Begins a resize unless the last one is less than `apart` ago; then, how long it is to wait.
+    /// Counts a resize; the error is the time to wait when the last one is less than `apart` ago.
     pub(super) fn begin_resize(&self, apart: Duration, now: Instant) -> Result<(), Duration> {
         let mut recent = self.locked();
         match recent.until_resize(apart, now) {
@@ -78,15 +76,15 @@ impl Pace {
         }
     }
 
-    /// How long a resize is to wait, if it must.
+    /// Returns how long a resize has to wait; none when it need not.
     pub(super) fn until_resize(&self, apart: Duration, now: Instant) -> Option<Duration> {
         self.locked().until_resize(apart, now)
     }
 
     fn is_over(&self, now: Instant) -> bool {
         let mut recent = self.locked();
-        recent.forget(now);
-        recent.sent.is_empty() && recent.closed.is_none() && recent.resized.is_none()
+        let is_closed = recent.closed.is_some_and(|until| until > now);
+        recent.sent.count(now) == 0 && !is_closed && recent.resized.is_none()
     }
 
     fn locked(&self) -> MutexGuard<'_, Recent> {

@@ -3,7 +3,6 @@
 //! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
 
 mod actions;
-mod approval;
 mod attribution;
 mod audit;
 mod autoscale;
@@ -26,12 +25,13 @@ mod lab;
 mod leakage;
 mod leaks;
 mod pgbouncer;
+mod plugin_store;
+mod policy_file;
 mod pooler;
 mod purposes;
 mod race;
 mod renewal;
 mod sessions;
-mod shelf;
 mod signature;
 mod statement_orders;
 mod strict;

@@ -10,8 +10,8 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
 
 use crate::actions::{OPERATOR, cluster};
-use crate::approval::Desk;
 use crate::cli::{HEALTHY, NOT_RUN, code, command, text};
+use crate::policy_file::Desk;
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 const WASM: &str = "pool-observer.wasm";

@@ -4,21 +4,21 @@
 use std::path::Path;
 
 use anyhow::Result;
-use archon_pool::approval::Approval;
 use archon_pool::audit::Audit;
 use archon_pool::consent::Act;
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
+use archon_pool::policy_file::Approval;
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
 
-use crate::approval::Desk;
 use crate::audit::events;
 use crate::cli::{HEALTHY, NOT_RUN, code, text};
 use crate::hostile::arena::{HOSTILE, heard};
+use crate::policy_file::Desk;
 use crate::support::host_for;
 
 /// Ends every session of an application of the role's own.

@@ -10,8 +10,8 @@ use archon_pool_tests::Cluster;
 use tokio::task::spawn_blocking;
 
 use crate::actions::{OPERATOR, cluster};
-use crate::approval::Desk;
 use crate::cli::{HEALTHY, NOT_RUN, code, command, text};
+use crate::policy_file::Desk;
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 

@@ -1,7 +1,7 @@
 //! Policy files and the plugin folder for readers.
 
-use archon_pool::approval::{Change, Proposal, Signals};
-use archon_pool::shelf::Entry;
+use archon_pool::plugin_store::Entry;
+use archon_pool::policy_file::{Change, Proposal, Signals};
 
 use super::super::approve;
 use super::super::clean;

@@ -42,7 +42,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         "a component without its second half",
         || HOSTILE[..HOSTILE.len() / 2].to_vec(),
         SECTIONS,
-        malformed("not as long as they say"),
+        malformed("its sections cannot be parsed: unexpected end"),
     ),
     attack(
         "a component with every 50th byte turned",

@@ -1,21 +1,22 @@
-//! What stands in a folder of plugins, for whoever looks at it: what would run, and what would not.
+//! A listing of a plugin folder: which plugins load, and which do not.
 
 use std::fmt;
 use std::path::Path;
 
 use archon_pool_contract::fault::Fault;
 
-use super::{Name, check, components};
+use super::folder::{check, components};
+use super::name::Name;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::signature::{KeyId, Trust};
-use crate::vetted::{Bundle, Demands};
+use crate::verified_plugin::{Bundle, TrustRequirements};
 use crate::world::World;
 
 /// A plugin in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name; a file's name when it cannot have one.
+    /// Its name; the file's name when it cannot have one.
     pub name: String,
     /// The component's size in bytes, when it can be read.
     pub bytes: Option<usize>,
@@ -27,11 +28,11 @@ pub struct Entry {
     pub policy: PolicyState,
     /// Its signature.
     pub signature: SignatureState,
-    /// Why it does not load; none when it does.
+    /// The reason why it does not load; none when it does.
     pub trouble: Option<Fault>,
 }
 
-/// How it stands with a plugin's policy file.
+/// State of a plugin's policy file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyState {
     /// There is none.
@@ -40,7 +41,7 @@ pub enum PolicyState {
     Yes,
     /// It approves another component, or a lesser world.
     Mismatch,
-    /// It cannot be understood, or others may have written it.
+    /// It cannot be parsed, or others may have written it.
     Invalid,
 }
 
@@ -55,14 +56,14 @@ impl fmt::Display for PolicyState {
     }
 }
 
-/// How it stands with a plugin's signature.
+/// State of a plugin's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureState {
     /// There is none.
     No,
     /// A trusted key signed it.
     By(KeyId),
-    /// It claims to be by this key, and no key is trusted that could tell.
+    /// It claims to be by this key, which is not trusted, so that it was not verified.
     Unchecked(KeyId),
     /// It is by no trusted key, or for other bytes.
     Invalid,
@@ -79,10 +80,10 @@ impl fmt::Display for SignatureState {
     }
 }
 
-/// Looks at every plugin in a folder as [`super::Shelf::open`] would, in the order of their names.
+/// Lists every plugin in a folder in the order of their names, verified as for service.
 ///
 /// Compiles, and so blocks the thread. Fails when the folder cannot be listed, or others may write to it.
-pub(super) fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<Vec<Entry>, Fault> {
+pub(super) fn list(engine: &Engine, folder: &Path, requirements: &TrustRequirements) -> Result<Vec<Entry>, Fault> {
     check(folder)?;
     let entry = |(name, parsed): (String, Result<Name, Fault>)| {
         let files = parsed.map(|parsed| parsed.files(folder));
@@ -103,7 +104,7 @@ pub(super) fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<
             Bundle::read(engine, &files)
         });
         match read {
-            Ok(bundle) => entry.fill(&bundle, engine, demands),
+            Ok(bundle) => entry.fill(&bundle, engine, requirements),
             Err(fault) => entry.trouble = Some(fault),
         }
         entry
@@ -112,11 +113,11 @@ pub(super) fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<
 }
 
 impl Entry {
-    fn fill(&mut self, bundle: &Bundle, engine: &Engine, demands: &Demands) {
+    fn fill(&mut self, bundle: &Bundle, engine: &Engine, requirements: &TrustRequirements) {
         let digest = Digest::of(&bundle.component);
         self.bytes = Some(bundle.component.len());
         self.sha256 = Some(digest);
-        self.signature = signature(bundle, &demands.trust);
+        self.signature = signature(bundle, &requirements.trust);
         let approval = bundle.approval();
         self.policy = match &approval {
             Ok(None) => PolicyState::No,
@@ -124,8 +125,8 @@ impl Entry {
             Ok(Some(_)) => PolicyState::Mismatch,
             Err(_) => PolicyState::Invalid,
         };
-        match bundle.vet(engine, demands) {
-            Ok(vetted) => self.world = Some(vetted.plugin().world()),
+        match bundle.verify(engine, requirements) {
+            Ok(verified) => self.world = Some(verified.plugin().world()),
             Err(fault) => self.trouble = Some(fault),
         }
     }

@@ -1,4 +1,4 @@
-//! What a plugin may be called.
+//! Names of plugins.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use archon_pool_contract::fault::Fault;
 
-use crate::guarded_file;
-use crate::vetted::Files;
+use crate::private_file;
+use crate::verified_plugin::Files;
 
 const LONGEST: usize = 64;
 
@@ -16,14 +16,14 @@ const LONGEST: usize = 64;
 pub struct Name(String);
 
 impl Name {
-    /// Where a plugin of this name stands; its policy file only when there is one.
+    /// Returns the paths of a plugin of this name; its policy file only when there is one.
     pub fn files(&self, folder: &Path) -> Files {
         let policy = self.policy(folder);
         let component = folder.join(format!("{self}.wasm"));
-        Files::of(&component, guarded_file::is_there(&policy).then_some(&*policy))
+        Files::of(&component, private_file::is_there(&policy).then_some(&*policy))
     }
 
-    /// Where its policy file stands, or would.
+    /// Returns the path of its policy file, whether it exists or not.
     pub fn policy(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{self}.policy.toml"))
     }

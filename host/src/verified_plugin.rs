@@ -1,21 +1,21 @@
-//! A component that passed everything an operator asks for: digest, policy file and signature.
+//! Verification of components: digest, policy file and signature.
 //!
-//! All three are read once and judged in memory, so that none can be exchanged in between, and the
-//! component is compiled last: nothing that is refused ever reaches the compiler.
+//! All three are read once and verified in memory, so that none can be exchanged in between, and the component is
+//! compiled last: nothing that is refused reaches the compiler.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
 
-use crate::approval::Approval;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::plugin::Plugin;
+use crate::policy_file::Approval;
 use crate::signature::{KeyId, Signature, Trust};
 use crate::world::World;
 
-/// Where a component and what belongs to it stand.
+/// Paths of a component, its policy file and its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// The component.
@@ -27,7 +27,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// A component with its signature beside it and a policy file from wherever.
+    /// Returns the paths of a component with its signature beside it, and a policy file from anywhere.
     pub fn of(component: &Path, policy: Option<&Path>) -> Self {
         Self {
             component: component.to_owned(),
@@ -37,9 +37,9 @@ impl Files {
     }
 }
 
-/// What an operator asks of a component.
+/// Conditions that a component must meet.
 #[derive(Debug, Clone)]
-pub struct Demands {
+pub struct TrustRequirements {
     /// The most powerful world that it may be of.
     pub most: World,
     /// The SHA-256 that its bytes must have.
@@ -48,31 +48,31 @@ pub struct Demands {
     pub trust: Trust,
 }
 
-impl Default for Demands {
+impl Default for TrustRequirements {
     fn default() -> Self {
         Self { most: World::Manager, sha256: None, trust: Trust::default() }
     }
 }
 
-/// A component that passed, with the approval under which it may run.
+/// A component that met all conditions, with the approval under which it may run.
 #[derive(Debug, Clone)]
-pub struct Vetted {
+pub struct VerifiedPlugin {
     plugin: Arc<Plugin>,
     approval: Option<Arc<Approval>>,
     signer: Option<KeyId>,
 }
 
-impl Vetted {
-    /// Reads, judges and compiles a component. This takes its time and blocks the thread: on a serving
-    /// path it belongs into `spawn_blocking`.
+impl VerifiedPlugin {
+    /// Reads, verifies and compiles a component. Compiling blocks the thread: call it in `spawn_blocking` where
+    /// requests are served.
     ///
     /// Fails with `not-approved`, `policy-invalid`, `unsigned`, `signature-invalid`, and as
     /// [`Plugin::from_file`] does.
-    pub fn load(engine: &Engine, files: &Files, demands: &Demands) -> Result<Self, Fault> {
-        Bundle::read(engine, files)?.vet(engine, demands)
+    pub fn load(engine: &Engine, files: &Files, requirements: &TrustRequirements) -> Result<Self, Fault> {
+        Bundle::read(engine, files)?.verify(engine, requirements)
     }
 
-    /// A component that needs no signature, because it is the program's own, under an approval or none.
+    /// Loads a built-in component, which needs no signature, under an approval or none.
     pub fn built_in(engine: &Engine, world: World, approval: Option<Approval>) -> Result<Self, Fault> {
         let plugin = Plugin::built_in(engine, world)?;
         if let Some(approval) = &approval {
@@ -81,25 +81,25 @@ impl Vetted {
         Ok(Self { plugin: Arc::new(plugin), approval: approval.map(Arc::new), signer: None })
     }
 
-    /// The component.
+    /// Returns the component.
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.plugin
     }
 
-    /// What was approved of it; none without a policy file.
+    /// Returns its approval; none without a policy file.
     pub fn approval(&self) -> Option<&Approval> {
         self.approval.as_deref()
     }
 
-    /// Which trusted key signed it; none when no signature was asked for.
+    /// Returns the trusted key that signed it; none when no signature was required.
     pub fn signer(&self) -> Option<KeyId> {
         self.signer
     }
 }
 
-/// A component, its policy file and its signature as they were read, with no judgement yet.
+/// A component, its policy file and its signature as they were read, not verified yet.
 pub(crate) struct Bundle {
-    /// What stands for the component in messages.
+    /// Name of the component in messages.
     pub(crate) name: String,
     pub(crate) component: Vec<u8>,
     pub(crate) policy: Option<Text>,
@@ -114,7 +114,7 @@ pub(crate) struct Digests {
     pub(crate) signature: Option<Digest>,
 }
 
-/// A small file's content, and what stands for it in messages.
+/// A small file's content with its name in messages.
 pub(crate) struct Text {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
@@ -139,23 +139,23 @@ impl Bundle {
         Ok(Self { name: files.component.display().to_string(), component, policy, signature })
     }
 
-    /// The SHA-256 of each: two bundles with the same are the same.
+    /// Returns the SHA-256 of each part: bundles with the same digests are the same.
     pub(crate) fn digests(&self) -> Digests {
         let [policy, signature] = [&self.policy, &self.signature].map(|text| text.as_ref().map(Text::digest));
         Digests { component: Digest::of(&self.component), policy, signature }
     }
 
-    /// What the policy file approves; none without one.
+    /// Parses the policy file; none without one.
     pub(crate) fn approval(&self) -> Result<Option<Approval>, Fault> {
         self.policy.as_ref().map(|policy| Approval::read(&policy.name, &policy.bytes)).transpose()
     }
 
-    /// The signature as it claims to be, unverified; none without one.
+    /// Parses the signature without verifying it; none without one.
     pub(crate) fn claimed(&self) -> Result<Option<Signature>, Fault> {
         self.signature.as_ref().map(|text| Signature::read(&text.name, &text.bytes)).transpose()
     }
 
-    /// Whether a trusted key signed it, and which.
+    /// Verifies the signature and returns its key; none when no signature is required.
     pub(crate) fn signer(&self, trust: &Trust) -> Result<Option<KeyId>, Fault> {
         if trust.is_empty() {
             return Ok(None);
@@ -164,22 +164,22 @@ impl Bundle {
         trust.check(&self.name, component, policy, self.claimed()?.as_ref())
     }
 
-    /// Judges it, and compiles it when it passed.
-    pub(crate) fn vet(&self, engine: &Engine, demands: &Demands) -> Result<Vetted, Fault> {
+    /// Verifies the parts, and compiles the component when it met all conditions.
+    pub(crate) fn verify(&self, engine: &Engine, requirements: &TrustRequirements) -> Result<VerifiedPlugin, Fault> {
         let digest = Digest::of(&self.component);
-        if let Some(wanted) = demands.sha256.filter(|wanted| *wanted != digest) {
+        if let Some(wanted) = requirements.sha256.filter(|wanted| *wanted != digest) {
             let message = format!("{} has sha256 {digest}, and --sha256 asks for {wanted}", self.name);
             return Err(Fault::new(kind::NOT_APPROVED, message));
         }
-        let signer = self.signer(&demands.trust)?;
+        let signer = self.signer(&requirements.trust)?;
         let approval = self.approval()?;
         if let Some(approval) = &approval {
             approval.check_digest(&self.name, digest)?;
         }
-        let plugin = Plugin::load(engine, &self.name, &self.component, demands.most)?;
+        let plugin = Plugin::load(engine, &self.name, &self.component, requirements.most)?;
         if let Some(approval) = &approval {
             approval.check(&plugin)?;
         }
-        Ok(Vetted { plugin: Arc::new(plugin), approval: approval.map(Arc::new), signer })
+        Ok(VerifiedPlugin { plugin: Arc::new(plugin), approval: approval.map(Arc::new), signer })
     }
 }

@@ -1,65 +1,26 @@
-//! What an operator approved of one component: the policy file.
-//!
-//! ```toml
-//! version = 1
-//! approved-at = "2026-11-23T18:00:00Z"
-//! approved-by = "archon-pool 1.0.0"
-//!
-//! [plugin]
-//! name = "pool-manager.wasm"
-//! sha256 = "…"
-//! world = "manager"
-//! skill-version = "1.0.0"
-//!
-//! [sql]
-//! mode = "pinned"
-//!
-//! [[sql.statement]]
-//! id = "server"
-//! purpose = "version and capacity"
-//! sha256 = "…"
-//!
-//! [signals]
-//! apply = false
-//! max-kill-percentage = 25
-//! max-kills = 1000
-//! max-kills-per-hour = 1000
-//! resize = false
-//! max-resizes-per-hour = 240
-//! protected-roles = []
-//! protected-applications = []
-//! ```
-//!
-//! It is the operator's ceiling: a command line or a program can only lower it. [`Proposal`] writes it.
+//! A policy file that was read, and the checks of components and policies against it.
 
 use std::fmt::Display;
 use std::path::Path;
 
 use archon_pool_contract::fault::{Fault, kind};
 
+use super::format::{Component, Signals, Statement, Terms};
 use crate::digest::Digest;
-use crate::guarded_file::{self, Readers};
 use crate::plugin::Plugin;
 use crate::policy::{Policy, Sql};
+use crate::private_file::{self, Readers};
 use crate::world::World;
 
-mod proposal;
-mod terms;
-
-pub use self::proposal::{Change, Proposal};
-pub use self::terms::{Component, Signals, Statement};
-
-use self::terms::Terms;
-
 /// More than a thousand statements need.
-const MOST_BYTES: usize = 1 << 20;
+pub(super) const MOST_BYTES: usize = 1 << 20;
 
-/// A policy file that was read and understood.
+/// A policy file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     name: String,
     digest: Digest,
-    terms: Terms,
+    pub(super) terms: Terms,
 }
 
 impl Approval {
@@ -71,13 +32,13 @@ impl Approval {
         Self::read(&path.display().to_string(), &Self::bytes(path)?)
     }
 
-    /// The bytes of a file that only root and we can have written.
+    /// Reads a file that only root and this user can have written.
     pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
-        let read = guarded_file::read(path, Readers::Anyone, MOST_BYTES);
+        let read = private_file::read(path, Readers::Anyone, MOST_BYTES);
         read.map_err(|why| invalid(&path.display().to_string(), &why))
     }
 
-    /// Understands what a policy file says; `name` stands for it in messages. Who wrote it is not looked at.
+    /// Parses a policy file; `name` stands for it in messages. Its owner is not checked.
     ///
     /// Fails as [`Approval::load`] does.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
@@ -85,32 +46,32 @@ impl Approval {
         Ok(Self { name: name.to_owned(), digest: Digest::of(bytes), terms })
     }
 
-    /// The SHA-256 of the file: what a signature covers, and a digest to pin.
+    /// Returns the SHA-256 of the file, which a signature covers and which can be pinned.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// What stands for the file in messages.
+    /// Returns the file's name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Which component it is about.
+    /// Returns the approved component.
     pub fn component(&self) -> &Component {
         &self.terms.component
     }
 
-    /// The approved statements. Empty unless they are pinned.
+    /// Returns the approved statements; none unless they are pinned.
     pub fn statements(&self) -> &[Statement] {
         &self.terms.statements
     }
 
-    /// What may be changed.
+    /// Returns what may be changed.
     pub fn signals(&self) -> &Signals {
         &self.terms.signals
     }
 
-    /// Whether this is the component that was approved, with no more power than was approved; fails with
+    /// Checks that this is the approved component, of a world no more powerful than the approved one; fails with
     /// `not-approved` otherwise.
     pub fn check(&self, plugin: &Plugin) -> Result<(), Fault> {
         self.check_digest(plugin.name(), plugin.digest())?;
@@ -136,8 +97,8 @@ impl Approval {
         Err(self.refuse(format_args!("approves the world {most} at the most, and {plugin} is of the world {world}")))
     }
 
-    /// Whether a caller asks for no more than was approved; fails with `not-approved` and the setting
-    /// otherwise. For a caller who wants to be told rather than get less than was asked for.
+    /// Checks that a policy asks for no more than was approved; fails with `not-approved` and the setting otherwise.
+    /// [`Approval::policy`] grants less than was asked for instead.
     pub fn admits(&self, asked: &Policy) -> Result<(), Fault> {
         if asked.apply && !self.signals().apply {
             return Err(self.refuse("allows no changes: set its signals.apply = true, or plan only"));
@@ -151,8 +112,8 @@ impl Approval {
         Ok(())
     }
 
-    /// The policy under which the component runs: of what was approved and what a caller asks for, the
-    /// lesser. Which statements may be sent is said by the file alone.
+    /// Returns the policy under which the component runs: the lesser of what was approved and what a caller asks for.
+    /// The file alone decides which statements may be sent.
     pub fn policy(&self, asked: &Policy) -> Policy {
         let signals = self.signals();
         let mut policy = asked.clone();
@@ -173,7 +134,8 @@ impl Approval {
     }
 }
 
-fn invalid(name: &str, why: &str) -> Fault {
+/// Creates the fault of a policy file that cannot be used.
+pub(super) fn invalid(name: &str, why: &str) -> Fault {
     Fault::new(kind::POLICY_INVALID, format!("policy file {name}: {why}"))
 }
 

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use anyhow::{Context as _, Result};
-use archon_pool::approval::{Approval, Proposal};
 use archon_pool::components::{self, World};
 use archon_pool::engine::Engine;
+use archon_pool::host::describe;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
-use archon_pool::vetted::{Demands, Files, Vetted};
+use archon_pool::policy_file::{Approval, Proposal};
+use archon_pool::verified_plugin::{Files, TrustRequirements, VerifiedPlugin};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
@@ -69,9 +70,9 @@ pub(crate) fn tampered(component: &[u8]) -> Vec<u8> {
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 
-async fn load(engine: &Engine, desk: &Desk) -> Result<Vetted, Fault> {
+async fn load(engine: &Engine, desk: &Desk) -> Result<VerifiedPlugin, Fault> {
     let files = Files::of(&desk.path("pool-observer.wasm"), Some(&desk.path("it.toml")));
-    Vetted::load(engine, &files, &Demands::default())
+    VerifiedPlugin::load(engine, &files, &TrustRequirements::default())
 }
 
 #[tokio::test]
@@ -80,19 +81,19 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     let (limits, path) = (Limits::default(), desk.path("it.toml"));
     let engine = Engine::new(&limits)?;
     let bare = Files::of(&desk.path("pool-observer.wasm"), None);
-    let vetted = Vetted::load(&engine, &bare, &Demands::default())?;
-    assert!(Proposal::of(vetted.plugin(), &limits, &path).await?.write(false)?);
+    let verified = VerifiedPlugin::load(&engine, &bare, &TrustRequirements::default())?;
+    assert!(Proposal::of(verified.plugin(), describe(verified.plugin(), &limits), &path).await?.write(false)?);
 
-    let vetted = load(&engine, &desk).await?;
+    let verified = load(&engine, &desk).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
-    let run = async |vetted: &Vetted| {
-        run_in(vetted.plugin(), &host.under(vetted.approval()), serde_json::from_str(MONITOR).expect("JSON")).await
+    let run = async |verified: &VerifiedPlugin| {
+        run_in(verified.plugin(), &host.under(verified.approval()), serde_json::from_str(MONITOR).expect("JSON")).await
     };
-    let output = run(&vetted).await;
+    let output = run(&verified).await;
     assert!(output.success, "{:?}", output.error);
 
     // One statement less is approved.
-    let approval = vetted.approval().context("an approval")?;
+    let approval = verified.approval().context("an approval")?;
     let activity = approval.statements().iter().find(|statement| statement.id == "activity").context("activity")?;
     desk.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
     let output = run(&load(&engine, &desk).await?).await;
@@ -111,12 +112,12 @@ async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
     let desk = Desk::new()?;
     let (limits, path) = (Limits::default(), desk.path("it.toml"));
     let engine = Engine::new(&limits)?;
-    let manager = Vetted::built_in(&engine, World::Manager, None)?;
-    Proposal::of(manager.plugin(), &limits, &path).await?.write(false)?;
-    Vetted::built_in(&engine, World::Manager, Some(Approval::load(&path)?))?;
+    let manager = VerifiedPlugin::built_in(&engine, World::Manager, None)?;
+    Proposal::of(manager.plugin(), describe(manager.plugin(), &limits), &path).await?.write(false)?;
+    VerifiedPlugin::built_in(&engine, World::Manager, Some(Approval::load(&path)?))?;
     desk.edit("it.toml", "world = \"manager\"", "world = \"observer\"")?;
     let approval = Approval::load(&path)?;
-    let fault = Vetted::built_in(&engine, World::Manager, Some(approval.clone())).expect_err("more power");
+    let fault = VerifiedPlugin::built_in(&engine, World::Manager, Some(approval.clone())).expect_err("more power");
     assert!(fault.kind == kind::NOT_APPROVED && fault.message.contains("observer"), "{fault}");
     assert!(!approval.policy(&Policy::default()).apply);
     Ok(())

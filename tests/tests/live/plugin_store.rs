@@ -9,17 +9,17 @@ use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
+use archon_pool::plugin_store::{Name, PluginStore};
 use archon_pool::registry::{Registry, Skill};
-use archon_pool::shelf::{Name, Shelf};
-use archon_pool::vetted::{Demands, Files};
+use archon_pool::verified_plugin::{Files, TrustRequirements};
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::until;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::actions::{OPERATOR, cluster};
-use crate::approval::{Desk, tampered};
 use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, text};
+use crate::policy_file::{Desk, tampered};
 use crate::support::{host_with, signal};
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
@@ -50,7 +50,8 @@ fn put(engine: &Engine, desk: &Desk, folder: &Path, bytes: &[u8]) -> Result<Dige
     let source = desk.path("next.wasm");
     std::fs::write(&source, bytes)?;
     let name: Name = "it".parse()?;
-    let added = Shelf::add(engine, folder, &name, &Files::of(&source, None), &Demands::default(), true)?;
+    let added =
+        PluginStore::add(engine, folder, &name, &Files::of(&source, None), &TrustRequirements::default(), true)?;
     Ok(added.plugin().digest())
 }
 
@@ -59,9 +60,9 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let (engine, folder) = (Engine::new(&Limits::default())?, desk.path("plugins"));
     let old = put(&engine, &desk, &folder, embedded(World::Observer))?;
-    let shelf = Shelf::open(engine.clone(), &folder, Demands::default())?;
-    let _watch = shelf.watch()?;
-    let in_service = || shelf.get("it").map(|vetted| vetted.plugin().digest());
+    let store = PluginStore::open(engine.clone(), &folder, TrustRequirements::default())?;
+    let _watch = store.watch()?;
+    let in_service = || store.get("it").map(|verified| verified.plugin().digest());
     assert_eq!(in_service(), Some(old));
 
     let mut registry = Registry::new();
@@ -70,8 +71,8 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     let patient = Duration::from_secs(120);
     let limits = Limits { deadline: patient, statement_timeout: patient, ..Limits::default() };
     let host = host_with(Credentials::new().url(url), limits);
-    registry.register("it", Skill::on_shelf(host.clone(), shelf.clone(), "it"));
-    registry.register("other", Skill::on_shelf(host, shelf.clone(), "other"));
+    registry.register("it", Skill::from_store(host.clone(), store.clone(), "it"));
+    registry.register("other", Skill::from_store(host, store.clone(), "other"));
     let registry = std::sync::Arc::new(registry);
     let calls = std::sync::Arc::clone(&registry);
     let running = tokio::spawn(async move {
@@ -95,14 +96,14 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
 
     // What does not load leaves the new one in service, and says why.
     std::fs::write(folder.join("it.wasm"), &embedded(World::Manager)[..5_000])?;
-    until("it is refused", async || Ok(shelf.troubles().iter().any(|it| it.fault.kind == kind::NOT_A_COMPONENT)))
+    until("it is refused", async || Ok(store.troubles().iter().any(|it| it.fault.kind == kind::NOT_A_COMPONENT)))
         .await?;
     assert_eq!(in_service(), Some(new));
     assert_eq!(registry.execute("it", json!({})).await["data"], "the new one");
     let missing = registry.execute("other", json!({})).await;
     assert_eq!(missing["error"]["kind"], kind::PLUGIN_NOT_FOUND);
 
-    Shelf::remove(&folder, &"it".parse()?)?;
+    PluginStore::remove(&folder, &"it".parse()?)?;
     until("it is gone", async || Ok(in_service().is_none())).await?;
     assert_eq!(registry.execute("it", json!({})).await["error"]["kind"], kind::PLUGIN_NOT_FOUND);
     Ok(())

@@ -1,14 +1,22 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use archon_pool_contract::fault::kind;
+
 use super::*;
-use crate::approval::Proposal;
 use crate::components::{World, embedded};
 use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::host::describe;
 use crate::limits::Limits;
 use crate::plugin::Plugin;
+use crate::policy_file::Proposal;
 use crate::private_file;
 use crate::signature::{SecretKey, Signature, Trust};
-use crate::vetted::Files;
-use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use crate::verified_plugin::{Files, TrustRequirements};
 
 /// A folder with plugins in it.
 struct Desk {
@@ -26,7 +34,7 @@ impl Desk {
     }
 
     fn put(&self, file: &str, bytes: &[u8]) {
-        // In one step, as a shelf that watches wants it, and also where others may write.
+        // In one step, as a store that watches wants it, and also where others may write.
         let fresh = self.path(".fresh");
         std::fs::write(&fresh, bytes).unwrap();
         std::fs::rename(fresh, self.path(file)).unwrap();
@@ -35,24 +43,24 @@ impl Desk {
     async fn approve(&self, name: &str) {
         let plugin = Plugin::from_file(&self.engine, &self.path(&format!("{name}.wasm"))).unwrap();
         let path = self.path(&format!("{name}.policy.toml"));
-        Proposal::of(&plugin, &Limits::default(), &path).await.unwrap().write(true).unwrap();
+        Proposal::of(&plugin, describe(&plugin, &Limits::default()), &path).await.unwrap().write(true).unwrap();
     }
 
-    fn open(&self) -> Shelf {
-        Shelf::open(self.engine.clone(), self.folder.path(), Demands::default()).unwrap()
+    fn open(&self) -> PluginStore {
+        PluginStore::open(self.engine.clone(), self.folder.path(), TrustRequirements::default()).unwrap()
     }
 }
 
-fn digest(shelf: &Shelf, name: &str) -> Option<Digest> {
-    shelf.get(name).map(|vetted| vetted.plugin().digest())
+fn digest(store: &PluginStore, name: &str) -> Option<Digest> {
+    store.get(name).map(|verified| verified.plugin().digest())
 }
 
 fn of(world: World) -> Option<Digest> {
     Some(Digest::of(embedded(world)))
 }
 
-fn troubles(shelf: &Shelf) -> Vec<(String, String)> {
-    shelf.troubles().into_iter().map(|trouble| (trouble.name, trouble.fault.kind)).collect()
+fn troubles(store: &PluginStore) -> Vec<(String, String)> {
+    store.troubles().into_iter().map(|trouble| (trouble.name, trouble.fault.kind)).collect()
 }
 
 fn one(name: &str, kind: &str) -> Vec<(String, String)> {
@@ -63,39 +71,39 @@ fn one(name: &str, kind: &str) -> Vec<(String, String)> {
 fn what_does_not_load_leaves_the_old_version_in_service() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Observer));
-    let shelf = desk.open();
-    assert_eq!((digest(&shelf, "it"), shelf.names()), (of(World::Observer), vec!["it".to_owned()]));
-    let old = shelf.get("it").unwrap();
+    let store = desk.open();
+    assert_eq!((digest(&store, "it"), store.names()), (of(World::Observer), vec!["it".to_owned()]));
+    let old = store.get("it").unwrap();
 
     desk.put("it.wasm", b"half of a component");
-    shelf.refresh();
-    assert_eq!(digest(&shelf, "it"), of(World::Observer));
-    assert_eq!(troubles(&shelf), one("it", kind::NOT_A_COMPONENT));
+    store.refresh();
+    assert_eq!(digest(&store, "it"), of(World::Observer));
+    assert_eq!(troubles(&store), one("it", kind::NOT_A_COMPONENT));
 
     desk.put("it.wasm", embedded(World::Analyser));
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Analyser), vec![]));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Analyser), vec![]));
     assert_eq!(Some(old.plugin().digest()), of(World::Observer), "whoever runs the old one keeps it");
 
     fs::remove_file(desk.path("it.wasm")).unwrap();
-    shelf.refresh();
-    assert!(shelf.get("it").is_none() && shelf.names().is_empty());
+    store.refresh();
+    assert!(store.get("it").is_none() && store.names().is_empty());
 }
 
 #[test]
 fn the_same_bytes_are_left_alone() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Analyser));
-    let shelf = desk.open();
-    let first = shelf.get("it").unwrap();
+    let store = desk.open();
+    let first = store.get("it").unwrap();
     desk.put("it.wasm", embedded(World::Analyser));
-    shelf.refresh();
-    assert!(Arc::ptr_eq(&first, &shelf.get("it").unwrap()));
+    store.refresh();
+    assert!(Arc::ptr_eq(&first, &store.get("it").unwrap()));
     desk.put("it.wasm", b"broken");
-    shelf.refresh();
+    store.refresh();
     desk.put("it.wasm", embedded(World::Analyser));
-    shelf.refresh();
-    assert!(Arc::ptr_eq(&first, &shelf.get("it").unwrap()) && troubles(&shelf).is_empty());
+    store.refresh();
+    assert!(Arc::ptr_eq(&first, &store.get("it").unwrap()) && troubles(&store).is_empty());
 }
 
 #[tokio::test]
@@ -103,22 +111,22 @@ async fn a_policy_file_is_for_its_component_and_does_not_just_go() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Observer));
     desk.approve("it").await;
-    let shelf = desk.open();
-    assert!(shelf.get("it").unwrap().approval().is_some());
+    let store = desk.open();
+    assert!(store.get("it").unwrap().approval().is_some());
 
     desk.put("it.wasm", embedded(World::Manager));
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
 
     fs::remove_file(desk.path("it.policy.toml")).unwrap();
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
-    assert!(shelf.troubles()[0].fault.message.contains("lost its policy file"));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Observer), one("it", kind::NOT_APPROVED)));
+    assert!(store.troubles()[0].fault.message.contains("lost its policy file"));
 
     desk.approve("it").await;
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Manager), vec![]));
-    assert!(shelf.get("it").unwrap().approval().is_some());
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Manager), vec![]));
+    assert!(store.get("it").unwrap().approval().is_some());
 }
 
 /// The key pair of RFC 8410's example.
@@ -144,25 +152,30 @@ async fn where_signatures_are_asked_for_only_what_is_signed_comes_into_service()
     };
     let trust = Trust::load(&[desk.path("public.pem")]).unwrap();
     desk.put("it.wasm", embedded(World::Observer));
-    let shelf = Shelf::open(desk.engine.clone(), desk.folder.path(), Demands { trust, ..Demands::default() }).unwrap();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (None, one("it", kind::UNSIGNED)));
+    let store = PluginStore::open(
+        desk.engine.clone(),
+        desk.folder.path(),
+        TrustRequirements { trust, ..TrustRequirements::default() },
+    )
+    .unwrap();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (None, one("it", kind::UNSIGNED)));
 
     sign(World::Observer, None);
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), vec![]));
-    assert_eq!(shelf.get("it").unwrap().signer(), Some(key.id()));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Observer), vec![]));
+    assert_eq!(store.get("it").unwrap().signer(), Some(key.id()));
 
     desk.put("it.wasm", embedded(World::Manager));
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Observer), one("it", kind::SIGNATURE_INVALID)));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Observer), one("it", kind::SIGNATURE_INVALID)));
 
     desk.approve("it").await;
     sign(World::Manager, None);
-    shelf.refresh();
-    assert_eq!(troubles(&shelf), one("it", kind::SIGNATURE_INVALID), "the policy file is part of it");
+    store.refresh();
+    assert_eq!(troubles(&store), one("it", kind::SIGNATURE_INVALID), "the policy file is part of it");
     sign(World::Manager, Some(Digest::of(&fs::read(desk.path("it.policy.toml")).unwrap())));
-    shelf.refresh();
-    assert_eq!((digest(&shelf, "it"), troubles(&shelf)), (of(World::Manager), vec![]));
+    store.refresh();
+    assert_eq!((digest(&store, "it"), troubles(&store)), (of(World::Manager), vec![]));
 }
 
 #[test]
@@ -172,26 +185,26 @@ fn what_others_may_write_to_is_refused() {
     desk.put("Not A Name.wasm", embedded(World::Analyser));
     desk.put(".hidden.wasm", b"");
     desk.put("notes.txt", b"");
-    let shelf = desk.open();
+    let store = desk.open();
     assert_eq!(
-        (shelf.names(), troubles(&shelf)),
+        (store.names(), troubles(&store)),
         (vec!["it".to_owned()], one("Not A Name.wasm", kind::INVALID_PARAMS))
     );
 
     fs::set_permissions(desk.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     desk.put("it.wasm", embedded(World::Observer));
-    shelf.refresh();
-    assert_eq!(digest(&shelf, "it"), of(World::Analyser));
-    let refused = Shelf::open(desk.engine.clone(), desk.folder.path(), Demands::default()).unwrap_err();
+    store.refresh();
+    assert_eq!(digest(&store, "it"), of(World::Analyser));
+    let refused = PluginStore::open(desk.engine.clone(), desk.folder.path(), TrustRequirements::default()).unwrap_err();
     assert!(refused.message.contains("chmod go-w"), "{refused}");
-    assert!(Shelf::open(desk.engine.clone(), Path::new("/no/such"), Demands::default()).is_err());
+    assert!(PluginStore::open(desk.engine.clone(), Path::new("/no/such"), TrustRequirements::default()).is_err());
 }
 
 #[test]
 fn a_watched_folder_is_picked_up() {
     let desk = Desk::new();
-    let shelf = desk.open();
-    let watch = shelf.watch().unwrap();
+    let store = desk.open();
+    let watch = store.watch().unwrap();
     let shows = |what: &str, shows: &dyn Fn() -> bool| {
         let end = Instant::now() + Duration::from_secs(30);
         while !shows() {
@@ -200,19 +213,19 @@ fn a_watched_folder_is_picked_up() {
         }
     };
     desk.put("it.wasm", embedded(World::Observer));
-    shows("added", &|| digest(&shelf, "it") == of(World::Observer));
+    shows("added", &|| digest(&store, "it") == of(World::Observer));
     // Not in one step: the beginning of a component, and then the rest of it.
     let (head, tail) = embedded(World::Analyser).split_at(1_000);
     fs::write(desk.path("it.wasm"), head).unwrap();
-    shows("refused", &|| troubles(&shelf) == one("it", kind::NOT_A_COMPONENT));
-    assert_eq!(digest(&shelf, "it"), of(World::Observer));
+    shows("refused", &|| troubles(&store) == one("it", kind::NOT_A_COMPONENT));
+    assert_eq!(digest(&store, "it"), of(World::Observer));
     fs::write(desk.path("it.wasm"), [head, tail].concat()).unwrap();
-    shows("changed", &|| digest(&shelf, "it") == of(World::Analyser) && troubles(&shelf).is_empty());
+    shows("changed", &|| digest(&store, "it") == of(World::Analyser) && troubles(&store).is_empty());
     fs::remove_file(desk.path("it.wasm")).unwrap();
-    shows("removed", &|| shelf.get("it").is_none());
+    shows("removed", &|| store.get("it").is_none());
     drop(watch);
     desk.put("it.wasm", embedded(World::Observer));
-    assert!(shelf.get("it").is_none(), "nobody looks any more");
+    assert!(store.get("it").is_none(), "nobody looks any more");
 }
 
 #[tokio::test]
@@ -222,9 +235,11 @@ async fn plugins_are_added_listed_and_removed() {
     source.approve("pool").await;
     let folder = desk.path("plugins");
     let name: Name = "pool".parse().unwrap();
-    let add = |files: &Files, replace| Shelf::add(&desk.engine, &folder, &name, files, &Demands::default(), replace);
+    let add = |files: &Files, replace| {
+        PluginStore::add(&desk.engine, &folder, &name, files, &TrustRequirements::default(), replace)
+    };
     let approved = Files::of(&source.path("pool.wasm"), Some(&source.path("pool.policy.toml")));
-    assert_eq!(Shelf::list(&desk.engine, &folder, &Demands::default()), Ok(vec![]));
+    assert_eq!(PluginStore::list(&desk.engine, &folder, &TrustRequirements::default()), Ok(vec![]));
     assert!(add(&approved, false).unwrap().approval().is_some());
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(add(&approved, false).unwrap_err().message.contains("--replace"));
@@ -235,7 +250,7 @@ async fn plugins_are_added_listed_and_removed() {
     assert_eq!(add(&bare, true).unwrap_err().kind, kind::NOT_APPROVED);
     source.approve("pool").await;
     add(&approved, true).unwrap();
-    let entries = Shelf::list(&desk.engine, &folder, &Demands::default()).unwrap();
+    let entries = PluginStore::list(&desk.engine, &folder, &TrustRequirements::default()).unwrap();
     let [entry] = &entries[..] else { panic!("one plugin") };
     assert_eq!((entry.name.as_str(), entry.world, entry.sha256), ("pool", Some(World::Manager), of(World::Manager)));
     assert_eq!((entry.policy, entry.signature, &entry.trouble), (PolicyState::Yes, SignatureState::No, &None));
@@ -243,16 +258,16 @@ async fn plugins_are_added_listed_and_removed() {
     private_file::write(&folder.join("pool.wasm"), embedded(World::Observer)).unwrap();
     private_file::write(&folder.join("bad.wasm"), b"x").unwrap();
     private_file::write(&folder.join("bad.policy.toml"), b"x").unwrap();
-    let entries = Shelf::list(&desk.engine, &folder, &Demands::default()).unwrap();
+    let entries = PluginStore::list(&desk.engine, &folder, &TrustRequirements::default()).unwrap();
     assert_eq!(
         entries.iter().map(|entry| entry.policy).collect::<Vec<_>>(),
         [PolicyState::Invalid, PolicyState::Mismatch]
     );
     assert!(entries.iter().all(|entry| entry.trouble.is_some() && entry.world.is_none()));
 
-    assert!(Shelf::find(&folder, &name).unwrap().policy.is_some());
-    Shelf::remove(&folder, &name).unwrap();
-    assert_eq!(Shelf::remove(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
-    assert_eq!(Shelf::find(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
+    assert!(PluginStore::find(&folder, &name).unwrap().policy.is_some());
+    PluginStore::remove(&folder, &name).unwrap();
+    assert_eq!(PluginStore::remove(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
+    assert_eq!(PluginStore::find(&folder, &name).unwrap_err().kind, kind::PLUGIN_NOT_FOUND);
     assert!(!folder.join("pool.policy.toml").exists());
 }

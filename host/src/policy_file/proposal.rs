@@ -1,4 +1,4 @@
-//! What a component asks an operator to approve, beside what was approved before.
+//! A proposed policy file: the statements of a component, beside what was approved before.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,20 @@ use std::path::{Path, PathBuf};
 use archon_pool_contract::fault::{Fault, kind};
 use serde_json::Value;
 
-use super::terms::{Component, Signals, Statement, Terms, pinned};
-use super::{Approval, MOST_BYTES, invalid};
-use crate::credentials::Credentials;
+use super::approval::{Approval, MOST_BYTES, invalid};
+use super::format::{Component, Signals, Statement, Terms, pinned};
 use crate::digest::Digest;
-use crate::guarded_file;
-use crate::host::Host;
-use crate::limits::Limits;
 use crate::plugin::Plugin;
-use crate::policy::{Policy, Sql, beyond_reading};
+use crate::policy::{Sql, beyond_reading};
 use crate::private_file;
 use crate::sql::Refused;
 
-/// Bounds of what a description may say: it is written by the component.
+/// Limits of a description, which the component writes.
 const MOST_STATEMENTS: usize = 1_000;
 const LONGEST_ID: usize = 64;
 const LONGEST_PURPOSE: usize = 200;
 
-/// What has become of a statement since the last approval.
+/// Change of a statement since the last approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// It is approved already.
@@ -40,22 +36,26 @@ pub struct Proposal {
     path: PathBuf,
     terms: Terms,
     texts: Vec<String>,
-    /// Why a text could do more than read statistics, for each that could.
+    /// For each text that could do more than read statistics, the reason.
     acting: Vec<Option<Refused>>,
     accepted: BTreeSet<Digest>,
     existing: Option<Approval>,
 }
 
 impl Proposal {
-    /// Asks a component to describe itself, under all limits, and reads the policy file at the path when
-    /// there is one.
+    /// Creates a proposal from a component's description, which `host::describe` returns, and reads the policy
+    /// file at the path when there is one.
     ///
-    /// A component that describes nothing has no statements. Fails with `unexpected-answer` when a
-    /// description is not in the contract's shape or gives a text another digest than it has, and with
-    /// `policy-invalid` when the existing file cannot be used.
-    pub async fn of(plugin: &Plugin, limits: &Limits, path: &Path) -> Result<Self, Fault> {
-        let existing = if guarded_file::is_there(path) { Some(Approval::load(path)?) } else { None };
-        let description = describe(plugin, limits).await?;
+    /// A component that describes nothing has no statements. Fails with `unexpected-answer` when a description is not
+    /// in the contract's shape or gives a text another digest than it has, and with `policy-invalid` when the existing
+    /// file cannot be used; then the component is not asked.
+    pub async fn of(
+        plugin: &Plugin,
+        description: impl Future<Output = Result<Value, Fault>>,
+        path: &Path,
+    ) -> Result<Self, Fault> {
+        let existing = if private_file::is_there(path) { Some(Approval::load(path)?) } else { None };
+        let description = description.await?;
         let strange = |why: String| {
             Fault::new(kind::UNEXPECTED_ANSWER, format!("{} describes itself wrongly: {why}", plugin.name()))
         };
@@ -73,7 +73,7 @@ impl Proposal {
             },
             sql: Sql::Pinned(pinned(&statements)),
             statements,
-            // What an operator wrote there is no business of the component's.
+            // The component has no influence on these.
             signals: existing.as_ref().map_or_else(Signals::default, |existing| existing.signals().clone()),
         };
         let acting = texts.iter().map(|text| beyond_reading(text)).collect();
@@ -94,23 +94,23 @@ impl Proposal {
         Ok(())
     }
 
-    /// Which component it is about.
+    /// Returns the component.
     pub fn component(&self) -> &Component {
         &self.terms.component
     }
 
-    /// What the component may change: what the existing file says, or nothing.
+    /// Returns the changes that the component may make: those of the existing file, or none.
     pub fn signals(&self) -> &Signals {
         &self.terms.signals
     }
 
-    /// The policy file that is there already.
+    /// Returns the existing policy file.
     pub fn existing(&self) -> Option<&Approval> {
         self.existing.as_ref()
     }
 
-    /// The statements with their texts, the change since the existing file, and why one could do more than read
-    /// statistics.
+    /// Iterates over the statements with their texts, the change since the existing file, and why one could do more
+    /// than read statistics.
     pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change, Option<&Refused>)> {
         self.terms.statements.iter().zip(&self.texts).zip(&self.acting).map(|((statement, text), why)| {
             let change = match self.before().iter().find(|before| before.id == statement.id) {
@@ -122,19 +122,19 @@ impl Proposal {
         })
     }
 
-    /// The statements that could do more than read statistics, with their texts and why.
+    /// Iterates over the statements that could do more than read statistics, with their texts and why.
     pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &Refused)> {
         self.statements().filter_map(|(statement, text, _, why)| Some((statement, text, why?)))
     }
 
-    /// The statements that were approved and that the component no longer has.
+    /// Iterates over the approved statements that the component no longer has.
     pub fn gone(&self) -> impl Iterator<Item = &Statement> {
         let now: BTreeSet<&str> = self.terms.statements.iter().map(|statement| statement.id.as_str()).collect();
         self.before().iter().filter(move |before| !now.contains(before.id.as_str()))
     }
 
-    /// What would be allowed that the existing file does not allow, each in a few words. Empty when there
-    /// is no such file.
+    /// Returns what would be allowed that the existing file does not allow, each in a few words; nothing when there is
+    /// no such file.
     pub fn widens(&self) -> Vec<String> {
         let Some(existing) = &self.existing else { return Vec::new() };
         let (old, new) = (existing.component(), &self.terms.component);
@@ -153,7 +153,7 @@ impl Proposal {
         reasons
     }
 
-    /// Writes the file in one step, and answers whether there was anything to write: one that says the
+    /// Writes the file in one step, and returns whether there was anything to write: one that says the
     /// same already is left as it is, and with it its signature.
     ///
     /// Fails with `not-approved` when it would widen an existing file and `replace` is not set, and when a statement
@@ -202,16 +202,7 @@ impl Proposal {
     }
 }
 
-/// What the component says about itself; nothing when it has no door for that.
-async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> {
-    if plugin.export("skill").is_err() {
-        return Ok(Value::Null);
-    }
-    let policy = Policy { apply: false, ..Policy::default() };
-    Host::new(plugin.engine().clone(), Credentials::new(), policy, limits.clone()).describe(plugin).await
-}
-
-/// The described statements with their texts.
+/// Parses the described statements with their texts.
 fn catalogue(description: &Value) -> Result<Vec<(Statement, String)>, String> {
     let statements = match description.get("statements") {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -250,7 +241,7 @@ fn catalogue(description: &Value) -> Result<Vec<(Statement, String)>, String> {
         .collect()
 }
 
-/// The beginning of a text that is only shown.
+/// Returns the beginning of a text that is only shown.
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }

@@ -1,4 +1,4 @@
-//! Putting plugins into a folder and taking them out, so that a shelf that watches never sees half.
+//! Adding and removing plugins of a folder, so that a store that watches it never reads half of one.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error, ErrorKind};
@@ -8,49 +8,50 @@ use std::path::Path;
 use archon_pool_contract::fault::{Fault, kind};
 
 use super::entry::{self, Entry};
-use super::{Name, Shelf, check};
+use super::folder::check;
+use super::name::Name;
+use super::store::PluginStore;
 use crate::engine::Engine;
-use crate::guarded_file;
 use crate::private_file;
 use crate::signature::Signature;
-use crate::vetted::{Bundle, Demands, Files, Vetted};
+use crate::verified_plugin::{Bundle, Files, TrustRequirements, VerifiedPlugin};
 
-impl Shelf {
-    /// Looks at every plugin in a folder as [`Shelf::open`] would, in the order of their names, and puts none
-    /// into service.
+impl PluginStore {
+    /// Lists every plugin in a folder in the order of their names, verified as [`PluginStore::open`] does, and puts
+    /// none into service.
     ///
     /// Compiles, and so blocks the thread. A folder that does not exist is empty; fails when it cannot be
     /// listed or others may write to it.
-    pub fn list(engine: &Engine, folder: &Path, demands: &Demands) -> Result<Vec<Entry>, Fault> {
-        if guarded_file::is_there(folder) { entry::list(engine, folder, demands) } else { Ok(Vec::new()) }
+    pub fn list(engine: &Engine, folder: &Path, requirements: &TrustRequirements) -> Result<Vec<Entry>, Fault> {
+        if private_file::is_there(folder) { entry::list(engine, folder, requirements) } else { Ok(Vec::new()) }
     }
 
-    /// Puts a component into a folder under a name, with its signature and a policy file, and answers what
-    /// it came to. The folder is created when it does not exist, for its owner alone.
+    /// Adds a component to a folder under a name, with its signature and a policy file, and returns it as it was
+    /// verified. The folder is created when it does not exist, for its owner alone.
     ///
     /// With `replace` it may take the place of another, whose policy file stays when no new one is given.
-    /// Fails, and changes nothing, when the component does not pass as it would stand there.
+    /// Fails, and changes nothing, when the component would not be put into service there.
     pub fn add(
         engine: &Engine,
         folder: &Path,
         name: &Name,
         files: &Files,
-        demands: &Demands,
+        requirements: &TrustRequirements,
         replace: bool,
-    ) -> Result<Vetted, Fault> {
+    ) -> Result<VerifiedPlugin, Fault> {
         let not_written = |error: Error| not_changed(folder, &error);
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(not_written)?;
         check(folder)?;
         let place = name.files(folder);
-        let taken = guarded_file::is_there(&place.component);
+        let taken = private_file::is_there(&place.component);
         if taken && !replace {
             let message = format!("plugin '{name}' is there already: --replace takes its place");
             return Err(Fault::invalid(message));
         }
-        // A policy file of a component that is gone is nobody's: it is replaced, or it is in the way.
+        // A policy file without a component is replaced by a new one, or must match this component.
         let policy = files.policy.clone().or(place.policy.clone());
         let bundle = Bundle::read(engine, &Files { policy, ..files.clone() })?;
-        let vetted = bundle.vet(engine, demands)?;
+        let verified = bundle.verify(engine, requirements)?;
 
         // The component last: until then, what is there does not match and the old one stays in service.
         if files.policy.is_some()
@@ -63,15 +64,15 @@ impl Shelf {
             None => remove(&place.signature).map_err(not_written)?,
         }
         private_file::write(&place.component, &bundle.component).map_err(not_written)?;
-        Ok(vetted)
+        Ok(verified)
     }
 
-    /// Takes a plugin out of a folder, with its policy file and its signature.
+    /// Removes a plugin from a folder, with its policy file and its signature.
     ///
     /// Fails with `plugin-not-found` when there is none of this name.
     pub fn remove(folder: &Path, name: &Name) -> Result<(), Fault> {
         let place = name.files(folder);
-        if !guarded_file::is_there(&place.component) {
+        if !private_file::is_there(&place.component) {
             return Err(not_found(folder, name));
         }
         check(folder)?;
@@ -83,10 +84,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// Where a plugin of a folder stands. Fails with `plugin-not-found` when there is none of this name.
+    /// Returns the paths of a plugin of a folder. Fails with `plugin-not-found` when there is none of this name.
     pub fn find(folder: &Path, name: &Name) -> Result<Files, Fault> {
         let files = name.files(folder);
-        if !guarded_file::is_there(&files.component) {
+        if !private_file::is_there(&files.component) {
             return Err(not_found(folder, name));
         }
         check(folder)?;

@@ -1,4 +1,4 @@
-//! What a policy file says, read strictly and written back.
+//! The format of policy files: parsed strictly, and written.
 
 use std::fmt::{Display, Write as _};
 use std::str::FromStr;
@@ -16,11 +16,11 @@ use crate::world::World;
 /// The only version there is.
 const VERSION: u32 = 1;
 
-/// Which component was approved.
+/// The approved component.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Component {
-    /// The file's name when it was approved. For readers: what counts is the digest.
+    /// The file's name when it was approved, for readers; only the digest is checked.
     pub name: String,
     /// The SHA-256 of its bytes.
     #[serde(deserialize_with = "parsed")]
@@ -38,18 +38,18 @@ pub struct Component {
 pub struct Statement {
     /// The component's name for it.
     pub id: String,
-    /// What the component says that it is for.
+    /// Its purpose, in the component's words.
     pub purpose: String,
     /// The SHA-256 of its text.
     #[serde(deserialize_with = "parsed")]
     pub sha256: Digest,
 }
 
-/// What a component may change.
+/// The changes that a component may make.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Signals {
-    /// Whether it may end sessions or resize pools at all.
+    /// It may end sessions or resize pools at all.
     pub apply: bool,
     /// Cap on ended sessions in one call, percent.
     #[serde(deserialize_with = "percentage")]
@@ -58,7 +58,7 @@ pub struct Signals {
     pub max_kills: u32,
     /// Cap on ended sessions of one database in an hour.
     pub max_kills_per_hour: u32,
-    /// Whether it may resize pools and renew their server connections, when it may change anything.
+    /// It may resize pools and renew their server connections, when it may change anything.
     pub resize: bool,
     /// Cap on resizes and renewals at one console in an hour.
     pub max_resizes_per_hour: u32,
@@ -85,10 +85,10 @@ impl Default for Signals {
     }
 }
 
-/// All that a policy file says.
+/// The contents of a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
-    /// When and with what it was written, when it says so.
+    /// Time and program with which it was written, when it says so.
     pub(super) approved_at: Option<String>,
     pub(super) approved_by: Option<String>,
     pub(super) component: Component,
@@ -121,6 +121,7 @@ struct RawSql {
 }
 
 impl Terms {
+    /// Parses a policy file; the error names line and key.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let Raw { approved_at, approved_by, plugin, sql, signals, .. } = toml_text::parse(bytes)?;
         let RawSql { mode: mut sql, statement: statements } = sql;
@@ -132,7 +133,7 @@ impl Terms {
         Ok(Self { approved_at, approved_by, component: plugin, sql, statements, signals })
     }
 
-    /// The file's text. Statements are pinned in it, whatever the mode was.
+    /// Returns the file's text. Statements are pinned in it, whatever the mode was.
     pub(super) fn to_toml(&self) -> String {
         let mut text = String::from(
             "# What one component may do, written by `archon-pool approve` and read by `--policy`.\n\
@@ -182,7 +183,7 @@ impl Terms {
     }
 }
 
-/// The digests of statements.
+/// Returns the digests of statements.
 pub(super) fn pinned(statements: &[Statement]) -> Arc<std::collections::BTreeSet<Digest>> {
     Arc::new(statements.iter().map(|statement| statement.sha256).collect())
 }

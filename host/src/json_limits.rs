@@ -1,19 +1,19 @@
-//! How many values a JSON text has, counted before room is made for them.
+//! Limits of a JSON text, checked before it is parsed: the number of its values, and their depth.
 //!
-//! A parsed value is up to ninety times as large as its text, so the length of a stranger's text says
-//! little of what it will take.
+//! A parsed value is up to ninety times as large as its text, so a limit on the length of an untrusted text does not
+//! bound the memory that it needs.
 
 use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Whether a text has so many values at the most. It has no more than bytes, so one that is short is not counted.
+/// Returns whether a text has at most so many values. It has fewer values than bytes, so a short one is not counted.
 pub(crate) fn is_within(text: &str, most: usize) -> bool {
     text.len() <= most || values(text, most).is_some()
 }
 
-/// Whether arrays and objects of a text lie in one another no deeper than this.
+/// Returns whether arrays and objects of a text are nested no deeper than this.
 pub(crate) fn is_shallow(text: &[u8], most: usize) -> bool {
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
     text.iter().all(|byte| {
@@ -29,8 +29,8 @@ pub(crate) fn is_shallow(text: &[u8], most: usize) -> bool {
     })
 }
 
-/// The number of values in a text, keys not counted; none when there are more than so many. Where the text
-/// ends being JSON the count ends, too: that is the parser's to tell.
+/// Counts the values in a text without keys; none when there are more than so many. Counting stops at the first syntax
+/// error, which the parser reports.
 fn values(text: &str, most: usize) -> Option<usize> {
     let count = Cell::new(0);
     let mut json = serde_json::Deserializer::from_str(text);

@@ -1,11 +1,11 @@
-//! Files that decide what may be done: read only when nobody else can have written them.
+//! Reading of files that decide what may be done: only when no other user can have written them.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Who may read a file.
+/// Users that may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readers {
     /// Its owner alone: it holds a secret.
@@ -14,28 +14,27 @@ pub(crate) enum Readers {
     Anyone,
 }
 
-/// Reads a file of at most so many bytes that only root and we can have written; if not, why.
+/// Reads a file of at most so many bytes that only root and this user can have written; the error says why not.
 ///
-/// The bytes are never moved while they are read, so that a caller can wipe all there is of a secret.
+/// The bytes are not moved while they are read, so that a caller can wipe all copies of a secret.
 pub(crate) fn read(path: &Path, readers: Readers, most_bytes: usize) -> Result<Vec<u8>, String> {
     let (file, metadata) = open(path)?;
     check(&metadata, rustix::process::geteuid().as_raw(), readers)?;
     read_open(file, &metadata, most_bytes)
 }
 
-/// Reads a file of at most so many bytes, whoever wrote it: what it says proves itself.
+/// Reads a file of at most so many bytes that any user may have written: its content is verified otherwise.
 pub(crate) fn read_from_anyone(path: &Path, most_bytes: usize) -> Result<Vec<u8>, String> {
     let (file, metadata) = open(path)?;
     read_open(file, &metadata, most_bytes)
 }
 
-/// Whether there is anything under a name, a link to nothing included: what cannot be looked at is not
-/// absent.
+/// Returns whether a name exists, also as a broken link; a file that cannot be examined counts as existing.
 pub(crate) fn is_there(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
-/// Whether a folder's content can have been changed by root and us alone; if not, why.
+/// Checks that only root and this user can have changed a folder's content; the error says why not.
 pub(crate) fn check_folder(path: &Path) -> Result<(), String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_dir() {
@@ -44,14 +43,14 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), String> {
     check_owner(&metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }
 
-/// Opens a regular file. Its metadata are those of the open file, so that it cannot be exchanged
-/// between the look and the reading.
+/// Opens a regular file. Its metadata are those of the open file, so that it cannot be exchanged between the check and
+/// the reading.
 fn open(path: &Path) -> Result<(File, Metadata), String> {
     let error = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => "it does not exist".to_owned(),
         _ => error.to_string(),
     };
-    // Looked at before it is opened, too: opening a pipe would wait for its writer.
+    // Checked before it is opened, too: opening a pipe would wait for its writer.
     let regular =
         |metadata: &Metadata| if metadata.is_file() { Ok(()) } else { Err("it is no regular file".to_owned()) };
     regular(&fs::metadata(path).map_err(error)?)?;
@@ -63,7 +62,7 @@ fn open(path: &Path) -> Result<(File, Metadata), String> {
 
 fn read_open(file: File, metadata: &Metadata, most_bytes: usize) -> Result<Vec<u8>, String> {
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    // More than the size: what fits is never copied to a larger place.
+    // More than the size: the bytes are never copied to a larger buffer.
     let mut bytes = Vec::with_capacity(size.min(most_bytes).saturating_add(64));
     let most = u64::try_from(most_bytes).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -73,7 +72,7 @@ fn read_open(file: File, metadata: &Metadata, most_bytes: usize) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// Only root and this user may have written the file, and only those may read it that should.
+/// Checks that only root and this user can have written the file, and that only the given users can read it.
 fn check(metadata: &Metadata, user: u32, readers: Readers) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("it is no regular file".into());
@@ -81,7 +80,7 @@ fn check(metadata: &Metadata, user: u32, readers: Readers) -> Result<(), String>
     check_owner(metadata, user, readers)
 }
 
-/// Whether root and we alone can have written to an open file; if not, why.
+/// Checks that only root and this user can have written to an open file; the error says why not.
 pub(crate) fn check_log(metadata: &Metadata) -> Result<(), String> {
     check_owner(metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }

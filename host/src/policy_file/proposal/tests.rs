@@ -1,6 +1,9 @@
 use super::*;
 use crate::components::{World, embedded};
 use crate::engine::Engine;
+use crate::host::describe;
+use crate::limits::Limits;
+use crate::policy::Policy;
 use serde_json::json;
 
 /// A component whose description is this text.
@@ -49,7 +52,7 @@ impl Desk {
 
     async fn propose(&self, bytes: &[u8]) -> Result<Proposal, Fault> {
         let plugin = Plugin::from_bytes(&self.engine, "some/it.wasm", bytes)?;
-        Proposal::of(&plugin, &Limits::default(), &self.path()).await
+        Proposal::of(&plugin, describe(&plugin, &Limits::default()), &self.path()).await
     }
 
     async fn approve(&self, bytes: &[u8], replace: bool) -> Result<Approval, Fault> {
@@ -168,7 +171,7 @@ async fn describing_runs_under_all_limits() {
     .unwrap();
     let plugin = Plugin::from_bytes(&engine, "it.wasm", &endless).unwrap();
     let limits = Limits { cpu: std::time::Duration::from_millis(50), ..Limits::default() };
-    let fault = Proposal::of(&plugin, &limits, Path::new("/no/such")).await.unwrap_err();
+    let fault = Proposal::of(&plugin, describe(&plugin, &limits), Path::new("/no/such")).await.unwrap_err();
     assert!(fault.message.contains("limit `cpu`"), "{fault}");
 }
 
