@@ -6,9 +6,10 @@ use std::str::Chars;
 use archon_pool_contract::fault::Fault;
 use secrecy::zeroize::Zeroizing;
 
-use super::fault::invalid;
+use super::fault::{invalid, separator_in_pairs};
 use super::keywords;
 use super::parts::Parts;
+use super::setting::{Meaning, SEPARATORS};
 
 pub(super) fn parts(text: &str) -> Result<Parts, Fault> {
     if is_ado_net(text) {
@@ -23,7 +24,16 @@ pub(super) fn parts(text: &str) -> Result<Parts, Fault> {
             return Ok(parts);
         }
         let name = name(&mut letters)?;
+        skip_blanks(&mut letters);
+        let is_quoted = letters.peek() == Some(&'\'');
         let value = value(&mut letters)?;
+        if !is_quoted
+            && value.contains(SEPARATORS)
+            && let Some(Meaning::Is(setting)) = keywords::meaning(&name)
+            && let Some(part) = setting.repeated_part()
+        {
+            return Err(separator_in_pairs(part));
+        }
         if value.contains('\0') {
             return Err(invalid("the connection text holds a zero byte"));
         }
@@ -55,7 +65,6 @@ fn name(letters: &mut Peekable<Chars<'_>>) -> Result<String, Fault> {
 }
 
 fn value(letters: &mut Peekable<Chars<'_>>) -> Result<Zeroizing<String>, Fault> {
-    skip_blanks(letters);
     // Long enough that no part of a secret is left behind by growth.
     let mut value = Zeroizing::new(String::with_capacity(letters.size_hint().1.unwrap_or_default() * 4));
     if letters.next_if_eq(&'\'').is_some() {

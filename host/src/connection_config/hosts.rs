@@ -1,6 +1,6 @@
 //! Hosts, addresses and ports, as lists of the same length.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use archon_pool_contract::fault::Fault;
 
@@ -37,7 +37,7 @@ pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, 
         let host = match (address, *name, anywhere) {
             (Some(address), "", _) => address.to_string(),
             (None, _, true) | (None, "", _) => by_socket(origin, if anywhere { name } else { SOCKETS[0] })?,
-            (_, name, _) => checked(name)?,
+            (_, name, _) => checked(name, origin)?,
         };
         let port = if let [only] = ports[..] { only } else { ports[place] };
         Ok(HostPort { host, address, port, password: None })
@@ -53,15 +53,34 @@ fn by_socket(origin: Origin<'_>, folder: &str) -> Result<String, Fault> {
     }
 }
 
-/// Refuses a text that is no host before it reaches the DNS or a log.
-fn checked(host: &str) -> Result<String, Fault> {
+/// Refuses a text that is no host before it reaches the DNS, a log or a message, and a socket in a request: the server
+/// would take the operating system's user of this process for the request's.
+fn checked(host: &str, origin: Origin<'_>) -> Result<String, Fault> {
+    if matches!(origin, Origin::Request) && host.starts_with(['/', '@']) {
+        return Err(invalid("a request's URL may not name a Unix socket: give a host name"));
+    }
     if host.contains('@') {
         return Err(invalid("the host holds an '@': give user and password apart from it"));
     }
     if host.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
         return Err(invalid("the host holds white space or a control character"));
     }
+    if without_zone(host).contains(['&', ';', '=', '%', '"', '\'', '`']) {
+        return Err(invalid(
+            "the host holds one of & ; = % or a quote: parameters begin with '?' in a URL, and with a blank in \
+             key=value text",
+        ));
+    }
     Ok(host.to_owned())
+}
+
+/// Strips the zone of an IPv6 address, as in `fe80::1%eth0`.
+fn without_zone(host: &str) -> &str {
+    let is_zone = |zone: &str| !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match host.split_once('%') {
+        Some((address, zone)) if address.parse::<Ipv6Addr>().is_ok() && is_zone(zone) => address,
+        _ => host,
+    }
 }
 
 fn ports(parts: &Parts, hosts: usize) -> Result<Vec<u16>, Fault> {

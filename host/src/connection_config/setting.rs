@@ -40,6 +40,20 @@ pub(crate) enum Setting {
     MinProtocolVersion,
 }
 
+/// Separators of parameters: raw ones within a name are a slip.
+pub(super) const SEPARATORS: [char; 3] = ['&', ';', '='];
+
+impl Setting {
+    /// Name of a part that messages repeat, where a raw separator may begin a password.
+    pub(super) fn repeated_part(self) -> Option<&'static str> {
+        match self {
+            Self::User => Some("user"),
+            Self::Database => Some("database name"),
+            _ => None,
+        }
+    }
+}
+
 /// Treatment of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {

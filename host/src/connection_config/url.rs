@@ -4,10 +4,10 @@ use archon_pool_contract::fault::Fault;
 use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 
-use super::fault::invalid;
+use super::fault::{invalid, separator_in_url};
 use super::keywords;
 use super::parts::Parts;
-use super::setting::{Meaning, Setting};
+use super::setting::{Meaning, SEPARATORS, Setting};
 use crate::secret_scan::SCHEMES;
 
 /// Words between `jdbc:` and `postgresql:` that are no wrapper's: Testcontainers' server is not there yet.
@@ -86,6 +86,7 @@ pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
     let mut parts = Parts { is_jdbc: scheme.is_jdbc, ..Parts::default() };
     if let Some(login) = login {
         let (user, password) = login.split_once(':').map_or((login, None), |(user, word)| (user, Some(word)));
+        check_separators(Setting::User, user)?;
         parts.set(Setting::User, &decode("user", user)?);
         parts.set(Setting::Password, &decode("password", password.unwrap_or_default())?);
     }
@@ -96,6 +97,9 @@ pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
         let known = keywords::meaning(name).is_some();
+        if let (Some(Meaning::Is(setting)), Some(value)) = (keywords::meaning(name), value) {
+            check_separators(setting, value)?;
+        }
         // The name of an unknown one may be a part of a password: the fault must not repeat it.
         let value = value.map(|value| decode(if known { name } else { "value of a parameter" }, value)).transpose()?;
         match (keywords::meaning(name), &value) {
@@ -193,13 +197,15 @@ fn check_database(name: &str) -> Result<(), Fault> {
     if name.contains('@') {
         return Err(at_sign());
     }
-    if name.contains(['&', ';', '=']) {
-        return Err(invalid(
-            "a '&', ';' or '=' in the database name: parameters begin with '?'; percent-encode '&' (%26), ';' (%3B) and \
-             '=' (%3D) in a name",
-        ));
+    check_separators(Setting::Database, name)
+}
+
+/// Refuses raw separators in a part that messages and logs repeat.
+fn check_separators(setting: Setting, raw: &str) -> Result<(), Fault> {
+    match setting.repeated_part() {
+        Some(part) if raw.contains(SEPARATORS) => Err(separator_in_url(part)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn at_sign() -> Fault {
