@@ -43,6 +43,7 @@ pub(crate) fn text() -> String {
         "encodings": encodings,
         "names": { "bytes": NAME_BYTES },
         "secretNames": secret_scan::NAMES,
+        "secretWords": secret_scan::WORDS,
         "limits": limits.plain(),
         "policy": {
             "maxKillPercentage": policy.max_kill_percentage,

@@ -1,6 +1,7 @@
 //! Scan for secrets and connection texts in the wrong place. A component gets every field of a request except
 //! `supabaseUrl` and `supabaseKey`, so a secret in another field must be refused before.
 
+use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
@@ -30,6 +31,32 @@ pub(crate) const NAMES: [&str; 25] = [
     "databaseurl",
     "connectionstring",
     "connectionuri",
+    "conninfo",
+];
+
+/// Words that make a name that of a secret, wherever they stand in it: `SUPABASE_DB_PASSWORD`, `x-api-key`.
+pub(crate) const WORDS: [&str; 22] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "privatekey",
+    "secretkey",
+    "accesskey",
+    "servicerolekey",
+    "anonkey",
+    "servicekey",
+    "jwt",
+    "authorization",
+    "bearer",
+    "credentials",
+    "connectionurl",
+    "connectionstring",
+    "connectionuri",
+    "databaseurl",
+    "postgresurl",
     "conninfo",
 ];
 
@@ -67,13 +94,13 @@ pub fn holds_connection_text(text: &str) -> bool {
 
 /// Reports whether a field, or anything inside, is named like a secret or holds a connection text.
 pub(crate) fn is_secret(name: &str, value: &Value) -> bool {
-    is_name(name) || holds_connection_text(name) || holds(value)
+    is_name(name) || is_secret_text(name) || holds(value)
 }
 
 /// Reports whether anything inside a value is named like a secret or holds a connection text.
 pub(crate) fn holds(value: &Value) -> bool {
     match value {
-        Value::String(text) => holds_connection_text(text),
+        Value::String(text) => is_secret_text(text),
         Value::Array(values) => values.iter().any(holds),
         Value::Object(fields) => fields.iter().any(|(name, value)| is_secret(name, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -83,7 +110,70 @@ pub(crate) fn holds(value: &Value) -> bool {
 fn is_name(name: &str) -> bool {
     let plain: String =
         name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
-    NAMES.contains(&plain.as_str())
+    NAMES.contains(&plain.as_str()) || WORDS.iter().any(|word| plain.contains(word))
+}
+
+/// Reports whether a text holds a connection text or a credential, percent-encoded or not.
+fn is_secret_text(text: &str) -> bool {
+    let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(percent_decode_str(text).collect());
+    let decoded = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    [text, &decoded].into_iter().any(|text| holds_connection_text(text) || holds_credential(text))
+}
+
+/// Reports whether a text holds a credential by its form: a login in a URL or before a server's address, an access
+/// token of Supabase, a JSON Web Token, a bearer token, or a value behind `password`.
+fn holds_credential(text: &str) -> bool {
+    text.split_whitespace().any(|word| is_login(word) || is_token(word)) || has_value(text)
+}
+
+/// Recognises `scheme://user:password@` and `user:password@host` where the host has a dot, a port or a path:
+/// `app:web@node` is the name of an application.
+fn is_login(word: &str) -> bool {
+    if word.contains("://") {
+        let mut urls = word.match_indices("://").map(|(at, scheme)| &word[at + scheme.len()..]);
+        return urls.any(|rest| {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            authority.rsplit_once('@').is_some_and(|(login, _)| has_password(login))
+        });
+    }
+    let address = |host: &str| {
+        let (name, rest) = host.split_at(host.find([':', '/']).unwrap_or(host.len()));
+        let is_port =
+            rest.strip_prefix(':').is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
+        !name.is_empty() && (name.contains('.') || name == "localhost" || is_port || rest.starts_with('/'))
+    };
+    word.match_indices('@').any(|(at, _)| has_password(&word[..at]) && address(&word[at + 1..]))
+}
+
+fn has_password(login: &str) -> bool {
+    login.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+}
+
+/// Recognises an access token of Supabase and a JSON Web Token.
+fn is_token(word: &str) -> bool {
+    const HEX_DIGITS: usize = 40;
+    // Shorter than any header: `{"alg":""}` in base64.
+    const HEADER: usize = 12;
+    let is_hex = |text: &str| text.bytes().take_while(u8::is_ascii_hexdigit).count() >= HEX_DIGITS;
+    let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let is_jwt = |run: &str| {
+        let parts: Vec<&str> = run.split('.').filter(|part| !part.is_empty()).collect();
+        parts.len() == 3 && parts[0].starts_with("eyJ") && parts[0].len() > HEADER
+    };
+    word.match_indices("sbp_").any(|(at, prefix)| is_hex(&word[at + prefix.len()..]))
+        || word.split(|letter| !is_base64(letter)).any(is_jwt)
+}
+
+/// Recognises `Bearer TOKEN`, `password: VALUE` and `password=VALUE`.
+fn has_value(text: &str) -> bool {
+    let text = Zeroizing::new(text.to_ascii_lowercase());
+    let behind = |word: &'static str| text.match_indices(word).map(|(at, word)| &text[at + word.len()..]);
+    let is_bearer = |rest: &str| rest.starts_with(char::is_whitespace) && !rest.trim().is_empty();
+    let is_password = |rest: &str| {
+        let value = rest.trim_start().strip_prefix([':', '=']);
+        value.is_some_and(|value| !value.trim().is_empty())
+    };
+    behind("bearer").any(is_bearer) || behind("password").any(is_password)
 }
 
 #[cfg(test)]
@@ -127,6 +217,109 @@ mod tests {
             json!({ "postgres://u:hunter2@h/d": 1 }),
         ] {
             assert!(holds(&request), "{request}");
+        }
+    }
+
+    #[test]
+    fn finds_a_secret_word_anywhere_in_a_name() {
+        for name in [
+            "dbPassword",
+            "db_password",
+            "SUPABASE_DB_PASSWORD",
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "serviceRoleKey",
+            "SUPABASE_ANON_KEY",
+            "jwt",
+            "jwtSecret",
+            "secretKey",
+            "authorization",
+            "x-api-key",
+            "credentials",
+            "apiToken",
+            "bearerToken",
+            "POSTGRES_URL",
+            "connectionUrl",
+            "sslpassword",
+        ] {
+            assert!(holds(&json!({ "options": { name: "x" } })), "{name}");
+        }
+    }
+
+    #[test]
+    fn has_no_name_of_the_contract_among_secrets() {
+        let schema: Value = serde_json::from_str(include_str!("../../plugin/schema/input.json")).unwrap();
+        let mut names = Vec::new();
+        properties(&schema, &mut names);
+        assert!(names.len() > 20 && names.iter().all(|name| !is_name(name)), "{names:?}");
+    }
+
+    fn properties(schema: &Value, names: &mut Vec<String>) {
+        match schema {
+            Value::Object(fields) => {
+                let own = fields.get("properties").and_then(Value::as_object);
+                names.extend(own.into_iter().flat_map(|own| own.keys().cloned()));
+                fields.values().for_each(|field| properties(field, names));
+            }
+            Value::Array(items) => items.iter().for_each(|item| properties(item, names)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn finds_a_credential_by_its_form() {
+        let hex = "0123456789abcdef".repeat(3);
+        for text in [
+            "https://u:hunter2@h/",
+            "redis://:hunter2@h",
+            "redis://u:hunter2@h",
+            "postgres%3A%2F%2Fu%3Ahunter2%40h",
+            "https%3A%2F%2Fu%3Ahunter2%40h",
+            "u:hunter2@host/db",
+            "u:hunter2@db.example",
+            "u:hunter2@localhost",
+            "u:hunter2@h:5432",
+            "u:hunt@er2@10.0.0.1",
+            "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.c2lnbmF0dXJl",
+            "the key is 'eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.c2lnbmF0dXJl'",
+            &format!("sbp_{hex}"),
+            &format!("key=sbp_{hex}"),
+            "Bearer hunter2",
+            "authorization: bearer hunter2",
+            "password: hunter2",
+            "Password = hunter2",
+            "PGPASSWORD=hunter2",
+        ] {
+            assert!(holds(&json!({ "options": { "include": { "applications": [text] } } })), "{text}");
+            assert!(holds(&json!({ text: 1 })), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_none_in_names_and_patterns() {
+        for text in [
+            "app:web@node",
+            "app:web@node-1",
+            "celery@worker.example",
+            "puma: cluster worker 0: 12345 [shop]",
+            "10.0.0.0/8",
+            "fe80::1/64",
+            "2001:db8::/32",
+            "https://example.com/a@b.c",
+            "https://user@example.com",
+            "password_reset",
+            "reset password:",
+            "forgot your password?",
+            "bearer",
+            "sbp_reports",
+            "eyJust.a.name",
+            "eyJ.file",
+            "100%",
+            "order-service@2.1.0",
+            "node:18",
+            "%",
+            "",
+        ] {
+            assert!(!holds(&json!([text])), "{text}");
         }
     }
 
