@@ -13,13 +13,20 @@ use super::target::HostPort;
 /// Default port.
 const PORT: u16 = 5432;
 
+/// Hosts of one connection text: each may cost a look-up and a connection.
+const MOST_HOSTS: usize = 16;
+
 /// Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds.
 pub(super) const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// Lists all hosts in the order in which they are tried: at least one, without passwords.
 pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, Fault> {
     let mut names = list(parts, Setting::Host);
-    let addresses = list(parts, Setting::HostAddr).into_iter().map(address).collect::<Result<Vec<_>, _>>();
+    let addresses = list(parts, Setting::HostAddr);
+    if names.len().max(addresses.len()) > MOST_HOSTS {
+        return Err(invalid(format!("at most {MOST_HOSTS} hosts may be named")));
+    }
+    let addresses = addresses.into_iter().map(address).collect::<Result<Vec<_>, _>>();
     let addresses = addresses.map_err(|fault| source(parts, Setting::HostAddr).within(fault))?;
     if names.is_empty() {
         names = addresses.iter().map(|_| "").collect();
