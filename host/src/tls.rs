@@ -21,12 +21,17 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, Error, RootCertStore, SupportedProtocolVersion};
+use secrecy::zeroize::Zeroizing;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use self::verifier::{Check, Trusted, Verifier};
+use crate::private_file;
 use crate::target::{Roots, SslMode, SslNegotiation, Target, TlsVersion};
+
+/// Largest file of certificates or a key; a bundle of all public authorities has a quarter of it.
+const MOST_BYTES: usize = 1 << 20;
 
 /// Name of the protocol for servers that begin with TLS at once.
 const ALPN: &[u8] = b"postgresql";
@@ -86,7 +91,7 @@ impl Connector {
         let mut config = match &self.target.client_certificate {
             None => builder.with_no_client_auth(),
             Some(files) => {
-                let key = PrivateKeyDer::from_pem_file(&files.key)
+                let key = PrivateKeyDer::from_pem_slice(&read("key (sslkey)", &files.key)?)
                     .map_err(|error| unusable("key (sslkey)", &files.key, &error.to_string()))?;
                 let chain = pem_file("certificate (sslcert)", &files.certificate)?;
                 let found = builder.with_client_auth_cert(chain, key);
@@ -163,8 +168,15 @@ fn trusted(target: &Target) -> Result<Trusted, Fault> {
 }
 
 fn pem_file(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let unreadable = |error: rustls::pki_types::pem::Error| unusable(what, path, &error.to_string());
-    CertificateDer::pem_file_iter(path).map_err(unreadable)?.map(|each| each.map_err(unreadable)).collect()
+    let bytes = read(what, path)?;
+    let certificates = CertificateDer::pem_slice_iter(&bytes);
+    certificates.map(|each| each.map_err(|error| unusable(what, path, &error.to_string()))).collect()
+}
+
+/// Reads a regular file of bounded size: a device would never end, and a pipe would block.
+fn read(what: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let bytes = private_file::read_from_anyone(path, MOST_BYTES).map_err(|why| unusable(what, path, &why))?;
+    Ok(Zeroizing::new(bytes))
 }
 
 fn store(certificates: &[CertificateDer<'static>]) -> RootCertStore {
@@ -212,6 +224,12 @@ mod tests {
         let fault = Connector::new(&target("sslmode=verify-ca&sslrootcert=/no/such/ca.pem")).err().unwrap();
         assert_eq!(fault.kind, kind::TLS_FAILED);
         assert!(fault.message.contains("/no/such/ca.pem"), "{fault}");
+    }
+
+    #[test]
+    fn reads_no_device_as_a_ca_file() {
+        let fault = Connector::new(&target("sslmode=verify-ca&sslrootcert=/dev/zero")).err().unwrap();
+        assert!(fault.message.contains("/dev/zero: it is no regular file"), "{fault}");
     }
 
     #[test]

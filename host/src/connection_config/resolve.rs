@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::ambient::{Ambient, Origin};
 use super::fault::refused;
 use super::parts::Parts;
-use super::setting::Setting::{PassFile, Service, ServiceFile, SslCert, SslKey};
+use super::setting::Setting::{PassFile, Service, ServiceFile, SslCert, SslKey, SslRootCert};
 use super::target::Target;
 use super::{text, values};
 
@@ -31,10 +31,11 @@ impl Parts {
     }
 }
 
-/// Refuses files of this machine in a request.
+/// Refuses files of this machine in a request, whether they exist or not. The system's certificates are not a file.
 fn refuse_files(parts: &Parts) -> Result<(), Fault> {
-    let named = [PassFile, Service, ServiceFile, SslCert, SslKey].iter().find_map(|it| parts.given.get(it));
-    named.map_or(Ok(()), |given| {
+    let roots = parts.get(SslRootCert).filter(|roots| *roots != "system").map(|_| SslRootCert);
+    let mut files = [PassFile, Service, ServiceFile, SslCert, SslKey].into_iter().chain(roots);
+    files.find_map(|it| parts.given.get(&it)).map_or(Ok(()), |given| {
         let reason = "it names a file of this machine, which a request may not; name it in the credentials file";
         Err(refused(&given.name, reason))
     })

@@ -125,7 +125,7 @@ impl Raw {
         let (token, resize) = (self.access_token.take(), self.resize.take());
         let (fallback_targets, controller) = (self.fallback_targets(origin)?, self.controller(origin)?);
         // Of a project the whole address is known: nothing of the environment belongs to it.
-        let origin = if reference.is_some() && self.url.is_none() { Origin::Request } else { origin };
+        let origin = if reference.is_some() && self.url.is_none() { Origin::Operator(None) } else { origin };
         let parts = self.parts(reference.as_ref())?;
         if reference.is_some() && parts.get(Setting::Password).is_none() && token.is_none() {
             return Err(invalid(

@@ -1,9 +1,11 @@
 //! Reading of files that decide what may be done: only when no other user can have written them.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// Users that may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +52,12 @@ fn open(path: &Path) -> Result<(File, Metadata), String> {
         ErrorKind::NotFound => "it does not exist".to_owned(),
         _ => error.to_string(),
     };
-    // Checked before it is opened, too: opening a pipe would wait for its writer.
+    // Checked before it is opened, too: opening a device may have effects. A pipe put there since does not block.
     let regular =
         |metadata: &Metadata| if metadata.is_file() { Ok(()) } else { Err("it is no regular file".to_owned()) };
     regular(&fs::metadata(path).map_err(error)?)?;
-    let file = File::open(path).map_err(error)?;
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;
     regular(&metadata)?;
     Ok((file, metadata))
