@@ -6,33 +6,33 @@
 #![doc = include_str!("cli/README.md")]
 
 mod answer;
+mod app;
 mod approve;
 mod args;
 mod ask;
 mod audit;
 mod carry;
-mod clean;
+mod comparison;
 mod diff;
+mod error;
 mod exit;
 mod hints;
 mod interrupt;
-mod link;
 mod options;
 mod params;
+mod permissions;
 mod plugins;
 mod progress;
 mod render;
 mod run;
+mod sanitize;
 mod secret_scan;
 mod sign;
 mod tape;
 mod terminal;
-mod trouble;
 mod vetting;
 mod watch;
 
-#[cfg(test)]
-mod sample;
 #[cfg(test)]
 mod tests;
 
@@ -89,7 +89,7 @@ pub(crate) fn main() -> ExitCode {
     });
     let exit = match ran {
         Ok(exit) => exit,
-        Err(trouble) => trouble.tell(&mut terminal),
+        Err(error) => error.report(&mut terminal),
     };
     runtime.block_on(host::farewell());
     runtime.shutdown_timeout(GRACE);

@@ -1,17 +1,17 @@
-//! What a component answered: kept as it came for readers of JSON, and understood where it can be.
+//! Answer of a component: kept unchanged for JSON, parsed for tables.
 
 use archon_pool::Fault;
 use archon_pool_contract::report::Report;
 use serde_json::Value;
 
-use super::clean;
+use super::error::CliError;
 use super::exit::Exit;
-use super::trouble::Trouble;
+use super::sanitize;
 
 /// The fault kind for an answer outside the contract.
 const UNEXPECTED: &str = archon_pool_contract::fault::kind::UNEXPECTED_ANSWER;
 
-/// An answer that is no fault.
+/// Answer that is not a fault.
 #[derive(Debug)]
 pub(crate) struct Answer {
     value: Value,
@@ -21,16 +21,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads a SkillOutput. A component's refusal is trouble, and so is an answer that does not say
-    /// that it is a success.
-    pub(crate) fn of_output(output: Value) -> Result<Self, Trouble> {
+    /// Reads a SkillOutput. A fault of the component is an error, and so is an answer that reports no success.
+    pub(crate) fn of_output(output: Value) -> Result<Self, CliError> {
         if output.get("success") == Some(&Value::Bool(true)) {
             let report = read(output.get("data"));
             return Ok(Self { value: output, report, inside: Some("data") });
         }
         let fault = output.get("error").cloned().and_then(|error| serde_json::from_value(error).ok());
         let fault = fault.unwrap_or_else(|| Fault::new(UNEXPECTED, "the component failed and does not say why"));
-        Err(Trouble::Fault { fault, answer: Some(Box::new(output)) })
+        Err(CliError::Fault { fault, answer: Some(Box::new(output)) })
     }
 
     /// Reads the bare report of an analyser.
@@ -38,33 +37,32 @@ impl Answer {
         Self { report: read(Some(&report)), value: report, inside: None }
     }
 
-    /// As it came.
+    /// Returns the answer unchanged.
     pub(crate) fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The report in it, safe to print; none when a component of somebody else answers in a shape
-    /// of its own.
+    /// Returns the report, safe to print; none when a custom component answers in another shape.
     pub(crate) fn report(&self) -> Option<&Report> {
         self.report.as_ref()
     }
 
-    /// What it wants remembered.
+    /// Returns the carry.
     pub(crate) fn carry(&self) -> Option<&Value> {
         let report = self.inside.map_or(Some(&self.value), |field| self.value.get(field));
         report?.get("carry").filter(|carry| !carry.is_null())
     }
 
-    /// The verdict.
+    /// Returns the exit status.
     pub(crate) fn exit(&self) -> Exit {
         self.report.as_ref().map_or(Exit::Healthy, Exit::of_report)
     }
 }
 
-/// A report, if it is one, safe to print.
+/// Parses a report, made safe to print.
 fn read(report: Option<&Value>) -> Option<Report> {
     let mut report = report?.clone();
-    clean::value(&mut report);
+    sanitize::value(&mut report);
     serde_json::from_value(report).ok()
 }
 
@@ -72,12 +70,12 @@ fn read(report: Option<&Value>) -> Option<Report> {
 mod tests {
     use serde_json::json;
 
-    use super::super::sample;
+    use super::super::tests::fixture;
     use super::*;
 
     #[test]
-    fn a_skill_output_and_a_bare_report_are_both_understood() {
-        let report = serde_json::to_value(sample::full()).expect("JSON");
+    fn reads_a_skill_output_and_a_bare_report() {
+        let report = serde_json::to_value(fixture::full()).expect("JSON");
         let output = json!({"success": true, "data": report});
         for (answer, value) in [
             (Answer::of_output(output.clone()).expect("an answer"), &output),
@@ -90,26 +88,28 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_trouble_and_keeps_the_answer() {
+    fn returns_a_fault_of_the_component_with_its_answer() {
         let value = json!({"success": false, "error": {"kind": "no-pooler", "message": "none", "retryable": false}});
-        let Err(Trouble::Fault { fault, answer }) = Answer::of_output(value.clone()) else { panic!("must be a fault") };
+        let Err(CliError::Fault { fault, answer }) = Answer::of_output(value.clone()) else {
+            panic!("must be a fault")
+        };
         assert_eq!((fault.kind.as_str(), answer), ("no-pooler", Some(Box::new(value))));
         for silent in [json!({"success": false}), json!({}), Value::Null] {
-            let Err(Trouble::Fault { fault, .. }) = Answer::of_output(silent) else { panic!("must be a fault") };
+            let Err(CliError::Fault { fault, .. }) = Answer::of_output(silent) else { panic!("must be a fault") };
             assert_eq!(fault.kind, UNEXPECTED);
         }
     }
 
     #[test]
-    fn another_shape_is_passed_on() {
+    fn passes_on_an_answer_of_another_shape() {
         let answer = Answer::of_output(json!({"success": true, "data": {"hello": "world"}})).expect("an answer");
         assert!(answer.report().is_none());
         assert_eq!((answer.carry(), answer.exit()), (None, Exit::Healthy));
     }
 
     #[test]
-    fn what_is_shown_is_cleaned_and_what_is_passed_on_is_not() {
-        let mut report = sample::full();
+    fn cleans_the_report_and_not_the_value() {
+        let mut report = fixture::full();
         report.leak_detection.suspected_connections[0].application = "web\u{1b}[2J".into();
         let answer = Answer::of_report(serde_json::to_value(&report).expect("JSON"));
         let shown = answer.report().expect("a report");

@@ -1,27 +1,27 @@
-//! Writing a component's policy file, and showing what it approves.
+//! `approve`: writes a component's policy file and shows what it approves.
 
 use archon_pool::Fault;
 use archon_pool::host::describe;
-use archon_pool::policy_file::{Change, Proposal};
+use archon_pool::policy_file::Proposal;
 use archon_pool::verified_plugin::{Files, VerifiedPlugin};
 use serde_json::{Value, json};
 
+use super::app;
 use super::args::{Approving, Global};
+use super::error::{self, CliError};
 use super::exit::Exit;
-use super::link;
 use super::progress::Progress;
 use super::render;
 use super::terminal::Terminal;
-use super::trouble::{self, Trouble};
 
-/// Asks the component to describe itself, shows what is new, changed and gone, and writes the file.
-pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+/// Has the component describe itself, shows new, changed and removed statements, and writes the file.
+pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: approve takes the component as its argument").into());
     }
     let path = global.vetting.policy_of(&flags.file)?;
     let progress = Progress::start(terminal, "approve");
-    let (engine, limits) = link::engine(global)?;
+    let (engine, limits) = app::engine(global)?;
     // The policy file that it has, if any, is what is about to change.
     let files = Files { policy: None, ..global.vetting.files(&flags.file)? };
     let verified = VerifiedPlugin::load(&engine, &files, &global.vetting.unsigned())?;
@@ -37,9 +37,9 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
             }
             // With what has to be read before it is accepted.
             Err(fault) => {
-                let mut answer = trouble::skill_output(&fault, None).unwrap_or_default();
+                let mut answer = error::skill_output(&fault, None).unwrap_or_default();
                 answer["data"] = as_json(&proposal, &shown, false);
-                Err(Trouble::Fault { fault, answer: Some(Box::new(answer)) })
+                Err(CliError::Fault { fault, answer: Some(Box::new(answer)) })
             }
         };
     }
@@ -65,7 +65,7 @@ fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
                 "purpose": statement.purpose,
                 "sha256": statement.sha256.to_string(),
                 "sql": sql,
-                "change": name(change),
+                "change": render::change_word(change),
                 "acts": why.is_some(),
                 "why": why.map(ToString::to_string),
             })
@@ -87,13 +87,4 @@ fn as_json(proposal: &Proposal, path: &str, written: bool) -> Value {
         "apply": signals.apply,
         "maxKillPercentage": signals.max_kill_percentage,
     })
-}
-
-/// What has become of a statement, in one word.
-pub(crate) fn name(change: Change) -> &'static str {
-    match change {
-        Change::Same => "same",
-        Change::New => "new",
-        Change::Changed => "changed",
-    }
 }

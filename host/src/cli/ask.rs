@@ -7,7 +7,7 @@ use archon_pool::Fault;
 use archon_pool::consent::{Act, Decision, Proposal};
 use archon_pool_contract::host_api::SizeOrder;
 
-use super::clean;
+use super::sanitize;
 
 /// Whether there is somebody to ask.
 pub(crate) fn possible() -> Result<(), Fault> {
@@ -40,13 +40,13 @@ fn is_yes(line: &str) -> bool {
 
 fn question(proposal: &Proposal) -> String {
     let Proposal { server, database, role, act, .. } = proposal;
-    let [role, database, server] = [role, database, server].map(|word| clean::line(word));
+    let [role, database, server] = [role, database, server].map(|word| sanitize::line(word));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = match act {
         Act::End { orders, at_most } => {
             for order in orders {
-                let (state, reason) = (clean::line(&order.state), clean::line(&order.reason));
+                let (state, reason) = (sanitize::line(&order.state), sanitize::line(&order.reason));
                 let _ = writeln!(text, "  {:>7}  {state}: {reason}", order.target.pid);
             }
             let most = if *at_most < orders.len() { format!("at most {at_most} of these") } else { "these".into() };
@@ -54,18 +54,18 @@ fn question(proposal: &Proposal) -> String {
         }
         Act::Send { statements } => {
             for statement in statements {
-                let _ = writeln!(text, "  {}", clean::lines(statement).replace('\n', "\n  "));
+                let _ = writeln!(text, "  {}", sanitize::lines(statement).replace('\n', "\n  "));
             }
             let (count, s) = (statements.len(), if statements.len() == 1 { "" } else { "s" });
             write!(text, "Send {count} statement{s} as '{role}' in '{database}' at {server}? [y/N] ")
         }
         Act::Resize { before, order: SizeOrder { pool, size, reason } } => {
-            let pool = pool.as_deref().map_or("the pool".into(), |pool| format!("pool '{}'", clean::line(pool)));
-            let reason = clean::line(reason);
+            let pool = pool.as_deref().map_or("the pool".into(), |pool| format!("pool '{}'", sanitize::line(pool)));
+            let reason = sanitize::line(reason);
             write!(text, "  {reason}\nResize {pool} from {before} to {size} as '{role}' at {server}? [y/N] ")
         }
         Act::Renew { pool, reason } => {
-            let [pool, reason] = [pool, reason].map(|word| clean::line(word));
+            let [pool, reason] = [pool, reason].map(|word| sanitize::line(word));
             write!(text, "  {reason}\nRenew the server connections of '{pool}' as '{role}' at {server}? [y/N] ")
         }
     };

@@ -8,13 +8,13 @@ use archon_pool::audit::{self, Broken, Head, Summary, Unfinished};
 use serde_json::{Value, json};
 
 use super::args::{Auditing, Verifying};
-use super::clean;
+use super::error::CliError;
 use super::exit::Exit;
+use super::sanitize;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
 
 /// Runs a command on a log.
-pub(crate) fn audit(what: &Auditing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+pub(crate) fn audit(what: &Auditing, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let Auditing::Verify(Verifying { file, head }) = what;
     let kept = head.as_deref().map(str::parse::<Head>).transpose()?;
     let unreadable = |error: std::io::Error| {
@@ -35,7 +35,7 @@ pub(crate) fn audit(what: &Auditing, terminal: &mut Terminal) -> Result<Exit, Tr
             if terminal.wants_json() {
                 terminal.json(&unsound(&broken))?;
             } else {
-                terminal.data(&format!("broken: {}", clean::line(&broken.to_string())))?;
+                terminal.data(&format!("broken: {}", sanitize::line(&broken.to_string())))?;
             }
             Ok(Exit::Findings)
         }
@@ -71,7 +71,7 @@ fn unsound(broken: &Broken) -> Value {
 fn page(summary: &Summary) -> String {
     let mut lines = vec![format!("sound: {} lines", summary.lines)];
     if let (Some(first), Some(last)) = (&summary.first, &summary.last) {
-        lines.push(format!("from {} to {}", clean::line(first), clean::line(last)));
+        lines.push(format!("from {} to {}", sanitize::line(first), sanitize::line(last)));
         lines.push(format!("head {}", summary.head));
     }
     if summary.torn > 0 {
@@ -84,7 +84,7 @@ fn page(summary: &Summary) -> String {
         let Unfinished { seq, time, server, database, pid, signal, statement, reason, .. } = order;
         let whom = statement.clone().unwrap_or_else(|| pid.to_string());
         let line = format!("  seq {seq}, {time}: {signal} {whom} in '{database}' at {server}: {reason}");
-        lines.push(clean::line(&line));
+        lines.push(sanitize::line(&line));
     }
     lines.join("\n")
 }

@@ -54,14 +54,14 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use super::super::tests::fixture;
     use super::*;
 
     #[test]
     fn a_warning_is_a_finding_and_a_remark_is_none() {
-        let mut report = sample::healthy();
+        let mut report = fixture::healthy();
         assert_eq!(Exit::of_report(&report), Exit::Healthy);
-        report.findings = sample::full().findings;
+        report.findings = fixture::full().findings;
         assert_eq!(Exit::of_report(&report), Exit::Findings);
         report.findings.iter_mut().for_each(|finding| finding.severity = "info".into());
         assert_eq!(Exit::of_report(&report), Exit::Healthy);
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_plan_with_targets_is_a_finding_and_so_is_a_target_that_stays() {
-        let mut report = sample::healthy();
-        report.actions = sample::kill_plan().actions;
+        let mut report = fixture::healthy();
+        report.actions = fixture::kill_plan().actions;
         assert_eq!(Exit::of_report(&report), Exit::Findings);
         report.actions[0].dry_run = false;
         report.actions[0].targets.iter_mut().for_each(|target| target.outcome = "ended".into());

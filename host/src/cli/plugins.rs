@@ -7,15 +7,15 @@ use archon_pool::plugin_store::{Entry, Name, PluginStore, SignatureState};
 use archon_pool::verified_plugin::Files;
 use serde_json::{Value, json};
 
+use super::app;
 use super::args::{Adding, Global, Keeping};
+use super::error::CliError;
 use super::exit::Exit;
-use super::link;
 use super::render;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
 
 /// Lists, adds or removes.
-pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: plugins takes a component as its argument").into());
     }
@@ -34,8 +34,8 @@ pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) 
     }
 }
 
-fn list(global: &Global, folder: &Path, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    let (engine, _) = link::engine(global)?;
+fn list(global: &Global, folder: &Path, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let (engine, _) = app::engine(global)?;
     let entries = PluginStore::list(&engine, folder, &global.vetting.requirements()?)?;
     let shown = folder.display().to_string();
     if terminal.wants_json() {
@@ -72,7 +72,7 @@ fn signature(state: SignatureState) -> Value {
     }
 }
 
-fn add(global: &Global, folder: &Path, flags: &Adding, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+fn add(global: &Global, folder: &Path, flags: &Adding, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let name: Name = match &flags.name {
         Some(name) => name.parse()?,
         None => {
@@ -81,7 +81,7 @@ fn add(global: &Global, folder: &Path, flags: &Adding, terminal: &mut Terminal) 
             stem.parse().map_err(|fault: Fault| Fault::invalid(format!("{}: give it a --name", fault.message)))?
         }
     };
-    let (engine, _) = link::engine(global)?;
+    let (engine, _) = app::engine(global)?;
     let files = Files::of(&flags.file, global.vetting.policy());
     let verified = PluginStore::add(&engine, folder, &name, &files, &global.vetting.requirements()?, flags.replace)?;
     let (world, digest) = (verified.plugin().world(), verified.plugin().digest());

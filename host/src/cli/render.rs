@@ -14,6 +14,7 @@ mod page;
 mod plugins;
 mod pooler;
 mod scaling;
+mod style;
 mod table;
 mod text;
 mod watch_line;
@@ -23,7 +24,7 @@ use archon_pool_contract::report::Report;
 
 pub(crate) use self::differences::differences;
 pub(crate) use self::fault::fault;
-pub(crate) use self::plugins::{plugins, proposal};
+pub(crate) use self::plugins::{change_word, plugins, proposal};
 pub(crate) use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;

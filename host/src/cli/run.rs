@@ -1,4 +1,4 @@
-//! One command, once.
+//! Runs one command once.
 
 use std::path::Path;
 
@@ -11,24 +11,25 @@ use archon_pool_contract::params::Action;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
+use super::app::{App, Component};
 use super::approve;
 use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running, SqlMode};
 use super::carry::Carry;
+use super::error::CliError;
 use super::exit::Exit;
-use super::link::{Component, Link};
 use super::options::OptionFlags;
 use super::params;
+use super::permissions::{policy, world};
 use super::plugins;
 use super::progress::Progress;
 use super::render;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
 use super::{ask, audit, diff, watch};
 
 /// Runs the command.
-pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let global = &args.global;
     match &args.command {
         Command::Monitor(flags) => read(global, Action::Monitor, flags, terminal).await,
@@ -51,102 +52,82 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Tr
     }
 }
 
-/// The smallest set of powers that an action can do its work with.
-pub(crate) fn world(action: Action) -> World {
-    match action {
-        Action::AutoScale | Action::KillIdle => World::Manager,
-        Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => World::Observer,
-    }
-}
-
-/// What the host allows: acting only with `--apply`, and the caller's cap on ended sessions, which
-/// the host enforces without believing the component.
-pub(crate) fn policy(options: &Map<String, Value>, apply: bool) -> Policy {
-    let mut policy = Policy { apply, ..Policy::default() };
-    // A value that is no percentage is refused by the plugin, in the contract's words.
-    let cap = options.get("maxKillPercentage").and_then(Value::as_u64).and_then(|cap| u32::try_from(cap).ok());
-    if let Some(cap) = cap.filter(|cap| *cap <= 100) {
-        policy.max_kill_percentage = cap;
-    }
-    policy
-}
-
-async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let Reading { memory, options, tape } = flags;
-    once(global, Asking { action, memory, options, tape, leave: Leave::None }, terminal).await
+    once(global, Request { action, memory, options, tape, mode: ApplyMode::Plan }, terminal).await
 }
 
-async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let Acting { apply, memory, options, tape } = flags;
     tape.check("--apply", *apply)?;
-    let leave = if *apply { Leave::Given } else { Leave::None };
-    once(global, Asking { action, memory, options, tape, leave }, terminal).await
+    let mode = if *apply { ApplyMode::Apply } else { ApplyMode::Plan };
+    once(global, Request { action, memory, options, tape, mode }, terminal).await
 }
 
-async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if !flags.ask {
         return act(global, Action::KillIdle, &flags.acting, terminal).await;
     }
     let Acting { memory, options, tape, .. } = &flags.acting;
     tape.check("--ask", true)?;
     ask::possible()?;
-    let asking = Asking { action: Action::KillIdle, memory, options, tape, leave: Leave::Asked };
-    once(global, asking, terminal).await
+    let request = Request { action: Action::KillIdle, memory, options, tape, mode: ApplyMode::Ask };
+    once(global, request, terminal).await
 }
 
-/// Who lets a command act.
+/// Authorisation of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    /// Nobody.
-    None,
-    /// The command line.
-    Given,
-    /// Whoever sits at the terminal, when asked.
-    Asked,
+enum ApplyMode {
+    /// None: changes are only planned.
+    Plan,
+    /// `--apply`.
+    Apply,
+    /// `--ask`: a question on the terminal.
+    Ask,
 }
 
-/// What to ask for, and how.
-struct Asking<'a> {
+/// Action of one run, with its flags.
+struct Request<'a> {
     action: Action,
     memory: &'a Memory,
     options: &'a OptionFlags,
     tape: &'a TapeFlags,
-    leave: Leave,
+    mode: ApplyMode,
 }
 
-async fn once(global: &Global, asking: Asking<'_>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
-    let Asking { action, memory, options, tape, leave } = asking;
+async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let Request { action, memory, options, tape, mode } = request;
     let options = options.to_json()?;
     let mut carry = Carry::load(memory.carry.as_deref())?.only_read(tape.replays());
-    let acts = leave != Leave::None;
+    let acts = mode != ApplyMode::Plan;
     let progress = waiting(terminal, action.name(), acts);
-    let mut link = Link::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape)?;
-    if leave == Leave::Asked {
-        link = link.asking();
+    let mut app = App::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape)?;
+    if mode == ApplyMode::Ask {
+        app = app.asking();
     }
     let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), acts);
-    let answer = link.ask(input).await;
+    let answer = app.ask(input).await;
     drop(progress);
-    link.speak_of_tape(terminal);
+    app.print_notes(terminal);
     let answer = answer?;
-    // Remembered before it is shown: a reader that goes away must not cost the memory.
+    // Stored before it is printed: a closed pipe must not lose the carry.
     carry.keep(answer.carry(), terminal);
     show(&answer, Some(action), terminal)
 }
 
-async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let options = flags.options.to_json()?;
     let progress = Progress::start(terminal, "snapshot");
-    let link = Link::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape)?;
+    let app = App::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape)?;
     let input = params::skill_input(Action::FullAnalysis, global.credential.as_deref(), options, None, false);
-    let snapshot = link.collect(input).await;
+    let snapshot = app.collect(input).await;
     drop(progress);
-    link.speak_of_tape(terminal);
+    app.print_notes(terminal);
     terminal.json(&snapshot?)?;
     Ok(Exit::Healthy)
 }
 
-async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: run takes the component as its argument").into());
     }
@@ -162,38 +143,38 @@ async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Resul
         Some(SqlMode::Catalogue) | None => Sql::Catalogue,
     };
     let policy = Policy { sql, ..policy(&options, flags.apply) };
-    let link = Link::open(global, Component::File(&flags.file), policy, &flags.tape)?;
-    let input = match link.world() {
-        // It has no powers to guard, and its input no place for a credential.
+    let app = App::open(global, Component::File(&flags.file), policy, &flags.tape)?;
+    let input = match app.world() {
+        // An analyser imports nothing, and its input has no field for a credential.
         World::Analyser => input,
-        // What it is asked is what was recorded, and nothing can come of it.
+        // A replay repeats the recorded input and changes nothing.
         World::Observer | World::Manager if given.is_none() && flags.tape.replays() => input,
         World::Observer | World::Manager => params::guarded(input, global.credential.as_deref(), flags.apply)?,
     };
-    let mut answer = link.ask(input.clone()).await;
+    let mut answer = app.ask(input.clone()).await;
     drop(progress);
-    link.speak_of_tape(terminal);
+    app.print_notes(terminal);
     if flags.tape.replays() && given.is_none() {
-        while !link.is_over() && !terminal.is_closed() {
+        while !app.is_over() && !terminal.is_closed() {
             show(&answer?, None, terminal)?;
-            answer = link.ask(input.clone()).await;
+            answer = app.ask(input.clone()).await;
         }
     }
     show(&answer?, None, terminal)
 }
 
-async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let progress = Progress::start(terminal, "describe");
     let component = file.map_or(Component::BuiltIn(World::Manager), Component::File);
-    let link = Link::open(global, component, policy(&Map::new(), false), &TapeFlags::default())?;
-    let description = link.describe().await?;
+    let app = App::open(global, component, policy(&Map::new(), false), &TapeFlags::default())?;
+    let description = app.describe().await?;
     drop(progress);
-    terminal.remark(&format!("world {}, sha256 {}", link.world().name(), link.digest()));
+    terminal.remark(&format!("world {}, sha256 {}", app.world().name(), app.digest()));
     terminal.json(&description)?;
     Ok(Exit::Healthy)
 }
 
-fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let paths = components::write_all(directory).map_err(|error| {
         Fault::new(
             "file-not-written",
@@ -206,7 +187,7 @@ fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, T
     Ok(Exit::Healthy)
 }
 
-fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, CliError> {
     match compile_into_cache(seconds) {
         Ok(()) => Ok(Exit::Healthy),
         // On stdout, where the program that started this one reads it.
@@ -217,13 +198,13 @@ fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, Trouble> {
     }
 }
 
-/// A sign of life, unless acts are put on record where it would be drawn.
+/// Starts a spinner, unless changes are logged to the same stream.
 fn waiting(terminal: &Terminal, doing: &'static str, apply: bool) -> Option<Progress> {
     (!apply).then(|| Progress::start(terminal, doing))
 }
 
-/// Prints an answer: as it came with `--json`, as a page otherwise.
-fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+/// Prints an answer: unchanged with `--json`, as a page otherwise.
+fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, CliError> {
     match answer.report() {
         Some(report) if !terminal.wants_json() => {
             let action = action.or_else(|| Action::parse(&report.action).ok()).unwrap_or(Action::FullAnalysis);

@@ -6,20 +6,20 @@ use archon_pool::signature::SecretKey;
 use archon_pool::verified_plugin::VerifiedPlugin;
 use serde_json::json;
 
+use super::app;
 use super::args::{Global, Signing};
+use super::error::CliError;
 use super::exit::Exit;
-use super::link;
 use super::terminal::Terminal;
-use super::trouble::Trouble;
 
 /// Signs a component with its policy file, when the two belong together.
-pub(crate) fn sign(global: &Global, flags: &Signing, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+pub(crate) fn sign(global: &Global, flags: &Signing, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: sign takes the component as its argument").into());
     }
     let key = SecretKey::load(&flags.key)?;
     let files = global.vetting.files(&flags.file)?;
-    let (engine, _) = link::engine(global)?;
+    let (engine, _) = app::engine(global)?;
     let verified = VerifiedPlugin::load(&engine, &files, &global.vetting.unsigned())?;
     let (component, policy) = (verified.plugin().digest(), verified.approval().map(Approval::digest));
     key.sign(component, policy).write(&files.signature)?;

@@ -10,7 +10,7 @@ use archon_pool::plugin::Plugin;
 use clap::Args as Group;
 use serde_json::Value;
 
-use super::clean;
+use super::sanitize;
 
 /// Flags of the commands that ask a component about a server.
 #[derive(Debug, Default, Clone, Group)]
@@ -81,7 +81,7 @@ impl Tape {
         let Self::Plays(replay) = self else { return None };
         let Component { name, sha256 } = &replay.header().component;
         let note = || format!("note: recorded with another component: {name}, sha256 {sha256}");
-        (*sha256 != digest.to_string()).then(|| clean::line(&note()))
+        (*sha256 != digest.to_string()).then(|| sanitize::line(&note()))
     }
 
     /// Why a call could not be recorded, told once.

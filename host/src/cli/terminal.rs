@@ -7,7 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 
 use super::args::{Color, Global, LogFormat};
-use super::clean;
+use super::sanitize;
 
 /// The width of pages that are not read on a terminal: fixed, so that they can be compared.
 pub(crate) const FIXED_WIDTH: usize = 100;
@@ -92,12 +92,12 @@ impl Terminal {
     /// Prints JSON: readable on a terminal, one line for programs.
     pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
         let text = if self.pretty { format!("{value:#}") } else { value.to_string() };
-        self.data(&clean::json(&text))
+        self.data(&sanitize::json(&text))
     }
 
     /// Prints one line of JSON, whoever reads it.
     pub(crate) fn json_line(&mut self, value: &Value) -> io::Result<()> {
-        self.data(&clean::json(&value.to_string()))
+        self.data(&sanitize::json(&value.to_string()))
     }
 
     /// Says something on stderr that a caller may not want to hear.

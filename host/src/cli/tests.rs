@@ -15,12 +15,13 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::answer::Answer;
 use super::args::Args;
+use super::error::CliError;
 use super::exit::Exit;
 use super::terminal::FIXED_WIDTH;
 use super::terminal::tests::captured;
-use super::trouble::Trouble;
-use super::{clean, diff, render, sample};
+use super::{comparison, render, sanitize};
 
+pub(super) mod fixture;
 mod plugins;
 
 /// A page without colour, as a file would get it.
@@ -30,62 +31,62 @@ fn page(report: &Report, action: Action, width: usize) -> String {
 
 #[test]
 fn full_analysis() {
-    assert_snapshot!(page(&sample::full(), Action::FullAnalysis, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::full(), Action::FullAnalysis, FIXED_WIDTH));
 }
 
 #[test]
 fn full_analysis_on_a_narrow_terminal() {
-    assert_snapshot!(page(&sample::full(), Action::FullAnalysis, 60));
+    assert_snapshot!(page(&fixture::full(), Action::FullAnalysis, 60));
 }
 
 #[test]
 fn full_analysis_in_colour() {
-    assert_snapshot!(render::report(&sample::full(), Action::FullAnalysis, FIXED_WIDTH).replace('\u{1b}', "␛"));
+    assert_snapshot!(render::report(&fixture::full(), Action::FullAnalysis, FIXED_WIDTH).replace('\u{1b}', "␛"));
 }
 
 #[test]
 fn full_analysis_behind_a_pooler() {
-    assert_snapshot!(page(&sample::behind_a_pooler(), Action::FullAnalysis, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::behind_a_pooler(), Action::FullAnalysis, FIXED_WIDTH));
 }
 
 #[test]
 fn monitor_of_a_server_in_order() {
-    assert_snapshot!(page(&sample::healthy(), Action::Monitor, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::healthy(), Action::Monitor, FIXED_WIDTH));
 }
 
 #[test]
 fn health_check_of_a_server_in_order() {
-    assert_snapshot!(page(&sample::healthy(), Action::HealthCheck, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::healthy(), Action::HealthCheck, FIXED_WIDTH));
 }
 
 #[test]
 fn detect_leaks_with_hidden_sessions() {
-    assert_snapshot!(page(&sample::half_blind(), Action::DetectLeaks, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::half_blind(), Action::DetectLeaks, FIXED_WIDTH));
 }
 
 #[test]
 fn auto_scale() {
-    assert_snapshot!(page(&sample::healthy(), Action::AutoScale, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::healthy(), Action::AutoScale, FIXED_WIDTH));
 }
 
 #[test]
 fn auto_scale_of_a_pooler() {
-    assert_snapshot!(page(&sample::scaled(), Action::AutoScale, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::scaled(), Action::AutoScale, FIXED_WIDTH));
 }
 
 #[test]
 fn kill_idle_as_a_plan() {
-    assert_snapshot!(page(&sample::kill_plan(), Action::KillIdle, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::kill_plan(), Action::KillIdle, FIXED_WIDTH));
 }
 
 #[test]
 fn kill_idle_carried_out() {
-    assert_snapshot!(page(&sample::kill_done(), Action::KillIdle, FIXED_WIDTH));
+    assert_snapshot!(page(&fixture::kill_done(), Action::KillIdle, FIXED_WIDTH));
 }
 
 #[test]
 fn no_line_is_wider_than_the_page() {
-    let report = sample::kill_plan();
+    let report = fixture::kill_plan();
     // SQL is copied, not read: it is never broken.
     let sql: Vec<_> = report.findings.iter().filter_map(|finding| finding.fix.as_ref()?.sql.as_deref()).collect();
     let is_sql = |line: &str| sql.iter().any(|sql| sql.contains(line.trim()));
@@ -98,9 +99,10 @@ fn no_line_is_wider_than_the_page() {
 
 #[test]
 fn what_became_different() {
-    let [before, after] = [sample::healthy(), sample::full()].map(|report| serde_json::to_value(report).expect("JSON"));
+    let [before, after] =
+        [fixture::healthy(), fixture::full()].map(|report| serde_json::to_value(report).expect("JSON"));
     let shown = |before, after| {
-        let differences = diff::differences(before, after, false);
+        let differences = comparison::differences(before, after, false);
         strip_str(&render::differences(&differences, FIXED_WIDTH)).to_string()
     };
     assert_snapshot!(shown(&before, &after));
@@ -113,7 +115,7 @@ fn what_became_different() {
 
 #[test]
 fn watch_lines() {
-    let lines = [sample::full(), sample::healthy(), sample::half_blind(), sample::scaled()]
+    let lines = [fixture::full(), fixture::healthy(), fixture::half_blind(), fixture::scaled()]
         .map(|report| render::watch_line(&report));
     assert_snapshot!(strip_str(&lines.join("\n")).to_string());
 }
@@ -137,7 +139,7 @@ fn every_kind_of_fault() {
 #[test]
 fn what_a_server_says_cannot_write_to_the_terminal() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{7}x\r\ny\u{202e}";
-    let mut report = serde_json::to_value(sample::kill_plan()).expect("JSON");
+    let mut report = serde_json::to_value(fixture::kill_plan()).expect("JSON");
     poison(&mut report, hostile);
     let answer = Answer::of_output(json!({"success": true, "data": report})).expect("an answer");
     let report = answer.report().expect("a report");
@@ -147,7 +149,7 @@ fn what_a_server_says_cannot_write_to_the_terminal() {
     let shown = strip_str(&(shown + &fault)).to_string();
     assert!(!shown.chars().any(|letter| letter != '\n' && letter.is_control()), "{shown}");
     assert!(shown.contains("�[2J�31m�x  y�"), "{shown}");
-    let printed = clean::json(&answer.value().to_string());
+    let printed = sanitize::json(&answer.value().to_string());
     assert!(!printed.chars().any(char::is_control), "{printed}");
 }
 
@@ -165,21 +167,21 @@ fn poison(value: &mut serde_json::Value, text: &str) {
 fn colour_is_taken_off_where_it_is_not_wanted() {
     for (choice, coloured) in [(ColorChoice::Always, true), (ColorChoice::Never, false)] {
         let (mut terminal, stdout, _) = captured(false, choice);
-        terminal.data(&render::report(&sample::full(), Action::Monitor, FIXED_WIDTH)).expect("written");
+        terminal.data(&render::report(&fixture::full(), Action::Monitor, FIXED_WIDTH)).expect("written");
         assert_eq!(stdout.text().contains('\u{1b}'), coloured);
     }
 }
 
 #[test]
 fn a_fault_is_told_on_stderr_and_to_readers_of_json_on_stdout() {
-    let fault = || Trouble::from(Fault::new(kind::SERVER_UNREACHABLE, "nothing answers at db:5432"));
+    let fault = || CliError::from(Fault::new(kind::SERVER_UNREACHABLE, "nothing answers at db:5432"));
     let (mut terminal, stdout, stderr) = captured(false, ColorChoice::Never);
-    assert_eq!(fault().tell(&mut terminal), Exit::Failed);
+    assert_eq!(fault().report(&mut terminal), Exit::Failed);
     assert_eq!(stdout.text(), "");
     assert_snapshot!(stderr.text());
 
     let (mut terminal, stdout, stderr) = captured(true, ColorChoice::Never);
-    fault().tell(&mut terminal);
+    fault().report(&mut terminal);
     let output: serde_json::Value = serde_json::from_str(&stdout.text()).expect("a SkillOutput");
     assert_eq!((&output["success"], &output["error"]["kind"]), (&json!(false), &json!("server-unreachable")));
     assert!(stderr.text().starts_with("error: nothing answers"));

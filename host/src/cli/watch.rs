@@ -1,4 +1,4 @@
-//! An action again and again, one line a round.
+//! `watch`: repeats an action, one line a round.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
 use super::answer::Answer;
+use super::app::{App, Component};
 use super::args::{Global, Watching};
 use super::carry::Carry;
+use super::error::{CliError, skill_output};
 use super::exit::Exit;
 use super::interrupt::interrupted;
-use super::link::{Component, Link};
 use super::params;
+use super::permissions;
 use super::progress::Progress;
 use super::render;
-use super::run;
 use super::terminal::Terminal;
-use super::trouble::{Trouble, skill_output};
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The longest time between rounds that fail, where the interval itself is not longer.
@@ -30,9 +30,9 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Watches until `--count` rounds are over, Ctrl-C, the reader goes away, or a fault that repeating
 /// cannot mend. The exit status is that of the last round that ended, and 0 before there is one.
-pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, Trouble> {
+pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let action = Action::parse(&flags.action)?;
-    // Ending sessions again and again is nobody's plan; a pool follows its demand all day.
+    // Only the size of a pool is changed repeatedly: it follows demand. Sessions are ended once, on request.
     if flags.apply && action != Action::AutoScale {
         return Err(Fault::invalid(format!("--apply: watch carries out auto-scale and no {action}")).into());
     }
@@ -40,12 +40,12 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     let options = flags.options.to_json()?;
     let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
     let carry = Carry::load(flags.memory.carry.as_deref())?.only_read(flags.tape.replays());
-    let link = {
+    let app = {
         let _progress = Progress::start(terminal, "watch");
-        let policy = run::policy(&options, flags.apply);
-        Link::open(global, Component::BuiltIn(run::world(action)), policy, &flags.tape)?.keeping()
+        let policy = permissions::policy(&options, flags.apply);
+        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.tape)?.keeping()
     };
-    link.speak_of_tape(terminal);
+    app.print_notes(terminal);
     if !terminal.wants_json() && !flags.tape.replays() {
         terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
     }
@@ -60,18 +60,18 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut interrupted = pin!(interrupted());
     let mut rounds = 0;
-    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() && !link.is_over() {
+    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() && !app.is_over() {
         let round = async {
             ticks.tick().await;
             let Watch { action, apply, credential, options, carry, .. } = &watch;
             let input = params::skill_input(*action, *credential, options.clone(), carry.memory(), *apply);
-            link.ask(input).await
+            app.ask(input).await
         };
         let answer = tokio::select! {
             answer = round => answer,
             () = &mut interrupted => return Ok(watch.last),
         };
-        link.tell_trouble(terminal);
+        app.print_recording_fault(terminal);
         watch.round(answer, terminal)?;
         rounds += 1;
         if watch.failures > 0 && !flags.tape.replays() {
@@ -103,7 +103,7 @@ impl Watch<'_> {
     }
 
     /// Prints one round. A fault that may pass is a line of its own; any other ends the watch.
-    fn round(&mut self, answer: Result<Answer, Trouble>, terminal: &mut Terminal) -> Result<(), Trouble> {
+    fn round(&mut self, answer: Result<Answer, CliError>, terminal: &mut Terminal) -> Result<(), CliError> {
         match answer {
             Ok(answer) => {
                 self.carry.keep(answer.carry(), terminal);
@@ -115,7 +115,7 @@ impl Watch<'_> {
                 }
                 Ok(())
             }
-            Err(Trouble::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
+            Err(CliError::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
                 self.last = Exit::Failed;
                 self.failures += 1;
                 if terminal.wants_json() {
@@ -125,7 +125,7 @@ impl Watch<'_> {
                 }
                 Ok(())
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 }
@@ -152,8 +152,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::args::{Args, Command};
-    use super::super::sample;
     use super::super::terminal::tests::captured;
+    use super::super::tests::fixture;
     use super::*;
 
     #[tokio::test]
@@ -162,7 +162,7 @@ mod tests {
         let args = Args::try_parse_from(words).expect("words that are understood");
         let Command::Watch(flags) = &args.command else { panic!("a watch") };
         let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
-        let Err(Trouble::Fault { fault, .. }) = watch(&args.global, flags, &mut terminal).await else {
+        let Err(CliError::Fault { fault, .. }) = watch(&args.global, flags, &mut terminal).await else {
             panic!("must be refused")
         };
         assert_eq!(
@@ -194,7 +194,7 @@ mod tests {
         let mut watch = watching();
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
         assert_eq!(watch.last, Exit::Failed);
-        let report = serde_json::to_value(sample::full()).expect("JSON");
+        let report = serde_json::to_value(fixture::full()).expect("JSON");
         watch.round(Answer::of_output(json!({"success": true, "data": report})), &mut terminal).expect("goes on");
         assert_eq!(watch.last, Exit::Findings);
         assert_eq!(watch.carry.memory(), Some(&report["carry"]));
@@ -217,7 +217,7 @@ mod tests {
         watch.interval = Duration::from_secs(300);
         assert_eq!(watch.pause(), watch.interval);
         watch
-            .round(Answer::of_output(json!({"success": true, "data": sample::full()})), &mut terminal)
+            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
             .expect("goes on");
         assert_eq!(watch.failures, 0);
     }
@@ -241,7 +241,7 @@ mod tests {
         let mut watch = watching();
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
         watch
-            .round(Answer::of_output(json!({"success": true, "data": sample::full()})), &mut terminal)
+            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
             .expect("goes on");
         let rounds: Vec<Value> = stdout.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(rounds[0]["error"]["kind"], "connection-lost");

@@ -2,7 +2,8 @@
 
 use archon_pool_contract::report::{Action, Target};
 
-use super::page::{DOUBTFUL, GOOD, INDENT, Page, REMARK};
+use super::page::Page;
+use super::style::{DOUBTFUL, GOOD, INDENT, REMARK};
 use super::table::{Table, number, text, word};
 use super::text::{client, count, duration, named, state};
 

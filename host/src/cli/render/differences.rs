@@ -1,10 +1,11 @@
-//! What became different from one report to another.
+//! Page of the differences between two reports.
 
 use serde_json::Value;
 
-use super::super::clean;
-use super::super::diff::Difference;
-use super::page::{BAD, DOUBTFUL, GOOD, INDENT, Page};
+use super::super::comparison::Difference;
+use super::super::sanitize;
+use super::page::Page;
+use super::style::{BAD, DOUBTFUL, GOOD, INDENT};
 
 /// Lines of a section.
 const MOST: usize = 40;
@@ -18,7 +19,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
     ("ACTIONS", &["actions"]),
 ];
 
-/// The page of a comparison.
+/// Renders the differences.
 pub(crate) fn differences(differences: &[Difference], width: usize) -> String {
     let mut page = Page::new(width);
     if differences.is_empty() {
@@ -51,12 +52,12 @@ fn sections(page: &mut Page, title: &str, depth: usize, section: &[&Difference])
                 ("~", DOUBTFUL, format!("{place}: {before} → {after}"))
             }
         };
-        page.item(INDENT, mark, style, &clean::line(&text));
+        page.item(INDENT, mark, style, &sanitize::line(&text));
     }
     page.more(section.len().saturating_sub(MOST));
 }
 
-/// A value in a line: of what is long, what tells most.
+/// Summarises a value in one line: the most telling fields of an object.
 fn summary(value: &Value) -> String {
     let field = |name: &str| value.get(name).map(summary);
     match value {

@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 
 use archon_pool::Fault;
 
-use super::super::{clean, hints};
-use super::page::{BAD, DIM, REMARK};
+use super::super::{hints, sanitize};
+use super::style::{BAD, DIM, REMARK};
 
 /// The message, what kind of fault it is, and the next step where there is a known one.
 pub(crate) fn fault(fault: &Fault) -> String {
-    let mut text = format!("{BAD}error{BAD:#}: {}\n", clean::line(&fault.message));
-    let kind = clean::line(&fault.kind);
+    let mut text = format!("{BAD}error{BAD:#}: {}\n", sanitize::line(&fault.message));
+    let kind = sanitize::line(&fault.kind);
     let _ = match &fault.sqlstate {
-        Some(sqlstate) => writeln!(text, "  {DIM}kind:{DIM:#} {kind}, {DIM}SQLSTATE:{DIM:#} {}", clean::line(sqlstate)),
+        Some(sqlstate) => {
+            writeln!(text, "  {DIM}kind:{DIM:#} {kind}, {DIM}SQLSTATE:{DIM:#} {}", sanitize::line(sqlstate))
+        }
         None => writeln!(text, "  {DIM}kind:{DIM:#} {kind}"),
     };
     if let Some(hint) = hints::hint(&fault.kind) {

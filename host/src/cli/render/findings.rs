@@ -3,7 +3,8 @@
 use anstyle::Style;
 use archon_pool_contract::report::{Coverage, Finding, Fix};
 
-use super::page::{BAD, DIM, DOUBTFUL, GOOD, INDENT, Page, REMARK};
+use super::page::Page;
+use super::style::{BAD, DIM, DOUBTFUL, GOOD, INDENT, REMARK};
 use super::text::{count, decimal};
 
 /// Where the text behind a severity's mark begins.

@@ -2,7 +2,8 @@
 
 use archon_pool_contract::report::{Check, HealthSummary, Probe};
 
-use super::page::{BAD, GOOD, INDENT, Page};
+use super::page::Page;
+use super::style::{BAD, GOOD, INDENT};
 use super::table::{Table, number, text, word};
 use super::text::{count, decimal, measured, named};
 

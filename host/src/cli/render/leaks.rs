@@ -2,7 +2,8 @@
 
 use archon_pool_contract::report::{ConnectionMetric, Group, LeakDetection};
 
-use super::page::{BAD, DIM, GOOD, INDENT, Page};
+use super::page::Page;
+use super::style::{BAD, DIM, GOOD, INDENT};
 use super::table::{Table, number, text, word};
 use super::text::{client, count, duration, named, place, state};
 

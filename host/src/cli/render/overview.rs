@@ -2,7 +2,8 @@
 
 use archon_pool_contract::report::{Connections, PoolStats, Report, Tally};
 
-use super::page::{DIM, Page};
+use super::page::Page;
+use super::style::DIM;
 use super::table::{Table, number, text};
 use super::text::{decimal, duration, measured, named};
 

@@ -1,25 +1,25 @@
-//! Policy files and the plugin folder for readers.
+//! Pages of a policy file and of the plugin folder.
 
 use archon_pool::plugin_store::Entry;
 use archon_pool::policy_file::{Change, Proposal, Signals};
 
-use super::super::approve;
-use super::super::clean;
-use super::page::{BAD, DOUBTFUL, INDENT, Page, TITLE};
+use super::super::sanitize;
+use super::page::Page;
+use super::style::{BAD, DOUBTFUL, INDENT, TITLE};
 use super::table::{Table, number, text, word};
 
 /// Digits of a digest that tell components apart at a glance; `--json` has all of them.
 const GLANCE: usize = 16;
 
-/// What a policy file would approve, and what is other than before. Texts in full when wanted.
+/// Renders what a policy file would approve and how that differs from before, with full texts on request.
 pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String {
     let mut page = Page::new(width);
     let component = proposal.component();
-    page.title(&clean::line(&component.name));
+    page.title(&sanitize::line(&component.name));
     page.field("world", component.world.name());
     page.field("sha256", &component.sha256.to_string());
     if let Some(version) = &component.skill_version {
-        page.field("version", &clean::line(version));
+        page.field("version", &sanitize::line(version));
     }
     let signals = proposal.signals();
     page.field("changes", &changes(signals, proposal.acting().count()));
@@ -33,23 +33,23 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
             (None, Change::Same) => TITLE,
             (None, _) => DOUBTFUL,
         };
-        let purpose = format!("({}) {}", approve::name(change), clean::line(&statement.purpose));
+        let purpose = format!("({}) {}", change_word(change), sanitize::line(&statement.purpose));
         page.item(INDENT, &statement.id, style, &purpose);
         page.verbatim(2 * INDENT, &format!("sha256 {}", statement.sha256));
         if let Some(why) = why {
             page.item(2 * INDENT, "could do more than read statistics:", BAD, &why.to_string());
-            for line in clean::lines(sql).lines() {
+            for line in sanitize::lines(sql).lines() {
                 page.styled(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
             }
             page.blank();
         } else if show {
-            page.verbatim(2 * INDENT, &clean::lines(sql));
+            page.verbatim(2 * INDENT, &sanitize::lines(sql));
             page.blank();
         }
     }
     for gone in proposal.gone() {
         any = true;
-        page.item(INDENT, &clean::line(&gone.id), DOUBTFUL, "(gone)");
+        page.item(INDENT, &sanitize::line(&gone.id), DOUBTFUL, "(gone)");
     }
     if !any {
         page.paragraph("none: it may send no SQL");
@@ -57,7 +57,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
     page.finish()
 }
 
-/// What the component may change, with so many statements that could do more than read statistics.
+/// Describes what the component may change, given its statements that could do more than read statistics.
 fn changes(signals: &Signals, acting: usize) -> String {
     let are = if acting == 1 { "1 statement in red".to_owned() } else { format!("{acting} statements in red") };
     match (signals.apply, acting) {
@@ -71,7 +71,16 @@ fn changes(signals: &Signals, acting: usize) -> String {
     }
 }
 
-/// What stands in the plugin folder.
+/// Names the change of a statement.
+pub(crate) fn change_word(change: Change) -> &'static str {
+    match change {
+        Change::Same => "same",
+        Change::New => "new",
+        Change::Changed => "changed",
+    }
+}
+
+/// Renders the plugin folder.
 pub(crate) fn plugins(entries: &[Entry], width: usize) -> String {
     let mut page = Page::new(width);
     let columns = [word("name"), word("world"), number("KiB"), word("sha256"), text("policy"), text("signature")];
@@ -79,7 +88,7 @@ pub(crate) fn plugins(entries: &[Entry], width: usize) -> String {
     for entry in entries {
         let digest = entry.sha256.map(|digest| digest.to_string());
         table.row([
-            clean::line(&entry.name),
+            sanitize::line(&entry.name),
             entry.world.map_or("-", |world| world.name()).to_owned(),
             entry.bytes.map_or("-".to_owned(), |bytes| bytes.div_ceil(1024).to_string()),
             digest.map_or("-".to_owned(), |digest| format!("{}…", &digest[..GLANCE])),
@@ -93,7 +102,7 @@ pub(crate) fn plugins(entries: &[Entry], width: usize) -> String {
         if index == 0 {
             page.title("Not loaded");
         }
-        page.item(INDENT, &clean::line(&entry.name), BAD, &clean::line(&fault.to_string()));
+        page.item(INDENT, &sanitize::line(&entry.name), BAD, &sanitize::line(&fault.to_string()));
     }
     page.finish()
 }

@@ -1,16 +1,13 @@
-//! Tables that fit the page: rows where there is room, a list of fields where there is none.
+//! Tables that fit the page: rows, or lists of fields on a narrow page.
 
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 
-use super::page::{DIM, INDENT, TITLE};
+use super::style::{DIM, INDENT, NARROW, TITLE};
 use super::text::wrap;
 
-/// A page narrower than this shows tables of more than four columns as lists.
-pub(super) const NARROW: usize = 80;
-
-/// What a column holds.
+/// Column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     title: &'static str,

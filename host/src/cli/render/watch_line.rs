@@ -5,9 +5,9 @@ use std::time::Duration;
 use archon_pool::Fault;
 use archon_pool_contract::report::{Action, Finding, Report};
 
-use super::super::clean;
+use super::super::sanitize;
 use super::findings::severity;
-use super::page::{BAD, DIM, GOOD};
+use super::style::{BAD, DIM, GOOD};
 use super::text::{count, decimal, measured};
 
 /// A round that answered.
@@ -70,8 +70,8 @@ fn pool(report: &Report) -> Vec<String> {
 pub(crate) fn watch_fault(time: &str, fault: &Fault, next: Duration) -> String {
     format!(
         "{DIM}{time}{DIM:#}  {BAD}error{BAD:#}: {} ({}); next try in {} s",
-        clean::line(&fault.message),
-        clean::line(&fault.kind),
+        sanitize::line(&fault.message),
+        sanitize::line(&fault.kind),
         next.as_secs()
     )
 }

@@ -82,7 +82,7 @@ impl Desk {
         let (mut terminal, stdout, stderr) = captured(args.global.json, ColorChoice::Never);
         let exit = match run::run(&args, &mut terminal).await {
             Ok(exit) => exit,
-            Err(trouble) => trouble.tell(&mut terminal),
+            Err(error) => error.report(&mut terminal),
         };
         let text = format!("{}--- stderr, exit {}\n{}", stdout.text(), exit as u8, stderr.text()).replace(&folder, "@");
         // Of the component's bytes, which are wat's business.

@@ -1,26 +1,25 @@
-//! Text from a server is not ours: an application name may hold an escape sequence that moves the
-//! cursor, recolours the terminal or worse. Nothing of it reaches the terminal as a control
-//! character, in tables as little as in JSON or messages.
+//! Removal of control characters from untrusted text before it is printed in tables, JSON or messages: an
+//! application name may hold an escape sequence that moves the cursor or recolours the terminal.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// What stands where a control character stood: visible, so that `pg\u{8}x` cannot pass for `pgx`.
+/// Replacement of a control character: visible, so that `pg\u{8}x` cannot pass for `pgx`.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// One line of safe text: line breaks and tabs become spaces, other control characters are replaced.
+/// Makes text one safe line: line breaks and tabs become spaces, other control characters are replaced.
 pub(crate) fn line(text: &str) -> String {
     text.chars().map(|letter| if is_blank(letter) { ' ' } else { safe(letter) }).collect()
 }
 
-/// Safe text that keeps its line breaks.
+/// Makes text safe and keeps its line breaks.
 pub(crate) fn lines(text: &str) -> String {
     text.chars().map(|letter| if letter == '\n' { '\n' } else { safe(letter) }).collect()
 }
 
-/// Makes every string of an answer safe to print. Line breaks survive in SQL alone, where they can
-/// end a comment; anywhere else they could forge a line of our own.
+/// Makes every string of an answer safe to print. Line breaks stay in SQL alone, where they can end a comment;
+/// elsewhere they could forge a line of this program's output.
 pub(crate) fn value(value: &mut Value) {
     match value {
         Value::String(text) => *text = line(text),
@@ -37,7 +36,7 @@ pub(crate) fn value(value: &mut Value) {
     }
 }
 
-/// Serialised JSON with the same characters escaped that JSON itself would let through.
+/// Escapes the same characters in serialised JSON, which allows them unescaped.
 pub(crate) fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -59,7 +58,7 @@ fn is_blank(letter: char) -> bool {
     matches!(letter, '\n' | '\r' | '\t')
 }
 
-/// Control characters (C0, DEL and C1, whose U+009B is an escape sequence by itself), and the
+/// Recognises control characters (C0, DEL and C1, whose U+009B is an escape sequence by itself), and
 /// invisible ones that reorder or break a line.
 fn is_unsafe(letter: char) -> bool {
     letter.is_control()
@@ -75,12 +74,12 @@ mod tests {
     const HOSTILE: &str = "a\u{1b}]0;owned\u{7}b\u{9b}31mc\r\nd\u{202e}e\u{7f}";
 
     #[test]
-    fn no_control_character_is_left() {
+    fn leaves_no_control_character() {
         assert_eq!(line(HOSTILE), "a�]0;owned�b�31mc  d�e�");
     }
 
     #[test]
-    fn every_string_of_an_answer_is_cleaned_and_sql_keeps_its_lines() {
+    fn sanitizes_every_string_of_an_answer_and_keeps_line_breaks_in_sql() {
         let mut answer = json!({"list": [{"name": HOSTILE}], "fix": {"sql": "SELECT 1; -- one\n\u{1b}[2JSELECT 2;"}});
         value(&mut answer);
         assert_eq!(
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_the_same_json() {
+    fn keeps_the_meaning_of_json() {
         let answer = json!({"name": HOSTILE});
         for text in [answer.to_string(), format!("{answer:#}")] {
             let text = json(&text);

@@ -1,16 +1,19 @@
-//! Reports as the plugin writes them, for the golden tests.
+//! Reports as the plugin writes them, for the tests of the command line.
 
 use archon_pool_contract::report::{
-    Action, Capacity, Check, ConnectionMetric, Connections, Coverage, Demand, Evidence, Finding, Fix, Group, Headroom,
-    HealthSummary, LeakDetection, PoolStats, PoolStatus, PoolerStats, Probe, Report, Scaling, Tally, Target, Through,
-    Throughput, Timing,
+    Action, Capacity, ConnectionMetric, Connections, Coverage, Demand, Finding, Fix, Headroom, HealthSummary,
+    LeakDetection, PoolStats, PoolStatus, PoolerStats, Report, Scaling, Through, Throughput, Timing,
 };
-use archon_pool_contract::snapshot::ThroughClient;
+use archon_pool_contract::snapshot::{Probe, ThroughClient};
+
+use self::parts::{check, complete, group, probe, suspect, tallies, target};
+
+mod parts;
 
 const NOW: &str = "2026-11-23T07:03:22.481Z";
 
-/// A server in trouble: an application that forgets connections, one that sits idle in a
-/// transaction, one that it blocks.
+/// Report of a server with problems: an application that leaks connections, a session idle in a transaction and one
+/// that it blocks.
 pub(crate) fn full() -> Report {
     Report {
         action: "full-analysis".into(),
@@ -159,7 +162,7 @@ pub(crate) fn full() -> Report {
     }
 }
 
-/// A server in order.
+/// Report of a healthy server.
 pub(crate) fn healthy() -> Report {
     let mut report = full();
     report.action = "monitor".into();
@@ -210,7 +213,7 @@ pub(crate) fn healthy() -> Report {
     report
 }
 
-/// What a role without `pg_monitor` gets.
+/// Report to a role without `pg_monitor`.
 pub(crate) fn half_blind() -> Report {
     let mut report = healthy();
     let coverage = Coverage {
@@ -226,7 +229,7 @@ pub(crate) fn half_blind() -> Report {
     report
 }
 
-/// The same server behind a pooler: whose the silent transaction is, and who waits meanwhile.
+/// Report of the server of [`full`] behind a pooler.
 pub(crate) fn behind_a_pooler() -> Report {
     let mut report = full();
     let pool =
@@ -266,7 +269,7 @@ pub(crate) fn behind_a_pooler() -> Report {
     report
 }
 
-/// A plan to end two sessions.
+/// Report of a plan to end two sessions.
 pub(crate) fn kill_plan() -> Report {
     let mut report = full();
     report.action = "kill-idle".into();
@@ -285,7 +288,7 @@ pub(crate) fn kill_plan() -> Report {
     report
 }
 
-/// The same, carried out.
+/// Report of that plan, carried out.
 pub(crate) fn kill_done() -> Report {
     let mut report = kill_plan();
     let action = &mut report.actions[0];
@@ -297,7 +300,7 @@ pub(crate) fn kill_done() -> Report {
     report
 }
 
-/// A pool before which clients wait, and a reduction of another that still drains.
+/// Report of a pool with waiting clients, and of another that still drains after a reduction.
 pub(crate) fn scaled() -> Report {
     let mut report = healthy();
     report.action = "auto-scale".into();
@@ -359,98 +362,4 @@ pub(crate) fn scaled() -> Report {
         ),
     ];
     report
-}
-
-fn complete() -> Coverage {
-    Coverage { seen: 84, hidden: 0, percent: 100.0, complete: true, reason: None }
-}
-
-fn tallies(counts: &[(&str, u32)]) -> Vec<Tally> {
-    counts.iter().map(|&(name, count)| Tally { name: name.into(), count }).collect()
-}
-
-fn suspect(
-    pid: i32,
-    application: &str,
-    role: &str,
-    client: Option<&str>,
-    state: &str,
-    idle_time: u64,
-    confidence: u32,
-) -> ConnectionMetric {
-    ConnectionMetric {
-        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
-        pid,
-        state: state.into(),
-        created_at: "2026-11-23T06:01:02.000Z".into(),
-        last_used: Some("2026-11-23T06:31:08.481Z".into()),
-        duration: 3_740_481,
-        idle_time,
-        role: role.into(),
-        database: "shop".into(),
-        application: application.into(),
-        client: client.map(Into::into),
-        through: None,
-        wait_event: Some("Client/ClientRead".into()),
-        last_query: "SELECT * FROM orders WHERE id = $1".into(),
-        confidence,
-        evidence: vec![Evidence {
-            id: "passed-over".into(),
-            weight: 2.4,
-            value: "17 sessions of its group opened while it sat idle".into(),
-            explanation: "a pool that still had it would have used it instead of opening another".into(),
-        }],
-        exclusions: Vec::new(),
-    }
-}
-
-fn group(
-    application: &str,
-    role: &str,
-    client: Option<&str>,
-    [sessions, idle, suspected]: [u32; 3],
-    usual_idle: Option<u64>,
-    growth: Option<i32>,
-) -> Group {
-    Group {
-        database: "shop".into(),
-        role: role.into(),
-        application: application.into(),
-        client: client.map(Into::into),
-        sessions,
-        idle,
-        suspected,
-        median_idle: usual_idle.map(|usual| usual * 3),
-        usual_idle,
-        growth,
-    }
-}
-
-fn probe(connect_ms: f64) -> Probe {
-    Probe { connect_ms: Some(connect_ms), round_trip_ms: Some(0.42), error: None, sqlstate: None }
-}
-
-fn check(pid: i32, application: &str, verdict: &str, reason: &str) -> Check {
-    Check {
-        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
-        pid,
-        application: application.into(),
-        verdict: verdict.into(),
-        reason: reason.into(),
-    }
-}
-
-fn target(pid: i32, application: &str, state: &str, idle_time: u64, outcome: &str, detail: Option<&str>) -> Target {
-    Target {
-        id: format!("{pid}@2026-11-23T06:01:02.000003Z"),
-        pid,
-        role: "app_user".into(),
-        application: application.into(),
-        client: Some("10.0.3.17".into()),
-        state: state.into(),
-        idle_time,
-        reason: "idle past idleTimeoutMs and suspected with 97 %".into(),
-        outcome: outcome.into(),
-        detail: detail.map(Into::into),
-    }
 }

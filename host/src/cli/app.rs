@@ -1,4 +1,4 @@
-//! What the commands ask of the library, and the only file that knows how it is put together.
+//! Host, component and registry of one run, built from the command line.
 
 use std::env;
 use std::io;
@@ -29,22 +29,22 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::answer::Answer;
 use super::args::{Global, LogFormat};
 use super::ask;
+use super::error::CliError;
 use super::render;
 use super::tape::{Tape, TapeFlags};
 use super::terminal::Terminal;
-use super::trouble::Trouble;
 
-/// A host and the component that it runs.
-pub(crate) struct Link {
+/// Host and the component that it runs.
+pub(crate) struct App {
     host: Host,
     plugin: Arc<Plugin>,
     registry: Registry,
     tape: Tape,
 }
 
-impl Link {
-    /// Compiles the component and lends it what the command line grants. Without the policy's `apply`
-    /// the host refuses to end or resize anything, whatever the component asks for.
+impl App {
+    /// Compiles the component and builds a host with what the command line grants. Without the policy's `apply` the
+    /// host ends and resizes nothing, whatever the component orders.
     pub(crate) fn open(
         global: &Global,
         component: Component<'_>,
@@ -54,7 +54,7 @@ impl Link {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
         let verified = match (component, global.plugin.as_deref()) {
-            // In the place of a built-in one, and with no more power than that has.
+            // In place of a built-in component, and in its world at most.
             (Component::BuiltIn(world), Some(path)) => vetting.load(&engine, path, world)?,
             (Component::BuiltIn(world), None) => vetting.built_in(&engine, world)?,
             (Component::File(path), _) => vetting.load(&engine, path, World::Manager)?,
@@ -67,7 +67,7 @@ impl Link {
             None => policy,
         };
         let plugin = Arc::clone(verified.plugin());
-        // An act is always on record, whether a log was asked for or not.
+        // Changes are always logged, with or without `--log`.
         let acts = policy.apply;
         let credentials = if tape.replays() { Credentials::new() } else { credentials(global) };
         let mut host = Host::new(engine, credentials, policy, limits);
@@ -77,7 +77,7 @@ impl Link {
         if let Some(folder) = state_folder().filter(|_| acts) {
             match host.clone().share_hour(&folder) {
                 Ok(sharing) => host = sharing,
-                // The report says that the caps hold for this process alone.
+                // The report states that the caps hold for this process alone.
                 Err(fault) => tracing::warn!("{fault}"),
             }
         }
@@ -94,23 +94,23 @@ impl Link {
         Ok(Self { host, plugin, registry, tape })
     }
 
-    /// The same, with one session that stays open from call to call.
+    /// Keeps one session open from call to call.
     pub(crate) fn keeping(mut self) -> Self {
         self.host = self.host.keep_session();
         self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
         self
     }
 
-    /// The same, with a question on the terminal before anything is ended.
+    /// Asks on the terminal before anything is ended.
     pub(crate) fn asking(mut self) -> Self {
         self.host = self.host.consent(ask::ask);
         self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
         self
     }
 
-    /// Asks the component: one that reads through the registry, with its deadline, retries and log;
-    /// one that only judges directly, because there is nothing to wait for or to try again.
-    pub(crate) async fn ask(&self, input: Value) -> Result<Answer, Trouble> {
+    /// Calls the component: an observer or manager through the registry, with deadline, retries and log; an analyser
+    /// directly, because it has no I/O to wait for or to retry.
+    pub(crate) async fn ask(&self, input: Value) -> Result<Answer, CliError> {
         let input = self.tape.input(input);
         match self.plugin.world() {
             World::Analyser => Ok(Answer::of_report(self.host.analyse(&self.plugin, input).await?)),
@@ -118,45 +118,45 @@ impl Link {
         }
     }
 
-    /// Collects without judging.
+    /// Collects a snapshot without analysis.
     pub(crate) async fn collect(&self, input: Value) -> Result<Value, Fault> {
         self.host.collect(&self.plugin, self.tape.input(input)).await
     }
 
-    /// Whether a cassette is played that has come to its end.
+    /// Reports whether a replayed cassette has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.tape.is_over()
     }
 
-    /// Says what there is to be said of the tape.
-    pub(crate) fn speak_of_tape(&self, terminal: &mut Terminal) {
+    /// Prints notes on the cassette and on the compilation cache.
+    pub(crate) fn print_notes(&self, terminal: &mut Terminal) {
         if let Some(note) = self.tape.note(self.digest()) {
             terminal.remark(&note);
         }
         if let Some(why) = self.host.engine().cache_trouble() {
             terminal.remark(&format!("note: components are compiled anew each time, without a cache: {why}"));
         }
-        self.tell_trouble(terminal);
+        self.print_recording_fault(terminal);
     }
 
-    /// Tells why a call could not be recorded. The call itself is none the worse for it.
-    pub(crate) fn tell_trouble(&self, terminal: &mut Terminal) {
+    /// Prints why a call could not be recorded; the call itself is not affected.
+    pub(crate) fn print_recording_fault(&self, terminal: &mut Terminal) {
         if let Some(fault) = self.tape.trouble() {
             terminal.complain(&render::fault(&fault));
         }
     }
 
-    /// What the component says about itself.
+    /// Returns the component's description.
     pub(crate) async fn describe(&self) -> Result<Value, Fault> {
         self.host.describe(&self.plugin).await
     }
 
-    /// Which powers the component has.
+    /// Returns the world of the component.
     pub(crate) fn world(&self) -> World {
         self.plugin.world()
     }
 
-    /// Which bytes the component is.
+    /// Returns the digest of the component.
     pub(crate) fn digest(&self) -> Digest {
         self.plugin.digest()
     }
@@ -167,35 +167,35 @@ fn listen(events: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
     let _ = tracing_subscriber::registry().with(events).try_init();
 }
 
-/// The limits that the command line sets, and an engine under them.
+/// Builds the limits that the command line sets, and an engine under them.
 pub(crate) fn engine(global: &Global) -> Result<(Engine, Limits), Fault> {
     let mut limits = Limits::default();
     for (name, value) in &global.limits {
         limits.set(name, value)?;
     }
     let mut engine = Engine::builder(&limits);
-    // Somebody else's component is compiled apart, where it can be ended.
+    // An untrusted component is compiled in a process of its own, which can be killed.
     if let Ok(program) = env::current_exe() {
         engine = engine.compile_with(program);
     }
     Ok((engine.build()?, limits))
 }
 
-/// Which component to run.
+/// Component to run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Component<'a> {
-    /// One that this program carries.
+    /// Built into this program.
     BuiltIn(World),
-    /// One from a file.
+    /// Loaded from a file.
     File(&'a Path),
 }
 
-/// Where processes of this user count together: `archon-pool/hour` under `$XDG_STATE_HOME` or `~/.local/state`.
+/// Folder of the hourly counts that this user's processes share: `archon-pool/hour` under `$XDG_STATE_HOME` or `~/.local/state`.
 fn state_folder() -> Option<PathBuf> {
     Some(xdg::state()?.join("archon-pool").join("hour"))
 }
 
-/// Explicit, then the file, then the environment.
+/// Collects the sources of credentials: flags, then the file, then the environment.
 fn credentials(global: &Global) -> Credentials {
     let mut credentials = Credentials::new().environment();
     if let Some(path) = global.credentials_file.clone().or_else(default_file) {
@@ -213,7 +213,7 @@ fn credentials(global: &Global) -> Credentials {
     credentials
 }
 
-/// The file that the environment names, which must then exist, or the usual one when it does.
+/// Finds the credentials file: the one that the environment names, which must exist, or the default one if it does.
 fn default_file() -> Option<PathBuf> {
     let named = env::var_os("ARCHON_POOL_CREDENTIALS").filter(|value| !value.is_empty()).map(PathBuf::from);
     named.or_else(|| Some(xdg::config()?.join("archon-pool").join("credentials.toml")).filter(|path| path.exists()))

@@ -1,4 +1,4 @@
-//! Why there is no answer, and how that is told.
+//! Errors of the command line, and how they are reported.
 
 use std::io;
 
@@ -10,23 +10,23 @@ use super::exit::Exit;
 use super::render;
 use super::terminal::Terminal;
 
-/// Why a command could not finish.
+/// Error that ends a command.
 #[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The library or the component refused; with the component's own SkillOutput when it wrote one.
+pub(crate) enum CliError {
+    /// Fault of the library or the component.
     Fault {
-        /// Why.
+        /// The fault.
         fault: Fault,
-        /// What the component answered.
+        /// SkillOutput of the component, when it wrote one.
         answer: Option<Box<Value>>,
     },
     /// Stdout could not be written to.
     Output(io::Error),
 }
 
-impl Trouble {
-    /// Tells it on stderr and, for readers of JSON, on stdout.
-    pub(crate) fn tell(self, terminal: &mut Terminal) -> Exit {
+impl CliError {
+    /// Reports the error on stderr and, with `--json`, on stdout.
+    pub(crate) fn report(self, terminal: &mut Terminal) -> Exit {
         match self {
             Self::Fault { fault, answer } => {
                 if terminal.wants_json() {
@@ -47,19 +47,19 @@ impl Trouble {
     }
 }
 
-/// The SkillOutput of a fault: the component's own, or one in its place.
+/// Returns the SkillOutput of a fault: the component's own, or one in its place.
 pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<Value>>) -> Option<Value> {
     let ours = || serde_json::to_value(skill::Output::failed(fault.clone())).ok();
     answer.map(|answer| *answer).or_else(ours)
 }
 
-impl From<Fault> for Trouble {
+impl From<Fault> for CliError {
     fn from(fault: Fault) -> Self {
         Self::Fault { fault, answer: None }
     }
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
