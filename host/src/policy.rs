@@ -59,15 +59,13 @@ impl Sql {
 
     /// Whether a component may send so many bytes of parameters with one statement; if not, why.
     pub(crate) fn check_params(&self, bytes: usize) -> Result<(), String> {
-        if *self == Self::Strict && bytes > STRICT_PARAMS {
-            return Err(format!("its parameters have more than {STRICT_PARAMS} bytes (the policy's `sql` is strict)"));
+        if *self == Self::Strict && bytes > sql::PARAMETER_BYTES {
+            let most = sql::PARAMETER_BYTES;
+            return Err(format!("its parameters have more than {most} bytes (the policy's `sql` is strict)"));
         }
         Ok(())
     }
 }
-
-/// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
-const STRICT_PARAMS: usize = 4_096;
 
 /// Returns why a text could do more than read statistics: neither the catalogue has it nor does [`sql::admit`]
 /// understand it. None for all others.

@@ -15,8 +15,9 @@
 //! under which it is on record and the comment by which an administrator knows it, and PostgreSQL never depends on the
 //! printer of another project.
 //!
-//! The walk also adds up what a statement makes the server do (`estimate`): nested subqueries multiply, and a backend
-//! never forgets some of the values that it is given. What it takes to decide is bounded by counts of the lexer's, of
+//! The walk also adds up what a statement makes the server do (`estimate`): nested subqueries multiply, texts and numbers
+//! grow, and a backend never forgets some of the values that it is given; and what it makes it hold (`memory`): sorts,
+//! and tables of rows that never spill. What it takes to decide is bounded by counts of the lexer's, of
 //! bytes, operators, keywords and parentheses, before the parser reads anything.
 //!
 //! Operators and the names of types cannot well be qualified: they find PostgreSQL's own because the session's
@@ -27,6 +28,7 @@ mod estimate;
 mod expression;
 mod function;
 mod lexer;
+mod memory;
 mod names;
 mod scope;
 #[cfg(test)]
@@ -39,6 +41,11 @@ use std::fmt;
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
+
+pub(crate) use self::memory::SETTINGS;
+
+/// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
+pub(crate) const PARAMETER_BYTES: usize = 4_096;
 
 /// How deep the parser may nest. A tree is read, walked, printed and dropped by recursion, so depth is stack.
 const DEPTH: usize = 40;

@@ -14,6 +14,8 @@ use crate::wire::UNKNOWN;
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH: i64 = 946_684_800_000_000;
 
+const OUT_OF_RANGE: &str = "the timestamp is out of range";
+
 type Failure = Box<dyn Error + Sync + Send>;
 
 /// A column's type outside the seven.
@@ -95,6 +97,13 @@ pub(crate) struct Cell(pub(crate) Value);
 pub(crate) struct Raw<'a>(Option<&'a [u8]>);
 
 impl Raw<'_> {
+    /// The most bytes that the value has once it is decoded: each that is no UTF-8 may become three.
+    pub(crate) fn decoded_bytes(&self, column: &Type) -> usize {
+        let Some(raw) = self.0 else { return 0 };
+        let is_kept = *column == Type::BYTEA || std::str::from_utf8(raw).is_ok();
+        if is_kept { raw.len() } else { raw.len().saturating_mul(3) }
+    }
+
     /// The value, with texts in the database's encoding.
     pub(crate) fn decode(&self, column: &Type, encoding: TextEncoding) -> Result<Value, Failure> {
         let Some(raw) = self.0 else { return Ok(Value::Null) };
@@ -150,7 +159,8 @@ impl<'a> FromSql<'a> for Cell {
     }
 }
 
-/// Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
+/// Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number. PostgreSQL's last 30
+/// years, to 294276, are beyond 64 bits of microseconds since 1970: they are the end of time, too, in every host.
 fn from_server(micros: i64) -> i64 {
     if micros == i64::MIN { micros } else { micros.saturating_add(EPOCH) }
 }
@@ -158,7 +168,7 @@ fn from_server(micros: i64) -> i64 {
 fn to_server(micros: i64) -> Result<i64, Failure> {
     match micros {
         i64::MIN | i64::MAX => Ok(micros),
-        _ => micros.checked_sub(EPOCH).ok_or_else(|| "the timestamp is out of range".into()),
+        _ => micros.checked_sub(EPOCH).filter(|micros| *micros != i64::MIN).ok_or_else(|| OUT_OF_RANGE.into()),
     }
 }
 
@@ -258,6 +268,46 @@ mod tests {
     }
 
     #[test]
+    fn numbers_at_their_ends_stay_what_they_are() {
+        for value in [
+            Value::Int64(i64::MAX),
+            Value::Float64(f64::NAN),
+            Value::Float64(f64::INFINITY),
+            Value::Float64(f64::NEG_INFINITY),
+            Value::Float64(f64::MIN_POSITIVE),
+            Value::Float64(-0.0),
+            Value::Timestamp(i64::MIN + EPOCH + 1),
+            Value::Timestamp(i64::MAX - 1),
+        ] {
+            round_trip(value);
+        }
+        for (column, raw, expected) in [
+            (Type::INT2, vec![0x80, 0], i64::from(i16::MIN)),
+            (Type::INT4, vec![0x7f, 0xff, 0xff, 0xff], i64::from(i32::MAX)),
+            (Type::OID, vec![0xff; 4], i64::from(u32::MAX)),
+        ] {
+            let Value::Int64(number) = Cell::from_sql(&column, &raw).unwrap().0 else { panic!("{column}") };
+            assert_eq!(number, expected);
+        }
+    }
+
+    #[test]
+    fn times_beyond_the_ends_are_the_end_of_time_or_refused_and_never_others() {
+        // The first is 294276-12-31 23:59:59.999999, PostgreSQL's last.
+        for micros in [9_223_371_331_199_999_999, i64::MAX - EPOCH, i64::MAX - 1, i64::MAX] {
+            let value = Cell::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
+            assert!(matches!(value, Value::Timestamp(i64::MAX)), "{micros}: {value:?}");
+        }
+        // What would be sent as `-infinity` is not.
+        for micros in [i64::MIN + 1, i64::MIN + EPOCH] {
+            assert!(Cell(Value::Timestamp(micros)).to_sql(&Type::TIMESTAMPTZ, &mut BytesMut::new()).is_err());
+        }
+        for raw in [&b""[..], b"1234567", b"123456789"] {
+            assert!(Cell::from_sql(&Type::TIMESTAMP, raw).is_err() && Cell::from_sql(&Type::INT8, raw).is_err());
+        }
+    }
+
+    #[test]
     fn texts_are_read_and_sent_in_the_encoding_of_the_database() {
         let latin1 = TextEncoding::of_server("LATIN1");
         let Value::Text(text) = Raw(Some(b"caf\xe9")).decode(&Type::NAME, latin1).unwrap() else { panic!("no text") };
@@ -267,6 +317,13 @@ mod tests {
         let mut out = BytesMut::new();
         Encoded { value: &Cell(Value::Text("é".into())), encoding: latin1 }.to_sql(&Type::TEXT, &mut out).unwrap();
         assert_eq!(*out, *b"\xe9");
+    }
+
+    #[test]
+    fn what_decoding_adds_is_known_before() {
+        let bytes = |raw, column| Raw(Some(raw)).decoded_bytes(&column);
+        assert_eq!((bytes(b"caf\xe9", Type::TEXT), bytes(b"caf\xe9", Type::BYTEA)), (12, 4));
+        assert_eq!((bytes("café".as_bytes(), Type::TEXT), Raw(None).decoded_bytes(&Type::TEXT)), (5, 0));
     }
 
     #[test]

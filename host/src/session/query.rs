@@ -14,6 +14,7 @@ use crate::allowance::Allowance;
 use crate::bindings::database::{RowSet, Statement, Value};
 use crate::error;
 use crate::policy;
+use crate::sql;
 use crate::text::TextEncoding;
 use crate::values::{self, Cell, Encoded, Raw};
 
@@ -99,9 +100,9 @@ impl Session {
     ) -> Result<RowSet, (Fault, bool)> {
         // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
         // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
-        // Compiled expressions take a backend hundreds of megabytes, and no timeout ends the compiler.
         let begin = self.begin_transaction()
-            + "SET LOCAL jit = off; SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
+            + sql::SETTINGS
+            + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
         let sealed = async {
             // The statement is polled, and so sent, before the end is.
             match select(pin!(statement), pin!(client.batch_execute("ROLLBACK; DEALLOCATE ALL"))).await {
@@ -271,5 +272,9 @@ fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
 
 /// Roughly what a row weighs when it is decoded, known before it is.
 fn weight(row: &Row) -> usize {
-    row.raw_size_bytes() + row.len() * size_of::<Value>()
+    let decoded = |(index, column): (usize, &tokio_postgres::Column)| {
+        row.try_get::<_, Raw<'_>>(index).map_or(0, |raw| raw.decoded_bytes(column.type_()))
+    };
+    let decoded: usize = row.columns().iter().enumerate().map(decoded).sum();
+    row.raw_size_bytes().max(decoded) + row.len() * size_of::<Value>()
 }

@@ -61,10 +61,13 @@ pub(super) fn of(value: Estimate, data_type: &DataType) -> Result<Estimate, Refu
     if is(&["date", "time"]) && value.origin == Origin::Computed {
         return Err(super::function::stored("a cast of a computed text to a time"));
     }
+    if is(&["json"]) {
+        return Ok(value.json(if value.origin == Origin::Stored { Origin::Stored } else { Origin::Computed }));
+    }
     Ok(match value.origin {
         // As many texts as there are values.
         Origin::Stored => value.kept(),
-        _ if is(&["text", "name", "json"]) => value.into(Origin::Computed),
+        _ if is(&["text", "name"]) => value.into(Origin::Computed),
         _ => value.into(Origin::Number),
     })
 }

@@ -1,15 +1,63 @@
-//! The work that a value makes, before the server computes it: how large its expression becomes, and how many distinct
-//! values it can have.
+//! The work that a value makes, before the server computes it: how large its expression becomes, how long it is, and
+//! how many distinct values it can have.
 //!
 //! The planner replaces each use of a subquery's column by the column's expression, so that nested subqueries multiply:
-//! their columns weigh as much as all that they refer to. And a backend keeps some values for as long as it lives (time
-//! zones, names of relations and roles that it was asked for, patterns): those must come from the text or from a table.
+//! their columns weigh as much as all that they refer to, and hold as much memory ([`super::memory`]). And a backend
+//! keeps some values for as long as it lives (time zones, names of relations and roles that it was asked for, patterns):
+//! those must come from the text or from a table.
+
+use std::ops::AddAssign;
 
 /// Heaviest statement. PostgreSQL 15 took 0.8 KiB for each unit in nested sums, 1.2 KiB in `BETWEEN` and `IN`, and
 /// 250 KiB for each relation of a subquery that stands for a value: 13 MiB for the heaviest that is admitted.
 pub(super) const MOST: u64 = 10_000;
 /// Weight of a relation, which may be a view of several, where its query is planned.
 pub(super) const RELATION: u64 = 300;
+
+/// Bytes of a column, unless it is one of the next: a name, a number, a time.
+const COLUMN_BYTES: u64 = 64;
+/// Bytes of `pg_stat_activity.query`: four times what `track_activity_query_size` is by default.
+const QUERY_BYTES: u64 = 4_096;
+/// Bytes of a client's host name, which DNS bounds, and of a prepared transaction's.
+const HOST_BYTES: u64 = 1_025;
+/// Bytes of a row of a relation as one value.
+const ROW_BYTES: u64 = 2 * QUERY_BYTES;
+
+/// Copies of a value that a computation makes, or four bytes a character.
+const COPIES: u64 = 8;
+/// The same for JSON, whose parts take 40 bytes and more.
+const JSON_COPIES: u64 = 64;
+/// How much longer a value becomes as JSON.
+const JSON_GROWTH: u64 = 8;
+/// Digits that a division adds at most.
+const DIVISION_DIGITS: u64 = 1_000;
+
+/// What a server does for an expression or a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Work {
+    /// The size of the expressions as they are planned and of the values that a row makes: about a KiB each.
+    pub(super) weight: u64,
+    /// Memory that the plan's nodes hold until the statement ends, KiB.
+    pub(super) held_kib: u64,
+}
+
+impl Work {
+    /// Memory that a node of the plan holds.
+    pub(super) fn holding(held_kib: u64) -> Self {
+        Self { weight: 0, held_kib }
+    }
+
+    fn times(self, count: u64) -> Self {
+        Self { weight: self.weight.saturating_mul(count), held_kib: self.held_kib.saturating_mul(count) }
+    }
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.weight = self.weight.saturating_add(other.weight);
+        self.held_kib = self.held_kib.saturating_add(other.held_kib);
+    }
+}
 
 /// Where a value comes from, by how many distinct values it can have. Later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,38 +70,90 @@ pub(super) enum Origin {
     Computed,
 }
 
-/// The work that a value makes.
+/// The work that a value makes, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Estimate {
-    pub(super) weight: u64,
+    pub(super) work: Work,
+    /// The most bytes that the value has.
+    pub(super) bytes: u64,
     pub(super) origin: Origin,
 }
 
 impl Estimate {
-    /// A literal or a column of a relation.
-    pub(super) const STORED: Self = Self { weight: 1, origin: Origin::Stored };
-    /// A value of a name that is not bound: the end of the walk refuses it.
-    pub(super) const UNKNOWN: Self = Self { weight: 1, origin: Origin::Computed };
     /// No value at all.
-    pub(super) const NOTHING: Self = Self { weight: 0, origin: Origin::Stored };
+    pub(super) const NOTHING: Self = Self { work: Work { weight: 0, held_kib: 0 }, bytes: 0, origin: Origin::Stored };
+    /// A row of a relation as a whole.
+    pub(super) const ROW: Self = Self::stored(ROW_BYTES);
+    /// A value of a name that is not bound: the end of the walk refuses it.
+    pub(super) const UNKNOWN: Self = Self { origin: Origin::Computed, ..Self::stored(COLUMN_BYTES) };
+    /// A value of the session, or of a function in `FROM`.
+    pub(super) const VALUE: Self = Self::stored(COLUMN_BYTES);
+
+    /// A literal, a parameter or a column of a relation, of so many bytes.
+    pub(super) const fn stored(bytes: u64) -> Self {
+        Self { work: Work { weight: 1 + bytes / 1024, held_kib: 0 }, bytes, origin: Origin::Stored }
+    }
+
+    /// A column of a relation.
+    pub(super) fn column(name: &str) -> Self {
+        Self::stored(match name {
+            "query" => QUERY_BYTES,
+            "client_hostname" | "gid" => HOST_BYTES,
+            _ => COLUMN_BYTES,
+        })
+    }
 
     /// Both together.
     pub(super) fn and(self, other: Self) -> Self {
-        Self { weight: self.weight.saturating_add(other.weight), origin: self.origin.max(other.origin) }
+        Self { bytes: self.bytes.saturating_add(other.bytes), ..self.or(other) }
+    }
+
+    /// One of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        let mut work = self.work;
+        work += other.work;
+        Self { work, bytes: self.bytes.max(other.bytes), origin: self.origin.max(other.origin) }
     }
 
     /// The same, as often as the parser repeats it.
     pub(super) fn times(self, count: usize) -> Self {
-        Self { weight: self.weight.saturating_mul(u64::try_from(count).unwrap_or(u64::MAX)), ..self }
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        Self { work: self.work.times(count), bytes: self.bytes.saturating_mul(count), ..self }
     }
 
-    /// Something that is computed of it.
+    /// Something that is computed of it, and no longer than it.
     pub(super) fn into(self, origin: Origin) -> Self {
-        Self { weight: self.weight.saturating_add(1), origin }
+        self.copied(COPIES, origin)
     }
 
     /// Something of the same origin that is computed of it.
     pub(super) fn kept(self) -> Self {
         self.into(self.origin)
+    }
+
+    /// A truth about it.
+    pub(super) fn truth(self) -> Self {
+        Self { bytes: 1, ..self.into(Origin::Number) }
+    }
+
+    /// It as JSON.
+    pub(super) fn json(self, origin: Origin) -> Self {
+        Self { bytes: self.bytes.saturating_mul(JSON_GROWTH), ..self.copied(JSON_COPIES, origin) }
+    }
+
+    /// A quotient of it.
+    pub(super) fn divided(self) -> Self {
+        self.of(self.bytes.saturating_add(DIVISION_DIGITS))
+    }
+
+    /// The same with so many bytes.
+    pub(super) fn of(self, bytes: u64) -> Self {
+        Self { bytes, ..self }
+    }
+
+    fn copied(self, copies: u64, origin: Origin) -> Self {
+        let made = 1 + self.bytes.saturating_mul(copies) / 1024;
+        let work = Work { weight: self.work.weight.saturating_add(made), ..self.work };
+        Self { work, origin, ..self }
     }
 }

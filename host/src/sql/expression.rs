@@ -5,10 +5,9 @@ use sqlparser::ast::{
     ValueWithSpan,
 };
 
-use super::Refused;
 use super::estimate::{Estimate, Origin};
-use super::walk::{Part, Walk, none};
-use super::{cast, function, scope};
+use super::walk::{Walk, none};
+use super::{PARAMETER_BYTES, Refused, cast, function, memory, scope};
 
 impl Walk {
     /// Several expressions.
@@ -44,9 +43,10 @@ impl Walk {
             | Expr::IsFalse(inner)
             | Expr::IsNotFalse(inner)
             | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner) => self.number(&[&**inner]),
+            | Expr::IsNotNull(inner) => Ok(self.expression(inner)?.truth()),
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
-                self.number(&[&**left, &**right])
+                let both = self.expression(left)?.and(self.expression(right)?);
+                Ok(self.comparison(both))
             }
             Expr::In { expr, target, negated: _, global } => {
                 none(*global, "GLOBAL IN")?;
@@ -54,15 +54,16 @@ impl Walk {
                 let both = match target {
                     // The parser repeats the value for each that is not a constant.
                     InTarget::List(values) => value.times(values.len().max(1)).and(self.expressions(values)?),
-                    InTarget::Subquery(query) => value.and(self.value_of(query)?),
+                    InTarget::Subquery(query) => value.and(self.searched(query)?),
                     _ => return Err(Refused::new("IN without parentheses is not admitted")),
                 };
-                Ok(both.into(Origin::Number))
+                Ok(self.comparison(both))
             }
             Expr::Between { expr, negated: _, low, high } => {
                 // Two comparisons, each with the value.
                 let value = self.expression(expr)?.times(2);
-                Ok(value.and(self.expression(low)?).and(self.expression(high)?).into(Origin::Number))
+                let all = value.and(self.expression(low)?).and(self.expression(high)?);
+                Ok(self.comparison(all))
             }
             Expr::Like { negated: _, any, expr, pattern, escape_char }
             | Expr::ILike { negated: _, any, expr, pattern, escape_char } => {
@@ -71,27 +72,40 @@ impl Walk {
                 if pattern.origin != Origin::Stored {
                     return Err(function::stored("a computed pattern of LIKE"));
                 }
-                Ok(text.and(pattern).into(Origin::Number))
+                Ok(text.and(pattern).truth())
             }
             Expr::BinaryOp { left, op, right } => {
                 self.operator(op)?;
-                let both = self.expression(left)?.and(self.expression(right)?);
-                match op {
-                    BinaryOperator::StringConcat | BinaryOperator::LongArrow => Ok(both.into(Origin::Computed)),
+                let (one, other) = (self.expression(left)?, self.expression(right)?);
+                let both = one.and(other);
+                Ok(match op {
+                    BinaryOperator::StringConcat | BinaryOperator::LongArrow => both.into(Origin::Computed),
                     op if is_regular_expression(op) => {
                         function::pattern(right)?;
-                        Ok(both.into(Origin::Number))
+                        both.truth()
                     }
-                    _ => Ok(both.into(Origin::Number)),
-                }
+                    // A sum has one digit more than its longer part, a product as many as both.
+                    BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Modulo => {
+                        both.of(one.bytes.max(other.bytes).saturating_add(1)).into(Origin::Number)
+                    }
+                    BinaryOperator::Divide => both.divided().into(Origin::Number),
+                    BinaryOperator::Multiply | BinaryOperator::Arrow => both.into(Origin::Number),
+                    BinaryOperator::And | BinaryOperator::Or => both.truth(),
+                    _ => self.comparison(both),
+                })
             }
             Expr::AnyOp { left, compare_op, right, is_some: _ } | Expr::AllOp { left, compare_op, right } => {
                 self.operator(compare_op)?;
                 none(is_regular_expression(compare_op), "a list of regular expressions")?;
-                self.number(&[&**left, &**right])
+                let both = match &**right {
+                    Expr::Subquery(query) => self.expression(left)?.and(self.searched(query)?),
+                    right => self.expression(left)?.and(self.expression(right)?),
+                };
+                Ok(self.comparison(both))
             }
             Expr::UnaryOp { op, expr } => match op {
-                UnaryOperator::Not | UnaryOperator::Minus | UnaryOperator::Plus => self.number(&[&**expr]),
+                UnaryOperator::Not => Ok(self.expression(expr)?.truth()),
+                UnaryOperator::Minus | UnaryOperator::Plus => Ok(self.expression(expr)?.into(Origin::Number)),
                 _ => Err(Refused::new("an operator before its value is not admitted")),
             },
             Expr::Cast { kind, expr, data_type, format } => {
@@ -105,26 +119,29 @@ impl Walk {
                 if zone.origin != Origin::Stored {
                     return Err(function::stored("a computed time zone"));
                 }
-                Ok(time.and(zone).into(Origin::Number))
+                Ok(time.and(zone).of(time.bytes).into(Origin::Number))
             }
             Expr::Extract { field, syntax, expr } => {
                 none(!matches!(field, DateTimeField::Epoch), "EXTRACT of other than EPOCH")?;
                 none(!matches!(syntax, ExtractSyntax::From), "EXTRACT with a comma")?;
-                self.number(&[&**expr])
+                Ok(self.expression(expr)?.into(Origin::Number))
             }
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 let mut tested = operand.as_ref().map_or(Ok(Estimate::NOTHING), |operand| self.expression(operand))?;
                 let mut results = Estimate::NOTHING;
                 for CaseWhen { condition, result } in conditions {
                     tested = tested.and(self.expression(condition)?);
-                    results = results.and(self.expression(result)?);
+                    results = results.or(self.expression(result)?);
                 }
                 if let Some(result) = else_result {
-                    results = results.and(self.expression(result)?);
+                    results = results.or(self.expression(result)?);
                 }
-                Ok(tested.and(results).into(results.origin))
+                if operand.is_some() {
+                    tested = self.comparison(tested);
+                }
+                Ok(tested.or(results).of(results.bytes).into(results.origin))
             }
-            Expr::Exists { subquery, negated: _ } => Ok(self.value_of(subquery)?.into(Origin::Number)),
+            Expr::Exists { subquery, negated: _ } => self.exists(subquery),
             Expr::Subquery(subquery) => self.value_of(subquery),
             Expr::Function(function) => self.function(function),
             Expr::Collate { expr: _, collation: _ } => Err(Refused::new("COLLATE is not admitted")),
@@ -132,17 +149,36 @@ impl Walk {
         }
     }
 
-    /// Something of these that is no text.
-    fn number(&mut self, operands: &[&Expr]) -> Result<Estimate, Refused> {
-        let sum = operands.iter().try_fold(Estimate::NOTHING, |sum, operand| Ok(sum.and(self.expression(operand)?)))?;
-        Ok(sum.into(Origin::Number))
+    /// A comparison of these.
+    fn comparison(&mut self, compared: Estimate) -> Estimate {
+        self.compared = self.compared.saturating_add(compared.bytes);
+        compared.truth()
     }
 
     /// A query that stands for a value. Where that is repeated, the query is planned again.
     fn value_of(&mut self, query: &Query) -> Result<Estimate, Refused> {
-        let Part { columns, weight } = self.subquery(query)?;
-        let origin = columns.first().map_or(Origin::Computed, |column| column.estimate.origin);
-        Ok(Estimate { weight, origin }.kept())
+        let part = self.subquery(query)?;
+        let origin = part.columns.first().map_or(Origin::Computed, |column| column.estimate.origin);
+        let mut work = part.work;
+        work += memory::spilling(part.row_bytes());
+        Ok(Estimate { work, bytes: part.row_bytes(), origin }.kept())
+    }
+
+    /// A query among whose rows a value is searched: they may all be hashed.
+    fn searched(&mut self, query: &Query) -> Result<Estimate, Refused> {
+        let part = self.subquery(query)?;
+        let mut work = part.work;
+        work += memory::hashed(part.rows, part.row_bytes());
+        Ok(Estimate { work, bytes: part.row_bytes(), origin: Origin::Number })
+    }
+
+    /// A query of which a row is searched: what it compares with the outer one may be hashed.
+    fn exists(&mut self, query: &Query) -> Result<Estimate, Refused> {
+        let before = self.compared;
+        let part = self.subquery(query)?;
+        let mut work = part.work;
+        work += memory::hashed(part.rows, self.compared - before);
+        Ok(Estimate { work, bytes: 1, origin: Origin::Number }.truth())
     }
 
     fn operator(&mut self, operator: &BinaryOperator) -> Result<(), Refused> {
@@ -172,13 +208,24 @@ impl Walk {
     }
 }
 
+/// The number that a literal is, of rows or letters.
+pub(super) fn integer(expression: &Expr) -> Option<u64> {
+    match expression {
+        Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 fn literal(value: &ValueWithSpan) -> Result<Estimate, Refused> {
     let ValueWithSpan { value, span: _ } = value;
     match value {
-        Value::Number(_, false) | Value::SingleQuotedString(_) | Value::Boolean(_) | Value::Null => {
-            Ok(Estimate::STORED)
-        }
-        Value::Placeholder(name) if name.starts_with('$') => Ok(Estimate::STORED),
+        Value::Number(text, false) | Value::SingleQuotedString(text) => Ok(Estimate::stored(length(text.len()))),
+        Value::Boolean(_) | Value::Null => Ok(Estimate::stored(1)),
+        Value::Placeholder(name) if name.starts_with('$') => Ok(Estimate::stored(length(PARAMETER_BYTES))),
         _ => Err(Refused::new("a literal of this form is not admitted")),
     }
 }

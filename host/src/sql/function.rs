@@ -7,6 +7,8 @@ use sqlparser::ast::{
 
 use super::Refused;
 use super::estimate::{Estimate, Origin};
+use super::expression;
+use super::memory;
 use super::names;
 use super::scope;
 use super::walk::{Walk, none};
@@ -22,7 +24,7 @@ impl Walk {
         none(null_treatment.is_some(), "a treatment of nulls")?;
         none(over.is_some(), "OVER")?;
         let filter = filter.as_ref().map(|condition| self.expression(condition)).transpose()?;
-        let arguments = match args {
+        let (arguments, distinct) = match args {
             FunctionArguments::None => return self.grammar_value(function),
             FunctionArguments::Subquery(_) => {
                 return Err(Refused::new("a query as a function's argument is not admitted"));
@@ -30,7 +32,8 @@ impl Walk {
             FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) => {
                 none(!clauses.is_empty(), "a clause among a function's arguments")?;
                 match duplicate_treatment {
-                    None | Some(DuplicateTreatment::Distinct | DuplicateTreatment::All) => args,
+                    None | Some(DuplicateTreatment::All) => (args, false),
+                    Some(DuplicateTreatment::Distinct) => (args, true),
                 }
             }
         };
@@ -52,15 +55,17 @@ impl Walk {
                 _ => return Err(Refused::new("an argument other than a plain expression is not admitted")),
             }
         }
-        let arguments = estimates.into_iter().fold(Estimate::NOTHING, Estimate::and);
-        let origin = match name.as_str() {
-            name if names::lists(names::CONSTANT, name) => Origin::Stored,
-            name if names::lists(names::CHOOSING, name) => arguments.origin,
-            name if names::lists(names::TEXTUAL, name) => Origin::Computed,
-            _ => Origin::Number,
-        };
+        let mut value = value(&name, arguments, &estimates);
+        value.work += filter.unwrap_or(Estimate::NOTHING).work;
+        // Each sorts all of its arguments by itself.
+        if distinct {
+            value.work += memory::spilling(sum(&estimates).bytes);
+        }
+        if names::lists(names::REMEMBERING, &name) {
+            value.work += memory::state(value.bytes);
+        }
         self.functions.insert(name);
-        Ok(arguments.and(filter.unwrap_or(Estimate::NOTHING)).into(origin))
+        Ok(value)
     }
 
     /// `current_user` and its like.
@@ -68,7 +73,7 @@ impl Walk {
         let word = function.name.to_string().to_ascii_lowercase();
         none(!names::lists(names::GRAMMAR_VALUES, &word) || function.filter.is_some(), &format!("`{word}`"))?;
         self.functions.insert(word);
-        Ok(Estimate::STORED)
+        Ok(Estimate::VALUE)
     }
 
     /// An admitted function's name, without its schema.
@@ -90,6 +95,53 @@ impl Walk {
         }
     }
 }
+
+/// The value of a call.
+fn value(name: &str, written: &[FunctionArg], arguments: &[Estimate]) -> Estimate {
+    let sum = sum(arguments);
+    let origin = match name {
+        name if names::lists(names::CONSTANT, name) => Origin::Stored,
+        name if names::lists(names::CHOOSING, name) => sum.origin,
+        name if names::lists(names::TEXTUAL, name) => Origin::Computed,
+        _ => Origin::Number,
+    };
+    let bytes = |index: usize| arguments.get(index).map_or(0, |argument| argument.bytes);
+    let most = match name {
+        name if names::lists(names::CHOOSING, name) => arguments.iter().map(|each| each.bytes).max().unwrap_or(0),
+        "to_jsonb" => return sum.json(origin),
+        "avg" => return sum.divided().into(origin),
+        "bool_and" | "bool_or" | "count" | "length" => return sum.truth(),
+        "left" => bytes(0).min(literal(written, 1).unwrap_or(u64::MAX).saturating_mul(LETTER_BYTES)),
+        "lower" | "upper" => bytes(0).saturating_mul(CASE_GROWTH),
+        "round" => bytes(0).saturating_add(ROUNDED_DIGITS),
+        "to_char" => bytes(0).saturating_add(bytes(1).saturating_mul(FORMATTED_BYTES)),
+        // As many elements as bytes, with a separator or a text for null between them.
+        "array_to_string" => bytes(0).saturating_mul(1 + bytes(1).saturating_add(bytes(2))),
+        _ => sum.bytes.max(Estimate::VALUE.bytes),
+    };
+    sum.of(most).into(origin)
+}
+
+fn sum(estimates: &[Estimate]) -> Estimate {
+    estimates.iter().copied().fold(Estimate::NOTHING, Estimate::and)
+}
+
+/// The number that an argument is.
+fn literal(arguments: &[FunctionArg], index: usize) -> Option<u64> {
+    match arguments.get(index)? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => expression::integer(expression),
+        _ => None,
+    }
+}
+
+/// Bytes of a letter in any encoding.
+const LETTER_BYTES: u64 = 4;
+/// How much longer a text becomes in the other case.
+const CASE_GROWTH: u64 = 3;
+/// Digits that `round` adds at most.
+const ROUNDED_DIGITS: u64 = 2_000;
+/// Bytes that a letter of a format becomes at most.
+const FORMATTED_BYTES: u64 = 16;
 
 /// Checks an argument that a backend remembers, or compiles.
 fn check(name: &str, index: usize, expression: &Expr, estimate: Estimate) -> Result<(), Refused> {

@@ -112,6 +112,9 @@ pub(super) const TEXTUAL: &str = "array_to_string host left lower substring to_c
 /// Functions whose value is one of their arguments.
 pub(super) const CHOOSING: &str = "coalesce greatest least max min nullif";
 
+/// Aggregates whose state has the size of a value.
+pub(super) const REMEMBERING: &str = "avg max min sum";
+
 /// Functions whose value is the same all through a session.
 pub(super) const CONSTANT: &str = "current_database current_setting version";
 

@@ -44,7 +44,7 @@ pub(super) struct Scope {
 impl Scope {
     /// Binds a relation of `pg_catalog`.
     pub(super) fn bind_relation(&mut self, name: String, relation: &Relation) -> Result<(), Refused> {
-        let columns = relation.columns.split(' ').map(|column| (column.to_owned(), Estimate::STORED)).collect();
+        let columns = relation.columns.split(' ').map(|column| (column.to_owned(), Estimate::column(column))).collect();
         self.bind(name, Binding { columns, whole: relation.whole })
     }
 
@@ -98,7 +98,7 @@ impl Scope {
     /// Notes a use of `name`, which may be any of the columns of that name: it weighs as much as all of them.
     pub(super) fn use_bare(&mut self, name: String) -> Estimate {
         let columns = self.bound.values().filter_map(|binding| binding.columns.get(&name));
-        let whole = self.bound.get(&name).map(|_| &Estimate::STORED);
+        let whole = self.bound.get(&name).map(|_| &Estimate::ROW);
         let estimate = columns.chain(self.given.get(&name)).chain(whole).copied().reduce(Estimate::and);
         self.bare.insert(name);
         estimate.unwrap_or(Estimate::UNKNOWN)

@@ -430,6 +430,95 @@ fn what_a_backend_remembers_is_no_computed_value() {
     assert!(refused(whole).contains("`x`"), "a row type for each statement");
 }
 
+/// Relations whose product the planner takes for a few rows.
+const PRODUCT: &str = "FROM pg_catalog.pg_class a, pg_catalog.pg_class b WHERE a.relpages + 0 = a.relpages";
+
+#[test]
+fn what_a_server_may_hold_in_memory_is_bounded() {
+    let activity = "FROM pg_catalog.pg_stat_activity s";
+    let long = "x".repeat(1200);
+    let repeated = |part: &str, count: usize| vec![part; count].join(", ");
+    for text in [
+        // Hash tables that never spill.
+        format!("SELECT s.pid {activity} WHERE s.pid || 'x' NOT IN (SELECT a.oid || b.relname {PRODUCT})"),
+        format!("SELECT s.pid = ANY (SELECT a.oid::int {PRODUCT}) {activity}"),
+        format!("SELECT s.pid {activity} WHERE s.pid > 0 OR EXISTS (SELECT 1 {PRODUCT} AND b.relname = s.usename)"),
+        format!(
+            "SELECT s.usename {activity} WHERE NOT s.usename IN (SELECT a.relname || '{long}' FROM pg_catalog.pg_class a)"
+        ),
+        format!(
+            "SELECT s.pid {activity} WHERE s.pid > 0 OR EXISTS (SELECT 1 FROM pg_catalog.pg_class a WHERE a.relname || '{long}' = s.query)"
+        ),
+        format!(
+            "WITH p AS (SELECT a.oid AS o {PRODUCT}) SELECT s.pid {activity} WHERE s.pid NOT IN (SELECT p.o::int FROM p)"
+        ),
+        format!("SELECT s.pid::oid {activity} EXCEPT SELECT a.oid {PRODUCT}"),
+        format!("SELECT a.oid {PRODUCT} INTERSECT ALL SELECT s.pid::oid {activity}"),
+        "SELECT 1 FROM (pg_catalog.pg_locks a CROSS JOIN pg_catalog.pg_locks b) FULL JOIN pg_catalog.pg_locks c \
+         ON c.transactionid = a.transactionid"
+            .to_owned(),
+        // States and rows that become longer than those that were measured.
+        format!("SELECT {} {activity} GROUP BY s.pid", repeated("pg_catalog.max(s.query)", 5)),
+        format!("SELECT {} {activity} ORDER BY s.pid LIMIT $1", repeated("s.query", 4)),
+        // A sort for each of them.
+        format!(
+            "SELECT {} FROM (SELECT (SELECT pg_catalog.count(DISTINCT a.oid) FROM pg_catalog.pg_class a) AS n) x",
+            repeated("x.n", 33)
+        ),
+    ] {
+        let why = refused(&text);
+        let multiplied = text.contains("x.n");
+        assert!(why.contains("may hold more than 30 MB") || multiplied && why.contains("multiply"), "{text}: {why}");
+    }
+    for text in [
+        format!("SELECT s.pid {activity} WHERE s.usename NOT IN (SELECT r.rolname FROM pg_catalog.pg_roles r)"),
+        format!("SELECT s.pid {activity} WHERE s.pid NOT IN (SELECT a.oid::int {PRODUCT} LIMIT 1000)"),
+        format!(
+            "SELECT s.pid {activity} WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = s.pid AND l.granted)"
+        ),
+        "SELECT a.pid, b.mode FROM pg_catalog.pg_stat_activity a FULL JOIN pg_catalog.pg_locks b ON b.pid = a.pid"
+            .to_owned(),
+        format!("SELECT s.datname, s.usename, s.query {activity} ORDER BY s.query_start LIMIT $1"),
+        format!(
+            "SELECT s.usename, pg_catalog.count(DISTINCT s.pid), pg_catalog.max(s.query) {activity} GROUP BY s.usename"
+        ),
+        format!("SELECT {} {activity} ORDER BY s.pid LIMIT 50", repeated("s.query", 20)),
+    ] {
+        admit(&text).unwrap_or_else(|refused| panic!("{text}: {refused}"));
+    }
+}
+
+#[test]
+fn texts_and_numbers_that_multiply_are_refused() {
+    let squares = |levels: usize, factor: &str| {
+        let product = |level: usize| vec![format!("w{}.n", level - 1); 8].join(" * ");
+        let level =
+            |level: usize| format!("w{level} AS MATERIALIZED (SELECT {} AS n FROM w{})", product(level), level - 1);
+        let levels: Vec<_> = (1..=levels).map(level).collect();
+        format!("WITH w0 AS MATERIALIZED (SELECT {factor} AS n), {}", levels.join(", "))
+    };
+    let digits = "9".repeat(1000);
+    let doubled = "WITH a AS MATERIALIZED (SELECT $1 || $1 AS x), b AS MATERIALIZED (SELECT a.x || a.x AS x FROM a), \
+                   c AS MATERIALIZED (SELECT b.x || b.x AS x FROM b)";
+    let lowers = |count: usize| vec!["pg_catalog.length(pg_catalog.lower(c.x))"; count].join(" + ");
+    for text in [
+        format!("{} SELECT w2.n::text || w2.n::text FROM w2", squares(2, &digits)),
+        format!("{doubled} SELECT {} FROM c", lowers(20)),
+        format!("SELECT {}", vec!["pg_catalog.round(1, 2000) * pg_catalog.round(1, 2000)"; 60].join(" * ")),
+        format!("SELECT {}", vec!["$1::jsonb"; 45].join(", ")),
+    ] {
+        assert_eq!(refused(&text), "a statement whose subqueries multiply what is computed is not admitted", "{text}");
+    }
+    for text in [
+        format!("{doubled} SELECT {} FROM c", lowers(1)),
+        format!("{} SELECT w1.n FROM w1", squares(1, "1.5")),
+        format!("SELECT {} FROM pg_catalog.pg_stat_activity s", vec!["pg_catalog.upper(s.query)"; 64].join(", ")),
+        "SELECT pg_catalog.lower(s.query), pg_catalog.\"left\"(s.query, 100) || '...' FROM pg_catalog.pg_stat_activity s".into(),
+    ] {
+        admit(&text).unwrap_or_else(|refused| panic!("{text}: {refused}"));
+    }
+}
+
 #[test]
 fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
     let texts = [

@@ -9,7 +9,9 @@ use sqlparser::ast::{
 };
 
 use super::Refused;
-use super::estimate::{self, Estimate};
+use super::estimate::{self, Estimate, Work};
+use super::expression;
+use super::memory;
 use super::names;
 use super::scope::{self, Column, Columns, Scope};
 
@@ -20,11 +22,25 @@ const COLUMNS: usize = 64;
 /// Most operations that make a longer text of texts: chained ones double it.
 const GROWTH: usize = 6;
 
-/// A query inside of a statement: its columns, and its weight where it is used once.
+/// A query inside of a statement: its columns, its work where it is used once, and how many rows it may have.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) columns: Columns,
-    pub(super) weight: u64,
+    pub(super) work: Work,
+    pub(super) rows: u64,
+}
+
+impl Part {
+    /// Bytes of a row.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.columns.iter().fold(0, |sum, column| sum.saturating_add(column.estimate.bytes))
+    }
+}
+
+/// A part of `FROM`.
+struct Source {
+    work: Work,
+    rows: u64,
 }
 
 /// What is known of a statement on the way through it.
@@ -35,6 +51,8 @@ pub(super) struct Walk {
     pub(super) functions: BTreeSet<String>,
     sources: usize,
     growth: usize,
+    /// Bytes of all values that were compared so far.
+    pub(super) compared: u64,
 }
 
 /// Walks through a statement. Returns the relations and the functions that it names.
@@ -48,14 +66,22 @@ pub(super) fn query(query: &Query) -> Result<(BTreeSet<String>, BTreeSet<String>
             walk.common(cte)?;
         }
     }
-    let weight = walk.body(query)?.weight;
+    let work = walk.body(query)?.work;
     walk.scope.check()?;
-    bounded(weight)?;
+    bounded(work)?;
     Ok((walk.relations, walk.functions))
 }
 
-fn bounded(weight: u64) -> Result<(), Refused> {
-    none(weight > estimate::MOST, "a statement whose subqueries multiply what is computed")
+fn bounded(Work { weight, held_kib }: Work) -> Result<(), Refused> {
+    none(weight > estimate::MOST, "a statement whose subqueries multiply what is computed")?;
+    if held_kib > memory::MOST_HELD_KIB {
+        return Err(Refused::new(format!(
+            "a statement for which the server may hold more than {} MB of rows is not admitted: let it sort, group, and \
+             search by IN and EXISTS fewer rows, or shorter ones",
+            memory::MOST_HELD_KIB / 1000
+        )));
+    }
+    Ok(())
 }
 
 /// An error when the clause is there.
@@ -68,11 +94,12 @@ impl Walk {
         let Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
         none(from.is_some(), "FROM after a WITH query")?;
         let (name, columns) = alias_of(alias)?;
-        let Part { columns: own, weight } = self.subquery(query)?;
-        let columns = self.renamed(own, columns);
+        let mut part = self.subquery(query)?;
+        part.work += memory::spilling(part.row_bytes());
+        part.columns = self.renamed(part.columns, columns);
         // Nobody need read it for the server to analyse it.
-        bounded(weight)?;
-        self.scope.define_query(name, Part { columns, weight })
+        bounded(part.work)?;
+        self.scope.define_query(name, part)
     }
 
     /// A query inside of another one.
@@ -100,36 +127,49 @@ impl Walk {
         none(settings.is_some(), "SETTINGS")?;
         none(format_clause.is_some(), "FORMAT")?;
         none(!pipe_operators.is_empty(), "a pipe operator")?;
-        let Part { columns, mut weight } = self.set(body)?;
+        let mut part = self.set(body)?;
+        let mut sorted_bytes = None;
         if let Some(OrderBy { kind, interpolate }) = order_by {
             none(interpolate.is_some(), "INTERPOLATE")?;
             let OrderByKind::Expressions(keys) = kind else { return Err(Refused::new("ORDER BY ALL is not admitted")) };
+            let mut bytes = part.row_bytes();
             for OrderByExpr { expr, options: OrderByOptions { sort, nulls_first: _ }, with_fill } in keys {
                 none(with_fill.is_some(), "WITH FILL")?;
                 match sort {
                     None | Some(OrderBySort::Asc | OrderBySort::Desc) => {}
                     Some(OrderBySort::Using(_)) => return Err(Refused::new("ORDER BY USING is not admitted")),
                 }
-                weight = weight.saturating_add(self.expression(expr)?.weight);
+                let key = self.expression(expr)?;
+                part.work += key.work;
+                bytes = bytes.saturating_add(key.bytes);
             }
+            sorted_bytes = Some(bytes);
         }
+        let mut most = None;
         match limit_clause {
             None => {}
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
                 none(!limit_by.is_empty(), "LIMIT BY")?;
                 if let Some(limit) = limit {
-                    weight = weight.saturating_add(self.expression(limit)?.weight);
+                    part.work += self.expression(limit)?.work;
+                    most = expression::integer(limit);
                 }
                 if let Some(Offset { value, rows }) = offset {
                     none(!matches!(rows, OffsetRows::None), "OFFSET ROWS")?;
-                    weight = weight.saturating_add(self.expression(value)?.weight);
+                    part.work += self.expression(value)?.work;
+                    // The rows that it leaves out are kept, too.
+                    most = most.and_then(|most| Some(most.saturating_add(expression::integer(value)?)));
                 }
             }
             Some(LimitClause::OffsetCommaLimit { offset: _, limit: _ }) => {
                 return Err(Refused::new("LIMIT with a comma is not admitted"));
             }
         }
-        Ok(Part { columns, weight })
+        if let Some(bytes) = sorted_bytes {
+            part.work += memory::sorted(bytes, most);
+        }
+        part.rows = most.map_or(part.rows, |most| part.rows.min(most));
+        Ok(part)
     }
 
     fn set(&mut self, body: &SetExpr) -> Result<Part, Refused> {
@@ -147,16 +187,29 @@ impl Walk {
                         return Err(Refused::new("BY NAME is not admitted"));
                     }
                 }
-                let Part { columns, weight } = self.set(left)?;
+                let left = self.set(left)?;
                 let right = self.set(right)?;
+                let mut work = left.work;
+                work += right.work;
+                work += match (op, set_quantifier) {
+                    (SetOperator::Union, SetQuantifier::All) => Work::default(),
+                    (SetOperator::Union, _) => memory::spilling(left.row_bytes().max(right.row_bytes())),
+                    // Which of the two is in the table is the planner's to say.
+                    _ => {
+                        let mut both = memory::hashed(left.rows, left.row_bytes());
+                        both += memory::hashed(right.rows, right.row_bytes());
+                        both
+                    }
+                };
+                let rows = left.rows.saturating_add(right.rows);
                 // What reads a column of UNION ALL is planned once for each of its queries.
                 let mut others = right.columns.into_iter();
                 let both = |Column { name, estimate }: Column| {
-                    let estimate = others.next().map_or(estimate, |other| estimate.and(other.estimate));
+                    let estimate = others.next().map_or(estimate, |other| estimate.or(other.estimate));
                     Column { name, estimate }
                 };
-                let columns = columns.into_iter().map(both).collect();
-                Ok(Part { columns, weight: weight.saturating_add(right.weight) })
+                let columns = left.columns.into_iter().map(both).collect();
+                Ok(Part { columns, work, rows })
             }
             SetExpr::Values(_) => Err(Refused::new("VALUES is not admitted")),
             SetExpr::Table(_) => Err(Refused::new("TABLE is not admitted")),
@@ -209,32 +262,48 @@ impl Walk {
             || value_table_mode.is_some()
             || !matches!(flavor, SelectFlavor::Standard);
         none(foreign, "a clause that PostgreSQL does not have")?;
-        let mut weight = 0_u64;
+        let mut work = Work::default();
+        let mut rows = 1_u64;
         // First: what a name weighs is known once it is bound.
         for source in from {
-            weight = weight.saturating_add(self.source(source)?);
+            let source = self.source(source)?;
+            work += source.work;
+            rows = rows.saturating_mul(source.rows);
         }
         none(projection.len() > COLUMNS, &format!("an answer of more than {COLUMNS} columns"))?;
         let columns = projection.iter().map(|item| self.item(item)).collect::<Result<Columns, _>>()?;
-        weight = columns.iter().fold(weight, |sum, column| sum.saturating_add(column.estimate.weight));
+        let mut part = Part { columns, work, rows };
+        for column in &part.columns {
+            part.work += column.estimate.work;
+        }
+        let row_bytes = part.row_bytes();
         match distinct {
-            None | Some(Distinct::Distinct | Distinct::All) => {}
-            Some(Distinct::On(keys)) => weight = weight.saturating_add(self.expressions(keys)?.weight),
+            None | Some(Distinct::All) => {}
+            Some(Distinct::Distinct) => part.work += memory::spilling(row_bytes),
+            Some(Distinct::On(keys)) => {
+                let keys = self.expressions(keys)?;
+                part.work += keys.work;
+                part.work += memory::spilling(row_bytes.saturating_add(keys.bytes));
+            }
         }
         if let Some(condition) = selection {
-            weight = weight.saturating_add(self.expression(condition)?.weight);
+            part.work += self.expression(condition)?.work;
         }
         match group_by {
             GroupByExpr::Expressions(keys, modifiers) => {
                 none(!modifiers.is_empty(), "a modifier of GROUP BY")?;
-                weight = weight.saturating_add(self.expressions(keys)?.weight);
+                let keyed = self.expressions(keys)?;
+                part.work += keyed.work;
+                if !keys.is_empty() {
+                    part.work += memory::spilling(row_bytes.saturating_add(keyed.bytes));
+                }
             }
             GroupByExpr::All(_) => return Err(Refused::new("GROUP BY ALL is not admitted")),
         }
         if let Some(condition) = having {
-            weight = weight.saturating_add(self.expression(condition)?.weight);
+            part.work += self.expression(condition)?.work;
         }
-        Ok(Part { columns, weight })
+        Ok(part)
     }
 
     /// One column of the answer. `*` would read what has a name that is not admitted.
@@ -259,49 +328,54 @@ impl Walk {
         }
     }
 
-    /// Reads a part of `FROM`, and returns its weight.
-    fn source(&mut self, source: &TableWithJoins) -> Result<u64, Refused> {
+    /// Reads a part of `FROM`.
+    fn source(&mut self, source: &TableWithJoins) -> Result<Source, Refused> {
         let TableWithJoins { relation, joins } = source;
-        let mut weight = self.factor(relation)?;
+        let mut joined = self.factor(relation)?;
         for Join { relation, global, join_operator } in joins {
             none(*global, "GLOBAL JOIN")?;
-            weight = weight.saturating_add(self.factor(relation)?);
-            let condition = match join_operator {
+            let right = self.factor(relation)?;
+            joined.work += right.work;
+            joined.work += match join_operator {
                 JoinOperator::Join(constraint)
                 | JoinOperator::Inner(constraint)
                 | JoinOperator::Left(constraint)
                 | JoinOperator::LeftOuter(constraint)
                 | JoinOperator::Right(constraint)
                 | JoinOperator::RightOuter(constraint)
-                | JoinOperator::FullOuter(constraint)
                 | JoinOperator::CrossJoin(constraint) => self.constraint(constraint)?,
+                JoinOperator::FullOuter(constraint) => {
+                    let mut work = memory::full_join(joined.rows, right.rows);
+                    work += self.constraint(constraint)?;
+                    work
+                }
                 _ => return Err(Refused::new("a join that PostgreSQL does not have is not admitted")),
             };
-            weight = weight.saturating_add(condition);
+            joined.rows = joined.rows.saturating_mul(right.rows);
         }
-        Ok(weight)
+        Ok(joined)
     }
 
-    fn constraint(&mut self, constraint: &JoinConstraint) -> Result<u64, Refused> {
+    fn constraint(&mut self, constraint: &JoinConstraint) -> Result<Work, Refused> {
         match constraint {
-            JoinConstraint::None => Ok(0),
-            JoinConstraint::On(condition) => Ok(self.expression(condition)?.weight),
+            JoinConstraint::None => Ok(Work::default()),
+            JoinConstraint::On(condition) => Ok(self.expression(condition)?.work),
             JoinConstraint::Using(columns) => {
-                let mut weight = 0_u64;
+                let mut work = Work::default();
                 for column in columns {
                     let [name] = &scope::parts(column)?[..] else {
                         return Err(Refused::new("a qualified column in USING is not admitted"));
                     };
-                    weight = weight.saturating_add(self.scope.use_bare(name.clone()).weight);
+                    work += self.scope.use_bare(name.clone()).work;
                 }
-                Ok(weight)
+                Ok(work)
             }
             JoinConstraint::UsingAlias(_, _) => Err(Refused::new("a name for USING is not admitted")),
             JoinConstraint::Natural => Err(Refused::new("NATURAL JOIN is not admitted: name the columns")),
         }
     }
 
-    fn factor(&mut self, factor: &TableFactor) -> Result<u64, Refused> {
+    fn factor(&mut self, factor: &TableFactor) -> Result<Source, Refused> {
         self.sources += 1;
         if self.sources > SOURCES {
             return Err(Refused::new(format!("more than {SOURCES} relations are not admitted")));
@@ -341,11 +415,11 @@ impl Walk {
             TableFactor::Derived { lateral: _, subquery, alias, sample } => {
                 none(sample.is_some(), "TABLESAMPLE")?;
                 let Some(alias) = alias else { return Err(Refused::new("a subquery without a name is not admitted")) };
-                let Part { columns: own, weight } = self.subquery(subquery)?;
+                let Part { columns: own, work, rows } = self.subquery(subquery)?;
                 let (name, columns) = alias_of(alias)?;
                 let columns = self.renamed(own, columns);
                 self.scope.bind_columns(name, columns)?;
-                Ok(weight)
+                Ok(Source { work, rows })
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 none(alias.is_some(), "a name for a join")?;
@@ -355,7 +429,7 @@ impl Walk {
         }
     }
 
-    fn relation(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<u64, Refused> {
+    fn relation(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<Source, Refused> {
         let alias = alias.map(alias_of).transpose()?;
         if let Some(name) = scope::of_catalog(parts) {
             let known = names::RELATIONS.iter().find(|relation| relation.name == name);
@@ -365,7 +439,7 @@ impl Walk {
             none(!renamed.is_empty(), "another name for a column of a relation")?;
             self.relations.insert(name.to_owned());
             self.scope.bind_relation(bound, relation)?;
-            return Ok(estimate::RELATION);
+            return Ok(Source { work: of_relation(), rows: memory::rows_of(name) });
         }
         let [name] = parts else {
             return Err(Refused::new(format!(
@@ -374,16 +448,16 @@ impl Walk {
             )));
         };
         // It may be planned anew wherever it is named.
-        let Some(Part { columns: own, weight }) = self.scope.query(name).cloned() else {
+        let Some(Part { columns: own, work, rows }) = self.scope.query(name).cloned() else {
             return Err(Refused::new(format!("the relation `{name}` is not admitted without `pg_catalog.`")));
         };
         let (bound, renamed) = alias.unwrap_or_else(|| (name.clone(), Vec::new()));
         let columns = self.renamed(own, renamed);
         self.scope.bind_columns(bound, columns)?;
-        Ok(weight)
+        Ok(Source { work, rows })
     }
 
-    fn function_in_from(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<u64, Refused> {
+    fn function_in_from(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<Source, Refused> {
         let Some(name) = scope::of_catalog(parts).filter(|name| names::lists(names::SET_FUNCTIONS, name)) else {
             return Err(Refused::new(format!("the function `{}` is not admitted in FROM", parts.join("."))));
         };
@@ -396,7 +470,7 @@ impl Walk {
         none(columns.len() > 1, "more than one name for a function's value")?;
         let columns = self.renamed(Vec::new(), columns);
         self.scope.bind_function(bound, columns)?;
-        Ok(estimate::RELATION)
+        Ok(Source { work: of_relation(), rows: memory::rows_of(name) })
     }
 
     /// The columns under the names that a list gives to the first of them.
@@ -405,7 +479,7 @@ impl Walk {
         let mut columns = Columns::new();
         for name in list {
             // A function in FROM has a value and no column.
-            let estimate = own.next().map_or(Estimate::STORED, |column| column.estimate);
+            let estimate = own.next().map_or(Estimate::VALUE, |column| column.estimate);
             self.scope.give(name.clone(), estimate);
             columns.push(Column { name: Some(name), estimate });
         }
@@ -418,6 +492,13 @@ impl Walk {
         self.growth += 1;
         none(self.growth > GROWTH, &format!("more than {GROWTH} of `||`, to_jsonb and array_to_string"))
     }
+}
+
+/// What it takes to plan and to read a relation.
+fn of_relation() -> Work {
+    let mut work = memory::relation();
+    work.weight = estimate::RELATION;
+    work
 }
 
 /// The name of something in `FROM`, and the names that its columns get.

@@ -27,10 +27,31 @@ fn repeated(levels: usize, form: impl Fn(&str) -> String) -> String {
     (0..levels).fold("l.pid".to_owned(), |inner, _| form(&inner))
 }
 
+fn pad(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+/// Statements that took a backend hundreds of megabytes to gigabytes before they were bounded.
+fn too_heavy() -> Vec<String> {
+    let product = "FROM pg_catalog.pg_class a, pg_catalog.pg_class b, pg_catalog.pg_class c \
+                   WHERE a.relpages + 0 = a.relpages AND b.relpages + 0 = b.relpages";
+    let sessions = "FROM pg_catalog.pg_stat_activity s";
+    let keys = format!("SELECT a.oid || b.relname || c.oid || '{}' {product}", pad(500));
+    vec![
+        format!("SELECT pg_catalog.count(*) {sessions} WHERE s.pid || 'x' NOT IN ({keys})"),
+        format!("SELECT pg_catalog.count(*) {sessions} WHERE (s.pid || 'x' = ANY ({keys})) IS NOT TRUE"),
+        format!("{keys} EXCEPT SELECT s.query {sessions}"),
+        "WITH a AS MATERIALIZED (SELECT $1 || $1 AS x), b AS MATERIALIZED (SELECT a.x || a.x AS x FROM a), \
+         c AS MATERIALIZED (SELECT b.x || b.x AS x FROM b), d AS MATERIALIZED (SELECT c.x || c.x AS x FROM c) \
+         SELECT pg_catalog.length(pg_catalog.lower(d.x)) + pg_catalog.length(pg_catalog.upper(d.x)) FROM d"
+            .to_owned(),
+    ]
+}
+
 /// Statements of every kind that grows, each as large as it is admitted.
 fn heaviest() -> Vec<String> {
     let largest = |make: &dyn Fn(usize) -> String| {
-        let admitted = (1..=120).map(make).take_while(|text| sql::admit(text).is_ok()).last();
+        let admitted = (1..=500).map(make).take_while(|text| sql::admit(text).is_ok()).last();
         admitted.unwrap_or_else(|| panic!("none is admitted: {}", make(1)))
     };
     let from = "FROM pg_catalog.pg_locks l";
@@ -44,6 +65,14 @@ fn heaviest() -> Vec<String> {
         let tests: Vec<_> = (0..count).map(pattern).collect();
         format!("SELECT {} FROM pg_catalog.pg_stat_activity a", tests.join(", "))
     };
+    let sessions = "FROM pg_catalog.pg_stat_activity s";
+    let underrated = "FROM pg_catalog.pg_class c WHERE c.relpages + 0 = c.relpages AND c.relpages + 1 = c.relpages + 1";
+    let product = "FROM pg_catalog.pg_class c, pg_catalog.pg_class d WHERE c.oid > 0";
+    let grown = format!(
+        "WITH a AS MATERIALIZED (SELECT '{}' AS x), b AS MATERIALIZED (SELECT a.x || a.x AS x FROM a), \
+         c AS MATERIALIZED (SELECT b.x || b.x AS x FROM b)",
+        pad(1000)
+    );
     vec![
         largest(&|uses| nested(2, uses)),
         largest(&|uses| nested(3, uses)),
@@ -67,6 +96,44 @@ fn heaviest() -> Vec<String> {
             format!("SELECT {} FROM ({arms}) x", vec!["x.a"; uses].join(" + "))
         }),
         largest(&patterns),
+        // Tables of rows that never spill, and that the planner takes for small ones.
+        largest(&|bytes| {
+            format!(
+                "SELECT s.pid {sessions} WHERE s.query NOT IN (SELECT c.relname || '{}' {underrated})",
+                pad(bytes * 8)
+            )
+        }),
+        largest(&|bytes| {
+            format!("SELECT s.query {sessions} EXCEPT SELECT c.relname || '{}' {underrated}", pad(bytes * 8))
+        }),
+        // Rows that are all alike, for which a hash join has one place.
+        format!(
+            "WITH x AS MATERIALIZED (SELECT c.relpages - c.relpages AS k, c.relname || d.relname || '{}' AS t {product} \
+             AND c.relpages + 0 = c.relpages AND d.relpages + 0 = d.relpages) \
+             SELECT pg_catalog.count(*) {sessions} JOIN x ON x.k = s.pid - s.pid AND x.t <> s.query",
+            pad(600)
+        ),
+        // A sort for each, and states and rows that become longer than those that were measured.
+        largest(&|count| {
+            let distinct = |n| format!("pg_catalog.count(DISTINCT c.oid::bigint + {n})");
+            format!("SELECT {} {product}", (0..count).map(distinct).collect::<Vec<_>>().join(" + "))
+        }),
+        largest(&|count| {
+            let longer = format!("pg_catalog.max(CASE WHEN d.oid > 3000 THEN d.relname || '{}' END)", pad(400));
+            format!("SELECT c.oid, {} {product} GROUP BY c.oid", vec![longer; count].join(", "))
+        }),
+        largest(&|bytes| {
+            let longer = format!("CASE WHEN c.oid > 3000 THEN d.relname || '{}' END", pad(bytes * 32));
+            format!("SELECT {longer} AS t {product} ORDER BY c.oid::bigint * 1 DESC LIMIT 2000 + 0")
+        }),
+        // Texts and numbers that grow.
+        largest(&|count| format!("{grown} SELECT {} FROM c", vec!["pg_catalog.lower(c.x)"; count].join(", "))),
+        largest(&|count| {
+            let product = vec!["9999999999999999999999999999"; count].join(" * ");
+            format!(
+                "WITH a AS MATERIALIZED (SELECT {product} AS n) SELECT (a.n * a.n * a.n * a.n)::text || a.n::text FROM a"
+            )
+        }),
         format!("SELECT pg_catalog.count(*) FROM {all} WHERE {equal}"),
         format!("SELECT pg_catalog.count(*) FROM {all}"),
     ]
@@ -81,17 +148,24 @@ fn status(pid: i32, name: &str) -> Result<u64> {
 
 #[tokio::test]
 async fn no_admitted_statement_takes_much_of_a_backends_memory() -> Result<()> {
-    // As an operator's server may be: it compiles whatever looks expensive.
-    let cluster = Cluster::builder().setting("jit", "on").setting("jit_above_cost", 0).start().await?;
+    // As an operator's server may be: it compiles whatever looks expensive, and gives much memory to each step.
+    let builder = Cluster::builder().setting("jit", "on").setting("jit_above_cost", 0);
+    let cluster = builder.setting("work_mem", "64MB").setting("hash_mem_multiplier", 8).start().await?;
     cluster.create_role("monitor", "IN ROLE pg_monitor").await?;
     let engine = Engine::new(&Limits::default())?;
     let plugin = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
     let policy = Policy { sql: Sql::Strict, apply: false, ..Policy::default() };
     let host = host_under(cluster.url("monitor", "postgres"), policy).keep_session();
-    for text in heaviest() {
+    let told = async |text: &str| -> Result<String> {
         let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[text]] } });
-        let answer = host.run(&plugin, request).await?;
-        let told = heard(&answer).join("\n");
+        Ok(heard(&host.run(&plugin, request).await?).join("\n"))
+    };
+    for text in too_heavy() {
+        let told = told(&text).await?;
+        assert!(told.contains("not-approved"), "{text}: {told}");
+    }
+    for text in heaviest() {
+        let told = told(&text).await?;
         assert!(!told.contains("not-approved"), "{text}: {told}");
         let row = cluster
             .observer()
