@@ -13,6 +13,7 @@ use self::attempt::Opening;
 use archon_pool_contract::fault::{Fault, kind};
 
 pub(crate) use self::connection::{Connected, Connection, Presence, all_over, first_text};
+pub(crate) use self::dial::Bytes;
 use self::dial::Place;
 pub(crate) use self::startup::{APPLICATION, Startup};
 use crate::error;

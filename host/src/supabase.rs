@@ -12,6 +12,8 @@ mod api;
 mod columns;
 mod command;
 pub(crate) mod connect;
+mod counted;
+mod http;
 mod literal;
 mod pace;
 mod pooler;

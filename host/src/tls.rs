@@ -133,12 +133,13 @@ fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
     all.into_iter().filter(|(version, _)| wanted(version)).map(|(_, supported)| supported).collect()
 }
 
-/// What opens HTTPS: certificates of the system's authorities, or of none where HTTPS is not used.
-pub(crate) fn for_https(wanted: bool) -> Result<ClientConfig, Fault> {
-    let roots = if wanted { store(&from_system()?) } else { RootCertStore::empty() };
+/// What opens HTTPS: HTTP/1.1, with certificates of the system's authorities.
+pub(crate) fn for_https() -> Result<ClientConfig, Fault> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| not_set_up(&error))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let mut config = builder.with_root_certificates(store(&from_system()?)).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 fn not_set_up(error: &Error) -> Fault {

@@ -16,7 +16,7 @@ use super::startup::Parameters;
 use crate::error;
 
 /// Time limit of closing: to cancel the running statement, and to send the server the end.
-const CLOSING: Duration = Duration::from_secs(1);
+const CLOSING: Duration = Duration::from_millis(900);
 
 /// Time that a server has to end a cancelled statement before the socket is closed.
 const CANCELLED: Duration = Duration::from_millis(200);

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode, Url};
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, StatusCode};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use url::Url;
 
+use super::http::{Answer, Http, Lost};
 use super::pace::Pace;
 use crate::connection_config::invalid;
 use crate::digest::Digest;
@@ -37,7 +39,7 @@ const SAID: usize = 400;
 /// The client of one call.
 pub(super) struct Api {
     /// Made when it is first needed: most calls never ask.
-    client: OnceCell<Client>,
+    client: OnceCell<Http>,
     base: Url,
     token: SecretString,
     pace: Arc<Pace>,
@@ -161,54 +163,49 @@ impl Api {
         }
     }
 
-    async fn exchange(&self, client: &Client, request: &Request) -> Result<Vec<u8>, Trouble> {
-        let mut url = self.base.clone();
-        url.set_path(&request.path);
-        let mut sending = client.request(request.method.clone(), url).header(AUTHORIZATION, self.bearer()?);
-        if let Some(body) = &request.body {
-            sending = sending.header(CONTENT_TYPE, "application/json").body(body.to_string());
+    async fn exchange(&self, client: &Http, request: &Request) -> Result<Vec<u8>, Trouble> {
+        let text = request.body.as_ref().map(Value::to_string);
+        let mut sending = hyper::Request::builder().method(&request.method).uri(request.path.as_str());
+        sending = sending.header(AUTHORIZATION, self.bearer()?);
+        if text.is_some() {
+            sending = sending.header(CONTENT_TYPE, "application/json");
         }
-        let lost = |error: reqwest::Error| {
-            let unsent = error.is_connect();
-            let why = error::chain(&error.without_url());
-            let message = format!("no answer from the Management API at {}: {why}", self.base);
-            let fault = if unsent { unreachable(message) } else { request.in_vain(message) };
-            Trouble { fault, again: Again::Later }
-        };
-        let mut response = sending.send().await.map_err(lost)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if answer.len() + chunk.len() > self.most {
-                return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
-            }
-            if let Some(most) = request.most.filter(|most| answer.len() + chunk.len() > *most) {
+        let sending = sending
+            .body(Full::from(text.unwrap_or_default()))
+            .map_err(|error| Trouble::for_good(request.in_vain(format!("no request can be made: {error}"))))?;
+        let most = request.most.map_or(self.most, |most| most.min(self.most));
+        let answer = client.exchange(sending, most).await.map_err(|lost| self.lost(request, &lost))?;
+        let Answer { status, headers, body } = answer;
+        let text = std::str::from_utf8(&body).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
+        // What is parsed takes memory in proportion to its values, and not to its bytes.
+        if !json_limits::is_shallow(&body, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
+            return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
+        }
+        if status.is_success() { Ok(body) } else { Err(self.refused(request, status, &headers, &body)) }
+    }
+
+    /// The fault of a request without an answer.
+    fn lost(&self, request: &Request, lost: &Lost) -> Trouble {
+        let no_answer = |why: String| format!("no answer from the Management API at {}: {why}", self.base);
+        let fault = match lost {
+            Lost::TooMuch => {
+                let Some(most) = request.most.filter(|most| *most < self.most) else {
+                    return Trouble::for_good(Reached::ApiBytes(self.most).into());
+                };
                 let message = format!(
                     "the Management API answered with more than {most} bytes, which is what limit `answer_bytes` leaves"
                 );
-                return Err(Trouble::for_good(Fault::new(kind::LIMIT_EXCEEDED, message)));
+                return Trouble::for_good(Fault::new(kind::LIMIT_EXCEEDED, message));
             }
-            answer.extend_from_slice(&chunk);
-        }
-        let text = std::str::from_utf8(&answer).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
-        // What is parsed takes memory in proportion to its values, and not to its bytes.
-        if !json_limits::is_shallow(&answer, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
-            return Err(Trouble::for_good(Reached::ApiBytes(self.most).into()));
-        }
-        if status.is_success() { Ok(answer) } else { Err(self.refused(request, status, &headers, &answer)) }
+            Lost::Unsent(error) => unreachable(no_answer(error::chain(error))),
+            Lost::Broken(error) => request.in_vain(no_answer(error::chain(error))),
+        };
+        Trouble { fault, again: Again::Later }
     }
 
-    fn client(&self) -> Result<Client, Fault> {
-        let builder = Client::builder()
-            .connect_timeout(self.connect_timeout)
-            // Where it leads is nobody's to say: the token would go there.
-            .redirect(Policy::none())
-            .user_agent(concat!("archon-pool/", env!("CARGO_PKG_VERSION")));
-        let builder = if self.is_local() { builder.no_proxy() } else { builder.https_only(true) };
-        let builder = builder.tls_backend_preconfigured(tls::for_https(!self.is_local())?);
-        builder
-            .build()
-            .map_err(|error| Fault::new(kind::TLS_FAILED, format!("no HTTP client: {}", error::chain(&error))))
+    fn client(&self) -> Result<Http, Fault> {
+        let tls = if self.is_local() { None } else { Some(tls::for_https()?) };
+        Ok(Http::new(self.base.clone(), tls, self.connect_timeout))
     }
 
     fn bearer(&self) -> Result<HeaderValue, Trouble> {

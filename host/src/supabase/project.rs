@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
-use reqwest::Method;
+use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
