@@ -84,6 +84,7 @@ test("whoever misbehaves ends its own call, and nothing else", { concurrency: 2 
         assert.ok(behaviour.faults.includes(fault.kind), `${fault.kind}: ${fault.message}`);
         if (behaviour.limit) assert.ok(fault.message.includes(`limit \`${camel(behaviour.limit)}\``), fault.message);
         if (behaviour.says) assert.ok(fault.message.includes(behaviour.says), fault.message);
+        if (fault.kind === "authentication-failed") assert.ok(!fault.retryable, fault.message);
         assert.ok(!fault.message.includes("tell-nobody"), fault.message);
         assert.ok(tookMs < deadlineMs + GRACE_MS, `it took ${tookMs} ms`);
         assert.ok(closingMs < CLOSING_MS, `a socket was open for ${closingMs} ms`);

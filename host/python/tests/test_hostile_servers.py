@@ -75,6 +75,7 @@ def called(behaviour: Any, port: int, *ways: str) -> list[Any]:
 
 def check(fault: Any, behaviour: Any) -> None:
     assert fault is not None and fault["kind"] in behaviour["faults"], fault
+    assert fault["kind"] != "authentication-failed" or not fault["retryable"], fault
     if behaviour["limit"] is not None:
         assert f"limit `{behaviour['limit']}`" in fault["message"] and not fault["retryable"], fault
     if behaviour["says"] is not None:

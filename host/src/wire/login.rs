@@ -12,6 +12,8 @@ const MOST_ROUNDS: u32 = 1_000_000;
 pub(crate) struct Login {
     allowed: Option<Vec<AuthMethod>>,
     asked: bool,
+    /// The server began SCRAM and has not shown yet that it knows the password.
+    is_unproved: bool,
     clear_text: bool,
     refused: Option<String>,
 }
@@ -40,6 +42,10 @@ impl Login {
             return self.check_rounds(rest);
         }
         let method = match request {
+            0 if self.is_unproved => {
+                self.refused = Some("the server ended SCRAM without a proof that it knows the password".to_owned());
+                return false;
+            }
             0 if self.asked => return true,
             0 => AuthMethod::None,
             3 => AuthMethod::Password,
@@ -48,10 +54,16 @@ impl Login {
             9 => AuthMethod::Sspi,
             10 if rest.starts_with(b"OAUTHBEARER\0") => AuthMethod::Oauth,
             10 => AuthMethod::ScramSha256,
+            12 => {
+                // The driver verifies it.
+                self.is_unproved = false;
+                return true;
+            }
             // They continue what was asked for.
             _ => return true,
         };
         self.asked = true;
+        self.is_unproved = method == AuthMethod::ScramSha256;
         self.clear_text |= method == AuthMethod::Password;
         let Some(allowed) = self.allowed.as_ref().filter(|allowed| !allowed.contains(&method)) else { return true };
         let words: Vec<_> = allowed.iter().map(|method| method.word()).collect();
@@ -98,6 +110,14 @@ mod tests {
         let mut login = scram();
         assert!(!login.check(&request(10, b"OAUTHBEARER\0\0")));
         assert!(login.refused().is_some_and(|why| why.contains("oauth") && why.contains("scram-sha-256")));
+    }
+
+    #[test]
+    fn a_server_that_ends_scram_without_its_proof_is_refused() {
+        let mut login = Login::new(None);
+        assert!(login.check(&request(10, b"SCRAM-SHA-256\0\0")) && login.check(&request(11, b"r=a,s=b,i=4096")));
+        assert!(!login.check(&request(0, b"")));
+        assert!(login.refused().is_some_and(|why| why.contains("without a proof")));
     }
 
     #[test]

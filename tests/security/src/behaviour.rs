@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::scram::Scram;
+
 /// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -62,8 +64,8 @@ pub(crate) enum Then {
     Repeat(fn(u64) -> Vec<u8>),
     /// These, one a second, and nothing after them.
     Trickle(fn() -> Vec<u8>),
-    /// A SCRAM challenge with this number of rounds.
-    Scram(u32),
+    /// SCRAM, with this step of it wrong.
+    Scram(Scram),
     /// The session goes on, and each later request is answered in the same way.
     Continue,
 }

@@ -5,6 +5,7 @@ use crate::messages::{
     TEXT, authentication, claiming, columns, complete, error, greeting, logged_in, message, notice, notification,
     parameter, ready, row,
 };
+use crate::scram::Scram;
 
 const KIND: Kind = Kind::Postgres;
 
@@ -18,6 +19,11 @@ pub(crate) const SILENT: &[&str] = &["server-unreachable", "connection-lost", "d
 
 const fn saying(behaviour: Behaviour, says: &'static str) -> Behaviour {
     Behaviour { says: Some(says), ..behaviour }
+}
+
+const fn scram(name: &'static str, does: &'static str, step: Scram) -> Behaviour {
+    let first = || authentication(10, b"SCRAM-SHA-256\0\0");
+    KIND.at(Stage::Startup, name, does, first, Then::Scram(step), &["authentication-failed"])
 }
 
 fn nothing() -> Vec<u8> {
@@ -93,11 +99,15 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
             "scram-rounds",
             "asks for a SCRAM proof of 100,000,000 rounds",
             || authentication(10, b"SCRAM-SHA-256\0\0"),
-            Then::Scram(100_000_000),
+            Then::Scram(Scram::Rounds(100_000_000)),
             &["authentication-failed"],
         ),
         "100000000",
     ),
+    scram("scram-nonce", "continues SCRAM with a nonce that is not the client's", Scram::Nonce),
+    scram("scram-signature", "ends SCRAM with the proof of another password", Scram::Signature),
+    scram("scram-without-final", "ends SCRAM without a proof", Scram::NoFinal),
+    scram("scram-error", "ends SCRAM with an error and goes on", Scram::Error),
     KIND.at(
         Stage::Startup,
         "unknown-authentication",

@@ -1,22 +1,52 @@
-//! The one step of SCRAM that a hostile server takes: a challenge that is expensive to answer.
+//! SCRAM as a hostile server speaks it.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::messages::authentication;
+use crate::messages::{authentication, greeting};
+use crate::postgres::VERSION;
 
-/// Reads the client's first message, and answers it with a challenge of so many rounds.
-pub(crate) async fn challenge(stream: &mut TcpStream, rounds: u32) -> io::Result<()> {
+/// One way to break the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scram {
+    /// Asks for so many rounds.
+    Rounds(u32),
+    /// Answers with a nonce that does not continue the client's.
+    Nonce,
+    /// Proves that it knows another password.
+    Signature,
+    /// Proves nothing, and lets the client in.
+    NoFinal,
+    /// Names an error in the place of its proof, and lets the client in.
+    Error,
+}
+
+/// Takes the client through the exchange until the step that is wrong, and admits it where it goes on.
+pub(crate) async fn exchange(stream: &mut TcpStream, scram: Scram) -> io::Result<()> {
+    let text = response(stream).await?;
+    let nonce = text.split(',').find_map(|part| part.strip_prefix("r=")).unwrap_or_default();
+    let nonce = if scram == Scram::Nonce { "another" } else { nonce };
+    let rounds = if let Scram::Rounds(rounds) = scram { rounds } else { 4096 };
+    let challenge = format!("r={nonce}hostile,s=c2FsdHNhbHRzYWx0c2FsdA==,i={rounds}");
+    stream.write_all(&authentication(11, challenge.as_bytes())).await?;
+    response(stream).await?;
+    let last = match scram {
+        Scram::NoFinal => Vec::new(),
+        Scram::Error => authentication(12, b"e=other-error"),
+        _ => authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    };
+    stream.write_all(&[last, greeting(VERSION)].concat()).await
+}
+
+/// The client's next message, as far as it is text.
+async fn response(stream: &mut TcpStream) -> io::Result<String> {
     if stream.read_u8().await? != b'p' {
-        return Ok(());
+        return Err(io::ErrorKind::InvalidData.into());
     }
     let length = usize::try_from(stream.read_u32().await?).unwrap_or(4).clamp(4, 1 << 16);
     let mut body = vec![0; length - 4];
     stream.read_exact(&mut body).await?;
-    let text = String::from_utf8_lossy(&body);
-    let nonce = text.split(',').find_map(|part| part.strip_prefix("r=")).unwrap_or_default();
-    let challenge = format!("r={nonce}hostile,s=c2FsdHNhbHRzYWx0c2FsdA==,i={rounds}");
-    stream.write_all(&authentication(11, challenge.as_bytes())).await
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }

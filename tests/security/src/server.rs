@@ -86,8 +86,8 @@ pub(crate) async fn perform(stream: &mut TcpStream, behaviour: &Behaviour) -> io
             }
             until_closed(stream).await?;
         }
-        Then::Scram(rounds) => {
-            scram::challenge(stream, rounds).await?;
+        Then::Scram(scram) => {
+            scram::exchange(stream, scram).await?;
             until_closed(stream).await?;
         }
     }
