@@ -191,7 +191,7 @@ function fromServer(micros: bigint): bigint {
 
 function toServer(micros: bigint): bigint {
   if (micros === MIN || micros === MAX) return micros;
-  if (micros - EPOCH < MIN) throw new Fault("query-failed", "the timestamp is out of range");
+  if (micros - EPOCH <= MIN) throw new Fault("query-failed", "the timestamp is out of range");
   return micros - EPOCH;
 }
 

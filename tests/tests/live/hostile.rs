@@ -12,6 +12,7 @@ mod pools;
 pub(crate) mod secrets;
 mod signals;
 mod sql;
+mod typed;
 mod wat;
 
 use serde_json::Value;

@@ -42,6 +42,7 @@ mod tls;
 mod trouble;
 mod trust;
 mod unfinished;
+mod values;
 mod waits;
 mod wire;
 mod wit;

@@ -146,7 +146,7 @@ def _to_server(value: Timestamp) -> bytes:
     micros = value.micros
     if micros not in (_MIN, _MAX):
         micros -= _EPOCH_MICROS
-        if micros < _MIN:
+        if micros <= _MIN:
             raise fail(QUERY_FAILED, "the timestamp is out of range")
     return struct.pack("!q", micros)
 
