@@ -116,6 +116,25 @@ test("a request's URL names no Unix socket, wherever it is given", () => {
   assert.equal(new Lent(own).lookup(undefined).target.host, "/tmp");
 });
 
+test("a request names no file of roots, whether there is one or not", () => {
+  for (const path of ["/dev/zero", "/etc/hostname", "/nowhere", ".", "hunter2.pem"]) {
+    for (const url of [
+      `postgres://u@h/d?sslrootcert=${path}`,
+      `postgres://u@h/d?sslmode=verify-full&sslrootcert=${path}`,
+      `postgres://u@h/d?sslaccept=strict&sslcert=${path}`,
+      `host=h user=u sslrootcert=${path}`,
+    ]) {
+      const { kind, message } = fault(() => new Lent({}, url, "x"));
+      assert.equal(kind, "credential-invalid", url);
+      assert.equal(message, "a request cannot set sslrootcert: it names a file of the host's machine", url);
+    }
+  }
+  const system = new Lent({}, "postgres://u@h/d?sslrootcert=system", "x").lookup(undefined).target;
+  assert.equal(system.roots, "system");
+  const own = { map: { default: "postgres://u@h/d?sslrootcert=/ca.pem" }, environment: {} };
+  assert.equal(new Lent(own).lookup(undefined).target.roots, "/ca.pem");
+});
+
 test("a separator in a host, a user or a database is refused before it is repeated", () => {
   const parts: [string, RegExp][] = [
     ["postgres://u@h;password=hunter2/db", /the host/],

@@ -30,6 +30,8 @@ export function parseTarget(text: string): Target {
 /** Resolves settings that came with a request: nothing of the operator's machine is added to them. */
 export function resolveRequest(given: Parts): Target {
   const parts = merge(given);
+  // Whether a file of the machine is there, and what it is, is nothing for a request to find out.
+  if (parts.roots !== undefined && parts.roots !== "system") throw notInRequest("sslrootcert");
   if (parts.certificate !== undefined) throw notInRequest("sslcert");
   for (const [part, name] of Object.entries(OPERATORS)) {
     if (parts[part as keyof typeof OPERATORS] !== undefined) throw notInRequest(name);
