@@ -34,6 +34,8 @@ export interface Guard {
   pgbouncer: { database: string; size: string; views: string[]; withheld: string };
   /** Names that a request gives to secrets, in lower case and without separators. */
   secretNames: string[];
+  /** Words that make a name that of a secret, wherever they stand in it. */
+  secretWords: string[];
 }
 
 /** A component that can be started. */

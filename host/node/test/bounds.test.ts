@@ -11,6 +11,7 @@ import { isWithin } from "../dist/crossing.js";
 import type { Fault } from "../dist/fault.js";
 import { isShallow, parseJson } from "../dist/json.js";
 import { CallLog, type LogLine } from "../dist/log.js";
+import { isSecret } from "../dist/misplaced.js";
 import { applicationGlob, keptName, roleGlob } from "../dist/names.js";
 import { applicationPatterns, policyWith, rolePatterns } from "../dist/policy.js";
 import { readRequest } from "../dist/request.js";
@@ -67,7 +68,9 @@ test("keys that name secrets are kept from the component, wherever they are and 
   for (const name of [
     "password passwd pwd pass passphrase secret clientSecret token accessToken refreshToken authToken bearer apiKey",
     "privateKey dsn databaseUrl connectionString connectionUri connInfo PGPASSWORD api_key API-KEY Client_Secret",
-    "supabase_access_token DATABASE_URL Private-Key",
+    "supabase_access_token DATABASE_URL Private-Key dbPassword db_password SUPABASE_DB_PASSWORD sslpassword",
+    "SUPABASE_SERVICE_ROLE_KEY serviceRoleKey SUPABASE_ANON_KEY jwt jwtSecret secretKey SECRET_ACCESS_KEY authorization",
+    "x-api-key credentials apiToken bearerToken personalAccessToken POSTGRES_URL connectionUrl private_key_pem tokens",
   ].flatMap((names) => names.split(" "))) {
     for (const request of [
       { action: "monitor", [name]: "hunter2" },
@@ -80,8 +83,98 @@ test("keys that name secrets are kept from the component, wherever they are and 
       assert.ok(!message.includes("hunter2"), message);
     }
   }
-  for (const name of ["passive", "tokens", "secretary", "options", "dsn2"]) {
+  for (const name of ["passive", "options", "dsn2", "keys", "credential"]) {
     assert.ok(readRequest({ [name]: 1 }, {}, policyWith()), name);
+  }
+});
+
+test("no key of the contract is one that names a secret", () => {
+  const names = new Set<string>();
+  const collect = (value: unknown, isProperties: boolean): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const [name, inner] of Object.entries(value)) {
+      if (isProperties) names.add(name);
+      collect(inner, name === "properties" && !isProperties);
+    }
+  };
+  collect(description("pool-manager").input, false);
+  for (const name of ["supabaseUrl", "supabaseKey"]) assert.ok(names.delete(name), [...names].join());
+  assert.ok(names.size > 20, [...names].join());
+  for (const name of names) assert.ok(!isSecret(name, 1), name);
+});
+
+test("credentials are recognised by their form, and names and patterns pass", () => {
+  const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.c2lnbmF0dXJl";
+  for (const text of [
+    "https://u:hunter2@h/",
+    "redis://:hunter2@h",
+    "postgres%3A%2F%2Fu%3Ahunter2%40h",
+    "https%3a%2f%2fu%3ahunter2%40h",
+    "u:hunter2@host/db",
+    "u:hunter2@db.example",
+    "u:hunter2@localhost",
+    "u:hunter2@h:5432",
+    "u:hunt@er2@10.0.0.1",
+    "see u:hunter2@db.example there",
+    jwt,
+    `the key is '${jwt}'`,
+    `sbp_${"0123456789abcdef".repeat(3)}`,
+    `key=sbp_${"0123456789abcdef".repeat(3)}`,
+    "Bearer hunter2",
+    "authorization: bearer hunter2",
+    "password: hunter2",
+    "Password = hunter2",
+    "PGPASSWORD=hunter2 psql",
+  ]) {
+    for (const request of [{ options: { include: { applications: [text] } } }, { [text]: 1 }, [text], text]) {
+      assert.equal(fault(() => readRequest(request, {}, policyWith())).kind, "secret-in-params", text);
+    }
+  }
+  for (const text of [
+    "app:web@node",
+    "app:web@node-1",
+    "celery@worker.example",
+    "puma: cluster worker 0: 12345 [shop]",
+    "10.0.0.0/8",
+    "fe80::1/64",
+    "https://example.com/a@b.c",
+    "https://user@example.com",
+    "password_reset",
+    "reset password:",
+    "forgot your password?",
+    "bearer",
+    "sbp_reports",
+    "eyJust.a.name",
+    "eyJ.file",
+    "100%",
+    "order-service@2.1.0",
+    "node:18",
+    "%",
+    "",
+  ]) {
+    assert.ok(readRequest({ action: "monitor", options: { include: [text] } }, {}, policyWith()), text);
+  }
+});
+
+test("a long request is searched for secrets soon", () => {
+  for (const piece of [
+    "postgres+",
+    "u:p@",
+    "u:@",
+    "://a:",
+    "%41",
+    "eyJ.",
+    "password ",
+    "bearer",
+    ".",
+    "dbc:",
+    " ",
+    "@",
+  ]) {
+    const started = performance.now();
+    isSecret("note", piece.repeat(1_000_000 / piece.length));
+    const took = performance.now() - started;
+    assert.ok(took < 1_000, `${piece} took ${took} ms`);
   }
 });
 

@@ -10,7 +10,7 @@ import type { Parts } from "./parts.js";
 const SYSTEM =
   "(?:postgres(?:ql)?|postgis|pgsql|psql|ecto|pgx[45]?|timescale(?:db)?|cockroach(?:db|-postgres)?|crdb-postgres)";
 const SCHEME = new RegExp(`^${SYSTEM}(?:\\+[a-z0-9_]+)?://`, "i");
-const ANYWHERE = new RegExp(`${SYSTEM}(?:\\+[a-z0-9_+]*)?://|dbcs?:(?:[a-z0-9-]+:){0,2}postgres`, "i");
+const ANYWHERE = new RegExp(`${SYSTEM}(?:\\+[a-z0-9_+]{0,64})?://|dbcs?:(?:[a-z0-9-]+:){0,2}postgres`, "i");
 /** JDBC and R2DBC, whatever wrapper stands before `postgresql:`. Testcontainers' server is not there yet. */
 const JDBC = /^(?:jdbc|r2dbc(s?)):(?:(?!tc:)[a-z0-9-]+:){0,2}?postgres(?:ql)?:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
