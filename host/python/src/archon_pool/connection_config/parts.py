@@ -161,8 +161,10 @@ class Parts:
             self.notes.append(note)
 
     def refuse_files(self) -> None:
-        """Files and secrets of this machine are not a request's to name."""
-        for setting in _FILES:
+        """Files and secrets of this machine are not a request's to name, whether they exist or not."""
+        # The system's certificates are no file.
+        roots = () if self.get("sslrootcert") == "system" else ("sslrootcert",)
+        for setting in (*_FILES, *roots):
             if setting in self._given:
                 reason = "it names a file of this machine, which a request may not; give it to the host's credentials"
                 raise keywords.refused(self._given[setting].name, reason)
