@@ -54,6 +54,8 @@ class Guard:
     """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
     secret_names: frozenset[str]
     """Names that a request gives to secrets, in lower case and without separators."""
+    secret_words: tuple[str, ...]
+    """Words that make a name that of a secret, wherever they stand in it."""
 
 
 @lru_cache(maxsize=1)
@@ -85,4 +87,5 @@ def guard() -> Guard:
         ),
         encodings=document["encodings"],
         secret_names=frozenset(document["secretNames"]),
+        secret_words=tuple(document["secretWords"]),
     )

@@ -6,16 +6,15 @@ the request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connection_config import holds_connection_text
 from .credentials import Lent, Vault
 from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
 from .guard import guard
 from .policy import Policy
+from .secret_scan import holds_secret, is_secret
 
 if TYPE_CHECKING:
     from typing_extensions import TypeGuard
@@ -83,7 +82,7 @@ class Request:
 def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
     """Takes out of a request what is the host's."""
     if not isinstance(params, dict):
-        if _holds(params):
+        if holds_secret(params):
             raise _misplaced()
         # The component knows best how to refuse it.
         return Request(params, Lent(vault, None, None, None), _intent({}, policy))
@@ -93,7 +92,7 @@ def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
     if isinstance(name, str) and ("://" in name or "@" in name):
         raise fail(SECRET_IN_PARAMS, "credential: a name is wanted, not a URL")
     # `carry` is what a component wrote, with the names and statements of the server's sessions in it.
-    if any(name != "carry" and _is_secret(name, value) for name, value in fields.items()):
+    if any(name != "carry" and is_secret(name, value) for name, value in fields.items()):
         raise _misplaced()
     lent = Lent(vault, url, key, name if isinstance(name, str) else None)
     return Request(fields, lent, _intent(fields, policy))
@@ -109,20 +108,6 @@ def _secret(fields: dict[str, Any], name: str) -> str | None:
 def _misplaced() -> FaultError:
     why = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey"
     return fail(SECRET_IN_PARAMS, why)
-
-
-def _is_secret(name: object, value: object) -> bool:
-    """Whether a field is, or holds anywhere inside, something named like a secret or a connection URL."""
-    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    return plain in guard().secret_names or _holds(name) or _holds(value)
-
-
-def _holds(value: object) -> bool:
-    if isinstance(value, str):
-        return holds_connection_text(value)
-    if isinstance(value, Mapping):
-        return any(_is_secret(name, inner) for name, inner in value.items())
-    return isinstance(value, (list, tuple)) and any(map(_holds, value))
 
 
 def _intent(request: Mapping[str, Any], policy: Policy) -> Intent:
