@@ -82,13 +82,17 @@ function run(component: Component, { door, argument, powers, limits, end, deadli
           break;
         case "import":
           cpu.stop();
-          powers.call(message.name, message.args).then(
-            (ok) => answer({ ok: portable(ok) }),
-            (error: unknown) => {
-              if (error instanceof Ended) fail(error.fault);
-              else answer({ err: asFault(error).toJSON() });
-            },
-          );
+          // What an answer cannot be made portable by is a fault, too, and no rejection that nobody handles.
+          powers
+            .call(message.name, message.args)
+            .then(portable)
+            .then(
+              (ok) => answer({ ok }),
+              (error: unknown) => {
+                if (error instanceof Ended) fail(error.fault);
+                else answer({ err: asFault(error).toJSON() });
+              },
+            );
           break;
         case "drop":
           powers.drop(message.resource, message.handle);

@@ -8,7 +8,7 @@ import { description, guard } from "../dist/components.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Lent } from "../dist/credentials.js";
 import { isWithin } from "../dist/crossing.js";
-import type { Fault } from "../dist/fault.js";
+import { Fault } from "../dist/fault.js";
 import { isShallow, parseJson } from "../dist/json.js";
 import { CallLog, type LogLine } from "../dist/log.js";
 import { isSecret } from "../dist/misplaced.js";
@@ -337,13 +337,37 @@ test("a cassette of somebody else's is read within bounds, and refused where it 
   const header = `{"cassette": 1, "package": "archon:connection-pool@1.0.0", "component": {"name": "pool-observer"}}\n`;
   for (const [text, kind] of [
     [`${header}${"[".repeat(100_000)}`, "limit-exceeded"],
-    [`${header}7\n`, "unexpected-answer"],
-    [`${header}null\n`, "unexpected-answer"],
-    [`${header}{`, "unexpected-answer"],
-    ["", "unexpected-answer"],
-    ["[]", "unexpected-answer"],
+    [`${header}7\n`, "cassette-invalid"],
+    [`${header}null\n`, "cassette-invalid"],
+    [`${header}{`, "cassette-invalid"],
+    ["", "cassette-invalid"],
+    ["[]", "cassette-invalid"],
+    [header.replace(/, "component".*/, "}"), "cassette-invalid"],
+    [header.replace(/{"name".*/, "null}"), "cassette-invalid"],
+    [`${header}{"call": 1}`, "cassette-invalid"],
+    [`${header}{"returned": "x"}`, "cassette-invalid"],
+    [`${header}{"call": 1, "input": "{}"}\n{"import": "session.open"}`, "cassette-invalid"],
   ] as const) {
     assert.equal(fault(() => new Cassette(text)).kind, kind, text.slice(0, 200));
+  }
+});
+
+test("a cassette whose answers are malformed ends its own calls, and not the process", async () => {
+  const lines = [
+    { cassette: 1, package: "archon:connection-pool@1.0.0", component: { name: "pool-observer" } },
+    { call: 1, input: '{"action": "monitor"}' },
+    { import: "credentials.lookup", with: {}, ok: { credential: 1 } },
+    { import: "credential.name", with: { credential: 1 }, ok: "default" },
+    { import: "session.open", with: { credential: 1 }, ok: { session: 1 } },
+    { import: "session.way", with: { session: 1 }, ok: "direct" },
+    { import: "session.notes", with: { session: 1 }, ok: [] },
+  ];
+  for (const place of [2, 4, 5, 6]) {
+    for (const ok of [null, [null], [[null]], 7, "x", { session: null }, [{ err: null }]]) {
+      const changed = lines.map((line, index) => JSON.stringify(index === place ? { ...line, ok } : line));
+      const [answer] = await new Cassette(changed.join("\n")).replay();
+      assert.ok(answer instanceof Fault || typeof answer === "string", changed[place]);
+    }
   }
 });
 

@@ -36,16 +36,19 @@ export class Cassette {
   constructor(text: string) {
     const [header, ...lines] = linesOf(text);
     if (header?.cassette !== 1 || header.package !== PACKAGE) {
-      throw new Fault("unexpected-answer", `it is no cassette of version 1 and ${PACKAGE}`);
+      throw invalid(`it is no cassette of version 1 and ${PACKAGE}`);
     }
+    if (typeof header.component?.name !== "string") throw invalid("its first line names no component");
     this.header = header;
     this.calls = [];
     for (const line of lines) {
       const last = this.calls.at(-1);
-      if (line.call !== undefined) this.calls.push({ input: line.input, imports: [] });
-      else if (!last) throw new Fault("unexpected-answer", "a cassette's second line is a call");
-      else if (line.import !== undefined) last.imports.push(line);
-      else Object.assign(last, line);
+      if (line.call !== undefined && typeof line.input === "string")
+        this.calls.push({ input: line.input, imports: [] });
+      else if (!last || line.call !== undefined) throw invalid("a call of it has no input");
+      else if (line.import === undefined) Object.assign(last, { returned: line.returned, ended: line.ended });
+      else if (isRecord(line.with)) last.imports.push(line);
+      else throw invalid("an import of it has no arguments");
     }
   }
 
@@ -66,8 +69,14 @@ export class Cassette {
 function linesOf(text: string): any[] {
   if (text.length > MOST_BYTES) throw Fault.limit(`a cassette has more than ${MOST_BYTES} bytes`);
   const lines = text.split("\n").filter((line) => line !== "");
-  const parsed = lines.map((line) => parseJson(line, "a line of the cassette", MOST_LINE, "a cassette's own bound"));
-  if (!parsed.every(isRecord)) throw new Fault("unexpected-answer", "a line of the cassette is no object");
+  const parsed = lines.map((line) => {
+    try {
+      return parseJson(line, "a line of the cassette", MOST_LINE, "a cassette's own bound");
+    } catch (error) {
+      throw error instanceof Fault && error.kind === "limit-exceeded" ? error : invalid("a line of it is no JSON");
+    }
+  });
+  if (!parsed.every(isRecord)) throw invalid("a line of it is no object");
   return parsed;
 }
 
@@ -96,6 +105,15 @@ export class ReplayedPowers implements Powers {
   }
 
   async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {
+    try {
+      return this.#answer(name, args);
+    } catch (error) {
+      if (error instanceof Fault || error instanceof Ended) throw error;
+      throw invalid(`its answer to ${name} is malformed`);
+    }
+  }
+
+  #answer<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] {
     const wanted = writeWith(name, args);
     const key = comparable(wanted);
     const line = this.#lines.find(
@@ -145,6 +163,11 @@ export class ReplayedPowers implements Powers {
     }
     return undefined;
   }
+}
+
+/** The fault of a cassette that breaks the format. */
+function invalid(why: string): Fault {
+  return new Fault("cassette-invalid", `the cassette cannot be read: ${why}`);
 }
 
 /** Why an import is not answered. One that cannot fail ends the call. */
