@@ -142,7 +142,14 @@ fn is_login(word: &str) -> bool {
             rest.strip_prefix(':').is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
         !name.is_empty() && (name.contains('.') || name == "localhost" || is_port || rest.starts_with('/'))
     };
-    word.match_indices('@').any(|(at, _)| has_password(&word[..at]) && address(&word[at + 1..]))
+    let Some(colon) = word.find(':') else { return false };
+    // The part behind each `@` is looked at once: a long word must not take quadratic time.
+    let mut at = 0;
+    word.split('@').enumerate().any(|(index, part)| {
+        let is_host = index > 0 && colon + 1 < at && address(part);
+        at += part.len() + usize::from(index > 0);
+        is_host
+    })
 }
 
 fn has_password(login: &str) -> bool {
@@ -168,10 +175,10 @@ fn is_token(word: &str) -> bool {
 fn has_value(text: &str) -> bool {
     let text = Zeroizing::new(text.to_ascii_lowercase());
     let behind = |word: &'static str| text.match_indices(word).map(|(at, word)| &text[at + word.len()..]);
-    let is_bearer = |rest: &str| rest.starts_with(char::is_whitespace) && !rest.trim().is_empty();
+    let is_bearer = |rest: &str| rest.starts_with(char::is_whitespace) && !rest.trim_start().is_empty();
     let is_password = |rest: &str| {
         let value = rest.trim_start().strip_prefix([':', '=']);
-        value.is_some_and(|value| !value.trim().is_empty())
+        value.is_some_and(|value| !value.trim_start().is_empty())
     };
     behind("bearer").any(is_bearer) || behind("password").any(is_password)
 }
@@ -181,6 +188,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn finds_a_login_behind_any_number_of_signs() {
+        // Quadratic time would take minutes.
+        let long = format!("u:{}", "pw@".repeat(1 << 19));
+        assert!(!is_login(&long));
+        assert!(is_login(&(long + "db.example")));
+    }
 
     #[test]
     fn finds_a_connection_text_anywhere_in_a_text() {
