@@ -21,8 +21,8 @@ use super::{ALONE, built, limits, monitor};
 const TENANTS: usize = 200;
 /// Time between two calls of a tenant.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Memory by which the process may grow after every tenant has called once.
-const GROWTH_MEBIBYTES: u64 = 64;
+/// Memory by which the process may grow after every tenant has called once: what the allocator keeps of floods.
+const GROWTH_MEBIBYTES: u64 = 128;
 /// Time in which the sockets of calls that have ended are closed, on a machine busy with floods.
 const CLOSING: Duration = Duration::from_secs(10);
 
