@@ -8,11 +8,10 @@ use std::time::Duration;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Order, Outcome};
 use archon_pool_contract::params::Action;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument as _;
-use wasmtime::component::{Type, Val};
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use crate::audit_sink::{AuditContext, AuditSink};
@@ -25,7 +24,6 @@ use crate::credentials::{Credentials, Lent};
 use crate::engine::Engine;
 use crate::granted::Granted;
 use crate::json_limits;
-use crate::json_values::{self, Mismatch};
 use crate::limits::{BYTES_PER_VALUE, Limits, Reached};
 use crate::plugin::Plugin;
 use crate::policy::Policy;
@@ -34,14 +32,14 @@ use crate::session;
 use crate::session_cache::SessionCache;
 use crate::state::{Caller, Intent, State};
 
-use self::ended::{ended, not_again, refused, trapped};
+use self::deadline::{Deadline, late};
+use self::ended::{ended, not_again, trapped};
+use self::entry::{SKILL, enter};
+use self::forms::{as_report, as_text};
 use self::request::{NO_CHANGES, Request};
 
 /// Name of [`Host::deliver`] in the audit log.
 const DELIVER: &str = "host.deliver";
-
-/// The interface with the JSON functions.
-const SKILL: &str = "skill";
 
 /// How long to wait, after a call, for the server to hear that its sessions are over: with that, a call ends within a
 /// second after its deadline.
@@ -409,28 +407,6 @@ pub async fn farewell() {
     let _ = tokio::time::timeout(FAREWELL, session::all_over()).await;
 }
 
-/// Creates the fault of work that exceeded the deadline.
-pub(crate) fn late(what: &str, given: Duration) -> Fault {
-    let message = format!("the {what} was not done within {} ms: limit `deadline`", given.as_millis());
-    Fault::new(kind::DEADLINE_EXCEEDED, message)
-}
-
-/// The end of a call, and the time that was given for all its tries: the last of them has less.
-#[derive(Clone, Copy)]
-pub(crate) struct Deadline {
-    /// End of the call.
-    pub(crate) at: Instant,
-    /// Value of the setting, for the message.
-    pub(crate) given: Duration,
-}
-
-impl Deadline {
-    /// Creates a deadline that starts now.
-    pub(crate) fn after(given: Duration) -> Self {
-        Self { at: Instant::now() + given, given }
-    }
-}
-
 /// A call of an exported function, with what it may use.
 struct Call {
     interface: &'static str,
@@ -443,90 +419,10 @@ struct Call {
     time: Arc<CpuMeter>,
 }
 
-async fn enter(
-    plugin: &Plugin,
-    store: &mut Store<State>,
-    interface: &str,
-    function: &str,
-    arguments: &[(&str, Value)],
-) -> wasmtime::Result<Value> {
-    let component = plugin.pre.component();
-    let no_function = || {
-        let message = format!("{} exports no function {function} in {interface}", plugin.name());
-        wasmtime::Error::new(Fault::new(kind::WORLD_MISMATCH, message))
-    };
-    let export = plugin.export(interface).map_err(wasmtime::Error::new)?;
-    let instance = component.get_export_index(None, export).ok_or_else(no_function)?;
-    let function = component.get_export_index(Some(&instance), function).ok_or_else(no_function)?;
-
-    store.data().time.resume();
-    let instance = plugin.pre.instantiate_async(&mut *store).await?;
-    let function = instance.get_func(&mut *store, function).ok_or_else(no_function)?;
-    let shape = function.ty(&*store);
-    if shape.params().len() != arguments.len() || shape.results().len() != 1 {
-        return Err(no_function());
-    }
-    // Some types take fifty times the memory that they are charged for, and the doors for JSON have texts.
-    let answers =
-        |result: &Type| if interface == SKILL { *result == Type::String } else { json_values::is_plain(result) };
-    if !shape.results().all(|result| answers(&result)) {
-        return Err(no_function());
-    }
-    let params = shape
-        .params()
-        .zip(arguments)
-        .map(|((_, expected), (name, json))| json_values::from_json(json, &expected).map_err(|wrong| (name, wrong)))
-        .collect::<Result<Vec<Val>, _>>()
-        .map_err(|(name, wrong)| wasmtime::Error::new(Fault::invalid(located(name, &wrong))))?;
-    let mut results = [Val::Bool(false)];
-    function.call_async(&mut *store, &params, &mut results).await?;
-    let [result] = results;
-    let limit = store.data().limits.report_bytes;
-    if !json_values::is_within(&result, limit, limit / BYTES_PER_VALUE) {
-        return Err(wasmtime::Error::new(Reached::ReportBytes(limit)));
-    }
-    let unreadable = |wrong: Mismatch| wasmtime::Error::new(Fault::new(kind::UNEXPECTED_ANSWER, wrong.to_string()));
-    match result {
-        Val::Result(Ok(Some(value))) => json_values::to_json(&value).map_err(unreadable),
-        Val::Result(Err(Some(error))) => {
-            let error = json_values::to_json(&error).map_err(unreadable)?;
-            Err(wasmtime::Error::new(refused(&error)))
-        }
-        value => json_values::to_json(&value).map_err(unreadable),
-    }
-}
-
-fn located(name: &str, wrong: &Mismatch) -> String {
-    if name.is_empty() { wrong.to_string() } else { format!("in {name}: {wrong}") }
-}
-
-/// Replaces a field by its JSON text: the contract embeds `carry` as JSON, and WIT passes a text.
-fn as_text(fields: &mut Map<String, Value>, name: &str) {
-    if let Some(value) = fields.get_mut(name).filter(|value| !value.is_null() && !value.is_string()) {
-        *value = value.to_string().into();
-    }
-}
-
-/// Converts a report to the form of `skill.run`; a `carry` of more than so many values stays text. Two names differ in
-/// WIT, where `type` is a keyword and a record cannot hold JSON.
-fn as_report(mut report: Value, most: usize) -> Value {
-    for action in report.get_mut("actions").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(fields) = action.as_object_mut()
-            && let Some(kind) = fields.remove("kind")
-        {
-            fields.insert("type".into(), kind);
-        }
-    }
-    if let Some(carry) = report.get_mut("carry")
-        && let Some(text) = carry.as_str().filter(|text| json_limits::is_within(text, most))
-        && let Ok(embedded) = serde_json::from_str(text)
-    {
-        *carry = embedded;
-    }
-    report
-}
-
+pub(crate) mod deadline;
 mod ended;
+mod entry;
+mod forms;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use secrecy::zeroize::Zeroize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::host::{self, Answer, Deadline, Host};
+use crate::host::deadline::{self, Deadline};
+use crate::host::{Answer, Host};
 use crate::log::Log;
 use crate::plugin::Plugin;
 use crate::plugin_store::PluginStore;
@@ -80,7 +81,7 @@ impl Skill {
         Self::keeping_time(move |params, end| {
             let working = work(params);
             async move {
-                let late = || Answer { output: Err(host::late("skill", end.given)), signalled: false };
+                let late = || Answer { output: Err(deadline::late("skill", end.given)), signalled: false };
                 tokio::time::timeout_at(end.at, working).await.unwrap_or_else(|_| late())
             }
         })
@@ -255,7 +256,7 @@ async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Valu
     loop {
         let work = (skill.work)(params.clone(), end);
         let Ok(Answer { output, signalled }) = tokio::time::timeout_at(end.at + BACKSTOP, work).await else {
-            return Err(host::late("skill", skill.deadline));
+            return Err(deadline::late("skill", skill.deadline));
         };
         let retryable = match &output {
             Ok(output) => fault_of(output).is_some_and(|fault| fault.retryable),
