@@ -26,11 +26,14 @@
 mod cast;
 mod estimate;
 mod expression;
+mod from;
 mod function;
 mod lexer;
 mod memory;
 mod names;
+mod part;
 mod scope;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -6,7 +6,7 @@ use super::Refused;
 use super::estimate::{Estimate, Origin};
 use super::names;
 use super::scope;
-use super::walk::none;
+use super::statement::{none, stored};
 
 /// The type of a cast. One of somebody's own would run that person's functions.
 pub(super) fn target(data_type: &DataType) -> Result<(), Refused> {
@@ -55,11 +55,11 @@ pub(super) fn of(value: Estimate, data_type: &DataType) -> Result<Estimate, Refu
     let is = |names: &[&str]| names.iter().any(|known| name.starts_with(known));
     // A backend remembers each relation that it was asked for, by name or by number, whether there is one or not.
     if is(&["regclass"]) && value.origin != Origin::Stored {
-        return Err(super::function::stored("a cast of a computed value to regclass"));
+        return Err(stored("a cast of a computed value to regclass"));
     }
     // In a text, a time may have a time zone of any name, and a backend remembers each.
     if is(&["date", "time"]) && value.origin == Origin::Computed {
-        return Err(super::function::stored("a cast of a computed text to a time"));
+        return Err(stored("a cast of a computed text to a time"));
     }
     if is(&["json"]) {
         return Ok(value.json(if value.origin == Origin::Stored { Origin::Stored } else { Origin::Computed }));

@@ -6,7 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::estimate::{Estimate, Origin};
-use super::walk::{Walk, none};
+use super::statement::{Walk, none, stored};
 use super::{PARAMETER_BYTES, Refused, cast, function, memory, scope};
 
 impl Walk {
@@ -70,7 +70,7 @@ impl Walk {
                 none(*any || escape_char.is_some(), "anything beside the pattern of LIKE")?;
                 let (text, pattern) = (self.expression(expr)?, self.expression(pattern)?);
                 if pattern.origin != Origin::Stored {
-                    return Err(function::stored("a computed pattern of LIKE"));
+                    return Err(stored("a computed pattern of LIKE"));
                 }
                 Ok(text.and(pattern).truth())
             }
@@ -117,7 +117,7 @@ impl Walk {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 let (time, zone) = (self.expression(timestamp)?, self.expression(time_zone)?);
                 if zone.origin != Origin::Stored {
-                    return Err(function::stored("a computed time zone"));
+                    return Err(stored("a computed time zone"));
                 }
                 Ok(time.and(zone).of(time.bytes).into(Origin::Number))
             }
@@ -205,14 +205,6 @@ impl Walk {
             | BinaryOperator::LongArrow => Ok(()),
             other => Err(Refused::new(format!("the operator `{other}` is not admitted"))),
         }
-    }
-}
-
-/// The number that a literal is, of rows or letters.
-pub(super) fn integer(expression: &Expr) -> Option<u64> {
-    match expression {
-        Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) => digits.parse().ok(),
-        _ => None,
     }
 }
 

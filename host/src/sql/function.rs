@@ -7,11 +7,10 @@ use sqlparser::ast::{
 
 use super::Refused;
 use super::estimate::{Estimate, Origin};
-use super::expression;
 use super::memory;
 use super::names;
 use super::scope;
-use super::walk::{Walk, none};
+use super::statement::{Walk, integer, none, stored};
 
 impl Walk {
     /// A call by name, or a value of the grammar such as `current_user`.
@@ -129,7 +128,7 @@ fn sum(estimates: &[Estimate]) -> Estimate {
 /// The number that an argument is.
 fn literal(arguments: &[FunctionArg], index: usize) -> Option<u64> {
     match arguments.get(index)? {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => expression::integer(expression),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => integer(expression),
         _ => None,
     }
 }
@@ -156,11 +155,6 @@ fn check(name: &str, index: usize, expression: &Expr, estimate: Estimate) -> Res
     };
     let what = format!("a computed argument of `{name}`");
     if remembered { Err(stored(&what)) } else { Ok(()) }
-}
-
-/// Refuses a computed value where a backend remembers each that it was given.
-pub(super) fn stored(what: &str) -> Refused {
-    Refused::new(format!("{what} is not admitted: write a literal or a column"))
 }
 
 fn is_number(expression: &Expr, estimate: Estimate) -> bool {

@@ -11,17 +11,7 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 use super::Refused;
 use super::estimate::Estimate;
 use super::names::{self, Relation};
-use super::walk::Part;
-
-/// A column of a query; without a name where none is certain.
-#[derive(Debug, Clone)]
-pub(super) struct Column {
-    pub(super) name: Option<String>,
-    pub(super) estimate: Estimate,
-}
-
-/// The columns of a query.
-pub(super) type Columns = Vec<Column>;
+use super::part::{Column, Columns, Part};
 
 /// What a name in `FROM` stands for.
 struct Binding {

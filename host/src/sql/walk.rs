@@ -3,57 +3,20 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    Cte, Distinct, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, Offset, OffsetRows, OrderBy,
-    OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query, Select, SelectFlavor, SelectItem, SetExpr,
-    SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins, With,
+    Cte, Distinct, GroupByExpr, LimitClause, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind, OrderByOptions,
+    OrderBySort, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, With,
 };
 
 use super::Refused;
-use super::estimate::{self, Estimate, Work};
-use super::expression;
+use super::estimate::{self, Work};
+use super::from::alias_of;
 use super::memory;
-use super::names;
-use super::scope::{self, Column, Columns, Scope};
+use super::part::{Column, Columns, Part};
+use super::scope;
+use super::statement::{Walk, integer, none};
 
-/// Most relations, subqueries and functions in all `FROM`s together: each multiplies the rows.
-const SOURCES: usize = 5;
 /// Most columns of an answer.
 const COLUMNS: usize = 64;
-/// Most operations that make a longer text of texts: chained ones double it.
-const GROWTH: usize = 6;
-
-/// A query inside of a statement: its columns, its work where it is used once, and how many rows it may have.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub(super) columns: Columns,
-    pub(super) work: Work,
-    pub(super) rows: u64,
-}
-
-impl Part {
-    /// Bytes of a row.
-    pub(super) fn row_bytes(&self) -> u64 {
-        self.columns.iter().fold(0, |sum, column| sum.saturating_add(column.estimate.bytes))
-    }
-}
-
-/// A part of `FROM`.
-struct Source {
-    work: Work,
-    rows: u64,
-}
-
-/// What is known of a statement on the way through it.
-#[derive(Default)]
-pub(super) struct Walk {
-    pub(super) scope: Scope,
-    pub(super) relations: BTreeSet<String>,
-    pub(super) functions: BTreeSet<String>,
-    sources: usize,
-    growth: usize,
-    /// Bytes of all values that were compared so far.
-    pub(super) compared: u64,
-}
 
 /// Walks through a statement. Returns the relations and the functions that it names.
 pub(super) fn query(query: &Query) -> Result<(BTreeSet<String>, BTreeSet<String>), Refused> {
@@ -82,11 +45,6 @@ fn bounded(Work { weight, held_kib }: Work) -> Result<(), Refused> {
         )));
     }
     Ok(())
-}
-
-/// An error when the clause is there.
-pub(super) fn none(there: bool, clause: &str) -> Result<(), Refused> {
-    if there { Err(Refused::new(format!("{clause} is not admitted"))) } else { Ok(()) }
 }
 
 impl Walk {
@@ -152,13 +110,13 @@ impl Walk {
                 none(!limit_by.is_empty(), "LIMIT BY")?;
                 if let Some(limit) = limit {
                     part.work += self.expression(limit)?.work;
-                    most = expression::integer(limit);
+                    most = integer(limit);
                 }
                 if let Some(Offset { value, rows }) = offset {
                     none(!matches!(rows, OffsetRows::None), "OFFSET ROWS")?;
                     part.work += self.expression(value)?.work;
                     // The rows that it leaves out are kept, too.
-                    most = most.and_then(|most| Some(most.saturating_add(expression::integer(value)?)));
+                    most = most.and_then(|most| Some(most.saturating_add(integer(value)?)));
                 }
             }
             Some(LimitClause::OffsetCommaLimit { offset: _, limit: _ }) => {
@@ -327,187 +285,4 @@ impl Walk {
             }
         }
     }
-
-    /// Reads a part of `FROM`.
-    fn source(&mut self, source: &TableWithJoins) -> Result<Source, Refused> {
-        let TableWithJoins { relation, joins } = source;
-        let mut joined = self.factor(relation)?;
-        for Join { relation, global, join_operator } in joins {
-            none(*global, "GLOBAL JOIN")?;
-            let right = self.factor(relation)?;
-            joined.work += right.work;
-            joined.work += match join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::Left(constraint)
-                | JoinOperator::LeftOuter(constraint)
-                | JoinOperator::Right(constraint)
-                | JoinOperator::RightOuter(constraint)
-                | JoinOperator::CrossJoin(constraint) => self.constraint(constraint)?,
-                JoinOperator::FullOuter(constraint) => {
-                    let mut work = memory::full_join(joined.rows, right.rows);
-                    work += self.constraint(constraint)?;
-                    work
-                }
-                _ => return Err(Refused::new("a join that PostgreSQL does not have is not admitted")),
-            };
-            joined.rows = joined.rows.saturating_mul(right.rows);
-        }
-        Ok(joined)
-    }
-
-    fn constraint(&mut self, constraint: &JoinConstraint) -> Result<Work, Refused> {
-        match constraint {
-            JoinConstraint::None => Ok(Work::default()),
-            JoinConstraint::On(condition) => Ok(self.expression(condition)?.work),
-            JoinConstraint::Using(columns) => {
-                let mut work = Work::default();
-                for column in columns {
-                    let [name] = &scope::parts(column)?[..] else {
-                        return Err(Refused::new("a qualified column in USING is not admitted"));
-                    };
-                    work += self.scope.use_bare(name.clone()).work;
-                }
-                Ok(work)
-            }
-            JoinConstraint::UsingAlias(_, _) => Err(Refused::new("a name for USING is not admitted")),
-            JoinConstraint::Natural => Err(Refused::new("NATURAL JOIN is not admitted: name the columns")),
-        }
-    }
-
-    fn factor(&mut self, factor: &TableFactor) -> Result<Source, Refused> {
-        self.sources += 1;
-        if self.sources > SOURCES {
-            return Err(Refused::new(format!("more than {SOURCES} relations are not admitted")));
-        }
-        match factor {
-            TableFactor::Table {
-                name,
-                alias,
-                args,
-                with_hints,
-                version,
-                with_ordinality,
-                partitions,
-                json_path,
-                sample,
-                index_directives,
-                inheritance,
-            } => {
-                none(sample.is_some(), "TABLESAMPLE")?;
-                none(*with_ordinality, "WITH ORDINALITY")?;
-                let foreign = !with_hints.is_empty()
-                    || version.is_some()
-                    || !partitions.is_empty()
-                    || json_path.is_some()
-                    || !index_directives.is_empty()
-                    || inheritance.is_some();
-                none(foreign, "anything beside a relation's name")?;
-                let parts = scope::parts(name)?;
-                match args {
-                    None => self.relation(&parts, alias.as_ref()),
-                    Some(TableFunctionArgs { args, settings }) => {
-                        none(!args.is_empty() || settings.is_some(), "an argument of a function in FROM")?;
-                        self.function_in_from(&parts, alias.as_ref())
-                    }
-                }
-            }
-            TableFactor::Derived { lateral: _, subquery, alias, sample } => {
-                none(sample.is_some(), "TABLESAMPLE")?;
-                let Some(alias) = alias else { return Err(Refused::new("a subquery without a name is not admitted")) };
-                let Part { columns: own, work, rows } = self.subquery(subquery)?;
-                let (name, columns) = alias_of(alias)?;
-                let columns = self.renamed(own, columns);
-                self.scope.bind_columns(name, columns)?;
-                Ok(Source { work, rows })
-            }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
-                none(alias.is_some(), "a name for a join")?;
-                self.source(table_with_joins)
-            }
-            _ => Err(Refused::new("this in FROM is not admitted")),
-        }
-    }
-
-    fn relation(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<Source, Refused> {
-        let alias = alias.map(alias_of).transpose()?;
-        if let Some(name) = scope::of_catalog(parts) {
-            let known = names::RELATIONS.iter().find(|relation| relation.name == name);
-            let relation =
-                known.ok_or_else(|| Refused::new(format!("the relation `pg_catalog.{name}` is not admitted")))?;
-            let (bound, renamed) = alias.unwrap_or_else(|| (name.to_owned(), Vec::new()));
-            none(!renamed.is_empty(), "another name for a column of a relation")?;
-            self.relations.insert(name.to_owned());
-            self.scope.bind_relation(bound, relation)?;
-            return Ok(Source { work: of_relation(), rows: memory::rows_of(name) });
-        }
-        let [name] = parts else {
-            return Err(Refused::new(format!(
-                "the relation `{}` is not admitted: it is not in pg_catalog",
-                parts.join(".")
-            )));
-        };
-        // It may be planned anew wherever it is named.
-        let Some(Part { columns: own, work, rows }) = self.scope.query(name).cloned() else {
-            return Err(Refused::new(format!("the relation `{name}` is not admitted without `pg_catalog.`")));
-        };
-        let (bound, renamed) = alias.unwrap_or_else(|| (name.clone(), Vec::new()));
-        let columns = self.renamed(own, renamed);
-        self.scope.bind_columns(bound, columns)?;
-        Ok(Source { work, rows })
-    }
-
-    fn function_in_from(&mut self, parts: &[String], alias: Option<&TableAlias>) -> Result<Source, Refused> {
-        let Some(name) = scope::of_catalog(parts).filter(|name| names::lists(names::SET_FUNCTIONS, name)) else {
-            return Err(Refused::new(format!("the function `{}` is not admitted in FROM", parts.join("."))));
-        };
-        self.functions.insert(name.to_owned());
-        // Its value's only column takes whatever name is listed; without a list, `name.anything` would be a call.
-        let (bound, columns) = match alias {
-            Some(alias) => alias_of(alias)?,
-            None => (name.to_owned(), Vec::new()),
-        };
-        none(columns.len() > 1, "more than one name for a function's value")?;
-        let columns = self.renamed(Vec::new(), columns);
-        self.scope.bind_function(bound, columns)?;
-        Ok(Source { work: of_relation(), rows: memory::rows_of(name) })
-    }
-
-    /// The columns under the names that a list gives to the first of them.
-    fn renamed(&mut self, own: Columns, list: Vec<String>) -> Columns {
-        let mut own = own.into_iter();
-        let mut columns = Columns::new();
-        for name in list {
-            // A function in FROM has a value and no column.
-            let estimate = own.next().map_or(Estimate::VALUE, |column| column.estimate);
-            self.scope.give(name.clone(), estimate);
-            columns.push(Column { name: Some(name), estimate });
-        }
-        columns.extend(own);
-        columns
-    }
-
-    /// Counts an operation that makes a longer text.
-    pub(super) fn grow(&mut self) -> Result<(), Refused> {
-        self.growth += 1;
-        none(self.growth > GROWTH, &format!("more than {GROWTH} of `||`, to_jsonb and array_to_string"))
-    }
-}
-
-/// What it takes to plan and to read a relation.
-fn of_relation() -> Work {
-    let mut work = memory::relation();
-    work.weight = estimate::RELATION;
-    work
-}
-
-/// The name of something in `FROM`, and the names that its columns get.
-fn alias_of(alias: &TableAlias) -> Result<(String, Vec<String>), Refused> {
-    let TableAlias { explicit: _, name, columns, at } = alias;
-    none(at.is_some(), "AT after a name")?;
-    let column = |TableAliasColumnDef { name, data_type }: &TableAliasColumnDef| {
-        none(data_type.is_some(), "a type in a list of columns")?;
-        scope::name(name)
-    };
-    Ok((scope::name(name)?, columns.iter().map(column).collect::<Result<_, _>>()?))
 }
