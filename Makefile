@@ -28,7 +28,7 @@ BENCHES := judgement instantiation boundary live server-cost tenants cold-start 
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test peers test-rust test-languages test-node test-python test-matrix packages lab bench \
-        fuzz fuzz-replay stress soak lint lint-rust lint-format lint-worlds lint-node lint-python audit lock freeze-wit clean
+        fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -111,11 +111,15 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 
-lint-rust: lint-format lint-worlds
+lint-rust: lint-format lint-circles lint-worlds
 	cargo clippy $(ALL) --all-targets -- -D warnings
 
 lint-format: needs-lint
 	cargo fmt --all --check
+
+# Files refer to each other in one direction.
+lint-circles: needs-lint
+	python3 tests/circles.py host/src plugin/src plugin/contract/src tests/security/src
 
 lint-worlds: needs-lint
 	for world in "" observer manager; do \

@@ -35,7 +35,7 @@ impl Credential {
             Place::Here(access) => Self::new(&found.name, *access, scope.api(), limits)?,
             Place::Vault { via, opener, secret } => {
                 let opener = Self::new(&via, *opener, scope.api(), limits)?;
-                let target = vault::fetch(&opener, &secret, limits, presence).await?;
+                let target = vault::fetch(&opener.target, opener.project.as_ref(), &secret, limits, presence).await?;
                 Self::new(&found.name, target.into(), scope.api(), limits)?
             }
         };

@@ -32,6 +32,7 @@ mod lexer;
 mod memory;
 mod names;
 mod part;
+mod refused;
 mod scope;
 mod statement;
 #[cfg(test)]
@@ -45,10 +46,9 @@ use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
+pub(crate) use self::estimate::PARAMETER_BYTES;
 pub(crate) use self::memory::SETTINGS;
-
-/// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
-pub(crate) const PARAMETER_BYTES: usize = 4_096;
+pub use self::refused::Refused;
 
 /// How deep the parser may nest. A tree is read, walked, printed and dropped by recursion, so depth is stack.
 const DEPTH: usize = 40;
@@ -82,24 +82,6 @@ impl fmt::Display for Admitted {
         f.write_str(&self.canonical)
     }
 }
-
-/// What was not admitted, in one lower-case clause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused(String);
-
-impl Refused {
-    fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
 
 /// Decides whether a text is one `SELECT` that only reads what the allow-lists name.
 ///

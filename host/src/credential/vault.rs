@@ -4,11 +4,10 @@ use archon_pool_contract::fault::{Fault, kind};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::Type;
 
-use super::Credential;
 use crate::connection_config::{self, Origin, invalid};
 use crate::limits::Limits;
 use crate::session::{Presence, Session};
-use crate::supabase::connect;
+use crate::supabase::{Project, connect};
 use crate::target::Target;
 
 // Privileges cannot be queried for a view that does not exist, so its existence comes first.
@@ -20,13 +19,13 @@ const SECRET: &str = "select decrypted_secret::text from vault.decrypted_secrets
 
 /// Fetches a secret with its own session and parses it as a connection URL.
 pub(super) async fn fetch(
-    via: &Credential,
+    via: &Target,
+    project: Option<&Project>,
     secret: &str,
     limits: &Limits,
     presence: &Presence,
 ) -> Result<Target, Fault> {
-    let (session, _) = connect::open(&via.target, via.project.as_ref(), limits, presence).await?;
-    let via = &via.target;
+    let (session, _) = connect::open(via, project, limits, presence).await?;
     let readable = match one(&session, READABLE, None).await {
         // The schema's privileges hide even its existence.
         Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Some(false),

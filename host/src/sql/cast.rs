@@ -2,9 +2,9 @@
 
 use sqlparser::ast::{DataType, ExactNumberInfo, TimezoneInfo};
 
-use super::Refused;
 use super::estimate::{Estimate, Origin};
 use super::names;
+use super::refused::Refused;
 use super::scope;
 use super::statement::{none, stored};
 

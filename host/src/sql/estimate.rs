@@ -8,6 +8,9 @@
 
 use std::ops::AddAssign;
 
+/// Bytes of all parameters of a statement that nobody has read: each may be in the answer many times.
+pub(crate) const PARAMETER_BYTES: usize = 4_096;
+
 /// Heaviest statement. PostgreSQL 15 took 0.8 KiB for each unit in nested sums, 1.2 KiB in `BETWEEN` and `IN`, and
 /// 250 KiB for each relation of a subquery that stands for a value: 13 MiB for the heaviest that is admitted.
 pub(super) const MOST: u64 = 10_000;

@@ -5,9 +5,11 @@ use sqlparser::ast::{
     ValueWithSpan,
 };
 
+use super::estimate::PARAMETER_BYTES;
 use super::estimate::{Estimate, Origin};
+use super::refused::Refused;
 use super::statement::{Walk, none, stored};
-use super::{PARAMETER_BYTES, Refused, cast, function, memory, scope};
+use super::{cast, function, memory, scope};
 
 impl Walk {
     /// Several expressions.

@@ -4,11 +4,11 @@ use sqlparser::ast::{
     Join, JoinConstraint, JoinOperator, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins,
 };
 
-use super::Refused;
 use super::estimate::{self, Estimate, Work};
 use super::memory;
 use super::names;
 use super::part::{Column, Columns, Part};
+use super::refused::Refused;
 use super::scope;
 use super::statement::{Walk, none};
 

@@ -5,10 +5,10 @@ use sqlparser::ast::{
     ObjectName, Value, ValueWithSpan,
 };
 
-use super::Refused;
 use super::estimate::{Estimate, Origin};
 use super::memory;
 use super::names;
+use super::refused::Refused;
 use super::scope;
 use super::statement::{Walk, integer, none, stored};
 

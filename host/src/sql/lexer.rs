@@ -1,7 +1,7 @@
 //! Cuts a text into the pieces that PostgreSQL's lexer would see, and refuses where others could see different ones.
 
-use super::Refused;
 use super::names;
+use super::refused::Refused;
 
 /// Longest text, bytes: about three times our longest.
 const BYTES: usize = 4096;

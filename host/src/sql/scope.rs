@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
-use super::Refused;
 use super::estimate::Estimate;
 use super::names::{self, Relation};
 use super::part::{Column, Columns, Part};
+use super::refused::Refused;
 
 /// What a name in `FROM` stands for.
 struct Binding {

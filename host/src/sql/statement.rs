@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast::{Expr, Value, ValueWithSpan};
 
-use super::Refused;
+use super::refused::Refused;
 use super::scope::Scope;
 
 /// Most operations that make a longer text of texts: chained ones double it.

@@ -7,11 +7,11 @@ use sqlparser::ast::{
     OrderBySort, Query, Select, SelectFlavor, SelectItem, SetExpr, SetOperator, SetQuantifier, With,
 };
 
-use super::Refused;
 use super::estimate::{self, Work};
 use super::from::alias_of;
 use super::memory;
 use super::part::{Column, Columns, Part};
+use super::refused::Refused;
 use super::scope;
 use super::statement::{Walk, integer, none};
 

@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use crate::behaviour::Behaviour;
-use crate::server::perform;
+use crate::perform::perform;
 
 /// The longest body of a client that is read.
 const LONGEST: usize = 1 << 20;

@@ -17,6 +17,7 @@ mod console;
 mod http;
 mod management;
 mod messages;
+mod perform;
 mod postgres;
 mod scram;
 mod server;

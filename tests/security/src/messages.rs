@@ -1,5 +1,8 @@
 //! Messages of PostgreSQL's protocol, well formed and not.
 
+/// Version that the PostgreSQL server reports.
+pub(crate) const POSTGRES_VERSION: &str = "15.4";
+
 /// OID of `text`.
 pub(crate) const TEXT: u32 = 25;
 

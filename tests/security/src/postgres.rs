@@ -2,15 +2,12 @@
 
 use crate::behaviour::{Behaviour, Kind, Stage, Then};
 use crate::messages::{
-    TEXT, authentication, claiming, columns, complete, error, greeting, logged_in, message, notice, notification,
-    parameter, ready, row,
+    POSTGRES_VERSION, TEXT, authentication, claiming, columns, complete, error, greeting, logged_in, message, notice,
+    notification, parameter, ready, row,
 };
 use crate::scram::Scram;
 
 const KIND: Kind = Kind::Postgres;
-
-/// Its version.
-pub(crate) const VERSION: &str = "15.4";
 
 /// The answer is not of the protocol.
 pub(crate) const MALFORMED: &[&str] = &["unexpected-answer", "connection-lost", "server-unreachable", "query-failed"];
@@ -31,7 +28,7 @@ fn nothing() -> Vec<u8> {
 }
 
 fn welcome() -> Vec<u8> {
-    greeting(VERSION)
+    greeting(POSTGRES_VERSION)
 }
 
 fn one_column() -> Vec<u8> {

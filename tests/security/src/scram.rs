@@ -5,8 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::messages::{authentication, greeting};
-use crate::postgres::VERSION;
+use crate::messages::{POSTGRES_VERSION, authentication, greeting};
 
 /// One way to break the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub(crate) async fn exchange(stream: &mut TcpStream, scram: Scram) -> io::Result
         Scram::Error => authentication(12, b"e=other-error"),
         _ => authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
     };
-    stream.write_all(&[last, greeting(VERSION)].concat()).await
+    stream.write_all(&[last, greeting(POSTGRES_VERSION)].concat()).await
 }
 
 /// The client's next message, as far as it is text.

@@ -6,9 +6,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::behaviour::{Behaviour, Kind, Stage, Then};
-use crate::messages::{TEXT, columns, complete, greeting, message, ready, row};
-use crate::server::perform;
-use crate::{console, postgres};
+use crate::console;
+use crate::messages::{POSTGRES_VERSION, TEXT, columns, complete, greeting, message, ready, row};
+use crate::perform::perform;
 
 /// Requests in the place of a startup packet, by their codes.
 const SSL: u32 = 80_877_103;
@@ -29,7 +29,7 @@ pub(crate) async fn serve(mut stream: TcpStream, behaviour: &Behaviour) -> io::R
             return Ok(());
         }
     } else {
-        let version = if behaviour.kind == Kind::Console { console::VERSION } else { postgres::VERSION };
+        let version = if behaviour.kind == Kind::Console { console::VERSION } else { POSTGRES_VERSION };
         stream.write_all(&greeting(version)).await?;
     }
     answer(&mut stream, behaviour, &options).await
