@@ -23,7 +23,6 @@ use archon_pool_contract::fault::{Fault, kind};
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{Ledger, Restraint};
-pub(crate) use self::guard::unexpected;
 use self::guard::{boolean, count, expected_state, identity, number, why_not};
 pub(crate) use self::record::{denied, record};
 use self::record::{event, trace};
@@ -33,6 +32,7 @@ use crate::bindings::Session;
 use crate::bindings::backends::{Backend, Order, Outcome};
 use crate::bindings::database::Value;
 use crate::consent;
+use crate::error::unexpected;
 use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;
 use crate::parameter::Parameter;
@@ -108,7 +108,7 @@ impl<'a> Delivery<'a> {
             if account.clients == 0 {
                 // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
                 for order in rest {
-                    outcomes.push(self.classify(self.params(order)).await);
+                    outcomes.push(self.classify(order).await);
                 }
             } else if let Some(refusal) = &refusal {
                 outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
@@ -237,23 +237,23 @@ impl<'a> Delivery<'a> {
     /// Sends the orders in one round trip, each guarded and in its own transaction.
     async fn send(&self, orders: &[Order]) -> Vec<Outcome> {
         let sql = if self.dry_run { WOULD_TERMINATE } else { TERMINATE };
-        let params: Vec<_> = orders.iter().map(|order| self.params(order)).collect();
-        let answers = self.session.own(sql, params.clone()).await;
+        let params = orders.iter().map(|order| self.params(order)).collect();
+        let answers = self.session.own(sql, params).await;
         let mut outcomes = Vec::with_capacity(orders.len());
-        for (answer, params) in answers.into_iter().zip(params) {
-            outcomes.push(self.outcome(answer, params).await);
+        for (answer, order) in answers.into_iter().zip(orders) {
+            outcomes.push(self.outcome(answer, order).await);
         }
         outcomes
     }
 
-    async fn outcome(&self, answer: Result<Vec<Vec<Value>>, Fault>, params: Vec<Parameter>) -> Outcome {
+    async fn outcome(&self, answer: Result<Vec<Vec<Value>>, Fault>, order: &Order) -> Outcome {
         match answer {
             Ok(rows) => match rows.first().map(|row| boolean(row, 0)) {
                 Some(Ok(true)) => Outcome::Signalled,
                 // The process ended between the look and the signal.
                 Some(Ok(false)) => Outcome::Gone,
                 Some(Err(fault)) => Outcome::Failed(fault.into()),
-                None => self.classify(params).await,
+                None => self.classify(order).await,
             },
             Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Outcome::Denied(format!(
                 "{}: grant pg_signal_backend to role '{}'; a superuser's session takes a superuser",
@@ -265,8 +265,8 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    async fn classify(&self, params: Vec<Parameter>) -> Outcome {
-        let rows = match self.session.own(CLASSIFY, vec![params]).await.pop() {
+    async fn classify(&self, order: &Order) -> Outcome {
+        let rows = match self.session.own(CLASSIFY, vec![self.params(order)]).await.pop() {
             Some(Ok(rows)) => rows,
             Some(Err(fault)) => return Outcome::Failed(fault.into()),
             None => Vec::new(),

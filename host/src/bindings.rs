@@ -77,7 +77,7 @@ pub(crate) trait CredentialScope: Send + Sync {
 pub trait Credential: Send + Sync {
     /// Its name in the host's configuration.
     fn name(&self) -> &str;
-    /// Where it leads.
+    /// Returns the server and the role that it is for.
     fn login(&self) -> Login;
     /// Opens a read-only session.
     async fn open_session(&self) -> Result<SessionHandle, Fault>;
@@ -95,7 +95,7 @@ pub trait Session: Send + Sync {
     fn access_path(&self) -> &'static str;
     /// Facts about how it was opened that a report must state.
     fn notes(&self) -> Vec<String>;
-    /// Where it is, and as whom it was to be opened.
+    /// Returns the server and the role with which it was opened.
     fn login(&self) -> Login;
     /// The role that statements run as.
     fn role(&self) -> &str;
@@ -115,7 +115,7 @@ pub trait Session: Send + Sync {
 pub trait Console: Send + Sync {
     /// The kind of controller, by its name in the contract.
     fn kind(&self) -> &'static str;
-    /// Where it is, and as whom.
+    /// Returns the server and the role with which it was opened.
     fn login(&self) -> Login;
     /// Shows a view. All values are text or null.
     async fn show(&self, view: View, allowance: &Allowance) -> Result<RowSet, Fault>;

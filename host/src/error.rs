@@ -46,8 +46,8 @@ pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fau
     Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
 }
 
-/// Leaves out the words of a peer that repeat the session's password: a server may echo it, and what is said goes to the
-/// component, into reports, logs and recordings. A password that is also a public part of the login tells nothing.
+/// Removes a peer's text that repeats the session's password: a server may echo it, and messages reach the component,
+/// reports, logs and recordings. A password that is also a public part of the login is not looked for.
 pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
     let Some(password) = target.password.as_ref().map(ExposeSecret::expose_secret) else { return fault };
     let Target { host, user, database, .. } = target;
@@ -56,6 +56,11 @@ pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
         return fault;
     }
     Fault { message: format!("{target}: the server's words are left out: they repeat the password"), ..fault }
+}
+
+/// Returns the fault of an answer that a server or a pooler does not give.
+pub(crate) fn unexpected(message: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, message)
 }
 
 /// Nothing answered in time.

@@ -21,7 +21,6 @@ use crate::supabase::{Pooler, Query, connect};
 use crate::target::Target;
 
 /// The credentials of one call, with its limits.
-#[derive(Clone)]
 pub(crate) struct Granted {
     lent: Lent,
     opening: Opening,

@@ -41,8 +41,8 @@ use self::request::{NO_CHANGES, Request};
 /// Name of [`Host::deliver`] in the audit log.
 const DELIVER: &str = "host.deliver";
 
-/// How long to wait, after a call, for the server to hear that its sessions are over: with that, a call ends within a
-/// second after its deadline.
+/// Time to wait, after a call, for its sessions to be closed: with that, a call ends within a second after its
+/// deadline.
 const FAREWELL: Duration = Duration::from_millis(900);
 
 /// Runs components with one set of credentials, one policy and one set of limits.

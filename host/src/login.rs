@@ -1,4 +1,4 @@
-//! Where and as whom a session or a console is open, for messages and the audit log.
+//! Server, database and role of a session or a console, for messages and the audit log.
 
 /// A login without anything that opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]

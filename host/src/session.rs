@@ -181,9 +181,14 @@ impl Session {
         &self.target
     }
 
-    /// The fault of an answer that is an error.
+    /// Returns the fault of an answer that is an error.
     fn why(&self, error: &tokio_postgres::Error) -> Fault {
-        error::discreet(self.connection.why_lost(error::querying(error).0), &self.target)
+        self.told((error::querying(error).0, true))
+    }
+
+    /// Returns a fault as a caller may have it; the flag says that the session may be gone with it.
+    fn told(&self, (fault, gone): (Fault, bool)) -> Fault {
+        error::discreet(if gone { self.connection.why_lost(fault) } else { fault }, &self.target)
     }
 
     fn silent(&self) -> Fault {

@@ -94,7 +94,7 @@ pub(crate) struct SessionCache {
     presence: Presence,
 }
 
-/// Where it is.
+/// State of the cached session.
 #[derive(Debug, Default)]
 enum Place {
     /// With a call, or there is none.
@@ -113,7 +113,7 @@ impl SessionCache {
         Self { place: Arc::default(), presence }
     }
 
-    /// What is held by a session that outlives its call, so that the call does not wait for its end.
+    /// Returns the presence of sessions that outlive their call, so that the call does not wait for their end.
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }

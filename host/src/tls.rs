@@ -133,7 +133,7 @@ fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
     all.into_iter().filter(|(version, _)| wanted(version)).map(|(_, supported)| supported).collect()
 }
 
-/// What opens HTTPS: HTTP/1.1, with certificates of the system's authorities.
+/// Configuration of HTTPS: HTTP/1.1, with certificates of the system's authorities.
 pub(crate) fn for_https() -> Result<ClientConfig, Fault> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| not_set_up(&error))?;

@@ -1,5 +1,5 @@
 //! This user's folders (XDG Base Directory Specification). A relative path is ignored, as the specification says: it
-//! would stand for a folder of whoever chose the working directory.
+//! would be a folder below the working directory.
 
 use std::env;
 use std::path::PathBuf;

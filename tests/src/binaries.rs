@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// Names a folder with `initdb` and `postgres`, and so chooses the server version.
 pub const VARIABLE: &str = "ARCHON_PG_BIN";
@@ -62,6 +62,17 @@ impl Binaries {
         // know, is missing from packages that carry the server alone.
         ["../lib", "../lib/postgresql"].iter().any(|folder| self.folder.join(folder).join(&file).is_file())
     }
+}
+
+/// Returns `target/<profile>/archon-pool`, two folders above a test binary.
+///
+/// # Errors
+///
+/// When it was not built.
+pub fn archon_pool() -> Result<PathBuf> {
+    let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
+    anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
+    Ok(path)
 }
 
 /// The path of `psql`: Debian's where there is one, since the one that `tests/matrix.sh` fetches has no TLS.

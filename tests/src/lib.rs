@@ -9,6 +9,7 @@
 pub mod binaries;
 pub mod clients;
 pub mod cluster;
+mod describing;
 mod keeper;
 pub mod management_api;
 pub mod pgagroal;
@@ -21,6 +22,7 @@ pub mod proxy;
 pub mod refusals;
 mod scratch;
 pub mod sessions;
+pub mod soak;
 mod standby;
 pub mod supabase;
 mod template;
@@ -29,6 +31,7 @@ pub mod workload;
 
 pub use self::clients::Library;
 pub use self::cluster::{Builder, Cluster, PASSWORD};
+pub use self::describing::describing;
 pub use self::management_api::ManagementApi;
 pub use self::pgagroal::Pgagroal;
 pub use self::pgbouncer::PgBouncer;

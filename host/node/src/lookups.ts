@@ -23,7 +23,7 @@ export class Lookups {
     this.#resolve = resolve;
   }
 
-  /** What a socket looks names up with. The signal ends the waiting for a turn. */
+  /** Look-up of names for a socket. The signal ends the waiting for a turn. */
   until(signal: AbortSignal): LookupFunction {
     return (name, { all }, callback) => {
       this.#addresses(name, signal).then(

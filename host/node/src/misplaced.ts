@@ -6,7 +6,7 @@
 import { guard } from "./components.js";
 import { holdsConnectionText } from "./connection-config/text.js";
 
-/** Whether a field is, or holds anywhere inside, something named like a secret, a connection text or a credential. */
+/** Finds a field that is, or holds anywhere inside, something named like a secret, a connection text or a credential. */
 export function isSecret(name: string, value: unknown): boolean {
   return isName(name) || isSecretText(name) || holdsSecret(value);
 }
@@ -34,7 +34,7 @@ function isSecretText(text: string): boolean {
 /** `scheme://user:password@`. */
 const LOGIN_IN_URL = /:\/\/[^\s/?#:]*:[^\s/?#]+@/;
 
-/** What stands behind the `@` of a login: a host with a dot, a port or a path. `app:web@node` names an application. */
+/** Recognises the part behind the `@` of a login: a host with a dot, a port or a path. `app:web@node` names an application. */
 const ADDRESS = /@(?:[^\s:/@]*\.|localhost(?![^\s:/@])|[^\s:/@]+(?::\d|\/))/;
 
 /** An access token of Supabase, and a JSON Web Token. */

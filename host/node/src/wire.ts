@@ -32,7 +32,7 @@ export const MOST_ERROR = 1_048_576;
 /** Fields of an ErrorResponse. PostgreSQL has 18 kinds of them, and each comes once. */
 const MOST_FIELDS = 64;
 
-/** How much of each text of an error is kept, bytes. */
+/** Bytes of each text of an error that are kept. */
 const MOST_TEXT = 4_096;
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
@@ -50,9 +50,9 @@ export interface ServerError {
   fatal: boolean;
   /** Its SQLSTATE; none where what came is no SQLSTATE. */
   code?: string | undefined;
-  /** What it is recognised by. */
+  /** Text by which it is recognised. */
   message: string;
-  /** What a fault repeats of it. */
+  /** Part of it that a fault repeats. */
   said: string;
 }
 

@@ -1,10 +1,11 @@
 //! The parameters of the guard, and how the answers of its statements are read.
 
-use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::fault::Fault;
 
 use super::thresholds::IdleThresholds;
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
+use crate::error::unexpected;
 use crate::parameter::Parameter;
 
 /// Parameters of the guard's statements: a session and the state in which it was seen, the protected names, and how long
@@ -102,8 +103,4 @@ pub(super) fn number(row: &[Value], index: usize) -> Result<i64, Fault> {
 
 pub(super) fn count(row: &[Value], index: usize) -> Result<u64, Fault> {
     number(row, index).map(|count| u64::try_from(count).unwrap_or(0))
-}
-
-pub(crate) fn unexpected(message: &str) -> Fault {
-    Fault::new(kind::UNEXPECTED_ANSWER, message)
 }

@@ -1,4 +1,4 @@
-//! How long a session must have been in its state before it may be ended.
+//! Time that a session must have been in its state before it may be ended.
 
 /// The request's own thresholds, milliseconds.
 #[derive(Debug, Clone, Copy, Default)]

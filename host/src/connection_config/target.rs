@@ -157,7 +157,7 @@ impl Target {
                 == (&other.target_session_attrs, &other.connect_timeout, &other.options)
     }
 
-    /// Where it leads and as whom, for messages and the audit log.
+    /// Returns server, database and role, for messages and the audit log.
     pub(crate) fn login(&self) -> Login {
         Login { server: self.to_string(), database: self.database.clone(), user: self.user.clone() }
     }

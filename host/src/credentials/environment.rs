@@ -42,7 +42,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) fn of_process() -> Self {
-        // A relative one would stand for a folder of whoever chose the working directory.
+        // A relative one would be a folder below the working directory.
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         Self::read(|name| std::env::var(name).ok(), home, whoami::username().ok())
     }

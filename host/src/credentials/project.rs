@@ -58,7 +58,7 @@ impl fmt::Display for ProjectReference {
 pub(crate) struct AccessToken {
     pub(crate) reference: ProjectReference,
     pub(crate) secret: SecretString,
-    /// Whether the pool may be resized, which drops the clients of the pooler.
+    /// Permission to resize the pool, which drops the clients of the pooler.
     pub(crate) may_resize: bool,
 }
 

@@ -50,7 +50,7 @@ impl backends::Host for State {
     }
 }
 
-/// How many bytes of text the component gives.
+/// Counts the bytes of text that the component gives.
 pub(crate) fn given(orders: &[Order]) -> usize {
     orders.iter().map(|order| order.state.len() + order.reason.len()).sum()
 }

@@ -14,6 +14,7 @@ use crate::bindings::Console;
 use crate::bindings::database::{Column, RowSet, Value};
 use crate::connection_config::invalid;
 use crate::credentials::Limited;
+use crate::error::{self, unexpected};
 use crate::limits::Limits;
 use crate::login::Login;
 use crate::session::{Presence, Session};
@@ -163,9 +164,5 @@ impl Console for ConnectionLimit {
 }
 
 fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r tokio_postgres::Row, index: usize) -> Result<T, Fault> {
-    row.try_get(index).map_err(|error| unexpected(&crate::error::chain(&error)))
-}
-
-fn unexpected(message: &str) -> Fault {
-    Fault::new(kind::UNEXPECTED_ANSWER, message)
+    row.try_get(index).map_err(|error| unexpected(&error::chain(&error)))
 }

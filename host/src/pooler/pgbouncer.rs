@@ -21,7 +21,7 @@ use crate::bindings::database::{Column, RowSet, Value};
 use crate::connect::{self, Connected, Connection, Startup};
 use crate::connection_config::invalid;
 use crate::credentials::CONSOLE_DATABASE;
-use crate::error;
+use crate::error::{self, unexpected};
 use crate::limits::Limits;
 use crate::login::Login;
 use crate::session::{self, GRACE, Presence};
@@ -289,10 +289,6 @@ fn refused(fault: Fault, target: &Target) -> Fault {
         kind::DATABASE_NOT_FOUND => no_bouncer(target),
         _ => fault,
     }
-}
-
-fn unexpected(message: &str) -> Fault {
-    Fault::new(kind::UNEXPECTED_ANSWER, message)
 }
 
 #[cfg(test)]

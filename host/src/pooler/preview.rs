@@ -1,12 +1,12 @@
 //! The effect of a change of a pool, seen before it is sent.
 
-/// What a change would do.
+/// Effect of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(unreachable_pub, reason = "the generated bindings re-export the traits that return it")]
 pub struct ResizePreview {
     /// The size now; none when it is unlimited or not known.
     pub before: Option<u32>,
-    /// How long the change lasts and what it does to clients, or why it cannot be made.
+    /// Duration of the change and its effect on clients, or the reason against it.
     pub note: Result<String, String>,
 }
 

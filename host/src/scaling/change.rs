@@ -202,7 +202,7 @@ impl Change<'_> {
         self.restraint.ask(self.author, login, &role, act, asked).await
     }
 
-    /// Where changes are counted.
+    /// Returns the place in which changes are counted.
     fn place(&self) -> Place {
         let login = self.console.login();
         Place::new(Counted::Resize, login.server, &login.database)

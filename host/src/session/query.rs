@@ -36,12 +36,9 @@ impl Session {
             Err(_) => return Err(self.silent()),
         };
         if let Some((fault, _)) = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|(_, gone)| *gone) {
-            return Err(error::discreet(self.connection.why_lost(fault.clone()), &self.target));
+            return Err(self.told((fault.clone(), true)));
         }
-        Ok(answers
-            .into_iter()
-            .map(|answer| answer.map_err(|(fault, _)| error::discreet(fault, &self.target)))
-            .collect())
+        Ok(answers.into_iter().map(|answer| answer.map_err(|fault| self.told(fault))).collect())
     }
 
     async fn answer(
@@ -179,15 +176,7 @@ impl Session {
             answer
         }));
         match tokio::time::timeout(self.limits.statement_timeout + GRACE, answers).await {
-            Ok(answers) => answers
-                .into_iter()
-                .map(|answer| {
-                    answer.map_err(|(fault, gone)| {
-                        let fault = if gone { self.connection.why_lost(fault) } else { fault };
-                        error::discreet(fault, &self.target)
-                    })
-                })
-                .collect(),
+            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(|fault| self.told(fault))).collect(),
             Err(_) => params.iter().map(|_| Err(self.silent())).collect(),
         }
     }

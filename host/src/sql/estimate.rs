@@ -30,12 +30,12 @@ const ROW_BYTES: u64 = 2 * QUERY_BYTES;
 const COPIES: u64 = 8;
 /// The same for JSON, whose parts take 40 bytes and more.
 const JSON_COPIES: u64 = 64;
-/// How much longer a value becomes as JSON.
+/// Factor by which a value becomes longer as JSON.
 const JSON_GROWTH: u64 = 8;
 /// Digits that a division adds at most.
 const DIVISION_DIGITS: u64 = 1_000;
 
-/// What a server does for an expression or a query.
+/// Work of a server for an expression or a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Work {
     /// The size of the expressions as they are planned and of the values that a row makes: about a KiB each.

@@ -182,7 +182,7 @@ impl Walk {
     }
 }
 
-/// What it takes to plan and to read a relation.
+/// Work to plan and to read a relation.
 fn of_relation() -> Work {
     let mut work = memory::relation();
     work.weight = estimate::RELATION;

@@ -135,7 +135,7 @@ fn literal(arguments: &[FunctionArg], index: usize) -> Option<u64> {
 
 /// Bytes of a letter in any encoding.
 const LETTER_BYTES: u64 = 4;
-/// How much longer a text becomes in the other case.
+/// Factor by which a text becomes longer in the other case.
 const CASE_GROWTH: u64 = 3;
 /// Digits that `round` adds at most.
 const ROUNDED_DIGITS: u64 = 2_000;

@@ -13,7 +13,7 @@
 
 use super::estimate::Work;
 
-/// What one node takes before it spills: the session's `work_mem`.
+/// Memory of one node before it spills: the session's `work_mem`.
 const WORK_MEM_KIB: u64 = 256;
 /// The most that the nodes of one statement may hold together.
 pub(super) const MOST_HELD_KIB: u64 = 30_000;
@@ -24,7 +24,7 @@ const SORTED_ROWS: u64 = WORK_MEM_KIB * 1024 / 72;
 const GROUPS: u64 = WORK_MEM_KIB * 1024 / 128;
 /// Files that are merged at a time with that memory, with the row that is compared.
 const MERGED: u64 = 8;
-/// What a row takes in a hash table beside its values, bytes.
+/// Bytes of a row in a hash table beside its values.
 const HASHED_ROW_BYTES: u64 = 100;
 /// Key bytes of a side of `FULL JOIN`.
 const JOINED_BYTES: u64 = 256;

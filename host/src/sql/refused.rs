@@ -1,8 +1,8 @@
-//! Why a statement is not admitted.
+//! Refusal of a statement.
 
 use std::fmt;
 
-/// What was not admitted, in one lower-case clause.
+/// Part that is not admitted, in one lower-case clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused(String);
 

@@ -10,7 +10,7 @@ use super::scope::Scope;
 /// Most operations that make a longer text of texts: chained ones double it.
 const GROWTH: usize = 6;
 
-/// What is known of a statement on the way through it.
+/// Names and counts of a statement that is being read.
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) scope: Scope,

@@ -23,7 +23,7 @@ impl Budget {
         self.left.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether more came.
+    /// Reports whether more came.
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 with one origin, over connections that belong to whoever waits for the answer.
+//! HTTP/1.1 with one origin, over connections that belong to the call that waits for the answer.
 //!
 //! No task of its own drives a connection: it is polled together with the exchange for which it was opened, so that its
 //! socket is closed at once when that is given up.
@@ -32,7 +32,7 @@ const HEAD: usize = 64 << 10;
 /// The longest answer of a proxy, bytes.
 const PROXY_ANSWER: usize = 8 << 10;
 
-/// A client of one origin. It follows no redirect: where that leads is nobody's to say, and the token would go there.
+/// A client of one origin. It follows no redirect: the token would go to another server.
 pub(super) struct Http {
     origin: Url,
     /// None for plain HTTP, on the local machine.
@@ -44,7 +44,7 @@ pub(super) struct Http {
     kept: Mutex<Option<Open>>,
 }
 
-/// Why there is no answer.
+/// Reason for a missing answer.
 pub(super) enum Lost {
     /// No connection: nothing was sent.
     Unsent(io::Error),

@@ -1,4 +1,4 @@
-//! What a behaviour sends once it begins.
+//! Bytes that a behaviour sends once it begins.
 
 use std::io;
 use std::time::Duration;

@@ -1,10 +1,11 @@
 //! The program itself: exit codes, JSON, plans and deeds, on a real server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use archon_pool_tests::binaries::archon_pool;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, until};
@@ -18,16 +19,9 @@ pub(crate) const FINDINGS: i32 = 1;
 pub(crate) const USAGE: i32 = 2;
 pub(crate) const NOT_RUN: i32 = 3;
 
-/// `target/<profile>/archon-pool`, two folders above this test binary.
-pub(crate) fn program() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
-    anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
-    Ok(path)
-}
-
 /// The program with this URL and nothing else in its environment.
 pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(program()?);
+    let mut command = Command::new(archon_pool()?);
     command.args(arguments).env_clear().env("HOME", home).env("DATABASE_URL", url).stdin(Stdio::null());
     Ok(command)
 }

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use archon_pool_tests::binaries::archon_pool;
 use archon_pool_tests::binaries::psql;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until, unused_port};
 
-use crate::cli::{FINDINGS, HEALTHY, program};
+use crate::cli::{FINDINGS, HEALTHY};
 
 /// One way to say where to connect. `{port}`, `{password}`, `{sockets}`, `{home}` and `{dead}` are filled in.
 #[derive(Default)]
@@ -93,7 +94,7 @@ impl Place {
         let mut theirs = bare(&psql());
         theirs.args(["-XAtw", "-c", "SELECT 1"]);
         theirs.args(text.iter().flat_map(|text| ["-d", text]));
-        let mut ours = bare(&program()?);
+        let mut ours = bare(&archon_pool()?);
         ours.args(["monitor", "--sample-ms", "0"])
             .env("XDG_CACHE_HOME", self.cache.path())
             .envs(text.iter().map(|text| ("DATABASE_URL", text)));

@@ -6,11 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool_security::{Server, find};
+use archon_pool_tests::soak::{lasting, resident_mebibytes};
 use archon_pool_tests::until::{until, until_within};
 use archon_pool_tests::{Cluster, PgBouncer};
 use secrecy::SecretString;
 
-use super::measure::{resident_mebibytes, sockets_to};
+use super::measure::sockets_to;
 use super::{ALONE, CLOSING, built, fault, host, monitor, url};
 
 /// Behaviours at different stages of a call.
@@ -120,6 +121,5 @@ async fn repeated_calls_against_servers_that_misbehave_leave_nothing() -> Result
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "as long as SOAK_SECONDS says; run by hand with --ignored"]
 async fn repeated_calls_leave_nothing_for_as_long_as_is_asked() -> Result<()> {
-    let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(600), |text| text.parse()).context("SOAK_SECONDS")?;
-    rounds(Duration::from_secs(seconds)).await
+    rounds(lasting(600)?).await
 }

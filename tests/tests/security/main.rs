@@ -19,13 +19,14 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_security::{Behaviour, Kind, Server, behaviours};
+use archon_pool_tests::binaries::archon_pool;
 use archon_pool_tests::management_api::{REFERENCE, TOKEN};
 use archon_pool_tests::until::until_within;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::measure::{peak_mebibytes, program, reset_peak, sockets_to};
+use self::measure::{peak_mebibytes, reset_peak, sockets_to};
 
 /// The component that shows a console's views and repeats what it hears.
 const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
@@ -56,7 +57,8 @@ struct Built {
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let engine = Engine::builder(&limits()).compile_with(program()).build().expect("an engine");
+        let engine =
+            Engine::builder(&limits()).compile_with(archon_pool().expect("the program")).build().expect("an engine");
         let manager = Plugin::built_in(&engine, World::Manager).expect("a built-in component");
         let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE).expect("the hostile component");
         Built { engine, manager, hostile }

@@ -1,16 +1,9 @@
 //! Memory and sockets of a process, as Linux shows them.
 
 use std::fs;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-
-const OWN: &str = "/proc/self/status";
-
-/// `target/<profile>/archon-pool`, two folders above this test binary.
-pub(crate) fn program() -> PathBuf {
-    std::env::current_exe().expect("this program").ancestors().nth(2).expect("a folder").join("archon-pool")
-}
+use archon_pool_tests::soak::{OWN_STATUS, mebibytes};
 
 /// Begins to measure the peak anew.
 pub(crate) fn reset_peak() -> Result<()> {
@@ -19,19 +12,7 @@ pub(crate) fn reset_peak() -> Result<()> {
 
 /// The most memory that the process has had since then.
 pub(crate) fn peak_mebibytes() -> Result<u64> {
-    mebibytes(OWN, "VmHWM:")
-}
-
-/// The memory that the process has now.
-pub(crate) fn resident_mebibytes() -> Result<u64> {
-    mebibytes(OWN, "VmRSS:")
-}
-
-/// One line of a process's `status`.
-pub(crate) fn mebibytes(status: &str, name: &'static str) -> Result<u64> {
-    let status = fs::read_to_string(status)?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
+    mebibytes(OWN_STATUS, "VmHWM:")
 }
 
 /// Sockets to a port of 127.0.0.1 that are not closed on our side: established, being opened, or waiting to be closed.

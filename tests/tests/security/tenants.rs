@@ -5,17 +5,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use archon_pool::credentials::Credentials;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_security::{Behaviour, Kind, Server, behaviours};
+use archon_pool_tests::soak::{lasting, report, resident_mebibytes};
 use archon_pool_tests::until::until_within;
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use super::measure::{resident_mebibytes, sockets_to};
+use super::measure::sockets_to;
 use super::{ALONE, built, limits, monitor};
 
 const TENANTS: usize = 200;
@@ -67,16 +68,11 @@ async fn calls(tenants: Arc<Tenants>, number: usize, end: Instant) -> Result<usi
     Ok(made)
 }
 
-#[expect(clippy::print_stdout, reason = "`make soak` is run for these figures")]
-fn report(figures: &str) {
-    println!("{figures}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_tenants_of_servers_that_misbehave_leave_nothing() -> Result<()> {
     built();
     let _alone = ALONE.lock().await;
-    let lasting = std::env::var("SOAK_SECONDS").ok().map_or(Ok(10), |text| text.parse()).context("SOAK_SECONDS")?;
+    let lasting = lasting(10)?;
     let runtime = tokio::runtime::Handle::current();
     let tasks = || runtime.metrics().num_alive_tasks();
     let before = tasks();
@@ -90,7 +86,7 @@ async fn two_hundred_tenants_of_servers_that_misbehave_leave_nothing() -> Result
     let mut made: usize = first.join_all().await.into_iter().sum::<Result<usize>>()?;
     let warm = resident_mebibytes()?;
 
-    let (started, end) = (Instant::now(), Instant::now() + Duration::from_secs(lasting));
+    let (started, end) = (Instant::now(), Instant::now() + lasting);
     let mut all = JoinSet::new();
     (0..TENANTS).for_each(|number| drop(all.spawn(calls(Arc::clone(&tenants), number, end))));
     let mut minutes = interval(Duration::from_secs(60));

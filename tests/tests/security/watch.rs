@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_security::{Server, find};
+use archon_pool_tests::binaries::archon_pool;
+use archon_pool_tests::soak::{lasting, mebibytes, report};
 use archon_pool_tests::until::until;
 use archon_pool_tests::{Cluster, PgBouncer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-
-use super::measure::{mebibytes, program};
 
 /// Behaviours whose faults may pass, so that `watch` goes on.
 const PASSING: [&str; 6] = [
@@ -38,7 +38,7 @@ struct Watch {
     _home: TempDir,
 }
 
-/// What a process has.
+/// Memory, threads and files of a process.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
     resident_mebibytes: u64,
@@ -49,7 +49,7 @@ struct Usage {
 impl Watch {
     fn start(url: &str) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let mut command = Command::new(program());
+        let mut command = Command::new(archon_pool()?);
         command.args(["watch", "--json", "--interval", "1", "--limit", "deadline=900ms"]);
         command.args(["--limit", "connect_timeout=300ms", "--limit", "statement_timeout=300ms"]);
         command.env_clear().env("HOME", home.path()).env("DATABASE_URL", url);
@@ -111,16 +111,6 @@ impl Drop for Watch {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "`make soak` is run for these figures")]
-fn report(figures: &str) {
-    println!("{figures}");
-}
-
-fn lasting() -> Result<Duration> {
-    let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(0), |text| text.parse()).context("SOAK_SECONDS")?;
-    Ok(Duration::from_secs(seconds))
-}
-
 fn url(port: u16) -> String {
     format!("postgres://app@127.0.0.1:{port}/shop?sslmode=disable")
 }
@@ -129,7 +119,7 @@ fn url(port: u16) -> String {
 async fn watch_stays_as_it_was_before_servers_that_misbehave_in_turn() -> Result<()> {
     let behaviours = PASSING.map(|name| find("postgres", name).expect(name));
     let server = Server::in_turn(behaviours.to_vec()).await?;
-    Watch::start(&url(server.port()))?.stays_as_it_was("in turn", lasting()?).await
+    Watch::start(&url(server.port()))?.stays_as_it_was("in turn", lasting(0)?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +129,7 @@ async fn watch_stays_as_it_was_before_a_paused_pooler_and_leaves_it_without_clie
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     bouncer.command("PAUSE").await?;
     let mut watch = Watch::start(&bouncer.url("app", "postgres"))?;
-    watch.stays_as_it_was("paused pooler", lasting()?).await?;
+    watch.stays_as_it_was("paused pooler", lasting(0)?).await?;
     drop(watch);
     // A paused PgBouncer does not look at clients that wait for a server connection.
     bouncer.command("RESUME").await?;

@@ -18,13 +18,14 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_contract::fault::kind;
+use archon_pool_tests::soak::{lasting, report, resident_mebibytes};
 use archon_pool_tests::{Cluster, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use self::attackers::Attack;
-use self::measure::{Latencies, resident_mebibytes};
+use self::measure::Latencies;
 
 const HONEST: usize = 140;
 const HOSTILE: usize = 60;
@@ -35,8 +36,8 @@ const SLOWER: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
-    let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(60), |text| text.parse()).context("SOAK_SECONDS")?;
-    let (calm, storm) = (Duration::from_secs(seconds) / 3, Duration::from_secs(seconds) * 2 / 3);
+    let lasting = lasting(60)?;
+    let (calm, storm) = (lasting / 3, lasting * 2 / 3);
     let cluster = Cluster::builder().setting("max_connections", 450).start().await?;
     let (tenants, sessions) = settle(&cluster).await?;
     let tenants = Arc::new(tenants);
@@ -62,16 +63,11 @@ async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
     let population = i64::try_from(truth.values().sum::<usize>())?;
     ensure!(cluster.count("application_name = 'shop'").await? == population, "a tenant's session was ended");
     drop(sessions);
-    if seconds >= 300 {
+    if lasting >= Duration::from_secs(300) {
         let ratio = beside.p99().as_secs_f64() / alone.p99().as_secs_f64();
         ensure!(ratio <= SLOWER, "the honest tenants' p99 is {ratio:.2} times what it is alone");
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "`make soak` is run for these figures")]
-fn report(figures: &str) {
-    println!("{figures}");
 }
 
 fn name(number: usize) -> String {

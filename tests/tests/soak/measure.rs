@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-
 /// How long calls took.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies(Vec<Duration>);
@@ -44,11 +42,4 @@ impl fmt::Display for Latencies {
             millis(100)
         )
     }
-}
-
-/// The memory that this process has in use.
-pub(crate) fn resident_mebibytes() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc/self/status")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? >> 10)
 }

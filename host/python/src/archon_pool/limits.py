@@ -156,7 +156,7 @@ class Allowance:
 
     @property
     def bytes_left(self) -> int:
-        """What a row may weigh."""
+        """Bytes that a row may have."""
         return self._bytes
 
     def take_row(self, size: int) -> bool:

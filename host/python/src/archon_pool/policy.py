@@ -94,7 +94,7 @@ class Hourly:
             return granted
 
     def give_back(self, place: str, count: int) -> None:
-        """What was taken and not sent. Where it cannot be told, it counts as sent."""
+        """Gives back places that were taken and not used. Where that is not known, they count as used."""
         with contextlib.suppress(FaultError), self._book() as book:
             sent = book.get(key(place), [])
             book[key(place)] = sent[: max(0, len(sent) - count)]

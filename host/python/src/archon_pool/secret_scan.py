@@ -21,12 +21,12 @@ _SHORTEST_HEADER = 13
 
 
 def is_secret(name: object, value: object) -> bool:
-    """Whether a field, or anything inside, is named like a secret or holds one."""
+    """Reports whether a field, or anything inside, is named like a secret or holds one."""
     return _is_name(str(name)) or holds_secret(name) or holds_secret(value)
 
 
 def holds_secret(value: object) -> bool:
-    """Whether anything inside a value is named like a secret or holds one."""
+    """Reports whether anything inside a value is named like a secret or holds one."""
     if isinstance(value, str):
         return any(holds_connection_text(text) or _holds_credential(text) for text in {value, unquote(value)})
     if isinstance(value, Mapping):

@@ -33,22 +33,7 @@ fn component(statements: &[(&str, &str)]) -> Vec<u8> {
     };
     let statements: Vec<Value> = statements.iter().map(statement).collect();
     let text = json!({ "version": "1.2.3", "statements": statements }).to_string();
-    let (length, data) = (text.len(), text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>());
-    wat::parse_str(format!(
-        r#"(component
-          (core module $m
-            (memory (export "memory") 1)
-            (data (i32.const 16) "{data}")
-            (func (export "describe") (result i32)
-              (i32.store (i32.const 0) (i32.const 16))
-              (i32.store (i32.const 4) (i32.const {length}))
-              (i32.const 0)))
-          (core instance $i (instantiate $m))
-          (func $describe (result string) (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
-          (instance $skill (export "describe" (func $describe)))
-          (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#
-    ))
-    .expect("WAT")
+    wat::parse_str(archon_pool_tests::describing(&text)).expect("WAT")
 }
 
 /// A folder with a component, a key pair, and nothing else.

@@ -8,23 +8,7 @@ use serde_json::json;
 
 /// A component whose description is this text.
 fn describing(description: &str) -> Vec<u8> {
-    let data: String = description.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-    let length = description.len();
-    wat::parse_str(format!(
-        r#"(component
-          (core module $m
-            (memory (export "memory") 1)
-            (data (i32.const 16) "{data}")
-            (func (export "describe") (result i32)
-              (i32.store (i32.const 0) (i32.const 16))
-              (i32.store (i32.const 4) (i32.const {length}))
-              (i32.const 0)))
-          (core instance $i (instantiate $m))
-          (func $describe (result string) (canon lift (core func $i "describe") (memory (core memory $i "memory"))))
-          (instance $skill (export "describe" (func $describe)))
-          (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#
-    ))
-    .unwrap()
+    wat::parse_str(archon_pool_tests::describing(description)).unwrap()
 }
 
 fn statement(id: &str, sql: &str) -> Value {

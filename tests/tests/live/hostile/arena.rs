@@ -12,13 +12,13 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::Order;
+use archon_pool_tests::binaries::archon_pool;
 use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{Attack, Ends, Weapon};
 use crate::actions::OPERATOR;
-use crate::cli::program;
 use crate::support::{host_with, orders, plugin};
 
 /// The hostile component.
@@ -223,7 +223,7 @@ impl Arena {
 /// An engine that has components compiled by another process, and not for long.
 fn impatient() -> Result<Engine> {
     let limits = Limits { compile_time: Duration::from_secs(1), ..Limits::default() };
-    Ok(Engine::builder(&limits).compile_with(program()?).build()?)
+    Ok(Engine::builder(&limits).compile_with(archon_pool()?).build()?)
 }
 
 /// Whether it ended as it should.

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context as _, Result};
 use archon_pool::digest::Digest;
 use archon_pool_tests::Cluster;
+use archon_pool_tests::binaries::archon_pool;
 use serde_json::json;
 
 use super::needles::percent;
-use crate::cli::program;
 
 /// A secret that nothing else looks like, with letters that every notation treats in its own way.
 pub(super) fn secret(of: &str) -> String {
@@ -113,7 +113,7 @@ impl Desk {
     }
 
     pub(super) fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(archon_pool()?);
         command.args(arguments).env_clear().stdin(Stdio::null());
         command.env("HOME", self.written.path()).env("XDG_CACHE_HOME", self.cache.path());
         Ok(command)
