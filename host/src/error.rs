@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::io;
 
 use archon_pool_contract::fault::{Fault, kind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
@@ -15,6 +17,9 @@ pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
 use crate::limits::Reached;
 use crate::target::Target;
 use crate::wire::Violation;
+
+/// Letters that a URL's password has percent-encoded (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Shorter passwords are part of too many words to be looked for.
 const SHORTEST_SECRET: usize = 4;
@@ -46,13 +51,15 @@ pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fau
     Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
 }
 
-/// Removes a peer's text that repeats the session's password: a server may echo it, and messages reach the component,
-/// reports, logs and recordings. A password that is also a public part of the login is not looked for.
+/// Removes a peer's text that repeats the session's password, percent-encoded too: a server may echo it, and messages
+/// reach the component, reports, logs and recordings. A password that is a public part of the login is not looked for.
 pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
     let Some(password) = target.password.as_ref().map(ExposeSecret::expose_secret) else { return fault };
     let Target { host, user, database, .. } = target;
-    let is_public = [host, user, database].iter().any(|text| text.contains(password));
-    if is_public || password.len() < SHORTEST_SECRET || !fault.message.contains(password) {
+    let is_public = [host, user, database].iter().any(|text| *text == password);
+    let encoded = Zeroizing::new(utf8_percent_encode(password, RESERVED).to_string());
+    let is_repeated = fault.message.contains(password) || fault.message.contains(encoded.as_str());
+    if is_public || password.len() < SHORTEST_SECRET || !is_repeated {
         return fault;
     }
     Fault { message: format!("{target}: the server's words are left out: they repeat the password"), ..fault }
@@ -311,7 +318,13 @@ mod tests {
         let fault = said("postgres://ann:hunter2@db.example/shop", "password hunter2 is wrong");
         assert!(!fault.message.contains("hunter2"), "{fault}");
         assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::AUTHENTICATION_FAILED, Some("28P01")));
-        for url in ["postgres://ann:hunter2@db.example/shop", "postgres://ann:ann@db.example/shop"] {
+        let fault = said("postgres://ann:hunter-%202@db.example/shop", "no role for ann:hunter-%202@db.example");
+        assert!(!fault.message.contains("hunter"), "{fault}");
+        for url in [
+            "postgres://ann:hunter2@db.example/shop",
+            "postgres://ann:ann@db.example/shop",
+            "postgres://anna:anna@db.example/shop",
+        ] {
             let fault = said(url, "password authentication failed for user \"ann\"");
             assert!(fault.message.contains("for user \"ann\""), "{fault}");
         }
