@@ -3,9 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program's output")]
 
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
-use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
@@ -29,6 +27,6 @@ async fn report() -> Result<serde_json::Value, archon_pool::Fault> {
     // An observer: the power to end a session is not in this file.
     let plugin = Plugin::built_in(&engine, World::Observer)?;
     // Any file of the worlds can stand in its place: Plugin::from_file(&engine, path)?
-    let host = Host::new(engine, Credentials::new().environment(), Policy::default(), limits);
+    let host = archon_pool::host(engine, archon_pool::credentials().environment(), Policy::default(), limits);
     host.run(&plugin, json!({ "action": "full-analysis", "options": { "sampleMs": 0 } })).await
 }

@@ -1,20 +1,13 @@
-//! The three components that are built from the plugin and embedded in this library.
+//! The three components that are built from the plugin, and the files that hosts in other languages take.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::guard_spec;
-use crate::private_file;
-pub use crate::world::World;
+use archon_pool_core::private_file;
 
-/// Returns the built-in component of a world.
-pub fn embedded(world: World) -> &'static [u8] {
-    match world {
-        World::Analyser => include_bytes!(concat!(env!("OUT_DIR"), "/pool-analyser.wasm")),
-        World::Observer => include_bytes!(concat!(env!("OUT_DIR"), "/pool-observer.wasm")),
-        World::Manager => include_bytes!(concat!(env!("OUT_DIR"), "/pool-manager.wasm")),
-    }
-}
+pub use archon_pool_core::components::{World, embedded};
+
+use crate::guard_spec;
 
 /// Writes the three components into a directory, which is created when it does not exist, and beside them
 /// `guard.json`, with the guard's rules for hosts in other languages. Returns the paths.

@@ -4,15 +4,15 @@
 use archon_pool_contract::params::Options;
 use serde_json::{Map, Value, json};
 
-use crate::audit_sink::NAME_BYTES;
-use crate::credentials::CONSOLE_DATABASE;
-use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
-use crate::limits::Limits;
-use crate::policy::Policy;
-use crate::pooler::view::{SIZE, View, WITHHELD};
-use crate::secret_scan;
-use crate::session;
-use crate::text::ENCODINGS;
+use archon_pool_core::audit_sink::NAME_BYTES;
+use archon_pool_core::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use archon_pool_core::limits::Limits;
+use archon_pool_core::policy::Policy;
+use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
+use archon_pool_core::secret_scan;
+use archon_pool_postgres::credentials::CONSOLE_DATABASE;
+use archon_pool_postgres::session;
+use archon_pool_postgres::text::ENCODINGS;
 
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "guard.json";

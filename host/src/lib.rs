@@ -2,79 +2,53 @@
 //!
 //! # Types
 //!
-//! A [`host::Host`] holds the credentials, the [`policy::Policy`] and the [`limits::Limits`]; a [`plugin::Plugin`] is a
-//! component that was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds
-//! names, events, a deadline and retries. [`verified_plugin::VerifiedPlugin`] is a component from elsewhere whose
-//! digest, [`policy_file::Approval`] and [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a
-//! folder of them.
+//! This crate re-exports the others and puts them together: [`host()`] creates a [`host::Host`] that checks SQL, and
+//! [`credentials()`] the sources of its credentials, Supabase's API included. A [`plugin::Plugin`] is a component that was
+//! checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names, events, a deadline and
+//! retries. [`verified_plugin::VerifiedPlugin`] is a component from elsewhere whose digest, [`policy_file::Approval`] and
+//! [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a folder of them.
+//!
+//! An embedder that wants no driver, HTTP or SQL parser takes `archon-pool-core` alone.
 
-pub mod audit;
-pub mod audit_sink;
-pub mod cassette;
 pub mod components;
-pub mod connection_config;
-pub mod consent;
-pub mod credentials;
-pub mod digest;
-pub mod engine;
-pub mod events;
+
+mod guard_spec;
+
+pub use archon_pool_audit as audit;
+pub use archon_pool_cassette as cassette;
+pub use archon_pool_contract::fault::{Fault, kind};
+pub use archon_pool_core::{
+    audit_sink, bindings, compiler, consent, context, credential_source, digest, engine, host, interceptor, limits,
+    linker, plugin, policy, private_file, secret_scan, xdg,
+};
+pub use archon_pool_plugins::{plugin_store, policy_file, signature, sql, verified_plugin};
+pub use archon_pool_postgres::session::all_over as sessions_closed;
+pub use archon_pool_postgres::{connection_config, credentials, target};
+pub use archon_pool_registry::{events, log, registry};
+pub use archon_pool_supabase as supabase;
+pub use archon_pool_tenants as tenants;
+
+/// What is private but worth fuzzing.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub mod fuzzing;
-pub mod host;
-pub mod limits;
-pub mod log;
-pub mod plugin;
-pub mod plugin_store;
-pub mod policy;
-pub mod policy_file;
-pub mod private_file;
-pub mod registry;
-pub mod secret_scan;
-pub mod signature;
-pub mod sql;
-pub mod tenants;
-pub mod verified_plugin;
-pub mod xdg;
+pub mod fuzzing {
+    pub use archon_pool_core::fuzzing::json_value;
+    pub use archon_pool_postgres::fuzzing::value;
+}
 
-mod access_path;
-mod admission;
-mod allowance;
-mod backends;
-mod bindings;
-pub mod compiler;
-mod component_limits;
-mod connect;
-mod cpu_scheduler;
-mod credential;
-mod error;
-mod granted;
-mod guard_spec;
-mod guard_sql;
-mod hourly;
-mod imports;
-mod json_limits;
-mod json_values;
-mod login;
-mod parameter;
-mod pooler;
-mod quotas;
-mod rate_window;
-mod record;
-mod row_set;
-mod scaling;
-mod session;
-mod session_cache;
-mod state;
-mod supabase;
-mod taped;
-mod text;
-mod tls;
-mod toml_text;
-mod values;
-mod wasi;
-mod wire;
-mod world;
+use self::credential_source::CredentialSource;
+use self::credentials::Credentials;
+use self::engine::Engine;
+use self::host::Host;
+use self::limits::Limits;
+use self::policy::Policy;
 
-pub use archon_pool_contract::fault::{Fault, kind};
-pub use connection_config::target;
+/// Creates credentials without a source, whose access tokens open Supabase's Management API.
+pub fn credentials() -> Credentials {
+    Credentials::new().provider(supabase::ManagementApi)
+}
+
+/// Creates a host for components of this engine, with the checker of the strict SQL mode.
+pub fn host(engine: Engine, credentials: impl CredentialSource + 'static, policy: Policy, limits: Limits) -> Host {
+    Host::new(engine, credentials, policy, limits).statement_checker(sql::StrictChecker)
+}

@@ -9,6 +9,8 @@
 pub mod binaries;
 pub mod clients;
 pub mod cluster;
+#[cfg(test)]
+mod crates;
 mod describing;
 mod keeper;
 pub mod management_api;

@@ -143,6 +143,11 @@ impl Fault {
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(kind::INVALID_PARAMS, message)
     }
+
+    /// An answer that a server, a pooler or a component does not give.
+    pub fn unexpected(message: impl Into<String>) -> Self {
+        Self::new(kind::UNEXPECTED_ANSWER, message)
+    }
 }
 
 impl fmt::Display for Fault {

@@ -36,7 +36,7 @@ const TAKER: &str = r#"(component
 
 fn main() -> Result<()> {
     let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
-    let wasmtime = archon_pool::fuzzing::wasmtime(&engine);
+    let wasmtime = engine.wasmtime();
     let component = Component::new(wasmtime, wat::parse_str(TAKER)?).map_err(told)?;
     let taker = Linker::<()>::new(wasmtime).instantiate_pre(&component).map_err(told)?;
     let take = |rows: RowSet| -> wasmtime::Result<()> {

@@ -3,9 +3,7 @@
 
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
-use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
@@ -37,8 +35,8 @@ fn main() -> Result<()> {
     let limits = Limits::default();
     let engine = Engine::builder(&limits).pooled(8).build()?;
     let plugin = Plugin::built_in(&engine, World::Observer)?;
-    let credentials = Credentials::new().url("postgres://nobody@127.0.0.1:1/nowhere".to_owned().into());
-    let host = Host::new(engine, credentials, Policy::default(), limits);
+    let credentials = archon_pool::credentials().url("postgres://nobody@127.0.0.1:1/nowhere".to_owned().into());
+    let host = archon_pool::host(engine, credentials, Policy::default(), limits);
     // Refused before anything is opened: no server is needed.
     let refused = json!({ "action": "nothing" });
     let answer = runtime.block_on(host.run(&plugin, refused.clone()))?;

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
@@ -86,7 +85,7 @@ async fn measure(count: usize, url: &str) -> Result<Found> {
     };
     let name = |number: usize| format!("tenant-{number:04}");
     let put = |number: usize| {
-        let credentials = Credentials::new().url(url.to_owned().into());
+        let credentials = archon_pool::credentials().url(url.to_owned().into());
         tenants.put(Tenant { quotas: quotas.clone(), ..Tenant::new(name(number), credentials) });
     };
     // The engine, the runtime and the first call's own are nobody's.

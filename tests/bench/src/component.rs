@@ -72,8 +72,8 @@ impl Observed {
             None => Cow::from(embedded(World::Observer)),
         };
         let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
-        let component = Component::from_binary(archon_pool::fuzzing::wasmtime(&engine), &bytes).map_err(told)?;
-        let pre = Self::link(archon_pool::fuzzing::wasmtime(&engine), &component).map_err(told)?;
+        let component = Component::from_binary(engine.wasmtime(), &bytes).map_err(told)?;
+        let pre = Self::link(engine.wasmtime(), &component).map_err(told)?;
         let skill = component.get_export_index(None, SKILL);
         let run = skill.and_then(|skill| component.get_export_index(Some(&skill), "run"));
         Ok(Self { engine, pre, run: run.context("the component has no skill.run")? })
@@ -91,7 +91,7 @@ impl Observed {
     /// A fresh instance with these answers, metered as the product's are. As there, no export is looked at but the
     /// one that is called.
     pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Instance)> {
-        let mut store = Store::new(archon_pool::fuzzing::wasmtime(&self.engine), answers);
+        let mut store = Store::new(self.engine.wasmtime(), answers);
         store.set_fuel(u64::MAX)?;
         // What 50,000 backends come to is more than one call may have.
         store.set_hostcall_fuel(usize::MAX);

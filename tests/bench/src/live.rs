@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
@@ -61,8 +60,8 @@ impl Server {
         let limits = Limits::default();
         let engine = Engine::builder(&limits).pooled(8).build()?;
         let plugin = Plugin::built_in(&engine, World::Observer)?;
-        let credentials = Credentials::new().url(self.cluster.url(ROLE, "postgres").into());
-        Ok((Host::new(engine, credentials, Policy::default(), limits), plugin))
+        let credentials = archon_pool::credentials().url(self.cluster.url(ROLE, "postgres").into());
+        Ok((archon_pool::host(engine, credentials, Policy::default(), limits), plugin))
     }
 
     /// A session of tokio-postgres alone.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool_contract::report::Report;
@@ -67,7 +66,7 @@ fn work(bouncer: &PgBouncer) -> Result<JoinSet<Result<()>>> {
 
 fn host(cluster: &Cluster, console: String) -> Host {
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
-    host_with(Credentials::new().url(url).pooler(SecretString::from(console)), Limits::default())
+    host_with(archon_pool::credentials().url(url).pooler(SecretString::from(console)), Limits::default())
 }
 
 async fn report(host: &Host, input: Value) -> Result<Report> {

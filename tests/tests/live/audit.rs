@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use archon_pool::audit::{Audit, Summary, verify};
 use archon_pool::components::World;
 use archon_pool::consent::{Act, Proposal};
-use archon_pool::credentials::Credentials;
+use archon_pool::host::CallOptions;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
 use archon_pool_contract::fault::kind;
@@ -250,10 +250,10 @@ async fn the_program_writes_a_log_and_finds_what_was_done_to_it() -> Result<()> 
 async fn a_question_that_nobody_answers_ends_with_the_call() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
-    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
     let limits = Limits { deadline: Duration::from_secs(3), ..Limits::default() };
     let host = host_with(credentials, limits).consent(|_| std::future::pending());
-    let answer = host.call(plugin(World::Manager), impatient("kill-idle")).await;
+    let answer = host.call(plugin(World::Manager), impatient("kill-idle"), CallOptions::default()).await;
     assert_eq!(answer.output.expect_err("it is late").kind, kind::DEADLINE_EXCEEDED);
     assert!(!answer.signalled && session.answers().await);
     nothing_left(&cluster).await

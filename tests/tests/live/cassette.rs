@@ -8,8 +8,6 @@ use std::process::Output;
 use anyhow::{Result, ensure};
 use archon_pool::cassette::{Cassette, Recorder, Replay};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
-use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool_contract::fault::{Fault, kind};
@@ -106,7 +104,7 @@ async fn nothing_is_ended_by_a_cassette() -> Result<()> {
     let replayed = run_from(home, &cluster, OPERATOR, &["kill-idle", "--json", "--replay", &path]).await?;
     assert_eq!(text(&replayed.stdout), text(&recorded.stdout), "{}", text(&replayed.stderr));
     ensure!(next.answers().await);
-    let host = host_for(cluster.superuser_url()).replay(Replay::new(Cassette::from_file(Path::new(&path))?));
+    let host = host_for(cluster.superuser_url()).interceptor(Replay::new(Cassette::from_file(Path::new(&path))?));
     let fault = host.deliver(None, &[], 100, true).await.unwrap_err();
     assert_eq!(fault.kind, kind::NOT_APPROVED);
     Ok(())
@@ -160,7 +158,7 @@ async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
     ];
     let recorded = async |path: &Path, normalised| -> Result<Cassette> {
         let observer = plugin(World::Observer);
-        let host = host_for(cluster.url(OPERATOR, "postgres")).record(Recorder::create(
+        let host = host_for(cluster.url(OPERATOR, "postgres")).interceptor(Recorder::create(
             path,
             observer.name(),
             observer.digest(),
@@ -213,14 +211,14 @@ fn swap_texts(mut full: Cassette, normalised: &Cassette) -> Cassette {
 }
 
 async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Result<Value, Fault> {
-    let host = Host::new(
-        host_with(Credentials::new(), Limits::default()).engine().clone(),
-        Credentials::new(),
+    let host = archon_pool::host(
+        host_with(archon_pool::credentials(), Limits::default()).engine().clone(),
+        archon_pool::credentials(),
         Default::default(),
         limits,
     );
     let input = serde_json::from_str(&cassette.calls[0].input).expect("JSON");
-    host.replay(Replay::new(cassette.clone())).run(plugin, input).await
+    host.interceptor(Replay::new(cassette.clone())).run(plugin, input).await
 }
 
 #[tokio::test]
@@ -257,7 +255,7 @@ async fn a_hostile_component_gains_nothing_by_a_cassette() -> Result<()> {
     let hostile = Plugin::from_bytes(host.engine(), "hostile.wasm", HOSTILE)?;
     let replay = Replay::new(Cassette::from_file(&kit().join("cases/monitor.jsonl"))?);
     let input = json!({ "action": "kill-idle", "attack": { "name": "credential-hoard" } });
-    let answer = host.replay(replay).run(&hostile, input).await?;
+    let answer = host.interceptor(replay).run(&hostile, input).await?;
     // The recorded call named no credential: none is handed out, though this host holds one.
     ensure!(heard(&answer)[0].starts_with(kind::CASSETTE_MISMATCH), "{answer}");
     Ok(())

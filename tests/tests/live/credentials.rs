@@ -50,18 +50,18 @@ async fn the_request_can_bring_its_own() -> Result<()> {
     let cluster = cluster().await?;
     let input =
         json!({ "action": "monitor", "supabaseUrl": cluster.url(OPERATOR, "postgres"), "options": { "sampleMs": 0 } });
-    assert_eq!(run(Credentials::new(), input).await.error, None);
+    assert_eq!(run(archon_pool::credentials(), input).await.error, None);
     let split = json!({
         "action": "monitor", "options": { "sampleMs": 0 }, "supabaseKey": PASSWORD,
         "supabaseUrl": cluster.url(OPERATOR, "postgres").replace(&format!(":{PASSWORD}"), ""),
     });
-    assert_eq!(run(Credentials::new(), split).await.error, None);
+    assert_eq!(run(archon_pool::credentials(), split).await.error, None);
     Ok(())
 }
 
 #[tokio::test]
 async fn without_any_every_place_is_named() {
-    let fault = run(Credentials::new(), json!({})).await.error.expect("a fault");
+    let fault = run(archon_pool::credentials(), json!({})).await.error.expect("a fault");
     assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
     assert!(fault.message.starts_with("Supabase credentials not found"), "{}", fault.message);
 }
@@ -73,12 +73,12 @@ async fn a_file_is_used_only_when_nobody_else_can_read_it() -> Result<()> {
     let file = folder.path().join("credentials.toml");
     fs::write(&file, format!("[main]\nurl = \"{}\"\n", cluster.url(OPERATOR, "postgres")))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
-    let open = run(Credentials::new().file(&file), quick("main")).await.error.expect("refused");
+    let open = run(archon_pool::credentials().file(&file), quick("main")).await.error.expect("refused");
     assert_eq!(open.kind, kind::CREDENTIAL_INVALID);
     assert!(open.message.contains("chmod 600"), "{}", open.message);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-    assert_eq!(run(Credentials::new().file(&file), quick("main")).await.error, None);
-    let other = run(Credentials::new().file(&file), quick("other")).await.error.expect("not there");
+    assert_eq!(run(archon_pool::credentials().file(&file), quick("main")).await.error, None);
+    let other = run(archon_pool::credentials().file(&file), quick("other")).await.error.expect("not there");
     assert_eq!(other.kind, kind::CREDENTIALS_NOT_FOUND);
     assert!(other.message.contains("other"), "{}", other.message);
     Ok(())
@@ -109,7 +109,7 @@ async fn a_vault_s_secret_is_read_with_the_credential_that_opens_it() -> Result<
         ),
     )?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-    let credentials = || Credentials::new().file(&file);
+    let credentials = || archon_pool::credentials().file(&file);
     let report = run(credentials(), quick("app")).await;
     assert_eq!(report.error, None);
     for (name, words) in [("none", "missing"), ("locked", "vault.decrypted_secrets")] {

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool_contract::fault::kind;
@@ -35,7 +34,7 @@ fn host_of(entry: &str) -> Result<(Host, NamedTempFile)> {
     let file = NamedTempFile::new()?;
     fs::write(file.path(), format!("[default]\n{entry}"))?;
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600))?;
-    Ok((host_with(Credentials::new().file(file.path()), Limits::default()), file))
+    Ok((host_with(archon_pool::credentials().file(file.path()), Limits::default()), file))
 }
 
 /// Ends the forgotten transaction, by whatever way in.
@@ -85,7 +84,7 @@ async fn a_kept_session_that_the_server_ended_is_opened_anew() -> Result<()> {
 #[tokio::test]
 async fn a_kept_session_serves_only_the_login_that_opened_it() -> Result<()> {
     let cluster = cluster().await?;
-    let host = host_with(Credentials::new(), Limits::default()).keep_session();
+    let host = host_with(archon_pool::credentials(), Limits::default()).keep_session();
     let url = cluster.url(OPERATOR, "postgres");
     let ask = async |url: &str| {
         let mut input = impatient("monitor");

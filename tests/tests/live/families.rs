@@ -1,7 +1,6 @@
 //! Application names with variable parts, and the pools that they belong to.
 
 use anyhow::{Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_tests::{PgBouncer, until};
 use secrecy::SecretString;
@@ -73,7 +72,7 @@ async fn the_connections_of_a_twin_of_the_pooler_are_left_alone() -> Result<()> 
     there.batch_execute("SELECT 1").await?;
     let aged = "usename = 'app' AND state = 'idle' AND clock_timestamp() - state_change > interval '11 seconds'";
     until("both are idle for long", async || Ok(cluster.count(aged).await? == 2)).await?;
-    let credentials = Credentials::new()
+    let credentials = archon_pool::credentials()
         .url(SecretString::from(cluster.url(OPERATOR, "postgres")))
         .pooler(SecretString::from(ours.console_url()));
     let host = host_with(credentials, Limits::default());

@@ -7,9 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use archon_pool::audit::Audit;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
-use archon_pool::host::Host;
+use archon_pool::host::{CallOptions, Host};
 use archon_pool::limits::Limits;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::Outcome;
@@ -39,7 +38,7 @@ async fn sampling(cluster: &Cluster, host: Host) -> Result<JoinHandle<Fault>> {
 
 /// A host behind a proxy, with its acts on record.
 fn behind(proxy: &Proxy, log: &Path, limits: Limits) -> Result<Host> {
-    let credentials = Credentials::new().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
     Ok(host_with(credentials, limits).audit(Audit::open(log)?))
 }
 
@@ -93,7 +92,7 @@ async fn answers_that_come_too_late_are_not_waited_for() -> Result<()> {
     let cluster = cluster().await?;
     let proxy = Proxy::start(&cluster).await?;
     let limits = Limits { statement_timeout: Duration::from_millis(300), ..Limits::default() };
-    let credentials = Credentials::new().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
     proxy.when_sent("pg_stat_activity", Direction::ToClient, Flow::Delay(Duration::from_secs(60)));
     let fault = fault(&host_with(credentials, limits), json!({ "action": "monitor" })).await;
     assert_eq!((fault.kind.as_str(), fault.retryable), (kind::CONNECTION_LOST, true), "{fault}");
@@ -162,7 +161,7 @@ async fn an_order_whose_answer_does_not_come_is_not_said_to_be_done() -> Result<
     let host = behind(&proxy, &log, limits)?;
     proxy.when_sent(SIGNAL, Direction::ToClient, Flow::Hold);
     // By the component, so that its report is looked at, too.
-    let answer = host.call(plugin(World::Manager), impatient("kill-idle")).await;
+    let answer = host.call(plugin(World::Manager), impatient("kill-idle"), CallOptions::default()).await;
     assert!(answer.signalled, "so that nobody tries again");
     let output = answer.output?;
     assert_ne!(output.pointer("/error/retryable"), Some(&json!(true)), "{output:#}");
@@ -184,7 +183,7 @@ async fn a_call_that_is_given_up_while_it_signals_must_not_be_repeated() -> Resu
     let limits = Limits { deadline: Duration::from_secs(3), ..Limits::default() };
     let host = behind(&proxy, &log, limits)?;
     proxy.when_sent(SIGNAL, Direction::ToServer, Flow::Hold);
-    let answer = host.call(plugin(World::Manager), impatient("kill-idle")).await;
+    let answer = host.call(plugin(World::Manager), impatient("kill-idle"), CallOptions::default()).await;
     let fault = answer.output.expect_err("it is given up");
     assert_eq!((fault.kind.as_str(), fault.retryable, answer.signalled), (kind::DEADLINE_EXCEEDED, false, true));
     proxy.cut();

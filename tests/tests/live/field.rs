@@ -16,7 +16,6 @@ mod unexplained;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool_contract::report::{Report, Target};
@@ -30,7 +29,7 @@ use crate::support::{host_with, plugin, run_in};
 /// A host for the operator, with a pooler's console beside it.
 fn with_console(cluster: &Cluster, bouncer: &PgBouncer) -> Host {
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
-    host_with(Credentials::new().url(url).pooler(SecretString::from(bouncer.watcher_url())), Limits::default())
+    host_with(archon_pool::credentials().url(url).pooler(SecretString::from(bouncer.watcher_url())), Limits::default())
 }
 
 /// A report that must succeed.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_contract::host_api::Outcome;
 use archon_pool_contract::report::Action;
@@ -143,7 +142,7 @@ async fn a_session_that_does_not_leave_is_said_to_survive() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = cluster.app("app", "stubborn").idle("SELECT 1").await?;
     let orders = orders(&cluster, &[&session]).await?;
-    let credentials = Credentials::new().url(SecretString::from(cluster.superuser_url()));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.superuser_url()));
     let host = host_with(credentials, Limits { leave_timeout: Duration::from_millis(200), ..Limits::default() });
     // A stopped process acts on no signal before it goes on.
     signal("STOP", session.pid().unsigned_abs())?;

@@ -23,7 +23,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_lab::score::Score;
 use archon_pool_tests::until;
@@ -90,7 +89,7 @@ fn show(table: &str) {
 async fn play(scenarios: &[Scenario]) -> Result<Looks> {
     let stage = Stage::build(scenarios).await?;
     let url = SecretString::from(stage.cluster.url(OPERATOR, "postgres"));
-    let credentials = Credentials::new().url(url).pooler(SecretString::from(stage.bouncer.watcher_url()));
+    let credentials = archon_pool::credentials().url(url).pooler(SecretString::from(stage.bouncer.watcher_url()));
     let mut looks = Looks::through(host_with(credentials, Limits::default()));
     let mut playing = JoinSet::new();
     // One after the other, so that a pool fills itself as fast as it would on a machine of its own; and last those that

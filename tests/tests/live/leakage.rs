@@ -14,8 +14,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use archon_pool::audit::Audit;
 use archon_pool::cassette::Recorder;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
-use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool::log::Log;
 use archon_pool::plugin::Plugin;
@@ -282,7 +280,7 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
             bouncer.command("RELOAD").await?;
             search(&needles, "the pooler's log", bouncer.log().as_bytes())?;
         }
-        let held = Credentials::new().pooler(SecretString::from(url));
+        let held = archon_pool::credentials().pooler(SecretString::from(url));
         search(&needles, "Debug", format!("{held:?}").as_bytes())?;
     }
     Ok(())
@@ -416,9 +414,9 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
     let needles = sought(&[&login.password, &wrong.password]);
     let folder = tempfile::tempdir()?;
     let (audit, log) = (folder.path().join("audit.log"), folder.path().join("log"));
-    let credentials = |login: &Login| Credentials::new().url(SecretString::from(login.url()));
+    let credentials = |login: &Login| archon_pool::credentials().url(SecretString::from(login.url()));
     let told = Arc::new(Mutex::new(String::new()));
-    let engine = host_with(Credentials::new(), Limits::default()).engine().clone();
+    let engine = host_with(archon_pool::credentials(), Limits::default()).engine().clone();
     let hostile = Arc::new(Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?);
     let manager = Arc::new(Plugin::built_in(&engine, World::Manager)?);
     let attack = |attack: Value| json!({ "action": "kill-idle", "attack": attack });
@@ -442,10 +440,10 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
     ];
     for (number, (login, plugin, limits, input, end)) in runs.into_iter().enumerate() {
         let tape = folder.path().join(format!("{number}.jsonl"));
-        let host = Host::new(engine.clone(), credentials(login), Policy::default(), limits.clone())
+        let host = archon_pool::host(engine.clone(), credentials(login), Policy::default(), limits.clone())
             .audit(Audit::open(&audit)?)
             .tenant("acme")
-            .record(Recorder::create(&tape, plugin.name(), plugin.digest(), false)?);
+            .interceptor(Recorder::create(&tape, plugin.name(), plugin.digest(), false)?);
         let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
         let ear = Arc::clone(&told);
         registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));
@@ -466,7 +464,7 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
     // The guest's memory, when it uses its credential for all that it is good for.
     let policy = Policy { sql: Sql::Any, ..Policy::default() };
     for login in [&login, &wrong] {
-        let host = Host::new(engine.clone(), credentials(login), policy.clone(), Limits::default());
+        let host = archon_pool::host(engine.clone(), credentials(login), policy.clone(), Limits::default());
         let answer = host.run(&hostile, spy(&login.password)).await?;
         ensure!(heard(&answer).last().is_some_and(|word| word.contains("found 0")), "{answer:.500}");
         let mut open = spy(&login.password);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use archon_pool::components::{World, embedded};
-use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
@@ -70,7 +69,7 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     // The first call is held for as long as it takes.
     let patient = Duration::from_secs(120);
     let limits = Limits { deadline: patient, statement_timeout: patient, ..Limits::default() };
-    let host = host_with(Credentials::new().url(url), limits);
+    let host = host_with(archon_pool::credentials().url(url), limits);
     registry.register("it", Skill::from_store(host.clone(), store.clone(), "it"));
     registry.register("other", Skill::from_store(host, store.clone(), "other"));
     let registry = std::sync::Arc::new(registry);

@@ -87,7 +87,9 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     let verified = load(&engine, &desk).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let run = async |verified: &VerifiedPlugin| {
-        run_in(verified.plugin(), &host.under(verified.approval()), serde_json::from_str(MONITOR).expect("JSON")).await
+        let approval = verified.approval().expect("it has a policy file");
+        let host = host.with_policy(approval.policy(host.policy()));
+        run_in(verified.plugin(), &host, serde_json::from_str(MONITOR).expect("JSON")).await
     };
     let output = run(&verified).await;
     assert!(output.success, "{:?}", output.error);

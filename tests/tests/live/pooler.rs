@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::audit::Audit;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
-use archon_pool::host::Host;
+use archon_pool::host::{CallOptions, Host};
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
@@ -47,12 +46,12 @@ fn resize(size: u32) -> Value {
 }
 
 fn controlled(cluster: &Cluster, console: String) -> Host {
-    let credentials = Credentials::new().url(SecretString::from(cluster.superuser_url()));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.superuser_url()));
     host_with(credentials.pooler(SecretString::from(console)), Limits::default())
 }
 
 fn limited(cluster: &Cluster, role: &str, whose: &str) -> Host {
-    let credentials = Credentials::new().url(SecretString::from(cluster.url(role, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(role, "postgres")));
     host_with(credentials.controller(whose), Limits::default())
 }
 
@@ -142,7 +141,8 @@ async fn what_is_no_console_is_told_from_one_that_refuses() -> Result<()> {
     let told = last(&controlled(&cluster, console), steps.clone()).await?;
     ensure!(told.starts_with(kind::SERVER_UNREACHABLE) && told.contains("console"), "{told}");
     let told =
-        last(&host_with(Credentials::new().url(cluster.superuser_url().into()), Limits::default()), steps).await?;
+        last(&host_with(archon_pool::credentials().url(cluster.superuser_url().into()), Limits::default()), steps)
+            .await?;
     ensure!(told.starts_with(kind::NO_POOLER), "{told}");
     Ok(())
 }
@@ -154,7 +154,7 @@ async fn a_resize_is_read_back_on_record_and_lasts_until_a_reload() -> Result<()
     let path = folder.path().join("audit.log");
     let host = controlled(&cluster, bouncer.console_url()).audit(Audit::open(&path)?);
     let input = json!({ "action": "auto-scale", "attack": { "name": "pool", "steps": resize(12) } });
-    let answer = host.call(parrot(&host), input).await;
+    let answer = host.call(parrot(&host), input, CallOptions::default()).await;
     ensure!(answer.signalled, "it must not be repeated blindly");
     let told = answer.output?.to_string();
     ensure!(told.contains("executed: 10 to 12") && !told.contains("not executed"), "{told}");
@@ -210,7 +210,7 @@ async fn no_more_than_so_many_are_resized_in_an_hour() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let credentials = || {
         let console = SecretString::from(bouncer.console_url());
-        Credentials::new().url(SecretString::from(cluster.superuser_url())).pooler(console)
+        archon_pool::credentials().url(SecretString::from(cluster.superuser_url())).pooler(console)
     };
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool_contract::report::{Action, Report};
@@ -16,7 +15,7 @@ use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_with, plugin, run_in};
 
 fn host(cluster: &Cluster, bouncer: &PgBouncer) -> Host {
-    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
     host_with(credentials.pooler(SecretString::from(bouncer.console_url())), Limits::default())
 }
 

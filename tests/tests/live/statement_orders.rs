@@ -8,6 +8,7 @@ use archon_pool::audit::Audit;
 use archon_pool::consent::Act;
 use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
+use archon_pool::host::CallOptions;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy_file::Approval;
@@ -55,13 +56,16 @@ async fn a_pinned_statement_that_ends_sessions_is_not_sent_without_apply() -> Re
     let host = host_for(cluster.url("app", "postgres")).audit(Audit::open(&path)?);
 
     for (apply, dry_run, word) in [(false, false, "set the policy's apply"), (true, true, "options.dryRun")] {
-        let answer = host.under(Some(&pinned(apply)?)).call(&plugin, request(dry_run)).await;
+        let answer = host
+            .with_policy(pinned(apply)?.policy(host.policy()))
+            .call(&plugin, request(dry_run), CallOptions::default())
+            .await;
         let (output, signalled) = (answer.output?, answer.signalled);
         let told = heard(&output).join("\n");
         assert!(told.contains("more than read statistics") && told.contains(word), "{told}");
         assert!(!signalled && session.answers().await);
     }
-    let consenting = host.under(Some(&pinned(true)?)).consent(|proposal| async move {
+    let consenting = host.with_policy(pinned(true)?.policy(host.policy())).consent(|proposal| async move {
         let Act::Send { statements } = proposal.act else { return Ok(()) };
         Err(format!("not today: {statements:?}"))
     });
@@ -71,7 +75,10 @@ async fn a_pinned_statement_that_ends_sessions_is_not_sent_without_apply() -> Re
     let (_, lines) = events(&path)?;
     assert!(lines.iter().all(|line| line["event"] != "order"), "nothing was sent");
 
-    let answer = host.under(Some(&pinned(true)?)).call(&plugin, request(false)).await;
+    let answer = host
+        .with_policy(pinned(true)?.policy(host.policy()))
+        .call(&plugin, request(false), CallOptions::default())
+        .await;
     assert!(answer.signalled, "it may not be repeated blindly");
     answer.output?;
     assert!(session.ended_by().await.is_some(), "what was allowed was done");
@@ -102,9 +109,10 @@ async fn a_statement_that_only_reads_needs_no_apply_when_it_is_pinned() -> Resul
         Digest::of(reads.as_bytes()),
     );
     let approval = Approval::read("it.toml", text.as_bytes())?;
-    let host = host_for(cluster.url("app", "postgres")).under(Some(&approval));
+    let host = host_for(cluster.url("app", "postgres"));
+    let host = host.with_policy(approval.policy(host.policy()));
     let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[reads]] } });
-    let answer = host.call(&plugin, request).await;
+    let answer = host.call(&plugin, request, CallOptions::default()).await;
     let output = answer.output?;
     assert!(!answer.signalled && heard(&output).join("\n").contains("ok 1 rows"), "{output}");
     Ok(())

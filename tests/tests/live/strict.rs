@@ -13,7 +13,7 @@ use crate::support::report;
 use serde_json::json;
 
 /// What a plugin of one's own might ask; the host's tests know that all of it is admitted.
-const QUESTIONS: &str = include_str!("../../../host/src/sql/questions.sql");
+const QUESTIONS: &str = include_str!("../../../host/plugins/src/sql/questions.sql");
 
 /// The first OID that is not PostgreSQL's own.
 const FIRST_FOREIGN: u32 = 16_384;

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use archon_pool::credentials::Credentials;
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::management_api::{REFERENCE, TOKEN};
@@ -81,7 +80,7 @@ async fn a_project_s_password_opens_its_server_and_the_api_tells_sizes_alone() -
     let cluster = project().await?;
     let api = ManagementApi::of(&cluster).await?;
     let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
-    let credentials = Credentials::new().file(&path).supabase_api(&api.url());
+    let credentials = archon_pool::credentials().file(&path).supabase_api(&api.url());
     assert_eq!(run(credentials, quick("main")).await.error, None);
     let asked: Vec<_> = api.asked().into_iter().map(|asked| asked.what).collect();
     let config = format!("GET /v1/projects/{REFERENCE}/config/database");
@@ -100,7 +99,7 @@ async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode
     let (_folder, path) = file(&format!(
         "[both]\n{unreachable}access-token = \"{TOKEN}\"\n[wrong]\n{unreachable}access-token = \"sbp_wrong\"\n"
     ))?;
-    let credentials = || Credentials::new().file(&path).supabase_api(&api.url());
+    let credentials = || archon_pool::credentials().file(&path).supabase_api(&api.url());
     let mut input = quick("both");
     input["action"] = "health-check".into();
     let report = run(credentials(), input).await.data.expect("a report");
@@ -125,7 +124,7 @@ async fn an_access_token_alone_reads_everything_and_ends_what_is_stale() -> Resu
     let mut leaked =
         cluster.app("postgres", "shop").idle_in_transaction("UPDATE orders SET n = 1 WHERE id = 1").await?;
     cluster_shows_age(&cluster, leaked.pid(), 2).await?;
-    let credentials = || Credentials::new().supabase_api(&api.url());
+    let credentials = || archon_pool::credentials().supabase_api(&api.url());
     let request = |action: &str| {
         let mut input = impatient(action);
         input["supabaseUrl"] = format!("https://{REFERENCE}.supabase.co").into();
@@ -158,7 +157,7 @@ async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
     lay_out(&mut cluster).await?;
     let api = ManagementApi::of(&cluster).await?;
     let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
-    let credentials = || Credentials::new().file(&path).supabase_api(&api.url());
+    let credentials = || archon_pool::credentials().file(&path).supabase_api(&api.url());
     let request = |action: &str| {
         let mut input = impatient(action);
         input["credential"] = "main".into();
@@ -192,7 +191,7 @@ async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
 async fn what_a_key_opens_is_said_plainly() -> Result<()> {
     let url = format!("https://{REFERENCE}.supabase.co");
     for key in ["eyJhbGciOiJIUzI1NiJ9.e30.x", "sb_secret_0123456789"] {
-        let fault = run(Credentials::new(), json!({ "supabaseUrl": url, "supabaseKey": key })).await.error;
+        let fault = run(archon_pool::credentials(), json!({ "supabaseUrl": url, "supabaseKey": key })).await.error;
         let fault = fault.expect("refused");
         assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
         for word in ["API key", "database password", "access token"] {
@@ -209,7 +208,7 @@ async fn the_vault_is_opened_by_the_owner() -> Result<()> {
     keep_secret(&cluster, "reports-dsn", &cluster.url("reports", "postgres")).await?;
     let vault = "[reports]\nvault = { via = \"main\", secret = \"reports-dsn\" }\n";
     let (_folder, path) = file(&format!("{}{vault}", entry(&cluster, "main", "")))?;
-    let output = run(Credentials::new().file(&path), quick("reports")).await;
+    let output = run(archon_pool::credentials().file(&path), quick("reports")).await;
     assert_eq!(output.error, None);
     assert!(cluster.log().contains("user=reports"));
     Ok(())
@@ -226,9 +225,11 @@ async fn the_ca_file_of_a_project_is_what_verify_full_goes_by() -> Result<()> {
     let strict = |name: &str, more: &str| entry(&cluster, name, more).replace("\"disable\"", "\"verify-full\"");
     let private = strict("private", &format!("ca-file = \"{}\"", ca.display()));
     let (_folder, path) = file(&format!("{private}{}", strict("public", "")))?;
-    assert_eq!(run(Credentials::new().file(&path), quick("private")).await.error, None);
-    let fault =
-        run(Credentials::new().file(&path), quick("public")).await.error.expect("no public authority signed it");
+    assert_eq!(run(archon_pool::credentials().file(&path), quick("private")).await.error, None);
+    let fault = run(archon_pool::credentials().file(&path), quick("public"))
+        .await
+        .error
+        .expect("no public authority signed it");
     assert_eq!(fault.kind, kind::TLS_FAILED);
     Ok(())
 }

@@ -49,22 +49,22 @@ pub(crate) fn plugin(world: World) -> &'static Plugin {
 
 /// A host whose default credential is this URL.
 pub(crate) fn host_for(url: String) -> Host {
-    host_with(Credentials::new().url(SecretString::from(url)), Limits::default())
+    host_with(archon_pool::credentials().url(SecretString::from(url)), Limits::default())
 }
 
 /// A host with credentials and limits of one's own.
 pub(crate) fn host_with(credentials: Credentials, limits: Limits) -> Host {
-    Host::new(built().engine.clone(), credentials, Policy::default(), limits)
+    archon_pool::host(built().engine.clone(), credentials, Policy::default(), limits)
 }
 
 /// A host that goes by a policy of its own.
 pub(crate) fn host_under(url: String, policy: Policy) -> Host {
-    host_with_policy(Credentials::new().url(SecretString::from(url)), policy)
+    host_with_policy(archon_pool::credentials().url(SecretString::from(url)), policy)
 }
 
 /// The same, with credentials of its own.
 pub(crate) fn host_with_policy(credentials: Credentials, policy: Policy) -> Host {
-    Host::new(built().engine.clone(), credentials, policy, Limits::default())
+    archon_pool::host(built().engine.clone(), credentials, policy, Limits::default())
 }
 
 /// Runs a SkillInput in the manager, as a role on the database `postgres`.

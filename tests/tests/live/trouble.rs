@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool_contract::fault::kind;
@@ -120,7 +119,7 @@ async fn a_server_that_stops_in_the_middle_is_a_lost_connection() -> Result<()> 
 async fn a_statement_timeout_names_the_setting() -> Result<()> {
     let cluster = cluster().await?;
     let limits = Limits { statement_timeout: Duration::from_millis(300), ..Limits::default() };
-    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
     let host = host_with(credentials, limits);
     let input = json!({ "action": "monitor", "options": { "sampleMs": 2_000 } });
     let output = run_in(plugin(World::Manager), &host, input).await;
@@ -134,7 +133,7 @@ async fn a_statement_timeout_names_the_setting() -> Result<()> {
 async fn a_call_that_is_given_up_leaves_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let limits = Limits { deadline: Duration::from_millis(700), ..Limits::default() };
-    let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+    let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
     let fault = fault(&host_with(credentials, limits), json!({ "options": { "sampleMs": 9_000 } })).await;
     assert_eq!(fault.kind, kind::DEADLINE_EXCEEDED);
     assert!(fault.message.contains("deadline"), "{}", fault.message);

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool_security::{Server, find};
 use archon_pool_tests::soak::{lasting, resident_mebibytes};
@@ -52,7 +51,7 @@ async fn a_call_that_is_dropped_closes_its_sockets_whatever_the_server_does() ->
         let behaviour = find("postgres", name).context(name)?;
         let before = tasks();
         let server = Server::start(behaviour).await?;
-        give_up(&host(Credentials::new().url(url(behaviour, &server, "shop"))), server.port()).await?;
+        give_up(&host(archon_pool::credentials().url(url(behaviour, &server, "shop"))), server.port()).await?;
         let port = server.port();
         until_within(CLOSING, "the sockets are closed", async || Ok(sockets_to(port)? == 0)).await.context(name)?;
         drop(server);
@@ -70,7 +69,7 @@ async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     bouncer.command("PAUSE").await?;
     let mine = sockets_to(bouncer.port())?;
-    let host = host(Credentials::new().url(SecretString::from(bouncer.url("app", "postgres"))));
+    let host = host(archon_pool::credentials().url(SecretString::from(bouncer.url("app", "postgres"))));
     for round in 0..4 {
         if round % 2 == 0 {
             fault(&host, &built().manager, monitor()).await?;
@@ -98,7 +97,7 @@ async fn rounds(lasting: Duration) -> Result<()> {
     while count < TROUBLES.len() * 2 || started.elapsed() < lasting {
         let behaviour = find("postgres", TROUBLES[count % TROUBLES.len()]).context("a behaviour")?;
         let server = Server::start(behaviour).await?;
-        let host = host(Credentials::new().url(url(behaviour, &server, "shop"))).keep_session();
+        let host = host(archon_pool::credentials().url(url(behaviour, &server, "shop"))).keep_session();
         fault(&host, &built().manager, monitor()).await?;
         let port = server.port();
         drop((host, server));

@@ -66,7 +66,7 @@ fn built() -> &'static Built {
 }
 
 fn host(credentials: Credentials) -> Host {
-    Host::new(built().engine.clone(), credentials, Policy::default(), limits())
+    archon_pool::host(built().engine.clone(), credentials, Policy::default(), limits())
 }
 
 fn url(behaviour: &Behaviour, server: &Server, database: &str) -> SecretString {
@@ -91,11 +91,11 @@ async fn fault(host: &Host, plugin: &Plugin, input: Value) -> Result<Fault> {
 async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
     match behaviour.kind {
         Kind::Postgres => {
-            let host = host(Credentials::new().url(url(behaviour, server, "shop")));
+            let host = host(archon_pool::credentials().url(url(behaviour, server, "shop")));
             fault(&host, &built().manager, monitor()).await
         }
         Kind::Console => {
-            let credentials = Credentials::new().url(SecretString::from("postgres://app@127.0.0.1:1/shop"));
+            let credentials = archon_pool::credentials().url(SecretString::from("postgres://app@127.0.0.1:1/shop"));
             let host = host(credentials.pooler(url(behaviour, server, "pgbouncer")));
             let attack = json!({ "name": "pool", "steps": [{ "do": "show", "views": ["pools", "lists"] }] });
             let input = json!({ "action": "auto-scale", "options": {}, "attack": attack });
@@ -112,7 +112,7 @@ async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
             let mut input = monitor();
             input["supabaseUrl"] = format!("https://{REFERENCE}.supabase.co").into();
             input["supabaseKey"] = TOKEN.into();
-            fault(&host(Credentials::new().supabase_api(&api)), &built().manager, input).await
+            fault(&host(archon_pool::credentials().supabase_api(&api)), &built().manager, input).await
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_security::{Behaviour, Kind, Server, behaviours};
 use archon_pool_tests::soak::{lasting, report, resident_mebibytes};
@@ -36,7 +35,7 @@ fn tenants(server: u16, console: u16) -> Tenants {
     let tenants = Tenants::new(built().engine.clone(), Capacity { calls: 64, waiting: 1_000 });
     for number in 0..TENANTS {
         let url = |port, database| format!("postgres://app@127.0.0.1:{port}/{database}?sslmode=disable");
-        let credentials = Credentials::new().url(SecretString::from(url(server, "shop")));
+        let credentials = archon_pool::credentials().url(SecretString::from(url(server, "shop")));
         let credentials = credentials.pooler(SecretString::from(url(console, "pgbouncer")));
         tenants.put(Tenant {
             limits: limits(),

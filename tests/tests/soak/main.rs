@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
@@ -92,7 +91,7 @@ async fn settle(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Se
         if let Some(count) = truth().get(&name) {
             sessions.extend(cluster.app(&name, "shop").idle_many(*count, "SELECT 1").await?);
         }
-        let credentials = Credentials::new().url(cluster.url(&name, "postgres").into());
+        let credentials = archon_pool::credentials().url(cluster.url(&name, "postgres").into());
         // A call of ours computes for some milliseconds: this is hundreds of them.
         let quotas = Quotas { cpu_per_minute: Duration::from_secs(1), concurrent_calls: 2, ..Quotas::default() };
         tenants.put(Tenant { limits: limits.clone(), quotas, ..Tenant::new(name, credentials) });

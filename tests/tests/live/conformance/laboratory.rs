@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::cassette::{Call, End, Replay};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_lab::case::Case;
 use archon_pool_lab::tape;
@@ -30,7 +29,7 @@ const KINDS: [&str; 12] = [
 
 /// What the component answers to a look.
 async fn answer(call: &Call, replay: Replay) -> Result<End> {
-    let host = host_with(Credentials::new(), Limits::default()).replay(replay);
+    let host = host_with(archon_pool::credentials(), Limits::default()).interceptor(replay);
     Ok(match host.run(plugin(World::Observer), serde_json::from_str(&call.input)?).await {
         Ok(output) => End::Returned(output.to_string()),
         Err(fault) => End::Ended(fault),

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::cassette::{Cassette, End, Replay, Replayed, Replayer};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_plugin::skill;
 
@@ -19,7 +18,7 @@ pub(crate) fn world(cassette: &Cassette) -> Result<World> {
 /// How each call ends in a host that holds nothing but the cassette.
 pub(crate) async fn ends(cassette: &Cassette) -> Result<Vec<End>> {
     let plugin = plugin(world(cassette)?);
-    let host = host_with(Credentials::new(), Limits::default()).replay(Replay::new(cassette.clone()));
+    let host = host_with(archon_pool::credentials(), Limits::default()).interceptor(Replay::new(cassette.clone()));
     let mut ends = Vec::new();
     for call in &cassette.calls {
         ends.push(match host.run(plugin, serde_json::from_str(&call.input)?).await {

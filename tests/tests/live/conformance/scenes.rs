@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::cassette::{Cassette, End, Recorder};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
 use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, until};
@@ -31,7 +30,7 @@ impl Scene {
         let folder = tempfile::tempdir()?;
         let (path, plugin) = (folder.path().join("it.jsonl"), plugin(world));
         let recorder = Recorder::create(&path, plugin.name(), plugin.digest(), false)?;
-        Ok(Self { host: host.record(recorder), world, folder })
+        Ok(Self { host: host.interceptor(recorder), world, folder })
     }
 
     fn on(cluster: &Cluster, role: &str, world: World) -> Result<Self> {
@@ -39,7 +38,7 @@ impl Scene {
     }
 
     fn behind(cluster: &Cluster, bouncer: &PgBouncer, world: World) -> Result<Self> {
-        let credentials = Credentials::new().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
+        let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
         let credentials = credentials.pooler(SecretString::from(bouncer.console_url()));
         Self::new(host_with(credentials, Limits::default()), world)
     }

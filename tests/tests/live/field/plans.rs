@@ -1,7 +1,6 @@
 //! What a plan says: who is spared and why, which lock is meant, and how far a pool's size is from its bounds.
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_tests::PgBouncer;
 use secrecy::SecretString;
@@ -53,7 +52,7 @@ async fn a_size_out_of_its_bounds_goes_to_the_bound_at_once() -> Result<()> {
     let bouncer = PgBouncer::before(&cluster).current().users(&["app"]).setting("default_pool_size", 3).start().await?;
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
     let console = SecretString::from(bouncer.console_url());
-    let host = host_with(Credentials::new().url(url).pooler(console), Limits::default());
+    let host = host_with(archon_pool::credentials().url(url).pooler(console), Limits::default());
     for (min, max, target) in [(12, 20, 12), (1, 6, 6)] {
         let options = json!({ "minSize": min, "maxSize": max, "sampleMs": 0 });
         let report = report(&host, json!({ "action": "auto-scale", "options": options })).await?;

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::PASSWORD;
@@ -56,7 +55,7 @@ async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
         let reserve = cluster.url(OPERATOR, "postgres");
         fs::write(&file, format!("[default]\nurl = '{}'\nreserve = '{reserve}'\n", server.url()))?;
         fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-        let host = host_with(Credentials::new().file(&file), Limits::default());
+        let host = host_with(archon_pool::credentials().file(&file), Limits::default());
         let input = json!({ "action": "monitor", "options": { "sampleMs": 0 } });
         let report = report(&host, input).await.with_context(|| row.to_string())?;
         ensure!(super::notes(&report, "reserved"), "{row}: {:?}", report.notes);
@@ -118,7 +117,7 @@ async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<(
         let (url, reserve) = (bouncer.url(OPERATOR, "narrow"), cluster.url(OPERATOR, "postgres"));
         fs::write(&file, format!("[default]\nurl = '{url}'\nreserve = '{reserve}'\n"))?;
         fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-        let host = host_with(Credentials::new().file(&file), Limits::default());
+        let host = host_with(archon_pool::credentials().file(&file), Limits::default());
         let report = report(&host, json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
         ensure!(super::notes(&report, "reserved"), "{:?}", report.notes);
         drop(holder);

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use archon_pool::components::World;
-use archon_pool::credentials::Credentials;
 use archon_pool::engine::Engine;
-use archon_pool::host::{Answer, Host};
+use archon_pool::host::{Answer, CallOptions, Host};
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
@@ -90,7 +89,7 @@ impl Arena {
         for _ in 0..VICTIMS {
             victims.push(cluster.app("app", "victim").idle("SELECT 1").await?);
         }
-        let engine = host_with(Credentials::new(), Limits::default()).engine().clone();
+        let engine = host_with(archon_pool::credentials(), Limits::default()).engine().clone();
         let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
         Ok(Self { cluster, victims, untouchables: Vec::new(), bouncer: None, engine, hostile })
     }
@@ -112,13 +111,13 @@ impl Arena {
         let host = self.host(role, limits, policy);
         let scene = self.scene().await?;
         let answer = match attack.with {
-            Weapon::Rust(plan) => Ok(host.call(&self.hostile, plan(&scene)).await),
+            Weapon::Rust(plan) => Ok(host.call(&self.hostile, plan(&scene), CallOptions::default()).await),
             Weapon::Bomb(component) => match Plugin::from_bytes(&impatient()?, "hostile.wasm", &component()) {
                 Ok(_) => bail!("it was compiled"),
                 Err(fault) => Err(fault),
             },
             Weapon::Wat(component) => match Plugin::from_bytes(&self.engine, "hostile.wasm", &component()) {
-                Ok(plugin) => Ok(host.call(&plugin, super::request(json!({}))).await),
+                Ok(plugin) => Ok(host.call(&plugin, super::request(json!({})), CallOptions::default()).await),
                 Err(fault) => Err(fault),
             },
         };
@@ -128,11 +127,11 @@ impl Arena {
 
     /// A host on the engine that all share.
     pub(super) fn host(&self, role: &str, limits: Limits, policy: Policy) -> Host {
-        let mut credentials = Credentials::new().url(SecretString::from(self.cluster.url(role, "postgres")));
+        let mut credentials = archon_pool::credentials().url(SecretString::from(self.cluster.url(role, "postgres")));
         if let Some(bouncer) = &self.bouncer {
             credentials = credentials.pooler(SecretString::from(bouncer.console_url()));
         }
-        Host::new(self.engine.clone(), credentials, policy, limits)
+        archon_pool::host(self.engine.clone(), credentials, policy, limits)
     }
 
     /// One call of the hostile component.
@@ -167,7 +166,7 @@ impl Arena {
         ensure!(next["success"] == true, "the next call fails: {}", next["error"]);
         self.nothing_left().await?;
         let neighbour = host_with(
-            Credentials::new().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
+            archon_pool::credentials().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
             Limits::default(),
         );
         let expected = self.cluster.count("application_name <> 'archon-pool'").await? + 1;

@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Result, ensure};
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_tests::cluster::PASSWORD;
 use serde_json::{Value, json};
@@ -111,7 +110,7 @@ async fn the_credential_of_another_tenant_is_not_lent() -> Result<()> {
     let entry = |name: &str, role: &str| format!("[{name}]\nurl = \"{}\"\n", arena.cluster.url(role, "postgres"));
     fs::write(&file, entry("mine", OPERATOR) + &entry("theirs", "app"))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-    let host = host_with(Credentials::new().file(&file), Limits::default());
+    let host = host_with(archon_pool::credentials().file(&file), Limits::default());
     let mut request = spy(&["theirs", "mine", "default"], &[]);
     request["credential"] = "mine".into();
     let answer = arena.call(&host, request).await?;

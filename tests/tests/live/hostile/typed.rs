@@ -1,7 +1,6 @@
 //! Answers of typed records, which the component model lifts before anything can count them.
 
 use anyhow::Result;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool_contract::fault::kind::LIMIT_EXCEEDED;
@@ -35,7 +34,7 @@ fn analyser(records: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_report_of_more_records_than_limit_report_bytes_allows_is_refused() -> Result<()> {
-    let host = host_with(Credentials::new(), Limits::default());
+    let host = host_with(archon_pool::credentials(), Limits::default());
     let input = || json!({ "snapshot": true, "options": true, "carry": "" });
     let few = Plugin::from_bytes(host.engine(), "few.wasm", &analyser(1_000))?;
     assert_eq!(host.analyse(&few, input()).await?.as_array().map(Vec::len), Some(1_000));

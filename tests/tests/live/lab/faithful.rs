@@ -8,7 +8,6 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::cassette::{self, Asked, Cassette, Exchange, Recorder};
 use archon_pool::components::World as Component;
-use archon_pool::credentials::Credentials;
 use archon_pool::limits::Limits;
 use archon_pool_contract::catalogue;
 use archon_pool_contract::rows::{RowSet, Value};
@@ -108,11 +107,11 @@ struct Recorded {
 
 async fn record(cluster: &Cluster, bouncer: &PgBouncer) -> Result<Recorded> {
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
-    let credentials = Credentials::new().url(url).pooler(SecretString::from(bouncer.watcher_url()));
+    let credentials = archon_pool::credentials().url(url).pooler(SecretString::from(bouncer.watcher_url()));
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("look.jsonl");
     let observer = plugin(Component::Observer);
-    let host = host_with(credentials, Limits::default()).record(Recorder::create(
+    let host = host_with(credentials, Limits::default()).interceptor(Recorder::create(
         &path,
         observer.name(),
         observer.digest(),

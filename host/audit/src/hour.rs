@@ -1,0 +1,123 @@
+//! Orders that any process sent in the last hour, read from the file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::line;
+use archon_pool_core::audit_sink::{Act, Place};
+
+/// The window over which orders are counted.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Bytes that are skipped at first when the beginning of the hour is looked for.
+const STEP: u64 = 64 << 10;
+
+/// Returns the kind of act that an event of this name is; none for most.
+fn act(event: &str) -> Option<Act> {
+    match event {
+        "order" => Some(Act::Order),
+        "resize" | "renew" => Some(Act::Resize),
+        _ => None,
+    }
+}
+
+/// The orders of the last hour that were sent, or may have been, by the `seq` of their line.
+#[derive(Debug, Default)]
+pub(super) struct Acts {
+    /// Length of the file up to which it has been read.
+    read: Option<u64>,
+    sent: BTreeMap<u64, (Timestamp, Place)>,
+}
+
+impl Acts {
+    /// Reads what is new and counts the orders that were sent in this place.
+    pub(super) fn count(&mut self, file: &File, now: Timestamp, place: &Place) -> io::Result<u64> {
+        let since = now - HOUR;
+        let from = match self.read {
+            Some(read) => read,
+            None => beginning(file, since)?,
+        };
+        let mut lines = BufReader::new(At { file, at: from });
+        let mut bytes = Vec::new();
+        let mut read = from;
+        loop {
+            bytes.clear();
+            let length = lines.read_until(b'\n', &mut bytes)?;
+            // A torn line is read again when it has an end.
+            let Some(text) = bytes.strip_suffix(b"\n") else { break };
+            read += length as u64;
+            self.take(text)?;
+        }
+        self.read = Some(read);
+        self.sent.retain(|_, (at, _)| *at > since);
+        Ok(self.sent.values().filter(|(_, there)| there == place).count() as u64)
+    }
+
+    fn take(&mut self, text: &[u8]) -> io::Result<()> {
+        // Most lines are something else, and parsing is what costs.
+        const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"renew\""];
+        if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
+            return Ok(());
+        }
+        // A torn line is nobody's order; one that was changed hides an order, perhaps.
+        let (line, act) = match line::read(text).map(|line| (act(&line.event), line)) {
+            Ok((Some(act), line)) => (line, act),
+            Err(_) if line::is_whole(text) => return Err(io::Error::other("a line of it was changed: verify it")),
+            _ => return Ok(()),
+        };
+        let field = |name: &str| line.fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        match (field("outcome"), line.fields.get("sending").and_then(Value::as_u64)) {
+            ("sending", _) => {
+                let act = if line.fields.contains_key("statement") { Act::Statement } else { act };
+                let place = Place::new(act, field("server"), field("database"));
+                if let Ok(at) = line.time.parse() {
+                    self.sent.insert(line.head.seq, (at, place));
+                }
+            }
+            // The server sent no signal: the place is free again.
+            ("gone" | "changed" | "denied", Some(sending)) => {
+                self.sent.remove(&sending);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Returns an offset in the file, at the beginning of a line, before which all lines are older than this.
+fn beginning(file: &File, since: Timestamp) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let mut step = STEP;
+    while step < length {
+        let mut lines = BufReader::new(At { file, at: length - step });
+        let mut bytes = Vec::new();
+        let skipped = lines.read_until(b'\n', &mut bytes)? as u64;
+        bytes.clear();
+        lines.read_until(b'\n', &mut bytes)?;
+        let time = bytes.strip_suffix(b"\n").and_then(|text| line::read(text).ok()?.time.parse::<Timestamp>().ok());
+        if time.is_some_and(|time| time < since) {
+            return Ok(length - step + skipped);
+        }
+        step *= 2;
+    }
+    Ok(0)
+}
+
+/// Reads from an offset of its own: the file's is shared.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,354 @@
+//! The imports of all worlds: their arguments and answers.
+
+use std::fmt::Debug;
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
+use archon_pool_contract::rows::{self, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer;
+use super::value::{self, is_same};
+use archon_pool_core::digest::Digest;
+
+/// Arguments of an import.
+pub trait Arguments: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+    /// The import's name in a cassette.
+    const NAME: &'static str;
+
+    /// Answer of the import when it does not fail.
+    type Ok: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
+
+    /// Compares with recorded arguments, without reasons and row limits.
+    fn is_same(&self, recorded: &Self) -> bool {
+        self == recorded
+    }
+
+    /// Answers a batch from statements that were recorded in other batches; none for other imports.
+    #[doc(hidden)]
+    fn answer_in_parts(&self, _: &mut Parts<'_>) -> Option<Result<Self::Ok, Fault>> {
+        None
+    }
+}
+
+/// Finds the answers to statements of a batch, wherever they were recorded.
+type Parts<'a> = dyn FnMut(&[Statement]) -> Result<Vec<Answer<RowSet>>, Fault> + 'a;
+
+/// `credentials.lookup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// None for the host's default.
+    pub name: Option<String>,
+}
+
+/// `credential.name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialName {
+    /// The handle.
+    pub credential: u32,
+}
+
+/// `session.open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The credential's handle.
+    pub credential: u32,
+}
+
+/// `session.way`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Way {
+    /// The handle.
+    pub session: u32,
+}
+
+/// `session.notes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notes {
+    /// The handle.
+    pub session: u32,
+}
+
+/// `session.query`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// The session's handle.
+    pub session: u32,
+    /// The statements.
+    pub batch: Vec<Statement>,
+}
+
+/// `database.probe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Probe {
+    /// The credential's handle.
+    pub credential: u32,
+    /// Number of connections.
+    pub count: u32,
+    /// Time limit of each, milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// `console.open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenConsole {
+    /// The credential's handle.
+    pub credential: u32,
+}
+
+/// `console.kind`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// The handle.
+    pub console: u32,
+}
+
+/// `console.show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Show {
+    /// The handle.
+    pub console: u32,
+    /// Names of the views.
+    pub views: Vec<String>,
+}
+
+/// `backends.deliver`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deliver {
+    /// The session's handle.
+    pub session: u32,
+    /// Backends to signal.
+    pub orders: Vec<Order>,
+    /// Nothing is changed if true.
+    pub dry_run: bool,
+}
+
+/// `scaling.resize`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resize {
+    /// The console's handle.
+    pub console: u32,
+    /// Name of the pool; none for what the console controls by default.
+    pub pool: Option<String>,
+    /// Server connections.
+    pub size: u32,
+    /// Reason for the change.
+    pub reason: String,
+    /// Nothing is changed if true.
+    pub dry_run: bool,
+}
+
+/// `scaling.renew`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Renew {
+    /// The console's handle.
+    pub console: u32,
+    /// Database whose server connections are renewed.
+    pub database: String,
+    /// Reason for the change.
+    pub reason: String,
+    /// Nothing is changed if true.
+    pub dry_run: bool,
+}
+
+/// A credential's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Its number in the call.
+    pub credential: u32,
+}
+
+/// A session's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Its number in the call.
+    pub session: u32,
+}
+
+/// A console's handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Its number in the call.
+    pub console: u32,
+}
+
+/// A statement of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Statement {
+    /// The SHA-256 of its text, hexadecimal.
+    pub sql: String,
+    /// Its parameters.
+    #[serde(with = "value::list")]
+    pub params: Vec<Value>,
+    /// Row limit.
+    pub max_rows: u32,
+}
+
+impl Statement {
+    /// Creates a statement from its text.
+    pub fn new(text: &str, params: Vec<Value>, max_rows: u32) -> Self {
+        Self { sql: Digest::of(text.as_bytes()).to_string(), params, max_rows }
+    }
+
+    /// Compares text and parameters.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let params = || self.params.iter().zip(&other.params);
+        self.sql == other.sql
+            && self.params.len() == other.params.len()
+            && params().all(|(one, other)| is_same(one, other))
+    }
+}
+
+impl From<&rows::Statement> for Statement {
+    fn from(statement: &rows::Statement) -> Self {
+        Self::new(statement.sql, statement.params.clone(), statement.max_rows)
+    }
+}
+
+/// Answer to a statement or a view.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowSet {
+    /// Names and type OIDs.
+    pub columns: Vec<(String, u32)>,
+    /// The rows.
+    #[serde(with = "value::rows")]
+    pub rows: Vec<Vec<Value>>,
+    /// The server had more rows.
+    pub truncated: bool,
+}
+
+impl From<RowSet> for rows::RowSet {
+    fn from(set: RowSet) -> Self {
+        let columns = set.columns.into_iter().map(|(name, _)| name).collect();
+        Self { columns, rows: set.rows, truncated: set.truncated }
+    }
+}
+
+/// Time that one new connection took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timing {
+    /// Microseconds until the session was ready for queries.
+    #[serde(with = "value::number")]
+    pub connect_us: u64,
+    /// Microseconds of one empty round trip.
+    #[serde(with = "value::number")]
+    pub round_trip_us: u64,
+}
+
+impl From<Timing> for ProbeTiming {
+    fn from(timing: Timing) -> Self {
+        Self { connect_us: timing.connect_us, round_trip_us: timing.round_trip_us }
+    }
+}
+
+/// A request to signal one backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Order {
+    /// The process.
+    pub pid: i32,
+    /// Its start, microseconds.
+    #[serde(with = "value::number")]
+    pub backend_start: i64,
+    /// `terminate` or `cancel`.
+    pub signal: String,
+    /// `pg_stat_activity.state` as it was seen.
+    pub state: String,
+    /// `pg_stat_activity.state_change` as it was seen, microseconds.
+    #[serde(with = "value::number")]
+    pub state_change: i64,
+    /// Reason for the change.
+    pub reason: String,
+}
+
+impl Order {
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { pid, backend_start, signal, state, state_change, reason: _ } = self;
+        (pid, backend_start, signal, state, state_change)
+            == (&other.pid, &other.backend_start, &other.signal, &other.state, &other.state_change)
+    }
+}
+
+impl From<&host_api::Order> for Order {
+    fn from(order: &host_api::Order) -> Self {
+        Self {
+            pid: order.target.pid,
+            backend_start: order.target.backend_start,
+            signal: "terminate".to_owned(),
+            state: order.state.clone(),
+            state_change: order.state_change,
+            reason: order.reason.clone(),
+        }
+    }
+}
+
+fn all_same<T>(ours: &[T], recorded: &[T], is_same: impl Fn(&T, &T) -> bool) -> bool {
+    ours.len() == recorded.len() && ours.iter().zip(recorded).all(|(one, other)| is_same(one, other))
+}
+
+macro_rules! import {
+    ($import:ident, $name:literal, $ok:ty $(, |$ours:ident, $recorded:ident| $same:expr)? $(; $answer_in_parts:item)?) => {
+        impl Arguments for $import {
+            const NAME: &'static str = $name;
+
+            type Ok = $ok;
+
+            $(fn is_same(&self, $recorded: &Self) -> bool {
+                let $ours = self;
+                $same
+            })?
+
+            $($answer_in_parts)?
+        }
+    };
+}
+
+import!(Lookup, "credentials.lookup", Credential);
+import!(CredentialName, "credential.name", String);
+import!(Open, "session.open", Session);
+import!(Way, "session.way", String);
+import!(Notes, "session.notes", Vec<String>);
+import!(
+    Query,
+    "session.query",
+    Vec<Answer<RowSet>>,
+    |ours, recorded| ours.session == recorded.session && all_same(&ours.batch, &recorded.batch, Statement::is_same);
+    fn answer_in_parts(&self, parts: &mut Parts<'_>) -> Option<Result<Self::Ok, Fault>> {
+        Some(parts(&self.batch))
+    }
+);
+import!(Probe, "database.probe", Vec<Answer<Timing>>);
+import!(OpenConsole, "console.open", Console);
+import!(Kind, "console.kind", String);
+import!(Show, "console.show", Vec<Answer<RowSet>>);
+import!(Deliver, "backends.deliver", Vec<Outcome>, |ours, recorded| {
+    (ours.session, ours.dry_run) == (recorded.session, recorded.dry_run)
+        && all_same(&ours.orders, &recorded.orders, Order::is_same)
+});
+import!(Resize, "scaling.resize", SizeOutcome, |ours, recorded| {
+    (ours.console, &ours.pool, ours.size, ours.dry_run)
+        == (recorded.console, &recorded.pool, recorded.size, recorded.dry_run)
+});
+import!(Renew, "scaling.renew", Renewal, |ours, recorded| {
+    (ours.console, &ours.database, ours.dry_run) == (recorded.console, &recorded.database, recorded.dry_run)
+});

@@ -1,0 +1,54 @@
+//! Cassettes: recorded calls of a component's imports with their answers, so that the same component gives the same
+//! report again without a database. `tests/conformance/FORMAT.md` describes the file.
+//!
+//! A cassette is untrusted input: it is read within [`MOST_BYTES`], every line is checked, and nothing of it is sent
+//! to a server. [`Replayer`] answers the imports of one call, and [`Replayed`] offers them to the plugin's own code,
+//! without WebAssembly:
+//!
+//! ```no_run
+//! use archon_pool::cassette::{Cassette, Replayed, Replayer};
+//! use archon_pool::components::World;
+//! use archon_pool_plugin::skill;
+//!
+//! # fn example() -> Result<(), archon_pool::Fault> {
+//! let cassette = Cassette::from_file("customer.jsonl".as_ref())?;
+//! for call in cassette.calls {
+//!     let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Observer);
+//!     println!("{}", skill::run(&mut powers, &call.input));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+#![doc = include_str!("../../docs/recording.md")]
+
+mod answer;
+mod exchange;
+mod format;
+mod import;
+mod mode;
+mod normalise;
+mod reader;
+mod recorder;
+mod recording;
+mod replay;
+mod replayed;
+mod replayer;
+mod value;
+mod wire;
+mod writer;
+
+pub use self::answer::Answer;
+pub use self::exchange::{Asked, Exchange, Import};
+pub use self::format::{Call, Cassette, Component, End, Header, MOST_BYTES, PACKAGE, RUN, VERSION};
+pub use self::import::{
+    Arguments, Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Order, Probe,
+    Query, Renew, Resize, RowSet, Session, Show, Statement, Timing, Way,
+};
+pub use self::recorder::Recorder;
+pub use self::replay::Replay;
+pub use self::replayed::Replayed;
+pub use self::replayer::Replayer;
+
+#[cfg(test)]
+mod tests;

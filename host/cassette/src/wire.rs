@@ -1,0 +1,112 @@
+//! Conversion between the imports of a component and the exchanges of a cassette.
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::host_api::{self, Outcome};
+use archon_pool_contract::rows;
+use archon_pool_core::bindings::backends;
+use archon_pool_core::bindings::database::{Column, ProbeTiming, RowSet, Statement, Value};
+use archon_pool_core::bindings::scaling::{Renewal, SizeOutcome};
+
+use crate::import::{self, Timing};
+
+pub(crate) fn value(value: rows::Value) -> Value {
+    match value {
+        rows::Value::Null => Value::Null,
+        rows::Value::Boolean(value) => Value::Boolean(value),
+        rows::Value::Int64(value) => Value::Int64(value),
+        rows::Value::Float64(value) => Value::Float64(value),
+        rows::Value::Text(value) => Value::Text(value),
+        rows::Value::Bytes(value) => Value::Bytes(value),
+        rows::Value::Timestamp(value) => Value::Timestamp(value),
+    }
+}
+
+fn recorded_value(value: Value) -> rows::Value {
+    match value {
+        Value::Null => rows::Value::Null,
+        Value::Boolean(value) => rows::Value::Boolean(value),
+        Value::Int64(value) => rows::Value::Int64(value),
+        Value::Float64(value) => rows::Value::Float64(value),
+        Value::Text(value) => rows::Value::Text(value),
+        Value::Bytes(value) => rows::Value::Bytes(value),
+        Value::Timestamp(value) => rows::Value::Timestamp(value),
+    }
+}
+
+pub(crate) fn recorded_statement(statement: &Statement) -> import::Statement {
+    let params = statement.params.iter().cloned().map(recorded_value).collect();
+    import::Statement::new(&statement.sql, params, statement.max_rows)
+}
+
+pub(crate) fn row_set(set: import::RowSet) -> RowSet {
+    RowSet {
+        columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
+        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+        truncated: set.truncated,
+    }
+}
+
+pub(crate) fn recorded_row_set(set: RowSet) -> import::RowSet {
+    import::RowSet {
+        columns: set.columns.into_iter().map(|column| (column.name, column.type_oid)).collect(),
+        rows: set.rows.into_iter().map(|row| row.into_iter().map(recorded_value).collect()).collect(),
+        truncated: set.truncated,
+    }
+}
+
+pub(crate) fn timing(timing: Timing) -> ProbeTiming {
+    ProbeTiming { connect_us: timing.connect_us, round_trip_us: timing.round_trip_us }
+}
+
+pub(crate) fn recorded_timing(timing: ProbeTiming) -> Timing {
+    Timing { connect_us: timing.connect_us, round_trip_us: timing.round_trip_us }
+}
+
+pub(crate) fn recorded_order(order: &backends::Order) -> import::Order {
+    let signal = match order.signal {
+        backends::Signal::Cancel => "cancel",
+        backends::Signal::Terminate => "terminate",
+    };
+    import::Order {
+        pid: order.target.pid,
+        backend_start: order.target.backend_start,
+        signal: signal.to_owned(),
+        state: order.state.clone(),
+        state_change: order.state_change,
+        reason: order.reason.clone(),
+    }
+}
+
+pub(crate) fn outcome(outcome: Outcome) -> backends::Outcome {
+    match outcome {
+        Outcome::Signalled => backends::Outcome::Signalled,
+        Outcome::Gone => backends::Outcome::Gone,
+        Outcome::Changed => backends::Outcome::Changed,
+        Outcome::Survived => backends::Outcome::Survived,
+        Outcome::Denied(why) => backends::Outcome::Denied(why),
+        Outcome::Failed(fault) => backends::Outcome::Failed(fault.into()),
+    }
+}
+
+pub(crate) fn size_outcome(outcome: host_api::SizeOutcome) -> SizeOutcome {
+    let host_api::SizeOutcome { before, after, executed, note } = outcome;
+    SizeOutcome { before, after, executed, note }
+}
+
+pub(crate) fn recorded_size(outcome: SizeOutcome) -> host_api::SizeOutcome {
+    let SizeOutcome { before, after, executed, note } = outcome;
+    host_api::SizeOutcome { before, after, executed, note }
+}
+
+pub(crate) fn renewal(renewal: host_api::Renewal) -> Renewal {
+    Renewal { executed: renewal.executed, note: renewal.note }
+}
+
+pub(crate) fn recorded_renewal(renewal: Renewal) -> host_api::Renewal {
+    host_api::Renewal { executed: renewal.executed, note: renewal.note }
+}
+
+/// Converts a list of answers, each with its own fault.
+pub(crate) fn each<T, U>(answers: Vec<Result<T, Fault>>, convert: impl Fn(T) -> U) -> Vec<crate::answer::Answer<U>> {
+    answers.into_iter().map(|answer| answer.map(&convert).into()).collect()
+}

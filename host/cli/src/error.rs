@@ -1,0 +1,66 @@
+//! Errors of the command line, and how they are reported.
+
+use std::io;
+
+use archon_pool::Fault;
+use archon_pool_contract::skill;
+use serde_json::Value;
+
+use super::exit::Exit;
+use super::terminal::Terminal;
+use archon_pool_report as render;
+
+/// Error that ends a command.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// Fault of the library or the component.
+    Fault {
+        /// The fault.
+        fault: Fault,
+        /// SkillOutput of the component, when it wrote one.
+        answer: Option<Box<Value>>,
+    },
+    /// Stdout could not be written to.
+    Output(io::Error),
+}
+
+impl CliError {
+    /// Reports the error on stderr and, with `--json`, on stdout.
+    pub(crate) fn report(self, terminal: &mut Terminal) -> Exit {
+        match self {
+            Self::Fault { fault, answer } => {
+                if terminal.wants_json() {
+                    // The message below is the better report of a stdout that cannot be written to.
+                    let _ = skill_output(&fault, answer).map(|output| terminal.json(&output));
+                }
+                terminal.complain(&render::fault(&fault));
+                Exit::of_fault(&fault)
+            }
+            Self::Output(error) => {
+                terminal.complain(&render::fault(&Fault::new(
+                    "output-failed",
+                    format!("the output could not be written: {error}"),
+                )));
+                Exit::Failed
+            }
+        }
+    }
+}
+
+/// Returns the SkillOutput of a fault: the component's own, or one in its place.
+pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<Value>>) -> Option<Value> {
+    let ours = || serde_json::to_value(skill::Output::failed(fault.clone())).ok();
+    answer.map(|answer| *answer).or_else(ours)
+}
+
+impl From<Fault> for CliError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault { fault, answer: None }
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

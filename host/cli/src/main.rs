@@ -1,0 +1,93 @@
+//! `archon-pool`: the connection pool manager on the command line: flags in, tables or JSON out.
+//!
+//! Data goes to stdout, everything else to stderr; the exit status says whether there is something to look at (see
+//! `archon-pool --help`). Nothing here analyses: that is the component's business, and what may be done is the library's.
+//!
+#![doc = include_str!("README.md")]
+
+mod answer;
+mod app;
+mod approve;
+mod args;
+mod ask;
+mod audit;
+mod carry;
+mod diff;
+mod error;
+mod exit;
+mod interrupt;
+mod options;
+mod params;
+mod permissions;
+mod plugin_pages;
+mod plugins;
+mod progress;
+mod run;
+mod secret_scan;
+mod sign;
+mod tape;
+mod terminal;
+mod vetting;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use self::args::{Args, Command};
+use self::exit::Exit;
+use self::terminal::Terminal;
+
+/// How long the program waits for background work when it is done.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Parses the command line, runs it and says how it went.
+fn main() -> ExitCode {
+    if let Err(fault) = secret_scan::check(env::args_os()) {
+        let _ = anstream::stderr().write_all(archon_pool_report::fault(&fault).as_bytes());
+        return Exit::of_fault(&fault).into();
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // `--help` and `--version` arrive here too, with a status of their own. A reader that went
+        // away before the last line of help is no error worth a message.
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let mut terminal = Terminal::of_process(&args.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.remark(&format!("error: the runtime could not be started: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let ran = runtime.block_on(async {
+        let running = run::run(&args, &mut terminal);
+        // It ends by being interrupted, and says itself with which status.
+        if matches!(args.command, Command::Watch(_)) {
+            return running.await;
+        }
+        tokio::select! {
+            // First: until it waits for something, the signal's own effect is the right one.
+            biased;
+            ran = running => ran,
+            () = interrupt::interrupted() => Ok(Exit::Interrupted),
+        }
+    });
+    let exit = match ran {
+        Ok(exit) => exit,
+        Err(error) => error.report(&mut terminal),
+    };
+    runtime.block_on(archon_pool::sessions_closed());
+    runtime.shutdown_timeout(GRACE);
+    exit.into()
+}

@@ -1,0 +1,217 @@
+//! Runs one command once.
+
+use std::path::Path;
+
+use archon_pool::Fault;
+use archon_pool::compiler::compile_into_cache;
+use archon_pool::components::{self, World};
+use archon_pool::policy::{Policy, Sql};
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::params::Action;
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::app::{App, Component};
+use super::approve;
+use super::args::{Acting, Args, Collecting, Command, Global, Killing, Memory, Reading, Running, SqlMode};
+use super::carry::Carry;
+use super::error::CliError;
+use super::exit::Exit;
+use super::options::OptionFlags;
+use super::params;
+use super::permissions::{policy, world};
+use super::plugins;
+use super::progress::Progress;
+use super::sign;
+use super::tape::TapeFlags;
+use super::terminal::Terminal;
+use super::{ask, audit, diff, watch};
+use archon_pool_report as render;
+
+/// Runs the command.
+pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let global = &args.global;
+    match &args.command {
+        Command::Monitor(flags) => read(global, Action::Monitor, flags, terminal).await,
+        Command::DetectLeaks(flags) => read(global, Action::DetectLeaks, flags, terminal).await,
+        Command::HealthCheck(flags) => read(global, Action::HealthCheck, flags, terminal).await,
+        Command::FullAnalysis(flags) => read(global, Action::FullAnalysis, flags, terminal).await,
+        Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,
+        Command::KillIdle(flags) => kill(global, flags, terminal).await,
+        Command::Watch(flags) => watch::watch(global, flags, terminal).await,
+        Command::Snapshot(flags) => snapshot(global, flags, terminal).await,
+        Command::Run(flags) => any(global, flags, terminal).await,
+        Command::Diff(flags) => diff::diff(flags, terminal),
+        Command::Describe(flags) => describe(global, flags.file.as_deref(), terminal).await,
+        Command::Components(flags) => write_components(&flags.directory, terminal),
+        Command::Compile(flags) => compile(flags.seconds, terminal),
+        Command::Approve(flags) => approve::approve(global, flags, terminal).await,
+        Command::Sign(flags) => sign::sign(global, flags, terminal),
+        Command::Plugins(what) => plugins::plugins(global, what, terminal),
+        Command::Audit(what) => audit::audit(what, terminal),
+    }
+}
+
+async fn read(global: &Global, action: Action, flags: &Reading, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let Reading { memory, options, tape } = flags;
+    once(global, Request { action, memory, options, tape, mode: ApplyMode::Plan }, terminal).await
+}
+
+async fn act(global: &Global, action: Action, flags: &Acting, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let Acting { apply, memory, options, tape } = flags;
+    tape.check("--apply", *apply)?;
+    let mode = if *apply { ApplyMode::Apply } else { ApplyMode::Plan };
+    once(global, Request { action, memory, options, tape, mode }, terminal).await
+}
+
+async fn kill(global: &Global, flags: &Killing, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    if !flags.ask {
+        return act(global, Action::KillIdle, &flags.acting, terminal).await;
+    }
+    let Acting { memory, options, tape, .. } = &flags.acting;
+    tape.check("--ask", true)?;
+    ask::possible()?;
+    let request = Request { action: Action::KillIdle, memory, options, tape, mode: ApplyMode::Ask };
+    once(global, request, terminal).await
+}
+
+/// Authorisation of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ApplyMode {
+    /// None: changes are only planned.
+    Plan,
+    /// `--apply`.
+    Apply,
+    /// `--ask`: a question on the terminal.
+    Ask,
+}
+
+/// Action of one run, with its flags.
+struct Request<'a> {
+    action: Action,
+    memory: &'a Memory,
+    options: &'a OptionFlags,
+    tape: &'a TapeFlags,
+    mode: ApplyMode,
+}
+
+async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let Request { action, memory, options, tape, mode } = request;
+    let options = options.to_json()?;
+    let mut carry = Carry::load(memory.carry.as_deref())?.only_read(tape.replays());
+    let acts = mode != ApplyMode::Plan;
+    let progress = waiting(terminal, action.name(), acts);
+    let mut app = App::open(global, Component::BuiltIn(world(action)), policy(&options, acts), tape)?;
+    if mode == ApplyMode::Ask {
+        app = app.asking();
+    }
+    let input = params::skill_input(action, global.credential.as_deref(), options, carry.memory(), acts);
+    let answer = app.ask(input).await;
+    drop(progress);
+    app.print_notes(terminal);
+    let answer = answer?;
+    // Stored before it is printed: a closed pipe must not lose the carry.
+    carry.keep(answer.carry(), terminal);
+    show(&answer, Some(action), terminal)
+}
+
+async fn snapshot(global: &Global, flags: &Collecting, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let options = flags.options.to_json()?;
+    let progress = Progress::start(terminal, "snapshot");
+    let app = App::open(global, Component::BuiltIn(World::Observer), policy(&options, false), &flags.tape)?;
+    let input = params::skill_input(Action::FullAnalysis, global.credential.as_deref(), options, None, false);
+    let snapshot = app.collect(input).await;
+    drop(progress);
+    app.print_notes(terminal);
+    terminal.json(&snapshot?)?;
+    Ok(Exit::Healthy)
+}
+
+async fn any(global: &Global, flags: &Running, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    if global.plugin.is_some() {
+        return Err(Fault::invalid("--plugin: run takes the component as its argument").into());
+    }
+    flags.tape.check("--apply", flags.apply)?;
+    let given = flags.params.as_deref().map(params::read).transpose()?;
+    let progress = waiting(terminal, "run", flags.apply);
+    let input = given.clone().unwrap_or_else(|| json!({}));
+    let options = input.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
+    let sql = match flags.sql {
+        Some(SqlMode::Any) => Sql::Any,
+        Some(SqlMode::Strict) => Sql::Strict,
+        None if flags.allow_sql => Sql::Any,
+        Some(SqlMode::Catalogue) | None => Sql::Catalogue,
+    };
+    let policy = Policy { sql, ..policy(&options, flags.apply) };
+    let app = App::open(global, Component::File(&flags.file), policy, &flags.tape)?;
+    let input = match app.world() {
+        // An analyser imports nothing, and its input has no field for a credential.
+        World::Analyser => input,
+        // A replay repeats the recorded input and changes nothing.
+        World::Observer | World::Manager if given.is_none() && flags.tape.replays() => input,
+        World::Observer | World::Manager => params::guarded(input, global.credential.as_deref(), flags.apply)?,
+    };
+    let mut answer = app.ask(input.clone()).await;
+    drop(progress);
+    app.print_notes(terminal);
+    if flags.tape.replays() && given.is_none() {
+        while !app.is_over() && !terminal.is_closed() {
+            show(&answer?, None, terminal)?;
+            answer = app.ask(input.clone()).await;
+        }
+    }
+    show(&answer?, None, terminal)
+}
+
+async fn describe(global: &Global, file: Option<&Path>, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let progress = Progress::start(terminal, "describe");
+    let component = file.map_or(Component::BuiltIn(World::Manager), Component::File);
+    let app = App::open(global, component, policy(&Map::new(), false), &TapeFlags::default())?;
+    let description = app.describe().await?;
+    drop(progress);
+    terminal.remark(&format!("world {}, sha256 {}", app.world().name(), app.digest()));
+    terminal.json(&description)?;
+    Ok(Exit::Healthy)
+}
+
+fn write_components(directory: &Path, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let paths = components::write_all(directory).map_err(|error| {
+        Fault::new(
+            "file-not-written",
+            format!("the components could not be written to {}: {error}", directory.display()),
+        )
+    })?;
+    for path in paths {
+        terminal.data(&path.display().to_string())?;
+    }
+    Ok(Exit::Healthy)
+}
+
+fn compile(seconds: u64, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    match compile_into_cache(seconds) {
+        Ok(()) => Ok(Exit::Healthy),
+        // On stdout, where the program that started this one reads it.
+        Err(fault) => {
+            terminal.data(&fault.message)?;
+            Ok(if fault.kind == kind::NOT_A_COMPONENT { Exit::Failed } else { Exit::Unable })
+        }
+    }
+}
+
+/// Starts a spinner, unless changes are logged to the same stream.
+fn waiting(terminal: &Terminal, doing: &'static str, apply: bool) -> Option<Progress> {
+    (!apply).then(|| Progress::start(terminal, doing))
+}
+
+/// Prints an answer: unchanged with `--json`, as a page otherwise.
+fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    match answer.report() {
+        Some(report) if !terminal.wants_json() => {
+            let action = action.or_else(|| Action::parse(&report.action).ok()).unwrap_or(Action::FullAnalysis);
+            let page = render::report(report, action, terminal.width());
+            terminal.data(&page)?;
+        }
+        _ => terminal.json(answer.value())?,
+    }
+    Ok(answer.exit())
+}

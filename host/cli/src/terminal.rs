@@ -1,0 +1,187 @@
+//! Where output goes: data to stdout, the rest to stderr. Text arrives here styled; what is no
+//! terminal, or must not be coloured, gets it without the styles.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use serde_json::Value;
+
+use super::args::{Color, Global, LogFormat};
+use archon_pool_report::sanitize;
+
+/// The width of pages that are not read on a terminal: fixed, so that they can be compared.
+pub(crate) const FIXED_WIDTH: usize = 100;
+/// Narrower than this nothing readable fits: the terminal wraps it as it likes.
+const LEAST_WIDTH: usize = 60;
+
+/// The two streams, and how to write on them.
+pub(crate) struct Terminal {
+    stdout: AutoStream<Box<dyn Write>>,
+    stderr: AutoStream<Box<dyn Write>>,
+    json: bool,
+    pretty: bool,
+    quiet: bool,
+    spins: bool,
+    width: usize,
+    closed: bool,
+}
+
+impl Terminal {
+    /// The process's own.
+    pub(crate) fn of_process(global: &Global) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let choose = |automatic| match global.color {
+            Color::Auto => automatic,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+        Self {
+            json: global.json,
+            pretty: stdout.is_terminal(),
+            quiet: global.quiet,
+            // Log lines and a line that redraws itself cannot share a stream.
+            spins: stderr.is_terminal() && !global.quiet && global.log == LogFormat::None,
+            width: width.unwrap_or(FIXED_WIDTH).max(LEAST_WIDTH),
+            closed: false,
+            stdout: {
+                let choice = choose(AutoStream::choice(&stdout));
+                AutoStream::new(Box::new(stdout), choice)
+            },
+            stderr: {
+                let choice = choose(AutoStream::choice(&stderr));
+                AutoStream::new(Box::new(stderr), choice)
+            },
+        }
+    }
+
+    /// Columns of a page.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether `--json` was given.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a spinner may be drawn on stderr.
+    pub(crate) fn spins(&self) -> bool {
+        self.spins
+    }
+
+    /// Whether whoever read stdout has gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Prints data. A reader that has seen enough (`| head`) is no error: the verdict is in the exit
+    /// status all the same.
+    pub(crate) fn data(&mut self, text: &str) -> io::Result<()> {
+        let line_break = if text.ends_with('\n') { "" } else { "\n" };
+        let written = write!(self.stdout, "{text}{line_break}").and_then(|()| self.stdout.flush());
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Prints JSON: readable on a terminal, one line for programs.
+    pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
+        let text = if self.pretty { format!("{value:#}") } else { value.to_string() };
+        self.data(&sanitize::json(&text))
+    }
+
+    /// Prints one line of JSON, whoever reads it.
+    pub(crate) fn json_line(&mut self, value: &Value) -> io::Result<()> {
+        self.data(&sanitize::json(&value.to_string()))
+    }
+
+    /// Says something on stderr that a caller may not want to hear.
+    pub(crate) fn remark(&mut self, text: &str) {
+        if !self.quiet {
+            self.complain(text);
+        }
+    }
+
+    /// Says something on stderr. Nobody can be told when that fails.
+    pub(crate) fn complain(&mut self, text: &str) {
+        let _ = writeln!(self.stderr, "{}", text.trim_end()).and_then(|()| self.stderr.flush());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A stream whose content can be read afterwards.
+    #[derive(Clone, Default)]
+    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        /// What was written so far.
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+        }
+    }
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A pipe whose reader has gone.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A terminal of memory.
+    pub(crate) fn captured(json: bool, color: ColorChoice) -> (Terminal, Captured, Captured) {
+        let (stdout, stderr) = (Captured::default(), Captured::default());
+        let terminal = Terminal {
+            stdout: AutoStream::new(Box::new(stdout.clone()), color),
+            stderr: AutoStream::new(Box::new(stderr.clone()), color),
+            json,
+            pretty: false,
+            quiet: false,
+            spins: false,
+            width: FIXED_WIDTH,
+            closed: false,
+        };
+        (terminal, stdout, stderr)
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let (mut terminal, ..) = captured(false, ColorChoice::Never);
+        terminal.stdout = AutoStream::never(Box::new(Closed));
+        terminal.data("text").expect("quiet");
+        assert!(terminal.is_closed());
+    }
+
+    #[test]
+    fn data_ends_with_exactly_one_line_break() {
+        let (mut terminal, stdout, _) = captured(false, ColorChoice::Never);
+        terminal.data("one").expect("written");
+        terminal.data("two\n").expect("written");
+        assert_eq!(stdout.text(), "one\ntwo\n");
+    }
+}

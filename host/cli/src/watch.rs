@@ -1,0 +1,260 @@
+//! `watch`: repeats an action, one line a round.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use archon_pool::Fault;
+use archon_pool_contract::fault::kind;
+use archon_pool_contract::params::Action;
+use serde_json::{Map, Value};
+use tokio::time::MissedTickBehavior;
+
+use super::answer::Answer;
+use super::app::{App, Component};
+use super::args::{Global, Watching};
+use super::carry::Carry;
+use super::error::{CliError, skill_output};
+use super::exit::Exit;
+use super::interrupt::interrupted;
+use super::params;
+use super::permissions;
+use super::progress::Progress;
+use super::terminal::Terminal;
+use archon_pool_report as render;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The longest time between rounds that fail, where the interval itself is not longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// `healthCheckInterval`'s default.
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Watches until `--count` rounds are over, Ctrl-C, the reader goes away, or a fault that repeating
+/// cannot mend. The exit status is that of the last round that ended, and 0 before there is one.
+pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, CliError> {
+    let action = Action::parse(&flags.action)?;
+    // Only the size of a pool is changed repeatedly: it follows demand. Sessions are ended once, on request.
+    if flags.apply && action != Action::AutoScale {
+        return Err(Fault::invalid(format!("--apply: watch carries out auto-scale and no {action}")).into());
+    }
+    flags.tape.check("--apply", flags.apply)?;
+    let options = flags.options.to_json()?;
+    let interval = flags.interval.map_or_else(|| default_interval(action, &options), |s| Duration::from_secs(s.into()));
+    let carry = Carry::load(flags.memory.carry.as_deref())?.only_read(flags.tape.replays());
+    let app = {
+        let _progress = Progress::start(terminal, "watch");
+        let policy = permissions::policy(&options, flags.apply);
+        App::open(global, Component::BuiltIn(permissions::world(action)), policy, &flags.tape)?.keeping()
+    };
+    app.print_notes(terminal);
+    if !terminal.wants_json() && !flags.tape.replays() {
+        terminal.remark(&format!("{action} every {} s, times in UTC; Ctrl-C ends", interval.as_secs()));
+    }
+
+    let credential = global.credential.as_deref();
+    // What is played is past, and need not be waited for.
+    let pace = if flags.tape.replays() { Duration::from_millis(1) } else { interval };
+    let mut watch =
+        Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy, failures: 0 };
+    let mut ticks = tokio::time::interval(pace);
+    // After a slow round the next one waits its turn: catching up would only add load.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupted = pin!(interrupted());
+    let mut rounds = 0;
+    while flags.count.is_none_or(|count| rounds < count) && !terminal.is_closed() && !app.is_over() {
+        let round = async {
+            ticks.tick().await;
+            let Watch { action, apply, credential, options, carry, .. } = &watch;
+            let input = params::skill_input(*action, *credential, options.clone(), carry.memory(), *apply);
+            app.ask(input).await
+        };
+        let answer = tokio::select! {
+            answer = round => answer,
+            () = &mut interrupted => return Ok(watch.last),
+        };
+        app.print_recording_fault(terminal);
+        watch.round(answer, terminal)?;
+        rounds += 1;
+        if watch.failures > 0 && !flags.tape.replays() {
+            ticks.reset_after(watch.pause());
+        }
+    }
+    Ok(watch.last)
+}
+
+/// What stays the same and what is remembered between rounds.
+struct Watch<'a> {
+    action: Action,
+    apply: bool,
+    credential: Option<&'a str>,
+    options: Map<String, Value>,
+    carry: Carry,
+    interval: Duration,
+    last: Exit,
+    /// Rounds that failed one after the other.
+    failures: u32,
+}
+
+impl Watch<'_> {
+    /// Time until the next round. Each failure in a row doubles it, up to a minute: a pooler that is paused keeps every
+    /// client that waits, also one whose socket is closed, until it is resumed or `query_wait_timeout` ends it.
+    fn pause(&self) -> Duration {
+        let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.failures.saturating_sub(1)));
+        doubled.min(self.interval.max(LONGEST_PAUSE))
+    }
+
+    /// Prints one round. A fault that may pass is a line of its own; any other ends the watch.
+    fn round(&mut self, answer: Result<Answer, CliError>, terminal: &mut Terminal) -> Result<(), CliError> {
+        match answer {
+            Ok(answer) => {
+                self.carry.keep(answer.carry(), terminal);
+                self.last = answer.exit();
+                self.failures = 0;
+                match answer.report() {
+                    Some(report) if !terminal.wants_json() => terminal.data(&render::watch_line(report))?,
+                    _ => terminal.json_line(answer.value())?,
+                }
+                Ok(())
+            }
+            Err(CliError::Fault { fault, answer }) if fault.retryable || fault.kind == kind::DEADLINE_EXCEEDED => {
+                self.last = Exit::Failed;
+                self.failures += 1;
+                if terminal.wants_json() {
+                    skill_output(&fault, answer).map_or(Ok(()), |output| terminal.json_line(&output))?;
+                } else {
+                    terminal.complain(&render::watch_fault(&now(), &fault, self.pause()));
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Fresh connections are repeated as rarely as the option says, everything else at our own pace.
+fn default_interval(action: Action, options: &Map<String, Value>) -> Duration {
+    if !action.probes() {
+        return INTERVAL;
+    }
+    options.get("healthCheckInterval").and_then(Value::as_u64).map_or(PROBE_INTERVAL, |ms| {
+        // An interval of nothing would spin before the plugin has refused it.
+        Duration::from_millis(ms.max(1_000))
+    })
+}
+
+/// When a round failed: by our own clock, since no server answered.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde_json::json;
+
+    use super::super::args::{Args, Command};
+    use super::super::terminal::tests::captured;
+    use super::super::tests::fixture;
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_resize_is_carried_out_again_and_again() {
+        let words = ["archon-pool", "watch", "kill-idle", "--apply"];
+        let args = Args::try_parse_from(words).expect("words that are understood");
+        let Command::Watch(flags) = &args.command else { panic!("a watch") };
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let Err(CliError::Fault { fault, .. }) = watch(&args.global, flags, &mut terminal).await else {
+            panic!("must be refused")
+        };
+        assert_eq!(
+            (fault.kind.as_str(), fault.message.as_str()),
+            (kind::INVALID_PARAMS, "--apply: watch carries out auto-scale and no kill-idle")
+        );
+    }
+
+    fn watching() -> Watch<'static> {
+        Watch {
+            action: Action::Monitor,
+            apply: false,
+            credential: None,
+            options: Map::new(),
+            carry: Carry::load(None).expect("no memory"),
+            interval: INTERVAL,
+            last: Exit::Healthy,
+            failures: 0,
+        }
+    }
+
+    fn lost() -> Fault {
+        Fault { retryable: true, ..Fault::new("connection-lost", "the server closed the connection") }
+    }
+
+    #[test]
+    fn a_fault_that_may_pass_is_a_line_and_the_watch_goes_on() {
+        let (mut terminal, stdout, stderr) = captured(false, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+        assert_eq!(watch.last, Exit::Failed);
+        let report = serde_json::to_value(fixture::full()).expect("JSON");
+        watch.round(Answer::of_output(json!({"success": true, "data": report})), &mut terminal).expect("goes on");
+        assert_eq!(watch.last, Exit::Findings);
+        assert_eq!(watch.carry.memory(), Some(&report["carry"]));
+        assert_eq!(stdout.text().lines().count(), 1);
+        assert!(
+            stderr.text().ends_with("error: the server closed the connection (connection-lost); next try in 10 s\n")
+        );
+    }
+
+    #[test]
+    fn rounds_that_fail_one_after_the_other_are_further_apart() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        let mut pauses = Vec::new();
+        for _ in 0..5 {
+            watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+            pauses.push(watch.pause().as_secs());
+        }
+        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        watch.interval = Duration::from_secs(300);
+        assert_eq!(watch.pause(), watch.interval);
+        watch
+            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
+            .expect("goes on");
+        assert_eq!(watch.failures, 0);
+    }
+
+    #[test]
+    fn a_round_that_took_too_long_does_not_end_the_watch() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        let slow = Fault::new(kind::DEADLINE_EXCEEDED, "limit `deadline`");
+        watching().round(Err(slow.into()), &mut terminal).expect("goes on");
+    }
+
+    #[test]
+    fn a_fault_that_stays_ends_the_watch() {
+        let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
+        assert!(watching().round(Err(Fault::invalid("no").into()), &mut terminal).is_err());
+    }
+
+    #[test]
+    fn in_json_every_round_is_one_line_on_stdout() {
+        let (mut terminal, stdout, stderr) = captured(true, anstream::ColorChoice::Never);
+        let mut watch = watching();
+        watch.round(Err(lost().into()), &mut terminal).expect("goes on");
+        watch
+            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
+            .expect("goes on");
+        let rounds: Vec<Value> = stdout.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(rounds[0]["error"]["kind"], "connection-lost");
+        assert_eq!(rounds[1]["success"], true);
+        assert_eq!(stderr.text(), "");
+    }
+
+    #[test]
+    fn probes_are_repeated_as_rarely_as_the_option_says() {
+        let options = |ms: u64| Map::from_iter([("healthCheckInterval".to_owned(), ms.into())]);
+        assert_eq!(default_interval(Action::Monitor, &options(5_000)), INTERVAL);
+        assert_eq!(default_interval(Action::HealthCheck, &options(5_000)), Duration::from_secs(5));
+        assert_eq!(default_interval(Action::HealthCheck, &options(0)), Duration::from_secs(1));
+        assert_eq!(default_interval(Action::FullAnalysis, &Map::new()), PROBE_INTERVAL);
+    }
+}

@@ -1,0 +1,92 @@
+//! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
+//! separate step.
+//!
+//! Each world is the same crate with other features, compiled by a nested cargo. That cargo has its
+//! own target directory, since sharing ours would wait for the lock that the outer cargo holds. It stands beside the
+//! `OUT_DIR`s, of which clippy and each choice of features have one more: they all find the components built.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A world's file and the features that make it.
+const WORLDS: [(&str, Option<&str>); 3] =
+    [("pool-analyser.wasm", None), ("pool-observer.wasm", Some("observer")), ("pool-manager.wasm", Some("manager"))];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), String> {
+    let root = directory("CARGO_MANIFEST_DIR")?.join("../..");
+    for input in
+        ["plugin/src", "plugin/Cargo.toml", "plugin/contract", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"]
+    {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    let out = directory("OUT_DIR")?;
+    let shared = out.ancestors().nth(2).ok_or("OUT_DIR is no build script's")?.join("components");
+    for (file, feature) in WORLDS {
+        let built = component(&root, &shared, feature)?;
+        std::fs::copy(&built, out.join(file)).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+    }
+    Ok(())
+}
+
+/// Builds one world and returns the file, which the next world overwrites.
+fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(["rustc", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
+    command.args(["--crate-type", "cdylib", "--target", TARGET]).arg("--target-dir").arg(target);
+    // The outer cargo resolved this very workspace; what only this target needs may still be missing.
+    if root.join("Cargo.lock").exists() {
+        command.arg("--locked");
+    }
+    if let Some(feature) = feature {
+        command.args(["--features", feature]);
+    }
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
+    // What the outer cargo set for this crate and this machine is wrong for the plugin.
+    for (name, _) in std::env::vars_os() {
+        let foreign = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") || name.starts_with("CARGO_PROFILE_")
+        });
+        if foreign {
+            command.env_remove(name);
+        }
+    }
+    for name in ["RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
+        command.env_remove(name);
+    }
+    // Empty and not unset: it goes before the rustflags of every configuration file.
+    command.env("CARGO_ENCODED_RUSTFLAGS", "");
+    // The errors below are found by their text.
+    command.env("CARGO_TERM_COLOR", "never");
+    let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return Ok(target.join(TARGET).join("component").join("archon_pool_plugin.wasm"));
+    }
+    if stderr.contains("E0463") || stderr.contains("may not be installed") {
+        return Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`"));
+    }
+    if stderr.contains("failed to download") || stderr.contains("failed to get") {
+        return Err("a dependency of the plugin could not be downloaded: run `cargo fetch` while online".into());
+    }
+    // Cargo shows a build script's plain output only when it fails, which is now.
+    println!("{stderr}");
+    let first = stderr.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
+    Err(format!("the plugin does not build for {TARGET}: {first}"))
+}
+
+fn directory(variable: &str) -> Result<PathBuf, String> {
+    std::env::var_os(variable).map(PathBuf::from).ok_or_else(|| format!("{variable} is not set: run this by cargo"))
+}

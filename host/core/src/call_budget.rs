@@ -1,0 +1,89 @@
+//! What one call may still read and say, counted over all of its statements.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::limits::{LimitError, Limits};
+
+/// What is left to one call. Statements of a batch are answered at the same time and share it.
+#[derive(Debug)]
+pub struct CallBudget {
+    rows: AtomicUsize,
+    bytes: AtomicUsize,
+    requested: AtomicUsize,
+    limits: (usize, usize, usize),
+}
+
+impl CallBudget {
+    /// Creates the budget that the limits of a call allow.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            rows: AtomicUsize::new(limits.answer_rows),
+            bytes: AtomicUsize::new(limits.answer_bytes),
+            requested: AtomicUsize::new(0),
+            limits: (limits.answer_rows, limits.answer_bytes, limits.request_bytes),
+        }
+    }
+
+    /// Takes one row of so many bytes, or says that there is no room for it.
+    ///
+    /// A row that does not fit ends the budget: what fits behind it would be a selection that nobody
+    /// asked for.
+    pub fn take_row(&self, bytes: usize) -> bool {
+        let taken = take(&self.bytes, bytes) && take(&self.rows, 1);
+        if !taken {
+            self.bytes.store(0, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Whether anything may still be read.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let (rows, bytes, _) = self.limits;
+        if self.rows.load(Ordering::Relaxed) == 0 {
+            Err(LimitError::AnswerRows(rows))
+        } else if self.bytes.load(Ordering::Relaxed) == 0 {
+            Err(LimitError::AnswerBytes(bytes))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Counts what the component gives the host.
+    pub fn request(&self, bytes: usize) -> Result<(), LimitError> {
+        let limit = self.limits.2;
+        let wanted = self.requested.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if wanted > limit { Err(LimitError::RequestBytes { wanted, limit }) } else { Ok(()) }
+    }
+}
+
+fn take(from: &AtomicUsize, amount: usize) -> bool {
+    from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(amount)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(answer_rows: usize, answer_bytes: usize) -> CallBudget {
+        CallBudget::new(&Limits { answer_rows, answer_bytes, request_bytes: 10, ..Limits::default() })
+    }
+
+    #[test]
+    fn rows_and_bytes_are_counted_over_the_call() {
+        let few = budget(2, 1_000);
+        assert!(few.take_row(10) && few.take_row(10));
+        assert_eq!(few.check(), Err(LimitError::AnswerRows(2)));
+        assert!(!few.take_row(10));
+        let small = budget(100, 25);
+        assert!(small.take_row(10) && small.take_row(10) && !small.take_row(10));
+        assert_eq!(small.check(), Err(LimitError::AnswerBytes(25)));
+    }
+
+    #[test]
+    fn what_is_given_is_counted_too() {
+        let budget = budget(1, 1);
+        assert_eq!(budget.request(6), Ok(()));
+        assert_eq!(budget.request(6), Err(LimitError::RequestBytes { wanted: 12, limit: 10 }));
+        assert_eq!(budget.request(usize::MAX), Err(LimitError::RequestBytes { wanted: usize::MAX, limit: 10 }));
+    }
+}

@@ -1,0 +1,219 @@
+//! Compilation of components within a time limit.
+//!
+//! Compiling cannot be interrupted, and a component can be made so that it takes hours. So a program may be named that
+//! compiles it first, in a process that can be killed; its result is in the cache when this process asks for it. Where
+//! there is no cache the component is compiled a second time here: what the other process could do within its bounds,
+//! this one can as well. Without such a program a thread compiles; one that takes too long keeps its processor, but no
+//! call waits for it, and no other component is compiled until it ends.
+
+use std::env;
+use std::fmt::Display;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use archon_pool_contract::fault::{Fault, kind};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use wasmtime::component::Component;
+
+use crate::engine::config;
+use crate::limits::{LimitError, Limits};
+
+/// Address space of a process that only compiles.
+const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// Exit code of such a process that could not compile at all.
+const UNABLE: i32 = 4;
+
+/// Variables that such a process inherits: where the cache is and where to write. The others may hold secrets.
+const ENVIRONMENT: [&str; 4] = ["HOME", "XDG_CACHE_HOME", "PATH", "TMPDIR"];
+
+/// The argument that makes `archon-pool` such a process.
+const COMMAND: &str = "compile";
+
+/// Compiles within a time.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    program: Option<PathBuf>,
+    time: Duration,
+    turn: Arc<Turn>,
+}
+
+/// Lets one component at a time be compiled in this process, and none after one that cannot be ended.
+#[derive(Debug, Default)]
+struct Turn {
+    taken: Mutex<bool>,
+    given_back: Condvar,
+}
+
+impl Turn {
+    /// Waits for a turn; none when it does not come in time.
+    fn take(self: &Arc<Self>, within: Duration) -> Option<Taken> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.given_back.wait_timeout_while(taken, within, |taken| *taken);
+        let (mut taken, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *taken, true) { None } else { Some(Taken(Arc::clone(self))) }
+    }
+}
+
+/// A turn, given back when it is dropped, also by a panic.
+struct Taken(Arc<Turn>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.given_back.notify_one();
+    }
+}
+
+impl Compiler {
+    pub(crate) fn new(program: Option<PathBuf>, limits: &Limits) -> Self {
+        Self { program, time: limits.compile_time, turn: Arc::default() }
+    }
+
+    /// Compiles a component that may be hostile; `name` stands for it in messages.
+    pub(crate) fn compile(&self, engine: &wasmtime::Engine, name: &str, bytes: &[u8]) -> Result<Component, Fault> {
+        if let Some(program) = &self.program {
+            self.elsewhere(program, name, bytes)?;
+        }
+        let Some(turn) = self.turn.take(self.time) else {
+            let message = "another component is still being compiled, which took longer than limit `compile_time`";
+            return Err(Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) });
+        };
+        let (done, compiled) = channel();
+        let (engine, bytes) = (engine.clone(), bytes.to_vec());
+        let compiling = move || {
+            let _turn = turn;
+            // The receiver may be gone.
+            let _ = done.send(Component::from_binary(&engine, &bytes));
+        };
+        thread::Builder::new().name("archon-pool-compile".into()).spawn(compiling).map_err(|error| failed(&error))?;
+        match compiled.recv_timeout(self.time) {
+            Ok(component) => component.map_err(|error| not_a_component(name, &format!("{error:#}"))),
+            Err(RecvTimeoutError::Timeout) => Err(LimitError::CompileTime(self.time).into()),
+            Err(RecvTimeoutError::Disconnected) => Err(not_a_component(name, "the compiler gave up")),
+        }
+    }
+
+    /// Compiles a component into the cache, in another process.
+    fn elsewhere(&self, program: &Path, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+        let mut command = Command::new(program);
+        command.arg(COMMAND).arg(self.time.as_secs().max(1).to_string());
+        command.env_clear().envs(ENVIRONMENT.into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let said = converse(&mut child, bytes.to_vec()).map_err(|error| failed(&error))?;
+        let said = said.recv_timeout(self.time);
+        if said.is_err() {
+            // It may be gone already, which is as good.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|error| failed(&error))?;
+        match said {
+            Err(_) => Err(LimitError::CompileTime(self.time).into()),
+            Ok(_) if status.success() => Ok(()),
+            Ok(said) if status.code() == Some(UNABLE) => Err(failed(&said.trim())),
+            Ok(said) if status.code().is_some() => Err(not_a_component(name, said.trim())),
+            Ok(_) => {
+                let message = format!(
+                    "the component was not compiled with {} s of processor time and {} MiB of memory: \
+                     limit `compile_time`",
+                    self.time.as_secs(),
+                    ADDRESS_SPACE >> 20
+                );
+                Err(Fault::new(kind::LIMIT_EXCEEDED, message))
+            }
+        }
+    }
+}
+
+/// Sends the bytes to a process; its output can be received when it ends.
+fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<String>> {
+    let (mut input, mut output) = (child.stdin.take(), child.stdout.take());
+    let (say, said) = channel();
+    thread::Builder::new().name("archon-pool-compile".into()).spawn(move || {
+        // A process that ends early does not read it all, and says why.
+        if let Some(mut input) = input.take() {
+            let _ = input.write_all(&bytes);
+        }
+        let mut text = Vec::new();
+        if let Some(output) = &mut output {
+            let _ = output.read_to_end(&mut text);
+        }
+        let _ = say.send(String::from_utf8_lossy(&text).into_owned());
+    })?;
+    Ok(said)
+}
+
+/// Creates the fault of bytes that are no component; `name` stands for them.
+pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
+    Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
+}
+
+fn failed(error: &dyn Display) -> Fault {
+    Fault::new(kind::PLUGIN_TRAPPED, format!("the compiler does not start: {error}"))
+}
+
+/// Compiles the component on standard input into the cache, with no more than so many seconds of processor time. This
+/// is what the other process does. Fails with the reason for which it is no component.
+pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
+    let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
+    for (resource, limit) in [(Resource::Cpu, seconds.saturating_mul(processors)), (Resource::As, ADDRESS_SPACE)] {
+        // Nobody may raise what was set from outside.
+        let limit = Some(getrlimit(resource).maximum.map_or(limit, |most| most.min(limit)));
+        setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|error| failed(&error))?;
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    // Only with the settings of every other engine its work is found in the cache.
+    let settings = config::config(&Limits::default(), config::cache().as_ref().ok());
+    let engine = wasmtime::Engine::new(&settings).map_err(|error| failed(&format!("{error:#}")))?;
+    let compiled = Component::from_binary(&engine, &bytes);
+    compiled.map(drop).map_err(|error| Fault::new(kind::NOT_A_COMPONENT, format!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// A component with one function that takes a while.
+    fn slow() -> Vec<u8> {
+        let mut body = String::new();
+        for _ in 0..20_000 {
+            body.push_str("(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (local.get 0)))");
+        }
+        let mut functions = String::new();
+        for _ in 0..8 {
+            write!(functions, "(func (param i32) {body})").unwrap();
+        }
+        wat::parse_str(format!("(component (core module {functions}))")).unwrap()
+    }
+
+    #[test]
+    fn what_takes_too_long_is_refused_and_blocks_the_next() {
+        let engine = wasmtime::Engine::default();
+        let limits = Limits { compile_time: Duration::from_millis(1), ..Limits::default() };
+        let compiler = Compiler::new(None, &limits);
+        let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
+        assert!(fault.message.contains("`compile_time`"), "{fault}");
+        // It ends some time: until then nobody else has a turn, and from then on everybody.
+        let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
+        assert!([kind::OVERLOADED, kind::LIMIT_EXCEEDED].contains(&fault.kind.as_str()), "{fault}");
+        assert!(compiler.turn.take(Duration::from_secs(60)).is_some());
+        let patient = Compiler::new(None, &Limits::default());
+        assert_eq!(patient.compile(&engine, "it.wasm", b"nonsense").unwrap_err().kind, kind::NOT_A_COMPONENT);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_no_reason_to_go_without() {
+        let limits = Limits::default();
+        let compiler = Compiler::new(Some("/no/such/program".into()), &limits);
+        let fault = compiler.compile(&wasmtime::Engine::default(), "it.wasm", b"").unwrap_err();
+        assert!(fault.message.contains("does not start"), "{fault}");
+    }
+}

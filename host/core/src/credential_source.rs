@@ -1,0 +1,81 @@
+//! Where a host takes credentials from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::bindings::{CredentialHandle, CredentialScope};
+use crate::limits::Limits;
+use crate::shutdown_guard::ShutdownGuard;
+
+/// The part of a request that says which database it is about.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialRequest {
+    /// `supabaseUrl`: a connection text, or the URL of a Supabase project.
+    pub url: Option<SecretString>,
+    /// `supabaseKey`: a password or an access token for the URL.
+    pub key: Option<SecretString>,
+    /// `credential`: the name of a configured one; none for the default.
+    pub name: Option<String>,
+}
+
+/// Grants calls the credentials that they may use.
+pub trait CredentialSource: fmt::Debug + Send + Sync {
+    /// Grants one call what its request brings or names; nothing is looked up or opened yet.
+    ///
+    /// What the scope opens holds the guard until it is closed. Fails with `invalid-params` or `credential-invalid` for
+    /// a request that contradicts itself or cannot be read.
+    fn grant(
+        &self,
+        request: CredentialRequest,
+        limits: &Limits,
+        guard: ShutdownGuard,
+    ) -> Result<Box<dyn CredentialScope>, Fault>;
+
+    /// Returns this source with a session that is kept open between calls; none where it cannot keep one.
+    fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {
+        None
+    }
+
+    /// Prepares what is kept open between calls, while the component of the next call starts.
+    fn prepare(&self) {}
+}
+
+impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
+    fn grant(
+        &self,
+        request: CredentialRequest,
+        limits: &Limits,
+        guard: ShutdownGuard,
+    ) -> Result<Box<dyn CredentialScope>, Fault> {
+        (**self).grant(request, limits, guard)
+    }
+
+    fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {
+        (**self).keeping_session()
+    }
+
+    fn prepare(&self) {
+        (**self).prepare();
+    }
+}
+
+/// The source of a host that has no credentials.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoCredentials;
+
+impl CredentialSource for NoCredentials {
+    fn grant(&self, _: CredentialRequest, _: &Limits, _: ShutdownGuard) -> Result<Box<dyn CredentialScope>, Fault> {
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait]
+impl CredentialScope for NoCredentials {
+    async fn lookup(&self, _: Option<&str>) -> Result<CredentialHandle, Fault> {
+        Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, "Supabase credentials not found: this host has none"))
+    }
+}

@@ -1,0 +1,203 @@
+//! wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk.
+
+pub(crate) mod config;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use archon_pool_contract::fault::{Fault, kind};
+use wasmtime::component::Linker;
+use wasmtime::{Cache, Config, EngineWeak, InstanceAllocationStrategy};
+
+use self::config::{PER_CALL, cache, config, pool};
+use crate::call_state::CallState;
+use crate::compiler::Compiler;
+use crate::cpu_scheduler::CpuScheduler;
+use crate::limits::Limits;
+use crate::linker::add_world;
+use crate::wasi;
+use crate::world::World;
+
+/// Interval at which a running component is interrupted. A limit on time is exceeded by at most one tick.
+const TICK: Duration = Duration::from_millis(2);
+
+/// Compiles components and links the imports of each world. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    // Stopped before the engine goes.
+    _ticker: Ticker,
+    wasmtime: wasmtime::Engine,
+    linkers: [Linker<CallState>; 3],
+    cpu_scheduler: CpuScheduler,
+    compiler: Compiler,
+    component_bytes: u64,
+    cache_trouble: Option<String>,
+}
+
+impl Engine {
+    /// Creates an engine for one call at a time, or for a few; [`Engine::builder`] has more options.
+    ///
+    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components. They
+    /// are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
+    /// this user's alone (mode 0700), and the log says so once.
+    pub fn new(limits: &Limits) -> Result<Self, Fault> {
+        Self::builder(limits).build()
+    }
+
+    /// Configures an engine.
+    pub fn builder(limits: &Limits) -> Builder {
+        Builder { limits: limits.clone(), calls: None, compiler: None }
+    }
+
+    /// Returns why compiled components are not cached; none when they are.
+    pub fn cache_trouble(&self) -> Option<&str> {
+        self.inner.cache_trouble.as_deref()
+    }
+
+    /// Returns the engine of wasmtime, for an embedder that links components to a store of its own.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner.wasmtime
+    }
+
+    pub(crate) fn linker(&self, world: World) -> &Linker<CallState> {
+        &self.inner.linkers[world as usize]
+    }
+
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.inner.compiler
+    }
+
+    /// Returns the scheduler of the processors, for meters of its calls.
+    pub fn cpu_scheduler(&self) -> &CpuScheduler {
+        &self.inner.cpu_scheduler
+    }
+
+    /// Returns how many memories, and how many tables, one call may have.
+    pub(crate) fn memories(&self) -> usize {
+        if self.inner.wasmtime.get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
+    }
+
+    pub(crate) fn component_bytes(&self) -> u64 {
+        self.inner.component_bytes
+    }
+}
+
+/// Configures an [`Engine`].
+#[derive(Debug, Clone)]
+pub struct Builder {
+    limits: Limits,
+    calls: Option<u32>,
+    compiler: Option<PathBuf>,
+}
+
+impl Builder {
+    /// Pools memories and stacks for so many calls at a time; one more is refused as `overloaded`. A memory has
+    /// [`Limits::memory`] bytes at the most, whatever the limits of a call say, and a call has four memories and four
+    /// tables.
+    ///
+    /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
+    /// reserve so much (`ulimit -v`), the engine is created without it, and a warning is logged.
+    pub fn pooled(mut self, calls: u32) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
+    /// Compiles components in a process of their own, which is ended when it takes too long or too much memory. The
+    /// program is `archon-pool`. Without it they are compiled in this process, and one that takes too long is refused,
+    /// but keeps a processor busy until it is done.
+    pub fn compile_with(mut self, program: impl Into<PathBuf>) -> Self {
+        self.compiler = Some(program.into());
+        self
+    }
+
+    /// Creates the engine. Fails when the settings contradict each other.
+    pub fn build(self) -> Result<Engine, Fault> {
+        let cache = cache();
+        if let Some(calls) = self.calls {
+            let mut config = config(&self.limits, cache.as_ref().ok());
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&self.limits, calls)));
+            match self.with(&config, &cache) {
+                Ok(engine) => return Ok(engine),
+                Err(error) => tracing::warn!("memories are not pooled: {error:#}"),
+            }
+        }
+        self.with(&config(&self.limits, cache.as_ref().ok()), &cache).map_err(|error| {
+            Fault::new(kind::PLUGIN_TRAPPED, format!("the WebAssembly engine does not start: {error:#}"))
+        })
+    }
+
+    fn with(&self, config: &Config, cache: &Result<Cache, String>) -> wasmtime::Result<Engine> {
+        let wasmtime = wasmtime::Engine::new(config)?;
+        let ticker = Ticker::start(wasmtime.weak())?;
+        let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
+        let inner = Inner {
+            _ticker: ticker,
+            linkers: [analyser?, observer?, manager?],
+            wasmtime,
+            cpu_scheduler: CpuScheduler::new(),
+            compiler: Compiler::new(self.compiler.clone(), &self.limits),
+            component_bytes: self.limits.component_bytes,
+            cache_trouble: cache.as_ref().err().cloned(),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
+    }
+}
+
+/// Links the imports of one world. Imports of other worlds are not linked.
+fn linker(engine: &wasmtime::Engine, world: World) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    wasi::add_to_linker(&mut linker)?;
+    add_world(&mut linker, world)?;
+    Ok(linker)
+}
+
+/// Advances the epoch in a plain thread: a timer of the executor would not fire while a component keeps the executor's
+/// threads busy.
+struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: EngineWeak) -> std::io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("archon-pool-epoch".into()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic, and a drop has nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_address_space_for_a_pool_there_is_an_engine_all_the_same() {
+        // More than a processor can address.
+        let engine = Engine::builder(&Limits::default()).pooled(100_000).build().unwrap();
+        assert!(engine.wasmtime().get_pooling_config().is_none());
+        let engine = Engine::builder(&Limits::default()).pooled(10).build().unwrap();
+        assert!(engine.wasmtime().get_pooling_config().is_some());
+    }
+}

@@ -1,0 +1,439 @@
+//! One call of a component: a new store, the imports of its world, and every limit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::host_api::{Order, Outcome};
+use archon_pool_contract::params::Action;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+
+use crate::audit_sink::{AuditContext, AuditSink};
+use crate::backends::{Delivery, KillCounter, SharedCaps, denied};
+use crate::bindings::{CredentialScope, backends};
+use crate::call_state::CallState;
+use crate::consent::{Consent, Decision, Proposal};
+use crate::context::{CallContext, Intent};
+use crate::cpu_scheduler::CpuMeter;
+use crate::credential_source::{CredentialRequest, CredentialSource, NoCredentials};
+use crate::engine::Engine;
+use crate::interceptor::{CallMode, Interceptor};
+use crate::json_limits;
+use crate::limits::{BYTES_PER_VALUE, LimitError, Limits};
+use crate::plugin::Plugin;
+use crate::policy::{Policy, StatementRules};
+use crate::shutdown_guard::{Shutdown, ShutdownGuard};
+use crate::statement_checker::StatementChecker;
+
+pub use self::deadline::Deadline;
+use self::deadline::late;
+use self::ended::{ended, not_again, trapped};
+use self::entry::{SKILL, enter};
+use self::forms::{as_report, as_text};
+use self::request::{NO_CHANGES, Request};
+
+/// Name of [`Host::deliver`] in the audit log.
+const DELIVER: &str = "host.deliver";
+
+/// Time to wait, after a call, for its sessions to be closed: with that, a call ends within a second after its
+/// deadline.
+const FAREWELL: Duration = Duration::from_millis(900);
+
+/// Runs components with one set of credentials, one policy and one set of limits.
+#[derive(Clone)]
+pub struct Host {
+    engine: Engine,
+    credentials: Arc<dyn CredentialSource>,
+    policy: Policy,
+    limits: Limits,
+    shared_caps: SharedCaps,
+    audit: Option<Arc<dyn AuditSink>>,
+    tenant: Option<Arc<str>>,
+    interceptor: Option<Arc<dyn Interceptor>>,
+    checker: Option<Arc<dyn StatementChecker>>,
+}
+
+/// Options of one call.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// The caller's own deadline, where it is earlier than the limit's.
+    pub end: Option<Deadline>,
+    /// The meter of the component's CPU time, where the caller reads it.
+    pub meter: Option<Arc<CpuMeter>>,
+}
+
+/// Result of a call.
+#[derive(Debug)]
+pub struct Answer {
+    /// The component's SkillOutput, or the host's fault.
+    pub output: Result<Value, Fault>,
+    /// A session may have been signalled, or a pool changed: the call must not be repeated blindly.
+    pub signalled: bool,
+}
+
+impl Host {
+    /// Creates a host for components of this engine.
+    pub fn new(engine: Engine, credentials: impl CredentialSource + 'static, policy: Policy, limits: Limits) -> Self {
+        Self {
+            engine,
+            credentials: Arc::new(credentials),
+            policy,
+            limits,
+            shared_caps: SharedCaps::default(),
+            audit: None,
+            tenant: None,
+            interceptor: None,
+            checker: None,
+        }
+    }
+
+    /// Records every host call and every decision. Without it, decisions are only traced with `tracing`.
+    pub fn audit(mut self, audit: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Arc::new(audit));
+        self
+    }
+
+    /// Sets the tenant that the audit log names.
+    pub fn tenant(mut self, name: &str) -> Self {
+        self.tenant = Some(name.into());
+        self
+    }
+
+    /// Keeps a session open between calls, where the credentials can. It uses a slot of the server until this host and
+    /// all clones are dropped, and is used when the server has no free slot.
+    pub fn keep_session(mut self) -> Self {
+        if let Some(keeping) = self.credentials.keeping_session() {
+            self.credentials = keeping;
+        }
+        self
+    }
+
+    /// Has every call that has a credential recorded or replayed.
+    pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
+        self.interceptor = Some(Arc::new(interceptor));
+        self
+    }
+
+    /// Sets the checker of statements that are not in the catalogue. Without one the policy's `strict` admits none of
+    /// them, and each that another mode lets through counts as a change.
+    pub fn statement_checker(mut self, checker: impl StatementChecker + 'static) -> Self {
+        self.checker = Some(Arc::new(checker));
+        self
+    }
+
+    /// Asks before anything is signalled or changed that the policy allows: once for each delivery, resize
+    /// and renewal, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Decision> + Send + 'static,
+    {
+        self.shared_caps.consent = Some(Consent::new(ask));
+        self
+    }
+
+    /// Shares the caps per hour with another host.
+    pub fn with_hour_of(mut self, other: &Self) -> Self {
+        self.shared_caps.hourly = other.shared_caps.hourly.clone();
+        self
+    }
+
+    /// Counts the policy's caps per hour over all processes of this user that name the same folder, which is created
+    /// for this user alone. An audit log that they share does so as well.
+    ///
+    /// Fails with `policy-invalid` when others may read or write there.
+    pub fn share_hour(mut self, folder: &Path) -> Result<Self, Fault> {
+        let hourly = self.shared_caps.hourly.shared(folder);
+        self.shared_caps.hourly = hourly.map_err(|why| Fault::new(kind::POLICY_INVALID, why))?;
+        Ok(self)
+    }
+
+    /// Returns this host with another policy.
+    pub fn with_policy(&self, policy: Policy) -> Self {
+        Self { policy, ..self.clone() }
+    }
+
+    /// Returns the policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Returns the engine for this host's components.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns the limits of every call.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Calls `skill.run`: SkillInput in, SkillOutput out.
+    ///
+    /// `supabaseUrl` and `supabaseKey` stay here; the component gets the rest unchanged. A fault that
+    /// the component reports is part of its SkillOutput; this fails only with the host's own: limits,
+    /// the deadline, a trap, a credential in the request that cannot be used.
+    pub async fn run(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        self.call(plugin, input, CallOptions::default()).await.output
+    }
+
+    /// Calls `skill.run` as [`Host::run`] does, and also returns whether anything may have been signalled.
+    pub async fn call(&self, plugin: &Plugin, input: Value, options: CallOptions) -> Answer {
+        let CallOptions { end, meter } = options;
+        let (signalled, time) = (Arc::new(AtomicBool::new(false)), meter.unwrap_or_else(|| self.clock()));
+        let (noted, noted_time) = (Arc::clone(&signalled), Arc::clone(&time));
+        let calling = async {
+            let Request { input, credential, intent } = Request::parse(&self.policy, input)?;
+            let granted = Some(self.grant(credential)?);
+            let call = Call { interface: SKILL, function: "run", granted, intent, signalled: noted, end, time };
+            let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
+            noted_time.resume();
+            let document = self.document(plugin, "run", &output);
+            noted_time.pause();
+            document
+        };
+        let output = calling.await;
+        let signalled = signalled.load(Ordering::SeqCst);
+        Answer { output: if signalled { not_again(output) } else { output }, signalled }
+    }
+
+    /// Calls `skill.describe`: the component's description.
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
+        let output = self.invoke(plugin, self.pure(SKILL, "describe"), &[]).await?;
+        self.document(plugin, "describe", &output)
+    }
+
+    /// Calls `pool-manager.collect`, which only reads the server: a SkillInput in, the snapshot that [`Host::analyse`]
+    /// takes out.
+    pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        let Request { input, credential, .. } = Request::parse(&self.policy, input)?;
+        let granted = self.grant(credential)?;
+        let mut request = match input {
+            Value::Object(request) => request,
+            _ => return Err(Fault::invalid("the input must be a JSON object")),
+        };
+        request.entry("action").or_insert_with(|| Action::FullAnalysis.name().into());
+        request.entry("options").or_insert_with(|| json!({}));
+        as_text(&mut request, "carry");
+        // Whatever the request's action is: collecting changes nothing.
+        let call = Call { granted: Some(granted), ..self.pure("pool-manager", "collect") };
+        self.invoke(plugin, call, &[("", request.into())]).await
+    }
+
+    /// Calls `analysis.analyse`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and
+    /// works with a component of any world.
+    pub async fn analyse(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+        let Value::Object(mut input) = input else {
+            return Err(Fault::invalid("the input must be a JSON object with snapshot, options and carry"));
+        };
+        as_text(&mut input, "carry");
+        let snapshot = input.remove("snapshot").ok_or_else(|| Fault::invalid("snapshot: is missing"))?;
+        let options = input.remove("options").filter(|options| !options.is_null()).unwrap_or_else(|| json!({}));
+        let carry = input.remove("carry").unwrap_or(Value::Null);
+        if let Some(unknown) = input.keys().next() {
+            return Err(Fault::invalid(format!("{unknown}: is unknown: use one of snapshot, options, carry")));
+        }
+        let call = self.pure("analysis", "analyse");
+        let arguments = [("snapshot", snapshot), ("options", options), ("carry", carry)];
+        Ok(as_report(self.invoke(plugin, call, &arguments).await?, self.limits.report_bytes / BYTES_PER_VALUE))
+    }
+
+    /// Ends sessions without a component: the same guard, protection, cap and verification as for
+    /// one. Outcome i belongs to order i.
+    ///
+    /// `max_kill_percentage` can only lower the policy's. Fails when there are too many orders, no
+    /// session can be opened, or the deadline passes; the audit log then says what was sent.
+    pub async fn deliver(
+        &self,
+        credential: Option<&str>,
+        orders: &[Order],
+        max_kill_percentage: u32,
+        dry_run: bool,
+    ) -> Result<Vec<Outcome>, Fault> {
+        let author = AuditContext::default().recorded_by(self.audit.as_ref(), self.tenant.as_ref());
+        let started = Instant::now();
+        author.started(DELIVER).await;
+        let outcomes = self.deliver_as(&author, credential, orders, max_kill_percentage, dry_run).await;
+        author.ended(DELIVER, outcomes.as_ref().err(), started.elapsed()).await;
+        outcomes
+    }
+
+    async fn deliver_as(
+        &self,
+        author: &AuditContext,
+        credential: Option<&str>,
+        orders: &[Order],
+        max_kill_percentage: u32,
+        dry_run: bool,
+    ) -> Result<Vec<Outcome>, Fault> {
+        if self.interceptor.as_ref().is_some_and(|interceptor| interceptor.replays()) {
+            return Err(Fault::new(kind::NOT_APPROVED, "a host that plays a cassette ends nobody"));
+        }
+        let wire: Vec<_> = orders.iter().map(backends::Order::from).collect();
+        if !dry_run && !self.policy.apply {
+            denied(author, &wire, NO_CHANGES).await;
+            return Ok(vec![Outcome::Denied(NO_CHANGES.to_owned()); orders.len()]);
+        }
+        let (wanted, limit) = (orders.len(), self.limits.orders);
+        if wanted > limit {
+            return Err(LimitError::Orders { wanted, limit }.into());
+        }
+        let name = credential.map(str::to_owned);
+        let Granted { scope, shutdown } = self.grant(CredentialRequest { name, ..CredentialRequest::default() })?;
+        let delivering = async {
+            let session = scope.lookup(credential).await?.open_session().await?;
+            let (policy, limits, signalled) = (&self.policy, &self.limits, AtomicBool::new(false));
+            let delivery = Delivery::new(&*session, author, policy, limits, max_kill_percentage, dry_run, &signalled);
+            delivery.under(&self.shared_caps).run(&wire, &mut KillCounter::default()).await
+        };
+        let delivered = tokio::time::timeout(self.limits.deadline, delivering).await;
+        drop(scope);
+        shutdown.wait(FAREWELL).await;
+        let outcomes = delivered.unwrap_or_else(|_| Err(late("delivery", self.limits.deadline)))?;
+        Ok(outcomes.into_iter().map(Outcome::from).collect())
+    }
+
+    /// Creates a call that needs no server.
+    fn pure(&self, interface: &'static str, function: &'static str) -> Call {
+        let intent = Intent::none("this call changes nothing");
+        Call { interface, function, granted: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
+    }
+
+    /// Grants a call its credentials.
+    fn grant(&self, request: CredentialRequest) -> Result<Granted, Fault> {
+        let (guard, shutdown) = ShutdownGuard::new();
+        Ok(Granted { scope: self.credentials.grant(request, &self.limits, guard)?, shutdown })
+    }
+
+    /// Creates the meter of one call.
+    fn clock(&self) -> Arc<CpuMeter> {
+        Arc::new(CpuMeter::new(self.engine.cpu_scheduler().clone(), Duration::ZERO))
+    }
+
+    /// Calls one exported function with JSON arguments, each under the name that stands for it in
+    /// messages. An error that the function returns becomes the fault.
+    async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
+        let Call { interface, function, granted, intent, signalled, end, time } = call;
+        let name = format!("{interface}.{function}");
+        let mode = match (&self.interceptor, arguments) {
+            (Some(interceptor), [(_, argument)]) if granted.is_some() => {
+                interceptor.begin(plugin.name(), plugin.digest(), &name, argument)?
+            }
+            _ => CallMode::Off,
+        };
+        let audit = self.audit.as_ref().filter(|_| !mode.is_replaying());
+        let author =
+            AuditContext::of_component(plugin.name(), plugin.digest()).recorded_by(audit, self.tenant.as_ref());
+        if granted.is_some() && !mode.is_replaying() {
+            self.credentials.prepare();
+        }
+        let (scope, shutdown) = granted.map(|granted| (granted.scope, granted.shutdown)).unzip();
+        let clock = Arc::clone(&time);
+        let mut context = CallContext::new(&self.limits, &self.policy);
+        context.statements = StatementRules::new(self.policy.sql.clone(), self.checker.clone());
+        context.author = author.clone();
+        context.shared_caps = self.shared_caps.clone();
+        (context.time, context.intent, context.scope) = (time, intent, scope);
+        (context.mode, context.signalled) = (mode, signalled);
+        let mut store = self.store(plugin, CallState::new(context, self.engine.memories()))?;
+        let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
+        let now = Instant::now();
+        author.started(&name).await;
+        let calling = async {
+            clock.begin().await;
+            enter(plugin, &mut store, interface, function, arguments).await
+        };
+        let calling = calling.instrument(span);
+        let own = Deadline::after(self.limits.deadline);
+        let end = end.filter(|end| end.at <= own.at).unwrap_or(own);
+        let called = tokio::time::timeout_at(end.at, clock.only_while_computing(calling)).await;
+        clock.pause();
+        let mode = std::mem::take(&mut store.data_mut().context.mode);
+        // Everything that the call opened goes with its store.
+        drop(store);
+        if let Some(shutdown) = shutdown {
+            shutdown.wait(FAREWELL).await;
+        }
+        let result = match called {
+            Ok(result) => result.map_err(|error| ended(&error, plugin, &self.limits)),
+            Err(_) => Err(late("call", end.given)),
+        };
+        author.ended(&name, result.as_ref().err(), now.elapsed()).await;
+        if let CallMode::Recording(recorder) = mode {
+            recorder.end(&result).await;
+        }
+        result
+    }
+
+    /// Parses the JSON text that a function returned.
+    fn document(&self, plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
+        let text = output.as_str().unwrap_or_default();
+        let limit = self.limits.report_bytes;
+        if text.len() > limit || !json_limits::is_within(text, limit / BYTES_PER_VALUE) {
+            return Err(LimitError::ReportBytes(limit).into());
+        }
+        serde_json::from_str(text).map_err(|error| {
+            let message = format!("{} answered {function} with something that is not JSON: {error}", plugin.name());
+            Fault::new(kind::UNEXPECTED_ANSWER, message)
+        })
+    }
+
+    fn store(&self, plugin: &Plugin, state: CallState) -> Result<Store<CallState>, Fault> {
+        let mut store = Store::new(plugin.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(self.limits.handles);
+        store.set_hostcall_fuel(self.limits.message_bytes);
+        store.set_fuel(self.limits.fuel).map_err(|error| trapped(plugin, &error.to_string()))?;
+        let budget = self.limits.cpu;
+        store.epoch_deadline_callback(move |context: StoreContextMut<'_, CallState>| {
+            let time = Arc::clone(&context.data().context.time);
+            if time.spent() > budget {
+                return Err(wasmtime::Error::new(LimitError::Cpu(budget)));
+            }
+            // Lets the executor see to others, and to the deadline, without charging the component.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(time.yield_to_others())))
+        });
+        store.set_epoch_deadline(1);
+        Ok(store)
+    }
+}
+
+/// Returns the description of a component that exports `skill`, and null for any other. It runs without credentials and
+/// may change nothing.
+pub async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> {
+    if plugin.export(SKILL).is_err() {
+        return Ok(Value::Null);
+    }
+    let policy = Policy { apply: false, ..Policy::default() };
+    Host::new(plugin.engine().clone(), NoCredentials, policy, limits.clone()).describe(plugin).await
+}
+
+/// The credentials of a call, and what waits for all that they open.
+struct Granted {
+    scope: Box<dyn CredentialScope>,
+    shutdown: Shutdown,
+}
+
+/// A call of an exported function, with what it may use.
+struct Call {
+    interface: &'static str,
+    function: &'static str,
+    granted: Option<Granted>,
+    intent: Intent,
+    signalled: Arc<AtomicBool>,
+    /// The caller's own deadline.
+    end: Option<Deadline>,
+    time: Arc<CpuMeter>,
+}
+
+pub mod deadline;
+mod ended;
+mod entry;
+mod forms;
+mod request;
+#[cfg(test)]
+mod tests;

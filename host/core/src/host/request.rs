@@ -1,0 +1,138 @@
+//! A request as the host reads it: what is passed on, what stays here, and what may be changed.
+
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::params::{Action, Options};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use serde_json::{Map, Value};
+
+use crate::backends::IdleThresholds;
+use crate::context::Intent;
+use crate::credential_source::CredentialRequest;
+use crate::policy::Policy;
+use crate::scaling::{Bounds, Sizing};
+use crate::secret_scan;
+
+/// The refusal of a host whose policy allows no changes.
+pub(super) const NO_CHANGES: &str = "the host's policy allows no changes: set the policy's apply";
+
+/// A parsed request.
+pub(super) struct Request {
+    pub(super) input: Value,
+    pub(super) credential: CredentialRequest,
+    pub(super) intent: Intent,
+}
+
+impl Request {
+    /// Takes the host's part out of an input: secrets, the credential's name, and what it allows.
+    pub(super) fn parse(policy: &Policy, mut input: Value) -> Result<Self, Fault> {
+        let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
+        let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
+        let Value::Object(fields) = &mut input else {
+            if secret_scan::holds(&input) {
+                return Err(misplaced());
+            }
+            // The component refuses it with its own message.
+            let credential = CredentialRequest::default();
+            return Ok(Self { intent: intent(policy, &Map::new()), input, credential });
+        };
+        let mut secret = |name: &str| match fields.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(Zeroizing::new(text).as_str()))),
+            Some(_) => Err(Fault::invalid(format!("{name}: a text is wanted"))),
+        };
+        let (url, key) = (secret("supabaseUrl")?, secret("supabaseKey")?);
+        let name = fields.get("credential").and_then(Value::as_str).map(str::to_owned);
+        if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
+            return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
+        }
+        // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+        if fields.iter().any(|(name, value)| name != "carry" && secret_scan::is_secret(name, value)) {
+            return Err(misplaced());
+        }
+        Ok(Self { intent: intent(policy, fields), input, credential: CredentialRequest { url, key, name } })
+    }
+}
+
+/// Returns what a call may change: sessions are ended and pools resized only when the operator allows it and the
+/// request asks for just that, whatever the component makes of the request.
+pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
+    let option = |name: &str| request.get("options").and_then(|options| options.get(name));
+    let refusal =
+        unasked(policy, request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
+    let requested = option("maxKillPercentage").and_then(Value::as_u64);
+    let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
+        // Out of range is the component's to refuse; here it is only never more than everything.
+        u32::try_from(percentage).unwrap_or(u32::MAX)
+    });
+    let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
+    let defaults = Options::default();
+    let thresholds = IdleThresholds {
+        idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
+        idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
+    };
+    Intent {
+        refusal,
+        max_kill_percentage,
+        thresholds,
+        acting: restrained(policy, request),
+        sizing: sizing(policy, request),
+    }
+}
+
+fn sizing(policy: &Policy, request: &Map<String, Value>) -> Sizing {
+    let options = request.get("options");
+    let forbidden = match options.and_then(|options| options.get("allowAutoScaling")) {
+        None | Some(Value::Null | Value::Bool(true)) => None,
+        Some(Value::Bool(false)) => Some("options.allowAutoScaling is false".to_owned()),
+        Some(_) => Some("options.allowAutoScaling is neither true nor false".to_owned()),
+    };
+    let bounds = match options {
+        None | Some(Value::Null) => Bounds::of(None),
+        Some(Value::Object(options)) => Bounds::of(Some(options)),
+        Some(_) => Err("options is no object".to_owned()),
+    };
+    Sizing { refusal: unasked(policy, request, Action::AutoScale, "changes pools").or(forbidden), bounds }
+}
+
+/// Returns why a request does not ask for this action to be carried out; none when it does.
+fn unasked(policy: &Policy, request: &Map<String, Value>, wanted: Action, does: &str) -> Option<String> {
+    let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
+    if !policy.apply {
+        return Some(NO_CHANGES.to_owned());
+    }
+    if action != wanted.name() {
+        return Some(format!("the request's action is {action}, and only {} {does}", wanted.name()));
+    }
+    dry_run(request)
+}
+
+/// Returns why no statement may be sent that could do more than read; none when one may.
+fn restrained(policy: &Policy, request: &Map<String, Value>) -> Option<String> {
+    if policy.apply { dry_run(request) } else { Some(NO_CHANGES.to_owned()) }
+}
+
+/// Returns why a request is no plain consent to a change: it asks for a dry run, or may do so.
+fn dry_run(request: &Map<String, Value>) -> Option<String> {
+    match request.get("options").and_then(|options| options.get("dryRun")) {
+        None | Some(Value::Null | Value::Bool(false)) => None,
+        Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
+        // Whatever it was meant to say, it was no plain consent.
+        Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
+    }
+}
+
+/// Returns which of the options that decide about sessions is not in the contract's shape: a component that reads it
+/// in another way than the host must not end any session by that.
+fn unclear(options: Option<&Value>) -> Option<String> {
+    let options = match options {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(options)) => options,
+        Some(_) => return Some("options is no object".to_owned()),
+    };
+    let is_clear = |value: &Value| value.is_null() || value.is_u64();
+    ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"]
+        .into_iter()
+        .find(|name| options.get(*name).is_some_and(|value| !is_clear(value)))
+        .map(|name| format!("options.{name} is no whole number"))
+}

@@ -1,0 +1,82 @@
+//! The import `scaling`: the only power over a pool.
+//!
+//! Nothing here trusts the component. The request must ask for just this, the policy allow it, and a size
+//! stay within the request's bounds and pace, measured from the size that the host itself has read. It is
+//! on record before it is sent, and what became of it is what the console shows afterwards.
+
+use archon_pool_contract::fault::Fault;
+use wasmtime::component::Resource;
+
+use super::backends::cut;
+use crate::audit_sink::Event;
+use crate::bindings::scaling::{self, Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::{Console, ConsoleHandle, types};
+use crate::context::{CallContext, ContextView};
+use crate::record;
+use crate::scaling::Change;
+
+/// Longer than any database's name that a console lists, bytes.
+const NAME_BYTES: usize = 256;
+
+/// So much of a reason is on record, bytes.
+const REASON_BYTES: usize = 1_000;
+
+impl scaling::Host for ContextView<'_> {
+    async fn resize(
+        &mut self,
+        on: Resource<ConsoleHandle>,
+        mut to: SizeOrder,
+        dry_run: bool,
+    ) -> wasmtime::Result<Result<SizeOutcome, types::Fault>> {
+        let _stopped = self.context.enter()?;
+        let call = self.context.author.host_call("scaling.resize");
+        let counted = self.context.budget.request(to.reason.len() + to.pool.as_ref().map_or(0, String::len));
+        cut(&mut to.reason, REASON_BYTES);
+        to.pool.iter_mut().for_each(|pool| cut(pool, NAME_BYTES));
+        let console = &**self.table.get(&on)?;
+        let resized = match counted {
+            Ok(()) => self.context.change(console, dry_run).resize(&to).await,
+            Err(reached) => Err(Fault::from(reached)),
+        };
+        let about = |event: Event| record::console(event, console).with("size", to.size).with("dry_run", dry_run);
+        call.end(resized.as_ref().err(), about).await;
+        Ok(resized.map_err(Into::into))
+    }
+
+    async fn renew(
+        &mut self,
+        on: Resource<ConsoleHandle>,
+        mut database: String,
+        mut reason: String,
+        dry_run: bool,
+    ) -> wasmtime::Result<Result<Renewal, types::Fault>> {
+        let _stopped = self.context.enter()?;
+        let call = self.context.author.host_call("scaling.renew");
+        let counted = self.context.budget.request(reason.len() + database.len());
+        cut(&mut reason, REASON_BYTES);
+        cut(&mut database, NAME_BYTES);
+        let console = &**self.table.get(&on)?;
+        let renewed = match counted {
+            Ok(()) => self.context.change(console, dry_run).renew(&database, &reason).await,
+            Err(reached) => Err(Fault::from(reached)),
+        };
+        call.end(renewed.as_ref().err(), |event| record::console(event, console).with("dry_run", dry_run)).await;
+        Ok(renewed.map_err(Into::into))
+    }
+}
+
+impl CallContext {
+    /// A change by this call.
+    fn change<'a>(&'a self, console: &'a dyn Console, dry_run: bool) -> Change<'a> {
+        Change {
+            console,
+            author: &self.author,
+            policy: &self.policy,
+            shared_caps: &self.shared_caps,
+            sizing: &self.intent.sizing,
+            changed: &self.changed,
+            signalled: &self.signalled,
+            dry_run,
+        }
+    }
+}

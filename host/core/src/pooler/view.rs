@@ -1,0 +1,93 @@
+//! Vocabulary of a PgBouncer console: the views to show, the setting to change, the settings to withhold.
+
+use archon_pool_contract::fault::{Fault, kind};
+
+/// Setting that can be changed while PgBouncer runs.
+pub const SIZE: &str = "default_pool_size";
+
+/// Prefix of settings whose values are credentials: `auth_ldap_options` may hold a password.
+pub const WITHHELD: &str = "auth_ldap";
+
+/// A view of the contract. Its name is all that is ever sent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// `SHOW POOLS`.
+    Pools,
+    /// `SHOW CLIENTS`.
+    Clients,
+    /// `SHOW SERVERS`.
+    Servers,
+    /// `SHOW DATABASES`.
+    Databases,
+    /// `SHOW STATS`.
+    Stats,
+    /// `SHOW USERS`.
+    Users,
+    /// `SHOW CONFIG`.
+    Config,
+    /// `SHOW LISTS`.
+    Lists,
+    /// `SHOW VERSION`.
+    Version,
+    /// `SHOW STATE`, which PgBouncer 1.18 does not have.
+    State,
+}
+
+impl View {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Pools,
+        Self::Clients,
+        Self::Servers,
+        Self::Databases,
+        Self::Stats,
+        Self::Users,
+        Self::Config,
+        Self::Lists,
+        Self::Version,
+        Self::State,
+    ];
+
+    /// Finds a view by its name, which is in small letters.
+    pub fn parse(name: &str) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|view| view.name() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            Fault::new(kind::UNSUPPORTED_VIEW, format!("there is no such view: a view is one of {names}"))
+        })
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pools => "pools",
+            Self::Clients => "clients",
+            Self::Servers => "servers",
+            Self::Databases => "databases",
+            Self::Stats => "stats",
+            Self::Users => "users",
+            Self::Config => "config",
+            Self::Lists => "lists",
+            Self::Version => "version",
+            Self::State => "state",
+        }
+    }
+
+    /// The fault for a kind of console that does not have it.
+    pub fn unsupported(self, by: &str) -> Fault {
+        Fault::new(kind::UNSUPPORTED_VIEW, format!("{by} has no view '{}'", self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_names_are_views() {
+        assert!(View::ALL.into_iter().all(|view| View::parse(view.name()) == Ok(view)));
+        for name in ["", "POOLS", "pools;", "pools; SHUTDOWN", "pools\nKILL shop", " pools", "fds", "help", "\"pools\""]
+        {
+            assert_eq!(View::parse(name).unwrap_err().kind, kind::UNSUPPORTED_VIEW, "{name}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Locking of a file or folder against other processes, for a limited time.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Locks a file until it is closed or unlocked. Blocks the thread; fails when another process holds the lock for longer.
+pub fn lock(file: &File, timeout: Duration) -> io::Result<()> {
+    let (started, mut pause) = (Instant::now(), Duration::from_micros(100));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if started.elapsed() > timeout => {
+                let message = format!("another process has locked it for {} s", timeout.as_secs());
+                return Err(io::Error::other(message));
+            }
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_another_holds_is_waited_for_and_then_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [one, other] = [(); 2].map(|()| File::open(file.path()).unwrap());
+        lock(&one, Duration::ZERO).unwrap();
+        assert!(lock(&other, Duration::from_millis(20)).unwrap_err().to_string().contains("another process"));
+        one.unlock().unwrap();
+        lock(&other, Duration::ZERO).unwrap();
+    }
+}

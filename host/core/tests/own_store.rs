@@ -1,0 +1,102 @@
+//! An embedder with an engine, a linker and a store of its own lends our imports to our observer: ten lines of
+//! [`host_of_its_own`]. The server is in memory, with the rows that a real one gave for a cassette.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use archon_pool_cassette::{Answer, Cassette, Exchange};
+use archon_pool_contract::catalogue;
+use archon_pool_core::bindings::database::{Column, RowSet, Value};
+use archon_pool_core::components::{World, embedded};
+use archon_pool_core::context::{CallContext, ContextView, HasContext};
+use archon_pool_core::credential_source::{CredentialRequest, CredentialSource as _};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::limits::Limits;
+use archon_pool_core::linker;
+use archon_pool_core::memory::MemoryServer;
+use archon_pool_core::policy::Policy;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+
+/// The embedder's own data of a store.
+struct Mine {
+    context: CallContext,
+    table: ResourceTable,
+}
+
+impl HasContext for Mine {
+    fn context(&mut self) -> ContextView<'_> {
+        ContextView { context: &mut self.context, table: &mut self.table }
+    }
+}
+
+/// Runs `skill.run` of the observer in a store of the embedder's.
+async fn host_of_its_own(server: &MemoryServer, input: &str) -> wasmtime::Result<String> {
+    let (engine, limits) = (Engine::default(), Limits::default());
+    let mut linker = Linker::<Mine>::new(&engine);
+    linker::add_world(&mut linker, World::Observer)?;
+    let scope = server.grant(CredentialRequest::default(), &limits, ShutdownGuard::detached())?;
+    let context = CallContext::new(&limits, &Policy::default()).with_credentials(scope);
+    let mut store = Store::new(&engine, Mine { context, table: ResourceTable::new() });
+    let component = Component::from_binary(&engine, embedded(World::Observer))?;
+    let instance = linker.instantiate_async(&mut store, &component).await?;
+    let skill = instance.get_export_index(&mut store, None, "archon:connection-pool/skill@1.0.0");
+    let run = instance.get_export_index(&mut store, skill.as_ref(), "run").expect("the observer exports run");
+    let run = instance.get_typed_func::<(&str,), (String,)>(&mut store, run)?;
+    Ok(run.call_async(&mut store, (input,)).await?.0)
+}
+
+/// A server that answers as the one that a cassette was recorded from.
+fn recorded(cassette: &str) -> MemoryServer {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases").join(cassette);
+    let cassette = Cassette::from_file(&path).expect("a cassette of the conformance kit");
+    let texts: BTreeMap<String, &str> =
+        catalogue::ALL.iter().map(|entry| (Digest::of(entry.sql.as_bytes()).to_string(), entry.sql)).collect();
+    let mut answers = Vec::new();
+    for exchange in cassette.calls.into_iter().flat_map(|call| call.exchanges) {
+        let Exchange::Query(asked) = exchange else { continue };
+        let Answer::Ok(sets) = asked.answer else { continue };
+        for (statement, answer) in asked.with.batch.iter().zip(sets) {
+            if let Some(text) = texts.get(&statement.sql) {
+                answers.push(((*text).to_owned(), Result::from(answer).map(row_set)));
+            }
+        }
+    }
+    MemoryServer::new(answers)
+}
+
+fn row_set(set: archon_pool_cassette::RowSet) -> RowSet {
+    use archon_pool_contract::rows;
+    let value = |value| match value {
+        rows::Value::Null => Value::Null,
+        rows::Value::Boolean(value) => Value::Boolean(value),
+        rows::Value::Int64(value) => Value::Int64(value),
+        rows::Value::Float64(value) => Value::Float64(value),
+        rows::Value::Text(value) => Value::Text(value),
+        rows::Value::Bytes(value) => Value::Bytes(value),
+        rows::Value::Timestamp(value) => Value::Timestamp(value),
+    };
+    RowSet {
+        columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
+        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+        truncated: set.truncated,
+    }
+}
+
+#[tokio::test]
+async fn an_embedder_lends_the_imports_in_a_store_of_its_own() {
+    let server = recorded("monitor.jsonl");
+    let output = host_of_its_own(&server, r#"{"action":"monitor","options":{"sampleMs":0}}"#).await.unwrap();
+    let output: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(output["success"], true, "{output:#}");
+    assert!(output["data"]["poolStats"]["connections"]["total"].as_u64() > Some(0), "{output:#}");
+    assert!(server.statements().iter().any(|sql| sql == catalogue::ACTIVITY.sql));
+}
+
+#[tokio::test]
+async fn the_limits_and_the_policy_hold_there_as_well() {
+    let output = host_of_its_own(&MemoryServer::default(), r#"{"action":"kill-idle"}"#).await.unwrap();
+    let output: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((&output["success"], &output["error"]["kind"]), (&false.into(), &"query-failed".into()), "{output:#}");
+}

@@ -1,0 +1,86 @@
+//! The memory that the nodes of a plan hold until their statement ends, KiB.
+//!
+//! A sort, a hash table or a list of rows spills to a file when it has [`WORK_MEM_KIB`], so each counts as that. Some
+//! have no bound, or one that larger rows pass later, so the rows count that can be in them:
+//!
+//! - the hash table of a subquery after `IN`, `= ANY` or `EXISTS`, and that of `EXCEPT` and `INTERSECT`, never spill;
+//! - a sort with `LIMIT` keeps its best rows, and a hash table of groups their states, however long those become;
+//! - a merge of spilled rows keeps one of each file.
+//!
+//! The planner avoids what it believes to be too large, but its belief is the statement's to deceive: a condition such
+//! as `x + 0 = x` counts as one row of 200. A hash join of rows that are all alike has no bound either; the session
+//! turns those off ([`SESSION_SETTINGS`](archon_pool_core::statement_checker::SESSION_SETTINGS)).
+
+use super::estimate::Work;
+
+/// Memory of one node before it spills: the session's `work_mem`.
+const WORK_MEM_KIB: u64 = 256;
+/// The most that the nodes of one statement may hold together.
+pub(super) const MOST_HELD_KIB: u64 = 30_000;
+
+/// Rows that fit into a sort of that memory when they are small, of 72 bytes each.
+const SORTED_ROWS: u64 = WORK_MEM_KIB * 1024 / 72;
+/// Groups that fit into a hash table of that memory, of 128 bytes each.
+const GROUPS: u64 = WORK_MEM_KIB * 1024 / 128;
+/// Files that are merged at a time with that memory, with the row that is compared.
+const MERGED: u64 = 8;
+/// Bytes of a row in a hash table beside its values.
+const HASHED_ROW_BYTES: u64 = 100;
+/// Key bytes of a side of `FULL JOIN`.
+const JOINED_BYTES: u64 = 256;
+
+/// A relation in `FROM`: its view's function, and a sort or a list to join it.
+pub(super) fn relation() -> Work {
+    Work::holding(2 * WORK_MEM_KIB)
+}
+
+/// Rows of so many bytes that are sorted, grouped, made distinct or kept for another reading.
+pub(super) fn spilling(row_bytes: u64) -> Work {
+    Work::holding(WORK_MEM_KIB.saturating_add(rows(MERGED, row_bytes)))
+}
+
+/// Rows that are sorted, of which a number may be wanted.
+pub(super) fn sorted(row_bytes: u64, limit: Option<u64>) -> Work {
+    let mut work = spilling(row_bytes);
+    work += Work::holding(rows(limit.unwrap_or(SORTED_ROWS).min(SORTED_ROWS), row_bytes));
+    work
+}
+
+/// A state that an aggregate has of each group.
+pub(super) fn state(bytes: u64) -> Work {
+    Work::holding(rows(GROUPS, bytes))
+}
+
+/// Rows in a hash table that never spills.
+pub(super) fn hashed(count: u64, row_bytes: u64) -> Work {
+    Work::holding(rows(count, row_bytes.saturating_add(HASHED_ROW_BYTES)))
+}
+
+/// The smaller side of `FULL JOIN`, which may be hashed when nothing else is possible.
+pub(super) fn full_join(left: u64, right: u64) -> Work {
+    hashed(left.max(right), JOINED_BYTES)
+}
+
+/// Rows that a relation has at most, as far as its memory counts.
+///
+/// Sessions are bounded by `max_connections`; relations, roles and locks are as many as there are.
+pub(super) fn rows_of(relation: &str) -> u64 {
+    match relation {
+        "pg_class" | "pg_locks" | "pg_namespace" | "pg_roles" | "pg_auth_members" => 50_000,
+        _ => 5_000,
+    }
+}
+
+fn rows(count: u64, bytes: u64) -> u64 {
+    count.saturating_mul(bytes) / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_has_the_memory_that_is_counted() {
+        assert!(archon_pool_core::statement_checker::SESSION_SETTINGS.contains(&format!("work_mem = {WORK_MEM_KIB};")));
+    }
+}

@@ -1,0 +1,387 @@
+//! Credentials by name, as data; their secrets are never shown.
+//!
+//! Sources, in order: the request or `--url`, the credentials file (which may point into Supabase Vault), the
+//! environment.
+//!
+#![doc = include_str!("../../../docs/credentials.md")]
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use secrecy::SecretString;
+
+pub(crate) use self::access::{Access, FallbackTargets};
+pub use self::controller::CONSOLE_DATABASE;
+pub(crate) use self::controller::{Controller, Limited};
+use self::environment::Environment;
+use self::file::Entry;
+use crate::connection_config::{Origin, invalid};
+pub use crate::project::{AccessToken, ProjectReference};
+use crate::project_api::{ProjectApi, ProviderApi};
+use crate::session_cache::SessionCache;
+
+mod access;
+#[cfg(test)]
+mod connections;
+mod controller;
+mod environment;
+mod file;
+mod local_stack;
+mod supabase;
+
+/// The entry of the credentials file that counts when no name is given.
+const DEFAULT: &str = "default";
+
+/// Where credentials are looked for. Without any source only requests can bring one.
+#[derive(Default, Clone)]
+pub struct Credentials {
+    url: Option<SecretString>,
+    pooler: Option<SecretString>,
+    controller: Option<String>,
+    file: Option<PathBuf>,
+    environment: Option<Environment>,
+    api: Option<String>,
+    provider: Option<Arc<dyn ProviderApi>>,
+    /// Keeps a session open between calls.
+    pub(crate) cache: Option<SessionCache>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("url", &self.url.is_some())
+            .field("pooler", &self.pooler.is_some())
+            .field("controller", &self.controller.is_some())
+            .field("file", &self.file)
+            .field("environment", &self.environment)
+            .field("api", &self.api)
+            .finish()
+    }
+}
+
+impl Credentials {
+    /// No source at all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a credentials file. It must exist when it is needed, and be readable by its owner alone.
+    pub fn file(mut self, path: impl AsRef<Path>) -> Self {
+        self.file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or `SUPABASE_ACCESS_TOKEN`,
+    /// the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, where Supabase's Management API is, as they are now.
+    ///
+    /// libpq's variables (`PGHOST`, `PGSERVICE`, `PGPASSWORD`, …), `~/.pgpass`, `pg_service.conf` and `~/.postgresql`
+    /// count, too: for what a URL of the operator leaves open (in a variable, in the credentials file, or given by
+    /// [`Credentials::url`]), and by themselves when none of the others is set. They never count for what a request
+    /// or a vault brings: the operator's password is sent to no server that somebody else named.
+    pub fn environment(mut self) -> Self {
+        self.environment = Some(Environment::of_process());
+        self
+    }
+
+    /// Adds a connection URL that goes before file and environment.
+    pub fn url(mut self, url: SecretString) -> Self {
+        self.url = Some(url);
+        self
+    }
+
+    /// Where the Management API of Supabase is, when it is not Supabase's own: `https://HOST`, or
+    /// `http://127.0.0.1:PORT`. Access tokens are sent there.
+    pub fn supabase_api(mut self, url: &str) -> Self {
+        self.api = Some(url.to_owned());
+        self
+    }
+
+    /// Sets what opens the API of a credential's access token, such as `ManagementApi` of `archon-pool-supabase`.
+    pub fn provider(mut self, provider: impl ProviderApi + 'static) -> Self {
+        self.provider = Some(Arc::new(provider));
+        self
+    }
+
+    /// Whose texts its own are, and what they may draw upon.
+    fn origin(&self) -> Origin<'_> {
+        self.environment.as_ref().map_or(Origin::Operator(None), Environment::origin)
+    }
+
+    fn api(&self) -> Option<&str> {
+        self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
+    }
+
+    /// Adds the admin console of the PgBouncer that the default credential's applications go through,
+    /// wherever that credential comes from: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. It goes before
+    /// `pooler` in the file and `PGBOUNCER_URL`, and is not that of a request's own URL.
+    pub fn pooler(mut self, url: SecretString) -> Self {
+        self.pooler = Some(url);
+        self
+    }
+
+    /// Takes a connection limit of the server's own for the pool's size, for the default credential:
+    /// `role:NAME` or `database`.
+    pub fn controller(mut self, whose: &str) -> Self {
+        self.controller = Some(whose.to_owned());
+        self
+    }
+}
+
+/// The credentials that one call may use: the one that the request brought or named, or the default.
+#[derive(Clone)]
+pub(crate) struct Lent {
+    sources: Credentials,
+    request: Option<Access>,
+    name: Option<String>,
+}
+
+/// Credential that a scope found.
+pub(crate) struct Found {
+    /// Name by which it was found.
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    /// Controller of the pool size that goes before the credential's own.
+    pub(crate) controller: Option<Controller>,
+}
+
+/// Place of a credential's data.
+pub(crate) enum Place {
+    /// The sources themselves.
+    Here(Box<Access>),
+    /// A secret in Supabase Vault, which another credential opens.
+    Vault { via: String, opener: Box<Access>, secret: String },
+}
+
+impl Lent {
+    /// What a request brings: a URL, its key, or a name.
+    pub(crate) fn new(
+        sources: Credentials,
+        url: Option<&SecretString>,
+        key: Option<&SecretString>,
+        name: Option<String>,
+    ) -> Result<Self, Fault> {
+        let request = match (url, key) {
+            (Some(_), _) if name.is_some() => {
+                return Err(Fault::invalid("supabaseUrl and credential both name a database: give one of them"));
+            }
+            (Some(url), key) => Some(supabase::access(url, key, None, Origin::Request)?),
+            (None, Some(_)) => return Err(invalid("supabaseKey opens nothing by itself: give supabaseUrl with it")),
+            (None, None) => None,
+        };
+        Ok(Self { sources, request, name })
+    }
+
+    /// Finds the credential of this call. A component that asks for another name gets none: its scope is one
+    /// database.
+    pub(crate) fn find(&self, name: Option<&str>) -> Result<Found, Fault> {
+        let asked = match (name, self.name.as_deref()) {
+            (Some(asked), Some(lent)) if asked == lent => Some(asked),
+            (Some(asked), _) => {
+                let message =
+                    format!("Supabase credentials not found: credential {} is not lent to this call", shown(asked));
+                return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
+            }
+            (None, lent) => lent,
+        };
+        let found = match asked {
+            Some(name) => self.named(name)?,
+            None => self.default()?,
+        };
+        found.ok_or_else(|| self.not_found(asked))
+    }
+
+    /// Opens the API of an access token. Fails with `credential-invalid` when this program has none.
+    pub(crate) fn project(&self, token: &AccessToken, limits: &Limits) -> Result<Arc<dyn ProjectApi>, Fault> {
+        match &self.sources.provider {
+            Some(provider) => provider.project(token, self.sources.api(), limits),
+            None => {
+                Err(invalid("the credential has an access token, and this program cannot use one: give a password"))
+            }
+        }
+    }
+
+    fn default(&self) -> Result<Option<Found>, Fault> {
+        if let Some(access) = &self.request {
+            return Ok(Some(Found::here("request", access.clone())));
+        }
+        let found = if let Some(url) = &self.sources.url {
+            let token = self.sources.environment.as_ref().and_then(Environment::token);
+            let access = supabase::access(url, None, None, self.sources.origin())?.beside(token)?;
+            Some(Found::here("url", access))
+        } else {
+            match self.in_file(DEFAULT)? {
+                Some(found) => Some(found),
+                None => self.in_environment()?,
+            }
+        };
+        let controller = Controller::of(
+            self.sources.pooler.as_ref(),
+            self.sources.controller.as_deref(),
+            None,
+            self.sources.origin(),
+        )?;
+        Ok(found.map(|found| Found { controller, ..found }))
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Found>, Fault> {
+        if name == "environment" { self.in_environment() } else { self.in_file(name) }
+    }
+
+    fn in_environment(&self) -> Result<Option<Found>, Fault> {
+        let Some(environment) = &self.sources.environment else { return Ok(None) };
+        let Some(mut access) = environment.access().transpose()? else { return Ok(None) };
+        access.controller = environment.controller()?;
+        Ok(Some(Found::here("environment", access)))
+    }
+
+    fn in_file(&self, name: &str) -> Result<Option<Found>, Fault> {
+        let Some(path) = &self.sources.file else { return Ok(None) };
+        let (via, secret) = match file::entry(path, name, self.sources.origin())? {
+            None => return Ok(None),
+            Some(Entry::Access(access)) => return Ok(Some(Found::here(name, *access))),
+            Some(Entry::Vault { via, secret }) => (via, secret),
+        };
+        match file::entry(path, &via, self.sources.origin())? {
+            Some(Entry::Access(opener)) => {
+                let place = Place::Vault { via, opener, secret };
+                Ok(Some(Found { name: name.to_owned(), place, controller: None }))
+            }
+            Some(Entry::Vault { .. }) => {
+                Err(invalid(format!("credential '{name}': '{via}' is in a vault itself and cannot open one")))
+            }
+            None => {
+                let message = format!(
+                    "Supabase credentials not found: {} has no entry '{via}', which opens the vault for '{name}'",
+                    path.display()
+                );
+                Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message))
+            }
+        }
+    }
+
+    fn not_found(&self, name: Option<&str>) -> Fault {
+        let mut tried = Vec::new();
+        if name.is_none() {
+            tried.push("request (supabaseUrl, supabaseKey)".to_owned());
+        }
+        match &self.sources.file {
+            Some(path) => {
+                let entry = shown(name.unwrap_or(DEFAULT));
+                tried.push(format!("credentials file {} (no entry {entry})", path.display()));
+            }
+            None => tried.push("credentials file (none configured)".to_owned()),
+        }
+        if name.is_none() || name == Some("environment") {
+            tried.push(match self.sources.environment {
+                Some(_) => format!("{} (none set)", environment::PLACES),
+                None => "environment (not consulted)".to_owned(),
+            });
+        }
+        let which = name.map(|name| format!(" under the name {}", shown(name))).unwrap_or_default();
+        let message = format!("Supabase credentials not found{which}; tried: {}", tried.join(", "));
+        Fault::new(kind::CREDENTIALS_NOT_FOUND, message)
+    }
+}
+
+impl Found {
+    fn here(name: &str, access: Access) -> Self {
+        Self { name: name.to_owned(), place: Place::Here(Box::new(access)), controller: None }
+    }
+}
+
+/// Quotes a name; a text of another shape may be a misplaced secret and is not repeated.
+fn shown(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    if is_name { format!("'{name}'") } else { "that is no plain name".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lent(credentials: Credentials, name: Option<&str>) -> Lent {
+        Lent::new(credentials, None, None, name.map(Into::into)).unwrap()
+    }
+
+    fn access(found: Found) -> Access {
+        match found.place {
+            Place::Here(access) => *access,
+            Place::Vault { .. } => panic!("it is in a vault"),
+        }
+    }
+
+    #[test]
+    fn names_every_source_that_was_tried() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display().to_string();
+        let mut credentials = Credentials::new().file(file.path());
+        credentials.environment = Some(Environment::default());
+        let fault = lent(credentials, None).find(None).err().unwrap();
+        assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
+        assert!(fault.message.starts_with("Supabase credentials not found"), "{fault}");
+        for place in ["supabaseUrl", &path, "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
+            assert!(fault.message.contains(place), "{place}: {fault}");
+        }
+    }
+
+    #[test]
+    fn fails_when_the_named_file_is_missing() {
+        let mut credentials = Credentials::new().file("/no/such/credentials.toml");
+        credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into()), None, None));
+        for name in [None, Some("main")] {
+            let fault = lent(credentials.clone(), name).find(None).err().unwrap();
+            assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
+            assert!(fault.message.contains("/no/such/credentials.toml"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn repeats_no_text_that_is_not_a_plain_name() {
+        let fault = lent(Credentials::new(), Some("hunter2 hunter2")).find(None).err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+        let fault = lent(Credentials::new(), None).find(Some("u:hunter2@h")).err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+
+    #[test]
+    fn prefers_the_request() {
+        let sources = Credentials::new().url("postgres://u@configured/d".into());
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(sources.clone(), Some(&url), None, None).unwrap();
+        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "requested");
+        let lent = Lent::new(sources, None, None, None).unwrap();
+        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "configured");
+    }
+
+    #[test]
+    fn refuses_a_component_another_credential() {
+        let fault = lent(Credentials::new(), None).find(Some("production")).err().unwrap();
+        assert!(fault.message.contains("not lent"), "{fault}");
+        assert!(lent(Credentials::new(), Some("test")).find(Some("production")).is_err());
+    }
+
+    #[test]
+    fn gives_the_console_to_the_default_credential_and_not_to_the_request() {
+        let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
+        let sources = Credentials::new().url("postgres://u@h/d".into()).pooler(console());
+        let of = |lent: Lent| lent.find(None).map(|found| found.controller);
+        let lent = Lent::new(sources.clone(), None, None, None).unwrap();
+        assert!(matches!(of(lent).unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
+        let url = SecretString::from("postgres://u@requested/d");
+        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
+        assert!(of(lent).unwrap().is_none());
+        let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
+        assert!(of(Lent::new(both, None, None, None).unwrap()).is_err());
+    }
+
+    #[test]
+    fn shows_no_secret() {
+        let credentials = Credentials::new().url("postgres://u:hunter2@h/d".into());
+        let credentials = credentials.pooler("postgres://u:hunter2@h/pgbouncer".into());
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+}

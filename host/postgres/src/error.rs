@@ -1,0 +1,376 @@
+//! The server's and the network's errors as faults that tell an operator what to change.
+
+mod refusal;
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::io;
+
+use archon_pool_contract::fault::{Fault, kind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
+use tokio_postgres::Error;
+use tokio_postgres::error::DbError;
+
+pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
+use crate::target::Target;
+use crate::wire::Violation;
+use archon_pool_core::limits::LimitError;
+
+/// Letters that a URL's password has percent-encoded (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Shorter passwords are part of too many words to be looked for.
+const SHORTEST_SECRET: usize = 4;
+
+/// Why no session could be opened. `tls_tried`: a session with TLS was refused as well, or cannot be had.
+pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fault {
+    if let Some(server) = error.as_db_error() {
+        return refused(server.code().code(), server.message(), target, tls_tried);
+    }
+    if let Some(fault) = offence(error).or_else(|| out_of_turn(error)) {
+        return Fault { message: format!("no session at {target}: {}", fault.message), ..fault };
+    }
+    let cause = chain(error);
+    if source::<rustls::Error>(error).is_some() {
+        return Fault::new(kind::TLS_FAILED, format!("no TLS with {target}: {cause}"));
+    }
+    if is_missing_password(error) {
+        let mut message = format!("{target} asks for a password, and the credential has none");
+        if let Some(note) = target.pass_file_note() {
+            message = format!("{message}: {note}");
+        }
+        return Fault::new(kind::AUTHENTICATION_FAILED, message);
+    }
+    // SCRAM's own errors come as `io::Error`s, too: the server's proof is wrong, or its part of the exchange is.
+    let scram = is_authentication(error);
+    if !scram && (source::<io::Error>(error).is_some() || error.is_closed()) {
+        return unreachable(target, &cause);
+    }
+    Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
+}
+
+/// Removes a peer's text that repeats the session's password, percent-encoded too: a server may echo it, and messages
+/// reach the component, reports, logs and recordings. A password that is a public part of the login is not looked for.
+pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
+    let Some(password) = target.password.as_ref().map(ExposeSecret::expose_secret) else { return fault };
+    let Target { host, user, database, .. } = target;
+    let is_public = [host, user, database].iter().any(|text| *text == password);
+    let encoded = Zeroizing::new(utf8_percent_encode(password, RESERVED).to_string());
+    let is_repeated = fault.message.contains(password) || fault.message.contains(encoded.as_str());
+    if is_public || password.len() < SHORTEST_SECRET || !is_repeated {
+        return fault;
+    }
+    Fault { message: format!("{target}: the server's words are left out: they repeat the password"), ..fault }
+}
+
+/// Nothing answered in time.
+pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
+    retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("no PostgreSQL server answers at {target}: {why}")))
+}
+
+/// Why the server or a pooler refused a session.
+pub(crate) fn refused(code: &str, said: &str, target: &Target, tls_tried: bool) -> Fault {
+    let refusal = refusal::classify(code, said);
+    let refusal = if tls_tried { refusal.with_tls_tried(said) } else { refusal };
+    Fault {
+        kind: refusal.kind().to_owned(),
+        message: described(refusal, said, target, tls_tried),
+        sqlstate: Some(code.to_owned()),
+        retryable: refusal.retryable(),
+    }
+}
+
+/// Classifies the end of a session before its first answer: the refusal that it is, where it is one.
+pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
+    if matches!(fault.kind.as_str(), kind::TOO_MANY_CONNECTIONS | kind::SERVER_UNREACHABLE) {
+        return Fault { message: format!("{target}: {}", fault.message), ..fault };
+    }
+    match fault.sqlstate.as_deref().and_then(|code| refusal::recognised(code, &fault.message)) {
+        Some(refusal) => Fault {
+            kind: refusal.kind().to_owned(),
+            message: described(refusal, &fault.message, target, true),
+            retryable: refusal.retryable(),
+            ..fault
+        },
+        None => fault,
+    }
+}
+
+/// How a refused login is classified; none for other errors.
+pub(crate) fn refusal(error: &Error) -> Option<Refusal> {
+    error.as_db_error().map(|server| refusal::classify(server.code().code(), server.message()))
+}
+
+/// A refusal with the setting or the step that helps.
+fn described(refusal: Refusal, said: &str, target: &Target, tls_tried: bool) -> String {
+    let Target { user, database, .. } = target;
+    match refusal {
+        Refusal::NoRoom => format!(
+            "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION \
+             LIMIT of the role or database, or connect with a role that may use the reserved slots"
+        ),
+        Refusal::NoServer => format!(
+            "the pooler at {target} had no connection to the server for this login: {said}; the server is down or its \
+             host is not found, the database is paused, or all connections are taken: see SHOW DATABASES and SHOW \
+             POOLS of its console"
+        ),
+        Refusal::NoDatabase => {
+            format!("{target} has no database '{database}': correct the credential's database name ({said})")
+        }
+        Refusal::Login => format!("{target} refused role '{user}': {said}; check the credential's user and password"),
+        Refusal::Address => format!("{target} does not admit role '{user}' from here: {said}; add an entry for it"),
+        Refusal::Privilege => format!("{target} refused role '{user}': {said}; GRANT CONNECT ON DATABASE to it"),
+        Refusal::Console => format!(
+            "PgBouncer at {target} does not let '{user}' into its console: add it to admin_users or stats_users"
+        ),
+        Refusal::NeedsTls if is_by_pg_hba(said) => format!(
+            "{target} does not admit role '{user}' from here without TLS: {said}; set sslmode=require, or add an entry \
+             to pg_hba.conf"
+        ),
+        Refusal::NeedsTls if tls_tried => format!("{target} insists on TLS, which could not be had: {said}"),
+        Refusal::NeedsTls => format!("{target} insists on TLS: set sslmode=require ({said})"),
+        Refusal::Project => {
+            format!("{target} does not know the project: {said}; copy host and user from the provider's dashboard")
+        }
+        Refusal::Parameter => format!("{target} refused a startup parameter: {said}; correct the credential's options"),
+        Refusal::Unavailable => format!("the PostgreSQL server at {target} takes no sessions now: {said}"),
+        Refusal::Disabled => format!("{target} takes no sessions for database '{database}': {said}"),
+    }
+}
+
+/// What became of a statement. The second value says whether the session is gone with it.
+pub(crate) fn querying(error: &Error) -> (Fault, bool) {
+    if let Some(server) = error.as_db_error() {
+        let fault = statement(server);
+        let gone = fault.kind == kind::CONNECTION_LOST || server.severity() == "FATAL";
+        return (fault, gone);
+    }
+    if let Some(fault) = offence(error) {
+        return (fault, true);
+    }
+    // Of what cannot be written as a message, nothing was sent: the session is as it was.
+    let broken = |error: &io::Error| error.kind() != io::ErrorKind::InvalidInput;
+    if error.is_closed() || source::<io::Error>(error).is_some_and(broken) {
+        let message = format!("the connection to the server was lost: {}", chain(error));
+        return (retryable(Fault::new(kind::CONNECTION_LOST, message)), true);
+    }
+    (Fault::new(kind::QUERY_FAILED, chain(error)), false)
+}
+
+/// Why a connection ended that was not closed.
+pub(crate) fn ending(error: &Error) -> Fault {
+    out_of_turn(error).unwrap_or_else(|| querying(error).0)
+}
+
+/// What the server said to a statement, or out of turn.
+pub(crate) fn statement(server: &DbError) -> Fault {
+    let mut said = server.message().to_owned();
+    if let Some(detail) = server.detail() {
+        // Writing to a string cannot fail.
+        let _ = write!(said, " ({detail})");
+    }
+    self::said(server.code().code(), server.severity() == "FATAL", said)
+}
+
+/// The fault of an error of the server by its SQLSTATE, however it got here.
+pub fn said(code: &str, fatal: bool, said: String) -> Fault {
+    let of_pooler = refusal::of_statement(code, &said);
+    let fault = match code {
+        _ if of_pooler == Some(Refusal::NoRoom) => retryable(Fault::new(
+            kind::TOO_MANY_CONNECTIONS,
+            format!(
+                "the pooler had no connection to the server for the statement: {said}; its pool is full, the database \
+                 is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its console"
+            ),
+        )),
+        _ if of_pooler.is_some() => {
+            retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("the pooler cannot connect to the server: {said}")))
+        }
+        "42501" => Fault::new(kind::INSUFFICIENT_PRIVILEGE, said),
+        "57014" => retryable(Fault::new(
+            kind::QUERY_CANCELED,
+            format!(
+                "the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
+            ),
+        )),
+        "55P03" => retryable(Fault::new(
+            kind::QUERY_CANCELED,
+            format!("the statement waited too long for a lock: {said}; limit `lock_timeout`"),
+        )),
+        "53300" => retryable(Fault::new(kind::TOO_MANY_CONNECTIONS, said)),
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "08000" | "08001" | "08003" | "08004"
+        | "08006" => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
+        // A pooler that gives up on a server connection uses any SQLSTATE for it.
+        _ if fatal => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
+        _ => Fault::new(kind::QUERY_FAILED, said),
+    };
+    Fault { sqlstate: Some(code.to_owned()), ..fault }
+}
+
+/// Whether a pooler refused the startup packet's `options`.
+pub(crate) fn refuses_options(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|server| refusal::is_about_options(server.code().code(), server.message()))
+}
+
+/// What a peer did that no peer may do: it sent more than a limit allows, or what is not of the protocol.
+fn offence(error: &Error) -> Option<Fault> {
+    if let Some(reached) = source::<LimitError>(error) {
+        return Some((*reached).into());
+    }
+    (source::<Violation>(error).is_some() || is_unreadable(error)).then(|| broken_protocol(error))
+}
+
+/// The fault for a message that nothing asked for. In answer to a statement, `COPY` has such ones, and the session goes
+/// on behind them.
+fn out_of_turn(error: &Error) -> Option<Fault> {
+    error.to_string().starts_with("unexpected message from server").then(|| broken_protocol(error))
+}
+
+fn broken_protocol(error: &Error) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, format!("the server broke PostgreSQL's protocol: {}", chain(error)))
+}
+
+/// Whether the driver could not read a message. It keeps the kind of its errors to itself.
+fn is_unreadable(error: &Error) -> bool {
+    let said = error.to_string();
+    let Some(cause) = source::<io::Error>(error) else { return false };
+    let why = cause.to_string();
+    if said.starts_with("error parsing response from server") {
+        // A statement that cannot be sent is told in the same way.
+        return !["embedded null", "too large to transmit", "length overflow"].iter().any(|words| why.contains(words));
+    }
+    let is_about_form =
+        matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+    said.starts_with("error communicating with the server")
+        && is_about_form
+        && source::<rustls::Error>(error).is_none()
+        && !why.contains("close_notify")
+}
+
+fn retryable(mut fault: Fault) -> Fault {
+    fault.retryable = true;
+    fault
+}
+
+// tokio-postgres keeps the kind of its errors to itself.
+fn is_authentication(error: &Error) -> bool {
+    error.to_string().starts_with("authentication error")
+}
+
+fn is_missing_password(error: &Error) -> bool {
+    chain(error).contains("password missing")
+}
+
+/// An error with its causes, each once. None of them ever holds a secret: what goes out to the
+/// server is not part of any error.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            let _ = write!(text, ": {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An `io::Error` shows its own cause's cause as source and hides the cause itself.
+        if let Some(found) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            let found: &(dyn StdError + 'static) = found;
+            if let Some(found) = found.downcast_ref::<T>() {
+                return Some(found);
+            }
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    #[test]
+    fn words_that_repeat_the_password_are_left_out() {
+        let target = |url: &str| {
+            let parts = crate::connection_config::parts(url).unwrap();
+            parts.finish(crate::connection_config::Origin::Request).unwrap()
+        };
+        let said = |url: &str, said: &str| discreet(refused("28P01", said, &target(url), true), &target(url));
+        let fault = said("postgres://ann:hunter2@db.example/shop", "password hunter2 is wrong");
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+        assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::AUTHENTICATION_FAILED, Some("28P01")));
+        let fault = said("postgres://ann:hunter-%202@db.example/shop", "no role for ann:hunter-%202@db.example");
+        assert!(!fault.message.contains("hunter"), "{fault}");
+        for url in [
+            "postgres://ann:hunter2@db.example/shop",
+            "postgres://ann:ann@db.example/shop",
+            "postgres://anna:anna@db.example/shop",
+        ] {
+            let fault = said(url, "password authentication failed for user \"ann\"");
+            assert!(fault.message.contains("for user \"ann\""), "{fault}");
+        }
+    }
+
+    /// What a server answers in SCRAM.
+    #[derive(Clone, Copy)]
+    enum Scram {
+        UnknownMechanism,
+        StrangeNonce,
+        WrongSignature,
+    }
+
+    async fn say(stream: &mut DuplexStream, code: u32, body: &[u8]) {
+        let length = u32::try_from(8 + body.len()).unwrap();
+        let message = [b"R", &length.to_be_bytes()[..], &code.to_be_bytes(), body].concat();
+        stream.write_all(&message).await.unwrap();
+    }
+
+    async fn hear(stream: &mut DuplexStream) -> String {
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    async fn serve(mut stream: DuplexStream, scram: Scram) {
+        hear(&mut stream).await;
+        let mechanism: &[u8] =
+            if matches!(scram, Scram::UnknownMechanism) { b"SCRAM-SHA-1024\0\0" } else { b"SCRAM-SHA-256\0\0" };
+        say(&mut stream, 10, mechanism).await;
+        let first = hear(&mut stream).await;
+        let Some((_, nonce)) = first.split_once("r=") else { return };
+        let nonce = if matches!(scram, Scram::StrangeNonce) { "strange" } else { nonce };
+        say(&mut stream, 11, format!("r={nonce}x,s=c2FsdA==,i=4096").as_bytes()).await;
+        hear(&mut stream).await;
+        say(&mut stream, 12, format!("v={}=", "A".repeat(43)).as_bytes()).await;
+        hear(&mut stream).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_in_scram_is_no_unreachable_one() {
+        for scram in [Scram::UnknownMechanism, Scram::StrangeNonce, Scram::WrongSignature] {
+            let (near, far) = duplex(1 << 16);
+            let server = tokio::spawn(serve(far, scram));
+            let mut config = Config::new();
+            config.user("app").password("secret");
+            let error = config.connect_raw(near, NoTls).await.err().expect("refused");
+            let target = Target::parse(&secrecy::SecretString::from("postgres://app:secret@h/d")).unwrap();
+            let fault = connecting(&error, &target, false);
+            assert_eq!((fault.kind.as_str(), fault.retryable), (kind::AUTHENTICATION_FAILED, false), "{fault}");
+            server.abort();
+        }
+    }
+}

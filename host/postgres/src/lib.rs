@@ -1,0 +1,27 @@
+//! PostgreSQL for `archon-pool-core`: connection texts, TLS, read-only sessions, credentials and consoles of poolers.
+//!
+//! [`credentials::Credentials`] are the sources of a host's credentials. What an access token of Supabase opens is not
+//! here: [`project_api`] has the traits of it, and the crate `archon-pool-supabase` implements them.
+
+pub mod connect;
+pub mod connection_config;
+pub mod credentials;
+pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod project_api;
+pub mod session;
+pub mod text;
+pub mod tls;
+pub mod values;
+
+mod credential;
+mod granted;
+mod opening;
+mod pooler;
+mod project;
+mod session_cache;
+mod wire;
+
+pub use connection_config::target;

@@ -1,0 +1,36 @@
+//! What an access token opens beside the sessions of a password: traits for the API of a hosted project.
+
+use std::sync::Arc;
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_core::bindings::{ConsoleHandle, SessionHandle};
+use archon_pool_core::limits::Limits;
+use async_trait::async_trait;
+
+use crate::project::AccessToken;
+use crate::target::Target;
+
+/// The API of a provider, such as Supabase's Management API.
+pub trait ProviderApi: Send + Sync {
+    /// Opens the API for one call; nothing is asked yet. `url` is its address where it is not the provider's own.
+    fn project(&self, token: &AccessToken, url: Option<&str>, limits: &Limits) -> Result<Arc<dyn ProjectApi>, Fault>;
+}
+
+/// The API of one project within one call.
+#[async_trait]
+pub trait ProjectApi: Send + Sync {
+    /// Returns the project's name for messages.
+    fn name(&self) -> &str;
+
+    /// Returns the server that sessions are opened at since the project's own could not be reached; none before.
+    fn known_detour(&self) -> Option<&Target>;
+
+    /// Finds such a server: the same login through the project's pooler.
+    async fn detour(&self, target: &Target) -> Result<&Target, Fault>;
+
+    /// Opens a session that needs no connection to the server.
+    async fn open_session(&self, target: &Target, limits: &Limits) -> Result<SessionHandle, Fault>;
+
+    /// Opens the console of the project's pooler.
+    fn open_console(&self, target: &Target) -> ConsoleHandle;
+}

@@ -1,0 +1,269 @@
+//! Statements of a session: a batch of the component's, and the host's own.
+
+use std::pin::pin;
+
+use archon_pool_contract::fault::{Fault, kind};
+use futures_util::TryStreamExt;
+use futures_util::future::{Either, join, join_all, select};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row, RowStream};
+
+use super::settings::set_local;
+use super::{GRACE, Guard, Session, UNCONVERTED};
+use crate::error;
+use crate::text::TextEncoding;
+use crate::values::{self, Cell, Encoded, Raw};
+use archon_pool_core::bindings::database::{RowSet, Statement, Value};
+use archon_pool_core::call_budget::CallBudget;
+use archon_pool_core::policy;
+use archon_pool_core::statement_checker::SESSION_SETTINGS;
+
+impl Session {
+    /// Runs a batch in one round trip; statements that are not of the catalogue leave no trace in the
+    /// session. The outer fault means that the session is gone.
+    pub(crate) async fn query(
+        &self,
+        batch: &[Statement],
+        budget: &CallBudget,
+    ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
+        let client = self.connection.client()?;
+        let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+        // Futures are polled in their order, and the first poll sends: the statements travel in one
+        // go and in their order.
+        let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, budget)));
+        let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
+            Ok(answers) => answers,
+            Err(_) => return Err(self.silent()),
+        };
+        if let Some((fault, _)) = answers.iter().filter_map(|answer| answer.as_ref().err()).find(|(_, gone)| *gone) {
+            return Err(self.told((fault.clone(), true)));
+        }
+        Ok(answers.into_iter().map(|answer| answer.map_err(|fault| self.told(fault))).collect())
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        statement: &Statement,
+        budget: &CallBudget,
+    ) -> Result<RowSet, (Fault, bool)> {
+        self.connection.begin_statement();
+        let rows = async {
+            let cells: Vec<_> =
+                statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value))).collect();
+            let encoding = self.text.encoding;
+            let params = cells.iter().map(|(value, column)| (Encoded { value, encoding }, column.clone()));
+            let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
+            rows(stream, statement.max_rows.min(self.limits.rows), budget, encoding).await
+        };
+        let answer = match (policy::is_ours(&statement.sql), self.guard) {
+            (true, _) => self.guarded(client, rows).await,
+            (false, Guard::Startup) => self.sealed(client, rows).await,
+            (false, Guard::Transaction) => Err((behind_a_pooler(), false)),
+        };
+        // The rest of a truncated answer is still on its way.
+        if !answer.as_ref().is_ok_and(|set| set.truncated) {
+            self.connection.end_statement();
+        }
+        answer
+    }
+
+    /// Runs one statement with the session's settings, in a transaction of its own.
+    async fn guarded<T>(
+        &self,
+        client: &Client,
+        statement: impl Future<Output = Result<T, (Fault, bool)>>,
+    ) -> Result<T, (Fault, bool)> {
+        match self.guard {
+            Guard::Startup => statement.await,
+            Guard::Transaction => {
+                let begin = self.begin_transaction();
+                // All three are sent before the first answer is waited for.
+                let (begun, (answer, ended)) =
+                    join(client.batch_execute(&begin), join(statement, client.batch_execute("COMMIT"))).await;
+                let begun = begun.map_err(|error| error::querying(&error));
+                begun.and(answer).and_then(|answer| ended.map(|_| answer).map_err(|error| error::querying(&error)))
+            }
+        }
+    }
+
+    /// Runs a stranger's statement in a transaction that carries the session's settings and is rolled back:
+    /// `SET statement_timeout`, `SET ROLE`, a cursor, a large object or a notification ends with it, and
+    /// the next statement is read-only and bounded again.
+    async fn sealed(
+        &self,
+        client: &Client,
+        statement: impl Future<Output = Result<RowSet, (Fault, bool)>>,
+    ) -> Result<RowSet, (Fault, bool)> {
+        // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
+        // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
+        let begin = self.begin_transaction()
+            + SESSION_SETTINGS
+            + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
+        let sealed = async {
+            // The statement is polled, and so sent, before the end is.
+            match select(pin!(statement), pin!(client.batch_execute("ROLLBACK; DEALLOCATE ALL"))).await {
+                // The end is sent, but its answer comes after all the rows that nobody wants.
+                Either::Left((Ok(set), _)) if set.truncated => Ok(set),
+                Either::Left((answer, ending)) => {
+                    let ended = ending.await.map_err(|error| error::querying(&error));
+                    answer.and_then(|answer| ended.map(|_| answer))
+                }
+                Either::Right((_, statement)) => statement.await,
+            }
+        };
+        // All three are sent before the first answer is waited for.
+        let (begun, answer) = join(client.batch_execute(&begin), sealed).await;
+        begun.map_err(|error| error::querying(&error)).and(answer)
+    }
+
+    /// Makes the session as it was when it was opened, whatever the component did to it: outside of
+    /// a transaction, so that every statement is its own, and with its settings as at the start.
+    pub(crate) async fn reset(&self) -> Result<(), Fault> {
+        let client = self.connection.client()?;
+        let resetting = async {
+            let rollback = client.batch_execute("ROLLBACK");
+            if self.guard == Guard::Startup {
+                // All are sent before the first answer is waited for.
+                let discarded = join(client.batch_execute("DISCARD ALL"), async {
+                    if self.text.unconverted { client.batch_execute(UNCONVERTED).await.map(drop) } else { Ok(()) }
+                });
+                let (rolled_back, (discarded, unconverted)) = join(rollback, discarded).await;
+                rolled_back.and(discarded).and(unconverted)
+            } else {
+                rollback.await.map(drop)
+            }
+        };
+        let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;
+        answered.map_err(|_| self.silent())?.map_err(|error| self.why(&error))
+    }
+
+    /// Runs the host's own statement with each set of parameters, all in one round trip, each in its
+    /// own transaction.
+    pub(crate) async fn own<'a>(
+        &self,
+        sql: &str,
+        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
+    ) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
+        let answers = self.own_rows(sql, params).await;
+        let values = |row: &Row| values_of(row, self.text.encoding);
+        answers.into_iter().map(|rows| rows?.iter().map(values).collect()).collect()
+    }
+
+    /// The same, with the rows as they came: for what must not be copied.
+    pub(crate) async fn own_rows<'a>(
+        &self,
+        sql: &str,
+        params: impl IntoIterator<Item = Vec<(&'a (dyn ToSql + Sync), Type)>>,
+    ) -> Vec<Result<Vec<Row>, Fault>> {
+        let params: Vec<_> = params.into_iter().collect();
+        let client = match self.connection.client() {
+            Ok(client) => client,
+            Err(fault) => return params.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        let answers = join_all(params.iter().map(async |params| {
+            self.connection.begin_statement();
+            let encoding = self.text.encoding;
+            let encoded: Vec<_> =
+                params.iter().map(|(value, column)| (Encoded { value: *value, encoding }, column.clone())).collect();
+            let params = encoded.iter().map(|(value, column)| (value, column.clone()));
+            let statement = async {
+                let stream = client.query_typed_raw(sql, params).await.map_err(|error| error::querying(&error))?;
+                all_rows(stream, self.limits.rows).await
+            };
+            let answer = self.guarded(client, statement).await;
+            self.connection.end_statement();
+            answer
+        }));
+        match tokio::time::timeout(self.limits.statement_timeout + GRACE, answers).await {
+            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(|fault| self.told(fault))).collect(),
+            Err(_) => params.iter().map(|_| Err(self.silent())).collect(),
+        }
+    }
+
+    /// Carries out a change of the host's own in a transaction that may write, as nothing else here may. For
+    /// a session that no component has.
+    pub(crate) async fn change(&self, sql: &str) -> Result<(), Fault> {
+        let client = self.connection.client()?;
+        // Names in the text are UTF-8.
+        let encoding = if self.text.unconverted { "SET LOCAL client_encoding = 'UTF8'; " } else { "" };
+        let text = format!("BEGIN READ WRITE; {encoding}{}{sql}; COMMIT", set_local(&self.limits));
+        self.connection.begin_statement();
+        let changing = async {
+            let changed = client.batch_execute(&text).await;
+            if changed.is_err() {
+                // What failed leaves its transaction open.
+                client.batch_execute("ROLLBACK").await?;
+            }
+            changed.map(drop)
+        };
+        let changed = tokio::time::timeout(self.limits.statement_timeout + GRACE, changing).await;
+        let changed = changed.map_err(|_| self.silent())?;
+        self.connection.end_statement();
+        changed.map_err(|error| self.why(&error))
+    }
+}
+
+/// A lock or a prepared statement of the session's own would outlive the transaction, on a server connection that
+/// others share.
+fn behind_a_pooler() -> Fault {
+    let message = "behind a transaction pooler only statements of the catalogue are sent: connect to the server";
+    Fault::new(kind::NOT_APPROVED, message)
+}
+
+/// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row set
+/// without rows is without columns, too.
+async fn rows(
+    stream: RowStream,
+    max_rows: u32,
+    budget: &CallBudget,
+    encoding: TextEncoding,
+) -> Result<RowSet, (Fault, bool)> {
+    let mut stream = std::pin::pin!(stream);
+    let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
+    while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
+        if set.columns.is_empty() {
+            set.columns = values::columns(row.columns()).map_err(|fault| (fault, false))?;
+        }
+        if set.rows.len() >= max_rows as usize || !budget.take_row(weight(&row)) {
+            set.truncated = true;
+            break;
+        }
+        set.rows.push(values_of(&row, encoding).map_err(|fault| (fault, false))?);
+    }
+    Ok(set)
+}
+
+/// Reads all rows of an answer to the host's own statement, of which none may be left out.
+async fn all_rows(stream: RowStream, most: u32) -> Result<Vec<Row>, (Fault, bool)> {
+    let mut stream = pin!(stream);
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
+        if rows.len() >= most as usize {
+            let message =
+                format!("the server answered a statement of the host's with more than {most} rows: limit `rows`");
+            return Err((Fault::new(kind::LIMIT_EXCEEDED, message), true));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
+    let unexpected = |why: String| Fault::new(kind::UNEXPECTED_ANSWER, why);
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
+        let raw = row.try_get::<_, Raw<'_>>(index).map_err(|error| unexpected(error::chain(&error)))?;
+        raw.decode(column.type_(), encoding)
+            .map_err(|error| unexpected(format!("column '{}' cannot be read: {error}", column.name())))
+    };
+    row.columns().iter().enumerate().map(value).collect()
+}
+
+/// Roughly what a row weighs when it is decoded, known before it is.
+fn weight(row: &Row) -> usize {
+    let decoded = |(index, column): (usize, &tokio_postgres::Column)| {
+        row.try_get::<_, Raw<'_>>(index).map_or(0, |raw| raw.decoded_bytes(column.type_()))
+    };
+    let decoded: usize = row.columns().iter().enumerate().map(decoded).sum();
+    row.raw_size_bytes().max(decoded) + row.len() * size_of::<Value>()
+}

@@ -1,0 +1,73 @@
+//! Bytes that a peer may send, counted as they leave the socket's TLS layer.
+
+use std::io;
+
+use archon_pool_core::limits::{LimitError, Limits};
+
+/// A message counts for so many bytes more than it has, for what it takes in memory and to read it: a flood of small
+/// ones ends as early as one of large ones.
+const EACH: usize = 64;
+
+/// Counts what comes: until the session is ready, and then for each statement. A statement's answer ends where the
+/// server is ready for the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    start: usize,
+    message: usize,
+    statement: usize,
+    is_ready: bool,
+    used: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            start: limits.start_bytes,
+            message: limits.protocol_message_bytes,
+            statement: limits.statement_bytes,
+            is_ready: false,
+            used: 0,
+        }
+    }
+
+    /// Whether the session has been ready once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// Admits a message of this length before any of its body is read.
+    pub(super) fn admit(&mut self, length: usize) -> io::Result<()> {
+        if length > self.message {
+            return Err(io::Error::other(LimitError::ProtocolMessageBytes(self.message)));
+        }
+        if !self.is_ready && length > self.start {
+            return Err(io::Error::other(LimitError::StartBytes(self.start)));
+        }
+        self.take(EACH)
+    }
+
+    /// Counts bytes that have come.
+    pub(super) fn take(&mut self, bytes: usize) -> io::Result<()> {
+        self.used = self.used.saturating_add(bytes);
+        if self.is_ready {
+            if self.used > self.statement {
+                return Err(io::Error::other(LimitError::StatementBytes(self.statement)));
+            }
+        } else if self.used > self.start {
+            return Err(io::Error::other(LimitError::StartBytes(self.start)));
+        }
+        Ok(())
+    }
+
+    /// Counts anew: the server is ready for a statement.
+    pub(super) fn begin_statement(&mut self) {
+        self.is_ready = true;
+        self.used = 0;
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(&Limits::default())
+    }
+}

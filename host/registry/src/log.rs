@@ -1,0 +1,180 @@
+//! The log lines of the contract: one JSON object each, to whatever the caller gives.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::params::Action;
+use serde_json::{Value, json};
+
+use archon_pool_postgres::connection_config::host_of;
+
+/// The logger's name in every line.
+pub const LOGGER: &str = "connection-pool-manager";
+
+/// Writes the log lines of the contract. A line that cannot be written is lost: a call is not
+/// failed for its log.
+#[derive(Clone)]
+pub struct Log {
+    sink: Arc<Mutex<Box<dyn Write + Send>>>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("log")
+    }
+}
+
+impl Log {
+    /// Writes to a sink.
+    pub fn new(sink: impl Write + Send + 'static) -> Self {
+        Self { sink: Arc::new(Mutex::new(Box::new(sink))) }
+    }
+
+    pub(crate) fn started(&self, params: &Value) {
+        self.line("info", "Connection Pool Manager iniciado", &json!({ "action": action(params), "url": url(params) }));
+    }
+
+    pub(crate) fn completed(&self, params: &Value, result: &Value, took: Duration) {
+        let data = result.get("data").unwrap_or(&Value::Null);
+        let at = |pointer: &str| data.pointer(pointer).cloned().unwrap_or(Value::Null);
+        let executed = |actions: &Vec<Value>| actions.iter().filter(|action| action["executed"] == true).count();
+        let context = json!({
+            "action": action(params),
+            "poolSize": at("/poolStats/connections/total"),
+            "activeConnections": at("/poolStats/connections/active"),
+            "leaksDetected": at("/leakDetection/totalSuspected"),
+            "actionsExecuted": data.get("actions").and_then(Value::as_array).map_or(0, executed),
+            "duration": millis(took),
+        });
+        self.line("info", "Connection Pool analysis completed", &context);
+    }
+
+    pub(crate) fn failed(&self, params: &Value, fault: &Fault, took: Duration) {
+        let context = json!({
+            "action": action(params),
+            "url": url(params),
+            "kind": fault.kind,
+            "error": fault.message,
+            "sqlstate": fault.sqlstate,
+            "duration": millis(took),
+        });
+        self.line("error", "Connection Pool analysis failed", &context);
+    }
+
+    /// One line. The context is an object.
+    pub(crate) fn line(&self, level: &str, message: &str, context: &Value) {
+        // By hand, because the contract's order of fields is for readers' eyes.
+        let line = format!(
+            "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{context}}}\n",
+            json!(now()),
+            json!(LOGGER),
+            json!(level),
+            json!(message),
+        );
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
+    }
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now).to_string()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The request's action. What is none may be anything, a slipped secret included.
+fn action(params: &Value) -> &'static str {
+    let Some(action) = params.get("action") else { return Action::FullAnalysis.name() };
+    Action::ALL.map(Action::name).into_iter().find(|name| action == name).unwrap_or("unknown")
+}
+
+/// The host name of the request's URL, or where else the credential comes from. Never a secret.
+fn url(params: &Value) -> String {
+    let Some(url) = params.get("supabaseUrl").and_then(Value::as_str) else { return "from-vault".into() };
+    host_of(url).unwrap_or_else(|| "unreadable".into())
+}
+
+#[cfg(test)]
+pub(crate) mod sink {
+    use super::*;
+
+    /// A sink whose lines a test can read.
+    #[derive(Clone, Default)]
+    pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sink::Lines;
+    use super::*;
+
+    fn written(log: impl FnOnce(&Log)) -> (String, Value) {
+        let lines = Lines::default();
+        log(&Log::new(lines.clone()));
+        let text = lines.text();
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    #[test]
+    fn the_first_line() {
+        let (text, line) = written(|log| log.started(&json!({ "action": "monitor" })));
+        assert!(text.starts_with("{\"timestamp\":\"2") && text.ends_with("}\n"), "{text}");
+        assert_eq!(line["skill"], "connection-pool-manager");
+        assert_eq!(line["level"], "info");
+        assert_eq!(line["message"], "Connection Pool Manager iniciado");
+        assert_eq!(line["context"], json!({ "action": "monitor", "url": "from-vault" }));
+    }
+
+    #[test]
+    fn the_last_line() {
+        let result = json!({ "data": {
+            "poolStats": { "connections": { "total": 9, "active": 2 } },
+            "leakDetection": { "totalSuspected": 3 },
+            "actions": [{ "executed": true }, { "executed": false }],
+        } });
+        let (_, line) = written(|log| log.completed(&json!({}), &result, Duration::from_millis(12)));
+        assert_eq!(line["message"], "Connection Pool analysis completed");
+        let expected = json!({ "action": "full-analysis", "poolSize": 9, "activeConnections": 2, "leaksDetected": 3,
+            "actionsExecuted": 1, "duration": 12 });
+        assert_eq!(line["context"], expected);
+    }
+
+    #[test]
+    fn the_url_is_a_host_name_and_never_more() {
+        for (given, shown) in [
+            ("https://abcdefghijklmnopqrst.supabase.co", "abcdefghijklmnopqrst.supabase.co"),
+            ("postgres://u:hunter2@db.example:5432/d", "db.example"),
+            ("postgres://u:hunter2@[::1]/d", "::1"),
+            ("postgres://u:hunter2/x@h/d", "unreadable"),
+            ("postgres://u:p@hunter2/x@h/d", "unreadable"),
+            ("postgres://u:p@hunter2?x@h,h2:1/d", "h,h2"),
+            ("host=h password=x://hunter2", "h"),
+            ("password=x://hunter2", "unreadable"),
+            ("hunter2", "unreadable"),
+        ] {
+            assert_eq!(url(&json!({ "supabaseUrl": given })), shown);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What an operator should know and do, and how far that is to be believed.
+
+use anstyle::Style;
+use archon_pool_contract::report::{Coverage, Finding, Fix};
+
+use crate::page::Page;
+use crate::style::{BAD, DIM, DOUBTFUL, GOOD, INDENT, REMARK};
+use crate::text::{count, decimal};
+
+/// Where the text behind a severity's mark begins.
+const BODY: usize = INDENT + 2;
+
+/// The findings, in the order of the report: worst first.
+pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverage) {
+    page.title("Findings");
+    if findings.is_empty() {
+        match coverage.complete {
+            true => page.item(INDENT, "✔", GOOD, "none"),
+            false => page.paragraph("none in what could be seen"),
+        }
+    }
+    for (index, finding) in findings.iter().enumerate() {
+        if index > 0 {
+            page.blank();
+        }
+        let (mark, style) = severity(&finding.severity);
+        // The severity is a word as well: a mark and its colour are not for everybody.
+        page.item(INDENT, mark, style, &format!("{} {}: {}", finding.severity, finding.id, finding.text));
+        for evidence in &finding.evidence {
+            page.item(BODY, "·", DIM, evidence);
+        }
+        if let Some(fix) = &finding.fix {
+            self::fix(page, fix);
+        }
+    }
+}
+
+/// That there are findings, for pages that are about something else.
+pub(super) fn reminder(page: &mut Page, findings: &[Finding]) {
+    if let Some(worst) = findings.first() {
+        page.blank();
+        let (mark, style) = severity(&worst.severity);
+        let found = count(findings.len(), "finding");
+        page.item(0, mark, style, &format!("{found}, the worst {}: see `archon-pool full-analysis`", worst.severity));
+    }
+}
+
+/// A severity's mark and style.
+pub(super) fn severity(name: &str) -> (&'static str, Style) {
+    match name {
+        "critical" => ("✖", BAD),
+        "warning" => ("▲", DOUBTFUL),
+        _ => ("●", REMARK),
+    }
+}
+
+fn fix(page: &mut Page, fix: &Fix) {
+    let by = match fix.by.as_str() {
+        "you" => "your role can",
+        "administrator" => "an administrator can",
+        "application" => "in the application",
+        other => other,
+    };
+    page.item(BODY, "→", GOOD, &format!("{by}: {}", fix.summary));
+    if let Some(sql) = &fix.sql {
+        page.verbatim(BODY + 4, sql);
+    }
+}
+
+/// What was not measurable.
+pub(super) fn notes(page: &mut Page, notes: &[String]) {
+    if notes.is_empty() {
+        return;
+    }
+    page.title("Notes");
+    for note in notes {
+        page.item(INDENT, "·", DIM, note);
+    }
+}
+
+/// A warning when the report rests on a part of the sessions only.
+pub(super) fn coverage(page: &mut Page, coverage: &Coverage) {
+    if coverage.complete {
+        return;
+    }
+    page.title("Coverage");
+    let why = coverage.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    page.item(
+        INDENT,
+        "▲",
+        DOUBTFUL,
+        &format!(
+            "{} seen, up to {} hidden ({} % seen){why}",
+            count(coverage.seen as usize, "session"),
+            coverage.hidden,
+            decimal(coverage.percent)
+        ),
+    );
+}

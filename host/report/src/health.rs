@@ -1,0 +1,73 @@
+//! Which sessions and fresh connections are in good order.
+
+use archon_pool_contract::report::{Check, HealthSummary, Probe};
+
+use crate::page::Page;
+use crate::style::{BAD, GOOD, INDENT};
+use crate::table::{Table, number, text, word};
+use crate::text::{count, decimal, measured, named};
+
+const MOST_CHECKS: usize = 20;
+
+/// The section.
+pub(super) fn health(page: &mut Page, health: &HealthSummary) {
+    page.title("Health");
+    let (mark, style) = if health.unhealthy == 0 { ("✔", GOOD) } else { ("✖", BAD) };
+    page.item(
+        INDENT,
+        mark,
+        style,
+        &format!(
+            "{} of {} in good order, {} not ({} %)",
+            health.healthy,
+            health.total_checked,
+            health.unhealthy,
+            decimal(health.failure_rate)
+        ),
+    );
+    probes(page, health);
+    checks(page, &health.checks);
+}
+
+fn probes(page: &mut Page, health: &HealthSummary) {
+    if health.probes.is_empty() {
+        return;
+    }
+    let failed: Vec<_> = health.probes.iter().filter(|probe| probe.error.is_some()).collect();
+    let connects: Vec<_> = health.probes.iter().filter_map(|probe| probe.connect_ms).collect();
+    let mut line = format!("{} opened", count(health.probes.len() - failed.len(), "fresh connection"));
+    if let (Some(fastest), Some(slowest)) =
+        (connects.iter().copied().reduce(f64::min), connects.iter().copied().reduce(f64::max))
+    {
+        line.push_str(&format!(" in {} to {}", measured(fastest), measured(slowest)));
+    }
+    if let Some(latency) = health.avg_latency {
+        line.push_str(&format!(", mean round trip {}", measured(latency)));
+    }
+    page.paragraph(&line);
+    for probe in failed {
+        page.item(INDENT, "✖", BAD, &failure(probe));
+    }
+}
+
+fn failure(probe: &Probe) -> String {
+    let why = probe.error.as_deref().unwrap_or_default();
+    match &probe.sqlstate {
+        Some(sqlstate) => format!("a fresh connection failed: {why} (SQLSTATE {sqlstate})"),
+        None => format!("a fresh connection failed: {why}"),
+    }
+}
+
+/// Only what is not in order: the rest is counted above.
+fn checks(page: &mut Page, checks: &[Check]) {
+    let mut table = Table::new([number("pid"), text("application"), word("verdict"), text("because")]);
+    let mut any = false;
+    for check in checks.iter().filter(|check| check.verdict != "healthy") {
+        table.row([check.pid.to_string(), named(&check.application), check.verdict.clone(), check.reason.clone()]);
+        any = true;
+    }
+    if any {
+        page.blank();
+        page.table(table, MOST_CHECKS);
+    }
+}

@@ -1,0 +1,63 @@
+//! Reports for people: one file for each section, each a function from the report to lines of a [`page`].
+//!
+//! Pages are made with colours; the caller removes them where they are not wanted. Numbers and verdicts are shown as they
+//! came: nothing is computed here that is not in the JSON. Text of a server or a component is made safe to print
+//! ([`sanitize`]).
+
+mod actions;
+pub mod comparison;
+mod differences;
+mod fault;
+mod findings;
+mod health;
+mod hints;
+mod leaks;
+mod overview;
+pub mod page;
+mod pooler;
+pub mod sanitize;
+mod scaling;
+pub mod style;
+pub mod table;
+mod text;
+mod watch_line;
+
+use archon_pool_contract::params::Action;
+use archon_pool_contract::report::Report;
+
+pub use self::differences::differences;
+pub use self::fault::fault;
+pub use self::hints::hint;
+pub use self::watch_line::{watch_fault, watch_line};
+
+use self::page::Page;
+
+/// The page of a report: the sections that belong to the action, then what everybody needs to know.
+pub fn report(report: &Report, action: Action, width: usize) -> String {
+    let mut page = Page::new(width);
+    overview::headline(&mut page, report);
+    if let Action::Monitor | Action::FullAnalysis = action {
+        overview::overview(&mut page, report);
+    }
+    if let Action::Monitor | Action::AutoScale | Action::FullAnalysis = action {
+        pooler::pooler(&mut page, report.pool_stats.pooler.as_ref());
+    }
+    if let Action::DetectLeaks | Action::FullAnalysis = action {
+        leaks::leaks(&mut page, &report.leak_detection);
+    }
+    if let Action::HealthCheck | Action::FullAnalysis = action {
+        health::health(&mut page, &report.health_summary);
+    }
+    if let Action::AutoScale | Action::FullAnalysis = action {
+        scaling::scaling(&mut page, &report.scaling, report.pool_stats.pooler.as_ref());
+    }
+    actions::actions(&mut page, &report.actions);
+    match action {
+        // What was planned or done is the point there; a reminder is enough.
+        Action::AutoScale | Action::KillIdle => findings::reminder(&mut page, &report.findings),
+        _ => findings::findings(&mut page, &report.findings, &report.coverage),
+    }
+    findings::notes(&mut page, &report.notes);
+    findings::coverage(&mut page, &report.coverage);
+    page.finish()
+}

@@ -1,0 +1,71 @@
+//! How large the pool should be.
+
+use std::cmp::Ordering;
+
+use archon_pool_contract::report::{PoolerStats, Scaling};
+
+use crate::page::Page;
+use crate::text::{count, decimal, measured};
+
+/// The section.
+pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&PoolerStats>) {
+    page.title("Scaling");
+    let step = match scaling.target_size.cmp(&scaling.current_size) {
+        Ordering::Greater => format!("grow from {} to {}", scaling.current_size, scaling.target_size),
+        Ordering::Less => format!("shrink from {} to {}", scaling.current_size, scaling.target_size),
+        Ordering::Equal => format!("stay at {}", scaling.current_size),
+    };
+    let by = if scaling.controller == "advice" {
+        "advice: nothing here can resize the pool".to_owned()
+    } else {
+        format!("through {}", scaling.controller)
+    };
+    page.field("size", &format!("{step} ({by})"));
+    page.field("because", &scaling.reason);
+    page.field(
+        "bounds",
+        &format!(
+            "{} to {}, a step at most +{} % or -{} %",
+            scaling.min_size, scaling.max_size, scaling.growth_rate, scaling.shrink_rate
+        ),
+    );
+    let demand = &scaling.demand;
+    if scaling.controller != "advice" {
+        page.field("queue", &queue(demand.queued, pooler));
+    }
+    let mut line = format!(
+        "{} active ({} waiting), {} idle in transaction; peak {} over {}",
+        demand.active,
+        demand.waiting,
+        demand.idle_in_transaction,
+        decimal(demand.peak),
+        count(demand.samples as usize, "sample")
+    );
+    if let Some(mean) = demand.mean_concurrency {
+        line.push_str(&format!(", mean {}", decimal(mean)));
+    }
+    page.field("demand", &line);
+    let headroom = &scaling.headroom;
+    page.field(
+        "headroom",
+        &format!(
+            "up to {}: {} usable slots, {} of them taken by others",
+            headroom.available, headroom.usable, headroom.others
+        ),
+    );
+}
+
+/// Who waits for a connection of the pool, and for how long.
+fn queue(clients: u32, pooler: Option<&PoolerStats>) -> String {
+    let mut line = match (clients, pooler) {
+        (0, _) => "nobody waits".to_owned(),
+        (_, None) => format!("{} waiting", count(clients as usize, "client")),
+        (_, Some(pooler)) => {
+            format!("{} waiting for up to {}", count(clients as usize, "client"), measured(pooler.max_wait))
+        }
+    };
+    if let Some(mean) = pooler.and_then(|pooler| pooler.avg_wait_time) {
+        line.push_str(&format!(", {} on average", measured(mean)));
+    }
+    line
+}

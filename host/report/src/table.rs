@@ -1,0 +1,102 @@
+//! Tables that fit the page: rows, or lists of fields on a narrow page.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
+
+use crate::style::{DIM, INDENT, NARROW, TITLE};
+use crate::text::wrap;
+
+/// Column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    title: &'static str,
+    number: bool,
+    wraps: bool,
+}
+
+/// Text that may be wrapped.
+pub const fn text(title: &'static str) -> Column {
+    Column { title, number: false, wraps: true }
+}
+
+/// Text that stays in one piece.
+pub const fn word(title: &'static str) -> Column {
+    Column { title, number: false, wraps: false }
+}
+
+/// A number, or a number with its unit.
+pub const fn number(title: &'static str) -> Column {
+    Column { title, number: true, wraps: false }
+}
+
+/// Rows under titles.
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(columns: impl Into<Vec<Column>>) -> Self {
+        Self { columns: columns.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row; its cells are in the order of the columns.
+    pub fn row(&mut self, cells: impl Into<Vec<String>>) {
+        self.rows.push(cells.into());
+    }
+
+    /// The lines of at most `most` rows, and how many rows were left out.
+    pub fn render(mut self, width: usize, most: usize) -> (String, usize) {
+        let more = self.rows.len().saturating_sub(most);
+        self.rows.truncate(most);
+        let text = if width < NARROW && self.columns.len() > 4 { self.list(width) } else { self.grid(width) };
+        (text, more)
+    }
+
+    fn grid(self, width: usize) -> String {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(width).unwrap_or(u16::MAX))
+            .set_header(self.columns.iter().map(|column| column.title))
+            .add_rows(self.rows);
+        for (column, kind) in table.column_iter_mut().zip(&self.columns) {
+            column.set_padding((INDENT as u16, 0));
+            if kind.number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            if !kind.wraps {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let mut text = String::new();
+        for (index, line) in table.lines().enumerate() {
+            let (line, style) = (line.trim_end(), if index == 0 { DIM } else { anstyle::Style::new() });
+            let _ = writeln!(text, "{style}{line}{style:#}");
+        }
+        text
+    }
+
+    fn list(self, width: usize) -> String {
+        let longest = self.columns.iter().map(|column| column.title.len()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (index, row) in self.rows.into_iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            for (field, (column, cell)) in
+                self.columns.iter().zip(row).enumerate().filter(|(_, (_, cell))| !cell.is_empty())
+            {
+                let style = if field == 0 { TITLE } else { anstyle::Style::new() };
+                for (index, line) in wrap(&cell, width.saturating_sub(2 * INDENT + longest)).iter().enumerate() {
+                    let title = if index == 0 { column.title } else { "" };
+                    let _ = writeln!(text, "{:INDENT$}{DIM}{title:longest$}{DIM:#}  {style}{line}{style:#}", "");
+                }
+            }
+        }
+        text
+    }
+}

@@ -1,6 +1,0 @@
-//! Consoles of what controls a pool: PgBouncer's, and a connection limit of the server's own.
-
-pub(crate) mod connection_limit;
-pub(crate) mod pgbouncer;
-pub(crate) mod preview;
-pub(crate) mod view;

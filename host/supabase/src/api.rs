@@ -1,0 +1,376 @@
+//! The Management API's client: one project, one token, and bounds on everything that comes back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use archon_pool_contract::fault::{Fault, kind};
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, StatusCode};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::http::{Answer, Http, Lost};
+use super::pace::Pace;
+use archon_pool_core::digest::Digest;
+use archon_pool_core::json_limits;
+use archon_pool_core::limits::{BYTES_PER_VALUE, DEPTH, LimitError, Limits};
+use archon_pool_postgres::connection_config::invalid;
+use archon_pool_postgres::error;
+use archon_pool_postgres::tls;
+
+/// Where hosted projects are managed.
+pub(super) const HOSTED: &str = "https://api.supabase.com";
+
+/// How often a question is asked when the API is in trouble.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// What a waiting call keeps back for the answer that it waits for.
+const RESERVE: Duration = Duration::from_secs(1);
+/// How long the API keeps silent when it does not say; the length of its window.
+const WINDOW: Duration = Duration::from_secs(60);
+/// What is repeated of the API's own words, letters.
+const SAID: usize = 400;
+
+/// The client of one call.
+pub(super) struct Api {
+    /// Made when it is first needed: most calls never ask.
+    client: OnceCell<Http>,
+    base: Url,
+    token: SecretString,
+    pace: Arc<Pace>,
+    connect_timeout: Duration,
+    patience: Duration,
+    /// The largest answer, bytes.
+    most: usize,
+    /// When the call is over.
+    end: Instant,
+}
+
+/// One request.
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    /// The permission of a fine-grained token that it takes.
+    pub(super) scope: &'static str,
+    /// Whether it changes nothing and so may be sent again.
+    pub(super) reads: bool,
+    /// What limit `answer_bytes` leaves for the answer, where it counts.
+    pub(super) most: Option<usize>,
+}
+
+/// Why a request was in vain, and what may be done about it.
+struct Trouble {
+    fault: Fault,
+    again: Again,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Never,
+    /// After a pause of our choice, if it changes nothing.
+    Later,
+    /// After this, whatever it is: nothing was done.
+    After(Duration),
+}
+
+impl Api {
+    /// `base` is https, or http on 127.0.0.1.
+    pub(super) fn new(
+        base: Option<&str>,
+        reference: &str,
+        token: &SecretString,
+        limits: &Limits,
+    ) -> Result<Self, Fault> {
+        let base = parse_base(base.unwrap_or(HOSTED))?;
+        let whose = Zeroizing::new(format!("{base}\0{reference}\0{}", token.expose_secret()));
+        Ok(Self {
+            client: OnceCell::new(),
+            pace: Pace::of(Digest::of(whose.as_bytes())),
+            base,
+            token: token.clone(),
+            connect_timeout: limits.connect_timeout,
+            patience: limits.statement_timeout,
+            most: limits.api_bytes,
+            end: Instant::now() + limits.deadline,
+        })
+    }
+
+    /// Whether this is the API on the local machine, as in tests.
+    pub(super) fn is_local(&self) -> bool {
+        self.base.scheme() == "http"
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Sends a request until it is answered, refused, or in vain for good.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Fault> {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            self.turn().await?;
+            let Trouble { fault, again } = match self.send(request).await {
+                Ok(answer) => return parse(&answer, &request.path),
+                Err(trouble) => trouble,
+            };
+            let wait = match again {
+                Again::After(wait) => wait,
+                Again::Later if request.reads && attempt < ATTEMPTS => pause,
+                Again::Later | Again::Never => return Err(fault),
+            };
+            if !self.has_time_for(wait) {
+                return Err(fault);
+            }
+            tokio::time::sleep(wait).await;
+            pause *= 2;
+        }
+        Err(Fault::new(kind::SERVER_UNREACHABLE, "the Management API was asked in vain"))
+    }
+
+    /// Waits for a place in the minute.
+    async fn turn(&self) -> Result<(), Fault> {
+        while let Err(wait) = self.pace.take(Instant::now()) {
+            if !self.has_time_for(wait) {
+                return Err(over_rate(wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    fn has_time_for(&self, wait: Duration) -> bool {
+        Instant::now() + wait + RESERVE <= self.end
+    }
+
+    async fn send(&self, request: &Request) -> Result<Vec<u8>, Trouble> {
+        let client = self.client.get_or_try_init(async || self.client()).await.map_err(Trouble::for_good)?;
+        let left = self.end.saturating_duration_since(Instant::now());
+        let (patience, limit) =
+            if left < self.patience { (left, "deadline") } else { (self.patience, "statement_timeout") };
+        match tokio::time::timeout(patience, self.exchange(client, request)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let message =
+                    format!("the Management API did not answer within {} ms: limit `{limit}`", patience.as_millis());
+                Err(Trouble::for_good(request.in_vain(message)))
+            }
+        }
+    }
+
+    async fn exchange(&self, client: &Http, request: &Request) -> Result<Vec<u8>, Trouble> {
+        let text = request.body.as_ref().map(Value::to_string);
+        let mut sending = hyper::Request::builder().method(&request.method).uri(request.path.as_str());
+        sending = sending.header(AUTHORIZATION, self.bearer()?);
+        if text.is_some() {
+            sending = sending.header(CONTENT_TYPE, "application/json");
+        }
+        let sending = sending
+            .body(Full::from(text.unwrap_or_default()))
+            .map_err(|error| Trouble::for_good(request.in_vain(format!("no request can be made: {error}"))))?;
+        let most = request.most.map_or(self.most, |most| most.min(self.most));
+        let answer = client.exchange(sending, most).await.map_err(|lost| self.lost(request, &lost))?;
+        let Answer { status, headers, body } = answer;
+        let text = std::str::from_utf8(&body).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
+        // What is parsed takes memory in proportion to its values, and not to its bytes.
+        if !json_limits::is_shallow(&body, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
+            return Err(Trouble::for_good(LimitError::ApiBytes(self.most).into()));
+        }
+        if status.is_success() { Ok(body) } else { Err(self.refused(request, status, &headers, &body)) }
+    }
+
+    /// The fault of a request without an answer.
+    fn lost(&self, request: &Request, lost: &Lost) -> Trouble {
+        let no_answer = |why: String| format!("no answer from the Management API at {}: {why}", self.base);
+        let fault = match lost {
+            Lost::TooMuch => {
+                let Some(most) = request.most.filter(|most| *most < self.most) else {
+                    return Trouble::for_good(LimitError::ApiBytes(self.most).into());
+                };
+                let message = format!(
+                    "the Management API answered with more than {most} bytes, which is what limit `answer_bytes` leaves"
+                );
+                return Trouble::for_good(Fault::new(kind::LIMIT_EXCEEDED, message));
+            }
+            Lost::Unsent(error) => unreachable(no_answer(error::chain(error))),
+            Lost::Broken(error) => request.in_vain(no_answer(error::chain(error))),
+        };
+        Trouble { fault, again: Again::Later }
+    }
+
+    fn client(&self) -> Result<Http, Fault> {
+        let tls = if self.is_local() { None } else { Some(tls::for_https()?) };
+        Ok(Http::new(self.base.clone(), tls, self.connect_timeout))
+    }
+
+    fn bearer(&self) -> Result<HeaderValue, Trouble> {
+        let text = Zeroizing::new(format!("Bearer {}", self.token.expose_secret()));
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| Trouble::for_good(invalid("the access token holds letters that no token has")))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn refused(&self, request: &Request, status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Trouble {
+        let said = self.said(answer);
+        Trouble::for_good(match status.as_u16() {
+            300..=399 => Fault::new(
+                kind::UNEXPECTED_ANSWER,
+                format!("the Management API redirects ({status}), which is not followed: check SUPABASE_API_URL"),
+            ),
+            401 => Fault::new(
+                kind::AUTHENTICATION_FAILED,
+                "the Management API refused the access token: it is wrong, expired or revoked; make a new one \
+                 (dashboard, Account, Access Tokens)",
+            ),
+            403 => Fault::new(
+                kind::INSUFFICIENT_PRIVILEGE,
+                format!(
+                    "the access token may not do this: it takes the permission `{}`, and a user who has access to the project",
+                    request.scope
+                ),
+            ),
+            404 => Fault::new(
+                kind::CREDENTIAL_INVALID,
+                "Supabase knows no such project, or the access token's user has none of it: check the project's reference",
+            ),
+            429 => {
+                let wait = reset(headers);
+                self.pace.close(Instant::now() + wait);
+                return Trouble { fault: over_rate(wait), again: Again::After(wait) };
+            }
+            500..=599 => {
+                let fault = request.in_vain(format!("the Management API is in trouble ({status}){said}"));
+                return Trouble { fault, again: Again::Later };
+            }
+            _ => failed(&said).unwrap_or_else(|| {
+                Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API refused the request ({status}){said}"))
+            }),
+        })
+    }
+
+    /// What the API said, shortened, on one line, and never if it repeats the token.
+    fn said(&self, answer: &[u8]) -> String {
+        let message = serde_json::from_slice::<Value>(answer).ok();
+        let message = message.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
+        match message {
+            Some(said) if !said.contains(self.token.expose_secret()) => {
+                let line: String = said.chars().take(SAID).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                format!(": {}", line.trim_end())
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl Request {
+    /// The fault of a request of which nobody knows whether it was carried out.
+    fn in_vain(&self, message: String) -> Fault {
+        if self.reads {
+            return unreachable(message);
+        }
+        Fault::new(kind::SERVER_UNREACHABLE, format!("{message}; the change may have been made"))
+    }
+}
+
+impl Trouble {
+    fn for_good(fault: Fault) -> Self {
+        Self { fault, again: Again::Never }
+    }
+}
+
+fn unreachable(message: String) -> Fault {
+    Fault { retryable: true, ..Fault::new(kind::SERVER_UNREACHABLE, message) }
+}
+
+fn over_rate(wait: Duration) -> Fault {
+    let message = format!(
+        "the Management API allows 120 requests a minute for each user and project: it takes the next in {} s",
+        wait.as_millis().div_ceil(1000)
+    );
+    Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
+}
+
+/// When the API takes requests again.
+fn reset(headers: &HeaderMap) -> Duration {
+    let seconds = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+    let seconds = seconds("x-ratelimit-reset").or_else(|| seconds(RETRY_AFTER.as_str()));
+    seconds.map_or(WINDOW, |seconds| Duration::from_secs(seconds.into()))
+}
+
+/// The server's error that the API repeats: `Failed to run sql query: ERROR:  42601: syntax error …`.
+fn failed(said: &str) -> Option<Fault> {
+    let (_, error) = said.split_once("ERROR:").or_else(|| said.split_once("FATAL:"))?;
+    let (code, message) = error.trim_start().split_once(':')?;
+    let is_code = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    is_code.then(|| error::said(code, said.contains("FATAL:"), message.trim().to_owned()))
+}
+
+fn parse<T: DeserializeOwned>(answer: &[u8], path: &str) -> Result<T, Fault> {
+    serde_json::from_slice(answer).map_err(|error| {
+        // The error's own text may quote the answer.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        let message = format!("the Management API's answer to {path} is not of the known form ({place})");
+        Fault::new(kind::UNEXPECTED_ANSWER, message)
+    })
+}
+
+fn unreadable(path: &str) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API's answer to {path} is no UTF-8"))
+}
+
+fn parse_base(text: &str) -> Result<Url, Fault> {
+    let wrong = || invalid("SUPABASE_API_URL must be https://HOST, or http://127.0.0.1 with a port");
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let allowed = match url.scheme() {
+        "https" => true,
+        "http" => url.host_str() == Some("127.0.0.1"),
+        _ => false,
+    };
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.path() == "/";
+    if allowed && bare { Ok(url) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_over_https_alone() {
+        for base in [HOSTED, "https://api.example:8443/", "http://127.0.0.1:7000"] {
+            assert!(parse_base(base).is_ok(), "{base}");
+        }
+        for base in [
+            "http://api.supabase.com",
+            "http://localhost:7000",
+            "http://127.0.0.1.example.com",
+            "https://u:hunter2@api.supabase.com",
+            "https://api.supabase.com/v1",
+            "https://api.supabase.com?x=hunter2",
+            "ftp://127.0.0.1",
+            "",
+        ] {
+            let fault = parse_base(base).unwrap_err();
+            assert!(fault.message.contains("SUPABASE_API_URL") && !fault.message.contains("hunter2"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_server_s_error_is_found_in_the_api_s() {
+        let fault = failed(": Failed to run sql query: ERROR:  42501: permission denied for view x LINE 1").unwrap();
+        assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::INSUFFICIENT_PRIVILEGE, Some("42501")));
+        assert!(fault.message.starts_with("permission denied"), "{fault}");
+        let full = failed("Failed to run sql query: FATAL:  53300: sorry, too many clients already").unwrap();
+        assert!(full.retryable && full.kind == kind::TOO_MANY_CONNECTIONS);
+        assert!(failed("Validation failed").is_none() && failed("ERROR: no code").is_none());
+    }
+}

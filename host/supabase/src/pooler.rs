@@ -1,0 +1,136 @@
+//! A project's pooler as a console: its settings, and the one that can be changed.
+//!
+//! Supavisor and the dedicated PgBouncer read the same size, each for every role, database and mode of its own. A new
+//! size restarts the pools and drops every client of theirs, so it is changed only where the credential says so, and
+//! never twice in a while.
+
+use std::time::{Duration, Instant};
+
+use archon_pool_contract::fault::{Fault, kind};
+use async_trait::async_trait;
+use tokio_postgres::types::Type;
+
+use super::project::{PgBouncerSettings, PoolerSettings, Project};
+use archon_pool_core::bindings::Console;
+use archon_pool_core::bindings::database::{Column, RowSet, Value};
+use archon_pool_core::call_budget::CallBudget;
+use archon_pool_core::login::Login;
+use archon_pool_core::pooler::preview::ResizePreview;
+use archon_pool_core::pooler::view::View;
+use archon_pool_postgres::target::Target;
+
+/// What the API takes.
+const SIZES: std::ops::RangeInclusive<u32> = 1..=3_000;
+/// Between two resizes.
+const APART: Duration = Duration::from_secs(10 * 60);
+const DROPS: &str = "a new size restarts the pooler and drops all of its clients";
+
+/// The pooler of a project.
+pub(crate) struct Pooler {
+    project: Project,
+    target: Target,
+}
+
+impl Pooler {
+    /// Nothing is asked yet.
+    pub(crate) fn new(project: &Project, target: &Target) -> Self {
+        Self { project: project.clone(), target: target.clone() }
+    }
+
+    async fn size(&self) -> Result<Option<u32>, Fault> {
+        Ok(self.project.pooler().await?.default_pool_size)
+    }
+}
+
+#[async_trait]
+impl Console for Pooler {
+    fn kind(&self) -> &'static str {
+        "supabase"
+    }
+
+    fn login(&self) -> Login {
+        self.target.login()
+    }
+
+    async fn show(&self, view: View, budget: &CallBudget) -> Result<RowSet, Fault> {
+        if view != View::Config {
+            return Err(view.unsupported("Supabase's API"));
+        }
+        let pooler = self.project.pooler().await?;
+        let bouncer = self.project.pgbouncer().await?;
+        let mut set = config(&pooler, &bouncer.unwrap_or_default());
+        let rows = set.rows.len();
+        set.rows.retain(|row| budget.take_row(size_of_val(row.as_slice())));
+        set.truncated = set.rows.len() < rows;
+        Ok(set)
+    }
+
+    async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
+        let before = self.size().await?;
+        let refused = |why: String| Ok(ResizePreview::refused(before, why));
+        if pool.is_some() {
+            return refused("Supabase's pools have one size for all databases: none of them has its own".into());
+        }
+        if !SIZES.contains(&size) {
+            return refused(format!("Supabase takes a size from {} to {}", SIZES.start(), SIZES.end()));
+        }
+        if !self.project.may_resize() {
+            return refused(format!("{DROPS}: resize = \"supabase\" in the credential's entry allows it"));
+        }
+        if let Some(wait) = self.project.pace().until_resize(APART, Instant::now()) {
+            return refused(too_soon(wait));
+        }
+        Ok(ResizePreview { before, note: Ok(format!("{DROPS}; it stays when the compute size changes")) })
+    }
+
+    async fn resize(&self, _: Option<&str>, size: u32) -> Result<Option<u32>, Fault> {
+        let began = self.project.pace().begin_resize(APART, Instant::now());
+        began.map_err(|wait| Fault::new(kind::OVERLOADED, too_soon(wait)))?;
+        let changed = self.project.set_pool_size(size).await;
+        // Whether it was done shows the size itself, also where the answer was lost.
+        match (self.size().await, changed) {
+            (Ok(after), Ok(())) => Ok(after),
+            (Ok(after), Err(_)) if after == Some(size) => Ok(after),
+            (Ok(_), Err(fault)) => Err(fault),
+            (Err(_), Err(fault)) | (Err(fault), Ok(())) => {
+                let message = format!("whether the pools have the new size is not known: {}", fault.message);
+                Err(Fault { message, retryable: false, ..fault })
+            }
+        }
+    }
+
+    async fn renewable(&self, _: &str) -> Result<ResizePreview, Fault> {
+        let why = "Supabase's API cannot renew the pooler's server connections without a restart of the pooler";
+        Ok(ResizePreview::refused(None, why))
+    }
+
+    async fn renew(&self, _: &str) -> Result<(), Fault> {
+        Err(Fault::new(kind::NO_POOLER, "Supabase's API cannot renew connections"))
+    }
+}
+
+fn too_soon(wait: Duration) -> String {
+    let minutes = APART.as_secs() / 60;
+    format!("{DROPS}, so it is done once in {minutes} minutes: the next can be in {} s", wait.as_secs() + 1)
+}
+
+/// Both poolers' settings as PgBouncer shows its own. What is null comes with the compute size.
+fn config(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> RowSet {
+    let number = |value: Option<u32>| value.map(|value| value.to_string());
+    let rows = [
+        ("default_pool_size", number(pooler.default_pool_size)),
+        ("max_client_conn", number(pooler.max_client_conn.or(bouncer.max_client_conn))),
+        ("pool_mode", Some(pooler.pool_mode.clone())),
+        ("reserve_pool_size", number(bouncer.reserve_pool_size)),
+        ("server_idle_timeout", number(bouncer.server_idle_timeout)),
+        ("server_lifetime", number(bouncer.server_lifetime)),
+        ("query_wait_timeout", number(bouncer.query_wait_timeout)),
+    ];
+    let row =
+        |(key, value): (&str, Option<String>)| vec![Value::Text(key.into()), value.map_or(Value::Null, Value::Text)];
+    RowSet {
+        columns: ["key", "value"].map(|name| Column { name: name.into(), type_oid: Type::TEXT.oid() }).into(),
+        rows: rows.into_iter().map(row).collect(),
+        truncated: false,
+    }
+}
