@@ -28,7 +28,7 @@ pub use archon_pool_registry::{events, log, registry};
 pub use archon_pool_supabase as supabase;
 pub use archon_pool_tenants as tenants;
 
-/// What is private but worth fuzzing.
+/// Entry points of the fuzz targets into private code.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archon_pool_core::audit_sink::{Event, Place};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::private_file;
 use jiff::Timestamp;
 use rustix::io::Errno;
 
 use super::hour::Acts;
 use super::line::{self, Head};
-use archon_pool_core::audit_sink::{Event, Place};
-use archon_pool_core::digest::Digest;
-use archon_pool_core::private_file;
 
 /// Time for which another process may hold the lock; it needs it for a write and an `fdatasync`.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 
+use archon_pool_core::audit_sink::{Act, Place};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::line;
-use archon_pool_core::audit_sink::{Act, Place};
 
 /// The window over which orders are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::audit_sink::{AuditSink, Event, Place};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::chain::Chain;
-use archon_pool_core::audit_sink::{AuditSink, Event, Place};
 
 /// An audit log that is open for appending. Clones write to the same one.
 #[derive(Clone)]

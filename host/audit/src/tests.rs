@@ -1,18 +1,22 @@
+use std::fmt::Debug;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::process::Command;
-
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use archon_pool_contract::fault::kind;
+use archon_pool_core::audit_sink::{Act, AuditSink as _, Event, Place};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tracing::field::Field;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use super::chain::Chain;
 use super::*;
-use archon_pool_core::audit_sink::{Act, AuditSink as _, Event, Place};
 
 struct Log {
     _folder: tempfile::TempDir,
@@ -218,50 +222,28 @@ async fn a_full_disk_stops_orders_and_nothing_else() {
     assert!(fault.message.contains("/dev/full") && !fault.retryable, "{fault}");
 }
 
-/// Counts the warnings that are logged.
-#[derive(Default)]
-struct Warnings(std::sync::Mutex<Vec<String>>);
+/// Collects the events that are logged, each with its fields.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<String>>>);
 
-impl tracing::field::Visit for Warnings {
-    fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.get_mut().unwrap().push(format!("{value:?}"));
+impl<S: tracing::Subscriber> Layer<S> for Logged {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| fields += &format!("{field}: {value:?}; "));
+        self.0.lock().unwrap().push(fields);
     }
-}
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut fields = Self::default();
-        event.record(&mut fields);
-        self.0.lock().unwrap().push(fields.0.into_inner().unwrap().join(" "));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[test]
 fn one_warning_is_enough() {
-    let warnings = std::sync::Arc::new(Warnings::default());
-    tracing::subscriber::with_default(std::sync::Arc::clone(&warnings), || {
+    let logged = Logged::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(logged.clone()), || {
         let audit = Audit::open(Path::new("/dev/full")).unwrap();
         (0..3).for_each(|_| audit.append(&[Event::new("test")]));
     });
-    let warnings = warnings.0.lock().unwrap();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("/dev/full"), "{warnings:?}");
+    let logged = logged.0.lock().unwrap();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("/dev/full"), "{logged:?}");
 }
 
 #[test]

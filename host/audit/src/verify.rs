@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead};
 
+use archon_pool_core::digest::Digest;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::line::{self, Head, Line};
-use archon_pool_core::digest::Digest;
 
 /// Longer than any line.
 const LINE_BYTES: usize = 16 << 20;

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
 use archon_pool_contract::rows::{self, Value};
+use archon_pool_core::digest::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::value::{self, is_same};
-use archon_pool_core::digest::Digest;
 
 /// Arguments of an import.
 pub trait Arguments: Debug + Clone + PartialEq + Serialize + DeserializeOwned {

@@ -6,11 +6,11 @@
 //! without WebAssembly:
 //!
 //! ```no_run
-//! use archon_pool::cassette::{Cassette, Replayed, Replayer};
-//! use archon_pool::components::World;
+//! use archon_pool_cassette::{Cassette, Replayed, Replayer};
+//! use archon_pool_core::components::World;
 //! use archon_pool_plugin::skill;
 //!
-//! # fn example() -> Result<(), archon_pool::Fault> {
+//! # fn example() -> Result<(), archon_pool_contract::fault::Fault> {
 //! let cassette = Cassette::from_file("customer.jsonl".as_ref())?;
 //! for call in cassette.calls {
 //!     let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Observer);

@@ -1,6 +1,7 @@
 //! Recording and replay of a host's calls: what [`Host::interceptor`](archon_pool_core::host::Host::interceptor) takes.
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::bindings::database::RowSet;
 use archon_pool_core::digest::Digest;
 use archon_pool_core::interceptor::{CallMode, CallRecorder, CallReplayer, ImportAnswer, ImportCall, Interceptor};
 use async_trait::async_trait;
@@ -149,7 +150,7 @@ impl CallReplayer for Replayer {
             ImportCall::Query { session, batch } => {
                 let batch = batch.iter().map(wire::recorded_statement).collect();
                 let answers = Replayer::answer(self, &Query { session: *session, batch })?;
-                ImportAnswer::RowSets(each(answers, wire::row_set))
+                ImportAnswer::RowSets(each(answers, RowSet::from))
             }
             &ImportCall::Probe { credential, count, timeout_ms } => {
                 let answers = Replayer::answer(self, &Probe { credential, count, timeout_ms })?;
@@ -161,7 +162,7 @@ impl CallReplayer for Replayer {
             &ImportCall::ConsoleKind { console } => ImportAnswer::Text(Replayer::answer(self, &Kind { console })?),
             ImportCall::Show { console, views } => {
                 let answers = Replayer::answer(self, &Show { console: *console, views: views.clone() })?;
-                ImportAnswer::RowSets(each(answers, wire::row_set))
+                ImportAnswer::RowSets(each(answers, RowSet::from))
             }
             ImportCall::Deliver { session, orders, dry_run } => {
                 let orders = orders.iter().map(wire::recorded_order).collect();

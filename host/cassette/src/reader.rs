@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::private_file;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::exchange::Exchange;
 use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
-use archon_pool_core::private_file;
 
 impl Cassette {
     /// Reads a cassette from anywhere. Fails with `cassette-invalid`, naming the line.

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::private_file;
 
 use super::format::{End, Header};
 use super::normalise::Literals;
 use super::recording::Recording;
 use super::writer;
-use archon_pool_core::digest::Digest;
-use archon_pool_core::private_file;
 
 /// Writes the calls of one component into a file, each when it ends and in one piece, so that calls at the same
 /// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.

@@ -3,11 +3,11 @@
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
 use archon_pool_contract::rows;
+use archon_pool_core::world::World;
 
 use super::answer::Answer;
 use super::import::{Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
 use super::replayer::Replayer;
-use archon_pool_core::world::World;
 
 /// Answers the plugin's own code from one call of a cassette, with the imports of a world.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Outcome, Powers as _, Renewal, SizeOutcome};
 use archon_pool_contract::rows::Value;
+use archon_pool_core::world::World;
 use proptest::prelude::*;
 
 use super::*;
-use archon_pool_core::world::World;
 
 /// A call with every import, every type of value and every outcome.
 fn everything() -> Cassette {

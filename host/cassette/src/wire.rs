@@ -9,7 +9,7 @@ use archon_pool_core::bindings::scaling::{Renewal, SizeOutcome};
 
 use crate::import::{self, Timing};
 
-pub(crate) fn value(value: rows::Value) -> Value {
+fn value(value: rows::Value) -> Value {
     match value {
         rows::Value::Null => Value::Null,
         rows::Value::Boolean(value) => Value::Boolean(value),
@@ -38,11 +38,13 @@ pub(crate) fn recorded_statement(statement: &Statement) -> import::Statement {
     import::Statement::new(&statement.sql, params, statement.max_rows)
 }
 
-pub(crate) fn row_set(set: import::RowSet) -> RowSet {
-    RowSet {
-        columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
-        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
-        truncated: set.truncated,
+impl From<import::RowSet> for RowSet {
+    fn from(set: import::RowSet) -> Self {
+        Self {
+            columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
+            rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+            truncated: set.truncated,
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use archon_pool::Fault;
 use archon_pool_contract::report::Report;
+use archon_pool_report::sanitize;
 use serde_json::Value;
 
 use super::error::CliError;
 use super::exit::Exit;
-use archon_pool_report::sanitize;
 
 /// The fault kind for an answer outside the contract.
 const UNEXPECTED: &str = archon_pool_contract::fault::kind::UNEXPECTED_ANSWER;

@@ -19,6 +19,7 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use archon_pool::registry::{self, Registry, Skill};
 use archon_pool::xdg;
+use archon_pool_report as render;
 use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::Layer;
@@ -32,7 +33,6 @@ use super::ask;
 use super::error::CliError;
 use super::tape::{Tape, TapeFlags};
 use super::terminal::Terminal;
-use archon_pool_report as render;
 
 /// Host and the component that it runs.
 pub(crate) struct App {

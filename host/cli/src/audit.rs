@@ -5,13 +5,13 @@ use std::io::BufReader;
 
 use archon_pool::Fault;
 use archon_pool::audit::{self, Broken, Head, Summary, Unfinished};
+use archon_pool_report::sanitize;
 use serde_json::{Value, json};
 
 use super::args::{Auditing, Verifying};
 use super::error::CliError;
 use super::exit::Exit;
 use super::terminal::Terminal;
-use archon_pool_report::sanitize;
 
 /// Runs a command on a log.
 pub(crate) fn audit(what: &Auditing, terminal: &mut Terminal) -> Result<Exit, CliError> {

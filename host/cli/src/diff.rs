@@ -6,14 +6,14 @@ use std::path::Path;
 
 use archon_pool::Fault;
 use archon_pool::cassette::{Cassette, End, MOST_BYTES};
+use archon_pool_report as render;
+use archon_pool_report::comparison::differences;
 use serde_json::{Value, json};
 
 use super::args::Comparing;
 use super::error::CliError;
 use super::exit::Exit;
 use super::terminal::Terminal;
-use archon_pool_report as render;
-use archon_pool_report::comparison::differences;
 
 /// Compares two files and prints the differences.
 pub(crate) fn diff(flags: &Comparing, terminal: &mut Terminal) -> Result<Exit, CliError> {

@@ -4,11 +4,11 @@ use std::io;
 
 use archon_pool::Fault;
 use archon_pool_contract::skill;
+use archon_pool_report as render;
 use serde_json::Value;
 
 use super::exit::Exit;
 use super::terminal::Terminal;
-use archon_pool_report as render;
 
 /// Error that ends a command.
 #[derive(Debug)]

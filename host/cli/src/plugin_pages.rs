@@ -37,7 +37,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
         page.item(INDENT, &statement.id, style, &purpose);
         page.verbatim(2 * INDENT, &format!("sha256 {}", statement.sha256));
         if let Some(why) = why {
-            page.item(2 * INDENT, "could do more than read statistics:", BAD, &why.to_string());
+            page.item(2 * INDENT, "could do more than read statistics:", BAD, why);
             for line in sanitize::lines(sql).lines() {
                 page.styled(BAD, &format!("{:1$}{line}", "", 2 * INDENT));
             }

@@ -8,6 +8,7 @@ use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
+use archon_pool_report as render;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -26,7 +27,6 @@ use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
 use super::{ask, audit, diff, watch};
-use archon_pool_report as render;
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {

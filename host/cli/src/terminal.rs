@@ -4,10 +4,10 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use archon_pool_report::sanitize;
 use serde_json::Value;
 
 use super::args::{Color, Global, LogFormat};
-use archon_pool_report::sanitize;
 
 /// The width of pages that are not read on a terminal: fixed, so that they can be compared.
 pub(crate) const FIXED_WIDTH: usize = 100;

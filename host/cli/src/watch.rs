@@ -6,6 +6,7 @@ use std::time::Duration;
 use archon_pool::Fault;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
+use archon_pool_report as render;
 use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
@@ -20,7 +21,6 @@ use super::params;
 use super::permissions;
 use super::progress::Progress;
 use super::terminal::Terminal;
-use archon_pool_report as render;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The longest time between rounds that fail, where the interval itself is not longer.

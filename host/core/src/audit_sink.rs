@@ -1,7 +1,8 @@
 //! The interface between what is audited and where it is written.
 //!
-//! The host describes each decision as an [`Event`] and hands it to an [`AuditSink`]. `Audit` of the crate `archon-pool-audit` is the
-//! one that writes a hash-chained file; an embedder may bring its own.
+//! The host describes each decision as an [`Event`] and hands it to an [`AuditSink`]. `Audit` of the crate
+//! `archon-pool-audit` writes a hash-chained file, [`MemoryAudit`](crate::memory::MemoryAudit) keeps the events; an
+//! embedder may bring its own.
 
 mod context;
 mod event;

@@ -1,4 +1,4 @@
-//! What the imports know during one call, in the store of whoever runs the component.
+//! The state of the imports during one call, in the store that runs the component.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::policy::{Policy, StatementRules};
 use crate::scaling::{Changed, Sizing};
 use crate::statement_checker::StatementChecker;
 
-/// What the caller asked for, as far as it concerns changing anything.
+/// The changes that the caller asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Intent {
     /// The reason for which nothing may be changed; none when ending sessions was asked for.
@@ -49,7 +49,7 @@ impl Intent {
     }
 }
 
-/// What the imports know during one call: its credentials, limits, policy and counters. It changes nothing unless it is
+/// The state of the imports during one call: its credentials, limits, policy and counters. It changes nothing unless it is
 /// that of a [`Host`](crate::host::Host) whose caller asked for it.
 pub struct CallContext {
     pub(crate) budget: CallBudget,
@@ -83,9 +83,14 @@ impl fmt::Debug for CallContext {
 impl CallContext {
     /// Creates the context of a call that changes nothing, without credentials.
     pub fn new(limits: &Limits, policy: &Policy) -> Self {
+        Self::metered(limits, policy, Arc::new(CpuMeter::new(CpuScheduler::default(), Duration::ZERO)))
+    }
+
+    /// Creates the same on a meter of the caller's: a scheduler of its own would look up the processors for each call.
+    pub(crate) fn metered(limits: &Limits, policy: &Policy, time: Arc<CpuMeter>) -> Self {
         Self {
             budget: CallBudget::new(limits),
-            time: Arc::new(CpuMeter::new(CpuScheduler::new(), Duration::ZERO)),
+            time,
             limits: limits.clone(),
             policy: policy.clone(),
             statements: StatementRules::new(policy.sql.clone(), None),

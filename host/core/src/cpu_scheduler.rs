@@ -44,13 +44,15 @@ struct Queue {
     arrived: u64,
 }
 
-impl CpuScheduler {
+impl Default for CpuScheduler {
     /// Creates as many slots as there are processors, and at least one of each kind.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self::with(processors.div_ceil(2), (processors / 2).max(1))
     }
+}
 
+impl CpuScheduler {
     fn with(fast: usize, slow: usize) -> Self {
         let queue = |free| Arc::new(Mutex::new(Queue { free, waiting: BTreeMap::new(), arrived: 0 }));
         Self { fast: queue(fast), slow: queue(slow), calls: Arc::default() }
@@ -263,7 +265,7 @@ mod tests {
 
     #[test]
     fn does_not_count_waiting_for_the_host() {
-        let time = Arc::new(CpuMeter::new(CpuScheduler::new(), Duration::ZERO));
+        let time = Arc::new(CpuMeter::new(CpuScheduler::default(), Duration::ZERO));
         time.resume();
         let stopped = time.stopped();
         let spent = time.spent();
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn counts_cpu_time_and_not_wall_time() {
-        let time = Arc::new(CpuMeter::new(CpuScheduler::new(), Duration::ZERO));
+        let time = Arc::new(CpuMeter::new(CpuScheduler::default(), Duration::ZERO));
         time.resume();
         thread::sleep(Duration::from_millis(50));
         assert!(time.spent() < Duration::from_millis(25));

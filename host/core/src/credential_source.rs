@@ -1,4 +1,4 @@
-//! Where a host takes credentials from.
+//! Sources of credentials, and what a call asks of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ pub struct CredentialRequest {
 pub trait CredentialSource: fmt::Debug + Send + Sync {
     /// Grants one call what its request brings or names; nothing is looked up or opened yet.
     ///
-    /// What the scope opens holds the guard until it is closed. Fails with `invalid-params` or `credential-invalid` for
+    /// Everything that the scope opens holds the guard until it is closed. Fails with `invalid-params` or `credential-invalid` for
     /// a request that contradicts itself or cannot be read.
     fn grant(
-        &self,
+        self: Arc<Self>,
         request: CredentialRequest,
         limits: &Limits,
         guard: ShutdownGuard,
@@ -46,12 +46,12 @@ pub trait CredentialSource: fmt::Debug + Send + Sync {
 
 impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
     fn grant(
-        &self,
+        self: Arc<Self>,
         request: CredentialRequest,
         limits: &Limits,
         guard: ShutdownGuard,
     ) -> Result<Box<dyn CredentialScope>, Fault> {
-        (**self).grant(request, limits, guard)
+        T::grant(Arc::unwrap_or_clone(self), request, limits, guard)
     }
 
     fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {
@@ -68,8 +68,13 @@ impl<T: CredentialSource + ?Sized> CredentialSource for Arc<T> {
 pub struct NoCredentials;
 
 impl CredentialSource for NoCredentials {
-    fn grant(&self, _: CredentialRequest, _: &Limits, _: ShutdownGuard) -> Result<Box<dyn CredentialScope>, Fault> {
-        Ok(Box::new(Self))
+    fn grant(
+        self: Arc<Self>,
+        _: CredentialRequest,
+        _: &Limits,
+        _: ShutdownGuard,
+    ) -> Result<Box<dyn CredentialScope>, Fault> {
+        Ok(Box::new(*self))
     }
 }
 

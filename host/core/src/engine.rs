@@ -141,7 +141,7 @@ impl Builder {
             _ticker: ticker,
             linkers: [analyser?, observer?, manager?],
             wasmtime,
-            cpu_scheduler: CpuScheduler::new(),
+            cpu_scheduler: CpuScheduler::default(),
             compiler: Compiler::new(self.compiler.clone(), &self.limits),
             component_bytes: self.limits.component_bytes,
             cache_trouble: cache.as_ref().err().cloned(),

@@ -1,4 +1,4 @@
-//! What is private but worth fuzzing. No part of the interface: it may change at any time.
+//! Entry points of the fuzz targets into private code. No part of the interface: it may change at any time.
 
 use std::sync::LazyLock;
 

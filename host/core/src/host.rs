@@ -306,7 +306,7 @@ impl Host {
     /// Grants a call its credentials.
     fn grant(&self, request: CredentialRequest) -> Result<Granted, Fault> {
         let (guard, shutdown) = ShutdownGuard::new();
-        Ok(Granted { scope: self.credentials.grant(request, &self.limits, guard)?, shutdown })
+        Ok(Granted { scope: Arc::clone(&self.credentials).grant(request, &self.limits, guard)?, shutdown })
     }
 
     /// Creates the meter of one call.
@@ -333,11 +333,11 @@ impl Host {
         }
         let (scope, shutdown) = granted.map(|granted| (granted.scope, granted.shutdown)).unzip();
         let clock = Arc::clone(&time);
-        let mut context = CallContext::new(&self.limits, &self.policy);
+        let mut context = CallContext::metered(&self.limits, &self.policy, time);
         context.statements = StatementRules::new(self.policy.sql.clone(), self.checker.clone());
         context.author = author.clone();
         context.shared_caps = self.shared_caps.clone();
-        (context.time, context.intent, context.scope) = (time, intent, scope);
+        (context.intent, context.scope) = (intent, scope);
         (context.mode, context.signalled) = (mode, signalled);
         let mut store = self.store(plugin, CallState::new(context, self.engine.memories()))?;
         let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);

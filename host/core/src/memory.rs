@@ -1,9 +1,9 @@
 //! Credentials, sessions and an audit log in memory: for tests, and as the smallest example of the provider traits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::ready;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
@@ -54,8 +54,13 @@ impl MemoryServer {
 }
 
 impl CredentialSource for MemoryServer {
-    fn grant(&self, _: CredentialRequest, _: &Limits, _: ShutdownGuard) -> Result<Box<dyn CredentialScope>, Fault> {
-        Ok(Box::new(self.clone()))
+    fn grant(
+        self: Arc<Self>,
+        _: CredentialRequest,
+        _: &Limits,
+        _: ShutdownGuard,
+    ) -> Result<Box<dyn CredentialScope>, Fault> {
+        Ok(Box::new(Arc::unwrap_or_clone(self)))
     }
 }
 
@@ -134,35 +139,71 @@ impl Session for MemoryServer {
 /// An audit log in memory. Cheap to clone, and then the same log.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryAudit {
-    events: Arc<Mutex<Vec<Event>>>,
+    log: Arc<Mutex<AuditLog>>,
+}
+
+/// The events of a log, and the orders of each place since the log began.
+#[derive(Debug, Default)]
+struct AuditLog {
+    events: Vec<Event>,
+    announced: HashMap<Place, usize>,
+}
+
+impl AuditLog {
+    fn left(&self, place: &Place, most: u32) -> usize {
+        (most as usize).saturating_sub(self.announced.get(place).copied().unwrap_or_default())
+    }
 }
 
 impl MemoryAudit {
     /// Returns the events so far.
     pub fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.locked().events.clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, AuditLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl AuditSink for MemoryAudit {
     fn write(&self, events: Vec<Event>) -> BoxFuture<'_, ()> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+        self.locked().events.extend(events);
         Box::pin(ready(()))
     }
 
-    fn announce(&self, _: Place, most: u32, orders: Vec<Event>) -> BoxFuture<'_, Result<Vec<u64>, Fault>> {
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = events.len() as u64;
-        let announced = orders.len().min(most as usize);
-        events.extend(orders.into_iter().take(announced));
-        Box::pin(ready(Ok((first..).take(announced).collect())))
+    fn announce(&self, place: Place, most: u32, mut orders: Vec<Event>) -> BoxFuture<'_, Result<Vec<u64>, Fault>> {
+        let mut log = self.locked();
+        orders.truncate(log.left(&place, most));
+        let first = log.events.len() as u64 + 1;
+        let seqs = (first..).take(orders.len()).collect();
+        *log.announced.entry(place).or_default() += orders.len();
+        log.events.extend(orders);
+        Box::pin(ready(Ok(seqs)))
     }
 
-    fn left(&self, _: Place, most: u32) -> BoxFuture<'_, Result<usize, Fault>> {
-        Box::pin(ready(Ok(most as usize)))
+    fn left(&self, place: Place, most: u32) -> BoxFuture<'_, Result<usize, Fault>> {
+        Box::pin(ready(Ok(self.locked().left(&place, most))))
     }
 
     fn is_shared(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit_sink::Act;
+
+    #[tokio::test]
+    async fn announces_no_more_orders_than_a_place_has_left() {
+        let audit = MemoryAudit::default();
+        let place = |database: &str| Place::new(Act::Order, "h:5432", database);
+        let orders = || vec![Event::new("order"); 2];
+        assert_eq!(audit.announce(place("d"), 3, orders()).await, Ok(vec![1, 2]));
+        assert_eq!(audit.announce(place("d"), 3, orders()).await, Ok(vec![3]));
+        assert_eq!(audit.left(place("d"), 3).await, Ok(0));
+        assert_eq!(audit.left(place("e"), 3).await, Ok(3));
     }
 }

@@ -1,4 +1,4 @@
-//! The checker of statements whose text nobody has approved.
+//! The checker of statements whose text is not approved.
 
 use std::fmt::Debug;
 

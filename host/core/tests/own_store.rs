@@ -1,12 +1,13 @@
-//! An embedder with an engine, a linker and a store of its own lends our imports to our observer: ten lines of
-//! [`host_of_its_own`]. The server is in memory, with the rows that a real one gave for a cassette.
+//! The imports in an engine, a linker and a store of an embedder's own, for the built-in observer: ten lines of
+//! [`run_in_own_store`]. The server is in memory, with the rows that a real one gave for a cassette.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use archon_pool_cassette::{Answer, Cassette, Exchange};
 use archon_pool_contract::catalogue;
-use archon_pool_core::bindings::database::{Column, RowSet, Value};
+use archon_pool_core::bindings::database::RowSet;
 use archon_pool_core::components::{World, embedded};
 use archon_pool_core::context::{CallContext, ContextView, HasContext};
 use archon_pool_core::credential_source::{CredentialRequest, CredentialSource as _};
@@ -32,11 +33,11 @@ impl HasContext for Mine {
 }
 
 /// Runs `skill.run` of the observer in a store of the embedder's.
-async fn host_of_its_own(server: &MemoryServer, input: &str) -> wasmtime::Result<String> {
+async fn run_in_own_store(server: &MemoryServer, input: &str) -> wasmtime::Result<String> {
     let (engine, limits) = (Engine::default(), Limits::default());
     let mut linker = Linker::<Mine>::new(&engine);
     linker::add_world(&mut linker, World::Observer)?;
-    let scope = server.grant(CredentialRequest::default(), &limits, ShutdownGuard::detached())?;
+    let scope = Arc::new(server.clone()).grant(CredentialRequest::default(), &limits, ShutdownGuard::detached())?;
     let context = CallContext::new(&limits, &Policy::default()).with_credentials(scope);
     let mut store = Store::new(&engine, Mine { context, table: ResourceTable::new() });
     let component = Component::from_binary(&engine, embedded(World::Observer))?;
@@ -59,35 +60,17 @@ fn recorded(cassette: &str) -> MemoryServer {
         let Answer::Ok(sets) = asked.answer else { continue };
         for (statement, answer) in asked.with.batch.iter().zip(sets) {
             if let Some(text) = texts.get(&statement.sql) {
-                answers.push(((*text).to_owned(), Result::from(answer).map(row_set)));
+                answers.push(((*text).to_owned(), Result::from(answer).map(RowSet::from)));
             }
         }
     }
     MemoryServer::new(answers)
 }
 
-fn row_set(set: archon_pool_cassette::RowSet) -> RowSet {
-    use archon_pool_contract::rows;
-    let value = |value| match value {
-        rows::Value::Null => Value::Null,
-        rows::Value::Boolean(value) => Value::Boolean(value),
-        rows::Value::Int64(value) => Value::Int64(value),
-        rows::Value::Float64(value) => Value::Float64(value),
-        rows::Value::Text(value) => Value::Text(value),
-        rows::Value::Bytes(value) => Value::Bytes(value),
-        rows::Value::Timestamp(value) => Value::Timestamp(value),
-    };
-    RowSet {
-        columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
-        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
-        truncated: set.truncated,
-    }
-}
-
 #[tokio::test]
 async fn an_embedder_lends_the_imports_in_a_store_of_its_own() {
     let server = recorded("monitor.jsonl");
-    let output = host_of_its_own(&server, r#"{"action":"monitor","options":{"sampleMs":0}}"#).await.unwrap();
+    let output = run_in_own_store(&server, r#"{"action":"monitor","options":{"sampleMs":0}}"#).await.unwrap();
     let output: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!(output["success"], true, "{output:#}");
     assert!(output["data"]["poolStats"]["connections"]["total"].as_u64() > Some(0), "{output:#}");
@@ -96,7 +79,7 @@ async fn an_embedder_lends_the_imports_in_a_store_of_its_own() {
 
 #[tokio::test]
 async fn the_limits_and_the_policy_hold_there_as_well() {
-    let output = host_of_its_own(&MemoryServer::default(), r#"{"action":"kill-idle"}"#).await.unwrap();
+    let output = run_in_own_store(&MemoryServer::default(), r#"{"action":"kill-idle"}"#).await.unwrap();
     let output: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!((&output["success"], &output["error"]["kind"]), (&false.into(), &"query-failed".into()), "{output:#}");
 }

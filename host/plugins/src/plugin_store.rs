@@ -6,8 +6,6 @@
 //!
 //! A call keeps the component that it began with; the next call gets the new one. Removing a policy file while its
 //! component stays does not lift its restrictions: the approved version stays in service.
-//!
-#![doc = include_str!("../../docs/plugins.md")]
 
 mod entry;
 mod folder;

@@ -36,6 +36,6 @@ mod approval;
 mod format;
 mod proposal;
 
-pub use self::approval::Approval;
+pub use self::approval::{Approval, lowered};
 pub use self::format::{Component, Signals, Statement};
 pub use self::proposal::{Change, Proposal};

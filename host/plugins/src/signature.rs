@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::private_file::{self, Readers};
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 
 use crate::toml_text::{self, quoted};
-use archon_pool_core::digest::Digest;
-use archon_pool_core::private_file::{self, Readers};
 
 const DOMAIN: &[u8] = b"archon-pool signature v1";
 const VERSION: u32 = 1;

@@ -42,7 +42,6 @@ mod walk;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use archon_pool_core::policy::is_ours;
 use archon_pool_core::statement_checker::StatementChecker;
 use sqlparser::ast::Statement;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -97,12 +96,6 @@ impl StatementChecker for StrictChecker {
     fn parameter_bytes(&self) -> usize {
         PARAMETER_BYTES
     }
-}
-
-/// Returns why a text could do more than read statistics: neither the catalogue has it nor does [`admit`] understand it.
-/// None for all others.
-pub fn beyond_reading(text: &str) -> Option<Refused> {
-    if is_ours(text) { None } else { admit(text).err() }
 }
 
 /// Decides whether a text is one `SELECT` that only reads what the allow-lists name.

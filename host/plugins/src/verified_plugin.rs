@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
-
-use crate::policy_file::Approval;
-use crate::signature::{KeyId, Signature, Trust};
 use archon_pool_core::digest::Digest;
 use archon_pool_core::engine::Engine;
 use archon_pool_core::plugin::Plugin;
 use archon_pool_core::world::World;
+
+use crate::policy_file::Approval;
+use crate::signature::{KeyId, Signature, Trust};
 
 /// Paths of a component, its policy file and its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,11 @@ mod startup;
 
 use std::time::{Duration, Instant};
 
-use self::attempt::Opening;
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 
+use self::attempt::Opening;
 pub use self::connection::all_over;
 pub(crate) use self::connection::{Connected, Connection, first_text};
 pub use self::dial::Bytes;
@@ -21,8 +23,6 @@ pub(crate) use self::startup::Startup;
 use crate::error;
 use crate::target::{Target, TargetSessionAttrs};
 use crate::tls::Connector;
-use archon_pool_core::limits::Limits;
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 /// Connects to the first acceptable server. Another host is tried when one cannot be reached, takes no sessions now
 /// or is not of the wanted kind; what a server refuses for other reasons is the answer.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::limits::Limits;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 use crate::credentials::{Access, Controller, FallbackTargets, Lent, Place};
 use crate::opening;
 use crate::project_api::ProjectApi;
 use crate::target::Target;
-use archon_pool_core::limits::Limits;
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 mod vault;
 

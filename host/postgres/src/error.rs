@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::LimitError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
@@ -16,7 +17,6 @@ use tokio_postgres::error::DbError;
 pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
 use crate::target::Target;
 use crate::wire::Violation;
-use archon_pool_core::limits::LimitError;
 
 /// Letters that a URL's password has percent-encoded (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

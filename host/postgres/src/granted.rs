@@ -25,14 +25,15 @@ use crate::target::Target;
 
 impl CredentialSource for Credentials {
     fn grant(
-        &self,
+        self: Arc<Self>,
         request: CredentialRequest,
         limits: &Limits,
         guard: ShutdownGuard,
     ) -> Result<Box<dyn CredentialScope>, Fault> {
         let CredentialRequest { url, key, name } = request;
-        let lent = Lent::new(self.clone(), url.as_ref(), key.as_ref(), name)?;
-        Ok(Box::new(Granted::new(lent, limits.clone(), guard, self.cache.clone())))
+        let cache = self.cache.clone();
+        let lent = Lent::new(self, url.as_ref(), key.as_ref(), name)?;
+        Ok(Box::new(Granted::new(lent, limits.clone(), guard, cache)))
     }
 
     fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {

@@ -1,4 +1,4 @@
-//! What an access token opens beside the sessions of a password: traits for the API of a hosted project.
+//! Traits for the API of a hosted project, which an access token opens beside the sessions of a password.
 
 use std::sync::Arc;
 

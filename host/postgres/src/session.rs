@@ -7,6 +7,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 pub use self::settings::{as_options, begin, settings, settings_query};
 pub use crate::connect::{APPLICATION, all_over};
@@ -16,8 +18,6 @@ use crate::connect::{self, Connection, Startup};
 use crate::error;
 use crate::target::Target;
 use crate::text::{TextEncoding, is_converted};
-use archon_pool_core::limits::Limits;
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 /// Time to wait for an answer beyond the server's own timeout.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);

@@ -5,13 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
-use async_trait::async_trait;
-use tokio::task::JoinHandle;
-use tokio_postgres::types::{ToSql, Type};
-
-use crate::session::Session;
-use crate::target::Target;
-use crate::values;
 use archon_pool_core::access_path::AccessPath;
 use archon_pool_core::bindings::database::{Statement, Value};
 use archon_pool_core::bindings::{self, Answers};
@@ -19,6 +12,13 @@ use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::login::Login;
 use archon_pool_core::parameter::Parameter;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::session::Session;
+use crate::target::Target;
+use crate::values;
 
 /// An open session. Cached for the next call when it is dropped, where the host keeps one.
 pub(crate) struct OpenSession {

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::private_file;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -28,7 +29,6 @@ use tokio_rustls::client::TlsStream;
 
 use self::verifier::{Check, Trusted, Verifier};
 use crate::target::{Roots, SslMode, SslNegotiation, Target, TlsVersion};
-use archon_pool_core::private_file;
 
 /// Largest file of certificates or a key; a bundle of all public authorities has a quarter of it.
 const MOST_BYTES: usize = 1 << 20;

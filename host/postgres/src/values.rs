@@ -3,13 +3,13 @@
 use std::error::Error;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::bindings::database::{Column, Value};
+use archon_pool_core::parameter::Parameter;
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::text::TextEncoding;
 use crate::wire::UNKNOWN;
-use archon_pool_core::bindings::database::{Column, Value};
-use archon_pool_core::parameter::Parameter;
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const EPOCH: i64 = 946_684_800_000_000;

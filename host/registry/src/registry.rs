@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::host::{Answer, CallOptions, Deadline, Host, deadline};
+use archon_pool_core::plugin::Plugin;
+use archon_pool_plugins::plugin_store::PluginStore;
+use archon_pool_plugins::policy_file::lowered;
 use secrecy::zeroize::Zeroize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::log::Log;
-use archon_pool_core::host::{Answer, CallOptions, Deadline, Host, deadline};
-use archon_pool_core::plugin::Plugin;
-use archon_pool_plugins::plugin_store::PluginStore;
 
 /// The skill's name in every SkillOutput.
 pub const NAME: &str = "supabase-connection-pool";
@@ -60,9 +61,8 @@ impl Skill {
             async move {
                 match found {
                     Ok(verified) => {
-                        let policy = verified.approval().map(|approval| approval.policy(host.policy()));
-                        let host = policy.map_or_else(|| host.clone(), |policy| host.with_policy(policy));
-                        host.call(verified.plugin(), params, CallOptions { end: Some(end), meter: None }).await
+                        let options = CallOptions { end: Some(end), meter: None };
+                        lowered(&host, verified.approval()).call(verified.plugin(), params, options).await
                     }
                     Err(name) => {
                         let fault = Fault::new(kind::PLUGIN_NOT_FOUND, format!("no plugin '{name}' is in service"));

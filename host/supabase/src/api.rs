@@ -4,6 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::json_limits;
+use archon_pool_core::limits::{BYTES_PER_VALUE, DEPTH, LimitError, Limits};
+use archon_pool_postgres::connection_config::invalid;
+use archon_pool_postgres::error;
+use archon_pool_postgres::tls;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
@@ -16,12 +22,6 @@ use url::Url;
 
 use super::http::{Answer, Http, Lost};
 use super::pace::Pace;
-use archon_pool_core::digest::Digest;
-use archon_pool_core::json_limits;
-use archon_pool_core::limits::{BYTES_PER_VALUE, DEPTH, LimitError, Limits};
-use archon_pool_postgres::connection_config::invalid;
-use archon_pool_postgres::error;
-use archon_pool_postgres::tls;
 
 /// Where hosted projects are managed.
 pub(super) const HOSTED: &str = "https://api.supabase.com";

@@ -9,14 +9,14 @@
 //! that writes. Hexadecimal digits keep the rows free of what XML would escape.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::bindings::database::Value;
+use archon_pool_postgres::session::APPLICATION;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use tokio_postgres::types::Type;
 
 use super::columns::Columns;
 use super::literal::quoted;
-use archon_pool_core::bindings::database::Value;
-use archon_pool_postgres::session::APPLICATION;
 
 /// A statement with its parameters in place.
 pub(super) struct Part {

@@ -4,9 +4,9 @@
 //! its host has a number that is in no other name of the project.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_postgres::target::Target;
 
 use super::project::{PoolerSettings, Project};
-use archon_pool_postgres::target::Target;
 
 /// Port of the pooler's session mode, on the host whose port 6543 is for transactions.
 const SESSION_PORT: u16 = 5432;

@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use archon_pool_postgres::connect::Bytes as Stream;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, Full};
@@ -25,7 +26,6 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::counted::{Budget, Counted};
-use archon_pool_postgres::connect::Bytes as Stream;
 
 /// The longest head of an answer, bytes.
 const HEAD: usize = 64 << 10;

@@ -7,10 +7,6 @@
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
-use async_trait::async_trait;
-use tokio_postgres::types::Type;
-
-use super::project::{PgBouncerSettings, PoolerSettings, Project};
 use archon_pool_core::bindings::Console;
 use archon_pool_core::bindings::database::{Column, RowSet, Value};
 use archon_pool_core::call_budget::CallBudget;
@@ -18,6 +14,10 @@ use archon_pool_core::login::Login;
 use archon_pool_core::pooler::preview::ResizePreview;
 use archon_pool_core::pooler::view::View;
 use archon_pool_postgres::target::Target;
+use async_trait::async_trait;
+use tokio_postgres::types::Type;
+
+use super::project::{PgBouncerSettings, PoolerSettings, Project};
 
 /// What the API takes.
 const SIZES: std::ops::RangeInclusive<u32> = 1..=3_000;

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use archon_pool_postgres::credentials::{AccessToken, ProjectReference};
+use archon_pool_postgres::target::Target;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,9 +14,6 @@ use tokio::sync::OnceCell;
 
 use super::api::{Api, Request};
 use super::pace::Pace;
-use archon_pool_core::limits::Limits;
-use archon_pool_postgres::credentials::{AccessToken, ProjectReference};
-use archon_pool_postgres::target::Target;
 
 /// A project's API within one call.
 #[derive(Clone)]

@@ -10,14 +10,6 @@ use std::time::Duration;
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use async_trait::async_trait;
-use serde_json::{Map, Value as Json};
-use tokio_postgres::types::Type;
-
-use super::columns::{self, Columns};
-use super::command::{Part, command};
-use super::literal::{self, fill};
-use super::project::Project;
 use archon_pool_core::access_path::MANAGEMENT_API;
 use archon_pool_core::bindings::database::{Column, RowSet, Statement, Value};
 use archon_pool_core::bindings::{Answers, Session};
@@ -29,6 +21,14 @@ use archon_pool_core::parameter::Parameter;
 use archon_pool_core::row_set;
 use archon_pool_postgres::target::Target;
 use archon_pool_postgres::values::{self, Bound, Cell};
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+use tokio_postgres::types::Type;
+
+use super::columns::{self, Columns};
+use super::command::{Part, command};
+use super::literal::{self, fill};
+use super::project::Project;
 
 /// Who one is there.
 const LOOK: &str = "SELECT current_user::text";

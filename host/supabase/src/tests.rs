@@ -1,19 +1,11 @@
 //! The API's client and what stands on it, against a stub of the documented endpoints whose query endpoint runs on a
 //! private cluster.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
-use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
-use secrecy::SecretString;
-use tokio_postgres::types::Type;
-
-use super::command::{Part, command};
-use super::pooler::Pooler;
-use super::project::Project;
-use super::query::Query;
 use archon_pool_core::bindings::database::{RowSet, Statement, Value};
 use archon_pool_core::bindings::{Console as _, Session as _};
 use archon_pool_core::call_budget::CallBudget;
@@ -26,6 +18,15 @@ use archon_pool_core::pooler::view::View;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
 use archon_pool_postgres::credentials::{AccessToken, Credentials, ProjectReference};
 use archon_pool_postgres::target::Target;
+use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
+use archon_pool_tests::{Cluster, ManagementApi, supabase, until};
+use secrecy::SecretString;
+use tokio_postgres::types::Type;
+
+use super::command::{Part, command};
+use super::pooler::Pooler;
+use super::project::Project;
+use super::query::Query;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -247,7 +248,7 @@ async fn the_endpoint_answers_the_catalogue_like_a_session() -> Outcome {
     assert_eq!(api.count("POST"), 2, "one to look, one for all up to the pause, which is the last");
 
     let credentials = Credentials::new().url(cluster.url("postgres", "postgres").into());
-    let scope = credentials.grant(CredentialRequest::default(), &limits, ShutdownGuard::detached())?;
+    let scope = Arc::new(credentials).grant(CredentialRequest::default(), &limits, ShutdownGuard::detached())?;
     let session = scope.lookup(None).await?.open_session().await?;
     let by_session = session.query(&batch, &CallBudget::new(&limits)).await?;
     for ((entry, by_api), by_session) in catalogue::ALL.iter().zip(by_api).zip(by_session) {

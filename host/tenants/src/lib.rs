@@ -5,10 +5,11 @@
 //! [`Capacity`] and [`Quotas`].
 //!
 //! ```no_run
-//! use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
-//! use archon_pool::{components::World, credentials::Credentials, engine::Engine, limits::Limits, plugin::Plugin};
+//! use archon_pool_core::{components::World, engine::Engine, limits::Limits, plugin::Plugin};
+//! use archon_pool_postgres::credentials::Credentials;
+//! use archon_pool_tenants::{Capacity, Quotas, Tenant, Tenants};
 //!
-//! # async fn example() -> Result<(), archon_pool::Fault> {
+//! # async fn example() -> Result<(), archon_pool_contract::fault::Fault> {
 //! let limits = Limits::default();
 //! let tenants = Tenants::new(Engine::builder(&limits).pooled(256).build()?, Capacity::default());
 //! let plugin = Plugin::built_in(tenants.engine(), World::Observer)?;
@@ -25,11 +26,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use archon_pool_contract::fault::{Fault, kind};
-use serde_json::Value;
-use tokio::time::timeout_at;
-
-use crate::admission::Admission;
-use crate::quotas::Account;
 use archon_pool_core::audit_sink::AuditSink;
 use archon_pool_core::cpu_scheduler::CpuMeter;
 use archon_pool_core::credential_source::CredentialSource;
@@ -38,9 +34,14 @@ use archon_pool_core::host::{Answer, CallOptions, Deadline, Host};
 use archon_pool_core::limits::Limits;
 use archon_pool_core::plugin::Plugin;
 use archon_pool_core::policy::Policy;
-use archon_pool_plugins::policy_file::Approval;
+use archon_pool_plugins::policy_file::{Approval, lowered};
 use archon_pool_plugins::sql::StrictChecker;
 use archon_pool_plugins::verified_plugin::VerifiedPlugin;
+use serde_json::Value;
+use tokio::time::timeout_at;
+
+use crate::admission::Admission;
+use crate::quotas::Account;
 
 mod admission;
 mod quotas;
@@ -178,10 +179,8 @@ impl Tenants {
         })??;
         let time = CpuMeter::new(self.engine.cpu_scheduler().clone(), state.account.computed());
         let metered = Metered { account: &state.account, time: Arc::new(time) };
-        let policy = approval.map(|approval| approval.policy(state.host.policy()));
-        let host = policy.map_or_else(|| state.host.clone(), |policy| state.host.with_policy(policy));
         let options = CallOptions { end: Some(end), meter: Some(Arc::clone(&metered.time)) };
-        Ok(host.call(plugin, input, options).await)
+        Ok(lowered(&state.host, approval).call(plugin, input, options).await)
     }
 }
 

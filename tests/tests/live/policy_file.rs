@@ -9,7 +9,7 @@ use archon_pool::engine::Engine;
 use archon_pool::host::describe;
 use archon_pool::limits::Limits;
 use archon_pool::policy::Policy;
-use archon_pool::policy_file::{Approval, Proposal};
+use archon_pool::policy_file::{Approval, Proposal, lowered};
 use archon_pool::verified_plugin::{Files, TrustRequirements, VerifiedPlugin};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::Cluster;
@@ -87,8 +87,7 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     let verified = load(&engine, &desk).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let run = async |verified: &VerifiedPlugin| {
-        let approval = verified.approval().expect("it has a policy file");
-        let host = host.with_policy(approval.policy(host.policy()));
+        let host = lowered(&host, verified.approval());
         run_in(verified.plugin(), &host, serde_json::from_str(MONITOR).expect("JSON")).await
     };
     let output = run(&verified).await;

@@ -11,7 +11,7 @@ use archon_pool::engine::Engine;
 use archon_pool::host::CallOptions;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool::policy_file::Approval;
+use archon_pool::policy_file::{Approval, lowered};
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ async fn a_pinned_statement_that_ends_sessions_is_not_sent_without_apply() -> Re
         assert!(told.contains("more than read statistics") && told.contains(word), "{told}");
         assert!(!signalled && session.answers().await);
     }
-    let consenting = host.with_policy(pinned(true)?.policy(host.policy())).consent(|proposal| async move {
+    let consenting = lowered(&host, Some(&pinned(true)?)).consent(|proposal| async move {
         let Act::Send { statements } = proposal.act else { return Ok(()) };
         Err(format!("not today: {statements:?}"))
     });
@@ -110,7 +110,7 @@ async fn a_statement_that_only_reads_needs_no_apply_when_it_is_pinned() -> Resul
     );
     let approval = Approval::read("it.toml", text.as_bytes())?;
     let host = host_for(cluster.url("app", "postgres"));
-    let host = host.with_policy(approval.policy(host.policy()));
+    let host = lowered(&host, Some(&approval));
     let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[reads]] } });
     let answer = host.call(&plugin, request, CallOptions::default()).await;
     let output = answer.output?;

@@ -81,7 +81,7 @@ pub(super) fn boolean(row: &[Value], index: usize) -> Result<bool, Fault> {
     match row.get(index) {
         Some(Value::Boolean(value)) => Ok(*value),
         Some(Value::Null) => Ok(false),
-        _ => Err(Fault::unexpected(&format!("column {index} is no boolean"))),
+        _ => Err(Fault::unexpected(format!("column {index} is no boolean"))),
     }
 }
 
@@ -89,14 +89,14 @@ fn text(row: &[Value], index: usize) -> Result<&str, Fault> {
     match row.get(index) {
         Some(Value::Text(value)) => Ok(value),
         Some(Value::Null) => Ok(""),
-        _ => Err(Fault::unexpected(&format!("column {index} is no text"))),
+        _ => Err(Fault::unexpected(format!("column {index} is no text"))),
     }
 }
 
 pub(super) fn number(row: &[Value], index: usize) -> Result<i64, Fault> {
     match row.get(index) {
         Some(Value::Int64(value)) => Ok(*value),
-        _ => Err(Fault::unexpected(&format!("column {index} is no number"))),
+        _ => Err(Fault::unexpected(format!("column {index} is no number"))),
     }
 }
 

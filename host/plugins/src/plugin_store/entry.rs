@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::Path;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::digest::Digest;
+use archon_pool_core::engine::Engine;
+use archon_pool_core::world::World;
 
 use super::folder::{check, components};
 use super::name::Name;
 use crate::signature::{KeyId, Trust};
 use crate::verified_plugin::{Bundle, TrustRequirements};
-use archon_pool_core::digest::Digest;
-use archon_pool_core::engine::Engine;
-use archon_pool_core::world::World;
 
 /// A plugin in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

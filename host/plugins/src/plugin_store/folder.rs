@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::private_file;
 
 use super::name::Name;
-use archon_pool_core::private_file;
 
 /// Checks that nobody else may write to the folder: who writes there decides what runs.
 pub(super) fn check(folder: &Path) -> Result<(), Fault> {

@@ -6,6 +6,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::engine::Engine;
+use archon_pool_core::private_file;
 
 use super::entry::{self, Entry};
 use super::folder::check;
@@ -13,8 +15,6 @@ use super::name::Name;
 use super::store::PluginStore;
 use crate::signature::Signature;
 use crate::verified_plugin::{Bundle, Files, TrustRequirements, VerifiedPlugin};
-use archon_pool_core::engine::Engine;
-use archon_pool_core::private_file;
 
 impl PluginStore {
     /// Lists every plugin in a folder in the order of their names, verified as [`PluginStore::open`] does, and puts

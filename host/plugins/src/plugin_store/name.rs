@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::private_file;
 
 use crate::verified_plugin::Files;
-use archon_pool_core::private_file;
 
 const LONGEST: usize = 64;
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::engine::Engine;
 
 use super::folder::{check, components};
 use super::name::Name;
 use crate::verified_plugin::{Bundle, Digests, TrustRequirements, VerifiedPlugin};
-use archon_pool_core::engine::Engine;
 
 /// The plugins of a folder. Cheap to clone: all clones share the same state.
 #[derive(Clone)]

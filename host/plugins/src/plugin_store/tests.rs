@@ -5,11 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::kind;
-
-use super::*;
-use crate::policy_file::Proposal;
-use crate::signature::{SecretKey, Signature, Trust};
-use crate::verified_plugin::{Files, TrustRequirements};
 use archon_pool_core::components::{World, embedded};
 use archon_pool_core::digest::Digest;
 use archon_pool_core::engine::Engine;
@@ -17,6 +12,11 @@ use archon_pool_core::host::describe;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::plugin::Plugin;
 use archon_pool_core::private_file;
+
+use super::*;
+use crate::policy_file::Proposal;
+use crate::signature::{SecretKey, Signature, Trust};
+use crate::verified_plugin::{Files, TrustRequirements};
 
 /// A folder with plugins in it.
 struct Desk {

@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::path::Path;
 
 use archon_pool_contract::fault::{Fault, kind};
-
-use super::format::{Component, Signals, Statement, Terms};
 use archon_pool_core::digest::Digest;
+use archon_pool_core::host::Host;
 use archon_pool_core::plugin::Plugin;
 use archon_pool_core::policy::{Policy, Sql};
 use archon_pool_core::private_file::{self, Readers};
 use archon_pool_core::world::World;
+
+use super::format::{Component, Signals, Statement, Terms};
 
 /// More than a thousand statements need.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -132,6 +133,11 @@ impl Approval {
     fn refuse(&self, why: impl Display) -> Fault {
         Fault::new(kind::NOT_APPROVED, format!("policy file {} {why}", self.name))
     }
+}
+
+/// Returns a host with its policy lowered to an approval; unchanged without one.
+pub fn lowered(host: &Host, approval: Option<&Approval>) -> Host {
+    approval.map_or_else(|| host.clone(), |approval| host.with_policy(approval.policy(host.policy())))
 }
 
 /// Creates the fault of a policy file that cannot be used.

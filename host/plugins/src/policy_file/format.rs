@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use archon_pool_contract::params::Options;
+use archon_pool_core::digest::Digest;
+use archon_pool_core::policy::{Policy, Sql, check_pattern};
+use archon_pool_core::world::World;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use crate::toml_text::{self, list, quoted};
-use archon_pool_core::digest::Digest;
-use archon_pool_core::policy::{Policy, Sql, check_pattern};
-use archon_pool_core::world::World;
 
 /// The only version there is.
 const VERSION: u32 = 1;

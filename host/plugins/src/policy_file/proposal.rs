@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::digest::Digest;
+use archon_pool_core::plugin::Plugin;
+use archon_pool_core::policy::{Sql, StatementRules};
+use archon_pool_core::private_file;
 use serde_json::Value;
 
 use super::approval::{Approval, MOST_BYTES, invalid};
 use super::format::{Component, Signals, Statement, Terms, pinned};
-use crate::sql::{Refused, beyond_reading};
-use archon_pool_core::digest::Digest;
-use archon_pool_core::plugin::Plugin;
-use archon_pool_core::policy::Sql;
-use archon_pool_core::private_file;
+use crate::sql::StrictChecker;
 
 /// Limits of a description, which the component writes.
 const MOST_STATEMENTS: usize = 1_000;
@@ -37,7 +38,7 @@ pub struct Proposal {
     terms: Terms,
     texts: Vec<String>,
     /// For each text that could do more than read statistics, the reason.
-    acting: Vec<Option<Refused>>,
+    acting: Vec<Option<String>>,
     accepted: BTreeSet<Digest>,
     existing: Option<Approval>,
 }
@@ -76,7 +77,8 @@ impl Proposal {
             // The component has no influence on these.
             signals: existing.as_ref().map_or_else(Signals::default, |existing| existing.signals().clone()),
         };
-        let acting = texts.iter().map(|text| beyond_reading(text)).collect();
+        let rules = StatementRules::new(Sql::Any, Some(Arc::new(StrictChecker)));
+        let acting = texts.iter().map(|text| rules.acts(text)).collect();
         Ok(Self { path: path.to_owned(), terms, texts, acting, accepted: BTreeSet::new(), existing })
     }
 
@@ -111,19 +113,19 @@ impl Proposal {
 
     /// Iterates over the statements with their texts, the change since the existing file, and why one could do more
     /// than read statistics.
-    pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change, Option<&Refused>)> {
+    pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change, Option<&str>)> {
         self.terms.statements.iter().zip(&self.texts).zip(&self.acting).map(|((statement, text), why)| {
             let change = match self.before().iter().find(|before| before.id == statement.id) {
                 None => Change::New,
                 Some(before) if before.sha256 == statement.sha256 => Change::Same,
                 Some(_) => Change::Changed,
             };
-            (statement, text.as_str(), change, why.as_ref())
+            (statement, text.as_str(), change, why.as_deref())
         })
     }
 
     /// Iterates over the statements that could do more than read statistics, with their texts and why.
-    pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &Refused)> {
+    pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &str)> {
         self.statements().filter_map(|(statement, text, _, why)| Some((statement, text, why?)))
     }
 

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 use secrecy::ExposeSecret as _;
 use tokio_postgres::{Client, Config};
 
@@ -14,8 +16,6 @@ use crate::error::{self, Refusal};
 use crate::target::{ChannelBinding, SslMode, Target};
 use crate::tls::Connector;
 use crate::wire::{Budget, Filter, Filtered, Login, PreparedTls};
-use archon_pool_core::limits::Limits;
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 /// Settings that all logins of an opening share.
 pub(super) struct Opening<'a> {

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use archon_pool_core::private_file::{self, Readers};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::ambient::Origin;
 use super::hosts::SOCKETS;
 use super::target::{HostPort, PASS_FILE_NOTE};
-use archon_pool_core::private_file::{self, Readers};
 
 /// Far more than a thousand lines.
 const MOST_BYTES: usize = 1 << 20;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::private_file;
 use secrecy::zeroize::Zeroizing;
 
 use super::fault::invalid;
 use super::parts::{Parts, Source};
-use archon_pool_core::private_file;
 
 /// Far more than a thousand services.
 const MOST_BYTES: usize = 1 << 20;

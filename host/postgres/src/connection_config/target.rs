@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use archon_pool_core::digest::Digest;
+use archon_pool_core::login::Login;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use super::security::{
     AuthMethod, ChannelBinding, ClientCertificate, Roots, SslMode, SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use archon_pool_core::digest::Digest;
-use archon_pool_core::login::Login;
 
 /// Prefix of a note on a pass file that is ignored.
 pub(super) const PASS_FILE_NOTE: &str = "pass file ";

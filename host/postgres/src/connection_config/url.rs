@@ -1,6 +1,7 @@
 //! Parser for connection URLs, as libpq reads them and as drivers spell them.
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::secret_scan::SCHEMES;
 use percent_encoding::percent_decode_str;
 use secrecy::zeroize::Zeroizing;
 
@@ -8,7 +9,6 @@ use super::fault::{invalid, separator_in_url};
 use super::keywords;
 use super::parts::Parts;
 use super::setting::{Meaning, SEPARATORS, Setting};
-use archon_pool_core::secret_scan::SCHEMES;
 
 /// Words between `jdbc:` and `postgresql:` that are no wrapper's: Testcontainers' server is not there yet.
 const NO_WRAPPER: &str = "tc";

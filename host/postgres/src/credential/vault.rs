@@ -1,6 +1,8 @@
 //! Connection URLs stored in Supabase Vault.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::limits::Limits;
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::Type;
 
@@ -9,8 +11,6 @@ use crate::opening;
 use crate::project_api::ProjectApi;
 use crate::session::Session;
 use crate::target::Target;
-use archon_pool_core::limits::Limits;
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 // Privileges cannot be queried for a view that does not exist, so its existence comes first.
 const READABLE: &str = "select case when to_regclass('vault.decrypted_secrets') is null then null \

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use archon_pool_contract::fault::Fault;
 use proptest::prelude::*;
@@ -76,7 +77,7 @@ impl Row {
         } else {
             credentials.url = url;
         }
-        let lent = Lent::new(credentials, requested.as_ref(), key.as_ref(), None)?;
+        let lent = Lent::new(Arc::new(credentials), requested.as_ref(), key.as_ref(), None)?;
         match lent.find(None)?.place {
             Place::Here(access) => Ok(access.target),
             Place::Vault { .. } => panic!("the kit has no vault"),

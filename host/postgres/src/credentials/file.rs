@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_core::private_file::{self, Readers};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -37,7 +38,6 @@ use super::access::{Access, FallbackTargets, direct};
 use super::controller::Controller;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
 use crate::project::ProjectReference;
-use archon_pool_core::private_file::{self, Readers};
 
 /// Far more than a thousand entries.
 const MOST_BYTES: usize = 1 << 20;

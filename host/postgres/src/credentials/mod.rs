@@ -133,7 +133,7 @@ impl Credentials {
 /// The credentials that one call may use: the one that the request brought or named, or the default.
 #[derive(Clone)]
 pub(crate) struct Lent {
-    sources: Credentials,
+    sources: Arc<Credentials>,
     request: Option<Access>,
     name: Option<String>,
 }
@@ -158,7 +158,7 @@ pub(crate) enum Place {
 impl Lent {
     /// What a request brings: a URL, its key, or a name.
     pub(crate) fn new(
-        sources: Credentials,
+        sources: Arc<Credentials>,
         url: Option<&SecretString>,
         key: Option<&SecretString>,
         name: Option<String>,
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     fn lent(credentials: Credentials, name: Option<&str>) -> Lent {
-        Lent::new(credentials, None, None, name.map(Into::into)).unwrap()
+        Lent::new(Arc::new(credentials), None, None, name.map(Into::into)).unwrap()
     }
 
     fn access(found: Found) -> Access {
@@ -349,9 +349,9 @@ mod tests {
 
     #[test]
     fn prefers_the_request() {
-        let sources = Credentials::new().url("postgres://u@configured/d".into());
+        let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
         let url = SecretString::from("postgres://u@requested/d");
-        let lent = Lent::new(sources.clone(), Some(&url), None, None).unwrap();
+        let lent = Lent::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
         assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "requested");
         let lent = Lent::new(sources, None, None, None).unwrap();
         assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "configured");
@@ -367,15 +367,15 @@ mod tests {
     #[test]
     fn gives_the_console_to_the_default_credential_and_not_to_the_request() {
         let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
-        let sources = Credentials::new().url("postgres://u@h/d".into()).pooler(console());
+        let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
         let of = |lent: Lent| lent.find(None).map(|found| found.controller);
-        let lent = Lent::new(sources.clone(), None, None, None).unwrap();
+        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
         assert!(matches!(of(lent).unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
         let url = SecretString::from("postgres://u@requested/d");
         let lent = Lent::new(sources, Some(&url), None, None).unwrap();
         assert!(of(lent).unwrap().is_none());
         let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
-        assert!(of(Lent::new(both, None, None, None).unwrap()).is_err());
+        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).is_err());
     }
 
     #[test]

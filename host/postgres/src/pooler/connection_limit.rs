@@ -4,14 +4,6 @@
 //! session, but refuses new ones; superusers are exempt from it.
 
 use archon_pool_contract::fault::{Fault, kind};
-use async_trait::async_trait;
-use tokio_postgres::types::{ToSql, Type};
-
-use crate::connection_config::invalid;
-use crate::credentials::Limited;
-use crate::error;
-use crate::session::Session;
-use crate::target::Target;
 use archon_pool_core::bindings::Console;
 use archon_pool_core::bindings::database::{Column, RowSet, Value};
 use archon_pool_core::call_budget::CallBudget;
@@ -20,6 +12,14 @@ use archon_pool_core::login::Login;
 use archon_pool_core::pooler::preview::ResizePreview;
 use archon_pool_core::pooler::view::View;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
+use async_trait::async_trait;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::connection_config::invalid;
+use crate::credentials::Limited;
+use crate::error;
+use crate::session::Session;
+use crate::target::Target;
 
 /// The limit, how many are connected under it, whether we may change it, and whether it binds anybody.
 ///
@@ -165,5 +165,5 @@ impl Console for ConnectionLimit {
 }
 
 fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r tokio_postgres::Row, index: usize) -> Result<T, Fault> {
-    row.try_get(index).map_err(|error| Fault::unexpected(&error::chain(&error)))
+    row.try_get(index).map_err(|error| Fault::unexpected(error::chain(&error)))
 }

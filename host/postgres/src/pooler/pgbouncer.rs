@@ -8,6 +8,14 @@
 use std::pin::pin;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::bindings::Console;
+use archon_pool_core::bindings::database::{Column, RowSet, Value};
+use archon_pool_core::call_budget::CallBudget;
+use archon_pool_core::limits::Limits;
+use archon_pool_core::login::Login;
+use archon_pool_core::pooler::preview::ResizePreview;
+use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
+use archon_pool_core::shutdown_guard::ShutdownGuard;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use tokio_postgres::types::Type;
@@ -19,14 +27,6 @@ use crate::credentials::CONSOLE_DATABASE;
 use crate::error;
 use crate::session::{self, GRACE};
 use crate::target::Target;
-use archon_pool_core::bindings::Console;
-use archon_pool_core::bindings::database::{Column, RowSet, Value};
-use archon_pool_core::call_budget::CallBudget;
-use archon_pool_core::limits::Limits;
-use archon_pool_core::login::Login;
-use archon_pool_core::pooler::preview::ResizePreview;
-use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
-use archon_pool_core::shutdown_guard::ShutdownGuard;
 
 /// So many names are told at the most.
 const NAMES: usize = 5;
@@ -67,7 +67,7 @@ impl PgBouncer {
         let pairs = pairs(&config, "key", "value")?;
         let value = pairs.iter().find(|(key, _)| *key == SIZE).and_then(|(_, value)| *value);
         let size = value.and_then(|value| value.parse::<i64>().ok());
-        let size = size.ok_or_else(|| Fault::unexpected(&format!("SHOW CONFIG tells no {SIZE}")))?;
+        let size = size.ok_or_else(|| Fault::unexpected(format!("SHOW CONFIG tells no {SIZE}")))?;
         Ok(u32::try_from(size).ok().filter(|size| *size > 0))
     }
 
@@ -254,7 +254,7 @@ fn values(row: &SimpleQueryRow) -> Vec<Value> {
 fn pairs<'s>(set: &'s RowSet, key: &str, value: &str) -> Result<Vec<(&'s str, Option<&'s str>)>, Fault> {
     let column = |name: &str| {
         let found = set.columns.iter().position(|column| column.name == name);
-        found.ok_or_else(|| Fault::unexpected(&format!("a view has no column {name}")))
+        found.ok_or_else(|| Fault::unexpected(format!("a view has no column {name}")))
     };
     let (key, value) = (column(key)?, column(value)?);
     let text = |row: &'s [Value], index: usize| match &row[index] {

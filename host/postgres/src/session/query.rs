@@ -3,6 +3,10 @@
 use std::pin::pin;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_core::bindings::database::{RowSet, Statement, Value};
+use archon_pool_core::call_budget::CallBudget;
+use archon_pool_core::policy;
+use archon_pool_core::statement_checker::SESSION_SETTINGS;
 use futures_util::TryStreamExt;
 use futures_util::future::{Either, join, join_all, select};
 use tokio_postgres::types::{ToSql, Type};
@@ -13,10 +17,6 @@ use super::{GRACE, Guard, Session, UNCONVERTED};
 use crate::error;
 use crate::text::TextEncoding;
 use crate::values::{self, Cell, Encoded, Raw};
-use archon_pool_core::bindings::database::{RowSet, Statement, Value};
-use archon_pool_core::call_budget::CallBudget;
-use archon_pool_core::policy;
-use archon_pool_core::statement_checker::SESSION_SETTINGS;
 
 impl Session {
     /// Runs a batch in one round trip; statements that are not of the catalogue leave no trace in the

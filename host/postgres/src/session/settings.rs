@@ -1,7 +1,8 @@
 //! Settings of a session, and the statements that set and check them.
 
-use crate::target::Target;
 use archon_pool_core::limits::Limits;
+
+use crate::target::Target;
 
 /// Ours come last, so that they win.
 pub(super) fn startup_options(target: &Target, limits: &Limits) -> String {

@@ -1,9 +1,10 @@
-use super::*;
 use archon_pool_core::components::{World, embedded};
 use archon_pool_core::engine::Engine;
 use archon_pool_core::host::describe;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::policy::{Policy, StatementRules};
+
+use super::*;
 use serde_json::json;
 
 /// A component whose description is this text.

@@ -1,8 +1,8 @@
+use archon_pool_core::limits::{LimitError, Limits};
 use proptest::prelude::*;
 
 use super::*;
 use crate::target::AuthMethod;
-use archon_pool_core::limits::{LimitError, Limits};
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = i32::try_from(body.len() + 4).unwrap().to_be_bytes();
