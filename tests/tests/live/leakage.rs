@@ -2,26 +2,15 @@
 //! everything that the program and the library say, write, trace or send.
 
 mod ears;
+mod in_process;
 mod needles;
 mod sources;
 
 use std::fs::{self, File};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use archon_pool::audit::Audit;
-use archon_pool::cassette::Recorder;
-use archon_pool::components::World;
-use archon_pool::limits::Limits;
-use archon_pool::log::Log;
-use archon_pool::plugin::Plugin;
-use archon_pool::policy::{Policy, Sql};
-use archon_pool::registry::{Registry, Skill};
 use archon_pool::signature::SecretKey;
-use archon_pool::target::Target;
-use archon_pool::tenants::Tenant;
 use archon_pool_contract::fault::kind;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::management_api::{REFERENCE, Reply, TOKEN};
@@ -34,15 +23,12 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use self::ears::Ears;
 use self::needles::{Needles, forms};
-use self::sources::{Desk, Login, Source, files, role, secret, vault};
+use self::sources::{Desk, Source, files, role, secret, vault};
 use crate::actions::cluster;
 use crate::audit::{IMPATIENT, stuck};
 use crate::cli::text;
-use crate::hostile::arena::{HOSTILE, heard};
-use crate::hostile::secrets::disguised;
-use crate::support::host_with;
+use crate::hostile::arena::HOSTILE;
 
 /// What an operator has.
 const OPTIONS: &str = "IN ROLE pg_monitor, pg_signal_backend";
@@ -406,105 +392,4 @@ async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
     looked?;
     ensure!(needles.find(&ours).is_some(), "the program has the secrets");
     search(&needles, "the compiler's environment", &seen.context("it was seen")?)
-}
-
-/// What a host of the library does in one process, with everybody listening.
-async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> {
-    let wrong = Login { password: secret("wrong inside"), ..login.clone() };
-    let needles = sought(&[&login.password, &wrong.password]);
-    let folder = tempfile::tempdir()?;
-    let (audit, log) = (folder.path().join("audit.log"), folder.path().join("log"));
-    let credentials = |login: &Login| archon_pool::credentials().url(SecretString::from(login.url()));
-    let told = Arc::new(Mutex::new(String::new()));
-    let engine = host_with(archon_pool::credentials(), Limits::default()).engine().clone();
-    let hostile = Arc::new(Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?);
-    let manager = Arc::new(Plugin::built_in(&engine, World::Manager)?);
-    let attack = |attack: Value| json!({ "action": "kill-idle", "attack": attack });
-    let spy = |secret: &str| {
-        attack(json!({ "name": "spy", "disguised": disguised(secret), "names": ["url", "production"],
-            "statements": ["SELECT string_agg(setting, ' ') FROM pg_settings",
-                "SELECT string_agg(query || application_name, ' ') FROM pg_stat_activity"] }))
-    };
-    let short = Limits { deadline: Duration::from_millis(600), ..Limits::default() };
-    let by_request = |login: &Login| {
-        json!({ "action": "monitor", "supabaseUrl": login.without_password(),
-        "supabaseKey": login.password, "options": { "sampleMs": 0 } })
-    };
-    let runs = [
-        (&login, &manager, Limits::default(), json!({ "action": "full-analysis", "options": { "sampleMs": 0 } }), None),
-        (&login, &manager, Limits::default(), by_request(&login), None),
-        (&login, &manager, Limits::default(), by_request(&wrong), Some(kind::AUTHENTICATION_FAILED)),
-        (&wrong, &manager, Limits::default(), json!({ "action": "monitor" }), Some(kind::AUTHENTICATION_FAILED)),
-        (&login, &manager, short, json!({ "options": { "sampleMs": 9_000 } }), Some(kind::DEADLINE_EXCEEDED)),
-        (&login, &hostile, Limits::default(), attack(json!({ "name": "recurse" })), Some(kind::LIMIT_EXCEEDED)),
-    ];
-    for (number, (login, plugin, limits, input, end)) in runs.into_iter().enumerate() {
-        let tape = folder.path().join(format!("{number}.jsonl"));
-        let host = archon_pool::host(engine.clone(), credentials(login), Policy::default(), limits.clone())
-            .audit(Audit::open(&audit)?)
-            .tenant("acme")
-            .interceptor(Recorder::create(&tape, plugin.name(), plugin.digest(), false)?);
-        let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
-        let ear = Arc::clone(&told);
-        registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));
-        let skill = Skill::new(host, Arc::clone(plugin));
-        search(&needles, "Debug of a skill", format!("{skill:?}").as_bytes())?;
-        registry.register("it", skill);
-        let answer = registry.execute("it", input).await;
-        search(&needles, "the answer", answer.to_string().as_bytes())?;
-        let tape = fs::read(tape)?;
-        ensure!(tape.iter().filter(|byte| **byte == b'\n').count() > 1, "the call was recorded");
-        search(&needles, "the cassette", &tape)?;
-        search(&needles, "Debug of a registry", format!("{registry:?}").as_bytes())?;
-        ensure!(answer["error"]["kind"].as_str() == end, "{end:?}: {answer:.500}");
-        let tenant = Tenant { limits, ..Tenant::new("acme", credentials(login)) };
-        let target = Target::parse(&SecretString::from(login.url()))?;
-        search(&needles, "Debug", format!("{tenant:?} {:?} {target:?} {target}", credentials(login)).as_bytes())?;
-    }
-    // The guest's memory, when it uses its credential for all that it is good for.
-    let policy = Policy { sql: Sql::Any, ..Policy::default() };
-    for login in [&login, &wrong] {
-        let host = archon_pool::host(engine.clone(), credentials(login), policy.clone(), Limits::default());
-        let answer = host.run(&hostile, spy(&login.password)).await?;
-        ensure!(heard(&answer).last().is_some_and(|word| word.contains("found 0")), "{answer:.500}");
-        let mut open = spy(&login.password);
-        open["note"] = login.password.as_str().into();
-        let answer = host.run(&hostile, open).await?;
-        ensure!(heard(&answer).last().is_some_and(|word| !word.contains("found 0")), "the spy can find: {answer:.500}");
-    }
-    let told = told.lock().expect("no panic").clone();
-    ensure!(told.contains("Start") && told.contains("Complete") && told.contains("Error"), "listeners heard all");
-    search(&needles, "the registry's events", told.as_bytes())?;
-    for file in [&audit, &log] {
-        let bytes = fs::read(file)?;
-        ensure!(!bytes.is_empty(), "{} was written", file.display());
-        search(&needles, "the audit log or the log", &bytes)?;
-    }
-    search(&needles, "the server's log", cluster.log().as_bytes())?;
-    let seen = "SELECT coalesce(string_agg(query || application_name, ' '), '') FROM pg_stat_activity";
-    let seen: String = cluster.observer().await?.query_one(seen, &[]).await?.get(0);
-    search(&needles, "pg_stat_activity", seen.as_bytes())?;
-    let heard = ears.text();
-    for crate_name in ["tokio_postgres", "archon_pool"] {
-        ensure!(heard.contains(crate_name), "nothing was heard of {crate_name}");
-    }
-    search(&needles, "what was traced", heard.as_bytes())
-}
-
-#[test]
-fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
-    let ears = Ears::default();
-    let listening = ears.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(move || listening.listen())
-        .on_thread_stop(Ears::stop)
-        .build()?;
-    let cluster = runtime.block_on(cluster())?;
-    // The harness sets the password by a statement, which the driver traces: that is not ours to keep.
-    let login = runtime.block_on(role(&cluster, "inside", OPTIONS))?;
-    ears.listen();
-    let done = runtime.block_on(in_process(&cluster, login, &ears));
-    Ears::stop();
-    done
 }

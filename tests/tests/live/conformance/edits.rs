@@ -1,5 +1,7 @@
 //! What no server could be made to say in a test: recordings with answers put in the place of others.
 
+mod values;
+
 use archon_pool::cassette::{Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session};
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
@@ -30,15 +32,15 @@ pub(super) const ALL: &[Edit] = &[
     edit("kill-outcomes", "kill-idle", kill_outcomes),
     edit("resize-outcomes", "auto-scale", resize_outcomes),
     edit("renewal-refused", "renewal", renewal_refused),
-    edit("odd-text", "detect-leaks", odd_text),
-    edit("invalid-text", "monitor", invalid_text),
-    edit("odd-times", "detect-leaks", odd_times),
-    edit("long-ago", "detect-leaks", long_ago),
-    edit("large-numbers", "monitor", large_numbers),
-    edit("odd-floats", "monitor", odd_floats),
-    edit("unexpected-types", "monitor", unexpected_types),
-    edit("no-rows", "monitor", no_rows),
-    edit("truncated-rows", "full-analysis", truncated_rows),
+    edit("odd-text", "detect-leaks", values::odd_text),
+    edit("invalid-text", "monitor", values::invalid_text),
+    edit("odd-times", "detect-leaks", values::odd_times),
+    edit("long-ago", "detect-leaks", values::long_ago),
+    edit("large-numbers", "monitor", values::large_numbers),
+    edit("odd-floats", "monitor", values::odd_floats),
+    edit("unexpected-types", "monitor", values::unexpected_types),
+    edit("no-rows", "monitor", values::no_rows),
+    edit("truncated-rows", "full-analysis", values::truncated_rows),
     edit("another-server", "detect-leaks", another_server),
     edit("another-carry", "detect-leaks", another_carry),
     edit("odd-input", "monitor", odd_input),
@@ -271,160 +273,6 @@ fn renewal_refused(cassette: &mut Cassette) {
     for call in &mut cassette.calls {
         let refused = fault(kind::INSUFFICIENT_PRIVILEGE, "add it to admin_users", Some("08P01"), false);
         answer!(call, Renew, Answer::Err(refused.clone()));
-    }
-}
-
-fn odd_text(cassette: &mut Cassette) {
-    let texts = [
-        "\u{1f418}\u{1f9d1}\u{200d}\u{1f4bb} caf\u{e9} e\u{301}",
-        "tab\tline\nreturn\rescape\u{1b}[31m bell\u{7} nul\u{0} delete\u{7f}",
-        "\u{2028}\u{2029}\u{feff}\u{202e}txet",
-        "\"quotes\" 'single' \\back\\ </script> <!-- -->",
-        "\u{fffd}\u{10ffff}\u{e000}\u{d7ff}",
-        "",
-        "__proto__",
-    ];
-    let values: Vec<Value> = texts.iter().map(|&text| Value::Text(text.into())).collect();
-    cassette.calls.truncate(1);
-    let call = &mut cassette.calls[0];
-    for column in ["application", "role", "query", "wait_event", "client_address"] {
-        put(call, catalogue::ACTIVITY, column, &values);
-    }
-    put(call, catalogue::SERVER, "database", &values[..1]);
-}
-
-/// What the Rust host answers where a `SQL_ASCII` database holds bytes that are no UTF-8, and what a server answers
-/// to a NUL.
-fn invalid_text(cassette: &mut Cassette) {
-    let no_utf8 = "error deserializing column 14: invalid utf-8 sequence of 1 bytes from index 7";
-    let nul = "invalid byte sequence for encoding \"UTF8\": 0x00";
-    vary(
-        cassette,
-        &[
-            &|call| {
-                *answer_of(call, catalogue::ACTIVITY) =
-                    Answer::Err(fault(kind::UNEXPECTED_ANSWER, no_utf8, None, false));
-            },
-            &|call| {
-                *answer_of(call, catalogue::ROLES) = Answer::Err(fault(kind::QUERY_FAILED, nul, Some("22021"), false));
-            },
-        ],
-    );
-}
-
-/// The first and the last microsecond of a timestamp, `infinity` included, and the ends of JavaScript's dates.
-fn odd_times(cassette: &mut Cassette) {
-    const YEAR_290000: i64 = 9_089_000_000_000_000_000;
-    const YEAR_4712_BC: i64 = -210_863_520_000_000_000;
-    const JAVASCRIPT: i64 = 8_640_000_000_000_000_000;
-    let times = [i64::MAX, i64::MIN, YEAR_290000, YEAR_4712_BC, JAVASCRIPT + 1, -JAVASCRIPT - 1, 0];
-    let values: Vec<Value> = times.into_iter().map(Value::Timestamp).collect();
-    cassette.calls.truncate(1);
-    let call = &mut cassette.calls[0];
-    for (column, from) in [("state_change", 0), ("backend_start", 2), ("query_start", 4)] {
-        let mut values = values.clone();
-        values.rotate_left(from);
-        put(call, catalogue::ACTIVITY, column, &values);
-    }
-}
-
-/// Sessions that have been idle for hours, which a test cannot wait for.
-fn long_ago(cassette: &mut Cassette) {
-    const HOUR: i64 = 3_600_000_000;
-    for call in &mut cassette.calls {
-        for column in ["backend_start", "state_change", "query_start"] {
-            change(call, catalogue::ACTIVITY, column, |number, value| {
-                if let Value::Timestamp(time) = value {
-                    *time -= HOUR * (1 + number as i64 % 5);
-                }
-            });
-        }
-    }
-}
-
-fn large_numbers(cassette: &mut Cassette) {
-    const EXACT: i64 = 1 << 53;
-    vary(
-        cassette,
-        &[
-            &|call| {
-                put(call, catalogue::COUNTERS, "transactions", &[Value::Int64(EXACT + 1)]);
-                put(call, catalogue::COUNTERS, "sessions", &[Value::Int64(i64::MAX)]);
-                put(call, catalogue::COUNTERS, "abandoned", &[Value::Int64(i64::MIN)]);
-                put(call, catalogue::ACTIVITY, "xmin_age", &[Value::Int64(i64::MAX), Value::Int64(EXACT + 1)]);
-                put(call, catalogue::SERVER, "database_limit", &[Value::Int64(i64::MAX)]);
-            },
-            &|call| put(call, catalogue::SERVER, "max_connections", &[Value::Int64(1 << 32)]),
-            &|call| put(call, catalogue::ACTIVITY, "pid", &[Value::Int64(1 << 31)]),
-        ],
-    );
-}
-
-fn odd_floats(cassette: &mut Cassette) {
-    let float = |value: f64| {
-        move |call: &mut Call| {
-            for column in ["active_ms", "idle_in_transaction_ms"] {
-                put(call, catalogue::COUNTERS, column, &[Value::Float64(value)]);
-            }
-        }
-    };
-    let [nan, infinite, negative, zero, denormal, largest] =
-        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 5e-324, f64::MAX].map(float);
-    vary(cassette, &[&nan, &infinite, &negative, &zero, &denormal, &largest]);
-}
-
-fn unexpected_types(cassette: &mut Cassette) {
-    vary(
-        cassette,
-        &[
-            &|call| put(call, catalogue::SERVER, "at", &[Value::Text("now".into())]),
-            &|call| put(call, catalogue::ACTIVITY, "application", &[Value::Null]),
-            &|call| put(call, catalogue::ACTIVITY, "state", &[Value::Bytes(vec![0, 255])]),
-            &|call| set_of(call, catalogue::ACTIVITY).columns[0].0 = "process".into(),
-            &|call| set_of(call, catalogue::ACTIVITY).rows.iter_mut().for_each(|row| row.truncate(3)),
-        ],
-    );
-}
-
-/// A host may not know the columns where there are no rows.
-fn no_rows(cassette: &mut Cassette) {
-    vary(
-        cassette,
-        &[
-            &|call| {
-                let optional = [
-                    catalogue::ACTIVITY,
-                    catalogue::HELD_LOCKS,
-                    catalogue::WAITS,
-                    catalogue::TEMP_OBJECTS,
-                    catalogue::STATEMENTS,
-                    catalogue::ROLES,
-                    catalogue::SETTINGS,
-                    catalogue::SESSIONS,
-                ];
-                optional.into_iter().for_each(|entry| *set_of(call, entry) = RowSet::default());
-            },
-            &|call| *set_of(call, catalogue::SERVER) = RowSet::default(),
-            &|call| *set_of(call, catalogue::COUNTERS) = RowSet::default(),
-        ],
-    );
-}
-
-fn truncated_rows(cassette: &mut Cassette) {
-    let call = &mut cassette.calls[0];
-    for entry in [catalogue::ACTIVITY, catalogue::HELD_LOCKS, catalogue::SETTINGS] {
-        let set = set_of(call, entry);
-        set.truncated = true;
-        set.rows.pop();
-    }
-    for exchange in &mut call.exchanges {
-        if let Exchange::Show(Asked { answer: Answer::Ok(answers), .. }) = exchange {
-            for answer in answers {
-                if let Answer::Ok(set) = answer {
-                    set.truncated = true;
-                }
-            }
-        }
     }
 }
 

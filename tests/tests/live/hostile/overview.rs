@@ -13,14 +13,19 @@ const BEGIN: &str =
 const END: &str = "<!-- End of the generated part. -->\n";
 
 /// A family: what it is about, its test and its table.
-const FAMILIES: [(&str, &str, &[Attack]); 7] = [
+const FAMILIES: [(&str, &str, &[Attack]); 8] = [
     ("Loading", "hostile::loading::what_does_not_fit_is_not_loaded", loading::ATTACKS),
     ("CPU, memory and floods", "hostile::cpu_memory::cpu_memory_and_floods_are_bounded", cpu_memory::ATTACKS),
     ("The canonical ABI", "hostile::abi::lies_in_the_abi_end_the_call", abi::ATTACKS),
     (
-        "SQL, when an operator allows any (`Sql::Any`)",
+        "SQL that writes or gains privileges, when an operator allows any (`Sql::Any`)",
         "hostile::sql::any_statement_is_still_read_only_bounded_and_gone",
-        sql::ATTACKS,
+        sql::rights::ATTACKS,
+    ),
+    (
+        "SQL that uses resources or stays in the session, when an operator allows any (`Sql::Any`)",
+        "hostile::sql::any_statement_is_still_read_only_bounded_and_gone",
+        sql::resources::ATTACKS,
     ),
     ("Signals", "hostile::signals::nobody_is_ended_against_the_policy", signals::ATTACKS),
     ("Poolers", "hostile::pools::no_pool_is_changed_against_the_policy", pools::ATTACKS),
