@@ -5,7 +5,6 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::net::TcpSocket;
@@ -15,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use crate::cluster::Cluster;
-use crate::until::until;
+use crate::until::{DEADLINE, until};
 
 const BY_PORT: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity \
                        WHERE client_port = $1 AND host(client_addr) = $2 AND state = 'idle'";
@@ -289,26 +288,13 @@ impl Session {
         self.client.batch_execute("SELECT 1").await.is_ok()
     }
 
-    /// The server's code for how the session was ended, such as 57P01 for `pg_terminate_backend`;
-    /// none while it still answers, or when the connection broke without a word. Can be told once.
+    /// Waits for the end of the session, and returns the server's code for it, such as 57P01 for
+    /// `pg_terminate_backend`; none when the session goes on, or when the connection broke without a code. Can be told
+    /// once.
     pub async fn ended_by(&mut self) -> Option<SqlState> {
-        if let Some(running) = self.running.take() {
-            return running.await.ok()?.err()?.code().cloned();
-        }
-        // Listen before asking: a question to a server that has just hung up can break the connection
-        // before its last word is read.
-        let mut connection = self.connection.take()?;
-        if let Ok(outcome) = timeout(Duration::from_millis(100), &mut connection).await {
-            return outcome.ok()?.err()?.code().cloned();
-        }
-        match self.client.batch_execute("SELECT 1").await {
-            Ok(()) => {
-                self.connection = Some(connection);
-                None
-            }
-            Err(error) if error.code().is_some() => error.code().cloned(),
-            Err(_) => connection.await.ok()?.err()?.code().cloned(),
-        }
+        // A running statement is answered with the error; an idle session's connection ends with it.
+        let outcome = self.running.take().or_else(|| self.connection.take())?;
+        timeout(DEADLINE, outcome).await.ok()?.ok()?.err()?.code().cloned()
     }
 
     /// Closes the session and waits until the server has forgotten it.

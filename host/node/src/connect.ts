@@ -36,6 +36,12 @@ export interface Opening {
   lookups: Lookups;
 }
 
+/** Time for one attempt. The last one ends with the limit itself, and its fault names that. */
+interface Patience {
+  ms: number;
+  namedMs: number;
+}
+
 /** A search for an acceptable host, within one limit of time. */
 export class Search {
   readonly #hosts: readonly Target[];
@@ -60,8 +66,8 @@ export class Search {
     const faults: Fault[] = [];
     for (const [index, host] of this.#hosts.entries()) {
       const open = (opening: Opening) => {
-        const ms = this.#patience(host, this.#hosts.length - index + later);
-        return within(ms, host, opening.over, (signal) => openHost(host, opening, signal));
+        const patience = this.#patience(host, this.#hosts.length - index + later);
+        return within(patience, host, opening.over, (signal) => openHost(host, opening, signal));
       };
       try {
         return await admit(await open(isPlain ? plain : this.#opening), () => open(this.#opening));
@@ -76,9 +82,10 @@ export class Search {
   }
 
   /** Time for one host: `connect_timeout`, and no more than its share of what is left, so that others have theirs. */
-  #patience(target: Target, attempts: number): number {
+  #patience({ connectTimeoutMs }: Target, attempts: number): Patience {
+    const least = (ms: number) => Math.round(Math.min(connectTimeoutMs ?? ms, ms));
     const share = Math.max(1, this.#end - performance.now()) / attempts;
-    return Math.round(Math.min(target.connectTimeoutMs ?? share, share));
+    return { ms: least(share), namedMs: least(attempts > 1 ? share : this.#opening.limits.connectTimeoutMs) };
   }
 }
 
@@ -93,14 +100,14 @@ function allFailed(faults: Fault[]): Fault {
 
 /** Bounds an attempt. One that is given up is left, with whatever it computes, and its socket is closed. */
 async function within(
-  ms: number,
+  { ms, namedMs }: Patience,
   target: Target,
   over: AbortSignal,
   attempt: (signal: AbortSignal) => Promise<Opened>,
 ): Promise<Opened> {
   const giving = new AbortController();
   const giveUp = () => giving.abort(new Error("given up"));
-  const late = () => unreachable(target, `no session within ${ms} ms (limit \`connectTimeoutMs\`)`);
+  const late = () => unreachable(target, `no session within ${namedMs} ms (limit \`connectTimeoutMs\`)`);
   over.addEventListener("abort", giveUp);
   if (over.aborted) giveUp();
   const opening = attempt(giving.signal);

@@ -16,10 +16,17 @@ from lending import ask, lent, opened
 from archon_pool import ConnectionPool, FaultError, Limits
 from archon_pool.faults import EndedError, Fault
 
-# Longer than it takes to read `statement_bytes` of the smallest messages on a machine that is busy with other tests.
-LIMITS = Limits(
-    deadline=timedelta(seconds=8), connect_timeout=timedelta(seconds=1), statement_timeout=timedelta(milliseconds=500)
-)
+LIMITS = {
+    "silence": Limits(
+        deadline=timedelta(seconds=8),
+        connect_timeout=timedelta(seconds=1),
+        statement_timeout=timedelta(milliseconds=500),
+    ),
+    "flood": Limits(
+        deadline=timedelta(seconds=60), connect_timeout=timedelta(seconds=20), statement_timeout=timedelta(seconds=10)
+    ),
+}
+"""Limits of time by what is expected: a flood must reach a limit of bytes, also on a machine that is busy."""
 PATIENCE_S = 1.0
 """Within it every socket must be closed."""
 
@@ -42,21 +49,21 @@ def sockets(port: int) -> int:
     return found
 
 
-def by_component(url: str) -> Fault | None:
+def by_component(url: str, limits: Limits) -> Fault | None:
     """A whole call of the component."""
-    with ConnectionPool(credentials={"default": url}, environment=False, limits=LIMITS, retries=0) as pool:
+    with ConnectionPool(credentials={"default": url}, environment=False, limits=limits, retries=0) as pool:
         return pool.attempt({"action": "monitor", "options": {"sampleMs": 0}}, None).fault
 
 
-def by_session(url: str) -> Fault | None:
+def by_session(url: str, limits: Limits) -> Fault | None:
     """The imports of a session, without a component that could make something else of a fault."""
-    with lent(url, limits=LIMITS) as live:
+    with lent(url, limits=limits) as live:
         return first_fault(ask(live, opened(live), "SELECT 1"))
 
 
-def by_console(url: str) -> Fault | None:
+def by_console(url: str, limits: Limits) -> Fault | None:
     """The imports of a console."""
-    with lent("postgres://nobody@127.0.0.1:1/d", console=url, limits=LIMITS) as live:
+    with lent("postgres://nobody@127.0.0.1:1/d", console=url, limits=limits) as live:
         return first_fault(live.show(live.open_console(live.lookup(None)), ["pools"]))
 
 
@@ -67,7 +74,7 @@ def first_fault(answers: Any) -> Fault | None:
 WAYS = {"component": by_component, "session": by_session, "console": by_console}
 
 
-def outcome(way: str, url: str, port: int, base: int) -> dict[str, Any]:
+def outcome(way: str, url: str, port: int, limits: Limits, base: int) -> dict[str, Any]:
     """What one call came to, and what is left of it."""
     threads = threading.active_count()
     with suppress(OSError):
@@ -75,7 +82,7 @@ def outcome(way: str, url: str, port: int, base: int) -> dict[str, Any]:
         Path("/proc/self/clear_refs").write_text("5")
     started = time.monotonic()
     try:
-        fault = WAYS[way](url)
+        fault = WAYS[way](url, limits)
     except (FaultError, EndedError) as error:
         fault = error.fault
     ended = time.monotonic()
@@ -90,12 +97,12 @@ def outcome(way: str, url: str, port: int, base: int) -> dict[str, Any]:
     }
 
 
-def main(url: str, port: int, ways: list[str]) -> None:
+def main(url: str, port: int, limits: Limits, ways: list[str]) -> None:
     with ConnectionPool(environment=False):
         # What the component itself takes is no peer's doing.
         base = memory("VmRSS")
-    sys.stdout.write(json.dumps([outcome(way, url, port, base) for way in ways]))
+    sys.stdout.write(json.dumps([outcome(way, url, port, limits, base) for way in ways]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), LIMITS[sys.argv[3]], sys.argv[4:])

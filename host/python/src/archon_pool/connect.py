@@ -55,10 +55,12 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
     kind than `target_session_attrs` wants. Raises `NotOpenedError` or `FaultError`.
     """
     longest_s = limits.connect_timeout.total_seconds()
-    end = time.monotonic() + (longest_s if timeout_s is None else min(longest_s, timeout_s))
+    if timeout_s is not None:
+        longest_s = min(longest_s, timeout_s)
+    end = time.monotonic() + longest_s
     hosts, faults = _rounds(target), []
     for later_hosts, host in zip(reversed(range(len(hosts))), hosts):
-        patience = _Patience(host, end, later_hosts + 1)
+        patience = _Patience(host, end, longest_s, later_hosts + 1)
         try:
             addresses = resolve(host.first, patience.until, clock) or [""]
         except (OSError, SilentError) as error:
@@ -67,7 +69,7 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
             continue
         for more, address in zip(reversed(range(len(addresses))), addresses):
             if len(addresses) > 1:
-                patience = _Patience(host, end, more + later_hosts + 1)
+                patience = _Patience(host, end, longest_s, more + later_hosts + 1)
             try:
                 return _Attempt(host, address, startup, limits, patience, clock).open()
             except NotOpenedError as error:
@@ -94,15 +96,17 @@ def _rounds(target: Target) -> list[Target]:
 class _Patience:
     """The time that one attempt may take: no more than its share of what is left."""
 
-    def __init__(self, target: Target, end: float, attempts: int) -> None:
+    def __init__(self, target: Target, end: float, longest_s: float, attempts: int) -> None:
         now = time.monotonic()
         share_s = max(0.0, end - now) / attempts
-        self._most_s = min(target.connect_timeout_s or share_s, share_s)
-        self.until = now + self._most_s
+        self.until = now + min(target.connect_timeout_s or share_s, share_s)
+        # The last attempt ends with the limit itself, and messages name that.
+        named_s = share_s if attempts > 1 else longest_s
+        self._named_s = min(target.connect_timeout_s or named_s, named_s)
 
     def is_over(self) -> str:
         """Says why an attempt was given up."""
-        return f"no session within {round(self._most_s * 1000)} ms (limit `connect_timeout`)"
+        return f"no session within {round(self._named_s * 1000)} ms (limit `connect_timeout`)"
 
 
 class _Attempt:
