@@ -32,7 +32,6 @@ pub use archon_pool_tenants as tenants;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use archon_pool_core::fuzzing::json_value;
     pub use archon_pool_postgres::fuzzing::value;
 }
 

@@ -28,6 +28,10 @@ impl analysis::Guest for Component {
         crate::application::note_families(&mut snapshot.backends);
         Ok(crate::analyse::analyse_snapshot(&snapshot, &options, carry.as_deref()).into_wit())
     }
+
+    fn analyse_json(input: String) -> Result<String, analysis::Refusal> {
+        crate::skill::analyse(&input).map_err(|fault| analysis::Refusal { message: fault.message })
+    }
 }
 
 #[cfg(feature = "observer")]
@@ -58,6 +62,10 @@ mod doors {
             )
             .map(Mirror::into_wit)
             .map_err(types::Fault::from)
+        }
+
+        fn collect_json(input: String) -> Result<String, types::Fault> {
+            crate::skill::collect(&mut Lent::default(), &input).map_err(types::Fault::from)
         }
 
         fn quick_pool_status(request: pool_manager::Request) -> Result<analysis::PoolStats, types::Fault> {

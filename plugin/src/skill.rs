@@ -1,29 +1,61 @@
-//! The JSON door: SkillInput in, SkillOutput out.
+//! Functions of the component that take and return JSON texts.
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::Powers;
-use archon_pool_contract::params::{Action, Request};
-use archon_pool_contract::report::Report;
+use archon_pool_contract::params::{Action, AnalysisInput, Options, Request};
 use archon_pool_contract::skill::Output;
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::execute;
+use crate::{analyse, application, execute};
 
-/// Answers one SkillInput.
+/// Executes the action of a SkillInput, and returns a SkillOutput.
 pub fn run(powers: &mut impl Powers, input: &str) -> String {
-    let output = match execute_json(powers, input) {
-        Ok(report) => Output::done(report),
-        Err(fault) => Output::failed(fault),
-    };
-    // The answer is made of strings, numbers and lists: it cannot fail to serialise.
-    serde_json::to_string(&output).unwrap_or_default()
+    let done = Call::parse(input).and_then(|Call { action, credential, options, carry }| {
+        execute::execute(powers, action, credential.as_deref(), &options, carry.as_deref())
+    });
+    text(&done.map_or_else(Output::failed, Output::done))
 }
 
-fn execute_json(powers: &mut impl Powers, input: &str) -> Result<Report, Fault> {
-    let request = Request::from_json(input)?;
-    let action = request.action.as_deref().map_or(Ok(Action::FullAnalysis), Action::parse)?;
-    let options = request.options.validate()?;
-    let carry = request.carry.filter(|carry| !carry.is_null()).map(|carry| carry.to_string());
-    execute::execute(powers, action, request.credential.as_deref(), &options, carry.as_deref())
+/// Collects the snapshot that [`analyse`] takes, for a SkillInput.
+pub fn collect(powers: &mut impl Powers, input: &str) -> Result<String, Fault> {
+    let Call { action, credential, options, carry } = Call::parse(input)?;
+    let snapshot = execute::collect(powers, action, credential.as_deref(), &options, carry.as_deref())?;
+    Ok(text(&snapshot))
+}
+
+/// Analyses a snapshot, and returns the report. Fails when the input is no [`AnalysisInput`].
+pub fn analyse(input: &str) -> Result<String, Fault> {
+    let AnalysisInput { mut snapshot, options, carry } = AnalysisInput::from_json(input)?;
+    let (options, carry) = (options.unwrap_or_default().validate()?, embedded(carry));
+    application::note_families(&mut snapshot.backends);
+    Ok(text(&analyse::analyse_snapshot(&snapshot, &options, carry.as_deref())))
+}
+
+/// A SkillInput that was checked.
+struct Call {
+    action: Action,
+    credential: Option<String>,
+    options: Options,
+    carry: Option<String>,
+}
+
+impl Call {
+    fn parse(input: &str) -> Result<Self, Fault> {
+        let Request { action, credential, options, carry, .. } = Request::from_json(input)?;
+        let action = action.as_deref().map_or(Ok(Action::FullAnalysis), Action::parse)?;
+        Ok(Self { action, credential, options: options.validate()?, carry: embedded(carry) })
+    }
+}
+
+/// Returns the text of a carry, which JSON embeds as an object.
+fn embedded(carry: Option<Value>) -> Option<String> {
+    carry.filter(|carry| !carry.is_null()).map(|carry| carry.to_string())
+}
+
+/// Writes what is made of strings, numbers and lists, which cannot fail to serialise.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use archon_pool_core::bindings::database::RowSet;
 use archon_pool_core::digest::Digest;
 use archon_pool_core::interceptor::{CallMode, CallRecorder, CallReplayer, ImportAnswer, ImportCall, Interceptor};
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::exchange::Asked;
@@ -25,8 +24,8 @@ impl Interceptor for Recorder {
         false
     }
 
-    fn begin(&self, component: &str, digest: Digest, function: &str, argument: &Value) -> Result<CallMode, Fault> {
-        let recording = Recorder::begin(self, component, digest, function, &text(argument));
+    fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Result<CallMode, Fault> {
+        let recording = Recorder::begin(self, component, digest, function, input);
         Ok(recording.map_or(CallMode::Off, |recording| {
             CallMode::Recording(Box::new(RecordedCall { recorder: self.clone(), recording }))
         }))
@@ -38,7 +37,7 @@ impl Interceptor for Replay {
         true
     }
 
-    fn begin(&self, _: &str, _: Digest, function: &str, _: &Value) -> Result<CallMode, Fault> {
+    fn begin(&self, _: &str, _: Digest, function: &str, _: &str) -> Result<CallMode, Fault> {
         Ok(CallMode::Replaying(Box::new(self.take(function)?)))
     }
 }
@@ -55,9 +54,9 @@ impl CallRecorder for RecordedCall {
         self.recording.note(call, answer);
     }
 
-    async fn end(self: Box<Self>, result: &Result<Value, Fault>) {
+    async fn end(self: Box<Self>, result: &Result<String, Fault>) {
         let end = match result {
-            Ok(answer) => End::Returned(text(answer)),
+            Ok(answer) => End::Returned(answer.clone()),
             Err(fault) => End::Ended(fault.clone()),
         };
         self.recorder.end(self.recording, end).await;
@@ -185,9 +184,4 @@ impl CallReplayer for Replayer {
 
 fn each<T, U>(answers: Vec<Answer<T>>, convert: impl Fn(T) -> U) -> Vec<Result<U, Fault>> {
     answers.into_iter().map(|answer| Result::from(answer).map(&convert)).collect()
-}
-
-/// Returns a component's argument or result as text: as JSON unless it is one.
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -113,7 +113,7 @@ impl App {
     pub(crate) async fn ask(&self, input: Value) -> Result<Answer, CliError> {
         let input = self.tape.input(input);
         match self.plugin.world() {
-            World::Analyser => Ok(Answer::of_report(self.host.analyse(&self.plugin, input).await?)),
+            World::Analyser => Ok(Answer::of_report(self.host.analyse(&self.plugin, &input).await?)),
             World::Observer | World::Manager => Answer::of_output(self.registry.execute(registry::NAME, input).await),
         }
     }

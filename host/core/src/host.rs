@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Order, Outcome};
-use archon_pool_contract::params::Action;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
@@ -22,6 +21,7 @@ use crate::context::{CallContext, Intent};
 use crate::cpu_scheduler::CpuMeter;
 use crate::credential_source::{CredentialRequest, CredentialSource, NoCredentials};
 use crate::engine::Engine;
+use crate::exports::Function;
 use crate::interceptor::{CallMode, Interceptor};
 use crate::json_limits;
 use crate::limits::{BYTES_PER_VALUE, LimitError, Limits};
@@ -33,8 +33,7 @@ use crate::statement_checker::StatementChecker;
 pub use self::deadline::Deadline;
 use self::deadline::late;
 use self::ended::{ended, not_again, trapped};
-use self::entry::{SKILL, enter};
-use self::forms::{as_report, as_text};
+use self::entry::enter;
 use self::request::{NO_CHANGES, Request};
 
 /// Name of [`Host::deliver`] in the audit log.
@@ -189,10 +188,10 @@ impl Host {
         let calling = async {
             let Request { input, credential, intent } = Request::parse(&self.policy, input)?;
             let granted = Some(self.grant(credential)?);
-            let call = Call { interface: SKILL, function: "run", granted, intent, signalled: noted, end, time };
-            let output = self.invoke(plugin, call, &[("input", input.to_string().into())]).await?;
+            let call = Call { function: Function::Run, granted, intent, signalled: noted, end, time };
+            let output = self.invoke(plugin, call, &input.to_string()).await?;
             noted_time.resume();
-            let document = self.document(plugin, "run", &output);
+            let document = self.document(plugin, Function::Run, &output);
             noted_time.pause();
             document
         };
@@ -203,43 +202,25 @@ impl Host {
 
     /// Calls `skill.describe`: the component's description.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
-        let output = self.invoke(plugin, self.pure(SKILL, "describe"), &[]).await?;
-        self.document(plugin, "describe", &output)
+        let output = self.invoke(plugin, self.pure(Function::Describe), "").await?;
+        self.document(plugin, Function::Describe, &output)
     }
 
-    /// Calls `pool-manager.collect`, which only reads the server: a SkillInput in, the snapshot that [`Host::analyse`]
-    /// takes out.
+    /// Calls `pool-manager.collect-json`, which only reads the server: a SkillInput in, the snapshot that
+    /// [`Host::analyse`] takes out.
     pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
         let Request { input, credential, .. } = Request::parse(&self.policy, input)?;
-        let granted = self.grant(credential)?;
-        let mut request = match input {
-            Value::Object(request) => request,
-            _ => return Err(Fault::invalid("the input must be a JSON object")),
-        };
-        request.entry("action").or_insert_with(|| Action::FullAnalysis.name().into());
-        request.entry("options").or_insert_with(|| json!({}));
-        as_text(&mut request, "carry");
         // Whatever the request's action is: collecting changes nothing.
-        let call = Call { granted: Some(granted), ..self.pure("pool-manager", "collect") };
-        self.invoke(plugin, call, &[("", request.into())]).await
+        let call = Call { granted: Some(self.grant(credential)?), ..self.pure(Function::Collect) };
+        let output = self.invoke(plugin, call, &input.to_string()).await?;
+        self.document(plugin, Function::Collect, &output)
     }
 
-    /// Calls `analysis.analyse`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and
-    /// works with a component of any world.
-    pub async fn analyse(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
-        let Value::Object(mut input) = input else {
-            return Err(Fault::invalid("the input must be a JSON object with snapshot, options and carry"));
-        };
-        as_text(&mut input, "carry");
-        let snapshot = input.remove("snapshot").ok_or_else(|| Fault::invalid("snapshot: is missing"))?;
-        let options = input.remove("options").filter(|options| !options.is_null()).unwrap_or_else(|| json!({}));
-        let carry = input.remove("carry").unwrap_or(Value::Null);
-        if let Some(unknown) = input.keys().next() {
-            return Err(Fault::invalid(format!("{unknown}: is unknown: use one of snapshot, options, carry")));
-        }
-        let call = self.pure("analysis", "analyse");
-        let arguments = [("snapshot", snapshot), ("options", options), ("carry", carry)];
-        Ok(as_report(self.invoke(plugin, call, &arguments).await?, self.limits.report_bytes / BYTES_PER_VALUE))
+    /// Calls `analysis.analyse-json`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and works
+    /// with a component of any world.
+    pub async fn analyse(&self, plugin: &Plugin, input: &Value) -> Result<Value, Fault> {
+        let output = self.invoke(plugin, self.pure(Function::Analyse), &input.to_string()).await?;
+        self.document(plugin, Function::Analyse, &output)
     }
 
     /// Ends sessions without a component: the same guard, protection, cap and verification as for
@@ -298,9 +279,9 @@ impl Host {
     }
 
     /// Creates a call that needs no server.
-    fn pure(&self, interface: &'static str, function: &'static str) -> Call {
+    fn pure(&self, function: Function) -> Call {
         let intent = Intent::none("this call changes nothing");
-        Call { interface, function, granted: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
+        Call { function, granted: None, intent, signalled: Arc::default(), end: None, time: self.clock() }
     }
 
     /// Grants a call its credentials.
@@ -314,14 +295,14 @@ impl Host {
         Arc::new(CpuMeter::new(self.engine.cpu_scheduler().clone(), Duration::ZERO))
     }
 
-    /// Calls one exported function with JSON arguments, each under the name that stands for it in
-    /// messages. An error that the function returns becomes the fault.
-    async fn invoke(&self, plugin: &Plugin, call: Call, arguments: &[(&str, Value)]) -> Result<Value, Fault> {
-        let Call { interface, function, granted, intent, signalled, end, time } = call;
-        let name = format!("{interface}.{function}");
-        let mode = match (&self.interceptor, arguments) {
-            (Some(interceptor), [(_, argument)]) if granted.is_some() => {
-                interceptor.begin(plugin.name(), plugin.digest(), &name, argument)?
+    /// Calls one exported function with a JSON text, and returns its JSON text. An error that the function returns
+    /// becomes the fault.
+    async fn invoke(&self, plugin: &Plugin, call: Call, input: &str) -> Result<String, Fault> {
+        let Call { function, granted, intent, signalled, end, time } = call;
+        let name = format!("{}.{}", function.interface(), function.name());
+        let mode = match &self.interceptor {
+            Some(interceptor) if granted.is_some() => {
+                interceptor.begin(plugin.name(), plugin.digest(), &name, input)?
             }
             _ => CallMode::Off,
         };
@@ -340,12 +321,13 @@ impl Host {
         (context.intent, context.scope) = (intent, scope);
         (context.mode, context.signalled) = (mode, signalled);
         let mut store = self.store(plugin, CallState::new(context, self.engine.memories()))?;
-        let span = tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function);
+        let span =
+            tracing::info_span!("call", plugin = plugin.name(), digest = %plugin.digest(), function = function.name());
         let now = Instant::now();
         author.started(&name).await;
         let calling = async {
             clock.begin().await;
-            enter(plugin, &mut store, interface, function, arguments).await
+            enter(plugin, &mut store, function, input).await
         };
         let calling = calling.instrument(span);
         let own = Deadline::after(self.limits.deadline);
@@ -370,14 +352,14 @@ impl Host {
     }
 
     /// Parses the JSON text that a function returned.
-    fn document(&self, plugin: &Plugin, function: &str, output: &Value) -> Result<Value, Fault> {
-        let text = output.as_str().unwrap_or_default();
+    fn document(&self, plugin: &Plugin, function: Function, text: &str) -> Result<Value, Fault> {
         let limit = self.limits.report_bytes;
-        if text.len() > limit || !json_limits::is_within(text, limit / BYTES_PER_VALUE) {
+        if !json_limits::is_within(text, limit / BYTES_PER_VALUE) {
             return Err(LimitError::ReportBytes(limit).into());
         }
         serde_json::from_str(text).map_err(|error| {
-            let message = format!("{} answered {function} with something that is not JSON: {error}", plugin.name());
+            let (name, function) = (plugin.name(), function.name());
+            let message = format!("{name} answered {function} with something that is not JSON: {error}");
             Fault::new(kind::UNEXPECTED_ANSWER, message)
         })
     }
@@ -405,7 +387,7 @@ impl Host {
 /// Returns the description of a component that exports `skill`, and null for any other. It runs without credentials and
 /// may change nothing.
 pub async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> {
-    if plugin.export(SKILL).is_err() {
+    if !plugin.exports_interface_of(Function::Describe) {
         return Ok(Value::Null);
     }
     let policy = Policy { apply: false, ..Policy::default() };
@@ -420,8 +402,7 @@ struct Granted {
 
 /// A call of an exported function, with what it may use.
 struct Call {
-    interface: &'static str,
-    function: &'static str,
+    function: Function,
     granted: Option<Granted>,
     intent: Intent,
     signalled: Arc<AtomicBool>,
@@ -433,7 +414,6 @@ struct Call {
 pub mod deadline;
 mod ended;
 mod entry;
-mod forms;
 mod request;
 #[cfg(test)]
 mod tests;

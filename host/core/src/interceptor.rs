@@ -2,7 +2,6 @@
 
 use archon_pool_contract::fault::{Fault, kind};
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::{ProbeTiming, RowSet, Statement};
@@ -15,8 +14,8 @@ pub trait Interceptor: Send + Sync {
     /// changed, and no audit event is recorded.
     fn replays(&self) -> bool;
 
-    /// Begins a call of a component's function; `argument` is its input. A fault refuses the call.
-    fn begin(&self, component: &str, digest: Digest, function: &str, argument: &Value) -> Result<CallMode, Fault>;
+    /// Begins a call of a component's function; `input` is its JSON text. A fault refuses the call.
+    fn begin(&self, component: &str, digest: Digest, function: &str, input: &str) -> Result<CallMode, Fault>;
 }
 
 /// Recording or replay of one call.
@@ -45,7 +44,7 @@ pub trait CallRecorder: Send + Sync {
     fn record(&mut self, call: ImportCall, answer: Result<ImportAnswer, Fault>);
 
     /// Ends the call with the component's result.
-    async fn end(self: Box<Self>, result: &Result<Value, Fault>);
+    async fn end(self: Box<Self>, result: &Result<String, Fault>);
 }
 
 /// Answers the imports of one call.

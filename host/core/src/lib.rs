@@ -21,9 +21,6 @@ pub mod cpu_scheduler;
 pub mod credential_source;
 pub mod digest;
 pub mod engine;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod guard_sql;
 pub mod host;
 pub mod interceptor;
@@ -48,10 +45,10 @@ pub mod xdg;
 mod backends;
 mod call_state;
 mod component_limits;
+mod exports;
 mod hourly;
 mod imports;
 mod intercepted;
-mod json_values;
 mod record;
 mod scaling;
 mod wasi;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use archon_pool_contract::fault::{Fault, kind};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::call_state::CallState;
 use crate::compiler::not_a_component;
@@ -14,6 +14,7 @@ use crate::component_limits;
 use crate::components::embedded;
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::exports::{Exports, Function};
 use crate::limits::LimitError;
 use crate::private_file;
 use crate::world::World;
@@ -33,7 +34,7 @@ const IMPORTS: [(World, &[&str]); 3] = [
 /// A compiled component that is linked to a world.
 pub struct Plugin {
     pub(crate) pre: InstancePre<CallState>,
-    exports: Vec<String>,
+    exports: Exports,
     engine: Engine,
     name: String,
     world: World,
@@ -112,6 +113,9 @@ impl Plugin {
             let message = format!("{name} does not fit the world {world}: {error:#}");
             Fault::new(kind::WORLD_MISMATCH, message)
         })?;
+        let exports = Exports::of(component, |interface| {
+            exports.iter().find(|name| ours(name) == Some(interface)).map(String::as_str)
+        });
         let digest = Digest::of(bytes);
         Ok(Self { pre, exports, engine: engine.clone(), name: name.to_owned(), world, digest })
     }
@@ -136,13 +140,14 @@ impl Plugin {
         &self.engine
     }
 
-    /// Returns the full name of an exported interface in any minor version.
-    pub(crate) fn export(&self, interface: &str) -> Result<&str, Fault> {
-        let found = self.exports.iter().find(|name| ours(name) == Some(interface));
-        found.map(String::as_str).ok_or_else(|| {
-            let message = format!("{} is of the world {} and does not export {interface}", self.name, self.world);
-            Fault::new(kind::WORLD_MISMATCH, message)
-        })
+    /// Checks that the component exports the interface, in any minor version, that has a function.
+    pub(crate) fn exports_interface_of(&self, function: Function) -> bool {
+        self.exports.has_interface_of(function)
+    }
+
+    /// Returns the index of an exported function. Fails with `world-mismatch` when it is missing.
+    pub(crate) fn function(&self, function: Function) -> Result<&ComponentExportIndex, Fault> {
+        self.exports.index(function, &self.name, self.world)
     }
 }
 
@@ -199,10 +204,10 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
         let message = format!("{name} does not fit the world {most}: it {}", some_of(&strange, "; it "));
         return Err(Fault::new(kind::WORLD_MISMATCH, message));
     }
-    let doors: Vec<&str> = exports.iter().filter_map(|export| ours(export)).collect();
-    let least = match doors.as_slice() {
-        doors if doors.contains(&"skill") || doors.contains(&"pool-manager") => World::Observer,
-        doors if doors.contains(&"analysis") => World::Analyser,
+    let found: Vec<&str> = exports.iter().filter_map(|export| ours(export)).collect();
+    let least = match found.as_slice() {
+        found if found.contains(&"skill") || found.contains(&"pool-manager") => World::Observer,
+        found if found.contains(&"analysis") => World::Analyser,
         _ => {
             let has = if exports.is_empty() { "nothing".to_owned() } else { some_of(exports, ", ") };
             let message =

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fault::{Fault, kind};
+use crate::snapshot::Snapshot;
 
 /// The six actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -286,9 +288,7 @@ impl Request {
     /// Reads a SkillInput. A secret in it is refused before anything else is looked at, so that no
     /// message can echo it.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
-        })?;
+        let value = parsed(text)?;
         let Value::Object(fields) = &value else {
             return Err(Fault::invalid("the input must be a JSON object"));
         };
@@ -309,12 +309,43 @@ impl Request {
             // Ignoring it would mean to act on the host's default database instead.
             return Err(Fault::invalid("supabaseUrl reached the component: the host must resolve it"));
         }
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
-        })
+        read(value)
     }
+}
+
+/// Input of `analysis.analyse-json`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnalysisInput {
+    /// The snapshot to analyse.
+    pub snapshot: Snapshot,
+    /// Options; none for the defaults.
+    #[serde(default)]
+    pub options: Option<RawOptions>,
+    /// The `carry` of the previous report.
+    #[serde(default)]
+    pub carry: Option<Value>,
+}
+
+impl AnalysisInput {
+    /// Parses a text; the fault names what is wrong, with line and column.
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        serde_json::from_str(text).map_err(|error| Fault::invalid(error.to_string()))
+    }
+}
+
+fn parsed(text: &str) -> Result<Value, Fault> {
+    serde_json::from_str(text).map_err(|error| {
+        Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
+    })
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
+    })
 }
 
 /// Whether a URL carries a password, before an `@` or as a query parameter. Errs on the side of yes:

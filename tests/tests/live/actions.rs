@@ -153,8 +153,8 @@ async fn the_analyser_judges_a_collected_snapshot_like_the_observer() -> Result<
     let input = impatient("full-analysis");
     let snapshot = host.collect(plugin(World::Observer), input.clone()).await?;
     let arguments = json!({ "snapshot": snapshot, "options": input["options"] });
-    let alone = host.analyse(plugin(World::Analyser), arguments.clone()).await?;
-    assert_eq!(alone, host.analyse(plugin(World::Manager), arguments).await?);
+    let alone = host.analyse(plugin(World::Analyser), &arguments).await?;
+    assert_eq!(alone, host.analyse(plugin(World::Manager), &arguments).await?);
     assert_eq!(alone["leakDetection"]["suspectedConnections"][0]["pid"], leaked.pid());
     let live = run_in(plugin(World::Observer), &host, input).await.data.expect("a report");
     assert_eq!(live.leak_detection.suspected_connections.len(), 1);

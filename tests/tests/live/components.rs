@@ -11,7 +11,7 @@ use crate::wit;
 
 /// Sizes in bytes when last looked at. A growth by half is either a mistake or worth a new line here.
 const RECORDED: [(World, usize); 3] =
-    [(World::Analyser, 720_000), (World::Observer, 1_270_000), (World::Manager, 1_280_000)];
+    [(World::Analyser, 1_130_000), (World::Observer, 1_620_000), (World::Manager, 1_630_000)];
 
 #[test]
 fn import_nothing_beyond_their_world() -> Result<()> {

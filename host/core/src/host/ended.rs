@@ -8,15 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 use crate::limits::{LimitError, Limits};
 use crate::plugin::Plugin;
 
-/// Converts the error that a function returned: a fault, or a refusal that is only a message.
-pub(super) fn refused(error: &Value) -> Fault {
-    serde_json::from_value(error.clone()).unwrap_or_else(|_| {
-        let message = error.get("message").and_then(Value::as_str);
-        Fault::invalid(message.unwrap_or("the component refused the arguments"))
-    })
-}
-
-/// Converts the error that ended or refused a component.
+/// Converts the error that ended a component, or that it returned.
 pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.clone();

@@ -1,6 +1,7 @@
 use super::*;
 use crate::components::World;
 use crate::memory::MemoryAudit;
+use serde_json::json;
 use wasmtime::component::ResourceTableError;
 
 /// A component whose `run` is the given body, with `describe` likewise.
@@ -162,7 +163,7 @@ async fn a_good_component_answers() {
     let host = host(Limits::default());
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(unreachable)")).unwrap();
     assert_eq!(host.describe(&plugin).await.unwrap(), json!({ "ok": true }));
-    let fault = host.analyse(&plugin, json!({ "snapshot": {} })).await.unwrap_err();
+    let fault = host.analyse(&plugin, &json!({ "snapshot": {} })).await.unwrap_err();
     assert_eq!(fault.kind, kind::WORLD_MISMATCH);
 }
 

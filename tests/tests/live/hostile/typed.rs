@@ -1,46 +1,69 @@
-//! Answers of typed records, which the component model lifts before anything can count them.
+//! Exported functions of unexpected types, and answers of unexpected length.
 
 use anyhow::Result;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool_contract::fault::kind::LIMIT_EXCEEDED;
+use archon_pool_contract::fault::kind::{LIMIT_EXCEEDED, WORLD_MISMATCH};
 use serde_json::json;
 
 use crate::support::host_with;
 
-/// A component whose analysis answers so many records of an empty text and a number: its memory is all zeros.
-fn analyser(records: usize) -> Vec<u8> {
-    let pages = (records * 12 + 64).div_ceil(65_536);
+/// A component whose `analyse-json` has this type, and returns what the module's function leaves in its memory.
+fn analyser(result: &str, body: &str, pages: usize) -> Vec<u8> {
     let text = format!(
         r#"(component
             (core module $m
                 (memory (export "memory") {pages})
                 (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 32))
-                (func (export "analyse") (param i32 i32 i32 i32) (result i32)
-                    (i32.store (i32.const 16) (i32.const 64))
-                    (i32.store (i32.const 20) (i32.const {records}))
-                    (i32.const 16)))
+                (func (export "analyse") (param i32 i32) (result i32) {body}))
             (core instance $i (instantiate $m))
-            (type $t (record (field "name" string) (field "sessions" u32)))
-            (export $tally "tally" (type $t))
-            (func $analyse (param "of" bool) (param "options" bool) (param "carry" string) (result (list $tally))
+            (type $t (record (field "message" string)))
+            (export $refusal "refusal" (type $t))
+            (func $analyse (param "input" string) (result {result})
                 (canon lift (core func $i "analyse") (memory (core memory $i "memory"))
                     (realloc (core func $i "realloc"))))
-            (instance $door (export "tally" (type $tally)) (export "analyse" (func $analyse)))
-            (export "archon:connection-pool/analysis@1.0.0" (instance $door)))"#
+            (instance $analysis (export "refusal" (type $refusal)) (export "analyse-json" (func $analyse)))
+            (export "archon:connection-pool/analysis@1.0.0" (instance $analysis)))"#
     );
     super::wat::assemble(&text)
 }
 
+/// Returns a JSON text of so many bytes: a digit and spaces.
+fn long(bytes: usize) -> Vec<u8> {
+    let body = format!(
+        "(memory.fill (i32.const 65536) (i32.const 32) (i32.const {bytes}))
+         (i32.store8 (i32.const 65536) (i32.const 55))
+         (i32.store (i32.const 16) (i32.const 0))
+         (i32.store (i32.const 20) (i32.const 65536))
+         (i32.store (i32.const 24) (i32.const {bytes}))
+         (i32.const 16)"
+    );
+    analyser("(result string (error $refusal))", &body, bytes.div_ceil(65_536) + 1)
+}
+
 #[tokio::test]
-async fn a_report_of_more_records_than_limit_report_bytes_allows_is_refused() -> Result<()> {
-    let host = host_with(archon_pool::credentials(), Limits::default());
-    let input = || json!({ "snapshot": true, "options": true, "carry": "" });
-    let few = Plugin::from_bytes(host.engine(), "few.wasm", &analyser(1_000))?;
-    assert_eq!(host.analyse(&few, input()).await?.as_array().map(Vec::len), Some(1_000));
-    let many = Plugin::from_bytes(host.engine(), "many.wasm", &analyser(1_500_000))?;
-    let fault = host.analyse(&many, input()).await.unwrap_err();
+async fn a_report_of_more_bytes_than_limit_report_bytes_allows_is_refused() -> Result<()> {
+    let limits = Limits::default();
+    let most = limits.report_bytes;
+    let host = host_with(archon_pool::credentials(), limits);
+    let few = Plugin::from_bytes(host.engine(), "few.wasm", &long(1_000))?;
+    assert_eq!(host.analyse(&few, &json!({})).await?, json!(7));
+    let many = Plugin::from_bytes(host.engine(), "many.wasm", &long(most + 1))?;
+    let fault = host.analyse(&many, &json!({})).await.unwrap_err();
     assert_eq!(fault.kind, LIMIT_EXCEEDED, "{fault}");
     assert!(fault.message.contains("`report_bytes`") || fault.message.contains("`message_bytes`"), "{fault}");
+    Ok(())
+}
+
+/// A list of records takes many times the memory of its bytes, so such a function is not called.
+#[tokio::test]
+async fn a_function_of_another_type_is_refused_by_name() -> Result<()> {
+    let host = host_with(archon_pool::credentials(), Limits::default());
+    for result in ["string", "(list $refusal)", "(result (list $refusal) (error $refusal))"] {
+        let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &analyser(result, "(unreachable)", 1))?;
+        let fault = host.analyse(&plugin, &json!({})).await.unwrap_err();
+        assert_eq!(fault.kind, WORLD_MISMATCH, "{fault}");
+        assert!(fault.message.contains("analyse-json"), "{fault}");
+    }
     Ok(())
 }
