@@ -11,6 +11,7 @@ use archon_pool_core::policy::Policy;
 use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
 use archon_pool_core::secret_scan;
 use archon_pool_postgres::credentials::CONSOLE_DATABASE;
+use archon_pool_postgres::error::SERVER_ERRORS;
 use archon_pool_postgres::session;
 use archon_pool_postgres::text::ENCODINGS;
 
@@ -24,6 +25,7 @@ pub(crate) fn text() -> String {
         session::settings(&limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let encodings: Map<String, Value> =
         ENCODINGS.iter().map(|(server, label)| ((*server).to_owned(), (*label).into())).collect();
+    let server_errors: Value = serde_json::from_str(SERVER_ERRORS).expect("a unit test parses it");
     let document = json!({
         "application": session::APPLICATION,
         "statements": {
@@ -41,6 +43,7 @@ pub(crate) fn text() -> String {
             "check": session::settings_query(&limits),
         },
         "encodings": encodings,
+        "serverErrors": server_errors,
         "names": { "bytes": NAME_BYTES },
         "secretNames": secret_scan::NAMES,
         "secretWords": secret_scan::WORDS,

@@ -9,6 +9,59 @@ import { limitMemory } from "./memory.js";
 /** A component of the contract, named as its file. */
 export type World = "pool-analyser" | "pool-observer" | "pool-manager";
 
+/** Fault of a refused session. */
+export interface Reason {
+  kind: string;
+  /** True where the same login can succeed a moment later. */
+  retryable: boolean;
+  /** Template of the message, with the setting or the step that helps. */
+  message: string;
+  /** The reason where TLS was tried, too, or cannot be had. */
+  afterTls?: string;
+}
+
+/** Conditions of a refusal, all of which apply. Texts are compared in lower case. */
+export interface RefusalRule {
+  reason: string;
+  /** Any of these, "" for none. */
+  sqlstates?: string[];
+  /** The whole text. */
+  equals?: string;
+  /** Begins of the text. */
+  starts?: string[];
+  /** Words of which the text has one. */
+  any?: string[];
+  /** Words of which the text has each. */
+  all?: string[];
+  /** True for the words of a pooler that has no server connection, also for a statement of an open session. */
+  inSession?: boolean;
+}
+
+/** Fault of a statement. It applies where one of its conditions does, or where it has none. */
+export interface StatementError {
+  /** By the words of a pooler. */
+  reasons?: string[];
+  sqlstates?: string[];
+  /** By SQLSTATE, where the severity ends the session. */
+  fatal?: string[];
+  kind: string;
+  retryable: boolean;
+  message: string;
+  /** The limit that the message names, as the Rust host spells it. */
+  limit?: string;
+}
+
+/** Errors of servers and poolers and their meaning. All lists are in order. */
+export interface ServerErrors {
+  reasons: Record<string, Reason>;
+  rules: RefusalRule[];
+  /** Refusals that no rule recognises, by the begin of their SQLSTATE. */
+  fallbacks: { reason: string; begins: string[] }[];
+  /** SQLSTATEs that poolers have for everything; "" for none. */
+  poolerSqlstates: string[];
+  statements: StatementError[];
+}
+
 /** What `archon-pool components` writes as `guard.json`: how the Rust host keeps sessions and guards orders. */
 export interface Guard {
   application: string;
@@ -24,6 +77,7 @@ export interface Guard {
   session: { settings: Record<string, string> };
   /** PostgreSQL's names of encodings that are not UTF-8, with the labels of the WHATWG's standard. */
   encodings: Record<string, string>;
+  serverErrors: ServerErrors;
   /** Bytes of a name that a server keeps. */
   names: { bytes: number };
   /** By the Rust host's names: times in milliseconds, all else in bytes or as a count. */

@@ -80,7 +80,19 @@ test("a pooler that has no connection for a statement is full, and not broken", 
   assert.equal(kindOf("XX000", "(ECHECKOUTTIMEOUT) Pool checkout timeout"), "too-many-connections");
   assert.equal(kindOf("58000", "could not get connection from the pool - CheckoutTimeout"), "too-many-connections");
   assert.equal(kindOf("08P01", "server conn crashed?"), "connection-lost");
+  assert.equal(kindOf("", "query_wait_timeout"), "too-many-connections");
   assert.equal(kindOf("22012", "division by zero"), "query-failed");
+});
+
+test("a limit is named as this host spells it, and braces in the server's words stay", () => {
+  const fault = fromServer({ fatal: false, code: "57014", message: "", said: "canceled {limit} {user}" });
+  assert.equal(
+    fault.message,
+    "the statement did not finish: canceled {limit} {user}; raise limit `statementTimeoutMs` if the server is merely slow",
+  );
+  const target = parseTarget("postgres://ann@h/shop");
+  const server = { fatal: true, code: "28P01", message: "", said: "{database} $& $1" };
+  assert.match(refused(server, target).message, /^h:5432 refused role 'ann': \{database\} \$& \$1; check/);
 });
 
 test("a real server's refusals are told with what helps", async () => {

@@ -1,6 +1,7 @@
 //! The server's and the network's errors as faults that tell an operator what to change.
 
 mod refusal;
+mod table;
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -14,7 +15,10 @@ use secrecy::zeroize::Zeroizing;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-pub(crate) use self::refusal::{Refusal, is_by_pg_hba, may_be_full};
+pub(crate) use self::refusal::may_be_full;
+pub(crate) use self::table::Refusal;
+pub use self::table::SERVER_ERRORS;
+use self::table::TABLE;
 use crate::target::Target;
 use crate::wire::Violation;
 
@@ -73,13 +77,8 @@ pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
 /// Why the server or a pooler refused a session.
 pub(crate) fn refused(code: &str, said: &str, target: &Target, tls_tried: bool) -> Fault {
     let refusal = refusal::classify(code, said);
-    let refusal = if tls_tried { refusal.with_tls_tried(said) } else { refusal };
-    Fault {
-        kind: refusal.kind().to_owned(),
-        message: described(refusal, said, target, tls_tried),
-        sqlstate: Some(code.to_owned()),
-        retryable: refusal.retryable(),
-    }
+    let refusal = if tls_tried { refusal.after_tls() } else { refusal };
+    described(refusal, code, said, target)
 }
 
 /// Classifies the end of a session before its first answer: the refusal that it is, where it is one.
@@ -87,13 +86,9 @@ pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
     if matches!(fault.kind.as_str(), kind::TOO_MANY_CONNECTIONS | kind::SERVER_UNREACHABLE) {
         return Fault { message: format!("{target}: {}", fault.message), ..fault };
     }
-    match fault.sqlstate.as_deref().and_then(|code| refusal::recognised(code, &fault.message)) {
-        Some(refusal) => Fault {
-            kind: refusal.kind().to_owned(),
-            message: described(refusal, &fault.message, target, true),
-            retryable: refusal.retryable(),
-            ..fault
-        },
+    let code = fault.sqlstate.as_deref().unwrap_or_default();
+    match refusal::recognised(code, &fault.message).filter(|_| fault.sqlstate.is_some()) {
+        Some(refusal) => described(refusal.after_tls(), code, &fault.message, target),
         None => fault,
     }
 }
@@ -103,40 +98,16 @@ pub(crate) fn refusal(error: &Error) -> Option<Refusal> {
     error.as_db_error().map(|server| refusal::classify(server.code().code(), server.message()))
 }
 
-/// A refusal with the setting or the step that helps.
-fn described(refusal: Refusal, said: &str, target: &Target, tls_tried: bool) -> String {
+/// The fault of a refusal, with the setting or the step that helps.
+fn described(refusal: Refusal, code: &str, said: &str, target: &Target) -> Fault {
     let Target { user, database, .. } = target;
-    match refusal {
-        Refusal::NoRoom => format!(
-            "{target} has no connection slot left: {said}; end idle sessions, raise max_connections or the CONNECTION \
-             LIMIT of the role or database, or connect with a role that may use the reserved slots"
-        ),
-        Refusal::NoServer => format!(
-            "the pooler at {target} had no connection to the server for this login: {said}; the server is down or its \
-             host is not found, the database is paused, or all connections are taken: see SHOW DATABASES and SHOW \
-             POOLS of its console"
-        ),
-        Refusal::NoDatabase => {
-            format!("{target} has no database '{database}': correct the credential's database name ({said})")
-        }
-        Refusal::Login => format!("{target} refused role '{user}': {said}; check the credential's user and password"),
-        Refusal::Address => format!("{target} does not admit role '{user}' from here: {said}; add an entry for it"),
-        Refusal::Privilege => format!("{target} refused role '{user}': {said}; GRANT CONNECT ON DATABASE to it"),
-        Refusal::Console => format!(
-            "PgBouncer at {target} does not let '{user}' into its console: add it to admin_users or stats_users"
-        ),
-        Refusal::NeedsTls if is_by_pg_hba(said) => format!(
-            "{target} does not admit role '{user}' from here without TLS: {said}; set sslmode=require, or add an entry \
-             to pg_hba.conf"
-        ),
-        Refusal::NeedsTls if tls_tried => format!("{target} insists on TLS, which could not be had: {said}"),
-        Refusal::NeedsTls => format!("{target} insists on TLS: set sslmode=require ({said})"),
-        Refusal::Project => {
-            format!("{target} does not know the project: {said}; copy host and user from the provider's dashboard")
-        }
-        Refusal::Parameter => format!("{target} refused a startup parameter: {said}; correct the credential's options"),
-        Refusal::Unavailable => format!("the PostgreSQL server at {target} takes no sessions now: {said}"),
-        Refusal::Disabled => format!("{target} takes no sessions for database '{database}': {said}"),
+    let values = [("target", &*target.to_string()), ("user", user), ("database", database), ("said", said)];
+    let reason = refusal.reason();
+    Fault {
+        kind: reason.kind.clone(),
+        message: table::fill(&reason.message, &values),
+        sqlstate: Some(code.to_owned()),
+        retryable: reason.retryable,
     }
 }
 
@@ -171,42 +142,16 @@ pub(crate) fn statement(server: &DbError) -> Fault {
         // Writing to a string cannot fail.
         let _ = write!(said, " ({detail})");
     }
-    self::said(server.code().code(), server.severity() == "FATAL", said)
+    self::said(server.code().code(), server.severity() == "FATAL", &said)
 }
 
 /// The fault of an error of the server by its SQLSTATE, however it got here.
-pub fn said(code: &str, fatal: bool, said: String) -> Fault {
-    let of_pooler = refusal::of_statement(code, &said);
-    let fault = match code {
-        _ if of_pooler == Some(Refusal::NoRoom) => retryable(Fault::new(
-            kind::TOO_MANY_CONNECTIONS,
-            format!(
-                "the pooler had no connection to the server for the statement: {said}; its pool is full, the database \
-                 is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its console"
-            ),
-        )),
-        _ if of_pooler.is_some() => {
-            retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("the pooler cannot connect to the server: {said}")))
-        }
-        "42501" => Fault::new(kind::INSUFFICIENT_PRIVILEGE, said),
-        "57014" => retryable(Fault::new(
-            kind::QUERY_CANCELED,
-            format!(
-                "the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
-            ),
-        )),
-        "55P03" => retryable(Fault::new(
-            kind::QUERY_CANCELED,
-            format!("the statement waited too long for a lock: {said}; limit `lock_timeout`"),
-        )),
-        "53300" => retryable(Fault::new(kind::TOO_MANY_CONNECTIONS, said)),
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25P04" | "08000" | "08001" | "08003" | "08004"
-        | "08006" => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
-        // A pooler that gives up on a server connection uses any SQLSTATE for it.
-        _ if fatal => retryable(Fault::new(kind::CONNECTION_LOST, format!("the server ended the session: {said}"))),
-        _ => Fault::new(kind::QUERY_FAILED, said),
-    };
-    Fault { sqlstate: Some(code.to_owned()), ..fault }
+pub fn said(code: &str, fatal: bool, said: &str) -> Fault {
+    let of_pooler = refusal::of_statement(code, said);
+    match TABLE.statements.iter().find(|it| it.applies(of_pooler, code, fatal)) {
+        Some(statement) => statement.fault(code, said),
+        None => Fault { sqlstate: Some(code.to_owned()), ..Fault::new(kind::QUERY_FAILED, said) },
+    }
 }
 
 /// Whether a pooler refused the startup packet's `options`.

@@ -187,3 +187,13 @@ def test_retries_are_for_what_may_pass_and_within_one_deadline(cluster: Cluster)
 def test_sqlstates_have_the_rust_host_s_kinds(code: str, kind: str, retryable: bool) -> None:
     found = said_by_server(code, False, "so")
     assert (found.kind, found.retryable, found.sqlstate) == (kind, retryable, code)
+
+
+def test_a_pooler_that_ends_the_session_is_no_failed_query() -> None:
+    assert said_by_server("08P01", True, "server conn crashed?").kind == "connection-lost"
+    assert said_by_server(None, True, "query_wait_timeout").kind == "too-many-connections"
+
+
+def test_a_limit_is_named_and_braces_in_the_server_s_words_stay() -> None:
+    told = "the statement did not finish: {limit} {0}; raise limit `statement_timeout` if the server is merely slow"
+    assert said_by_server("57014", False, "{limit} {0}").message == told

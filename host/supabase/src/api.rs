@@ -308,7 +308,7 @@ fn failed(said: &str) -> Option<Fault> {
     let (_, error) = said.split_once("ERROR:").or_else(|| said.split_once("FATAL:"))?;
     let (code, message) = error.trim_start().split_once(':')?;
     let is_code = code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-    is_code.then(|| error::said(code, said.contains("FATAL:"), message.trim().to_owned()))
+    is_code.then(|| error::said(code, said.contains("FATAL:"), message.trim()))
 }
 
 fn parse<T: DeserializeOwned>(answer: &[u8], path: &str) -> Result<T, Fault> {

@@ -183,7 +183,7 @@ async fn once(
             return Refused::Options(fault);
         }
         // `pg_hba.conf` may admit the same login with another encryption.
-        let otherwise = matches!(error::refusal(&error), Some(Refusal::NeedsTls | Refusal::Address));
+        let otherwise = error::refusal(&error).is_some_and(Refusal::may_depend_on_tls);
         // The answer to a session without TLS is the same again.
         let otherwise = otherwise && (is_encrypted || !encrypted);
         let by = if otherwise { By::Rules } else { By::Other };

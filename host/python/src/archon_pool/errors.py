@@ -10,24 +10,18 @@ from .faults import (
     AUTHENTICATION_FAILED,
     CONNECTION_LOST,
     CREDENTIAL_INVALID,
-    INSUFFICIENT_PRIVILEGE,
-    QUERY_CANCELED,
-    QUERY_FAILED,
     SERVER_UNREACHABLE,
     TLS_FAILED,
     TOO_MANY_CONNECTIONS,
     Fault,
 )
+from .guard import guard
 from .messages import ServerError
 from .text import UTF8, TextEncoding
 
 WITHHELD = "the server's words are left out: they repeat the password"
 
 _UNANSWERED = "asks for a password, and the credential has none"
-
-_GONE = frozenset(
-    ["57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04", "08000", "08001", "08003", "08004", "08006"],
-)
 
 
 def unreachable(target: Target, why: str) -> Fault:
@@ -89,7 +83,7 @@ class Refusal:
             return 3
         if "pg_hba.conf" not in self.said:
             return 0
-        return 2 if refusal.classify(self.sqlstate, self.said) is refusal.NEEDS_TLS_BY_PG_HBA else 1
+        return 2 if refusal.classify(self.sqlstate, self.said).id == "needs-tls-or-entry" else 1
 
     @property
     def by_server(self) -> bool:
@@ -164,26 +158,7 @@ def lost(why: str) -> Fault:
 
 def said_by_server(code: str | None, fatal: bool, words: str, told: str | None = None) -> Fault:
     """The fault of an error of the server by its SQLSTATE and its words, and what is told in their place."""
-    of_pooler, said = refusal.of_statement(code, words), told or words
-    if of_pooler is refusal.NO_ROOM:
-        why = (
-            f"the pooler had no connection to the server for the statement: {said}; its pool is full, the database "
-            "is paused, or the server is down: see SHOW POOLS and SHOW DATABASES of its console"
-        )
-        return Fault(TOO_MANY_CONNECTIONS, why, code, retryable=True)
-    if of_pooler is not None:
-        return Fault(SERVER_UNREACHABLE, f"the pooler cannot connect to the server: {said}", code, retryable=True)
-    if code == "42501":
-        return Fault(INSUFFICIENT_PRIVILEGE, said, code)
-    if code == "57014":
-        why = f"the statement did not finish: {said}; raise limit `statement_timeout` if the server is merely slow"
-        return Fault(QUERY_CANCELED, why, code, retryable=True)
-    if code == "55P03":
-        why = f"the statement waited too long for a lock: {said}; limit `lock_timeout`"
-        return Fault(QUERY_CANCELED, why, code, retryable=True)
-    if code == "53300":
-        return Fault(TOO_MANY_CONNECTIONS, said, code, retryable=True)
-    # A pooler that gives up on a server connection uses the protocol violation for it.
-    if code in _GONE or (code == "08P01" and fatal):
-        return Fault(CONNECTION_LOST, f"the server ended the session: {said}", code, retryable=True)
-    return Fault(QUERY_FAILED, said, code)
+    of_pooler, statements = refusal.of_statement(code, words), guard().server_errors.statements
+    found = next(each for each in statements if each.applies(of_pooler, code or "", is_fatal=fatal))
+    why = found.says.format(said=told or words, limit=found.limit)
+    return Fault(found.kind, why, code, retryable=found.retryable)

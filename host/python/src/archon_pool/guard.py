@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from . import component
 
@@ -32,6 +33,85 @@ class Console:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Fault of a refused session."""
+
+    id: str
+    kind: str
+    says: str
+    """Template of the message, with the setting or the step that helps."""
+    retryable: bool
+    """True where the same login can succeed a moment later."""
+    after_tls: str | None
+    """The reason where TLS was tried, too, or cannot be had."""
+
+
+@dataclass(frozen=True)
+class RefusalRule:
+    """Conditions of a refusal, all of which apply. Texts are compared in lower case."""
+
+    reason: str
+    sqlstates: tuple[str, ...] | None
+    """Any of these, "" for none."""
+    equals: str | None
+    """The whole text."""
+    starts: tuple[str, ...]
+    """Begins of the text."""
+    any_of: tuple[str, ...]
+    """Words of which the text has one."""
+    all_of: tuple[str, ...]
+    """Words of which the text has each."""
+    in_session: bool
+    """True for the words of a pooler that has no server connection, also for a statement of an open session."""
+
+    def applies(self, sqlstate: str, text: str) -> bool:
+        """Checks an error, its text in lower case."""
+        return (
+            (self.sqlstates is None or sqlstate in self.sqlstates)
+            and (self.equals is None or text == self.equals)
+            and text.startswith(self.starts or "")
+            and (not self.any_of or any(words in text for words in self.any_of))
+            and all(words in text for words in self.all_of)
+        )
+
+
+@dataclass(frozen=True)
+class StatementError:
+    """Fault of a statement. It applies where one of its conditions does, or where it has none."""
+
+    reasons: tuple[str, ...]
+    """By the words of a pooler."""
+    sqlstates: tuple[str, ...]
+    fatal: tuple[str, ...]
+    """By SQLSTATE, where the severity ends the session."""
+    kind: str
+    says: str
+    """Template of the message."""
+    retryable: bool
+    limit: str
+    """The limit that the message names."""
+
+    def applies(self, of_pooler: str | None, sqlstate: str, *, is_fatal: bool) -> bool:
+        """Checks an error, with the refusal that a pooler's words are."""
+        codes = (*self.sqlstates, *self.fatal) if is_fatal else self.sqlstates
+        is_any = not (self.reasons or self.sqlstates or self.fatal)
+        return of_pooler in self.reasons or sqlstate in codes or is_any
+
+
+@dataclass(frozen=True)
+class ServerErrors:
+    """Errors of servers and poolers and their meaning. All lists are in order."""
+
+    reasons: Mapping[str, Reason]
+    rules: tuple[RefusalRule, ...]
+    fallbacks: tuple[tuple[tuple[str, ...], str], ...]
+    """Refusals that no rule recognises, by the begin of their SQLSTATE."""
+    pooler_sqlstates: frozenset[str]
+    """SQLSTATEs that poolers have for everything; "" for none."""
+    statements: tuple[StatementError, ...]
+
+
+@dataclass(frozen=True)
 class Guard:
     """What every host enforces alike, whatever a component claims."""
 
@@ -52,6 +132,7 @@ class Guard:
     pgbouncer: Console
     encodings: Mapping[str, str]
     """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
+    server_errors: ServerErrors
     secret_names: frozenset[str]
     """Names that a request gives to secrets, in lower case and without separators."""
     secret_words: tuple[str, ...]
@@ -86,6 +167,45 @@ def guard() -> Guard:
             withheld=console["withheld"],
         ),
         encodings=document["encodings"],
+        server_errors=_server_errors(document["serverErrors"]),
         secret_names=frozenset(document["secretNames"]),
         secret_words=tuple(document["secretWords"]),
+    )
+
+
+def _server_errors(table: Any) -> ServerErrors:
+    def words(entry: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        return tuple(entry.get(name, ()))
+
+    return ServerErrors(
+        reasons={
+            name: Reason(name, reason["kind"], reason["message"], reason["retryable"], reason.get("afterTls"))
+            for name, reason in table["reasons"].items()
+        },
+        rules=tuple(
+            RefusalRule(
+                reason=rule["reason"],
+                sqlstates=words(rule, "sqlstates") or None,
+                equals=rule.get("equals"),
+                starts=words(rule, "starts"),
+                any_of=words(rule, "any"),
+                all_of=words(rule, "all"),
+                in_session=rule.get("inSession", False),
+            )
+            for rule in table["rules"]
+        ),
+        fallbacks=tuple((tuple(entry["begins"]), entry["reason"]) for entry in table["fallbacks"]),
+        pooler_sqlstates=frozenset(table["poolerSqlstates"]),
+        statements=tuple(
+            StatementError(
+                reasons=words(entry, "reasons"),
+                sqlstates=words(entry, "sqlstates"),
+                fatal=words(entry, "fatal"),
+                kind=entry["kind"],
+                says=entry["message"],
+                retryable=entry["retryable"],
+                limit=entry.get("limit", ""),
+            )
+            for entry in table["statements"]
+        ),
     )
