@@ -9,6 +9,7 @@ use archon_pool_core::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD
 use archon_pool_core::limits::Limits;
 use archon_pool_core::policy::Policy;
 use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
+use archon_pool_core::scaling::size_options;
 use archon_pool_core::secret_scan;
 use archon_pool_postgres::credentials::CONSOLE_DATABASE;
 use archon_pool_postgres::error::SERVER_ERRORS;
@@ -25,6 +26,12 @@ pub(crate) fn text() -> String {
         session::settings(&limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let encodings: Map<String, Value> =
         ENCODINGS.iter().map(|(server, label)| ((*server).to_owned(), (*label).into())).collect();
+    let sizing: Map<String, Value> = size_options()
+        .into_iter()
+        .map(|it| {
+            (it.name.to_owned(), json!({ "default": it.default, "least": it.range.start(), "most": it.range.end() }))
+        })
+        .collect();
     let server_errors: Value = serde_json::from_str(SERVER_ERRORS).expect("a unit test parses it");
     let document = json!({
         "application": session::APPLICATION,
@@ -59,6 +66,7 @@ pub(crate) fn text() -> String {
             "idleTimeoutMs": request.idle_timeout_ms,
             "idleInTransactionTimeoutMs": request.idle_in_transaction_timeout_ms,
         },
+        "sizing": sizing,
         "pgbouncer": {
             "database": CONSOLE_DATABASE,
             "size": SIZE,

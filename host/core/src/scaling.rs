@@ -4,4 +4,5 @@ mod bounds;
 mod change;
 
 pub(crate) use self::bounds::{Bounds, Sizing};
+pub use self::bounds::{SizeOption, size_options};
 pub(crate) use self::change::{Change, Changed};

@@ -85,6 +85,8 @@ export interface Guard {
   policy: { maxKillPercentage: number; maxKills: number; maxKillsPerHour: number; maxResizesPerHour: number };
   /** What a request that names none gets. */
   request: { maxKillPercentage: number; idleTimeoutMs: number; idleInTransactionTimeoutMs: number };
+  /** Options that say how far a pool may be resized; `maxSize` is not below `minSize` either. */
+  sizing: Record<"minSize" | "maxSize" | "growthRate" | "shrinkRate", { default: number; least: number; most: number }>;
   pgbouncer: { database: string; size: string; views: string[]; withheld: string };
   /** Names that a request gives to secrets, in lower case and without separators. */
   secretNames: string[];

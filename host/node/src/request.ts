@@ -1,6 +1,6 @@
 // What a request is for the host: what it passes on, what it keeps, and what it allows.
 
-import { guard } from "./components.js";
+import { type Guard, guard } from "./components.js";
 import { Lent, type Sources } from "./credentials.js";
 import { Fault } from "./fault.js";
 import { isShallow } from "./json.js";
@@ -46,15 +46,6 @@ export interface Request {
 
 /** Why a host that may not change anything changes nothing. */
 const NO_CHANGES = "the host's policy allows no changes: set the policy's apply";
-
-/** The contract's defaults, for what a request does not name. */
-const DEFAULT_OPTIONS = Object.freeze({
-  ...guard().request,
-  minSize: 5,
-  maxSize: 100,
-  growthRate: 20,
-  shrinkRate: 15,
-});
 
 /** Takes out of a request what is the host's. */
 export function readRequest(params: unknown, sources: Sources, policy: Policy): Request {
@@ -106,7 +97,7 @@ export function whyNotResize(
  */
 export function readIntent(request: Record<string, unknown>, policy: Policy): Intent {
   const options = isRecord(request.options) ? request.options : {};
-  const number = (name: keyof typeof DEFAULT_OPTIONS) => whole(options[name]) ?? DEFAULT_OPTIONS[name];
+  const number = (name: keyof Guard["request"]) => whole(options[name]) ?? guard().request[name];
   return {
     refusal: unasked(request, policy, "kill-idle", "ends sessions") ?? unclear(request.options),
     // Out of range is the component's to refuse; here it is only never more than everything.
@@ -135,7 +126,7 @@ function unclear(options: unknown): string | undefined {
   if (!isRecord(options)) return "options is no object";
   const isClear = (name: string) =>
     options[name] === undefined || options[name] === null || whole(options[name]) !== undefined;
-  const wrong = ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"].find((name) => !isClear(name));
+  const wrong = Object.keys(guard().request).find((name) => !isClear(name));
   return wrong && `options.${wrong} is no whole number`;
 }
 
@@ -149,18 +140,20 @@ function readBounds(options: unknown): Bounds | string {
   if (options !== undefined && options !== null && !isRecord(options)) return "options is no object";
   const given = options ?? {};
   const wrong: string[] = [];
-  const number = (name: keyof Bounds, least: number, most: number) => {
+  const number = (name: keyof Bounds, atLeast = 0) => {
     const value = (given as Record<string, unknown>)[name];
-    const found = value === undefined || value === null ? DEFAULT_OPTIONS[name] : whole(value);
-    if (found === undefined || found < least || found > most) wrong.push(`options.${name} is not in its range`);
+    const { default: unless, least, most } = guard().sizing[name];
+    const found = value === undefined || value === null ? unless : whole(value);
+    const isWithin = found !== undefined && found >= Math.max(least, atLeast) && found <= most;
+    if (!isWithin) wrong.push(`options.${name} is not in its range`);
     return found ?? 0;
   };
-  const minSize = number("minSize", 1, 2 ** 32 - 1);
+  const minSize = number("minSize");
   const bounds = {
     minSize,
-    maxSize: number("maxSize", minSize, 2 ** 31 - 1),
-    growthRate: number("growthRate", 1, 100),
-    shrinkRate: number("shrinkRate", 1, 100),
+    maxSize: number("maxSize", minSize),
+    growthRate: number("growthRate"),
+    shrinkRate: number("shrinkRate"),
   };
   return wrong[0] ?? bounds;
 }

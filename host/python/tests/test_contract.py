@@ -11,7 +11,6 @@ from typing import Any
 import archon_pool
 from archon_pool import ConnectionPool, component, faults
 from archon_pool.guard import guard
-from archon_pool.intent import SIZING
 
 HERE = Path(__file__).parent
 
@@ -30,7 +29,8 @@ def test_the_typed_dicts_are_current() -> None:
 
 def test_the_defaults_of_sizes_are_the_contract_s() -> None:
     options = described()["input"]["$defs"]["RawOptions"]["properties"]
-    for name, default in (*SIZING.items(), *guard().request.items()):
+    sizing = {name: rule.default for name, rule in guard().sizing.items()}
+    for name, default in {**sizing, **guard().request}.items():
         found = re.search(r"Default (\d+)", options[name]["description"])
         assert found and int(found[1]) == default, name
 

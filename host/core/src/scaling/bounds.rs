@@ -1,5 +1,7 @@
 //! How far a pool may be resized, as the request says and not as the component does.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use archon_pool_contract::params::Options;
@@ -24,22 +26,45 @@ pub(crate) struct Bounds {
     shrink_rate: u32,
 }
 
+/// An option that says how far a pool may be resized.
+pub struct SizeOption {
+    /// Its name in a request.
+    pub name: &'static str,
+    /// Its value where a request has none.
+    pub default: u32,
+    /// Its least and its largest value.
+    pub range: RangeInclusive<u32>,
+}
+
+/// Returns the options that say how far a pool may be resized. `maxSize` is not below `minSize` either.
+pub fn size_options() -> [SizeOption; 4] {
+    let Options { min_size, max_size, growth_rate, shrink_rate, .. } = Options::default();
+    let option = |name, default, range| SizeOption { name, default, range };
+    [
+        option("minSize", min_size, 1..=u32::MAX),
+        option("maxSize", max_size, 1..=i32::MAX.cast_unsigned()),
+        option("growthRate", growth_rate, 1..=100),
+        option("shrinkRate", shrink_rate, 1..=100),
+    ]
+}
+
 impl Bounds {
     /// Reads the options that say how far. One that the contract does not allow is none: a component that
     /// makes something else of it than the host must not resize by it.
     pub(crate) fn of(options: Option<&Map<String, Value>>) -> Result<Self, String> {
-        let defaults = Options::default();
-        let number = |name: &str, default: u32, range: std::ops::RangeInclusive<u32>| {
+        let number = |SizeOption { name, default, range }: SizeOption| {
             let given = options.and_then(|options| options.get(name)).filter(|value| !value.is_null());
             let number = given.map_or(Some(default), |value| u32::try_from(value.as_u64()?).ok());
             number.filter(|number| range.contains(number)).ok_or_else(|| format!("options.{name} is not in its range"))
         };
-        let min_size = number("minSize", defaults.min_size, 1..=u32::MAX)?;
+        let [min_size, max_size, growth_rate, shrink_rate] = size_options();
+        let min_size = number(min_size)?;
+        let range = min_size..=*max_size.range.end();
         Ok(Self {
             min_size,
-            max_size: number("maxSize", defaults.max_size, min_size..=i32::MAX.cast_unsigned())?,
-            growth_rate: number("growthRate", defaults.growth_rate, 1..=100)?,
-            shrink_rate: number("shrinkRate", defaults.shrink_rate, 1..=100)?,
+            max_size: number(SizeOption { range, ..max_size })?,
+            growth_rate: number(growth_rate)?,
+            shrink_rate: number(shrink_rate)?,
         })
     }
 

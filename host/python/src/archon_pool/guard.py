@@ -33,6 +33,15 @@ class Console:
 
 
 @dataclass(frozen=True)
+class SizeOption:
+    """Default and range of an option that says how far a pool may be resized."""
+
+    default: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Reason:
     """Fault of a refused session."""
 
@@ -129,9 +138,13 @@ class Guard:
     """Caps of the host."""
     request: Mapping[str, int]
     """Defaults of the options that decide whom to end."""
+    sizing: Mapping[str, SizeOption]
+    """Options that say how far a pool may be resized; `maxSize` is not below `minSize` either."""
     pgbouncer: Console
     encodings: Mapping[str, str]
     """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
+    name_bytes: int
+    """Bytes of a name that a server keeps."""
     server_errors: ServerErrors
     secret_names: frozenset[str]
     """Names that a request gives to secrets, in lower case and without separators."""
@@ -160,6 +173,7 @@ def guard() -> Guard:
         limits=document["limits"],
         policy=document["policy"],
         request=document["request"],
+        sizing={name: SizeOption(**rule) for name, rule in document["sizing"].items()},
         pgbouncer=Console(
             database=console["database"],
             size=console["size"],
@@ -167,6 +181,7 @@ def guard() -> Guard:
             withheld=console["withheld"],
         ),
         encodings=document["encodings"],
+        name_bytes=document["names"]["bytes"],
         server_errors=_server_errors(document["serverErrors"]),
         secret_names=frozenset(document["secretNames"]),
         secret_words=tuple(document["secretWords"]),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypeGuard
 
 _NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
-SIZING = {"minSize": 5, "maxSize": 100, "growthRate": 20, "shrinkRate": 15}
-"""Defaults of the options that say how far a pool may be resized; a test compares them with `describe`."""
 
 
 @dataclass(frozen=True)
@@ -179,17 +177,16 @@ def _bounds(given: object) -> Bounds | str:
         return "options is no object"
     options = given or {}
 
-    def number(name: str, least: int, most: int) -> int:
-        value = options.get(name)
-        value = SIZING[name] if value is None else value
-        if not _is_whole(value) or not least <= value <= most:
+    def number(name: str, at_least: int = 0) -> int:
+        rule, value = guard().sizing[name], options.get(name)
+        value = rule.default if value is None else value
+        if not _is_whole(value) or not max(rule.least, at_least) <= value <= rule.most:
             raise ValueError(f"options.{name} is not in its range")
         return int(value)
 
     try:
-        min_size = number("minSize", 1, 2**32 - 1)
-        max_size = number("maxSize", min_size, 2**31 - 1)
-        return Bounds(min_size, max_size, number("growthRate", 1, 100), number("shrinkRate", 1, 100))
+        min_size = number("minSize")
+        return Bounds(min_size, number("maxSize", min_size), number("growthRate"), number("shrinkRate"))
     except ValueError as error:
         return str(error)
 

@@ -1,18 +1,23 @@
-"""Names as the server keeps them: 63 bytes (NAMEDATALEN - 1), and of an application's only printable ASCII."""
+"""Names as the server keeps them: NAMEDATALEN - 1 bytes of a name, and of an application's only printable ASCII."""
 
 from __future__ import annotations
 
-NAME_BYTES = 63
+from .guard import guard
+
+
+def name_bytes() -> int:
+    """Bytes of a name that are kept."""
+    return guard().name_bytes
 
 
 def kept(name: str) -> str:
     """The part of a name that the server keeps, cut between two letters."""
-    return name.encode()[:NAME_BYTES].decode("utf-8", "ignore")
+    return name.encode()[: name_bytes()].decode("utf-8", "ignore")
 
 
 def is_too_long(glob: str) -> bool:
     """Checks that no kept name can match a pattern letter by letter: it has more of them than are kept."""
-    return len(glob.replace("*", "").encode()) > NAME_BYTES
+    return len(glob.replace("*", "").encode()) > name_bytes()
 
 
 def role_glob(glob: str) -> str:
@@ -30,7 +35,7 @@ def application_glob(glob: str) -> str:
     for letter in glob:
         if letter != "*":
             longest += 1 if _is_plain(letter) else 4 * len(letter.encode())
-        if longest > NAME_BYTES:
+        if longest > name_bytes():
             return shown + "*"
         shown += letter if _is_plain(letter) else "*"
     return shown

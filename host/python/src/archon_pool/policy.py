@@ -48,7 +48,7 @@ class Policy:
                 raise fail(INVALID_PARAMS, f"policy {setting} must be a tuple of patterns")
             for glob in globs:
                 if names.is_too_long(glob):
-                    why = f"'{glob}' is longer than the {names.NAME_BYTES} bytes that a server keeps of a name"
+                    why = f"'{glob}' is longer than the {names.name_bytes()} bytes that a server keeps of a name"
                     raise fail(INVALID_PARAMS, f"policy {setting}: {why}")
 
     def role_patterns(self) -> list[str]:
