@@ -10,7 +10,7 @@ import { type LoggedIn, logIn } from "./login.js";
 import { LoginRefused } from "./login-refused.js";
 import type { Lookups } from "./lookups.js";
 import { isByPgHba, mayDependOnTls, refusesSettings } from "./refusal.js";
-import { unreachable, whyNotOpen } from "./server-fault.js";
+import { unreachable, whyNotOpen } from "./server-error.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
 
 /** An open session. */

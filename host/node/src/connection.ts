@@ -8,7 +8,7 @@ import { exposure } from "./exposure.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
 import type { Lookups } from "./lookups.js";
-import { fromServer } from "./server-fault.js";
+import { fromServer } from "./server-error.js";
 import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";

@@ -1,6 +1,6 @@
 // Asking somebody before anything is signalled or changed.
 
-import type { Order } from "./deliver.js";
+import type { Order } from "./guard/deliver.js";
 
 /** What is about to be done, and to whom. */
 export interface Proposal {

@@ -8,10 +8,10 @@ import { catalogue, component, type Description, description, type World } from 
 import type { Consent } from "./consent.js";
 import type { CredentialEntry, Environment, Sources } from "./credentials.js";
 import { asFault, Fault } from "./fault.js";
-import { Hourly } from "./hourly.js";
+import { Hourly } from "./guard/caps.js";
+import { type Policy, policyWith } from "./guard/policy.js";
 import type { Powers } from "./imports.js";
 import { type Limits, limitsWith } from "./limits.js";
-import { type Policy, policyWith } from "./policy.js";
 import { LivePowers } from "./powers.js";
 import { type Request, readRequest } from "./request.js";
 

@@ -1,8 +1,8 @@
 // The functions that a component imports, as this host knows them: named and shaped as in a cassette
 // (tests/conformance/FORMAT.md), with JavaScript's own values.
 
-import type { Order, Outcome } from "./deliver.js";
 import type { Fault } from "./fault.js";
+import type { Order, Outcome } from "./guard/deliver.js";
 import type { Renewal, SizeOutcome } from "./scaling.js";
 import type { RowSet, Statement } from "./values.js";
 

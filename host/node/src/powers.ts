@@ -6,11 +6,11 @@ import { setMaxListeners } from "node:events";
 import type { Audit } from "./audit.js";
 import type { Target } from "./connection-config/target.js";
 import type { Consent } from "./consent.js";
-import { PgBouncer } from "./console.js";
 import type { Credential, Lent } from "./credentials.js";
-import { deliver, deny, Ledger, type Order, type Outcome } from "./deliver.js";
 import { asFault, Fault } from "./fault.js";
-import type { Hourly } from "./hourly.js";
+import type { Hourly } from "./guard/caps.js";
+import { deliver, deny, Ledger, type Order, type Outcome } from "./guard/deliver.js";
+import { checkStatements, type Policy } from "./guard/policy.js";
 import {
   Ended,
   type ImportName,
@@ -23,10 +23,10 @@ import {
 import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { Lookups } from "./lookups.js";
-import { checkStatements, type Policy } from "./policy.js";
+import { PgBouncer } from "./pgbouncer.js";
 import type { Intent } from "./request.js";
 import { renew, resize } from "./scaling.js";
-import { unreachable } from "./server-fault.js";
+import { unreachable } from "./server-error.js";
 import { type Answer, Session } from "./session.js";
 import { startOf } from "./text.js";
 import { type RowSet, weight } from "./values.js";

@@ -3,9 +3,9 @@
 import { type Guard, guard } from "./components.js";
 import { Lent, type Sources } from "./credentials.js";
 import { Fault } from "./fault.js";
+import type { Policy } from "./guard/policy.js";
 import { isShallow } from "./json.js";
-import { holdsSecret, isSecret } from "./misplaced.js";
-import type { Policy } from "./policy.js";
+import { holdsSecret, isSecret } from "./secret-scan.js";
 
 /** How long a session must have been in its state before it may be ended. */
 export interface Patience {

@@ -7,10 +7,10 @@
 import type { About, Audit } from "./audit.js";
 import { place } from "./connection-config/target.js";
 import { type Consent, type Proposal, whyNoConsent } from "./consent.js";
-import type { PgBouncer } from "./console.js";
 import type { Fault } from "./fault.js";
-import type { Hourly } from "./hourly.js";
-import type { Policy } from "./policy.js";
+import type { Hourly } from "./guard/caps.js";
+import type { Policy } from "./guard/policy.js";
+import type { PgBouncer } from "./pgbouncer.js";
 import { type Intent, whyNotResize } from "./request.js";
 
 /** What became of a resize. */

@@ -2,7 +2,7 @@
 
 import { Malformed } from "./body.js";
 import { asFault, type Fault } from "./fault.js";
-import { fromServer } from "./server-fault.js";
+import { fromServer } from "./server-error.js";
 import { type Decode, memoryOf } from "./text.js";
 import { type Column, decode, type RowSet, requireSupported } from "./values.js";
 import * as wire from "./wire.js";

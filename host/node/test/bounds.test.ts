@@ -11,12 +11,12 @@ import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Lent } from "../dist/credentials.js";
 import { isWithin } from "../dist/crossing.js";
 import { Fault } from "../dist/fault.js";
+import { applicationPatterns, policyWith, rolePatterns } from "../dist/guard/policy.js";
 import { isShallow, parseJson } from "../dist/json.js";
 import { CallLog, type LogLine } from "../dist/log.js";
-import { isSecret } from "../dist/misplaced.js";
 import { applicationGlob, keptName, roleGlob } from "../dist/names.js";
-import { applicationPatterns, policyWith, rolePatterns } from "../dist/policy.js";
 import { readRequest } from "../dist/request.js";
+import { isSecret } from "../dist/secret-scan.js";
 import { kit } from "./kit.js";
 import { statement } from "./powers.js";
 

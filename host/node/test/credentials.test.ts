@@ -6,10 +6,10 @@ import { inspect } from "node:util";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { place } from "../dist/connection-config/target.js";
 import { type Environment, Lent, type Sources } from "../dist/credentials.js";
+import { policyWith } from "../dist/guard/policy.js";
 import { CallLog, type LogLine } from "../dist/log.js";
-import { holdsSecret } from "../dist/misplaced.js";
-import { policyWith } from "../dist/policy.js";
 import { readRequest } from "../dist/request.js";
+import { holdsSecret } from "../dist/secret-scan.js";
 import { targetOf } from "../dist/supabase.js";
 
 const PROJECT = "https://abcdefghijklmnopqrst.supabase.co";

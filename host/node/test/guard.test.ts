@@ -8,7 +8,7 @@ import type { Proposal } from "archon-connection-pool";
 import type pg from "pg";
 import { Audit } from "../dist/audit.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
-import { Hourly } from "../dist/hourly.js";
+import { Hourly } from "../dist/guard/caps.js";
 import { Cluster } from "./cluster.js";
 import { deliver, KILL, lend, orders, words } from "./powers.js";
 import { scratch } from "./process.js";

@@ -9,7 +9,7 @@ import { parseTarget } from "../dist/connection-config/resolve.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
 import { refused } from "../dist/refusal.js";
-import { fromServer } from "../dist/server-fault.js";
+import { fromServer } from "../dist/server-error.js";
 import { Session } from "../dist/session.js";
 import { errorResponse } from "./bytes.js";
 import { Cluster, PASSWORD } from "./cluster.js";

@@ -1,8 +1,8 @@
 // Values as a cassette has them: tests/conformance/FORMAT.md is binding for what is here.
 
-import type { Order, Outcome } from "../deliver.js";
 import { sha256 } from "../digest.js";
 import { Fault, type FaultRecord } from "../fault.js";
+import type { Order, Outcome } from "../guard/deliver.js";
 import type { ImportName, Imports, Item, ProbeTiming } from "../imports.js";
 import type { RowSet, Value } from "../values.js";
 

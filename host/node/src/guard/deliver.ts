@@ -6,18 +6,18 @@
 // and the protected names are the Rust host's own, from `guard.json`.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { About, Audit } from "./audit.js";
-import { guard } from "./components.js";
-import { place } from "./connection-config/target.js";
-import { type Consent, whyNoConsent } from "./consent.js";
-import { asFault, Fault } from "./fault.js";
-import type { Hourly } from "./hourly.js";
-import type { Limits } from "./limits.js";
-import { keptName } from "./names.js";
+import type { About, Audit } from "../audit.js";
+import { guard } from "../components.js";
+import { place } from "../connection-config/target.js";
+import { type Consent, whyNoConsent } from "../consent.js";
+import { asFault, Fault } from "../fault.js";
+import type { Limits } from "../limits.js";
+import { keptName } from "../names.js";
+import type { Patience } from "../request.js";
+import type { Session } from "../session.js";
+import { encode, int4, int4Array, type Parameter, textArray, type Value } from "../values.js";
+import type { Hourly } from "./caps.js";
 import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
-import type { Patience } from "./request.js";
-import type { Session } from "./session.js";
-import { encode, int4, int4Array, type Parameter, textArray, type Value } from "./values.js";
 
 /** A request to signal one backend, as long as it is still in the same spell of the same state. */
 export interface Order {

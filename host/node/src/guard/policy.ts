@@ -1,9 +1,9 @@
 // What an operator allows, whatever a component claims.
 
-import { guard } from "./components.js";
-import { sha256 } from "./digest.js";
-import { Fault } from "./fault.js";
-import { applicationGlob, isTooLong, nameBytes, roleGlob } from "./names.js";
+import { guard } from "../components.js";
+import { sha256 } from "../digest.js";
+import { Fault } from "../fault.js";
+import { applicationGlob, isTooLong, nameBytes, roleGlob } from "../names.js";
 
 /** What an operator allows. */
 export interface Policy {
