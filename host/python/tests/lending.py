@@ -11,11 +11,11 @@ from cluster import Database
 from archon_pool.audit import Audit
 from archon_pool.clock import Clock
 from archon_pool.credentials import Vault
-from archon_pool.guard import guard
-from archon_pool.intent import take_apart
+from archon_pool.guard.policy import Hourly, Policy
+from archon_pool.guard_spec import guard
 from archon_pool.limits import Limits
 from archon_pool.live import Live
-from archon_pool.policy import Hourly, Policy
+from archon_pool.request import take_apart
 from archon_pool.terms import Terms
 from archon_pool.wire import Order, Outcome, Rows, Statement, Value
 

@@ -13,10 +13,10 @@ import pytest
 from cluster import Database, PgBouncer
 
 from archon_pool import ConnectionPool, FaultError, Limits
+from archon_pool.cassette.format import decode_value, encode_value
+from archon_pool.cassette.replayer import Cassette, Player
 from archon_pool.clock import Clock
 from archon_pool.faults import EndedError
-from archon_pool.lines import decode_value, encode_value
-from archon_pool.player import Cassette, Player
 from archon_pool.wire import Order, RowSet, Statement, Timestamp, Value
 
 ACTIONS = ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"]

@@ -16,13 +16,13 @@ from cluster import PASSWORD, Cluster, Database, until
 from lending import lent, opened, orders
 
 from archon_pool import FaultError, Limits, Policy
+from archon_pool.cassette.replayer import Cassette, Player
 from archon_pool.clock import Clock
 from archon_pool.credentials import Vault
 from archon_pool.engine import Engine
 from archon_pool.faults import Fault
 from archon_pool.host import Host
-from archon_pool.intent import take_apart
-from archon_pool.player import Cassette, Player
+from archon_pool.request import take_apart
 from archon_pool.wire import Order
 
 KIT = Path(__file__).parents[3] / "tests" / "conformance"

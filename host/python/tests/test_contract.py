@@ -10,7 +10,7 @@ from typing import Any
 
 import archon_pool
 from archon_pool import ConnectionPool, component, faults
-from archon_pool.guard import guard
+from archon_pool.guard_spec import guard
 
 HERE = Path(__file__).parent
 

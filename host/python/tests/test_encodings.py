@@ -16,7 +16,7 @@ from cluster import HARNESS, Cluster, Database, PgBouncer
 from lending import ask, lent, opened, orders
 
 from archon_pool import ConnectionPool, Limits, Policy
-from archon_pool.guard import guard
+from archon_pool.guard_spec import guard
 from archon_pool.text import TextEncoding, weight
 from archon_pool.values import TEXT, RowTooLargeError, decode_row
 from archon_pool.wire import RowSet

@@ -13,7 +13,7 @@ from cluster import PASSWORD, Cluster, Database, until, unused_port
 from lending import ask, lent, opened
 
 from archon_pool import ConnectionPool, Limits, SkillInput
-from archon_pool.errors import said_by_server
+from archon_pool.server_error import said_by_server
 
 QUICK: SkillInput = {"action": "monitor", "options": {"sampleMs": 0}}
 

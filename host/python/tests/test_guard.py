@@ -14,11 +14,11 @@ from lending import ask, cases, lent, opened, orders
 
 from archon_pool import ConnectionPool, FaultError, Policy
 from archon_pool.audit import Audit
-from archon_pool.backends import Delivery
-from archon_pool.caps import Ledger
 from archon_pool.connection_config import OPERATOR, parts, resolve
+from archon_pool.guard.caps import Ledger
+from archon_pool.guard.deliver import Delivery
+from archon_pool.guard.policy import Hourly
 from archon_pool.host import Host
-from archon_pool.policy import Hourly
 from archon_pool.text import UTF8
 from archon_pool.wire import Order, RowSet
 

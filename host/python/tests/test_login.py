@@ -17,7 +17,7 @@ from scripted import READY, Client, Scripted, authentication, message, refusal, 
 from archon_pool import ConnectionPool, FaultError, Limits, connect
 from archon_pool.clock import Clock
 from archon_pool.connection_config import OPERATOR, parts, resolve
-from archon_pool.guard import guard
+from archon_pool.guard_spec import guard
 from archon_pool.session import Session
 
 _STATUSES = status("server_version", "15.4") + status("server_encoding", "UTF8") + status("in_hot_standby", "off")

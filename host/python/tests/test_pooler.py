@@ -10,7 +10,7 @@ from cluster import PASSWORD, Database, PgBouncer
 from lending import ask, lent, opened
 
 from archon_pool import ConnectionPool, FaultError, Policy
-from archon_pool.intent import Bounds
+from archon_pool.request import Bounds
 
 SCALE: Any = {"action": "auto-scale", "options": {"minSize": 1, "maxSize": 50, "growthRate": 100, "shrinkRate": 100}}
 

@@ -27,11 +27,11 @@ from archon_pool.clock import Clock, SilentError
 from archon_pool.connection import Connection, RawRow
 from archon_pool.connection_config import OPERATOR, parts, resolve
 from archon_pool.encryption import signature_digest
-from archon_pool.errors import WITHHELD, RefusedError
 from archon_pool.faults import AUTHENTICATION_FAILED, LIMIT_EXCEEDED
 from archon_pool.frames import MESSAGE_BYTES, Budget, Frames, ProtocolError
 from archon_pool.login import Login, Startup
 from archon_pool.scram import MOST_ITERATIONS, Scram, ScramError
+from archon_pool.server_error import WITHHELD, RefusedError
 from archon_pool.transport import ClosedError
 
 fuzzed = settings(

@@ -11,9 +11,9 @@ from scripted import authentication, refusal, scripted
 
 from archon_pool import ConnectionPool
 from archon_pool.connection_config import OPERATOR, parts, resolve
-from archon_pool.errors import Refusal, said_by_server
 from archon_pool.messages import ServerError
 from archon_pool.refusal import classify, is_about_options
+from archon_pool.server_error import Refusal, said_by_server
 
 _TABLE: Any = json.loads((Path(__file__).parents[3] / "tests" / "conformance" / "refusals.json").read_text("utf-8"))
 TABLE = [case for case in _TABLE if "at" not in case]

@@ -12,9 +12,9 @@ import pytest
 from cluster import PASSWORD, Cluster, Database, PgBouncer, until, unused_port
 
 from archon_pool import ConnectionPool
+from archon_pool.cassette.replayer import Player
 from archon_pool.host import Host
 from archon_pool.live import Live
-from archon_pool.player import Player
 
 
 @pytest.fixture

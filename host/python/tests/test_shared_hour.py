@@ -15,14 +15,14 @@ from cluster import Database
 from lending import lent, opened, orders
 
 from archon_pool import FaultError, shared_hour
-from archon_pool.policy import Hourly
+from archon_pool.guard.policy import Hourly
 from archon_pool.shared_hour import SharedHour, recent
 
 MOST = 20
 TAKE = """
 import sys
 from pathlib import Path
-from archon_pool.policy import Hourly
+from archon_pool.guard.policy import Hourly
 from archon_pool.shared_hour import SharedHour
 hourly = Hourly(SharedHour(Path(sys.argv[1])))
 sys.stdout.write(str(sum(hourly.take("order h d", 1, int(sys.argv[2])) for _ in range(15))))

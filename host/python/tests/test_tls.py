@@ -19,7 +19,7 @@ from scripted import READY, authentication, status
 from archon_pool import FaultError, Limits, connect, encryption
 from archon_pool.clock import Clock
 from archon_pool.connection_config import OPERATOR, parts, resolve
-from archon_pool.guard import guard
+from archon_pool.guard_spec import guard
 from archon_pool.session import Session
 
 EC = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")

@@ -2,8 +2,8 @@
 
 from .contract import SkillInput, SkillOutput
 from .faults import Fault, FaultError
+from .guard.policy import Policy
 from .limits import Limits
-from .policy import Policy
 from .pool import ConnectionPool
 from .registry import SkillRegistry, get_skill_registry
 

@@ -6,17 +6,17 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 
-from . import errors
+from . import server_error
 from .clock import Clock, SilentError
 from .connection import Connection, RawRow
 from .connection_config import Target
 from .encryption import missing_roots
-from .errors import Refusal, RefusedError
 from .faults import AUTHENTICATION_FAILED, CONNECTION_LOST, SERVER_UNREACHABLE, Fault, FaultError
 from .limits import Limits
 from .login import Startup
 from .messages import ServerError
 from .resolver import is_local, resolve
+from .server_error import Refusal, RefusedError
 
 _TLS_ORDER = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
 """By `sslmode`, as in libpq: with TLS or without. The other modes are never without."""
@@ -64,8 +64,8 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
         try:
             addresses = resolve(host.first, patience.until, clock) or [""]
         except (OSError, SilentError) as error:
-            why = errors.unknown_host(error) if isinstance(error, OSError) else patience.is_over()
-            faults.append(errors.unreachable(host, why))
+            why = server_error.unknown_host(error) if isinstance(error, OSError) else patience.is_over()
+            faults.append(server_error.unreachable(host, why))
             continue
         for more, address in zip(reversed(range(len(addresses))), addresses):
             if len(addresses) > 1:
@@ -140,7 +140,7 @@ class _Attempt:
                     connection.close()
                     raise
         except SilentError:
-            raise FaultError(errors.unreachable(self._target, self._patience.is_over())) from None
+            raise FaultError(server_error.unreachable(self._target, self._patience.is_over())) from None
         except RefusedError as error:
             raise NotOpenedError(error.refusal, self._target) from None
         notes = list(self._target.notes)
@@ -178,12 +178,12 @@ class _Attempt:
         if wanted in ("primary", "standby"):
             if standby is not (wanted == "standby"):
                 said = "server is in hot standby mode" if standby else "server is not in hot standby mode"
-                raise FaultError(errors.of_another_kind(self._target, said))
+                raise FaultError(server_error.of_another_kind(self._target, said))
             return
         read_only = standby or self._shown(connection, "default_transaction_read_only", "SHOW transaction_read_only")
         if read_only is not (wanted == "read-only"):
             said = "session is read-only" if read_only else "session is not read-only"
-            raise FaultError(errors.of_another_kind(self._target, said))
+            raise FaultError(server_error.of_another_kind(self._target, said))
 
     def _shown(self, connection: Connection, parameter: str, sql: str) -> bool:
         value = connection.parameter(parameter)
@@ -192,7 +192,7 @@ class _Attempt:
         cells: list[bytes | None] = []
         for answer in connection.simple(sql, max(0.0, self._patience.until - time.monotonic())):
             if isinstance(answer, ServerError):
-                raise FaultError(errors.querying(answer, connection.text))
+                raise FaultError(server_error.querying(answer, connection.text))
             if isinstance(answer, RawRow):
                 cells = connection.cells(answer, 1)
         return cells in ([b"on"], [b"t"])

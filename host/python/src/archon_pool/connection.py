@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Union
 
-from . import encryption, errors, messages
+from . import encryption, messages, server_error
 from .channel import UNASKED, Channel
 from .clock import Clock, SilentError
 from .connection_config import Target
-from .errors import Refusal, RefusedError
 from .faults import SERVER_UNREACHABLE, TLS_FAILED, UNEXPECTED_ANSWER, EndedError, FaultError, fail
 from .frames import Budget, ProtocolError
-from .guard import guard
+from .guard_spec import guard
 from .limits import Limits
 from .login import Login, Startup
 from .messages import Column, ServerError
+from .server_error import Refusal, RefusedError
 from .text import TextEncoding
 from .transport import ClosedError, Transport
 
@@ -116,7 +116,7 @@ class Connection:
 
     def told(self, said: bytes) -> str:
         """A text of the server's that messages repeat, unless it holds the password."""
-        return errors.WITHHELD if self._target.is_password_in(said) else self.text.decode(said)
+        return server_error.WITHHELD if self._target.is_password_in(said) else self.text.decode(said)
 
     def simple(self, sql: str, timeout_s: float, budget: Budget | None = None) -> Iterator[Answer]:
         """Sends a simple query and yields its answers."""
@@ -137,7 +137,7 @@ class Connection:
         """Sends messages, and does not wait for their answers."""
         self._clock.check()
         if self.is_closed:
-            raise FaultError(errors.lost("the session is closed"))
+            raise FaultError(server_error.lost("the session is closed"))
         # Until its last answer is here, a call that ends leaves the server at work.
         self._under_way = True
         self._channel.send(data)
@@ -181,7 +181,7 @@ class Connection:
         except ClosedError as closed:
             self.is_closed, self._under_way = True, False
             is_reason = error is not None and error.is_fatal
-            fault = errors.querying(error, self.text) if error and is_reason else errors.lost(str(closed))
+            fault = server_error.querying(error, self.text) if error and is_reason else server_error.lost(str(closed))
             raise FaultError(fault) from None
         except ProtocolError as broken:
             self.is_closed = True

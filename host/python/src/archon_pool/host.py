@@ -12,6 +12,8 @@ from wasmtime import Store, WasmtimeError
 from wasmtime.component import Instance
 
 from . import json_text
+from .cassette.recorder import Recorded, Recorder
+from .cassette.replayer import Cassette, Player
 from .clock import Clock
 from .engine import TICK_S, Engine
 from .faults import (
@@ -25,12 +27,10 @@ from .faults import (
     fail,
     limit_reached,
 )
-from .intent import Request
 from .limits import Limits
 from .linking import Linking, exported
 from .live import Live
-from .player import Cassette, Player
-from .recorder import Recorded, Recorder
+from .request import Request
 from .terms import Terms
 from .wire import Imports
 

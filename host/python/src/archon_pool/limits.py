@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .faults import EndedError, FaultError, limit_reached
-from .guard import guard
+from .guard_spec import guard
 
 
 def _time(name: str) -> timedelta:

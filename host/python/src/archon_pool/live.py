@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from . import errors
-from .backends import Delivery
-from .caps import Ledger
+from . import server_error
 from .clock import Clock
 from .credentials import Credential, Lent
 from .faults import (
@@ -25,9 +23,11 @@ from .faults import (
     FaultError,
     fail,
 )
-from .intent import Intent
+from .guard.caps import Ledger
+from .guard.deliver import Delivery
 from .limits import Allowance, Counters
-from .pooler import Console
+from .pgbouncer import Console
+from .request import Intent
 from .scaling import Change
 from .session import Request, Session
 from .terms import Terms
@@ -177,7 +177,7 @@ class Live:
         except FaultError:
             if time.monotonic() - started >= timeout_s:
                 why = f"the probe was not done within {timeout_ms} ms"
-                raise FaultError(errors.unreachable(target, why)) from None
+                raise FaultError(server_error.unreachable(target, why)) from None
             raise
         try:
             connect_s = time.monotonic() - started

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from . import encryption, messages, scram
 from .channel import UNASKED, Channel
 from .connection_config import Target
-from .errors import Refusal, RefusedError
 from .faults import AUTHENTICATION_FAILED
 from .frames import Budget, ProtocolError
+from .server_error import Refusal, RefusedError
 
 UNCONVERTED = "SQL_ASCII"
 """The `client_encoding` under which a server hands texts over as they are, so that it can refuse none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .guard import guard
+from .guard_spec import guard
 
 
 def name_bytes() -> int:

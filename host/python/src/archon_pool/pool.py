@@ -14,21 +14,21 @@ from typing import Any, Optional, cast
 from . import json_text
 from .audit import Audit
 from .audit import Listener as AuditListener
+from .cassette.recorder import Recorder
+from .cassette.replayer import Cassette
 from .component import MANAGER, file
 from .contract import PoolStats, SkillInput, SkillOutput
 from .credentials import Entry, Vault
 from .engine import Engine
 from .faults import INCOMPLETE_COVERAGE, INVALID_PARAMS, Fault, FaultError, fail
-from .guard import guard
+from .guard.policy import Hourly, Policy
+from .guard_spec import guard
 from .host import Host, document, fault_of
-from .intent import take_apart
 from .limits import Limits
 from .linking import PACKAGE, VERSION
 from .log import Log
-from .player import Cassette
-from .policy import Hourly, Policy
-from .recorder import Recorder
 from .registry import NAME, EventName, Listener, Output, Params, SkillRegistry, Tried, failure
+from .request import take_apart
 from .shared_hour import SharedHour
 from .terms import Terms
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .guard import Reason, guard
+from .guard_spec import Reason, guard
 
 
 def classify(sqlstate: str | None, said: str, *, tls_tried: bool = False) -> Reason:

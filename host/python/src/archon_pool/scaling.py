@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Callable
 
 from .faults import INSUFFICIENT_PRIVILEGE, Fault, FaultError
-from .intent import Intent
-from .pooler import Console
+from .pgbouncer import Console
+from .request import Intent
 from .terms import Terms
 from .wire import Renewal, SizeOutcome
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from .connection_config import holds_connection_text
-from .guard import guard
+from .guard_spec import guard
 
 _URL_LOGIN = re.compile(r"://[^/?#:]*:[^/?#]+@")
 _SEGMENT = re.compile(r"([^:/]+)(?=(:[0-9]|/)?)")

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import errors, messages
+from . import messages, server_error
 from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
 from .connection import Columns, RawRow
 from .connection_config import Target
 from .faults import CONNECTION_LOST, Fault, FaultError
 from .frames import Budget
-from .guard import Guard
+from .guard_spec import Guard
 from .limits import Allowance, Limits, millis
 from .login import UNCONVERTED, Startup
 from .messages import Column, Param, ServerError
@@ -92,9 +92,9 @@ class Session:
         try:
             for answer in self._connection.simple("", self._patience_s(1)):
                 if isinstance(answer, ServerError):
-                    raise FaultError(errors.querying(answer, self.text))
+                    raise FaultError(server_error.querying(answer, self.text))
         except SilentError:
-            raise FaultError(errors.no_server_connection(self.target, self._patience_s(1))) from None
+            raise FaultError(server_error.no_server_connection(self.target, self._patience_s(1))) from None
 
     def _settings_hold(self) -> bool:
         """Whether the settings of the startup packet are the session's: a pooler that was told to ignore
@@ -114,7 +114,7 @@ class Session:
         try:
             for answer in self._connection.simple(sql, self._patience_s(1), budget):
                 if isinstance(answer, ServerError):
-                    fault = fault or errors.querying(answer, self.text)
+                    fault = fault or server_error.querying(answer, self.text)
                 elif isinstance(answer, Columns):
                     columns = answer.columns
                 elif isinstance(answer, RawRow):
@@ -190,7 +190,7 @@ class Session:
         fault: Fault | None = None
         for answer in self._connection.answers(until, budget, skipped):
             if isinstance(answer, ServerError):
-                fault = fault or errors.querying(answer, self.text)
+                fault = fault or server_error.querying(answer, self.text)
             if fault is not None or truncated:
                 continue
             try:
@@ -238,7 +238,7 @@ def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, time
     opened = connect(target, startup, limits, clock, timeout_s)
     if (opened.connection.parameter("server_version") or "").endswith("/bouncer"):
         opened.connection.close()
-        raise FaultError(errors.is_console(opened.target))
+        raise FaultError(server_error.is_console(opened.target))
     return opened
 
 

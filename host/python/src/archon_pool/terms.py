@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .audit import Audit
-from .guard import Guard
+from .guard.policy import Hourly, Policy
+from .guard_spec import Guard
 from .limits import Limits
-from .policy import Hourly, Policy
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, TypeVar, cast
 
-from .faults import CASSETTE_INVALID, CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
-from .files import read_regular
-from .lines import (
+from ..faults import CASSETTE_INVALID, CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
+from ..files import read_regular
+from ..wire import Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
+from .format import (
     VERSION,
     Json,
     decode_outcome,
@@ -25,7 +26,6 @@ from .lines import (
     resize_of,
     statement_of,
 )
-from .wire import Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
 
 _NOT_COMPARED = frozenset({"reason", "maxRows"})
 

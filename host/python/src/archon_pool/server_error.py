@@ -15,7 +15,7 @@ from .faults import (
     TOO_MANY_CONNECTIONS,
     Fault,
 )
-from .guard import guard
+from .guard_spec import guard
 from .messages import ServerError
 from .text import UTF8, TextEncoding
 

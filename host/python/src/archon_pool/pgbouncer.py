@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from . import errors
+from . import server_error
 from .clock import Clock, SilentError
 from .connect import NotOpenedError, Opened, connect
 from .connection import Columns, RawRow
@@ -24,7 +24,7 @@ from .faults import (
     FaultError,
     fail,
 )
-from .guard import Guard
+from .guard_spec import Guard
 from .limits import Allowance, Limits
 from .login import Startup
 from .messages import Column, ServerError
@@ -178,7 +178,7 @@ class Console:
         try:
             for answer in self._connection.simple(command, patience_s):
                 if isinstance(answer, ServerError):
-                    fault = fault or errors.querying(answer, self._connection.text)
+                    fault = fault or server_error.querying(answer, self._connection.text)
                 elif isinstance(answer, Columns):
                     raw = answer.columns
                     found = RowSet([(self._connection.told(name), TEXT) for name, _ in raw], [], False)

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import names
-from .faults import INVALID_PARAMS, FaultError, fail
-from .guard import guard
-from .shared_hour import Book, SharedHour, key, recent
+from .. import names
+from ..faults import INVALID_PARAMS, FaultError, fail
+from ..guard_spec import guard
+from ..shared_hour import Book, SharedHour, key, recent
 
 
 def _cap(name: str) -> int:

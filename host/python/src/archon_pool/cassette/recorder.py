@@ -8,9 +8,10 @@ import threading
 from collections.abc import Sequence
 from typing import Callable, TypeVar
 
-from .faults import Fault, FaultError
-from .files import create_private
-from .lines import (
+from ..faults import Fault, FaultError
+from ..files import create_private
+from ..wire import Imports, Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
+from .format import (
     VERSION,
     Json,
     encode_outcome,
@@ -22,7 +23,6 @@ from .lines import (
     resize_of,
     statement_of,
 )
-from .wire import Imports, Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
 
 T = TypeVar("T")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..wire import Outcome
 from .policy import Policy
-from .wire import Outcome
 
 
 @dataclass

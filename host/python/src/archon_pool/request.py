@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .credentials import Lent, Vault
 from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
-from .guard import guard
-from .policy import Policy
+from .guard.policy import Policy
+from .guard_spec import guard
 from .secret_scan import holds_secret, is_secret
 
 if TYPE_CHECKING:

@@ -17,16 +17,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Callable
 
-from . import names
+from .. import names
+from ..faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
+from ..limits import Allowance
+from ..messages import Param
+from ..request import Intent
+from ..session import Request, Session
+from ..terms import Terms
+from ..values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
+from ..wire import Order, Outcome, Row, Rows, RowSet, Timestamp, Value
 from .caps import Account, Caps, Ledger, counts
-from .faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UNEXPECTED_ANSWER, Fault, FaultError, fail
-from .intent import Intent
-from .limits import Allowance
-from .messages import Param
-from .session import Request, Session
-from .terms import Terms
-from .values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
-from .wire import Order, Outcome, Row, Rows, RowSet, Timestamp, Value
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
 _OWN_ROWS = 100_000

@@ -7,8 +7,8 @@ import math
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from .faults import Fault
-from .wire import (
+from ..faults import Fault
+from ..wire import (
     Name,
     Order,
     Outcome,

@@ -1,0 +1,1 @@
+"""Cassettes: the calls of a component's imports, recorded and replayed."""
