@@ -204,10 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn words_are_in_lower_case() {
+    fn lists_have_words_and_these_are_in_lower_case() {
         for rule in &TABLE.rules {
-            let lists = [&rule.starts, &rule.any, &rule.all].into_iter().flatten().flatten();
-            for words in lists.chain(&rule.equals) {
+            let lists = [&rule.starts, &rule.any, &rule.all].into_iter().flatten();
+            assert!(lists.clone().chain(&rule.sqlstates).all(|list| !list.is_empty()));
+            for words in lists.flatten().chain(&rule.equals) {
                 assert_eq!(*words, words.to_ascii_lowercase());
             }
         }
