@@ -1,11 +1,11 @@
 //! `guard.json`: statements, limits and names of this host's guard, which hosts in other languages read beside the
 //! components.
 
-use archon_pool_contract::params::Options;
 use serde_json::{Map, Value, json};
 
 use archon_pool_core::audit_sink::NAME_BYTES;
 use archon_pool_core::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
+use archon_pool_core::host::kill_options;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::policy::Policy;
 use archon_pool_core::pooler::view::{SIZE, View, WITHHELD};
@@ -21,11 +21,13 @@ pub(crate) const FILE_NAME: &str = "guard.json";
 
 /// Writes the file's text.
 pub(crate) fn text() -> String {
-    let (policy, limits, request) = (Policy::default(), Limits::default(), Options::default());
+    let (policy, limits) = (Policy::default(), Limits::default());
     let settings: Map<String, Value> =
         session::settings(&limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let encodings: Map<String, Value> =
         ENCODINGS.iter().map(|(server, label)| ((*server).to_owned(), (*label).into())).collect();
+    let request: Map<String, Value> =
+        kill_options().into_iter().map(|(name, default)| (name.to_owned(), default.into())).collect();
     let sizing: Map<String, Value> = size_options()
         .into_iter()
         .map(|it| {
@@ -61,11 +63,7 @@ pub(crate) fn text() -> String {
             "maxKillsPerHour": policy.max_kills_per_hour,
             "maxResizesPerHour": policy.max_resizes_per_hour,
         },
-        "request": {
-            "maxKillPercentage": request.max_kill_percentage,
-            "idleTimeoutMs": request.idle_timeout_ms,
-            "idleInTransactionTimeoutMs": request.idle_in_transaction_timeout_ms,
-        },
+        "request": request,
         "sizing": sizing,
         "pgbouncer": {
             "database": CONSOLE_DATABASE,

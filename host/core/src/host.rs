@@ -34,6 +34,7 @@ pub use self::deadline::Deadline;
 use self::deadline::late;
 use self::ended::{ended, not_again, trapped};
 use self::entry::enter;
+pub use self::request::kill_options;
 use self::request::{NO_CHANGES, Request};
 
 /// Name of [`Host::deliver`] in the audit log.

@@ -54,27 +54,29 @@ impl Request {
     }
 }
 
+/// Returns the options that decide which sessions may be ended, with their defaults.
+pub fn kill_options() -> [(&'static str, u64); 3] {
+    let defaults = Options::default();
+    [
+        ("maxKillPercentage", defaults.max_kill_percentage.into()),
+        ("idleTimeoutMs", defaults.idle_timeout_ms),
+        ("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
+    ]
+}
+
 /// Returns what a call may change: sessions are ended and pools resized only when the operator allows it and the
 /// request asks for just that, whatever the component makes of the request.
 pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
     let option = |name: &str| request.get("options").and_then(|options| options.get(name));
     let refusal =
         unasked(policy, request, Action::KillIdle, "ends sessions").or_else(|| unclear(request.get("options")));
-    let requested = option("maxKillPercentage").and_then(Value::as_u64);
-    let max_kill_percentage = requested.map_or(Options::default().max_kill_percentage, |percentage| {
-        // Out of range is the component's to refuse; here it is only never more than everything.
-        u32::try_from(percentage).unwrap_or(u32::MAX)
-    });
-    let threshold = |name, default| option(name).and_then(Value::as_u64).unwrap_or(default);
-    let defaults = Options::default();
-    let thresholds = IdleThresholds {
-        idle_ms: threshold("idleTimeoutMs", defaults.idle_timeout_ms),
-        idle_in_transaction_ms: threshold("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
-    };
+    let [max_kill_percentage, idle_ms, idle_in_transaction_ms] =
+        kill_options().map(|(name, default)| option(name).and_then(Value::as_u64).unwrap_or(default));
     Intent {
         refusal,
-        max_kill_percentage,
-        thresholds,
+        // Out of range is the component's to refuse; here it is only never more than everything.
+        max_kill_percentage: u32::try_from(max_kill_percentage).unwrap_or(u32::MAX),
+        thresholds: IdleThresholds { idle_ms, idle_in_transaction_ms },
         acting: restrained(policy, request),
         sizing: sizing(policy, request),
     }
@@ -131,8 +133,8 @@ fn unclear(options: Option<&Value>) -> Option<String> {
         Some(_) => return Some("options is no object".to_owned()),
     };
     let is_clear = |value: &Value| value.is_null() || value.is_u64();
-    ["maxKillPercentage", "idleTimeoutMs", "idleInTransactionTimeoutMs"]
+    kill_options()
         .into_iter()
-        .find(|name| options.get(*name).is_some_and(|value| !is_clear(value)))
-        .map(|name| format!("options.{name} is no whole number"))
+        .find(|(name, _)| options.get(*name).is_some_and(|value| !is_clear(value)))
+        .map(|(name, _)| format!("options.{name} is no whole number"))
 }
