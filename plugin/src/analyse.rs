@@ -17,7 +17,7 @@ use crate::memory::Memory;
 use crate::pooler;
 use crate::purpose::Purposes;
 use crate::recommendations;
-use crate::scaling::{self, absent};
+use crate::scaling::{self, stale_servers};
 use crate::throughput::{self, Window};
 use crate::unfinished::{self, Unfinished};
 
@@ -69,7 +69,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     notes.extend(pooler::notes(snapshot));
     notes.extend(snapshot.notes.iter().cloned());
     notes.extend(activity::range_of_used(snapshot));
-    let absent = absent::confirmed(history.absent(), memory.history().absent());
+    let absent = stale_servers::confirmed(history.absent(), memory.history().absent());
     let mut report = Report {
         action: action.name().to_owned(),
         carry: carry::next(&memory, snapshot, &groups, &purposes, history, (sending, copying)),

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Powers, ProbeTiming};
+use archon_pool_contract::host_api::{HostApi, ProbeTiming};
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::rows::{RowSet, Value};
 use archon_pool_contract::snapshot::{
@@ -31,14 +31,14 @@ const PROBES: u32 = 3;
 const PROBE_TIMEOUT_MS: u32 = 5_000;
 /// SQLSTATEs of texts that cannot be converted: invalid bytes, no such character, no conversion between two encodings.
 const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
-/// Collects a snapshot over the session that `powers` has open. `sample` asks for the in-call sample.
+/// Collects a snapshot over the session that `host` has open. `sample` asks for the in-call sample.
 ///
 /// The console comes first: a session that has been in its state since before then still has the client that
 /// the console names.
-pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
-    let way = Some(powers.way()?).filter(|way| way != DIRECT);
-    let notes = powers.notes()?;
-    let console = views::read(powers);
+pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
+    let way = Some(host.way()?).filter(|way| way != DIRECT);
+    let notes = host.notes()?;
+    let console = views::read(host);
     let mut batch = vec![statement(catalogue::SERVER)];
     let sampled = sample && options.sample_ms > 0;
     if sampled {
@@ -63,7 +63,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         ]
         .map(statement),
     );
-    let mut answers = Answers::new(powers.query(&batch)?, batch.len())?;
+    let mut answers = Answers::new(host.query(&batch)?, batch.len())?;
 
     let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(decode::server)?;
     let sample = if sampled { Some(read_sample(&mut answers)?) } else { None };
@@ -85,7 +85,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
     let role_settings = answers.optional(catalogue::ROLE_SETTINGS, |rows| rows.decode(decode::role_setting))?;
     let role_settings = role_settings.unwrap_or_default().into_iter().flatten().collect();
     let mut gaps = answers.gaps;
-    count_statements_without_texts(powers, &mut reading, &mut gaps)?;
+    count_statements_without_texts(host, &mut reading, &mut gaps)?;
     let pooler = match console {
         Ok(Some(console)) => {
             attribution::attribute(&mut backends, &console);
@@ -121,7 +121,7 @@ pub fn collect(powers: &mut impl Powers, action: Action, options: &Options, samp
         notes,
     };
     if action.probes() {
-        probe(powers, &mut snapshot)?;
+        probe(host, &mut snapshot)?;
     }
     Ok(snapshot)
 }
@@ -163,7 +163,7 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<Stateme
 
 /// Reads the figures alone where a text of another database's encoding made `pg_stat_statements` fail.
 fn count_statements_without_texts(
-    powers: &mut impl Powers,
+    host: &mut impl HostApi,
     reading: &mut Reading,
     gaps: &mut [Gap],
 ) -> Result<(), Fault> {
@@ -172,7 +172,7 @@ fn count_statements_without_texts(
             && gap.sqlstate.as_deref().is_some_and(|sqlstate| UNCONVERTED.contains(&sqlstate))
     };
     let Some(gap) = gaps.iter_mut().find(failed) else { return Ok(()) };
-    let answers = powers.query(&[statement(catalogue::STATEMENT_COUNTS)])?;
+    let answers = host.query(&[statement(catalogue::STATEMENT_COUNTS)])?;
     let Ok(rows) = Answers::new(answers, 1)?.next() else { return Ok(()) };
     let Some(document) = rows.decode(|row| row.text("document"))?.pop().flatten() else { return Ok(()) };
     let statistics = StatementStatistics::read(&document)?;
@@ -296,7 +296,7 @@ fn add_running(reading: &mut Reading, backends: &[Backend], database: &str) {
 }
 
 /// Measures fresh connections, unless that would take the last free slots from an application.
-fn probe(powers: &mut impl Powers, snapshot: &mut Snapshot) -> Result<(), Fault> {
+fn probe(host: &mut impl HostApi, snapshot: &mut Snapshot) -> Result<(), Fault> {
     let free = crate::activity::free_slots(snapshot);
     if free <= PROBES {
         let reason = format!("{free} connection slots are free: probing would take the last ones");
@@ -304,7 +304,7 @@ fn probe(powers: &mut impl Powers, snapshot: &mut Snapshot) -> Result<(), Fault>
         return Ok(());
     }
     let ms = |us: u64| Some(us as f64 / 1_000.0);
-    snapshot.probes = powers
+    snapshot.probes = host
         .probe(PROBES, PROBE_TIMEOUT_MS)?
         .into_iter()
         .map(|outcome| match outcome {

@@ -1,7 +1,7 @@
-//! One action from beginning to end, with the powers that the host lends.
+//! One action from beginning to end, through the imports of the host.
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Outcome, Powers};
+use archon_pool_contract::host_api::{HostApi, Outcome};
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::{self, Report, Target};
 use archon_pool_contract::snapshot::{Snapshot, elapsed_ms};
@@ -14,40 +14,40 @@ use crate::resize;
 
 /// Collects a snapshot of the credential's database.
 pub fn collect(
-    powers: &mut impl Powers,
+    host: &mut impl HostApi,
     action: Action,
     credential: Option<&str>,
     options: &Options,
     carry: Option<&str>,
 ) -> Result<Snapshot, Fault> {
-    powers.open(credential)?;
-    collect::collect(powers, action, options, !memory::is_usable(carry))
+    host.open(credential)?;
+    collect::collect(host, action, options, !memory::is_usable(carry))
 }
 
 /// Does one action.
 pub fn execute(
-    powers: &mut impl Powers,
+    host: &mut impl HostApi,
     action: Action,
     credential: Option<&str>,
     options: &Options,
     carry: Option<&str>,
 ) -> Result<Report, Fault> {
-    let snapshot = collect(powers, action, credential, options, carry)?;
+    let snapshot = collect(host, action, credential, options, carry)?;
     let Judgement { mut report, judged, unfinished, absent } = analyse::judge(&snapshot, action, options, carry);
     match action {
         Action::KillIdle => {
             let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged, &unfinished);
-            report.actions.push(kill(powers, plan, options, &report.timestamp));
+            report.actions.push(kill(host, plan, options, &report.timestamp));
         }
         Action::AutoScale => {
-            let actions = resize::auto_scale(powers, &snapshot, &report, &absent, options);
+            let actions = resize::auto_scale(host, &snapshot, &report, &absent, options);
             report.actions.extend(actions);
         }
         Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => {}
     }
     // The batch's own answers carry its times; only what came after needs another look at the clock.
     if action == Action::KillIdle || action.probes() {
-        match batch::now(powers) {
+        match batch::now(host) {
             Ok(now) => report.analysis_duration = elapsed_ms(snapshot.started_at, now),
             // What was done must be told, whatever became of our session.
             Err(fault) => report.notes.push(format!("analysisDuration ends with the snapshot: {fault}")),
@@ -65,10 +65,10 @@ pub fn leak_risk(report: &Report) -> Result<bool, Fault> {
     }
 }
 
-fn kill(powers: &mut impl Powers, mut plan: plan::Plan, options: &Options, timestamp: &str) -> report::Action {
+fn kill(host: &mut impl HostApi, mut plan: plan::Plan, options: &Options, timestamp: &str) -> report::Action {
     let mut dry_run = options.dry_run;
     if !plan.orders.is_empty() {
-        match powers.deliver(&plan.orders, dry_run) {
+        match host.deliver(&plan.orders, dry_run) {
             Some(outcomes) => settle(&mut plan.targets, outcomes, dry_run),
             None => {
                 dry_run = true;

@@ -6,15 +6,15 @@
 //! saturation is not evidence.
 
 pub mod cohorts;
-pub mod elsewhere;
 pub mod evidence;
 pub mod exclusions;
 pub mod groups;
 pub mod judged;
+pub mod peer_clients;
 pub mod pool_key;
+pub mod session_history;
 pub mod statements;
 pub mod use_time;
-pub mod watch;
 pub mod weights;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapsh
 use serde::{Deserialize, Serialize};
 
 use crate::leaks::pool_key::PoolKey;
-use crate::leaks::watch::Watch;
+use crate::leaks::session_history::Watch;
 use crate::scaling::history::History;
 
 /// The version of this memory's shape.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::host_api::{Powers, SizeOrder, SizeOutcome};
+use archon_pool_contract::host_api::{HostApi, SizeOrder, SizeOutcome};
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::{Action, Report, Scaling};
 use archon_pool_contract::snapshot::Snapshot;
@@ -19,13 +19,13 @@ use crate::scaling::{ADVICE, SUPABASE, pooled_sessions};
 /// Carries the decision out, or plans it. `absent` are broken server connections by the database's name at
 /// the pooler.
 pub fn auto_scale(
-    powers: &mut impl Powers,
+    host: &mut impl HostApi,
     snapshot: &Snapshot,
     report: &Report,
     absent: &BTreeMap<String, Vec<i32>>,
     options: &Options,
 ) -> Vec<Action> {
-    let mut act = Act { powers, snapshot, report, options };
+    let mut act = Act { host, snapshot, report, options };
     let mut actions = Vec::new();
     let resize = act.resize();
     let size = match &resize {
@@ -41,7 +41,7 @@ pub fn auto_scale(
 }
 
 struct Act<'a, P> {
-    powers: &'a mut P,
+    host: &'a mut P,
     snapshot: &'a Snapshot,
     report: &'a Report,
     options: &'a Options,
@@ -54,7 +54,7 @@ struct Done {
     note: String,
 }
 
-impl<P: Powers> Act<'_, P> {
+impl<P: HostApi> Act<'_, P> {
     fn resize(&mut self) -> Option<Action> {
         let Scaling { current_size, target_size, reason, .. } = &self.report.scaling;
         let kind = match target_size.cmp(current_size) {
@@ -72,7 +72,7 @@ impl<P: Powers> Act<'_, P> {
         let order = SizeOrder { pool: None, size: *target_size, reason: why.clone() };
         let outcome = self
             .may_not()
-            .map_or_else(|| self.powers.resize(&order, self.options.dry_run).map(resized), |why| Some(refused(why)));
+            .map_or_else(|| self.host.resize(&order, self.options.dry_run).map(resized), |why| Some(refused(why)));
         Some(self.action(kind, why, outcome))
     }
 
@@ -119,7 +119,7 @@ impl<P: Powers> Act<'_, P> {
         );
         let outcome = self.may_not().map_or_else(
             || {
-                let renewed = self.powers.renew(database, &why, self.options.dry_run)?;
+                let renewed = self.host.renew(database, &why, self.options.dry_run)?;
                 Some(renewed.map_or_else(failed, |renewal| Done {
                     executed: renewal.executed,
                     connections: count,

@@ -2,16 +2,16 @@
 //!
 //! Demand at one moment is the sessions that a pool has handed out, stale transactions aside, and the clients that
 //! wait for one; between calls it is the mean of both, which time counters give (Little's law). A pooler's size
-//! applies to each of its pools, so that the busiest one decides. [`law`] turns demand into a size, [`headroom`] keeps
+//! applies to each of its pools, so that the busiest one decides. [`sizing`] turns demand into a size, [`headroom`] keeps
 //! it within what the server can take, and [`history`] is what is remembered. It never grows on stale
 //! transactions, which are a leak, nor on waits for locks, which a larger pool only lengthens.
 
-pub mod absent;
 pub mod headroom;
 pub mod history;
-pub mod law;
 pub mod load;
 pub mod pools;
+pub mod sizing;
+pub mod stale_servers;
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::{Capacity, Coverage, Demand, Headroom, Scaling};
@@ -25,9 +25,9 @@ use crate::protected;
 use crate::unfinished::Unfinished;
 
 use history::{History, Look, Queued, Sized};
-use law::{LIVELY, RARE, Situation, Step, Tempo};
 use load::Load;
 use pools::{Pools, Source};
+use sizing::{LIVELY, RARE, Situation, Step, Tempo};
 
 /// The controller where nothing can resize the pool.
 pub const ADVICE: &str = "advice";
@@ -79,7 +79,7 @@ pub fn decide(
         size: sized,
         busy: coverage.complete.then(|| rounded(load.demand())),
         queued: Some(Queued { pool: load.name.clone(), clients: load.queued }),
-        absent: absent::absent(snapshot, coverage),
+        absent: stale_servers::absent(snapshot, coverage),
     };
     let history = memory.history().and(look);
     let stay = |reason: String| Step { target: subject.size, reason, peak: load.demand() };
@@ -150,8 +150,10 @@ impl<'a> Subject<'a> {
             .map(|view| pools.load(view, snapshot, options, memory, unfinished))
             .max_by(|one, other| one.demand().total_cmp(&other.demand()));
         let others = follow().filter(|view| view.database != *database);
-        let floor =
-            others.map(|view| law::staffed(view.load(snapshot, options, unfinished).demand(), 1.0)).max().unwrap_or(0);
+        let floor = others
+            .map(|view| sizing::staffed(view.load(snapshot, options, unfinished).demand(), 1.0))
+            .max()
+            .unwrap_or(0);
         // A pool appears with its first client: until then its database tells what it will follow.
         let own = pools.views.iter().find(|view| view.database == *database).map(|view| view.size).or_else(|| {
             let own = pooler.databases.iter().find(|own| own.database == *database && own.own_size)?;
@@ -299,8 +301,8 @@ pub fn pooled_sessions(snapshot: &Snapshot) -> u32 {
 }
 
 #[cfg(test)]
-mod simulation;
+pub(crate) mod fixture;
 #[cfg(test)]
-pub(crate) mod staged;
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Functions of the component that take and return JSON texts.
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::host_api::Powers;
+use archon_pool_contract::host_api::HostApi;
 use archon_pool_contract::params::{Action, AnalysisInput, Options, Request};
 use archon_pool_contract::skill::Output;
 use serde::Serialize;
@@ -10,17 +10,17 @@ use serde_json::Value;
 use crate::{analyse, application, execute};
 
 /// Executes the action of a SkillInput, and returns a SkillOutput.
-pub fn run(powers: &mut impl Powers, input: &str) -> String {
+pub fn run(host: &mut impl HostApi, input: &str) -> String {
     let done = Call::parse(input).and_then(|Call { action, credential, options, carry }| {
-        execute::execute(powers, action, credential.as_deref(), &options, carry.as_deref())
+        execute::execute(host, action, credential.as_deref(), &options, carry.as_deref())
     });
     text(&done.map_or_else(Output::failed, Output::done))
 }
 
 /// Collects the snapshot that [`analyse`] takes, for a SkillInput.
-pub fn collect(powers: &mut impl Powers, input: &str) -> Result<String, Fault> {
+pub fn collect(host: &mut impl HostApi, input: &str) -> Result<String, Fault> {
     let Call { action, credential, options, carry } = Call::parse(input)?;
-    let snapshot = execute::collect(powers, action, credential.as_deref(), &options, carry.as_deref())?;
+    let snapshot = execute::collect(host, action, credential.as_deref(), &options, carry.as_deref())?;
     Ok(text(&snapshot))
 }
 
@@ -73,7 +73,7 @@ mod tests {
         Fault { retryable: true, ..Fault::new(kind::SERVER_UNREACHABLE, "nothing answers at 127.0.0.1:1") }
     }
 
-    impl Powers for Unreachable {
+    impl HostApi for Unreachable {
         fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
             Err(unreachable())
         }

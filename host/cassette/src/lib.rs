@@ -13,8 +13,8 @@
 //! # fn example() -> Result<(), archon_pool_contract::fault::Fault> {
 //! let cassette = Cassette::from_file("customer.jsonl".as_ref())?;
 //! for call in cassette.calls {
-//!     let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Observer);
-//!     println!("{}", skill::run(&mut powers, &call.input));
+//!     let mut host = Replayed::new(Replayer::new(call.exchanges), World::Observer);
+//!     println!("{}", skill::run(&mut host, &call.input));
 //! }
 //! # Ok(())
 //! # }

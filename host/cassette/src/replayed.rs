@@ -1,7 +1,7 @@
 //! A call of a cassette as the imports of the plugin's own code, without WebAssembly.
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{self, Outcome, Powers, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
+use archon_pool_contract::host_api::{self, HostApi, Outcome, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
 use archon_pool_contract::rows;
 use archon_pool_core::world::World;
 
@@ -43,7 +43,7 @@ impl Replayed {
     }
 }
 
-impl Powers for Replayed {
+impl HostApi for Replayed {
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
         let credential = self.replayer.answer(&Lookup { name: credential.map(str::to_owned) })?.credential;
         self.session = Some(self.replayer.answer(&Open { credential })?.session);

@@ -1,5 +1,5 @@
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Outcome, Powers as _, Renewal, SizeOutcome};
+use archon_pool_contract::host_api::{HostApi as _, Outcome, Renewal, SizeOutcome};
 use archon_pool_contract::rows::Value;
 use archon_pool_core::world::World;
 use proptest::prelude::*;
@@ -253,12 +253,12 @@ fn reasons_and_row_limits_are_not_compared() {
 fn without_webassembly_a_world_has_its_powers_and_no_more() {
     let Call { exchanges, .. } = everything().calls.swap_remove(0);
     for (world, acts) in [(World::Observer, false), (World::Manager, true)] {
-        let mut powers = Replayed::new(Replayer::new(exchanges.clone()), world);
-        assert_eq!(powers.open(Some("shop")).unwrap_err().kind, kind::SERVER_UNREACHABLE);
-        assert!(powers.way().is_err() && powers.notes().is_err(), "no session is open");
+        let mut host = Replayed::new(Replayer::new(exchanges.clone()), world);
+        assert_eq!(host.open(Some("shop")).unwrap_err().kind, kind::SERVER_UNREACHABLE);
+        assert!(host.way().is_err() && host.notes().is_err(), "no session is open");
         // The credential was looked up once.
-        assert_eq!(powers.open(Some("shop")).unwrap_err().kind, kind::CASSETTE_MISMATCH);
-        assert_eq!(powers.deliver(&[], false).is_some(), acts);
-        assert_eq!(powers.renew("shop", "", false).is_some(), acts);
+        assert_eq!(host.open(Some("shop")).unwrap_err().kind, kind::CASSETTE_MISMATCH);
+        assert_eq!(host.deliver(&[], false).is_some(), acts);
+        assert_eq!(host.renew("shop", "", false).is_some(), acts);
     }
 }

@@ -13,7 +13,7 @@ use crate::snapshot::SessionKey;
 pub type Answer = Result<RowSet, Fault>;
 
 /// Reading and, in some worlds, acting.
-pub trait Powers {
+pub trait HostApi {
     /// Finds the credential and opens the one session of this call.
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault>;
 

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Powers};
+use archon_pool_contract::host_api::{Answer, HostApi};
 use archon_pool_contract::rows::{RowSet, Statement};
 use archon_pool_contract::snapshot::Gap;
 
@@ -13,8 +13,8 @@ const MOST_ROWS: u32 = 300_000;
 const UNDEFINED_COLUMN: &str = "42703";
 
 /// The server's time now, for what happened after the batch.
-pub fn now(powers: &mut impl Powers) -> Result<i64, Fault> {
-    let answers = powers.query(&[statement(catalogue::CLOCK)])?;
+pub fn now(host: &mut impl HostApi) -> Result<i64, Fault> {
+    let answers = host.query(&[statement(catalogue::CLOCK)])?;
     Answers::new(answers, 1)?.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))
 }
 

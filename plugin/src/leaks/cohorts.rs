@@ -3,7 +3,7 @@
 //! A pool that is made anew leaves its cohort silent and opens another. One that merely grows, or replaces sessions one
 //! by one, opens singly, and while its cohort works.
 
-use super::watch::RETURN_GRACE_MICROS;
+use super::session_history::RETURN_GRACE_MICROS;
 
 /// A pool fills itself within this time: sessions that came closer to each other belong together, microseconds.
 pub const FILL_MICROS: i64 = 2_000_000;

@@ -13,12 +13,12 @@ use crate::memory::{GroupMemory, Memory};
 use crate::numbers::number;
 
 use super::cohorts::{Cohorts, FILL_MICROS};
-use super::elsewhere::{self, Elsewhere, Habits};
 use super::judged::Judged;
+use super::peer_clients::{self, Elsewhere, Habits};
 use super::pool_key::PoolKey;
+use super::session_history::{RETURN_GRACE_MICROS, Watch, Watched};
 use super::statements::{LastStatement, Statements};
 use super::use_time;
-use super::watch::{RETURN_GRACE_MICROS, Watch, Watched};
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
@@ -95,7 +95,7 @@ impl<'a> Groups<'a> {
             group.learn(snapshot.taken_at, options, &statements, memory.group(key));
         }
         let clients: Vec<_> = groups.iter().map(|(&client, group)| (client, group.habits())).collect();
-        for (key, elsewhere) in elsewhere::learn(&clients, snapshot.taken_at, options) {
+        for (key, elsewhere) in peer_clients::learn(&clients, snapshot.taken_at, options) {
             groups.entry(key).or_default().elsewhere = elsewhere;
         }
         Self { groups, statements }

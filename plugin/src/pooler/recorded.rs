@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 
 use crate::fixture::NOW;
@@ -53,7 +53,7 @@ pub(crate) fn console(recorded: &str) -> Console {
     views::read(&mut Shown::of(recorded)).expect("it can be read").expect("there is one")
 }
 
-impl Powers for Shown {
+impl HostApi for Shown {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }

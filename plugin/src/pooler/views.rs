@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Powers};
+use archon_pool_contract::host_api::{Answer, HostApi};
 use archon_pool_contract::rows::{Row, RowSet};
 use archon_pool_contract::snapshot::{
     Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer, Setting,
@@ -59,16 +59,16 @@ pub struct Console {
 /// # Errors
 ///
 /// When the console refuses, or a view is not as it should be.
-pub fn read(powers: &mut impl Powers) -> Result<Option<Console>, Fault> {
-    let of = match powers.console() {
+pub fn read(host: &mut impl HostApi) -> Result<Option<Console>, Fault> {
+    let of = match host.console() {
         Ok(of) => of,
         Err(fault) if fault.kind == kind::NO_POOLER => return Ok(None),
         Err(fault) => return Err(fault),
     };
     // Before the views: what the server has seen unchanged since then is as the views say.
-    let asked_at = batch::now(powers)?;
+    let asked_at = batch::now(host)?;
     let names = if of == PGBOUNCER { &PGBOUNCER_VIEWS[..] } else { &[CONFIG] };
-    let answers = powers.show(names)?;
+    let answers = host.show(names)?;
     if answers.len() != names.len() {
         let message = format!("the host answered {} of {} views", answers.len(), names.len());
         return Err(Fault::new(kind::UNEXPECTED_ANSWER, message));

@@ -7,9 +7,9 @@ use archon_pool_contract::snapshot::Snapshot;
 
 use crate::clock::{counted, span};
 use crate::health::LONG_WAIT_MS;
-use crate::scaling::law;
 use crate::scaling::load::Load;
 use crate::scaling::pools::{Pools, Source, View};
+use crate::scaling::sizing;
 use crate::unfinished::Unfinished;
 
 use super::advisor::{EXAMPLES, Severity, finding};
@@ -70,7 +70,7 @@ fn too_small(view: &View<'_>, load: &Load, options: &Options) -> Option<(Severit
     if load.queued == 0 || load.obstruction().is_some() {
         return None;
     }
-    let wanted = law::staffed(load.demand(), law::AIM).max(options.min_size).min(options.max_size);
+    let wanted = sizing::staffed(load.demand(), sizing::AIM).max(options.min_size).min(options.max_size);
     if wanted <= size {
         return None;
     }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::analyse::analyse_snapshot;
     use crate::fixture::ago;
-    use crate::scaling::staged::{DATABASE, ROLE, database, pool, pooled, pooler};
+    use crate::scaling::fixture::{DATABASE, ROLE, database, pool, pooled, pooler};
 
     fn of(snapshot: &Snapshot) -> Vec<Finding> {
         analyse_snapshot(snapshot, &Options::default(), None).findings

@@ -5,7 +5,7 @@ use archon_pool_contract::rows::Statement;
 use archon_pool_contract::snapshot::Backend;
 
 use crate::analyse::{Judgement, judge};
-use crate::scaling::staged::{DATABASE, ROLE, pool, pooled, pooler, server};
+use crate::scaling::fixture::{DATABASE, ROLE, pool, pooled, pooler, server};
 
 use super::*;
 
@@ -18,7 +18,7 @@ struct Host {
     renewed: Vec<(String, bool)>,
 }
 
-impl Powers for Host {
+impl HostApi for Host {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }

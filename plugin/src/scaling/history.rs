@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::absent::Absent;
+use super::stale_servers::Absent;
 
 const SECOND_MICROS: i64 = 1_000_000;
 const MINUTE_MICROS: i64 = 60 * SECOND_MICROS;

@@ -17,7 +17,7 @@ use crate::fixture::{NOW, in_state, snapshot};
 
 use self::demand::{Clients, Random, SHAPES, Shape};
 use self::queue::{Arrival, Queue, SECOND, Totals};
-use super::staged::{self, DATABASE, ROLE};
+use super::fixture::{self, DATABASE, ROLE};
 
 /// For how long each random demand lasts, seconds.
 const SEGMENT: i64 = 240;
@@ -142,23 +142,23 @@ fn look(queue: &Queue) -> Snapshot {
     let pool = archon_pool_contract::snapshot::Pool {
         servers_opening: queue.is_opening().into(),
         max_wait_us: queue.longest_wait_now() as u64,
-        ..staged::pool(DATABASE, ROLE, [busy, queue.free().count() as u32, queue.waiting()])
+        ..fixture::pool(DATABASE, ROLE, [busy, queue.free().count() as u32, queue.waiting()])
     };
     let at = NOW + queue.now;
     let silent = |&(since, pid): &(i64, i32)| (pid, "idle in transaction", since);
     let sessions = queue.free().map(|pid| (pid, "idle", queue.now));
     let sessions = sessions.chain(queue.busy().map(|pid| (pid, "active", queue.now)));
     let sessions: Vec<_> = sessions.chain(queue.stuck().iter().map(silent)).collect();
-    let mut pooler = staged::pooler(queue.size);
+    let mut pooler = fixture::pooler(queue.size);
     pooler.asked_at = at;
-    pooler.servers = sessions.iter().map(|&(pid, state, _)| staged::server(&pool, pid, state != "idle")).collect();
+    pooler.servers = sessions.iter().map(|&(pid, state, _)| fixture::server(&pool, pid, state != "idle")).collect();
     let totals = &queue.totals;
     let counters = &mut pooler.counters[0];
     // A wait is counted when it ends, a transaction nearly so: long ones are not what these runs are about.
     (counters.transactions, counters.wait_us) = (totals.served, totals.wait as u64);
     counters.transaction_us = totals.worked as u64;
     let backend = |(pid, state, since): (i32, &str, i64)| {
-        let mut backend = staged::session(&pool, in_state(pid, state, 0));
+        let mut backend = fixture::session(&pool, in_state(pid, state, 0));
         backend.state_change = Some(NOW + since);
         backend
     };
@@ -298,7 +298,7 @@ proptest! {
         let scene = Scene { forgets_every, ..steps(vec![level; 3], seed, every, bounds()) };
         let run = scene.run(Policy::Ours(None));
         // What chance alone makes of such a demand.
-        let needed = super::law::staffed(level, 4.0);
+        let needed = super::sizing::staffed(level, 4.0);
         for (look, decision) in run.decisions.iter().enumerate() {
             prop_assert!(
                 decision.target_size <= decision.current_size || decision.target_size <= needed,

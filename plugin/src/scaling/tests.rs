@@ -6,7 +6,7 @@ use crate::activity;
 use crate::analyse::analyse_snapshot;
 use crate::fixture::{ago, idle, in_state, snapshot};
 
-use super::staged::{DATABASE, ROLE, database, pool, pooled, pooler, server, session, setting};
+use super::fixture::{DATABASE, ROLE, database, pool, pooled, pooler, server, session, setting};
 use super::*;
 
 fn decide_of(snapshot: &Snapshot, options: &Options) -> Scaling {

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 
 /// The moment of every population, microseconds.
@@ -42,7 +42,7 @@ impl Population {
     }
 }
 
-impl Powers for Population {
+impl HostApi for Population {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 use libfuzzer_sys::arbitrary::{Result as Drawn, Unstructured};
 
@@ -283,7 +283,7 @@ fn gone() -> Fault {
     Fault::new(kind::CONNECTION_LOST, "the server is gone")
 }
 
-impl Powers for Invented<'_> {
+impl HostApi for Invented<'_> {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }
@@ -344,7 +344,7 @@ impl Recorded {
     }
 }
 
-impl Powers for Recorded {
+impl HostApi for Recorded {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }

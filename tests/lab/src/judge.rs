@@ -85,8 +85,8 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
     let mut carry: Option<String> = None;
     let mut judged = Vec::new();
     for look in &case.looks {
-        let mut powers = Answers(look);
-        let snapshot = execute::collect(&mut powers, Action::KillIdle, None, options, carry.as_deref())
+        let mut host = Answers(look);
+        let snapshot = execute::collect(&mut host, Action::KillIdle, None, options, carry.as_deref())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("case {}", case.number))?;
         let Judgement { report, judged: sessions, unfinished, .. } =

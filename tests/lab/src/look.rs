@@ -2,7 +2,7 @@
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, HostApi, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 use archon_pool_plugin::pooler;
 
@@ -124,7 +124,7 @@ fn harm(session: &Session) -> Option<Harm> {
 /// A host that answers from one look.
 pub struct Answers<'a>(pub &'a Look);
 
-impl Powers for Answers<'_> {
+impl HostApi for Answers<'_> {
     fn open(&mut self, _: Option<&str>) -> Result<(), Fault> {
         Ok(())
     }

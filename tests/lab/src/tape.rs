@@ -50,8 +50,8 @@ pub fn cassette(case: &Case) -> Result<Cassette> {
         }
         let input = input.to_string();
         let exchanges = exchanges(look)?;
-        let mut powers = Replayed::new(Replayer::new(exchanges.clone()), World::Observer);
-        let output = skill::run(&mut powers, &input);
+        let mut host = Replayed::new(Replayer::new(exchanges.clone()), World::Observer);
+        let output = skill::run(&mut host, &input);
         let answer: serde_json::Value = serde_json::from_str(&output)?;
         if answer["success"] != true {
             bail!("case {}: {}", case.number, answer["error"]);

@@ -7,9 +7,9 @@ use archon_pool_contract::snapshot::Backend;
 use crate::clock::{counted, span};
 
 use super::super::groups::{Group, Groups, SEVERAL};
+use super::super::session_history::Watched;
 use super::super::statements::LastStatement;
 use super::super::use_time::{USED_ONCE_MICROS, used_for};
-use super::super::watch::Watched;
 use super::piece::{Piece, doublings, piece};
 use super::{silence, succession};
 

@@ -86,7 +86,7 @@ fn unusual(silent_ms: u64, now: i64, group: &Group<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaks::elsewhere::Elsewhere;
+    use crate::leaks::peer_clients::Elsewhere;
 
     const SECOND: i64 = 1_000_000;
     const NOW: i64 = 100_000 * SECOND;

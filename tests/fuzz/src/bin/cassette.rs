@@ -18,8 +18,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let again = Cassette::read(&bytes).expect("what was written is read");
     assert!(written(&again) == bytes, "a cassette came back changed");
     for call in cassette.calls {
-        let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Manager);
-        drop(skill::run(&mut powers, &call.input));
+        let mut host = Replayed::new(Replayer::new(call.exchanges), World::Manager);
+        drop(skill::run(&mut host, &call.input));
     }
     Corpus::Keep
 });

@@ -16,13 +16,13 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         }
         Some((choice, rest)) => {
             let action = Action::ALL[usize::from(*choice) % Action::ALL.len()];
-            let mut powers = Invented { source: Unstructured::new(rest) };
-            let first = execute::execute(&mut powers, action, None, &options(*choice), None);
+            let mut host = Invented { source: Unstructured::new(rest) };
+            let first = execute::execute(&mut host, action, None, &options(*choice), None);
             let Ok(report) = first else { return Corpus::Keep };
             let carry = serde_json::to_value(&report).expect("a report is JSON");
             // The next call is told what this one remembered.
             let carry = carry.get("carry").map(ToString::to_string);
-            drop(execute::execute(&mut powers, action, None, &options(*choice), carry.as_deref()));
+            drop(execute::execute(&mut host, action, None, &options(*choice), carry.as_deref()));
             Corpus::Keep
         }
         None => Corpus::Reject,

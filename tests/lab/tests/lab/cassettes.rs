@@ -14,8 +14,8 @@ fn a_cassette_survives_being_written_and_read() {
     let read = Cassette::read(&bytes).expect("it is read");
     assert_eq!(read.calls.len(), recorded.calls.len());
     for (call, before) in read.calls.into_iter().zip(recorded.calls) {
-        let mut powers = Replayed::new(Replayer::new(call.exchanges), World::Observer);
-        let output = skill::run(&mut powers, &call.input);
+        let mut host = Replayed::new(Replayer::new(call.exchanges), World::Observer);
+        let output = skill::run(&mut host, &call.input);
         assert_eq!(End::Returned(output), before.end);
     }
 }

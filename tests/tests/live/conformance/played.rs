@@ -34,8 +34,8 @@ pub(crate) fn natively(name: &str, cassette: &Cassette) -> Result<()> {
     let world = world(cassette)?;
     for (number, call) in cassette.calls.iter().enumerate() {
         let End::Returned(expected) = &call.end else { continue };
-        let mut powers = Replayed::new(Replayer::new(call.exchanges.clone()), world);
-        let answer = skill::run(&mut powers, &call.input);
+        let mut host = Replayed::new(Replayer::new(call.exchanges.clone()), world);
+        let answer = skill::run(&mut host, &call.input);
         ensure!(answer == *expected, "{name}, call {number}:\n{answer}\nis not\n{expected}");
     }
     Ok(())

@@ -1,27 +1,27 @@
-//! The host's imports as [`Powers`].
+//! The imports, as an implementation of [`HostApi`].
 
 use super::bindings::archon::connection_pool::credentials::{self, Credential};
 use super::bindings::archon::connection_pool::database::{self, Session};
 use super::bindings::archon::connection_pool::pooler::Console;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, Powers, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 #[cfg(feature = "manager")]
 use archon_pool_contract::host_api::{Renewal, SizeOrder, SizeOutcome};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 
-/// What the rows of a hundred sessions and their judgement take, bytes.
+/// Memory for the rows of a hundred sessions and their analysis, bytes.
 const ROOM: usize = 1 << 20;
 
-/// What this call has been lent so far.
+/// Resources opened by the current call.
 #[derive(Default)]
-pub(super) struct Lent {
+pub(super) struct Imports {
     // Dropped in this order: a session before the credential that opened it.
     session: Option<Session>,
     console: Option<Console>,
     credential: Option<Credential>,
 }
 
-impl Lent {
+impl Imports {
     fn session(&self) -> Result<&Session, Fault> {
         self.session.as_ref().ok_or_else(not_open)
     }
@@ -39,7 +39,7 @@ fn not_open() -> Fault {
     Fault::new(kind::CONNECTION_LOST, "no session is open")
 }
 
-impl Powers for Lent {
+impl HostApi for Imports {
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault> {
         let credential = credentials::lookup(credential)?;
         self.session = Some(Session::open(&credential)?);
@@ -81,7 +81,7 @@ impl Powers for Lent {
 
     fn show(&mut self, views: &[&str]) -> Result<Vec<Answer>, Fault> {
         let views: Vec<_> = views.iter().map(|&view| view.to_owned()).collect();
-        let answers = Lent::console(self)?.show(&views)?;
+        let answers = Imports::console(self)?.show(&views)?;
         Ok(answers.into_iter().map(|answer| answer.map(row_set).map_err(Fault::from)).collect())
     }
 
@@ -97,7 +97,7 @@ impl Powers for Lent {
             executed: outcome.executed,
             note: outcome.note,
         };
-        Some(Lent::console(self).and_then(|console| Ok(scaling::resize(console, &order, dry_run).map(outcome)?)))
+        Some(Imports::console(self).and_then(|console| Ok(scaling::resize(console, &order, dry_run).map(outcome)?)))
     }
 
     #[cfg(feature = "manager")]
@@ -105,7 +105,7 @@ impl Powers for Lent {
         use super::bindings::archon::connection_pool::scaling;
 
         let renewal = |renewal: scaling::Renewal| Renewal { executed: renewal.executed, note: renewal.note };
-        let renewed = Lent::console(self)
+        let renewed = Imports::console(self)
             .and_then(|console| Ok(scaling::renew(console, database, reason, dry_run).map(renewal)?));
         Some(renewed)
     }

@@ -1,4 +1,4 @@
-//! Records that stand on both sides, field by field.
+//! Conversion of records between the contract and WIT, field by field.
 
 use archon_pool_contract::params::{Filter, RawOptions};
 use archon_pool_contract::report::*;
@@ -6,21 +6,21 @@ use archon_pool_contract::snapshot::*;
 
 use super::bindings::exports::archon::connection_pool::analysis as wit;
 
-/// A value that the WIT interface also has.
-pub(super) trait Mirror {
-    /// Its type there.
+/// Conversion to and from the WIT type of the same name.
+pub(super) trait Convert {
+    /// The WIT type.
     type Wit;
 
-    /// From the other side.
+    /// Converts from WIT.
     fn from_wit(wit: Self::Wit) -> Self;
 
-    /// To the other side.
+    /// Converts to WIT.
     fn into_wit(self) -> Self::Wit;
 }
 
 macro_rules! same {
     ($($type:ty)*) => {$(
-        impl Mirror for $type {
+        impl Convert for $type {
             type Wit = $type;
 
             fn from_wit(wit: $type) -> $type {
@@ -36,7 +36,7 @@ macro_rules! same {
 
 same!(bool i32 i64 u32 u64 f64 String);
 
-impl<T: Mirror> Mirror for Option<T> {
+impl<T: Convert> Convert for Option<T> {
     type Wit = Option<T::Wit>;
 
     fn from_wit(wit: Self::Wit) -> Self {
@@ -48,7 +48,7 @@ impl<T: Mirror> Mirror for Option<T> {
     }
 }
 
-impl<T: Mirror> Mirror for Vec<T> {
+impl<T: Convert> Convert for Vec<T> {
     type Wit = Vec<T::Wit>;
 
     fn from_wit(wit: Self::Wit) -> Self {
@@ -60,16 +60,16 @@ impl<T: Mirror> Mirror for Vec<T> {
     }
 }
 
-macro_rules! mirror {
+macro_rules! convert {
     ($name:ident { $($field:ident),* $(,)? }) => {
-        mirror!($name => $name { $($field),* });
+        convert!($name => $name { $($field),* });
     };
     ($name:ident => $wit:ident { $($field:ident),* $(; $own:ident)* $(,)? }) => {
-        impl Mirror for $name {
+        impl Convert for $name {
             type Wit = wit::$wit;
 
             fn from_wit(wit: Self::Wit) -> Self {
-                Self { $($field: Mirror::from_wit(wit.$field),)* $($own: Default::default()),* }
+                Self { $($field: Convert::from_wit(wit.$field),)* $($own: Default::default()),* }
             }
 
             fn into_wit(self) -> Self::Wit {
@@ -79,13 +79,13 @@ macro_rules! mirror {
     };
 }
 
-mirror!(RawOptions => Options {
+convert!(RawOptions => Options {
     idle_timeout_ms, max_connection_age, leak_detection_threshold, health_check_interval,
     allow_auto_scaling, max_kill_percentage, min_size, max_size, growth_rate, shrink_rate,
     idle_in_transaction_timeout_ms, dry_run, include, exclude, sample_ms,
 });
-mirror!(Filter { roles, databases, applications, networks });
-mirror!(Snapshot {
+convert!(Filter { roles, databases, applications, networks });
+convert!(Snapshot {
     taken_at,
     started_at,
     server,
@@ -103,8 +103,8 @@ mirror!(Snapshot {
     way,
     notes,
 });
-mirror!(Pooler { kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings });
-mirror!(Pool {
+convert!(Pooler { kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings });
+convert!(Pool {
     database,
     role,
     mode,
@@ -116,14 +116,14 @@ mirror!(Pool {
     servers_opening,
     max_wait_us,
 });
-mirror!(PoolerClient { ptr, link, id, database, role, application, address, port, state, wait_us });
-mirror!(PoolerServer { ptr, link, database, role, remote_pid, state, closing });
-mirror!(PooledDatabase { name, database, pool_size, own_size, reserve_size, max_connections, current_connections });
-mirror!(PooledRole { name, pool_size, max_connections });
-mirror!(PoolerCounters { database, transactions, queries, transaction_us, query_us, wait_us });
-mirror!(Through { pooler, mode, client, server_application, server_address });
-mirror!(ThroughClient { port, id });
-mirror!(Server {
+convert!(PoolerClient { ptr, link, id, database, role, application, address, port, state, wait_us });
+convert!(PoolerServer { ptr, link, database, role, remote_pid, state, closing });
+convert!(PooledDatabase { name, database, pool_size, own_size, reserve_size, max_connections, current_connections });
+convert!(PooledRole { name, pool_size, max_connections });
+convert!(PoolerCounters { database, transactions, queries, transaction_us, query_us, wait_us });
+convert!(Through { pooler, mode, client, server_application, server_address });
+convert!(ThroughClient { port, id });
+convert!(Server {
     version_num,
     identity,
     database,
@@ -139,7 +139,7 @@ mirror!(Server {
     owns_database,
     supabase,
 });
-mirror!(Backend => Backend {
+convert!(Backend => Backend {
     pid,
     backend_start,
     backend_type,
@@ -170,17 +170,17 @@ mirror!(Backend => Backend {
     through;
     family
 });
-mirror!(Role { name, connection_limit, superuser, granted, alterable });
-mirror!(RoleSetting { role, database, name, value });
-mirror!(PreparedTransaction { transaction, gid, prepared_at, owner, database });
-mirror!(Setting { name, value, unit });
-mirror!(Reading { at, stats_reset, transactions, sessions, abandoned, active_ms, backends, calls, exec_ms });
-mirror!(Sample { reading, sessions });
-mirror!(SessionKey { pid, backend_start });
-mirror!(StatementLoad { query, calls, mean_ms, total_ms });
-mirror!(Probe { connect_ms, round_trip_ms, error, sqlstate });
-mirror!(Gap { what, reason, sqlstate });
-mirror!(Report {
+convert!(Role { name, connection_limit, superuser, granted, alterable });
+convert!(RoleSetting { role, database, name, value });
+convert!(PreparedTransaction { transaction, gid, prepared_at, owner, database });
+convert!(Setting { name, value, unit });
+convert!(Reading { at, stats_reset, transactions, sessions, abandoned, active_ms, backends, calls, exec_ms });
+convert!(Sample { reading, sessions });
+convert!(SessionKey { pid, backend_start });
+convert!(StatementLoad { query, calls, mean_ms, total_ms });
+convert!(Probe { connect_ms, round_trip_ms, error, sqlstate });
+convert!(Gap { what, reason, sqlstate });
+convert!(Report {
     action,
     pool_stats,
     scaling,
@@ -195,8 +195,8 @@ mirror!(Report {
     analysis_duration,
     carry,
 });
-mirror!(PoolStats { connections, throughput, timing, pooler });
-mirror!(PoolerStats {
+convert!(PoolStats { connections, throughput, timing, pooler });
+convert!(PoolerStats {
     kind,
     version,
     clients,
@@ -207,8 +207,8 @@ mirror!(PoolerStats {
     avg_wait_time,
     pools,
 });
-mirror!(PoolStatus { database, role, mode, size, active, idle, waiting, max_wait });
-mirror!(Connections {
+convert!(PoolStatus { database, role, mode, size, active, idle, waiting, max_wait });
+convert!(Connections {
     total,
     active,
     idle,
@@ -224,17 +224,17 @@ mirror!(Connections {
     by_database,
     capacity,
 });
-mirror!(Tally { name, count });
-mirror!(Capacity { max, reserved, usable, used });
-mirror!(Throughput {
+convert!(Tally { name, count });
+convert!(Capacity { max, reserved, usable, used });
+convert!(Throughput {
     requests_per_second,
     connections_created_per_second,
     connections_closed_per_second,
     abandoned_per_second,
     window_ms,
 });
-mirror!(Timing { avg_connection_time, avg_query_time, max_wait_time });
-mirror!(Scaling {
+convert!(Timing { avg_connection_time, avg_query_time, max_wait_time });
+convert!(Scaling {
     min_size,
     max_size,
     current_size,
@@ -246,9 +246,9 @@ mirror!(Scaling {
     demand,
     headroom,
 });
-mirror!(Demand { active, waiting, idle_in_transaction, queued, mean_concurrency, peak, samples });
-mirror!(Headroom { usable, others, available });
-mirror!(LeakDetection {
+convert!(Demand { active, waiting, idle_in_transaction, queued, mean_concurrency, peak, samples });
+convert!(Headroom { usable, others, available });
+convert!(LeakDetection {
     detected,
     suspected_connections,
     excluded_connections,
@@ -258,7 +258,7 @@ mirror!(LeakDetection {
     groups,
     coverage,
 });
-mirror!(ConnectionMetric {
+convert!(ConnectionMetric {
     id,
     pid,
     state,
@@ -277,14 +277,14 @@ mirror!(ConnectionMetric {
     evidence,
     exclusions,
 });
-mirror!(Evidence { id, weight, value, explanation });
-mirror!(Group => Group {
+convert!(Evidence { id, weight, value, explanation });
+convert!(Group => Group {
     role, application, client, sessions, idle, suspected, median_idle, usual_idle, growth; database
 });
-mirror!(Coverage { seen, hidden, percent, complete, reason });
-mirror!(HealthSummary { total_checked, healthy, unhealthy, avg_latency, failure_rate, probes, checks });
-mirror!(Check { id, pid, application, verdict, reason });
-mirror!(Action { kind, executed, connections_affected, reason, timestamp, dry_run, targets });
-mirror!(Target { id, pid, role, application, client, state, idle_time, reason, outcome, detail });
-mirror!(Finding { id, severity, text, evidence, fix });
-mirror!(Fix { summary, sql, by });
+convert!(Coverage { seen, hidden, percent, complete, reason });
+convert!(HealthSummary { total_checked, healthy, unhealthy, avg_latency, failure_rate, probes, checks });
+convert!(Check { id, pid, application, verdict, reason });
+convert!(Action { kind, executed, connections_affected, reason, timestamp, dry_run, targets });
+convert!(Target { id, pid, role, application, client, state, idle_time, reason, outcome, detail });
+convert!(Finding { id, severity, text, evidence, fix });
+convert!(Fix { summary, sql, by });

@@ -1,0 +1,94 @@
+//! The exports `pool-manager` and `skill`, which read a server through the imports.
+
+use archon_pool_contract::fault::Fault;
+use archon_pool_contract::params::{Action, Options, RawOptions};
+
+use super::Component;
+use crate::execute;
+use crate::guest::bindings::archon::connection_pool::types;
+use crate::guest::bindings::exports::archon::connection_pool::{analysis, pool_manager, skill};
+use crate::guest::convert::Convert;
+use crate::guest::imports::Imports;
+
+impl pool_manager::Guest for Component {
+    fn execute(request: pool_manager::Request) -> Result<analysis::Report, types::Fault> {
+        let call = Call::read(request)?;
+        call.execute(call.action).map(Convert::into_wit)
+    }
+
+    fn collect(request: pool_manager::Request) -> Result<analysis::Snapshot, types::Fault> {
+        let call = Call::read(request)?;
+        execute::collect(
+            &mut Imports::default(),
+            call.action,
+            call.credential.as_deref(),
+            &call.options,
+            call.carry.as_deref(),
+        )
+        .map(Convert::into_wit)
+        .map_err(types::Fault::from)
+    }
+
+    fn collect_json(input: String) -> Result<String, types::Fault> {
+        crate::skill::collect(&mut Imports::default(), &input).map_err(types::Fault::from)
+    }
+
+    fn quick_pool_status(request: pool_manager::Request) -> Result<analysis::PoolStats, types::Fault> {
+        Ok(Call::read(request)?.execute(Action::Monitor)?.pool_stats.into_wit())
+    }
+
+    fn has_leak_risk(request: pool_manager::Request) -> Result<bool, types::Fault> {
+        let report = Call::read(request)?.execute(Action::DetectLeaks)?;
+        Ok(execute::leak_risk(&report)?)
+    }
+
+    fn get_recommendations(request: pool_manager::Request) -> Result<Vec<String>, types::Fault> {
+        Ok(Call::read(request)?.execute(Action::FullAnalysis)?.recommendations)
+    }
+}
+
+impl skill::Guest for Component {
+    fn describe() -> String {
+        crate::describe::describe(cfg!(feature = "manager"))
+    }
+
+    fn run(input: String) -> String {
+        crate::skill::run(&mut Imports::default(), &input)
+    }
+}
+
+/// A validated request of the typed interface.
+struct Call {
+    action: Action,
+    credential: Option<String>,
+    options: Options,
+    carry: Option<String>,
+}
+
+impl Call {
+    fn read(request: pool_manager::Request) -> Result<Self, Fault> {
+        Ok(Self {
+            action: Action::parse(&request.action)?,
+            credential: request.credential,
+            options: RawOptions::from_wit(request.options).validate()?,
+            carry: request.carry,
+        })
+    }
+
+    fn execute(&self, action: Action) -> Result<archon_pool_contract::report::Report, types::Fault> {
+        let (credential, carry) = (self.credential.as_deref(), self.carry.as_deref());
+        Ok(execute::execute(&mut Imports::default(), action, credential, &self.options, carry)?)
+    }
+}
+
+impl From<Fault> for types::Fault {
+    fn from(fault: Fault) -> Self {
+        Self { kind: fault.kind, message: fault.message, sqlstate: fault.sqlstate, retryable: fault.retryable }
+    }
+}
+
+impl From<types::Fault> for Fault {
+    fn from(fault: types::Fault) -> Self {
+        Self { kind: fault.kind, message: fault.message, sqlstate: fault.sqlstate, retryable: fault.retryable }
+    }
+}
