@@ -31,7 +31,7 @@ pub struct Judgement<'a> {
     pub unfinished: Unfinished,
     /// The pooler's server connections that the server has not known for two looks: pids by the database's
     /// name at the pooler.
-    pub absent: BTreeMap<String, Vec<i32>>,
+    pub stale_servers: BTreeMap<String, Vec<i32>>,
 }
 
 /// Judges a snapshot as a full analysis does. Pure: the same arguments give the same report.
@@ -69,7 +69,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     notes.extend(pooler::notes(snapshot));
     notes.extend(snapshot.notes.iter().cloned());
     notes.extend(activity::range_of_used(snapshot));
-    let absent = stale_servers::confirmed(history.absent(), memory.history().absent());
+    let stale_servers = stale_servers::confirmed(history.stale_servers(), memory.history().stale_servers());
     let mut report = Report {
         action: action.name().to_owned(),
         carry: carry::next(&memory, snapshot, &groups, &purposes, history, (sending, copying)),
@@ -87,7 +87,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     };
     report.findings = recommendations::findings(snapshot, options, &broken, &unfinished, &spared, &report);
     report.recommendations = report.findings.iter().map(|finding| finding.text.clone()).collect();
-    Judgement { report, judged, unfinished, absent }
+    Judgement { report, judged, unfinished, stale_servers }
 }
 
 #[cfg(test)]

@@ -51,11 +51,11 @@ pub fn find(snapshot: &Snapshot, options: &Options, sending: &[Sending]) -> Brok
             broken.insert(backend.pid, reason);
         }
     }
-    for spell in sending {
-        let ms = elapsed_ms(spell.since, now);
+    for wait in sending {
+        let ms = elapsed_ms(wait.since, now);
         if ms >= SENDING_MS {
             let reason = format!("its client was not reading its answer at any look over {}", span(ms));
-            broken.insert(spell.session.pid, reason);
+            broken.insert(wait.session.pid, reason);
         }
     }
     broken

@@ -60,9 +60,9 @@ fn within_bounds(mut carry: Carry) -> String {
         }
         // Single sessions are missed least, then norms: without its listeners a call could end one of them.
         let large =
-            carry.groups.iter_mut().find(|group| group.watch.sessions.as_ref().is_some_and(|of| !of.is_empty()));
+            carry.groups.iter_mut().find(|group| group.history.sessions.as_ref().is_some_and(|of| !of.is_empty()));
         if let Some(group) = large {
-            group.watch.sessions = None;
+            group.history.sessions = None;
         } else if !carry.groups.is_empty() {
             carry.groups.truncate(carry.groups.len() / 2);
         } else if !carry.listeners.is_empty() || !carry.sending.is_empty() || !carry.copying.is_empty() {

@@ -33,14 +33,14 @@ pub fn execute(
     carry: Option<&str>,
 ) -> Result<Report, Fault> {
     let snapshot = collect(host, action, credential, options, carry)?;
-    let Judgement { mut report, judged, unfinished, absent } = analyse::judge(&snapshot, action, options, carry);
+    let Judgement { mut report, judged, unfinished, stale_servers } = analyse::judge(&snapshot, action, options, carry);
     match action {
         Action::KillIdle => {
             let plan = plan::kill_idle(&snapshot, options, &report.coverage, &judged, &unfinished);
             report.actions.push(kill(host, plan, options, &report.timestamp));
         }
         Action::AutoScale => {
-            let actions = resize::auto_scale(host, &snapshot, &report, &absent, options);
+            let actions = resize::auto_scale(host, &snapshot, &report, &stale_servers, options);
             report.actions.extend(actions);
         }
         Action::Monitor | Action::DetectLeaks | Action::HealthCheck | Action::FullAnalysis => {}

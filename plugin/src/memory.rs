@@ -8,7 +8,7 @@ use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapsh
 use serde::{Deserialize, Serialize};
 
 use crate::leaks::pool_key::PoolKey;
-use crate::leaks::session_history::Watch;
+use crate::leaks::session_history::SessionHistory;
 use crate::scaling::history::History;
 
 /// The version of this memory's shape.
@@ -55,7 +55,8 @@ pub struct GroupMemory {
     /// Median idle age at each remembered call, milliseconds, oldest first.
     pub idle_ms: Vec<u64>,
     /// What was seen of it from call to call.
-    pub watch: Watch,
+    #[serde(rename = "watch")]
+    pub history: SessionHistory,
 }
 
 /// The memory of this call: empty on the first one.

@@ -16,13 +16,13 @@ use crate::numbers::number;
 use crate::scaling::pools::{Pools, Source, View};
 use crate::scaling::{ADVICE, SUPABASE, pooled_sessions};
 
-/// Carries the decision out, or plans it. `absent` are broken server connections by the database's name at
+/// Carries the decision out, or plans it. `stale_servers` are broken server connections by the database's name at
 /// the pooler.
 pub fn auto_scale(
     host: &mut impl HostApi,
     snapshot: &Snapshot,
     report: &Report,
-    absent: &BTreeMap<String, Vec<i32>>,
+    stale_servers: &BTreeMap<String, Vec<i32>>,
     options: &Options,
 ) -> Vec<Action> {
     let mut act = Act { host, snapshot, report, options };
@@ -34,7 +34,7 @@ pub fn auto_scale(
     };
     actions.extend(resize);
     actions.extend(act.drain(size));
-    for (database, pids) in absent {
+    for (database, pids) in stale_servers {
         actions.push(act.renew(database, pids));
     }
     actions

@@ -79,7 +79,7 @@ pub fn decide(
         size: sized,
         busy: coverage.complete.then(|| rounded(load.demand())),
         queued: Some(Queued { pool: load.name.clone(), clients: load.queued }),
-        absent: stale_servers::absent(snapshot, coverage),
+        stale_servers: stale_servers::find(snapshot, coverage),
     };
     let history = memory.history().and(look);
     let stay = |reason: String| Step { target: subject.size, reason, peak: load.demand() };

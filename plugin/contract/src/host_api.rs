@@ -67,7 +67,7 @@ pub struct ProbeTiming {
     pub round_trip_us: u64,
 }
 
-/// A request to end one session, as long as it is still in the same spell of the same state.
+/// Request to end one session, provided that its state has not changed since it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// Whom.

@@ -14,16 +14,16 @@ use crate::numbers::number;
 
 use super::cohorts::{Cohorts, FILL_MICROS};
 use super::judged::Judged;
-use super::peer_clients::{self, Elsewhere, Habits};
+use super::peer_clients::{self, Habits, PeerClients};
 use super::pool_key::PoolKey;
-use super::session_history::{RETURN_GRACE_MICROS, Watch, Watched};
+use super::session_history::{ObservedSession, RETURN_GRACE_MICROS, SessionHistory};
 use super::statements::{LastStatement, Statements};
 use super::use_time;
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
-/// How many single sessions are remembered.
-const WATCHED: usize = 1_200;
+/// Sessions that are remembered one by one.
+const OBSERVED_SESSIONS: usize = 1_200;
 /// Sessions that were opened within this part of `idleTimeoutMs` of each other were opened on one occasion: who looks
 /// for what is idle for 10 s is told of requests that come every second.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
@@ -58,7 +58,7 @@ pub struct Group<'a> {
     /// See `fresh`.
     pub cleaned: u32,
     /// What was seen of it from call to call.
-    pub watch: Watch,
+    pub history: SessionHistory,
     /// How many idle sessions were set up and not used since.
     set_up: u32,
     /// Whether any of its sessions was in use for longer than a moment.
@@ -66,7 +66,7 @@ pub struct Group<'a> {
     /// When any of its sessions last did something, microseconds.
     pub last_use: i64,
     /// What the same application does at other clients.
-    pub elsewhere: Elsewhere,
+    pub peers: PeerClients,
     /// Median idle age now, milliseconds.
     pub median_idle_ms: Option<u64>,
     /// Median idle age over earlier calls, milliseconds.
@@ -95,8 +95,8 @@ impl<'a> Groups<'a> {
             group.learn(snapshot.taken_at, options, &statements, memory.group(key));
         }
         let clients: Vec<_> = groups.iter().map(|(&client, group)| (client, group.habits())).collect();
-        for (key, elsewhere) in peer_clients::learn(&clients, snapshot.taken_at, options) {
-            groups.entry(key).or_default().elsewhere = elsewhere;
+        for (key, peers) in peer_clients::learn(&clients, snapshot.taken_at, options) {
+            groups.entry(key).or_default().peers = peers;
         }
         Self { groups, statements }
     }
@@ -120,12 +120,12 @@ impl<'a> Groups<'a> {
     pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
-        let mut room = WATCHED;
+        let mut room = OBSERVED_SESSIONS;
         let remember = |(key, group): (&PoolKey<'a>, &Group<'a>)| {
-            let mut watch = group.watch.clone();
+            let mut history = group.history.clone();
             let sessions = group.members.len();
             if sessions > room {
-                watch.sessions = None;
+                history.sessions = None;
             } else {
                 room -= sessions;
             }
@@ -139,7 +139,7 @@ impl<'a> Groups<'a> {
                 client: key.client.map(str::to_owned),
                 sizes: group.sizes[group.sizes.len().saturating_sub(calls)..].to_vec(),
                 idle_ms: idle_ms.split_off(idle_ms.len().saturating_sub(calls)),
-                watch,
+                history,
             }
         };
         groups.into_iter().take(most).map(remember).collect()
@@ -199,9 +199,9 @@ impl Group<'_> {
         uses.sort_unstable();
         self.cohorts = Cohorts::of(&uses);
         self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
-        self.watch = match memory {
-            Some((at, memory)) => memory.watch.next(at, &self.members, now, statements),
-            None => Watch::begin(&self.members, now),
+        self.history = match memory {
+            Some((at, memory)) => memory.history.next(at, &self.members, now, statements),
+            None => SessionHistory::begin(&self.members, now),
         };
         if let Some((_, memory)) = memory {
             self.sizes.clone_from(&memory.sizes);
@@ -239,9 +239,9 @@ impl Group<'_> {
 
     fn habits(&self) -> Habits {
         Habits {
-            first: self.starts.first().map(|&first| first.min(self.watch.since)),
+            first: self.starts.first().map(|&first| first.min(self.history.since)),
             last_use: self.last_use,
-            longest_silence_ms: self.watch.longest_silence_ms,
+            longest_silence_ms: self.history.longest_silence_ms,
         }
     }
 
@@ -257,19 +257,19 @@ impl Group<'_> {
     }
 
     fn was_passed_over(&self, member: &Backend) -> bool {
-        self.watched(member.pid).is_some_and(|watched| watched.passed() > 0) || self.occasions_before(member) > 1
+        self.observed(member.pid).is_some_and(|observed| observed.passed() > 0) || self.occasions_before(member) > 1
     }
 
     /// What was seen of a session.
-    pub fn watched(&self, pid: i32) -> Option<&Watched> {
-        self.watch.sessions.as_ref()?.get(*self.by_pid.get(&pid)?)
+    pub fn observed(&self, pid: i32) -> Option<&ObservedSession> {
+        self.history.sessions.as_ref()?.get(*self.by_pid.get(&pid)?)
     }
 
     /// On how many occasions the group opened sessions after this one's last use and before it was seen first.
     pub fn occasions_before(&self, member: &Backend) -> u32 {
         let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
         let first = self.starts.partition_point(|&start| start <= since);
-        let last = self.starts.partition_point(|&start| start <= self.watch.since);
+        let last = self.starts.partition_point(|&start| start <= self.history.since);
         let mut occasions = 0;
         let mut until = i64::MIN;
         for &start in self.starts.get(first..last).unwrap_or_default() {

@@ -25,7 +25,7 @@ pub struct Habits {
 
 /// What the same application and role do at other clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Elsewhere {
+pub struct PeerClients {
     /// When any session there was last in use, microseconds.
     pub last_use: i64,
     /// At how many of them one was within `idleTimeoutMs`, of those that were there already in the first half of the
@@ -39,7 +39,7 @@ pub struct Elsewhere {
     pub longest_silence_ms: u64,
 }
 
-impl Default for Elsewhere {
+impl Default for PeerClients {
     fn default() -> Self {
         Self { last_use: i64::MIN, contemporaries: 0, silent_since_then: 0, newcomer: None, longest_silence_ms: 0 }
     }
@@ -69,7 +69,7 @@ struct Application {
 }
 
 /// What goes on elsewhere, for each client.
-pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options) -> Vec<(PoolKey<'a>, Elsewhere)> {
+pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options) -> Vec<(PoolKey<'a>, PeerClients)> {
     let limit = micros(options.idle_timeout_ms);
     let times = Times { now, recent: now.saturating_sub(limit), together: limit / TOGETHER_IN_THE_THRESHOLD };
     let mut applications = Map::<(&str, &str, &str), Application>::default();
@@ -101,7 +101,7 @@ fn application<'a>(client: &PoolKey<'a>) -> (&'a str, &'a str, &'a str) {
 
 impl Application {
     /// What goes on beside a client.
-    fn beside(&self, habits: &Habits, times: Times) -> Elsewhere {
+    fn beside(&self, habits: &Habits, times: Times) -> PeerClients {
         let last_use = habits.last_use;
         let mut others = self.last_uses.iter().rev().copied();
         let latest = others.next().unwrap_or(i64::MIN);
@@ -117,7 +117,7 @@ impl Application {
         let newcomer = self.firsts.get(self.firsts.partition_point(|&first| first <= last_use));
         let [longest, next] = self.silences_ms;
         let on_record = if habits.longest_silence_ms == longest { next } else { longest };
-        Elsewhere {
+        PeerClients {
             last_use: if latest == last_use { others.next().unwrap_or(i64::MIN) } else { latest },
             contemporaries,
             silent_since_then: together.saturating_sub(1),
@@ -143,8 +143,8 @@ mod tests {
         Habits { first: Some(first * SECOND), last_use: last_use * SECOND, longest_silence_ms: longest_silence * 1_000 }
     }
 
-    fn learnt(clients: &[(PoolKey<'static>, Habits)]) -> Vec<Elsewhere> {
-        learn(clients, NOW, &Options::default()).into_iter().map(|(_, elsewhere)| elsewhere).collect()
+    fn learnt(clients: &[(PoolKey<'static>, Habits)]) -> Vec<PeerClients> {
+        learn(clients, NOW, &Options::default()).into_iter().map(|(_, peers)| peers).collect()
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             (web("10.0.0.3"), habits(9_100, 9_990, 0)),
             (PoolKey { application: "mail", ..web("10.0.0.1") }, habits(100, 10_000, 0)),
         ]);
-        let expected = Elsewhere {
+        let expected = PeerClients {
             last_use: NOW,
             contemporaries: 1,
             silent_since_then: 0,
@@ -164,7 +164,7 @@ mod tests {
         };
         assert_eq!(found[0], expected);
         assert_eq!((found[1].last_use, found[1].longest_silence_ms), (NOW - 10 * SECOND, 700_000));
-        assert_eq!(found[3], Elsewhere::default());
+        assert_eq!(found[3], PeerClients::default());
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             (web("10.0.0.3"), habits(100, 8_000, 0)),
             (web("10.0.0.4"), habits(100, 9_990, 0)),
         ]);
-        let together: Vec<_> = found.iter().map(|elsewhere| elsewhere.silent_since_then).collect();
+        let together: Vec<_> = found.iter().map(|peers| peers.silent_since_then).collect();
         assert_eq!(together, [1, 1, 0, 0]);
     }
 

@@ -18,7 +18,7 @@ pub const RETURN_GRACE_MICROS: i64 = 500_000;
 /// What was seen of a group so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Watch {
+pub struct SessionHistory {
     /// When it was seen first, microseconds.
     pub since: i64,
     /// How often it was seen again.
@@ -55,7 +55,7 @@ pub struct Watch {
     #[serde(skip_serializing_if = "is_zero")]
     pub uncleaned: u32,
     /// Its sessions at the latest look, in the order of the group's members; none where there were too many.
-    pub sessions: Option<Vec<Watched>>,
+    pub sessions: Option<Vec<ObservedSession>>,
 }
 
 /// Most groups are small and quiet, and all of them go into 64 KiB.
@@ -66,9 +66,9 @@ fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
 /// One session at a look: process id, age in milliseconds, idle age in milliseconds, by how many sessions its group
 /// grew while it sat idle, and at how many looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watched(i32, u64, Option<u64>, u32, u32);
+pub struct ObservedSession(i32, u64, Option<u64>, u32, u32);
 
-impl Watched {
+impl ObservedSession {
     fn of(backend: &Backend, at: i64, passed: u32, occasions: u32) -> Self {
         Self(backend.pid, backend.age_ms(at).unwrap_or(0), idle_age(backend, at), passed, occasions)
     }
@@ -84,24 +84,25 @@ impl Watched {
     }
 }
 
-/// For how long a session had been idle at a time, if it was in the spell in which it is now.
+/// Idle age of a session at a time; none if its state has changed since.
 fn idle_age(backend: &Backend, at: i64) -> Option<u64> {
     let since = backend.state_change.filter(|&since| since <= at && backend.state() == State::Idle)?;
     Some(elapsed_ms(since, at))
 }
 
-impl Watch {
+impl SessionHistory {
     /// The first look at a group.
     pub fn begin(members: &[&Backend], now: i64) -> Self {
-        let sessions = members.iter().map(|member| Watched::of(member, now, 0, 0)).collect();
+        let sessions = members.iter().map(|member| ObservedSession::of(member, now, 0, 0)).collect();
         Self { since: now, sessions: Some(sessions), ..Self::default() }
     }
 
     /// The next look, after one at `at`.
     pub fn next(&self, at: i64, members: &[&Backend], now: i64, statements: &Statements<'_>) -> Self {
         let Some(before) = &self.sessions else { return Self::begin(members, now) };
-        let mut left: Map<(i32, u64), &Watched> = before.iter().map(|known| ((known.0, known.1), known)).collect();
-        let known: Vec<Option<&Watched>> = members
+        let mut left: Map<(i32, u64), &ObservedSession> =
+            before.iter().map(|known| ((known.0, known.1), known)).collect();
+        let known: Vec<Option<&ObservedSession>> = members
             .iter()
             .map(|member| {
                 let start = member.backend_start.filter(|&start| start <= at)?;
@@ -117,7 +118,7 @@ impl Watch {
             ..self.clone()
         };
         let elapsed = elapsed_ms(at, now);
-        for Watched(_, age, idle, ..) in left.into_values() {
+        for ObservedSession(_, age, idle, ..) in left.into_values() {
             next.closed = next.closed.saturating_add(1);
             next.oldest_closed_ms = next.oldest_closed_ms.max(age.saturating_add(elapsed));
             let idle = idle.map_or(0, |idle| idle.saturating_add(elapsed));
@@ -150,7 +151,7 @@ impl Watch {
             let idle_since = member.state_change.unwrap_or(now).saturating_add(RETURN_GRACE_MICROS);
             let later = came.len() - came.partition_point(|&came| came <= idle_since);
             let later = added.min(number(later));
-            sessions.push(Watched::of(
+            sessions.push(ObservedSession::of(
                 member,
                 now,
                 passed.saturating_add(later),

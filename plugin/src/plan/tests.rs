@@ -94,7 +94,7 @@ fn other_databases_and_forbidden_roles_are_left_alone() {
 }
 
 #[test]
-fn an_order_names_the_exact_spell() {
+fn an_order_names_the_expected_state() {
     let backend = in_state(7, "idle in transaction", 900);
     let (start, change) = (backend.backend_start, backend.state_change);
     let plan = plan_for(&snapshot(vec![backend, idle(8, 1)]), &generous());

@@ -10,9 +10,9 @@
 //!   must come from their own, too; behind an address translation they must come from where most come from.
 //! - **The client has it.** Connection and client name each other. `ptr` is given to the next one when a client
 //!   leaves, so one side alone proves nothing.
-//! - **It has had it all the time.** The session has been in its present spell since before the console was asked:
+//! - **It has had it all the time.** The session has been in its present state since before the console was asked:
 //!   PgBouncer passes a connection on between transactions only (between sessions in `session` mode), and the
-//!   next client's first statement begins another spell.
+//!   next client's first statement begins another.
 //!
 //! Where one of these does not hold, the session belongs to the pooler, and to nobody by name.
 //!

@@ -52,8 +52,8 @@ fn sized(before: u32, after: u32) -> Option<Result<SizeOutcome, Fault>> {
 }
 
 fn acts_on(snapshot: &Snapshot, host: &mut Host, options: &Options) -> Vec<Action> {
-    let Judgement { report, absent, .. } = judge(snapshot, params::Action::AutoScale, options, None);
-    auto_scale(host, snapshot, &report, &absent, options)
+    let Judgement { report, stale_servers, .. } = judge(snapshot, params::Action::AutoScale, options, None);
+    auto_scale(host, snapshot, &report, &stale_servers, options)
 }
 
 fn queueing() -> Snapshot {
@@ -145,8 +145,9 @@ fn broken_server_connections_are_renewed_at_the_second_look() {
     let first = judge(&snapshot, params::Action::AutoScale, &Options::default(), None).report.carry;
     let renew = |options: &Options| {
         let mut host = Host { renews: true, ..Host::default() };
-        let Judgement { report, absent, .. } = judge(&snapshot, params::Action::AutoScale, options, Some(&first));
-        let actions = auto_scale(&mut host, &snapshot, &report, &absent, options);
+        let Judgement { report, stale_servers, .. } =
+            judge(&snapshot, params::Action::AutoScale, options, Some(&first));
+        let actions = auto_scale(&mut host, &snapshot, &report, &stale_servers, options);
         let renewal = actions.into_iter().find(|action| action.kind == "restart-broken").expect("a renewal");
         (renewal, host.renewed)
     };

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stale_servers::Absent;
+use super::stale_servers::StaleServer;
 
 const SECOND_MICROS: i64 = 1_000_000;
 const MINUTE_MICROS: i64 = 60 * SECOND_MICROS;
@@ -79,7 +79,7 @@ pub struct Look {
     /// The line before the busiest pool.
     pub queued: Option<Queued>,
     /// The pooler's server connections that the server does not know.
-    pub absent: Vec<Absent>,
+    pub stale_servers: Vec<StaleServer>,
 }
 
 /// What is remembered.
@@ -95,13 +95,14 @@ pub struct History {
     /// The line before the busiest pool at the last look.
     queued: Option<Queued>,
     /// The pooler's server connections that the server did not know at the last look.
-    absent: Vec<Absent>,
+    #[serde(rename = "absent")]
+    stale_servers: Vec<StaleServer>,
 }
 
 impl History {
     /// This history and one more look.
     pub fn and(&self, look: Look) -> Self {
-        let Look { at: now, size, busy, queued, absent } = look;
+        let Look { at: now, size, busy, queued, stale_servers } = look;
         let kept = |moment: &&Moment| (0..LONGEST_MICROS).contains(&now.saturating_sub(moment.at));
         let mut moments = Vec::<Moment>::new();
         let new = busy.map(|busy| Moment { at: now, busy, looks: 1 });
@@ -116,7 +117,7 @@ impl History {
             }
         }
         let moments = moments.split_off(moments.len().saturating_sub(MOST_MOMENTS));
-        Self { resize: self.resize_until(size.as_ref()), size, moments, queued, absent }
+        Self { resize: self.resize_until(size.as_ref()), size, moments, queued, stale_servers }
     }
 
     /// The last change of the size, this look's included. A size is compared with one of the same controller.
@@ -143,8 +144,8 @@ impl History {
     }
 
     /// The pooler's server connections that the server did not know at the last look.
-    pub fn absent(&self) -> &[Absent] {
-        &self.absent
+    pub fn stale_servers(&self) -> &[StaleServer] {
+        &self.stale_servers
     }
 
     /// How many looks demand rests on.

@@ -17,7 +17,7 @@ const MOST: usize = 100;
 /// A server connection that the server does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Absent {
+pub struct StaleServer {
     /// The database's name at the pooler.
     pub database: String,
     /// The pid that it had at the server.
@@ -26,7 +26,7 @@ pub struct Absent {
 
 /// The server connections that the server does not know: of databases of which it knows another connection,
 /// since a pooler may serve several servers and does not say which.
-pub fn absent(snapshot: &Snapshot, coverage: &Coverage) -> Vec<Absent> {
+pub fn find(snapshot: &Snapshot, coverage: &Coverage) -> Vec<StaleServer> {
     let Some(pooler) = snapshot.pooler.as_ref().filter(|_| coverage.complete) else { return Vec::new() };
     let pooled = snapshot.backends.iter().filter(|backend| backend.through.is_some());
     let pooled: HashSet<i32> = pooled.map(|backend| backend.pid).collect();
@@ -37,15 +37,15 @@ pub fn absent(snapshot: &Snapshot, coverage: &Coverage) -> Vec<Absent> {
         let established = server.remote_pid > 0 && server.state != "login" && !server.closing;
         established && !there.contains(&server.remote_pid) && served.contains(database(server))
     };
-    let absent = |server: &PoolerServer| Absent { database: server.database.clone(), pid: server.remote_pid };
-    pooler.servers.iter().filter(gone).map(absent).take(MOST).collect()
+    let stale = |server: &PoolerServer| StaleServer { database: server.database.clone(), pid: server.remote_pid };
+    pooler.servers.iter().filter(gone).map(stale).take(MOST).collect()
 }
 
-/// Those of them that were absent at the last look too, by database.
-pub fn confirmed(now: &[Absent], before: &[Absent]) -> BTreeMap<String, Vec<i32>> {
+/// Server connections that were stale at the previous look too, by database.
+pub fn confirmed(now: &[StaleServer], before: &[StaleServer]) -> BTreeMap<String, Vec<i32>> {
     let mut confirmed = BTreeMap::<String, Vec<i32>>::new();
-    for absent in now.iter().filter(|absent| before.contains(absent)) {
-        confirmed.entry(absent.database.clone()).or_default().push(absent.pid);
+    for stale in now.iter().filter(|stale| before.contains(stale)) {
+        confirmed.entry(stale.database.clone()).or_default().push(stale.pid);
     }
     confirmed
 }

@@ -315,7 +315,7 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
     pooler.servers.push(server(&pool("elsewhere", ROLE, [0; 3]), 667, false));
     let first =
         crate::analyse::judge(&snapshot, archon_pool_contract::params::Action::AutoScale, &Options::default(), None);
-    assert!(first.absent.is_empty());
+    assert!(first.stale_servers.is_empty());
     let carry = first.report.carry;
     let second = crate::analyse::judge(
         &snapshot,
@@ -323,7 +323,7 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
         &Options::default(),
         Some(&carry),
     );
-    assert_eq!(second.absent, [(DATABASE.to_owned(), vec![666])].into());
+    assert_eq!(second.stale_servers, [(DATABASE.to_owned(), vec![666])].into());
     snapshot.backends.push(session(&shop, in_state(666, "idle", 1)));
     let back = crate::analyse::judge(
         &snapshot,
@@ -331,7 +331,7 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
         &Options::default(),
         Some(&carry),
     );
-    assert!(back.absent.is_empty());
+    assert!(back.stale_servers.is_empty());
 }
 
 #[test]

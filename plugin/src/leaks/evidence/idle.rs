@@ -7,7 +7,7 @@ use archon_pool_contract::snapshot::Backend;
 use crate::clock::{counted, span};
 
 use super::super::groups::{Group, Groups, SEVERAL};
-use super::super::session_history::Watched;
+use super::super::session_history::ObservedSession;
 use super::super::statements::LastStatement;
 use super::super::use_time::{USED_ONCE_MICROS, used_for};
 use super::piece::{Piece, doublings, piece};
@@ -64,34 +64,34 @@ fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
 
 /// A reserve that was never lent rests for as long as it is one.
 fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
-    let watch = &group.watch;
+    let history = &group.history;
     let worked = used_for(backend)? > group.occasion;
-    let limit = watch.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
-    (worked && watch.returns >= HABIT && idle_ms > limit).then(|| {
+    let limit = history.longest_return_ms.max(SHORTEST_NORM_MS).saturating_mul(2);
+    (worked && history.returns >= HABIT && idle_ms > limit).then(|| {
         let value = format!(
             "idle for {}, the longest rest of its group was {} in {}",
             span(idle_ms),
-            span(watch.longest_return_ms),
-            watch.returns
+            span(history.longest_return_ms),
+            history.returns
         );
         piece("rests-too-long", doublings(idle_ms, limit, 0.3), value, "no session of its group rested for so long")
     })
 }
 
 fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
-    let watch = &group.watch;
-    let (age, of_idle) = (backend.age_ms(now)?, watch.longest_idle_closed_ms.max(SHORTEST_NORM_MS));
+    let history = &group.history;
+    let (age, of_idle) = (backend.age_ms(now)?, history.longest_idle_closed_ms.max(SHORTEST_NORM_MS));
     let outlasts = |value: u64, closed: u64| value as f64 / (closed.max(1) as f64 * 1.5);
     // How old a pooler's connection is says nothing of the client that has it.
-    let by_age = if backend.through.is_some() { f64::MAX } else { outlasts(age, watch.oldest_closed_ms) };
+    let by_age = if backend.through.is_some() { f64::MAX } else { outlasts(age, history.oldest_closed_ms) };
     let by = by_age.min(outlasts(idle_ms, of_idle));
-    (watch.closed >= HABIT && by > 1.0).then(|| {
+    (history.closed >= HABIT && by > 1.0).then(|| {
         let value = format!(
             "{} old, idle for {}; its group closed {}, at the latest when {} old",
             span(age),
             span(idle_ms),
-            counted(watch.closed as usize, "session"),
-            span(watch.oldest_closed_ms)
+            counted(history.closed as usize, "session"),
+            span(history.oldest_closed_ms)
         );
         piece("outlived-its-group", 0.3 + 0.7 * by.log2() / 3.0, value, "its group closes sessions, but not this one")
     })
@@ -110,7 +110,7 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
 
 /// Those that came meanwhile and are left as it is have the same origin, wherever in an application that is.
 fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    let passed = group.watched(backend.pid)?.passed();
+    let passed = group.observed(backend.pid)?.passed();
     let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
         let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
@@ -120,12 +120,12 @@ fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Gro
 
 /// A group that only ever takes new sessions, and never one that it has.
 fn none_returns(group: &Group<'_>) -> Option<Piece> {
-    let watch = &group.watch;
-    (watch.added > 1 && watch.returns == 0 && watch.closed == 0).then(|| {
-        let value = format!("{} opened, none closed, none used again", counted(watch.opened as usize, "session"));
+    let history = &group.history;
+    (history.added > 1 && history.returns == 0 && history.closed == 0).then(|| {
+        let value = format!("{} opened, none closed, none used again", counted(history.opened as usize, "session"));
         piece(
             "none-returns",
-            growing(f64::from(watch.added)),
+            growing(f64::from(history.added)),
             value,
             "its group opens sessions and never comes back to one",
         )
@@ -136,15 +136,15 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
 /// sessions replaced others; what is seen of the group since tells what is usual for it.
 fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     let before = group.occasions_before(backend);
-    let since = group.watched(backend.pid).map_or(0, Watched::occasions);
+    let since = group.observed(backend.pid).map_or(0, ObservedSession::occasions);
     let occasions = before.saturating_add(since);
     (occasions > 0).then(|| {
-        let watch = &group.watch;
-        let unexplained = f64::from(1 + watch.added) / f64::from(1 + watch.opened);
+        let history = &group.history;
+        let unexplained = f64::from(1 + history.added) / f64::from(1 + history.opened);
         let mut value =
             format!("its group opened sessions while it sat idle, on {}", counted(occasions as usize, "occasion"));
-        if watch.opened > 0 {
-            value = format!("{value}; {} of {} seen to come replaced none", watch.added, watch.opened);
+        if history.opened > 0 {
+            value = format!("{value}; {} of {} seen to come replaced none", history.added, history.opened);
         }
         let strength = growing(f64::from(before) * unexplained + f64::from(since));
         piece("passed-over", strength, value, "a pool that still had it would have used it instead of opening another")
@@ -183,8 +183,8 @@ fn opened_alone(
     options: &Options,
 ) -> Option<Piece> {
     let together = group.opened_with(backend.backend_start.filter(|_| backend.through.is_none())?);
-    let watch = &group.watch;
-    let comes_back = watch.returns >= HABIT && idle_ms <= watch.longest_return_ms.saturating_mul(6) / 5;
+    let history = &group.history;
+    let comes_back = history.returns >= HABIT && idle_ms <= history.longest_return_ms.saturating_mul(6) / 5;
     let is_kept = comes_back || (statement.is_housekeeping && group.worked);
     (together <= 3 && group.members.len() >= SEVERAL && !is_kept).then(|| {
         let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
@@ -197,8 +197,8 @@ fn opened_alone(
 /// A pool that cleans sessions up when they come back has not got back the one that it did not clean up. Those that
 /// its application has just lost were not cleaned up, either.
 fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    let cleaned = group.cleaned.saturating_add(group.watch.cleaned);
-    let used = group.fresh.saturating_add(group.watch.cleaned).saturating_add(group.watch.uncleaned);
+    let cleaned = group.cleaned.saturating_add(group.history.cleaned);
+    let used = group.fresh.saturating_add(group.history.cleaned).saturating_add(group.history.uncleaned);
     let share = f64::from(cleaned) / f64::from(used.max(1));
     let mostly = ((share - SELDOM_CLEANED) / (MOSTLY_CLEANED - SELDOM_CLEANED)).clamp(0.0, 1.0);
     (!statement.is_housekeeping && mostly > 0.0).then(|| {

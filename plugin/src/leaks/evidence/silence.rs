@@ -1,7 +1,7 @@
 //! What speaks for a leak when a whole client is silent: a machine that died, a process that hangs.
 //!
 //! Clients rest, people's above all. So what counts is whether any client of the same application that goes on was
-//! ever silent for so long, and for how long that was watched.
+//! ever silent for so long, and for how long that was observed.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::elapsed_ms;
@@ -26,17 +26,16 @@ const SURELY_AT_ONCE: f64 = 2.0;
 /// A client that worked and does not any more, while the same application goes on elsewhere.
 pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
     let limit = options.idle_timeout_ms;
-    let elsewhere = &group.elsewhere;
+    let peers = &group.peers;
     let silent = elapsed_ms(group.last_use, now);
-    let others = elapsed_ms(elsewhere.last_use, now);
+    let others = elapsed_ms(peers.last_use, now);
     let unusual = unusual(silent, now, group);
     if silent <= limit || others >= limit || !group.worked || unusual <= 0.0 {
         return Vec::new();
     }
-    let newcomer = elsewhere.newcomer.map(|came| elapsed_ms(group.last_use, came)).filter(|&gap| gap <= limit);
+    let newcomer = peers.newcomer.map(|came| elapsed_ms(group.last_use, came)).filter(|&gap| gap <= limit);
     // Of two that were there all the time one may be in reserve; where all that go on are new, they are a new version.
-    let others_go_on =
-        elsewhere.contemporaries > 1 || (elsewhere.contemporaries == 1 && elsewhere.silent_since_then > 0);
+    let others_go_on = peers.contemporaries > 1 || (peers.contemporaries == 1 && peers.silent_since_then > 0);
     if !others_go_on && newcomer.is_none() {
         return Vec::new();
     }
@@ -50,14 +49,14 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
         let value = format!(
             "silent for {}; {} other clients of its application work, none was silent for more than {}",
             span(silent),
-            elsewhere.contemporaries,
-            span(elsewhere.longest_silence_ms)
+            peers.contemporaries,
+            span(peers.longest_silence_ms)
         );
         let strength = doublings(silent, limit, 0.3) * unusual * sure;
         found.push(piece("silent-among-others", strength, value, "its share of the work goes to others"));
-        found.extend(cut_off(elsewhere.silent_since_then, unusual * sure));
+        found.extend(cut_off(peers.silent_since_then, unusual * sure));
     }
-    if let Some(gap) = newcomer.filter(|_| elsewhere.contemporaries == 0 && group.members.len() >= SEVERAL) {
+    if let Some(gap) = newcomer.filter(|_| peers.contemporaries == 0 && group.members.len() >= SEVERAL) {
         let value = format!("a new client of its application appeared {} after its last use", span(gap));
         let unplanned = (gap as f64 / limit as f64 * UNPLANNED_IN_THE_THRESHOLD).min(1.0);
         let strength = doublings(silent, limit, 0.5) * unplanned * sure;
@@ -77,35 +76,35 @@ fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
 
 /// How unusual a silence is among the clients of its application, 0–1.
 fn unusual(silent_ms: u64, now: i64, group: &Group<'_>) -> f64 {
-    let longest = group.elsewhere.longest_silence_ms.max(SHORTEST_SILENCE_MS);
+    let longest = group.peers.longest_silence_ms.max(SHORTEST_SILENCE_MS);
     let times = silent_ms.max(1) as f64 / longest as f64;
-    let watched = (elapsed_ms(group.watch.since, now) as f64 / silent_ms.max(1) as f64).min(1.0);
-    (times.log2() / UNHEARD_OF).clamp(0.0, 1.0) * (AT_FIRST + (1.0 - AT_FIRST) * watched)
+    let observed = (elapsed_ms(group.history.since, now) as f64 / silent_ms.max(1) as f64).min(1.0);
+    (times.log2() / UNHEARD_OF).clamp(0.0, 1.0) * (AT_FIRST + (1.0 - AT_FIRST) * observed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::leaks::peer_clients::Elsewhere;
+    use crate::leaks::peer_clients::PeerClients;
 
     const SECOND: i64 = 1_000_000;
     const NOW: i64 = 100_000 * SECOND;
 
     /// A client of `sessions` sessions that is silent for `silent` seconds.
-    fn beside(elsewhere: Elsewhere, sessions: usize, silent: i64) -> Vec<(&'static str, f64)> {
+    fn beside(peers: PeerClients, sessions: usize, silent: i64) -> Vec<(&'static str, f64)> {
         let backend = crate::fixture::idle(1, 5);
         let mut group = Group::default();
         group.members = vec![&backend; sessions];
         group.worked = true;
         group.last_use = NOW - silent * SECOND;
-        group.elsewhere = elsewhere;
+        group.peers = peers;
         let found = find(NOW, &group, &Options::default());
         found.into_iter().map(|piece| (piece.id, piece.strength)).collect()
     }
 
     /// Others that go on, `contemporaries` of which were there before, and one that came so many seconds ago.
-    fn others(contemporaries: usize, longest_silence: u64, newcomer: Option<i64>) -> Elsewhere {
-        Elsewhere {
+    fn others(contemporaries: usize, longest_silence: u64, newcomer: Option<i64>) -> PeerClients {
+        PeerClients {
             last_use: NOW - SECOND,
             contemporaries,
             silent_since_then: 0,
@@ -143,14 +142,14 @@ mod tests {
     /// All machines but one were cut off, and that one was taken for the one of a pair that works.
     #[test]
     fn of_several_that_fell_silent_at_once_none_is_in_reserve() {
-        let cut_off = |silent_since_then| beside(Elsewhere { silent_since_then, ..others(1, 0, None) }, 5, 2_000);
+        let cut_off = |silent_since_then| beside(PeerClients { silent_since_then, ..others(1, 0, None) }, 5, 2_000);
         assert_eq!(cut_off(0), []);
         assert!(cut_off(1).iter().any(|piece| piece.0 == "fell-silent-together"));
     }
 
     #[test]
     fn whom_a_new_version_replaced_is_not_missed() {
-        assert_eq!(beside(Elsewhere { silent_since_then: 2, ..others(0, 0, None) }, 5, 2_000), []);
+        assert_eq!(beside(PeerClients { silent_since_then: 2, ..others(0, 0, None) }, 5, 2_000), []);
     }
 
     #[test]
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn others_that_rest_as_well_do_not_go_on() {
         let resting = |seconds| {
-            let rests = Elsewhere { last_use: NOW - seconds * SECOND, ..others(3, 30, None) };
+            let rests = PeerClients { last_use: NOW - seconds * SECOND, ..others(3, 30, None) };
             beside(rests, 5, 400)[0].1
         };
         assert!(resting(10) > 2.0 * resting(250));

@@ -49,7 +49,7 @@ pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Opt
 fn started_again(succession: &Succession, now: i64, group: &Group<'_>, limit: u64) -> Option<Piece> {
     let Succession { old, new } = succession;
     let gap_ms = gap_ms(succession);
-    let usual = group.watch.longest_silence_ms.saturating_mul(2).max(limit / SILENCE_IN_THE_THRESHOLD);
+    let usual = group.history.longest_silence_ms.saturating_mul(2).max(limit / SILENCE_IN_THE_THRESHOLD);
     (old.size == new.size && old.worked_for() > group.occasion && gap_ms > usual).then(|| {
         let value = format!("{} opened with it fell silent, and {} later as many were opened", old.size, span(gap_ms));
         let strength = doublings(elapsed_ms(old.last_use, now), limit, 0.3);
@@ -74,7 +74,7 @@ mod tests {
         uses.extend(vec![(ago(opened), ago(1)); new]);
         let mut group = Group::default();
         group.cohorts = Cohorts::of(&uses);
-        group.watch.longest_silence_ms = longest_silence * 1_000;
+        group.history.longest_silence_ms = longest_silence * 1_000;
         find(&old, NOW, &group, &Options::default()).into_iter().map(|piece| piece.id).collect()
     }
 
