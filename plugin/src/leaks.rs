@@ -1,9 +1,9 @@
 //! Leak detection: how probable it is that a session was forgotten by its application.
 //!
-//! Every session starts at log-odds of [`weights::PRIOR`]. Each piece of evidence ([`evidence`]) adds its weight
-//! ([`weights`]) times its strength, 0–1; the confidence is the logistic function of the sum, in percent. What speaks against judging a session at all is an exclusion
-//! ([`exclusions`]), which no evidence outweighs. A server that is merely full yields no suspect:
-//! saturation is not evidence.
+//! Every session starts at log-odds of [`PRIOR`]. Each piece of [`evidence`] adds the weight of its [`rule`] times its
+//! strength, 0–1; the confidence is the logistic function of the sum, in percent. No evidence outweighs one of the
+//! [`exclusions`]. A server that is merely full yields no suspect: saturation is not evidence. [`rules`] lists all
+//! evidence and all exclusions.
 
 pub mod cohorts;
 pub mod evidence;
@@ -12,10 +12,11 @@ pub mod groups;
 pub mod judged;
 pub mod peer_clients;
 pub mod pool_key;
+pub mod rule;
+pub mod rules;
 pub mod session_history;
 pub mod statements;
 pub mod use_time;
-pub mod weights;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,9 @@ use self::evidence::piece::Piece;
 use self::groups::Groups;
 use self::judged::Judged;
 
+/// Log-odds of a session without evidence; fitted with the weights of the rules.
+pub const PRIOR: f64 = -5.1;
+
 /// Judges every visible client session.
 pub fn judge<'a>(
     snapshot: &'a Snapshot,
@@ -40,7 +44,7 @@ pub fn judge<'a>(
     groups: &Groups<'a>,
 ) -> Vec<Judged<'a>> {
     let spared = exclusions::minimum_pool(snapshot, options, groups);
-    let rules = exclusions::Rules::new(snapshot, options, purposes);
+    let checks = exclusions::Checks::new(snapshot, options, purposes);
     let blocking = evidence::blocking(snapshot);
     snapshot
         .clients()
@@ -49,18 +53,18 @@ pub fn judge<'a>(
             let mut weights: Vec<_> = pieces.iter().map(Piece::weight).collect();
             // Added up as they are listed: in another order the sum could be another.
             weights.sort_by(|a, b| b.total_cmp(a));
-            let log_odds = weights::PRIOR + weights.iter().sum::<f64>();
+            let log_odds = PRIOR + weights.iter().sum::<f64>();
             let confidence = confidence(log_odds);
-            let mut exclusions = rules.apply(backend, blocking.contains_key(&backend.pid));
+            let mut exclusions = checks.apply(backend, blocking.contains_key(&backend.pid));
             // What a pool keeps, or may have for other ends, is left alone, unless its group's doings say that it is lost.
             if confidence < options.leak_detection_threshold {
                 if spared.contains(&backend.pid) {
-                    exclusions.push(exclusions::MINIMUM_POOL.to_owned());
+                    exclusions.push(&exclusions::MINIMUM_POOL);
                 }
                 if kept::is_kept(backend) {
-                    exclusions.push(exclusions::KEPT_BY_POOLER.to_owned());
-                } else if exclusions.is_empty() && rules.may_listen(backend, groups) {
-                    exclusions.push(purpose::MAY_LISTEN.to_owned());
+                    exclusions.push(&kept::KEPT_BY_POOLER);
+                } else if exclusions.is_empty() && checks.may_listen(backend, groups) {
+                    exclusions.push(&purpose::MAY_LISTEN);
                 }
             }
             Judged { backend, confidence, pieces, exclusions }
@@ -133,7 +137,7 @@ fn metric(judged: &Judged<'_>, snapshot: &Snapshot, groups: &Groups<'_>) -> Conn
         last_query: groups.last_query(backend),
         confidence: judged.confidence,
         evidence: judged.evidence(),
-        exclusions: judged.exclusions.clone(),
+        exclusions: judged.exclusions.iter().map(|exclusion| exclusion.id.to_owned()).collect(),
     }
 }
 

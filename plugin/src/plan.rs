@@ -14,6 +14,7 @@ use archon_pool_contract::snapshot::{Backend, Role, Snapshot, State};
 
 use crate::clock::{counted, span};
 use crate::leaks;
+use crate::leaks::evidence::BLOCKS_OTHERS;
 use crate::leaks::judged::Judged;
 use crate::numbers::number;
 use crate::unfinished::{Unfinished, is_copy};
@@ -101,7 +102,7 @@ fn parts<T>(to_end: usize, candidates: &[T], spared: &[(&Judged<'_>, String)]) -
     }
     let mut reasons = BTreeMap::<&str, usize>::new();
     for reason in spared.iter().filter_map(|(judged, _)| judged.exclusions.first()) {
-        *reasons.entry(reason).or_default() += 1;
+        *reasons.entry(reason.id).or_default() += 1;
     }
     if !spared.is_empty() {
         let mut reasons: Vec<_> = reasons.into_iter().collect();
@@ -163,7 +164,7 @@ fn may_signal(backend: &Backend, snapshot: &Snapshot, roles: &HashMap<&str, &Rol
 /// Worst first: who blocks others, then open transactions, then the surest leaks, then the longest idle.
 fn rank(judged: &Judged<'_>, snapshot: &Snapshot) -> impl Ord + use<> {
     let backend = judged.backend;
-    let blocks = judged.pieces.iter().any(|piece| piece.id == "blocks-others");
+    let blocks = judged.pieces.iter().any(|piece| piece.rule.id == BLOCKS_OTHERS.id);
     let open = backend.state() != State::Idle;
     let idle = backend.idle_ms(snapshot.taken_at);
     (Reverse(blocks), Reverse(open), Reverse(judged.confidence), Reverse(idle), backend.pid)

@@ -7,22 +7,35 @@ use std::sync::LazyLock;
 use archon_pool_contract::snapshot::{Backend, SessionKey, Snapshot, State};
 
 use crate::fast_map::{Map, Name, Set};
+use crate::leaks::rule::Exclusion;
 use crate::memory::Memory;
 use crate::protected::{Patterns, compile, matches_application};
 use crate::statement_signs::Signs;
 
-/// It listens for notifications: ending it loses them.
-pub const LISTENS: &str = "listens";
-/// It may listen.
-pub const MAY_LISTEN: &str = "may-listen";
-/// It exports a snapshot, or shares one: ending the exporter loses the whole copy.
-pub const SHARES_SNAPSHOT: &str = "shares-snapshot";
-/// It reads from a cursor that outlives its transaction.
-pub const CURSOR: &str = "held-cursor";
-/// It takes a backup or copies a table out.
-pub const BACKUP: &str = "backup";
-/// It holds an advisory lock, within a transaction or outside: a migration, a scheduler, a singleton.
-pub const ADVISORY_LOCK: &str = "advisory-lock";
+pub(crate) const ADVISORY_LOCK: Exclusion = Exclusion {
+    id: "advisory-lock",
+    explanation: "holds an advisory lock: a migration, a scheduler, a singleton",
+    never_ended: true,
+};
+pub(crate) const LISTENS: Exclusion =
+    Exclusion { id: "listens", explanation: "was seen to `LISTEN`: ending it loses notifications", never_ended: true };
+pub(crate) const SHARES_SNAPSHOT: Exclusion = Exclusion {
+    id: "shares-snapshot",
+    explanation: "exports a snapshot, or shares one: ending it loses the whole copy",
+    never_ended: true,
+};
+pub(crate) const BACKUP: Exclusion =
+    Exclusion { id: "backup", explanation: "takes a backup, or copies a table out", never_ended: true };
+pub(crate) const CURSOR: Exclusion = Exclusion {
+    id: "held-cursor",
+    explanation: "idle, and reads from a cursor that outlives its transaction",
+    never_ended: true,
+};
+pub(crate) const MAY_LISTEN: Exclusion = Exclusion {
+    id: "may-listen",
+    explanation: "idle, and perhaps a listener: by its name or, below the threshold, by its use",
+    never_ended: true,
+};
 
 /// Names of sessions that do nothing but listen, such as GoodJob's.
 const LISTENER_PATTERNS: &[&str] = &["GoodJob::Notifier*", "*listener*", "*pubsub*"];
@@ -75,22 +88,26 @@ impl<'a> Purposes<'a> {
     }
 
     /// Why a session must not be ended; its name may be a listener's.
-    pub fn reasons(&self, backend: &Backend, is_named_listener: bool) -> impl Iterator<Item = &'static str> + use<> {
+    pub fn reasons(
+        &self,
+        backend: &Backend,
+        is_named_listener: bool,
+    ) -> impl Iterator<Item = &'static Exclusion> + use<> {
         let signs = self.signs(backend);
         let key = backend.key();
         let idle = backend.state() == State::Idle;
         let listens = self.listens(signs, key);
         let may_listen = idle && !listens && (signs.leaves_a_channel || is_named_listener);
         [
-            (ADVISORY_LOCK, backend.advisory_locks > 0),
-            (LISTENS, listens),
-            (MAY_LISTEN, may_listen),
-            (SHARES_SNAPSHOT, self.shares_snapshot(backend, signs, key)),
-            (BACKUP, self.takes_backup(backend, signs, key)),
-            (CURSOR, idle && self.holds_cursor(signs, key)),
+            (&ADVISORY_LOCK, backend.advisory_locks > 0),
+            (&LISTENS, listens),
+            (&MAY_LISTEN, may_listen),
+            (&SHARES_SNAPSHOT, self.shares_snapshot(backend, signs, key)),
+            (&BACKUP, self.takes_backup(backend, signs, key)),
+            (&CURSOR, idle && self.holds_cursor(signs, key)),
         ]
         .into_iter()
-        .filter_map(|(name, holds)| holds.then_some(name))
+        .filter_map(|(rule, holds)| holds.then_some(rule))
     }
 
     /// The sessions that were seen to listen, now or before.
@@ -181,7 +198,7 @@ mod tests {
     use super::*;
     use crate::fixture::{idle, in_state, snapshot};
 
-    fn reasons(backends: Vec<Backend>) -> Vec<Vec<&'static str>> {
+    fn reasons(backends: Vec<Backend>) -> Vec<Vec<&'static Exclusion>> {
         let (snapshot, memory) = (snapshot(backends), Memory::default());
         let purposes = Purposes::of(&snapshot, &memory);
         snapshot.clients().map(|backend| purposes.reasons(backend, false).collect()).collect()
@@ -198,7 +215,7 @@ mod tests {
             ran("UNLISTEN other", idle(2, 900)),
             ran("UNLISTEN *", idle(3, 900)),
         ]);
-        assert_eq!(seen, [vec![LISTENS], vec![MAY_LISTEN], vec![]]);
+        assert_eq!(seen, [vec![&LISTENS], vec![&MAY_LISTEN], vec![]]);
     }
 
     #[test]
@@ -217,7 +234,10 @@ mod tests {
             ran("SELECT 1", holding(4, 8)),
             ran("SELECT pg_export_snapshot()", idle(5, 900)),
         ]);
-        assert_eq!(seen, [vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT], vec![SHARES_SNAPSHOT, BACKUP], vec![], vec![]]);
+        assert_eq!(
+            seen,
+            [vec![&SHARES_SNAPSHOT], vec![&SHARES_SNAPSHOT], vec![&SHARES_SNAPSHOT, &BACKUP], vec![], vec![]]
+        );
     }
 
     #[test]
@@ -234,7 +254,7 @@ mod tests {
             reading(6, "idle in transaction"),
             reading(7, "idle in transaction"),
         ]);
-        let shares = vec![SHARES_SNAPSHOT];
+        let shares = vec![&SHARES_SNAPSHOT];
         assert_eq!(seen, [shares.clone(), shares, vec![], vec![], vec![], vec![], vec![]]);
     }
 
@@ -246,7 +266,7 @@ mod tests {
             ran("CLOSE c", idle(3, 900)),
             ran("FETCH 10 FROM c", in_state(4, "idle in transaction", 900)),
         ]);
-        assert_eq!(seen, [vec![CURSOR], vec![CURSOR], vec![], vec![]]);
+        assert_eq!(seen, [vec![&CURSOR], vec![&CURSOR], vec![], vec![]]);
     }
 
     #[test]
@@ -257,6 +277,6 @@ mod tests {
             ran("COPY t TO STDOUT", in_state(3, "active", 900)),
             ran("COPY t TO STDOUT", in_state(4, "idle in transaction", 900)),
         ]);
-        assert_eq!(seen, [vec![BACKUP], vec![BACKUP], vec![BACKUP], vec![]]);
+        assert_eq!(seen, [vec![&BACKUP], vec![&BACKUP], vec![&BACKUP], vec![]]);
     }
 }

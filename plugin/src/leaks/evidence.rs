@@ -1,10 +1,10 @@
 //! What speaks for a leak. Each piece states what was measured, what it means, and how strong it is, 0–1; what
 //! that is worth stands in [`super::weights`].
 
-mod idle;
+pub(super) mod idle;
 pub mod piece;
-mod silence;
-mod succession;
+pub(super) mod silence;
+pub(super) mod succession;
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, Snapshot, State};
@@ -14,6 +14,27 @@ use crate::fast_map::Map;
 
 use self::piece::{Piece, doublings, piece};
 use super::groups::Groups;
+use super::rule::Rule;
+
+pub(crate) const IDLE_IN_TRANSACTION: Rule = Rule {
+    id: "idle-in-transaction",
+    weight: 10.4,
+    explanation: "it left a transaction open and waits for its client",
+};
+pub(crate) const ABORTED_TRANSACTION: Rule = Rule {
+    id: "aborted-transaction",
+    weight: 9.8,
+    explanation: "its transaction failed and nobody rolled it back: an error path without release",
+};
+pub(crate) const HOLDS_LOCKS: Rule =
+    Rule { id: "holds-locks", weight: 2.4, explanation: "what it holds can block others at any time" };
+/// The weight is an estimate: in the laboratory it comes with stronger evidence, or not at all.
+pub(crate) const HOLDS_XMIN: Rule =
+    Rule { id: "holds-xmin", weight: 0.6, explanation: "vacuum cannot remove what its snapshot still sees" };
+pub(crate) const HOLDS_UP_A_QUEUE: Rule =
+    Rule { id: "holds-up-a-queue", weight: 0.3, explanation: "it keeps a connection that others wait for" };
+pub(crate) const BLOCKS_OTHERS: Rule =
+    Rule { id: "blocks-others", weight: 0.2, explanation: "other sessions wait for what it holds" };
 
 /// An old snapshot holds vacuum back noticeably from so many transactions on.
 const OLD_XMIN: i64 = 10_000;
@@ -58,11 +79,9 @@ fn open_transaction(backend: &Backend, idle_ms: u64, options: &Options) -> Piece
     let strength = doublings(idle_ms, limit, 0.85);
     let value = format!("silent for {}, threshold {}", span(idle_ms), span(limit));
     if backend.state() == State::Aborted {
-        let explanation = "its transaction failed and nobody rolled it back: an error path without release";
-        return piece("aborted-transaction", strength, value, explanation);
+        return piece(&ABORTED_TRANSACTION, strength, value);
     }
-    let explanation = "it left a transaction open and waits for its client";
-    piece("idle-in-transaction", strength, value, explanation)
+    piece(&IDLE_IN_TRANSACTION, strength, value)
 }
 
 fn holds_locks(backend: &Backend) -> Option<Piece> {
@@ -70,20 +89,20 @@ fn holds_locks(backend: &Backend) -> Option<Piece> {
         let strength = if backend.has_xid { 1.0 } else { 0.5 };
         let wrote = if backend.has_xid { "uncommitted changes and " } else { "" };
         let value = format!("{wrote}{} relation locks", backend.relation_locks);
-        piece("holds-locks", strength, value, "what it holds can block others at any time")
+        piece(&HOLDS_LOCKS, strength, value)
     })
 }
 
 fn blocks_others(backend: &Backend, blocking: &Map<i32, u32>) -> Option<Piece> {
     let blocked = blocking.get(&backend.pid)?;
     let value = format!("{blocked} blocked by it");
-    Some(piece("blocks-others", 1.0, value, "other sessions wait for what it holds"))
+    Some(piece(&BLOCKS_OTHERS, 1.0, value))
 }
 
 fn holds_xmin(backend: &Backend) -> Option<Piece> {
     backend.xmin_age.filter(|&age| age >= OLD_XMIN).map(|age| {
         let value = format!("snapshot {age} transactions old");
-        piece("holds-xmin", 1.0, value, "vacuum cannot remove what its snapshot still sees")
+        piece(&HOLDS_XMIN, 1.0, value)
     })
 }
 
@@ -93,6 +112,6 @@ fn holds_up_a_queue(backend: &Backend, snapshot: &Snapshot) -> Option<Piece> {
     (pool.clients_waiting > 0).then(|| {
         let value =
             format!("{} of its pool wait for a server connection", counted(pool.clients_waiting as usize, "client"));
-        piece("holds-up-a-queue", 1.0, value, "it keeps a connection that others wait for")
+        piece(&HOLDS_UP_A_QUEUE, 1.0, value)
     })
 }

@@ -10,20 +10,40 @@ use crate::purpose::{self, Purposes};
 
 use super::groups::Groups;
 use super::judged::Judged;
+use super::rule::Exclusion;
 
-/// One of the sessions that its group's pool keeps ready.
-pub const MINIMUM_POOL: &str = "minimum-pool";
-/// A service of the platform, a backup or a tool of maintenance, by its name.
-pub const PROTECTED_SERVICE: &str = "protected-service";
-/// A pooler's connection that no client is known to have.
-pub const POOLER_OWNED: &str = "pooler-owned";
-/// What a pooler in front of the server may keep for its next client.
-pub const KEPT_BY_POOLER: &str = "kept-by-pooler";
-/// Its state cannot be known.
-const UNKNOWN_STATE: &str = "unknown-state";
+pub(crate) const PROTECTED_SERVICE: Exclusion = Exclusion {
+    id: "protected-service",
+    explanation: "a service of the platform, a backup or a maintenance tool, by its role or name",
+    never_ended: true,
+};
+pub(crate) const POOLER_OWNED: Exclusion = Exclusion {
+    id: "pooler-owned",
+    explanation: "a connection of a pooler that no client is known to use",
+    never_ended: false,
+};
+pub(crate) const HUMAN_TOOL: Exclusion =
+    Exclusion { id: "human-tool", explanation: "an interactive tool, by its name", never_ended: false };
+pub(crate) const UNKNOWN_STATE: Exclusion =
+    Exclusion { id: "unknown-state", explanation: "its state is not known", never_ended: false };
+pub(crate) const NOT_INCLUDED: Exclusion =
+    Exclusion { id: "not-included", explanation: "`include` does not select it", never_ended: false };
+pub(crate) const EXCLUDED: Exclusion =
+    Exclusion { id: "excluded", explanation: "`exclude` selects it", never_ended: false };
+pub(crate) const TEMPORARY_OBJECTS: Exclusion = Exclusion {
+    id: "temporary-objects",
+    explanation: "idle outside a transaction, and owner of temporary objects",
+    never_ended: false,
+};
+/// One of the sessions that its pool keeps ready.
+pub const MINIMUM_POOL: Exclusion = Exclusion {
+    id: "minimum-pool",
+    explanation: "idle, below the threshold, and one of the `minSize` most recently used sessions of its group",
+    never_ended: false,
+};
 
-/// The rules of one call.
-pub struct Rules<'a> {
+/// Everything that the exclusions of one call depend on.
+pub struct Checks<'a> {
     options: &'a Options,
     purposes: &'a Purposes<'a>,
     names: Map<(Name<'a>, Name<'a>), Names>,
@@ -55,8 +75,8 @@ impl Names {
     }
 }
 
-impl<'a> Rules<'a> {
-    /// The rules for these options and the sessions of this snapshot.
+impl<'a> Checks<'a> {
+    /// The checks for these options and the sessions of this snapshot.
     pub fn new(snapshot: &'a Snapshot, options: &'a Options, purposes: &'a Purposes<'a>) -> Self {
         // Validated with the options: what does not parse cannot be here.
         let networks = |filter: &Filter| filter.networks.iter().filter_map(|network| network.parse().ok()).collect();
@@ -80,7 +100,7 @@ impl<'a> Rules<'a> {
     /// Every exclusion that holds for a session of this snapshot, which may block others.
     ///
     /// A pooler keeps connections ready, but none in an open transaction that others wait for.
-    pub fn apply(&self, backend: &'a Backend, blocks: bool) -> Vec<String> {
+    pub fn apply(&self, backend: &'a Backend, blocks: bool) -> Vec<&'static Exclusion> {
         let names = self.names.get(&key(backend));
         let named = |is: fn(&Names) -> bool| names.is_some_and(is);
         // Outside of a transaction, as far as can be seen.
@@ -88,16 +108,16 @@ impl<'a> Rules<'a> {
         let holds_up = blocks && matches!(backend.state(), State::IdleInTransaction | State::Aborted);
         let poolers = backend.is_poolers_own() || named(|names| names.pooler);
         let rules = [
-            (PROTECTED_SERVICE, named(|names| names.protected)),
-            (POOLER_OWNED, poolers && !holds_up),
-            ("human-tool", named(|names| names.human_tool)),
-            ("temporary-objects", plain_idle && backend.temp_objects),
-            (UNKNOWN_STATE, matches!(backend.state(), State::Disabled | State::Other(_))),
-            ("not-included", !self.included(backend)),
-            ("excluded", self.excluded(backend)),
+            (&PROTECTED_SERVICE, named(|names| names.protected)),
+            (&POOLER_OWNED, poolers && !holds_up),
+            (&HUMAN_TOOL, named(|names| names.human_tool)),
+            (&TEMPORARY_OBJECTS, plain_idle && backend.temp_objects),
+            (&UNKNOWN_STATE, matches!(backend.state(), State::Disabled | State::Other(_))),
+            (&NOT_INCLUDED, !self.included(backend)),
+            (&EXCLUDED, self.excluded(backend)),
         ];
-        let by_rule = rules.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name);
-        by_rule.chain(self.purposes.reasons(backend, named(|names| names.listener))).map(str::to_owned).collect()
+        let by_rule = rules.into_iter().filter(|(_, holds)| *holds).map(|(rule, _)| rule);
+        by_rule.chain(self.purposes.reasons(backend, named(|names| names.listener))).collect()
     }
 
     /// Whether an idle session may be a listener: by its name, or because it is the only one of its client's that was
@@ -158,7 +178,7 @@ pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>)
 
 /// Why sessions are left alone, by pid.
 #[derive(Debug, Default)]
-pub struct Spared<'a>(Map<i32, &'a [String]>);
+pub struct Spared<'a>(Map<i32, &'a [&'static Exclusion]>);
 
 impl<'a> Spared<'a> {
     /// From the judged sessions.
@@ -168,23 +188,14 @@ impl<'a> Spared<'a> {
     }
 
     /// The first reason that is not merely the pool's size or what cannot be known.
-    pub fn why(&self, backend: &Backend) -> Option<&'a str> {
+    pub fn why(&self, backend: &Backend) -> Option<&'static str> {
         let reasons = self.0.get(&backend.pid)?;
-        reasons.iter().map(String::as_str).find(|reason| *reason != MINIMUM_POOL && *reason != UNKNOWN_STATE)
+        reasons.iter().map(|reason| reason.id).find(|id| *id != MINIMUM_POOL.id && *id != UNKNOWN_STATE.id)
     }
 
     /// Whether ending it would lose more than a connection: it leads, listens, or takes a backup. Neither a plan nor
     /// advice may do that.
     pub fn is_spared(&self, backend: &Backend) -> bool {
-        let never = [
-            PROTECTED_SERVICE,
-            purpose::ADVISORY_LOCK,
-            purpose::LISTENS,
-            purpose::MAY_LISTEN,
-            purpose::SHARES_SNAPSHOT,
-            purpose::BACKUP,
-            purpose::CURSOR,
-        ];
-        self.0.get(&backend.pid).is_some_and(|reasons| reasons.iter().any(|reason| never.contains(&reason.as_str())))
+        self.0.get(&backend.pid).is_some_and(|reasons| reasons.iter().any(|reason| reason.never_ended))
     }
 }

@@ -4,6 +4,7 @@ use archon_pool_contract::report::Evidence;
 use archon_pool_contract::snapshot::Backend;
 
 use super::evidence::piece::Piece;
+use super::rule::Exclusion;
 
 /// One session, judged.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub struct Judged<'a> {
     /// What speaks for a leak.
     pub pieces: Vec<Piece>,
     /// What speaks against judging it.
-    pub exclusions: Vec<String>,
+    pub exclusions: Vec<&'static Exclusion>,
 }
 
 impl Judged<'_> {

@@ -143,7 +143,7 @@ fn listeners_stay_known_after_their_last_statement_changed() {
     let second = snapshot(vec![listener]);
     let memory = Memory::recall(Some(&first.carry), &second, &mut Vec::new());
     let judged = crate::fixture::judge_with(&second, &Options::default(), &memory);
-    assert!(judged[0].exclusions.contains(&"listens".to_owned()));
+    assert!(judged[0].exclusions.contains(&&purpose::LISTENS));
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn filters_narrow_the_judgement() {
     for (include, exclude, expected) in [
         ("{}", "{}", vec![]),
         (r#"{"applications":["check*"]}"#, "{}", vec![]),
-        (r#"{"applications":["web*"]}"#, "{}", vec!["not-included".to_owned()]),
+        (r#"{"applications":["web*"]}"#, "{}", vec![&exclusions::NOT_INCLUDED]),
         (r#"{"roles":["app"],"networks":["10.0.0.0/8"]}"#, "{}", vec![]),
-        (r#"{"roles":["app"],"networks":["192.168.0.0/16"]}"#, "{}", vec!["not-included".to_owned()]),
-        ("{}", r#"{"networks":["10.0.0.0/24"]}"#, vec!["excluded".to_owned()]),
-        ("{}", r#"{"databases":["shop"]}"#, vec!["excluded".to_owned()]),
+        (r#"{"roles":["app"],"networks":["192.168.0.0/16"]}"#, "{}", vec![&exclusions::NOT_INCLUDED]),
+        ("{}", r#"{"networks":["10.0.0.0/24"]}"#, vec![&exclusions::EXCLUDED]),
+        ("{}", r#"{"databases":["shop"]}"#, vec![&exclusions::EXCLUDED]),
     ] {
         assert_eq!(judge(&snapshot, &options(include, exclude))[0].exclusions, expected, "{include} {exclude}");
     }
@@ -187,7 +187,7 @@ fn a_group_that_opens_and_never_comes_back_is_evidence() {
     let next = snapshot((0..12).map(|pid| idle(pid, 400)).collect());
     let memory = Memory::recall(carry.as_deref(), &next, &mut Vec::new());
     let judged = crate::fixture::judge_with(&next, &Options::default(), &memory);
-    let evidence: Vec<_> = judged[0].pieces.iter().map(|piece| piece.id).collect();
+    let evidence: Vec<_> = judged[0].pieces.iter().map(|piece| piece.rule.id).collect();
     assert!(evidence.contains(&"none-returns") && evidence.contains(&"passed-over"), "{evidence:?}");
 }
 

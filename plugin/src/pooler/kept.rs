@@ -6,7 +6,15 @@
 
 use archon_pool_contract::snapshot::{Backend, Snapshot, State};
 
-/// What they run last.
+use crate::leaks::rule::Exclusion;
+
+pub(crate) const KEPT_BY_POOLER: Exclusion = Exclusion {
+    id: "kept-by-pooler",
+    explanation: "idle, below the threshold, and reset by `DISCARD ALL`, as poolers do for their next client",
+    never_ended: false,
+};
+
+/// The last statement of a session that is kept.
 const RESET: &str = "DISCARD ALL";
 
 /// Whether a session has been idle since a pooler reset it.

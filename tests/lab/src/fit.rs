@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use archon_pool_plugin::leaks::weights;
+use archon_pool_plugin::leaks::PRIOR;
 
 use crate::case::Case;
 use crate::judge::{Judged, Truth};
@@ -126,7 +126,7 @@ impl Lesson {
         let total: f64 = samples.iter().map(|sample| sample.lost + sample.not).sum();
         let bias = self.ids.len();
         let mut at = vec![1.0; bias + 1];
-        at[bias] = weights::PRIOR;
+        at[bias] = PRIOR;
         let (mut ahead, mut momentum) = (at.clone(), 1.0_f64);
         let steps = steps(samples, bias, total, penalty);
         for _ in 0..STEPS {

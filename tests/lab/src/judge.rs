@@ -103,9 +103,9 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
                 truth: truth(case, look, seen, options),
                 confidence: judged.map(|judged| judged.confidence),
                 excluded: judged.is_some_and(|judged| !judged.exclusions.is_empty()),
-                spared: judged.is_some_and(|judged| judged.exclusions == [exclusions::MINIMUM_POOL]),
+                spared: judged.is_some_and(|judged| judged.exclusions == [&exclusions::MINIMUM_POOL]),
                 evidence: judged.map_or_else(Vec::new, |judged| {
-                    judged.pieces.iter().map(|piece| (piece.id.to_owned(), piece.strength)).collect()
+                    judged.pieces.iter().map(|piece| (piece.rule.id.to_owned(), piece.strength)).collect()
                 }),
                 suspect: suspects.contains(&seen.pid),
                 target: targets.contains(&seen.pid),

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{Answer, Order, Outcome, HostApi, ProbeTiming};
+use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 use archon_pool_plugin::pooler;
 

@@ -16,12 +16,13 @@ use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
 use archon_pool_lab::tape;
+use archon_pool_plugin::leaks::{PRIOR, rules};
 
 const USAGE: &str = "\
 lab score [PAGE]         the score on the cases that the weights never learnt from; the page with its curves
 lab tune                 the score on the cases that they learn from
 lab errors               what is wrong in those, by evidence
-lab fit                  the weights that those give, to paste into plugin/src/leaks/weights.rs
+lab fit                  the weights that those give, beside the weights of the rules in plugin/src/leaks
 lab penalties            how well each penalty does on kinds that were left out
 lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
 
@@ -78,9 +79,11 @@ fn lesson() -> Result<Lesson> {
 
 fn fit() -> Result<()> {
     let fitted = lesson()?.fit();
-    println!("pub const PRIOR: f64 = {:.1};", fitted.prior);
+    println!("{:<24} {:>6} {:>6} {:>9} {:>7}", "evidence", "fitted", "now", "verdicts", "lost");
+    println!("{:<24} {:>6.1} {PRIOR:>6.1}", "prior", fitted.prior);
     for (id, weight, all, lost) in fitted.weights {
-        println!("    (\"{id}\", {weight:.1}), // {all:.0} verdicts, {lost:.0} lost");
+        let now = rules::evidence(&id).map_or(0.0, |rule| rule.weight);
+        println!("{id:<24} {weight:>6.1} {now:>6.1} {all:>9.0} {lost:>7.0}");
     }
     Ok(())
 }

@@ -7,11 +7,43 @@ use archon_pool_contract::snapshot::Backend;
 use crate::clock::{counted, span};
 
 use super::super::groups::{Group, Groups, SEVERAL};
+use super::super::rule::Rule;
 use super::super::session_history::ObservedSession;
 use super::super::statements::LastStatement;
 use super::super::use_time::{USED_ONCE_MICROS, used_for};
 use super::piece::{Piece, doublings, piece};
 use super::{silence, succession};
+
+pub(crate) const NOT_CLEANED_UP: Rule =
+    Rule { id: "not-cleaned-up", weight: 11.1, explanation: "its pool cleans up what comes back: this one did not" };
+pub(crate) const NONE_RETURNS: Rule =
+    Rule { id: "none-returns", weight: 7.1, explanation: "its group opens sessions and never comes back to one" };
+pub(crate) const SAME_CODE_PATH: Rule =
+    Rule { id: "same-code-path", weight: 5.0, explanation: "they were all left behind by one code path" };
+/// The weight is an estimate: in the laboratory it comes with stronger evidence, or not at all.
+pub(crate) const LEFT_BEHIND: Rule =
+    Rule { id: "left-behind", weight: 5.0, explanation: "its group leaves sessions behind repeatedly" };
+pub(crate) const OUTLIVED_ITS_GROUP: Rule =
+    Rule { id: "outlived-its-group", weight: 4.5, explanation: "its group closes sessions, but not this one" };
+pub(crate) const PASSED_OVER: Rule = Rule {
+    id: "passed-over",
+    weight: 3.9,
+    explanation: "a pool that still had it would have used it instead of opening another",
+};
+pub(crate) const USED_ONCE: Rule =
+    Rule { id: "used-once", weight: 3.2, explanation: "it was opened for one use and not used since" };
+pub(crate) const OPENED_ALONE: Rule = Rule {
+    id: "opened-alone",
+    weight: 3.0,
+    explanation: "it was opened when something needed it, not when a pool filled itself",
+};
+pub(crate) const FOLLOWED_BY_ITS_LIKE: Rule =
+    Rule { id: "followed-by-its-like", weight: 2.3, explanation: "whatever opens these leaves them behind" };
+pub(crate) const RESTS_TOO_LONG: Rule =
+    Rule { id: "rests-too-long", weight: 0.9, explanation: "no session of its group rested for so long" };
+/// Reported only: idle time alone is no evidence.
+pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
+    Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
 
 /// A rest below this is taken for this, milliseconds.
 const SHORTEST_NORM_MS: u64 = 1_000;
@@ -59,7 +91,7 @@ fn no_accident(idle_ms: u64, options: &Options) -> f64 {
 fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
     let strength = doublings(idle_ms, options.idle_timeout_ms, 0.0);
     let value = format!("idle for {}, threshold {}", span(idle_ms), span(options.idle_timeout_ms));
-    piece("idle-beyond-threshold", strength, value, "it has not been used for long")
+    piece(&IDLE_BEYOND_THRESHOLD, strength, value)
 }
 
 /// A reserve that was never lent rests for as long as it is one.
@@ -74,7 +106,7 @@ fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<P
             span(history.longest_return_ms),
             history.returns
         );
-        piece("rests-too-long", doublings(idle_ms, limit, 0.3), value, "no session of its group rested for so long")
+        piece(&RESTS_TOO_LONG, doublings(idle_ms, limit, 0.3), value)
     })
 }
 
@@ -93,7 +125,7 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
             counted(history.closed as usize, "session"),
             span(history.oldest_closed_ms)
         );
-        piece("outlived-its-group", 0.3 + 0.7 * by.log2() / 3.0, value, "its group closes sessions, but not this one")
+        piece(&OUTLIVED_ITS_GROUP, 0.3 + 0.7 * by.log2() / 3.0, value)
     })
 }
 
@@ -104,7 +136,7 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
     let strength = (1.0 - fades) * no_accident(idle_ms, options);
     (used_for >= 0 && strength > 0.0).then(|| {
         let value = format!("last used {} after it was established", span(used_for.unsigned_abs() / 1_000));
-        piece("used-once", strength, value, "it was opened for one use and not used since")
+        piece(&USED_ONCE, strength, value)
     })
 }
 
@@ -114,7 +146,7 @@ fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Gro
     let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
         let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
-        piece("followed-by-its-like", growing(f64::from(alike)), value, "whatever opens these leaves them behind")
+        piece(&FOLLOWED_BY_ITS_LIKE, growing(f64::from(alike)), value)
     })
 }
 
@@ -123,12 +155,7 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
     let history = &group.history;
     (history.added > 1 && history.returns == 0 && history.closed == 0).then(|| {
         let value = format!("{} opened, none closed, none used again", counted(history.opened as usize, "session"));
-        piece(
-            "none-returns",
-            growing(f64::from(history.added)),
-            value,
-            "its group opens sessions and never comes back to one",
-        )
+        piece(&NONE_RETURNS, growing(f64::from(history.added)), value)
     })
 }
 
@@ -147,7 +174,7 @@ fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
             value = format!("{value}; {} of {} seen to come replaced none", history.added, history.opened);
         }
         let strength = growing(f64::from(before) * unexplained + f64::from(since));
-        piece("passed-over", strength, value, "a pool that still had it would have used it instead of opening another")
+        piece(&PASSED_OVER, strength, value)
     })
 }
 
@@ -160,15 +187,10 @@ fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> 
         // All of an application's transactions end alike: that many are left is what counts then.
         if !statement.is_code_path {
             let value = format!("{same} sessions that its group grew past were left after a transaction");
-            return piece(
-                "left-behind",
-                growing(f64::from(same)),
-                value,
-                "its group leaves sessions behind repeatedly",
-            );
+            return piece(&LEFT_BEHIND, growing(f64::from(same)), value);
         }
         let value = format!("{same} sessions that its group grew past ran the same statement last");
-        piece("same-code-path", growing(f64::from(same)), value, "they were all left behind by one code path")
+        piece(&SAME_CODE_PATH, growing(f64::from(same)), value)
     })
 }
 
@@ -188,9 +210,8 @@ fn opened_alone(
     let is_kept = comes_back || (statement.is_housekeeping && group.worked);
     (together <= 3 && group.members.len() >= SEVERAL && !is_kept).then(|| {
         let value = format!("opened together with {} of its group", counted(together.saturating_sub(1), "other"));
-        let explanation = "it was opened when something needed it, not when a pool filled itself";
         let strength = if together == 1 { 1.0 } else { 0.5 } * no_accident(idle_ms, options);
-        piece("opened-alone", strength, value, explanation)
+        piece(&OPENED_ALONE, strength, value)
     })
 }
 
@@ -205,6 +226,6 @@ fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
         let value =
             format!("its group was seen to clean up {cleaned} of {} after use", counted(used as usize, "session"));
         let strength = (f64::from(cleaned) / f64::from(HABIT)).min(1.0) * mostly;
-        piece("not-cleaned-up", strength, value, "its pool cleans up what comes back: this one did not")
+        piece(&NOT_CLEANED_UP, strength, value)
     })
 }

@@ -1,43 +1,40 @@
-//! A piece of evidence that was found, with its strength.
+//! Evidence that was found for a session, with its strength.
 
 use archon_pool_contract::report::Evidence;
 
+use crate::leaks::rule::Rule;
 use crate::numbers::rounded;
-
-use super::super::weights;
 
 /// One piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
-    /// Its name.
-    pub id: &'static str,
+    /// The kind of evidence.
+    pub rule: &'static Rule,
     /// 0–1.
     pub strength: f64,
-    /// What was measured.
+    /// The measured values, as text.
     pub value: String,
-    /// What that means.
-    pub explanation: &'static str,
 }
 
 impl Piece {
-    /// What it adds to the log-odds.
+    /// Log-odds that it adds.
     pub fn weight(&self) -> f64 {
-        rounded(weights::of(self.id) * self.strength)
+        rounded(self.rule.weight * self.strength)
     }
 
-    /// As the report has it.
+    /// Converts it for the report.
     pub fn weighed(&self) -> Evidence {
         Evidence {
-            id: self.id.to_owned(),
+            id: self.rule.id.to_owned(),
             weight: self.weight(),
             value: self.value.clone(),
-            explanation: self.explanation.to_owned(),
+            explanation: self.rule.explanation.to_owned(),
         }
     }
 }
 
-pub(super) fn piece(id: &'static str, strength: f64, value: String, explanation: &'static str) -> Piece {
-    Piece { id, strength: strength.clamp(0.0, 1.0), value, explanation }
+pub(super) fn piece(rule: &'static Rule, strength: f64, value: String) -> Piece {
+    Piece { rule, strength: strength.clamp(0.0, 1.0), value }
 }
 
 /// Grows with each doubling of `value` over `limit`, from `at_limit` to 1 at eight times the limit.

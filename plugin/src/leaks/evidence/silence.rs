@@ -9,7 +9,17 @@ use archon_pool_contract::snapshot::elapsed_ms;
 use crate::clock::{counted, span};
 
 use super::super::groups::{Group, SEVERAL};
+use super::super::rule::Rule;
 use super::piece::{Piece, doublings, piece};
+
+pub(crate) const SILENT_AMONG_OTHERS: Rule =
+    Rule { id: "silent-among-others", weight: 30.8, explanation: "its share of the work goes to others" };
+pub(crate) const FELL_SILENT_TOGETHER: Rule =
+    Rule { id: "fell-silent-together", weight: 14.1, explanation: "they were cut off at once" };
+pub(crate) const TAKEN_OVER: Rule =
+    Rule { id: "taken-over", weight: 10.9, explanation: "another one was started in its place" };
+pub(crate) const CLIENT_FELL_SILENT: Rule =
+    Rule { id: "client-fell-silent", weight: 8.3, explanation: "its application goes on elsewhere without it" };
 
 /// A silence below this is taken for this, milliseconds.
 const SHORTEST_SILENCE_MS: u64 = 1_000;
@@ -43,8 +53,7 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
     let sure = (1.0 - others as f64 / silent as f64) * group.as_a_pool();
     let strength = doublings(silent, limit, 0.0) * unusual * sure;
     let value = format!("nothing from its client for {}, from others {} ago", span(silent), span(others));
-    let explanation = "its application goes on elsewhere without it";
-    let mut found = vec![piece("client-fell-silent", strength, value, explanation)];
+    let mut found = vec![piece(&CLIENT_FELL_SILENT, strength, value)];
     if others_go_on && group.members.len() > 1 {
         let value = format!(
             "silent for {}; {} other clients of its application work, none was silent for more than {}",
@@ -53,14 +62,14 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
             span(peers.longest_silence_ms)
         );
         let strength = doublings(silent, limit, 0.3) * unusual * sure;
-        found.push(piece("silent-among-others", strength, value, "its share of the work goes to others"));
+        found.push(piece(&SILENT_AMONG_OTHERS, strength, value));
         found.extend(cut_off(peers.silent_since_then, unusual * sure));
     }
     if let Some(gap) = newcomer.filter(|_| peers.contemporaries == 0 && group.members.len() >= SEVERAL) {
         let value = format!("a new client of its application appeared {} after its last use", span(gap));
         let unplanned = (gap as f64 / limit as f64 * UNPLANNED_IN_THE_THRESHOLD).min(1.0);
         let strength = doublings(silent, limit, 0.5) * unplanned * sure;
-        found.push(piece("taken-over", strength, value, "another one was started in its place"));
+        found.push(piece(&TAKEN_OVER, strength, value));
     }
     found
 }
@@ -70,7 +79,7 @@ fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
     (silent_since_then > 0).then(|| {
         let value = format!("{} fell silent when it did", counted(silent_since_then, "other client"));
         let strength = ((1.0 + silent_since_then as f64).log2() / SURELY_AT_ONCE).min(1.0) * unusual;
-        piece("fell-silent-together", strength, value, "they were cut off at once")
+        piece(&FELL_SILENT_TOGETHER, strength, value)
     })
 }
 
@@ -99,7 +108,7 @@ mod tests {
         group.last_use = NOW - silent * SECOND;
         group.peers = peers;
         let found = find(NOW, &group, &Options::default());
-        found.into_iter().map(|piece| (piece.id, piece.strength)).collect()
+        found.into_iter().map(|piece| (piece.rule.id, piece.strength)).collect()
     }
 
     /// Others that go on, `contemporaries` of which were there before, and one that came so many seconds ago.

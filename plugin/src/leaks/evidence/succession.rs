@@ -8,7 +8,24 @@ use crate::clock::span;
 
 use super::super::cohorts::Succession;
 use super::super::groups::Group;
+use super::super::rule::Rule;
 use super::piece::{Piece, doublings, piece};
+
+pub(crate) const STARTED_AGAIN: Rule = Rule {
+    id: "started-again",
+    weight: 8.8,
+    explanation: "its client came back after a silence and did not take it up again",
+};
+pub(crate) const SUPERSEDED: Rule = Rule {
+    id: "superseded",
+    weight: 7.2,
+    explanation: "its application has made itself a new pool and works with that",
+};
+pub(crate) const FILLED_AGAIN: Rule = Rule {
+    id: "filled-again",
+    weight: 4.9,
+    explanation: "as many were opened at once as had fallen silent: a pool that was started again",
+};
 
 /// A silence of this part of `idleTimeoutMs` is one that a whole pool rarely has.
 const SILENCE_IN_THE_THRESHOLD: u64 = 5;
@@ -34,12 +51,10 @@ pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Opt
     let value =
         |what: &str| format!("{} opened with it {what}, {} were opened {} ago", old.size, new.size, span(since));
     if old.worked_for() > group.occasion {
-        let explanation = "its application has made itself a new pool and works with that";
-        found.push(piece("superseded", strength, value("are silent"), explanation));
+        found.push(piece(&SUPERSEDED, strength, value("are silent")));
     }
     if old.size == new.size {
-        let explanation = "as many were opened at once as had fallen silent: a pool that was started again";
-        found.push(piece("filled-again", strength, value("fell silent"), explanation));
+        found.push(piece(&FILLED_AGAIN, strength, value("fell silent")));
     }
     found
 }
@@ -53,7 +68,7 @@ fn started_again(succession: &Succession, now: i64, group: &Group<'_>, limit: u6
     (old.size == new.size && old.worked_for() > group.occasion && gap_ms > usual).then(|| {
         let value = format!("{} opened with it fell silent, and {} later as many were opened", old.size, span(gap_ms));
         let strength = doublings(elapsed_ms(old.last_use, now), limit, 0.3);
-        piece("started-again", strength, value, "its client came back after a silence and did not take it up again")
+        piece(&STARTED_AGAIN, strength, value)
     })
 }
 
@@ -75,7 +90,7 @@ mod tests {
         let mut group = Group::default();
         group.cohorts = Cohorts::of(&uses);
         group.history.longest_silence_ms = longest_silence * 1_000;
-        find(&old, NOW, &group, &Options::default()).into_iter().map(|piece| piece.id).collect()
+        find(&old, NOW, &group, &Options::default()).into_iter().map(|piece| piece.rule.id).collect()
     }
 
     #[test]
