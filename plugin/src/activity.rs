@@ -45,12 +45,12 @@ pub fn capacity(snapshot: &Snapshot) -> Capacity {
     }
 }
 
-/// Whether a row may be a client session: a hidden one with a role can be a background worker, too.
+/// Returns true if a row may be a client session: a hidden one with a role can be a background worker, too.
 fn may_take_slot(backend: &Backend) -> bool {
     backend.hidden || backend.backend_type.as_deref() == Some(CLIENT_BACKEND)
 }
 
-/// Between which numbers the slots in use lie, where rows are hidden.
+/// Range of the number of slots in use, where rows are hidden.
 pub fn range_of_used(snapshot: &Snapshot) -> Option<String> {
     let hidden = snapshot.backends.iter().filter(|backend| backend.hidden).count();
     let most = capacity(snapshot).used;
@@ -63,8 +63,7 @@ pub fn range_of_used(snapshot: &Snapshot) -> Option<String> {
     })
 }
 
-/// How many more sessions the connected role can open: the server's slots, the database's limit and
-/// its own.
+/// Number of sessions that the connected role can still open, by the server's slots, the database's limit and its own.
 pub fn free_slots(snapshot: &Snapshot) -> u32 {
     let server = &snapshot.server;
     let capacity = capacity(snapshot);
@@ -82,7 +81,7 @@ pub fn free_slots(snapshot: &Snapshot) -> u32 {
         .min(left(own_limit, &|backend| backend.role.as_ref() == Some(&server.role)))
 }
 
-/// How much of the server the connected role could see.
+/// Coverage: rows that the connected role can see, and rows hidden from it.
 pub fn coverage(snapshot: &Snapshot) -> Coverage {
     let seen = number(snapshot.clients().count());
     let hidden = number(snapshot.backends.iter().filter(|backend| backend.hidden).count());

@@ -1,4 +1,4 @@
-//! The whole judgement of one snapshot.
+//! The whole analysis of one snapshot.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ use crate::scaling::{self, stale_servers};
 use crate::throughput::{self, Window};
 use crate::unfinished::{self, Unfinished};
 
-/// A report, and what only planning needs.
+/// A report, and the data that only planning needs.
 pub struct Judgement<'a> {
     /// The report, without actions.
     pub report: Report,
-    /// Every visible client session, judged.
+    /// Every visible client session with its confidence.
     pub judged: Vec<Judged<'a>>,
     /// Sessions whose client never sends the rest of its statement.
     pub unfinished: Unfinished,
@@ -34,12 +34,12 @@ pub struct Judgement<'a> {
     pub stale_servers: BTreeMap<String, Vec<i32>>,
 }
 
-/// Judges a snapshot as a full analysis does. Pure: the same arguments give the same report.
+/// Analyses a snapshot as a full analysis does. Pure: the same arguments give the same report.
 pub fn analyse_snapshot(snapshot: &Snapshot, options: &Options, carry: Option<&str>) -> Report {
     judge(snapshot, Action::FullAnalysis, options, carry).report
 }
 
-/// Judges a snapshot for an action.
+/// Analyses a snapshot for an action.
 pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carry: Option<&str>) -> Judgement<'a> {
     let mut notes = Vec::new();
     let memory = Memory::recall(carry, snapshot, &mut notes);

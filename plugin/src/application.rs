@@ -2,7 +2,7 @@
 //!
 //! Variable are the address that PgBouncer's `application_name_add_host` appends (` - ADDRESS:PORT`, perhaps cut with
 //! the name at 63 bytes), and numbers that stand alone, UUIDs and hexadecimal words: process ids, slots, counts,
-//! versions. The guard's SQL (`host/src/backends/statements.rs`) removes the same.
+//! versions. The guard's SQL (`host/core/src/guard_sql.rs`) removes the same.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::fast_map::{Map, Name};
 
 /// The server cuts names at so many bytes (`NAMEDATALEN` - 1).
 const LONGEST: usize = 63;
-/// What stands between a name and the address appended to it.
+/// Separator between a name and the address appended to it.
 const SEPARATOR: &str = " - ";
 /// The lengths of a UUID's words.
 const UUID: [usize; 5] = [8, 4, 4, 4, 12];
@@ -38,7 +38,7 @@ pub fn note_families(backends: &mut [Backend]) {
     }
 }
 
-/// Whether a name can have variable parts: each has a digit, or is the cut end of a long name.
+/// Returns true if a name can have variable parts: each has a digit, or is the cut end of a long name.
 fn may_vary(name: &str) -> bool {
     name.len() >= LONGEST || name.bytes().any(|byte| byte.is_ascii_digit())
 }
@@ -66,8 +66,8 @@ pub fn without_address(name: &str) -> &str {
     bare
 }
 
-/// Whether an address is appended to a name, as only a pooler does; the beginning of one that was cut off counts from
-/// its first letter on.
+/// Returns true if an address is appended to a name, as only a pooler does; the beginning of one that was cut off
+/// counts from its first letter on.
 pub fn has_address(name: &str) -> bool {
     name.get(without_address(name).len()..).is_some_and(|end| end.len() > SEPARATOR.len())
 }
@@ -80,8 +80,8 @@ fn without_part_of_address(name: &str) -> &str {
     }
 }
 
-/// Whether a text is an address with a port, as PgBouncer writes it: `10.0.0.1:5000`, `[::1]:5000`, `unix:6432` or
-/// `unix(PID@HOST):6432`.
+/// Returns true if a text is an address with a port, as PgBouncer writes it: `10.0.0.1:5000`, `[::1]:5000`, `unix:6432`
+/// or `unix(PID@HOST):6432`.
 fn is_address(text: &str) -> bool {
     let Some((address, port)) = text.rsplit_once(':') else { return false };
     (1..=5).contains(&port.len()) && all_digits(port) && is_host(address)
@@ -99,7 +99,7 @@ fn is_host(text: &str) -> bool {
     parts.clone().count() == 4 && parts.into_iter().all(|part| (1..=3).contains(&part.len()) && all_digits(part))
 }
 
-/// Whether an address begins so.
+/// Returns true if an address begins so.
 fn is_part_of_address(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if all_digits(port) && !host.starts_with('[') => (host, true),
@@ -164,7 +164,7 @@ fn is_variable(word: &str) -> bool {
             && word.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-/// How many bytes the UUID has that a text begins with.
+/// Length in bytes of the UUID that a text begins with.
 fn uuid(text: &str) -> Option<usize> {
     let mut rest = text;
     for (index, len) in UUID.into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Which sessions are broken, by what the server can prove. Plain idleness proves nothing, and a
-//! client that died is noticed by the server itself unless the session is in one of these states.
+//! Broken sessions, as far as the server's data proves it. Plain idleness proves nothing, and a client that died is
+//! noticed by the server itself unless the session is in one of these states.
 //!
 //! One look at a session that sends its answer says nothing either: every long download looks like
 //! that now and then. Only the same statement, found sending at every look for long, is stuck.

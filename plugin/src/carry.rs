@@ -1,4 +1,4 @@
-//! The carry that a report hands out: what this call has to remember, at most 64 KiB of JSON.
+//! The carry of a report: the state for the next call, at most 64 KiB of JSON.
 
 use archon_pool_contract::snapshot::Snapshot;
 
@@ -8,15 +8,15 @@ use crate::numbers::number;
 use crate::purpose::Purposes;
 use crate::scaling::history::History;
 
-/// How many calls a group's sizes and idle ages reach back.
+/// Number of calls for which a group's sizes and idle ages are kept.
 const CALLS: usize = 8;
-/// How many groups are remembered, largest first.
+/// Number of groups that are remembered, largest first.
 const GROUPS: usize = 200;
-/// Of how many of the pooler's databases the counters are remembered.
+/// Number of the pooler's databases whose counters are remembered.
 const POOLED_DATABASES: usize = 50;
-/// How many listening sessions are remembered.
+/// Number of listening sessions that are remembered.
 const LISTENERS: usize = 500;
-/// How many exporters of snapshots, backups, and holders of cursors are remembered, of each.
+/// Number of exporters of snapshots, of backups and of holders of cursors that are remembered, each.
 const LEADERS: usize = 100;
 
 /// Writes the memory for the next call.
@@ -50,7 +50,7 @@ pub fn next(
     within_bounds(carry)
 }
 
-/// Serialises a carry, and leaves out what is missed least until it is short enough.
+/// Serialises a carry, and drops the least important parts until it is short enough.
 fn within_bounds(mut carry: Carry) -> String {
     loop {
         // Serialising strings and numbers cannot fail; an empty memory is the honest answer if it did.

@@ -1,4 +1,4 @@
-//! From SQL to the domain model: one batch, one round trip, then the rows decoded by name.
+//! Collection of a snapshot: one batch in one round trip, whose rows are decoded by name.
 
 pub mod batch;
 mod decode;
@@ -23,11 +23,11 @@ use crate::pooler::{attribution, views};
 
 use self::batch::{Answers, statement};
 
-/// The way into the server that is no news.
+/// The usual access path, which the report does not mention.
 const DIRECT: &str = "direct";
-/// How many fresh connections a health check opens.
+/// Number of fresh connections that a health check opens.
 const PROBES: u32 = 3;
-/// How long one of them may take, milliseconds.
+/// Timeout of each of them, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
 /// SQLSTATEs of texts that cannot be converted: invalid bytes, no such character, no conversion between two encodings.
 const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
@@ -134,7 +134,7 @@ fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
     };
     let sessions = answers.optional(catalogue::SESSIONS, |rows| rows.decode(key))?.unwrap_or_default();
     answers.optional(catalogue::PAUSE, |_| Ok(()))?;
-    // What fails here fails again in the main part, where it is reported.
+    // An error here occurs again in the main part, where it is reported.
     answers.gaps.retain(|gap| gap.what == catalogue::PAUSE.id);
     Ok(Sample { reading, sessions })
 }

@@ -1,4 +1,4 @@
-//! What this component is, for a host that has not run it yet.
+//! Description of this component, for a host that has not run it yet.
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault;

@@ -49,14 +49,14 @@ pub fn execute(
     if action == Action::KillIdle || action.probes() {
         match batch::now(host) {
             Ok(now) => report.analysis_duration = elapsed_ms(snapshot.started_at, now),
-            // What was done must be told, whatever became of our session.
+            // The report must say what was done, even if our session was lost.
             Err(fault) => report.notes.push(format!("analysisDuration ends with the snapshot: {fault}")),
         }
     }
     Ok(report)
 }
 
-/// Whether any session is suspected; without full coverage there is no answer.
+/// Returns true if any session is suspected; without full coverage there is no answer.
 pub fn leak_risk(report: &Report) -> Result<bool, Fault> {
     let coverage = &report.leak_detection.coverage;
     match &coverage.reason {
@@ -92,8 +92,8 @@ fn kill(host: &mut impl HostApi, mut plan: plan::Plan, options: &Options, timest
     }
 }
 
-/// Writes each outcome to its target. Whether anything was sent is not known where the host failed as
-/// a whole, and every target says so.
+/// Writes each outcome to its target. Where the host failed as a whole, every target says that it is not known if
+/// anything was sent.
 fn settle(targets: &mut [Target], delivered: Result<Vec<Outcome>, Fault>, dry_run: bool) {
     let outcomes = delivered.and_then(|outcomes| {
         let settled = format!("the host settled {} of {} orders", outcomes.len(), targets.len());

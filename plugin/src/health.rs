@@ -1,4 +1,4 @@
-//! Health: a verdict on every session, and what fresh connections met with.
+//! Health: a classification of every session, and the results of fresh connections.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::{Check, HealthSummary};
@@ -14,7 +14,7 @@ use crate::unfinished::Unfinished;
 /// A lock wait beyond this is unhealthy, milliseconds.
 pub const LONG_WAIT_MS: u64 = 10_000;
 
-/// What can be said about one session.
+/// Classification of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Broken,
@@ -34,9 +34,9 @@ impl Verdict {
     }
 }
 
-/// Judges every visible client session and the probes.
+/// Classifies every visible client session and the probes.
 ///
-/// What is left alone for its purpose is not unhealthy for it.
+/// A session that an exclusion protects is not unhealthy for the same reason.
 pub fn summarise(
     snapshot: &Snapshot,
     options: &Options,
@@ -53,7 +53,7 @@ pub fn summarise(
     judged.sort_by_key(|((verdict, _), backend)| (*verdict, backend.backend_start, backend.pid));
     let failed = snapshot.probes.iter().filter(|probe| probe.error.is_some()).count();
     let ill = judged.iter().filter(|((verdict, _), _)| *verdict <= Verdict::Unhealthy).count() + failed;
-    // What cannot be judged is no failure, and no success either.
+    // An unknown session is neither a failure nor a success.
     let checked =
         judged.iter().filter(|((verdict, _), _)| *verdict != Verdict::Unknown).count() + snapshot.probes.len();
     let trips: Vec<f64> = snapshot.probes.iter().filter_map(|probe| probe.round_trip_ms).collect();
@@ -92,7 +92,7 @@ fn judge(
     if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {
         let lock = backend.waits_for.as_deref().unwrap_or("a lock");
         let reason = format!("it has waited {} for {lock}", span(wait));
-        // Who stands by for a leader waits on purpose, for as long as that one leads.
+        // A standby of a leader waits on purpose, for as long as that one leads.
         let standby = backend.waits_for_advisory_lock();
         return (if standby { Verdict::Healthy } else { Verdict::Unhealthy }, reason);
     }

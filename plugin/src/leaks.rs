@@ -1,4 +1,4 @@
-//! Leak detection: how probable it is that a session was forgotten by its application.
+//! Leak detection: the probability that a session was forgotten by its application.
 //!
 //! Every session starts at log-odds of [`PRIOR`]. Each piece of [`evidence`] adds the weight of its [`rule`] times its
 //! strength, 0–1; the confidence is the logistic function of the sum, in percent. No evidence outweighs one of the
@@ -36,7 +36,7 @@ use self::judged::Judged;
 /// Log-odds of a session without evidence; fitted with the weights of the rules.
 pub const PRIOR: f64 = -5.1;
 
-/// Judges every visible client session.
+/// Scores every visible client session.
 pub fn judge<'a>(
     snapshot: &'a Snapshot,
     options: &Options,
@@ -56,7 +56,7 @@ pub fn judge<'a>(
             let log_odds = PRIOR + weights.iter().sum::<f64>();
             let confidence = confidence(log_odds);
             let mut exclusions = checks.apply(backend, blocking.contains_key(&backend.pid));
-            // What a pool keeps, or may have for other ends, is left alone, unless its group's doings say that it is lost.
+            // A session that a pool keeps, or that may serve another purpose, is excluded only below the threshold.
             if confidence < options.leak_detection_threshold {
                 if spared.contains(&backend.pid) {
                     exclusions.push(&exclusions::MINIMUM_POOL);
@@ -72,7 +72,7 @@ pub fn judge<'a>(
         .collect()
 }
 
-/// The verdict on the whole server.
+/// Leak detection for the whole server.
 pub fn detect(
     snapshot: &Snapshot,
     options: &Options,

@@ -1,7 +1,7 @@
 //! The analysis of the connection pool manager.
 //!
-//! A pure function of what a server says: no I/O of its own, no clock, no randomness, no secrets. The types that it
-//! shares with its hosts are in [`archon_pool_contract`]. One file a step:
+//! A pure function of a snapshot of the server: no I/O of its own, no clock, no randomness, no secrets. The types that
+//! it shares with its hosts are in [`archon_pool_contract`]. One file a step:
 //!
 //! [`collect`] reads the catalogue's rows into a snapshot → [`activity`], [`throughput`], [`leaks`], [`health`] and
 //! [`scaling`] analyse it → [`recommendations`] advises → [`plan`] chooses what to end. [`analyse`] runs the steps that

@@ -1,6 +1,6 @@
-//! The memory between calls. The plugin is stateless: the report hands `carry` out, the caller hands
-//! it back. It is untrusted: of another version, shape or server it is set aside with a note, and all
-//! it can do is change what a caller is told about its own server.
+//! State between calls. The plugin itself is stateless: the report returns `carry`, and the caller passes it into the
+//! next call. It is untrusted: one of another version, shape or server is set aside with a note, and a forged one only
+//! changes the report about the caller's own server.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) const VERSION: u32 = 4;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 
-/// What is remembered.
+/// State that is kept for the next call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Carry {
@@ -38,7 +38,7 @@ pub(crate) struct Carry {
     pub(crate) probes: u32,
 }
 
-/// What is remembered of one group.
+/// State of one group that is kept for the next call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GroupMemory {
@@ -54,7 +54,7 @@ pub struct GroupMemory {
     pub sizes: Vec<u32>,
     /// Median idle age at each remembered call, milliseconds, oldest first.
     pub idle_ms: Vec<u64>,
-    /// What was seen of it from call to call.
+    /// Observations from call to call.
     #[serde(rename = "watch")]
     pub history: SessionHistory,
 }
@@ -63,7 +63,7 @@ pub struct GroupMemory {
 #[derive(Debug, Default)]
 pub struct Memory(Option<Carry>);
 
-/// Whether a carry has the right shape, before the server is asked which one it is.
+/// Returns true if a carry has the right shape, before the server is asked which one it is.
 pub fn is_usable(text: Option<&str>) -> bool {
     text.is_some_and(|text| Carry::read(text).is_ok())
 }
@@ -116,7 +116,7 @@ impl Memory {
         Some((carry.pooler_asked_at?, &carry.pooler_counters))
     }
 
-    /// When the previous call looked, microseconds, and what is remembered of a group since.
+    /// Time of the previous call, microseconds, and the state of a group that it kept.
     pub fn group(&self, of: &PoolKey<'_>) -> Option<(i64, &GroupMemory)> {
         let same = |group: &&GroupMemory| {
             let key = (&*group.database, &*group.role, &*group.application, group.client.as_deref());
@@ -131,34 +131,34 @@ impl Memory {
         self.0.as_ref()?.sending.iter().find(|sending| sending.session == session)
     }
 
-    /// Where a session's `COPY` was found waiting.
+    /// Earlier observation of a session's waiting `COPY`.
     pub fn copying(&self, session: SessionKey) -> Option<&Copying> {
         self.0.as_ref()?.copying.iter().find(|copying| copying.session == session)
     }
 
-    /// How many sessions of ours the server has counted since the previous reading: this call's, and
-    /// the previous call's probes.
+    /// Number of our own sessions that the server has counted since the previous reading: this call's, and the previous
+    /// call's probes.
     pub fn own_sessions(&self) -> i64 {
         self.0.as_ref().map_or(0, |carry| 1 + i64::from(carry.probes))
     }
 
-    /// Whether a session was ever seen to listen: the last statement does not show it any more once
-    /// something else ran.
+    /// Returns true if a session was ever seen to listen: the last statement does not show it any more once something
+    /// else ran.
     pub fn has_listened(&self, key: SessionKey) -> bool {
         self.0.as_ref().is_some_and(|carry| carry.listeners.contains(&key))
     }
 
-    /// Whether a session's transaction was ever seen to export a snapshot.
+    /// Returns true if a session's transaction was ever seen to export a snapshot.
     pub fn has_exported(&self, key: SessionKey) -> bool {
         self.0.as_ref().is_some_and(|carry| carry.exporters.contains(&key))
     }
 
-    /// Whether a session was ever seen to begin a backup.
+    /// Returns true if a session was ever seen to begin a backup.
     pub fn takes_backup(&self, key: SessionKey) -> bool {
         self.0.as_ref().is_some_and(|carry| carry.backups.contains(&key))
     }
 
-    /// Whether a session was ever seen to read from a cursor outside of a transaction.
+    /// Returns true if a session was ever seen to read from a cursor outside of a transaction.
     pub fn holds_cursor(&self, key: SessionKey) -> bool {
         self.0.as_ref().is_some_and(|carry| carry.cursors.contains(&key))
     }
@@ -168,7 +168,7 @@ impl Memory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sending {
-    /// Which session.
+    /// The session.
     pub session: SessionKey,
     /// Start of the statement, microseconds.
     pub query_start: i64,
@@ -180,11 +180,11 @@ pub struct Sending {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Copying {
-    /// Which session.
+    /// The session.
     pub session: SessionKey,
     /// Start of the statement, microseconds.
     pub query_start: i64,
-    /// How much of it was done, bytes.
+    /// Progress, bytes.
     pub bytes: i64,
     /// The first of these looks, microseconds.
     pub since: i64,

@@ -1,4 +1,4 @@
-//! Which sessions `kill-idle` ends: the plan that the host then checks and carries out.
+//! Plan of `kill-idle`, which the host checks and carries out.
 //!
 //! A candidate is a session of the connected database that has been idle, idle in a transaction, or waiting for the rest
 //! of its statement for longer than the threshold for that state, that nothing excludes, and that the connected role
@@ -25,11 +25,11 @@ const MOST_ORDERS: usize = 1_000;
 /// Planned endings.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// What the host is asked to do.
+    /// Orders for the host.
     pub orders: Vec<Order>,
-    /// The same for the report; target i belongs to order i.
+    /// Targets for the report; target i belongs to order i.
     pub targets: Vec<Target>,
-    /// Why these, and why not more.
+    /// Reason for the choice, and for not ending more.
     pub reason: String,
 }
 
@@ -94,7 +94,7 @@ pub fn kill_idle(
     plan
 }
 
-/// What becomes of the sessions beyond the threshold, each counted once: by the first reason to spare it.
+/// Counts the sessions beyond the threshold by outcome, each once: by the first reason to spare it.
 fn parts<T>(to_end: usize, candidates: &[T], spared: &[(&Judged<'_>, String)]) -> Vec<String> {
     let mut parts = vec![format!("{to_end} to end")];
     if candidates.len() > to_end {
@@ -137,7 +137,7 @@ impl Plan {
     }
 }
 
-/// Why a session may be ended, if it may.
+/// Reason for ending a session, if it may be ended.
 fn reason(backend: &Backend, now: i64, options: &Options, unfinished: &Unfinished) -> Option<String> {
     if let Some(waited) = unfinished.waited_ms(backend).filter(|_| !is_copy(backend)) {
         let threshold = span(options.idle_timeout_ms);
@@ -153,15 +153,16 @@ fn reason(backend: &Backend, now: i64, options: &Options, unfinished: &Unfinishe
     (age > threshold).then(|| format!("{what} for {}, threshold {}", span(age), span(threshold)))
 }
 
-/// Whether the server would let the connected role signal it (PostgreSQL manual, "Server Signaling
-/// Functions": own roles, `pg_signal_backend`, and superusers' sessions for superusers only).
+/// Returns true if the connected role may signal it (PostgreSQL manual, "Server Signaling Functions": own roles,
+/// `pg_signal_backend`, and superusers' sessions for superusers only).
 fn may_signal(backend: &Backend, snapshot: &Snapshot, roles: &HashMap<&str, &Role>) -> bool {
     let server = &snapshot.server;
     let role = backend.role.as_deref().and_then(|name| roles.get(name));
     server.superuser || role.is_some_and(|role| !role.superuser && (role.granted || server.signals_backends))
 }
 
-/// Worst first: who blocks others, then open transactions, then the surest leaks, then the longest idle.
+/// Sort key, worst first: sessions that block others, then open transactions, then the highest confidence, then the
+/// longest idle.
 fn rank(judged: &Judged<'_>, snapshot: &Snapshot) -> impl Ord + use<> {
     let backend = judged.backend;
     let blocks = judged.pieces.iter().any(|piece| piece.rule.id == BLOCKS_OTHERS.id);

@@ -1,4 +1,5 @@
-//! Sessions that are protected or no leak by the names of their role and application; `*` stands for anything.
+//! Sessions that are protected, or cannot be leaks, by the names of their role and application; `*` stands for
+//! anything.
 //!
 //! Sources: Supabase's roles documentation and its services' sources for the names they set as `application_name`.
 
@@ -13,7 +14,7 @@ use crate::application::{family, without_address};
 /// Backends that a pooler owns: idle by design.
 pub const POOLER_PATTERNS: &[&str] = &["Supavisor*", "pgbouncer*", "pgcat*", "odyssey*", "PgDog*"];
 
-/// Tools with a person in front of them.
+/// Interactive tools.
 pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
     "psql",
     "pgcli",
@@ -31,31 +32,31 @@ pub const HUMAN_TOOL_PATTERNS: &[&str] = &[
     "SQL Workbench*",
 ];
 
-/// Whether sessions of this role must never be ended.
+/// Returns true if sessions of this role must never be ended.
 pub fn is_protected_role(role: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(ROLE_PATTERNS));
     matches_any(&COMPILED, role)
 }
 
-/// Whether sessions of this application must never be ended.
+/// Returns true if sessions of this application must never be ended.
 pub fn is_protected_application(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(APPLICATION_PATTERNS));
     matches_application(&COMPILED, application)
 }
 
-/// Whether a pooler owns this session.
+/// Returns true for a pooler's session.
 pub fn is_pooler(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(POOLER_PATTERNS));
     matches_application(&COMPILED, application)
 }
 
-/// Whether a person sits in front of this session.
+/// Returns true for an interactive tool.
 pub fn is_human_tool(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(HUMAN_TOOL_PATTERNS));
     matches_application(&COMPILED, application)
 }
 
-/// Patterns ready for use, letter case aside. Most names are told apart by what they start with.
+/// Compiled patterns, letter case aside. The first letter rules out most of them.
 pub struct Patterns {
     patterns: Vec<(u64, WildMatch)>,
     initials: u64,
@@ -74,14 +75,14 @@ fn initial(text: &str) -> u64 {
     }
 }
 
-/// Makes patterns ready for use.
+/// Compiles patterns.
 pub fn compile<P: AsRef<str>>(patterns: &[P]) -> Patterns {
     let ready = |pattern: &P| (initial(pattern.as_ref()), WildMatch::new_case_insensitive(pattern.as_ref()));
     let patterns: Vec<_> = patterns.iter().map(ready).collect();
     Patterns { initials: patterns.iter().fold(0, |initials, (initial, _)| initials | initial), patterns }
 }
 
-/// Whether a name matches one of the patterns.
+/// Returns true if a name matches one of the patterns.
 pub fn matches_any(patterns: &Patterns, name: &str) -> bool {
     let initial = initial(name);
     let may_match = |initials: u64| initials & initial != 0;
@@ -89,8 +90,8 @@ pub fn matches_any(patterns: &Patterns, name: &str) -> bool {
         && patterns.patterns.iter().any(|(initial, pattern)| may_match(*initial) && pattern.matches(name))
 }
 
-/// Whether an application matches one of the patterns: by its name, by that without an address that a pooler appended,
-/// or by its family.
+/// Returns true if an application matches one of the patterns: by its name, by that without an address that a pooler
+/// appended, or by its family.
 pub fn matches_application(patterns: &Patterns, name: &str) -> bool {
     if matches_any(patterns, name) {
         return true;

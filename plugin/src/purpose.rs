@@ -1,6 +1,6 @@
 //! Sessions that must not be ended for what they do: they listen, lead others, read from a cursor, or take a backup.
 //!
-//! What a session ran at an earlier look counts, too: it is remembered in the carry. When in doubt it is spared.
+//! Statements of earlier looks count, too: the carry remembers them. A doubtful session is spared.
 
 use std::sync::LazyLock;
 
@@ -44,13 +44,13 @@ const LISTENER_PATTERNS: &[&str] = &["GoodJob::Notifier*", "*listener*", "*pubsu
 const LISTENER_LIKE_PATTERNS: &[&str] =
     &["*listen*", "*notif*", "*pub-sub*", "*pub_sub*", "*subscri*", "GoodJob*", "pgboss*", "pg-boss*", "*pgmq*"];
 
-/// Whether a name is that of a listener.
+/// Returns true if a name is that of a listener.
 pub fn is_listener(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(LISTENER_PATTERNS));
     matches_application(&COMPILED, application)
 }
 
-/// Whether a name may be that of a listener.
+/// Returns true if a name may be that of a listener.
 pub fn is_like_a_listener(application: &str) -> bool {
     static COMPILED: LazyLock<Patterns> = LazyLock::new(|| compile(LISTENER_LIKE_PATTERNS));
     matches_application(&COMPILED, application)
@@ -59,7 +59,7 @@ pub fn is_like_a_listener(application: &str) -> bool {
 /// Database, role and snapshot age of a session.
 type SharedSnapshot<'a> = (Name<'a>, Name<'a>, i64);
 
-/// What the sessions of one snapshot do.
+/// Purposes of the sessions of one snapshot.
 pub struct Purposes<'a> {
     memory: &'a Memory,
     signs: Map<Name<'a>, Signs>,
@@ -87,7 +87,7 @@ impl<'a> Purposes<'a> {
         Self { memory, signs, copied_snapshots, shared_snapshots }
     }
 
-    /// Why a session must not be ended; its name may be a listener's.
+    /// Exclusions of a session by its purpose; its name may be a listener's.
     pub fn reasons(
         &self,
         backend: &Backend,
@@ -161,7 +161,7 @@ impl<'a> Purposes<'a> {
                     })))
     }
 
-    /// Whether its transaction exported a snapshot: a session out of a transaction exports none.
+    /// Returns true if its transaction exported a snapshot; a session out of a transaction exports none.
     fn exports_snapshot(&self, backend: &Backend, signs: Signs, key: Option<SessionKey>) -> bool {
         in_transaction(backend)
             && (signs.exports_snapshot
@@ -178,7 +178,7 @@ impl<'a> Purposes<'a> {
             || (backend.state() == State::Active && signs.copies_out)
     }
 
-    /// Whether it began a backup that ends with it.
+    /// Returns true if it began a backup that ends with it.
     fn begins_backup(&self, signs: Signs, key: Option<SessionKey>) -> bool {
         signs.begins_backup || (!signs.ends_backup && key.is_some_and(|key| self.memory.takes_backup(key)))
     }
@@ -188,7 +188,7 @@ fn in_transaction(backend: &Backend) -> bool {
     matches!(backend.state(), State::Active | State::IdleInTransaction)
 }
 
-/// What sessions with the same snapshot have in common.
+/// Key that is equal for sessions with the same snapshot.
 fn shared_snapshot(backend: &Backend) -> Option<SharedSnapshot<'_>> {
     Some((Name(backend.database.as_deref()?), Name(backend.role.as_deref()?), backend.xmin_age?))
 }

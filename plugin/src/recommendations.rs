@@ -1,5 +1,4 @@
-//! What an operator should know and do, worst first. Each finding names what was measured and a fix
-//! that is valid on this server.
+//! Findings for the operator, worst first. Each one has the measured values and a fix that is valid on this server.
 
 mod advisor;
 pub mod fixes;
@@ -123,7 +122,7 @@ impl Advisor<'_> {
         Some(finding(Severity::Critical, "failed-probes", text, evidence, None))
     }
 
-    /// What is seen from both sides of a pooler is one finding: that of the leak names the client.
+    /// Returns true if the finding about the leak already names the client: one cause gives one finding.
     fn is_named_as_leak(&self, backend: &Backend) -> bool {
         let mut suspects = self.report.leak_detection.suspected_connections.iter();
         backend.through.is_some() && suspects.any(|suspect| suspect.pid == backend.pid)
@@ -343,7 +342,7 @@ impl Advisor<'_> {
     }
 }
 
-/// Where to look for what loses sessions: transaction control, pings and clean-up are nobody's code path.
+/// The code path that loses sessions, from their last statements; transaction control, pings and clean-up show none.
 fn code_path(suspects: &[&ConnectionMetric]) -> String {
     let mut statements = suspects.iter().map(|suspect| suspect.last_query.as_str());
     match statements.clone().find(|statement| StatementKind::of(statement).is_code_path) {

@@ -1,7 +1,7 @@
-//! What auto-scale does with its decision: the resize, the draining that follows a smaller size, and the renewal of
-//! server connections that are broken.
+//! Execution of auto-scale's decision: the resize, the draining that follows a smaller size, and the renewal of broken
+//! server connections.
 //!
-//! Nothing counts as executed but what the host read back, and without the power to act everything is a plan.
+//! Only a change that the host read back counts as executed; in a world that cannot act everything is a plan.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ struct Act<'a, P> {
     options: &'a Options,
 }
 
-/// What a power's answer means.
+/// Outcome of an order, for the report.
 struct Done {
     executed: bool,
     connections: u32,
@@ -76,8 +76,8 @@ impl<P: HostApi> Act<'_, P> {
         Some(self.action(kind, why, outcome))
     }
 
-    /// What is still above the size, and how it goes. PgBouncer closes free server connections by itself, and
-    /// those in use when they are released: there is nothing to order.
+    /// Reports the server connections above the size. PgBouncer closes free server connections by itself, and those in
+    /// use when they are released: there is nothing to order.
     fn drain(&self, size: u32) -> Option<Action> {
         let pooler = self.snapshot.pooler.as_ref()?;
         if size == 0 || (size > self.report.scaling.current_size) {
@@ -131,7 +131,7 @@ impl<P: HostApi> Act<'_, P> {
         self.action("restart-broken", why, outcome)
     }
 
-    /// Why nothing may be done; none when it may.
+    /// Reason why nothing may be done; none when it may.
     fn may_not(&self) -> Option<&'static str> {
         if !self.options.allow_auto_scaling {
             Some("allowAutoScaling is false")

@@ -1,10 +1,10 @@
-//! How large the pool should be: measured demand, not a table.
+//! Pool size from measured demand.
 //!
-//! Demand at one moment is the sessions that a pool has handed out, stale transactions aside, and the clients that
-//! wait for one; between calls it is the mean of both, which time counters give (Little's law). A pooler's size
-//! applies to each of its pools, so that the busiest one decides. [`sizing`] turns demand into a size, [`headroom`] keeps
-//! it within what the server can take, and [`history`] is what is remembered. It never grows on stale
-//! transactions, which are a leak, nor on waits for locks, which a larger pool only lengthens.
+//! Demand at one moment is the sessions of a pool that are in use, stale transactions aside, and the clients that wait
+//! for one; between calls it is the mean of both, which time counters give (Little's law). A pooler's size applies to
+//! each of its pools, so that the busiest one decides. [`sizing`] turns demand into a size, [`headroom`] keeps it
+//! within what the server can take, and [`history`] is what is remembered. It never grows on stale transactions, which
+//! are a leak, nor on waits for locks, which a larger pool only lengthens.
 
 pub mod headroom;
 pub mod history;
@@ -38,12 +38,12 @@ pub const POSTGRESQL: &str = "postgresql";
 /// The controller that is Supabase's Management API.
 pub const SUPABASE: &str = "supabase";
 
-/// What is to be sized.
+/// The pool or limit whose size is decided.
 struct Subject<'a> {
     controller: &'a str,
     /// The size now; 0 when it is not known.
     size: u32,
-    /// Why it cannot be changed, whatever the demand.
+    /// Reason why the size cannot be changed, whatever the demand.
     fixed: Option<String>,
     load: Load,
     floor: u32,
@@ -268,7 +268,7 @@ fn limited_role(pooler: &Pooler) -> Option<&str> {
     controller.value.strip_prefix("role '")?.strip_suffix('\'')
 }
 
-/// Why the size of pools that do not follow the default is not changed.
+/// Reason for not changing the size of pools that do not follow the default.
 fn own_size(database: &str) -> String {
     format!(
         "the pools of database {database} have a pool_size of their own, of the database or of the role, which cannot be \
@@ -276,7 +276,7 @@ fn own_size(database: &str) -> String {
     )
 }
 
-/// Why a size that cannot be read is not changed.
+/// Reason for not changing a size that cannot be read.
 fn unknown_size(pooler: &Pooler) -> String {
     match (pooler.kind.as_str(), pools::setting(pooler, "default_pool_size")) {
         (POSTGRESQL, _) => {

@@ -6,7 +6,7 @@
 
 use archon_pool_contract::statement_text;
 
-/// What one text, often of several statements, says of the session that ran it last.
+/// Classification of one text, which may hold several statements.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StatementKind {
     /// All of it is a driver's or a pool's own.
@@ -97,7 +97,7 @@ fn lists(words: &str, word: &str) -> bool {
     words.split(' ').any(|entry| entry == word)
 }
 
-/// Whether all words of a query are of the server and the session, the names that it gives and its types aside.
+/// Returns true if all words of a query are of the server and the session, the names that it gives and its types aside.
 fn asks_only(text: &str) -> bool {
     if !text.starts_with("select") && !text.starts_with("values") {
         return false;

@@ -1,11 +1,11 @@
 //! Signs in a session's last statement that it listens, leads others or takes a backup.
 //!
-//! A text may be cut anywhere and hold several statements. The guard's SQL (`host/src/backends/statements.rs`) reads the
+//! A text may be cut anywhere and hold several statements. The guard's SQL (`host/core/src/guard_sql.rs`) reads the
 //! same signs where it refuses to end a session.
 
 use archon_pool_contract::statement_text::skip_gap;
 
-/// What the last statement of a session says about its purpose.
+/// Signs of a session's purpose in its last statement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Signs {
     /// It ran `LISTEN`, and no `UNLISTEN *` after that.
@@ -89,8 +89,8 @@ impl Signs {
     }
 }
 
-/// Whether a statement can begin after this text: at the start, after `;`, a comment or a block's opening, or in a
-/// literal that is executed.
+/// Returns true if a statement can begin after this text: at the start, after `;`, a comment or a block's opening, or
+/// in a literal that is executed.
 fn is_statement(before: &str) -> bool {
     let trimmed = before.trim_end();
     if trimmed.is_empty() || trimmed.ends_with([';', '/', '$']) || before[trimmed.len()..].contains('\n') {
@@ -104,7 +104,7 @@ fn is_statement(before: &str) -> bool {
     ["begin", "then", "else", "loop"].iter().any(|word| strip_suffix(trimmed, word).is_some_and(ends_a_word))
 }
 
-/// Whether `listen` between these texts is the name of a function that is called, or a word of that name.
+/// Returns true if `listen` between these texts is the name of a function that is called, or a word of that name.
 fn is_call(before: &str, after: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '"');
     let name_end = after.trim_start_matches(is_part);
@@ -131,7 +131,7 @@ fn starts_with(text: &str, word: &str) -> bool {
     text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
-/// Whether a text has a word, letter case aside.
+/// Returns true if a text has a word, letter case aside.
 fn has_word(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -33,17 +33,17 @@ impl Unfinished {
         self.0.get(&backend.pid).copied()
     }
 
-    /// Whether a session is one of them.
+    /// Returns true if a session is one of them.
     pub fn contains(&self, backend: &Backend) -> bool {
         self.0.contains_key(&backend.pid)
     }
 
-    /// How many they are.
+    /// Number of unfinished sessions.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -61,7 +61,7 @@ pub fn copying(snapshot: &Snapshot, memory: &Memory) -> Vec<Copying> {
     snapshot.clients().filter(|backend| backend.waits_for_rest_of_statement()).filter_map(look).collect()
 }
 
-/// Whether its statement is a `COPY`. The guard does not know how far one is, and lets nobody end it.
+/// Returns true if its statement is a `COPY`. The guard does not know how far one is, and refuses to end its session.
 pub fn is_copy(backend: &Backend) -> bool {
     let copies = |statement: &String| statement.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("copy "));
     backend.copied_bytes.is_some() || statement_text::statements(&backend.query).iter().any(copies)

@@ -42,7 +42,7 @@ impl Answers {
         self.answers.next().unwrap_or_else(missing)
     }
 
-    /// An answer without which there is nothing to judge.
+    /// Takes an answer without which there is nothing to analyse.
     pub(super) fn needed(&mut self, entry: Entry) -> Result<RowSet, Fault> {
         let rows =
             self.next().map_err(|fault| Fault { message: format!("{}: {}", entry.id, fault.message), ..fault })?;
@@ -50,7 +50,7 @@ impl Answers {
         Ok(rows)
     }
 
-    /// What was cut off is missing, which is not the same as not being there.
+    /// Notes rows that were cut off: they are unknown, not absent.
     pub(super) fn note_truncation(&mut self, entry: Entry, rows: &RowSet) {
         if rows.truncated {
             let reason = "the host's limits cut it off: raise its limits `rows` and `answer_bytes`".to_owned();

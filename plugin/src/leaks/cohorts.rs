@@ -11,13 +11,13 @@ pub const FILL_MICROS: i64 = 2_000_000;
 /// Sessions that were opened together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cohort {
-    /// When its first session was established, microseconds.
+    /// Time at which its first session was established, microseconds.
     pub opened: i64,
-    /// How many of its sessions are left.
+    /// Number of its sessions that are left.
     pub size: usize,
-    /// When any of them was last in use, microseconds.
+    /// Time at which any of them was last in use, microseconds.
     pub last_use: i64,
-    /// When any of them or of a younger cohort was.
+    /// The same of this cohort and all younger ones.
     latest_use: i64,
 }
 
@@ -38,7 +38,7 @@ pub struct Succession {
 }
 
 impl Succession {
-    /// How long after the last use of the old cohort the new one was opened, microseconds.
+    /// Time from the last use of the old cohort to the opening of the new one, microseconds.
     pub fn gap(&self) -> i64 {
         self.new.opened.saturating_sub(self.old.last_use).max(0)
     }
@@ -71,8 +71,8 @@ impl Cohorts {
         self.0.iter().map(|cohort| cohort.size).max().unwrap_or(0)
     }
 
-    /// What came after the cohort of a session that was established at `start`: the first one that was opened when
-    /// its own had fallen silent, if that one or a younger one did more than fill itself.
+    /// Finds the cohort that followed that of a session established at `start`: the first one that was opened when its
+    /// own had fallen silent, if that one or a younger one did more than fill itself.
     pub fn succession(&self, start: i64) -> Option<Succession> {
         let at = self.0.partition_point(|cohort| cohort.opened <= start).checked_sub(1)?;
         let old = self.0[at];

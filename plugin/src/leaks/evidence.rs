@@ -1,5 +1,4 @@
-//! What speaks for a leak. Each piece states what was measured, what it means, and how strong it is, 0–1; what
-//! that is worth stands in [`super::weights`].
+//! Evidence for a leak. Each piece has its [`Rule`], the measured values and a strength, 0–1.
 
 pub(super) mod idle;
 pub mod piece;
@@ -38,7 +37,7 @@ pub(crate) const BLOCKS_OTHERS: Rule =
 
 /// An old snapshot holds vacuum back noticeably from so many transactions on.
 const OLD_XMIN: i64 = 10_000;
-/// How many sessions each pid blocks.
+/// Number of sessions that each pid blocks.
 pub fn blocking(snapshot: &Snapshot) -> Map<i32, u32> {
     let mut blocking = Map::default();
     for pid in snapshot.backends.iter().flat_map(|backend| &backend.blocked_by) {
@@ -106,7 +105,7 @@ fn holds_xmin(backend: &Backend) -> Option<Piece> {
     })
 }
 
-/// A queue alone is no evidence, but whoever lets others wait for a connection that it does not use is.
+/// A queue alone is no evidence; a connection that others wait for and that is not used is.
 fn holds_up_a_queue(backend: &Backend, snapshot: &Snapshot) -> Option<Piece> {
     let pool = snapshot.pooler.as_ref().filter(|_| backend.through.is_some())?.pool_of(backend.pid)?;
     (pool.clients_waiting > 0).then(|| {

@@ -1,4 +1,4 @@
-//! What speaks against judging a session at all: innocent by purpose, protected, or not ours to judge.
+//! Exclusions: sessions that are never suspected, because of their purpose, by protection, or by the caller's filters.
 
 use archon_pool_contract::params::{Filter, Options};
 use archon_pool_contract::snapshot::{Backend, Snapshot, State};
@@ -53,8 +53,8 @@ pub struct Checks<'a> {
     exclude_networks: Vec<IpNet>,
 }
 
-/// What the names of a role and its application say. A server has many sessions of few of these, and there are
-/// dozens of patterns.
+/// Matches of the names of a role and an application. They are kept for each pair of names, because a server has many
+/// sessions of few pairs, and there are dozens of patterns.
 struct Names {
     protected: bool,
     pooler: bool,
@@ -120,8 +120,8 @@ impl<'a> Checks<'a> {
         by_rule.chain(self.purposes.reasons(backend, named(|names| names.listener))).collect()
     }
 
-    /// Whether an idle session may be a listener: by its name, or because it is the only one of its client's that was
-    /// set up and not used since. An application's connection for other ends looks like that, too.
+    /// Returns true if an idle session may be a listener: by its name, or as the only one of its client's sessions that
+    /// was set up and not used since. An application's connection for another purpose looks the same.
     pub fn may_listen(&self, backend: &'a Backend, groups: &Groups<'_>) -> bool {
         let named = || self.names.get(&key(backend)).is_some_and(|names| names.like_a_listener);
         let alone = || {
@@ -176,25 +176,25 @@ pub fn minimum_pool(snapshot: &Snapshot, options: &Options, groups: &Groups<'_>)
     spared
 }
 
-/// Why sessions are left alone, by pid.
+/// Exclusions of sessions, by pid.
 #[derive(Debug, Default)]
 pub struct Spared<'a>(Map<i32, &'a [&'static Exclusion]>);
 
 impl<'a> Spared<'a> {
-    /// From the judged sessions.
+    /// Collects the exclusions of the analysed sessions.
     pub fn of(judged: &'a [Judged<'_>]) -> Self {
         let excluded = judged.iter().filter(|judged| !judged.exclusions.is_empty());
         Self(excluded.map(|judged| (judged.backend.pid, &*judged.exclusions)).collect())
     }
 
-    /// The first reason that is not merely the pool's size or what cannot be known.
+    /// Returns the first exclusion other than the minimum pool and an unknown state.
     pub fn why(&self, backend: &Backend) -> Option<&'static str> {
         let reasons = self.0.get(&backend.pid)?;
         reasons.iter().map(|reason| reason.id).find(|id| *id != MINIMUM_POOL.id && *id != UNKNOWN_STATE.id)
     }
 
-    /// Whether ending it would lose more than a connection: it leads, listens, or takes a backup. Neither a plan nor
-    /// advice may do that.
+    /// Returns true if ending it would lose more than a connection: it leads, listens, or takes a backup. Neither a
+    /// plan nor advice may do that.
     pub fn is_spared(&self, backend: &Backend) -> bool {
         self.0.get(&backend.pid).is_some_and(|reasons| reasons.iter().any(|reason| reason.never_ended))
     }

@@ -1,6 +1,6 @@
 //! Sessions that belong together: one database, one role, one application, one client. That is a pool.
 //!
-//! A session is judged against its own group's habits, not against a number for the whole server.
+//! A session is compared with its own group, not with a number for the whole server.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report;
@@ -24,8 +24,8 @@ use super::use_time;
 const CALLS_FOR_A_NORM: usize = 3;
 /// Sessions that are remembered one by one.
 const OBSERVED_SESSIONS: usize = 1_200;
-/// Sessions that were opened within this part of `idleTimeoutMs` of each other were opened on one occasion: who looks
-/// for what is idle for 10 s is told of requests that come every second.
+/// Sessions that were opened within this part of `idleTimeoutMs` of each other count as one occasion: with a threshold
+/// of 10 s, requests that come every second are told apart.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 
 /// So many sessions are a pool: a person's program has one or two.
@@ -33,7 +33,7 @@ pub const SEVERAL: usize = 3;
 
 /// So many sessions that were opened together are surely a pool.
 const SURELY_A_POOL: f64 = 6.0;
-/// What a single session counts.
+/// Weight of a single session.
 const HARDLY_A_POOL: f64 = 0.2;
 
 /// One group's members and habits.
@@ -41,31 +41,31 @@ const HARDLY_A_POOL: f64 = 0.2;
 pub struct Group<'a> {
     /// Its sessions.
     pub members: Vec<&'a Backend>,
-    /// Which of the members has a process id.
+    /// Indexes of the members by process id.
     by_pid: Map<i32, usize>,
-    /// When its sessions were established, sorted, microseconds.
+    /// Start times of its sessions, sorted, microseconds.
     starts: Vec<i64>,
     /// For how long sessions that open count as one occasion, microseconds.
     pub occasion: i64,
     /// Its sessions by when they were opened.
     pub cohorts: Cohorts,
-    /// How many idle sessions that the group grew past ran a statement last.
+    /// Number of idle sessions that the group grew past, by their last statement.
     passed_statements: Map<usize, u32>,
-    /// When idle sessions were established, sorted, by how they ended: last statement, and whether used once at most.
+    /// Start times of idle sessions, sorted, by last statement and use (once at most, or more).
     starts_alike: Map<(usize, bool), Vec<i64>>,
-    /// How many idle sessions were used lately, and how many of these the pool cleaned up when they came back.
+    /// Number of idle sessions that were used lately; the pool cleaned up `cleaned` of them when they came back.
     pub fresh: u32,
     /// See `fresh`.
     pub cleaned: u32,
-    /// What was seen of it from call to call.
+    /// Observations from call to call.
     pub history: SessionHistory,
-    /// How many idle sessions were set up and not used since.
+    /// Number of idle sessions that were set up and not used since.
     set_up: u32,
-    /// Whether any of its sessions was in use for longer than a moment.
+    /// True if any of its sessions was in use for longer than a moment.
     pub worked: bool,
-    /// When any of its sessions last did something, microseconds.
+    /// Time at which any of its sessions last did something, microseconds.
     pub last_use: i64,
-    /// What the same application does at other clients.
+    /// The same application at other clients.
     pub peers: PeerClients,
     /// Median idle age now, milliseconds.
     pub median_idle_ms: Option<u64>,
@@ -106,17 +106,17 @@ impl<'a> Groups<'a> {
         self.groups.get(&PoolKey::of(backend))
     }
 
-    /// What a member of a group ran last.
+    /// Last statement of a member of a group.
     pub fn last_statement(&self, member: &Backend) -> LastStatement {
         self.statements.last_of(member)
     }
 
-    /// That without its literals.
+    /// Text of a member's last statement without its literals.
     pub fn last_query(&self, member: &Backend) -> String {
         self.statements.text_of(member)
     }
 
-    /// What the next call should know of the largest groups, largest first.
+    /// Memory of the largest groups for the next call, largest first.
     pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
@@ -177,7 +177,7 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// Where a group stands in the report.
+/// Sort key of a group in the report.
 fn place(group: &report::Group) -> impl Ord + '_ {
     let report::Group { database, role, application, client, .. } = group;
     (std::cmp::Reverse(group.sessions), role, application, client, database)
@@ -245,12 +245,12 @@ impl Group<'_> {
         }
     }
 
-    /// Whether a session was set up and not used since, and is the only one of several.
+    /// Returns true if a session was set up and not used since, and is the only one of several.
     pub fn is_only_one_set_up(&self, member: &Backend, statement: LastStatement) -> bool {
         self.set_up == 1 && self.members.len() > 1 && is_unused(member, statement)
     }
 
-    /// How much it looks like a pool, 0–1: pools open several sessions at once.
+    /// Degree to which it looks like a pool, 0–1: pools open several sessions at once.
     pub fn as_a_pool(&self) -> f64 {
         let together = (self.cohorts.largest() as f64).max(self.members.len() as f64 / 2.0);
         (together.ln() / SURELY_A_POOL.ln()).clamp(HARDLY_A_POOL, 1.0)
@@ -260,12 +260,13 @@ impl Group<'_> {
         self.observed(member.pid).is_some_and(|observed| observed.passed() > 0) || self.occasions_before(member) > 1
     }
 
-    /// What was seen of a session.
+    /// Earlier observations of a session.
     pub fn observed(&self, pid: i32) -> Option<&ObservedSession> {
         self.history.sessions.as_ref()?.get(*self.by_pid.get(&pid)?)
     }
 
-    /// On how many occasions the group opened sessions after this one's last use and before it was seen first.
+    /// Number of occasions on which the group opened sessions after this one's last use and before the group was seen
+    /// first.
     pub fn occasions_before(&self, member: &Backend) -> u32 {
         let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
         let first = self.starts.partition_point(|&start| start <= since);
@@ -281,21 +282,21 @@ impl Group<'_> {
         occasions
     }
 
-    /// How many idle sessions were established after this one's last use and ended like it.
+    /// Number of idle sessions that were established after this one's last use and ended like it.
     pub fn came_alike(&self, member: &Backend, statement: LastStatement) -> u32 {
         let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
         let starts = self.starts_alike.get(&ending(member, statement));
         starts.map_or(0, |starts| number(starts.len() - starts.partition_point(|&start| start <= since)))
     }
 
-    /// How many sessions were opened at about the same time, the one that was opened then included.
+    /// Number of sessions that were opened at about the same time, the one that was opened then included.
     pub fn opened_with(&self, start: i64) -> usize {
         let from = self.starts.partition_point(|&other| other < start.saturating_sub(FILL_MICROS));
         let to = self.starts.partition_point(|&other| other <= start.saturating_add(FILL_MICROS));
         to - from
     }
 
-    /// How many idle sessions that the group grew past ran this statement last.
+    /// Number of idle sessions that the group grew past and that ran this statement last.
     pub fn passed_with(&self, statement: LastStatement) -> u32 {
         self.passed_statements.get(&statement.reads).copied().unwrap_or(0)
     }
@@ -308,13 +309,13 @@ impl Group<'_> {
     }
 }
 
-/// How a session ended: its last statement, and whether it was used once at most.
+/// Last statement of a session, and true if it was used once at most.
 fn ending(backend: &Backend, statement: LastStatement) -> (usize, bool) {
     (statement.reads, use_time::used_briefly(backend).is_some())
 }
 
-/// Whether a session was never used: its driver's own statements are no use, nor is a transaction of which only the
-/// end is to be seen right after the start, as of a `LISTEN` in one.
+/// Returns true if a session was never used. Statements of its driver are no use, nor is a transaction of which only
+/// the end is visible right after the start, as of a `LISTEN` in one.
 fn is_unused(backend: &Backend, statement: LastStatement) -> bool {
     !statement.is_code_path && use_time::used_briefly(backend).is_some()
 }

@@ -6,21 +6,21 @@ use archon_pool_contract::snapshot::Backend;
 use super::evidence::piece::Piece;
 use super::rule::Exclusion;
 
-/// One session, judged.
+/// One session with its result.
 #[derive(Debug, Clone)]
 pub struct Judged<'a> {
     /// The session.
     pub backend: &'a Backend,
     /// 0–100.
     pub confidence: u32,
-    /// What speaks for a leak.
+    /// Evidence for a leak.
     pub pieces: Vec<Piece>,
-    /// What speaks against judging it.
+    /// Exclusions that apply.
     pub exclusions: Vec<&'static Exclusion>,
 }
 
 impl Judged<'_> {
-    /// What speaks for a leak as the report has it, strongest first.
+    /// Evidence for the report, strongest first.
     pub fn evidence(&self) -> Vec<Evidence> {
         let mut evidence: Vec<_> = self.pieces.iter().map(Piece::weighed).collect();
         evidence.sort_by(|a, b| b.weight.total_cmp(&a.weight));

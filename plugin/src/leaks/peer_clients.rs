@@ -1,5 +1,5 @@
-//! What an application does at its other clients: whether it goes on there while one of them is silent, and whether any
-//! of them was ever silent for so long.
+//! Other clients of the same application: they show if it goes on while one of them is silent, and if any of them was
+//! ever silent for so long.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::elapsed_ms;
@@ -12,28 +12,28 @@ use super::pool_key::PoolKey;
 /// Clients whose last uses lie within this part of `idleTimeoutMs` fell silent together.
 const TOGETHER_IN_THE_THRESHOLD: i64 = 5;
 
-/// What is to be known of each client.
+/// Activity of one client.
 #[derive(Debug, Clone, Copy)]
 pub struct Habits {
-    /// When its oldest session was established, or when it was seen first, microseconds.
+    /// Time at which its oldest session was established, or at which it was seen first, microseconds.
     pub first: Option<i64>,
-    /// When any of its sessions was last in use, microseconds.
+    /// Time at which any of its sessions was last in use, microseconds.
     pub last_use: i64,
     /// For how long it was silent at most before it went on, as far as that was seen, milliseconds.
     pub longest_silence_ms: u64,
 }
 
-/// What the same application and role do at other clients.
+/// Activity of the same application and role at other clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerClients {
-    /// When any session there was last in use, microseconds.
+    /// Time of the last use of any session there, microseconds.
     pub last_use: i64,
-    /// At how many of them one was within `idleTimeoutMs`, of those that were there already in the first half of the
+    /// Number of other clients in use within `idleTimeoutMs`, of those that were there already in the first half of the
     /// time in which this client worked: a new version's are not.
     pub contemporaries: usize,
-    /// How many of them were last in use when this client was.
+    /// Number of other clients that were last in use when this client was.
     pub silent_since_then: usize,
-    /// When the first client appeared there after the last use here.
+    /// Time at which the first other client appeared after the last use of this one.
     pub newcomer: Option<i64>,
     /// For how long one that goes on was silent at most, now or before, milliseconds.
     pub longest_silence_ms: u64,
@@ -45,30 +45,30 @@ impl Default for PeerClients {
     }
 }
 
-/// When what is seen is seen, microseconds.
+/// Time of the snapshot and spans around it, microseconds.
 #[derive(Clone, Copy)]
 struct Times {
     now: i64,
-    /// Who was in use since then goes on.
+    /// Clients in use since then count as active.
     recent: i64,
-    /// What ended within so long of each other ended together.
+    /// Span within which last uses count as simultaneous.
     together: i64,
 }
 
 /// All clients of one application.
 #[derive(Default)]
 struct Application {
-    /// When each of them was last in use, sorted.
+    /// Last use of each client, sorted.
     last_uses: Vec<i64>,
-    /// When each of them appeared, sorted.
+    /// First appearance of each client, sorted.
     firsts: Vec<i64>,
-    /// When each of those that go on appeared, sorted.
+    /// First appearance of each active client, sorted.
     firsts_of_busy: Vec<i64>,
     /// The two longest silences, longest first: one of them is another client's.
     silences_ms: [u64; 2],
 }
 
-/// What goes on elsewhere, for each client.
+/// Computes, for each client, the activity of the others of its application.
 pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options) -> Vec<(PoolKey<'a>, PeerClients)> {
     let limit = micros(options.idle_timeout_ms);
     let times = Times { now, recent: now.saturating_sub(limit), together: limit / TOGETHER_IN_THE_THRESHOLD };
@@ -94,13 +94,13 @@ pub fn learn<'a>(clients: &[(PoolKey<'a>, Habits)], now: i64, options: &Options)
     clients.iter().filter_map(beside).collect()
 }
 
-/// What the clients of one application share.
+/// Key of the application of a client.
 fn application<'a>(client: &PoolKey<'a>) -> (&'a str, &'a str, &'a str) {
     (client.database, client.role, client.application)
 }
 
 impl Application {
-    /// What goes on beside a client.
+    /// Activity beside a client.
     fn beside(&self, habits: &Habits, times: Times) -> PeerClients {
         let last_use = habits.last_use;
         let mut others = self.last_uses.iter().rev().copied();
@@ -138,7 +138,7 @@ mod tests {
         PoolKey { database: "shop", role: "app", application: "web", client: Some(address) }
     }
 
-    /// What is to be known of a client, in seconds.
+    /// Activity of a client, in seconds.
     fn habits(first: i64, last_use: i64, longest_silence: u64) -> Habits {
         Habits { first: Some(first * SECOND), last_use: last_use * SECOND, longest_silence_ms: longest_silence * 1_000 }
     }

@@ -2,7 +2,7 @@
 
 use archon_pool_contract::snapshot::Backend;
 
-/// What makes a pool: database, role, application and client.
+/// Identity of a pool: database, role, application and client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolKey<'a> {
     /// Database.

@@ -1,8 +1,7 @@
-//! What was seen of a group from call to call: which of its sessions came, left, came back to work, and how often
-//! the group grew past a session that sat idle.
+//! Observations of a group from call to call: sessions that came, left or worked again, and growth past idle sessions.
 //!
-//! A pool that opens a session has none left to lend. One that closes a session and opens another only replaces
-//! it. So what counts against an idle session is by how many sessions its group opened more than it closed.
+//! A pool opens a session when none is free. One that closes a session and opens another only replaces it. So evidence
+//! against an idle session is the number of sessions that its group opened beyond those it closed.
 
 use archon_pool_contract::snapshot::{Backend, State, elapsed_ms};
 use serde::{Deserialize, Serialize};
@@ -12,16 +11,16 @@ use crate::numbers::number;
 
 use super::statements::{LastStatement, Statements};
 
-/// How long a pool may take to notice that a session came back, microseconds.
+/// Time in which a pool notices that a session was returned, microseconds.
 pub const RETURN_GRACE_MICROS: i64 = 500_000;
 
-/// What was seen of a group so far.
+/// Observations of a group so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SessionHistory {
-    /// When it was seen first, microseconds.
+    /// Time of the first look, microseconds.
     pub since: i64,
-    /// How often it was seen again.
+    /// Number of looks since.
     #[serde(skip_serializing_if = "is_zero")]
     pub looks: u32,
     /// Sessions that came since.
@@ -33,32 +32,32 @@ pub struct SessionHistory {
     /// Sessions that left.
     #[serde(skip_serializing_if = "is_zero")]
     pub closed: u32,
-    /// How old the oldest of those was, milliseconds.
+    /// Age of the oldest of those, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub oldest_closed_ms: u64,
-    /// For how long the one of those had been idle that had been idle longest, milliseconds.
+    /// Longest idle age among those, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_idle_closed_ms: u64,
-    /// How often an idle session was found to have worked again.
+    /// Number of times that an idle session was found to have worked again.
     #[serde(skip_serializing_if = "is_zero")]
     pub returns: u32,
     /// The longest idle age after which one did, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_return_ms: u64,
-    /// For how long it had been silent at most when one of its sessions worked again, milliseconds.
+    /// Longest silence of the whole group before one of its sessions worked again, milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub longest_silence_ms: u64,
-    /// How many sessions were found cleaned up by their pool when they had worked again.
+    /// Number of sessions found cleaned up by their pool after they had worked again.
     #[serde(skip_serializing_if = "is_zero")]
     pub cleaned: u32,
-    /// How many were not.
+    /// Number of sessions that were not.
     #[serde(skip_serializing_if = "is_zero")]
     pub uncleaned: u32,
     /// Its sessions at the latest look, in the order of the group's members; none where there were too many.
     pub sessions: Option<Vec<ObservedSession>>,
 }
 
-/// Most groups are small and quiet, and all of them go into 64 KiB.
+/// Left out of the carry, so that all groups fit into 64 KiB.
 fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
@@ -162,7 +161,7 @@ impl SessionHistory {
         next
     }
 
-    /// Whether its pool cleaned a session up that worked and is back. What was merely kept alive says nothing.
+    /// Counts a session that worked and is idle again as cleaned up or not. A keep-alive counts as neither.
     fn saw_cleaned(&mut self, member: &Backend, statement: LastStatement) {
         let counter = match (member.state(), statement.cleans_up, statement.is_housekeeping) {
             (State::Idle, true, _) => &mut self.cleaned,

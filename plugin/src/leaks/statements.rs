@@ -1,4 +1,4 @@
-//! What sessions ran last. Many ran the same statement: each text is read once.
+//! Last statements of sessions. Many ran the same one: each text is read once.
 
 use archon_pool_contract::snapshot::Backend;
 use archon_pool_contract::statement_text;
@@ -6,16 +6,16 @@ use archon_pool_contract::statement_text;
 use crate::fast_map::{Map, Name};
 use crate::statement_kind::StatementKind;
 
-/// What is to be known of a session's last statement.
+/// Classification of a session's last statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastStatement {
     /// The same for all statements that differ in nothing but their literals.
     pub reads: usize,
-    /// Whether it is no application's work, but its driver's or its pool's.
+    /// True for a statement of the driver or the pool, not of the application.
     pub is_housekeeping: bool,
-    /// Whether pools clean a session up with it when it comes back.
+    /// True for a statement by which pools clean up a returned session.
     pub cleans_up: bool,
-    /// Whether it tells where in an application it comes from: transaction control and pings do not.
+    /// True if it shows where in an application it comes from; transaction control and pings do not.
     pub is_code_path: bool,
 }
 
@@ -23,13 +23,13 @@ pub struct LastStatement {
 #[derive(Debug)]
 pub struct Statements<'a> {
     by_text: Map<Name<'a>, LastStatement>,
-    /// Asked for several times for each session: then the text is neither hashed nor compared from end to end.
+    /// By address, because each session's is looked up several times: the text is neither hashed nor compared then.
     by_place: Map<Place, LastStatement>,
-    /// What each of them reads.
+    /// Text of each without its literals.
     texts: Vec<String>,
 }
 
-/// Where a text is, and how long. While it is borrowed, nothing else is there.
+/// Address and length of a text: unique as long as the text is borrowed.
 type Place = (usize, usize);
 
 fn place(text: &str) -> Place {
@@ -37,7 +37,7 @@ fn place(text: &str) -> Place {
 }
 
 impl<'a> Statements<'a> {
-    /// Reads the last statement of each session.
+    /// Classifies the last statement of each session.
     pub fn of(backends: impl Iterator<Item = &'a Backend>) -> Self {
         let mut normalised = Map::<String, LastStatement>::default();
         let mut by_text = Map::<Name<'a>, LastStatement>::default();

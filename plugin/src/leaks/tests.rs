@@ -75,7 +75,7 @@ fn a_machine_that_another_one_took_over_from_has_lost_its_pool() {
     assert_eq!(suspects(dead().into_iter().chain(before).collect()), [0; 0]);
 }
 
-/// What had just been lost was taken for a sign that its pool does not clean up.
+/// Sessions that had just been lost were counted as proof that their pool does not clean up.
 #[test]
 fn a_pool_that_cleans_up_is_known_while_it_loses_sessions() {
     let ran = |pid, idle_s, query: &str| Backend { query: query.to_owned(), ..idle(pid, idle_s) };

@@ -1,4 +1,4 @@
-//! Which application a pooled session belongs to.
+//! Attribution of pooled sessions to applications.
 //!
 //! A PgBouncer tells the server's process id of each of its connections (`SHOW SERVERS.remote_pid`) and which
 //! client has it (`link`). The console and the server are not asked in the same instant, and
@@ -67,7 +67,7 @@ pub fn attribute(backends: &mut [Backend], console: &Console) {
     set_unexplained_apart(backends, console, &from);
 }
 
-/// Where the pooler's connections come from, as the server sees it; none when that is not known.
+/// Addresses of the pooler's connections, as the server sees them; none when that is not known.
 fn addresses(backends: &[Backend], console: &Console, explained: &[(usize, &PoolerServer)]) -> HashSet<Option<String>> {
     let seen = explained.iter().map(|&(at, _)| backends[at].client_address.clone());
     let local = console.local_addresses.iter().map(|address| address.map(|address| address.to_string()));
@@ -99,7 +99,7 @@ fn set_named_apart(backends: &mut [Backend]) {
     }
 }
 
-/// Whether a session is idle and no pooler's yet.
+/// Returns true if a session is idle and not attributed to a pooler yet.
 fn is_idle(backend: &Backend) -> bool {
     backend.is_client() && backend.through.is_none() && backend.state() == State::Idle
 }
@@ -158,7 +158,7 @@ fn sessions<'a>(backends: &[Backend], console: &'a Console) -> Vec<(usize, &'a P
     sessions.into_iter().map(|(at, server, _)| (at, server)).collect()
 }
 
-/// Whether a session can be the one that a connection of the pooler is in.
+/// Returns true if a session can be the server side of a connection of the pooler.
 fn could_be(backend: &Backend, server: &PoolerServer, pooler: &Pooler) -> bool {
     backend.backend_type.as_deref() == Some(CLIENT_BACKEND)
         && backend.role.as_deref() == Some(server.role.as_str())
@@ -172,7 +172,7 @@ fn offered<'a>(pooler: &'a Pooler, name: &'a str) -> &'a str {
     offered.map_or(name, |database| database.database.as_str())
 }
 
-/// What comes up most often; none when there is no such thing.
+/// Most frequent value; none when there is no value.
 fn most_common<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Option<T> {
     let mut counts = HashMap::<T, usize>::new();
     for value in values {
@@ -201,8 +201,8 @@ fn holder<'a>(
     (held && unchanged && client.link.as_ref() == Some(&server.ptr)).then_some(*client)
 }
 
-/// Whether the pooler cleaned the session up after its last client: the next one has not used it yet, so that
-/// its idleness is not the next one's.
+/// Returns true if the pooler cleaned the session up after its last client: the next one has not used it yet, so that
+/// the idle time is not the next one's.
 fn was_reset(backend: &Backend, pooler: &Pooler) -> bool {
     let reset = pooler.settings.iter().find(|setting| setting.name == "server_reset_query");
     reset.is_some_and(|reset| !reset.value.is_empty() && reset.value == backend.query)

@@ -17,13 +17,13 @@ pub(crate) const KEPT_BY_POOLER: Exclusion = Exclusion {
 /// The last statement of a session that is kept.
 const RESET: &str = "DISCARD ALL";
 
-/// Whether a session has been idle since a pooler reset it.
+/// Returns true if a session has been idle since a pooler reset it.
 pub fn is_kept(backend: &Backend) -> bool {
     let statement = backend.query.trim_end_matches(|c: char| c == ';' || c.is_ascii_whitespace());
     backend.is_client() && backend.state() == State::Idle && statement.eq_ignore_ascii_case(RESET)
 }
 
-/// How many there are that no console explains, as a note.
+/// Notes the number of such sessions that no console explains.
 pub(super) fn note(snapshot: &Snapshot) -> Option<String> {
     let kept = snapshot.backends.iter().filter(|backend| backend.through.is_none() && is_kept(backend)).count();
     let sessions = match kept {

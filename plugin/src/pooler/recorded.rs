@@ -18,11 +18,11 @@ pub(super) const NEW: &str = include_str!("recorded/1.25.txt");
 
 /// A host with a console that shows recorded views.
 pub(crate) struct Shown {
-    /// What the console says it is.
+    /// Kind of the console.
     pub(super) kind: Result<String, Fault>,
-    /// What it shows.
+    /// Views that it shows.
     pub(super) views: BTreeMap<String, Answer>,
-    /// What was asked, in its order.
+    /// Requested views, in order.
     pub(super) asked: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl Shown {
     }
 }
 
-/// What a recorded console says.
+/// Content of a recorded console.
 pub(crate) fn console(recorded: &str) -> Console {
     views::read(&mut Shown::of(recorded)).expect("it can be read").expect("there is one")
 }

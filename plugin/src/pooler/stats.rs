@@ -12,8 +12,8 @@ use crate::numbers::rounded;
 /// Counters over a shorter window say nothing, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;
 
-/// What the pooler says of its side. Kinds that only tell a size have no such side; what is not measurable is
-/// explained in `notes`.
+/// Statistics of the pooler. Kinds that only report a size have none; values that are not measurable are explained in
+/// `notes`.
 pub fn stats(pooler: &Pooler, memory: &Memory, notes: &mut Vec<String>) -> Option<PoolerStats> {
     if pooler.kind != super::views::PGBOUNCER {
         notes.push(format!("poolStats.pooler is not measurable: a console of kind {} tells sizes only", pooler.kind));

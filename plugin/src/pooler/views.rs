@@ -1,6 +1,6 @@
-//! From a console's views to the domain model. All values are text; columns are found by name, because they
-//! differ between PgBouncer 1.18 and 1.25: what is not known is passed over, what is needed and missing is a
-//! fault that names view and column.
+//! Decoding of a console's views into the domain model. All values are text; columns are found by name, because they
+//! differ between PgBouncer 1.18 and 1.25: what is not known is passed over, what is needed and missing is a fault that
+//! names view and column.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,10 +19,9 @@ use crate::collect::batch;
 pub const PGBOUNCER: &str = "pgbouncer";
 /// The view that every kind has.
 const CONFIG: &str = "config";
-/// What a PgBouncer is asked for. Clients come after servers: a link that was made in between is in one of
-/// them only.
+/// Views of a PgBouncer. Clients are read after servers: a link that was made in between is in one of them only.
 const PGBOUNCER_VIEWS: [&str; 8] = ["version", CONFIG, "databases", "users", "stats", "pools", "servers", "clients"];
-/// PgBouncer's console poses as this database.
+/// Database name of PgBouncer's console.
 const CONSOLE_DATABASE: &str = "pgbouncer";
 /// Our own sessions' `application_name`.
 const OWN_APPLICATION: &str = "archon-pool";
@@ -45,10 +44,10 @@ const SETTINGS: [(&str, Option<&str>); 15] = [
     ("server_lifetime", Some("s")),
 ];
 
-/// What a console said.
+/// Content of a console.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Console {
-    /// As the report knows it.
+    /// Records for the analysis.
     pub pooler: Pooler,
     /// The pooler's own address on each of its server connections, in their order; none for local sockets.
     pub local_addresses: Vec<Option<IpAddr>>,
@@ -58,7 +57,7 @@ pub struct Console {
 ///
 /// # Errors
 ///
-/// When the console refuses, or a view is not as it should be.
+/// The console refuses, or a view does not have its expected shape.
 pub fn read(host: &mut impl HostApi) -> Result<Option<Console>, Fault> {
     let of = match host.console() {
         Ok(of) => of,
@@ -146,7 +145,7 @@ impl Views {
     }
 }
 
-/// Whether the size is the database's own shows only where it differs from the default.
+/// Decodes a database. A size of its own is visible only where it differs from the default.
 fn database(row: &mut Row<'_>, default_size: Option<u32>) -> PooledDatabase {
     let pool_size = row.parsed("pool_size");
     // Renamed in 1.24.

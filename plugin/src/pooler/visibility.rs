@@ -1,4 +1,4 @@
-//! What a way in and a pooler hide, as notes of the report.
+//! Notes of the report on what an access path or a pooler hides.
 
 use archon_pool_contract::snapshot::Snapshot;
 
@@ -6,17 +6,17 @@ use crate::activity;
 
 use super::kept;
 
-/// A way that leads through a pooler because the credential does.
+/// Access path through a pooler, named by the credential.
 const POOLED: &str = "pooled";
-/// A way that leads through a pooler because no slot was left.
+/// Access path through a pooler, taken because no slot was free.
 const POOLER: &str = "pooler";
 
-/// Whether a way leads through a pooler.
+/// Returns true if an access path leads through a pooler.
 pub(super) fn is_pooled(way: &str) -> bool {
     way == POOLED || way == POOLER
 }
 
-/// Which way in was taken, and what is not visible there.
+/// Notes on the access path that was taken, and what is not visible there.
 pub fn notes(snapshot: &Snapshot) -> Vec<String> {
     let mut notes: Vec<String> = way(snapshot).into_iter().collect();
     let passed_on = |mode: &str| mode == "transaction" || mode == "statement";
@@ -43,7 +43,7 @@ fn way(snapshot: &Snapshot) -> Option<String> {
     let capacity = activity::capacity(snapshot);
     let way = match snapshot.way.as_deref()? {
         "direct" => return None,
-        // What is kept is used every time: it only matters when no other could be had.
+        // A cached session is used every time: it only matters when no other was free.
         "kept" if capacity.used < capacity.usable => return None,
         "kept" => "no slot was left: read over a session that was open already".to_owned(),
         "reserved" => "no slot was left: read over a reserved one".to_owned(),

@@ -10,10 +10,10 @@ use crate::fast_map::Map;
 use crate::leaks::exclusions::Spared;
 use crate::unfinished::Unfinished;
 
-/// How many examples a finding shows.
+/// Number of examples that a finding shows.
 pub(super) const EXAMPLES: usize = 5;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
     /// Applications fail or stand still.
@@ -45,7 +45,7 @@ pub(super) fn finding(
     (severity, Finding { id: id.to_owned(), severity: severity.name().to_owned(), text, evidence, fix })
 }
 
-/// What findings are made from.
+/// Inputs of the findings.
 pub(super) struct Advisor<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) spared: &'a Spared<'a>,

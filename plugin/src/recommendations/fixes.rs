@@ -1,7 +1,7 @@
-//! What to change, in SQL that this server accepts, and who may run it.
+//! Fixes: changes in SQL that this server accepts, with the party that may run them.
 //!
-//! On hosted Supabase nobody has a superuser: `ALTER SYSTEM` does not exist there, and the platform's
-//! own roles are reserved (supautils).
+//! On hosted Supabase no one is a superuser: `ALTER SYSTEM` does not exist there, and the platform's own roles are
+//! reserved (supautils).
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::Fix;
@@ -31,7 +31,7 @@ fn fix(summary: impl Into<String>, sql: Option<String>, by: &str) -> Fix {
     Fix { summary: summary.into(), sql: sql.filter(|sql| is_exact(sql)), by: by.to_owned() }
 }
 
-/// Whether a text can be copied from a report and sent as it is.
+/// Returns true if a text can be copied from a report and sent as it is.
 fn is_exact(sql: &str) -> bool {
     !sql.contains(|c: char| c == char::REPLACEMENT_CHARACTER || c.is_control())
 }
@@ -117,7 +117,7 @@ pub fn transaction_timeout(snapshot: &Snapshot, options: &Options, spared: &Spar
     change(snapshot, summary, sql, snapshot.role(name).is_some_and(|role| role.alterable))
 }
 
-/// What there is to say where a limit exists already.
+/// Fix where a limit exists already.
 fn limited(setting: &str, ms: u64, whose: &str, threshold: u64) -> Fix {
     let why = if ms > threshold {
         format!("which is longer than the threshold of {}", span(threshold))
@@ -278,7 +278,7 @@ pub fn smaller_pools(available: u32) -> Fix {
     fix(summary, None, ADMINISTRATOR)
 }
 
-/// Whether Supabase reserves a role (supautils).
+/// Returns true if Supabase reserves a role (supautils).
 fn reserved(snapshot: &Snapshot, role: &str) -> bool {
     snapshot.server.supabase && protected::is_protected_role(role)
 }

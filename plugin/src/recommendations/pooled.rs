@@ -1,11 +1,11 @@
-//! What can be said of a suspect, and done about it, when a pooler tells whose it is.
+//! Text and fix for a suspect whose client is known from a pooler.
 
 use archon_pool_contract::report::{ConnectionMetric, Fix};
 use archon_pool_contract::snapshot::Snapshot;
 
 use super::fixes;
 
-/// Where a suspect's client is: address and port, and its number where the pooler has one.
+/// Location of a suspect's client: address and port, and its number where the pooler has one.
 pub(super) fn client(suspect: &ConnectionMetric) -> Option<String> {
     let through = suspect.through.as_ref()?;
     let client = through.client.as_ref()?;

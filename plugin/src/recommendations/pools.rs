@@ -1,5 +1,5 @@
-//! What a pooler's pools suffer from: too small a size, transactions that hold them, or a sum that the server
-//! cannot serve.
+//! Findings about a pooler's pools: too small a size, transactions that occupy them, or a sum that the server cannot
+//! serve.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::{Finding, Report};
@@ -15,7 +15,7 @@ use crate::unfinished::Unfinished;
 use super::advisor::{EXAMPLES, Severity, finding};
 use super::fixes;
 
-/// Clients that wait for a shorter time wait for nothing but their turn, milliseconds.
+/// Shorter waits are ordinary queueing, milliseconds.
 const QUEUED_MS: u64 = 1_000;
 
 /// All of them; none without a pooler that shows its pools.

@@ -1,4 +1,5 @@
-//! Waits for locks, and for a standby's replay: who waits, for what, and how to end it at its head.
+//! Findings about waits for locks and for a standby's replay: waiting sessions, locks, and a fix at the head of the
+//! chain.
 
 use std::collections::HashSet;
 
@@ -11,12 +12,12 @@ use crate::health::LONG_WAIT_MS;
 use super::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
 use super::fixes;
 
-/// How far a blocking chain is followed.
+/// Number of links up to which a blocking chain is followed.
 const LINKS: usize = 10;
 /// The process that replays a standby's WAL.
 const STARTUP: &str = "startup";
 
-/// What ends a chain.
+/// Head of a chain.
 enum Head<'a> {
     Session(&'a Backend),
     Prepared(&'a PreparedTransaction),
@@ -61,8 +62,8 @@ impl Advisor<'_> {
         Some(finding(Severity::Critical, "long-waits", text, evidence, fix))
     }
 
-    /// Sessions that wait for advisory locks: they stand by for a leader, or queue for a mutex. Who holds the lock may
-    /// have forgotten it, which only its application knows.
+    /// Sessions that wait for advisory locks: they stand by for a leader, or queue for a mutex. The holder may have
+    /// forgotten the lock, which only its application can find out.
     pub(super) fn standbys(&self) -> Found {
         let waiting = self.waiting(Backend::waits_for_advisory_lock);
         let (longest, _) = *waiting.first()?;
@@ -87,7 +88,7 @@ impl Advisor<'_> {
         waiting
     }
 
-    /// What ending the head of a chain ends.
+    /// Advice on ending the head of a chain.
     fn advice(&self, head: &Backend) -> &'static str {
         match head.state() {
             State::Idle => ": end its session",
@@ -237,7 +238,7 @@ fn is_replay(backend: &Backend) -> bool {
     backend.backend_type.as_deref() == Some(STARTUP)
 }
 
-/// Whether replay waits for a query and not for WAL.
+/// Returns true if replay waits for a query and not for WAL.
 fn waits_for_query(backend: &Backend) -> bool {
     let waits_for = |event: &str| {
         let event = event.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! How large the pool may become before the server, a role or a database refuses connections.
+//! Largest size of the pool at which neither the server nor a role or database limit refuses connections.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub fn of_pools(snapshot: &Snapshot, capacity: &Capacity, pools: &Pools<'_>, opt
     Headroom { usable: capacity.usable.min(limit), others: budget.others.saturating_add(fixed), available }
 }
 
-/// Who shares the server's slots.
+/// Consumers of the server's slots.
 struct Budget<'a> {
     pools: &'a Pools<'a>,
     here: Vec<&'a View<'a>>,
@@ -89,15 +89,15 @@ impl Budget<'_> {
             })
     }
 
-    /// What some pools and the sessions beside them can take.
+    /// Slots that some pools and the sessions beside them can use.
     fn claims_of(&self, size: u32, pool: impl Fn(&View<'_>) -> bool, session: impl Fn(&Backend) -> bool) -> u32 {
         let pooled = self.here.iter().filter(|view| pool(view)).map(|view| claim(view, size));
         let direct = self.direct.iter().filter(|backend| session(backend)).count();
         pooled.fold(number(direct), u32::saturating_add)
     }
 
-    /// What all pools can take: those with a size of their own, and those that follow. The pooler's own limits
-    /// for a database or a role cut the sum.
+    /// Slots that all pools can use: those with a size of their own, and those that follow. The pooler's own limits for
+    /// a database or a role cut the sum.
     fn claims(&self, size: u32) -> (u32, u32) {
         let by_database = self.capped(
             size,
@@ -142,7 +142,7 @@ impl Budget<'_> {
     }
 }
 
-/// What one pool can take. One without any limit takes what it has now: nobody can say what it will.
+/// Slots that one pool can use. One without any limit counts with its present number.
 fn claim(view: &View<'_>, size: u32) -> u32 {
     match view.source {
         Source::Default if size == 0 => 0,

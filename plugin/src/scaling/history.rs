@@ -1,4 +1,4 @@
-//! What the decision remembers: recent demand, and the last change of the size.
+//! Memory of the decision: recent demand, and the last change of the size.
 //!
 //! Callers may look every second or every few minutes, so nothing here counts calls alone. Demand is kept look
 //! by look for two minutes and minute by minute for an hour, the highest of each minute, which bounds the
@@ -16,18 +16,18 @@ const RECENT_MICROS: i64 = 2 * MINUTE_MICROS;
 const LONGEST_MICROS: i64 = 60 * MINUTE_MICROS;
 /// Demand is the mean over so many looks: one look at sessions that come and go is mostly chance.
 const SMOOTHED_LOOKS: usize = 3;
-/// What a memory can hold at the most: two minutes of seconds, and an hour of minutes.
+/// Largest number of moments: two minutes of seconds, and an hour of minutes.
 const MOST_MOMENTS: usize = 180;
 
 /// Demand at one look, or the highest of several within the same second or minute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Moment {
-    /// When, microseconds; of several, the last.
+    /// Time, microseconds; the last one of several.
     pub at: i64,
     /// Sessions in use and clients that waited for one.
     pub busy: f64,
-    /// How many looks it stands for.
+    /// Number of looks that it stands for.
     pub looks: u32,
 }
 
@@ -35,9 +35,9 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sized {
-    /// When, microseconds.
+    /// Time, microseconds.
     pub at: i64,
-    /// Who controls it.
+    /// The controller.
     pub controller: String,
     /// Server connections.
     pub size: u32,
@@ -53,36 +53,36 @@ pub struct Resize {
     pub from: u32,
     /// The size after.
     pub to: u32,
-    /// Who controls it.
+    /// The controller.
     pub controller: String,
 }
 
-/// The line before a pool at a look.
+/// The queue before a pool at a look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Queued {
-    /// Which pool.
+    /// The pool.
     pub pool: String,
     /// Clients that waited.
     pub clients: u32,
 }
 
-/// What is seen at one look, as far as it is remembered.
+/// Observations of one look that are remembered.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
-    /// When, microseconds.
+    /// Time, microseconds.
     pub at: i64,
     /// The size, where something can change it.
     pub size: Option<Sized>,
     /// Demand; none when part of it may be hidden.
     pub busy: Option<f64>,
-    /// The line before the busiest pool.
+    /// The queue before the busiest pool.
     pub queued: Option<Queued>,
     /// The pooler's server connections that the server does not know.
     pub stale_servers: Vec<StaleServer>,
 }
 
-/// What is remembered.
+/// State that is kept for the next call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct History {
@@ -92,7 +92,7 @@ pub struct History {
     size: Option<Sized>,
     /// The last change of it.
     resize: Option<Resize>,
-    /// The line before the busiest pool at the last look.
+    /// The queue before the busiest pool at the last look.
     queued: Option<Queued>,
     /// The pooler's server connections that the server did not know at the last look.
     #[serde(rename = "absent")]
@@ -138,7 +138,7 @@ impl History {
         self.resize.as_ref()
     }
 
-    /// How many clients waited for a pool at the last look.
+    /// Number of clients that waited for a pool at the last look.
     pub fn queued(&self, pool: &str) -> Option<u32> {
         self.queued.as_ref().filter(|queued| queued.pool == pool).map(|queued| queued.clients)
     }
@@ -148,7 +148,7 @@ impl History {
         &self.stale_servers
     }
 
-    /// How many looks demand rests on.
+    /// Number of looks that demand is based on.
     pub fn looks(&self) -> u32 {
         self.moments.iter().fold(0, |looks, moment| looks.saturating_add(moment.looks))
     }

@@ -1,4 +1,4 @@
-//! How much a pool has to do at one moment.
+//! Load of a pool at one moment.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, Snapshot, State};
@@ -8,13 +8,13 @@ use crate::numbers::number;
 use crate::protected;
 use crate::unfinished::Unfinished;
 
-/// Whoever sits in a transaction for longer than a round trip and some thought is not working, milliseconds.
+/// A session idle in a transaction for longer than a round trip and some computation is not working, milliseconds.
 const LINGERING_MS: u64 = 2_000;
 
-/// What one pool does: that of a pooler, or all of an application's sessions where there is none.
+/// Load of one pool: one of a pooler's, or all of an application's sessions where there is no pooler.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Load {
-    /// Which pool, for a reader.
+    /// Name of the pool, for a reader.
     pub name: String,
     /// Server connections, those still being opened included.
     pub open: u32,
@@ -77,13 +77,13 @@ impl Load {
         Self { mean, ..load }
     }
 
-    /// The sessions in use that this pool would need for nobody to wait long. Who queues behind transactions in
-    /// which nothing happens needs those to end, and is no demand for more of them.
+    /// Number of sessions in use at which no client would wait long. Clients behind transactions in which nothing
+    /// happens do not count: they need those to end.
     pub fn demand(&self) -> f64 {
         if self.lingering > 0 { self.in_use } else { self.in_use + self.backlog }
     }
 
-    /// Why a larger pool would not help, whatever the demand; none when it would.
+    /// Reason why a larger pool would not help, whatever the demand; none when it would.
     pub fn hindrance(&self) -> Option<String> {
         let held = self.active.saturating_add(self.idle_in_transaction);
         if self.is_stuck() {
@@ -100,13 +100,13 @@ impl Load {
         None
     }
 
-    /// Whether clients wait behind transactions in which nothing happens, and which hold most of the pool.
+    /// Returns true if clients wait behind transactions in which nothing happens and which hold most of the pool.
     pub fn is_held_up(&self) -> bool {
         let held = self.active.saturating_add(self.idle_in_transaction);
         self.queued > 0 && (self.is_stuck() || (self.lingering > 0 && self.lingering.saturating_mul(2) >= held))
     }
 
-    /// Why clients wait although no growth is called for; none when there is no such reason.
+    /// Reason why clients wait although no growth is called for; none when there is no such reason.
     pub fn obstruction(&self) -> Option<String> {
         (self.queued > 0).then_some(())?;
         self.hindrance().or_else(|| {
@@ -120,7 +120,7 @@ impl Load {
         })
     }
 
-    /// Whether at least a tenth of the pool is lost to transactions that nobody ends. A single one must not
+    /// Returns true if at least a tenth of the pool is lost to transactions that nobody ends. A single one must not
     /// keep a large pool from growing.
     pub fn is_stuck(&self) -> bool {
         self.stale > 0 && self.stale.saturating_mul(10) >= self.open

@@ -25,7 +25,7 @@ const SPANS_IN_A_WINDOW: f64 = 4.0;
 /// Within what time a queue shall be served, microseconds.
 const SERVED_WITHIN_MICROS: f64 = 10_000_000.0;
 
-/// Where a pool has its size from.
+/// Origin of a pool's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// `default_pool_size`.
@@ -42,11 +42,11 @@ pub struct View<'a> {
     pub pool: &'a Pool,
     /// Its database's name at the server.
     pub database: &'a str,
-    /// Where its size is from.
+    /// Origin of its size.
     pub source: Source,
-    /// How many server connections it may have without its reserve; none when unlimited or unknown.
+    /// Largest number of server connections without its reserve; none when unlimited or unknown.
     pub size: Option<u32>,
-    /// What it may have beyond that when clients wait for long.
+    /// Number of further ones when clients wait for long.
     pub reserve: u32,
     /// The server's sessions for it.
     sessions: Vec<&'a Backend>,
@@ -65,7 +65,7 @@ pub struct Pools<'a> {
 }
 
 impl<'a> Pools<'a> {
-    /// Joins what the pooler says with what the server says.
+    /// Joins the pooler's pools with the server's sessions.
     pub fn of(pooler: &'a Pooler, snapshot: &'a Snapshot) -> Self {
         let default_size = setting(pooler, "default_pool_size").filter(|&size| size > 0);
         let databases: HashMap<&str, &PooledDatabase> =
@@ -101,7 +101,7 @@ impl<'a> Pools<'a> {
         Self { pooler, default_size, views }
     }
 
-    /// What each database's or role's connections are limited to, by its own or by the general setting.
+    /// Limit of the connections of a database or role, by its own or by the general setting.
     pub fn cap(&self, own: Option<u32>, general: &str) -> u32 {
         own.or_else(|| setting(self.pooler, general)).filter(|&cap| cap > 0).unwrap_or(u32::MAX)
     }
@@ -111,7 +111,7 @@ impl<'a> Pools<'a> {
         self.pooler.databases.iter().filter_map(|database| database.reserve_size).max().unwrap_or(0)
     }
 
-    /// What a pool has to do, its part of the database's time counters included.
+    /// Load of a pool, its part of the database's time counters included.
     pub fn load(
         &self,
         view: &View<'_>,
@@ -145,7 +145,7 @@ impl<'a> Pools<'a> {
         load
     }
 
-    /// A pool's part of what its database's counters tell of all of the database's pools.
+    /// A pool's share of its database's counters, which count all pools of the database.
     fn share(&self, view: &View<'_>) -> f64 {
         let same = || self.views.iter().filter(|other| other.pool.database == view.pool.database);
         let part = |weight: &dyn Fn(&View<'_>) -> u32| {
@@ -167,12 +167,12 @@ impl View<'_> {
             .fold(0, u32::saturating_add)
     }
 
-    /// Whether anybody uses it: a pool is kept long after its last client has left.
+    /// Returns true if it has clients: a pool is kept long after its last client has left.
     pub fn is_used(&self) -> bool {
         self.open() > 0 || self.pool.clients_active > 0 || self.pool.clients_waiting > 0
     }
 
-    /// Whether its server connections lead to another server than the one that the snapshot is of.
+    /// Returns true if its server connections lead to another server than the one that the snapshot is of.
     pub fn is_elsewhere(&self) -> bool {
         self.pids > 0 && self.sessions.is_empty()
     }
@@ -182,7 +182,7 @@ impl View<'_> {
         format!("{}/{}", self.pool.database, self.pool.role)
     }
 
-    /// What the pool has to do at this moment.
+    /// Load of the pool at this moment.
     pub fn load(&self, snapshot: &Snapshot, options: &Options, unfinished: &Unfinished) -> Load {
         let sessions = Load::of(self.sessions.iter().copied(), snapshot.taken_at, options, unfinished);
         let lost = number(self.sessions.iter().filter(|backend| unfinished.contains(backend)).count());
@@ -204,7 +204,7 @@ pub fn setting(pooler: &Pooler, name: &str) -> Option<u32> {
     pooler.settings.iter().find(|setting| setting.name == name)?.value.parse().ok()
 }
 
-/// What a database's counters grew by between two looks.
+/// Growth of a database's counters between two looks.
 struct Window {
     micros: f64,
     transactions: u64,
@@ -233,7 +233,7 @@ impl Window {
         (self.transactions > 0).then(|| self.transaction_us as f64 / self.transactions as f64)
     }
 
-    /// Whether spans of such a length are counted within the window in which they take place.
+    /// Returns true if spans of such a length are counted within the window in which they take place.
     fn counts_spans_of(&self, micros: f64) -> bool {
         micros * SPANS_IN_A_WINDOW <= self.micros
     }

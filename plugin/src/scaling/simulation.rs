@@ -22,10 +22,10 @@ use super::fixture::{self, DATABASE, ROLE};
 /// For how long each random demand lasts, seconds.
 const SEGMENT: i64 = 240;
 
-/// Who sets the size.
+/// Rule by which the size is set.
 #[derive(Debug, Clone)]
 enum Policy {
-    /// Nobody.
+    /// A fixed size.
     Fixed(u32),
     /// Grow when 80 % are in use, shrink when 30 % are, by the same rates.
     Naive,
@@ -33,13 +33,13 @@ enum Policy {
     Ours(Option<String>),
 }
 
-/// What a run was like.
+/// Results of a run.
 struct Run {
     totals: Totals,
     seconds: i64,
     /// Time and size of each resize.
     resizes: Vec<(i64, u32)>,
-    /// What was decided at each look.
+    /// Decision at each look.
     decisions: Vec<Scaling>,
 }
 
@@ -136,7 +136,7 @@ impl<D: Fn(f64) -> f64> Scene<D> {
     }
 }
 
-/// What both sides show of the pool.
+/// The pool as the pooler and the server show it.
 fn look(queue: &Queue) -> Snapshot {
     let busy = queue.busy().count() as u32 + queue.stuck().len() as u32;
     let pool = archon_pool_contract::snapshot::Pool {
@@ -225,7 +225,7 @@ fn steps(levels: Vec<f64>, seed: u64, looks_every: i64, options: Options) -> Sce
     }
 }
 
-/// How often growth is followed by a reduction or the other way round.
+/// Number of times that growth is followed by a reduction or the other way round.
 fn turns(sizes: &[u32]) -> usize {
     let ups: Vec<bool> = sizes.windows(2).filter(|pair| pair[0] != pair[1]).map(|pair| pair[1] > pair[0]).collect();
     ups.windows(2).filter(|pair| pair[0] != pair[1]).count()
@@ -240,7 +240,7 @@ fn few() -> ProptestConfig {
     ProptestConfig { cases: 6, max_shrink_iters: 4, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// The same cases each time: of what chance is part, every bound is broken by one case in many.
+/// The same cases each time: where chance takes part, one case in many breaks any bound.
 fn the_same_few() -> ProptestConfig {
     ProptestConfig { rng_seed: RngSeed::Fixed(1), ..few() }
 }
@@ -297,7 +297,7 @@ proptest! {
         let forgets_every = Some(forgets * every);
         let scene = Scene { forgets_every, ..steps(vec![level; 3], seed, every, bounds()) };
         let run = scene.run(Policy::Ours(None));
-        // What chance alone makes of such a demand.
+        // The range that chance alone gives such a demand.
         let needed = super::sizing::staffed(level, 4.0);
         for (look, decision) in run.decisions.iter().enumerate() {
             prop_assert!(

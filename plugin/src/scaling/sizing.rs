@@ -1,4 +1,4 @@
-//! From demand to a size: when to grow, when to shrink, by how much.
+//! Size for a demand: conditions and steps of growth and shrinking.
 //!
 //! A pool that is just as large as its mean demand makes clients wait half of the time, and how much more it
 //! needs does not grow with the demand but with its square root (square-root staffing; Halfin and Whitt, "Heavy-traffic
@@ -6,9 +6,9 @@
 //! session in about 22 % of all cases for β = 1, in 9 % for 1.5 and in 3 % for 2. The size is aimed at the middle
 //! and left alone between the two others, which is the hysteresis.
 //!
-//! Growing is cheap and late growth hurts: one look that shows it is enough, and the next step only waits until the
-//! last one can have had its effect. Shrinking gains little and is paid for by whoever comes next: demand must have
-//! been low for a while, at several looks. Where a resize itself hurts, both wait for long.
+//! Growth is cheap, and late growth makes clients wait: one look that shows it is enough, and the next step only waits
+//! until the last one can have had its effect. Shrinking gains little and is paid for by whoever comes next: demand
+//! must have been low for a while, at several looks. Where a resize itself hurts, both wait for long.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::report::Headroom;
@@ -21,14 +21,14 @@ use super::load::Load;
 
 /// Smaller pools than this margin grow, in square roots of the demand.
 const GROWS_BELOW: f64 = 1.0;
-/// Where a resize goes, in square roots of the demand.
+/// Margin that a resize aims at, in square roots of the demand.
 pub const AIM: f64 = 1.5;
 /// Larger pools than this margin shrink.
 const SHRINKS_ABOVE: f64 = 2.0;
-/// When so large a share of the size waits, one look is enough to grow. A shorter queue may be chance.
+/// Share of the size that has to wait for one look to be enough to grow. A shorter queue may be chance.
 const QUEUE: f64 = 0.1;
 
-/// How fast a controller may be used. Times in milliseconds.
+/// Pace at which a controller may be used. Times in milliseconds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tempo {
     /// For how long, and over how many looks, demand must ask for growth.
@@ -65,23 +65,23 @@ pub const RARE: Tempo = Tempo {
     shrink_rests: 24 * HOUR_MS,
 };
 
-/// What a decision rests on.
+/// Inputs of a decision.
 pub struct Situation<'a> {
     /// The size now.
     pub size: u32,
-    /// What the busiest pool does.
+    /// Load of the busiest pool.
     pub load: &'a Load,
     /// The size that pools need which follow but are not judged: the size is not reduced below it.
     pub floor: u32,
-    /// What the server has left.
+    /// Headroom of the server.
     pub headroom: &'a Headroom,
     /// Demand until now, this look included.
     pub history: &'a History,
     /// The last change of the size, where it matters.
     pub resize: Option<&'a Resize>,
-    /// How fast the controller may be used.
+    /// Pace at which the controller may be used.
     pub tempo: &'static Tempo,
-    /// Whether sessions are opened as they are needed: then a size that is not used up needs no growth.
+    /// True if sessions are opened as they are needed: then a size that is not used up needs no growth.
     pub opens_on_demand: bool,
     /// Bounds and rates.
     pub options: &'a Options,
@@ -89,12 +89,12 @@ pub struct Situation<'a> {
     pub now: i64,
 }
 
-/// Where to go in this step.
+/// Result of one decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The size to have next.
     pub target: u32,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// The demand that this follows.
     pub peak: f64,
@@ -107,7 +107,7 @@ pub fn staffed(demand: f64, margin: f64) -> u32 {
 }
 
 impl Situation<'_> {
-    /// Decides.
+    /// Decides the next size.
     pub fn step(&self) -> Step {
         let demand = self.growing_demand();
         let (shrinks_ms, looks) = self.tempo.shrinks_after;
@@ -222,7 +222,7 @@ impl Situation<'_> {
         self.size.saturating_sub(shrink)
     }
 
-    /// How long ago the last resize was, when that is less than a pause.
+    /// Time since the last resize, if that is less than a pause.
     fn rests(&self, pause: u64) -> Option<u64> {
         let ms = elapsed_ms(self.resize?.at, self.now);
         (ms < pause).then_some(ms)

@@ -1,4 +1,4 @@
-//! Server connections of the pooler whose server side is gone, and which the pooler still believes in.
+//! Server connections of the pooler whose server side is gone, and which the pooler still counts as open.
 //!
 //! PgBouncer reads `pg_stat_activity`'s pid when it logs in (`SHOW SERVERS`, `remote_pid`). A connection that
 //! is logged in there and unknown here at two looks is broken: the next client that gets it will fail. One look is
@@ -11,7 +11,7 @@ use archon_pool_contract::snapshot::PoolerServer;
 use archon_pool_contract::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-/// How many are remembered: more than a few mean that the pooler serves another server.
+/// Number that is remembered: more than a few mean that the pooler serves another server.
 const MOST: usize = 100;
 
 /// A server connection that the server does not know.

@@ -1,5 +1,5 @@
-//! What speaks for a leak while a session is idle outside a transaction. Idleness says little: a pool may well be
-//! larger than it needs to be. What its group did meanwhile says more.
+//! Evidence for sessions that are idle outside a transaction. Idleness alone says little, because a pool may be larger
+//! than needed; the activity of its group meanwhile says more.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::Backend;
@@ -83,7 +83,7 @@ fn growing(number: f64) -> f64 {
     number.ln_1p() / MANY.ln_1p()
 }
 
-/// How little chance it is that a session is beyond the threshold, 0.5–1: many rest for a little longer and go on.
+/// Certainty that a session is not beyond the threshold by chance, 0.5–1: many rest for a little longer and go on.
 fn no_accident(idle_ms: u64, options: &Options) -> f64 {
     (0.5 + (idle_ms as f64 / options.idle_timeout_ms.max(1) as f64).log2()).clamp(0.5, 1.0)
 }
@@ -94,7 +94,7 @@ fn beyond_threshold(idle_ms: u64, options: &Options) -> Piece {
     piece(&IDLE_BEYOND_THRESHOLD, strength, value)
 }
 
-/// A reserve that was never lent rests for as long as it is one.
+/// Sessions that were never used are left out: a reserve stays idle.
 fn never_so_long(backend: &Backend, idle_ms: u64, group: &Group<'_>) -> Option<Piece> {
     let history = &group.history;
     let worked = used_for(backend)? > group.occasion;
@@ -114,7 +114,7 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
     let history = &group.history;
     let (age, of_idle) = (backend.age_ms(now)?, history.longest_idle_closed_ms.max(SHORTEST_NORM_MS));
     let outlasts = |value: u64, closed: u64| value as f64 / (closed.max(1) as f64 * 1.5);
-    // How old a pooler's connection is says nothing of the client that has it.
+    // The age of a pooler's connection says nothing about the client that has it.
     let by_age = if backend.through.is_some() { f64::MAX } else { outlasts(age, history.oldest_closed_ms) };
     let by = by_age.min(outlasts(idle_ms, of_idle));
     (history.closed >= HABIT && by > 1.0).then(|| {
@@ -130,7 +130,7 @@ fn outlived(backend: &Backend, now: i64, idle_ms: u64, group: &Group<'_>) -> Opt
 }
 
 fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options: &Options) -> Option<Piece> {
-    // What its driver or its pool sends is no use.
+    // Statements of its driver or its pool are no use.
     let used_for = used_for(backend).filter(|_| !statement.is_housekeeping)?;
     let fades = (used_for as f64 / USED_ONCE_MICROS as f64).log10().max(0.0) / USED_ONCE_FADES;
     let strength = (1.0 - fades) * no_accident(idle_ms, options);
@@ -140,7 +140,7 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
     })
 }
 
-/// Those that came meanwhile and are left as it is have the same origin, wherever in an application that is.
+/// Sessions that were opened later and ended in the same way come from the same code.
 fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     let passed = group.observed(backend.pid)?.passed();
     let alike = passed.min(group.came_alike(backend, statement));
@@ -159,8 +159,8 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
     })
 }
 
-/// A pool that opens a session has none left to lend. Before the first look it is not known how many of the new
-/// sessions replaced others; what is seen of the group since tells what is usual for it.
+/// A pool opens a session when none is free. Before the first look it is not known how many of the new sessions
+/// replaced others; the usual share is taken from the looks since.
 fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     let before = group.occasions_before(backend);
     let since = group.observed(backend.pid).map_or(0, ObservedSession::occasions);

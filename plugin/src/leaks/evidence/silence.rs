@@ -1,7 +1,7 @@
-//! What speaks for a leak when a whole client is silent: a machine that died, a process that hangs.
+//! Evidence for clients that are silent as a whole: a machine that died, a process that hangs.
 //!
-//! Clients rest, people's above all. So what counts is whether any client of the same application that goes on was
-//! ever silent for so long, and for how long that was observed.
+//! Clients rest, above all those of people. So a silence is compared with the longest silence of any active client of
+//! the same application, and with the time for which they were observed.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::elapsed_ms;
@@ -23,17 +23,17 @@ pub(crate) const CLIENT_FELL_SILENT: Rule =
 
 /// A silence below this is taken for this, milliseconds.
 const SHORTEST_SILENCE_MS: u64 = 1_000;
-/// Unheard of: this many times the longest silence of the others, in doublings.
+/// Fully unusual: so many doublings of the longest silence of the others.
 const UNHEARD_OF: f64 = 4.0;
-/// What the others are known by at the first look: their rests now, and none that ended.
+/// Certainty at the first look, which shows the present rests of the others and none that ended.
 const AT_FIRST: f64 = 0.12;
 /// A new version is there when the old one gets nothing to do any more, or soon: what comes after this part of
 /// `idleTimeoutMs` was not planned.
 const UNPLANNED_IN_THE_THRESHOLD: f64 = 4.0;
-/// That so many doublings of clients fell silent at once is no chance.
+/// So many doublings of clients that fell silent at once are no coincidence.
 const SURELY_AT_ONCE: f64 = 2.0;
 
-/// A client that worked and does not any more, while the same application goes on elsewhere.
+/// Evidence for a client that worked and does not any more, while the same application goes on elsewhere.
 pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
     let limit = options.idle_timeout_ms;
     let peers = &group.peers;
@@ -74,7 +74,7 @@ pub(super) fn find(now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece>
     found
 }
 
-/// Clients that fall silent at once while others go on did not choose to.
+/// Clients that fall silent at once while others go on were cut off.
 fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
     (silent_since_then > 0).then(|| {
         let value = format!("{} fell silent when it did", counted(silent_since_then, "other client"));
@@ -83,7 +83,7 @@ fn cut_off(silent_since_then: usize, unusual: f64) -> Option<Piece> {
     })
 }
 
-/// How unusual a silence is among the clients of its application, 0–1.
+/// Degree to which a silence is unusual among the clients of its application, 0–1.
 fn unusual(silent_ms: u64, now: i64, group: &Group<'_>) -> f64 {
     let longest = group.peers.longest_silence_ms.max(SHORTEST_SILENCE_MS);
     let times = silent_ms.max(1) as f64 / longest as f64;

@@ -1,5 +1,5 @@
-//! What speaks for a leak when sessions that were opened together fell silent before others were opened: a pool that
-//! was made anew within its process, or with it.
+//! Evidence for sessions that were opened together and fell silent before others were opened: a pool that was created
+//! anew within its process, or with it.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, elapsed_ms};
@@ -30,7 +30,7 @@ pub(crate) const FILLED_AGAIN: Rule = Rule {
 /// A silence of this part of `idleTimeoutMs` is one that a whole pool rarely has.
 const SILENCE_IN_THE_THRESHOLD: u64 = 5;
 
-/// A cohort that worked and is silent since before another was opened, which works.
+/// Evidence for a cohort that worked and has been silent since before another was opened, which works.
 pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Options) -> Vec<Piece> {
     let Some(start) = backend.backend_start.filter(|_| backend.through.is_none()) else { return Vec::new() };
     let Some(succession) = group.cohorts.succession(start).filter(|succession| succession.old.size > 1) else {
@@ -59,8 +59,8 @@ pub(super) fn find(backend: &Backend, now: i64, group: &Group<'_>, options: &Opt
     found
 }
 
-/// Nothing came from the client for longer than ever, then it opened as many sessions as it has left: it does not know
-/// of them any more.
+/// The client was silent for longer than ever before, then opened as many sessions as were left: it has lost the old
+/// ones.
 fn started_again(succession: &Succession, now: i64, group: &Group<'_>, limit: u64) -> Option<Piece> {
     let Succession { old, new } = succession;
     let gap_ms = gap_ms(succession);

@@ -34,7 +34,7 @@ fn leaker() -> Option<(String, Option<String>, Option<u32>)> {
     Some(("leaker".into(), Some("10.0.0.9".into()), Some(57_482)))
 }
 
-/// The pooler's own, and nobody's.
+/// A pooler's session without a client.
 fn nobody() -> Option<(String, Option<String>, Option<u32>)> {
     Some((String::new(), None, None))
 }

@@ -1,4 +1,4 @@
-//! Demand over time: how many transactions would be under way at a moment if nobody had to wait.
+//! Demand over time: the number of transactions in progress at a moment if none had to wait.
 
 use super::queue::{Arrival, SECOND};
 
@@ -70,12 +70,12 @@ impl Random {
     }
 }
 
-/// Clients who come independently of each other, so that `demand` of them would be under way at a time.
+/// Clients that arrive independently of each other, so that `demand` of them would be in progress at a time.
 #[derive(Debug)]
 pub(super) struct Clients<D> {
     pub(super) demand: D,
     pub(super) highest: f64,
-    /// How long a transaction takes on average, seconds.
+    /// Mean duration of a transaction, seconds.
     pub(super) takes: f64,
     pub(super) random: Random,
     pub(super) second: f64,

@@ -1,13 +1,13 @@
-//! One pool of PgBouncer in transaction mode, event by event: clients come, wait in line, hold a server connection
-//! for one transaction and go. Server connections are opened one after the other as clients wait, the one that
-//! was free last is used first, and what is above the size is closed when it is free (PgBouncer 1.25,
-//! `src/janitor.c`, `src/objects.c`).
+//! One pool of PgBouncer in transaction mode, event by event: clients arrive, queue, hold a server connection for one
+//! transaction and leave. Server connections are opened one after the other as clients wait, the one that was free last
+//! is used first, and what is above the size is closed when it is free (PgBouncer 1.25, `src/janitor.c`,
+//! `src/objects.c`).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 pub(super) const SECOND: i64 = 1_000_000;
-/// What opening a server connection takes.
+/// Time to open a server connection, microseconds.
 const OPENING: i64 = 20_000;
 /// `server_idle_timeout`.
 const IDLE_TIMEOUT: i64 = 600 * SECOND;
@@ -16,11 +16,11 @@ const IDLE_TIMEOUT: i64 = 600 * SECOND;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     pub(super) at: i64,
-    /// How long it takes once it has a server connection; none when it never ends by itself.
+    /// Duration once it has a server connection; none when it never ends by itself.
     pub(super) takes: Option<i64>,
 }
 
-/// What a run has cost and given. Times in microseconds.
+/// Totals of a run. Times in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Totals {
     pub(super) served: u64,
@@ -37,9 +37,9 @@ pub(super) struct Queue {
     pub(super) size: u32,
     /// Free server connections by the time of their last use, which is their order.
     free: VecDeque<(i64, i32)>,
-    /// Server connections in use by when they will be released.
+    /// Server connections in use by the time of their release.
     busy: BinaryHeap<Reverse<(i64, i32)>>,
-    /// Server connections whose transaction does not end, with when it fell silent.
+    /// Server connections whose transaction does not end, with the time at which it fell silent.
     stuck: Vec<(i64, i32)>,
     opening: Option<i64>,
     waiting: VecDeque<Arrival>,
@@ -76,12 +76,12 @@ impl Queue {
         self.busy.iter().map(|&Reverse((_, pid))| pid)
     }
 
-    /// Pids and since when they are silent.
+    /// Pids and the start of their silence.
     pub(super) fn stuck(&self) -> &[(i64, i32)] {
         &self.stuck
     }
 
-    /// Somebody ends the transactions that do not end by themselves.
+    /// Ends the transactions that do not end by themselves.
     pub(super) fn end_stuck(&mut self) {
         for (_, pid) in std::mem::take(&mut self.stuck) {
             self.release(pid);
@@ -94,7 +94,7 @@ impl Queue {
         self.serve();
     }
 
-    /// Lets time pass, with a client who comes at its end.
+    /// Advances the time, with a client that arrives at its end.
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         self.pass_until(arrival.at);
         self.waiting.push_back(arrival);
