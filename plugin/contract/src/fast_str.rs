@@ -1,16 +1,16 @@
 //! Equality of short texts, eight bytes at a time.
 //!
-//! WebAssembly has no instruction for that: a compiler calls a function that looks at one byte after the other, and
-//! every turn of that loop is metered.
+//! WebAssembly has no instruction for that: a compiler calls a function that compares byte by byte, and every iteration
+//! of that loop is metered.
 
-/// Whether two texts are the same.
+/// Returns true if two texts are equal.
 #[inline]
 pub fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     one.len() == other.len() && same_long(one, other).unwrap_or_else(|| same_short(one, other))
 }
 
-/// The same for eight bytes and more, as many here as there: the last eight may be looked at twice in part.
+/// Compares texts of one length of eight bytes and more: the last eight may overlap the ones before.
 #[inline]
 fn same_long(one: &[u8], other: &[u8]) -> Option<bool> {
     let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
@@ -19,7 +19,7 @@ fn same_long(one: &[u8], other: &[u8]) -> Option<bool> {
     Some(word(last) == word(other_last) && words.all(|(one, other)| word(one) == word(other)))
 }
 
-/// The same for fewer.
+/// Compares texts of fewer than eight bytes.
 #[inline]
 fn same_short(one: &[u8], other: &[u8]) -> bool {
     let half = |bytes: &[u8; 4]| u32::from_ne_bytes(*bytes);

@@ -1,4 +1,4 @@
-//! The one error that leaves the plugin, and the well-known kinds that plugin and host share.
+//! The error type of the plugin, and the well-known kinds that plugin and host share.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub mod kind {
     pub const UNSUPPORTED_VIEW: &str = "unsupported-view";
     /// A file is no WebAssembly component.
     pub const NOT_A_COMPONENT: &str = "not-a-component";
-    /// A component speaks other interfaces than this host offers.
+    /// A component imports or exports other interfaces than this host offers.
     pub const WORLD_MISMATCH: &str = "world-mismatch";
     /// No component under that name.
     pub const PLUGIN_NOT_FOUND: &str = "plugin-not-found";
@@ -68,7 +68,7 @@ pub mod kind {
     pub const OVERLOADED: &str = "overloaded";
     /// A tenant has used up what it may use in a minute or an hour; the message names the setting.
     pub const QUOTA_EXCEEDED: &str = "quota-exceeded";
-    /// A file is no cassette, or of another version than this host plays.
+    /// A file is no cassette, or of another version than this host replays.
     pub const CASSETTE_INVALID: &str = "cassette-invalid";
     /// A component asked for something that its cassette does not hold.
     pub const CASSETTE_MISMATCH: &str = "cassette-mismatch";
@@ -117,34 +117,34 @@ pub mod kind {
     ];
 }
 
-/// Why something could not be done.
+/// An error: something could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
-    /// What kind of trouble; see [`kind`].
+    /// Kind of error; see [`kind`].
     pub kind: String,
     /// One sentence for an operator, naming the setting to change.
     pub message: String,
     /// The server's SQLSTATE, where it came from a server.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sqlstate: Option<String>,
-    /// Whether the same call may succeed later without anything being changed.
+    /// True when the same call may succeed later without any change.
     pub retryable: bool,
 }
 
 impl Fault {
-    /// A fault that repeating the call cannot mend.
+    /// Creates a fault that is not retryable.
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), message: message.into(), sqlstate: None, retryable: false }
     }
 
-    /// A parameter that cannot be accepted.
+    /// Creates a fault for a parameter that cannot be accepted.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(kind::INVALID_PARAMS, message)
     }
 
-    /// An answer that a server, a pooler or a component does not give.
+    /// Creates a fault for an unexpected answer of a server, a pooler or a component.
     pub fn unexpected(message: impl Into<String>) -> Self {
         Self::new(kind::UNEXPECTED_ANSWER, message)
     }

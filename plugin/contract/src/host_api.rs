@@ -1,7 +1,6 @@
-//! What a host lends: the plugin's whole reach into the world, as one trait.
+//! The imports of the host as one trait: all that the plugin can do outside of itself.
 //!
-//! The observer's component implements it without the imports that act, so that "cannot kill" is a
-//! fact of its binary and not a promise of this code.
+//! The observer's component implements it without the imports that act, so that its binary cannot end a session.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +8,10 @@ use crate::fault::{Fault, kind};
 use crate::rows::{RowSet, Statement};
 use crate::snapshot::SessionKey;
 
-/// What one statement of a batch answered.
+/// Result of one statement of a batch.
 pub type Answer = Result<RowSet, Fault>;
 
-/// Reading and, in some worlds, acting.
+/// Functions that read and, in some worlds, act.
 pub trait HostApi {
     /// Finds the credential and opens the one session of this call.
     fn open(&mut self, credential: Option<&str>) -> Result<(), Fault>;
@@ -23,18 +22,17 @@ pub trait HostApi {
     /// Opens fresh connections in parallel and measures them.
     fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault>;
 
-    /// Which way into the server the session took: `direct`, unless that was barred.
+    /// Access path of the session; `direct` is the usual one.
     fn way(&mut self) -> Result<String, Fault> {
         Ok("direct".to_owned())
     }
 
-    /// Facts about how the session was opened that the report must state.
+    /// Facts about the opening of the session that the report must state.
     fn notes(&mut self) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }
 
-    /// Opens the console of the credential's pooler and says what it is: a fault `no-pooler` where there is
-    /// none.
+    /// Opens the console of the credential's pooler and returns its kind; fails with `no-pooler` where there is none.
     fn console(&mut self) -> Result<String, Fault> {
         Err(Fault::new(kind::NO_POOLER, "no pooler console is configured"))
     }
@@ -44,21 +42,21 @@ pub trait HostApi {
         Err(Fault::new(kind::NO_POOLER, "no console is open"))
     }
 
-    /// Resizes a pool of the open console; none where this world has no such power.
+    /// Resizes a pool of the open console; none where this world has no such import.
     fn resize(&mut self, _order: &SizeOrder, _dry_run: bool) -> Option<Result<SizeOutcome, Fault>> {
         None
     }
 
-    /// Has the pooler renew a database's server connections; none where this world has no such power.
+    /// Lets the pooler renew a database's server connections; none where this world has no such import.
     fn renew(&mut self, _database: &str, _reason: &str, _dry_run: bool) -> Option<Result<Renewal, Fault>> {
         None
     }
 
-    /// Ends sessions; none where this world has no such power.
+    /// Ends sessions; none where this world has no such import.
     fn deliver(&mut self, orders: &[Order], dry_run: bool) -> Option<Result<Vec<Outcome>, Fault>>;
 }
 
-/// What one fresh connection took.
+/// Times of one fresh connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeTiming {
     /// Microseconds until the session was ready for queries.
@@ -70,50 +68,50 @@ pub struct ProbeTiming {
 /// Request to end one session, provided that its state has not changed since it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Whom.
+    /// The session.
     pub target: SessionKey,
     /// `pg_stat_activity.state` as it was seen.
     pub state: String,
     /// `pg_stat_activity.state_change` as it was seen, microseconds.
     pub state_change: i64,
-    /// Why, for the audit log.
+    /// Reason, for the audit log.
     pub reason: String,
 }
 
 /// A request to change a pool's size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeOrder {
-    /// Which pool: none for what the console controls by default.
+    /// The pool; none for the one that the console controls by default.
     pub pool: Option<String>,
     /// Server connections.
     pub size: u32,
-    /// Why, for the audit log.
+    /// Reason, for the audit log.
     pub reason: String,
 }
 
-/// What became of it.
+/// Result of a resize.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeOutcome {
     /// The size before.
     pub before: Option<u32>,
     /// Read back after the change.
     pub after: Option<u32>,
-    /// Whether the read-back shows the wanted size.
+    /// True when the read-back shows the requested size.
     pub executed: bool,
-    /// How long it lasts, or why it was not executed.
+    /// Duration of the effect, or the reason for not executing it.
     pub note: String,
 }
 
-/// What became of a request to renew server connections.
+/// Result of a request to renew server connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
-    /// Whether the pooler accepted it.
+    /// True when the pooler accepted it.
     pub executed: bool,
-    /// What happens now, or why it was not executed.
+    /// Effect, or the reason for not executing it.
     pub note: String,
 }
 
-/// What became of an order.
+/// Result of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {

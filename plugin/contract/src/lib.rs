@@ -1,8 +1,8 @@
 //! The contract between the connection pool manager's component and its hosts, as Rust types.
 //!
-//! [`params`] is what a caller asks for, [`report`] what it gets, [`skill`] the same as JSON, [`fault`] why not.
-//! [`snapshot`] is one moment of a server, which [`catalogue`]'s statements read as [`rows`]. [`host_api`] is all that
-//! a component can ask of its host, and [`protected`] names what the host never ends.
+//! [`params`] has the parameters of a call, [`report`] its result, [`skill`] the same as JSON, [`fault`] the errors.
+//! [`snapshot`] is the state of a server at one time, which the statements of [`catalogue`] read as [`rows`].
+//! [`host_api`] has the imports of a component, and [`protected`] the names of sessions that the host never ends.
 
 pub mod catalogue;
 pub mod fast_str;

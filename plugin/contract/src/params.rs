@@ -1,10 +1,9 @@
-//! What a caller may ask for. Nothing is clamped silently: a value out of range is refused with a
-//! fault that names field, value and range, and so is a field that does not exist.
+//! Parameters of a call. A value out of range is refused with a fault that names field, value and range, and never
+//! clamped; an unknown field is refused, too.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,7 +54,7 @@ impl Action {
         })
     }
 
-    /// Whether it measures fresh connections.
+    /// Returns true if it measures fresh connections.
     pub fn probes(self) -> bool {
         matches!(self, Self::HealthCheck | Self::FullAnalysis)
     }
@@ -67,7 +66,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// What to do, to which database (SkillInput without what only the host may see).
+/// Action, credential and options: SkillInput without the fields for the host alone.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -81,12 +80,12 @@ pub struct Request {
     /// Thresholds, bounds and filters.
     #[serde(default)]
     pub options: RawOptions,
-    /// What the previous report returned.
+    /// State that the previous report returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carry: Option<Value>,
 }
 
-/// The options as a caller writes them: each may be absent.
+/// Thresholds, bounds and filters; an absent one takes its default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -97,7 +96,7 @@ pub struct RawOptions {
     pub max_connection_age: Option<u64>,
     /// Confidence from which a session is a suspect, percent. Default 80, 0–100.
     pub leak_detection_threshold: Option<u64>,
-    /// How often the host repeats probes in watch mode, milliseconds. Default 30000, at least 1000.
+    /// Interval of probes in watch mode, milliseconds. Default 30000, at least 1000.
     pub health_check_interval: Option<u64>,
     /// False: compute the target size, resize nothing. Default true.
     pub allow_auto_scaling: Option<bool>,
@@ -117,16 +116,16 @@ pub struct RawOptions {
     pub idle_in_transaction_timeout_ms: Option<u64>,
     /// Plan, signal nothing. Default false.
     pub dry_run: Option<bool>,
-    /// Judge and end only sessions that match.
+    /// Score and end only sessions that match.
     pub include: Option<Filter>,
-    /// Never judge or end sessions that match.
+    /// Never score or end sessions that match.
     pub exclude: Option<Filter>,
     /// In-call sampling for rates when there is no `carry`, milliseconds. Default 1000, 0–10000.
     pub sample_ms: Option<u64>,
 }
 
-/// Which sessions. A list that is empty matches nothing by itself; the lists of an `include` are
-/// joined by "and", those of an `exclude` by "or".
+/// A filter of sessions. An empty list is ignored; the lists of an `include` are joined by "and", those of an `exclude`
+/// by "or".
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -288,7 +287,9 @@ impl Request {
     /// Reads a SkillInput. A secret in it is refused before anything else is looked at, so that no
     /// message can echo it.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        let value = parsed(text)?;
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
+        })?;
         let Value::Object(fields) = &value else {
             return Err(Fault::invalid("the input must be a JSON object"));
         };
@@ -309,7 +310,11 @@ impl Request {
             // Ignoring it would mean to act on the host's default database instead.
             return Err(Fault::invalid("supabaseUrl reached the component: the host must resolve it"));
         }
-        read(value)
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
+        })
     }
 }
 
@@ -334,22 +339,8 @@ impl AnalysisInput {
     }
 }
 
-fn parsed(text: &str) -> Result<Value, Fault> {
-    serde_json::from_str(text).map_err(|error| {
-        Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
-    })
-}
-
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
-    })
-}
-
-/// Whether a URL carries a password, before an `@` or as a query parameter. Errs on the side of yes:
-/// an unescaped `/` in a password must not hide it.
+/// Returns true if a URL has a password, before an `@` or as a query parameter. Errs on the side of true: an unescaped
+/// `/` in a password must not hide it.
 pub fn has_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || rest.to_ascii_lowercase().contains("password=")

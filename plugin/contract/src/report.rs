@@ -1,4 +1,4 @@
-//! What every action answers. The JSON names are the public contract; this file is where they are.
+//! Report: the result of every action. Its JSON names are the public contract.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,42 +16,42 @@ pub use self::pool_stats::{Capacity, Connections, PoolStats, PoolStatus, PoolerS
 pub use self::scaling::{Demand, Headroom, Scaling};
 pub use crate::snapshot::{Probe, Through};
 
-/// The answer to every action.
+/// Result of every action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The action that was asked for.
+    /// The requested action.
     pub action: String,
     /// Connections, rates and times.
     pub pool_stats: PoolStats,
-    /// How large the pool should be, and why.
+    /// Target size of the pool, with reasons.
     pub scaling: Scaling,
-    /// Which sessions are probably leaked, and why.
+    /// Sessions that are probably leaked, with evidence.
     pub leak_detection: LeakDetection,
-    /// Which sessions and fresh connections are in good order.
+    /// Health of sessions and fresh connections.
     pub health_summary: HealthSummary,
-    /// What was planned or done.
+    /// Actions that were planned or executed.
     pub actions: Vec<Action>,
     /// The findings' texts, worst first.
     pub recommendations: Vec<String>,
     /// The same with identifier, severity, evidence and fix.
     pub findings: Vec<Finding>,
-    /// How much of the server the connected role could see.
+    /// Share of the server that the connected role could see.
     pub coverage: Coverage,
-    /// What was not measurable, and why.
+    /// Values that were not measurable, with reasons.
     pub notes: Vec<String>,
     /// The server's time of the snapshot, ISO 8601 UTC.
     pub timestamp: String,
     /// Server time from the first to the last answer, milliseconds.
     pub analysis_duration: u64,
-    /// Memory for the next call: hand it back unchanged.
+    /// State for the next call: pass it back unchanged.
     #[serde(with = "embedded")]
     #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
     pub carry: String,
 }
 
-/// Something that was planned or done.
+/// An action that was planned or executed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -59,21 +59,21 @@ pub struct Action {
     /// `kill-idle`, `scale-up`, `scale-down`, `restart-broken` or `drain`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether anything was really changed.
+    /// True when anything was changed.
     pub executed: bool,
-    /// How many sessions were really ended, or by how many the pool changed.
+    /// Number of ended sessions, or change of the pool's size.
     pub connections_affected: u32,
-    /// Why, and why not more.
+    /// Reason, and reason for not doing more.
     pub reason: String,
     /// Server time, ISO 8601 UTC.
     pub timestamp: String,
-    /// Whether it was only a plan.
+    /// True when it was only a plan.
     pub dry_run: bool,
     /// Each session with its outcome.
     pub targets: Vec<Target>,
 }
 
-/// A session that an action aims at.
+/// A session targeted by an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -92,40 +92,40 @@ pub struct Target {
     pub state: String,
     /// Milliseconds since it was last in use.
     pub idle_time: u64,
-    /// Why it was chosen.
+    /// Reason for choosing it.
     pub reason: String,
     /// `planned`, `ended`, `gone`, `changed`, `survived`, `denied`, `failed` or `not-executed`.
     pub outcome: String,
-    /// What the host or the server said about it.
+    /// Detail from the host or the server.
     pub detail: Option<String>,
 }
 
-/// One thing that an operator should know.
+/// One finding for an operator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Which kind of finding.
+    /// Kind of finding.
     pub id: String,
     /// `critical`, `warning` or `info`.
     pub severity: String,
-    /// What is wrong and what to do, in one sentence or two.
+    /// Problem and remedy, in one or two sentences.
     pub text: String,
-    /// What was measured.
+    /// The measured value.
     pub evidence: Vec<String>,
-    /// How to mend it on this server.
+    /// Remedy on this server.
     pub fix: Option<Fix>,
 }
 
-/// How to mend a finding on this server.
+/// Remedy of a finding on this server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Fix {
-    /// What to do.
+    /// Summary.
     pub summary: String,
     /// SQL that is valid on this server.
     pub sql: Option<String>,
-    /// Who can run it: `you` (the connected role), `administrator`, or `application` for code.
+    /// Executor: `you` (the connected role), `administrator`, or `application` for code.
     pub by: String,
 }

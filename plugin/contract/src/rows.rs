@@ -31,18 +31,18 @@ pub struct Statement {
     pub sql: &'static str,
     /// Its parameters.
     pub params: Vec<Value>,
-    /// How many rows to take at the most.
+    /// Largest number of rows to return.
     pub max_rows: u32,
 }
 
-/// What a statement returned.
+/// Rows that a statement returned.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowSet {
     /// Column names in their order.
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<Value>>,
-    /// Whether the server had more rows.
+    /// True when the server had more rows.
     pub truncated: bool,
 }
 
@@ -158,7 +158,7 @@ impl Row<'_> {
         parsed
     }
 
-    /// Whether there is such a column: some came, went or were renamed from version to version.
+    /// Returns true if there is such a column: some were added, removed or renamed from version to version.
     pub fn has(&self, column: &str) -> bool {
         self.columns.iter().any(|name| same(name, column))
     }

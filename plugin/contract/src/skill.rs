@@ -11,12 +11,12 @@ pub const NAME: &str = "supabase-connection-pool";
 /// The contract's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// SkillOutput: what the JSON door answers.
+/// SkillOutput: the result of `skill.run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// Whether the action was done.
+    /// True when the action was executed.
     pub success: bool,
     /// The report, when it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]

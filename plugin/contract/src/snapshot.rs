@@ -17,13 +17,13 @@ pub use self::pooler::{
 };
 pub use self::server::{PreparedTransaction, Role, RoleSetting, Server, Setting};
 
-/// One moment of one server.
+/// State of one server at one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
-    /// When the sessions were read (`clock_timestamp()`), microseconds.
+    /// Time at which the sessions were read (`clock_timestamp()`), microseconds.
     pub taken_at: i64,
-    /// When the first statement of the collection ran, microseconds.
+    /// Time at which the first statement of the collection ran, microseconds.
     pub started_at: i64,
     /// The server, the database and what the connected role may do.
     pub server: Server,
@@ -45,15 +45,15 @@ pub struct Snapshot {
     pub sample: Option<Sample>,
     /// The heaviest statements, where `pg_stat_statements` can be read.
     pub slow_statements: Vec<StatementLoad>,
-    /// Fresh connections, when they were asked for.
+    /// Fresh connections, when they were requested.
     pub probes: Vec<Probe>,
-    /// What the pooler's console said, where there is one.
+    /// Data of the pooler's console, if there is one.
     pub pooler: Option<Pooler>,
-    /// What could not be read, and why.
+    /// Statements that could not be read, with reasons.
     pub gaps: Vec<Gap>,
-    /// Which way into the server was taken, when it was not the usual one.
+    /// Access path, when it was not the usual one (`session.way`).
     pub way: Option<String>,
-    /// Facts about how the session was opened that a report must state.
+    /// Facts about the opening of the session that a report must state (`session.notes`).
     pub notes: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ pub fn unescape(literal: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether a text lets its session listen: by a `LISTEN` among its statements, or one in an anonymous block.
+/// Returns true if a text lets its session listen: by a `LISTEN` among its statements, or by one in an anonymous block.
 pub fn is_listen(sql: &str) -> bool {
     let listens = |statement: &String| {
         let text = statement.to_ascii_lowercase();
@@ -48,7 +48,7 @@ pub fn is_listen(sql: &str) -> bool {
     has_word(sql, "listen") && statements(sql).iter().any(listens)
 }
 
-/// Whether a text has a word in it, letter case aside, wherever that stands.
+/// Returns true if a text has a word anywhere, letter case aside.
 fn has_word(sql: &str, word: &str) -> bool {
     let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let (bytes, initial) = (sql.as_bytes(), word.as_bytes().first());
@@ -118,8 +118,7 @@ impl<'a> Scanner<'a> {
         scanner.out
     }
 
-    /// How many of the next bytes stand for themselves, up to some: most of a statement does, and is copied in one
-    /// go.
+    /// Number of the next bytes that are copied as they are, up to a limit: most of a statement is, in one go.
     fn plain(&self, most: usize) -> usize {
         let means_more =
             |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'-' | b'/' | b'\'' | b'"' | b'$' | b'0'..=b'9');
@@ -171,7 +170,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether what came before continues into a digit here: an identifier or a `$1`.
+    /// Returns true if a digit here continues the text before: an identifier or a `$1`.
     fn in_word(&self) -> bool {
         self.out.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$')
     }

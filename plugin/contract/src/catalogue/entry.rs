@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 pub struct Entry {
     /// Its name in notes and in `describe`.
     pub id: &'static str,
-    /// What it is for.
+    /// Purpose.
     pub purpose: &'static str,
     /// The text.
     pub sql: &'static str,

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 
-/// What sessions hold.
+/// Locks that sessions hold.
 pub const HELD_LOCKS: Entry = Entry {
     id: "held-locks",
     purpose: "advisory and relation locks that sessions hold",
@@ -15,9 +15,9 @@ WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.locktype IN ('adv
 GROUP BY l.pid",
 };
 
-/// Who waits for whom, and for what. `pg_blocking_pids` stops the lock manager for a moment: it is called for
-/// waiting processes only. It names prepared transactions by 0, and nobody where a standby's replay waits: their
-/// locks on the same object tell, and a prepared transaction's lock on its own id tells which one it is.
+/// Sessions that wait for locks, with those that block them. `pg_blocking_pids` stops the lock manager for a moment: it
+/// is called for waiting processes only. It names prepared transactions by 0, and nobody where a standby's replay
+/// waits: their locks on the same object tell, and a prepared transaction's lock on its own id tells which one it is.
 pub const WAITS: Entry = Entry {
     id: "waits",
     purpose: "processes that wait for a lock, for which one, and who blocks them",

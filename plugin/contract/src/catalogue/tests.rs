@@ -52,7 +52,7 @@ const READ_NO_CHARACTERS: &[&str] = &[
     "to_jsonb",
     "unnest",
 ];
-/// What else stands before a parenthesis.
+/// Other words before a parenthesis.
 const WORDS: &[&str] = &[
     "and", "any", "bit", "coalesce", "else", "exists", "filter", "from", "i", "in", "join", "lateral", "not", "nullif",
     "o", "on", "or", "then", "where",

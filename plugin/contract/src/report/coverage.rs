@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much of the server could be seen.
+/// Visible share of the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Client sessions that could be read, ours excluded.
     pub seen: u32,
-    /// Sessions that could not: at most this many are client sessions.
+    /// Hidden sessions: an upper bound of the hidden client sessions.
     pub hidden: u32,
     /// Seen among seen and hidden, percent.
     pub percent: f64,
-    /// Whether nothing was hidden.
+    /// True when nothing was hidden.
     pub complete: bool,
-    /// What hides the rest and what would show it.
+    /// Reason for hidden sessions, and remedy.
     pub reason: Option<String>,
 }

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Probe;
 
-/// Which sessions and fresh connections are in good order.
+/// Health of sessions and fresh connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HealthSummary {
-    /// Sessions judged and connections probed.
+    /// Checked sessions and probed connections.
     pub total_checked: u32,
-    /// In good order.
+    /// Healthy ones.
     pub healthy: u32,
-    /// Not in good order.
+    /// Unhealthy ones.
     pub unhealthy: u32,
     /// Mean round trip of the probes, milliseconds.
     pub avg_latency: Option<f64>,
@@ -25,7 +25,7 @@ pub struct HealthSummary {
     pub checks: Vec<Check>,
 }
 
-/// The verdict on one session.
+/// Health of one session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +38,6 @@ pub struct Check {
     pub application: String,
     /// `healthy`, `unhealthy`, `broken` or `unknown`.
     pub verdict: String,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }

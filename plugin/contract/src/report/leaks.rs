@@ -5,30 +5,30 @@ use serde::{Deserialize, Serialize};
 use super::coverage::Coverage;
 use crate::snapshot::Through;
 
-/// Which sessions are probably leaked, and why.
+/// Sessions that are probably leaked, with evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeakDetection {
-    /// Whether any session reached the threshold.
+    /// True when any session reached the threshold.
     pub detected: bool,
-    /// The sessions that did, surest first.
+    /// The sessions that did, by falling confidence.
     pub suspected_connections: Vec<ConnectionMetric>,
-    /// Sessions that would have reached it, but are excluded for the reasons they carry.
+    /// Sessions that would have reached it, but are excluded, with reasons.
     pub excluded_connections: Vec<ConnectionMetric>,
-    /// How many are suspected.
+    /// Number of suspects.
     pub total_suspected: u32,
-    /// The highest confidence among all judged sessions, 0–100.
+    /// The highest confidence among all scored sessions, 0–100.
     pub confidence: u32,
-    /// What to do about it.
+    /// Recommended action.
     pub recommendation: String,
     /// The sessions by (role, application, client).
     pub groups: Vec<Group>,
-    /// On how much of the server the verdict rests; without full coverage there is none.
+    /// Share of the server that was visible; without full coverage there is no verdict.
     pub coverage: Coverage,
 }
 
-/// One session and what speaks for and against its being leaked.
+/// One session with the evidence for and against a leak.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -39,9 +39,9 @@ pub struct ConnectionMetric {
     pub pid: i32,
     /// `state` as the server reports it.
     pub state: String,
-    /// When the session was established, ISO 8601 UTC.
+    /// Time at which the session was established, ISO 8601 UTC.
     pub created_at: String,
-    /// When the session was last in use, ISO 8601 UTC.
+    /// Time at which the session was last in use, ISO 8601 UTC.
     pub last_used: Option<String>,
     /// Milliseconds since it was established.
     pub duration: u64,
@@ -55,17 +55,17 @@ pub struct ConnectionMetric {
     pub application: String,
     /// Client address.
     pub client: Option<String>,
-    /// The pooler that it passes through: application and client are the real ones then.
+    /// The pooler that it passes through: application and client are then those behind the pooler.
     pub through: Option<Through>,
-    /// What it waits for: type and event.
+    /// Wait event: type and name.
     pub wait_event: Option<String>,
     /// Its last statement with the literals removed.
     pub last_query: String,
-    /// How sure the verdict is, 0–100.
+    /// Confidence of a leak, 0–100.
     pub confidence: u32,
-    /// What speaks for a leak, strongest first.
+    /// Evidence for a leak, strongest first.
     pub evidence: Vec<Evidence>,
-    /// What speaks against judging it at all.
+    /// Reasons for excluding it.
     pub exclusions: Vec<String>,
 }
 
@@ -74,13 +74,13 @@ pub struct ConnectionMetric {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
-    /// Which kind of evidence.
+    /// Kind of evidence.
     pub id: String,
-    /// What it adds to the log-odds of a leak.
+    /// Contribution to the log-odds of a leak.
     pub weight: f64,
-    /// What was measured.
+    /// The measured value.
     pub value: String,
-    /// What it means, for a reader.
+    /// Its meaning, as text.
     pub explanation: String,
 }
 
@@ -97,16 +97,16 @@ pub struct Group {
     pub application: String,
     /// Client address; none for local sockets.
     pub client: Option<String>,
-    /// How many sessions.
+    /// Number of sessions.
     pub sessions: u32,
-    /// How many of them are idle.
+    /// Number of idle sessions among them.
     pub idle: u32,
-    /// How many of them are suspected.
+    /// Number of suspects among them.
     pub suspected: u32,
     /// Median idle age now, milliseconds.
     pub median_idle: Option<u64>,
     /// The group's usual idle age, milliseconds: the median over at least three earlier calls.
     pub usual_idle: Option<u64>,
-    /// By how many sessions it grew since the oldest remembered call.
+    /// Growth in sessions since the oldest call in `carry`.
     pub growth: Option<i32>,
 }

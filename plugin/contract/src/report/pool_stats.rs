@@ -13,7 +13,7 @@ pub struct PoolStats {
     pub throughput: Throughput,
     /// Times.
     pub timing: Timing,
-    /// What the pooler says of its side; none without a console.
+    /// The pooler's side; none without a console.
     pub pooler: Option<PoolerStats>,
 }
 
@@ -22,15 +22,15 @@ pub struct PoolStats {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PoolerStats {
-    /// What it is: `pgbouncer`, `supabase` or `postgresql`.
+    /// Kind: `pgbouncer`, `supabase` or `postgresql`.
     pub kind: String,
-    /// Its version as it tells it.
+    /// Its version as reported.
     pub version: Option<String>,
     /// Applications' connections to it.
     pub clients: u32,
     /// Clients that wait for a server connection.
     pub waiting: u32,
-    /// For how long the first of them has waited, milliseconds.
+    /// Wait of the first of them, milliseconds.
     pub max_wait: f64,
     /// Its connections to servers.
     pub servers: u32,
@@ -53,15 +53,15 @@ pub struct PoolStatus {
     pub role: String,
     /// `session`, `transaction` or `statement`.
     pub mode: String,
-    /// How many server connections it may have; none when unlimited or not known.
+    /// Maximum number of server connections; none when unlimited or unknown.
     pub size: Option<u32>,
-    /// Server connections that a client has.
+    /// Server connections in use by a client.
     pub active: u32,
-    /// Server connections that nobody has.
+    /// Server connections without a client.
     pub idle: u32,
     /// Clients that wait for one.
     pub waiting: u32,
-    /// For how long the first of them has waited, milliseconds.
+    /// Wait of the first of them, milliseconds.
     pub max_wait: f64,
 }
 
@@ -78,7 +78,7 @@ pub struct Connections {
     pub idle: u32,
     /// Waiting for a lock.
     pub waiting: u32,
-    /// Stuck: the client no longer reads, or an aborted transaction fell silent.
+    /// Stuck: the client no longer reads, or an aborted transaction is idle for too long.
     pub broken: u32,
     /// Waiting for a command inside a transaction.
     pub idle_in_transaction: u32,
@@ -88,7 +88,7 @@ pub struct Connections {
     pub unfinished: u32,
     /// Authenticating (PostgreSQL 18+).
     pub starting: u32,
-    /// In a state that cannot be judged (`track_activities` off, or newer than this program).
+    /// In an unknown state (`track_activities` off, or newer than this program).
     pub unknown: u32,
     /// Sessions by application name, largest first.
     pub by_application: Vec<Tally>,
@@ -105,9 +105,9 @@ pub struct Connections {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tally {
-    /// What is counted; empty when the sessions set no name.
+    /// The name; empty when the sessions set none.
     pub name: String,
-    /// How many.
+    /// Number of sessions.
     pub count: u32,
 }
 
@@ -120,7 +120,7 @@ pub struct Capacity {
     pub max: u32,
     /// `superuser_reserved_connections` + `reserved_connections`.
     pub reserved: u32,
-    /// What ordinary roles can use.
+    /// Slots for ordinary roles.
     pub usable: u32,
     /// Slots taken, ours and hidden sessions included.
     pub used: u32,
@@ -137,9 +137,9 @@ pub struct Throughput {
     pub connections_created_per_second: Option<f64>,
     /// Sessions ended.
     pub connections_closed_per_second: Option<f64>,
-    /// Sessions whose client vanished.
+    /// Sessions lost because the client vanished.
     pub abandoned_per_second: Option<f64>,
-    /// Over how long the rates were measured, milliseconds.
+    /// Duration of the measurement, milliseconds.
     pub window_ms: Option<u64>,
 }
 
@@ -152,6 +152,6 @@ pub struct Timing {
     pub avg_connection_time: Option<f64>,
     /// Mean execution time in the measured window, by `pg_stat_statements`.
     pub avg_query_time: Option<f64>,
-    /// The longest present wait for a lock; 0 when nobody waits.
+    /// The longest present wait for a lock; 0 without waits.
     pub max_wait_time: Option<f64>,
 }

@@ -2,30 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How large the pool should be, and why.
+/// Target size of the pool, with reasons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Scaling {
-    /// The lower bound asked for.
+    /// The requested lower bound.
     pub min_size: u32,
-    /// The upper bound asked for.
+    /// The requested upper bound.
     pub max_size: u32,
     /// The pool's size now; without a pooler, the connected database's client sessions.
     pub current_size: u32,
-    /// The size to go to in this step.
+    /// Target size of this step.
     pub target_size: u32,
     /// The largest growth in one step, percent.
     pub growth_rate: u32,
     /// The largest reduction in one step, percent.
     pub shrink_rate: u32,
-    /// What would carry the resize out; `advice` when nothing can.
+    /// Controller that executes the resize; `advice` when there is none.
     pub controller: String,
-    /// Why this target.
+    /// Reason for this target.
     pub reason: String,
-    /// What the target follows.
+    /// Measured demand.
     pub demand: Demand,
-    /// What the server has left for the pool.
+    /// Capacity of the server for the pool.
     pub headroom: Headroom,
 }
 
@@ -44,18 +44,18 @@ pub struct Demand {
     pub queued: u32,
     /// Mean sessions busy over the measured window (Little's law, from the server's time counters).
     pub mean_concurrency: Option<f64>,
-    /// The demand that the target follows: the highest of the recent moments.
+    /// The highest recent demand, from which the target is computed.
     pub peak: f64,
-    /// How many moments that rests on.
+    /// Number of samples behind it.
     pub samples: u32,
 }
 
-/// What the server has left for the pool.
+/// Capacity of the server for the pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Headroom {
-    /// What ordinary roles can use on this server and in this database.
+    /// Slots for ordinary roles on this server and in this database.
     pub usable: u32,
     /// Slots taken by sessions outside the pool.
     pub others: u32,

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::pooler::Through;
 use crate::fast_str::same;
 
-/// The only backend type that is ever judged or signalled.
+/// The only backend type that is ever analysed or signalled.
 pub const CLIENT_BACKEND: &str = "client backend";
 
-/// One row of `pg_stat_activity`, joined with what the session holds and waits for.
+/// One row of `pg_stat_activity`, joined with the locks that the session holds and waits for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Backend {
     /// Process id; reused by the operating system, so never an identity by itself.
     pub pid: i32,
-    /// When the process started; together with the pid its identity. Hidden without privileges.
+    /// Time at which the process started; together with the pid its identity. Hidden without privileges.
     pub backend_start: Option<i64>,
-    /// `backend_type`; only `client backend` is ever judged.
+    /// `backend_type`; only `client backend` is analysed.
     pub backend_type: Option<String>,
     /// Database name; none for processes without one.
     pub database: Option<String>,
@@ -33,7 +33,7 @@ pub struct Backend {
     pub client_address: Option<String>,
     /// `state`, an open set (`starting` came with PostgreSQL 18).
     pub state: Option<String>,
-    /// Since when the session is in this state.
+    /// Time of the last change of state.
     pub state_change: Option<i64>,
     /// Start of the last statement.
     pub query_start: Option<i64>,
@@ -41,41 +41,41 @@ pub struct Backend {
     pub wait_event_type: Option<String>,
     /// `wait_event`; spelt differently before PostgreSQL 17.
     pub wait_event: Option<String>,
-    /// `age(backend_xmin)`: how many transactions vacuum is held back by.
+    /// `age(backend_xmin)`: transactions by which vacuum is delayed.
     pub xmin_age: Option<i64>,
-    /// Whether the open transaction has written (`backend_xid`).
+    /// True when the open transaction has written (`backend_xid`).
     pub has_xid: bool,
     /// The last statement's first 2,048 bytes, or all of it.
     pub query: String,
-    /// Whether the row is hidden from the connected role.
+    /// True when the row is hidden from the connected role.
     pub hidden: bool,
-    /// Whether the session is one of ours.
+    /// True when the session is one of ours.
     pub own: bool,
     /// Granted advisory locks.
     pub advisory_locks: u32,
     /// Granted locks on relations.
     pub relation_locks: u32,
-    /// Whether it owns temporary objects in the connected database.
+    /// True when it owns temporary objects in the connected database.
     pub temp_objects: bool,
-    /// What it waits for, when it waits for a lock: mode and object.
+    /// Lock that it waits for: mode and object.
     pub waits_for: Option<String>,
-    /// Since when it waits for that lock; before PostgreSQL 14 at the earliest since then.
+    /// Start of the wait for that lock; before PostgreSQL 14 the earliest possible time.
     pub waiting_since: Option<i64>,
-    /// Who blocks it (`pg_blocking_pids`); 0 stands for a prepared transaction.
+    /// Pids that block it (`pg_blocking_pids`); 0 stands for a prepared transaction.
     pub blocked_by: Vec<i32>,
     /// Transaction ids of the prepared transactions among them.
     #[serde(default)]
     pub blocked_by_prepared: Vec<u32>,
-    /// How much of its `COPY` is done, bytes; none when it runs none (PostgreSQL 14+).
+    /// Progress of its `COPY`, bytes; none when it runs none (PostgreSQL 14+).
     #[serde(default)]
     pub copied_bytes: Option<i64>,
-    /// The pooler that owns it, and for whom. `application` and `client_address` are the real client's
-    /// then, and empty when nobody is known to have the connection.
+    /// The pooler that owns it, with its client. `application` and `client_address` are then the client's, and empty
+    /// when the connection has none.
     pub through: Option<Through>,
 }
 
 impl Backend {
-    /// Whether this is a visible client session, ours excluded.
+    /// Returns true for a visible client session that is not ours.
     pub fn is_client(&self) -> bool {
         !self.own && !self.hidden && is(self.backend_type.as_deref(), CLIENT_BACKEND)
     }
@@ -85,7 +85,7 @@ impl Backend {
         self.family.as_deref().unwrap_or(&self.application)
     }
 
-    /// Whether it is a pooler's, and no application is known to have it: free, or just passed on.
+    /// Returns true if it is a pooler's, and no application is known to use it: it is free, or was just reassigned.
     pub fn is_poolers_own(&self) -> bool {
         self.through.as_ref().is_some_and(|through| through.client.is_none())
     }
@@ -95,7 +95,7 @@ impl Backend {
         self.backend_start.map(|backend_start| SessionKey { pid: self.pid, backend_start })
     }
 
-    /// The state as an enumeration that stays open.
+    /// Returns the state as an open enumeration.
     pub fn state(&self) -> State<'_> {
         State::of(self.state.as_deref())
     }
@@ -123,7 +123,7 @@ impl Backend {
         self.waits_for_lock().then(|| self.waiting_since.map_or(0, |at| elapsed_ms(at, now)))
     }
 
-    /// Whether it waits for a lock.
+    /// Returns true if it waits for a lock.
     pub fn waits_for_lock(&self) -> bool {
         is(self.wait_event_type.as_deref(), "Lock")
     }
@@ -133,18 +133,18 @@ impl Backend {
         self.through.as_ref().is_some_and(|through| through.pooler == pooler)
     }
 
-    /// Whether it waits for an advisory lock: it queues for a mutex, or stands by for its leader to go.
+    /// Returns true if it waits for an advisory lock: it queues for a mutex, or is the standby of a leader.
     pub fn waits_for_advisory_lock(&self) -> bool {
         self.waits_for_lock() && is(self.wait_event.as_deref(), "advisory")
     }
 
-    /// Whether the server waits for the client to take its answer.
+    /// Returns true if the server waits for the client to read its answer.
     pub fn waits_for_client_to_read(&self) -> bool {
         self.waits_for_client("ClientWrite")
     }
 
-    /// Whether a statement has begun and the server waits for the rest of it: for what follows Parse, Bind or Execute,
-    /// or for the rows of a `COPY FROM STDIN`.
+    /// Returns true if a statement has begun and the server waits for the rest of it: for what follows Parse, Bind or
+    /// Execute, or for the rows of a `COPY FROM STDIN`.
     pub fn waits_for_rest_of_statement(&self) -> bool {
         self.state() == State::Active && self.waits_for_client("ClientRead")
     }
@@ -199,7 +199,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// Whether a column is known and this.
+/// Returns true if a column is known and has this value.
 fn is(column: Option<&str>, this: &str) -> bool {
     column.is_some_and(|column| same(column, this))
 }

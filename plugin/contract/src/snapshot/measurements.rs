@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::SessionKey;
 
-/// Cumulative counters at one moment. They only mean something as a difference.
+/// Cumulative counters at one time; only differences are meaningful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reading {
-    /// When they were read, microseconds.
+    /// Time at which they were read, microseconds.
     pub at: i64,
-    /// When they were last reset, microseconds.
+    /// Time at which they were last reset, microseconds.
     pub stats_reset: Option<i64>,
     /// Committed and rolled back transactions of the connected database.
     pub transactions: Option<i64>,
@@ -18,8 +18,8 @@ pub struct Reading {
     pub sessions: Option<i64>,
     /// Sessions lost because the client vanished (PostgreSQL 14+).
     pub abandoned: Option<i64>,
-    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+). The server counts a statement
-    /// when it ends; what is running is added, so that a difference is the time spent in between.
+    /// Milliseconds spent executing, over all sessions (PostgreSQL 14+). The server counts a statement when it ends;
+    /// running statements are added, so that a difference is the time spent in between.
     pub active_ms: Option<f64>,
     /// `numbackends` of the connected database.
     pub backends: Option<i64>,
@@ -29,7 +29,7 @@ pub struct Reading {
     pub exec_ms: Option<f64>,
 }
 
-/// What the in-call sample saw first.
+/// First reading of the in-call sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sample {
@@ -53,7 +53,7 @@ pub struct StatementLoad {
     pub total_ms: f64,
 }
 
-/// One fresh connection: its times, or what went wrong.
+/// One fresh connection: its times, or its error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -62,7 +62,7 @@ pub struct Probe {
     pub connect_ms: Option<f64>,
     /// Milliseconds of one empty round trip.
     pub round_trip_ms: Option<f64>,
-    /// Why there is no time.
+    /// The error, when there are no times.
     pub error: Option<String>,
     /// The server's SQLSTATE for it.
     pub sqlstate: Option<String>,
@@ -74,7 +74,7 @@ pub struct Probe {
 pub struct Gap {
     /// The catalogue statement's id.
     pub what: String,
-    /// Why, and what would change it.
+    /// Reason, and remedy.
     pub reason: String,
     /// The server's SQLSTATE.
     pub sqlstate: Option<String>,

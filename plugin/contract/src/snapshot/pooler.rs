@@ -1,18 +1,18 @@
-//! A pooler's console as records. Times are the pooler's own and only compared with each other.
+//! A pooler's console as records. Times are the pooler's own, and compared with each other only.
 
 use serde::{Deserialize, Serialize};
 
 use super::server::Setting;
 
-/// What a pooler's console said.
+/// Data of a pooler's console. Its times are the pooler's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pooler {
-    /// What it is: `pgbouncer`, `supabase` or `postgresql`.
+    /// Kind: `pgbouncer`, `supabase` or `postgresql`.
     pub kind: String,
-    /// Its version as it tells it.
+    /// Its version as reported.
     pub version: Option<String>,
-    /// The server's time before the console was asked, microseconds.
+    /// The server's time before the console was queried, microseconds.
     pub asked_at: i64,
     /// One entry for each database and role.
     pub pools: Vec<Pool>,
@@ -40,19 +40,19 @@ pub struct Pool {
     pub role: String,
     /// `session`, `transaction` or `statement`.
     pub mode: String,
-    /// Clients with a server connection, or without anything to do.
+    /// Clients with a server connection, or idle.
     pub clients_active: u32,
     /// Clients that wait for a server connection.
     pub clients_waiting: u32,
-    /// Server connections that a client has.
+    /// Server connections in use by a client.
     pub servers_active: u32,
-    /// Server connections that nobody has, ready for use.
+    /// Server connections without a client, ready for use.
     pub servers_idle: u32,
-    /// Server connections that nobody has, to be checked before use.
+    /// Server connections without a client, to be checked before use.
     pub servers_used: u32,
     /// Server connections under check or still logging in.
     pub servers_opening: u32,
-    /// For how long the first of the waiting clients has waited, microseconds.
+    /// Wait of the first waiting client, microseconds.
     pub max_wait_us: u64,
 }
 
@@ -60,9 +60,9 @@ pub struct Pool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolerClient {
-    /// What links it to a server connection: only within one snapshot.
+    /// Key for `link` of a server connection, valid within one snapshot.
     pub ptr: String,
-    /// The server connection that it has.
+    /// `ptr` of its server connection.
     pub link: Option<String>,
     /// Its number, unique as long as the pooler runs (PgBouncer 1.24+).
     pub id: Option<String>,
@@ -76,9 +76,9 @@ pub struct PoolerClient {
     pub address: Option<String>,
     /// Port; 0 for local sockets.
     pub port: u32,
-    /// State by the pooler's name for it.
+    /// State, by the pooler's name.
     pub state: String,
-    /// For how long it has waited for a server connection, microseconds.
+    /// Wait for a server connection, microseconds.
     pub wait_us: u64,
 }
 
@@ -86,9 +86,9 @@ pub struct PoolerClient {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolerServer {
-    /// What links it to a client: only within one snapshot.
+    /// Key for `link` of a client, valid within one snapshot.
     pub ptr: String,
-    /// The client that has it.
+    /// `ptr` of its client.
     pub link: Option<String>,
     /// The database's name at the pooler.
     pub database: String,
@@ -96,9 +96,9 @@ pub struct PoolerServer {
     pub role: String,
     /// The server's process id; 0 while it logs in.
     pub remote_pid: i32,
-    /// State by the pooler's name for it.
+    /// State, by the pooler's name.
     pub state: String,
-    /// Whether it is closed as soon as it is released.
+    /// True when it is closed on release.
     pub closing: bool,
 }
 
@@ -112,13 +112,13 @@ pub struct PooledDatabase {
     pub database: String,
     /// The size of each of its pools.
     pub pool_size: Option<u32>,
-    /// Whether that is its own and not the default.
+    /// True when that is its own size and not the default.
     pub own_size: bool,
-    /// What its pools may grow by when clients wait for long.
+    /// Growth of its pools when clients wait for long.
     pub reserve_size: Option<u32>,
-    /// What all its pools together may have; none when unlimited.
+    /// Maximum of all its pools together; none when unlimited.
     pub max_connections: Option<u32>,
-    /// What they have now.
+    /// Their server connections now.
     pub current_connections: u32,
 }
 
@@ -130,7 +130,7 @@ pub struct PooledRole {
     pub name: String,
     /// The size of each of its pools.
     pub pool_size: Option<u32>,
-    /// What all its pools together may have; none when unlimited.
+    /// Maximum of all its pools together; none when unlimited.
     pub max_connections: Option<u32>,
 }
 
@@ -160,7 +160,7 @@ pub struct PoolerCounters {
     pub wait_us: u64,
 }
 
-/// How a session passes through a pooler.
+/// Path of a session through a pooler.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -169,9 +169,9 @@ pub struct Through {
     pub pooler: String,
     /// The pool's mode: `session`, `transaction` or `statement`.
     pub mode: String,
-    /// The application that has the connection; none when it is free or was just passed on.
+    /// The client that uses the connection; none when it is free or was just reassigned.
     pub client: Option<ThroughClient>,
-    /// `application_name` as the server has it: of whoever used the connection last.
+    /// `application_name` at the server: that of the last user of the connection.
     pub server_application: String,
     /// The address that the server sees: the pooler's.
     pub server_address: Option<String>,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Server {
     /// `server_version_num`, such as 150018.
     pub version_num: u32,
-    /// Which run of which server, and which database: postmaster start and database OID. A carry of
-    /// another identity is not comparable.
+    /// Identity of server run and database: postmaster start and database OID. A carry of another identity is not
+    /// comparable.
     pub identity: String,
     /// The connected database.
     pub database: String,
@@ -25,18 +25,18 @@ pub struct Server {
     pub reserved: u32,
     /// `pg_database.datconnlimit`; none when unlimited.
     pub database_limit: Option<u32>,
-    /// Whether the connected role is a superuser.
+    /// True when the connected role is a superuser.
     pub superuser: bool,
-    /// Whether it may signal other roles' sessions (`pg_signal_backend`).
+    /// True when it may signal other roles' sessions (`pg_signal_backend`).
     pub signals_backends: bool,
-    /// Whether it owns the connected database.
+    /// True when it owns the connected database.
     pub owns_database: bool,
-    /// Whether Supabase's platform roles are present.
+    /// True when Supabase's platform roles are present.
     pub supabase: bool,
 }
 
 impl Server {
-    /// Whether `pg_locks` says since when a session waits (`waitstart`, PostgreSQL 14).
+    /// Returns true if `pg_locks` has the start of a wait (`waitstart`, PostgreSQL 14).
     pub fn knows_wait_starts(&self) -> bool {
         self.version_num >= 140_000
     }
@@ -52,9 +52,9 @@ pub struct Role {
     pub connection_limit: Option<u32>,
     /// Superusers' sessions can be signalled by superusers only.
     pub superuser: bool,
-    /// Whether the connected role has this role's privileges.
+    /// True when the connected role has this role's privileges.
     pub granted: bool,
-    /// Whether the connected role may `ALTER ROLE` it.
+    /// True when the connected role may `ALTER ROLE` it.
     pub alterable: bool,
 }
 
@@ -83,7 +83,7 @@ impl Setting {
     }
 }
 
-/// A transaction that was prepared for a two-phase commit: no session has it, and it holds its locks.
+/// A transaction prepared for a two-phase commit: it belongs to no session and holds its locks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PreparedTransaction {
@@ -91,7 +91,7 @@ pub struct PreparedTransaction {
     pub transaction: u32,
     /// Global transaction identifier, by which it is ended.
     pub gid: String,
-    /// When it was prepared, microseconds.
+    /// Time at which it was prepared, microseconds.
     pub prepared_at: i64,
     /// The role that prepared it.
     pub owner: String,
@@ -109,6 +109,6 @@ pub struct RoleSetting {
     pub database: Option<String>,
     /// The setting's name.
     pub name: String,
-    /// Its value as it was written.
+    /// Its value as written.
     pub value: String,
 }
