@@ -53,7 +53,7 @@ pub fn next(
 /// Serialises a carry, and drops the least important parts until it is short enough.
 fn within_bounds(mut carry: Carry) -> String {
     loop {
-        // Serialising strings and numbers cannot fail; an empty memory is the honest answer if it did.
+        // Serialising strings and numbers cannot fail; an empty memory is correct if it did.
         let text = serde_json::to_string(&carry).unwrap_or_default();
         if text.len() <= LONGEST {
             return text;

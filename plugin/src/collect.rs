@@ -216,8 +216,8 @@ impl From<StatementRow> for StatementLoad {
     }
 }
 
-/// The sessions by pid, for the statements that say what a pid holds or waits for. All statements of
-/// a batch run within milliseconds of each other; a pid that is not in the list any more is skipped.
+/// The sessions by pid, for the statements on locks and waits of a pid. All statements of a batch run within
+/// milliseconds of each other; a pid that is not in the list any more is skipped.
 struct Index<'a> {
     backends: &'a mut [Backend],
     by_pid: Map<i32, usize>,

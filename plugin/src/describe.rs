@@ -11,7 +11,7 @@ const INPUT_SCHEMA: &str = include_str!("../schema/input.json");
 /// JSON Schema of SkillOutput; a test keeps it current.
 const OUTPUT_SCHEMA: &str = include_str!("../schema/output.json");
 
-/// The description as JSON. `acts` tells whether this world can end sessions.
+/// Returns the description as JSON. `acts` is true in a world that can end sessions.
 pub fn describe(acts: bool) -> String {
     let statements: Vec<Value> = catalogue::ALL
         .iter()

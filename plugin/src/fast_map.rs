@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use archon_pool_contract::fast_str::same;
 
-/// A map whose order says nothing. The standard library's hash takes several times as long, and protects from names
+/// A map without a meaningful order. The standard library's hash takes several times as long, and protects from names
 /// that were chosen to collide only by a key, for which a component has no randomness.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 

@@ -1,4 +1,4 @@
-//! Snapshots for unit tests: one idle session at a time, changed where a test says so.
+//! Snapshots for unit tests: one idle session at a time, which the tests change.
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};
@@ -104,12 +104,12 @@ pub(crate) fn reading(at: i64) -> Reading {
     }
 }
 
-/// Judges with default options and no memory.
+/// Scores without memory.
 pub(crate) fn judge<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Judged<'a>> {
     judge_with(snapshot, options, &Memory::default())
 }
 
-/// Judges with a memory.
+/// Scores with a memory.
 pub(crate) fn judge_with<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Vec<Judged<'a>> {
     leaks::judge(snapshot, options, &Purposes::of(snapshot, memory), &Groups::of(snapshot, options, memory))
 }

@@ -79,7 +79,7 @@ impl Carry {
 }
 
 impl Memory {
-    /// Accepts a carry for this snapshot, or says in `notes` why it is set aside.
+    /// Accepts a carry for this snapshot, or notes the reason for setting it aside.
     pub fn recall(text: Option<&str>, snapshot: &Snapshot, notes: &mut Vec<String>) -> Self {
         let Some(text) = text else { return Self::default() };
         let accepted = Carry::read(text).and_then(|carry| {

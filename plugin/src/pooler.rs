@@ -1,4 +1,4 @@
-//! The pooler's side of the pool: what its console says, and which client has which session.
+//! The pooler's side of the pool: its console, and the client of each session.
 //!
 //! Times are the pooler's own and only compared with each other. Columns are PgBouncer's (manual, "Admin
 //! console"); other kinds leave empty what they do not have. [`views`] reads them, [`attribution`] joins them with

@@ -133,8 +133,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The pools of a pooler that shows them. Those of the connected database are judged; those of other
-    /// databases only hold the size up, because the reasons not to grow cannot all be seen there.
+    /// The pools of a pooler that shows them. Those of the connected database decide; those of other databases are a
+    /// lower bound, because the reasons not to grow are not all visible there.
     fn pools(
         pooler: &'a Pooler,
         snapshot: &Snapshot,
@@ -176,8 +176,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// A pooler that only tells its size: its demand is that of the role with the most to do, since the size
-    /// applies to each role, and of its queue nothing is known.
+    /// A pooler that only reports its size: its demand is that of the role with the most to do, since the size applies
+    /// to each role, and of its queue nothing is known.
     fn size_alone(
         pooler: &'a Pooler,
         snapshot: &Snapshot,
@@ -294,7 +294,7 @@ fn unknown_size(pooler: &Pooler) -> String {
     }
 }
 
-/// The sessions that a pooler holds, by what the server tells of them.
+/// Number of sessions that a pooler holds, by the server's view of them.
 pub fn pooled_sessions(snapshot: &Snapshot) -> u32 {
     let pooled = |backend: &&Backend| backend.through.is_some() || protected::is_pooler(&backend.application);
     number(snapshot.clients().filter(pooled).count())

@@ -13,7 +13,7 @@ pub struct StatementKind {
     pub is_housekeeping: bool,
     /// It cleans a session up, as pools do when it comes back, and nothing but housekeeping follows.
     pub cleans_up: bool,
-    /// Some of it tells where in an application it comes from.
+    /// Part of it shows where in an application it comes from.
     pub is_code_path: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::numbers::rounded;
 use crate::unfinished::Unfinished;
 
-/// Counters over a window shorter than this say nothing, milliseconds.
+/// Counters over a window shorter than this are not used, milliseconds.
 const SHORTEST_WINDOW_MS: u64 = 100;
 
 /// Two readings that can be compared.
@@ -28,7 +28,7 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Finds the readings to compare, or says why there are none.
+    /// Finds the readings to compare, or returns the reason why there are none.
     pub fn find(snapshot: &'a Snapshot, memory: &'a Memory) -> Result<Self, String> {
         let to = &snapshot.reading;
         let (from, between_calls) = match (memory.reading(), &snapshot.sample) {

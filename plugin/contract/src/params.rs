@@ -19,7 +19,7 @@ pub enum Action {
     Monitor,
     /// Scores every session for being leaked.
     DetectLeaks,
-    /// Probes with fresh connections and judges every session.
+    /// Probes with fresh connections and classifies every session.
     HealthCheck,
     /// Computes the pool's target size and, where allowed, resizes it.
     AutoScale,

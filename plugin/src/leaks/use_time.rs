@@ -5,7 +5,7 @@ use archon_pool_contract::snapshot::Backend;
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 pub const USED_ONCE_MICROS: i64 = 2_000_000;
 
-/// For how long a session was in use, microseconds; a pooler opens its sessions for nobody.
+/// Time for which a session was in use, microseconds; none for a pooler's session, which is opened for any client.
 pub fn used_for(backend: &Backend) -> Option<i64> {
     let used_for = backend.state_change?.saturating_sub(backend.backend_start?);
     backend.through.is_none().then_some(used_for)

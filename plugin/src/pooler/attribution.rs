@@ -1,8 +1,8 @@
 //! Attribution of pooled sessions to applications.
 //!
-//! A PgBouncer tells the server's process id of each of its connections (`SHOW SERVERS.remote_pid`) and which
-//! client has it (`link`). The console and the server are not asked in the same instant, and
-//! `application_name` at the server outlives its client, so a client is only named where it can be no other:
+//! PgBouncer shows the server's process id of each of its connections (`SHOW SERVERS.remote_pid`) and the client that
+//! has it (`link`). The console and the server are not asked in the same instant, and `application_name` at the server
+//! outlives its client, so a client is only named where it can be no other:
 //!
 //! - **The session is the pooler's.** It runs under the connection's process id, role and database, began before
 //!   the console was asked, and no other connection claims it: a pooler may also serve other servers, whose
@@ -14,7 +14,7 @@
 //!   PgBouncer passes a connection on between transactions only (between sessions in `session` mode), and the
 //!   next client's first statement begins another.
 //!
-//! Where one of these does not hold, the session belongs to the pooler, and to nobody by name.
+//! If one of these does not hold, the session belongs to the pooler, without a client.
 //!
 //! Sessions of the pools that this console does not explain are set apart as well: behind another process on the same
 //! port (`so_reuseport`), or a pooler behind the pooler, are connections with clients of their own. So is every idle
@@ -35,7 +35,7 @@ use super::visibility;
 
 /// The mode in which a connection stays with its client when no transaction is open.
 const SESSION_MODE: &str = "session";
-/// A pooler, or a pool's mode, that no console tells.
+/// A pooler, or a pool's mode, that no console shows.
 const UNKNOWN: &str = "unknown";
 
 /// Names the application behind each session of the pooler.

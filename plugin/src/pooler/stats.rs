@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::numbers::number;
 use crate::numbers::rounded;
 
-/// Counters over a shorter window say nothing, microseconds.
+/// Counters over a shorter window are not used, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;
 
 /// Statistics of the pooler. Kinds that only report a size have none; values that are not measurable are explained in

@@ -246,7 +246,7 @@ fn client(row: &mut Row<'_>) -> PoolerClient {
     }
 }
 
-/// Local sockets have no address: the console says `unix`.
+/// Decodes an address; that of a local socket is `unix` at the console, and none here.
 fn address(text: Option<String>) -> Option<IpAddr> {
     text?.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }

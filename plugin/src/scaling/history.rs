@@ -78,7 +78,7 @@ pub struct Look {
     pub busy: Option<f64>,
     /// The queue before the busiest pool.
     pub queued: Option<Queued>,
-    /// The pooler's server connections that the server does not know.
+    /// The pooler's server connections without a session at the server.
     pub stale_servers: Vec<StaleServer>,
 }
 
@@ -94,7 +94,7 @@ pub struct History {
     resize: Option<Resize>,
     /// The queue before the busiest pool at the last look.
     queued: Option<Queued>,
-    /// The pooler's server connections that the server did not know at the last look.
+    /// The pooler's server connections without a session at the server at the last look.
     #[serde(rename = "absent")]
     stale_servers: Vec<StaleServer>,
 }
@@ -143,7 +143,7 @@ impl History {
         self.queued.as_ref().filter(|queued| queued.pool == pool).map(|queued| queued.clients)
     }
 
-    /// The pooler's server connections that the server did not know at the last look.
+    /// The pooler's server connections without a session at the server at the last look.
     pub fn stale_servers(&self) -> &[StaleServer] {
         &self.stale_servers
     }

@@ -69,8 +69,8 @@ impl Load {
         load
     }
 
-    /// The sessions that count as the pool when no pooler says which: the connected database's, without the
-    /// platform's services. Between calls the server's time counters know the mean.
+    /// The sessions that count as the pool where no pooler shows its own: the connected database's, without the
+    /// platform's services. Between calls the mean comes from the server's time counters.
     pub fn of_sessions(snapshot: &Snapshot, options: &Options, mean: Option<f64>, unfinished: &Unfinished) -> Self {
         let mut load = Self::of(applications(snapshot), snapshot.taken_at, options, unfinished);
         load.in_use = load.in_use.max(mean.unwrap_or(0.0));

@@ -16,7 +16,7 @@ use crate::unfinished::Unfinished;
 
 use super::load::Load;
 
-/// Counters over a window shorter than this say nothing, microseconds.
+/// Counters over a window shorter than this are not used, microseconds.
 const SHORTEST_WINDOW_MICROS: i64 = 100_000;
 /// PgBouncer counts a transaction, and a wait, when it ends: so many of them must fit into a window for the
 /// window's share to be right.

@@ -1,5 +1,5 @@
-//! The decision in a closed loop: a pool that behaves like PgBouncer's, clients that come by chance, and the real
-//! judgement, which sees nothing but snapshots and its own memory.
+//! The decision in a closed loop: a pool that behaves like PgBouncer's, clients that arrive at random, and the real
+//! analysis, which has snapshots and its own memory only.
 
 mod demand;
 mod queue;

@@ -46,8 +46,8 @@ pub struct Tempo {
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
-/// For controllers whose resize nobody notices. PgBouncer serves waiting clients within 0.6 s of a growth, and
-/// closes idle server connections within about a second of a reduction.
+/// For controllers whose resize does not disturb clients. PgBouncer serves waiting clients within 0.6 s of a growth,
+/// and closes idle server connections within about a second of a reduction.
 pub const LIVELY: Tempo = Tempo {
     grows_after: (0, 1),
     growth_rests: 800,
@@ -71,7 +71,7 @@ pub struct Situation<'a> {
     pub size: u32,
     /// Load of the busiest pool.
     pub load: &'a Load,
-    /// The size that pools need which follow but are not judged: the size is not reduced below it.
+    /// The size that other pools need which follow it: the size is not reduced below it.
     pub floor: u32,
     /// Headroom of the server.
     pub headroom: &'a Headroom,

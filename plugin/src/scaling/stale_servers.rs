@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Number that is remembered: more than a few mean that the pooler serves another server.
 const MOST: usize = 100;
 
-/// A server connection that the server does not know.
+/// A server connection without a session at the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StaleServer {
@@ -24,8 +24,8 @@ pub struct StaleServer {
     pub pid: i32,
 }
 
-/// The server connections that the server does not know: of databases of which it knows another connection,
-/// since a pooler may serve several servers and does not say which.
+/// Finds the server connections without a session at the server, in databases with at least one that has: a pooler may
+/// serve several servers, and does not show which.
 pub fn find(snapshot: &Snapshot, coverage: &Coverage) -> Vec<StaleServer> {
     let Some(pooler) = snapshot.pooler.as_ref().filter(|_| coverage.complete) else { return Vec::new() };
     let pooled = snapshot.backends.iter().filter(|backend| backend.through.is_some());

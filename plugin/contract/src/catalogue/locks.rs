@@ -63,7 +63,7 @@ CROSS JOIN LATERAL (SELECT pg_catalog.pg_blocking_pids(l.pid) AS pids) b
 WHERE NOT l.granted",
 };
 
-/// Transactions that no session has: they hold their locks until somebody ends them by name.
+/// Transactions without a session: they hold their locks until they are ended by name.
 pub const PREPARED: Entry = Entry {
     id: "prepared-transactions",
     purpose: "prepared transactions",
