@@ -4,11 +4,11 @@
 /** What can be asked for. */
 export type ActionName = "monitor" | "detect-leaks" | "health-check" | "auto-scale" | "kill-idle" | "full-analysis";
 
-/** What to do, to which database (SkillInput without what only the host may see). */
+/** Action, credential and options: SkillInput without the fields for the host alone. */
 export interface SkillInput {
   /** One of the six actions; `full-analysis` when absent. */
   action?: ActionName | null;
-  /** What the previous report returned. */
+  /** State that the previous report returned. */
   carry?: unknown;
   /** Name of a credential that the host holds; the host's default when absent. */
   credential?: string | null;
@@ -21,8 +21,8 @@ export interface SkillInput {
 }
 
 /**
- * Which sessions. A list that is empty matches nothing by itself; the lists of an `include` are
- * joined by "and", those of an `exclude` by "or".
+ * A filter of sessions. An empty list is ignored; the lists of an `include` are joined by "and", those of an `exclude`
+ * by "or".
  */
 export interface Filter {
   /** Application-name patterns: `*` stands for anything, `?` for one character. */
@@ -35,17 +35,17 @@ export interface Filter {
   roles?: string[];
 }
 
-/** The options as a caller writes them: each may be absent. */
+/** Thresholds, bounds and filters; an absent one takes its default. */
 export interface Options {
   /** False: compute the target size, resize nothing. Default true. */
   allowAutoScaling?: boolean | null;
   /** Plan, signal nothing. Default false. */
   dryRun?: boolean | null;
-  /** Never judge or end sessions that match. */
+  /** Never score or end sessions that match. */
   exclude?: Filter | null;
   /** Largest growth in one step, percent. Default 20, 1–100. */
   growthRate?: number | null;
-  /** How often the host repeats probes in watch mode, milliseconds. Default 30000, at least 1000. */
+  /** Interval of probes in watch mode, milliseconds. Default 30000, at least 1000. */
   healthCheckInterval?: number | null;
   /**
    * A session idle in a transaction for longer may be ended, milliseconds. Default 60000, at
@@ -54,7 +54,7 @@ export interface Options {
   idleInTransactionTimeoutMs?: number | null;
   /** An idle session older than this may be ended, milliseconds. Default 300000, at least 10000. */
   idleTimeoutMs?: number | null;
-  /** Judge and end only sessions that match. */
+  /** Score and end only sessions that match. */
   include?: Filter | null;
   /** Confidence from which a session is a suspect, percent. Default 80, 0–100. */
   leakDetectionThreshold?: number | null;
@@ -75,7 +75,7 @@ export interface Options {
   shrinkRate?: number | null;
 }
 
-/** SkillOutput: what the JSON door answers. */
+/** SkillOutput: the result of `skill.run`. */
 export interface SkillOutput {
   /** The report, when it was. */
   data?: Report | null;
@@ -85,7 +85,7 @@ export interface SkillOutput {
   error?: FaultRecord | null;
   /** The skill's name. */
   skill: string;
-  /** Whether the action was done. */
+  /** True when the action was executed. */
   success: boolean;
   /** The server's time, ISO 8601 UTC; none when no server answered. */
   timestamp?: string | null;
@@ -93,15 +93,15 @@ export interface SkillOutput {
   version: string;
 }
 
-/** Something that was planned or done. */
+/** An action that was planned or executed. */
 export interface ActionRecord {
-  /** How many sessions were really ended, or by how many the pool changed. */
+  /** Number of ended sessions, or change of the pool's size. */
   connectionsAffected: number;
-  /** Whether it was only a plan. */
+  /** True when it was only a plan. */
   dryRun: boolean;
-  /** Whether anything was really changed. */
+  /** True when anything was changed. */
   executed: boolean;
-  /** Why, and why not more. */
+  /** Reason, and reason for not doing more. */
   reason: string;
   /** Each session with its outcome. */
   targets: ActionTarget[];
@@ -117,13 +117,13 @@ export interface Capacity {
   max: number;
   /** `superuser_reserved_connections` + `reserved_connections`. */
   reserved: number;
-  /** What ordinary roles can use. */
+  /** Slots for ordinary roles. */
   usable: number;
   /** Slots taken, ours and hidden sessions included. */
   used: number;
 }
 
-/** The verdict on one session. */
+/** Health of one session. */
 export interface Check {
   /** Application name. */
   application: string;
@@ -131,29 +131,29 @@ export interface Check {
   id: string;
   /** Process id. */
   pid: number;
-  /** Why. */
+  /** Reason. */
   reason: string;
   /** `healthy`, `unhealthy`, `broken` or `unknown`. */
   verdict: string;
 }
 
-/** One session and what speaks for and against its being leaked. */
+/** One session with the evidence for and against a leak. */
 export interface ConnectionMetric {
   /** Application name. */
   application: string;
   /** Client address. */
   client?: string | null;
-  /** How sure the verdict is, 0–100. */
+  /** Confidence of a leak, 0–100. */
   confidence: number;
-  /** When the session was established, ISO 8601 UTC. */
+  /** Time at which the session was established, ISO 8601 UTC. */
   createdAt: string;
   /** Database name. */
   database: string;
   /** Milliseconds since it was established. */
   duration: number;
-  /** What speaks for a leak, strongest first. */
+  /** Evidence for a leak, strongest first. */
   evidence: Evidence[];
-  /** What speaks against judging it at all. */
+  /** Reasons for excluding it. */
   exclusions: string[];
   /** Identity: `pid@backend_start`. */
   id: string;
@@ -161,7 +161,7 @@ export interface ConnectionMetric {
   idleTime: number;
   /** Its last statement with the literals removed. */
   lastQuery: string;
-  /** When the session was last in use, ISO 8601 UTC. */
+  /** Time at which the session was last in use, ISO 8601 UTC. */
   lastUsed?: string | null;
   /** Process id. */
   pid: number;
@@ -169,9 +169,9 @@ export interface ConnectionMetric {
   role: string;
   /** `state` as the server reports it. */
   state: string;
-  /** The pooler that it passes through: application and client are the real ones then. */
+  /** The pooler that it passes through: application and client are then those behind the pooler. */
   through?: Through | null;
-  /** What it waits for: type and event. */
+  /** Wait event: type and name. */
   waitEvent?: string | null;
 }
 
@@ -181,7 +181,7 @@ export interface Connections {
   aborted: number;
   /** Executing a statement, waiting ones included. */
   active: number;
-  /** Stuck: the client no longer reads, or an aborted transaction fell silent. */
+  /** Stuck: the client no longer reads, or an aborted transaction is idle for too long. */
   broken: number;
   /** Sessions by application name, largest first. */
   byApplication: Tally[];
@@ -201,21 +201,21 @@ export interface Connections {
   total: number;
   /** Active, but its client has not sent the rest of its statement for longer than `idleTimeoutMs`. */
   unfinished: number;
-  /** In a state that cannot be judged (`track_activities` off, or newer than this program). */
+  /** In an unknown state (`track_activities` off, or newer than this program). */
   unknown: number;
   /** Waiting for a lock. */
   waiting: number;
 }
 
-/** How much of the server could be seen. */
+/** Visible share of the server. */
 export interface Coverage {
-  /** Whether nothing was hidden. */
+  /** True when nothing was hidden. */
   complete: boolean;
-  /** Sessions that could not: at most this many are client sessions. */
+  /** Hidden sessions: an upper bound of the hidden client sessions. */
   hidden: number;
   /** Seen among seen and hidden, percent. */
   percent: number;
-  /** What hides the rest and what would show it. */
+  /** Reason for hidden sessions, and remedy. */
   reason?: string | null;
   /** Client sessions that could be read, ours excluded. */
   seen: number;
@@ -229,11 +229,11 @@ export interface Demand {
   idleInTransaction: number;
   /** Mean sessions busy over the measured window (Little's law, from the server's time counters). */
   meanConcurrency?: number | null;
-  /** The demand that the target follows: the highest of the recent moments. */
+  /** The highest recent demand, from which the target is computed. */
   peak: number;
   /** Clients that wait for a server connection of the pooler now. */
   queued: number;
-  /** How many moments that rests on. */
+  /** Number of samples behind it. */
   samples: number;
   /** Sessions of them waiting for a lock now. */
   waiting: number;
@@ -241,49 +241,49 @@ export interface Demand {
 
 /** One piece of evidence. */
 export interface Evidence {
-  /** What it means, for a reader. */
+  /** Its meaning, as text. */
   explanation: string;
-  /** Which kind of evidence. */
+  /** Kind of evidence. */
   id: string;
-  /** What was measured. */
+  /** The measured value. */
   value: string;
-  /** What it adds to the log-odds of a leak. */
+  /** Contribution to the log-odds of a leak. */
   weight: number;
 }
 
-/** Why something could not be done. */
+/** An error: something could not be done. */
 export interface FaultRecord {
-  /** What kind of trouble; see [`kind`]. */
+  /** Kind of error; see [`kind`]. */
   kind: string;
   /** One sentence for an operator, naming the setting to change. */
   message: string;
-  /** Whether the same call may succeed later without anything being changed. */
+  /** True when the same call may succeed later without any change. */
   retryable: boolean;
   /** The server's SQLSTATE, where it came from a server. */
   sqlstate?: string | null;
 }
 
-/** One thing that an operator should know. */
+/** One finding for an operator. */
 export interface Finding {
-  /** What was measured. */
+  /** The measured value. */
   evidence: string[];
-  /** How to mend it on this server. */
+  /** Remedy on this server. */
   fix?: Fix | null;
-  /** Which kind of finding. */
+  /** Kind of finding. */
   id: string;
   /** `critical`, `warning` or `info`. */
   severity: string;
-  /** What is wrong and what to do, in one sentence or two. */
+  /** Problem and remedy, in one or two sentences. */
   text: string;
 }
 
-/** How to mend a finding on this server. */
+/** Remedy of a finding on this server. */
 export interface Fix {
-  /** Who can run it: `you` (the connected role), `administrator`, or `application` for code. */
+  /** Executor: `you` (the connected role), `administrator`, or `application` for code. */
   by: string;
   /** SQL that is valid on this server. */
   sql?: string | null;
-  /** What to do. */
+  /** Summary. */
   summary: string;
 }
 
@@ -295,33 +295,33 @@ export interface Group {
   client?: string | null;
   /** Database name. */
   database: string;
-  /** By how many sessions it grew since the oldest remembered call. */
+  /** Growth in sessions since the oldest call in `carry`. */
   growth?: number | null;
-  /** How many of them are idle. */
+  /** Number of idle sessions among them. */
   idle: number;
   /** Median idle age now, milliseconds. */
   medianIdle?: number | null;
   /** Role name. */
   role: string;
-  /** How many sessions. */
+  /** Number of sessions. */
   sessions: number;
-  /** How many of them are suspected. */
+  /** Number of suspects among them. */
   suspected: number;
   /** The group's usual idle age, milliseconds: the median over at least three earlier calls. */
   usualIdle?: number | null;
 }
 
-/** What the server has left for the pool. */
+/** Capacity of the server for the pool. */
 export interface Headroom {
   /** The largest size that the pool can have. */
   available: number;
   /** Slots taken by sessions outside the pool. */
   others: number;
-  /** What ordinary roles can use on this server and in this database. */
+  /** Slots for ordinary roles on this server and in this database. */
   usable: number;
 }
 
-/** Which sessions and fresh connections are in good order. */
+/** Health of sessions and fresh connections. */
 export interface HealthSummary {
   /** Mean round trip of the probes, milliseconds. */
   avgLatency?: number | null;
@@ -329,33 +329,33 @@ export interface HealthSummary {
   checks: Check[];
   /** Unhealthy among checked, percent. */
   failureRate: number;
-  /** In good order. */
+  /** Healthy ones. */
   healthy: number;
   /** The fresh connections. */
   probes: Probe[];
-  /** Sessions judged and connections probed. */
+  /** Checked sessions and probed connections. */
   totalChecked: number;
-  /** Not in good order. */
+  /** Unhealthy ones. */
   unhealthy: number;
 }
 
-/** Which sessions are probably leaked, and why. */
+/** Sessions that are probably leaked, with evidence. */
 export interface LeakDetection {
-  /** The highest confidence among all judged sessions, 0–100. */
+  /** The highest confidence among all scored sessions, 0–100. */
   confidence: number;
-  /** On how much of the server the verdict rests; without full coverage there is none. */
+  /** Share of the server that was visible; without full coverage there is no verdict. */
   coverage: Coverage;
-  /** Whether any session reached the threshold. */
+  /** True when any session reached the threshold. */
   detected: boolean;
-  /** Sessions that would have reached it, but are excluded for the reasons they carry. */
+  /** Sessions that would have reached it, but are excluded, with reasons. */
   excludedConnections: ConnectionMetric[];
   /** The sessions by (role, application, client). */
   groups: Group[];
-  /** What to do about it. */
+  /** Recommended action. */
   recommendation: string;
-  /** The sessions that did, surest first. */
+  /** The sessions that did, by falling confidence. */
   suspectedConnections: ConnectionMetric[];
-  /** How many are suspected. */
+  /** Number of suspects. */
   totalSuspected: number;
 }
 
@@ -363,7 +363,7 @@ export interface LeakDetection {
 export interface PoolStats {
   /** Client sessions by state. */
   connections: Connections;
-  /** What the pooler says of its side; none without a console. */
+  /** The pooler's side; none without a console. */
   pooler?: PoolerStats | null;
   /** Rates since the previous call or over the in-call sample. */
   throughput: Throughput;
@@ -373,19 +373,19 @@ export interface PoolStats {
 
 /** One pool of a pooler. */
 export interface PoolStatus {
-  /** Server connections that a client has. */
+  /** Server connections in use by a client. */
   active: number;
   /** The database's name at the pooler. */
   database: string;
-  /** Server connections that nobody has. */
+  /** Server connections without a client. */
   idle: number;
-  /** For how long the first of them has waited, milliseconds. */
+  /** Wait of the first of them, milliseconds. */
   maxWait: number;
   /** `session`, `transaction` or `statement`. */
   mode: string;
   /** The role. */
   role: string;
-  /** How many server connections it may have; none when unlimited or not known. */
+  /** Maximum number of server connections; none when unlimited or unknown. */
   size?: number | null;
   /** Clients that wait for one. */
   waiting: number;
@@ -397,9 +397,9 @@ export interface PoolerStats {
   avgWaitTime?: number | null;
   /** Applications' connections to it. */
   clients: number;
-  /** What it is: `pgbouncer`, `supabase` or `postgresql`. */
+  /** Kind: `pgbouncer`, `supabase` or `postgresql`. */
   kind: string;
-  /** For how long the first of them has waited, milliseconds. */
+  /** Wait of the first of them, milliseconds. */
   maxWait: number;
   /** Its pools, the longest queue first. */
   pools: PoolStatus[];
@@ -407,17 +407,17 @@ export interface PoolerStats {
   servers: number;
   /** Transactions, over all its databases. */
   transactionsPerSecond?: number | null;
-  /** Its version as it tells it. */
+  /** Its version as reported. */
   version?: string | null;
   /** Clients that wait for a server connection. */
   waiting: number;
 }
 
-/** One fresh connection: its times, or what went wrong. */
+/** One fresh connection: its times, or its error. */
 export interface Probe {
   /** Milliseconds until the session was ready for queries. */
   connectMs?: number | null;
-  /** Why there is no time. */
+  /** The error, when there are no times. */
   error?: string | null;
   /** Milliseconds of one empty round trip. */
   roundTripMs?: number | null;
@@ -425,75 +425,75 @@ export interface Probe {
   sqlstate?: string | null;
 }
 
-/** The answer to every action. */
+/** Result of every action. */
 export interface Report {
-  /** The action that was asked for. */
+  /** The requested action. */
   action: string;
-  /** What was planned or done. */
+  /** Actions that were planned or executed. */
   actions: ActionRecord[];
   /** Server time from the first to the last answer, milliseconds. */
   analysisDuration: number;
-  /** Memory for the next call: hand it back unchanged. */
+  /** State for the next call: pass it back unchanged. */
   carry: unknown;
-  /** How much of the server the connected role could see. */
+  /** Share of the server that the connected role could see. */
   coverage: Coverage;
   /** The same with identifier, severity, evidence and fix. */
   findings: Finding[];
-  /** Which sessions and fresh connections are in good order. */
+  /** Health of sessions and fresh connections. */
   healthSummary: HealthSummary;
-  /** Which sessions are probably leaked, and why. */
+  /** Sessions that are probably leaked, with evidence. */
   leakDetection: LeakDetection;
-  /** What was not measurable, and why. */
+  /** Values that were not measurable, with reasons. */
   notes: string[];
   /** Connections, rates and times. */
   poolStats: PoolStats;
   /** The findings' texts, worst first. */
   recommendations: string[];
-  /** How large the pool should be, and why. */
+  /** Target size of the pool, with reasons. */
   scaling: Scaling;
   /** The server's time of the snapshot, ISO 8601 UTC. */
   timestamp: string;
 }
 
-/** How large the pool should be, and why. */
+/** Target size of the pool, with reasons. */
 export interface Scaling {
-  /** What would carry the resize out; `advice` when nothing can. */
+  /** Controller that executes the resize; `advice` when there is none. */
   controller: string;
   /** The pool's size now; without a pooler, the connected database's client sessions. */
   currentSize: number;
-  /** What the target follows. */
+  /** Measured demand. */
   demand: Demand;
   /** The largest growth in one step, percent. */
   growthRate: number;
-  /** What the server has left for the pool. */
+  /** Capacity of the server for the pool. */
   headroom: Headroom;
-  /** The upper bound asked for. */
+  /** The requested upper bound. */
   maxSize: number;
-  /** The lower bound asked for. */
+  /** The requested lower bound. */
   minSize: number;
-  /** Why this target. */
+  /** Reason for this target. */
   reason: string;
   /** The largest reduction in one step, percent. */
   shrinkRate: number;
-  /** The size to go to in this step. */
+  /** Target size of this step. */
   targetSize: number;
 }
 
 /** A count under a name. */
 export interface Tally {
-  /** How many. */
+  /** Number of sessions. */
   count: number;
-  /** What is counted; empty when the sessions set no name. */
+  /** The name; empty when the sessions set none. */
   name: string;
 }
 
-/** A session that an action aims at. */
+/** A session targeted by an action. */
 export interface ActionTarget {
   /** Application name. */
   application: string;
   /** Client address. */
   client?: string | null;
-  /** What the host or the server said about it. */
+  /** Detail from the host or the server. */
   detail?: string | null;
   /** Identity: `pid@backend_start`. */
   id: string;
@@ -503,7 +503,7 @@ export interface ActionTarget {
   outcome: string;
   /** Process id. */
   pid: number;
-  /** Why it was chosen. */
+  /** Reason for choosing it. */
   reason: string;
   /** Role name. */
   role: string;
@@ -511,9 +511,9 @@ export interface ActionTarget {
   state: string;
 }
 
-/** How a session passes through a pooler. */
+/** Path of a session through a pooler. */
 export interface Through {
-  /** The application that has the connection; none when it is free or was just passed on. */
+  /** The client that uses the connection; none when it is free or was just reassigned. */
   client?: ThroughClient | null;
   /** The pool's mode: `session`, `transaction` or `statement`. */
   mode: string;
@@ -521,7 +521,7 @@ export interface Through {
   pooler: string;
   /** The address that the server sees: the pooler's. */
   serverAddress?: string | null;
-  /** `application_name` as the server has it: of whoever used the connection last. */
+  /** `application_name` at the server: that of the last user of the connection. */
   serverApplication: string;
 }
 
@@ -535,7 +535,7 @@ export interface ThroughClient {
 
 /** Rates per second; null when not measurable, with the reason in the notes. */
 export interface Throughput {
-  /** Sessions whose client vanished. */
+  /** Sessions lost because the client vanished. */
   abandonedPerSecond?: number | null;
   /** Sessions ended. */
   connectionsClosedPerSecond?: number | null;
@@ -543,7 +543,7 @@ export interface Throughput {
   connectionsCreatedPerSecond?: number | null;
   /** Transactions of the connected database. */
   requestsPerSecond?: number | null;
-  /** Over how long the rates were measured, milliseconds. */
+  /** Duration of the measurement, milliseconds. */
   windowMs?: number | null;
 }
 
@@ -553,6 +553,6 @@ export interface Timing {
   avgConnectionTime?: number | null;
   /** Mean execution time in the measured window, by `pg_stat_statements`. */
   avgQueryTime?: number | null;
-  /** The longest present wait for a lock; 0 when nobody waits. */
+  /** The longest present wait for a lock; 0 without waits. */
   maxWaitTime?: number | null;
 }

@@ -6,19 +6,19 @@ from typing import Any, Optional, TypedDict
 
 
 class Action(TypedDict):
-    """Something that was planned or done."""
+    """An action that was planned or executed."""
 
     connectionsAffected: int
-    """How many sessions were really ended, or by how many the pool changed."""
+    """Number of ended sessions, or change of the pool's size."""
 
     dryRun: bool
-    """Whether it was only a plan."""
+    """True when it was only a plan."""
 
     executed: bool
-    """Whether anything was really changed."""
+    """True when anything was changed."""
 
     reason: str
-    """Why, and why not more."""
+    """Reason, and reason for not doing more."""
 
     targets: list[ActionTarget]
     """Each session with its outcome."""
@@ -49,7 +49,7 @@ class _ActionTarget(TypedDict):
     """Process id."""
 
     reason: str
-    """Why it was chosen."""
+    """Reason for choosing it."""
 
     role: str
     """Role name."""
@@ -59,13 +59,13 @@ class _ActionTarget(TypedDict):
 
 
 class ActionTarget(_ActionTarget, total=False):
-    """A session that an action aims at."""
+    """A session targeted by an action."""
 
     client: Optional[str]
     """Client address."""
 
     detail: Optional[str]
-    """What the host or the server said about it."""
+    """Detail from the host or the server."""
 
 
 class Capacity(TypedDict):
@@ -78,14 +78,14 @@ class Capacity(TypedDict):
     """`superuser_reserved_connections` + `reserved_connections`."""
 
     usable: int
-    """What ordinary roles can use."""
+    """Slots for ordinary roles."""
 
     used: int
     """Slots taken, ours and hidden sessions included."""
 
 
 class Check(TypedDict):
-    """The verdict on one session."""
+    """Health of one session."""
 
     application: str
     """Application name."""
@@ -97,7 +97,7 @@ class Check(TypedDict):
     """Process id."""
 
     reason: str
-    """Why."""
+    """Reason."""
 
     verdict: str
     """`healthy`, `unhealthy`, `broken` or `unknown`."""
@@ -110,10 +110,10 @@ class _ConnectionMetric(TypedDict):
     """Application name."""
 
     confidence: int
-    """How sure the verdict is, 0–100."""
+    """Confidence of a leak, 0–100."""
 
     createdAt: str
-    """When the session was established, ISO 8601 UTC."""
+    """Time at which the session was established, ISO 8601 UTC."""
 
     database: str
     """Database name."""
@@ -122,10 +122,10 @@ class _ConnectionMetric(TypedDict):
     """Milliseconds since it was established."""
 
     evidence: list[Evidence]
-    """What speaks for a leak, strongest first."""
+    """Evidence for a leak, strongest first."""
 
     exclusions: list[str]
-    """What speaks against judging it at all."""
+    """Reasons for excluding it."""
 
     id: str
     """Identity: `pid@backend_start`."""
@@ -147,19 +147,19 @@ class _ConnectionMetric(TypedDict):
 
 
 class ConnectionMetric(_ConnectionMetric, total=False):
-    """One session and what speaks for and against its being leaked."""
+    """One session with the evidence for and against a leak."""
 
     client: Optional[str]
     """Client address."""
 
     lastUsed: Optional[str]
-    """When the session was last in use, ISO 8601 UTC."""
+    """Time at which the session was last in use, ISO 8601 UTC."""
 
     through: Optional[Through]
-    """The pooler that it passes through: application and client are the real ones then."""
+    """The pooler that it passes through: application and client are then those behind the pooler."""
 
     waitEvent: Optional[str]
-    """What it waits for: type and event."""
+    """Wait event: type and name."""
 
 
 class Connections(TypedDict):
@@ -172,7 +172,7 @@ class Connections(TypedDict):
     """Executing a statement, waiting ones included."""
 
     broken: int
-    """Stuck: the client no longer reads, or an aborted transaction fell silent."""
+    """Stuck: the client no longer reads, or an aborted transaction is idle for too long."""
 
     byApplication: list[Tally]
     """Sessions by application name, largest first."""
@@ -202,7 +202,7 @@ class Connections(TypedDict):
     """Active, but its client has not sent the rest of its statement for longer than `idleTimeoutMs`."""
 
     unknown: int
-    """In a state that cannot be judged (`track_activities` off, or newer than this program)."""
+    """In an unknown state (`track_activities` off, or newer than this program)."""
 
     waiting: int
     """Waiting for a lock."""
@@ -212,10 +212,10 @@ class _Coverage(TypedDict):
     """What every Coverage has."""
 
     complete: bool
-    """Whether nothing was hidden."""
+    """True when nothing was hidden."""
 
     hidden: int
-    """Sessions that could not: at most this many are client sessions."""
+    """Hidden sessions: an upper bound of the hidden client sessions."""
 
     percent: float
     """Seen among seen and hidden, percent."""
@@ -225,10 +225,10 @@ class _Coverage(TypedDict):
 
 
 class Coverage(_Coverage, total=False):
-    """How much of the server could be seen."""
+    """Visible share of the server."""
 
     reason: Optional[str]
-    """What hides the rest and what would show it."""
+    """Reason for hidden sessions, and remedy."""
 
 
 class _Demand(TypedDict):
@@ -241,13 +241,13 @@ class _Demand(TypedDict):
     """Sessions idle in a transaction now."""
 
     peak: float
-    """The demand that the target follows: the highest of the recent moments."""
+    """The highest recent demand, from which the target is computed."""
 
     queued: int
     """Clients that wait for a server connection of the pooler now."""
 
     samples: int
-    """How many moments that rests on."""
+    """Number of samples behind it."""
 
     waiting: int
     """Sessions of them waiting for a lock now."""
@@ -264,41 +264,41 @@ class Evidence(TypedDict):
     """One piece of evidence."""
 
     explanation: str
-    """What it means, for a reader."""
+    """Its meaning, as text."""
 
     id: str
-    """Which kind of evidence."""
+    """Kind of evidence."""
 
     value: str
-    """What was measured."""
+    """The measured value."""
 
     weight: float
-    """What it adds to the log-odds of a leak."""
+    """Contribution to the log-odds of a leak."""
 
 
 class _Fault(TypedDict):
     """What every Fault has."""
 
     kind: str
-    """What kind of trouble; see [`kind`]."""
+    """Kind of error; see [`kind`]."""
 
     message: str
     """One sentence for an operator, naming the setting to change."""
 
     retryable: bool
-    """Whether the same call may succeed later without anything being changed."""
+    """True when the same call may succeed later without any change."""
 
 
 class Fault(_Fault, total=False):
-    """Why something could not be done."""
+    """An error: something could not be done."""
 
     sqlstate: Optional[str]
     """The server's SQLSTATE, where it came from a server."""
 
 
 class Filter(TypedDict, total=False):
-    """Which sessions. A list that is empty matches nothing by itself; the lists of an `include` are joined by
-    "and", those of an `exclude` by "or"."""
+    """A filter of sessions. An empty list is ignored; the lists of an `include` are joined by "and", those of an
+    `exclude` by "or"."""
 
     applications: list[str]
     """Application-name patterns: `*` stands for anything, `?` for one character."""
@@ -317,37 +317,37 @@ class _Finding(TypedDict):
     """What every Finding has."""
 
     evidence: list[str]
-    """What was measured."""
+    """The measured value."""
 
     id: str
-    """Which kind of finding."""
+    """Kind of finding."""
 
     severity: str
     """`critical`, `warning` or `info`."""
 
     text: str
-    """What is wrong and what to do, in one sentence or two."""
+    """Problem and remedy, in one or two sentences."""
 
 
 class Finding(_Finding, total=False):
-    """One thing that an operator should know."""
+    """One finding for an operator."""
 
     fix: Optional[Fix]
-    """How to mend it on this server."""
+    """Remedy on this server."""
 
 
 class _Fix(TypedDict):
     """What every Fix has."""
 
     by: str
-    """Who can run it: `you` (the connected role), `administrator`, or `application` for code."""
+    """Executor: `you` (the connected role), `administrator`, or `application` for code."""
 
     summary: str
-    """What to do."""
+    """Summary."""
 
 
 class Fix(_Fix, total=False):
-    """How to mend a finding on this server."""
+    """Remedy of a finding on this server."""
 
     sql: Optional[str]
     """SQL that is valid on this server."""
@@ -363,16 +363,16 @@ class _Group(TypedDict):
     """Database name."""
 
     idle: int
-    """How many of them are idle."""
+    """Number of idle sessions among them."""
 
     role: str
     """Role name."""
 
     sessions: int
-    """How many sessions."""
+    """Number of sessions."""
 
     suspected: int
-    """How many of them are suspected."""
+    """Number of suspects among them."""
 
 
 class Group(_Group, total=False):
@@ -382,7 +382,7 @@ class Group(_Group, total=False):
     """Client address; none for local sockets."""
 
     growth: Optional[int]
-    """By how many sessions it grew since the oldest remembered call."""
+    """Growth in sessions since the oldest call in `carry`."""
 
     medianIdle: Optional[int]
     """Median idle age now, milliseconds."""
@@ -392,7 +392,7 @@ class Group(_Group, total=False):
 
 
 class Headroom(TypedDict):
-    """What the server has left for the pool."""
+    """Capacity of the server for the pool."""
 
     available: int
     """The largest size that the pool can have."""
@@ -401,7 +401,7 @@ class Headroom(TypedDict):
     """Slots taken by sessions outside the pool."""
 
     usable: int
-    """What ordinary roles can use on this server and in this database."""
+    """Slots for ordinary roles on this server and in this database."""
 
 
 class _HealthSummary(TypedDict):
@@ -414,55 +414,55 @@ class _HealthSummary(TypedDict):
     """Unhealthy among checked, percent."""
 
     healthy: int
-    """In good order."""
+    """Healthy ones."""
 
     probes: list[Probe]
     """The fresh connections."""
 
     totalChecked: int
-    """Sessions judged and connections probed."""
+    """Checked sessions and probed connections."""
 
     unhealthy: int
-    """Not in good order."""
+    """Unhealthy ones."""
 
 
 class HealthSummary(_HealthSummary, total=False):
-    """Which sessions and fresh connections are in good order."""
+    """Health of sessions and fresh connections."""
 
     avgLatency: Optional[float]
     """Mean round trip of the probes, milliseconds."""
 
 
 class LeakDetection(TypedDict):
-    """Which sessions are probably leaked, and why."""
+    """Sessions that are probably leaked, with evidence."""
 
     confidence: int
-    """The highest confidence among all judged sessions, 0–100."""
+    """The highest confidence among all scored sessions, 0–100."""
 
     coverage: Coverage
-    """On how much of the server the verdict rests; without full coverage there is none."""
+    """Share of the server that was visible; without full coverage there is no verdict."""
 
     detected: bool
-    """Whether any session reached the threshold."""
+    """True when any session reached the threshold."""
 
     excludedConnections: list[ConnectionMetric]
-    """Sessions that would have reached it, but are excluded for the reasons they carry."""
+    """Sessions that would have reached it, but are excluded, with reasons."""
 
     groups: list[Group]
     """The sessions by (role, application, client)."""
 
     recommendation: str
-    """What to do about it."""
+    """Recommended action."""
 
     suspectedConnections: list[ConnectionMetric]
-    """The sessions that did, surest first."""
+    """The sessions that did, by falling confidence."""
 
     totalSuspected: int
-    """How many are suspected."""
+    """Number of suspects."""
 
 
 class Options(TypedDict, total=False):
-    """The options as a caller writes them: each may be absent."""
+    """Thresholds, bounds and filters; an absent one takes its default."""
 
     allowAutoScaling: Optional[bool]
     """False: compute the target size, resize nothing. Default true."""
@@ -471,13 +471,13 @@ class Options(TypedDict, total=False):
     """Plan, signal nothing. Default false."""
 
     exclude: Optional[Filter]
-    """Never judge or end sessions that match."""
+    """Never score or end sessions that match."""
 
     growthRate: Optional[int]
     """Largest growth in one step, percent. Default 20, 1–100."""
 
     healthCheckInterval: Optional[int]
-    """How often the host repeats probes in watch mode, milliseconds. Default 30000, at least 1000."""
+    """Interval of probes in watch mode, milliseconds. Default 30000, at least 1000."""
 
     idleInTransactionTimeoutMs: Optional[int]
     """A session idle in a transaction for longer may be ended, milliseconds. Default 60000, at least 1000."""
@@ -486,7 +486,7 @@ class Options(TypedDict, total=False):
     """An idle session older than this may be ended, milliseconds. Default 300000, at least 10000."""
 
     include: Optional[Filter]
-    """Judge and end only sessions that match."""
+    """Score and end only sessions that match."""
 
     leakDetectionThreshold: Optional[int]
     """Confidence from which a session is a suspect, percent. Default 80, 0–100."""
@@ -528,23 +528,23 @@ class PoolStats(_PoolStats, total=False):
     """Connections, rates and times."""
 
     pooler: Optional[PoolerStats]
-    """What the pooler says of its side; none without a console."""
+    """The pooler's side; none without a console."""
 
 
 class _PoolStatus(TypedDict):
     """What every PoolStatus has."""
 
     active: int
-    """Server connections that a client has."""
+    """Server connections in use by a client."""
 
     database: str
     """The database's name at the pooler."""
 
     idle: int
-    """Server connections that nobody has."""
+    """Server connections without a client."""
 
     maxWait: float
-    """For how long the first of them has waited, milliseconds."""
+    """Wait of the first of them, milliseconds."""
 
     mode: str
     """`session`, `transaction` or `statement`."""
@@ -560,7 +560,7 @@ class PoolStatus(_PoolStatus, total=False):
     """One pool of a pooler."""
 
     size: Optional[int]
-    """How many server connections it may have; none when unlimited or not known."""
+    """Maximum number of server connections; none when unlimited or unknown."""
 
 
 class _PoolerStats(TypedDict):
@@ -570,10 +570,10 @@ class _PoolerStats(TypedDict):
     """Applications' connections to it."""
 
     kind: str
-    """What it is: `pgbouncer`, `supabase` or `postgresql`."""
+    """Kind: `pgbouncer`, `supabase` or `postgresql`."""
 
     maxWait: float
-    """For how long the first of them has waited, milliseconds."""
+    """Wait of the first of them, milliseconds."""
 
     pools: list[PoolStatus]
     """Its pools, the longest queue first."""
@@ -595,17 +595,17 @@ class PoolerStats(_PoolerStats, total=False):
     """Transactions, over all its databases."""
 
     version: Optional[str]
-    """Its version as it tells it."""
+    """Its version as reported."""
 
 
 class Probe(TypedDict, total=False):
-    """One fresh connection: its times, or what went wrong."""
+    """One fresh connection: its times, or its error."""
 
     connectMs: Optional[float]
     """Milliseconds until the session was ready for queries."""
 
     error: Optional[str]
-    """Why there is no time."""
+    """The error, when there are no times."""
 
     roundTripMs: Optional[float]
     """Milliseconds of one empty round trip."""
@@ -615,34 +615,34 @@ class Probe(TypedDict, total=False):
 
 
 class Report(TypedDict):
-    """The answer to every action."""
+    """Result of every action."""
 
     action: str
-    """The action that was asked for."""
+    """The requested action."""
 
     actions: list[Action]
-    """What was planned or done."""
+    """Actions that were planned or executed."""
 
     analysisDuration: int
     """Server time from the first to the last answer, milliseconds."""
 
     carry: Any
-    """Memory for the next call: hand it back unchanged."""
+    """State for the next call: pass it back unchanged."""
 
     coverage: Coverage
-    """How much of the server the connected role could see."""
+    """Share of the server that the connected role could see."""
 
     findings: list[Finding]
     """The same with identifier, severity, evidence and fix."""
 
     healthSummary: HealthSummary
-    """Which sessions and fresh connections are in good order."""
+    """Health of sessions and fresh connections."""
 
     leakDetection: LeakDetection
-    """Which sessions are probably leaked, and why."""
+    """Sessions that are probably leaked, with evidence."""
 
     notes: list[str]
-    """What was not measurable, and why."""
+    """Values that were not measurable, with reasons."""
 
     poolStats: PoolStats
     """Connections, rates and times."""
@@ -651,54 +651,54 @@ class Report(TypedDict):
     """The findings' texts, worst first."""
 
     scaling: Scaling
-    """How large the pool should be, and why."""
+    """Target size of the pool, with reasons."""
 
     timestamp: str
     """The server's time of the snapshot, ISO 8601 UTC."""
 
 
 class Scaling(TypedDict):
-    """How large the pool should be, and why."""
+    """Target size of the pool, with reasons."""
 
     controller: str
-    """What would carry the resize out; `advice` when nothing can."""
+    """Controller that executes the resize; `advice` when there is none."""
 
     currentSize: int
     """The pool's size now; without a pooler, the connected database's client sessions."""
 
     demand: Demand
-    """What the target follows."""
+    """Measured demand."""
 
     growthRate: int
     """The largest growth in one step, percent."""
 
     headroom: Headroom
-    """What the server has left for the pool."""
+    """Capacity of the server for the pool."""
 
     maxSize: int
-    """The upper bound asked for."""
+    """The requested upper bound."""
 
     minSize: int
-    """The lower bound asked for."""
+    """The requested lower bound."""
 
     reason: str
-    """Why this target."""
+    """Reason for this target."""
 
     shrinkRate: int
     """The largest reduction in one step, percent."""
 
     targetSize: int
-    """The size to go to in this step."""
+    """Target size of this step."""
 
 
 class Tally(TypedDict):
     """A count under a name."""
 
     count: int
-    """How many."""
+    """Number of sessions."""
 
     name: str
-    """What is counted; empty when the sessions set no name."""
+    """The name; empty when the sessions set none."""
 
 
 class _Through(TypedDict):
@@ -711,14 +711,14 @@ class _Through(TypedDict):
     """The pooler's kind."""
 
     serverApplication: str
-    """`application_name` as the server has it: of whoever used the connection last."""
+    """`application_name` at the server: that of the last user of the connection."""
 
 
 class Through(_Through, total=False):
-    """How a session passes through a pooler."""
+    """Path of a session through a pooler."""
 
     client: Optional[ThroughClient]
-    """The application that has the connection; none when it is free or was just passed on."""
+    """The client that uses the connection; none when it is free or was just reassigned."""
 
     serverAddress: Optional[str]
     """The address that the server sees: the pooler's."""
@@ -742,7 +742,7 @@ class Throughput(TypedDict, total=False):
     """Rates per second; null when not measurable, with the reason in the notes."""
 
     abandonedPerSecond: Optional[float]
-    """Sessions whose client vanished."""
+    """Sessions lost because the client vanished."""
 
     connectionsClosedPerSecond: Optional[float]
     """Sessions ended."""
@@ -754,7 +754,7 @@ class Throughput(TypedDict, total=False):
     """Transactions of the connected database."""
 
     windowMs: Optional[int]
-    """Over how long the rates were measured, milliseconds."""
+    """Duration of the measurement, milliseconds."""
 
 
 class Timing(TypedDict, total=False):
@@ -767,17 +767,17 @@ class Timing(TypedDict, total=False):
     """Mean execution time in the measured window, by `pg_stat_statements`."""
 
     maxWaitTime: Optional[float]
-    """The longest present wait for a lock; 0 when nobody waits."""
+    """The longest present wait for a lock; 0 without waits."""
 
 
 class SkillInput(TypedDict, total=False):
-    """What to do, to which database (SkillInput without what only the host may see)."""
+    """Action, credential and options: SkillInput without the fields for the host alone."""
 
     action: Optional[str]
     """One of the six actions; `full-analysis` when absent."""
 
     carry: Any
-    """What the previous report returned."""
+    """State that the previous report returned."""
 
     credential: Optional[str]
     """Name of a credential that the host holds; the host's default when absent."""
@@ -802,14 +802,14 @@ class _SkillOutput(TypedDict):
     """The skill's name."""
 
     success: bool
-    """Whether the action was done."""
+    """True when the action was executed."""
 
     version: str
     """The contract's version."""
 
 
 class SkillOutput(_SkillOutput, total=False):
-    """SkillOutput: what the JSON door answers."""
+    """SkillOutput: the result of `skill.run`."""
 
     data: Optional[Report]
     """The report, when it was."""
