@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Finds circles between the source files of a crate: `tests/circles.py SRC...`; exits with 1 when there is one.
+"""Finds circles between source files: `tests/circles.py SRC...`; exits with 1 when there is one.
 
-An edge is a path `crate::…`, `self::…`, `super::…` or of a child module, in a `use` or elsewhere, outside of tests.
+In Rust an edge is a path `crate::…`, `self::…`, `super::…` or of a child module, in a `use` or elsewhere, outside of
+tests; in TypeScript and Python a relative import, of types as well.
 """
 
 import collections
@@ -86,6 +87,35 @@ def edges(files: dict[tuple[str, ...], str]) -> Graph:
     return graph
 
 
+def imports(source: str) -> Graph:
+    """The TypeScript and Python files that each file imports."""
+    graph: Graph = collections.defaultdict(set)
+    for folder, _, names in os.walk(source):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.endswith((".ts", ".py")):
+                text = open(path, encoding="utf-8").read()
+                found = of_typescript(text) if name.endswith(".ts") else of_python(text)
+                files = (os.path.normpath(os.path.join(folder, each)) for each in found)
+                graph[(path,)] = {(file,) for file in files if os.path.isfile(file) and file != path}
+    return graph
+
+
+def of_typescript(text: str) -> list[str]:
+    """The files that a TypeScript file imports."""
+    return [path.removesuffix(".js") + ".ts" for path in re.findall(r'\bfrom\s+"(\.[^"]+)"', text)]
+
+
+def of_python(text: str) -> list[str]:
+    """The files that a Python file may import: a name is a module, or stands in one."""
+    found = []
+    for dots, module, names in re.findall(r"^ *from (\.+)([\w.]*) import ([^\n(]+|\([^)]*\))", text, re.M):
+        at = os.path.join("../" * (len(dots) - 1), *module.split("."))
+        found += [f"{at}.py", os.path.join(at, "__init__.py")] if module else []
+        found += [os.path.join(at, f"{name}.py") for name in re.findall(r"\w+", names)]
+    return found
+
+
 def circles(graph: Graph) -> list[list[tuple[str, ...]]]:
     """The strongly connected components of more than one file (Tarjan)."""
     index: dict[tuple[str, ...], int] = {}
@@ -118,7 +148,7 @@ def main(sources: list[str]) -> int:
     sys.setrecursionlimit(10_000)
     failed = False
     for source in sources:
-        graph = edges(modules(source))
+        graph = edges(modules(source)) | imports(source)
         for circle in circles(graph):
             failed = True
             print(f"{source}: {len(circle)} files refer to each other in a circle:")

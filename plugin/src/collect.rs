@@ -36,7 +36,7 @@ const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
 /// The console comes first: a session that has been in its state since before then still has the client that
 /// the console names.
 pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
-    let way = Some(host.way()?).filter(|way| way != DIRECT);
+    let access_path = Some(host.access_path()?).filter(|path| path != DIRECT);
     let notes = host.notes()?;
     let console = views::read(host);
     let mut batch = vec![statement(catalogue::SERVER)];
@@ -92,11 +92,11 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
             Some(console.pooler)
         }
         Ok(None) => {
-            attribution::set_apart(&mut backends, way.as_deref());
+            attribution::set_apart(&mut backends, access_path.as_deref());
             None
         }
         Err(fault) => {
-            attribution::set_apart(&mut backends, way.as_deref());
+            attribution::set_apart(&mut backends, access_path.as_deref());
             gaps.push(Gap { what: "pooler".to_owned(), reason: fault.message, sqlstate: fault.sqlstate });
             None
         }
@@ -117,7 +117,7 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
         probes: Vec::new(),
         pooler,
         gaps,
-        way,
+        access_path,
         notes,
     };
     if action.probes() {

@@ -84,7 +84,7 @@ pub(crate) fn snapshot(backends: Vec<Backend>) -> Snapshot {
         probes: Vec::new(),
         pooler: None,
         gaps: Vec::new(),
-        way: None,
+        access_path: None,
         notes: Vec::new(),
     }
 }

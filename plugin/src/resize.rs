@@ -1,4 +1,4 @@
-//! Execution of auto-scale's decision: the resize, the draining that follows a smaller size, and the renewal of broken
+//! Execution of auto-scale's decision: the resize, the draining that follows a smaller size, and the reconnect of broken
 //! server connections.
 //!
 //! Only a change that the host read back counts as executed; in a world that cannot act everything is a plan.
@@ -35,7 +35,7 @@ pub fn auto_scale(
     actions.extend(resize);
     actions.extend(act.drain(size));
     for (database, pids) in stale_servers {
-        actions.push(act.renew(database, pids));
+        actions.push(act.reconnect(database, pids));
     }
     actions
 }
@@ -108,7 +108,7 @@ impl<P: HostApi> Act<'_, P> {
         })
     }
 
-    fn renew(&mut self, database: &str, pids: &[i32]) -> Action {
+    fn reconnect(&mut self, database: &str, pids: &[i32]) -> Action {
         let count = number(pids.len());
         let first: Vec<_> = pids.iter().take(5).map(i32::to_string).collect();
         let why = format!(
@@ -119,11 +119,11 @@ impl<P: HostApi> Act<'_, P> {
         );
         let outcome = self.may_not().map_or_else(
             || {
-                let renewed = self.host.renew(database, &why, self.options.dry_run)?;
-                Some(renewed.map_or_else(failed, |renewal| Done {
-                    executed: renewal.executed,
+                let reconnected = self.host.reconnect(database, &why, self.options.dry_run)?;
+                Some(reconnected.map_or_else(failed, |reconnect| Done {
+                    executed: reconnect.executed,
                     connections: count,
-                    note: renewal.note,
+                    note: reconnect.note,
                 }))
             },
             |why| Some(refused(why)),

@@ -21,7 +21,7 @@ const STEP: u64 = 64 << 10;
 fn act(event: &str) -> Option<Act> {
     match event {
         "order" => Some(Act::Order),
-        "resize" | "renew" => Some(Act::Resize),
+        "resize" | "reconnect" => Some(Act::Resize),
         _ => None,
     }
 }
@@ -60,7 +60,7 @@ impl Acts {
 
     fn take(&mut self, text: &[u8]) -> io::Result<()> {
         // Most lines are something else, and parsing is what costs.
-        const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"renew\""];
+        const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"reconnect\""];
         if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
             return Ok(());
         }

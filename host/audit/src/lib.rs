@@ -41,7 +41,7 @@
 //! | `consent` | somebody was asked | `granted`, `why`, `orders` |
 //! | `order` | before a signal (`outcome` is `sending`) and when it is known what became of an order | see below |
 //! | `order` with `statement` | likewise for a statement that could do more than read statistics | see below |
-//! | `resize`, `renew` | likewise for a change of a pool | see below |
+//! | `resize`, `reconnect` | likewise for a change of a pool | see below |
 //! | `call-ended` | | `function`, `outcome`, `duration_us` |
 //!
 //! All of a call carry `call`, an identifier drawn at random, `plugin` and `digest` (absent when the
@@ -58,9 +58,9 @@
 //! An `order` that is a statement has `by`, `server`, `database`, `statement` (SHA-256), `why` (what the strict checker
 //! does not admit), `outcome` and `detail`. Outcomes are `sending`, then `executed` or `failed`.
 //!
-//! A `resize` or `renew` has `by`, `server`, `database`, `controller`, `pool`, `size`, `before`, `after`, `reason`,
+//! A `resize` or `reconnect` has `by`, `server`, `database`, `controller`, `pool`, `size`, `before`, `after`, `reason`,
 //! `dry_run`, `outcome` and `detail`, as far as there is something to say. Outcomes are `sending`, then one of
-//! `executed`, `unexecuted` (the read-back shows another size), `denied`, `failed`, `would-resize`, `would-renew`.
+//! `executed`, `unexecuted` (the read-back shows another size), `denied`, `failed`, `would-resize`, `would-reconnect`.
 //!
 //! # Guarantees
 //!

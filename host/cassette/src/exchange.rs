@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::answer::Answer;
 use super::import::{
-    Arguments, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, Show, Way,
+    AccessPath, Arguments, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Reconnect,
+    Resize, Show,
 };
 
 /// An import that is one variant of [`Exchange`].
@@ -120,4 +121,4 @@ macro_rules! exchanges {
     };
 }
 
-exchanges! { Lookup CredentialName Open Way Notes Query Probe OpenConsole Kind Show Deliver Resize Renew }
+exchanges! { Lookup CredentialName Open AccessPath Notes Query Probe OpenConsole Kind Show Deliver Resize Reconnect }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, Renewal, SizeOutcome};
+use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, ReconnectOutcome, SizeOutcome};
 use archon_pool_contract::rows::{self, Value};
 use archon_pool_core::digest::Digest;
 use serde::de::DeserializeOwned;
@@ -59,10 +59,10 @@ pub struct Open {
     pub credential: u32,
 }
 
-/// `session.way`.
+/// `session.access-path`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Way {
+pub struct AccessPath {
     /// The handle.
     pub session: u32,
 }
@@ -151,13 +151,13 @@ pub struct Resize {
     pub dry_run: bool,
 }
 
-/// `scaling.renew`.
+/// `scaling.reconnect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Renew {
+pub struct Reconnect {
     /// The console's handle.
     pub console: u32,
-    /// Database whose server connections are renewed.
+    /// Database whose server connections are reconnected.
     pub database: String,
     /// Reason for the change.
     pub reason: String,
@@ -326,7 +326,7 @@ macro_rules! import {
 import!(Lookup, "credentials.lookup", Credential);
 import!(CredentialName, "credential.name", String);
 import!(Open, "session.open", Session);
-import!(Way, "session.way", String);
+import!(AccessPath, "session.access-path", String);
 import!(Notes, "session.notes", Vec<String>);
 import!(
     Query,
@@ -349,6 +349,6 @@ import!(Resize, "scaling.resize", SizeOutcome, |ours, recorded| {
     (ours.console, &ours.pool, ours.size, ours.dry_run)
         == (recorded.console, &recorded.pool, recorded.size, recorded.dry_run)
 });
-import!(Renew, "scaling.renew", Renewal, |ours, recorded| {
+import!(Reconnect, "scaling.reconnect", ReconnectOutcome, |ours, recorded| {
     (ours.console, &ours.database, ours.dry_run) == (recorded.console, &recorded.database, recorded.dry_run)
 });

@@ -42,8 +42,8 @@ pub use self::answer::Answer;
 pub use self::exchange::{Asked, Exchange, Import};
 pub use self::format::{Call, Cassette, Component, End, Header, MOST_BYTES, PACKAGE, RUN, VERSION};
 pub use self::import::{
-    Arguments, Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Order, Probe,
-    Query, Renew, Resize, RowSet, Session, Show, Statement, Timing, Way,
+    AccessPath, Arguments, Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Order,
+    Probe, Query, Reconnect, Resize, RowSet, Session, Show, Statement, Timing,
 };
 pub use self::recorder::Recorder;
 pub use self::replay::Replay;

@@ -10,8 +10,8 @@ use crate::answer::Answer;
 use crate::exchange::Asked;
 use crate::format::End;
 use crate::import::{
-    Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize,
-    Session, Show, Way,
+    AccessPath, Console, Credential, CredentialName, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query,
+    Reconnect, Resize, Session, Show,
 };
 use crate::recorder::Recorder;
 use crate::recording::Recording;
@@ -81,9 +81,10 @@ impl Recording {
                 let number = answer.map(|handle| Session { session: self.sessions.give(handle) });
                 Asked::exchange(Open { credential: self.credentials.of(credential) }, number)
             }
-            (ImportCall::Way { session }, answer) => {
-                Asked::exchange(Way { session: self.sessions.of(session) }, answer.and_then(ImportAnswer::into_text))
-            }
+            (ImportCall::AccessPath { session }, answer) => Asked::exchange(
+                AccessPath { session: self.sessions.of(session) },
+                answer.and_then(ImportAnswer::into_text),
+            ),
             (ImportCall::Notes { session }, answer) => {
                 Asked::exchange(Notes { session: self.sessions.of(session) }, answer.and_then(ImportAnswer::into_texts))
             }
@@ -123,9 +124,9 @@ impl Recording {
                 let answer = answer.and_then(ImportAnswer::into_size).map(wire::recorded_size);
                 Asked::exchange(Resize { console, pool, size, reason, dry_run }, answer)
             }
-            (ImportCall::Renew { console, database, reason, dry_run }, answer) => {
-                let answer = answer.and_then(ImportAnswer::into_renewal).map(wire::recorded_renewal);
-                Asked::exchange(Renew { console: self.consoles.of(console), database, reason, dry_run }, answer)
+            (ImportCall::Reconnect { console, database, reason, dry_run }, answer) => {
+                let answer = answer.and_then(ImportAnswer::into_reconnect).map(wire::recorded_reconnect);
+                Asked::exchange(Reconnect { console: self.consoles.of(console), database, reason, dry_run }, answer)
             }
         };
         self.add(exchange);
@@ -144,7 +145,7 @@ impl CallReplayer for Replayer {
             &ImportCall::OpenSession { credential } => {
                 ImportAnswer::Handle(Replayer::answer(self, &Open { credential })?.session)
             }
-            &ImportCall::Way { session } => ImportAnswer::Text(Replayer::answer(self, &Way { session })?),
+            &ImportCall::AccessPath { session } => ImportAnswer::Text(Replayer::answer(self, &AccessPath { session })?),
             &ImportCall::Notes { session } => ImportAnswer::Texts(Replayer::answer(self, &Notes { session })?),
             ImportCall::Query { session, batch } => {
                 let batch = batch.iter().map(wire::recorded_statement).collect();
@@ -173,10 +174,10 @@ impl CallReplayer for Replayer {
                 let with = Resize { console: *console, pool, size, reason, dry_run: *dry_run };
                 ImportAnswer::Size(wire::size_outcome(Replayer::answer(self, &with)?))
             }
-            ImportCall::Renew { console, database, reason, dry_run } => {
+            ImportCall::Reconnect { console, database, reason, dry_run } => {
                 let (database, reason) = (database.clone(), reason.clone());
-                let with = Renew { console: *console, database, reason, dry_run: *dry_run };
-                ImportAnswer::Renewal(wire::renewal(Replayer::answer(self, &with)?))
+                let with = Reconnect { console: *console, database, reason, dry_run: *dry_run };
+                ImportAnswer::ReconnectOutcome(wire::reconnect(Replayer::answer(self, &with)?))
             }
         })
     }

@@ -1,12 +1,14 @@
 //! A call of a cassette as the imports of the plugin's own code, without WebAssembly.
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{self, HostApi, Outcome, ProbeTiming, Renewal, SizeOrder, SizeOutcome};
+use archon_pool_contract::host_api::{self, HostApi, Outcome, ProbeTiming, ReconnectOutcome, SizeOrder, SizeOutcome};
 use archon_pool_contract::rows;
 use archon_pool_core::world::World;
 
 use super::answer::Answer;
-use super::import::{Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Renew, Resize, RowSet, Show, Way};
+use super::import::{
+    AccessPath, Deliver, Kind, Lookup, Notes, Open, OpenConsole, Probe, Query, Reconnect, Resize, RowSet, Show,
+};
 use super::replayer::Replayer;
 
 /// Answers the plugin's own code from one call of a cassette, with the imports of a world.
@@ -63,9 +65,9 @@ impl HostApi for Replayed {
         Ok(timings.into_iter().map(|timing| Result::from(timing).map(Into::into)).collect())
     }
 
-    fn way(&mut self) -> Result<String, Fault> {
+    fn access_path(&mut self) -> Result<String, Fault> {
         let session = self.session()?;
-        self.replayer.answer(&Way { session })
+        self.replayer.answer(&AccessPath { session })
     }
 
     fn notes(&mut self) -> Result<Vec<String>, Fault> {
@@ -95,11 +97,11 @@ impl HostApi for Replayed {
         })
     }
 
-    fn renew(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<Renewal, Fault>> {
+    fn reconnect(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<ReconnectOutcome, Fault>> {
         let (database, reason) = (database.to_owned(), reason.to_owned());
         self.act(|this| {
             let console = this.open_console()?;
-            this.replayer.answer(&Renew { console, database, reason, dry_run })
+            this.replayer.answer(&Reconnect { console, database, reason, dry_run })
         })
     }
 

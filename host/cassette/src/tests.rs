@@ -1,5 +1,5 @@
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::host_api::{HostApi as _, Outcome, Renewal, SizeOutcome};
+use archon_pool_contract::host_api::{HostApi as _, Outcome, ReconnectOutcome, SizeOutcome};
 use archon_pool_contract::rows::Value;
 use archon_pool_core::world::World;
 use proptest::prelude::*;
@@ -44,7 +44,7 @@ fn everything() -> Cassette {
         Asked::exchange(CredentialName { credential: 1 }, Ok("shop".into())),
         Asked::exchange(Open { credential: 1 }, Err(fault())),
         Asked::exchange(Open { credential: 1 }, Ok(Session { session: 1 })),
-        Asked::exchange(Way { session: 1 }, Ok("direct".into())),
+        Asked::exchange(AccessPath { session: 1 }, Ok("direct".into())),
         Asked::exchange(Notes { session: 1 }, Ok(vec!["the session is not encrypted".into()])),
         Asked::exchange(Query { session: 1, batch }, Ok(vec![Answer::Ok(set.clone()), Answer::Err(server)])),
         Asked::exchange(
@@ -60,8 +60,8 @@ fn everything() -> Cassette {
             Ok(SizeOutcome { before: Some(10), after: None, executed: false, note: "a dry run".into() }),
         ),
         Asked::exchange(
-            Renew { console: 1, database: "shop".into(), reason: "broken".into(), dry_run: false },
-            Ok(Renewal { executed: true, note: "each when it is released".into() }),
+            Reconnect { console: 1, database: "shop".into(), reason: "broken".into(), dry_run: false },
+            Ok(ReconnectOutcome { executed: true, note: "each when it is released".into() }),
         ),
     ];
     let returned = Call {
@@ -147,12 +147,21 @@ fn what_is_no_cassette_is_refused_by_its_line() {
         (format!("{header}\n{call}\n{call}"), "line 3: a call begins before the last one has ended"),
         (format!("{header}\n\n"), "line 2: EOF while parsing"),
         (format!("{header}\n{header}"), "line 2: a line is one of call, import, returned and ended"),
-        (import(r#"{"import":"session.way","returned":""}"#), "line 3: a line is one of"),
+        (import(r#"{"import":"session.access-path","returned":""}"#), "line 3: a line is one of"),
         (import(r#"{"import":"files.open","with":{},"ok":1}"#), "line 3: there is no import 'files.open'"),
-        (import(r#"{"import":"session.way","with":{"session":1}}"#), "line 3: an import has one of ok and err"),
-        (import(r#"{"import":"session.way","with":{"session":-1},"ok":""}"#), "line 3: invalid value: integer `-1`"),
-        (import(r#"{"import":"session.way","with":{"session":1,"more":2},"ok":""}"#), "line 3: unknown field `more`"),
-        (import(r#"{"import":"session.way","with":{"session":1},"ok":7}"#), "line 3: invalid type: integer `7`"),
+        (import(r#"{"import":"session.access-path","with":{"session":1}}"#), "line 3: an import has one of ok and err"),
+        (
+            import(r#"{"import":"session.access-path","with":{"session":-1},"ok":""}"#),
+            "line 3: invalid value: integer `-1`",
+        ),
+        (
+            import(r#"{"import":"session.access-path","with":{"session":1,"more":2},"ok":""}"#),
+            "line 3: unknown field `more`",
+        ),
+        (
+            import(r#"{"import":"session.access-path","with":{"session":1},"ok":7}"#),
+            "line 3: invalid type: integer `7`",
+        ),
         (value("7"), "line 3: invalid type: integer `7`, expected a value"),
         (value(r#"{"i":"9223372036854775808"}"#), "line 3: invalid value: string \"9223372036854775808\""),
         (value(r#"{"i":"1","t":"1"}"#), "line 3: invalid value: map"),
@@ -240,9 +249,9 @@ fn reasons_and_row_limits_are_not_compared() {
                 assert!(replayer.answer(&Resize { dry_run: false, ..with.clone() }).is_err());
                 assert!(replayer.answer(&Resize { reason: String::new(), ..with }).is_ok());
             }
-            Exchange::Renew(Asked { with, .. }) => {
-                assert!(replayer.answer(&Renew { database: "other".into(), ..with.clone() }).is_err());
-                assert!(replayer.answer(&Renew { reason: String::new(), ..with }).is_ok());
+            Exchange::Reconnect(Asked { with, .. }) => {
+                assert!(replayer.answer(&Reconnect { database: "other".into(), ..with.clone() }).is_err());
+                assert!(replayer.answer(&Reconnect { reason: String::new(), ..with }).is_ok());
             }
             _ => {}
         }
@@ -255,10 +264,10 @@ fn without_webassembly_a_world_has_its_powers_and_no_more() {
     for (world, acts) in [(World::Observer, false), (World::Manager, true)] {
         let mut host = Replayed::new(Replayer::new(exchanges.clone()), world);
         assert_eq!(host.open(Some("shop")).unwrap_err().kind, kind::SERVER_UNREACHABLE);
-        assert!(host.way().is_err() && host.notes().is_err(), "no session is open");
+        assert!(host.access_path().is_err() && host.notes().is_err(), "no session is open");
         // The credential was looked up once.
         assert_eq!(host.open(Some("shop")).unwrap_err().kind, kind::CASSETTE_MISMATCH);
         assert_eq!(host.deliver(&[], false).is_some(), acts);
-        assert_eq!(host.renew("shop", "", false).is_some(), acts);
+        assert_eq!(host.reconnect("shop", "", false).is_some(), acts);
     }
 }

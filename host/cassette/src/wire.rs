@@ -5,7 +5,7 @@ use archon_pool_contract::host_api::{self, Outcome};
 use archon_pool_contract::rows;
 use archon_pool_core::bindings::backends;
 use archon_pool_core::bindings::database::{Column, ProbeTiming, RowSet, Statement, Value};
-use archon_pool_core::bindings::scaling::{Renewal, SizeOutcome};
+use archon_pool_core::bindings::scaling::{ReconnectOutcome, SizeOutcome};
 
 use crate::import::{self, Timing};
 
@@ -100,12 +100,12 @@ pub(crate) fn recorded_size(outcome: SizeOutcome) -> host_api::SizeOutcome {
     host_api::SizeOutcome { before, after, executed, note }
 }
 
-pub(crate) fn renewal(renewal: host_api::Renewal) -> Renewal {
-    Renewal { executed: renewal.executed, note: renewal.note }
+pub(crate) fn reconnect(reconnect: host_api::ReconnectOutcome) -> ReconnectOutcome {
+    ReconnectOutcome { executed: reconnect.executed, note: reconnect.note }
 }
 
-pub(crate) fn recorded_renewal(renewal: Renewal) -> host_api::Renewal {
-    host_api::Renewal { executed: renewal.executed, note: renewal.note }
+pub(crate) fn recorded_reconnect(reconnect: ReconnectOutcome) -> host_api::ReconnectOutcome {
+    host_api::ReconnectOutcome { executed: reconnect.executed, note: reconnect.note }
 }
 
 /// Converts a list of answers, each with its own fault.

@@ -64,9 +64,9 @@ fn question(proposal: &Proposal) -> String {
             let reason = sanitize::line(reason);
             write!(text, "  {reason}\nResize {pool} from {before} to {size} as '{role}' at {server}? [y/N] ")
         }
-        Act::Renew { pool, reason } => {
+        Act::Reconnect { pool, reason } => {
             let [pool, reason] = [pool, reason].map(|word| sanitize::line(word));
-            write!(text, "  {reason}\nRenew the server connections of '{pool}' as '{role}' at {server}? [y/N] ")
+            write!(text, "  {reason}\nReconnect the server connections of '{pool}' as '{role}' at {server}? [y/N] ")
         }
     };
     text

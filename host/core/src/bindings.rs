@@ -117,10 +117,10 @@ pub trait Console: Send + Sync {
     async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault>;
     /// Resizes, and returns the size that was read back.
     async fn resize(&self, pool: Option<&str>, size: u32) -> Result<Option<u32>, Fault>;
-    /// Finds out what a renewal would do, and changes nothing; there is no size in it.
-    async fn renewable(&self, database: &str) -> Result<ResizePreview, Fault>;
-    /// Has the server connections of a database renewed.
-    async fn renew(&self, database: &str) -> Result<(), Fault>;
+    /// Finds out what a reconnect would do, and changes nothing; there is no size in it.
+    async fn reconnectable(&self, database: &str) -> Result<ResizePreview, Fault>;
+    /// Has the server connections of a database reconnected.
+    async fn reconnect(&self, database: &str) -> Result<(), Fault>;
 }
 
 impl From<Fault> for types::Fault {

@@ -48,8 +48,8 @@ pub enum Act {
         /// What is wanted: the pool, the size and why.
         order: SizeOrder,
     },
-    /// Has a database's server connections renewed.
-    Renew {
+    /// Has a database's server connections reconnected.
+    Reconnect {
         /// Its name at the pooler.
         pool: String,
         /// Why.

@@ -127,7 +127,7 @@ impl Host {
     }
 
     /// Asks before anything is signalled or changed that the policy allows: once for each delivery, resize
-    /// and renewal, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    /// and reconnect, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
     pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Decision> + Send + 'static,

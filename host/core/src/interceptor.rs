@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::{ProbeTiming, RowSet, Statement};
-use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::scaling::{ReconnectOutcome, SizeOrder, SizeOutcome};
 use crate::digest::Digest;
 
 /// Records or answers the imports of a host's calls.
@@ -63,8 +63,8 @@ pub enum ImportCall {
     CredentialName { credential: u32 },
     /// `session.open`; answered by a handle.
     OpenSession { credential: u32 },
-    /// `session.way`; answered by a text.
-    Way { session: u32 },
+    /// `session.access-path`; answered by a text.
+    AccessPath { session: u32 },
     /// `session.notes`; answered by texts.
     Notes { session: u32 },
     /// `session.query`; answered by row sets.
@@ -81,8 +81,8 @@ pub enum ImportCall {
     Deliver { session: u32, orders: Vec<Order>, dry_run: bool },
     /// `scaling.resize`; answered by a size.
     Resize { console: u32, order: SizeOrder, dry_run: bool },
-    /// `scaling.renew`; answered by a renewal.
-    Renew { console: u32, database: String, reason: String, dry_run: bool },
+    /// `scaling.reconnect`; answered by a reconnect.
+    Reconnect { console: u32, database: String, reason: String, dry_run: bool },
 }
 
 /// The answer to an import.
@@ -102,8 +102,8 @@ pub enum ImportAnswer {
     Outcomes(Vec<Outcome>),
     /// The outcome of a resize.
     Size(SizeOutcome),
-    /// The outcome of a renewal.
-    Renewal(Renewal),
+    /// The outcome of a reconnect.
+    ReconnectOutcome(ReconnectOutcome),
 }
 
 /// Takes an answer of one kind; any other belongs to another import, which is a fault of the replayer.
@@ -128,7 +128,7 @@ takes! {
     into_timings: Timings(Vec<Result<ProbeTiming, Fault>>),
     into_outcomes: Outcomes(Vec<Outcome>),
     into_size: Size(SizeOutcome),
-    into_renewal: Renewal(Renewal),
+    into_reconnect: ReconnectOutcome(ReconnectOutcome),
 }
 
 fn mismatch() -> Fault {

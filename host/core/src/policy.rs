@@ -113,9 +113,9 @@ pub struct Policy {
     /// a host and its clones and, with an audit log or [`crate::host::Host::share_hour`], of all processes that write
     /// to the same one. Without, the report says so.
     pub max_kills_per_hour: u32,
-    /// Whether pools may be resized, and their server connections renewed.
+    /// Whether pools may be resized, and their server connections reconnected.
     pub resize: bool,
-    /// Cap on resizes and renewals at one console in any 60 minutes, counted as `max_kills_per_hour` is.
+    /// Cap on resizes and reconnects at one console in any 60 minutes, counted as `max_kills_per_hour` is.
     pub max_resizes_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does
     /// not matter.

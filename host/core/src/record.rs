@@ -19,7 +19,7 @@ pub(crate) fn credential(event: Event, credential: &dyn Credential) -> Event {
 /// Adds where a session is, and by which way where it is not the usual one.
 pub(crate) fn session(event: Event, session: &dyn Session) -> Event {
     let event = login(event, session.login());
-    if session.access_path() == DIRECT { event } else { event.with("way", session.access_path()) }
+    if session.access_path() == DIRECT { event } else { event.with("access_path", session.access_path()) }
 }
 
 /// Adds where a console is and its kind.

@@ -39,7 +39,7 @@ async function guest({ input, bell, port }) { // The thread with the component, 
     return ok;
   };
   const none = (kind) => () => { throw { ...fault(new Error("this host lends none")), kind }; };
-  class Session { static open = () => ask("open") && new Session(); way = () => "direct"; notes = () => []; query = ask; }
+  class Session { static open = () => ask("open") && new Session(); accessPath = () => "direct"; notes = () => []; query = ask; }
   const lent = { Credential: class {}, Session, Console: { open: none("no-pooler") }, probe: none("no-probe") };
   lent.lookup = () => new lent.Credential();
   const wit = ["types", "credentials", "database", "pooler"].map((name) => [`archon:connection-pool/${name}`, lent]);

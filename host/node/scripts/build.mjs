@@ -61,7 +61,7 @@ async function describe(world, cores) {
   for (const file of cores) modules[file] = new WebAssembly.Module(await readFile(join(out, world, file)));
   // `describe` uses none of its imports.
   const lent = { Credential: class {}, Session: class {}, Console: class {} };
-  for (const name of ["lookup", "probe", "deliver", "resize", "renew"]) lent[name] = () => {};
+  for (const name of ["lookup", "probe", "deliver", "resize", "reconnect"]) lent[name] = () => {};
   const interfaces = ["types", "credentials", "database", "pooler", "backends", "scaling"];
   const imports = Object.fromEntries(interfaces.map((name) => [`archon:connection-pool/${name}`, lent]));
   const exports = instantiate((file) => modules[file], imports);

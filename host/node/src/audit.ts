@@ -8,7 +8,7 @@ import { appendPrivate } from "./private-file.js";
 export interface AuditRecord {
   /** When, ISO 8601 UTC. */
   at: string;
-  event: "order" | "resize" | "renew";
+  event: "order" | "resize" | "reconnect";
   /** As whom the session is logged in. */
   by: string;
   server: string;

@@ -20,28 +20,30 @@ export class Body {
   }
 
   uint8(): number {
-    return this.take(1).readUInt8();
+    return this.#bytes.readUInt8(this.#advance(1));
   }
 
   int16(): number {
-    return this.take(2).readInt16BE();
+    return this.#bytes.readInt16BE(this.#advance(2));
   }
 
   int32(): number {
-    return this.take(4).readInt32BE();
+    return this.#bytes.readInt32BE(this.#advance(4));
   }
 
   uint32(): number {
-    return this.take(4).readUInt32BE();
+    return this.#bytes.readUInt32BE(this.#advance(4));
   }
 
   /** So many bytes. */
   take(length: number): Buffer {
-    const end = this.#at + length;
-    if (length < 0 || end > this.#bytes.length) throw this.malformed("ends before its contents");
-    const taken = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return taken;
+    const start = this.#advance(length);
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** Passes over so many bytes. */
+  skip(length: number): void {
+    this.#advance(length);
   }
 
   /** Bytes up to a zero byte, which is passed over. */
@@ -61,6 +63,15 @@ export class Body {
   /** Verifies that nothing is left. */
   end(): void {
     if (!this.isAtEnd) throw this.malformed("goes on after its contents");
+  }
+
+  /** Passes over so many bytes, and returns where they begin. */
+  #advance(length: number): number {
+    const start = this.#at;
+    const end = start + length;
+    if (length < 0 || end > this.#bytes.length) throw this.malformed("ends before its contents");
+    this.#at = end;
+    return start;
   }
 
   /** The error of a message whose contents contradict the protocol. */

@@ -1,6 +1,6 @@
 // Asking somebody before anything is signalled or changed.
 
-import type { Order } from "./guard/deliver.js";
+import type { Order } from "./guard/order.js";
 
 /** What is about to be done, and to whom. */
 export interface Proposal {
@@ -13,7 +13,7 @@ export interface Proposal {
   act:
     | { type: "end"; orders: readonly Order[]; atMost: number }
     | { type: "resize"; pool: string | null; before: number; size: number; reason: string }
-    | { type: "renew"; database: string; reason: string };
+    | { type: "reconnect"; database: string; reason: string };
 }
 
 /** `true`, or why not. */

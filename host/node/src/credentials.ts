@@ -49,7 +49,7 @@ export interface Credential {
 }
 
 /** The credentials that one call may use: the one that the request brought or named, or the default. */
-export class Lent {
+export class CredentialScope {
   readonly #sources: Sources;
   readonly #request: Target | undefined;
   readonly #name: string | undefined;
@@ -69,7 +69,7 @@ export class Lent {
   /** Finds the credential of this call. A component that asks for another name gets none. */
   lookup(asked: string | undefined): Credential {
     if (asked !== undefined && asked !== this.#name) {
-      const message = `Supabase credentials not found: credential ${shown(asked)} is not lent to this call`;
+      const message = `Supabase credentials not found: credential ${shown(asked)} is not granted to this call`;
       throw new Fault("credentials-not-found", message);
     }
     const found = this.#name === undefined ? this.#default() : this.#named(this.#name);

@@ -26,7 +26,7 @@ export interface HostOptions extends AuditOptions {
   limits?: Partial<Limits>;
   policy?: Partial<Policy>;
   /**
-   * Asks before anything is signalled or changed that the policy allows: once for each delivery, resize and renewal,
+   * Asks before anything is signalled or changed that the policy allows: once for each delivery, resize and reconnect,
    * dry runs excepted. Nothing is sent unless it answers `true`.
    */
   consent?: Consent;
@@ -103,13 +103,13 @@ export class Host {
     return mayAct && !this.#isReadOnly ? "pool-manager" : "pool-observer";
   }
 
-  async #invoke({ action, input, lent, intent }: Request, onSignal: () => void, end?: number): Promise<string> {
+  async #invoke({ action, input, scope, intent }: Request, onSignal: () => void, end?: number): Promise<string> {
     const started = performance.now();
     const world = this.#world(action);
     const { limits, policy } = this;
     const found = await component(world, limits.memoryBytes);
     const live: Powers = new LivePowers({
-      lent,
+      scope,
       intent,
       policy,
       limits,

@@ -2,8 +2,8 @@
 // (tests/conformance/FORMAT.md), with JavaScript's own values.
 
 import type { Fault } from "./fault.js";
-import type { Order, Outcome } from "./guard/deliver.js";
-import type { Renewal, SizeOutcome } from "./scaling.js";
+import type { Order, Outcome } from "./guard/order.js";
+import type { ReconnectOutcome, SizeOutcome } from "./scaling.js";
 import type { RowSet, Statement } from "./values.js";
 
 /** What one fresh connection met with. */
@@ -20,7 +20,7 @@ export interface Imports {
   "credentials.lookup": [given: { name?: string | undefined }, ok: { credential: number }];
   "credential.name": [given: { credential: number }, ok: string];
   "session.open": [given: { credential: number }, ok: { session: number }];
-  "session.way": [given: { session: number }, ok: string];
+  "session.access-path": [given: { session: number }, ok: string];
   "session.notes": [given: { session: number }, ok: readonly string[]];
   "session.query": [given: { session: number; batch: Statement[] }, ok: Item<RowSet>[]];
   "database.probe": [given: { credential: number; count: number; timeoutMs: number }, ok: Item<ProbeTiming>[]];
@@ -32,7 +32,10 @@ export interface Imports {
     given: { console: number; pool?: string | undefined; size: number; reason: string; dryRun: boolean },
     ok: SizeOutcome,
   ];
-  "scaling.renew": [given: { console: number; database: string; reason: string; dryRun: boolean }, ok: Renewal];
+  "scaling.reconnect": [
+    given: { console: number; database: string; reason: string; dryRun: boolean },
+    ok: ReconnectOutcome,
+  ];
 }
 
 /** The name of an imported function. */
@@ -44,7 +47,7 @@ export type Resource = "credential" | "session" | "console";
 /** Functions that cannot fail by themselves. */
 export const INFALLIBLE: ReadonlySet<ImportName> = new Set([
   "credential.name",
-  "session.way",
+  "session.access-path",
   "session.notes",
   "console.kind",
 ]);

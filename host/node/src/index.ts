@@ -7,7 +7,7 @@ export type { Consent, Decision, Proposal } from "./consent.js";
 export type * from "./contract.js";
 export type { CredentialEntry } from "./credentials.js";
 export { Fault, type FaultRecord } from "./fault.js";
-export type { Order } from "./guard/deliver.js";
+export type { Order } from "./guard/order.js";
 export { DEFAULT_POLICY, type Policy } from "./guard/policy.js";
 export { type CallAnswer, Host, type HostOptions } from "./host.js";
 export { DEFAULT_LIMITS, type Limits } from "./limits.js";

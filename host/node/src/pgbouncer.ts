@@ -18,7 +18,7 @@ import { OID, type RowSet, type Value } from "./values.js";
 const NAMES = 5;
 
 /** What a change would meet with, seen before it is sent. */
-export interface Prospect {
+export interface ResizePreview {
   /** The size now; none when it is unlimited or not known. */
   before?: number | undefined;
   /** Why the change cannot be made. */
@@ -89,7 +89,7 @@ export class PgBouncer {
   }
 
   /** Looks what a resize would meet with, and changes nothing. */
-  async resizable(pool: string | undefined, size: number): Promise<Prospect> {
+  async resizable(pool: string | undefined, size: number): Promise<ResizePreview> {
     const { size: setting } = guard().pgbouncer;
     const before = await this.#defaultSize();
     if (before === undefined) return { refusal: `${setting} is unlimited: set it in [pgbouncer] first`, note: "" };
@@ -126,15 +126,15 @@ export class PgBouncer {
     return after;
   }
 
-  /** Looks what a renewal would meet with, and changes nothing. */
-  async renewable(database: string): Promise<Prospect> {
+  /** Looks what a reconnect would meet with, and changes nothing. */
+  async reconnectable(database: string): Promise<ResizePreview> {
     if (!(await this.#databases()).has(database)) return { refusal: noSuch(database), note: "" };
     const note = "each server connection is closed when its client releases it, and a new one is opened on demand";
     return { note };
   }
 
-  /** Has the server connections of a database renewed. Only for a name that `renewable` has found. */
-  async renew(database: string): Promise<void> {
+  /** Has the server connections of a database reconnected. Only for a name that `reconnectable` has found. */
+  async reconnect(database: string): Promise<void> {
     await this.#ask(`RECONNECT "${database.replaceAll('"', '""')}"`);
   }
 

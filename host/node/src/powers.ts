@@ -6,10 +6,11 @@ import { setMaxListeners } from "node:events";
 import type { Audit } from "./audit.js";
 import type { Target } from "./connection-config/target.js";
 import type { Consent } from "./consent.js";
-import type { Credential, Lent } from "./credentials.js";
+import type { Credential, CredentialScope } from "./credentials.js";
 import { asFault, Fault } from "./fault.js";
 import type { Hourly } from "./guard/caps.js";
-import { deliver, deny, Ledger, type Order, type Outcome } from "./guard/deliver.js";
+import { deliver, deny, KillCounter } from "./guard/deliver.js";
+import type { Order, Outcome } from "./guard/order.js";
 import { checkStatements, type Policy } from "./guard/policy.js";
 import {
   Ended,
@@ -25,15 +26,15 @@ import type { Limits } from "./limits.js";
 import { Lookups } from "./lookups.js";
 import { PgBouncer } from "./pgbouncer.js";
 import type { Intent } from "./request.js";
-import { renew, resize } from "./scaling.js";
+import { reconnect, resize } from "./scaling.js";
 import { unreachable } from "./server-error.js";
 import { type Answer, Session } from "./session.js";
 import { startOf } from "./text.js";
 import { type RowSet, weight } from "./values.js";
 
 /** Under what a live call runs. */
-export interface Caller {
-  lent: Lent;
+export interface CallInputs {
+  scope: CredentialScope;
   intent: Intent;
   policy: Policy;
   limits: Limits;
@@ -58,11 +59,11 @@ const CAP_NOTE =
 
 /** The powers of one live call. */
 export class LivePowers implements Powers {
-  readonly #caller: Caller;
+  readonly #inputs: CallInputs;
   readonly #credentials = new Handles<Credential>();
   readonly #sessions = new Handles<Session>();
   readonly #consoles = new Handles<PgBouncer>();
-  readonly #ledger = new Ledger();
+  readonly #killCounter = new KillCounter();
   readonly #changed = new Set<string>();
   readonly #closing: Promise<void>[] = [];
   /** Ends whatever is being opened when the call is over. */
@@ -75,16 +76,16 @@ export class LivePowers implements Powers {
   #bytes: number;
   #requested = 0;
 
-  constructor(caller: Caller) {
-    this.#caller = caller;
-    this.#rows = caller.limits.answerRows;
-    this.#bytes = caller.limits.answerBytes;
+  constructor(inputs: CallInputs) {
+    this.#inputs = inputs;
+    this.#rows = inputs.limits.answerRows;
+    this.#bytes = inputs.limits.answerBytes;
     // Sessions and probes, each of which leaves it when it closes.
     setMaxListeners(0, this.#over.signal);
   }
 
   async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {
-    const most = this.#caller.limits.hostCalls;
+    const most = this.#inputs.limits.hostCalls;
     if (++this.#calls > most) {
       throw new Ended(Fault.limit(`the component called the host more than ${most} times: limit \`hostCalls\``));
     }
@@ -104,18 +105,18 @@ export class LivePowers implements Powers {
   }
 
   readonly #handlers: { [N in ImportName]: (args: Imports[N][0]) => Promise<Imports[N][1]> } = {
-    "credentials.lookup": async ({ name }) => ({ credential: this.#credentials.put(this.#caller.lent.lookup(name)) }),
+    "credentials.lookup": async ({ name }) => ({ credential: this.#credentials.put(this.#inputs.scope.lookup(name)) }),
     "credential.name": async ({ credential }) => this.#credentials.get(credential).name,
     "session.open": async ({ credential }) => {
       this.#countSession();
       const { target } = this.#credentials.get(credential);
       return {
         session: this.#sessions.put(
-          await this.#kept(Session.open(target, this.#caller.limits, this.#over.signal, this.#lookups)),
+          await this.#kept(Session.open(target, this.#inputs.limits, this.#over.signal, this.#lookups)),
         ),
       };
     },
-    "session.way": async ({ session }) => this.#sessions.get(session).way,
+    "session.access-path": async ({ session }) => this.#sessions.get(session).accessPath,
     "session.notes": async ({ session }) => [...this.#sessions.get(session).notes, ...this.#capNotes()],
     "session.query": async ({ session, batch }) => {
       this.#countBatch(
@@ -124,14 +125,14 @@ export class LivePowers implements Powers {
       );
       checkStatements(
         batch.map(({ sql }) => sql),
-        this.#caller.catalogue,
+        this.#inputs.catalogue,
       );
       return (await this.#sessions.get(session).query(batch, this.#takeRow)).map(item);
     },
     "database.probe": async ({ credential, count, timeoutMs }) => {
       this.#probes = this.#count("probes", "probes were asked for", this.#probes, count);
       const { target } = this.#credentials.get(credential);
-      const timeout = Math.min(timeoutMs, this.#caller.limits.connectTimeoutMs);
+      const timeout = Math.min(timeoutMs, this.#inputs.limits.connectTimeoutMs);
       return Promise.all(Array.from({ length: count }, () => this.#probe(target, timeout)));
     },
     "console.open": async ({ credential }) => {
@@ -140,7 +141,7 @@ export class LivePowers implements Powers {
       if (!console) throw new Fault("no-pooler", `no pooler console is configured for credential '${name}'`);
       return {
         console: this.#consoles.put(
-          await this.#kept(PgBouncer.open(console, this.#caller.limits, this.#over.signal, this.#lookups)),
+          await this.#kept(PgBouncer.open(console, this.#inputs.limits, this.#over.signal, this.#lookups)),
         ),
       };
     },
@@ -165,21 +166,21 @@ export class LivePowers implements Powers {
       const order = { pool: pool && startOf(pool, NAME_LETTERS), size, reason: startOf(reason, REASON_LETTERS) };
       return resize(order, this.#scaling(console, dryRun));
     },
-    "scaling.renew": async ({ console, database, reason, dryRun }) => {
+    "scaling.reconnect": async ({ console, database, reason, dryRun }) => {
       this.#countRequest(reason.length + database.length);
       const [name, why] = [startOf(database, NAME_LETTERS), startOf(reason, REASON_LETTERS)];
-      return renew(name, why, this.#scaling(console, dryRun));
+      return reconnect(name, why, this.#scaling(console, dryRun));
     },
   };
 
   /** Facts about the caps that the report of a call must state, if the call may change anything. */
   #capNotes(): string[] {
-    const { refusal, scalingRefusal } = this.#caller.intent;
+    const { refusal, scalingRefusal } = this.#inputs.intent;
     return refusal !== undefined && scalingRefusal !== undefined ? [] : [CAP_NOTE];
   }
 
   async #deliver(session: Session, given: Order[], dryRun: boolean): Promise<Outcome[]> {
-    const { intent } = this.#caller;
+    const { intent } = this.#inputs;
     this.#orders = this.#count("orders", "orders were given", this.#orders, given.length);
     this.#countRequest(sumOf(given.map(({ state, reason }) => state.length + reason.length)));
     const orders = given.map((order) => ({
@@ -190,14 +191,14 @@ export class LivePowers implements Powers {
     if (orders.some(({ signal }) => signal === "cancel")) {
       throw new Fault("not-approved", "no action of the contract cancels statements");
     }
-    const terms = { ...this.#caller, session, ledger: this.#ledger, dryRun };
+    const terms = { ...this.#inputs, session, killCounter: this.#killCounter, dryRun };
     // Never a silent dry run: the component would report as done what was not.
     if (!dryRun && intent.refusal !== undefined) return deny(orders, intent.refusal, terms);
-    return deliver(orders, { ...terms, requested: intent.maxKillPercentage, patience: intent.patience });
+    return deliver(orders, { ...terms, requested: intent.maxKillPercentage, thresholds: intent.thresholds });
   }
 
   #scaling(console: number, dryRun: boolean) {
-    return { ...this.#caller, console: this.#consoles.get(console), changed: this.#changed, dryRun };
+    return { ...this.#inputs, console: this.#consoles.get(console), changed: this.#changed, dryRun };
   }
 
   async #probe(target: Target, timeout: number): Promise<Item<ProbeTiming>> {
@@ -227,7 +228,7 @@ export class LivePowers implements Powers {
 
   async #timed(target: Target, over: AbortSignal): Promise<ProbeTiming> {
     const started = performance.now();
-    const { limits } = this.#caller;
+    const { limits } = this.#inputs;
     // No statement of a probe brings more than its start does, and there may be many probes at a time.
     const protocolMessageBytes = Math.min(limits.protocolMessageBytes, limits.startBytes);
     const statementBytes = Math.min(limits.statementBytes, limits.startBytes);
@@ -268,14 +269,14 @@ export class LivePowers implements Powers {
   };
 
   #countSession(): void {
-    const most = this.#caller.limits.sessions;
+    const most = this.#inputs.limits.sessions;
     if (this.#sessions.size + this.#consoles.size >= most) {
       throw Fault.limit(`${most} sessions are open already: limit \`sessions\``);
     }
   }
 
   #countBatch(statements: number, bytes: number): void {
-    const { limits } = this.#caller;
+    const { limits } = this.#inputs;
     if (statements > limits.statements) {
       throw Fault.limit(
         `the batch has ${statements} statements, ${limits.statements} are allowed: limit \`statements\``,
@@ -289,7 +290,7 @@ export class LivePowers implements Powers {
   }
 
   #countRequest(bytes: number): void {
-    const most = this.#caller.limits.requestBytes;
+    const most = this.#inputs.limits.requestBytes;
     this.#requested += bytes;
     if (this.#requested > most) {
       const message = `the component has given ${this.#requested} bytes of statements and reasons, ${most} are allowed`;
@@ -298,7 +299,7 @@ export class LivePowers implements Powers {
   }
 
   #count(limit: "probes" | "orders", what: string, before: number, more: number): number {
-    const [wanted, most] = [before + more, this.#caller.limits[limit]];
+    const [wanted, most] = [before + more, this.#inputs.limits[limit]];
     if (wanted > most) throw Fault.limit(`${wanted} ${what} in this call, ${most} are allowed: limit \`${limit}\``);
     return wanted;
   }

@@ -1,14 +1,14 @@
 // What a request is for the host: what it passes on, what it keeps, and what it allows.
 
 import { type Guard, guard } from "./components.js";
-import { Lent, type Sources } from "./credentials.js";
+import { CredentialScope, type Sources } from "./credentials.js";
 import { Fault } from "./fault.js";
 import type { Policy } from "./guard/policy.js";
 import { isShallow } from "./json.js";
 import { holdsSecret, isSecret } from "./secret-scan.js";
 
 /** How long a session must have been in its state before it may be ended. */
-export interface Patience {
+export interface IdleThresholds {
   idleMs: number;
   idleInTransactionMs: number;
 }
@@ -28,7 +28,7 @@ export interface Intent {
   refusal?: string | undefined;
   /** The request's own cap on ended sessions, percent. */
   maxKillPercentage: number;
-  patience: Patience;
+  thresholds: IdleThresholds;
   /** Why no pool may be changed; none when just that was asked for. */
   scalingRefusal?: string | undefined;
   /** How far; or which option is no bound. */
@@ -40,7 +40,7 @@ export interface Request {
   action: string;
   /** The text for the component. */
   input: string;
-  lent: Lent;
+  scope: CredentialScope;
   intent: Intent;
 }
 
@@ -59,7 +59,7 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
     if (holdsSecret(params)) throw misplaced();
     // The component knows best how to refuse it.
     const input = JSON.stringify(params) ?? "null";
-    return { action: "full-analysis", input, lent: new Lent(sources), intent: readIntent({}, policy) };
+    return { action: "full-analysis", input, scope: new CredentialScope(sources), intent: readIntent({}, policy) };
   }
   const { supabaseUrl, supabaseKey, ...fields } = params;
   const [url, key] = [text("supabaseUrl", supabaseUrl), text("supabaseKey", supabaseKey)];
@@ -69,9 +69,9 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
   }
   // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
   if (Object.entries(fields).some(([field, value]) => field !== "carry" && isSecret(field, value))) throw misplaced();
-  const lent = new Lent(sources, url, key, name);
+  const scope = new CredentialScope(sources, url, key, name);
   const action = typeof fields.action === "string" ? fields.action : "full-analysis";
-  return { action, input: JSON.stringify(fields), lent, intent: readIntent(fields, policy) };
+  return { action, input: JSON.stringify(fields), scope, intent: readIntent(fields, policy) };
 }
 
 /** Whether a resize stays within the bounds; if not, which of them it leaves. */
@@ -102,7 +102,7 @@ export function readIntent(request: Record<string, unknown>, policy: Policy): In
     refusal: unasked(request, policy, "kill-idle", "ends sessions") ?? unclear(request.options),
     // Out of range is the component's to refuse; here it is only never more than everything.
     maxKillPercentage: number("maxKillPercentage"),
-    patience: { idleMs: number("idleTimeoutMs"), idleInTransactionMs: number("idleInTransactionTimeoutMs") },
+    thresholds: { idleMs: number("idleTimeoutMs"), idleInTransactionMs: number("idleInTransactionTimeoutMs") },
     scalingRefusal: unasked(request, policy, "auto-scale", "changes pools") ?? forbidden(options.allowAutoScaling),
     bounds: readBounds(request.options),
   };

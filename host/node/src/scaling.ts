@@ -22,8 +22,8 @@ export interface SizeOutcome {
   note: string;
 }
 
-/** What became of a renewal. */
-export interface Renewal {
+/** What became of a reconnect. */
+export interface ReconnectOutcome {
   executed: boolean;
   note: string;
 }
@@ -74,35 +74,35 @@ export async function resize(
   return { before, after, executed, note: told };
 }
 
-/** Has the server connections of a database renewed. */
-export async function renew(database: string, reason: string, terms: Terms): Promise<Renewal> {
+/** Has the server connections of a database reconnected. */
+export async function reconnect(database: string, reason: string, terms: Terms): Promise<ReconnectOutcome> {
   const { console, dryRun } = terms;
-  const log = new Log(terms, "renew", reason, { pool: database });
-  const unsent = async (note: string): Promise<Renewal> => {
+  const log = new Log(terms, "reconnect", reason, { pool: database });
+  const unsent = async (note: string): Promise<ReconnectOutcome> => {
     await log.tell("denied", note);
     return { executed: false, note };
   };
   const refusal = whyNotAsked(terms);
   if (refusal !== undefined) return unsent(refusal);
   const what = `connections of '${database}'`;
-  const { refusal: barred, note } = await console.renewable(database);
+  const { refusal: barred, note } = await console.reconnectable(database);
   const why = barred ?? clear(terms, what);
   if (why !== undefined) return unsent(why);
   if (dryRun) {
-    await log.tell("would-renew", note);
+    await log.tell("would-reconnect", note);
     return { executed: false, note: `a dry run: nothing was sent; ${note}` };
   }
-  const no = await ask(terms, { type: "renew", database, reason });
+  const no = await ask(terms, { type: "reconnect", database, reason });
   if (no !== undefined) return unsent(no);
   await send(terms, what, log);
-  await console.renew(database).catch((fault: Fault) => failed(terms, log, fault));
+  await console.reconnect(database).catch((fault: Fault) => failed(terms, log, fault));
   await log.tell("executed", note);
   return { executed: true, note };
 }
 
 /** Why the request or the policy lets nothing be changed. */
 function whyNotAsked({ policy, intent, dryRun }: Terms): string | undefined {
-  if (!policy.resize) return "the host's policy allows no resizes and no renewals: set the policy's resize";
+  if (!policy.resize) return "the host's policy allows no resizes and no reconnects: set the policy's resize";
   // A plan may be made whatever the request is.
   return dryRun ? undefined : intent.scalingRefusal;
 }
@@ -163,7 +163,7 @@ class Log {
   readonly #terms: Terms;
   readonly #about: Omit<About, "outcome" | "detail">;
 
-  constructor(terms: Terms, event: "resize" | "renew", reason: string, subject: About["subject"]) {
+  constructor(terms: Terms, event: "resize" | "reconnect", reason: string, subject: About["subject"]) {
     this.#terms = terms;
     this.#about = { event, reason, dryRun: terms.dryRun, subject };
   }

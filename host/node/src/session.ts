@@ -74,7 +74,7 @@ export class Session {
   }
 
   /** Which way in was taken. */
-  get way(): "direct" | "pooled" {
+  get accessPath(): "direct" | "pooled" {
     return this.#isPooled ? "pooled" : "direct";
   }
 

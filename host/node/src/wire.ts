@@ -140,9 +140,9 @@ export function columns(bytes: Buffer, decode: Decode): Column[] {
     if (bytes.length > MOST_NAME) throw body.malformed(`names a column with ${bytes.length} bytes`);
     const name = decode(bytes);
     // The table's OID and the column's number; behind the type its size, its modifier and the format.
-    body.take(6);
+    body.skip(6);
     const typeOid = body.uint32();
-    body.take(8);
+    body.skip(8);
     return { name, typeOid };
   });
   body.end();

@@ -62,8 +62,8 @@ class Session extends Handle {
     return new Session("session", ask("session.open", { credential: using.handle }).session);
   }
 
-  way(): string {
-    return ask("session.way", { session: this.handle });
+  accessPath(): string {
+    return ask("session.access-path", { session: this.handle });
   }
 
   notes(): readonly string[] {
@@ -121,8 +121,8 @@ const imports = {
   "archon:connection-pool/scaling": {
     resize: (on: Console, to: { pool?: string; size: number; reason: string }, dryRun: boolean) =>
       ask("scaling.resize", { console: on.handle, ...to, dryRun }),
-    renew: (on: Console, database: string, reason: string, dryRun: boolean) =>
-      ask("scaling.renew", { console: on.handle, database, reason, dryRun }),
+    reconnect: (on: Console, database: string, reason: string, dryRun: boolean) =>
+      ask("scaling.reconnect", { console: on.handle, database, reason, dryRun }),
   },
 };
 

@@ -8,7 +8,7 @@ import { Cassette } from "archon-connection-pool";
 import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
 import { description, guard } from "../dist/components.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
-import { Lent } from "../dist/credentials.js";
+import { CredentialScope } from "../dist/credentials.js";
 import { isWithin } from "../dist/crossing.js";
 import { Fault } from "../dist/fault.js";
 import { applicationPatterns, policyWith, rolePatterns } from "../dist/guard/policy.js";
@@ -161,12 +161,12 @@ test("a request's URL names no Unix socket, wherever it is given", () => {
     "host=/tmp user=root",
     "host='@abstract' user=root",
   ]) {
-    const { kind, message } = fault(() => new Lent({}, url, "anything"));
+    const { kind, message } = fault(() => new CredentialScope({}, url, "anything"));
     assert.equal(kind, "credential-invalid", url);
     assert.equal(message, "a request's URL may not name a Unix socket: give a host name", url);
   }
   const own = { map: { default: "postgres://root@%2Ftmp/d" }, environment: {} };
-  assert.equal(new Lent(own).lookup(undefined).target.host, "/tmp");
+  assert.equal(new CredentialScope(own).lookup(undefined).target.host, "/tmp");
 });
 
 test("a request names no file of roots, whether there is one or not", () => {
@@ -177,15 +177,15 @@ test("a request names no file of roots, whether there is one or not", () => {
       `postgres://u@h/d?sslaccept=strict&sslcert=${path}`,
       `host=h user=u sslrootcert=${path}`,
     ]) {
-      const { kind, message } = fault(() => new Lent({}, url, "x"));
+      const { kind, message } = fault(() => new CredentialScope({}, url, "x"));
       assert.equal(kind, "credential-invalid", url);
       assert.equal(message, "a request cannot set sslrootcert: it names a file of the host's machine", url);
     }
   }
-  const system = new Lent({}, "postgres://u@h/d?sslrootcert=system", "x").lookup(undefined).target;
+  const system = new CredentialScope({}, "postgres://u@h/d?sslrootcert=system", "x").lookup(undefined).target;
   assert.equal(system.roots, "system");
   const own = { map: { default: "postgres://u@h/d?sslrootcert=/ca.pem" }, environment: {} };
-  assert.equal(new Lent(own).lookup(undefined).target.roots, "/ca.pem");
+  assert.equal(new CredentialScope(own).lookup(undefined).target.roots, "/ca.pem");
 });
 
 test("a separator in a host, a user or a database is refused before it is repeated", () => {
@@ -319,7 +319,7 @@ test("a cassette whose answers are malformed ends its own calls, and not the pro
     { import: "credentials.lookup", with: {}, ok: { credential: 1 } },
     { import: "credential.name", with: { credential: 1 }, ok: "default" },
     { import: "session.open", with: { credential: 1 }, ok: { session: 1 } },
-    { import: "session.way", with: { session: 1 }, ok: "direct" },
+    { import: "session.access-path", with: { session: 1 }, ok: "direct" },
     { import: "session.notes", with: { session: 1 }, ok: [] },
   ];
   for (const place of [2, 4, 5, 6]) {

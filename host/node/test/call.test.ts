@@ -278,7 +278,7 @@ test("a cassette without the answer that is asked for says which one it is", asy
   // A function that cannot fail ends the call.
   const [ended] = await new Cassette(text(3)).replay();
   assert.ok(
-    ended instanceof Fault && ended.kind === "cassette-mismatch" && ended.message.includes("session.way"),
+    ended instanceof Fault && ended.kind === "cassette-mismatch" && ended.message.includes("session.access-path"),
     String(ended),
   );
 });

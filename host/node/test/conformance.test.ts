@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Cassette, Fault } from "archon-connection-pool";
 import type pg from "pg";
-import type { Order } from "../dist/guard/deliver.js";
+import type { Order } from "../dist/guard/order.js";
 import { Cluster, PASSWORD } from "./cluster.js";
 import { deliver, KILL, orders, words } from "./powers.js";
 import { until } from "./process.js";

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Host } from "archon-connection-pool";
-import { Lent, type Sources } from "../dist/credentials.js";
+import { CredentialScope, type Sources } from "../dist/credentials.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
 import { Cluster, PASSWORD } from "./cluster.js";
@@ -24,7 +24,7 @@ after(() => cluster.stop());
 
 /** Opens the default credential of these sources, and hands out where it leads and what is noted of it. */
 async function open(sources: Sources): Promise<{ host: string; notes: readonly string[] }> {
-  const { target } = new Lent(sources).lookup(undefined);
+  const { target } = new CredentialScope(sources).lookup(undefined);
   const session = await Session.open(target, limitsWith());
   const { notes } = session;
   await session.close();

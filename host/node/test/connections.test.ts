@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import type { Target } from "../dist/connection-config/target.js";
-import { Lent } from "../dist/credentials.js";
+import { CredentialScope } from "../dist/credentials.js";
 import { Fault } from "../dist/fault.js";
 import { kit } from "./kit.js";
 import { scratch } from "./process.js";
@@ -44,8 +44,9 @@ const USUAL = {
 
 function resolve({ url, key, request, environment = {} }: Row, home: string): Target {
   const sources = { environment, home, osUser };
-  if (request) return new Lent(sources, url, key).lookup(undefined).target;
-  return new Lent(url === undefined ? sources : { ...sources, map: { default: url } }).lookup(undefined).target;
+  if (request) return new CredentialScope(sources, url, key).lookup(undefined).target;
+  return new CredentialScope(url === undefined ? sources : { ...sources, map: { default: url } }).lookup(undefined)
+    .target;
 }
 
 function told(target: Target, withPasswords: boolean): Record<string, unknown> {

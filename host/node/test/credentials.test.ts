@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { place } from "../dist/connection-config/target.js";
-import { type Environment, Lent, type Sources } from "../dist/credentials.js";
+import { CredentialScope, type Environment, type Sources } from "../dist/credentials.js";
 import { policyWith } from "../dist/guard/policy.js";
 import { CallLog, type LogLine } from "../dist/log.js";
 import { readRequest } from "../dist/request.js";
@@ -76,7 +76,7 @@ test("a project is opened by its database password, and a key that opens somethi
 });
 
 function found(sources: Sources, { url, key, name }: { url?: string; key?: string; name?: string } = {}) {
-  return new Lent(sources, url, key, name).lookup(name);
+  return new CredentialScope(sources, url, key, name).lookup(name);
 }
 
 test("request, host and environment are asked in this order", () => {

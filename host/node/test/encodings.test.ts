@@ -115,7 +115,7 @@ test("behind a transaction pooler nothing is converted, either", async () => {
   const bouncer = await PgBouncer.before(cluster);
   for (const encoding of ["LATIN1", "EUC_JP"]) {
     const session = await Session.open(parseTarget(bouncer.url(`in_${encoding}`.toLowerCase())), limitsWith());
-    assert.equal(session.way, "pooled");
+    assert.equal(session.accessPath, "pooled");
     const sql = "SELECT query, current_setting('client_encoding') FROM pg_stat_activity WHERE application_name = 'odd'";
     const [answer] = await session.query([statement(sql)], () => true);
     await session.close();

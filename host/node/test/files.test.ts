@@ -10,7 +10,7 @@ import { Audit } from "../dist/audit.js";
 import { readBuilt } from "../dist/components.js";
 import { readSmallFile } from "../dist/connection-config/files.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
-import { Lent } from "../dist/credentials.js";
+import { CredentialScope } from "../dist/credentials.js";
 import { sha256 } from "../dist/digest.js";
 import { appendPrivate, createPrivate } from "../dist/private-file.js";
 import { tlsOptions } from "../dist/tls.js";
@@ -112,13 +112,15 @@ test("a home that is not absolute is none: the working directory's files are not
     for (const home of ["", ".", "..", basename(folder)]) {
       const environment = { HOME: home, PGHOST: "h", PGUSER: "ann" };
       for (const sources of [{ environment }, { environment: { ...environment, HOME: undefined }, home }]) {
-        const { target } = new Lent(sources).lookup(undefined);
+        const { target } = new CredentialScope(sources).lookup(undefined);
         assert.deepEqual([target.password, target.roots], [undefined, undefined], home);
         const named = { ...sources, environment: { ...sources.environment, PGSERVICE: "shop" } };
-        assert.throws(() => new Lent(named).lookup(undefined), { kind: "credential-invalid" });
+        assert.throws(() => new CredentialScope(named).lookup(undefined), { kind: "credential-invalid" });
       }
     }
-    const { target } = new Lent({ environment: { HOME: folder, PGHOST: "h", PGUSER: "ann" } }).lookup(undefined);
+    const { target } = new CredentialScope({ environment: { HOME: folder, PGHOST: "h", PGUSER: "ann" } }).lookup(
+      undefined,
+    );
     assert.equal(target.password?.reveal(), "hunter2");
   } finally {
     process.chdir(before);

@@ -300,5 +300,5 @@ test("a component ends no session by SQL of its own", async () => {
 
 test("a component gets no credential but the one that it was lent", async () => {
   const { powers } = await lend({ url: cluster.url() });
-  await assert.rejects(powers.call("credentials.lookup", { name: "production" }), /is not lent to this call/);
+  await assert.rejects(powers.call("credentials.lookup", { name: "production" }), /is not granted to this call/);
 });

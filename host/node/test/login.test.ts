@@ -209,7 +209,7 @@ test("settings that a pooler refuses in the startup packet are left out of it", 
       Buffer.concat([message("I"), message("Z", Buffer.from("I"))]),
     ]);
     const session = await Session.open(parseTarget(server.url()), limitsWith());
-    assert.equal(session.way, "pooled");
+    assert.equal(session.accessPath, "pooled");
     await session.close();
     await server.stop();
   }

@@ -97,13 +97,13 @@ test("whoever may only look is told so", async () => {
   await powers.close();
 });
 
-test("server connections are renewed by the name of their database", async () => {
+test("server connections are reconnected by the name of their database", async () => {
   await runThrough(bouncer.url());
   const { powers, console } = await onConsole();
-  const renew = (database: string) =>
-    powers.call("scaling.renew", { console, database, reason: "a test", dryRun: false });
-  assert.match((await renew(`x"; SHUTDOWN`)).note, /no database/);
-  assert.equal((await renew("fixed")).executed, true);
+  const reconnect = (database: string) =>
+    powers.call("scaling.reconnect", { console, database, reason: "a test", dryRun: false });
+  assert.match((await reconnect(`x"; SHUTDOWN`)).note, /no database/);
+  assert.equal((await reconnect("fixed")).executed, true);
   await powers.close();
 });
 
@@ -120,7 +120,7 @@ test("behind a transaction pooler every statement is still bounded and nothing o
   await runThrough(bouncer.url());
   const { powers, credential } = await lend({ url: bouncer.url() });
   const { session } = await powers.call("session.open", { credential });
-  assert.equal(await powers.call("session.way", { session }), "pooled");
+  assert.equal(await powers.call("session.access-path", { session }), "pooled");
   await powers.close();
 });
 
@@ -153,7 +153,7 @@ async function runThrough(url: string): Promise<void> {
 
 test("a parameter that cannot be sent fails its statement, and leaves no transaction open", async () => {
   const session = await Session.open(parseTarget(bouncer.url()), limitsWith());
-  assert.equal(session.way, "pooled");
+  assert.equal(session.accessPath, "pooled");
   const odd = statement("SELECT $1", [{ tag: "timestamp", val: -(2n ** 63n) + 5n }]);
   const answers = await session.query([odd, statement("SELECT 1::int8"), odd], () => true);
   assert.deepEqual(

@@ -3,9 +3,9 @@
 import { Audit, type AuditRecord } from "../dist/audit.js";
 import { catalogue, description } from "../dist/components.js";
 import type { Consent } from "../dist/consent.js";
-import { Lent } from "../dist/credentials.js";
+import { CredentialScope } from "../dist/credentials.js";
 import { Hourly } from "../dist/guard/caps.js";
-import type { Order, Outcome } from "../dist/guard/deliver.js";
+import type { Order, Outcome } from "../dist/guard/order.js";
 import { type Policy, policyWith } from "../dist/guard/policy.js";
 import { type Limits, limitsWith } from "../dist/limits.js";
 import { LivePowers } from "../dist/powers.js";
@@ -57,7 +57,7 @@ export async function lend({
     records.push(record);
   };
   const powers = new LivePowers({
-    lent: new Lent({ map: { default: entry } }),
+    scope: new CredentialScope({ map: { default: entry } }),
     intent: readIntent(request, rules),
     policy: rules,
     limits: limitsWith(limits),

@@ -142,8 +142,8 @@ test("what one call may read and say is counted", async () => {
     powers.call("backends.deliver", { session, orders: [order, order], dryRun: true }),
     /limit `orders`/,
   );
-  await powers.call("session.way", { session });
-  await assert.rejects(powers.call("session.way", { session }), /limit `hostCalls`/);
+  await powers.call("session.access-path", { session });
+  await assert.rejects(powers.call("session.access-path", { session }), /limit `hostCalls`/);
   await powers.close();
 });
 

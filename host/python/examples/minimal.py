@@ -53,7 +53,7 @@ IMPORTS = {
     "credentials": {"lookup": lambda _name: ResourceHost.own(1, 1), "[method]credential.name": lambda _it: "url"},
     "database": {
         "[static]session.open": lambda _using: ResourceHost.own(1, 2),
-        "[method]session.way": lambda _it: "direct",
+        "[method]session.access-path": lambda _it: "direct",
         "[method]session.notes": lambda _it: [],
         "[method]session.query": lambda _it, batch: [answer(statement) for statement in batch],
         "probe": refuse,

@@ -153,10 +153,15 @@ def asked(player: Player, *texts: str) -> list[Any]:
 
 
 def test_an_import_is_answered_by_the_first_line_that_is_left() -> None:
-    player = Player([line("session.way", {"session": 1}, ok="direct"), line("session.way", {"session": 1}, ok="kept")])
-    assert [player.session_way(1), player.session_way(1)] == ["direct", "kept"]
-    with pytest.raises(EndedError, match=r"cassette-mismatch: .*session\.way"):
-        player.session_way(1)
+    player = Player(
+        [
+            line("session.access-path", {"session": 1}, ok="direct"),
+            line("session.access-path", {"session": 1}, ok="kept"),
+        ]
+    )
+    assert [player.session_access_path(1), player.session_access_path(1)] == ["direct", "kept"]
+    with pytest.raises(EndedError, match=r"cassette-mismatch: .*session\.access-path"):
+        player.session_access_path(1)
 
 
 def test_a_batch_is_answered_as_a_whole_and_else_statement_by_statement() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from archon_pool import ConnectionPool, FaultError, Limits
 from archon_pool.connection_config import OPERATOR, Target, ambient, holds_connection_text, parts, resolve
-from archon_pool.credentials import Lent, Vault
+from archon_pool.credentials import CredentialScope, Vault
 
 TABLE: Any = json.loads(
     (Path(__file__).parents[3] / "tests" / "conformance" / "connections.json").read_text("utf-8"),
@@ -63,9 +63,9 @@ def test_each_row_resolves_as_in_every_host(row: Any, tmp_path: Path, monkeypatc
 def resolved(row: Any) -> Target:
     url, key = row.get("url"), row.get("key")
     if row.get("request"):
-        return Lent(Vault(), url, key, None).lookup(None).target
+        return CredentialScope(Vault(), url, key, None).lookup(None).target
     vault = Vault() if url is None else Vault({"default": {"url": url, "key": key}})
-    return Lent(vault, None, None, None).lookup(None).target
+    return CredentialScope(vault, None, None, None).lookup(None).target
 
 
 def told(target: Target) -> dict[str, Any]:

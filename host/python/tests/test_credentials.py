@@ -10,7 +10,7 @@ from cluster import PASSWORD, Database
 
 from archon_pool import ConnectionPool, FaultError
 from archon_pool.connection_config import OPERATOR, REQUEST, parts, resolve
-from archon_pool.credentials import Lent, Vault
+from archon_pool.credentials import CredentialScope, Vault
 from archon_pool.log import LOGGER, Log
 from archon_pool.supabase import access
 
@@ -25,7 +25,7 @@ def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def default(vault: Vault) -> Any:
-    return Lent(vault, None, None, None).lookup(None)
+    return CredentialScope(vault, None, None, None).lookup(None)
 
 
 def test_without_credentials_every_place_that_was_tried_is_named() -> None:
@@ -56,20 +56,21 @@ def test_the_vault_comes_before_the_environment_and_has_names(monkeypatch: pytes
     vault = Vault({"default": "postgres://u@vault/d", "reports": {"url": PROJECT, "key": "hunter2"}})
     assert default(vault).target.first.host == "vault"
     assert (
-        Lent(vault, None, None, "reports").lookup("reports").target.first.host == "db.abcdefghijklmnopqrst.supabase.co"
+        CredentialScope(vault, None, None, "reports").lookup("reports").target.first.host
+        == "db.abcdefghijklmnopqrst.supabase.co"
     )
-    assert Lent(vault, None, None, "environment").lookup(None).target.first.host == "environment"
+    assert CredentialScope(vault, None, None, "environment").lookup(None).target.first.host == "environment"
     with pytest.raises(FaultError, match="under the name 'other'"):
-        Lent(vault, None, None, "other").lookup(None)
+        CredentialScope(vault, None, None, "other").lookup(None)
     assert "hunter2" not in repr(vault)
 
 
 def test_a_component_gets_no_other_credential_than_the_call_s() -> None:
     vault = Vault({"default": "postgres://u@one/d", "other": "postgres://u@two/d"})
-    with pytest.raises(FaultError, match="credential 'other' is not lent to this call"):
-        Lent(vault, None, None, None).lookup("other")
-    with pytest.raises(FaultError, match="that is no plain name is not lent"):
-        Lent(vault, None, None, None).lookup("postgres://u:hunter2@h/d")
+    with pytest.raises(FaultError, match="credential 'other' is not granted to this call"):
+        CredentialScope(vault, None, None, None).lookup("other")
+    with pytest.raises(FaultError, match="that is no plain name is not granted"):
+        CredentialScope(vault, None, None, None).lookup("postgres://u:hunter2@h/d")
 
 
 def test_the_order_of_the_environment_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:

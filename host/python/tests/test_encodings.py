@@ -140,7 +140,7 @@ def test_texts_behind_a_pooler_are_read_alike(bouncer: PgBouncer, databases: dic
     with lent(url) as live:
         session = opened(live)
         answers = [ask(live, session, "SELECT chr(233)::text, pg_catalog.getdatabaseencoding()::text") for _ in "12"]
-        assert live.session_way(session) == "pooled"
+        assert live.session_access_path(session) == "pooled"
     assert [cast(Any, answer[0]).rows for answer in answers] == [[["é", "LATIN1"]]] * 2
 
 

@@ -27,7 +27,7 @@ def through(database: Database, bouncer: PgBouncer) -> str:
 def test_through_a_transaction_pooler_each_statement_carries_the_settings(through: str) -> None:
     with lent(through) as live:
         session = opened(live)
-        assert live.session_way(session) == "pooled"
+        assert live.session_access_path(session) == "pooled"
         sql = (
             "SELECT pg_catalog.current_setting('transaction_read_only'), "
             "pg_catalog.current_setting('statement_timeout'), pg_catalog.current_setting('search_path')"
@@ -144,16 +144,18 @@ def test_only_an_admin_changes_and_it_is_told_who_is_not(database: Database, bou
     assert raised.value.fault.kind == "insufficient-privilege"
 
 
-def test_server_connections_are_renewed_by_name(through: str, database: Database, bouncer: PgBouncer) -> None:
+def test_server_connections_are_reconnected_by_name(through: str, database: Database, bouncer: PgBouncer) -> None:
     with lent(through, SCALE, console=console(database, bouncer)) as live:
         credential = live.lookup(None)
         session = live.open_session(credential)
         ask(live, session, "SELECT 1")
         handle = live.open_console(credential)
-        assert live.renew(handle, 'no such"; SHUTDOWN', "a lie", False).note.startswith("PgBouncer offers no database")
-        assert not live.renew(handle, database.name, "old", True).executed
-        assert live.renew(handle, database.name, "old", False).executed
-        assert "once" in live.renew(handle, database.name, "old", False).note
+        assert live.reconnect(handle, 'no such"; SHUTDOWN', "a lie", False).note.startswith(
+            "PgBouncer offers no database"
+        )
+        assert not live.reconnect(handle, database.name, "old", True).executed
+        assert live.reconnect(handle, database.name, "old", False).executed
+        assert "once" in live.reconnect(handle, database.name, "old", False).note
         assert cast(Any, ask(live, session, "SELECT 2")[0]).rows == [[2]]
 
 

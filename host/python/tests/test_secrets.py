@@ -87,7 +87,7 @@ def test_a_defect_of_the_host_is_a_fault_without_its_text(
     def broken(*_: object) -> str:
         raise RuntimeError(PASSWORD)
 
-    monkeypatch.setattr(Live, "session_way", broken)
+    monkeypatch.setattr(Live, "session_access_path", broken)
     with ConnectionPool(credentials={"default": database.url}, environment=False) as pool:
         output = json.dumps(pool.run({"action": "monitor"}))
     assert "host-failed" in output and "RuntimeError" in heard.text
@@ -99,7 +99,7 @@ def test_an_interrupt_ends_the_call_and_its_sessions(database: Database, monkeyp
     def interrupted(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Live, "session_way", interrupted)
+    monkeypatch.setattr(Live, "session_access_path", interrupted)
     with ConnectionPool(credentials={"default": database.url}, environment=False) as pool:
         with pytest.raises(KeyboardInterrupt):
             pool.run({"action": "monitor"})

@@ -65,7 +65,7 @@ pub(super) struct Request {
 }
 
 /// Why a request was in vain, and what may be done about it.
-struct Trouble {
+struct ApiError {
     fault: Fault,
     again: Again,
 }
@@ -115,7 +115,7 @@ impl Api {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             self.turn().await?;
-            let Trouble { fault, again } = match self.send(request).await {
+            let ApiError { fault, again } = match self.send(request).await {
                 Ok(answer) => return parse(&answer, &request.path),
                 Err(trouble) => trouble,
             };
@@ -148,8 +148,8 @@ impl Api {
         Instant::now() + wait + RESERVE <= self.end
     }
 
-    async fn send(&self, request: &Request) -> Result<Vec<u8>, Trouble> {
-        let client = self.client.get_or_try_init(async || self.client()).await.map_err(Trouble::for_good)?;
+    async fn send(&self, request: &Request) -> Result<Vec<u8>, ApiError> {
+        let client = self.client.get_or_try_init(async || self.client()).await.map_err(ApiError::for_good)?;
         let left = self.end.saturating_duration_since(Instant::now());
         let (patience, limit) =
             if left < self.patience { (left, "deadline") } else { (self.patience, "statement_timeout") };
@@ -158,12 +158,12 @@ impl Api {
             Err(_) => {
                 let message =
                     format!("the Management API did not answer within {} ms: limit `{limit}`", patience.as_millis());
-                Err(Trouble::for_good(request.in_vain(message)))
+                Err(ApiError::for_good(request.in_vain(message)))
             }
         }
     }
 
-    async fn exchange(&self, client: &Http, request: &Request) -> Result<Vec<u8>, Trouble> {
+    async fn exchange(&self, client: &Http, request: &Request) -> Result<Vec<u8>, ApiError> {
         let text = request.body.as_ref().map(Value::to_string);
         let mut sending = hyper::Request::builder().method(&request.method).uri(request.path.as_str());
         sending = sending.header(AUTHORIZATION, self.bearer()?);
@@ -172,35 +172,35 @@ impl Api {
         }
         let sending = sending
             .body(Full::from(text.unwrap_or_default()))
-            .map_err(|error| Trouble::for_good(request.in_vain(format!("no request can be made: {error}"))))?;
+            .map_err(|error| ApiError::for_good(request.in_vain(format!("no request can be made: {error}"))))?;
         let most = request.most.map_or(self.most, |most| most.min(self.most));
         let answer = client.exchange(sending, most).await.map_err(|lost| self.lost(request, &lost))?;
         let Answer { status, headers, body } = answer;
-        let text = std::str::from_utf8(&body).map_err(|_| Trouble::for_good(unreadable(&request.path)))?;
+        let text = std::str::from_utf8(&body).map_err(|_| ApiError::for_good(unreadable(&request.path)))?;
         // What is parsed takes memory in proportion to its values, and not to its bytes.
         if !json_limits::is_shallow(&body, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
-            return Err(Trouble::for_good(LimitError::ApiBytes(self.most).into()));
+            return Err(ApiError::for_good(LimitError::ApiBytes(self.most).into()));
         }
         if status.is_success() { Ok(body) } else { Err(self.refused(request, status, &headers, &body)) }
     }
 
     /// The fault of a request without an answer.
-    fn lost(&self, request: &Request, lost: &Lost) -> Trouble {
+    fn lost(&self, request: &Request, lost: &Lost) -> ApiError {
         let no_answer = |why: String| format!("no answer from the Management API at {}: {why}", self.base);
         let fault = match lost {
             Lost::TooMuch => {
                 let Some(most) = request.most.filter(|most| *most < self.most) else {
-                    return Trouble::for_good(LimitError::ApiBytes(self.most).into());
+                    return ApiError::for_good(LimitError::ApiBytes(self.most).into());
                 };
                 let message = format!(
                     "the Management API answered with more than {most} bytes, which is what limit `answer_bytes` leaves"
                 );
-                return Trouble::for_good(Fault::new(kind::LIMIT_EXCEEDED, message));
+                return ApiError::for_good(Fault::new(kind::LIMIT_EXCEEDED, message));
             }
             Lost::Unsent(error) => unreachable(no_answer(error::chain(error))),
             Lost::Broken(error) => request.in_vain(no_answer(error::chain(error))),
         };
-        Trouble { fault, again: Again::Later }
+        ApiError { fault, again: Again::Later }
     }
 
     fn client(&self) -> Result<Http, Fault> {
@@ -208,17 +208,17 @@ impl Api {
         Ok(Http::new(self.base.clone(), tls, self.connect_timeout))
     }
 
-    fn bearer(&self) -> Result<HeaderValue, Trouble> {
+    fn bearer(&self) -> Result<HeaderValue, ApiError> {
         let text = Zeroizing::new(format!("Bearer {}", self.token.expose_secret()));
         let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| Trouble::for_good(invalid("the access token holds letters that no token has")))?;
+            .map_err(|_| ApiError::for_good(invalid("the access token holds letters that no token has")))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
-    fn refused(&self, request: &Request, status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> Trouble {
+    fn refused(&self, request: &Request, status: StatusCode, headers: &HeaderMap, answer: &[u8]) -> ApiError {
         let said = self.said(answer);
-        Trouble::for_good(match status.as_u16() {
+        ApiError::for_good(match status.as_u16() {
             300..=399 => Fault::new(
                 kind::UNEXPECTED_ANSWER,
                 format!("the Management API redirects ({status}), which is not followed: check SUPABASE_API_URL"),
@@ -242,11 +242,11 @@ impl Api {
             429 => {
                 let wait = reset(headers);
                 self.pace.close(Instant::now() + wait);
-                return Trouble { fault: over_rate(wait), again: Again::After(wait) };
+                return ApiError { fault: over_rate(wait), again: Again::After(wait) };
             }
             500..=599 => {
                 let fault = request.in_vain(format!("the Management API is in trouble ({status}){said}"));
-                return Trouble { fault, again: Again::Later };
+                return ApiError { fault, again: Again::Later };
             }
             _ => failed(&said).unwrap_or_else(|| {
                 Fault::new(kind::UNEXPECTED_ANSWER, format!("the Management API refused the request ({status}){said}"))
@@ -278,7 +278,7 @@ impl Request {
     }
 }
 
-impl Trouble {
+impl ApiError {
     fn for_good(fault: Fault) -> Self {
         Self { fault, again: Again::Never }
     }

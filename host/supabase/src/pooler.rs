@@ -99,13 +99,13 @@ impl Console for Pooler {
         }
     }
 
-    async fn renewable(&self, _: &str) -> Result<ResizePreview, Fault> {
-        let why = "Supabase's API cannot renew the pooler's server connections without a restart of the pooler";
+    async fn reconnectable(&self, _: &str) -> Result<ResizePreview, Fault> {
+        let why = "Supabase's API cannot reconnect the pooler's server connections without a restart of the pooler";
         Ok(ResizePreview::refused(None, why))
     }
 
-    async fn renew(&self, _: &str) -> Result<(), Fault> {
-        Err(Fault::new(kind::NO_POOLER, "Supabase's API cannot renew connections"))
+    async fn reconnect(&self, _: &str) -> Result<(), Fault> {
+        Err(Fault::new(kind::NO_POOLER, "Supabase's API cannot reconnect connections"))
     }
 }
 

@@ -23,7 +23,7 @@ pub trait HostApi {
     fn probe(&mut self, count: u32, timeout_ms: u32) -> Result<Vec<Result<ProbeTiming, Fault>>, Fault>;
 
     /// Access path of the session; `direct` is the usual one.
-    fn way(&mut self) -> Result<String, Fault> {
+    fn access_path(&mut self) -> Result<String, Fault> {
         Ok("direct".to_owned())
     }
 
@@ -47,8 +47,8 @@ pub trait HostApi {
         None
     }
 
-    /// Lets the pooler renew a database's server connections; none where this world has no such import.
-    fn renew(&mut self, _database: &str, _reason: &str, _dry_run: bool) -> Option<Result<Renewal, Fault>> {
+    /// Lets the pooler reconnect a database's server connections; none where this world has no such import.
+    fn reconnect(&mut self, _database: &str, _reason: &str, _dry_run: bool) -> Option<Result<ReconnectOutcome, Fault>> {
         None
     }
 
@@ -102,9 +102,9 @@ pub struct SizeOutcome {
     pub note: String,
 }
 
-/// Result of a request to renew server connections.
+/// Result of a request to reconnect server connections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renewal {
+pub struct ReconnectOutcome {
     /// True when the pooler accepted it.
     pub executed: bool,
     /// Effect, or the reason for not executing it.

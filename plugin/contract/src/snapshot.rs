@@ -51,8 +51,8 @@ pub struct Snapshot {
     pub pooler: Option<Pooler>,
     /// Statements that could not be read, with reasons.
     pub gaps: Vec<Gap>,
-    /// Access path, when it was not the usual one (`session.way`).
-    pub way: Option<String>,
+    /// Access path, when it was not the usual one (`session.access-path`).
+    pub access_path: Option<String>,
     /// Facts about the opening of the session that a report must state (`session.notes`).
     pub notes: Vec<String>,
 }

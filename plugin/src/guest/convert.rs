@@ -100,7 +100,7 @@ convert!(Snapshot {
     probes,
     pooler,
     gaps,
-    way,
+    access_path,
     notes,
 });
 convert!(Pooler { kind, version, asked_at, pools, clients, servers, databases, roles, counters, settings });

@@ -6,7 +6,7 @@ use super::bindings::archon::connection_pool::pooler::Console;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 #[cfg(feature = "manager")]
-use archon_pool_contract::host_api::{Renewal, SizeOrder, SizeOutcome};
+use archon_pool_contract::host_api::{ReconnectOutcome, SizeOrder, SizeOutcome};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 
 /// Memory for the rows of a hundred sessions and their analysis, bytes.
@@ -64,8 +64,8 @@ impl HostApi for Imports {
         Ok(outcomes.into_iter().map(|outcome| outcome.map(timing).map_err(Fault::from)).collect())
     }
 
-    fn way(&mut self) -> Result<String, Fault> {
-        Ok(self.session()?.way())
+    fn access_path(&mut self) -> Result<String, Fault> {
+        Ok(self.session()?.access_path())
     }
 
     fn notes(&mut self) -> Result<Vec<String>, Fault> {
@@ -101,13 +101,16 @@ impl HostApi for Imports {
     }
 
     #[cfg(feature = "manager")]
-    fn renew(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<Renewal, Fault>> {
+    fn reconnect(&mut self, database: &str, reason: &str, dry_run: bool) -> Option<Result<ReconnectOutcome, Fault>> {
         use super::bindings::archon::connection_pool::scaling;
 
-        let renewal = |renewal: scaling::Renewal| Renewal { executed: renewal.executed, note: renewal.note };
-        let renewed = Imports::console(self)
-            .and_then(|console| Ok(scaling::renew(console, database, reason, dry_run).map(renewal)?));
-        Some(renewed)
+        let reconnect = |reconnect: scaling::ReconnectOutcome| ReconnectOutcome {
+            executed: reconnect.executed,
+            note: reconnect.note,
+        };
+        let reconnected = Imports::console(self)
+            .and_then(|console| Ok(scaling::reconnect(console, database, reason, dry_run).map(reconnect)?));
+        Some(reconnected)
     }
 
     #[cfg(feature = "manager")]

@@ -117,9 +117,9 @@ fn set_one_apart(backend: &mut Backend, pooler: &str) {
 
 /// Without a console: the sessions that poolers named and, behind a pooler, idle ones from where ours comes from, which
 /// may be the pooler's and show the application that used them last.
-pub fn set_apart(backends: &mut [Backend], way: Option<&str>) {
+pub fn set_apart(backends: &mut [Backend], access_path: Option<&str>) {
     set_named_apart(backends);
-    if !way.is_some_and(visibility::is_pooled) {
+    if !access_path.is_some_and(visibility::is_pooled) {
         return;
     }
     let own = backends.iter().filter(|backend| backend.own).map(|backend| backend.client_address.clone());

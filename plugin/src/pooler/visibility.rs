@@ -12,13 +12,13 @@ const POOLED: &str = "pooled";
 const POOLER: &str = "pooler";
 
 /// Returns true if an access path leads through a pooler.
-pub(super) fn is_pooled(way: &str) -> bool {
-    way == POOLED || way == POOLER
+pub(super) fn is_pooled(access_path: &str) -> bool {
+    access_path == POOLED || access_path == POOLER
 }
 
 /// Notes on the access path that was taken, and what is not visible there.
 pub fn notes(snapshot: &Snapshot) -> Vec<String> {
-    let mut notes: Vec<String> = way(snapshot).into_iter().collect();
+    let mut notes: Vec<String> = access_path(snapshot).into_iter().collect();
     let passed_on = |mode: &str| mode == "transaction" || mode == "statement";
     match &snapshot.pooler {
         Some(pooler) if pooler.pools.iter().any(|pool| passed_on(&pool.mode)) => notes.push(
@@ -27,7 +27,7 @@ pub fn notes(snapshot: &Snapshot) -> Vec<String> {
                 .to_owned(),
         ),
         Some(_) => {}
-        None if snapshot.way.as_deref().is_some_and(is_pooled) => notes.push(
+        None if snapshot.access_path.as_deref().is_some_and(is_pooled) => notes.push(
             "behind a pooler without a console its clients and their queue are not visible, and sessions show the \
              pooler's address and the application that used them last: idle ones from there are not judged. The console's \
              URL (`pooler` in the credentials file) shows them"
@@ -39,9 +39,9 @@ pub fn notes(snapshot: &Snapshot) -> Vec<String> {
     notes
 }
 
-fn way(snapshot: &Snapshot) -> Option<String> {
+fn access_path(snapshot: &Snapshot) -> Option<String> {
     let capacity = activity::capacity(snapshot);
-    let way = match snapshot.way.as_deref()? {
+    let note = match snapshot.access_path.as_deref()? {
         "direct" => return None,
         // A cached session is used every time: it only matters when no other was free.
         "kept" if capacity.used < capacity.usable => return None,
@@ -52,9 +52,9 @@ fn way(snapshot: &Snapshot) -> Option<String> {
         POOLED => {
             "the credential leads through a pooler, which may run each statement on another connection".to_owned()
         }
-        other => format!("read over another way than the credential's own: {other}"),
+        other => format!("read over another access path than the credential's own: {other}"),
     };
-    Some(way)
+    Some(note)
 }
 
 #[cfg(test)]
@@ -62,9 +62,9 @@ mod tests {
     use super::*;
     use crate::fixture::{idle, snapshot};
 
-    fn notes_of(way: &str, sessions: i32) -> Vec<String> {
+    fn notes_of(path: &str, sessions: i32) -> Vec<String> {
         let mut snapshot = snapshot((0..sessions).map(|pid| idle(pid, 5)).collect());
-        snapshot.way = Some(way.to_owned());
+        snapshot.access_path = Some(path.to_owned());
         notes(&snapshot)
     }
 
@@ -77,7 +77,7 @@ mod tests {
         );
         assert_eq!(notes_of("pooler", 97).len(), 2, "and what is not visible there");
         assert_eq!(notes_of("pooled", 5).len(), 2);
-        assert_eq!(notes_of("tunnel", 5), ["read over another way than the credential's own: tunnel"]);
+        assert_eq!(notes_of("tunnel", 5), ["read over another access path than the credential's own: tunnel"]);
         assert_eq!(notes(&snapshot(Vec::new())), [""; 0]);
     }
 

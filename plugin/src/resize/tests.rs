@@ -1,5 +1,5 @@
 use archon_pool_contract::fault::kind;
-use archon_pool_contract::host_api::{Answer, Order, Outcome, ProbeTiming, Renewal};
+use archon_pool_contract::host_api::{Answer, Order, Outcome, ProbeTiming, ReconnectOutcome};
 use archon_pool_contract::params;
 use archon_pool_contract::rows::Statement;
 use archon_pool_contract::snapshot::Backend;
@@ -13,9 +13,9 @@ use super::*;
 #[derive(Default)]
 struct Host {
     resizes: Option<Result<SizeOutcome, Fault>>,
-    renews: bool,
+    reconnects: bool,
     orders: Vec<(SizeOrder, bool)>,
-    renewed: Vec<(String, bool)>,
+    reconnected: Vec<(String, bool)>,
 }
 
 impl HostApi for Host {
@@ -36,9 +36,9 @@ impl HostApi for Host {
         self.resizes.clone()
     }
 
-    fn renew(&mut self, database: &str, _: &str, dry_run: bool) -> Option<Result<Renewal, Fault>> {
-        self.renewed.push((database.to_owned(), dry_run));
-        self.renews.then(|| Ok(Renewal { executed: !dry_run, note: "RECONNECT was accepted".to_owned() }))
+    fn reconnect(&mut self, database: &str, _: &str, dry_run: bool) -> Option<Result<ReconnectOutcome, Fault>> {
+        self.reconnected.push((database.to_owned(), dry_run));
+        self.reconnects.then(|| Ok(ReconnectOutcome { executed: !dry_run, note: "RECONNECT was accepted".to_owned() }))
     }
 
     fn deliver(&mut self, _: &[Order], _: bool) -> Option<Result<Vec<Outcome>, Fault>> {
@@ -110,7 +110,7 @@ fn a_world_without_the_power_plans() {
 
 #[test]
 fn nothing_is_ordered_when_auto_scaling_is_not_allowed() {
-    let mut host = Host { resizes: sized(10, 12), renews: true, ..Host::default() };
+    let mut host = Host { resizes: sized(10, 12), reconnects: true, ..Host::default() };
     let options = Options { allow_auto_scaling: false, ..Options::default() };
     let actions = acts_on(&queueing(), &mut host, &options);
     assert!(!actions[0].executed && host.orders.is_empty());
@@ -138,29 +138,29 @@ fn what_is_above_a_smaller_size_drains() {
 }
 
 #[test]
-fn broken_server_connections_are_renewed_at_the_second_look() {
+fn broken_server_connections_are_reconnected_at_the_second_look() {
     let shop = pool(DATABASE, ROLE, [2, 8, 0]);
     let mut snapshot = pooled(pooler(10), std::slice::from_ref(&shop));
     snapshot.pooler.as_mut().expect("a pooler").servers.push(server(&shop, 666, false));
     let first = judge(&snapshot, params::Action::AutoScale, &Options::default(), None).report.carry;
-    let renew = |options: &Options| {
-        let mut host = Host { renews: true, ..Host::default() };
+    let reconnect = |options: &Options| {
+        let mut host = Host { reconnects: true, ..Host::default() };
         let Judgement { report, stale_servers, .. } =
             judge(&snapshot, params::Action::AutoScale, options, Some(&first));
         let actions = auto_scale(&mut host, &snapshot, &report, &stale_servers, options);
-        let renewal = actions.into_iter().find(|action| action.kind == "restart-broken").expect("a renewal");
-        (renewal, host.renewed)
+        let reconnect = actions.into_iter().find(|action| action.kind == "restart-broken").expect("a reconnect");
+        (reconnect, host.reconnected)
     };
-    let (action, renewed) = renew(&Options::default());
+    let (action, reconnected) = reconnect(&Options::default());
     assert_eq!((action.executed, action.connections_affected), (true, 1));
     assert!(
         action.reason.contains("(pid 666)") && action.reason.ends_with("RECONNECT was accepted"),
         "{}",
         action.reason
     );
-    assert_eq!(renewed, [(DATABASE.to_owned(), false)]);
-    let (planned, renewed) = renew(&Options { dry_run: true, ..Options::default() });
-    assert_eq!((planned.executed, planned.dry_run, renewed), (false, true, vec![(DATABASE.to_owned(), true)]));
+    assert_eq!(reconnected, [(DATABASE.to_owned(), false)]);
+    let (planned, reconnected) = reconnect(&Options { dry_run: true, ..Options::default() });
+    assert_eq!((planned.executed, planned.dry_run, reconnected), (false, true, vec![(DATABASE.to_owned(), true)]));
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl database::HostSession for Answers {
         Ok(Ok(Resource::new_own(2)))
     }
 
-    fn way(&mut self, _: Resource<database::Session>) -> Result<String> {
+    fn access_path(&mut self, _: Resource<database::Session>) -> Result<String> {
         Ok("direct".to_owned())
     }
 

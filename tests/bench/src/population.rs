@@ -55,7 +55,7 @@ impl HostApi for Population {
         Ok(Vec::new())
     }
 
-    fn way(&mut self) -> Result<String, Fault> {
+    fn access_path(&mut self) -> Result<String, Fault> {
         Ok("direct".to_owned())
     }
 

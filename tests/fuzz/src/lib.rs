@@ -300,9 +300,9 @@ impl HostApi for Invented<'_> {
         (0..count).map(|_| timing().map_err(|_: libfuzzer_sys::arbitrary::Error| gone())).collect()
     }
 
-    fn way(&mut self) -> Result<String, Fault> {
-        let way = self.source.choose(&["direct", "kept", "reserved", "pooler", "pooled", "x"]).map_err(|_| gone())?;
-        Ok((*way).to_owned())
+    fn access_path(&mut self) -> Result<String, Fault> {
+        let path = self.source.choose(&["direct", "kept", "reserved", "pooler", "pooled", "x"]).map_err(|_| gone())?;
+        Ok((*path).to_owned())
     }
 
     fn notes(&mut self) -> Result<Vec<String>, Fault> {

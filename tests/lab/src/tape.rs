@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result, bail};
 use archon_pool::cassette::{
-    self, Asked, Call, Cassette, Console, Credential, End, Exchange, Header, Kind, Lookup, Notes, Open, OpenConsole,
-    Query, Replayed, Replayer, Session, Show, Statement, Way,
+    self, AccessPath, Asked, Call, Cassette, Console, Credential, End, Exchange, Header, Kind, Lookup, Notes, Open,
+    OpenConsole, Query, Replayed, Replayer, Session, Show, Statement,
 };
 use archon_pool::components::World;
 use archon_pool_contract::catalogue;
@@ -85,7 +85,7 @@ fn exchanges(look: &Look) -> Result<Vec<Exchange>> {
     let mut exchanges = vec![
         Asked::exchange(Lookup { name: None }, Ok(Credential { credential: 1 })),
         Asked::exchange(Open { credential: 1 }, Ok(Session { session: 1 })),
-        Asked::exchange(Way { session: 1 }, Ok("direct".to_owned())),
+        Asked::exchange(AccessPath { session: 1 }, Ok("direct".to_owned())),
         Asked::exchange(Notes { session: 1 }, Ok(Vec::new())),
     ];
     match &look.views {

@@ -84,7 +84,7 @@ async function manager() {
     [`${PACKAGE}/database`]: { Session, probe: refuse("database.probe") },
     [`${PACKAGE}/pooler`]: { Console },
     [`${PACKAGE}/backends`]: { deliver: refuse("backends.deliver") },
-    [`${PACKAGE}/scaling`]: { resize: refuse("scaling.resize"), renew: refuse("scaling.renew") },
+    [`${PACKAGE}/scaling`]: { resize: refuse("scaling.resize"), reconnect: refuse("scaling.reconnect") },
   });
 
   const description = skill.describe();

@@ -68,7 +68,7 @@ def manager(file: Path) -> None:
                 if hasattr(argument, "drop"):
                     argument.drop(store)
             fault = {"kind": "no-power", "message": f"{what} is a stub", "sqlstate": None, "retryable": False}
-            # Only `resize` and `renew` answer with a record on both sides, which takes Variant("err", …) here.
+            # Only `resize` and `reconnect` answer with a record on both sides, which takes Variant("err", …) here.
             return record(fault)
 
         return stub
@@ -95,7 +95,7 @@ def manager(file: Path) -> None:
             {"session": session},
             {
                 "[static]session.open": "session.open",
-                "[method]session.way": "session.way",
+                "[method]session.access-path": "session.access-path",
                 "[method]session.notes": "session.notes",
                 "[method]session.query": "session.query",
                 "probe": "database.probe",
@@ -111,7 +111,7 @@ def manager(file: Path) -> None:
             },
         )
         interface("backends", {}, {"deliver": "backends.deliver"})
-        interface("scaling", {}, {"resize": "scaling.resize", "renew": "scaling.renew"})
+        interface("scaling", {}, {"resize": "scaling.resize", "reconnect": "scaling.reconnect"})
 
     instance = linker.instantiate(store, Component.from_file(store.engine, str(file)))
     describe = function(store, instance, "skill", "describe")

@@ -30,7 +30,7 @@ mod policy_file;
 mod pooler;
 mod purposes;
 mod race;
-mod renewal;
+mod reconnect;
 mod sessions;
 mod signature;
 mod statement_orders;

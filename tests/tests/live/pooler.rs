@@ -273,21 +273,21 @@ async fn who_may_only_look_is_told_so() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_renewal_closes_what_is_free_and_costs_no_client_its_transaction() -> Result<()> {
+async fn a_reconnect_closes_what_is_free_and_costs_no_client_its_transaction() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder.database("web-shop", "dbname=postgres")).await?;
     let host = controlled(&cluster, bouncer.console_url());
     let client = bouncer.connect_to("web-shop", "app", "checkout").await?;
     let pid = async || -> Result<i32> { Ok(client.query_typed("SELECT pg_backend_pid()", &[]).await?[0].get(0)) };
     client.batch_execute("BEGIN").await?;
     let before = pid().await?;
-    let renew = json!([{ "do": "renew", "database": "web-shop" }]);
-    let told = last(&host, renew.clone()).await?;
+    let reconnect = json!([{ "do": "reconnect", "database": "web-shop" }]);
+    let told = last(&host, reconnect.clone()).await?;
     ensure!(told.starts_with("executed"), "{told}");
     ensure!(pid().await? == before, "the transaction lost its connection");
     client.batch_execute("COMMIT").await?;
     until("the old connection is gone", async || Ok(cluster.count(&format!("pid = {before}")).await? == 0)).await?;
     ensure!(pid().await? != before, "the same connection");
-    let twice = json!([renew[0], renew[0]]);
+    let twice = json!([reconnect[0], reconnect[0]]);
     let told = last(&host, twice).await?;
     ensure!(told.starts_with("not executed") && told.contains("once"), "{told}");
     Ok(())
@@ -316,7 +316,7 @@ async fn a_connection_limit_of_a_role_follows_both_ways() -> Result<()> {
     ensure!(told.contains("has no connection limit"), "{told}");
     let told = last(&limited(&cluster, "postgres", "role:nobody"), resize(12)).await?;
     ensure!(told.starts_with(kind::CREDENTIAL_INVALID), "{told}");
-    let told = last(&host, json!([{ "do": "renew", "database": "postgres" }])).await?;
+    let told = last(&host, json!([{ "do": "reconnect", "database": "postgres" }])).await?;
     ensure!(told.starts_with("not executed"), "{told}");
     Ok(())
 }

@@ -10,7 +10,7 @@ pub enum Act {
     Order,
     /// A statement is sent that could do more than read. No cap counts these.
     Statement,
-    /// A pool is resized, or its server connections are renewed.
+    /// A pool is resized, or its server connections are reconnected.
     Resize,
 }
 

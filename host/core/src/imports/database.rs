@@ -63,8 +63,8 @@ impl database::HostSession for ContextView<'_> {
         }
         let credential = self.table.get(&using)?;
         let opened = credential.open_session().await;
-        let way = opened.as_ref().ok().map(|session| session.access_path());
-        let about = |event| record::credential(event, &**credential).with_some("way", way);
+        let path = opened.as_ref().ok().map(|session| session.access_path());
+        let about = |event| record::credential(event, &**credential).with_some("access_path", path);
         call.end(opened.as_ref().err(), about).await;
         match opened {
             Ok(session) => Ok(Ok(self.table.push(session)?)),
@@ -75,12 +75,12 @@ impl database::HostSession for ContextView<'_> {
         }
     }
 
-    async fn way(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
+    async fn access_path(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
         let _stopped = self.context.enter()?;
-        let call = self.context.author.host_call("database.way");
-        let way = self.table.get(&session)?.access_path();
-        call.end(None, |event| event.with("way", way)).await;
-        Ok(way.to_owned())
+        let call = self.context.author.host_call("database.access-path");
+        let path = self.table.get(&session)?.access_path();
+        call.end(None, |event| event.with("access_path", path)).await;
+        Ok(path.to_owned())
     }
 
     async fn notes(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<Vec<String>> {

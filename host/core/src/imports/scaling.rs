@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 
 use super::backends::cut;
 use crate::audit_sink::Event;
-use crate::bindings::scaling::{self, Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::scaling::{self, ReconnectOutcome, SizeOrder, SizeOutcome};
 use crate::bindings::{Console, ConsoleHandle, types};
 use crate::context::{CallContext, ContextView};
 use crate::record;
@@ -43,25 +43,25 @@ impl scaling::Host for ContextView<'_> {
         Ok(resized.map_err(Into::into))
     }
 
-    async fn renew(
+    async fn reconnect(
         &mut self,
         on: Resource<ConsoleHandle>,
         mut database: String,
         mut reason: String,
         dry_run: bool,
-    ) -> wasmtime::Result<Result<Renewal, types::Fault>> {
+    ) -> wasmtime::Result<Result<ReconnectOutcome, types::Fault>> {
         let _stopped = self.context.enter()?;
-        let call = self.context.author.host_call("scaling.renew");
+        let call = self.context.author.host_call("scaling.reconnect");
         let counted = self.context.budget.request(reason.len() + database.len());
         cut(&mut reason, REASON_BYTES);
         cut(&mut database, NAME_BYTES);
         let console = &**self.table.get(&on)?;
-        let renewed = match counted {
-            Ok(()) => self.context.change(console, dry_run).renew(&database, &reason).await,
+        let reconnected = match counted {
+            Ok(()) => self.context.change(console, dry_run).reconnect(&database, &reason).await,
             Err(reached) => Err(Fault::from(reached)),
         };
-        call.end(renewed.as_ref().err(), |event| record::console(event, console).with("dry_run", dry_run)).await;
-        Ok(renewed.map_err(Into::into))
+        call.end(reconnected.as_ref().err(), |event| record::console(event, console).with("dry_run", dry_run)).await;
+        Ok(reconnected.map_err(Into::into))
     }
 }
 

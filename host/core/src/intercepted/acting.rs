@@ -4,7 +4,7 @@ use wasmtime::component::Resource;
 
 use super::{Answer, Intercepted};
 use crate::bindings::backends::{self, Order, Outcome};
-use crate::bindings::scaling::{self, Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::scaling::{self, ReconnectOutcome, SizeOrder, SizeOutcome};
 use crate::bindings::{ConsoleHandle, SessionHandle};
 use crate::context::CallContext;
 use crate::imports::backends::given;
@@ -43,23 +43,23 @@ impl scaling::Host for Intercepted<'_> {
         Ok(resized)
     }
 
-    async fn renew(
+    async fn reconnect(
         &mut self,
         on: Resource<ConsoleHandle>,
         database: String,
         reason: String,
         dry_run: bool,
-    ) -> Answer<Renewal> {
+    ) -> Answer<ReconnectOutcome> {
         let call = self.call(|| {
             let (database, reason) = (database.clone(), reason.clone());
-            ImportCall::Renew { console: on.rep(), database, reason, dry_run }
+            ImportCall::Reconnect { console: on.rep(), database, reason, dry_run }
         });
         let given = reason.len() + database.len();
-        if let Some(renewed) = self.replayed(call.as_ref(), |context| Ok(context.budget.request(given)?))? {
-            return Ok(renewed.and_then(ImportAnswer::into_renewal).map_err(Into::into));
+        if let Some(reconnected) = self.replayed(call.as_ref(), |context| Ok(context.budget.request(given)?))? {
+            return Ok(reconnected.and_then(ImportAnswer::into_reconnect).map_err(Into::into));
         }
-        let renewed = scaling::Host::renew(&mut self.0, on, database, reason, dry_run).await?;
-        self.record(call, &renewed, |renewal| ImportAnswer::Renewal(renewal.clone()));
-        Ok(renewed)
+        let reconnected = scaling::Host::reconnect(&mut self.0, on, database, reason, dry_run).await?;
+        self.record(call, &reconnected, |reconnect| ImportAnswer::ReconnectOutcome(reconnect.clone()));
+        Ok(reconnected)
     }
 }

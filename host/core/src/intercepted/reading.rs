@@ -51,14 +51,14 @@ impl database::HostSession for Intercepted<'_> {
         Ok(opened)
     }
 
-    async fn way(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
-        let call = self.call(|| ImportCall::Way { session: session.rep() });
-        if let Some(way) = self.replayed_text(call.as_ref())? {
-            return Ok(way);
+    async fn access_path(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<String> {
+        let call = self.call(|| ImportCall::AccessPath { session: session.rep() });
+        if let Some(path) = self.replayed_text(call.as_ref())? {
+            return Ok(path);
         }
-        let way = database::HostSession::way(&mut self.0, session).await?;
-        self.record_plain(call, ImportAnswer::Text(way.clone()));
-        Ok(way)
+        let path = database::HostSession::access_path(&mut self.0, session).await?;
+        self.record_plain(call, ImportAnswer::Text(path.clone()));
+        Ok(path)
     }
 
     async fn notes(&mut self, session: Resource<SessionHandle>) -> wasmtime::Result<Vec<String>> {

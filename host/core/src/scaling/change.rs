@@ -12,7 +12,7 @@ use super::bounds::Sizing;
 use crate::audit_sink::{Act as Counted, AuditContext, Event, Place};
 use crate::backends::SharedCaps;
 use crate::bindings::Console;
-use crate::bindings::scaling::{Renewal, SizeOrder, SizeOutcome};
+use crate::bindings::scaling::{ReconnectOutcome, SizeOrder, SizeOutcome};
 use crate::consent::Act;
 use crate::policy::Policy;
 use crate::pooler::preview::ResizePreview;
@@ -112,21 +112,21 @@ impl Change<'_> {
         Ok(SizeOutcome { before, after, executed, note })
     }
 
-    pub(crate) async fn renew(&self, database: &str, reason: &str) -> Result<Renewal, Fault> {
-        let record = Record { event: "renew", pool: Some(database), size: None, before: None, after: None, reason };
-        let unsent = |note| Renewal { executed: false, note };
+    pub(crate) async fn reconnect(&self, database: &str, reason: &str) -> Result<ReconnectOutcome, Fault> {
+        let record = Record { event: "reconnect", pool: Some(database), size: None, before: None, after: None, reason };
+        let unsent = |note| ReconnectOutcome { executed: false, note };
         if let Err(why) = self.is_asked_for() {
             self.tell(&record, "denied", &why, None).await;
             return Ok(unsent(why));
         }
-        let note = match self.console.renewable(database).await?.note {
+        let note = match self.console.reconnectable(database).await?.note {
             Ok(note) => note,
             Err(why) => {
                 self.tell(&record, "denied", &why, None).await;
                 return Ok(unsent(why));
             }
         };
-        let act = Act::Renew { pool: database.to_owned(), reason: reason.to_owned() };
+        let act = Act::Reconnect { pool: database.to_owned(), reason: reason.to_owned() };
         let sending = match self.clear(&record, &format!("connections of '{database}'"), act).await {
             Ok(sending) => sending,
             Err(Barred::Denied(why)) => {
@@ -136,20 +136,20 @@ impl Change<'_> {
             Err(Barred::Failed(fault)) => return Err(fault),
         };
         if self.dry_run {
-            self.tell(&record, "would-renew", &note, None).await;
+            self.tell(&record, "would-reconnect", &note, None).await;
             return Ok(unsent(format!("a dry run: nothing was sent; {note}")));
         }
-        if let Err(fault) = self.console.renew(database).await {
+        if let Err(fault) = self.console.reconnect(database).await {
             return Err(self.failed(&record, fault, sending).await);
         }
         self.tell(&record, "executed", &note, sending).await;
-        Ok(Renewal { executed: true, note })
+        Ok(ReconnectOutcome { executed: true, note })
     }
 
     /// Whether the request and the policy let anything be changed.
     fn is_asked_for(&self) -> Result<(), String> {
         if !self.policy.resize {
-            return Err("the host's policy allows no resizes and no renewals: set the policy's resize".into());
+            return Err("the host's policy allows no resizes and no reconnects: set the policy's resize".into());
         }
         // A plan may be made whatever the request is.
         let refusal = self.sizing.refusal.as_ref().filter(|_| !self.dry_run);

@@ -2,7 +2,7 @@
 
 import { sha256 } from "../digest.js";
 import { Fault, type FaultRecord } from "../fault.js";
-import type { Order, Outcome } from "../guard/deliver.js";
+import type { Order, Outcome } from "../guard/order.js";
 import type { ImportName, Imports, Item, ProbeTiming } from "../imports.js";
 import type { RowSet, Value } from "../values.js";
 

@@ -13,30 +13,15 @@ import { type Consent, whyNoConsent } from "../consent.js";
 import { asFault, Fault } from "../fault.js";
 import type { Limits } from "../limits.js";
 import { keptName } from "../names.js";
-import type { Patience } from "../request.js";
+import type { IdleThresholds } from "../request.js";
 import type { Session } from "../session.js";
 import { encode, int4, int4Array, type Parameter, textArray, type Value } from "../values.js";
 import type { Hourly } from "./caps.js";
+import type { Order, Outcome } from "./order.js";
 import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
 
-/** A request to signal one backend, as long as it is still in the same spell of the same state. */
-export interface Order {
-  pid: number;
-  backendStart: bigint;
-  signal: "cancel" | "terminate";
-  state: string;
-  stateChange: bigint;
-  reason: string;
-}
-
-/** What became of an order. */
-export type Outcome =
-  | { tag: "signalled" | "gone" | "changed" | "survived" }
-  | { tag: "denied"; val: string }
-  | { tag: "failed"; val: Fault };
-
 /** What one call has ended, per database and in all. */
-export class Ledger {
+export class KillCounter {
   readonly accounts = new Map<string, Account>();
   spent = 0;
 }
@@ -57,10 +42,10 @@ export interface Terms {
   audit: Audit;
   hourly: Hourly;
   consent?: Consent | undefined;
-  ledger: Ledger;
+  killCounter: KillCounter;
   /** The request's own cap, percent. It can only lower the policy's. */
   requested: number;
-  patience: Patience;
+  thresholds: IdleThresholds;
   dryRun: boolean;
   /** Called before anything may be signalled. */
   onSignal(): void;
@@ -110,11 +95,11 @@ class Delivery {
   }
 
   async #deliver(orders: readonly Order[]): Promise<Outcome[]> {
-    const { dryRun, ledger } = this.#terms;
+    const { dryRun, killCounter } = this.#terms;
     const opened = await this.#openAccount();
-    // A dry run counts as a real one would, and leaves no trace in the ledger.
+    // A dry run counts as a real one would, and leaves no trace.
     const account = dryRun ? { ...opened } : opened;
-    const book = dryRun ? { spent: ledger.spent } : ledger;
+    const book = dryRun ? { spent: killCounter.spent } : killCounter;
     const outcomes: Outcome[] = [];
     const refusal = await this.#ask(orders, account, book.spent);
     while (outcomes.length < orders.length) {
@@ -165,11 +150,11 @@ class Delivery {
     if (!row) throw new Fault("unexpected-answer", "a count returned no row");
     const [started, database, killable, clients] = [0, 1, 2, 3].map((index) => number(row, index));
     const key = `${started}/${database}`;
-    let account = this.#terms.ledger.accounts.get(key);
+    let account = this.#terms.killCounter.accounts.get(key);
     if (!account) {
       const [few, many] = [Number(killable), Number(clients)];
       account = { cap: killCap(this.#percentage, few, many), killable: few, clients: many, spent: 0 };
-      this.#terms.ledger.accounts.set(key, account);
+      this.#terms.killCounter.accounts.set(key, account);
     }
     return account;
   }
@@ -302,7 +287,7 @@ class Delivery {
   }
 
   #params({ pid, backendStart, state, stateChange }: Order): Parameter[] {
-    const { idleMs, idleInTransactionMs } = this.#terms.patience;
+    const { idleMs, idleInTransactionMs } = this.#terms.thresholds;
     return [
       int4(pid),
       encode({ tag: "timestamp", val: backendStart }),

@@ -15,9 +15,9 @@ export interface Policy {
   maxKills: number;
   /** Cap on ended sessions of one database in any 60 minutes. */
   maxKillsPerHour: number;
-  /** Whether pools may be resized, and their server connections renewed. */
+  /** Whether pools may be resized, and their server connections reconnected. */
   resize: boolean;
-  /** Cap on resizes and renewals at one console in any 60 minutes. */
+  /** Cap on resizes and reconnects at one console in any 60 minutes. */
   maxResizesPerHour: number;
   /** Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does not matter. */
   protectedRoles: readonly string[];

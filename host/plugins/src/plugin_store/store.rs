@@ -40,7 +40,7 @@ struct Slot {
 
 /// The reason why a file of the folder is not in service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Rejection {
     /// The plugin's name, or that of a file or folder that is none.
     pub name: String,
     /// The reason.
@@ -54,7 +54,7 @@ impl fmt::Debug for PluginStore {
 }
 
 impl PluginStore {
-    /// Puts all plugins of the folder into service. A plugin that is not verified is a [`Trouble`] and no error.
+    /// Puts all plugins of the folder into service. A plugin that is not verified is a [`Rejection`] and no error.
     ///
     /// Compiles, and so blocks the thread: call it in `spawn_blocking` where requests are served. Fails with
     /// `policy-invalid` when the folder does not exist or others may write to it.
@@ -79,10 +79,10 @@ impl PluginStore {
     }
 
     /// Returns the files of the folder that are not in service, with the reason.
-    pub fn troubles(&self) -> Vec<Trouble> {
+    pub fn troubles(&self) -> Vec<Rejection> {
         let slots = self.read();
         let troubles = slots.iter().filter_map(|(name, slot)| Some((name, slot.trouble.as_ref()?)));
-        troubles.map(|(name, fault)| Trouble { name: name.clone(), fault: fault.clone() }).collect()
+        troubles.map(|(name, fault)| Rejection { name: name.clone(), fault: fault.clone() }).collect()
     }
 
     /// Returns the folder.

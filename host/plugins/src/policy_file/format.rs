@@ -58,9 +58,9 @@ pub struct Signals {
     pub max_kills: u32,
     /// Cap on ended sessions of one database in an hour.
     pub max_kills_per_hour: u32,
-    /// It may resize pools and renew their server connections, when it may change anything.
+    /// It may resize pools and reconnect their server connections, when it may change anything.
     pub resize: bool,
-    /// Cap on resizes and renewals at one console in an hour.
+    /// Cap on resizes and reconnects at one console in an hour.
     pub max_resizes_per_hour: u32,
     /// Role name patterns to protect beside the built-in ones.
     #[serde(deserialize_with = "patterns")]

@@ -181,7 +181,7 @@ impl Lent {
             (Some(asked), Some(lent)) if asked == lent => Some(asked),
             (Some(asked), _) => {
                 let message =
-                    format!("Supabase credentials not found: credential {} is not lent to this call", shown(asked));
+                    format!("Supabase credentials not found: credential {} is not granted to this call", shown(asked));
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
             (None, lent) => lent,
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn refuses_a_component_another_credential() {
         let fault = lent(Credentials::new(), None).find(Some("production")).err().unwrap();
-        assert!(fault.message.contains("not lent"), "{fault}");
+        assert!(fault.message.contains("not granted"), "{fault}");
         assert!(lent(Credentials::new(), Some("test")).find(Some("production")).is_err());
     }
 

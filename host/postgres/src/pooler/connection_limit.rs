@@ -155,11 +155,11 @@ impl Console for ConnectionLimit {
         Ok(self.now().await?.limit)
     }
 
-    async fn renewable(&self, _: &str) -> Result<ResizePreview, Fault> {
-        Ok(ResizePreview::refused(None, "the server has no pool whose connections it could renew"))
+    async fn reconnectable(&self, _: &str) -> Result<ResizePreview, Fault> {
+        Ok(ResizePreview::refused(None, "the server has no pool whose connections it could reconnect"))
     }
 
-    async fn renew(&self, _: &str) -> Result<(), Fault> {
+    async fn reconnect(&self, _: &str) -> Result<(), Fault> {
         Err(Fault::new(kind::NO_POOLER, "the server has no pool of its own"))
     }
 }

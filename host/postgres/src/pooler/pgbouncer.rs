@@ -223,7 +223,7 @@ impl Console for PgBouncer {
         Ok(after)
     }
 
-    async fn renewable(&self, database: &str) -> Result<ResizePreview, Fault> {
+    async fn reconnectable(&self, database: &str) -> Result<ResizePreview, Fault> {
         let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
         Ok(if databases.iter().any(|(name, _)| name == database) {
             let note =
@@ -234,8 +234,8 @@ impl Console for PgBouncer {
         })
     }
 
-    /// Only for a name that [`PgBouncer::renewable`] has found.
-    async fn renew(&self, database: &str) -> Result<(), Fault> {
+    /// Only for a name that [`PgBouncer::reconnectable`] has found.
+    async fn reconnect(&self, database: &str) -> Result<(), Fault> {
         self.command(&format!("RECONNECT {}", quoted(database))).await
     }
 }

@@ -111,7 +111,7 @@ class Vault:
         return fail(CREDENTIALS_NOT_FOUND, f"Supabase credentials not found{which}; tried: {', '.join(tried)}")
 
 
-class Lent:
+class CredentialScope:
     """The credentials that one call may use: the one that the request brought or named, or the default."""
 
     def __init__(self, vault: Vault, url: str | None, key: str | None, name: str | None) -> None:
@@ -128,7 +128,7 @@ class Lent:
         lent it one database, not all of them.
         """
         if asked is not None and asked != self._name:
-            why = f"Supabase credentials not found: credential {shown(asked)} is not lent to this call"
+            why = f"Supabase credentials not found: credential {shown(asked)} is not granted to this call"
             raise fail(CREDENTIALS_NOT_FOUND, why)
         if self._request is not None:
             return self._request

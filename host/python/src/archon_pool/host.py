@@ -72,7 +72,7 @@ class Host:
         clock = Clock(self._limits.deadline, self._limits.cpu, end)
         if self._cassette is not None:
             return Answer(self._answered(text, self._cassette.next(_RUN), clock))
-        live = Live(terms, request.lent, request.intent, clock)
+        live = Live(terms, request.scope, request.intent, clock)
         if self._recorder is None:
             return Answer(self._answered(text, live, clock), live.signalled)
         recorded = Recorded(live, self._recorder, _RUN, text)

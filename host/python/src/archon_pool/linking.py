@@ -78,7 +78,7 @@ class Linking:
                 ["session"],
                 {
                     "[static]session.open": lambda using: _own("session", imports.open_session(using)),
-                    "[method]session.way": imports.session_way,
+                    "[method]session.access-path": imports.session_access_path,
                     "[method]session.notes": imports.session_notes,
                     "[method]session.query": lambda session, batch: [
                         _result(answer, _row_set) for answer in imports.query(session, [_statement(it) for it in batch])
@@ -112,8 +112,8 @@ class Linking:
                     "resize": lambda on, to, dry_run: _record(
                         **vars(imports.resize(on, to.pool, to.size, to.reason, dry_run))
                     ),
-                    "renew": lambda on, database, reason, dry_run: _record(
-                        **vars(imports.renew(on, database, reason, dry_run))
+                    "reconnect": lambda on, database, reason, dry_run: _record(
+                        **vars(imports.reconnect(on, database, reason, dry_run))
                     ),
                 },
             ),

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from . import server_error
 from .clock import Clock
-from .credentials import Credential, Lent
+from .credentials import Credential, CredentialScope
 from .faults import (
     CONNECTION_LOST,
     NO_POOLER,
@@ -23,7 +23,7 @@ from .faults import (
     FaultError,
     fail,
 )
-from .guard.caps import Ledger
+from .guard.caps import KillCounter
 from .guard.deliver import Delivery
 from .limits import Allowance, Counters
 from .pgbouncer import Console
@@ -32,7 +32,7 @@ from .scaling import Change
 from .session import Request, Session
 from .terms import Terms
 from .values import encode_param, weight
-from .wire import Name, Order, Outcome, Probed, ProbeTiming, Renewal, Rows, SizeOutcome, Statement
+from .wire import Name, Order, Outcome, Probed, ProbeTiming, ReconnectOutcome, Rows, SizeOutcome, Statement
 
 _LOG = logging.getLogger("archon_pool")
 
@@ -56,14 +56,14 @@ class _Table(Generic[T]):
 class Live:
     """What one call may ask of a live server."""
 
-    def __init__(self, terms: Terms, lent: Lent, intent: Intent, clock: Clock) -> None:
+    def __init__(self, terms: Terms, scope: CredentialScope, intent: Intent, clock: Clock) -> None:
         self._terms = terms
-        self._lent = lent
+        self._scope = scope
         self._intent = intent
         self._clock = clock
         self._counters = Counters(terms.limits)
         self._allowance = Allowance(terms.limits)
-        self._ledger = Ledger()
+        self._kill_counter = KillCounter()
         self._changed: set[str] = set()
         self._credentials: _Table[Credential] = _Table()
         self._sessions: _Table[Session] = _Table()
@@ -73,7 +73,7 @@ class Live:
     def lookup(self, name: Name) -> int:
         """Finds the credential of this call."""
         self._counters.host_call()
-        found = self._lent.lookup(name)
+        found = self._scope.lookup(name)
         self._counters.handle()
         return self._credentials.give(found)
 
@@ -108,7 +108,7 @@ class Live:
             why = f"{error.fault.message}; this host knows no other way in"
             raise FaultError(replace(error.fault, message=why)) from None
 
-    def session_way(self, session: int) -> str:
+    def session_access_path(self, session: int) -> str:
         """Which way in was taken."""
         self._counters.host_call()
         return "pooled" if self._sessions.held[session].is_pooled else "direct"
@@ -226,7 +226,7 @@ class Live:
         # Each is on record more than once. No state of the server's is as long.
         cut = [replace(each, state=each.state[:64], reason=each.reason[:1_000]) for each in orders]
         delivery = Delivery(self._sessions.held[session], self._terms, self._intent, self._note_signal, dry_run)
-        return delivery.run(cut, self._ledger)
+        return delivery.run(cut, self._kill_counter)
 
     def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
         """Resizes a pool and reads the size back."""
@@ -234,11 +234,11 @@ class Live:
         self._allowance.request(len(reason.encode()) + len((pool or "").encode()))
         return self._change(console, dry_run).resize(None if pool is None else pool[:256], size, reason[:1_000])
 
-    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
-        """Has a database's server connections renewed."""
+    def reconnect(self, console: int, database: str, reason: str, dry_run: bool) -> ReconnectOutcome:
+        """Has a database's server connections reconnected."""
         self._counters.host_call()
         self._allowance.request(len(reason.encode()) + len(database.encode()))
-        return self._change(console, dry_run).renew(database[:256], reason[:1_000])
+        return self._change(console, dry_run).reconnect(database[:256], reason[:1_000])
 
     def _change(self, console: int, dry_run: bool) -> Change:
         held = self._consoles.held[console]

@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _NAMES = 5
 """So many names are told at the most."""
 
-Prospect = tuple["int | None", "str | None", str]
+ResizePreview = tuple["int | None", "str | None", str]
 """The size before, why a change cannot be made, and else what it does."""
 
 
@@ -83,7 +83,7 @@ class Console:
                 raise fail(UNSUPPORTED_VIEW, f"PgBouncer {self._version} has no view '{view}'") from None
             raise
 
-    def resizable(self, pool: str | None, size: int) -> Prospect:
+    def resizable(self, pool: str | None, size: int) -> ResizePreview:
         """Looks what a resize would meet with, and changes nothing."""
         default = self._default_size()
         if default is None:
@@ -122,15 +122,15 @@ class Console:
             self._set(before)
         return after
 
-    def renewable(self, database: str) -> Prospect:
-        """Looks what a renewal would meet with, and changes nothing."""
+    def reconnectable(self, database: str) -> ResizePreview:
+        """Looks what a reconnect would meet with, and changes nothing."""
         if database not in self._sizes("databases", without=self._names.database):
             return None, _no_such(database), ""
         note = "each server connection is closed when its client releases it, and a new one is opened on demand"
         return None, None, note
 
-    def renew(self, database: str) -> None:
-        """Only for a name that `renewable` has found."""
+    def reconnect(self, database: str) -> None:
+        """Only for a name that `reconnectable` has found."""
         quoted = '"{}"'.format(database.replace('"', '""'))
         self._command(f"RECONNECT {quoted}")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .credentials import Lent, Vault
+from .credentials import CredentialScope, Vault
 from .faults import INVALID_PARAMS, SECRET_IN_PARAMS, FaultError, fail
 from .guard.policy import Policy
 from .guard_spec import guard
@@ -73,7 +73,7 @@ class Request:
 
     input: Any
     """For the component."""
-    lent: Lent
+    scope: CredentialScope
     intent: Intent
 
 
@@ -83,7 +83,7 @@ def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
         if holds_secret(params):
             raise _misplaced()
         # The component knows best how to refuse it.
-        return Request(params, Lent(vault, None, None, None), _intent({}, policy))
+        return Request(params, CredentialScope(vault, None, None, None), _intent({}, policy))
     fields = dict(params)
     url, key = _secret(fields, "supabaseUrl"), _secret(fields, "supabaseKey")
     name = fields.get("credential")
@@ -92,8 +92,8 @@ def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
     # `carry` is what a component wrote, with the names and statements of the server's sessions in it.
     if any(name != "carry" and is_secret(name, value) for name, value in fields.items()):
         raise _misplaced()
-    lent = Lent(vault, url, key, name if isinstance(name, str) else None)
-    return Request(fields, lent, _intent(fields, policy))
+    scope = CredentialScope(vault, url, key, name if isinstance(name, str) else None)
+    return Request(fields, scope, _intent(fields, policy))
 
 
 def _secret(fields: dict[str, Any], name: str) -> str | None:

@@ -14,7 +14,7 @@ from .faults import INSUFFICIENT_PRIVILEGE, Fault, FaultError
 from .pgbouncer import Console
 from .request import Intent
 from .terms import Terms
-from .wire import Renewal, SizeOutcome
+from .wire import ReconnectOutcome, SizeOutcome
 
 
 class _DeniedError(Exception):
@@ -71,34 +71,34 @@ class Change:
         self._tell(replace(record, after=after), "executed" if executed else "unexecuted", note)
         return SizeOutcome(before, after, executed, note)
 
-    def renew(self, database: str, reason: str) -> Renewal:
-        """Has the pooler renew a database's server connections."""
-        record = _Record("renew", database, reason)
+    def reconnect(self, database: str, reason: str) -> ReconnectOutcome:
+        """Has the pooler reconnect a database's server connections."""
+        record = _Record("reconnect", database, reason)
         try:
             self._is_asked_for()
-            _, refusal, note = self.console.renewable(database)
+            _, refusal, note = self.console.reconnectable(database)
             if refusal is not None:
                 raise _DeniedError(refusal)
             self._clear(record, f"connections of '{database}'")
         except _DeniedError as denied:
             self._tell(record, "denied", str(denied))
-            return Renewal(False, str(denied))
+            return ReconnectOutcome(False, str(denied))
         if self.dry_run:
-            self._tell(record, "would-renew", note)
-            return Renewal(False, f"a dry run: nothing was sent; {note}")
+            self._tell(record, "would-reconnect", note)
+            return ReconnectOutcome(False, f"a dry run: nothing was sent; {note}")
         try:
-            self.console.renew(database)
+            self.console.reconnect(database)
         except FaultError as error:
             raise self._failed(record, error.fault) from None
         self._tell(record, "executed", note)
-        return Renewal(True, note)
+        return ReconnectOutcome(True, note)
 
     def _is_asked_for(self) -> None:
         """Whether the request and the policy let anything be changed. A plan may be made whatever the request
         is.
         """
         if not self.terms.policy.resize:
-            raise _DeniedError("the host's policy allows no resizes and no renewals: set the policy's resize")
+            raise _DeniedError("the host's policy allows no resizes and no reconnects: set the policy's resize")
         if self.intent.resize_refusal is not None and not self.dry_run:
             raise _DeniedError(self.intent.resize_refusal)
 

@@ -81,8 +81,8 @@ class SizeOutcome:
 
 
 @dataclass(frozen=True)
-class Renewal:
-    """What became of a renewal."""
+class ReconnectOutcome:
+    """What became of a reconnect."""
 
     executed: bool
     note: str
@@ -109,8 +109,8 @@ class Imports(Protocol):
     def open_session(self, credential: int) -> int:
         """`session.open`"""
 
-    def session_way(self, session: int) -> str:
-        """`session.way`"""
+    def session_access_path(self, session: int) -> str:
+        """`session.access-path`"""
 
     def session_notes(self, session: int) -> list[str]:
         """`session.notes`"""
@@ -136,8 +136,8 @@ class Imports(Protocol):
     def resize(self, console: int, pool: Name, size: int, reason: str, dry_run: bool) -> SizeOutcome:
         """`scaling.resize`"""
 
-    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
-        """`scaling.renew`"""
+    def reconnect(self, console: int, database: str, reason: str, dry_run: bool) -> ReconnectOutcome:
+        """`scaling.reconnect`"""
 
     def drop(self, resource: str, handle: int) -> None:
         """The component lets go of a `credential`, a `session` or a `console`."""

@@ -23,8 +23,8 @@ pub(super) enum Step {
         #[serde(default)]
         reason: usize,
     },
-    /// Renews the server connections of a database.
-    Renew {
+    /// Reconnects the server connections of a database.
+    Reconnect {
         database: String,
         #[serde(default)]
         dry_run: bool,
@@ -77,10 +77,11 @@ fn take(step: &Step, console: &Console, heard: &mut Heard) {
                 heard.note(format!("{done}: {} to {}: {}", size(outcome.before), size(outcome.after), outcome.note));
             }
         }
-        Step::Renew { database, dry_run } => {
-            if let Some(renewal) = heard.take("renew", scaling::renew(console, database, "hostile", *dry_run)) {
-                let done = if renewal.executed { "executed" } else { "not executed" };
-                heard.note(format!("{done}: {}", renewal.note));
+        Step::Reconnect { database, dry_run } => {
+            if let Some(reconnect) = heard.take("reconnect", scaling::reconnect(console, database, "hostile", *dry_run))
+            {
+                let done = if reconnect.executed { "executed" } else { "not executed" };
+                heard.note(format!("{done}: {}", reconnect.note));
             }
         }
     }

@@ -31,7 +31,7 @@ pub(super) const ALL: &[Edit] = &[
     edit("faults-of-scaling", "auto-scale", faults_of_scaling),
     edit("kill-outcomes", "kill-idle", kill_outcomes),
     edit("resize-outcomes", "auto-scale", resize_outcomes),
-    edit("renewal-refused", "renewal", renewal_refused),
+    edit("reconnect-refused", "reconnect", reconnect_refused),
     edit("odd-text", "detect-leaks", values::odd_text),
     edit("invalid-text", "monitor", values::invalid_text),
     edit("odd-times", "detect-leaks", values::odd_times),
@@ -269,10 +269,10 @@ fn faults_of_scaling(cassette: &mut Cassette) {
     answer!(cassette.calls[0], Resize, Answer::Err(fault(kind::CONNECTION_LOST, "it is gone", None, true)));
 }
 
-fn renewal_refused(cassette: &mut Cassette) {
+fn reconnect_refused(cassette: &mut Cassette) {
     for call in &mut cassette.calls {
         let refused = fault(kind::INSUFFICIENT_PRIVILEGE, "add it to admin_users", Some("08P01"), false);
-        answer!(call, Renew, Answer::Err(refused.clone()));
+        answer!(call, Reconnect, Answer::Err(refused.clone()));
     }
 }
 
@@ -325,7 +325,7 @@ fn mismatch(cassette: &mut Cassette) {
             &|call| answer!(call, Lookup, Answer::Ok(Credential { credential: u32::MAX })),
             &|call| answer!(call, Open, Answer::Ok(Session { session: 0 })),
             // One that cannot fail ends the call.
-            &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::Way(_))),
+            &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::AccessPath(_))),
             &|call| answer!(call, OpenConsole, Answer::Ok(Console { console: 7 })),
         ],
     );

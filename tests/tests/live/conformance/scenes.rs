@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{case, played, records, settle};
 use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
-use crate::renewal::Forgotten;
+use crate::reconnect::Forgotten;
 use crate::support::{host_for, host_with, impatient, plugin};
 
 /// A recording in the making.
@@ -182,7 +182,7 @@ async fn auto_scale() -> Result<()> {
 }
 
 #[tokio::test]
-async fn renewal() -> Result<()> {
+async fn reconnect() -> Result<()> {
     let cluster = cluster().await?;
     let lost = Forgotten::on(&cluster).await?;
     let scene = Scene::behind(&cluster, &lost.bouncer, World::Manager)?;
@@ -193,5 +193,5 @@ async fn renewal() -> Result<()> {
         actions.iter().any(|action| action["type"] == "restart-broken" && action["executed"] == true),
         "{actions:?}"
     );
-    scene.wrap("renewal").await
+    scene.wrap("reconnect").await
 }

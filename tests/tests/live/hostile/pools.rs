@@ -58,8 +58,8 @@ fn show(view: &str) -> Value {
     step(&json!({ "do": "show", "views": [view] }))
 }
 
-fn renew(database: &str) -> Value {
-    step(&json!({ "do": "renew", "database": database }))
+fn reconnect(database: &str) -> Value {
+    step(&json!({ "do": "reconnect", "database": database }))
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
@@ -71,8 +71,8 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("only auto-scale changes pools"),
     ),
     attack(
-        "renews while the request asks for `kill-idle`",
-        |_| request(json!({ "name": "pool", "steps": [{ "do": "renew", "database": "shop" }] })),
+        "reconnects while the request asks for `kill-idle`",
+        |_| request(json!({ "name": "pool", "steps": [{ "do": "reconnect", "database": "shop" }] })),
         defaults,
         INTENT,
         Ends::Told("only auto-scale changes pools"),
@@ -163,14 +163,20 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ends::Told("PgBouncer offers no database"),
     ),
     attack(
-        "renews a database whose name is a command",
-        |_| renew("shop\"; SHUTDOWN; \""),
+        "reconnects a database whose name is a command",
+        |_| reconnect("shop\"; SHUTDOWN; \""),
         defaults,
         NAMES,
         Ends::Told("PgBouncer offers no database"),
     ),
-    attack("renews the console itself", |_| renew("pgbouncer"), defaults, NAMES, Ends::Told("offers no database")),
-    attack("renews everything", |_| renew(""), defaults, NAMES, Ends::Told("offers no database")),
+    attack(
+        "reconnects the console itself",
+        |_| reconnect("pgbouncer"),
+        defaults,
+        NAMES,
+        Ends::Told("offers no database"),
+    ),
+    attack("reconnects everything", |_| reconnect(""), defaults, NAMES, Ends::Told("offers no database")),
     attack(
         "shows a view and a command",
         |_| show("pools; SHUTDOWN"),

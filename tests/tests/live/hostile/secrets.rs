@@ -118,7 +118,7 @@ async fn the_credential_of_another_tenant_is_not_lent() -> Result<()> {
     let named: Vec<_> = heard.iter().filter(|word| word.starts_with("named")).collect();
     // Once without a name, once with its own.
     ensure!(named == [&"named mine", &"named mine"], "{heard:?}");
-    let refused = heard.iter().filter(|word| word.contains("is not lent to this call")).count();
+    let refused = heard.iter().filter(|word| word.contains("is not granted to this call")).count();
     ensure!(refused == 2 && heard.last().is_some_and(|word| word.contains("found 0")), "{heard:?}");
     ensure!(!answer.to_string().contains(PASSWORD), "it got hold of the password");
     Ok(())

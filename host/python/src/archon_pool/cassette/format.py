@@ -14,7 +14,7 @@ from ..wire import (
     Outcome,
     Probed,
     ProbeTiming,
-    Renewal,
+    ReconnectOutcome,
     Rows,
     RowSet,
     SizeOutcome,
@@ -167,11 +167,11 @@ def resize_of(console: int, pool: Name, size: int, reason: str, dry_run: bool) -
     return {"console": console, "pool": pool, "size": size, "reason": reason, "dryRun": dry_run}
 
 
-def renew_of(console: int, database: str, reason: str, dry_run: bool) -> Json:
-    """The arguments of a renewal."""
+def reconnect_of(console: int, database: str, reason: str, dry_run: bool) -> Json:
+    """The arguments of a reconnect."""
     return {"console": console, "database": database, "reason": reason, "dryRun": dry_run}
 
 
-def fields_of(answer: SizeOutcome | Renewal) -> Json:
+def fields_of(answer: SizeOutcome | ReconnectOutcome) -> Json:
     """What became of a change."""
     return dict(vars(answer))

@@ -10,7 +10,7 @@ from typing import Callable, TypeVar
 
 from ..faults import Fault, FaultError
 from ..files import create_private
-from ..wire import Imports, Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
+from ..wire import Imports, Name, Order, Outcome, Probed, ReconnectOutcome, Rows, SizeOutcome, Statement
 from .format import (
     VERSION,
     Json,
@@ -19,7 +19,7 @@ from .format import (
     encode_rows,
     fields_of,
     order_of,
-    renew_of,
+    reconnect_of,
     resize_of,
     statement_of,
 )
@@ -102,9 +102,11 @@ class Recorded:
             "session.open", asked, lambda: self._imports.open_session(credential), lambda it: {"session": it}
         )
 
-    def session_way(self, session: int) -> str:
-        """`session.way`"""
-        return self._note("session.way", {"session": session}, lambda: self._imports.session_way(session), _identity)
+    def session_access_path(self, session: int) -> str:
+        """`session.access-path`"""
+        return self._note(
+            "session.access-path", {"session": session}, lambda: self._imports.session_access_path(session), _identity
+        )
 
     def session_notes(self, session: int) -> list[str]:
         """`session.notes`"""
@@ -168,12 +170,12 @@ class Recorded:
             fields_of,
         )
 
-    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
-        """`scaling.renew`"""
+    def reconnect(self, console: int, database: str, reason: str, dry_run: bool) -> ReconnectOutcome:
+        """`scaling.reconnect`"""
         return self._note(
-            "scaling.renew",
-            renew_of(console, database, reason, dry_run),
-            lambda: self._imports.renew(console, database, reason, dry_run),
+            "scaling.reconnect",
+            reconnect_of(console, database, reason, dry_run),
+            lambda: self._imports.reconnect(console, database, reason, dry_run),
             fields_of,
         )
 

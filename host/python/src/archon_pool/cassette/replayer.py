@@ -12,7 +12,7 @@ from typing import Callable, TypeVar, cast
 
 from ..faults import CASSETTE_INVALID, CASSETTE_MISMATCH, EndedError, Fault, FaultError, fail
 from ..files import read_regular
-from ..wire import Name, Order, Outcome, Probed, Renewal, Rows, SizeOutcome, Statement
+from ..wire import Name, Order, Outcome, Probed, ReconnectOutcome, Rows, SizeOutcome, Statement
 from .format import (
     VERSION,
     Json,
@@ -22,7 +22,7 @@ from .format import (
     decode_value,
     encode_value,
     order_of,
-    renew_of,
+    reconnect_of,
     resize_of,
     statement_of,
 )
@@ -188,9 +188,9 @@ class Player:
         return int(self._answer("session.open", {"credential": credential})["session"])
 
     @_recorded
-    def session_way(self, session: int) -> str:
-        """`session.way`"""
-        return str(self._certain("session.way", {"session": session}))
+    def session_access_path(self, session: int) -> str:
+        """`session.access-path`"""
+        return str(self._certain("session.access-path", {"session": session}))
 
     @_recorded
     def session_notes(self, session: int) -> list[str]:
@@ -262,9 +262,9 @@ class Player:
         return SizeOutcome(**self._answer("scaling.resize", resize_of(console, pool, size, reason, dry_run)))
 
     @_recorded
-    def renew(self, console: int, database: str, reason: str, dry_run: bool) -> Renewal:
-        """`scaling.renew`"""
-        return Renewal(**self._answer("scaling.renew", renew_of(console, database, reason, dry_run)))
+    def reconnect(self, console: int, database: str, reason: str, dry_run: bool) -> ReconnectOutcome:
+        """`scaling.reconnect`"""
+        return ReconnectOutcome(**self._answer("scaling.reconnect", reconnect_of(console, database, reason, dry_run)))
 
     def drop(self, resource: str, handle: int) -> None:
         """Dropping a handle is no line."""

@@ -11,7 +11,8 @@ to a server of their own.
 """
 
 from .ambient import Ambient
-from .parts import OPERATOR, REQUEST, Origin, Parts, within
+from .origin import OPERATOR, REQUEST, Origin
+from .parts import Parts, within
 from .target import HostPort, Target, invalid
 from .text import holds_connection_text, parts, unwrapped
 from .values import resolve

@@ -6,7 +6,8 @@ import ipaddress
 import re
 
 from ..faults import FaultError
-from .parts import Origin, Parts
+from .origin import Origin
+from .parts import Parts
 from .target import HostPort, invalid
 
 _PORT = 5432

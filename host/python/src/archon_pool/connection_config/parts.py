@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import Callable, TypeVar
 
 from ..faults import Fault, FaultError
 from . import keywords
 from .keywords import Honoured, PassedOver, Refused, SocketFile
 from .target import invalid, is_unicode
-
-if TYPE_CHECKING:
-    from .ambient import Ambient
 
 T = TypeVar("T")
 
@@ -21,20 +18,6 @@ _RIVALS = (("sslmode", "ssl", "requiressl", "sslaccept"), ("target_session_attrs
 """Settings of which one that is given leaves none of the others open."""
 
 _FILES = ("passfile", "service", "servicefile", "sslcert", "sslkey")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The author of a text, who decides what it may draw upon."""
-
-    is_request: bool
-    """A request's: nothing of this machine counts for it."""
-    ambient: Ambient | None = None
-    """The environment, where that is a source of the operator's."""
-
-
-REQUEST = Origin(is_request=True)
-OPERATOR = Origin(is_request=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from . import pass_file, tls
 from .ambient import Ambient
 from .hosts import hosts
 from .keywords import one_of, refused
-from .parts import Origin, Parts
+from .origin import Origin
+from .parts import Parts
 from .target import HostPort, Target, invalid
 
 _METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none")

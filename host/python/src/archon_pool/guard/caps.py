@@ -19,7 +19,7 @@ class Account:
 
 
 @dataclass
-class Ledger:
+class KillCounter:
     """How many sessions one call has ended, per database and in all."""
 
     accounts: dict[tuple[int, int], Account] = field(default_factory=dict)

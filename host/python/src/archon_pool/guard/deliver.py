@@ -26,7 +26,7 @@ from ..session import Request, Session
 from ..terms import Terms
 from ..values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
 from ..wire import Order, Outcome, Row, Rows, RowSet, Timestamp, Value
-from .caps import Account, Caps, Ledger, counts
+from .caps import Account, Caps, KillCounter, counts
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
 _OWN_ROWS = 100_000
@@ -50,7 +50,7 @@ class Delivery:
         self._applications = _texts(terms.policy.application_patterns())
         self._place = f"order {session.target} {names.kept(session.target.database)}"
 
-    def run(self, orders: Sequence[Order], ledger: Ledger) -> list[Outcome]:
+    def run(self, orders: Sequence[Order], kill_counter: KillCounter) -> list[Outcome]:
         """Delivers the orders and writes down what became of each."""
         refusal = self._intent.kill_refusal
         if refusal is not None and not self._dry_run:
@@ -58,28 +58,28 @@ class Delivery:
             outcomes = [Outcome("denied", refusal)] * len(orders)
             self._record(orders, outcomes)
             return outcomes
-        account = self._account(ledger)
+        account = self._account(kill_counter)
         if self._dry_run:
-            # It counts as a real one would, and leaves no trace in the ledger.
-            account, ledger = replace(account), Ledger(spent=ledger.spent)
+            # It counts as a real one would, and leaves no trace.
+            account, kill_counter = replace(account), KillCounter(spent=kill_counter.spent)
         outcomes = []
         while len(outcomes) < len(orders):
             rest = orders[len(outcomes) :]
-            done = self._next(rest, account, ledger)
+            done = self._next(rest, account, kill_counter)
             if not self._dry_run:
                 self._verify(rest, done)
             self._record(rest[: len(done)], done)
             outcomes += done
         return outcomes
 
-    def _next(self, rest: Sequence[Order], account: Account, ledger: Ledger) -> list[Outcome]:
+    def _next(self, rest: Sequence[Order], account: Account, kill_counter: KillCounter) -> list[Outcome]:
         """Sends no more at once than the caps have left. Orders that turn out not to count free their place
         for the next round.
         """
         if account.clients == 0:
             # Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
             return [self._classify(order) for order in rest]
-        room = self._caps.room(account, ledger.spent)
+        room = self._caps.room(account, kill_counter.spent)
         if isinstance(room, str):
             return [Outcome("denied", room)] * len(rest)
         announced = self._announce(rest[:room])
@@ -88,7 +88,7 @@ class Delivery:
         outcomes = self._send(announced)
         counted = sum(map(counts, outcomes))
         account.spent += counted
-        ledger.spent += counted
+        kill_counter.spent += counted
         if self._dry_run:
             self._planned += counted
         else:
@@ -116,15 +116,15 @@ class Delivery:
         self._signalled()
         return granted
 
-    def _account(self, ledger: Ledger) -> Account:
+    def _account(self, kill_counter: KillCounter) -> Account:
         (answer,) = self._own(self._terms.guard.statements.count, [[self._roles, self._applications]])
         row = _first(answer)
         if row is None:
             raise _unexpected("a count returned no row")
         key = (_number(row, 0), _number(row, 1))
-        if key not in ledger.accounts:
-            ledger.accounts[key] = self._caps.account(_number(row, 2), _number(row, 3))
-        return ledger.accounts[key]
+        if key not in kill_counter.accounts:
+            kill_counter.accounts[key] = self._caps.account(_number(row, 2), _number(row, 3))
+        return kill_counter.accounts[key]
 
     def _send(self, orders: Sequence[Order]) -> list[Outcome]:
         """Sends the orders in one round trip, each guarded and in its own transaction."""

@@ -33,9 +33,9 @@ class Policy:
     max_kills_per_hour: int = _cap("maxKillsPerHour")
     """Cap on ended sessions of one database in any 60 minutes, over all calls of this user."""
     resize: bool = True
-    """Whether pools may be resized, and their server connections renewed."""
+    """Whether pools may be resized, and their server connections reconnected."""
     max_resizes_per_hour: int = _cap("maxResizesPerHour")
-    """Cap on resizes and renewals at one console in any 60 minutes, over all calls of this user."""
+    """Cap on resizes and reconnects at one console in any 60 minutes, over all calls of this user."""
     protected_roles: tuple[str, ...] = ()
     """Role name patterns to protect beside the built-in ones; `*` stands for anything."""
     protected_applications: tuple[str, ...] = ()

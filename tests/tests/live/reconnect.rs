@@ -26,7 +26,7 @@ async fn look(host: &Host, carry: Value, dry_run: bool) -> Result<Report> {
     output.data.with_context(|| format!("{:?}", output.error))
 }
 
-fn renewal(report: &Report) -> Option<&Action> {
+fn reconnect(report: &Report) -> Option<&Action> {
     report.actions.iter().find(|action| action.kind == "restart-broken")
 }
 
@@ -66,19 +66,19 @@ impl Forgotten {
 }
 
 #[tokio::test]
-async fn a_connection_that_leads_nowhere_any_more_is_renewed_at_the_second_look() -> Result<()> {
+async fn a_connection_that_leads_nowhere_any_more_is_replaced_at_the_second_look() -> Result<()> {
     let cluster = cluster().await?;
     let lost = Forgotten::on(&cluster).await?;
     let (bouncer, gone, in_use) = (&lost.bouncer, lost.pid, "state = 'idle in transaction'");
     let host = host(&cluster, bouncer);
     let once = look(&host, Value::Null, false).await?;
-    ensure!(renewal(&once).is_none(), "one look says nothing: {:?}", once.actions);
+    ensure!(reconnect(&once).is_none(), "one look says nothing: {:?}", once.actions);
     let carry: Value = serde_json::from_str(&once.carry)?;
     let planned = look(&host, carry.clone(), true).await?;
-    let plan = renewal(&planned).context("no plan")?;
+    let plan = reconnect(&planned).context("no plan")?;
     ensure!(plan.dry_run && !plan.executed && plan.reason.contains(&gone.to_string()), "{plan:?}");
     let done = look(&host, carry, false).await?;
-    let action = renewal(&done).context("nothing was done")?;
+    let action = reconnect(&done).context("nothing was done")?;
     ensure!(action.executed && action.connections_affected == 1, "{action:?}");
     until("the pooler has let go of it", async || Ok(!pids(bouncer).await?.contains(&gone.to_string()))).await?;
     ensure!(cluster.count(in_use).await? == 1, "nobody's transaction was cut");
