@@ -103,7 +103,7 @@ def imports(source: str) -> Graph:
 
 def of_typescript(text: str) -> list[str]:
     """The files that a TypeScript file imports."""
-    return [path.removesuffix(".js") + ".ts" for path in re.findall(r'\bfrom\s+"(\.[^"]+)"', text)]
+    return [path.removesuffix(".js") + ".ts" for path in re.findall(r'\b(?:from|import)\s*\(?\s*"(\.[^"]+)"', text)]
 
 
 def of_python(text: str) -> list[str]:

@@ -32,12 +32,12 @@ pub fn analyse(input: &str) -> Result<String, Fault> {
     Ok(text(&analyse::analyse_snapshot(&snapshot, &options, carry.as_deref())))
 }
 
-/// A SkillInput that was checked.
-struct Call {
-    action: Action,
-    credential: Option<String>,
-    options: Options,
-    carry: Option<String>,
+/// A validated request.
+pub(crate) struct Call {
+    pub(crate) action: Action,
+    pub(crate) credential: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) carry: Option<String>,
 }
 
 impl Call {
@@ -48,9 +48,12 @@ impl Call {
     }
 }
 
-/// Returns the text of a carry, which JSON embeds as an object.
+/// Returns the text of a carry, which is embedded as an object, or a text as in the typed functions.
 fn embedded(carry: Option<Value>) -> Option<String> {
-    carry.filter(|carry| !carry.is_null()).map(|carry| carry.to_string())
+    carry.filter(|carry| !carry.is_null()).map(|carry| match carry {
+        Value::String(text) => text,
+        carry => carry.to_string(),
+    })
 }
 
 /// Writes what is made of strings, numbers and lists, which cannot fail to serialise.

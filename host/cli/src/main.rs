@@ -3,7 +3,7 @@
 //! Data goes to stdout, everything else to stderr; the exit status says whether there is something to look at (see
 //! `archon-pool --help`). Nothing here analyses: that is the component's business, and what may be done is the library's.
 //!
-#![doc = include_str!("README.md")]
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod app;

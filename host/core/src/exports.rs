@@ -54,7 +54,9 @@ impl Exports {
         for function in Function::ALL {
             let instance = interface(function.interface()).and_then(|name| component.get_export_index(None, name));
             let Some(instance) = instance else { continue };
-            interfaces.push(function.interface());
+            if !interfaces.contains(&function.interface()) {
+                interfaces.push(function.interface());
+            }
             let found = component.get_export_index(Some(&instance), function.name());
             functions.extend(found.map(|index| (function, index)));
         }

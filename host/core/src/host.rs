@@ -35,7 +35,7 @@ use self::deadline::late;
 use self::ended::{ended, not_again, trapped};
 use self::entry::enter;
 pub use self::request::kill_options;
-use self::request::{NO_CHANGES, Request};
+use self::request::{NO_CHANGES, Request, refuse_secrets};
 
 /// Name of [`Host::deliver`] in the audit log.
 const DELIVER: &str = "host.deliver";
@@ -220,6 +220,9 @@ impl Host {
     /// Calls `analysis.analyse-json`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and works
     /// with a component of any world.
     pub async fn analyse(&self, plugin: &Plugin, input: &Value) -> Result<Value, Fault> {
+        if let Value::Object(fields) = input {
+            refuse_secrets(fields, &["snapshot", "carry"])?;
+        }
         let output = self.invoke(plugin, self.pure(Function::Analyse), &input.to_string()).await?;
         self.document(plugin, Function::Analyse, &output)
     }

@@ -9,6 +9,9 @@
 //! A [`host::Host`] runs a [`plugin::Plugin`] under [`limits::Limits`] and a [`policy::Policy`]. An embedder with a store
 //! of its own links the imports with [`linker`].
 
+#[cfg(not(unix))]
+compile_error!("the host needs Unix: it checks owners and modes of files, locks files and limits processes");
+
 pub mod access_path;
 pub mod audit_sink;
 pub mod bindings;

@@ -5,7 +5,7 @@ import type { Component } from "./components.js";
 import { asFault, Fault } from "./fault.js";
 import { Ended, type Powers } from "./imports.js";
 import type { Limits } from "./limits.js";
-import type { Door, FromGuest, ToGuest } from "./protocol.js";
+import type { ExportName, FromGuest, ToGuest } from "./protocol.js";
 
 /** JavaScript's own memory of a component's thread: what crosses between WebAssembly and the host is in it. */
 const HEAP_MB = 512;
@@ -13,7 +13,7 @@ const STACK_MB = 4;
 
 /** What a call is given. */
 export interface CallOptions {
-  door: Door;
+  exported: ExportName;
   /** None for a function without one. */
   argument?: unknown;
   powers: Powers;
@@ -34,7 +34,7 @@ export async function callComponent(component: Component, options: CallOptions):
   }
 }
 
-function run(component: Component, { door, argument, powers, limits, end, deadlineMs }: CallOptions): Promise<unknown> {
+function run(component: Component, { exported, argument, powers, limits, end, deadlineMs }: CallOptions): Promise<unknown> {
   const { port1: port, port2 } = new MessageChannel();
   const signal = new SharedArrayBuffer(4);
   const bell = new Int32Array(signal);
@@ -42,7 +42,7 @@ function run(component: Component, { door, argument, powers, limits, end, deadli
   const { name, entry, cores } = component;
   const worker = new Worker(new URL("./worker.js", import.meta.url), {
     name,
-    workerData: { entry, cores, door, argument, port: port2, signal, requestBytes, reportBytes },
+    workerData: { entry, cores, exported, argument, port: port2, signal, requestBytes, reportBytes },
     transferList: [port2],
     // A thread gets a copy of the environment unless told otherwise, and secrets are in there.
     env: {},

@@ -78,7 +78,7 @@ export class Host {
   }
 
   /**
-   * The JSON door: a SkillInput in, the text of a SkillOutput out. `supabaseUrl` and `supabaseKey` stay here.
+   * Calls `skill.run`: a SkillInput in, the text of a SkillOutput out. `supabaseUrl` and `supabaseKey` stay here.
    *
    * A fault that the component reports is part of its SkillOutput. What is thrown is the host's own: a limit, the
    * deadline, a trap, a credential in the request that cannot be used. `signalled` is told in either case.
@@ -122,7 +122,7 @@ export class Host {
     const last = Math.min(end ?? Number.POSITIVE_INFINITY, started + limits.deadlineMs);
     if (last <= started) throw late(limits.deadlineMs);
     const run = async (powers: Powers) => {
-      const call = { door: ["skill", "run"] as const, argument: input, powers, limits, end: last };
+      const call = { exported: ["skill", "run"] as const, argument: input, powers, limits, end: last };
       return this.#checked(await callComponent(found, { ...call, deadlineMs: limits.deadlineMs }));
     };
     return this.#recorder ? this.#recorder.call(found, input, live, run) : run(live);

@@ -4,7 +4,7 @@ import type { FaultRecord } from "./fault.js";
 import type { ImportName, Imports, Resource } from "./imports.js";
 
 /** An export of a component: its interface and its function. */
-export type Door = readonly [of: string, method: string];
+export type ExportName = readonly [of: string, method: string];
 
 /** What a thread with a component starts with. */
 export interface Start {
@@ -12,7 +12,7 @@ export interface Start {
   entry: string;
   /** The core modules that it asks for. */
   cores: Record<string, WebAssembly.Module>;
-  door: Door;
+  exported: ExportName;
   argument: unknown;
   /** Rings when an import was answered. */
   signal: SharedArrayBuffer;

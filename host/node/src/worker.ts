@@ -9,7 +9,7 @@ import type { FaultRecord } from "./fault.js";
 import type { ImportName, Imports, Resource } from "./imports.js";
 import type { FromGuest, Start, ToGuest } from "./protocol.js";
 
-const { entry, cores, door, argument, port, signal, requestBytes, reportBytes } = workerData as Start & {
+const { entry, cores, exported, argument, port, signal, requestBytes, reportBytes } = workerData as Start & {
   port: MessagePort;
 };
 const bell = new Int32Array(signal);
@@ -126,18 +126,18 @@ const imports = {
   },
 };
 
-type Doors = Record<string, Record<string, (argument: unknown) => unknown>>;
+type Exports = Record<string, Record<string, (argument: unknown) => unknown>>;
 
 const { instantiate } = (await import(entry)) as {
-  instantiate(core: (file: string) => WebAssembly.Module | undefined, imports: object): Doors;
+  instantiate(core: (file: string) => WebAssembly.Module | undefined, imports: object): Exports;
 };
 say({ type: "begun" });
 // Keeps the thread until the other one ends it: its end could overtake its last word.
 setInterval(() => {}, 2 ** 30);
 try {
-  const doors = instantiate((file) => cores[file], imports);
-  const [name, method] = door;
-  const open = doors[`archon:connection-pool/${name}@1.0.0`]?.[method];
+  const exports = instantiate((file) => cores[file], imports);
+  const [name, method] = exported;
+  const open = exports[`archon:connection-pool/${name}@1.0.0`]?.[method];
   if (!open) throw new Error(`it exports no ${name}.${method}`);
   const value = argument === undefined ? (open as () => unknown)() : open(argument);
   if (isWithin(value, reportBytes)) say({ type: "returned", value });

@@ -6,7 +6,7 @@ use archon_pool_contract::fault::Fault;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
 
-use crate::credentials::{Access, Controller, FallbackTargets, Lent, Place};
+use crate::credentials::{Access, CallCredentials, Controller, FallbackTargets, Place};
 use crate::opening;
 use crate::project_api::ProjectApi;
 use crate::target::Target;
@@ -28,7 +28,7 @@ pub(crate) struct Credential {
 impl Credential {
     /// Finds a scope's credential; opens the vault that stores it, if any.
     pub(crate) async fn find(
-        scope: &Lent,
+        scope: &CallCredentials,
         name: Option<&str>,
         limits: &Limits,
         guard: &ShutdownGuard,
@@ -53,7 +53,7 @@ impl Credential {
         }
     }
 
-    fn new(name: &str, access: Access, scope: &Lent, limits: &Limits) -> Result<Self, Fault> {
+    fn new(name: &str, access: Access, scope: &CallCredentials, limits: &Limits) -> Result<Self, Fault> {
         let Access { target, fallback_targets, controller, token } = access;
         let project = token.map(|token| scope.project(&token, limits)).transpose()?;
         Ok(Self { name: name.to_owned(), target, fallback_targets, project, controller })

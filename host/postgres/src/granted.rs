@@ -14,7 +14,7 @@ use archon_pool_core::shutdown_guard::ShutdownGuard;
 use async_trait::async_trait;
 
 use crate::credential::Credential;
-use crate::credentials::{Controller, Credentials, FallbackTargets, Lent};
+use crate::credentials::{CallCredentials, Controller, Credentials, FallbackTargets};
 use crate::error;
 use crate::opening;
 use crate::pooler::connection_limit::ConnectionLimit;
@@ -32,8 +32,8 @@ impl CredentialSource for Credentials {
     ) -> Result<Box<dyn CredentialScope>, Fault> {
         let CredentialRequest { url, key, name } = request;
         let cache = self.cache.clone();
-        let lent = Lent::new(self, url.as_ref(), key.as_ref(), name)?;
-        Ok(Box::new(Granted::new(lent, limits.clone(), guard, cache)))
+        let credentials = CallCredentials::new(self, url.as_ref(), key.as_ref(), name)?;
+        Ok(Box::new(Granted::new(credentials, limits.clone(), guard, cache)))
     }
 
     fn keeping_session(&self) -> Option<Arc<dyn CredentialSource>> {
@@ -51,7 +51,7 @@ impl CredentialSource for Credentials {
 
 /// The credentials of one call, with its limits.
 pub(crate) struct Granted {
-    lent: Lent,
+    credentials: CallCredentials,
     opening: Opening,
 }
 
@@ -64,8 +64,13 @@ struct Opening {
 }
 
 impl Granted {
-    pub(crate) fn new(lent: Lent, limits: Limits, guard: ShutdownGuard, cache: Option<SessionCache>) -> Self {
-        Self { lent, opening: Opening { limits, guard, cache } }
+    pub(crate) fn new(
+        credentials: CallCredentials,
+        limits: Limits,
+        guard: ShutdownGuard,
+        cache: Option<SessionCache>,
+    ) -> Self {
+        Self { credentials, opening: Opening { limits, guard, cache } }
     }
 }
 
@@ -73,7 +78,7 @@ impl Granted {
 impl CredentialScope for Granted {
     async fn lookup(&self, name: Option<&str>) -> Result<CredentialHandle, Fault> {
         let Opening { limits, guard, .. } = &self.opening;
-        let credential = Credential::find(&self.lent, name, limits, guard).await?;
+        let credential = Credential::find(&self.credentials, name, limits, guard).await?;
         Ok(Box::new(Opener { credential, opening: self.opening.clone() }))
     }
 }

@@ -15,7 +15,7 @@ from lending import ask, cases, lent, opened, orders
 from archon_pool import ConnectionPool, FaultError, Policy
 from archon_pool.audit import Audit
 from archon_pool.connection_config import OPERATOR, parts, resolve
-from archon_pool.guard.caps import Ledger
+from archon_pool.guard.caps import KillCounter
 from archon_pool.guard.deliver import Delivery
 from archon_pool.guard.policy import Hourly
 from archon_pool.host import Host
@@ -328,7 +328,7 @@ def test_a_count_of_another_shape_ends_nobody(rows: Any) -> None:
     with lent("postgres://ann@127.0.0.1:1/d") as live:
         delivery = Delivery(cast(Any, Odd(rows)), live._terms, live._intent, lambda: None, False)
         with pytest.raises(FaultError, match="unexpected-answer"):
-            delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], Ledger())
+            delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], KillCounter())
 
 
 @pytest.mark.parametrize("rows", [[[]], [[1]], [["t"]]])
@@ -336,6 +336,6 @@ def test_an_answer_of_another_shape_is_on_record_as_perhaps_sent(rows: Any) -> N
     records: list[Any] = []
     with lent("postgres://ann@127.0.0.1:1/d", records=records) as live:
         delivery = Delivery(cast(Any, Odd([[1, 1, 5, 5]], rows)), live._terms, live._intent, lambda: None, False)
-        (outcome,) = delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], Ledger())
+        (outcome,) = delivery.run([Order(1, 0, "terminate", "idle", 0, "x")], KillCounter())
     assert outcome.fault is not None and "may have been sent" in outcome.fault.message
     assert records[-1]["outcome"] == "failed"

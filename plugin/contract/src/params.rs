@@ -287,11 +287,9 @@ impl Request {
     /// Reads a SkillInput. A secret in it is refused before anything else is looked at, so that no
     /// message can echo it.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
-        })?;
+        let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         let Value::Object(fields) = &value else {
-            return Err(Fault::invalid("the input must be a JSON object"));
+            return Err(Fault::invalid(NO_OBJECT));
         };
         if fields.contains_key("supabaseKey") {
             return Err(Fault::new(
@@ -310,11 +308,7 @@ impl Request {
             // Ignoring it would mean to act on the host's default database instead.
             return Err(Fault::invalid("supabaseUrl reached the component: the host must resolve it"));
         }
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            Fault::invalid(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
-        })
+        serde_path_to_error::deserialize(value).map_err(unreadable)
     }
 }
 
@@ -333,10 +327,42 @@ pub struct AnalysisInput {
 }
 
 impl AnalysisInput {
-    /// Parses a text; the fault names what is wrong, with line and column.
+    /// Parses a text; the fault names the field that is wrong.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        serde_json::from_str(text).map_err(|error| Fault::invalid(error.to_string()))
+        if !text.trim_start().starts_with('{') {
+            return Err(Fault::invalid(NO_OBJECT));
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let input = serde_path_to_error::deserialize(&mut deserializer).map_err(unreadable)?;
+        deserializer.end().map_err(|error| not_json(&error))?;
+        Ok(input)
     }
+}
+
+const NO_OBJECT: &str = "the input must be a JSON object";
+
+fn not_json(error: &serde_json::Error) -> Fault {
+    Fault::invalid(format!("the input is not JSON: line {}, column {}", error.line(), error.column()))
+}
+
+/// Returns the fault of a value of another shape, with its path. serde's message repeats the value, which may be a
+/// secret in the wrong place, and names types of this crate.
+fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Fault {
+    let path = error.path().to_string();
+    let error = error.into_inner();
+    if !error.is_data() {
+        return not_json(&error);
+    }
+    let said = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let said = said.strip_suffix(&position).unwrap_or(&said);
+    let why = match said.split_once(": ").zip(said.rsplit_once(", expected ")) {
+        Some(((what @ ("invalid type" | "invalid value"), _), (_, expected))) => {
+            format!("{what}: expected {}", if expected.starts_with("struct ") { "an object" } else { expected })
+        }
+        _ => said.to_owned(),
+    };
+    Fault::invalid(if path == "." { why } else { format!("{path}: {why}") })
 }
 
 /// Returns true if a URL has a password, before an `@` or as a query parameter. Errs on the side of true: an unescaped

@@ -30,15 +30,28 @@ pub(super) async fn enter(
         Function::Run => call::<(&str,), (String,)>(plugin, store, function, (input,)).await?.0,
         Function::Collect => {
             let (result,) = call::<(&str,), (Result<String, types::Fault>,)>(plugin, store, function, (input,)).await?;
-            result.map_err(|fault| wasmtime::Error::new(Fault::from(fault)))?
+            result.or_else(|fault| {
+                let types::Fault { kind, message, sqlstate, .. } = &fault;
+                within(store, kind.len() + message.len() + sqlstate.as_ref().map_or(0, String::len))?;
+                Err(wasmtime::Error::new(Fault::from(fault)))
+            })?
         }
         Function::Analyse => {
             let (result,) = call::<(&str,), (Result<String, Refusal>,)>(plugin, store, function, (input,)).await?;
-            result.map_err(|refusal| wasmtime::Error::new(Fault::invalid(refusal.message)))?
+            result.or_else(|Refusal { message }| {
+                within(store, message.len())?;
+                Err(wasmtime::Error::new(Fault::invalid(message)))
+            })?
         }
     };
+    within(store, text.len())?;
+    Ok(text)
+}
+
+/// Checks an answer's length against the limit `report_bytes`.
+fn within(store: &Store<CallState>, bytes: usize) -> wasmtime::Result<()> {
     let limit = store.data().context.limits.report_bytes;
-    if text.len() > limit { Err(wasmtime::Error::new(LimitError::ReportBytes(limit))) } else { Ok(text) }
+    if bytes > limit { Err(wasmtime::Error::new(LimitError::ReportBytes(limit))) } else { Ok(()) }
 }
 
 async fn call<P, R>(plugin: &Plugin, store: &mut Store<CallState>, function: Function, params: P) -> wasmtime::Result<R>

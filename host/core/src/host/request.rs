@@ -26,8 +26,6 @@ pub(super) struct Request {
 impl Request {
     /// Takes the host's part out of an input: secrets, the credential's name, and what it allows.
     pub(super) fn parse(policy: &Policy, mut input: Value) -> Result<Self, Fault> {
-        let misplaced = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
-        let misplaced = || Fault::new(kind::SECRET_IN_PARAMS, misplaced);
         let Value::Object(fields) = &mut input else {
             if secret_scan::holds(&input) {
                 return Err(misplaced());
@@ -46,10 +44,7 @@ impl Request {
         if name.as_deref().is_some_and(|name| name.contains("://") || name.contains('@')) {
             return Err(Fault::new(kind::SECRET_IN_PARAMS, "credential: a name is wanted, not a URL"));
         }
-        // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
-        if fields.iter().any(|(name, value)| name != "carry" && secret_scan::is_secret(name, value)) {
-            return Err(misplaced());
-        }
+        refuse_secrets(fields, &["carry"])?;
         Ok(Self { intent: intent(policy, fields), input, credential: CredentialRequest { url, key, name } })
     }
 }
@@ -62,6 +57,18 @@ pub fn kill_options() -> [(&'static str, u64); 3] {
         ("idleTimeoutMs", defaults.idle_timeout_ms),
         ("idleInTransactionTimeoutMs", defaults.idle_in_transaction_timeout_ms),
     ]
+}
+
+/// Refuses a secret in any field but those that a component wrote: these hold names and statements of the server's
+/// sessions.
+pub(super) fn refuse_secrets(fields: &Map<String, Value>, written: &[&str]) -> Result<(), Fault> {
+    let mut given = fields.iter().filter(|(name, _)| !written.contains(&name.as_str()));
+    if given.any(|(name, value)| secret_scan::is_secret(name, value)) { Err(misplaced()) } else { Ok(()) }
+}
+
+fn misplaced() -> Fault {
+    let message = "the request holds a secret where none belongs: its places are supabaseUrl and supabaseKey";
+    Fault::new(kind::SECRET_IN_PARAMS, message)
 }
 
 /// Returns what a call may change: sessions are ended and pools resized only when the operator allows it and the

@@ -168,6 +168,20 @@ async fn a_good_component_answers() {
 }
 
 #[tokio::test]
+async fn a_secret_beside_a_snapshot_is_refused() {
+    let host = host(Limits::default());
+    let plugin = Plugin::built_in(host.engine(), World::Analyser).unwrap();
+    for input in [
+        json!({ "snapshot": {}, "options": { "minSize": "postgres://app:hunter2@db.example/shop" } }),
+        json!({ "snapshot": {}, "url": "postgres://app:hunter2@db.example/shop" }),
+        json!({ "snapshot": "postgres://app:hunter2@db.example/shop" }),
+    ] {
+        let fault = host.analyse(&plugin, &input).await.unwrap_err();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_do_not_reach_the_component() {
     let host = host(Limits::default());
     let input = json!({ "action": "monitor", "supabaseUrl": "postgres://u@h/d", "supabaseKey": "hunter2" });

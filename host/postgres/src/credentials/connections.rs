@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
-use super::{Credentials, Lent, Place};
+use super::{CallCredentials, Credentials, Place};
 use crate::target::{Roots, SslNegotiation, Target, TargetSessionAttrs, TlsVersion};
 
 #[derive(Deserialize)]
@@ -77,8 +77,8 @@ impl Row {
         } else {
             credentials.url = url;
         }
-        let lent = Lent::new(Arc::new(credentials), requested.as_ref(), key.as_ref(), None)?;
-        match lent.find(None)?.place {
+        let credentials = CallCredentials::new(Arc::new(credentials), requested.as_ref(), key.as_ref(), None)?;
+        match credentials.find(None)?.place {
             Place::Here(access) => Ok(access.target),
             Place::Vault { .. } => panic!("the kit has no vault"),
         }

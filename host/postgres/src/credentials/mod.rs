@@ -132,7 +132,7 @@ impl Credentials {
 
 /// The credentials that one call may use: the one that the request brought or named, or the default.
 #[derive(Clone)]
-pub(crate) struct Lent {
+pub(crate) struct CallCredentials {
     sources: Arc<Credentials>,
     request: Option<Access>,
     name: Option<String>,
@@ -155,7 +155,7 @@ pub(crate) enum Place {
     Vault { via: String, opener: Box<Access>, secret: String },
 }
 
-impl Lent {
+impl CallCredentials {
     /// What a request brings: a URL, its key, or a name.
     pub(crate) fn new(
         sources: Arc<Credentials>,
@@ -178,13 +178,13 @@ impl Lent {
     /// database.
     pub(crate) fn find(&self, name: Option<&str>) -> Result<Found, Fault> {
         let asked = match (name, self.name.as_deref()) {
-            (Some(asked), Some(lent)) if asked == lent => Some(asked),
+            (Some(asked), Some(granted)) if asked == granted => Some(asked),
             (Some(asked), _) => {
                 let message =
                     format!("Supabase credentials not found: credential {} is not granted to this call", shown(asked));
                 return Err(Fault::new(kind::CREDENTIALS_NOT_FOUND, message));
             }
-            (None, lent) => lent,
+            (None, granted) => granted,
         };
         let found = match asked {
             Some(name) => self.named(name)?,
@@ -303,8 +303,8 @@ fn shown(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn lent(credentials: Credentials, name: Option<&str>) -> Lent {
-        Lent::new(Arc::new(credentials), None, None, name.map(Into::into)).unwrap()
+    fn granted(credentials: Credentials, name: Option<&str>) -> CallCredentials {
+        CallCredentials::new(Arc::new(credentials), None, None, name.map(Into::into)).unwrap()
     }
 
     fn access(found: Found) -> Access {
@@ -320,7 +320,7 @@ mod tests {
         let path = file.path().display().to_string();
         let mut credentials = Credentials::new().file(file.path());
         credentials.environment = Some(Environment::default());
-        let fault = lent(credentials, None).find(None).err().unwrap();
+        let fault = granted(credentials, None).find(None).err().unwrap();
         assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
         assert!(fault.message.starts_with("Supabase credentials not found"), "{fault}");
         for place in ["supabaseUrl", &path, "DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY"] {
@@ -333,7 +333,7 @@ mod tests {
         let mut credentials = Credentials::new().file("/no/such/credentials.toml");
         credentials.environment = Some(Environment::read(|_| Some("postgres://u@elsewhere/d".into()), None, None));
         for name in [None, Some("main")] {
-            let fault = lent(credentials.clone(), name).find(None).err().unwrap();
+            let fault = granted(credentials.clone(), name).find(None).err().unwrap();
             assert_eq!(fault.kind, kind::CREDENTIAL_INVALID);
             assert!(fault.message.contains("/no/such/credentials.toml"), "{fault}");
         }
@@ -341,9 +341,9 @@ mod tests {
 
     #[test]
     fn repeats_no_text_that_is_not_a_plain_name() {
-        let fault = lent(Credentials::new(), Some("hunter2 hunter2")).find(None).err().unwrap();
+        let fault = granted(Credentials::new(), Some("hunter2 hunter2")).find(None).err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
-        let fault = lent(Credentials::new(), None).find(Some("u:hunter2@h")).err().unwrap();
+        let fault = granted(Credentials::new(), None).find(Some("u:hunter2@h")).err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault}");
     }
 
@@ -351,31 +351,31 @@ mod tests {
     fn prefers_the_request() {
         let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
         let url = SecretString::from("postgres://u@requested/d");
-        let lent = Lent::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
-        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "requested");
-        let lent = Lent::new(sources, None, None, None).unwrap();
-        assert_eq!(access(lent.find(None).ok().unwrap()).target.host, "configured");
+        let granted = CallCredentials::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
+        assert_eq!(access(granted.find(None).ok().unwrap()).target.host, "requested");
+        let granted = CallCredentials::new(sources, None, None, None).unwrap();
+        assert_eq!(access(granted.find(None).ok().unwrap()).target.host, "configured");
     }
 
     #[test]
     fn refuses_a_component_another_credential() {
-        let fault = lent(Credentials::new(), None).find(Some("production")).err().unwrap();
+        let fault = granted(Credentials::new(), None).find(Some("production")).err().unwrap();
         assert!(fault.message.contains("not granted"), "{fault}");
-        assert!(lent(Credentials::new(), Some("test")).find(Some("production")).is_err());
+        assert!(granted(Credentials::new(), Some("test")).find(Some("production")).is_err());
     }
 
     #[test]
     fn gives_the_console_to_the_default_credential_and_not_to_the_request() {
         let console = || "postgres://admin:x@pooler:6432/pgbouncer".into();
         let sources = Arc::new(Credentials::new().url("postgres://u@h/d".into()).pooler(console()));
-        let of = |lent: Lent| lent.find(None).map(|found| found.controller);
-        let lent = Lent::new(Arc::clone(&sources), None, None, None).unwrap();
-        assert!(matches!(of(lent).unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
+        let of = |granted: CallCredentials| granted.find(None).map(|found| found.controller);
+        let granted = CallCredentials::new(Arc::clone(&sources), None, None, None).unwrap();
+        assert!(matches!(of(granted).unwrap(), Some(Controller::PgBouncer(target)) if target.host == "pooler"));
         let url = SecretString::from("postgres://u@requested/d");
-        let lent = Lent::new(sources, Some(&url), None, None).unwrap();
-        assert!(of(lent).unwrap().is_none());
+        let granted = CallCredentials::new(sources, Some(&url), None, None).unwrap();
+        assert!(of(granted).unwrap().is_none());
         let both = Credentials::new().url("postgres://u@h/d".into()).pooler(console()).controller("database");
-        assert!(of(Lent::new(Arc::new(both), None, None, None).unwrap()).is_err());
+        assert!(of(CallCredentials::new(Arc::new(both), None, None, None).unwrap()).is_err());
     }
 
     #[test]

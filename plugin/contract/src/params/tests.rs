@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 fn fault(text: &str) -> Fault {
@@ -37,6 +39,36 @@ fn unknown_fields_and_wrong_types_name_their_path() {
     assert!(fault(r#"{"verbose":true}"#).message.contains("unknown field `verbose`"));
     assert!(fault(r#"{"options":{"minSize":"ten"}}"#).message.starts_with("options.minSize: invalid type"));
     assert!(fault(r#"{"options":{"minSize":-1}}"#).message.starts_with("options.minSize: invalid value"));
+}
+
+#[test]
+fn no_value_is_repeated() {
+    let secret = "postgres://app:hunter2, expected x@db/shop";
+    let texts = [
+        json!({ "options": { "minSize": secret } }),
+        json!({ "options": secret }),
+        json!({ "options": { "include": { "roles": secret } } }),
+    ];
+    for text in texts {
+        let fault = fault(&text.to_string());
+        assert!(fault.message.starts_with("options") && !fault.message.contains("hunter2"), "{fault}");
+    }
+    for text in [json!({ "snapshot": secret }), json!({ "snapshot": { "takenAt": secret } }), json!(secret)] {
+        let fault = AnalysisInput::from_json(&text.to_string()).unwrap_err();
+        assert!(!fault.message.contains("hunter2"), "{fault}");
+    }
+}
+
+#[test]
+fn an_input_of_another_shape_names_its_path() {
+    let message = |text: &str| AnalysisInput::from_json(text).unwrap_err().message;
+    assert_eq!(message(r#"{"snapshot":7}"#), "snapshot: invalid type: expected an object");
+    assert_eq!(message(r#"{"snapshot":{"takenAt":"x"}}"#), "snapshot.takenAt: invalid type: expected i64");
+    assert!(message(r#"{"snapshot":{"x":1}}"#).starts_with("snapshot.x: unknown field `x`, expected one of `takenAt`"));
+    assert!(message(r#"{"more":1}"#).starts_with("more: unknown field `more`"));
+    assert_eq!(message("{}"), "missing field `snapshot`");
+    assert_eq!(message("[1, null, null]"), NO_OBJECT);
+    assert_eq!(message("{\"snapshot\""), "the input is not JSON: line 1, column 11");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The exports `pool-manager` and `skill`, which read a server through the imports.
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::params::{Action, Options, RawOptions};
+use archon_pool_contract::params::{Action, RawOptions};
 
 use super::Component;
 use crate::execute;
@@ -9,6 +9,7 @@ use crate::guest::bindings::archon::connection_pool::types;
 use crate::guest::bindings::exports::archon::connection_pool::{analysis, pool_manager, skill};
 use crate::guest::convert::Convert;
 use crate::guest::imports::Imports;
+use crate::skill::Call;
 
 impl pool_manager::Guest for Component {
     fn execute(request: pool_manager::Request) -> Result<analysis::Report, types::Fault> {
@@ -55,14 +56,6 @@ impl skill::Guest for Component {
     fn run(input: String) -> String {
         crate::skill::run(&mut Imports::default(), &input)
     }
-}
-
-/// A validated request of the typed interface.
-struct Call {
-    action: Action,
-    credential: Option<String>,
-    options: Options,
-    carry: Option<String>,
 }
 
 impl Call {

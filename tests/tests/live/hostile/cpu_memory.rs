@@ -304,7 +304,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         tries: "asks for a credential with a name of 1 MiB",
         with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 1 << 20 }))),
         under: defaults,
-        stopped_by: "only the call's own credential is lent, and a strange name is not repeated",
+        stopped_by: "only the call's own credential is granted, and a strange name is not repeated",
         ends: Ends::Told(CREDENTIALS_NOT_FOUND),
     },
     Attack {

@@ -13,7 +13,7 @@ use super::{Attack, Ends, planned as attack, request};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::host_with;
 
-const LENT: &str = "one credential is lent to a call, and it is a handle";
+const GRANTED: &str = "one credential is granted to a call, and it is a handle";
 
 /// How the hostile component wants the password: it must not be in its memory by our doing.
 pub(crate) fn disguised(secret: &str) -> Vec<u8> {
@@ -91,7 +91,7 @@ pub(super) const ATTACKS: &[Attack] = &[
             )
         },
         defaults,
-        LENT,
+        GRANTED,
         Ends::Told("found 0"),
     ),
 ];

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
-use archon_pool_contract::fault::kind::{LIMIT_EXCEEDED, WORLD_MISMATCH};
+use archon_pool_contract::fault::kind::{INVALID_PARAMS, LIMIT_EXCEEDED, WORLD_MISMATCH};
 use serde_json::json;
 
 use crate::support::host_with;
@@ -28,12 +28,12 @@ fn analyser(result: &str, body: &str, pages: usize) -> Vec<u8> {
     super::wat::assemble(&text)
 }
 
-/// Returns a JSON text of so many bytes: a digit and spaces.
-fn long(bytes: usize) -> Vec<u8> {
+/// A component that returns a text of so many bytes, a digit and spaces, as its result (case 0) or its error (case 1).
+fn long(case: u8, bytes: usize) -> Vec<u8> {
     let body = format!(
         "(memory.fill (i32.const 65536) (i32.const 32) (i32.const {bytes}))
          (i32.store8 (i32.const 65536) (i32.const 55))
-         (i32.store (i32.const 16) (i32.const 0))
+         (i32.store (i32.const 16) (i32.const {case}))
          (i32.store (i32.const 20) (i32.const 65536))
          (i32.store (i32.const 24) (i32.const {bytes}))
          (i32.const 16)"
@@ -46,12 +46,16 @@ async fn a_report_of_more_bytes_than_limit_report_bytes_allows_is_refused() -> R
     let limits = Limits::default();
     let most = limits.report_bytes;
     let host = host_with(archon_pool::credentials(), limits);
-    let few = Plugin::from_bytes(host.engine(), "few.wasm", &long(1_000))?;
+    let few = Plugin::from_bytes(host.engine(), "few.wasm", &long(0, 1_000))?;
     assert_eq!(host.analyse(&few, &json!({})).await?, json!(7));
-    let many = Plugin::from_bytes(host.engine(), "many.wasm", &long(most + 1))?;
-    let fault = host.analyse(&many, &json!({})).await.unwrap_err();
-    assert_eq!(fault.kind, LIMIT_EXCEEDED, "{fault}");
-    assert!(fault.message.contains("`report_bytes`") || fault.message.contains("`message_bytes`"), "{fault}");
+    let refused = Plugin::from_bytes(host.engine(), "refused.wasm", &long(1, 1_000))?;
+    assert_eq!(host.analyse(&refused, &json!({})).await.unwrap_err().kind, INVALID_PARAMS);
+    for case in [0, 1] {
+        let many = Plugin::from_bytes(host.engine(), "many.wasm", &long(case, most + 1))?;
+        let fault = host.analyse(&many, &json!({})).await.unwrap_err();
+        assert_eq!(fault.kind, LIMIT_EXCEEDED);
+        assert!(fault.message.contains("`report_bytes`") || fault.message.contains("`message_bytes`"), "{fault}");
+    }
     Ok(())
 }
 
