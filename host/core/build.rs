@@ -1,16 +1,16 @@
 //! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
 //! separate step.
 //!
-//! Each world is the same crate with other features, compiled by a nested cargo. That cargo has its
-//! own target directory, since sharing ours would wait for the lock that the outer cargo holds. It stands beside the
-//! `OUT_DIR`s, of which clippy and each choice of features have one more: they all find the components built.
+//! Each world is the same crate with other features, compiled by a nested cargo with a target directory of its own,
+//! since sharing the outer cargo's would wait for its lock. The directory is beside the `OUT_DIR`s, so that builds with
+//! other features and clippy share it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// A world's file and the features that make it.
+/// World files, each with the feature that builds it.
 const WORLDS: [(&str, Option<&str>); 3] =
     [("pool-analyser.wasm", None), ("pool-observer.wasm", Some("observer")), ("pool-manager.wasm", Some("manager"))];
 
@@ -46,7 +46,7 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     let mut command = Command::new(cargo);
     command.current_dir(root).args(["rustc", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
     command.args(["--crate-type", "cdylib", "--target", TARGET]).arg("--target-dir").arg(target);
-    // The outer cargo resolved this very workspace; what only this target needs may still be missing.
+    // The outer cargo resolved this very workspace, but dependencies of this target alone may still be missing.
     if root.join("Cargo.lock").exists() {
         command.arg("--locked");
     }
@@ -54,7 +54,7 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
         command.args(["--features", feature]);
     }
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
-    // What the outer cargo set for this crate and this machine is wrong for the plugin.
+    // The variables that the outer cargo set for this crate and this target are wrong for the plugin.
     for (name, _) in std::env::vars_os() {
         let foreign = name.to_str().is_some_and(|name| {
             name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") || name.starts_with("CARGO_PROFILE_")

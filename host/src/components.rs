@@ -1,4 +1,4 @@
-//! The three components that are built from the plugin, and the files that hosts in other languages take.
+//! The three components that are built from the plugin, and the files for hosts in other languages.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ pub use archon_pool_core::components::{World, embedded};
 
 use crate::guard_spec;
 
-/// Writes the three components into a directory, which is created when it does not exist, and beside them
-/// `guard.json`, with the guard's rules for hosts in other languages. Returns the paths.
+/// Writes the three components into a directory, which is created if needed, and `guard.json` with the guard's rules
+/// for hosts in other languages. Returns the paths.
 pub fn write_all(directory: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(directory)?;
     let guard = guard_spec::text();

@@ -19,7 +19,7 @@ use archon_pool_postgres::text::ENCODINGS;
 /// Name of the file.
 pub(crate) const FILE_NAME: &str = "guard.json";
 
-/// Writes the file's text.
+/// Returns the file's text.
 pub(crate) fn text() -> String {
     let (policy, limits) = (Policy::default(), Limits::default());
     let settings: Map<String, Value> =

@@ -2,13 +2,14 @@
 //!
 //! # Types
 //!
-//! This crate re-exports the others and puts them together: [`host()`] creates a [`host::Host`] that checks SQL, and
-//! [`credentials()`] the sources of its credentials, Supabase's API included. A [`plugin::Plugin`] is a component that was
-//! checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names, events, a deadline and
-//! retries. [`verified_plugin::VerifiedPlugin`] is a component from elsewhere whose digest, [`policy_file::Approval`] and
-//! [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a folder of them.
+//! This crate re-exports the others and combines them: [`host()`] creates a [`host::Host`] that checks SQL, and
+//! [`credentials()`] the sources of its credentials, Supabase's API included. A [`plugin::Plugin`] is a component that
+//! was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names, events, a
+//! deadline and retries. [`verified_plugin::VerifiedPlugin`] is a third-party component whose digest,
+//! [`policy_file::Approval`] and [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a folder of
+//! them.
 //!
-//! An embedder that wants no driver, HTTP or SQL parser takes `archon-pool-core` alone.
+//! An embedder that needs no driver, HTTP or SQL parser uses `archon-pool-core` alone.
 
 pub mod components;
 

@@ -1,4 +1,4 @@
-//! The file: lines of other processes are read, and new ones appended under a lock.
+//! The log file: lines of other processes are read, and new ones appended under a lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::hour::Acts;
 use super::line::{self, Head};
 
-/// Time for which another process may hold the lock; it needs it for a write and an `fdatasync`.
+/// Time for which another process may hold the lock; it needs it for one write and one `fdatasync`.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of the end of a file that are read first.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -32,21 +32,21 @@ pub(super) struct Chain {
     lost: u64,
 }
 
-/// Kind of the file, with what is known of it.
+/// Kind of the file, with its current state.
 #[derive(Debug)]
 enum State {
     /// A regular file, which other processes write to as well.
     File {
-        /// Its length and head after our last write.
+        /// Its length and head after this process's last write.
         known: Option<(u64, Head)>,
         acts: Acts,
     },
-    /// Something that is only written to: its chain is ours alone.
+    /// A file that is only written to: its chain belongs to this process alone.
     Stream {
         head: Head,
         /// Rest of a write that was cut short.
         torn: Vec<u8>,
-        /// A line feed must come first.
+        /// True if a line feed must come first.
         open: bool,
     },
 }
@@ -57,7 +57,7 @@ struct Tail {
     head: Head,
     /// Bytes after the last line, without a line feed at their end.
     torn: Option<Vec<u8>>,
-    /// A line feed must come first.
+    /// True if a line feed must come first.
     open: bool,
 }
 
@@ -68,7 +68,7 @@ impl Chain {
         let mut options = OpenOptions::new();
         options.append(true);
         if stream {
-            // Neither a reader that is late nor one that is slow may stop a call.
+            // A late or slow reader must not block a call.
             options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
         } else {
             options.read(true).create(true).mode(0o600).custom_flags(private_file::nofollow());
@@ -87,13 +87,13 @@ impl Chain {
             State::File { known: None, acts: Acts::default() }
         };
         let chain = Self { file, state, lost: 0 };
-        // So that a file of somebody else is refused before anything is done.
+        // Refuses the file of another program before anything is done.
         let tail = chain.tail()?;
         if tail.head == Head::START
             && !stream
             && let Some(folder) = path.parent()
         {
-            // A new file is only as durable as its name. Not every file system can be told.
+            // A new file is only as durable as its name. Not every file system supports syncing a folder.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(chain)
@@ -108,7 +108,7 @@ impl Chain {
         written.map(drop)
     }
 
-    /// Appends as many of these orders as the place has left of `most` in an hour, and syncs the file.
+    /// Appends the first of these orders, up to `most` orders in this place per hour, and syncs the file.
     pub(super) fn announce(
         &mut self,
         now: Timestamp,
@@ -134,7 +134,7 @@ impl Chain {
         announced
     }
 
-    /// Returns how many orders the place has left of `most` in an hour.
+    /// Returns the number of orders left of `most` in this place and hour.
     pub(super) fn left(&mut self, now: Timestamp, place: &Place, most: u32) -> io::Result<usize> {
         let spent = match &mut self.state {
             State::File { acts, .. } => acts.count(&self.file, now, place)?,
@@ -143,7 +143,7 @@ impl Chain {
         Ok(usize::try_from(u64::from(most).saturating_sub(spent)).unwrap_or(usize::MAX))
     }
 
-    /// Writes events in one go, behind whatever is there; the lock is held.
+    /// Writes events in one go, after the end of the file; the lock is held.
     fn write(&mut self, now: Timestamp, events: &[Event]) -> io::Result<Vec<u64>> {
         let Tail { mut head, torn, open } = self.tail()?;
         let mut text = Vec::new();
@@ -227,7 +227,7 @@ impl Drop for Lock {
     }
 }
 
-/// Writes everything; returns how many bytes were written also when that fails.
+/// Writes everything; returns the number of bytes written, also on failure.
 fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
@@ -248,7 +248,7 @@ fn tail(file: &File, length: u64) -> io::Result<Tail> {
         let from = length.saturating_sub(wanted);
         let mut bytes = vec![0; usize::try_from(length - from).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, from)?;
-        // What was cut in the middle is no line.
+        // A line cut at the beginning is skipped.
         let first =
             if from == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1) };
         if let Some(tail) = Tail::of(&bytes[first..], from == 0)? {
@@ -283,7 +283,7 @@ impl Tail {
         if rest.is_empty() {
             return Ok(Some(Self { head, torn: None, open }));
         }
-        // Lines that were never ours must not become ours by being called torn.
+        // Lines of another program must not be taken for torn lines of this log.
         let mut pieces = rest.strip_suffix(b"\n").unwrap_or(rest).split(|byte| *byte == b'\n').peekable();
         let mut first = head == Head::START;
         while let Some(piece) = pieces.next() {

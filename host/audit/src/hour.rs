@@ -1,4 +1,4 @@
-//! Orders that any process sent in the last hour, read from the file.
+//! Orders that any process sent in the last hour, read from the log file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,10 +14,10 @@ use super::line;
 /// The window over which orders are counted.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Bytes that are skipped at first when the beginning of the hour is looked for.
+/// Bytes of the first step back in the search for the beginning of the hour.
 const STEP: u64 = 64 << 10;
 
-/// Returns the kind of act that an event of this name is; none for most.
+/// Returns the kind of act of an event; none for most.
 fn act(event: &str) -> Option<Act> {
     match event {
         "order" => Some(Act::Order),
@@ -29,13 +29,13 @@ fn act(event: &str) -> Option<Act> {
 /// The orders of the last hour that were sent, or may have been, by the `seq` of their line.
 #[derive(Debug, Default)]
 pub(super) struct Acts {
-    /// Length of the file up to which it has been read.
+    /// Length of the part of the file that was read.
     read: Option<u64>,
     sent: BTreeMap<u64, (Timestamp, Place)>,
 }
 
 impl Acts {
-    /// Reads what is new and counts the orders that were sent in this place.
+    /// Reads new lines and counts the orders that were sent in this place.
     pub(super) fn count(&mut self, file: &File, now: Timestamp, place: &Place) -> io::Result<u64> {
         let since = now - HOUR;
         let from = match self.read {
@@ -48,7 +48,7 @@ impl Acts {
         loop {
             bytes.clear();
             let length = lines.read_until(b'\n', &mut bytes)?;
-            // A torn line is read again when it has an end.
+            // A torn line is read again when it is complete.
             let Some(text) = bytes.strip_suffix(b"\n") else { break };
             read += length as u64;
             self.take(text)?;
@@ -59,12 +59,12 @@ impl Acts {
     }
 
     fn take(&mut self, text: &[u8]) -> io::Result<()> {
-        // Most lines are something else, and parsing is what costs.
+        // Most lines are other events, and parsing is the expensive part.
         const ACTS: [&[u8]; 3] = [b"\"event\":\"order\"", b"\"event\":\"resize\"", b"\"event\":\"reconnect\""];
         if !ACTS.iter().any(|act| text.windows(act.len()).any(|window| window == *act)) {
             return Ok(());
         }
-        // A torn line is nobody's order; one that was changed hides an order, perhaps.
+        // A torn line is no order; one that was changed may hide an order.
         let (line, act) = match line::read(text).map(|line| (act(&line.event), line)) {
             Ok((Some(act), line)) => (line, act),
             Err(_) if line::is_whole(text) => return Err(io::Error::other("a line of it was changed: verify it")),
@@ -79,7 +79,7 @@ impl Acts {
                     self.sent.insert(line.head.seq, (at, place));
                 }
             }
-            // The server sent no signal: the place is free again.
+            // The server sent no signal: the order does not count.
             ("gone" | "changed" | "denied", Some(sending)) => {
                 self.sent.remove(&sending);
             }
@@ -89,7 +89,7 @@ impl Acts {
     }
 }
 
-/// Returns an offset in the file, at the beginning of a line, before which all lines are older than this.
+/// Returns an offset in the file, at the beginning of a line, before which all lines are older than `since`.
 fn beginning(file: &File, since: Timestamp) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let mut step = STEP;
@@ -108,7 +108,7 @@ fn beginning(file: &File, since: Timestamp) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Reads from an offset of its own: the file's is shared.
+/// Reads from an offset of its own, since the file's is shared.
 struct At<'a> {
     file: &'a File,
     at: u64,

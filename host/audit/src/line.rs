@@ -1,4 +1,4 @@
-//! One line of the log: writing, reading, and recognising torn ones.
+//! One line of the log: writing, reading, and detection of torn ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,7 +47,7 @@ impl fmt::Display for Head {
 impl FromStr for Head {
     type Err = Fault;
 
-    /// Reads `SEQ:HASH`, as it is shown.
+    /// Parses `SEQ:HASH`, the displayed form.
     fn from_str(text: &str) -> Result<Self, Fault> {
         let head = text.split_once(':').and_then(|(seq, hash)| {
             let seq = seq.parse().ok().filter(|seq| *seq > 0)?;
@@ -57,7 +57,7 @@ impl FromStr for Head {
     }
 }
 
-/// A line whose hash fits it. Its place in the chain is checked against its neighbours.
+/// A line with a valid hash. Its place in the chain is checked against its neighbours.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) head: Head,
@@ -67,7 +67,7 @@ pub(super) struct Line {
     pub(super) fields: Map<String, Value>,
 }
 
-/// Writes the line of an event behind `head` and returns where the chain goes on.
+/// Writes the line of an event after `head` and returns the new head.
 pub(super) fn write(head: Head, time: Timestamp, event: &Event, text: &mut Vec<u8>) -> Head {
     let seq = head.seq + 1;
     let mut fields = Map::new();
@@ -78,7 +78,7 @@ pub(super) fn write(head: Head, time: Timestamp, event: &Event, text: &mut Vec<u
     fields.insert("prev".into(), head.prev().into());
     let mut line = Value::Object(fields).to_string();
     let hash = Digest::of(line.as_bytes());
-    // The object's own brace comes again after the hash.
+    // The object's own brace is written after the hash.
     line.pop();
     text.extend_from_slice(line.as_bytes());
     text.extend_from_slice(BEFORE_HASH);
@@ -88,7 +88,7 @@ pub(super) fn write(head: Head, time: Timestamp, event: &Event, text: &mut Vec<u
     Head { seq, hash: Some(hash) }
 }
 
-/// Parses a line without its line feed; the error says what is wrong with it.
+/// Parses a line without its line feed; the error describes the defect.
 pub(super) fn read(bytes: &[u8]) -> Result<Line, &'static str> {
     let (body, claimed) = split(bytes).ok_or("it does not end like a line: it is torn or was changed")?;
     let mut hashed = body.to_vec();
@@ -115,12 +115,12 @@ pub(super) fn claimed(bytes: &[u8]) -> Option<Head> {
     Some(Head { seq, hash: Some(hash) })
 }
 
-/// Returns whether these bytes end as every line does, so that the line is not torn.
+/// Returns true if these bytes end as every line does, so that the line is not torn.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     split(bytes).is_some()
 }
 
-/// Returns whether these bytes can be the beginning of a line.
+/// Returns true if these bytes can be the beginning of a line.
 pub(super) fn is_begun(bytes: &[u8]) -> bool {
     !bytes.is_empty() && (bytes.starts_with(BEGIN) || BEGIN.starts_with(bytes))
 }

@@ -13,14 +13,14 @@ use jiff::Timestamp;
 
 use super::chain::Chain;
 
-/// An audit log that is open for appending. Clones write to the same one.
+/// An audit log that is open for appending. Clones write to the same file.
 #[derive(Clone)]
 pub struct Audit(Arc<Open>);
 
 struct Open {
     path: PathBuf,
     chain: Mutex<Chain>,
-    /// A warning was logged that it cannot be written.
+    /// True if a warning was logged that it cannot be written.
     warned: AtomicBool,
 }
 
@@ -33,9 +33,9 @@ impl fmt::Debug for Audit {
 impl Audit {
     /// Opens a log, or creates it for its owner alone (mode 0600), and writes the event `open`.
     ///
-    /// Several processes may have the same one open. Fails with `audit-failed` when the file cannot be
-    /// opened or is something else than an audit log. One that can be opened and not be written, such as on
-    /// a full disk, is no failure here: then there is a warning, reads go on, and nothing is ended.
+    /// Several processes may have the same file open. Fails with `audit-failed` when the file cannot be opened or is
+    /// not an audit log. A file that can be opened but not written, as on a full disk, is no error here: a warning is
+    /// logged, reads continue, and nothing is ended.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let chain = Chain::open(path).map_err(|error| failed(path, &error))?;
         let audit = Self(Arc::new(Open { path: path.to_owned(), chain: Mutex::new(chain), warned: false.into() }));
@@ -80,7 +80,7 @@ impl AuditSink for Audit {
     fn write(&self, events: Vec<Event>) -> BoxFuture<'_, ()> {
         let audit = self.clone();
         async {
-            // The lock of the file may be another process's, and a disk may be slow.
+            // Another process may hold the lock of the file, and a disk may be slow.
             let _ = tokio::task::spawn_blocking(move || audit.append(&events)).await;
         }
         .boxed()

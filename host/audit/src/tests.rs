@@ -111,7 +111,7 @@ fn a_torn_line_is_marked_by_the_next_writer() {
     let audit = Audit::open(&log.path).unwrap();
     log.add(b"{\"seq\":2,\"time\":\"2026");
     assert!(log.verify().unwrap_err().to_string().starts_with("line 2: "));
-    // Another process, and the one that was there.
+    // Another process, and the existing one.
     for opened in [Some(Audit::open(&log.path).unwrap()), None] {
         opened.unwrap_or_else(|| audit.clone()).append(&[Event::new("test")]);
     }
@@ -122,7 +122,7 @@ fn a_torn_line_is_marked_by_the_next_writer() {
     let recovered: Vec<_> = log.events().into_iter().filter(|event| event["event"] == "recovered").collect();
     assert_eq!((&recovered[0]["bytes"], &recovered[1]["bytes"]), (&json!(21), &json!(1)));
     assert_eq!(recovered[1]["torn"], archon_pool_core::digest::Digest::of(b"{").to_string());
-    // What was torn may not change any more, and may not go.
+    // A torn line may no longer be changed or removed.
     for (old, new) in [("\"2026\n", "\"2027\n"), ("{\"seq\":2,\"time\":\"2026\n", "")] {
         let changed = log.text().replacen(old, new, 1);
         assert!(verify(changed.as_bytes(), None).is_err());
@@ -190,7 +190,7 @@ fn the_hour_counts_what_any_process_has_sent() {
     assert_eq!(one.announce(now(), &place(), 6, &orders()).unwrap().len(), 4);
     assert_eq!(two.announce(now(), &place(), 6, &orders()).unwrap().len(), 2);
     assert_eq!(one.announce(now(), &place(), 6, &orders()).unwrap().len(), 0);
-    // Not sent after all: its place is free, for whoever comes.
+    // Not sent after all: it does not count for any process.
     two.append(now(), &[order("changed").with("sending", 6), order("failed").with("sending", 5)]).unwrap();
     assert_eq!(one.left(now(), &place(), 6).unwrap(), 1);
     let elsewhere = Place { act: Act::Order, server: "h:5432".into(), database: "e".into() };
@@ -209,7 +209,7 @@ fn the_hour_is_found_at_the_end_of_a_long_log() {
     chain.append(old, &filler).unwrap();
     chain.announce(now(), &place(), 9, &[order("sending")]).unwrap();
     chain.append(now(), &filler).unwrap();
-    // Whoever comes new has not seen the rest.
+    // A new process has not read the rest.
     assert_eq!(Chain::open(&log.path).unwrap().left(now(), &place(), 9).unwrap(), 8);
 }
 
@@ -251,7 +251,7 @@ fn what_could_not_be_written_is_counted() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     chain.append(now(), &[Event::new("open")]).unwrap();
-    // Held by somebody else, for as long as anybody waits.
+    // Locked by another process, for longer than the timeout.
     let other = fs::File::open(&log.path).unwrap();
     other.lock().unwrap();
     assert!(chain.append(now(), &[Event::new("one"), Event::new("two")]).unwrap_err().to_string().contains("locked"));
@@ -266,12 +266,12 @@ fn what_could_not_be_written_is_counted() {
 fn a_fifo_gets_a_chain_of_its_own() {
     let log = Log::new();
     assert!(Command::new("mkfifo").arg(&log.path).status().unwrap().success());
-    // Nobody reads: that is no reason to wait.
+    // Without a reader, opening must not wait.
     assert!(Audit::open(&log.path).is_err());
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut reader = fs::OpenOptions::new().read(true).custom_flags(nonblock).open(&log.path).unwrap();
     let mut chain = Chain::open(&log.path).unwrap();
-    // Until the pipe is full, which cuts a line short; then on from there.
+    // Until the pipe is full, which cuts a line short; then it continues from there.
     let long = vec![Event::new("test").with("text", "x".repeat(900)); 40];
     while chain.append(now(), &long).is_ok() {}
     let mut text = Vec::new();
@@ -283,7 +283,7 @@ fn a_fifo_gets_a_chain_of_its_own() {
     assert!(summary.torn <= 1 && summary.lines > 40, "{summary:?}");
 }
 
-/// A log of several events, a torn line among them.
+/// Returns a log of several events, a torn line among them.
 fn sample() -> Vec<u8> {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
@@ -319,7 +319,7 @@ proptest! {
         let last = at == lines.len() - 1;
         lines.remove(at);
         let without = lines.concat();
-        // A chain without its last line is whole: that takes the head that was kept.
+        // A chain without its last line is valid: detecting that takes the stored head.
         prop_assert_eq!(verify(&without[..], None).is_err(), !last);
         prop_assert!(verify(&without[..], Some(kept)).is_err());
     }

@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::line::{self, Head, Line};
 
-/// Longer than any line.
+/// Maximum length of a line that is read; real ones are shorter.
 const LINE_BYTES: usize = 16 << 20;
 
-/// Summary of a log whose chain is whole.
+/// Summary of a log with a valid chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Lines of the chain.
@@ -24,13 +24,13 @@ pub struct Summary {
     pub first: Option<String>,
     /// `time` of the last line.
     pub last: Option<String>,
-    /// The last line. Kept elsewhere, it reveals a tail that was cut off.
+    /// The last line. Stored elsewhere, it reveals a truncated tail.
     pub head: Head,
     /// Orders that were announced and whose outcome was not recorded.
     pub unfinished: Vec<Unfinished>,
 }
 
-/// An order that was announced by a process that died or a call that was given up: it may have been sent.
+/// An order that was announced by a process that died or a call that was cancelled: it may have been sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// `seq` of its line.
@@ -56,18 +56,18 @@ pub struct Unfinished {
 /// A defect of a log.
 #[derive(Debug)]
 pub enum Broken {
-    /// A line is wrong.
+    /// A line is invalid.
     Line {
         /// Line number, counted from 1 as an editor does.
         number: u64,
         /// Description of the defect.
         why: String,
     },
-    /// The log ends before the head that was kept elsewhere.
+    /// The log ends before the head that was stored elsewhere.
     Cut {
         /// Last line of the log.
         ends: Head,
-        /// Head that was kept.
+        /// Stored head.
         kept: Head,
     },
     /// It cannot be read.
@@ -86,7 +86,7 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Reads a log to its end. `kept` is a head that was kept elsewhere: the log must contain it.
+/// Reads a log to its end. `kept` is a head that was stored elsewhere: the log must contain it.
 pub fn verify(mut log: impl BufRead, kept: Option<Head>) -> Result<Summary, Broken> {
     let mut reading = Reading::new(kept);
     let mut bytes = Vec::new();
@@ -116,7 +116,7 @@ struct Reading {
     sending: BTreeMap<u64, Unfinished>,
 }
 
-/// Lines that are none, until somebody accounts for them.
+/// Torn lines that no `recovered` event has covered yet.
 struct Torn {
     number: u64,
     lines: u64,

@@ -1,4 +1,4 @@
-//! The answer to an import, as it stands in a cassette.
+//! The answer to an import in a cassette.
 
 use archon_pool_contract::fault::Fault;
 use serde::{Deserialize, Serialize};

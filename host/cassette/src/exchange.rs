@@ -11,10 +11,10 @@ use super::import::{
 
 /// An import that is one variant of [`Exchange`].
 pub trait Import: Arguments {
-    /// Returns the exchange if it is one of this import.
+    /// Returns the exchange if it belongs to this import.
     fn of(exchange: &Exchange) -> Option<&Asked<Self>>;
 
-    /// Takes the exchange apart if it is one of this import.
+    /// Converts the exchange if it belongs to this import.
     fn taken(exchange: Exchange) -> Option<Asked<Self>>;
 
     /// Wraps an exchange of this import.
@@ -88,7 +88,7 @@ macro_rules! exchanges {
                 }
             }
 
-            /// Reads a line of the import of this name; the error says why it is none.
+            /// Parses a line of the import of this name; the error is the reason against it.
             pub(super) fn read(import: &str, line: &str) -> Result<Self, String> {
                 $(if import == $import::NAME {
                     return Asked::<$import>::read(line).map(Self::$import);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
 
-/// The version of the format that this host writes and plays.
+/// The version of the format that this host writes and replays.
 pub const VERSION: u32 = 1;
 
 /// The WIT package whose imports a cassette holds.
@@ -14,7 +14,7 @@ pub const PACKAGE: &str = "archon:connection-pool@1.0.0";
 /// The function of most calls.
 pub const RUN: &str = "skill.run";
 
-/// A larger file is not read: in memory it takes up to twelve times as much.
+/// Maximum size of a file: in memory it takes up to twelve times as much.
 pub const MOST_BYTES: usize = 128 << 20;
 
 /// The calls of a component.
@@ -26,14 +26,14 @@ pub struct Cassette {
     pub calls: Vec<Call>,
 }
 
-/// The first line of a cassette: which component was recorded, and how.
+/// The first line of a cassette: the recorded component and the mode of recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The WIT package of the imports.
     pub package: String,
     /// The component.
     pub component: Component,
-    /// Literals were removed from statement texts.
+    /// True if literals were removed from statement texts.
     pub normalised: bool,
 }
 

@@ -25,21 +25,21 @@ pub trait Arguments: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
         self == recorded
     }
 
-    /// Answers a batch from statements that were recorded in other batches; none for other imports.
+    /// Answers a batch from statements of other recorded batches; none for other imports.
     #[doc(hidden)]
     fn answer_in_parts(&self, _: &mut Parts<'_>) -> Option<Result<Self::Ok, Fault>> {
         None
     }
 }
 
-/// Finds the answers to statements of a batch, wherever they were recorded.
+/// Function that finds the answers to statements of a batch, in any recorded batch.
 type Parts<'a> = dyn FnMut(&[Statement]) -> Result<Vec<Answer<RowSet>>, Fault> + 'a;
 
 /// `credentials.lookup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lookup {
-    /// None for the host's default.
+    /// Name; none for the host's default.
     pub name: Option<String>,
 }
 
@@ -131,7 +131,7 @@ pub struct Deliver {
     pub session: u32,
     /// Backends to signal.
     pub orders: Vec<Order>,
-    /// Nothing is changed if true.
+    /// True if nothing is changed.
     pub dry_run: bool,
 }
 
@@ -141,13 +141,13 @@ pub struct Deliver {
 pub struct Resize {
     /// The console's handle.
     pub console: u32,
-    /// Name of the pool; none for what the console controls by default.
+    /// Name of the pool; none for the console's default.
     pub pool: Option<String>,
     /// Server connections.
     pub size: u32,
     /// Reason for the change.
     pub reason: String,
-    /// Nothing is changed if true.
+    /// True if nothing is changed.
     pub dry_run: bool,
 }
 
@@ -161,7 +161,7 @@ pub struct Reconnect {
     pub database: String,
     /// Reason for the change.
     pub reason: String,
-    /// Nothing is changed if true.
+    /// True if nothing is changed.
     pub dry_run: bool,
 }
 
@@ -232,7 +232,7 @@ pub struct RowSet {
     /// The rows.
     #[serde(with = "value::rows")]
     pub rows: Vec<Vec<Value>>,
-    /// The server had more rows.
+    /// True if the server had more rows.
     pub truncated: bool,
 }
 
@@ -272,9 +272,9 @@ pub struct Order {
     pub backend_start: i64,
     /// `terminate` or `cancel`.
     pub signal: String,
-    /// `pg_stat_activity.state` as it was seen.
+    /// `pg_stat_activity.state` as it was read.
     pub state: String,
-    /// `pg_stat_activity.state_change` as it was seen, microseconds.
+    /// `pg_stat_activity.state_change` as it was read, microseconds.
     #[serde(with = "value::number")]
     pub state_change: i64,
     /// Reason for the change.

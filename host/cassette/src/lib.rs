@@ -1,8 +1,8 @@
-//! Cassettes: recorded calls of a component's imports with their answers, so that the same component gives the same
-//! report again without a database. `tests/conformance/FORMAT.md` describes the file.
+//! Cassettes: recorded calls of a component's imports with their answers, so that a component's report can be
+//! reproduced without a database. `tests/conformance/FORMAT.md` describes the file.
 //!
-//! A cassette is untrusted input: it is read within [`MOST_BYTES`], every line is checked, and nothing of it is sent
-//! to a server. [`Replayer`] answers the imports of one call, and [`Replayed`] offers them to the plugin's own code,
+//! A cassette is untrusted input: it is read within [`MOST_BYTES`], every line is checked, and no part of it is sent to
+//! a server. [`Replayer`] answers the imports of one call, and [`Replayed`] provides them to the plugin's own code,
 //! without WebAssembly:
 //!
 //! ```no_run

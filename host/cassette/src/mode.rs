@@ -1,4 +1,4 @@
-//! Recording and replay of a host's calls: what [`Host::interceptor`](archon_pool_core::host::Host::interceptor) takes.
+//! Recording and replay of a host's calls, for [`Host::interceptor`](archon_pool_core::host::Host::interceptor).
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::bindings::database::RowSet;
@@ -64,7 +64,7 @@ impl CallRecorder for RecordedCall {
 }
 
 impl Recording {
-    /// Adds an import with its answer. Handles get the numbers in whose order they were given out.
+    /// Adds an import with its answer. Handles are numbered in the order in which they were created.
     fn note(&mut self, call: ImportCall, answer: Result<ImportAnswer, Fault>) {
         let exchange = match (call, answer) {
             (ImportCall::Lookup { name }, answer) => {

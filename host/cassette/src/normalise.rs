@@ -1,4 +1,4 @@
-//! Statement texts without their literals, as the plugin itself takes them out for its reports.
+//! Removal of literals from statement texts, by the plugin's own function for its reports.
 
 use archon_pool_contract::rows::Value;
 use archon_pool_contract::{catalogue, statement_text};
@@ -11,13 +11,13 @@ use super::import::RowSet;
 /// The column that holds a session's or a statement's text, in the catalogue and by custom.
 const COLUMN: &str = "query";
 
-/// Words of texts that may hold a secret: they are never kept with their literals.
+/// Words of texts that may contain a secret: their literals are always removed.
 const TELLING: [&str; 4] = ["password", "secret", "token", "://"];
 
 /// Texts whose literals are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Literals {
-    /// Only those of a text that may hold a secret.
+    /// Only those of a text that may contain a secret.
     #[default]
     OfSecrets,
     /// Those of all texts.
@@ -25,7 +25,7 @@ pub(crate) enum Literals {
 }
 
 impl Literals {
-    /// Removes a text's literals where they must go. The reports are the same: they show no literal.
+    /// Removes a text's literals if required. Reports do not change: they contain no literals.
     fn removed(self, text: &mut String) {
         let lowercase = text.to_ascii_lowercase();
         if self == Self::OfAll || TELLING.iter().any(|word| lowercase.contains(word)) {
@@ -48,7 +48,7 @@ impl Literals {
         }
     }
 
-    /// Removes literals from the document of the statement statistics; any other text is taken for a statement's.
+    /// Removes literals from the document of the statement statistics; any other text is taken for a statement.
     fn removed_from_document(self, text: &mut String) {
         let Ok(mut document) = serde_json::from_str::<Json>(text) else { return self.removed(text) };
         for statement in document.get_mut("slow").and_then(Json::as_array_mut).into_iter().flatten() {
@@ -81,7 +81,7 @@ mod tests {
     use super::super::import::{Query, Statement};
     use super::*;
 
-    /// A statement's answer of one row, as it is recorded normalised.
+    /// Returns a statement's answer of one row in its recorded, normalised form.
     fn recorded(literals: Literals, sql: &str, columns: &[&str], row: &[&str]) -> Vec<Value> {
         let set = RowSet {
             columns: columns.iter().map(|&name| (name.to_owned(), 25)).collect(),

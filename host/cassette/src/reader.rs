@@ -1,5 +1,5 @@
-//! Reading of a cassette's lines. Each is parsed twice, first for its kind and then as just that, so that nothing of it
-//! is held in between and nothing can nest deeper than it should.
+//! Reading of a cassette's lines. Each is parsed twice, first for its kind and then as that type, so that no
+//! intermediate value is built and nesting is limited.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
 
 impl Cassette {
-    /// Reads a cassette from anywhere. Fails with `cassette-invalid`, naming the line.
+    /// Reads a cassette from memory. Fails with `cassette-invalid`, naming the line.
     pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
         read(bytes)
     }
@@ -25,7 +25,7 @@ impl Cassette {
     }
 }
 
-/// The fields that tell the kinds of lines apart.
+/// The fields that distinguish the kinds of lines.
 #[derive(Deserialize)]
 struct Tag {
     cassette: Option<IgnoredAny>,
@@ -80,7 +80,7 @@ fn header(line: &str) -> Result<Header, String> {
         return Err(format!("the cassette has version {version}, and this program plays version {VERSION}"));
     }
     let header: Header = parsed(line)?;
-    // What a later minor version adds is read, too.
+    // Additions of a later minor version are read, too.
     let major = |package: &str| {
         package.rsplit_once('.').and_then(|(rest, _)| rest.rsplit_once('.')).map(|(rest, _)| rest.to_owned())
     };
@@ -90,7 +90,7 @@ fn header(line: &str) -> Result<Header, String> {
     Ok(header)
 }
 
-/// A call whose end has not come yet.
+/// A call whose end was not read yet.
 type Unfinished = Option<(Called, Vec<Exchange>)>;
 
 fn take(line: &str, calls: &mut Vec<Call>, open: &mut Unfinished) -> Result<(), String> {

@@ -15,12 +15,12 @@ use super::normalise::Literals;
 use super::recording::Recording;
 use super::writer;
 
-/// Writes the calls of one component into a file, each when it ends and in one piece, so that calls at the same
-/// time do not mix and a call that is interrupted leaves nothing behind. Cheap to clone.
+/// Writes the calls of one component into a file, each when it ends and in one piece, so that concurrent calls are not
+/// interleaved and an interrupted call leaves nothing behind. Cheap to clone.
 ///
-/// The file can be read by its owner only, and holds all that the component received: statement texts, names and
-/// addresses. A credential's secret is not in it, since no component has one, and a statement's text that may hold
-/// one is kept without its literals.
+/// Only the owner can read the file, which contains all that the component received: statement texts, names and
+/// addresses. It contains no credential's secret, since no component has one, and a statement's text that may contain
+/// one is stored without its literals.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
@@ -35,7 +35,7 @@ struct Inner {
 
 struct Written {
     file: File,
-    /// Bytes of whole calls.
+    /// Bytes of complete calls.
     length: u64,
     trouble: Option<Fault>,
 }
@@ -69,7 +69,7 @@ impl Recorder {
         Ok(Self { inner: Arc::new(Inner { path, digest, normalised, written }) })
     }
 
-    /// Takes the error of a call that could not be written since the last time, if there is one. The call itself
+    /// Takes the error of a call that could not be written since the last call of this method, if any. The call itself
     /// succeeded.
     pub fn trouble(&self) -> Option<Fault> {
         self.locked().trouble.take()
@@ -86,7 +86,7 @@ impl Recorder {
         begun.map_err(|error| self.fail(&error.to_string())).ok()
     }
 
-    /// Writes a call that has ended.
+    /// Writes a finished call.
     pub(crate) async fn end(&self, recording: Recording, end: End) {
         let this = self.clone();
         // It may be as large as all answers of the server.
@@ -103,8 +103,8 @@ impl Recorder {
             if written.is_ok() {
                 *length += lines.len() as u64;
             } else {
-                // Half a call would make the whole file unreadable; where not even this can be done, the error
-                // below says enough.
+                // An incomplete call would make the whole file unreadable; if even this fails, the error below is
+                // sufficient.
                 let _ = file.set_len(*length);
                 let _ = io::Seek::seek(file, io::SeekFrom::Start(*length));
             }

@@ -13,9 +13,9 @@ use super::writer;
 pub(crate) struct Recording {
     literals: Literals,
     lines: Vec<u8>,
-    /// The error that keeps it from going on.
+    /// The error that stopped the recording.
     failed: Option<io::Error>,
-    /// The handles that were given out, for each kind of resource.
+    /// The handles that were created, for each kind of resource.
     pub(crate) credentials: Numbers,
     pub(crate) sessions: Numbers,
     pub(crate) consoles: Numbers,
@@ -44,7 +44,7 @@ impl Recording {
     }
 }
 
-/// Handles of one kind, numbered from 1 in the order in which they were given out.
+/// Handles of one kind, numbered from 1 in the order in which they were created.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     last: u32,
@@ -52,7 +52,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// Numbers a handle that is given out; a slot of the table may have had others before.
+    /// Numbers a new handle; a slot of the table may have had others before.
     pub(crate) fn give(&mut self, handle: u32) -> u32 {
         self.last += 1;
         self.by_handle.insert(handle, self.last);

@@ -22,7 +22,7 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Offers the imports of a world, answered from one call of a cassette.
+    /// Creates the imports of a world, answered from one call of a cassette.
     pub fn new(replayer: Replayer, world: World) -> Self {
         Self { replayer, world, credential: None, session: None, console: None }
     }
@@ -39,7 +39,7 @@ impl Replayed {
         self.console.ok_or_else(|| Fault::new(kind::NO_POOLER, "no console is open"))
     }
 
-    /// Carries out an import that only the world `manager` has.
+    /// Executes an import that only the world `manager` has.
     fn act<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Option<Result<T, Fault>> {
         (self.world >= World::Manager).then(|| act(self))
     }

@@ -7,12 +7,12 @@ use super::exchange::{Exchange, Import};
 use super::format::mismatch;
 use super::import::{Arguments, Query, RowSet, Statement};
 
-/// Answers a component's imports from one call of a cassette, in the order in which they were recorded and, where
-/// a component asks in another, by what it asks.
+/// Answers a component's imports from one call of a cassette, in the recorded order and, where a component calls them
+/// in another, by their arguments.
 #[derive(Debug)]
 pub struct Replayer {
     tracks: Vec<Track>,
-    /// Before it, everything has been used.
+    /// Index before which all tracks have been used.
     first: usize,
 }
 
@@ -30,16 +30,16 @@ impl Replayer {
         Self { tracks: exchanges.into_iter().map(Track::Whole).collect(), first: 0 }
     }
 
-    /// Returns the answer to an import, or the fault that was recorded: the first that has not been used and has the
-    /// same arguments. A batch that was not recorded as a whole is answered statement by statement. Fails
-    /// with `cassette-mismatch` when there is no answer; then nothing is used up.
+    /// Returns the recorded answer or fault of an import: the first unused one with the same arguments. A batch that
+    /// was not recorded as a whole is answered statement by statement. Fails with `cassette-mismatch` when there is no
+    /// answer; then nothing is used up.
     pub fn answer<I: Import>(&mut self, with: &I) -> Result<I::Ok, Fault> {
         self.recorded(with)
             .or_else(|| with.answer_in_parts(&mut |batch| self.apart(batch)))
             .unwrap_or_else(|| Err(unanswered::<I>("")))
     }
 
-    /// Takes a batch's answers from other batches.
+    /// Takes a batch's answers from several recorded batches.
     fn apart(&mut self, batch: &[Statement]) -> Result<Vec<Answer<RowSet>>, Fault> {
         let mut places: Vec<(usize, usize)> = Vec::with_capacity(batch.len());
         for statement in batch {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A call with every import, every type of value and every outcome.
+/// Returns a call with every import, every type of value and every outcome.
 fn everything() -> Cassette {
     let fault = || Fault { retryable: true, ..Fault::new(kind::SERVER_UNREACHABLE, "nothing answers") };
     let server = Fault { sqlstate: Some("57014".into()), ..Fault::new(kind::QUERY_CANCELED, "it took too long") };
@@ -180,7 +180,7 @@ fn what_is_no_cassette_is_refused_by_its_line() {
     assert_eq!(fault.message, "/no/such.jsonl: it does not exist");
 }
 
-/// A replayer of batches of statements, each of which answers with the number of its batch and its own.
+/// Returns a replayer of batches of statements, each of which answers with the number of its batch and its own.
 fn batches(batches: &[&[&str]]) -> Replayer {
     let set = |batch: usize, statement: usize| {
         let value = Value::Text(format!("{batch}.{statement}"));

@@ -1,4 +1,4 @@
-//! The seven value types as JSON. Numbers of 64 bits are text: JavaScript's JSON has no room for them.
+//! The seven value types as JSON. Numbers of 64 bits are text, because JavaScript's JSON cannot represent them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A value in JSON.
 struct Wire<V>(V);
 
-/// Compares two values: a NaN is the same as a NaN, and the two zeros differ.
+/// Returns true if two values are equal: a NaN equals a NaN, and the two zeros differ.
 pub(super) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Float64(one), Value::Float64(other)) => {
@@ -33,7 +33,7 @@ impl Serialize for Wire<&Value> {
     }
 }
 
-/// The shortest digits that give the same number, with an exponent where there would be many zeros.
+/// Formats the shortest digits that parse to the same number, with an exponent instead of many zeros.
 fn float(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || !size.is_finite() || (1e-6..1e21).contains(&size) {
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// A list of values.
+/// Serialisation of a list of values.
 pub(super) mod list {
     use crate::value::*;
 
@@ -111,7 +111,7 @@ pub(super) mod list {
     }
 }
 
-/// A list of rows.
+/// Serialisation of a list of rows.
 pub(super) mod rows {
     use crate::value::*;
 
@@ -136,7 +136,7 @@ pub(super) mod rows {
     }
 }
 
-/// A number of 64 bits as text.
+/// Serialisation of a number of 64 bits as text.
 pub(super) mod number {
     use std::fmt::Display;
     use std::str::FromStr;

@@ -39,7 +39,7 @@ fn call(to: &mut impl Write, call: &Call) -> io::Result<()> {
     line(to, &call.end)
 }
 
-/// Writes the line with which a call begins.
+/// Writes the first line of a call.
 pub(super) fn called(to: &mut impl Write, call: &str, input: &str) -> io::Result<()> {
     line(to, &Called { call, input })
 }

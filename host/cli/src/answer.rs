@@ -16,7 +16,7 @@ const UNEXPECTED: &str = archon_pool_contract::fault::kind::UNEXPECTED_ANSWER;
 pub(crate) struct Answer {
     value: Value,
     report: Option<Report>,
-    /// The field of the value that is the report; none when all of it is.
+    /// The field of the value that contains the report; none when the value is the report.
     inside: Option<&'static str>,
 }
 
@@ -42,7 +42,7 @@ impl Answer {
         &self.value
     }
 
-    /// Returns the report, safe to print; none when a custom component answers in another shape.
+    /// Returns the report, safe to print; none when a custom component answers in another form.
     pub(crate) fn report(&self) -> Option<&Report> {
         self.report.as_ref()
     }

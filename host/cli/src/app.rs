@@ -43,8 +43,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Compiles the component and builds a host with what the command line grants. Without the policy's `apply` the
-    /// host ends and resizes nothing, whatever the component orders.
+    /// Compiles the component and builds a host with the permissions of the command line. Without the policy's `apply`
+    /// the host ends and resizes nothing, whatever the component orders.
     pub(crate) fn open(
         global: &Global,
         component: Component<'_>,
@@ -54,7 +54,7 @@ impl App {
         let (engine, limits) = engine(global)?;
         let vetting = &global.vetting;
         let verified = match (component, global.plugin.as_deref()) {
-            // In place of a built-in component, and in its world at most.
+            // Instead of a built-in component, and in its world at most.
             (Component::BuiltIn(world), Some(path)) => vetting.load(&engine, path, world)?,
             (Component::BuiltIn(world), None) => vetting.built_in(&engine, world)?,
             (Component::File(path), _) => vetting.load(&engine, path, World::Manager)?,
@@ -94,14 +94,14 @@ impl App {
         Ok(Self { host, plugin, registry, tape })
     }
 
-    /// Keeps one session open from call to call.
+    /// Keeps one session open between calls.
     pub(crate) fn keeping(mut self) -> Self {
         self.host = self.host.keep_session();
         self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
         self
     }
 
-    /// Asks on the terminal before anything is ended.
+    /// Requests confirmation on the terminal before anything is ended.
     pub(crate) fn asking(mut self) -> Self {
         self.host = self.host.consent(ask::ask);
         self.registry.register(registry::NAME, Skill::new(self.host.clone(), Arc::clone(&self.plugin)));
@@ -123,7 +123,7 @@ impl App {
         self.host.collect(&self.plugin, self.tape.input(input)).await
     }
 
-    /// Reports whether a replayed cassette has ended.
+    /// Returns true if a replayed cassette has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.tape.is_over()
     }
@@ -139,7 +139,7 @@ impl App {
         self.print_recording_fault(terminal);
     }
 
-    /// Prints why a call could not be recorded; the call itself is not affected.
+    /// Prints the reason for which a call could not be recorded; the call itself is not affected.
     pub(crate) fn print_recording_fault(&self, terminal: &mut Terminal) {
         if let Some(fault) = self.tape.trouble() {
             terminal.complain(&render::fault(&fault));
@@ -163,7 +163,7 @@ impl App {
 }
 
 fn listen(events: impl Layer<tracing_subscriber::Registry> + Send + Sync) {
-    // Fails only when an embedding program has a subscriber already, and then that one is right.
+    // Fails only when an embedding program has a subscriber already, which then takes precedence.
     let _ = tracing_subscriber::registry().with(events).try_init();
 }
 
@@ -190,7 +190,8 @@ pub(crate) enum Component<'a> {
     File(&'a Path),
 }
 
-/// Folder of the hourly counts that this user's processes share: `archon-pool/hour` under `$XDG_STATE_HOME` or `~/.local/state`.
+/// Returns the folder of the hourly counts that this user's processes share: `archon-pool/hour` under `$XDG_STATE_HOME`
+/// or `~/.local/state`.
 fn state_folder() -> Option<PathBuf> {
     Some(xdg::state()?.join("archon-pool").join("hour"))
 }
@@ -213,7 +214,7 @@ fn credentials(global: &Global) -> Credentials {
     credentials
 }
 
-/// Finds the credentials file: the one that the environment names, which must exist, or the default one if it does.
+/// Finds the credentials file: the one in the environment, which must exist, or the default one if it does.
 fn default_file() -> Option<PathBuf> {
     let named = env::var_os("ARCHON_POOL_CREDENTIALS").filter(|value| !value.is_empty()).map(PathBuf::from);
     named.or_else(|| Some(xdg::config()?.join("archon-pool").join("credentials.toml")).filter(|path| path.exists()))

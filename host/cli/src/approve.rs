@@ -1,4 +1,4 @@
-//! `approve`: writes a component's policy file and shows what it approves.
+//! `approve`: writes a component's policy file and shows its content.
 
 use archon_pool::Fault;
 use archon_pool::host::describe;
@@ -14,7 +14,7 @@ use super::plugin_pages;
 use super::progress::Progress;
 use super::terminal::Terminal;
 
-/// Has the component describe itself, shows new, changed and removed statements, and writes the file.
+/// Reads the component's description, shows new, changed and removed statements, and writes the file.
 pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: approve takes the component as its argument").into());
@@ -22,7 +22,7 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
     let path = global.vetting.policy_of(&flags.file)?;
     let progress = Progress::start(terminal, "approve");
     let (engine, limits) = app::engine(global)?;
-    // The policy file that it has, if any, is what is about to change.
+    // The existing policy file, if any, is the one to be changed.
     let files = Files { policy: None, ..global.vetting.files(&flags.file)? };
     let verified = VerifiedPlugin::load(&engine, &files, &global.vetting.unsigned())?;
     let mut proposal = Proposal::of(verified.plugin(), describe(verified.plugin(), &limits), &path).await?;
@@ -35,7 +35,7 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
                 terminal.json(&as_json(&proposal, &shown, written))?;
                 Ok(Exit::Healthy)
             }
-            // With what has to be read before it is accepted.
+            // With the statements that must be reviewed before they are accepted.
             Err(fault) => {
                 let mut answer = error::skill_output(&fault, None).unwrap_or_default();
                 answer["data"] = as_json(&proposal, &shown, false);
@@ -43,7 +43,7 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
             }
         };
     }
-    // Shown before it is refused: what would widen is what has to be read.
+    // Shown before a refusal: the additional permissions must be reviewed.
     terminal.data(&plugin_pages::proposal(&proposal, flags.show, terminal.width()))?;
     let written = proposal.write(flags.replace)?;
     let done = if written { "written; --policy runs the component under it" } else { "it says so already" };

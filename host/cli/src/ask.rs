@@ -1,4 +1,4 @@
-//! `--ask`: a question on the terminal before anybody is ended.
+//! `--ask`: confirmation on the terminal before a session is ended.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -9,7 +9,7 @@ use archon_pool_contract::host_api::SizeOrder;
 
 use archon_pool_report::sanitize;
 
-/// Whether there is somebody to ask.
+/// Checks that stdin and stderr are a terminal.
 pub(crate) fn possible() -> Result<(), Fault> {
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
         return Ok(());
@@ -17,10 +17,10 @@ pub(crate) fn possible() -> Result<(), Fault> {
     Err(Fault::invalid("--ask: stdin and stderr must be a terminal: use --apply where nobody can be asked"))
 }
 
-/// Asks. Only a plain yes is one.
+/// Requests confirmation. Only an explicit yes is one.
 pub(crate) async fn ask(proposal: Proposal) -> Decision {
     let answered = tokio::task::spawn_blocking(move || {
-        // The lock goes before the answer comes: somebody else may have to say that it is too late for one.
+        // The lock is released before the answer comes: the deadline's message may have to be printed meanwhile.
         let mut stderr = io::stderr();
         stderr.write_all(question(&proposal).as_bytes()).and_then(|()| stderr.flush())?;
         let mut line = String::new();

@@ -1,4 +1,4 @@
-//! `audit verify`: whether a log is what was written, for readers and as JSON.
+//! `audit verify`: verification of a log, as text and as JSON.
 
 use std::fs::File;
 use std::io::BufReader;

@@ -1,5 +1,5 @@
-//! The memory between runs, in a file. Its content belongs to the plugin, which trusts it as little
-//! as any other input; here it is only kept.
+//! State between runs, in a file. The plugin owns its content, and trusts it as little as any other input; this program
+//! only stores it.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,18 +10,18 @@ use serde_json::Value;
 
 use super::terminal::Terminal;
 
-/// The contract ends at 64 KiB; what is much larger is not a memory but a mistake.
+/// Maximum size of the file; the contract's limit is 64 KiB, so a much larger file is a mistake.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What the previous run left, and where to leave something for the next.
+/// State of the previous run, and the file for the state of the next.
 pub(crate) struct Carry {
     file: Option<PathBuf>,
     memory: Option<Value>,
 }
 
 impl Carry {
-    /// Reads the file; one that does not exist yet is an empty memory. Anything that is no JSON is
-    /// refused, because it would be overwritten.
+    /// Reads the file; a missing one is an empty state. A file that is not JSON is refused, because it would be
+    /// overwritten.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, Fault> {
         let memory = match file {
             None => None,
@@ -30,17 +30,17 @@ impl Carry {
         Ok(Self { file: file.map(Path::to_owned), memory })
     }
 
-    /// The same, for calls that are past and leave nothing behind.
+    /// Disables writing, for replayed calls.
     pub(crate) fn only_read(self, only: bool) -> Self {
         Self { file: self.file.filter(|_| !only), ..self }
     }
 
-    /// What to hand to the next call.
+    /// Returns the state for the next call.
     pub(crate) fn memory(&self) -> Option<&Value> {
         self.memory.as_ref()
     }
 
-    /// Keeps what an answer wants remembered. A file that cannot be written does not spoil the answer.
+    /// Stores the carry of an answer. A file that cannot be written does not affect the answer.
     pub(crate) fn keep(&mut self, memory: Option<&Value>, terminal: &mut Terminal) {
         let Some(memory) = memory else { return };
         self.memory = Some(memory.clone());
@@ -53,7 +53,7 @@ impl Carry {
 }
 
 fn read(path: &Path) -> Result<Option<Value>, String> {
-    // Looked at before it is opened: opening a pipe would wait for its writer.
+    // Checked before it is opened: opening a pipe would wait for its writer.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err("it is no regular file".into());
     }
@@ -97,7 +97,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let (path, precious) = (directory.path().join("memory.json"), directory.path().join("precious"));
         fs::write(&precious, "{}").expect("written");
-        // Under the memory's own name, and under the one by which earlier versions wrote it.
+        // Under the file's own name, and under the temporary name of earlier versions.
         let fresh = directory.path().join(format!("memory.json.{}.new", std::process::id()));
         for link in [&path, &fresh] {
             symlink(&precious, link).expect("linked");

@@ -53,7 +53,7 @@ fn load(path: &Path) -> Result<Value, Fault> {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // What is cut off is no JSON, and no cassette.
+    // A truncated file is no JSON, and no cassette.
     File::open(path)?.take(MOST_BYTES as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -63,7 +63,7 @@ fn report(document: Value) -> Option<Value> {
     if fields.contains_key("poolStats") {
         return Some(fields.into());
     }
-    // An action that failed has a fault in the place of its report, and that can be compared, too.
+    // A failed action has a fault instead of its report, which can be compared, too.
     let failed = fields.remove("error").map(|error| json!({ "error": error }));
     fields.remove("data").filter(Value::is_object).or(failed)
 }

@@ -30,7 +30,7 @@ impl CliError {
         match self {
             Self::Fault { fault, answer } => {
                 if terminal.wants_json() {
-                    // The message below is the better report of a stdout that cannot be written to.
+                    // The message below reports a stdout that cannot be written to.
                     let _ = skill_output(&fault, answer).map(|output| terminal.json(&output));
                 }
                 terminal.complain(&render::fault(&fault));
@@ -47,7 +47,7 @@ impl CliError {
     }
 }
 
-/// Returns the SkillOutput of a fault: the component's own, or one in its place.
+/// Returns the SkillOutput of a fault: the component's own, or a new one.
 pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<Value>>) -> Option<Value> {
     let ours = || serde_json::to_value(skill::Output::failed(fault.clone())).ok();
     answer.map(|answer| *answer).or_else(ours)

@@ -1,4 +1,4 @@
-//! What the exit status says.
+//! Exit status of the program.
 
 use std::process::ExitCode;
 
@@ -6,31 +6,31 @@ use archon_pool::Fault;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::report::{Action, Report};
 
-/// How a run ended; the numbers are documented in `--help`.
+/// Result of a run; the numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Nothing to look at.
+    /// No findings.
     Healthy = 0,
-    /// Something to look at.
+    /// Findings or unfinished actions.
     Findings = 1,
     /// The command line or a parameter is wrong.
     Usage = 2,
-    /// There is no answer.
+    /// No answer.
     Failed = 3,
-    /// `compile` could not even try: for the program that started it.
+    /// `compile` could not start: for the program that started it.
     Unable = 4,
     /// Ended by a signal before there was an answer, with the number that shells use for it.
     Interrupted = 130,
 }
 
 impl Exit {
-    /// The verdict of a report.
+    /// Returns the status of a report.
     pub(crate) fn of_report(report: &Report) -> Self {
         let finding = report.findings.iter().any(|finding| matches!(finding.severity.as_str(), "warning" | "critical"));
         if finding || report.actions.iter().any(leaves_work) { Self::Findings } else { Self::Healthy }
     }
 
-    /// What a fault means for the caller.
+    /// Returns the status of a fault.
     pub(crate) fn of_fault(fault: &Fault) -> Self {
         match fault.kind.as_str() {
             kind::INVALID_PARAMS | kind::SECRET_IN_PARAMS => Self::Usage,
@@ -39,7 +39,7 @@ impl Exit {
     }
 }
 
-/// Whether an action planned something, or wanted something and could not have it.
+/// Returns true if an action is only planned, or could not be completed.
 fn leaves_work(action: &Action) -> bool {
     let unfinished =
         || action.targets.iter().any(|target| matches!(target.outcome.as_str(), "survived" | "denied" | "failed"));

@@ -1,6 +1,6 @@
-//! Being asked to end.
+//! Signals that end the program.
 
-/// Ctrl-C, or the polite end that a service manager asks for.
+/// Waits for Ctrl-C, or for the SIGTERM of a service manager.
 pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {

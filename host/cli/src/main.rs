@@ -1,7 +1,7 @@
 //! `archon-pool`: the connection pool manager on the command line: flags in, tables or JSON out.
 //!
-//! Data goes to stdout, everything else to stderr; the exit status says whether there is something to look at (see
-//! `archon-pool --help`). Nothing here analyses: that is the component's business, and what may be done is the library's.
+//! Data goes to stdout, everything else to stderr; the exit status shows if there are findings (see `archon-pool
+//! --help`). The analysis is the component's, and permissions are enforced by the library.
 //!
 #![doc = include_str!("../README.md")]
 
@@ -44,10 +44,10 @@ use self::args::{Args, Command};
 use self::exit::Exit;
 use self::terminal::Terminal;
 
-/// How long the program waits for background work when it is done.
+/// Maximum time that the program waits for background work when it is done.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Parses the command line, runs it and says how it went.
+/// Parses the command line, runs it and returns its exit status.
 fn main() -> ExitCode {
     if let Err(fault) = secret_scan::check(env::args_os()) {
         let _ = anstream::stderr().write_all(archon_pool_report::fault(&fault).as_bytes());
@@ -55,8 +55,8 @@ fn main() -> ExitCode {
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
-        // `--help` and `--version` arrive here too, with a status of their own. A reader that went
-        // away before the last line of help is no error worth a message.
+        // `--help` and `--version` arrive here too, with a status of their own. A reader that closes the pipe before
+        // the last line of help is no error.
         Err(error) => {
             let _ = error.print();
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
@@ -72,12 +72,12 @@ fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
-        // It ends by being interrupted, and says itself with which status.
+        // It handles interrupts, and returns its own status.
         if matches!(args.command, Command::Watch(_)) {
             return running.await;
         }
         tokio::select! {
-            // First: until it waits for something, the signal's own effect is the right one.
+            // First: until it waits for something, the signal's default action is the right one.
             biased;
             ran = running => ran,
             () = interrupt::interrupted() => Ok(Exit::Interrupted),

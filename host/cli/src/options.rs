@@ -1,5 +1,5 @@
-//! The contract's options as flags. Ranges and unknown names are the plugin's to refuse: it names
-//! field, value and range, and a second copy of its rules here could only drift.
+//! The contract's options as flags. The plugin refuses values out of range and unknown names, with field, value and
+//! range: a second copy of its rules here could only diverge.
 
 use archon_pool::Fault;
 use clap::Args as Group;
@@ -83,7 +83,7 @@ struct FilterFlags {
 }
 
 impl OptionFlags {
-    /// The `options` of a SkillInput: only what was given, so that the defaults stay the plugin's.
+    /// Returns the `options` of a SkillInput: only those given, so that the plugin's defaults apply.
     pub(crate) fn to_json(&self) -> Result<Map<String, Value>, Fault> {
         let mut options = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
@@ -107,7 +107,7 @@ impl OptionFlags {
         put("include", include);
         put("exclude", exclude);
         for (name, value) in &self.named {
-            // The one option that decides whether anything happens has one switch.
+            // Only `--apply` decides whether anything is changed.
             if name == "dryRun" {
                 return Err(Fault::invalid(
                     "--option dryRun: kill-idle and auto-scale are plans unless --apply is given",
@@ -122,7 +122,7 @@ impl OptionFlags {
 }
 
 impl FilterFlags {
-    /// `include` and `exclude`, each none when nothing was named.
+    /// Returns `include` and `exclude`, each none when it has no values.
     fn to_json(&self) -> [Option<Value>; 2] {
         let filter = |lists: [(&str, &Vec<String>); 4]| {
             let named: Map<_, _> = lists

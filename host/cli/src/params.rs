@@ -8,10 +8,10 @@ use archon_pool_contract::params::Action;
 use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value, json};
 
-/// The longest text that is read as a request, bytes: it may have a carry in it.
+/// Maximum length of a request, bytes: it may contain a carry.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// A SkillInput. Actions that could change something are plans unless `apply` says otherwise.
+/// Builds a SkillInput. Actions that could change something are only planned unless `apply` is set.
 pub(crate) fn skill_input(
     action: Action,
     credential: Option<&str>,
@@ -32,7 +32,7 @@ pub(crate) fn skill_input(
     input
 }
 
-/// Reads a text to its end, which may not be further than a request is long.
+/// Reads a text to its end, within the maximum length of a request.
 fn bounded(from: impl Read, text: &mut String) -> io::Result<()> {
     from.take(MOST_BYTES + 1).read_to_string(text)?;
     if text.len() as u64 > MOST_BYTES {
@@ -61,8 +61,8 @@ pub(crate) fn read(params: &str) -> Result<Value, Fault> {
     })
 }
 
-/// A caller's SkillInput with the credential of the command line and, without `--apply`, as a plan.
-/// What is no object is passed on as it is: the component refuses it in its own words.
+/// Adds the credential of the command line to a caller's SkillInput and, without `--apply`, makes it a plan. A value
+/// that is not an object is passed on unchanged: the component refuses it with its own message.
 pub(crate) fn guarded(mut input: Value, credential: Option<&str>, apply: bool) -> Result<Value, Fault> {
     let Value::Object(fields) = &mut input else { return Ok(input) };
     if let Some(credential) = credential

@@ -17,7 +17,7 @@ pub(crate) fn world(action: Action) -> World {
 /// enforces whatever the component orders.
 pub(crate) fn policy(options: &Map<String, Value>, apply: bool) -> Policy {
     let mut policy = Policy { apply, ..Policy::default() };
-    // The plugin refuses a value that is no percentage, with the contract's message.
+    // The plugin refuses an invalid percentage, with the contract's message.
     let cap = options.get("maxKillPercentage").and_then(Value::as_u64).and_then(|cap| u32::try_from(cap).ok());
     if let Some(cap) = cap.filter(|cap| *cap <= 100) {
         policy.max_kill_percentage = cap;

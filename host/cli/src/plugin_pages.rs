@@ -8,10 +8,10 @@ use archon_pool_report::sanitize;
 use archon_pool_report::style::{BAD, DOUBTFUL, INDENT, TITLE};
 use archon_pool_report::table::{Table, number, text, word};
 
-/// Digits of a digest that tell components apart at a glance; `--json` has all of them.
+/// Digits of a digest that distinguish components at a glance; `--json` has all of them.
 const GLANCE: usize = 16;
 
-/// Renders what a policy file would approve and how that differs from before, with full texts on request.
+/// Renders the content of a policy file and its differences to the existing one, with full texts on request.
 pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String {
     let mut page = Page::new(width);
     let component = proposal.component();
@@ -57,7 +57,7 @@ pub(crate) fn proposal(proposal: &Proposal, show: bool, width: usize) -> String 
     page.finish()
 }
 
-/// Describes what the component may change, given its statements that could do more than read statistics.
+/// Describes the changes that the component may make, given its statements that could do more than read statistics.
 fn changes(signals: &Signals, acting: usize) -> String {
     let are = if acting == 1 { "1 statement in red".to_owned() } else { format!("{acting} statements in red") };
     match (signals.apply, acting) {

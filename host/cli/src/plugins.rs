@@ -1,4 +1,4 @@
-//! The plugin folder.
+//! `plugins`: lists, adds and removes the components of the plugin folder.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::plugin_pages;
 use super::terminal::Terminal;
 
-/// Lists, adds or removes.
+/// Runs a subcommand of `plugins`.
 pub(crate) fn plugins(global: &Global, what: &Keeping, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: plugins takes a component as its argument").into());
@@ -62,7 +62,7 @@ fn as_json(entry: &Entry) -> Value {
     })
 }
 
-/// None, or whether it holds and whose it is.
+/// Returns the state of a signature as JSON; null without one.
 fn signature(state: SignatureState) -> Value {
     match state {
         SignatureState::No => Value::Null,

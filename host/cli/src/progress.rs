@@ -1,4 +1,4 @@
-//! A sign of life on stderr for whatever takes longer than a second.
+//! A spinner on stderr for work that takes longer than a second.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tokio::task::JoinHandle;
 
 use super::terminal::Terminal;
 
-/// What is over sooner needs no sign.
+/// Delay before the spinner appears.
 const PATIENCE: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_millis(100);
 
-/// A spinner that appears after a second and is gone, without a trace, when this is dropped.
+/// A spinner that appears after a second and is removed without a trace on drop.
 pub(crate) struct Progress(Option<(ProgressBar, JoinHandle<()>)>);
 
 impl Progress {
-    /// Starts the wait.
+    /// Starts the delay.
     pub(crate) fn start(terminal: &Terminal, doing: &'static str) -> Self {
         Self(terminal.spins().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(doing);
@@ -37,7 +37,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if let Some((bar, wait)) = &self.0 {
             wait.abort();
-            // Here and now: what is printed next may stand where the spinner stood.
+            // Cleared now: the next output may be printed in its place.
             bar.finish_and_clear();
         }
     }

@@ -82,7 +82,7 @@ enum ApplyMode {
     Plan,
     /// `--apply`.
     Apply,
-    /// `--ask`: a question on the terminal.
+    /// `--ask`: confirmation on the terminal.
     Ask,
 }
 

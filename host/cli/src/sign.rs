@@ -1,4 +1,4 @@
-//! Signing a component.
+//! `sign`: signs a component.
 
 use archon_pool::Fault;
 use archon_pool::policy_file::Approval;
@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::terminal::Terminal;
 
-/// Signs a component with its policy file, when the two belong together.
+/// Signs a component with its policy file, if the file approves it.
 pub(crate) fn sign(global: &Global, flags: &Signing, terminal: &mut Terminal) -> Result<Exit, CliError> {
     if global.plugin.is_some() {
         return Err(Fault::invalid("--plugin: sign takes the component as its argument").into());

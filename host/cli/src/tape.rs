@@ -1,4 +1,4 @@
-//! `--record` and `--replay`: what a component was told, kept in a file, and told again without a server.
+//! `--record` and `--replay`: a component's inputs stored in a file, and replayed without a server.
 
 use std::path::PathBuf;
 
@@ -33,12 +33,12 @@ pub(crate) struct TapeFlags {
 }
 
 impl TapeFlags {
-    /// Whether no server is asked.
+    /// Returns true if no server is contacted.
     pub(crate) fn replays(&self) -> bool {
         self.replay.is_some()
     }
 
-    /// Refuses to act on what only plays.
+    /// Refuses changes during a replay.
     pub(crate) fn check(&self, flag: &str, acts: bool) -> Result<(), Fault> {
         if acts && self.replays() {
             return Err(Fault::invalid(format!("{flag}: --replay plays a cassette, where nothing can be changed")));
@@ -46,7 +46,7 @@ impl TapeFlags {
         Ok(())
     }
 
-    /// Puts the tape in.
+    /// Adds the recorder or the replay to a host.
     pub(crate) fn insert(&self, host: Host, plugin: &Plugin) -> Result<(Host, Tape), Fault> {
         if let Some(path) = &self.replay {
             let replay = Replay::new(Cassette::from_file(path)?);
@@ -60,23 +60,23 @@ impl TapeFlags {
     }
 }
 
-/// The tape in the host.
+/// The recorder or the replay of a host.
 pub(crate) enum Tape {
-    /// There is none.
+    /// Neither.
     None,
-    /// It grows with every call.
+    /// Records every call.
     Records(Recorder),
-    /// It is played.
+    /// Replays a cassette.
     Plays(Replay),
 }
 
 impl Tape {
-    /// Whether there is anything left to be played.
+    /// Returns true if a replayed cassette has no more calls.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Plays(replay) if replay.next_input().is_none())
     }
 
-    /// What to say of a component that is not the recorded one: it may ask for something else.
+    /// Returns a note on a component that is not the recorded one: it may make other calls.
     pub(crate) fn note(&self, digest: Digest) -> Option<String> {
         let Self::Plays(replay) = self else { return None };
         let Component { name, sha256 } = &replay.header().component;
@@ -84,12 +84,12 @@ impl Tape {
         (*sha256 != digest.to_string()).then(|| sanitize::line(&note()))
     }
 
-    /// Why a call could not be recorded, told once.
+    /// Takes the reason for which a call could not be recorded.
     pub(crate) fn trouble(&self) -> Option<Fault> {
         if let Self::Records(recorder) = self { recorder.trouble() } else { None }
     }
 
-    /// The input of the next call: the recorded one, with what the command line has to say put into it.
+    /// Returns the input of the next call: the recorded one, with the values of the command line.
     pub(crate) fn input(&self, given: Value) -> Value {
         match self {
             Self::Plays(replay) => replay.next_input().map_or(given.clone(), |recorded| over(&recorded, given)),
@@ -98,7 +98,7 @@ impl Tape {
     }
 }
 
-/// Puts an input over a recorded one. Which credential it was and whether it was a dry run is what was recorded.
+/// Merges an input into a recorded one. The recorded credential stays, and the dry run for the same action.
 fn over(recorded: &str, given: Value) -> Value {
     let (Ok(Value::Object(mut input)), Value::Object(given)) = (serde_json::from_str(recorded), &given) else {
         return given;

@@ -1,5 +1,5 @@
-//! Where output goes: data to stdout, the rest to stderr. Text arrives here styled; what is no
-//! terminal, or must not be coloured, gets it without the styles.
+//! Output: data to stdout, the rest to stderr. Text is passed in with styles, which are removed unless the stream is a
+//! terminal and may be coloured.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::args::{Color, Global, LogFormat};
 
-/// The width of pages that are not read on a terminal: fixed, so that they can be compared.
+/// Width of pages that are not read on a terminal: fixed, so that they can be compared.
 pub(crate) const FIXED_WIDTH: usize = 100;
-/// Narrower than this nothing readable fits: the terminal wraps it as it likes.
+/// Minimum width of a page; a narrower terminal wraps it.
 const LEAST_WIDTH: usize = 60;
 
-/// The two streams, and how to write on them.
+/// The two output streams, with their settings.
 pub(crate) struct Terminal {
     stdout: AutoStream<Box<dyn Write>>,
     stderr: AutoStream<Box<dyn Write>>,
@@ -27,7 +27,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The process's own.
+    /// Creates the terminal of this process.
     pub(crate) fn of_process(global: &Global) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let choose = |automatic| match global.color {
@@ -55,28 +55,27 @@ impl Terminal {
         }
     }
 
-    /// Columns of a page.
+    /// Returns the number of columns of a page.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// Whether `--json` was given.
+    /// Returns true if `--json` was given.
     pub(crate) fn wants_json(&self) -> bool {
         self.json
     }
 
-    /// Whether a spinner may be drawn on stderr.
+    /// Returns true if a spinner may be drawn on stderr.
     pub(crate) fn spins(&self) -> bool {
         self.spins
     }
 
-    /// Whether whoever read stdout has gone.
+    /// Returns true if the reader of stdout has closed it.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Prints data. A reader that has seen enough (`| head`) is no error: the verdict is in the exit
-    /// status all the same.
+    /// Prints data. A reader that closes the pipe (`| head`) is no error: the exit status has the result.
     pub(crate) fn data(&mut self, text: &str) -> io::Result<()> {
         let line_break = if text.ends_with('\n') { "" } else { "\n" };
         let written = write!(self.stdout, "{text}{line_break}").and_then(|()| self.stdout.flush());
@@ -95,19 +94,19 @@ impl Terminal {
         self.data(&sanitize::json(&text))
     }
 
-    /// Prints one line of JSON, whoever reads it.
+    /// Prints one line of JSON, also on a terminal.
     pub(crate) fn json_line(&mut self, value: &Value) -> io::Result<()> {
         self.data(&sanitize::json(&value.to_string()))
     }
 
-    /// Says something on stderr that a caller may not want to hear.
+    /// Prints a remark on stderr, unless `--quiet` was given.
     pub(crate) fn remark(&mut self, text: &str) {
         if !self.quiet {
             self.complain(text);
         }
     }
 
-    /// Says something on stderr. Nobody can be told when that fails.
+    /// Prints a message on stderr. A failure to do so cannot be reported.
     pub(crate) fn complain(&mut self, text: &str) {
         let _ = writeln!(self.stderr, "{}", text.trim_end()).and_then(|()| self.stderr.flush());
     }
@@ -124,7 +123,7 @@ pub(crate) mod tests {
     pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
     impl Captured {
-        /// What was written so far.
+        /// Returns the text written so far.
         pub(crate) fn text(&self) -> String {
             String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
         }
@@ -140,7 +139,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A pipe whose reader has gone.
+    /// A pipe with a closed reader.
     struct Closed;
 
     impl Write for Closed {
@@ -153,7 +152,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A terminal of memory.
+    /// Creates a terminal in memory.
     pub(crate) fn captured(json: bool, color: ColorChoice) -> (Terminal, Captured, Captured) {
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let terminal = Terminal {

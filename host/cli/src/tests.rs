@@ -1,4 +1,4 @@
-//! Golden files: what is printed, byte by byte. `cargo insta review` shows and accepts changes.
+//! Golden files: the printed output, byte by byte. `cargo insta review` shows and accepts changes.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use super::terminal::tests::captured;
 pub(super) mod fixture;
 mod plugins;
 
-/// A page without colour, as a file would get it.
+/// Renders a page without colour, as in a file.
 fn page(report: &Report, action: Action, width: usize) -> String {
     strip_str(&render::report(report, action, width)).to_string()
 }
@@ -88,7 +88,7 @@ fn kill_idle_carried_out() {
 #[test]
 fn no_line_is_wider_than_the_page() {
     let report = fixture::kill_plan();
-    // SQL is copied, not read: it is never broken.
+    // SQL is copied: it is never wrapped.
     let sql: Vec<_> = report.findings.iter().filter_map(|finding| finding.fix.as_ref()?.sql.as_deref()).collect();
     let is_sql = |line: &str| sql.iter().any(|sql| sql.contains(line.trim()));
     for width in [60, 79, 80, 100, 200] {
@@ -146,7 +146,7 @@ fn what_a_server_says_cannot_write_to_the_terminal() {
     let report = answer.report().expect("a report");
     let shown = Action::ALL.map(|action| page(report, action, FIXED_WIDTH)).concat() + &render::watch_line(report);
     let fault = render::fault(&Fault { sqlstate: Some(hostile.into()), ..Fault::new(hostile, hostile) });
-    // Our own styles are the only escapes, and they are taken off here.
+    // The program's own styles are the only escapes, and they are stripped here.
     let shown = strip_str(&(shown + &fault)).to_string();
     assert!(!shown.chars().any(|letter| letter != '\n' && letter.is_control()), "{shown}");
     assert!(shown.contains("�[2J�31m�x  y�"), "{shown}");
@@ -154,7 +154,7 @@ fn what_a_server_says_cannot_write_to_the_terminal() {
     assert!(!printed.chars().any(char::is_control), "{printed}");
 }
 
-/// Puts `text` at the end of every string.
+/// Appends `text` to every string.
 fn poison(value: &mut serde_json::Value, text: &str) {
     match value {
         serde_json::Value::String(string) => string.push_str(text),
@@ -188,7 +188,7 @@ fn a_fault_is_told_on_stderr_and_to_readers_of_json_on_stdout() {
     assert!(stderr.text().starts_with("error: nothing answers"));
 }
 
-/// The help of a subcommand, or of the program.
+/// Returns the help of a subcommand, or of the program.
 fn help(words: &[&str]) -> String {
     let mut command = Args::command().term_width(FIXED_WIDTH);
     command.build();

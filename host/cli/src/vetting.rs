@@ -1,4 +1,4 @@
-//! Which components may run, and where they are found.
+//! Requirements of components, and the locations of their files.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,17 +44,17 @@ pub(crate) struct Vetting {
 }
 
 impl Vetting {
-    /// The policy file that was named.
+    /// Returns the policy file that was given.
     pub(crate) fn policy(&self) -> Option<&Path> {
         self.policy.as_deref()
     }
 
-    /// A component of a file or of the plugin folder that passed.
+    /// Loads and verifies a component of a file or of the plugin folder.
     pub(crate) fn load(&self, engine: &Engine, component: &Path, most: World) -> Result<VerifiedPlugin, Fault> {
         VerifiedPlugin::load(engine, &self.files(component)?, &TrustRequirements { most, ..self.requirements()? })
     }
 
-    /// A component of the program's own, which needs no signature.
+    /// Loads a built-in component, which needs no signature.
     pub(crate) fn built_in(&self, engine: &Engine, world: World) -> Result<VerifiedPlugin, Fault> {
         let digest = Digest::of(embedded(world));
         if let Some(wanted) = self.sha256.filter(|wanted| *wanted != digest) {
@@ -65,7 +65,7 @@ impl Vetting {
         VerifiedPlugin::built_in(engine, world, approval)
     }
 
-    /// What is asked of a component.
+    /// Returns the requirements of a component.
     pub(crate) fn requirements(&self) -> Result<TrustRequirements, Fault> {
         let trusted = if self.trust.is_empty() {
             set("ARCHON_POOL_TRUST").map(|list| env::split_paths(&list).collect()).unwrap_or_default()
@@ -75,12 +75,12 @@ impl Vetting {
         Ok(TrustRequirements { sha256: self.sha256, trust: Trust::load(&trusted)?, ..TrustRequirements::default() })
     }
 
-    /// What is asked of a component that is still to be approved, and signed after that.
+    /// Returns the requirements of a component that is to be approved, and signed after that.
     pub(crate) fn unsigned(&self) -> TrustRequirements {
         TrustRequirements { sha256: self.sha256, ..TrustRequirements::default() }
     }
 
-    /// Where a component stands: a path when it has a slash, or else a name in the plugin folder.
+    /// Returns the files of a component: a path if it contains a slash, otherwise a name in the plugin folder.
     pub(crate) fn files(&self, component: &Path) -> Result<Files, Fault> {
         let Some(name) = name(component)? else { return Ok(Files::of(component, self.policy())) };
         let mut files = PluginStore::find(&self.folder()?, &name)?;
@@ -97,7 +97,7 @@ impl Vetting {
         }
     }
 
-    /// Where a component's policy file stands, or would.
+    /// Returns the path of a component's policy file, which need not exist.
     pub(crate) fn policy_of(&self, component: &Path) -> Result<PathBuf, Fault> {
         match (self.policy(), name(component)?) {
             (Some(policy), _) => Ok(policy.to_owned()),
@@ -106,7 +106,7 @@ impl Vetting {
         }
     }
 
-    /// The plugin folder, which need not exist.
+    /// Returns the plugin folder, which need not exist.
     pub(crate) fn folder(&self) -> Result<PathBuf, Fault> {
         let usual = || Some(xdg::data()?.join("archon-pool").join("plugins"));
         let folder = self.plugins_dir.clone().or_else(|| set("ARCHON_POOL_PLUGINS")).or_else(usual);
@@ -114,8 +114,8 @@ impl Vetting {
     }
 }
 
-/// The name that an argument is, when it is no path. A file of the working directory, which anybody may have put
-/// there, is never meant by a bare name.
+/// Parses an argument as a name, unless it is a path. A bare name never means a file of the working directory, which
+/// any user may have put there.
 fn name(component: &Path) -> Result<Option<Name>, Fault> {
     let text = component.to_string_lossy();
     if text.contains('/') {

@@ -1,4 +1,4 @@
-//! `watch`: repeats an action, one line a round.
+//! `watch`: repeats an action, one line per round.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use super::progress::Progress;
 use super::terminal::Terminal;
 
 const INTERVAL: Duration = Duration::from_secs(10);
-/// The longest time between rounds that fail, where the interval itself is not longer.
+/// Maximum time between failed rounds, unless the interval itself is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// `healthCheckInterval`'s default.
+/// Default of `healthCheckInterval`.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Watches until `--count` rounds are over, Ctrl-C, the reader goes away, or a fault that repeating
-/// cannot mend. The exit status is that of the last round that ended, and 0 before there is one.
+/// Watches until `--count` rounds are over, Ctrl-C, a closed stdout, or a fault that is not retryable. The exit status
+/// is that of the last finished round, and 0 before there is one.
 pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Terminal) -> Result<Exit, CliError> {
     let action = Action::parse(&flags.action)?;
     // Only the size of a pool is changed repeatedly: it follows demand. Sessions are ended once, on request.
@@ -51,12 +51,12 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     }
 
     let credential = global.credential.as_deref();
-    // What is played is past, and need not be waited for.
+    // A replay need not wait.
     let pace = if flags.tape.replays() { Duration::from_millis(1) } else { interval };
     let mut watch =
         Watch { action, apply: flags.apply, credential, options, carry, interval, last: Exit::Healthy, failures: 0 };
     let mut ticks = tokio::time::interval(pace);
-    // After a slow round the next one waits its turn: catching up would only add load.
+    // After a slow round the next one is delayed: catching up would only add load.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut interrupted = pin!(interrupted());
     let mut rounds = 0;
@@ -81,7 +81,7 @@ pub(crate) async fn watch(global: &Global, flags: &Watching, terminal: &mut Term
     Ok(watch.last)
 }
 
-/// What stays the same and what is remembered between rounds.
+/// Settings of a watch, and its state between rounds.
 struct Watch<'a> {
     action: Action,
     apply: bool,
@@ -90,19 +90,19 @@ struct Watch<'a> {
     carry: Carry,
     interval: Duration,
     last: Exit,
-    /// Rounds that failed one after the other.
+    /// Number of consecutive failed rounds.
     failures: u32,
 }
 
 impl Watch<'_> {
-    /// Time until the next round. Each failure in a row doubles it, up to a minute: a pooler that is paused keeps every
-    /// client that waits, also one whose socket is closed, until it is resumed or `query_wait_timeout` ends it.
+    /// Returns the time until the next round. Each consecutive failure doubles it, up to a minute: a paused pooler
+    /// keeps every waiting client, also one with a closed socket, until it is resumed or `query_wait_timeout` ends it.
     fn pause(&self) -> Duration {
         let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.failures.saturating_sub(1)));
         doubled.min(self.interval.max(LONGEST_PAUSE))
     }
 
-    /// Prints one round. A fault that may pass is a line of its own; any other ends the watch.
+    /// Prints one round. A retryable fault or a missed deadline is printed as a line; any other ends the watch.
     fn round(&mut self, answer: Result<Answer, CliError>, terminal: &mut Terminal) -> Result<(), CliError> {
         match answer {
             Ok(answer) => {
@@ -130,18 +130,18 @@ impl Watch<'_> {
     }
 }
 
-/// Fresh connections are repeated as rarely as the option says, everything else at our own pace.
+/// Returns the default interval: the option's for actions that open fresh connections, a fixed one otherwise.
 fn default_interval(action: Action, options: &Map<String, Value>) -> Duration {
     if !action.probes() {
         return INTERVAL;
     }
     options.get("healthCheckInterval").and_then(Value::as_u64).map_or(PROBE_INTERVAL, |ms| {
-        // An interval of nothing would spin before the plugin has refused it.
+        // An interval of zero would spin until the plugin refuses it.
         Duration::from_millis(ms.max(1_000))
     })
 }
 
-/// When a round failed: by our own clock, since no server answered.
+/// Returns the time of a failed round, by the local clock, since no server answered.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%H:%M:%S").to_string()
 }

@@ -1,8 +1,8 @@
-//! The interface between what is audited and where it is written.
+//! The interface between the audited operations and the storage of their events.
 //!
-//! The host describes each decision as an [`Event`] and hands it to an [`AuditSink`]. `Audit` of the crate
-//! `archon-pool-audit` writes a hash-chained file, [`MemoryAudit`](crate::memory::MemoryAudit) keeps the events; an
-//! embedder may bring its own.
+//! The host describes each decision as an [`Event`] and passes it to an [`AuditSink`]. `Audit` of the crate
+//! `archon-pool-audit` writes a hash-chained file, [`MemoryAudit`](crate::memory::MemoryAudit) stores the events in
+//! memory; an embedder may implement its own.
 
 mod context;
 mod event;

@@ -1,13 +1,13 @@
-//! The only power to end a session.
+//! Termination of sessions, with the checks that the server makes for each order.
 //!
-//! Nothing here trusts the component. For every order the *server* checks, in the statement that
-//! signals, that the session is the one that was seen, is still in the same spell of the same state,
-//! is a client of this database, is not ours and is not protected. Each order is a statement, and so
-//! a transaction, of its own: `pg_stat_activity` is frozen within a transaction, and a signal is not
-//! undone by a rollback. The host counts the cap itself and looks afterwards who has really left.
+//! The component is not trusted. For every order the *server* checks, in the statement that signals, that the session
+//! is the one that was reported, has been in the same state since, is a client of this database, is not the host's own
+//! and is not protected. Each order is a statement, and so a transaction, of its own: `pg_stat_activity` is frozen
+//! within a transaction, and a signal is not undone by a rollback. The host counts the cap itself and checks afterwards
+//! which sessions have ended.
 //!
-//! One window stays open: between the server's look at the session and the arrival of the signal,
-//! some microseconds, the session can begin to work. PostgreSQL has nothing that closes it.
+//! One race remains: between the server's check and the arrival of the signal, some microseconds, the session can begin
+//! to work. PostgreSQL has no means to prevent it.
 
 mod caps;
 mod guard;
@@ -53,7 +53,7 @@ pub(crate) struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// `requested` is the request's own cap, percent; it can only lower the policy's.
+    /// Creates a delivery. `requested` is the request's own cap in percent; it can only lower the policy's.
     pub(crate) fn new(
         session: &'a dyn Session,
         author: &'a AuditContext,
@@ -77,19 +77,19 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// The same, for sessions that have been in their state for long enough.
+    /// Restricts the delivery to sessions that have been in their state for at least the thresholds.
     pub(crate) fn patient(mut self, thresholds: IdleThresholds) -> Self {
         self.thresholds = thresholds;
         self
     }
 
-    /// The same, with what is shared with other calls.
+    /// Sets the caps that are shared with other calls.
     pub(crate) fn under(mut self, shared_caps: &SharedCaps) -> Self {
         self.shared_caps = shared_caps.clone();
         self
     }
 
-    /// Delivers the orders and writes down what became of each.
+    /// Delivers the orders and records the outcome of each.
     pub(crate) async fn run(&self, orders: &[Order], kills: &mut KillCounter) -> Result<Vec<Outcome>, Fault> {
         self.session.reset().await?;
         let KillCounter { accounts, spent } = kills;
@@ -105,15 +105,15 @@ impl<'a> Delivery<'a> {
             let done = outcomes.len();
             let rest = &orders[done..];
             if account.clients == 0 {
-                // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+                // Nothing to count: the sessions are gone, in another database or hidden.
                 for order in rest {
                     outcomes.push(self.classify(order).await);
                 }
             } else if let Some(refusal) = &refusal {
                 outcomes.extend(rest.iter().map(|_| Outcome::Denied(refusal.clone())));
             } else {
-                // No more at once than the caps have left. Orders that turn out not to count free their
-                // place for the next round.
+                // No more at once than the caps leave. Orders that turn out not to count free their place for the next
+                // round.
                 let announced = match self.caps.room(account, *spent) {
                     Ok(room) => self.announce(&rest[..rest.len().min(room)]).await,
                     Err(refusal) => Err(Outcome::Denied(refusal)),
@@ -144,12 +144,12 @@ impl<'a> Delivery<'a> {
         Ok(outcomes)
     }
 
-    /// Whether it is still to be seen that a session has left.
+    /// Returns true if the session's end must still be verified.
     fn is_open(&self, outcome: &Outcome) -> bool {
         !self.dry_run && matches!(outcome, Outcome::Signalled)
     }
 
-    /// Puts on record what became of some of the orders from `from` on.
+    /// Records the outcomes of some of the orders, from `from` on.
     async fn settle(
         &self,
         orders: &[Order],
@@ -165,7 +165,7 @@ impl<'a> Delivery<'a> {
         record(self.session, self.author, &orders, &outcomes, &sending, self.dry_run).await;
     }
 
-    /// Asks whoever is to be asked, once, for all that could be sent.
+    /// Requests consent, once for all orders that could be sent; the error is the reason against it.
     async fn ask(&self, orders: &[Order], account: &Account, spent: u64) -> Result<(), String> {
         if self.shared_caps.consent.is_none() || self.dry_run || account.clients == 0 {
             return Ok(());
@@ -173,7 +173,7 @@ impl<'a> Delivery<'a> {
         let left = self.shared_caps.hourly.left(&self.place(), self.caps.max_kills_per_hour, Instant::now()).await;
         let at_most = self.caps.room(account, spent).unwrap_or(0).min(left).min(orders.len());
         if at_most == 0 {
-            // The caps say no, and say why.
+            // `run` reports the refusal of the caps.
             return Ok(());
         }
         let act = consent::Act::End { orders: orders.iter().map(Into::into).collect(), at_most };
@@ -181,8 +181,8 @@ impl<'a> Delivery<'a> {
         self.shared_caps.ask(self.author, self.session.login(), self.session.role(), act, asked).await
     }
 
-    /// Puts orders on record before they are sent: as many of the first as the hour has room for, at least
-    /// one. If none, what becomes of them.
+    /// Records orders before they are sent: the first ones, up to the cap per hour, at least one. If none is left, the
+    /// error is the outcome of all.
     async fn announce(&self, orders: &[Order]) -> Result<Vec<Option<u64>>, Outcome> {
         let (place, most, hourly) = (self.place(), self.caps.max_kills_per_hour, &self.shared_caps.hourly);
         if self.dry_run {
@@ -208,7 +208,7 @@ impl<'a> Delivery<'a> {
             return Err(self.caps.over_hour());
         }
         self.signalled.store(true, Ordering::SeqCst);
-        // Before and not only after: if this call is dropped while it waits, the act has a record.
+        // Traced before sending as well: if this call is dropped while it waits, the order has a record.
         for order in &orders[..announced.len()] {
             trace(self.session, self.author, order, false, "sending", "");
         }
@@ -249,7 +249,7 @@ impl<'a> Delivery<'a> {
         match answer {
             Ok(rows) => match rows.first().map(|row| boolean(row, 0)) {
                 Some(Ok(true)) => Outcome::Signalled,
-                // The process ended between the look and the signal.
+                // The process ended between the check and the signal.
                 Some(Ok(false)) => Outcome::Gone,
                 Some(Err(fault)) => Outcome::Failed(fault.into()),
                 None => self.classify(order).await,
@@ -291,7 +291,7 @@ impl<'a> Delivery<'a> {
             }
             let there = match self.session.own(STILL_THERE, vec![vec![Parameter::Int4Array(pids)]]).await.pop() {
                 Some(Ok(rows)) => rows.iter().filter_map(|row| identity(row)).collect::<Vec<_>>(),
-                // Sent is sent; that nobody could look is all that can be said.
+                // The signal was sent; verification failed.
                 Some(Err(fault)) => {
                     for index in waiting {
                         outcomes[index] = Outcome::Failed(unverified(&fault).into());
@@ -320,7 +320,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Whether a statement that failed so may have been carried out.
+/// Returns true if a statement that failed with this fault may have been carried out.
 fn is_unsure(fault: &Fault) -> bool {
     matches!(fault.kind.as_str(), kind::CONNECTION_LOST | kind::QUERY_CANCELED)
 }
@@ -328,6 +328,6 @@ fn is_unsure(fault: &Fault) -> bool {
 fn unverified(fault: &Fault) -> Fault {
     let message =
         format!("the signal may have been sent, but whether the session left is not known: {}", fault.message);
-    // Whoever repeats it may hit the next session under this pid.
+    // A repeated call may end the next session that gets this pid.
     Fault { message, retryable: false, ..fault.clone() }
 }

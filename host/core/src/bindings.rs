@@ -1,7 +1,7 @@
-//! The imports of all worlds as Rust traits, generated from `wit/`, and the traits of what provides them.
+//! The imports of all worlds as Rust traits, generated from `wit/`, and the traits of their providers.
 //!
-//! Only imports: the exports are JSON in and out, so they are called by name and type. A component's handle stands for
-//! a boxed provider ([`Credential`], [`Session`], [`Console`]), which speaks the types of the WIT interfaces.
+//! Only imports: the exports take and return JSON, so they are called by name and type. A component's handle stands for
+//! a boxed provider ([`Credential`], [`Session`], [`Console`]), whose methods use the types of the WIT interfaces.
 
 #[allow(
     unsafe_code,
@@ -58,20 +58,21 @@ pub type SessionHandle = Box<dyn Session>;
 /// A console that a component has a handle to.
 pub type ConsoleHandle = Box<dyn Console>;
 
-/// Answers to statements or views: answer i belongs to question i. The outer fault means that the session is gone.
+/// Answers to statements or views, in their order. The outer fault means that the session is gone.
 pub type Answers = Result<Vec<Result<RowSet, Fault>>, Fault>;
 
 /// The credentials that one call may use.
 #[async_trait]
 pub trait CredentialScope: Send + Sync {
-    /// Finds one by its name, or the default. A name that the call may not use is `credentials-not-found`.
+    /// Finds a credential by its name, or the default. A name that the call may not use fails as
+    /// `credentials-not-found`.
     async fn lookup(&self, name: Option<&str>) -> Result<CredentialHandle, Fault>;
 }
 
-/// A credential, and what it opens.
+/// A credential, which opens sessions and consoles.
 #[async_trait]
 pub trait Credential: Send + Sync {
-    /// Its name in the host's configuration.
+    /// Returns its name in the host's configuration.
     fn name(&self) -> &str;
     /// Returns the server and the role that it is for.
     fn login(&self) -> Login;
@@ -79,47 +80,47 @@ pub trait Credential: Send + Sync {
     async fn open_session(&self) -> Result<SessionHandle, Fault>;
     /// Opens a fresh session, measures it and closes it.
     async fn probe(&self, timeout: Duration) -> Result<ProbeTiming, Fault>;
-    /// Opens the console that controls its pool; `no-pooler` where there is none.
+    /// Opens the console of the credential's pool; fails with `no-pooler` where there is none.
     async fn open_console(&self) -> Result<ConsoleHandle, Fault>;
 }
 
 /// A read-only session.
 #[async_trait]
 pub trait Session: Send + Sync {
-    /// The way by which it was opened, by its name in the contract.
+    /// Returns the access path by which it was opened, by its name in the contract.
     fn access_path(&self) -> &'static str;
-    /// Facts about how it was opened that a report must state.
+    /// Returns facts about how it was opened that a report must state.
     fn notes(&self) -> Vec<String>;
     /// Returns the server and the role with which it was opened.
     fn login(&self) -> Login;
-    /// The role that statements run as.
+    /// Returns the role that statements run as.
     fn role(&self) -> &str;
     /// Runs a batch in one round trip.
     async fn query(&self, batch: &[Statement], budget: &CallBudget) -> Answers;
     /// Runs a statement of the host's own with each set of parameters, each in a transaction of its own.
     async fn own(&self, sql: &str, params: Vec<Vec<Parameter>>) -> Vec<Result<Vec<Vec<Value>>, Fault>>;
-    /// Makes it as it was when it was opened.
+    /// Restores the session's state as it was after opening.
     async fn reset(&self) -> Result<(), Fault>;
-    /// Time between two looks at the same thing: at first, and at the most.
+    /// Returns the pauses between two checks of the same state: the first and the longest.
     fn pauses(&self) -> (Duration, Duration);
 }
 
-/// An open console of what controls a pool.
+/// An open console of a pool controller.
 #[async_trait]
 pub trait Console: Send + Sync {
-    /// The kind of controller, by its name in the contract.
+    /// Returns the kind of controller, by its name in the contract.
     fn kind(&self) -> &'static str;
     /// Returns the server and the role with which it was opened.
     fn login(&self) -> Login;
-    /// Shows a view. All values are text or null.
+    /// Runs a `SHOW` view. All values are text or null.
     async fn show(&self, view: View, budget: &CallBudget) -> Result<RowSet, Fault>;
-    /// Finds out what a resize would do, and changes nothing.
+    /// Previews a resize without changing anything.
     async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault>;
-    /// Resizes, and returns the size that was read back.
+    /// Resizes the pool, and returns the size that was read back.
     async fn resize(&self, pool: Option<&str>, size: u32) -> Result<Option<u32>, Fault>;
-    /// Finds out what a reconnect would do, and changes nothing; there is no size in it.
+    /// Previews a reconnect without changing anything; the preview has no size.
     async fn reconnectable(&self, database: &str) -> Result<ResizePreview, Fault>;
-    /// Has the server connections of a database reconnected.
+    /// Reconnects the server connections of a database.
     async fn reconnect(&self, database: &str) -> Result<(), Fault>;
 }
 

@@ -1,10 +1,10 @@
-//! What one call may still read and say, counted over all of its statements.
+//! Limits on the data that one call reads and sends, counted over all of its statements.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::limits::{LimitError, Limits};
 
-/// What is left to one call. Statements of a batch are answered at the same time and share it.
+/// Remaining rows and bytes of one call. Statements of a batch run concurrently and share it.
 #[derive(Debug)]
 pub struct CallBudget {
     rows: AtomicUsize,
@@ -24,10 +24,10 @@ impl CallBudget {
         }
     }
 
-    /// Takes one row of so many bytes, or says that there is no room for it.
+    /// Takes one row of this size; returns false if it does not fit.
     ///
-    /// A row that does not fit ends the budget: what fits behind it would be a selection that nobody
-    /// asked for.
+    /// A row that does not fit ends the budget: returning only later rows that happen to fit would be an arbitrary
+    /// selection.
     pub fn take_row(&self, bytes: usize) -> bool {
         let taken = take(&self.bytes, bytes) && take(&self.rows, 1);
         if !taken {
@@ -36,7 +36,7 @@ impl CallBudget {
         taken
     }
 
-    /// Whether anything may still be read.
+    /// Checks that rows and bytes are left.
     pub fn check(&self) -> Result<(), LimitError> {
         let (rows, bytes, _) = self.limits;
         if self.rows.load(Ordering::Relaxed) == 0 {
@@ -48,7 +48,7 @@ impl CallBudget {
         }
     }
 
-    /// Counts what the component gives the host.
+    /// Counts bytes that the component passes to the host.
     pub fn request(&self, bytes: usize) -> Result<(), LimitError> {
         let limit = self.limits.2;
         let wanted = self.requested.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);

@@ -6,17 +6,17 @@ use wasmtime_wasi::WasiCtx;
 use crate::context::{CallContext, ContextView, HasContext};
 use crate::limits::Memory;
 
-/// All data of one call. Dropped with it, and with it every session.
+/// All data of one call. Dropping it closes every session.
 pub(crate) struct CallState {
     pub(crate) context: CallContext,
     pub(crate) table: ResourceTable,
-    /// None until a component asks for it.
+    /// None until the component uses WASI.
     pub(crate) wasi: Option<WasiCtx>,
     pub(crate) memory: Memory,
 }
 
 impl CallState {
-    /// Creates the data of a call; `memories` is how many of them, and how many tables, the engine has for it.
+    /// Creates the data of a call; `memories` is the number of memories, and of tables, that the engine allows a call.
     pub(crate) fn new(context: CallContext, memories: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(context.limits.handles);

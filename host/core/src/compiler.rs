@@ -1,10 +1,9 @@
 //! Compilation of components within a time limit.
 //!
-//! Compiling cannot be interrupted, and a component can be made so that it takes hours. So a program may be named that
-//! compiles it first, in a process that can be killed; its result is in the cache when this process asks for it. Where
-//! there is no cache the component is compiled a second time here: what the other process could do within its bounds,
-//! this one can as well. Without such a program a thread compiles; one that takes too long keeps its processor, but no
-//! call waits for it, and no other component is compiled until it ends.
+//! Compiling cannot be interrupted, and a crafted component can take hours. So a program may be configured that
+//! compiles it first, in a process that can be killed; this process then takes the result from the cache, or compiles
+//! again without one. Without such a program a thread compiles; one that exceeds the time keeps its processor, and
+//! blocks other compilations but no call.
 
 use std::env;
 use std::fmt::Display;
@@ -26,16 +25,16 @@ use crate::limits::{LimitError, Limits};
 /// Address space of a process that only compiles.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
-/// Exit code of such a process that could not compile at all.
+/// Exit code of such a process when it cannot compile at all.
 const UNABLE: i32 = 4;
 
-/// Variables that such a process inherits: where the cache is and where to write. The others may hold secrets.
+/// Variables that such a process inherits: they locate the cache and writable folders. Others may hold secrets.
 const ENVIRONMENT: [&str; 4] = ["HOME", "XDG_CACHE_HOME", "PATH", "TMPDIR"];
 
-/// The argument that makes `archon-pool` such a process.
+/// The argument that makes `archon-pool` compile a component from standard input.
 const COMMAND: &str = "compile";
 
-/// Compiles within a time.
+/// Compiles within a time limit.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     program: Option<PathBuf>,
@@ -43,7 +42,7 @@ pub(crate) struct Compiler {
     turn: Arc<Turn>,
 }
 
-/// Lets one component at a time be compiled in this process, and none after one that cannot be ended.
+/// Serialises compilation in this process; none starts after one that cannot be ended.
 #[derive(Debug, Default)]
 struct Turn {
     taken: Mutex<bool>,
@@ -51,7 +50,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits for a turn; none when it does not come in time.
+    /// Waits for the turn; none on timeout.
     fn take(self: &Arc<Self>, within: Duration) -> Option<Taken> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.given_back.wait_timeout_while(taken, within, |taken| *taken);
@@ -60,7 +59,7 @@ impl Turn {
     }
 }
 
-/// A turn, given back when it is dropped, also by a panic.
+/// The turn to compile, released on drop, also by a panic.
 struct Taken(Arc<Turn>);
 
 impl Drop for Taken {
@@ -75,7 +74,7 @@ impl Compiler {
         Self { program, time: limits.compile_time, turn: Arc::default() }
     }
 
-    /// Compiles a component that may be hostile; `name` stands for it in messages.
+    /// Compiles a component that may be hostile; `name` identifies it in messages.
     pub(crate) fn compile(&self, engine: &wasmtime::Engine, name: &str, bytes: &[u8]) -> Result<Component, Fault> {
         if let Some(program) = &self.program {
             self.elsewhere(program, name, bytes)?;
@@ -109,7 +108,7 @@ impl Compiler {
         let said = converse(&mut child, bytes.to_vec()).map_err(|error| failed(&error))?;
         let said = said.recv_timeout(self.time);
         if said.is_err() {
-            // It may be gone already, which is as good.
+            // The process may have ended already, which is fine.
             let _ = child.kill();
         }
         let status = child.wait().map_err(|error| failed(&error))?;
@@ -131,12 +130,12 @@ impl Compiler {
     }
 }
 
-/// Sends the bytes to a process; its output can be received when it ends.
+/// Writes the bytes to a process; the receiver gets its output when it ends.
 fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<String>> {
     let (mut input, mut output) = (child.stdin.take(), child.stdout.take());
     let (say, said) = channel();
     thread::Builder::new().name("archon-pool-compile".into()).spawn(move || {
-        // A process that ends early does not read it all, and says why.
+        // A process that fails early does not read all input, and reports the reason.
         if let Some(mut input) = input.take() {
             let _ = input.write_all(&bytes);
         }
@@ -149,7 +148,7 @@ fn converse(child: &mut Child, bytes: Vec<u8>) -> std::io::Result<Receiver<Strin
     Ok(said)
 }
 
-/// Creates the fault of bytes that are no component; `name` stands for them.
+/// Creates the fault of bytes that are no component; `name` identifies them in messages.
 pub(crate) fn not_a_component(name: &str, why: &str) -> Fault {
     Fault::new(kind::NOT_A_COMPONENT, format!("{name} is not a WebAssembly component: {why}"))
 }
@@ -158,18 +157,18 @@ fn failed(error: &dyn Display) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("the compiler does not start: {error}"))
 }
 
-/// Compiles the component on standard input into the cache, with no more than so many seconds of processor time. This
-/// is what the other process does. Fails with the reason for which it is no component.
+/// Compiles the component on standard input into the cache, within a limit of processor time. This is the entry point
+/// of the compiling process. Fails with the reason for which the input is no component.
 pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
     let processors = thread::available_parallelism().map_or(1, usize::from) as u64;
     for (resource, limit) in [(Resource::Cpu, seconds.saturating_mul(processors)), (Resource::As, ADDRESS_SPACE)] {
-        // Nobody may raise what was set from outside.
+        // A limit set from outside must not be raised.
         let limit = Some(getrlimit(resource).maximum.map_or(limit, |most| most.min(limit)));
         setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|error| failed(&error))?;
     }
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-    // Only with the settings of every other engine its work is found in the cache.
+    // The cache key includes the settings, so they must equal those of every other engine.
     let settings = config::config(&Limits::default(), config::cache().as_ref().ok());
     let engine = wasmtime::Engine::new(&settings).map_err(|error| failed(&format!("{error:#}")))?;
     let compiled = Component::from_binary(&engine, &bytes);
@@ -181,7 +180,7 @@ mod tests {
     use super::*;
     use std::fmt::Write as _;
 
-    /// A component with one function that takes a while.
+    /// Returns a component that takes long to compile.
     fn slow() -> Vec<u8> {
         let mut body = String::new();
         for _ in 0..20_000 {
@@ -201,7 +200,7 @@ mod tests {
         let compiler = Compiler::new(None, &limits);
         let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
         assert!(fault.message.contains("`compile_time`"), "{fault}");
-        // It ends some time: until then nobody else has a turn, and from then on everybody.
+        // It ends at some time: until then no other compilation starts, and from then on any can.
         let fault = compiler.compile(&engine, "it.wasm", &slow()).unwrap_err();
         assert!([kind::OVERLOADED, kind::LIMIT_EXCEEDED].contains(&fault.kind.as_str()), "{fault}");
         assert!(compiler.turn.take(Duration::from_secs(60)).is_some());

@@ -1,9 +1,9 @@
 //! Limits of a component's structure, checked before it is compiled: the depth of nested components, and the memory
 //! that an instance of a module takes.
 //!
-//! What the validator keeps grows with the square of the depth: 200 kB of nested empty components take gigabytes.
-//! Compilers nest three or four. And the host's memory for an instance of a module, beside its linear memories and
-//! tables, is counted by no limiter of the engine.
+//! The validator's memory grows with the square of the depth: 200 kB of nested empty components take gigabytes.
+//! Compilers nest three or four. And no limiter of the engine counts the host's memory for an instance of a module,
+//! beside its linear memories and tables.
 
 use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 
@@ -18,7 +18,7 @@ const GLOBAL: u64 = 16;
 /// a quarter of it.
 const HEAVIEST: u64 = 4 << 20;
 
-/// Checks a component; the error says which limit it exceeds, or where it cannot be parsed.
+/// Checks a component; the error names the limit that it exceeds, or the position of a syntax error.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     // One for each component and module that the parser is in.
     let mut weights: Vec<u64> = Vec::new();

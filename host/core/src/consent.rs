@@ -1,4 +1,4 @@
-//! Asking somebody before a session is ended or a pool is changed.
+//! Consent to the end of sessions and to changes of a pool, requested before they are made.
 
 use std::fmt;
 use std::pin::Pin;
@@ -6,34 +6,34 @@ use std::sync::Arc;
 
 use archon_pool_contract::host_api::{Order, SizeOrder};
 
-/// What is about to be done, for whoever is asked.
+/// A change for which consent is requested.
 ///
-/// Reasons and states are the component's words; the host has checked neither. It checks every session
-/// again when it sends, so what has changed while somebody thought about it stays.
+/// Reasons and states are the component's text; the host has checked neither. It checks every session again when it
+/// sends, so a session that has changed meanwhile is spared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// Where: `host:port`.
+    /// Server: `host:port`.
     pub server: String,
-    /// In which database.
+    /// Name of the database.
     pub database: String,
     /// The role that signals or changes.
     pub role: String,
-    /// Which component wants it; none when the host's own caller does.
+    /// Component that requests the change; none when the host's own caller does.
     pub plugin: Option<String>,
-    /// For whom, where the host works for several.
+    /// Tenant, where the host serves several.
     pub tenant: Option<String>,
-    /// What it is.
+    /// The change itself.
     pub act: Act,
 }
 
-/// What somebody may consent to.
+/// A change that needs consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// Ends sessions.
     End {
-        /// What the caps do not allow of them is not sent, whatever the answer.
+        /// All orders; those beyond the caps are not sent, whatever the decision.
         orders: Vec<Order>,
-        /// How many of them the caps allow at the most.
+        /// Largest number of them that the caps allow.
         at_most: usize,
     },
     /// Sends statements that could do more than read statistics.
@@ -43,26 +43,26 @@ pub enum Act {
     },
     /// Resizes a pool.
     Resize {
-        /// The size before, as the host has read it.
+        /// The size before the change, as the host read it.
         before: u32,
-        /// What is wanted: the pool, the size and why.
+        /// The requested size, with the pool and the reason.
         order: SizeOrder,
     },
-    /// Has a database's server connections reconnected.
+    /// Reconnects a database's server connections.
     Reconnect {
         /// Its name at the pooler.
         pool: String,
-        /// Why.
+        /// Reason for the change.
         reason: String,
     },
 }
 
-/// The answer: yes, or why not.
+/// Decision on a proposal; the error is the reason against it.
 pub type Decision = Result<(), String>;
 
 type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
-/// Whom to ask.
+/// Callback that decides about proposals.
 #[derive(Clone)]
 pub(crate) struct Consent(Arc<dyn Fn(Proposal) -> Asking + Send + Sync>);
 

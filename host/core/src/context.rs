@@ -20,7 +20,7 @@ use crate::policy::{Policy, StatementRules};
 use crate::scaling::{Changed, Sizing};
 use crate::statement_checker::StatementChecker;
 
-/// The changes that the caller asked for.
+/// The changes that the policy and the request allow.
 #[derive(Debug, Clone)]
 pub(crate) struct Intent {
     /// The reason for which nothing may be changed; none when ending sessions was asked for.
@@ -49,8 +49,8 @@ impl Intent {
     }
 }
 
-/// The state of the imports during one call: its credentials, limits, policy and counters. It changes nothing unless it is
-/// that of a [`Host`](crate::host::Host) whose caller asked for it.
+/// The state of the imports during one call: its credentials, limits, policy and counters. It changes nothing unless it
+/// is that of a [`Host`](crate::host::Host) whose caller asked for it.
 pub struct CallContext {
     pub(crate) budget: CallBudget,
     pub(crate) time: Arc<CpuMeter>,
@@ -86,7 +86,8 @@ impl CallContext {
         Self::metered(limits, policy, Arc::new(CpuMeter::new(CpuScheduler::default(), Duration::ZERO)))
     }
 
-    /// Creates the same on a meter of the caller's: a scheduler of its own would look up the processors for each call.
+    /// Creates the same with a meter of the caller's: creating a scheduler for each call would count the processors
+    /// anew.
     pub(crate) fn metered(limits: &Limits, policy: &Policy, time: Arc<CpuMeter>) -> Self {
         Self {
             budget: CallBudget::new(limits),
@@ -127,7 +128,7 @@ impl CallContext {
         self
     }
 
-    /// Returns whether a session may have been signalled, or a pool changed: the call must not be repeated blindly.
+    /// Returns true if a session may have been signalled, or a pool changed: the call must not be repeated blindly.
     pub fn is_signalled(&self) -> bool {
         self.signalled.load(Ordering::SeqCst)
     }
@@ -142,7 +143,7 @@ impl CallContext {
         Ok(stopped)
     }
 
-    /// Counts a batch of statements or views of so many bytes.
+    /// Counts a batch of statements or views, `wanted` in number, of `bytes` bytes.
     pub(crate) fn count_batch(&self, wanted: usize, bytes: usize) -> Result<(), LimitError> {
         let limit = self.limits.statements;
         if wanted > limit {
@@ -172,7 +173,7 @@ impl CallContext {
         Ok(())
     }
 
-    /// States that the caps per hour hold for this process alone, where the call may change something.
+    /// Returns the note that the caps per hour hold for this process alone, where the call may change something.
     pub(crate) fn note_on_caps(&self) -> Option<String> {
         let may_act = self.intent.refusal.is_none() || self.intent.sizing.refusal.is_none();
         let caps = "caps per hour (the policy's max_kills_per_hour and max_resizes_per_hour)";
@@ -190,7 +191,7 @@ impl CallContext {
     }
 }
 
-/// A call's context with the table of its handles: all that the imports need of a store.
+/// A call's context with the table of its handles: the imports need nothing else of a store.
 #[derive(Debug)]
 pub struct ContextView<'a> {
     /// The context.

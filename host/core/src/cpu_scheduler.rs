@@ -22,8 +22,8 @@ use tokio::sync::oneshot;
 /// CPU time after which a call uses slow slots. The analysis of a thousand sessions takes less.
 const LIGHT: Duration = Duration::from_millis(10);
 
-/// Recent CPU time of a tenant whose calls use slow slots from the start: that of calls which take three thousandths
-/// of a processor.
+/// Recent CPU time of a tenant whose calls use slow slots from the start: about that of calls which use three
+/// thousandths of a processor.
 const HEAVY: Duration = Duration::from_millis(250);
 
 /// The slots of one engine.
@@ -35,8 +35,7 @@ pub struct CpuScheduler {
     calls: Arc<()>,
 }
 
-/// The queue for slots of one kind, in the order of CPU time: a call that needs little does not wait for those that
-/// compute without end.
+/// The queue for slots of one kind, in the order of CPU time: a short call does not wait for long-running ones.
 #[derive(Debug)]
 struct Queue {
     free: usize,
@@ -58,7 +57,7 @@ impl CpuScheduler {
         Self { fast: queue(fast), slow: queue(slow), calls: Arc::default() }
     }
 
-    /// Waits for a slot, for a call that has computed for so long; its tenant has computed for `before` lately.
+    /// Waits for a slot. `computed` is the call's CPU time, `before` the recent CPU time of its tenant.
     async fn acquire(&self, before: Duration, computed: Duration) -> Slot {
         let slots = if is_heavy(before, computed) { &self.slow } else { &self.fast };
         let turn = {
@@ -77,7 +76,7 @@ impl CpuScheduler {
         turn.await.unwrap_or_else(|_| Slot(Arc::clone(slots)))
     }
 
-    /// Returns whether another call runs, too.
+    /// Returns true if another call is running as well.
     fn is_shared(&self) -> bool {
         Arc::strong_count(&self.calls) > 2
     }
@@ -156,7 +155,7 @@ fn processor_time() -> Duration {
 }
 
 impl CpuMeter {
-    /// Creates the meter of a call whose tenant has computed for so long lately.
+    /// Creates the meter of a call; `before` is the recent CPU time of its tenant.
     pub fn new(scheduler: CpuScheduler, before: Duration) -> Self {
         Self { spent: Mutex::default(), scheduler, before }
     }
@@ -173,7 +172,7 @@ impl CpuMeter {
         self.locked().since = Some(processor_time());
     }
 
-    /// Stops the clock and gives the slot back. Returns whether the clock ran.
+    /// Stops the clock and gives the slot back. Returns true if the clock ran.
     pub fn pause(&self) -> bool {
         let (ran, slot) = {
             let mut spent = self.locked();
@@ -190,8 +189,7 @@ impl CpuMeter {
         self.locked().before += computed;
     }
 
-    /// Stops the clock and gives the slot back whenever the call waits: only the imports of this host do so by
-    /// themselves.
+    /// Stops the clock and gives the slot back whenever the call waits. Only the imports of this host do so themselves.
     pub async fn only_while_computing<T>(&self, call: impl Future<Output = T>) -> T {
         let (mut call, mut paused) = (pin!(call), false);
         poll_fn(|context| {

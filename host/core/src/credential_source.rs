@@ -1,4 +1,4 @@
-//! Sources of credentials, and what a call asks of them.
+//! Sources of credentials, and the part of a request that selects one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::bindings::{CredentialHandle, CredentialScope};
 use crate::limits::Limits;
 use crate::shutdown_guard::ShutdownGuard;
 
-/// The part of a request that says which database it is about.
+/// The fields of a request that select the database.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialRequest {
     /// `supabaseUrl`: a connection text, or the URL of a Supabase project.
@@ -24,10 +24,10 @@ pub struct CredentialRequest {
 
 /// Grants calls the credentials that they may use.
 pub trait CredentialSource: fmt::Debug + Send + Sync {
-    /// Grants one call what its request brings or names; nothing is looked up or opened yet.
+    /// Grants one call the credentials that its request contains or names; nothing is looked up or opened yet.
     ///
-    /// Everything that the scope opens holds the guard until it is closed. Fails with `invalid-params` or `credential-invalid` for
-    /// a request that contradicts itself or cannot be read.
+    /// Everything that the scope opens holds the guard until it is closed. Fails with `invalid-params` or
+    /// `credential-invalid` for a request that contradicts itself or cannot be read.
     fn grant(
         self: Arc<Self>,
         request: CredentialRequest,

@@ -31,7 +31,7 @@ pub struct Engine {
 }
 
 struct Inner {
-    // Stopped before the engine goes.
+    // Dropped, and so stopped, before the engine.
     _ticker: Ticker,
     wasmtime: wasmtime::Engine,
     linkers: [Linker<CallState>; 3],
@@ -46,7 +46,7 @@ impl Engine {
     ///
     /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components. They
     /// are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
-    /// this user's alone (mode 0700), and the log says so once.
+    /// this user's alone (mode 0700), and a warning is logged once.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
         Self::builder(limits).build()
     }
@@ -56,7 +56,7 @@ impl Engine {
         Builder { limits: limits.clone(), calls: None, compiler: None }
     }
 
-    /// Returns why compiled components are not cached; none when they are.
+    /// Returns the reason for which compiled components are not cached; none when they are.
     pub fn cache_trouble(&self) -> Option<&str> {
         self.inner.cache_trouble.as_deref()
     }
@@ -79,7 +79,7 @@ impl Engine {
         &self.inner.cpu_scheduler
     }
 
-    /// Returns how many memories, and how many tables, one call may have.
+    /// Returns the number of memories, and of tables, that one call may have.
     pub(crate) fn memories(&self) -> usize {
         if self.inner.wasmtime.get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
     }
@@ -98,8 +98,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Pools memories and stacks for so many calls at a time; one more is refused as `overloaded`. A memory has
-    /// [`Limits::memory`] bytes at the most, whatever the limits of a call say, and a call has four memories and four
+    /// Pools memories and stacks for this number of concurrent calls; one more is refused as `overloaded`. A memory has
+    /// [`Limits::memory`] bytes at most, whatever the limits of a call are, and a call has four memories and four
     /// tables.
     ///
     /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
@@ -182,7 +182,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It cannot panic, and a drop has nobody to tell.
+            // It cannot panic, and a drop cannot report an error.
             let _ = thread.join();
         }
     }

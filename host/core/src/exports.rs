@@ -5,7 +5,7 @@ use wasmtime::component::{Component, ComponentExportIndex};
 
 use crate::world::World;
 
-/// A function that the host calls. All take and return JSON texts.
+/// An exported function that the host calls. All take and return JSON texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     /// `skill.run`: a SkillInput in, a SkillOutput out.
@@ -63,12 +63,12 @@ impl Exports {
         Self { interfaces, functions }
     }
 
-    /// Checks that an interface is exported that has a function.
+    /// Checks that the interface of a function is exported.
     pub(crate) fn has_interface_of(&self, function: Function) -> bool {
         self.interfaces.contains(&function.interface())
     }
 
-    /// Returns the index of a function; `name` stands for the component in messages. Fails with `world-mismatch`.
+    /// Returns the index of a function; `name` identifies the component in messages. Fails with `world-mismatch`.
     pub(crate) fn index(&self, function: Function, name: &str, world: World) -> Result<&ComponentExportIndex, Fault> {
         if let Some((_, index)) = self.functions.iter().find(|(found, _)| *found == function) {
             return Ok(index);

@@ -35,7 +35,7 @@ macro_rules! bare_name {
     };
 }
 
-/// Its family: the bare name with `*` for each number, UUID and word of hexadecimal digits.
+/// The name's family: the bare name with `*` for each number, UUID and word of hexadecimal digits.
 macro_rules! family {
     () => {
         "pg_catalog.regexp_replace(n.bare, '(?<![0-9A-Za-z])([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9]+|\
@@ -103,7 +103,7 @@ macro_rules! processes {
     };
 }
 
-/// Client sessions of this database that are not ours.
+/// Client sessions of this database, except the host's own.
 macro_rules! clients {
     () => {
         concat!(
@@ -114,8 +114,8 @@ macro_rules! clients {
     };
 }
 
-/// Sessions that may be ended: they do nothing, or are stuck on a client that neither reads nor sends. A `COPY` that
-/// waits for its client may still be fed: its `state_change` is that of its beginning.
+/// Sessions that may be ended: they are idle, or wait for a client that neither reads nor sends. A `COPY` that waits
+/// for its client may still receive data: its `state_change` is that of its beginning.
 macro_rules! endable {
     () => {
         "(a.state IN ('idle', 'idle in transaction', 'idle in transaction (aborted)') \
@@ -131,7 +131,7 @@ macro_rules! gap {
     };
 }
 
-/// True when a statement of the text lets its session listen: a LISTEN, or a call of a function named so.
+/// True when a statement of the text lets its session listen: a LISTEN, or a call of a function whose name suggests it.
 macro_rules! listens {
     () => {
         concat!(
@@ -186,7 +186,7 @@ macro_rules! shared_snapshots {
     };
 }
 
-/// Why a session must not be ended although it could be; null when nothing is seen of it.
+/// Reason for which an endable session must not be ended; null when none is found.
 macro_rules! spared {
     () => {
         concat!(
@@ -210,15 +210,15 @@ macro_rules! spared {
     };
 }
 
-/// Sessions that have been in their state for as long as the request wants, `$7` in milliseconds.
+/// Sessions that have been in their state for at least `$7` milliseconds, the request's threshold.
 macro_rules! old_enough {
     () => {
         "a.state_change <= pg_catalog.clock_timestamp() - $7 * interval '1 millisecond'"
     };
 }
 
-/// The guard of every order. `$1`–`$4` are the session and its spell, `$5` and `$6` the protected, `$7` the
-/// spell's least age.
+/// The guard of every order. `$1`–`$4` are the session and its expected state, `$5` and `$6` the protected patterns,
+/// `$7` the minimum age of the state.
 macro_rules! guarded {
     ($what:literal) => {
         concat!(
@@ -241,12 +241,12 @@ macro_rules! guarded {
     };
 }
 
-/// Ends the session of an order, where the guard lets it.
+/// Ends the session of an order if the guard admits it.
 pub const TERMINATE: &str = guarded!("pg_catalog.pg_terminate_backend(a.pid)");
-/// Finds out whether [`TERMINATE`] would end it, and ends nothing.
+/// Checks that [`TERMINATE`] would end it, and ends nothing.
 pub const WOULD_TERMINATE: &str = guarded!("true");
 
-/// The database's identity, how many sessions could be ended and how many there are.
+/// The database's identity, the number of sessions that could be ended and the number of all client sessions.
 pub const COUNT: &str = concat!(
     "SELECT (extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::int8, \
      (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()), \
@@ -262,7 +262,7 @@ pub const COUNT: &str = concat!(
     clients!()
 );
 
-/// Why a guard did not let an order pass; no row when the process is gone.
+/// Reason for which the guard rejected an order; no row when the process is gone.
 pub const CLASSIFY: &str = concat!(
     "SELECT a.backend_start IS NULL AND a.backend_type IS NULL, a.backend_start = $2, a.backend_type, \
      a.datname = pg_catalog.current_database(), a.usename::text, ",
@@ -280,5 +280,5 @@ pub const CLASSIFY: &str = concat!(
     " WHERE a.pid = $1"
 );
 
-/// Which of some processes are still there.
+/// The given processes that still exist.
 pub const STILL_THERE: &str = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY ($1)";

@@ -40,8 +40,7 @@ use self::request::{NO_CHANGES, Request, refuse_secrets};
 /// Name of [`Host::deliver`] in the audit log.
 const DELIVER: &str = "host.deliver";
 
-/// Time to wait, after a call, for its sessions to be closed: with that, a call ends within a second after its
-/// deadline.
+/// Time to wait, after a call, for its sessions to be closed: a call ends within a second after its deadline.
 const FAREWELL: Duration = Duration::from_millis(900);
 
 /// Runs components with one set of credentials, one policy and one set of limits.
@@ -72,7 +71,7 @@ pub struct CallOptions {
 pub struct Answer {
     /// The component's SkillOutput, or the host's fault.
     pub output: Result<Value, Fault>,
-    /// A session may have been signalled, or a pool changed: the call must not be repeated blindly.
+    /// True if a session may have been signalled, or a pool changed: the call must not be repeated blindly.
     pub signalled: bool,
 }
 
@@ -98,7 +97,7 @@ impl Host {
         self
     }
 
-    /// Sets the tenant that the audit log names.
+    /// Sets the tenant that the audit log records.
     pub fn tenant(mut self, name: &str) -> Self {
         self.tenant = Some(name.into());
         self
@@ -113,21 +112,21 @@ impl Host {
         self
     }
 
-    /// Has every call that has a credential recorded or replayed.
+    /// Records or replays every call that has a credential.
     pub fn interceptor(mut self, interceptor: impl Interceptor + 'static) -> Self {
         self.interceptor = Some(Arc::new(interceptor));
         self
     }
 
     /// Sets the checker of statements that are not in the catalogue. Without one the policy's `strict` admits none of
-    /// them, and each that another mode lets through counts as a change.
+    /// them, and each that another mode admits counts as a change.
     pub fn statement_checker(mut self, checker: impl StatementChecker + 'static) -> Self {
         self.checker = Some(Arc::new(checker));
         self
     }
 
-    /// Asks before anything is signalled or changed that the policy allows: once for each delivery, resize
-    /// and reconnect, dry runs excepted. Nothing is sent without a yes, and the call's deadline goes on.
+    /// Requests consent before anything is signalled or changed that the policy allows: once for each delivery, resize
+    /// and reconnect, dry runs excepted. Nothing is sent without consent, and the call's deadline keeps running.
     pub fn consent<F>(mut self, ask: impl Fn(Proposal) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Decision> + Send + 'static,
@@ -142,8 +141,8 @@ impl Host {
         self
     }
 
-    /// Counts the policy's caps per hour over all processes of this user that name the same folder, which is created
-    /// for this user alone. An audit log that they share does so as well.
+    /// Counts the policy's caps per hour over all processes of this user that use the same folder, which is created for
+    /// this user alone. A shared audit log has the same effect.
     ///
     /// Fails with `policy-invalid` when others may read or write there.
     pub fn share_hour(mut self, folder: &Path) -> Result<Self, Fault> {
@@ -174,14 +173,14 @@ impl Host {
 
     /// Calls `skill.run`: SkillInput in, SkillOutput out.
     ///
-    /// `supabaseUrl` and `supabaseKey` stay here; the component gets the rest unchanged. A fault that
-    /// the component reports is part of its SkillOutput; this fails only with the host's own: limits,
-    /// the deadline, a trap, a credential in the request that cannot be used.
+    /// `supabaseUrl` and `supabaseKey` stay in the host; the component gets the rest unchanged. A fault that the
+    /// component reports is part of its SkillOutput; this fails only with the host's own: limits, the deadline, a trap,
+    /// a credential in the request that cannot be used.
     pub async fn run(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
         self.call(plugin, input, CallOptions::default()).await.output
     }
 
-    /// Calls `skill.run` as [`Host::run`] does, and also returns whether anything may have been signalled.
+    /// Calls `skill.run` as [`Host::run`] does, and also reports whether anything may have been signalled.
     pub async fn call(&self, plugin: &Plugin, input: Value, options: CallOptions) -> Answer {
         let CallOptions { end, meter } = options;
         let (signalled, time) = (Arc::new(AtomicBool::new(false)), meter.unwrap_or_else(|| self.clock()));
@@ -211,7 +210,7 @@ impl Host {
     /// [`Host::analyse`] takes out.
     pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
         let Request { input, credential, .. } = Request::parse(&self.policy, input)?;
-        // Whatever the request's action is: collecting changes nothing.
+        // The request's action does not matter: collecting changes nothing.
         let call = Call { granted: Some(self.grant(credential)?), ..self.pure(Function::Collect) };
         let output = self.invoke(plugin, call, &input.to_string()).await?;
         self.document(plugin, Function::Collect, &output)
@@ -227,11 +226,11 @@ impl Host {
         self.document(plugin, Function::Analyse, &output)
     }
 
-    /// Ends sessions without a component: the same guard, protection, cap and verification as for
-    /// one. Outcome i belongs to order i.
+    /// Ends sessions without a component, with the same guard, protection, caps and verification. Outcome i belongs to
+    /// order i.
     ///
-    /// `max_kill_percentage` can only lower the policy's. Fails when there are too many orders, no
-    /// session can be opened, or the deadline passes; the audit log then says what was sent.
+    /// `max_kill_percentage` can only lower the policy's. Fails when there are too many orders, no session can be
+    /// opened, or the deadline passes; the audit log then shows which orders were sent.
     pub async fn deliver(
         &self,
         credential: Option<&str>,
@@ -339,7 +338,7 @@ impl Host {
         let called = tokio::time::timeout_at(end.at, clock.only_while_computing(calling)).await;
         clock.pause();
         let mode = std::mem::take(&mut store.data_mut().context.mode);
-        // Everything that the call opened goes with its store.
+        // Everything that the call opened is dropped with its store.
         drop(store);
         if let Some(shutdown) = shutdown {
             shutdown.wait(FAREWELL).await;
@@ -380,7 +379,7 @@ impl Host {
             if time.spent() > budget {
                 return Err(wasmtime::Error::new(LimitError::Cpu(budget)));
             }
-            // Lets the executor see to others, and to the deadline, without charging the component.
+            // Yields to other calls, and to the deadline's timer, without charging the component.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(time.yield_to_others())))
         });
         store.set_epoch_deadline(1);
@@ -398,13 +397,13 @@ pub async fn describe(plugin: &Plugin, limits: &Limits) -> Result<Value, Fault> 
     Host::new(plugin.engine().clone(), NoCredentials, policy, limits.clone()).describe(plugin).await
 }
 
-/// The credentials of a call, and what waits for all that they open.
+/// The credentials of a call, and the wait for all sessions that they open.
 struct Granted {
     scope: Box<dyn CredentialScope>,
     shutdown: Shutdown,
 }
 
-/// A call of an exported function, with what it may use.
+/// A call of an exported function, with the resources that it may use.
 struct Call {
     function: Function,
     granted: Option<Granted>,

@@ -1,4 +1,4 @@
-//! Orders that one host sent in the last hour, and changes of pools: the caps per hour.
+//! Caps per hour: the orders that one host sent in the last hour, and its changes of pools.
 
 mod shared;
 
@@ -22,19 +22,20 @@ pub(crate) struct Hourly {
 }
 
 impl Hourly {
-    /// Counts together with all processes of this user that name the folder; the error says why it is not private.
+    /// Counts together with all processes of this user that use the folder; the error is the reason why it is not
+    /// private.
     pub(crate) fn shared(mut self, folder: &Path) -> Result<Self, String> {
         self.shared = Some(Arc::new(Shared::open(folder)?));
         Ok(self)
     }
 
-    /// Returns whether other processes are counted, too.
+    /// Returns true if other processes are counted as well.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.is_some()
     }
 
     /// Takes as many places as are wanted and left of `most`. None where the file of the other processes cannot be
-    /// written within a time: their acts are not known then.
+    /// written in time: their acts are unknown then.
     pub(crate) async fn take(&self, place: &Place, wanted: usize, most: u32, now: Instant) -> usize {
         let granted = {
             let mut sent = self.recent(now);
@@ -47,14 +48,14 @@ impl Hourly {
         both
     }
 
-    /// Returns how many places are left.
+    /// Returns the number of places left.
     pub(crate) async fn left(&self, place: &Place, most: u32, now: Instant) -> usize {
         let own = left(self.recent(now).get_mut(place).map_or(0, |window| window.count(now)), most);
         let Some(shared) = &self.shared else { return own };
         own.min(blocking(shared, place, move |shared, place| shared.left(place, most)).await)
     }
 
-    /// Gives places back that were taken last.
+    /// Gives back places that were taken last.
     pub(crate) async fn give_back(&self, place: &Place, count: usize) {
         self.give_back_own(place, count);
         if let Some(shared) = self.shared.as_ref().filter(|_| count > 0) {
@@ -80,7 +81,7 @@ impl Hourly {
     }
 }
 
-/// Uses the file of other processes on a thread that may block: another process may hold its lock.
+/// Accesses the file of other processes on a blocking thread: another process may hold its lock.
 async fn blocking(
     shared: &Arc<Shared>,
     place: &Place,

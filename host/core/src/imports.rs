@@ -1,4 +1,4 @@
-//! The imports of a component, on the state of its call: each counts what is asked, checks it, and writes down what it was.
+//! The imports of a component, on the state of its call: each counts, checks and records the request.
 
 pub(crate) mod backends;
 pub(crate) mod database;

@@ -1,9 +1,9 @@
-//! The imports as a component has them: recorded with their answers, or answered by a replayer, where the call's mode
-//! says so.
+//! The imports as a component calls them: recorded with their answers, or answered by a replayer, depending on the
+//! call's mode.
 //!
 //! A replayer answers in place of the imports: no credential is looked up, no server is reached and no session is
-//! signalled, because none of them is called. The limits of a call hold all the same, since a recording is as little to
-//! be trusted as a component.
+//! signalled, because none of them is called. The limits of a call hold all the same, since a recording is as untrusted
+//! as a component.
 
 mod acting;
 mod reading;
@@ -36,7 +36,7 @@ type Answers = Vec<Result<RowSet, types::Fault>>;
 impl types::Host for Intercepted<'_> {}
 
 impl Intercepted<'_> {
-    /// Creates the call of an import, where the mode needs it.
+    /// Creates the description of an import's call, where the mode needs it.
     fn call(&self, call: impl FnOnce() -> ImportCall) -> Option<ImportCall> {
         if matches!(self.0.context.mode, CallMode::Off) { None } else { Some(call()) }
     }
@@ -54,7 +54,7 @@ impl Intercepted<'_> {
         Ok(Some(checked.and_then(|()| replayer.answer(call))))
     }
 
-    /// Returns the replayer's answer of a session or a console, which counts like any other.
+    /// Returns the replayer's answer for an opened session or console, which counts like any other.
     fn replayed_opening(&mut self, call: Option<&ImportCall>) -> wasmtime::Result<Option<Result<u32, Fault>>> {
         let mut counted = false;
         let opened = self.replayed(call, |context| {
@@ -96,7 +96,7 @@ impl Intercepted<'_> {
         self.0.context.mode.is_replaying()
     }
 
-    /// Counts a session or a console of a replayer as closed.
+    /// Decrements the count of open sessions for a session or a console of a replayer.
     fn closed(&mut self) {
         self.0.context.sessions = self.0.context.sessions.saturating_sub(1);
     }

@@ -1,4 +1,4 @@
-//! Recording and replay of imports: what stands between a component and its imports.
+//! Recording and replay of imports, between a component and its imports.
 
 use archon_pool_contract::fault::{Fault, kind};
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use crate::digest::Digest;
 
 /// Records or answers the imports of a host's calls.
 pub trait Interceptor: Send + Sync {
-    /// Returns whether calls are answered without the host: then no credential is looked up, nothing is reached or
+    /// Returns true if calls are answered without the host: then no credential is looked up, nothing is reached or
     /// changed, and no audit event is recorded.
     fn replays(&self) -> bool;
 
@@ -31,7 +31,7 @@ pub enum CallMode {
 }
 
 impl CallMode {
-    /// Returns whether imports are answered by a replayer.
+    /// Returns true if imports are answered by a replayer.
     pub fn is_replaying(&self) -> bool {
         matches!(self, Self::Replaying(_))
     }
@@ -49,7 +49,7 @@ pub trait CallRecorder: Send + Sync {
 
 /// Answers the imports of one call.
 pub trait CallReplayer: Send + Sync {
-    /// Returns the answer to an import, or the fault that it answered. The variant of the answer belongs to the call.
+    /// Returns the answer to an import, or its fault. The variant of the answer belongs to the call.
     fn answer(&mut self, call: &ImportCall) -> Result<ImportAnswer, Fault>;
 }
 

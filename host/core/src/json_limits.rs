@@ -8,12 +8,12 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Returns whether a text has at most so many values. It has fewer values than bytes, so a short one is not counted.
+/// Returns true if a text has at most `most` values. It has fewer values than bytes, so a short one is not counted.
 pub fn is_within(text: &str, most: usize) -> bool {
     text.len() <= most || values(text, most).is_some()
 }
 
-/// Returns whether arrays and objects of a text are nested no deeper than this.
+/// Returns true if arrays and objects of a text are nested no deeper than this.
 pub fn is_shallow(text: &[u8], most: usize) -> bool {
     let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
     text.iter().all(|byte| {
@@ -29,7 +29,7 @@ pub fn is_shallow(text: &[u8], most: usize) -> bool {
     })
 }
 
-/// Counts the values in a text without keys; none when there are more than so many. Counting stops at the first syntax
+/// Counts the values in a text, without keys; none when there are more than `most`. Counting stops at the first syntax
 /// error, which the parser reports.
 fn values(text: &str, most: usize) -> Option<usize> {
     let count = Cell::new(0);

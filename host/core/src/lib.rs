@@ -1,13 +1,13 @@
 //! Runs components of the connection pool manager: WebAssembly sandbox, limits, policy, the guard that ends sessions.
 //!
 //! There is no PostgreSQL driver here. Credentials, sessions and consoles are provided by traits
-//! ([`credential_source::CredentialSource`], [`bindings::Credential`], [`bindings::Session`], [`bindings::Console`]); the
-//! crate `archon-pool-postgres` implements them, [`memory`] does without a server. So are the audit log
+//! ([`credential_source::CredentialSource`], [`bindings::Credential`], [`bindings::Session`], [`bindings::Console`]);
+//! the crate `archon-pool-postgres` implements them, [`memory`] works without a server. The audit log
 //! ([`audit_sink::AuditSink`]), recording and replay ([`interceptor::Interceptor`]) and the checker of SQL
-//! ([`statement_checker::StatementChecker`]).
+//! ([`statement_checker::StatementChecker`]) are traits as well.
 //!
-//! A [`host::Host`] runs a [`plugin::Plugin`] under [`limits::Limits`] and a [`policy::Policy`]. An embedder with a store
-//! of its own links the imports with [`linker`].
+//! A [`host::Host`] runs a [`plugin::Plugin`] under [`limits::Limits`] and a [`policy::Policy`]. An embedder with a
+//! store of its own links the imports with [`linker`].
 
 #[cfg(not(unix))]
 compile_error!("the host needs Unix: it checks owners and modes of files, locks files and limits processes");

@@ -17,28 +17,28 @@ pub struct Limits {
     pub deadline: Duration,
     /// CPU time that the component itself may use. Waiting does not count.
     pub cpu: Duration,
-    /// WebAssembly instructions that the component may execute, about: the same on every machine, where
-    /// `cpu` depends on how busy it is.
+    /// WebAssembly instructions that the component may execute, approximately: the same on every machine, whereas `cpu`
+    /// depends on its load.
     pub fuel: u64,
-    /// Bytes of stack that the component's functions may use. Taken when the engine is made.
+    /// Bytes of stack that the component's functions may use. Applied when the engine is created.
     pub stack: usize,
     /// Bytes over all of the component's memories and tables.
     pub memory: usize,
     /// Core instances that the component consists of; its memories and its tables may be as many each.
     pub instances: usize,
-    /// Size of a component's file, bytes. Taken when the engine is made.
+    /// Size of a component's file, bytes. Applied when the engine is created.
     pub component_bytes: u64,
-    /// Time to compile a component, once, when it is loaded. Taken when the engine is made.
+    /// Time to compile a component, once, when it is loaded. Applied when the engine is created.
     pub compile_time: Duration,
-    /// Rows that one statement hands over; more are cut off and reported as truncated.
+    /// Rows that one statement returns; more are cut off and reported as truncated.
     pub rows: u32,
-    /// Rows that all statements of one call hand over; what is more is cut off and reported as truncated,
-    /// and the next batch is refused.
+    /// Rows that all statements of one call return; more are cut off and reported as truncated, and the next batch is
+    /// refused.
     pub answer_rows: usize,
-    /// Bytes that all statements of one call hand over; what is more is cut off and reported as truncated,
-    /// and the next batch is refused.
+    /// Bytes that all statements of one call return; more are cut off and reported as truncated, and the next batch is
+    /// refused.
     pub answer_bytes: usize,
-    /// Bytes of statements, parameters and reasons that the component gives the host in one call.
+    /// Bytes of statements, parameters and reasons that the component passes to the host in one call.
     pub request_bytes: usize,
     /// Bytes that the component passes to the host at once: the arguments of one imported function, or
     /// its answer. Counted as the host holds them, which is more than their text.
@@ -63,7 +63,7 @@ pub struct Limits {
     pub start_bytes: usize,
     /// Bytes of one message of PostgreSQL's protocol, by its length field.
     pub protocol_message_bytes: usize,
-    /// Bytes that one statement, of the host's own or the component's, or one view of a console brings.
+    /// Bytes of the answer to one statement, of the host's own or the component's, or to one view of a console.
     pub statement_bytes: usize,
     /// Bytes of one answer of the Management API; an eighth as many values may be in it.
     pub api_bytes: usize,
@@ -119,8 +119,8 @@ pub const BYTES_PER_VALUE: usize = 8;
 /// Depth to which arrays and objects of a JSON text may be nested.
 pub const DEPTH: usize = 64;
 
-/// A limit that was reached. Those that end the component travel through wasmtime as an error and
-/// are found there again by their type.
+/// A limit that was reached. Those that end the component pass through wasmtime as an error and are downcast again by
+/// their type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant is the field of the same name of [`Limits`], with what was wanted")]
 pub enum LimitError {
@@ -234,8 +234,8 @@ impl From<LimitError> for Fault {
     }
 }
 
-/// Counts the bytes of all memories and tables together. Refusing with an error rather than with
-/// "no" ends the component there and then, and keeps the reason.
+/// Counts the bytes of all memories and tables together. Refusing with an error rather than with `false` ends the
+/// component immediately, and keeps the reason.
 #[derive(Debug)]
 pub(crate) struct Memory {
     used: usize,
@@ -248,7 +248,7 @@ pub(crate) struct Memory {
 const TABLE_ELEMENT: usize = size_of::<usize>();
 
 impl Memory {
-    /// `memories` is how many of them, and how many tables, the engine has for a call.
+    /// Creates the counter. `memories` is the number of memories, and of tables, that the engine has for a call.
     pub(crate) fn new(limits: &Limits, memories: usize) -> Self {
         let memories = memories.min(limits.instances);
         Self { used: 0, limit: limits.memory, instances: limits.instances, memories }
@@ -266,7 +266,7 @@ impl Memory {
 
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // What is beyond its own maximum is refused by the engine, and no component ends for having tried.
+        // The engine refuses growth beyond the declared maximum, without ending the component.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(true);
         }

@@ -1,7 +1,7 @@
 //! The imports for a linker, one by one: for an embedder with a store and a linker of its own.
 //!
 //! Each function links one interface of the WIT package; all but [`add_types`] need it. A [`Host`](crate::host::Host)
-//! links what the component's world has.
+//! links those of the component's world.
 
 use wasmtime::component::Linker;
 

@@ -22,7 +22,7 @@ use crate::parameter::Parameter;
 use crate::row_set;
 use crate::shutdown_guard::ShutdownGuard;
 
-/// A server in memory: it answers each statement by its text. Cheap to clone, and then the same server.
+/// A server in memory that answers each statement by its text. Clones share the server and are cheap.
 #[derive(Clone, Default)]
 pub struct MemoryServer {
     answers: Arc<BTreeMap<String, Result<RowSet, Fault>>>,
@@ -36,7 +36,7 @@ impl fmt::Debug for MemoryServer {
 }
 
 impl MemoryServer {
-    /// Creates a server that answers these statements, and no others: `query-failed` is the answer to those.
+    /// Creates a server that answers these statements, and all others with `query-failed`.
     pub fn new(answers: impl IntoIterator<Item = (String, Result<RowSet, Fault>)>) -> Self {
         Self { answers: Arc::new(answers.into_iter().collect()), statements: Arc::default() }
     }
@@ -136,7 +136,7 @@ impl Session for MemoryServer {
     }
 }
 
-/// An audit log in memory. Cheap to clone, and then the same log.
+/// An audit log in memory. Clones share the log and are cheap.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryAudit {
     log: Arc<Mutex<AuditLog>>,

@@ -52,7 +52,7 @@ impl Plugin {
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
         let (name, bytes) = (world.file_name(), embedded(world));
         check_size(engine, bytes.len() as u64)?;
-        // Ours need no watching.
+        // The built-in components are trusted: no time limit.
         let component = Component::from_binary(engine.wasmtime(), bytes)
             .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
         Self::link(engine, name, bytes, &component, world)
@@ -71,16 +71,16 @@ impl Plugin {
         Self::load(engine, &path.display().to_string(), &Self::bytes(engine, path)?, most)
     }
 
-    /// Reads a file that is not too large for a component.
+    /// Reads a file within the size limit of components.
     pub fn bytes(engine: &Engine, path: &Path) -> Result<Vec<u8>, Fault> {
         let unreadable = |why: &str| not_a_component(&path.display().to_string(), why);
-        // The error says how large it is; that it has not grown since is seen when it is read.
+        // This error states the size; growth since then is detected while reading.
         check_size(engine, std::fs::metadata(path).map_or(0, |metadata| metadata.len()))?;
         let limit = usize::try_from(engine.component_bytes()).unwrap_or(usize::MAX);
         private_file::read_from_anyone(path, limit).map_err(|why| unreadable(&why))
     }
 
-    /// Loads a component from memory; `name` stands for it in messages.
+    /// Loads a component from memory; `name` identifies it in messages.
     pub fn from_bytes(engine: &Engine, name: &str, bytes: &[u8]) -> Result<Self, Fault> {
         Self::load(engine, name, bytes, World::Manager)
     }
@@ -156,7 +156,7 @@ fn check_size(engine: &Engine, size: u64) -> Result<(), Fault> {
     if size > limit { Err(LimitError::ComponentBytes { size, limit }.into()) } else { Ok(()) }
 }
 
-/// Returns the interface's short name, when it is one of this package in a supported version.
+/// Returns the interface's short name if it belongs to this package in a supported version.
 fn ours(name: &str) -> Option<&str> {
     let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
     (version.split('.').next() == Some(MAJOR)).then_some(interface)
@@ -166,8 +166,8 @@ fn is_wasi(name: &str) -> bool {
     name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."))
 }
 
-/// Returns the interface that the host offers instead of an unknown import: the one of the same name in another version
-/// or world, or all of the world's.
+/// Returns the interfaces that the host offers instead of an unknown import: the one of the same name in another
+/// version or world, or all of the world's.
 fn offered(import: &str, most: World) -> String {
     let full = |interface: &str| format!("{PACKAGE}{interface}@{VERSION}");
     let wanted = import.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
@@ -218,7 +218,7 @@ fn world(name: &str, imports: &BTreeSet<String>, exports: &[String], most: World
     Ok(imports.iter().filter_map(needs).max().unwrap_or(least).max(least))
 }
 
-/// Returns the first few of a component's names: it can have a million of any length.
+/// Returns the first few of a component's names: there may be a million, of any length.
 fn some_of(words: &[String], between: &str) -> String {
     const FEW: usize = 8;
     const LONG: usize = 1_000;
@@ -239,7 +239,7 @@ mod tests {
         Plugin::load(&engine, "it.wasm", &wat::parse_str(wat).unwrap(), most)
     }
 
-    /// A component that imports some empty interfaces and exports others.
+    /// Returns a component that imports some empty interfaces and exports others.
     fn component(imports: &[&str], exports: &[&str]) -> String {
         let import = |name: &&str| format!("(import \"{name}\" (instance))");
         let export = |name: &&str| format!("(export \"{name}\" (instance $empty))");
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(world(&[], &[SKILL]), World::Observer);
         assert_eq!(world(&[DATABASE], &[ANALYSIS, SKILL]), World::Observer);
         assert_eq!(world(&[DATABASE, BACKENDS], &[SKILL]), World::Manager);
-        // A later minor version of ours is still ours.
+        // A later minor version of this package is supported.
         assert_eq!(world(&["archon:connection-pool/database@1.4.0"], &[SKILL]), World::Observer);
     }
 

@@ -1,4 +1,4 @@
-//! What an operator allows, whatever a component claims.
+//! The operator's policy: statements, changes and caps that bind every component.
 //!
 #![doc = include_str!("../../docs/policy.md")]
 
@@ -11,22 +11,22 @@ use crate::audit_sink::NAME_BYTES;
 use crate::digest::Digest;
 use crate::statement_checker::StatementChecker;
 
-/// Which statements a component may send.
+/// Statements that a component may send.
 ///
-/// A function such as `pg_terminate_backend` is allowed in a read-only transaction, so only this keeps a
-/// component from ending sessions behind the host's back.
+/// A function such as `pg_terminate_backend` is allowed in a read-only transaction, so only this keeps a component from
+/// ending sessions without the host's checks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sql {
-    /// The contract's catalogue, letter by letter.
+    /// The contract's catalogue, by exact text.
     #[default]
     Catalogue,
     /// The texts whose SHA-256 an operator approved. One that could do more than read statistics is sent only with
-    /// [`Policy::apply`], and is on record as an order before it is.
+    /// [`Policy::apply`], and is recorded as an order before it is sent.
     Pinned(Arc<BTreeSet<Digest>>),
-    /// The catalogue, and beside it whatever the host's [`StatementChecker`] admits: for a component whose statements
-    /// nobody has read.
+    /// The catalogue, and any statement that the host's [`StatementChecker`] admits: for a component whose statements
+    /// have not been reviewed.
     Strict,
-    /// Any statement: for a component that is trusted with all that its credential's role may do. One that could do
+    /// Any statement: for a component that is trusted with all privileges of its credential's role. One that could do
     /// more than read statistics needs [`Policy::apply`], as a pinned one does.
     Any,
 }
@@ -44,7 +44,7 @@ impl StatementRules {
         Self { sql, checker }
     }
 
-    /// Checks whether a component may send this text. The error says why not.
+    /// Checks that a component may send this text. The error is the reason against it.
     pub fn check(&self, text: &str) -> Result<(), String> {
         match &self.sql {
             Sql::Catalogue if is_ours(text) => Ok(()),
@@ -59,16 +59,17 @@ impl StatementRules {
         }
     }
 
-    /// Returns why a text that may be sent could do more than read statistics; none when it cannot.
+    /// Returns the reason why an admitted text could do more than read statistics; none when it cannot.
     pub fn acts(&self, text: &str) -> Option<String> {
         match self.sql {
-            // What these let through is of the catalogue or was understood.
+            // These modes admit only texts of the catalogue and texts that the checker admits.
             Sql::Catalogue | Sql::Strict => None,
             Sql::Pinned(_) | Sql::Any => self.beyond_reading(text),
         }
     }
 
-    /// Checks whether a component may send so many bytes of parameters with one statement. The error says why not.
+    /// Checks that a component may send this many bytes of parameters with one statement. The error is the reason
+    /// against it.
     pub fn check_params(&self, bytes: usize) -> Result<(), String> {
         let most = self.checker.as_ref().map_or(0, |checker| checker.parameter_bytes());
         if self.sql == Sql::Strict && bytes > most {
@@ -77,8 +78,8 @@ impl StatementRules {
         Ok(())
     }
 
-    /// Returns why a text could do more than read statistics: neither the catalogue has it nor does the checker admit
-    /// it. None for all others.
+    /// Returns the reason why a text could do more than read statistics: it is not in the catalogue, and the checker
+    /// does not admit it. None for all others.
     fn beyond_reading(&self, text: &str) -> Option<String> {
         if is_ours(text) {
             return None;
@@ -90,38 +91,37 @@ impl StatementRules {
     }
 }
 
-/// Returns whether a statement is one of the catalogue, of which none changes its session.
+/// Returns true if a statement is in the catalogue, none of whose statements changes its session.
 pub fn is_ours(text: &str) -> bool {
     catalogue::ALL.iter().any(|entry| entry.sql == text)
 }
 
-/// What an operator allows, whatever a component claims.
+/// Changes, statements and caps that an operator allows, whatever a component requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether anything may be changed at all. Without it every order is refused, dry runs excepted,
-    /// whoever would consent ([`crate::host::Host::consent`]).
+    /// True if anything may be changed at all. Otherwise every order is refused, dry runs excepted, even if consent
+    /// would be given ([`crate::host::Host::consent`]).
     pub apply: bool,
-    /// Which statements a component may send.
+    /// Statements that a component may send.
     pub sql: Sql,
-    /// Cap on ended sessions in one call: percent of the killable sessions and of all client
-    /// sessions of the database, the smaller, rounded down. A request can only lower it, and one that
-    /// names none gets the contract's 25.
+    /// Cap on ended sessions in one call: a percentage of the killable sessions or of all client sessions of the
+    /// database, whichever number is smaller, rounded down. A request can only lower it, and defaults to the contract's
+    /// 25.
     pub max_kill_percentage: u32,
     /// Cap on ended sessions in one call, over all databases.
     pub max_kills: u32,
-    /// Cap on ended sessions of one database, as it is connected to, in any 60 minutes: over all calls of
-    /// a host and its clones and, with an audit log or [`crate::host::Host::share_hour`], of all processes that write
-    /// to the same one. Without, the report says so.
+    /// Cap on ended sessions of one database, by the name used to connect, in any 60 minutes: over all calls of a host
+    /// and its clones and, with an audit log or [`crate::host::Host::share_hour`], of all processes that share it.
+    /// Without either, the report states that.
     pub max_kills_per_hour: u32,
-    /// Whether pools may be resized, and their server connections reconnected.
+    /// True if pools may be resized, and their server connections reconnected.
     pub resize: bool,
     /// Cap on resizes and reconnects at one console in any 60 minutes, counted as `max_kills_per_hour` is.
     pub max_resizes_per_hour: u32,
-    /// Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does
-    /// not matter.
+    /// Role name patterns to protect in addition to the built-in ones; `*` matches anything, and case does not matter.
     pub protected_roles: Vec<String>,
-    /// Application name patterns to protect beside the built-in ones; `*` stands for anything, and case
-    /// does not matter.
+    /// Application name patterns to protect in addition to the built-in ones; `*` matches anything, and case does not
+    /// matter.
     pub protected_applications: Vec<String>,
 }
 
@@ -142,19 +142,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The protected roles as patterns of SQL's `ILIKE`.
+    /// Returns the protected roles as patterns of SQL's `ILIKE`.
     pub fn role_patterns(&self) -> Vec<String> {
         like(protected::ROLE_PATTERNS, &self.protected_roles)
     }
 
-    /// The protected applications as patterns of SQL's `ILIKE`.
+    /// Returns the protected applications as patterns of SQL's `ILIKE`.
     pub fn application_patterns(&self) -> Vec<String> {
         like(protected::APPLICATION_PATTERNS, &self.protected_applications)
     }
 }
 
-/// A pattern of names as the guard sees them: cut to [`NAME_BYTES`], and with anything for each letter that is not
-/// ASCII. Of an application name the server shows `?` or `\x…`, and a role's letters depend on its database's encoding.
+/// Adapts a pattern to names as the guard reads them: cut to [`NAME_BYTES`], and with `*` for each letter that is not
+/// ASCII. The server shows `?` or `\x…` in application names, and a role's letters depend on its database's encoding.
 fn as_shown(glob: &str) -> String {
     let cut = &glob[..glob.floor_char_boundary(NAME_BYTES)];
     let mut shown: String = cut.chars().map(|letter| if letter.is_ascii() { letter } else { '*' }).collect();
@@ -164,7 +164,7 @@ fn as_shown(glob: &str) -> String {
     shown
 }
 
-/// Checks a pattern of names of a policy: one that demands more bytes than a name has matches nothing.
+/// Checks a pattern of names of a policy: one that requires more bytes than a name has matches nothing.
 pub fn check_pattern(glob: &str) -> Result<(), String> {
     let bytes = glob.bytes().filter(|byte| *byte != b'*').count();
     if bytes > NAME_BYTES {
@@ -178,7 +178,7 @@ fn like(built_in: &[&str], added: &[String]) -> Vec<String> {
     built_in.iter().map(|&glob| glob.to_owned()).chain(added).map(|glob| to_like(&glob)).collect()
 }
 
-/// A glob as a pattern of SQL's `LIKE`.
+/// Converts a glob to a pattern of SQL's `LIKE`.
 fn to_like(glob: &str) -> String {
     let mut pattern = String::with_capacity(glob.len() + 4);
     for letter in glob.chars() {
@@ -192,7 +192,7 @@ fn to_like(glob: &str) -> String {
     pattern
 }
 
-/// How many sessions may be ended: the percentage of the smaller number, rounded down.
+/// Returns the number of sessions that may be ended: the percentage of the smaller number, rounded down.
 pub fn kill_cap(percentage: u32, killable: u64, clients: u64) -> u64 {
     killable.min(clients).saturating_mul(u64::from(percentage.min(100))) / 100
 }

@@ -1,4 +1,4 @@
-//! The views of a pooler's console, and what a resize would do.
+//! The views of a pooler's console, and the preview of a resize.
 
 pub mod preview;
 pub mod view;

@@ -1,9 +1,9 @@
-//! A sliding window that bounds how often something is done.
+//! A sliding window that limits the rate of events.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Times of the events within the last so many seconds.
+/// Times of the events within the window's length.
 #[derive(Debug)]
 pub struct RateWindow {
     length: Duration,
@@ -16,7 +16,7 @@ impl RateWindow {
         Self { length, times: VecDeque::new() }
     }
 
-    /// Counts the events within the window, and forgets older ones.
+    /// Counts the events within the window, and drops older ones.
     pub fn count(&mut self, now: Instant) -> usize {
         while self.times.front().is_some_and(|at| now.duration_since(*at) >= self.length) {
             self.times.pop_front();
@@ -24,7 +24,7 @@ impl RateWindow {
         self.times.len()
     }
 
-    /// Adds as many of the wanted events as there is room for when there may be `most`, and returns their number.
+    /// Adds as many of the wanted events as fit within `most`, and returns their number.
     pub fn take(&mut self, wanted: usize, most: usize, now: Instant) -> usize {
         let granted = wanted.min(most.saturating_sub(self.count(now)));
         self.times.extend(std::iter::repeat_n(now, granted));

@@ -1,4 +1,4 @@
-//! Fields that say in an audit event which credential, session or console it is about.
+//! Fields of an audit event that identify its credential, session or console.
 
 use crate::access_path::DIRECT;
 use crate::audit_sink::Event;
@@ -11,18 +11,18 @@ fn login(event: Event, login: Login) -> Event {
     event.with_login(&user, server, &database)
 }
 
-/// Adds a credential's name and where it leads.
+/// Adds a credential's name and its login.
 pub(crate) fn credential(event: Event, credential: &dyn Credential) -> Event {
     login(event.with("credential", credential.name()), credential.login())
 }
 
-/// Adds where a session is, and by which way where it is not the usual one.
+/// Adds the login of a session, and its access path unless it is direct.
 pub(crate) fn session(event: Event, session: &dyn Session) -> Event {
     let event = login(event, session.login());
     if session.access_path() == DIRECT { event } else { event.with("access_path", session.access_path()) }
 }
 
-/// Adds where a console is and its kind.
+/// Adds the login of a console and its kind.
 pub(crate) fn console(event: Event, console: &dyn Console) -> Event {
     login(event, console.login()).with("controller", console.kind())
 }

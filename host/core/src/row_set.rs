@@ -1,8 +1,8 @@
-//! The size of what a server answers.
+//! The size of a server's answers.
 
 use crate::bindings::database::Value;
 
-/// The bytes that a value says something with.
+/// Returns the number of payload bytes of a value.
 pub fn weight(value: &Value) -> usize {
     match value {
         Value::Null => 0,

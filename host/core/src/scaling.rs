@@ -1,4 +1,4 @@
-//! Changes of a pool: how far one may go, and one change from the request to its outcome.
+//! Changes of a pool: their bounds, and one change from the request to its outcome.
 
 mod bounds;
 mod change;

@@ -34,7 +34,7 @@ pub const NAMES: [&str; 25] = [
     "conninfo",
 ];
 
-/// Words that make a name that of a secret, wherever they stand in it: `SUPABASE_DB_PASSWORD`, `x-api-key`.
+/// Words that mark a name as that of a secret, anywhere in it: `SUPABASE_DB_PASSWORD`, `x-api-key`.
 pub const WORDS: [&str; 22] = [
     "password",
     "passwd",
@@ -79,7 +79,7 @@ pub const SCHEMES: [&str; 15] = [
     "crdb-postgres",
 ];
 
-/// Reports whether a text holds a connection text, and so perhaps a password, anywhere.
+/// Returns true if a text contains a connection text, and so perhaps a password, anywhere.
 pub fn holds_connection_text(text: &str) -> bool {
     let text = Zeroizing::new(text.split_whitespace().collect::<String>().to_ascii_lowercase());
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
@@ -92,12 +92,12 @@ pub fn holds_connection_text(text: &str) -> bool {
         || schemes.any(|system| SCHEMES.iter().any(|known| system.ends_with(known)))
 }
 
-/// Reports whether a field, or anything inside, is named like a secret or holds a connection text.
+/// Returns true if a field, or anything inside, has the name of a secret or contains a connection text.
 pub fn is_secret(name: &str, value: &Value) -> bool {
     is_name(name) || is_secret_text(name) || holds(value)
 }
 
-/// Reports whether anything inside a value is named like a secret or holds a connection text.
+/// Returns true if anything inside a value has the name of a secret or contains a connection text.
 pub fn holds(value: &Value) -> bool {
     match value {
         Value::String(text) => is_secret_text(text),
@@ -113,14 +113,14 @@ fn is_name(name: &str) -> bool {
     NAMES.contains(&plain.as_str()) || WORDS.iter().any(|word| plain.contains(word))
 }
 
-/// Reports whether a text holds a connection text or a credential, percent-encoded or not.
+/// Returns true if a text contains a connection text or a credential, percent-encoded or not.
 fn is_secret_text(text: &str) -> bool {
     let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(percent_decode_str(text).collect());
     let decoded = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     [text, &decoded].into_iter().any(|text| holds_connection_text(text) || holds_credential(text))
 }
 
-/// Reports whether a text holds a credential by its form: a login in a URL or before a server's address, an access
+/// Returns true if a text contains a credential by its form: a login in a URL or before a server's address, an access
 /// token of Supabase, a JSON Web Token, a bearer token, or a value behind `password`.
 fn holds_credential(text: &str) -> bool {
     text.split_whitespace().any(|word| is_login(word) || is_token(word)) || has_value(text)
@@ -143,7 +143,7 @@ fn is_login(word: &str) -> bool {
         !name.is_empty() && (name.contains('.') || name == "localhost" || is_port || rest.starts_with('/'))
     };
     let Some(colon) = word.find(':') else { return false };
-    // The part behind each `@` is looked at once: a long word must not take quadratic time.
+    // The part behind each `@` is examined once: a long word must not take quadratic time.
     let mut at = 0;
     word.split('@').enumerate().any(|(index, part)| {
         let is_host = index > 0 && colon + 1 < at && address(part);
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// Names and texts that are secrets, and such that are none: those of every host.
+    /// Names and texts that are secrets, and others that are not: the cases of every host.
     fn kit(part: &str) -> Vec<String> {
         let kit = include_str!("../../../tests/conformance/secrets.json");
         let mut kit: Value = serde_json::from_str(kit).unwrap();

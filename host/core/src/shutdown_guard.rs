@@ -15,20 +15,20 @@ pub struct ShutdownGuard {
 pub struct Shutdown(mpsc::Receiver<()>);
 
 impl ShutdownGuard {
-    /// Creates a guard and what waits for it and its clones.
+    /// Creates a guard and the receiver that waits for it and its clones.
     pub fn new() -> (Self, Shutdown) {
         let (guard, held) = mpsc::channel(1);
         (Self { _held: guard }, Shutdown(held))
     }
 
-    /// Creates a guard that nothing waits for, for connections that outlive their call.
+    /// Creates a guard that no call waits for, for connections that outlive their call.
     pub fn detached() -> Self {
         Self::new().0
     }
 }
 
 impl Shutdown {
-    /// Waits until all guards are dropped, at most for so long.
+    /// Waits until all guards are dropped, for at most `at_most`.
     pub async fn wait(mut self, at_most: Duration) {
         // Nothing is sent: none arrives once the last guard is gone.
         let _ = tokio::time::timeout(at_most, self.0.recv()).await;

@@ -2,19 +2,19 @@
 
 use std::fmt::Debug;
 
-/// Reads the SQL of components to find out what it could do. Without one, a host takes no text for harmless but those of
-/// the contract's catalogue.
+/// Analyses the SQL of components for effects beyond reading. Without a checker, a host takes only the texts of the
+/// contract's catalogue as harmless.
 pub trait StatementChecker: Debug + Send + Sync {
-    /// Admits a text that can do no more than read statistics in a session with [`SESSION_SETTINGS`]. The error says
-    /// which part could do more.
+    /// Admits a text that can do no more than read statistics in a session with [`SESSION_SETTINGS`]. The error names
+    /// the part that could do more.
     fn admit(&self, text: &str) -> Result<(), String>;
 
-    /// Returns how many bytes the parameters of an admitted statement may have.
+    /// Returns the number of bytes that the parameters of an admitted statement may have.
     fn parameter_bytes(&self) -> usize;
 }
 
-/// Settings of the transaction of a component's own statement, with which a checker bounds the memory that it takes. Any
-/// role may set them.
+/// Settings of the transaction of a component's own statement, with which a checker bounds its memory. Any role may set
+/// them.
 ///
 /// Until PostgreSQL 18, `enable_hashjoin` adds 10^10 to a plan's cost: all costs are made so small, and stay in
 /// proportion, that it decides. A parallel worker has a memory of its own, and compiled expressions take hundreds of

@@ -1,7 +1,7 @@
-//! WASI 0.2 with nothing in it: no files, no network, no environment, no arguments.
+//! WASI 0.2 without capabilities: no files, no network, no environment, no arguments.
 //!
-//! Our own components import none of it. Those that others write in JavaScript, Python or Go cannot
-//! be loaded without, because their language's runtime does.
+//! The built-in components import none of it. Those in JavaScript, Python or Go cannot be loaded without, because their
+//! language's runtime imports it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
     wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
-/// The empty context of one call; output goes to the log, up to a number of bytes.
+/// Creates the empty context of one call; output goes to the log, up to a number of bytes.
 fn context(output_bytes: usize) -> WasiCtx {
     let left = Arc::new(AtomicUsize::new(output_bytes));
     let mut builder = WasiCtx::builder();
@@ -33,14 +33,14 @@ fn context(output_bytes: usize) -> WasiCtx {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // Made when it is asked for: our own components never do.
+        // Created on first use: the built-in components never use it.
         let output_bytes = self.context.limits.output_bytes;
         WasiCtxView { ctx: self.wasi.get_or_insert_with(|| context(output_bytes)), table: &mut self.table }
     }
 }
 
-/// Standard output or error as log events. What goes over the limit is dropped in silence: a full
-/// log is no reason to end a component.
+/// Standard output or error as log events. Output beyond the limit is dropped silently: a full log is no reason to end
+/// a component.
 #[derive(Clone)]
 struct Log {
     stream: &'static str,
@@ -71,7 +71,7 @@ impl IsTerminal for Log {
 
 impl StdoutStream for Log {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Asked for by WASI 0.3 alone, which is not linked.
+        // Needed by WASI 0.3 alone, which is not linked.
         Box::new(tokio::io::sink())
     }
 

@@ -1,4 +1,4 @@
-//! The worlds of the WIT package: how much a component may do.
+//! The worlds of the WIT package, by the imports that a component may have.
 
 use std::fmt;
 

@@ -4,22 +4,22 @@
 use std::env;
 use std::path::PathBuf;
 
-/// `$XDG_CACHE_HOME`, or `~/.cache`; none when neither variable has a full path.
+/// Returns `$XDG_CACHE_HOME`, or `~/.cache`; none when neither variable has a full path.
 pub fn cache() -> Option<PathBuf> {
     of("XDG_CACHE_HOME", ".cache")
 }
 
-/// `$XDG_CONFIG_HOME`, or `~/.config`.
+/// Returns `$XDG_CONFIG_HOME`, or `~/.config`.
 pub fn config() -> Option<PathBuf> {
     of("XDG_CONFIG_HOME", ".config")
 }
 
-/// `$XDG_DATA_HOME`, or `~/.local/share`.
+/// Returns `$XDG_DATA_HOME`, or `~/.local/share`.
 pub fn data() -> Option<PathBuf> {
     of("XDG_DATA_HOME", ".local/share")
 }
 
-/// `$XDG_STATE_HOME`, or `~/.local/state`.
+/// Returns `$XDG_STATE_HOME`, or `~/.local/state`.
 pub fn state() -> Option<PathBuf> {
     of("XDG_STATE_HOME", ".local/state")
 }

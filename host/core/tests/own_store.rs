@@ -1,5 +1,5 @@
 //! The imports in an engine, a linker and a store of an embedder's own, for the built-in observer: ten lines of
-//! [`run_in_own_store`]. The server is in memory, with the rows that a real one gave for a cassette.
+//! [`run_in_own_store`]. The server is in memory, with the rows of a real one from a cassette.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,7 +48,7 @@ async fn run_in_own_store(server: &MemoryServer, input: &str) -> wasmtime::Resul
     Ok(run.call_async(&mut store, (input,)).await?.0)
 }
 
-/// A server that answers as the one that a cassette was recorded from.
+/// Creates a server with the answers that a cassette recorded.
 fn recorded(cassette: &str) -> MemoryServer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/cases").join(cassette);
     let cassette = Cassette::from_file(&path).expect("a cassette of the conformance kit");

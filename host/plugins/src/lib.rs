@@ -1,8 +1,8 @@
-//! Components from elsewhere: what an operator demands of them, and a folder that they are loaded from.
+//! Third-party components: an operator's requirements, and a folder that they are loaded from.
 //!
 //! A [`verified_plugin::VerifiedPlugin`] is a component whose digest, [`policy_file::Approval`] and
 //! [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a folder of them. [`sql`] decides which
-//! statements a component may send that nobody has approved.
+//! unapproved statements a component may send.
 //!
 #![doc = include_str!("../../docs/plugins.md")]
 

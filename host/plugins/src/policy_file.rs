@@ -1,4 +1,4 @@
-//! The policy file: what an operator approved of one component.
+//! The policy file: an operator's approval of one component.
 //!
 //! ```toml
 //! version = 1

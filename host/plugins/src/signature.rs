@@ -10,7 +10,7 @@
 //! signature = "…"
 //! ```
 //!
-//! The built-in components need none.
+//! The built-in components need no signature.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl Signature {
         name.into()
     }
 
-    /// Returns the key that it claims to be by.
+    /// Returns the id of the key that it claims as its signer.
     pub fn key(&self) -> KeyId {
         self.key
     }
@@ -138,7 +138,7 @@ impl Signature {
         read.map(Some).map_err(|why| invalid(&format!("signature {}: {why}", path.display())))
     }
 
-    /// Parses a signature file; `name` stands for it in messages. [`Trust::check`] verifies it.
+    /// Parses a signature file; `name` identifies it in messages. [`Trust::check`] verifies it.
     ///
     /// Fails with `signature-invalid`.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
@@ -148,7 +148,7 @@ impl Signature {
             return Err(wrong(&format!("version {version} is unknown: this program reads version {VERSION}")));
         }
         let mut id = [0; 8];
-        // The digest reads hexadecimal digits strictly; the rest of its 32 bytes is filled up.
+        // The digest's parser is strict about hexadecimal digits, so the rest of its 32 bytes is padded.
         let digits = format!("{key}{}", "0".repeat(48));
         let padded = Digest::from_str(&digits).map_err(|_| wrong("key is 16 hexadecimal digits"))?;
         id.copy_from_slice(&padded.as_bytes()[..8]);
@@ -184,13 +184,13 @@ impl Trust {
         Ok(Self { keys })
     }
 
-    /// Returns whether no key is trusted, so that no signature is required.
+    /// Returns true if no key is trusted, so that no signature is required.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Verifies that a component with its policy file is signed by one of the keys, and returns it. `name` stands for
-    /// the component in messages.
+    /// Verifies that a component with its policy file is signed by one of the keys, and returns that key's id. `name`
+    /// identifies the component in messages.
     ///
     /// None only when no key is trusted. Fails with `unsigned` and `signature-invalid`.
     pub fn check(
@@ -307,7 +307,7 @@ mod tests {
         let (mine, other) = (Pair::new(), Pair::new());
         let signature = other.secret.sign(digest("component"), None);
         assert_eq!(refused(&mine.trust(), "component", None, Some(&signature)), kind::SIGNATURE_INVALID);
-        // A signature that claims to be by another key is still by its own.
+        // A signature that claims another key is still made by its own.
         let forged = Signature { key: mine.secret.id(), ..signature.clone() };
         assert_eq!(refused(&mine.trust(), "component", None, Some(&forged)), kind::SIGNATURE_INVALID);
         assert_eq!(refused(&mine.trust(), "component", None, None), kind::UNSIGNED);
@@ -364,7 +364,7 @@ mod tests {
                 assert!(fault.kind == kind::KEY_INVALID && !fault.message.contains("hunter2"), "{fault}");
             }
         }
-        // The neutral element: everything is signed by it.
+        // The neutral element: any message verifies under it.
         let mut weak = [0; 32];
         weak[0] = 1;
         let weak = VerifyingKey::from_bytes(&weak).unwrap();
@@ -374,7 +374,7 @@ mod tests {
 
     #[test]
     fn keys_in_the_usual_form_are_read() {
-        // The examples of RFC 8410, which are what openssl writes.
+        // The examples of RFC 8410, in openssl's format.
         let secret = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
         let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
         let secret = SigningKey::from_pkcs8_pem(secret).unwrap();

@@ -1,26 +1,26 @@
-//! The strict SQL mode: which statements a component may send that nobody has approved.
+//! The strict SQL mode: admission of statements that are not approved.
 //!
-//! [`admit`] lets through one `SELECT` over an allow-list of statistics in `pg_catalog`, and refuses whatever it
-//! does not understand. Four steps, each of which alone closes a kind of trick:
+//! [`admit`] accepts one `SELECT` over an allow-list of statistics in `pg_catalog`, and refuses everything that it does
+//! not recognise. Four steps, each of which closes one class of attacks:
 //!
-//! 1. `lexer` cuts the text as PostgreSQL would and refuses every spot where lexers are known to disagree: comments,
-//!    backslashes, dollar quotes, adjoining strings, long operators, keywords that a `SELECT` of ours never needs.
-//! 2. `sqlparser` makes a tree of it.
-//! 3. `walk` goes through the tree with every field named, so that a field that a later parser adds does not compile
-//!    until somebody has judged it, and holds every name against the lists in `names`.
-//! 4. The tree, printed and cut again, must be the text, piece by piece but for the optional words that change nothing:
-//!    a clause that the parser read and forgot would be missing.
+//! 1. `lexer` splits the text as PostgreSQL would and refuses everything on which lexers are known to differ: comments,
+//!    backslashes, dollar quotes, adjoining strings, long operators, keywords that such a `SELECT` never needs.
+//! 2. `sqlparser` parses it.
+//! 3. `walk` traverses the tree with every field named, so that a field of a later parser does not compile
+//!    until it has been reviewed, and checks every name against the lists in `names`.
+//! 4. The tree, printed and split again, must equal the text, token by token except for optional words:
+//!    a clause that the parser read and dropped would be missing.
 //!
-//! **The component's own text is sent, not the print.** After step 4 both say the same; the text keeps the digest
-//! under which it is on record and the comment by which an administrator knows it, and PostgreSQL never depends on the
-//! printer of another project.
+//! **The component's own text is sent, not the printed one.** After step 4 both are equivalent; the text keeps the
+//! digest under which it is audited and the comment by which an administrator recognises it, and PostgreSQL never
+//! depends on the printer of another project.
 //!
-//! The walk also adds up what a statement makes the server do (`estimate`): nested subqueries multiply, texts and numbers
-//! grow, and a backend never forgets some of the values that it is given; and what it makes it hold (`memory`): sorts,
-//! and tables of rows that never spill. What it takes to decide is bounded by counts of the lexer's, of
-//! bytes, operators, keywords and parentheses, before the parser reads anything.
+//! The walk also estimates a statement's cost for the server (`estimate`): nested subqueries multiply, texts and
+//! numbers grow, and a backend caches some values for its lifetime; and its memory (`memory`): sorts, and hash tables
+//! that never spill. The cost of the analysis itself is bounded by the lexer's limits on bytes, operators, keywords and
+//! parentheses, before the parser reads anything.
 //!
-//! Operators and the names of types cannot well be qualified: they find PostgreSQL's own because the session's
+//! Operators and type names can hardly be qualified: they resolve to PostgreSQL's own because the session's
 //! `search_path` is `pg_catalog`, whatever the role's is. Functions and relations are qualified all the same.
 
 mod cast;
@@ -51,13 +51,13 @@ pub use self::refused::Refused;
 
 use self::estimate::PARAMETER_BYTES;
 
-/// How deep the parser may nest. A tree is read, walked, printed and dropped by recursion, so depth is stack.
+/// Maximum depth of the parser. A tree is read, walked, printed and dropped by recursion, so depth is stack.
 const DEPTH: usize = 40;
-/// Stack for that, bytes: several times what the deepest text within the bounds takes. The caller's may be the small
-/// one of a component, and running out of it would end the host.
+/// Stack for that, bytes: several times the need of the deepest text within the bounds. The caller's may be the small
+/// one of a component, and a stack overflow would end the host.
 const STACK: usize = 16 << 20;
 
-/// A statement that may be sent as it is.
+/// A statement that may be sent unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     canonical: String,
@@ -66,18 +66,18 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// The relations of `pg_catalog` that it reads.
+    /// Returns the relations of `pg_catalog` that it reads.
     pub fn relations(&self) -> &BTreeSet<String> {
         &self.relations
     }
 
-    /// The functions of `pg_catalog` that it calls by name, and the ones of the grammar such as `coalesce`.
+    /// Returns the functions of `pg_catalog` that it calls by name, and those of the grammar such as `coalesce`.
     pub fn functions(&self) -> &BTreeSet<String> {
         &self.functions
     }
 }
 
-/// The statement as it was understood: one line, without its comment. Admitted again, it prints the same.
+/// Formats the parsed statement: one line, without its comment. Admitted again, it prints the same.
 impl fmt::Display for Admitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.canonical)
@@ -98,21 +98,21 @@ impl StatementChecker for StrictChecker {
     }
 }
 
-/// Decides whether a text is one `SELECT` that only reads what the allow-lists name.
+/// Checks that a text is one `SELECT` that reads only what the allow-lists contain.
 ///
-/// Fails for everything else, the harmless included that it does not understand.
+/// Fails for everything else, including harmless texts that it does not recognise.
 pub fn admit(text: &str) -> Result<Admitted, Refused> {
     let (body, tokens) = lexer::cut(text)?;
     std::thread::scope(|scope| {
         let judge = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || judge(body, &tokens));
         let judge = judge.map_err(|error| Refused::new(format!("no thread to read the text in: {error}")))?;
-        // The parser is not ours: should it panic, that is a refusal, too.
+        // A panic of the parser, which is a dependency, is a refusal, too.
         judge.join().unwrap_or_else(|_| Err(Refused::new("the text is not readable")))
     })
 }
 
 fn judge(body: &str, tokens: &[lexer::Token<'_>]) -> Result<Admitted, Refused> {
-    // The parser's message quotes the text, which can be long and anything.
+    // The parser's message quotes the text, which can be long and is untrusted.
     let unreadable = |_| Refused::new("the text is not readable as one statement");
     let dialect = PostgreSqlDialect {};
     let parser = Parser::new(&dialect).with_recursion_limit(DEPTH);

@@ -1,18 +1,18 @@
-//! TOML files of ours: read with errors that name line and key, written so that no character of a
-//! stranger's text can pass for something else.
+//! TOML files of this program: parsed with errors that name line and key, written so that untrusted text cannot forge
+//! other content.
 
 use std::fmt::Write as _;
 
 use serde::de::DeserializeOwned;
 
-/// The longest part of a line that an error repeats, characters.
+/// Maximum length of a part of a line that an error repeats, characters.
 const LONGEST: usize = 80;
 
-/// What a file with credentials has, and none of ours.
+/// Words of a file with credentials, which none of these files contains.
 const SECRETIVE: [&str; 2] = ["password", "://"];
 
-/// Reads a document; if it is wrong, in which line and why. The error repeats the line, unless the file
-/// looks like one with credentials that was named by mistake.
+/// Parses a document; the error names the line and the reason. It repeats the line, unless the file looks like one with
+/// credentials that was given by mistake.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
     toml::from_str(text).map_err(|error| {
@@ -31,8 +31,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     })
 }
 
-/// A string with its quotes. Only what is printable ASCII stands for itself: anything else could
-/// reorder the line that a reader sees.
+/// Quotes a string. Printable ASCII is written as it is, all else escaped: it could reorder the displayed line.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
@@ -47,7 +46,7 @@ pub(crate) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// A list of strings on one line.
+/// Formats a list of strings on one line.
 pub(crate) fn list(texts: &[String]) -> String {
     format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
 }

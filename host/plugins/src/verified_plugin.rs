@@ -1,7 +1,7 @@
 //! Verification of components: digest, policy file and signature.
 //!
 //! All three are read once and verified in memory, so that none can be exchanged in between, and the component is
-//! compiled last: nothing that is refused reaches the compiler.
+//! compiled last: refused bytes never reach the compiler.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::signature::{KeyId, Signature, Trust};
 pub struct Files {
     /// The component.
     pub component: PathBuf,
-    /// Its policy file, which must exist when it is named.
+    /// Its policy file, which must exist if given.
     pub policy: Option<PathBuf>,
     /// Its signature, which may be missing.
     pub signature: PathBuf,
@@ -44,7 +44,7 @@ pub struct TrustRequirements {
     pub most: World,
     /// The SHA-256 that its bytes must have.
     pub sha256: Option<Digest>,
-    /// The keys of which one must have signed it; with none, no signature is asked for.
+    /// The keys of which one must have signed it; with none, no signature is required.
     pub trust: Trust,
 }
 
@@ -97,7 +97,7 @@ impl VerifiedPlugin {
     }
 }
 
-/// A component, its policy file and its signature as they were read, not verified yet.
+/// A component, its policy file and its signature as they were read, before verification.
 pub(crate) struct Bundle {
     /// Name of the component in messages.
     pub(crate) name: String,
@@ -139,7 +139,7 @@ impl Bundle {
         Ok(Self { name: files.component.display().to_string(), component, policy, signature })
     }
 
-    /// Returns the SHA-256 of each part: bundles with the same digests are the same.
+    /// Returns the SHA-256 of each part: bundles with equal digests are equal.
     pub(crate) fn digests(&self) -> Digests {
         let [policy, signature] = [&self.policy, &self.signature].map(|text| text.as_ref().map(Text::digest));
         Digests { component: Digest::of(&self.component), policy, signature }
@@ -164,7 +164,7 @@ impl Bundle {
         trust.check(&self.name, component, policy, self.claimed()?.as_ref())
     }
 
-    /// Verifies the parts, and compiles the component when it met all conditions.
+    /// Verifies the parts, and compiles the component if it meets all conditions.
     pub(crate) fn verify(&self, engine: &Engine, requirements: &TrustRequirements) -> Result<VerifiedPlugin, Fault> {
         let digest = Digest::of(&self.component);
         if let Some(wanted) = requirements.sha256.filter(|wanted| *wanted != digest) {

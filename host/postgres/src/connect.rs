@@ -1,4 +1,4 @@
-//! Opening of connections: hosts, addresses and ways of encryption in their order, as libpq does it.
+//! Opening of connections: hosts, addresses and encryption in the order that libpq uses.
 
 mod attempt;
 mod attributes;
@@ -24,8 +24,8 @@ use crate::error;
 use crate::target::{Target, TargetSessionAttrs};
 use crate::tls::Connector;
 
-/// Connects to the first acceptable server. Another host is tried when one cannot be reached, takes no sessions now
-/// or is not of the wanted kind; what a server refuses for other reasons is the answer.
+/// Connects to the first acceptable server. Another host is tried when one cannot be reached, accepts no sessions now
+/// or is not of the required kind; a refusal for another reason is returned.
 pub(crate) async fn connect(
     target: &Target,
     startup: &Startup,
@@ -67,16 +67,16 @@ pub(crate) async fn connect(
     Err(all_failed(failures, target))
 }
 
-/// Returns how long one attempt may take: `connect_timeout`, and no more than its share of what is left of the limit.
+/// Returns the time limit of one attempt: `connect_timeout`, and at most its share of the time left.
 fn patience(target: &Target, deadline: Instant, attempts: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
     let share = left / u32::try_from(attempts.max(1)).unwrap_or(u32::MAX);
-    // A single attempt is bounded by the limit itself, which is waited for outside.
+    // A single attempt is bounded by the limit itself, which the caller enforces.
     let share = if attempts > 1 { share } else { left + Duration::from_millis(100) };
     target.connect_timeout.unwrap_or(share).min(share)
 }
 
-/// Logs in where the server is acceptable.
+/// Logs in if the server is acceptable.
 async fn accepted(
     target: &Target,
     place: &Place,
@@ -92,7 +92,7 @@ async fn accepted(
         }
     };
     if attributes::is_about_writing(wanted) {
-        // Without our settings, which would make every session read-only.
+        // Without the host's own settings, which would make every session read-only.
         let startup = Startup { options: target.options.clone(), ..opening.startup.clone() };
         let asking = Opening { startup: &startup, ..*opening };
         let asked = attempt::login(target, place, &asking).await?;
@@ -104,7 +104,7 @@ async fn accepted(
     Ok(connected)
 }
 
-/// Returns why a server is not acceptable; none when it is.
+/// Returns the reason for which a server is not acceptable; none when it is.
 async fn mismatch(
     target: &Target,
     wanted: TargetSessionAttrs,

@@ -1,4 +1,4 @@
-//! Credential of one call: the data that its scope found, with the API of its Supabase project.
+//! Credential of one call: the data that its scope found, and the API of its Supabase project.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Credential {
     /// Server of its sessions; without a password when there is only an access token.
     pub(crate) target: Target,
     pub(crate) fallback_targets: FallbackTargets,
-    /// Management API that an access token opens.
+    /// Management API that the access token opens.
     pub(crate) project: Option<Arc<dyn ProjectApi>>,
     /// Controller of the size of its pool.
     pub(crate) controller: Option<Controller>,
@@ -45,7 +45,7 @@ impl Credential {
         Ok(Self { controller: found.controller.or(credential.controller), ..credential })
     }
 
-    /// Returns the target of new sessions: the detour, once a session of this call needed it.
+    /// Returns the target of new sessions: the detour, if a session of this call needed it.
     pub(crate) fn reached(&self) -> Result<&Target, Fault> {
         match &self.project {
             Some(project) => opening::reached(&**project, &self.target),

@@ -1,4 +1,4 @@
-//! The server's and the network's errors as faults that tell an operator what to change.
+//! Errors of servers and of the network as faults that name the setting to change.
 
 mod refusal;
 mod table;
@@ -22,13 +22,13 @@ use self::table::TABLE;
 use crate::target::Target;
 use crate::wire::Violation;
 
-/// Letters that a URL's password has percent-encoded (RFC 3986, section 2.3).
+/// Letters that are percent-encoded in a URL's password (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Shorter passwords are part of too many words to be looked for.
+/// Shorter passwords occur in too many words to be removed.
 const SHORTEST_SECRET: usize = 4;
 
-/// Why no session could be opened. `tls_tried`: a session with TLS was refused as well, or cannot be had.
+/// Creates the fault of a failed connection. `tls_tried`: a session with TLS was refused as well, or is impossible.
 pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fault {
     if let Some(server) = error.as_db_error() {
         return refused(server.code().code(), server.message(), target, tls_tried);
@@ -47,7 +47,7 @@ pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fau
         }
         return Fault::new(kind::AUTHENTICATION_FAILED, message);
     }
-    // SCRAM's own errors come as `io::Error`s, too: the server's proof is wrong, or its part of the exchange is.
+    // SCRAM's own errors are `io::Error`s, too: an invalid proof or message of the server.
     let scram = is_authentication(error);
     if !scram && (source::<io::Error>(error).is_some() || error.is_closed()) {
         return unreachable(target, &cause);
@@ -55,8 +55,8 @@ pub(crate) fn connecting(error: &Error, target: &Target, tls_tried: bool) -> Fau
     Fault::new(kind::AUTHENTICATION_FAILED, format!("no session at {target}: {cause}"))
 }
 
-/// Removes a peer's text that repeats the session's password, percent-encoded too: a server may echo it, and messages
-/// reach the component, reports, logs and recordings. A password that is a public part of the login is not looked for.
+/// Removes a peer's text that repeats the session's password, also percent-encoded: a server may echo it, and messages
+/// reach the component, reports, logs and recordings. A password that is a public part of the login is left.
 pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
     let Some(password) = target.password.as_ref().map(ExposeSecret::expose_secret) else { return fault };
     let Target { host, user, database, .. } = target;
@@ -69,19 +69,19 @@ pub(crate) fn discreet(fault: Fault, target: &Target) -> Fault {
     Fault { message: format!("{target}: the server's words are left out: they repeat the password"), ..fault }
 }
 
-/// Nothing answered in time.
+/// Creates the fault of a server that did not answer in time.
 pub(crate) fn unreachable(target: &Target, why: &str) -> Fault {
     retryable(Fault::new(kind::SERVER_UNREACHABLE, format!("no PostgreSQL server answers at {target}: {why}")))
 }
 
-/// Why the server or a pooler refused a session.
+/// Creates the fault of a session that the server or a pooler refused.
 pub(crate) fn refused(code: &str, said: &str, target: &Target, tls_tried: bool) -> Fault {
     let refusal = refusal::classify(code, said);
     let refusal = if tls_tried { refusal.after_tls() } else { refusal };
     described(refusal, code, said, target)
 }
 
-/// Classifies the end of a session before its first answer: the refusal that it is, where it is one.
+/// Classifies the end of a session before its first answer: as a refusal, if it is one.
 pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
     if matches!(fault.kind.as_str(), kind::TOO_MANY_CONNECTIONS | kind::SERVER_UNREACHABLE) {
         return Fault { message: format!("{target}: {}", fault.message), ..fault };
@@ -93,12 +93,12 @@ pub(crate) fn late_refusal(fault: Fault, target: &Target) -> Fault {
     }
 }
 
-/// How a refused login is classified; none for other errors.
+/// Classifies a refused login; none for other errors.
 pub(crate) fn refusal(error: &Error) -> Option<Refusal> {
     error.as_db_error().map(|server| refusal::classify(server.code().code(), server.message()))
 }
 
-/// The fault of a refusal, with the setting or the step that helps.
+/// Creates the fault of a refusal, with the setting or the step that helps.
 fn described(refusal: Refusal, code: &str, said: &str, target: &Target) -> Fault {
     let Target { user, database, .. } = target;
     let values = [("target", &*target.to_string()), ("user", user), ("database", database), ("said", said)];
@@ -111,7 +111,7 @@ fn described(refusal: Refusal, code: &str, said: &str, target: &Target) -> Fault
     }
 }
 
-/// What became of a statement. The second value says whether the session is gone with it.
+/// Creates the fault of a failed statement. The second value is true if the session is gone with it.
 pub(crate) fn querying(error: &Error) -> (Fault, bool) {
     if let Some(server) = error.as_db_error() {
         let fault = statement(server);
@@ -121,7 +121,7 @@ pub(crate) fn querying(error: &Error) -> (Fault, bool) {
     if let Some(fault) = offence(error) {
         return (fault, true);
     }
-    // Of what cannot be written as a message, nothing was sent: the session is as it was.
+    // An error while encoding a message means that nothing was sent: the session is unchanged.
     let broken = |error: &io::Error| error.kind() != io::ErrorKind::InvalidInput;
     if error.is_closed() || source::<io::Error>(error).is_some_and(broken) {
         let message = format!("the connection to the server was lost: {}", chain(error));
@@ -130,12 +130,12 @@ pub(crate) fn querying(error: &Error) -> (Fault, bool) {
     (Fault::new(kind::QUERY_FAILED, chain(error)), false)
 }
 
-/// Why a connection ended that was not closed.
+/// Creates the fault of a connection that the peer ended.
 pub(crate) fn ending(error: &Error) -> Fault {
     out_of_turn(error).unwrap_or_else(|| querying(error).0)
 }
 
-/// What the server said to a statement, or out of turn.
+/// Creates the fault of the server's error, in answer to a statement or unsolicited.
 pub(crate) fn statement(server: &DbError) -> Fault {
     let mut said = server.message().to_owned();
     if let Some(detail) = server.detail() {
@@ -145,7 +145,7 @@ pub(crate) fn statement(server: &DbError) -> Fault {
     self::said(server.code().code(), server.severity() == "FATAL", &said)
 }
 
-/// The fault of an error of the server by its SQLSTATE, however it got here.
+/// Creates the fault of a server's error by its SQLSTATE, from any source.
 pub fn said(code: &str, fatal: bool, said: &str) -> Fault {
     let of_pooler = refusal::of_statement(code, said);
     match TABLE.statements.iter().find(|it| it.applies(of_pooler, code, fatal)) {
@@ -154,12 +154,12 @@ pub fn said(code: &str, fatal: bool, said: &str) -> Fault {
     }
 }
 
-/// Whether a pooler refused the startup packet's `options`.
+/// Returns true if a pooler refused the startup packet's `options`.
 pub(crate) fn refuses_options(error: &Error) -> bool {
     error.as_db_error().is_some_and(|server| refusal::is_about_options(server.code().code(), server.message()))
 }
 
-/// What a peer did that no peer may do: it sent more than a limit allows, or what is not of the protocol.
+/// Returns the fault of a peer's protocol violation: it exceeded a limit, or its message is malformed.
 fn offence(error: &Error) -> Option<Fault> {
     if let Some(reached) = source::<LimitError>(error) {
         return Some((*reached).into());
@@ -167,8 +167,8 @@ fn offence(error: &Error) -> Option<Fault> {
     (source::<Violation>(error).is_some() || is_unreadable(error)).then(|| broken_protocol(error))
 }
 
-/// The fault for a message that nothing asked for. In answer to a statement, `COPY` has such ones, and the session goes
-/// on behind them.
+/// Creates the fault of an unexpected message. `COPY` sends some in answer to a statement, and the session continues
+/// after them.
 fn out_of_turn(error: &Error) -> Option<Fault> {
     error.to_string().starts_with("unexpected message from server").then(|| broken_protocol(error))
 }
@@ -177,13 +177,13 @@ fn broken_protocol(error: &Error) -> Fault {
     Fault::new(kind::UNEXPECTED_ANSWER, format!("the server broke PostgreSQL's protocol: {}", chain(error)))
 }
 
-/// Whether the driver could not read a message. It keeps the kind of its errors to itself.
+/// Returns true if the driver could not read a message. The kind of the driver's errors is private.
 fn is_unreadable(error: &Error) -> bool {
     let said = error.to_string();
     let Some(cause) = source::<io::Error>(error) else { return false };
     let why = cause.to_string();
     if said.starts_with("error parsing response from server") {
-        // A statement that cannot be sent is told in the same way.
+        // An error while encoding a statement has the same kind.
         return !["embedded null", "too large to transmit", "length overflow"].iter().any(|words| why.contains(words));
     }
     let is_about_form =
@@ -199,7 +199,7 @@ fn retryable(mut fault: Fault) -> Fault {
     fault
 }
 
-// tokio-postgres keeps the kind of its errors to itself.
+// The kind of tokio-postgres's errors is private.
 fn is_authentication(error: &Error) -> bool {
     error.to_string().starts_with("authentication error")
 }
@@ -208,8 +208,8 @@ fn is_missing_password(error: &Error) -> bool {
     chain(error).contains("password missing")
 }
 
-/// An error with its causes, each once. None of them ever holds a secret: what goes out to the
-/// server is not part of any error.
+/// Formats an error with its causes, each once. No error contains a secret: data sent to the server is not part of any
+/// error.
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -229,7 +229,7 @@ fn source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opt
         if let Some(found) = error.downcast_ref::<T>() {
             return Some(found);
         }
-        // An `io::Error` shows its own cause's cause as source and hides the cause itself.
+        // An `io::Error` returns its cause's cause as source and hides the cause itself.
         if let Some(found) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             let found: &(dyn StdError + 'static) = found;
             if let Some(found) = found.downcast_ref::<T>() {
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// What a server answers in SCRAM.
+    /// A server's answer in SCRAM.
     #[derive(Clone, Copy)]
     enum Scram {
         UnknownMechanism,

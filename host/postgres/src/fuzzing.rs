@@ -5,7 +5,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 
 use crate::values::{Cell, parameter_type};
 
-/// Decodes what a server sent for a column. What can be decoded goes out and comes back as the same bytes.
+/// Decodes a column's bytes from a server, and checks that a decoded value is encoded as the same bytes.
 pub fn value(type_oid: u32, raw: &[u8]) {
     let Some(column) = Type::from_oid(type_oid) else { return };
     let Ok(cell) = Cell::from_sql(&column, raw) else { return };

@@ -1,4 +1,4 @@
-//! The credentials that a call was granted, and what they open: sessions, probes and consoles.
+//! The credentials that a call was granted, and the opening of sessions, probes and consoles.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ pub(crate) struct Granted {
     opening: Opening,
 }
 
-/// Under what a call opens anything.
+/// Limits and resources with which a call opens sessions.
 #[derive(Clone)]
 struct Opening {
     limits: Limits,
@@ -83,7 +83,7 @@ impl CredentialScope for Granted {
     }
 }
 
-/// A credential that was found, and opens what it can.
+/// A credential, with the limits of its sessions.
 struct Opener {
     credential: Credential,
     opening: Opening,
@@ -99,8 +99,8 @@ impl bindings::Credential for Opener {
         self.credential.target.login()
     }
 
-    /// Tries one way after another. Another than the credential's own is only tried when the server has no slot left for
-    /// it, or cannot be reached and an access token opens other ways.
+    /// Tries the access paths in order. Another than the direct one is tried only when the server has no slot left, or
+    /// cannot be reached and an access token opens other paths.
     async fn open_session(&self) -> Result<SessionHandle, Fault> {
         let (target, project) = (&self.credential.target, self.credential.project.as_deref());
         let Opening { limits, guard, cache } = &self.opening;
@@ -113,7 +113,7 @@ impl bindings::Credential for Opener {
         if let Some(project) = project.filter(|_| target.password.is_none()) {
             return project.open_session(target, limits).await;
         }
-        // A session that outlives its call must not make it wait for its end.
+        // The cache's guard is detached: a session that outlives its call must not delay the call's end.
         let guard = cache.map_or(guard, SessionCache::guard);
         let barred = match opening::open(target, project, limits, guard).await {
             Ok((session, AccessPath::Direct)) if session.is_pooled() => {
@@ -123,7 +123,7 @@ impl bindings::Credential for Opener {
             Ok((session, path)) => return Ok(Box::new(OpenSession::new(session, path))),
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
             Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,
-            // A pooler that had no server connection does not say why; one without the pooler may be had.
+            // A pooler without a server connection does not report the reason; one without the pooler may be available.
             Err(fault) if error::may_be_full(&fault) => fault,
             Err(fault) => return Err(fault),
         };
@@ -154,7 +154,7 @@ impl bindings::Credential for Opener {
 }
 
 impl Opener {
-    /// Tries the ways beside the credential's own; the fault says why each is barred.
+    /// Tries the access paths other than the direct one; the fault has the reason against each.
     async fn open_otherwise(&self, mut barred: Fault, guard: &ShutdownGuard) -> Result<SessionHandle, Fault> {
         let Credential { target, fallback_targets: FallbackTargets { reserve, through }, project, .. } =
             &self.credential;

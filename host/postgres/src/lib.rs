@@ -1,7 +1,7 @@
 //! PostgreSQL for `archon-pool-core`: connection texts, TLS, read-only sessions, credentials and consoles of poolers.
 //!
-//! [`credentials::Credentials`] are the sources of a host's credentials. What an access token of Supabase opens is not
-//! here: [`project_api`] has the traits of it, and the crate `archon-pool-supabase` implements them.
+//! [`credentials::Credentials`] are the sources of a host's credentials. The use of Supabase's access tokens is not
+//! here: [`project_api`] has its traits, and the crate `archon-pool-supabase` implements them.
 
 pub mod connect;
 pub mod connection_config;

@@ -1,4 +1,4 @@
-//! Opening of a session on a credential's own server or, where a project's API knows one, at its detour.
+//! Opening of a session on a credential's own server or, where a project's API has one, at its detour.
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::access_path::AccessPath;
@@ -10,7 +10,7 @@ use crate::project_api::ProjectApi;
 use crate::session::Session;
 use crate::target::Target;
 
-/// Opens a session, and returns by which path; `project` is what an access token beside the password opens.
+/// Opens a session, and returns it with its access path; `project` is the API that an access token opens.
 pub(crate) async fn open(
     target: &Target,
     project: Option<&dyn ProjectApi>,
@@ -33,7 +33,7 @@ pub(crate) async fn open(
     Session::open(detour.map_err(both)?, limits, guard).await.map(|session| (session, AccessPath::Pooler))
 }
 
-/// Returns the target of new sessions of a call: where the last one could be opened.
+/// Returns the target of new sessions of a call: the one at which the last session was opened.
 pub(crate) fn reached<'a>(project: &'a dyn ProjectApi, target: &'a Target) -> Result<&'a Target, Fault> {
     if target.password.is_none() {
         return Err(no_password(project.name()));
@@ -49,7 +49,7 @@ fn no_password(project: &str) -> Fault {
     Fault::new(kind::CREDENTIAL_INVALID, message)
 }
 
-/// Adds what helps where only IPv6 leads to the server.
+/// Adds advice to the fault of a server that is reachable over IPv6 alone.
 fn advised(fault: Fault, target: &Target) -> Fault {
     let is_direct = target.host.starts_with("db.") && ProjectReference::of_target(target).is_some();
     if fault.kind != kind::SERVER_UNREACHABLE || !is_direct {

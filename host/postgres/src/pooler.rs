@@ -1,4 +1,4 @@
-//! Consoles of what controls a pool: PgBouncer's, and a connection limit of the server's own.
+//! Consoles of pool controllers: PgBouncer's, and a connection limit of the server's own.
 
 pub(crate) mod connection_limit;
 pub(crate) mod pgbouncer;

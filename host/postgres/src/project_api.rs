@@ -1,4 +1,4 @@
-//! Traits for the API of a hosted project, which an access token opens beside the sessions of a password.
+//! Traits for the API of a hosted project, which an access token opens, besides sessions with a password.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::target::Target;
 
 /// The API of a provider, such as Supabase's Management API.
 pub trait ProviderApi: Send + Sync {
-    /// Opens the API for one call; nothing is asked yet. `url` is its address where it is not the provider's own.
+    /// Opens the API for one call, without a request. `url` is its address where it is not the provider's own.
     fn project(&self, token: &AccessToken, url: Option<&str>, limits: &Limits) -> Result<Arc<dyn ProjectApi>, Fault>;
 }
 
@@ -22,10 +22,10 @@ pub trait ProjectApi: Send + Sync {
     /// Returns the project's name for messages.
     fn name(&self) -> &str;
 
-    /// Returns the server that sessions are opened at since the project's own could not be reached; none before.
+    /// Returns the server at which sessions are opened because the project's own was unreachable; none before.
     fn known_detour(&self) -> Option<&Target>;
 
-    /// Finds such a server: the same login through the project's pooler.
+    /// Finds the detour: the same login through the project's pooler.
     async fn detour(&self, target: &Target) -> Result<&Target, Fault>;
 
     /// Opens a session that needs no connection to the server.

@@ -22,7 +22,7 @@ use crate::text::{TextEncoding, is_converted};
 /// Time to wait for an answer beyond the server's own timeout.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// Means by which the session's settings hold.
+/// Means that enforces the session's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Guard {
     /// They were sent in the startup packet and are the session's defaults.
@@ -46,7 +46,7 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, Copy)]
 struct Text {
     encoding: TextEncoding,
-    /// The server does not convert them: a text without an equivalent would fail a whole answer.
+    /// True if the server does not convert them: a text without an equivalent would fail a whole answer.
     unconverted: bool,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Opens a session whose settings hold. Costs a round trip more than [`Session::unchecked`].
+    /// Opens a session whose settings are verified. Takes a round trip more than [`Session::unchecked`].
     pub(crate) async fn open(target: &Target, limits: &Limits, guard: &ShutdownGuard) -> Result<Self, Fault> {
         let mut session = Self::unchecked(target, limits, guard).await?;
         if session.guard == Guard::Startup && !session.settings_hold().await? {
@@ -104,7 +104,7 @@ impl Session {
         })
     }
 
-    /// Waits until the pooler has a connection to the server: it admits a login without.
+    /// Waits until the pooler has a connection to the server: it accepts logins without one.
     async fn server_connection(&self) -> Result<(), Fault> {
         let message = format!(
             "the pooler at {} had no connection to the server within {} ms: its pool is full, the database is paused, or \
@@ -124,13 +124,13 @@ impl Session {
         Ok(first.as_deref() == Some("t"))
     }
 
-    /// Waits for the answer to a statement that belongs to the opening. A pooler may refuse the session only now,
-    /// when it needs a connection to the server.
+    /// Waits for the answer to a statement that belongs to the opening. A pooler may refuse the session only now, when
+    /// it needs a connection to the server.
     async fn opening<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
         self.opening_or(self.silent(), answer).await
     }
 
-    /// Waits likewise; `silent` is the fault when no answer comes.
+    /// Waits as `opening` does; `silent` is the fault when no answer comes.
     async fn opening_or<T>(
         &self,
         silent: Fault,
@@ -151,12 +151,12 @@ impl Session {
         Ok(started.elapsed())
     }
 
-    /// Returns whether another call may use it: it is idle, and no pooler is in between.
+    /// Returns true if another call may use it: it is idle, and no pooler is in between.
     pub(crate) fn can_be_kept(&self) -> bool {
         self.guard == Guard::Startup && self.connection.is_idle()
     }
 
-    /// Returns whether a pooler is in between, which did not pass the settings on.
+    /// Returns true if a pooler is in between, which did not pass the settings on.
     pub(crate) fn is_pooled(&self) -> bool {
         self.guard == Guard::Transaction
     }
@@ -166,7 +166,7 @@ impl Session {
         &self.notes
     }
 
-    /// Returns the beginning of a transaction that carries the session's settings itself.
+    /// Returns the start of a transaction that sets the session's settings itself.
     fn begin_transaction(&self) -> String {
         let begin = begin(&self.limits);
         if self.text.unconverted { begin + "SET LOCAL client_encoding = 'SQL_ASCII'; " } else { begin }
@@ -182,12 +182,12 @@ impl Session {
         &self.target
     }
 
-    /// Returns the fault of an answer that is an error.
+    /// Returns the fault of an error that was received as an answer.
     fn why(&self, error: &tokio_postgres::Error) -> Fault {
         self.told((error::querying(error).0, true))
     }
 
-    /// Returns a fault as a caller may have it; the flag says that the session may be gone with it.
+    /// Removes the password from a fault; when the session may be gone, returns the known reason instead.
     fn told(&self, (fault, gone): (Fault, bool)) -> Fault {
         error::discreet(if gone { self.connection.why_lost(fault) } else { fault }, &self.target)
     }

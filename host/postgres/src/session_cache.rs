@@ -1,5 +1,5 @@
-//! A session by whatever way it was opened, and the one that a host keeps open between its calls: whoever watches a
-//! server has a slot when the others are gone.
+//! An open session with its access path, and the cache that keeps one open between the calls of a host: it holds a slot
+//! that is usable when the server has no free one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::target::Target;
 use crate::values;
 
-/// An open session. Cached for the next call when it is dropped, where the host keeps one.
+/// An open session. Returned to the cache on drop, where the host has one.
 pub(crate) struct OpenSession {
     session: Arc<Session>,
     path: AccessPath,
@@ -28,12 +28,12 @@ pub(crate) struct OpenSession {
 }
 
 impl OpenSession {
-    /// A session that ends with its call.
+    /// Creates a session that ends with its call.
     pub(crate) fn new(session: Session, path: AccessPath) -> Self {
         Self { session: Arc::new(session), path, cache: None }
     }
 
-    /// The credential's own session, which goes into the cache.
+    /// Creates the credential's own session, which goes into the cache.
     pub(crate) fn cached(session: Session, cache: Option<&SessionCache>) -> Self {
         Self { session: Arc::new(session), path: AccessPath::Direct, cache: cache.cloned() }
     }
@@ -87,7 +87,7 @@ fn as_driven((value, of): &(values::Bound, Type)) -> (&(dyn ToSql + Sync), Type)
     (&**value, of.clone())
 }
 
-/// The place of the session that is kept between calls.
+/// The cache of a session between calls.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionCache {
     place: Arc<Mutex<Place>>,
@@ -97,38 +97,38 @@ pub(crate) struct SessionCache {
 /// State of the cached session.
 #[derive(Debug, Default)]
 enum Place {
-    /// With a call, or there is none.
+    /// A call uses it, or there is none.
     #[default]
     Empty,
-    /// As the last call left it.
+    /// In the state in which the last call left it.
     Used(Arc<Session>),
-    /// On its way to be as it was when it was opened; false when it is gone.
+    /// Being reset to its initial state; false when it is gone.
     Resetting(Arc<Session>, JoinHandle<bool>),
 }
 
 impl SessionCache {
     pub(crate) fn new() -> Self {
-        // Nobody waits for its end: that is the end of the program, or of the last clone.
+        // No call waits for its end: that is the end of the program, or of the last clone.
         Self { place: Arc::default(), guard: ShutdownGuard::detached() }
     }
 
-    /// Returns the guard of sessions that outlive their call, so that the call does not wait for their end.
+    /// Returns the guard of sessions that outlive their call, so that the call does not wait for them.
     pub(crate) fn guard(&self) -> &ShutdownGuard {
         &self.guard
     }
 
-    /// Has the session reset while the component that will ask for it still starts.
+    /// Starts to reset the session while the next call's component starts.
     pub(crate) fn make_ready(&self) {
         let mut place = self.locked();
         *place = match std::mem::take(&mut *place) {
             Place::Used(session) => resetting(session),
-            // For a call that did not ask for it: that it lives may be long ago.
+            // An earlier call did not use it: its result may be outdated.
             Place::Resetting(session, done) if done.is_finished() => resetting(session),
             other => other,
         };
     }
 
-    /// The session, as it was when it was opened; none when this login opened none, or it is gone.
+    /// Returns the session in its initial state; none when this login opened none, or it is gone.
     pub(crate) async fn take(&self, login: &Target) -> Option<OpenSession> {
         let (session, lives) = match self.wanted(login) {
             Place::Used(session) => {
@@ -141,7 +141,7 @@ impl SessionCache {
         lives.then(|| OpenSession { session, path: AccessPath::Kept, cache: Some(self.clone()) })
     }
 
-    /// Takes what is there when this login opened it. Another's stays: a wrong password must not close it.
+    /// Takes the session if this login opened it. Otherwise it stays: a wrong password must not close it.
     fn wanted(&self, login: &Target) -> Place {
         let mut place = self.locked();
         match &*place {
@@ -153,7 +153,7 @@ impl SessionCache {
     }
 
     fn put(&self, session: Arc<Session>) {
-        // Of two calls at the same time, the last one's is kept.
+        // Of two calls at the same time, the session of the last one is kept.
         let before = std::mem::replace(&mut *self.locked(), Place::Used(session));
         drop(before);
     }

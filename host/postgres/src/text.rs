@@ -1,7 +1,7 @@
-//! Decoding of a server's texts: always possible, whatever bytes they are.
+//! Decoding of a server's texts, which succeeds for any bytes.
 //!
-//! A database is not asked to convert: what has no equivalent would fail a whole answer. Its bytes are decoded
-//! here instead, and those that cannot be read become U+FFFD.
+//! The server is not set to convert texts: one without an equivalent would fail a whole answer. The bytes are decoded
+//! here instead, and invalid ones become U+FFFD.
 
 use std::borrow::Cow;
 
@@ -43,18 +43,18 @@ pub const ENCODINGS: &[(&str, &str)] = &[
     ("WIN874", "windows-874"),
 ];
 
-/// How the texts of a database are encoded.
+/// Encoding of a database's texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct TextEncoding(Option<&'static Encoding>);
 
 impl TextEncoding {
-    /// The encoding of a database by the server's name for it (`server_encoding`).
+    /// Returns the encoding of a database by the server's name for it (`server_encoding`).
     pub(crate) fn of_server(name: &str) -> Self {
         let label = ENCODINGS.iter().find(|(server, _)| *server == name).map(|(_, label)| *label);
         Self(label.and_then(|label| Encoding::for_label(label.as_bytes())))
     }
 
-    /// Decodes bytes. Valid UTF-8 stays as it is: a row of another database need not be in this one's encoding.
+    /// Decodes bytes. Valid UTF-8 is unchanged: a row of another database may be in another encoding.
     pub(crate) fn decode<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
         match (std::str::from_utf8(bytes), self.0) {
             (Ok(text), _) => Cow::Borrowed(text),
@@ -80,7 +80,7 @@ impl TextEncoding {
     }
 }
 
-/// Whether the server converts or checks texts for a client that asked for UTF8, as the driver does.
+/// Returns true if the server converts or checks texts for a client with encoding UTF8, such as the driver.
 pub(crate) fn is_converted(server_encoding: &str) -> bool {
     server_encoding != "UTF8"
 }

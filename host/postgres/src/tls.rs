@@ -33,15 +33,15 @@ use crate::target::{Roots, SslMode, SslNegotiation, Target, TlsVersion};
 /// Largest file of certificates or a key; a bundle of all public authorities has a quarter of it.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Name of the protocol for servers that begin with TLS at once.
+/// ALPN protocol name for servers that start with TLS at once.
 const ALPN: &[u8] = b"postgresql";
 
 fn check(target: &Target) -> Check {
     match (target.ssl_mode, &target.roots) {
         (SslMode::VerifyFull, _) => Check::ChainAndName,
         (SslMode::VerifyCa | SslMode::Allow | SslMode::Prefer | SslMode::Require, Some(Roots::File(_))) => Check::Chain,
-        // libpq insists on `verify-full` beside `sslrootcert=system`: anybody can have a certificate
-        // of some public authority, so a chain without a name would prove nothing.
+        // libpq requires `verify-full` with `sslrootcert=system`: public authorities issue certificates to anyone, so a
+        // chain without a name would prove nothing.
         (SslMode::VerifyCa, _) | (SslMode::Allow | SslMode::Prefer | SslMode::Require, Some(Roots::System)) => {
             Check::ChainAndName
         }
@@ -55,14 +55,14 @@ pub(crate) struct Connector {
     trusted: Option<Arc<Trusted>>,
     check: Check,
     target: Target,
-    /// Why a certificate is not verified although authorities are named.
+    /// Reason for which a certificate is not verified although authorities are configured.
     pub(crate) unverified: Option<String>,
 }
 
 impl Connector {
     /// Reads the CA file, where one is needed.
     pub(crate) fn new(target: &Target) -> Result<Self, Fault> {
-        // As in libpq: below `verify-ca` a file that is not there verifies nothing.
+        // As in libpq: below `verify-ca` a missing file disables verification.
         let unverified = match &target.roots {
             Some(Roots::File(path)) if target.ssl_mode < SslMode::VerifyCa && !path.exists() => {
                 Some(format!("sslrootcert {} does not exist: the server's certificate is not verified", path.display()))
@@ -78,7 +78,7 @@ impl Connector {
         Ok(connector)
     }
 
-    /// The configuration of one connection, and its verifier.
+    /// Returns the configuration of one connection, and its verifier.
     fn config(&self) -> Result<(ClientConfig, Arc<Verifier>), Fault> {
         let provider = Arc::new(ring::default_provider());
         let verifier = Verifier::new(self.check, self.trusted.clone(), Arc::clone(&provider));
@@ -104,7 +104,7 @@ impl Connector {
         Ok((config, verifier))
     }
 
-    /// Does the handshake, and returns what SCRAM may be bound to, too.
+    /// Performs the handshake, and returns the stream with the channel binding data for SCRAM.
     pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         host: &str,
@@ -113,13 +113,13 @@ impl Connector {
         let (config, verifier) = self.config().map_err(|fault| io::Error::other(fault.message))?;
         let name = match ServerName::try_from(host.to_owned()) {
             Ok(name) => name,
-            // The name is neither sent nor looked at.
+            // The name is neither sent nor verified.
             Err(_) if self.check != Check::ChainAndName => ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
         };
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-        // Anybody can show a certificate: without its key it proves nothing to bind to.
+        // Certificates are public: without a proof of the key there is nothing to bind to.
         let binding = shown.filter(|_| verifier.has_proved_its_key()).and_then(certificate::channel_binding);
         Ok((stream, binding))
     }
@@ -133,7 +133,7 @@ fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
     all.into_iter().filter(|(version, _)| wanted(version)).map(|(_, supported)| supported).collect()
 }
 
-/// Configuration of HTTPS: HTTP/1.1, with certificates of the system's authorities.
+/// Returns the configuration of HTTPS: HTTP/1.1, with certificates of the system's authorities.
 pub fn for_https() -> Result<ClientConfig, Fault> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| not_set_up(&error))?;
@@ -174,7 +174,7 @@ fn pem_file(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Fau
     certificates.map(|each| each.map_err(|error| unusable(what, path, &error.to_string()))).collect()
 }
 
-/// Reads a regular file of bounded size: a device would never end, and a pipe would block.
+/// Reads a regular file of limited size: a device would never end, and a pipe would block.
 fn read(what: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let bytes = private_file::read_from_anyone(path, MOST_BYTES).map_err(|why| unusable(what, path, &why))?;
     Ok(Zeroizing::new(bytes))

@@ -18,7 +18,7 @@ const OUT_OF_RANGE: &str = "the timestamp is out of range";
 
 type Failure = Box<dyn Error + Sync + Send>;
 
-/// A column's type outside the seven.
+/// Error for a column's type outside the seven.
 #[derive(Debug)]
 pub(crate) struct Unsupported;
 
@@ -30,7 +30,7 @@ impl std::fmt::Display for Unsupported {
 
 impl Error for Unsupported {}
 
-/// Whether a column of this type can be handed over.
+/// Returns true if a column of this type can be converted.
 pub(crate) fn is_supported(column: &Type) -> bool {
     matches!(
         *column,
@@ -55,7 +55,7 @@ pub(crate) fn is_supported(column: &Type) -> bool {
     )
 }
 
-/// A statement's columns as they are handed over.
+/// Converts a statement's columns to the contract's.
 pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<Column>, Fault> {
     columns
         .iter()
@@ -75,10 +75,10 @@ pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<Column>,
         .collect()
 }
 
-/// A parameter as the driver takes it.
+/// A parameter in the driver's form.
 pub type Bound = Box<dyn ToSql + Send + Sync>;
 
-/// Makes a parameter of the host's own one of the driver's.
+/// Converts a parameter of the host's own to the driver's form.
 pub fn bound(parameter: &Parameter) -> (Bound, Type) {
     match parameter {
         Parameter::Int4(number) => (Box::new(*number), Type::INT4),
@@ -93,18 +93,18 @@ pub fn bound(parameter: &Parameter) -> (Bound, Type) {
 /// One column's value.
 pub struct Cell(pub Value);
 
-/// The bytes of a value as they came; none for null.
+/// The undecoded bytes of a value; none for null.
 pub(crate) struct Raw<'a>(Option<&'a [u8]>);
 
 impl Raw<'_> {
-    /// The most bytes that the value has once it is decoded: each that is no UTF-8 may become three.
+    /// Returns the largest size of the decoded value: each invalid byte may become three.
     pub(crate) fn decoded_bytes(&self, column: &Type) -> usize {
         let Some(raw) = self.0 else { return 0 };
         let is_kept = *column == Type::BYTEA || std::str::from_utf8(raw).is_ok();
         if is_kept { raw.len() } else { raw.len().saturating_mul(3) }
     }
 
-    /// The value, with texts in the database's encoding.
+    /// Decodes the value, with texts in the database's encoding.
     pub(crate) fn decode(&self, column: &Type, encoding: TextEncoding) -> Result<Value, Failure> {
         let Some(raw) = self.0 else { return Ok(Value::Null) };
         let text = |raw| Value::Text(encoding.decode(raw).into_owned());
@@ -159,8 +159,9 @@ impl<'a> FromSql<'a> for Cell {
     }
 }
 
-/// Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number. PostgreSQL's last 30
-/// years, to 294276, are beyond 64 bits of microseconds since 1970: they are the end of time, too, in every host.
+/// Converts a time, exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
+/// PostgreSQL's last 30 years, to 294276, exceed 64 bits of microseconds since 1970: they become `infinity` in every
+/// host.
 fn from_server(micros: i64) -> i64 {
     if micros == i64::MIN { micros } else { micros.saturating_add(EPOCH) }
 }
@@ -172,7 +173,7 @@ fn to_server(micros: i64) -> Result<i64, Failure> {
     }
 }
 
-/// The type under which a parameter is sent. Null has none: the server finds it out.
+/// Returns the type under which a parameter is sent. Null has none: the server infers it.
 pub fn parameter_type(value: &Value) -> Type {
     match value {
         Value::Null => Type::UNKNOWN,
@@ -230,7 +231,7 @@ impl ToSql for Encoded<'_> {
     to_sql_checked!();
 }
 
-// Values may hold data of the database, so a log gets only their kind.
+// Values may be data of the database, so logs contain only their kind.
 impl std::fmt::Debug for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<{}>", parameter_type(&self.0))
@@ -298,7 +299,7 @@ mod tests {
             let value = Cell::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
             assert!(matches!(value, Value::Timestamp(i64::MAX)), "{micros}: {value:?}");
         }
-        // What would be sent as `-infinity` is not.
+        // A value that would be sent as `-infinity` is refused.
         for micros in [i64::MIN + 1, i64::MIN + EPOCH] {
             assert!(Cell(Value::Timestamp(micros)).to_sql(&Type::TIMESTAMPTZ, &mut BytesMut::new()).is_err());
         }

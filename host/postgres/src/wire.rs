@@ -1,5 +1,5 @@
-//! Bytes between the TLS layer and the driver: they are counted, texts are made valid UTF-8, logins are supervised, and
-//! column types that the driver does not know are replaced.
+//! Filter of bytes between the TLS layer and the driver: they are counted, texts are made valid UTF-8, logins are
+//! supervised, and column types unknown to the driver are replaced.
 
 mod budget;
 mod filter;

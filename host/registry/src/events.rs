@@ -1,5 +1,5 @@
-//! What the library traces, as log lines of the contract: every decision about a session (target
-//! `audit`), what a component writes (`plugin`), and warnings.
+//! `tracing` events of the library as log lines of the contract: every decision about a session (target `audit`),
+//! output of components (`plugin`), and warnings.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::log::Log;
 pub struct Events(Log);
 
 impl Events {
-    /// Writes to this log.
+    /// Creates a layer that writes to this log.
     pub fn new(log: Log) -> Self {
         Self(log)
     }
@@ -66,7 +66,7 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // `tracing` hands over displayed values and messages this way.
+        // `tracing` passes displayed values and messages this way.
         let text = format!("{value:?}");
         if field.name() == "message" {
             self.message = Some(text);

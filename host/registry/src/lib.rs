@@ -1,4 +1,4 @@
-//! Skills by name, as skill platforms know them: events, one deadline over all tries, retries and log lines.
+//! Registry of skills by name, with events, one deadline over all attempts, retries and log lines.
 
 pub mod events;
 pub mod log;

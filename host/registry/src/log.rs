@@ -1,4 +1,4 @@
-//! The log lines of the contract: one JSON object each, to whatever the caller gives.
+//! The log lines of the contract: one JSON object each, written to the caller's sink.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,7 @@ use archon_pool_postgres::connection_config::host_of;
 /// The logger's name in every line.
 pub const LOGGER: &str = "connection-pool-manager";
 
-/// Writes the log lines of the contract. A line that cannot be written is lost: a call is not
-/// failed for its log.
+/// Writes the log lines of the contract. A line that cannot be written is lost: logging never fails a call.
 #[derive(Clone)]
 pub struct Log {
     sink: Arc<Mutex<Box<dyn Write + Send>>>,
@@ -27,7 +26,7 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
-    /// Writes to a sink.
+    /// Creates a log that writes to a sink.
     pub fn new(sink: impl Write + Send + 'static) -> Self {
         Self { sink: Arc::new(Mutex::new(Box::new(sink))) }
     }
@@ -63,9 +62,9 @@ impl Log {
         self.line("error", "Connection Pool analysis failed", &context);
     }
 
-    /// One line. The context is an object.
+    /// Writes one line. The context is an object.
     pub(crate) fn line(&self, level: &str, message: &str, context: &Value) {
-        // By hand, because the contract's order of fields is for readers' eyes.
+        // Formatted by hand, because the contract orders the fields for readers.
         let line = format!(
             "{{\"timestamp\":{},\"skill\":{},\"level\":{},\"message\":{},\"context\":{context}}}\n",
             json!(now()),
@@ -87,13 +86,13 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The request's action. What is none may be anything, a slipped secret included.
+/// Returns the request's action. An unknown one is not repeated: it may be a misplaced secret.
 fn action(params: &Value) -> &'static str {
     let Some(action) = params.get("action") else { return Action::FullAnalysis.name() };
     Action::ALL.map(Action::name).into_iter().find(|name| action == name).unwrap_or("unknown")
 }
 
-/// The host name of the request's URL, or where else the credential comes from. Never a secret.
+/// Returns the host name of the request's URL, or the other source of the credential. Never a secret.
 fn url(params: &Value) -> String {
     let Some(url) = params.get("supabaseUrl").and_then(Value::as_str) else { return "from-vault".into() };
     host_of(url).unwrap_or_else(|| "unreadable".into())
@@ -103,7 +102,7 @@ fn url(params: &Value) -> String {
 pub(crate) mod sink {
     use super::*;
 
-    /// A sink whose lines a test can read.
+    /// A sink with lines that a test can read.
     #[derive(Clone, Default)]
     pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Skills by name, with events, one deadline over all tries, and retries where they do no harm.
+//! Registry of skills by name, with events, one deadline over all attempts, and safe retries.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,10 +20,10 @@ use crate::log::Log;
 /// The skill's name in every SkillOutput.
 pub const NAME: &str = "supabase-connection-pool";
 
-/// Params and the time by which to be done in, an answer out.
+/// Function of a skill: params and a deadline in, an answer out.
 type Work = dyn Fn(Value, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
-/// Time beyond its deadline that a skill which ends by itself may take to close its sessions.
+/// Time beyond its deadline that a skill which ends in time by itself may take to close its sessions.
 const BACKSTOP: Duration = Duration::from_secs(5);
 
 /// A skill that can be executed by name.
@@ -98,20 +98,19 @@ impl Skill {
         Self { work, deadline: Duration::from_secs(60), retries: 2, back_off: Duration::from_millis(250) }
     }
 
-    /// Sets the time for all tries together. 60 seconds unless the host's limits say otherwise.
+    /// Sets the time for all attempts together. 60 seconds unless the host's limits differ.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Sets the wait before the second try, on average; each further wait is twice as long. 250 ms
-    /// by default.
+    /// Sets the mean wait before the second attempt; each further wait is twice as long. 250 ms by default.
     pub fn back_off(mut self, back_off: Duration) -> Self {
         self.back_off = back_off;
         self
     }
 
-    /// Sets how often a failed try is repeated at most. Two times by default.
+    /// Sets the maximum number of retries. Two by default.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
@@ -143,7 +142,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// `start`, `complete` or `error`.
+    /// Returns `start`, `complete` or `error`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Start { .. } => "start",
@@ -175,7 +174,7 @@ impl Registry {
         Self::default()
     }
 
-    /// Writes the contract's log lines.
+    /// Sets the log for the contract's log lines.
     pub fn log(mut self, log: Log) -> Self {
         self.log = Some(log);
         self
@@ -237,7 +236,7 @@ impl Registry {
     }
 }
 
-/// Params whose secrets are wiped from memory when they are dropped.
+/// Params whose secrets are wiped from memory on drop.
 struct Wiped(Value);
 
 impl Drop for Wiped {
@@ -250,7 +249,7 @@ impl Drop for Wiped {
     }
 }
 
-/// Retries until a try succeeds, its fault is not retryable, or the deadline is near.
+/// Retries until an attempt succeeds, its fault is not retryable, or the deadline is near.
 async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Value, Fault> {
     let end = Deadline { at: started + skill.deadline, given: skill.deadline };
     let mut tried = 0;
@@ -277,8 +276,8 @@ async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Valu
     }
 }
 
-/// Doubles with each try, and is spread over half to one and a half, so that many callers do not come
-/// back together.
+/// Returns the pause, which doubles with each attempt, and is randomised between half and one and a half of it, so that
+/// many callers do not retry together.
 fn pause(back_off: Duration, tried: u32) -> Duration {
     let base = back_off.saturating_mul(2_u32.saturating_pow(tried));
     base.mul_f64(rand::random_range(0.5..1.5))
@@ -312,7 +311,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A skill that fails some times before it works, and counts its tries.
+    /// Returns a skill that fails a number of times before it succeeds, and the count of its attempts.
     fn flaky(failures: u32, retryable: bool, signalled: bool) -> (Skill, Arc<AtomicU32>) {
         let tries = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&tries);

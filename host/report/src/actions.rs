@@ -1,4 +1,4 @@
-//! What was planned or done.
+//! Section of the planned and executed actions.
 
 use archon_pool_contract::report::{Action, Target};
 
@@ -9,13 +9,13 @@ use crate::text::{client, count, duration, named, state};
 
 const MOST_TARGETS: usize = 50;
 
-/// The section; none when nothing was planned.
+/// Adds the section; none when nothing was planned.
 pub(super) fn actions(page: &mut Page, actions: &[Action]) {
     for action in actions {
         page.title(&format!("Action: {}", action.kind));
         let (mark, style, what) = match (action.executed, action.dry_run) {
             (true, _) => ("✔", GOOD, format!("done, {} affected", connections(action))),
-            // The pooler does that by itself.
+            // The pooler does that itself.
             (false, false) if action.kind == "drain" => ("●", REMARK, "under way".to_owned()),
             (false, true) => ("●", REMARK, planned(action)),
             (false, false) => ("▲", DOUBTFUL, "nothing was done".to_owned()),

@@ -1,5 +1,5 @@
 //! Comparison of two reports as JSON, field by field, so that new fields of a report are compared, too. Elements of a
-//! list that have an identity are compared by it, wherever they stand.
+//! list that have an identity are compared by it, at any position.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct Difference {
     pub after: Option<Value>,
 }
 
-/// Lists the differences in the field order of the first report. A field that only one report has is one difference.
+/// Lists the differences in the field order of the first report. A field in one report only is one difference.
 pub fn differences(before: &Value, after: &Value, strict: bool) -> Vec<Difference> {
     let mut comparison = Comparison { strict, path: Vec::new(), found: Vec::new() };
     comparison.compare(Some(before), Some(after));
@@ -67,7 +67,7 @@ fn fields(fields: &Map<String, Value>) -> Vec<(String, &Value)> {
     fields.iter().map(|(name, value)| (name.clone(), value)).collect()
 }
 
-/// Names the elements of a list by their identities, or by their places where they have none.
+/// Names the elements of a list by their identities, or by their positions where they have none.
 fn elements(items: &[Value]) -> Vec<(String, &Value)> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let place = |(index, item): (usize, &Value)| {

@@ -7,10 +7,10 @@ use crate::page::Page;
 use crate::sanitize;
 use crate::style::{BAD, DOUBTFUL, GOOD, INDENT};
 
-/// Lines of a section.
+/// Maximum number of lines of a section.
 const MOST: usize = 40;
 
-/// The sections, and the fields that are in each.
+/// The sections with their fields.
 const SECTIONS: [(&str, &[&str]); 5] = [
     ("FINDINGS", &["findings"]),
     ("SUSPECTED SESSIONS", &["leakDetection", "suspectedConnections"]),
@@ -57,7 +57,7 @@ fn sections(page: &mut Page, title: &str, depth: usize, section: &[&Difference])
     page.more(section.len().saturating_sub(MOST));
 }
 
-/// Summarises a value in one line: the most telling fields of an object.
+/// Summarises a value in one line: the most informative fields of an object.
 fn summary(value: &Value) -> String {
     let field = |name: &str| value.get(name).map(summary);
     match value {

@@ -7,7 +7,7 @@ use archon_pool_contract::fault::Fault;
 use crate::style::{BAD, DIM, REMARK};
 use crate::{hints, sanitize};
 
-/// The message, what kind of fault it is, and the next step where there is a known one.
+/// Renders the message, the kind of fault, and the next step if one is known.
 pub fn fault(fault: &Fault) -> String {
     let mut text = format!("{BAD}error{BAD:#}: {}\n", sanitize::line(&fault.message));
     let kind = sanitize::line(&fault.kind);

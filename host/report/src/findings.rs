@@ -1,4 +1,4 @@
-//! What an operator should know and do, and how far that is to be believed.
+//! Sections of the findings with their fixes, the notes and the coverage.
 
 use anstyle::Style;
 use archon_pool_contract::report::{Coverage, Finding, Fix};
@@ -7,10 +7,10 @@ use crate::page::Page;
 use crate::style::{BAD, DIM, DOUBTFUL, GOOD, INDENT, REMARK};
 use crate::text::{count, decimal};
 
-/// Where the text behind a severity's mark begins.
+/// Column of the text after a severity's mark.
 const BODY: usize = INDENT + 2;
 
-/// The findings, in the order of the report: worst first.
+/// Adds the findings, in the order of the report: worst first.
 pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverage) {
     page.title("Findings");
     if findings.is_empty() {
@@ -24,7 +24,7 @@ pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverag
             page.blank();
         }
         let (mark, style) = severity(&finding.severity);
-        // The severity is a word as well: a mark and its colour are not for everybody.
+        // The severity is a word as well: not everyone can see a mark and its colour.
         page.item(INDENT, mark, style, &format!("{} {}: {}", finding.severity, finding.id, finding.text));
         for evidence in &finding.evidence {
             page.item(BODY, "·", DIM, evidence);
@@ -35,7 +35,7 @@ pub(super) fn findings(page: &mut Page, findings: &[Finding], coverage: &Coverag
     }
 }
 
-/// That there are findings, for pages that are about something else.
+/// Adds a line that there are findings, for pages about another subject.
 pub(super) fn reminder(page: &mut Page, findings: &[Finding]) {
     if let Some(worst) = findings.first() {
         page.blank();
@@ -45,7 +45,7 @@ pub(super) fn reminder(page: &mut Page, findings: &[Finding]) {
     }
 }
 
-/// A severity's mark and style.
+/// Returns a severity's mark and style.
 pub(super) fn severity(name: &str) -> (&'static str, Style) {
     match name {
         "critical" => ("✖", BAD),
@@ -67,7 +67,7 @@ fn fix(page: &mut Page, fix: &Fix) {
     }
 }
 
-/// What was not measurable.
+/// Adds the notes on data that was not measurable.
 pub(super) fn notes(page: &mut Page, notes: &[String]) {
     if notes.is_empty() {
         return;
@@ -78,7 +78,7 @@ pub(super) fn notes(page: &mut Page, notes: &[String]) {
     }
 }
 
-/// A warning when the report rests on a part of the sessions only.
+/// Adds a warning when the report covers only a part of the sessions.
 pub(super) fn coverage(page: &mut Page, coverage: &Coverage) {
     if coverage.complete {
         return;

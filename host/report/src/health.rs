@@ -1,4 +1,4 @@
-//! Which sessions and fresh connections are in good order.
+//! Section of the health of sessions and fresh connections.
 
 use archon_pool_contract::report::{Check, HealthSummary, Probe};
 
@@ -9,7 +9,7 @@ use crate::text::{count, decimal, measured, named};
 
 const MOST_CHECKS: usize = 20;
 
-/// The section.
+/// Adds the section.
 pub(super) fn health(page: &mut Page, health: &HealthSummary) {
     page.title("Health");
     let (mark, style) = if health.unhealthy == 0 { ("✔", GOOD) } else { ("✖", BAD) };
@@ -58,7 +58,7 @@ fn failure(probe: &Probe) -> String {
     }
 }
 
-/// Only what is not in order: the rest is counted above.
+/// Adds the failed checks; the others are counted above.
 fn checks(page: &mut Page, checks: &[Check]) {
     let mut table = Table::new([number("pid"), text("application"), word("verdict"), text("because")]);
     let mut any = false;

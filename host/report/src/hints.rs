@@ -1,8 +1,8 @@
-//! The next step for the faults that have a known one.
+//! Next steps for the faults that have a known one.
 
 use archon_pool_contract::fault::kind;
 
-/// What to do about a kind of fault; none when its message is all there is to say.
+/// Returns the next step for a kind of fault; none when its message is sufficient.
 pub fn hint(of: &str) -> Option<&'static str> {
     Some(match of {
         kind::INVALID_PARAMS => "`archon-pool COMMAND --help` lists the flags, `archon-pool describe` every option",

@@ -1,4 +1,4 @@
-//! Which sessions are probably leaked.
+//! Section of the suspected leaks.
 
 use archon_pool_contract::report::{ConnectionMetric, Group, LeakDetection};
 
@@ -11,7 +11,7 @@ const MOST_SUSPECTS: usize = 20;
 const MOST_EXCLUDED: usize = 5;
 const MOST_GROUPS: usize = 10;
 
-/// The section.
+/// Adds the section.
 pub(super) fn leaks(page: &mut Page, leaks: &LeakDetection) {
     page.title("Leaks");
     let (mark, style) = if leaks.detected { ("✖", BAD) } else { ("✔", GOOD) };
@@ -22,7 +22,7 @@ pub(super) fn leaks(page: &mut Page, leaks: &LeakDetection) {
         leaks.recommendation
     );
     if !leaks.coverage.complete && !leaks.detected {
-        // Not having looked everywhere is no clean bill.
+        // An incomplete check is not shown as success.
         page.paragraph(&verdict);
     } else {
         page.item(INDENT, mark, style, &verdict);
@@ -63,7 +63,7 @@ fn suspects(page: &mut Page, suspects: &[ConnectionMetric]) {
     through(page, suspects);
 }
 
-/// What the server alone would have shown of those who come through a pooler.
+/// Adds the server's own view of suspects that connect through a pooler.
 fn through(page: &mut Page, suspects: &[ConnectionMetric]) {
     let pooled: Vec<_> = suspects.iter().filter_map(|suspect| Some((suspect.pid, suspect.through.as_ref()?))).collect();
     if pooled.is_empty() {
@@ -79,7 +79,7 @@ fn through(page: &mut Page, suspects: &[ConnectionMetric]) {
     page.more(pooled.len().saturating_sub(MOST_SUSPECTS));
 }
 
-/// Sessions that were let off, and why: who knows better can say so.
+/// Adds the excluded sessions with the reason, so that an operator can correct it.
 fn excluded(page: &mut Page, excluded: &[ConnectionMetric]) {
     if excluded.is_empty() {
         return;

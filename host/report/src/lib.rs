@@ -1,8 +1,7 @@
-//! Reports for people: one file for each section, each a function from the report to lines of a [`page`].
+//! Text reports: one file for each section, each a function from the report to lines of a [`page`].
 //!
-//! Pages are made with colours; the caller removes them where they are not wanted. Numbers and verdicts are shown as they
-//! came: nothing is computed here that is not in the JSON. Text of a server or a component is made safe to print
-//! ([`sanitize`]).
+//! Pages are rendered with colours; the caller removes them where needed. Numbers and verdicts are printed as they are
+//! in the JSON: nothing else is computed here. Text of a server or a component is made safe to print ([`sanitize`]).
 
 mod actions;
 pub mod comparison;
@@ -32,7 +31,7 @@ pub use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;
 
-/// The page of a report: the sections that belong to the action, then what everybody needs to know.
+/// Renders the page of a report: the sections of the action, then the common ones.
 pub fn report(report: &Report, action: Action, width: usize) -> String {
     let mut page = Page::new(width);
     overview::headline(&mut page, report);
@@ -53,7 +52,7 @@ pub fn report(report: &Report, action: Action, width: usize) -> String {
     }
     actions::actions(&mut page, &report.actions);
     match action {
-        // What was planned or done is the point there; a reminder is enough.
+        // These pages are about the plan and its execution; a reminder is enough.
         Action::AutoScale | Action::KillIdle => findings::reminder(&mut page, &report.findings),
         _ => findings::findings(&mut page, &report.findings, &report.coverage),
     }

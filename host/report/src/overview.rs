@@ -1,4 +1,4 @@
-//! What is going on: slots, sessions by state, rates, times, and who they belong to.
+//! Section of the pool's state: slots, sessions by state, rates, times, and the owners of sessions.
 
 use archon_pool_contract::report::{Connections, PoolStats, Report, Tally};
 
@@ -7,12 +7,12 @@ use crate::style::DIM;
 use crate::table::{Table, number, text};
 use crate::text::{decimal, duration, measured, named};
 
-/// Rows of the table of who holds sessions.
+/// Rows of the table of session owners.
 const TOP: usize = 5;
 /// Cells of the bar.
 const BAR: u32 = 20;
 
-/// What was asked, when, and how long it took.
+/// Adds the action, its time and its duration.
 pub(super) fn headline(page: &mut Page, report: &Report) {
     page.styled(
         DIM,
@@ -20,7 +20,7 @@ pub(super) fn headline(page: &mut Page, report: &Report) {
     );
 }
 
-/// The section.
+/// Adds the section.
 pub(super) fn overview(page: &mut Page, report: &Report) {
     let stats = &report.pool_stats;
     page.title("Pool");
@@ -47,7 +47,7 @@ fn slots(connections: &Connections, hidden: u32) -> String {
     )
 }
 
-/// The usual states always, the others when there is something to say.
+/// Formats the usual states always, and the others unless they are zero.
 fn sessions(connections: &Connections) -> String {
     let always = [(connections.active, "active"), (connections.idle, "idle")];
     let seldom = [
@@ -92,7 +92,7 @@ fn times(stats: &PoolStats) -> String {
         .join(", ")
 }
 
-/// Three rankings side by side: they are read for their first lines.
+/// Adds three rankings side by side; their first lines matter most.
 fn holders(page: &mut Page, connections: &Connections) {
     let rankings = [&connections.by_application, &connections.by_role, &connections.by_database];
     let longest = rankings.iter().map(|ranking| ranking.len()).max().unwrap_or(0);

@@ -22,7 +22,7 @@ impl Page {
         Self { width, text: String::new() }
     }
 
-    /// Reports whether wide tables have no room.
+    /// Returns true if there is no room for wide tables.
     pub fn is_narrow(&self) -> bool {
         self.width < NARROW
     }

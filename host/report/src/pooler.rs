@@ -1,4 +1,4 @@
-//! The pooler's side of the pool: its queue, its rates and its pools.
+//! Section of the pooler: its queue, its rates and its pools.
 
 use archon_pool_contract::report::PoolerStats;
 
@@ -8,7 +8,7 @@ use crate::text::{count, decimal, measured};
 
 const MOST_POOLS: usize = 10;
 
-/// The section; none without a pooler.
+/// Adds the section; none without a pooler.
 pub(super) fn pooler(page: &mut Page, pooler: Option<&PoolerStats>) {
     let Some(pooler) = pooler else { return };
     page.title("Pooler");

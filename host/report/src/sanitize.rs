@@ -1,11 +1,11 @@
-//! Removal of control characters from untrusted text before it is printed in tables, JSON or messages: an
-//! application name may hold an escape sequence that moves the cursor or recolours the terminal.
+//! Removal of control characters from untrusted text before it is printed in tables, JSON or messages: an application
+//! name may contain an escape sequence that moves the cursor or recolours the terminal.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// Replacement of a control character: visible, so that `pg\u{8}x` cannot pass for `pgx`.
+/// Replacement of a control character: visible, so that `pg\u{8}x` cannot be mistaken for `pgx`.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Makes text one safe line: line breaks and tabs become spaces, other control characters are replaced.

@@ -1,4 +1,4 @@
-//! How large the pool should be.
+//! Section of the pool's target size.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use archon_pool_contract::report::{PoolerStats, Scaling};
 use crate::page::Page;
 use crate::text::{count, decimal, measured};
 
-/// The section.
+/// Adds the section.
 pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&PoolerStats>) {
     page.title("Scaling");
     let step = match scaling.target_size.cmp(&scaling.current_size) {
@@ -55,7 +55,7 @@ pub(super) fn scaling(page: &mut Page, scaling: &Scaling, pooler: Option<&Pooler
     );
 }
 
-/// Who waits for a connection of the pool, and for how long.
+/// Describes the clients that wait for a connection of the pool, and their waiting time.
 fn queue(clients: u32, pooler: Option<&PoolerStats>) -> String {
     let mut line = match (clients, pooler) {
         (0, _) => "nobody waits".to_owned(),

@@ -18,5 +18,5 @@ pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Indent of the lines under a title.
 pub const INDENT: usize = 2;
 
-/// Least width of a page that shows tables of more than four columns; narrower ones show them as lists.
+/// Minimum width of a page for tables of more than four columns; narrower pages show them as lists.
 pub const NARROW: usize = 80;

@@ -15,17 +15,17 @@ pub struct Column {
     wraps: bool,
 }
 
-/// Text that may be wrapped.
+/// Creates a column of text that may be wrapped.
 pub const fn text(title: &'static str) -> Column {
     Column { title, number: false, wraps: true }
 }
 
-/// Text that stays in one piece.
+/// Creates a column of text that is not wrapped.
 pub const fn word(title: &'static str) -> Column {
     Column { title, number: false, wraps: false }
 }
 
-/// A number, or a number with its unit.
+/// Creates a column of numbers, with or without a unit.
 pub const fn number(title: &'static str) -> Column {
     Column { title, number: true, wraps: false }
 }
@@ -37,7 +37,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
         Self { columns: columns.into(), rows: Vec::new() }
     }
@@ -47,7 +47,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// The lines of at most `most` rows, and how many rows were left out.
+    /// Renders at most `most` rows, and returns the number of rows left out.
     pub fn render(mut self, width: usize, most: usize) -> (String, usize) {
         let more = self.rows.len().saturating_sub(most);
         self.rows.truncate(most);

@@ -1,4 +1,4 @@
-//! Numbers, durations and lines for readers.
+//! Numbers, durations and lines of text for display.
 
 use archon_pool_contract::report::Through;
 use unicode_width::UnicodeWidthStr as _;
@@ -11,7 +11,7 @@ const DAY: u64 = 24 * HOUR;
 /// Numbers from here on are shown with an exponent.
 const MANY: f64 = 1e15;
 
-/// Milliseconds in the two largest units that matter: `850 ms`, `12.3 s`, `5 min 20 s`, `3 d 4 h`.
+/// Formats milliseconds in the two largest units: `850 ms`, `12.3 s`, `5 min 20 s`, `3 d 4 h`.
 pub(super) fn duration(ms: u64) -> String {
     let two = |large: u64, name: &str, small: u64, small_name: &str| match ms % large / small {
         0 => format!("{} {name}", ms / large),
@@ -26,25 +26,25 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-/// Measured milliseconds: fractions matter below ten.
+/// Formats measured milliseconds, with fractions below ten.
 pub(super) fn measured(ms: f64) -> String {
     match ms {
         ..10.0 => format!("{} ms", trimmed(ms, 2)),
         10.0..1_000.0 => format!("{} ms", trimmed(ms, 1)),
-        // Not a number, or more than there is time.
+        // Not a number, or beyond any duration.
         _ if !ms.is_finite() || ms >= MANY => format!("{} ms", trimmed(ms, 0)),
         _ => duration(ms as u64),
     }
 }
 
-/// A rate or a percentage: one decimal, and none when it says nothing.
+/// Formats a rate or a percentage: one decimal, and none if it is zero.
 pub(super) fn decimal(number: f64) -> String {
     let places = if number != 0.0 && number.abs() < 0.1 { 2 } else { 1 };
     trimmed(number, places)
 }
 
 fn trimmed(number: f64, places: usize) -> String {
-    // Hundreds of digits are no reading, and what is no number has none.
+    // Hundreds of digits are not readable, and NaN or infinity has none.
     if !number.is_finite() || number.abs() >= MANY {
         return format!("{number:.2e}");
     }
@@ -52,22 +52,22 @@ fn trimmed(number: f64, places: usize) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `1 session`, `2 sessions`.
+/// Formats `1 session`, `2 sessions`.
 pub(super) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-/// What stands for a name that was not set.
+/// Returns a name, or a placeholder if it was not set.
 pub(super) fn named(name: &str) -> String {
     if name.is_empty() { "(none)".to_owned() } else { name.to_owned() }
 }
 
-/// Where a session comes from; a local socket has no address.
+/// Returns the address of a session's client; a local socket has none.
 pub(super) fn client(address: Option<&str>) -> String {
     address.unwrap_or("local").to_owned()
 }
 
-/// The same with the port, where a pooler tells it.
+/// Returns the same with the port, if a pooler reports it.
 pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String {
     let port = through.and_then(|through| through.client.as_ref()).map(|client| client.port);
     match (address, port) {
@@ -77,7 +77,7 @@ pub(super) fn place(address: Option<&str>, through: Option<&Through>) -> String 
     }
 }
 
-/// The long states in words that fit a column.
+/// Shortens the long states to fit a column.
 pub(super) fn state(state: &str) -> String {
     match state {
         "idle in transaction" => "idle in tx",
@@ -87,8 +87,8 @@ pub(super) fn state(state: &str) -> String {
     .to_owned()
 }
 
-/// Words on lines of at most `width` columns. A word that is longer keeps a line for itself: what it
-/// names is worth more than the margin.
+/// Wraps words to lines of at most `width` columns. A longer word is kept whole on a line of its own, because names
+/// must stay readable.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;

@@ -1,4 +1,4 @@
-//! One round of a watch in one line: the same words in the same order, to be compared by eye.
+//! One round of a watch as one line, with a fixed order of words for visual comparison.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::sanitize;
 use crate::style::{BAD, DIM, GOOD};
 use crate::text::{count, decimal, measured};
 
-/// A round that answered.
+/// Renders a successful round.
 pub fn watch_line(report: &Report) -> String {
     let connections = &report.pool_stats.connections;
     let capacity = &connections.capacity;
@@ -40,8 +40,8 @@ pub fn watch_line(report: &Report) -> String {
     parts.join("  ")
 }
 
-/// The pool's size, where something controls it: `size 10→12`, the queue before it, and what became of the
-/// resize when nothing did.
+/// Describes the pool's size, if something controls it: `size 10→12`, the queue before it, and the outcome of a resize
+/// that was not executed.
 fn pool(report: &Report) -> Vec<String> {
     let scaling = &report.scaling;
     if scaling.controller == "advice" {
@@ -66,7 +66,7 @@ fn pool(report: &Report) -> Vec<String> {
     parts
 }
 
-/// A round that did not, and when the next one comes.
+/// Renders a failed round, and the time until the next.
 pub fn watch_fault(time: &str, fault: &Fault, next: Duration) -> String {
     format!(
         "{DIM}{time}{DIM:#}  {BAD}error{BAD:#}: {} ({}); next try in {} s",
@@ -76,12 +76,12 @@ pub fn watch_fault(time: &str, fault: &Fault, next: Duration) -> String {
     )
 }
 
-/// The worst finding by name, and how many more there are.
+/// Returns the worst finding by name, and the number of further ones.
 fn verdict(report: &Report) -> String {
     let is_serious = |finding: &&Finding| matches!(finding.severity.as_str(), "critical" | "warning");
     let mut serious = report.findings.iter().filter(is_serious);
     let Some(worst) = serious.next() else {
-        // Not having seen everything is no clean bill.
+        // An incomplete check is not shown as success.
         return if report.coverage.complete { format!("{GOOD}✔{GOOD:#} healthy") } else { "nothing found".into() };
     };
     let (mark, style) = severity(&worst.severity);
@@ -92,7 +92,7 @@ fn verdict(report: &Report) -> String {
     format!("{style}{mark}{style:#} {}{more}", worst.id)
 }
 
-/// `07:03:22` of an ISO 8601 time; anything else as it is.
+/// Returns `07:03:22` of an ISO 8601 time; any other text unchanged.
 fn time_of_day(timestamp: &str) -> &str {
     timestamp.split_once('T').and_then(|(_, time)| time.get(..8)).unwrap_or(timestamp)
 }

@@ -1,4 +1,4 @@
-//! The Management API's client: one project, one token, and bounds on everything that comes back.
+//! The Management API's client: one project, one token, and limits on every answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,31 +23,31 @@ use url::Url;
 use super::http::{Answer, Http, Lost};
 use super::pace::Pace;
 
-/// Where hosted projects are managed.
+/// Address of the Management API for hosted projects.
 pub(super) const HOSTED: &str = "https://api.supabase.com";
 
-/// How often a question is asked when the API is in trouble.
+/// Number of attempts when the API fails.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// What a waiting call keeps back for the answer that it waits for.
+/// Time that a waiting call reserves for the answer.
 const RESERVE: Duration = Duration::from_secs(1);
-/// How long the API keeps silent when it does not say; the length of its window.
+/// Pause after an exceeded rate when the API gives none; the length of its window.
 const WINDOW: Duration = Duration::from_secs(60);
-/// What is repeated of the API's own words, letters.
+/// Characters of the API's own message that are repeated.
 const SAID: usize = 400;
 
 /// The client of one call.
 pub(super) struct Api {
-    /// Made when it is first needed: most calls never ask.
+    /// Created on first use: most calls need none.
     client: OnceCell<Http>,
     base: Url,
     token: SecretString,
     pace: Arc<Pace>,
     connect_timeout: Duration,
     patience: Duration,
-    /// The largest answer, bytes.
+    /// Maximum size of an answer, bytes.
     most: usize,
-    /// When the call is over.
+    /// End of the call.
     end: Instant,
 }
 
@@ -56,15 +56,15 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// The permission of a fine-grained token that it takes.
+    /// The permission that a fine-grained token needs for it.
     pub(super) scope: &'static str,
-    /// Whether it changes nothing and so may be sent again.
+    /// True if it changes nothing and so may be sent again.
     pub(super) reads: bool,
-    /// What limit `answer_bytes` leaves for the answer, where it counts.
+    /// Bytes that limit `answer_bytes` leaves for the answer, where it applies.
     pub(super) most: Option<usize>,
 }
 
-/// Why a request was in vain, and what may be done about it.
+/// Failed request, with the condition for a retry.
 struct ApiError {
     fault: Fault,
     again: Again,
@@ -73,14 +73,14 @@ struct ApiError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
     Never,
-    /// After a pause of our choice, if it changes nothing.
+    /// After a pause, if it changes nothing.
     Later,
-    /// After this, whatever it is: nothing was done.
+    /// After this time, even if it changes something: nothing was done.
     After(Duration),
 }
 
 impl Api {
-    /// `base` is https, or http on 127.0.0.1.
+    /// Creates a client. `base` is https, or http on 127.0.0.1.
     pub(super) fn new(
         base: Option<&str>,
         reference: &str,
@@ -101,7 +101,7 @@ impl Api {
         })
     }
 
-    /// Whether this is the API on the local machine, as in tests.
+    /// Returns true if this is an API on the local machine, as in tests.
     pub(super) fn is_local(&self) -> bool {
         self.base.scheme() == "http"
     }
@@ -110,7 +110,7 @@ impl Api {
         &self.pace
     }
 
-    /// Sends a request until it is answered, refused, or in vain for good.
+    /// Sends a request until it is answered, refused, or not retryable.
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Fault> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -133,7 +133,7 @@ impl Api {
         Err(Fault::new(kind::SERVER_UNREACHABLE, "the Management API was asked in vain"))
     }
 
-    /// Waits for a place in the minute.
+    /// Waits until the rate limit per minute admits a request.
     async fn turn(&self) -> Result<(), Fault> {
         while let Err(wait) = self.pace.take(Instant::now()) {
             if !self.has_time_for(wait) {
@@ -177,14 +177,14 @@ impl Api {
         let answer = client.exchange(sending, most).await.map_err(|lost| self.lost(request, &lost))?;
         let Answer { status, headers, body } = answer;
         let text = std::str::from_utf8(&body).map_err(|_| ApiError::for_good(unreadable(&request.path)))?;
-        // What is parsed takes memory in proportion to its values, and not to its bytes.
+        // The memory of a parsed value depends on its number of values, and not on its bytes.
         if !json_limits::is_shallow(&body, DEPTH) || !json_limits::is_within(text, self.most / BYTES_PER_VALUE) {
             return Err(ApiError::for_good(LimitError::ApiBytes(self.most).into()));
         }
         if status.is_success() { Ok(body) } else { Err(self.refused(request, status, &headers, &body)) }
     }
 
-    /// The fault of a request without an answer.
+    /// Creates the fault of a request without an answer.
     fn lost(&self, request: &Request, lost: &Lost) -> ApiError {
         let no_answer = |why: String| format!("no answer from the Management API at {}: {why}", self.base);
         let fault = match lost {
@@ -254,7 +254,7 @@ impl Api {
         })
     }
 
-    /// What the API said, shortened, on one line, and never if it repeats the token.
+    /// Returns the API's message, shortened, on one line; empty if it repeats the token.
     fn said(&self, answer: &[u8]) -> String {
         let message = serde_json::from_slice::<Value>(answer).ok();
         let message = message.as_ref().and_then(|answer| answer.get("message")).and_then(Value::as_str);
@@ -269,7 +269,7 @@ impl Api {
 }
 
 impl Request {
-    /// The fault of a request of which nobody knows whether it was carried out.
+    /// Creates the fault of a request without an answer; a change may have been made.
     fn in_vain(&self, message: String) -> Fault {
         if self.reads {
             return unreachable(message);
@@ -296,14 +296,14 @@ fn over_rate(wait: Duration) -> Fault {
     Fault { retryable: true, ..Fault::new(kind::OVERLOADED, message) }
 }
 
-/// When the API takes requests again.
+/// Returns the time until the API takes requests again.
 fn reset(headers: &HeaderMap) -> Duration {
     let seconds = |name| headers.get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
     let seconds = seconds("x-ratelimit-reset").or_else(|| seconds(RETRY_AFTER.as_str()));
     seconds.map_or(WINDOW, |seconds| Duration::from_secs(seconds.into()))
 }
 
-/// The server's error that the API repeats: `Failed to run sql query: ERROR:  42601: syntax error …`.
+/// Parses the server's error that the API repeats: `Failed to run sql query: ERROR:  42601: syntax error …`.
 fn failed(said: &str) -> Option<Fault> {
     let (_, error) = said.split_once("ERROR:").or_else(|| said.split_once("FATAL:"))?;
     let (code, message) = error.trim_start().split_once(':')?;

@@ -1,4 +1,4 @@
-//! Column types of every statement sent through the query endpoint, whose answers carry none.
+//! Column types of every statement sent through the query endpoint, whose answers contain none.
 
 use archon_pool_contract::catalogue;
 use tokio_postgres::types::Type;

@@ -1,12 +1,12 @@
-//! Several statements as one SQL command, whose answer keeps every type.
+//! Conversion of several statements into one SQL command, whose answer preserves every type.
 //!
 //! The query endpoint takes one command at a time, has settings of its own and answers in JSON that went through
-//! JavaScript, in which whole numbers beyond 2⁵³ and the difference between a text and a timestamp are lost. So each
+//! JavaScript, which loses whole numbers beyond 2⁵³ and the difference between a text and a timestamp. So each
 //! statement becomes one column of one `SELECT`, and its rows one text.
 //!
-//! `query_to_xml` takes a statement as a text, and so PostgreSQL reads it only when the columns before it have set the
-//! transaction's `search_path`: nobody's operator of the same name stands in for the catalogue's. It also runs nothing
-//! that writes. Hexadecimal digits keep the rows free of what XML would escape.
+//! `query_to_xml` takes a statement as a text, so PostgreSQL parses it only when the columns before it have set the
+//! transaction's `search_path`: no user's operator of the same name can shadow the catalogue's. It also runs nothing
+//! that writes. Hexadecimal digits keep the rows free of characters that XML would escape.
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::bindings::database::Value;
@@ -22,12 +22,12 @@ use super::literal::quoted;
 pub(super) struct Part {
     pub(super) sql: String,
     pub(super) columns: Columns,
-    /// One row more is asked for, to see whether there is one.
+    /// Row limit; one more is requested, to detect truncation.
     pub(super) max_rows: u32,
 }
 
 impl Part {
-    /// All rows as one text of hexadecimal digits: an array of arrays in JSON.
+    /// Returns the expression for all rows as one text of hexadecimal digits: an array of arrays in JSON.
     fn document(&self) -> String {
         let names: Vec<_> = (0..self.columns.len()).map(|index| format!("c{index}")).collect();
         let values: Vec<_> = names.iter().zip(self.columns).map(|(name, (_, of))| value(name, of)).collect();
@@ -41,7 +41,7 @@ impl Part {
         )
     }
 
-    /// The rows of this part in an answer to [`command`].
+    /// Returns the rows of this part in an answer to [`command`].
     pub(super) fn rows(&self, index: usize, answer: &Map<String, Json>) -> Result<Vec<Vec<Value>>, Fault> {
         let text = answer.get(&key(index)).and_then(Json::as_str).ok_or_else(unexpected)?;
         let rows: Vec<Vec<Json>> = serde_json::from_str(text).map_err(|_| unexpected())?;
@@ -57,14 +57,14 @@ impl Part {
     }
 }
 
-/// One command for all parts. Columns are computed in their order, and so the statements run in theirs.
+/// Builds one command for all parts. Columns are computed in their order, and so the statements run in theirs.
 pub(super) fn command(parts: &[Part], lock_timeout_ms: u128) -> String {
     let settings = [
         ("search_path", "pg_catalog".to_owned()),
         ("application_name", APPLICATION.to_owned()),
         ("transaction_read_only", "on".to_owned()),
         ("lock_timeout", lock_timeout_ms.max(1).to_string()),
-        // Numbers with all their digits.
+        // Floats with all their digits.
         ("extra_float_digits", "1".to_owned()),
     ];
     let settings = settings
@@ -85,7 +85,7 @@ fn key(index: usize) -> String {
     format!("s{index}")
 }
 
-/// A column as JSON that says all of it. An object's number would be a text, and of a fraction digits would be lost.
+/// Returns a column as JSON without loss. Numbers in an object would become texts, and fractions would lose digits.
 fn value(name: &str, of: &Type) -> String {
     match *of {
         Type::INT8 => format!("{name}::bigint"),

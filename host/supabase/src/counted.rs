@@ -1,4 +1,4 @@
-//! A stream that counts what it reads, and lets others have the processor between its reads.
+//! A stream that counts the bytes read, and yields between its reads.
 
 use std::io;
 use std::pin::Pin;
@@ -18,12 +18,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Allows so many bytes from now on.
+    /// Allows this many bytes from now on.
     pub(super) fn allow(&self, bytes: usize) {
         self.left.store(bytes, Ordering::Relaxed);
     }
 
-    /// Reports whether more came.
+    /// Returns true if more bytes were received.
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }
@@ -54,8 +54,8 @@ impl Counted {
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // A reader that goes on for as long as something comes, as hyper does over `100 Continue`, could not be
-        // interrupted: after each read it has to come back.
+        // A reader that loops as long as it receives data, as hyper does over `100 Continue`, could not be interrupted:
+        // after each read it has to yield.
         if std::mem::take(&mut self.has_read) {
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -1,7 +1,7 @@
 //! The detour of a project whose own server cannot be reached: its pooler in session mode.
 //!
-//! The server's own host has no IPv4 address unless the project bought one. Where the pooler is only the API can say:
-//! its host has a number that is in no other name of the project.
+//! The server's own host has no IPv4 address unless the project bought one. Only the API has the pooler's address: its
+//! host contains a number that is in no other name of the project.
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_postgres::target::Target;
@@ -16,15 +16,15 @@ pub(crate) async fn session_mode(project: &Project, target: &Target) -> Result<T
     detour(&project.pooler().await?, target, project.is_local())
 }
 
-/// The same login by the pooler.
+/// Returns the same login at the pooler.
 fn detour(pooler: &PoolerSettings, target: &Target, is_local: bool) -> Result<Target, Fault> {
     let host = pooler.db_host.as_str();
-    // The password goes there.
+    // The password is sent there.
     if !(host.ends_with(".pooler.supabase.com") || is_local && host == "127.0.0.1") {
         return Err(Fault::new(kind::UNEXPECTED_ANSWER, "the Management API names a pooler that is not Supabase's"));
     }
     let port = if pooler.pool_mode == "session" { pooler.db_port } else { SESSION_PORT };
-    // The pooler finds the project by what stands behind the role.
+    // The pooler identifies the project by the suffix of the role.
     let user = match pooler.db_user.split_once('.') {
         Some((_, project)) => format!("{}.{project}", target.user),
         None => target.user.clone(),

@@ -1,7 +1,7 @@
 //! HTTP/1.1 with one origin, over connections that belong to the call that waits for the answer.
 //!
-//! No task of its own drives a connection: it is polled together with the exchange for which it was opened, so that its
-//! socket is closed at once when that is given up.
+//! No task drives a connection: it is polled together with the exchange for which it was opened, so that its socket is
+//! closed at once when that is dropped.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -27,9 +27,9 @@ use url::Url;
 
 use super::counted::{Budget, Counted};
 
-/// The longest head of an answer, bytes.
+/// Maximum length of the head of an answer, bytes.
 const HEAD: usize = 64 << 10;
-/// The longest answer of a proxy, bytes.
+/// Maximum length of the answer of a proxy, bytes.
 const PROXY_ANSWER: usize = 8 << 10;
 
 /// A client of one origin. It follows no redirect: the token would go to another server.
@@ -37,7 +37,7 @@ pub(super) struct Http {
     origin: Url,
     /// None for plain HTTP, on the local machine.
     tls: Option<TlsConnector>,
-    /// The proxy of `HTTPS_PROXY`, unless `NO_PROXY` excepts the origin.
+    /// The proxy of `HTTPS_PROXY`, unless `NO_PROXY` excludes the origin.
     proxy: Option<Intercept>,
     connect_timeout: Duration,
     /// A connection that is open after an exchange.
@@ -48,9 +48,9 @@ pub(super) struct Http {
 pub(super) enum Lost {
     /// No connection: nothing was sent.
     Unsent(io::Error),
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the answer is not HTTP.
     Broken(hyper::Error),
-    /// More came than the exchange may hear.
+    /// The answer exceeds the limit of the exchange.
     TooMuch,
 }
 
@@ -75,7 +75,7 @@ impl Http {
         Self { origin, tls, proxy, connect_timeout, kept: Mutex::new(None) }
     }
 
-    /// Sends a request for a path and reads the answer, of which so many bytes may come.
+    /// Sends a request for a path and reads the answer, of at most `most` bytes.
     pub(super) async fn exchange(&self, mut request: Request<Full<Bytes>>, most: usize) -> Result<Answer, Lost> {
         let authority = &self.origin[url::Position::BeforeHost..url::Position::AfterPort];
         if let Ok(host) = HeaderValue::from_str(authority) {
@@ -97,10 +97,10 @@ impl Http {
         Ok(answer)
     }
 
-    /// The connection of an earlier exchange, unless the server has closed it since.
+    /// Returns the connection of an earlier exchange, unless the server has closed it since.
     async fn kept_open(&self) -> Option<Open> {
         let mut open = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        // The connection learns of the end of its last answer, or of its own end.
+        // Polling detects the end of the last answer, or of the connection.
         let is_ready = {
             let ready = pin!(open.sender.ready());
             matches!(select(ready, open.connection.as_mut()).await, Either::Left((Ok(()), _)))
@@ -142,13 +142,13 @@ impl Open {
         });
         match select(exchange, connection.as_mut()).await {
             Either::Left((answer, _)) => answer,
-            // It is closed, and what it brought is still to be read.
+            // The connection is closed; received data is still to be read.
             Either::Right((_, exchange)) => exchange.await,
         }
     }
 }
 
-/// A request that was not sent, if the connection says so.
+/// Classifies the error of a request, which may not have been sent.
 fn unsent(error: hyper::Error) -> Lost {
     if error.is_canceled() || error.is_closed() { Lost::Unsent(io::Error::other(error)) } else { Lost::Broken(error) }
 }
@@ -165,7 +165,7 @@ async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, Lost> {
     Ok(read)
 }
 
-/// Connects to the first address that answers; each has its part of the time.
+/// Connects to the first address that answers; each gets an equal part of the time.
 async fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     let addresses: Vec<_> = lookup_host((host.trim_matches(['[', ']']), port)).await?.collect();
     let each = timeout / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
@@ -183,7 +183,7 @@ async fn connect(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStre
     Err(last)
 }
 
-/// Asks a proxy for a connection to the origin.
+/// Opens a connection to the origin through a proxy.
 async fn tunnel(proxy: &Intercept, host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     let uri = proxy.uri();
     if uri.scheme_str() != Some("http") {
@@ -196,7 +196,7 @@ async fn tunnel(proxy: &Intercept, host: &str, port: u16, timeout: Duration) -> 
     }
     request.extend(b"\r\n");
     stream.write_all(&request).await?;
-    // Byte by byte: what follows the answer is the origin's.
+    // Byte by byte: the bytes after the answer are the origin's.
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") && answer.len() < PROXY_ANSWER {
         answer.push(stream.read_u8().await?);

@@ -1,7 +1,7 @@
-//! Supabase's hosted projects: their settings, their pooler and a second way in, by the Management API.
+//! Supabase's hosted projects: their settings, their pooler and a second access path, by the Management API.
 //!
-//! What an access token opens is not what a password opens. The password opens sessions; the token opens the project's
-//! settings (where its pooler is, how large its pools are) and an endpoint that runs SQL for whoever has no session.
+//! An access token and a password open different things. The password opens sessions; the token opens the project's
+//! settings (the address of its pooler, the size of its pools) and an endpoint that runs SQL without a session.
 //!
 //! Sources: the API's own description (`supabase/cli`, `packages/api`) and its reference. Hosted projects were not
 //! available to test against: the tests run against a stub of the documented endpoints.

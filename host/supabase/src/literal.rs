@@ -9,8 +9,8 @@ use archon_pool_core::bindings::database::Value;
 use archon_pool_postgres::error;
 use archon_pool_postgres::values::Cell;
 
-/// Puts literals where a statement has `$1`, `$2` and so on; beyond the last one nothing is replaced. For
-/// statements of our own alone: a `$1` within a string would be replaced, too.
+/// Replaces `$1`, `$2` and so on in a statement with literals; beyond the last one nothing is replaced. For the host's
+/// own statements alone: a `$1` within a string would be replaced, too.
 pub(super) fn fill(sql: &str, literals: &[String]) -> String {
     let mut filled = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -28,7 +28,7 @@ pub(super) fn fill(sql: &str, literals: &[String]) -> String {
     filled
 }
 
-/// A parameter as a literal of its type.
+/// Formats a parameter as a literal of its type.
 pub(super) fn of(value: &(dyn ToSql + Sync), of: &Type) -> Result<String, Fault> {
     let wrong =
         |why: &dyn std::fmt::Display| Fault::new(kind::QUERY_FAILED, format!("a parameter cannot be sent: {why}"));
@@ -67,7 +67,7 @@ fn moment(micros: i64) -> Result<String, Fault> {
     }
 }
 
-/// A string as a literal, whatever `standard_conforming_strings` is.
+/// Quotes a string as a literal, whatever `standard_conforming_strings` is.
 pub(super) fn quoted(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if text.contains('\\') { format!(" E'{}'", doubled.replace('\\', r"\\")) } else { format!("'{doubled}'") }

@@ -1,4 +1,4 @@
-//! The Management API's rate limit for a project, kept by the client over all calls of the process.
+//! The Management API's rate limit for a project, enforced by the client over all calls of the process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use archon_pool_core::digest::Digest;
 use archon_pool_core::rate_window::RateWindow;
 
-/// Requests in a minute that the API allows each user for each project.
+/// Requests per minute that the API allows each user for each project.
 const MOST: usize = 120;
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,7 @@ impl Recent {
 }
 
 impl Pace {
-    /// Returns the one of a project and a token, by their digest.
+    /// Returns the rate limit of a project and a token, by their digest.
     pub(super) fn of(whose: Digest) -> Arc<Self> {
         static ALL: LazyLock<Mutex<HashMap<Digest, Arc<Pace>>>> = LazyLock::new(Mutex::default);
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Pace {
         Err(recent.sent.until_room(now).unwrap_or(MINUTE))
     }
 
-    /// Stops requests until a time that the API gave.
+    /// Stops requests until the time that the API returned.
     pub(super) fn close(&self, until: Instant) {
         self.locked().closed = Some(until);
     }
@@ -76,7 +76,7 @@ impl Pace {
         }
     }
 
-    /// Returns how long a resize has to wait; none when it need not.
+    /// Returns the time until a resize is allowed; none when it is allowed now.
     pub(super) fn until_resize(&self, apart: Duration, now: Instant) -> Option<Duration> {
         self.locked().until_resize(apart, now)
     }

@@ -1,8 +1,8 @@
-//! A project's pooler as a console: its settings, and the one that can be changed.
+//! A project's pooler as a console: its settings, and the size of its pools.
 //!
-//! Supavisor and the dedicated PgBouncer read the same size, each for every role, database and mode of its own. A new
-//! size restarts the pools and drops every client of theirs, so it is changed only where the credential says so, and
-//! never twice in a while.
+//! Supavisor and the dedicated PgBouncer use the same size, for each of their own roles, databases and modes. A new
+//! size restarts the pools and drops all of their clients, so it is changed only where the credential allows it, and
+//! not again within a minimum time.
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,9 @@ use tokio_postgres::types::Type;
 
 use super::project::{PgBouncerSettings, PoolerSettings, Project};
 
-/// What the API takes.
+/// Pool sizes that the API accepts.
 const SIZES: std::ops::RangeInclusive<u32> = 1..=3_000;
-/// Between two resizes.
+/// Minimum time between two resizes.
 const APART: Duration = Duration::from_secs(10 * 60);
 const DROPS: &str = "a new size restarts the pooler and drops all of its clients";
 
@@ -32,7 +32,7 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// Nothing is asked yet.
+    /// Creates the console, without a request.
     pub(crate) fn new(project: &Project, target: &Target) -> Self {
         Self { project: project.clone(), target: target.clone() }
     }
@@ -87,7 +87,7 @@ impl Console for Pooler {
         let began = self.project.pace().begin_resize(APART, Instant::now());
         began.map_err(|wait| Fault::new(kind::OVERLOADED, too_soon(wait)))?;
         let changed = self.project.set_pool_size(size).await;
-        // Whether it was done shows the size itself, also where the answer was lost.
+        // The size that is read back shows the result, also where the answer was lost.
         match (self.size().await, changed) {
             (Ok(after), Ok(())) => Ok(after),
             (Ok(after), Err(_)) if after == Some(size) => Ok(after),
@@ -114,7 +114,7 @@ fn too_soon(wait: Duration) -> String {
     format!("{DROPS}, so it is done once in {minutes} minutes: the next can be in {} s", wait.as_secs() + 1)
 }
 
-/// Both poolers' settings as PgBouncer shows its own. What is null comes with the compute size.
+/// Returns both poolers' settings in the form of PgBouncer's own. Null stands for the default of the compute size.
 fn config(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> RowSet {
     let number = |value: Option<u32>| value.map(|value| value.to_string());
     let rows = [

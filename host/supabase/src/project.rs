@@ -21,7 +21,7 @@ pub(crate) struct Project {
     reference: ProjectReference,
     api: Arc<Api>,
     may_resize: bool,
-    /// The pooler's session mode, once the server itself could not be reached.
+    /// The pooler's session mode, set once the server itself could not be reached.
     pub(super) detour: Arc<OnceCell<Target>>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct PoolerSettings {
     pub(super) db_host: String,
     pub(super) db_port: u16,
     pub(super) db_name: String,
-    /// None stands for what the compute size gives.
+    /// None stands for the default of the compute size.
     pub(super) default_pool_size: Option<u32>,
     pub(super) max_client_conn: Option<u32>,
     pub(super) pool_mode: String,
@@ -58,7 +58,7 @@ impl Project {
         self.reference.as_str()
     }
 
-    /// Nothing is asked yet. `api` is where, when that is not Supabase's own.
+    /// Opens the API without a request. `api` is its address, when it is not Supabase's own.
     pub(crate) fn open(token: &AccessToken, api: Option<&str>, limits: &Limits) -> Result<Self, Fault> {
         let api = Api::new(api, token.reference.as_str(), &token.secret, limits)?;
         Ok(Self {
@@ -69,7 +69,7 @@ impl Project {
         })
     }
 
-    /// Whether the credential allows to resize the pool.
+    /// Returns true if the credential allows to resize the pool.
     pub(super) fn may_resize(&self) -> bool {
         self.may_resize
     }
@@ -78,12 +78,12 @@ impl Project {
         self.api.pace()
     }
 
-    /// Whether the API is the one on the local machine, as in tests.
+    /// Returns true if this is an API on the local machine, as in tests.
     pub(super) fn is_local(&self) -> bool {
         self.api.is_local()
     }
 
-    /// The pooler of the primary server.
+    /// Reads the settings of the primary server's pooler.
     pub(super) async fn pooler(&self) -> Result<PoolerSettings, Fault> {
         let all: Vec<PoolerSettings> = self.api.ask(&self.settings("config/database/pooler")).await?;
         all.into_iter().find(|pooler| pooler.database_type == "PRIMARY").ok_or_else(|| {
@@ -91,7 +91,7 @@ impl Project {
         })
     }
 
-    /// The dedicated pooler; none where the project's plan has none.
+    /// Reads the settings of the dedicated pooler; none where the project's plan has none.
     pub(super) async fn pgbouncer(&self) -> Result<Option<PgBouncerSettings>, Fault> {
         match self.api.ask(&self.settings("config/database/pgbouncer")).await {
             Ok(settings) => Ok(Some(settings)),
@@ -113,8 +113,8 @@ impl Project {
         self.api.ask::<Value>(&request).await.map(drop)
     }
 
-    /// Runs one SQL command and returns its rows as objects of texts. `read_only` runs it as
-    /// `supabase_read_only_user`; `reads` says that it changes nothing, whoever runs it.
+    /// Runs one SQL command and returns its rows as objects of texts. `read_only` runs it as `supabase_read_only_user`;
+    /// `reads` means that it changes nothing under any role.
     pub(super) async fn query(
         &self,
         sql: &str,
@@ -148,7 +148,7 @@ impl Project {
     }
 }
 
-/// The reference alone.
+/// Formats the reference.
 impl fmt::Display for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.reference, f)

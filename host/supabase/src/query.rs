@@ -1,10 +1,9 @@
-//! The second way in: statements through the Management API's query endpoint, for whoever gets no session.
+//! The second access path: statements through the Management API's query endpoint, without a session.
 //!
-//! What is lost beside a session: every request is a transaction of its own and a trip of its own; the server's
-//! `statement_timeout` is the role's and not ours (we only stop waiting); only statements of the host and of the
-//! catalogue are sent. Everything is done as `postgres`, so that what the report says of rights holds for what may
-//! follow, and nothing but a signal can be done by the commands that are sent. A token that may only read reads as
-//! `supabase_read_only_user`.
+//! Differences to a session: every request is a transaction and a round trip of its own; the server's
+//! `statement_timeout` is the role's (the host only stops waiting); only statements of the host and of the catalogue
+//! are sent. Requests run as `postgres`, so that the report states the privileges that apply to later steps, and no
+//! command but a signal changes anything. A token that may only read runs as `supabase_read_only_user`.
 
 use std::time::Duration;
 
@@ -30,11 +29,11 @@ use super::command::{Part, command};
 use super::literal::{self, fill};
 use super::project::Project;
 
-/// Who one is there.
+/// Query for the endpoint's role.
 const LOOK: &str = "SELECT current_user::text";
 const LOOK_COLUMNS: Columns = &[("role", Type::TEXT)];
 
-/// What an answer has beside its rows, bytes.
+/// Bytes of an answer besides its rows.
 const ENVELOPE: usize = 64 << 10;
 
 /// A project's database, by its query endpoint.
@@ -42,13 +41,13 @@ pub(crate) struct Query {
     project: Project,
     target: Target,
     limits: Limits,
-    /// As whom it reads.
+    /// Role of its reads.
     role: String,
     read_only: bool,
 }
 
 impl Query {
-    /// Looks as whom one reads there. Costs a request, or two.
+    /// Opens the endpoint and reads its role. Takes one or two requests.
     pub(crate) async fn open(project: &Project, target: &Target, limits: &Limits) -> Result<Self, Fault> {
         let (project, target) = (project.clone(), target.clone());
         let mut query = Self { project, target, limits: limits.clone(), role: String::new(), read_only: false };
@@ -79,7 +78,7 @@ impl Query {
         Ok(Part { sql: fill(&statement.sql, &literals), columns, max_rows: statement.max_rows.min(self.limits.rows) })
     }
 
-    /// Asks all parts at once; when the server refuses one, and so all, each alone.
+    /// Sends all parts at once; if the server refuses one, and so all, each alone.
     async fn together(&self, parts: Vec<Result<Part, Fault>>) -> Result<Vec<Result<Rows, Fault>>, Fault> {
         let mut refused = Vec::new();
         let mut sent = Vec::new();
@@ -159,7 +158,7 @@ impl Session for Query {
     /// Runs a batch of the catalogue's statements, with as few requests as their meaning allows.
     async fn query(&self, batch: &[Statement], budget: &CallBudget) -> Answers {
         let mut answers = Vec::with_capacity(batch.len());
-        // What comes after the pause must not see what the transaction before it has seen.
+        // Statements after the pause must not share the transaction, and so the snapshot, of those before it.
         for group in batch.split_inclusive(|statement| statement.sql == catalogue::PAUSE.sql) {
             let parts: Vec<_> = group.iter().map(|statement| self.part(statement)).collect();
             let sets = self.together(parts).await?.into_iter().zip(group);
@@ -180,19 +179,19 @@ impl Session for Query {
     }
 
     async fn reset(&self) -> Result<(), Fault> {
-        // Nothing lasts longer than a request.
+        // No state outlives a request.
         Ok(())
     }
 
     fn pauses(&self) -> (Duration, Duration) {
-        // Each look is one of the requests that a minute has.
+        // Each check is a request and counts towards the rate limit.
         (Duration::from_millis(250), Duration::from_secs(1))
     }
 }
 
 type Rows = (Vec<Vec<Value>>, Columns);
 
-/// Whether the server said no to a statement, and would still take another.
+/// Returns true if the server refused a statement, and would still accept another.
 fn is_a_statement_s(fault: &Fault) -> bool {
     fault.sqlstate.is_some() && !matches!(fault.kind.as_str(), kind::CONNECTION_LOST | kind::TOO_MANY_CONNECTIONS)
 }

@@ -1,5 +1,5 @@
-//! The API's client and what stands on it, against a stub of the documented endpoints whose query endpoint runs on a
-//! private cluster.
+//! The API's client, the pooler and the query endpoint, against a stub of the documented endpoints that runs queries on
+//! a private cluster.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ fn project(api: &ManagementApi, limits: &Limits) -> Project {
     Project::open(&token(TOKEN, true), Some(&api.url()), limits).unwrap()
 }
 
-/// What reading the settings ends with when the API answers like this first.
+/// Returns the fault of reading the settings after these replies of the API, and the number of requests.
 async fn fault(replies: &[Reply]) -> (Fault, usize) {
     let api = ManagementApi::start().await.unwrap();
     replies.iter().for_each(|reply| api.next(reply.clone()));
@@ -135,7 +135,7 @@ async fn nobody_at_the_address_is_a_fault_for_later() {
     assert!(fault.retryable && fault.message.contains("127.0.0.1"), "{fault}");
 }
 
-/// A view's rows as texts.
+/// Returns a view's rows as texts.
 fn texts(set: &RowSet) -> Vec<(String, Option<String>)> {
     let text = |value: &Value| match value {
         Value::Text(text) => Some(text.clone()),

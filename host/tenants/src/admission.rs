@@ -1,8 +1,8 @@
-//! Admission of calls when there are more than may run at the same time.
+//! Admission of calls: limits on concurrent calls, with a fair queue per tenant.
 //!
-//! Each tenant has a line of its own. A free place goes to the tenant that has held places for the shortest time, those
-//! that it holds now included; one that comes back after a while starts with the least of the others and does not save
-//! up unused time. So a tenant gets at least its share of the time, whatever the others do, and what is left over.
+//! Each tenant has a queue of its own. A free place goes to the tenant that has held places for the shortest time,
+//! current ones included; a tenant that returns after a pause starts with the least time of the others and does not
+//! accumulate unused time. So a tenant gets at least its share of the time, whatever the others do, and unused shares.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ use crate::quotas::Quotas;
 /// The number of calls that may run and wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// Calls at the same time, over all tenants. Each may take the memory that its limits allow. No
-    /// tenant waits for another's call to end when there are as many as all tenants' `concurrent_calls`.
+    /// Concurrent calls of all tenants. Each may take the memory that its limits allow. No tenant waits for another's
+    /// call to end when there are as many as all tenants' `concurrent_calls`.
     pub calls: usize,
     /// Calls that wait for a place, over all tenants.
     pub waiting: usize,
@@ -42,7 +42,7 @@ struct AdmissionQueue {
     lines: HashMap<String, Line>,
 }
 
-/// One tenant's calls.
+/// One tenant's queue and running calls.
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<oneshot::Sender<Place>>,
@@ -51,7 +51,7 @@ struct Line {
     /// Time for which its finished calls held places.
     held: Duration,
     concurrent: usize,
-    /// The tenant was removed while it had calls.
+    /// True if the tenant was removed while it had calls.
     forgotten: bool,
 }
 
@@ -74,7 +74,7 @@ impl Admission {
         Self(Arc::new(Mutex::new(AdmissionQueue { capacity, running: 0, waiting: 0, lines: HashMap::new() })))
     }
 
-    /// Waits for a place. Fails when the tenant's line, or all lines together, are too long.
+    /// Waits for a place. Fails when the tenant's queue, or all queues together, are too long.
     pub(crate) async fn enter(&self, tenant: &str, quotas: &Quotas) -> Result<Place, Fault> {
         let turn = {
             let mut queue = self.locked();
@@ -84,7 +84,7 @@ impl Admission {
             }
             queue.push(tenant, quotas)?
         };
-        // The sender was dropped in favour of a shorter line.
+        // The sender was dropped in favour of a shorter queue.
         turn.await.map_err(|_| overloaded("all tenants together", "Capacity::waiting"))
     }
 
@@ -107,7 +107,7 @@ impl Admission {
             queue.end(held);
             queue.next()
         };
-        // Outside of the lock: a place whose receiver is gone is given back at once.
+        // Outside of the lock: a place whose receiver is dropped is given back at once.
         for (turn, held) in turns {
             let _ = turn.send(self.place(held));
         }
@@ -162,7 +162,7 @@ impl AdmissionQueue {
             return Err(overloaded("the tenant", "waiting_calls"));
         }
         if self.waiting >= self.capacity.waiting {
-            // The last of the longest line is refused in favour of a line that is shorter even with one more.
+            // The last call of the longest queue is refused in favour of a queue that is shorter even with one more.
             let longest = self.lines.values_mut().max_by_key(|line| line.waiting.len());
             let Some(longest) = longest.filter(|line| line.waiting.len() > own + 1) else {
                 return Err(overloaded("all tenants together", "Capacity::waiting"));
@@ -186,7 +186,7 @@ impl AdmissionQueue {
 
     /// Gives free places to the next calls.
     fn next(&mut self) -> Vec<(oneshot::Sender<Place>, Held)> {
-        // Abandoned ones would each give the place back from within the drop before: thousands are too deep.
+        // Each abandoned call would give its place back from within the previous drop: thousands are too deep.
         self.clear_away();
         let (now, mut turns) = (Instant::now(), Vec::new());
         while self.running < self.capacity.calls {
@@ -240,7 +240,7 @@ mod tests {
 
     type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Place, Fault>>>>;
 
-    /// A call that has taken its place in the line.
+    /// Creates a call that is queued.
     async fn waits(admission: &Admission, tenant: &'static str, quotas: &Quotas) -> Waiting {
         let (admission, quotas) = (admission.clone(), quotas.clone());
         let mut waiting: Waiting = Box::pin(async move { admission.enter(tenant, &quotas).await });
@@ -296,7 +296,7 @@ mod tests {
         assert!(fault.message.contains("Capacity::waiting"), "{fault}");
         let _b = waits(&admission, "b", &many).await;
         assert_eq!(line.pop().unwrap().await.unwrap_err().kind, kind::OVERLOADED);
-        // Two of one tenant and one of the other: nobody's line is long enough to give way.
+        // Two of one tenant and one of the other: no queue is long enough to lose a call.
         assert!(admission.enter("b", &many).await.is_err());
     }
 

@@ -1,7 +1,7 @@
 //! Many tenants on one engine, isolated from each other.
 //!
-//! The engine is shared: compiled components, the pool of memories, the processors. Everything else is the tenant's
-//! own: its credentials, policy, limits and quotas, and a new store for each call. Calls are admitted fairly: see
+//! The engine is shared: compiled components, the pool of memories, the processors. Everything else belongs to one
+//! tenant: its credentials, policy, limits and quotas, and a new store for each call. Calls are admitted fairly: see
 //! [`Capacity`] and [`Quotas`].
 //!
 //! ```no_run
@@ -109,8 +109,8 @@ impl Tenants {
         &self.engine
     }
 
-    /// Adds a tenant, or replaces one: calls that run keep what they began with. What it has used of its
-    /// quotas stays used unless they are others now, and so does what was ended in the last hour.
+    /// Adds a tenant, or replaces one: running calls keep their state. The counts of the last hour are kept, and so are
+    /// used quotas unless the quotas changed.
     pub fn put(&self, tenant: Tenant) {
         let Tenant { name, credentials, policy, limits, quotas } = tenant;
         let host = Host::new(self.engine.clone(), credentials, policy, limits);
@@ -128,7 +128,7 @@ impl Tenants {
         states.insert(name, Arc::new(TenantState { host, account }));
     }
 
-    /// Removes a tenant; its calls that run are finished. Returns whether there was one.
+    /// Removes a tenant; its running calls are finished. Returns true if it existed.
     pub fn remove(&self, name: &str) -> bool {
         let removed = self.states.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some();
         self.admission.forget(name);
@@ -142,9 +142,9 @@ impl Tenants {
 
     /// Makes one call for a tenant: SkillInput in, SkillOutput out, as by [`Host::call`].
     ///
-    /// Beside the faults of a call it fails with `quota-exceeded` and `overloaded`; what it waited for its
-    /// turn is part of the deadline. The tenant's policy is all that bounds the component: one with a policy
-    /// file of its own is for [`Tenants::call_verified`]. A tenant that is not there is `invalid-params`.
+    /// Fails with `quota-exceeded` and `overloaded` besides the faults of a call; the time in the queue counts towards
+    /// the deadline. Only the tenant's policy bounds the component: use [`Tenants::call_verified`] for one with a
+    /// policy file of its own. An unknown tenant is `invalid-params`.
     pub async fn call(&self, tenant: &str, plugin: &Plugin, input: Value) -> Answer {
         match self.admitted(tenant, plugin, None, input).await {
             Ok(answer) => answer,
@@ -184,7 +184,7 @@ impl Tenants {
     }
 }
 
-/// Charges a call when it ends, also when it was dropped.
+/// Charges a call's CPU time on drop, also when the call was cancelled.
 struct Metered<'a> {
     account: &'a Account,
     time: Arc<CpuMeter>,
@@ -240,7 +240,8 @@ mod tests {
     async fn what_one_tenant_has_used_up_the_other_still_has() {
         let tenants = tenants();
         let endless = plugin(tenants.engine(), ENDLESS);
-        // Far less than a call may take: what comes back of it while a busy machine runs the call buys no second one.
+        // Far less than a call may take: the quota restored during the call on a busy machine does not admit a second
+        // one.
         let short = Quotas { cpu_per_minute: Duration::from_millis(1), ..Quotas::default() };
         tenants.put(tenant("busy", short));
         tenants.put(tenant("few", Quotas { calls_per_minute: 1, ..Quotas::default() }));
@@ -260,7 +261,7 @@ mod tests {
         let given_up = tokio::time::timeout(Duration::from_millis(40), tenants.call("a", &endless, json!({}))).await;
         assert!(given_up.is_err());
         assert_eq!(kind_of(&tenants, "a", &endless).await, kind::QUOTA_EXCEEDED);
-        // The same tenant once more has no more left than before.
+        // Replacing the tenant restores no quota.
         tenants.put(tenant(
             "a",
             Quotas { cpu_per_minute: Duration::from_millis(1), concurrent_calls: 1, ..Quotas::default() },

@@ -11,14 +11,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Quotas of a tenant. The number of sessions that it may end in an hour is part of its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
-    /// Calls in a minute; after a quiet minute all of them at once.
+    /// Calls per minute; all of them at once after an idle minute.
     pub calls_per_minute: u32,
-    /// Processor time of its components in a minute. The call that goes over it is finished within
-    /// its own limit; the next waits until the time has come back.
+    /// CPU time of its components per minute. The call that exceeds it is finished within its own limit; the next is
+    /// refused until the time is restored.
     pub cpu_per_minute: Duration,
-    /// Calls at the same time.
+    /// Concurrent calls.
     pub concurrent_calls: usize,
-    /// Calls that wait for their turn; one more is refused as overloaded.
+    /// Queued calls; one more is refused as overloaded.
     pub waiting_calls: usize,
 }
 
@@ -54,7 +54,7 @@ impl Account {
         &self.quotas
     }
 
-    /// Takes one call out of the quotas; the fault says which of them is used up and for how long.
+    /// Takes one call out of the quotas; the fault names the exhausted one and the time to wait.
     pub(crate) fn take_call(&self) -> Result<(), Fault> {
         let mut left = self.left();
         let now = Instant::now();
@@ -106,7 +106,7 @@ impl Bucket {
         Self { level: capacity, capacity, at: now }
     }
 
-    /// Checks that so much is there; the error is the time until it is, if ever.
+    /// Checks that the bucket holds this amount; the error is the time until it does, if ever.
     fn at_least(&mut self, amount: f64, now: Instant) -> Result<(), Option<Duration>> {
         let rate = self.capacity / MINUTE.as_secs_f64();
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
@@ -123,13 +123,13 @@ impl Bucket {
     }
 }
 
-/// CPU time that is assumed of a new tenant, so that many new ones do not go before those that are known to compute
-/// little. Each call halves it; waiting does not.
+/// CPU time that is assumed of a new tenant, so that many new ones do not take precedence over those with a low
+/// measured use. Each call halves it; waiting does not.
 const UNKNOWN: Duration = Duration::from_millis(200);
 
 /// Exponentially decayed CPU use per tenant, halved every minute.
 ///
-/// The quota alone does not show it: a tenant that uses no more than what is restored has its quota in full.
+/// The quota alone does not show it: a tenant that uses no more than is restored has its full quota.
 #[derive(Debug)]
 struct Lately {
     unknown: Duration,
@@ -151,7 +151,7 @@ impl Lately {
         self.time.mul_f64((-minutes).exp2())
     }
 
-    /// One more call.
+    /// Adds a call.
     fn add(&mut self, time: Duration, now: Instant) {
         (self.time, self.at) = (self.known(now).saturating_add(time), now.max(self.at));
         self.unknown /= 2;

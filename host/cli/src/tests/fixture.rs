@@ -1,4 +1,4 @@
-//! Reports as the plugin writes them, for the tests of the command line.
+//! Reports in the plugin's form, for the tests of the command line.
 
 use archon_pool_contract::report::{
     Action, Capacity, ConnectionMetric, Connections, Coverage, Demand, Finding, Fix, Headroom, HealthSummary,
@@ -12,8 +12,8 @@ mod parts;
 
 const NOW: &str = "2026-11-23T07:03:22.481Z";
 
-/// Report of a server with problems: an application that leaks connections, a session idle in a transaction and one
-/// that it blocks.
+/// Builds the report of a server with problems: an application that leaks connections, a session idle in a transaction
+/// and one that it blocks.
 pub(crate) fn full() -> Report {
     Report {
         action: "full-analysis".into(),
@@ -162,7 +162,7 @@ pub(crate) fn full() -> Report {
     }
 }
 
-/// Report of a healthy server.
+/// Builds the report of a healthy server.
 pub(crate) fn healthy() -> Report {
     let mut report = full();
     report.action = "monitor".into();
@@ -213,7 +213,7 @@ pub(crate) fn healthy() -> Report {
     report
 }
 
-/// Report to a role without `pg_monitor`.
+/// Builds the report for a role without `pg_monitor`.
 pub(crate) fn half_blind() -> Report {
     let mut report = healthy();
     let coverage = Coverage {
@@ -229,7 +229,7 @@ pub(crate) fn half_blind() -> Report {
     report
 }
 
-/// Report of the server of [`full`] behind a pooler.
+/// Builds the report of the server of [`full`] behind a pooler.
 pub(crate) fn behind_a_pooler() -> Report {
     let mut report = full();
     let pool =
@@ -269,7 +269,7 @@ pub(crate) fn behind_a_pooler() -> Report {
     report
 }
 
-/// Report of a plan to end two sessions.
+/// Builds the report of a plan to end two sessions.
 pub(crate) fn kill_plan() -> Report {
     let mut report = full();
     report.action = "kill-idle".into();
@@ -288,7 +288,7 @@ pub(crate) fn kill_plan() -> Report {
     report
 }
 
-/// Report of that plan, carried out.
+/// Builds the report of that plan after its execution.
 pub(crate) fn kill_done() -> Report {
     let mut report = kill_plan();
     let action = &mut report.actions[0];
@@ -300,7 +300,7 @@ pub(crate) fn kill_done() -> Report {
     report
 }
 
-/// Report of a pool with waiting clients, and of another that still drains after a reduction.
+/// Builds the report of a pool with waiting clients, and of another that still drains after a reduction.
 pub(crate) fn scaled() -> Report {
     let mut report = healthy();
     report.action = "auto-scale".into();

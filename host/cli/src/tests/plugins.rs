@@ -1,5 +1,5 @@
-//! Golden files of `approve`, `sign` and `plugins`: the commands themselves, on a component whose
-//! description is written here.
+//! Golden files of `approve`, `sign` and `plugins`: the commands themselves, on a component whose description is
+//! defined here.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +20,7 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
 ";
 
-/// Its public half.
+/// The public key of this pair.
 const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PUBLIC KEY-----
@@ -57,7 +57,7 @@ impl Desk {
         fs::write(self.path(file), bytes).expect("written");
     }
 
-    /// What a command line prints: stdout, then stderr. `@` stands for the folder there and here.
+    /// Returns the output of a command line: stdout, then stderr. `@` stands for the folder in both.
     async fn run(&self, words: &[&str]) -> String {
         let folder = self.0.path().display().to_string();
         let words: Vec<String> = words.iter().map(|word| word.replace('@', &folder)).collect();
@@ -70,7 +70,7 @@ impl Desk {
             Err(error) => error.report(&mut terminal),
         };
         let text = format!("{}--- stderr, exit {}\n{}", stdout.text(), exit as u8, stderr.text()).replace(&folder, "@");
-        // Of the component's bytes, which are wat's business.
+        // The digest depends on the version of wat.
         let digest = Digest::of(&fs::read(self.path("it.wasm")).expect("read")).to_string();
         text.replace(&digest, "DIGEST").replace(&digest[..16], "DIGEST")
     }

@@ -36,7 +36,7 @@ impl AuditContext {
         Self { tenant: tenant.cloned(), call, sink: sink.cloned(), under_way: Arc::default(), ..self }
     }
 
-    /// Returns whether the orders of all processes that write to the sink are counted.
+    /// Returns true if the orders of all processes that write to the sink are counted.
     pub(crate) fn is_shared(&self) -> bool {
         self.sink.as_ref().is_some_and(|sink| sink.is_shared())
     }
@@ -50,14 +50,14 @@ impl AuditContext {
             .with_some("digest", self.digest.as_deref())
     }
 
-    /// Records events; without a sink they are not even created.
+    /// Records events; without a sink they are not created.
     pub(crate) async fn write(&self, events: impl FnOnce() -> Vec<Event>) {
         if let Some(sink) = &self.sink {
             sink.write(events()).await;
         }
     }
 
-    /// Announces orders as [`AuditSink::announce`] does; without a sink, none has a line number.
+    /// Announces orders as [`AuditSink::announce`] does; without a sink, no order gets a line number.
     pub(crate) async fn announce(
         &self,
         place: &Place,
@@ -73,7 +73,7 @@ impl AuditContext {
         }
     }
 
-    /// Returns how many orders could be announced; without a sink, any number.
+    /// Returns the number of orders that could be announced; unlimited without a sink.
     pub(crate) async fn left(&self, place: &Place, most: u32) -> Result<usize, Fault> {
         match &self.sink {
             None => Ok(usize::MAX),
@@ -132,7 +132,7 @@ impl HostCall {
         self.decided.push(self.context.event("refused").with("statement", statement).with("why", why));
     }
 
-    /// Records that it returned, with a fault or without; `about` adds fields.
+    /// Records that the host call returned, with a fault or without; `about` adds fields.
     pub(crate) async fn end(self, fault: Option<&Fault>, about: impl FnOnce(Event) -> Event) {
         let Self { context, function, started, decided } = self;
         context.under_way.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::audit_sink::Act;
 
-    /// A sink in memory, in which no place has room for more than one order.
+    /// A sink in memory, in which each place has room for one order.
     #[derive(Debug, Default)]
     struct Memory(Mutex<Vec<Event>>);
 

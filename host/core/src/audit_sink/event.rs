@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Longer texts are cut: a component's own words must not fill the disk.
+/// Longer texts are cut: text from a component must not fill the disk.
 const TEXT_BYTES: usize = 1_000;
 
 /// An event to be recorded, with its fields in their order.

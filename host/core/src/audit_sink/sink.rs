@@ -14,15 +14,15 @@ pub trait AuditSink: Debug + Send + Sync {
     /// Records events. Failing to do so must not stop a call that only reads.
     fn write(&self, events: Vec<Event>) -> BoxFuture<'_, ()>;
 
-    /// Records orders that are about to be sent, as many of the first as the hour has room for when there are to be no
-    /// more than `most` in this place. Returns their line numbers once they are durable; an order that has none, and
-    /// after a fault any order, must not be sent.
+    /// Records orders that are about to be sent: the first ones, up to `most` orders in this place per hour. Returns
+    /// their line numbers once they are durable. An order without a line number, and after a fault any order, must not
+    /// be sent.
     fn announce(&self, place: Place, most: u32, orders: Vec<Event>) -> BoxFuture<'_, Result<Vec<u64>, Fault>>;
 
-    /// Returns how many orders could be announced.
+    /// Returns the number of orders that could be announced.
     fn left(&self, place: Place, most: u32) -> BoxFuture<'_, Result<usize, Fault>>;
 
-    /// Returns whether the orders of all processes that write to this sink are counted.
+    /// Returns true if the orders of all processes that write to this sink are counted.
     fn is_shared(&self) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! How many orders may be sent: in a call, in an hour, and of how many sessions.
+//! Caps on orders: per call, per hour, and as a percentage of the sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use crate::hourly::Hourly;
 use crate::login::Login;
 use crate::policy::{Policy, kill_cap};
 
-/// How many sessions one call has ended, per database and in all.
+/// Number of sessions that one call has ended, per database and in total.
 #[derive(Default)]
 pub(crate) struct KillCounter {
     pub(super) accounts: HashMap<(i64, i64), Account>,
     pub(super) spent: u64,
 }
 
-/// What stands above a single call.
+/// Limits shared between calls, and the consent that changes need.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SharedCaps {
-    /// What was sent in the last hour.
+    /// Acts of the last hour.
     pub(crate) hourly: Hourly,
-    /// Whom to ask before anything is sent.
+    /// Consent to obtain before anything is sent; none when none is needed.
     pub(crate) consent: Option<Consent>,
 }
 
 impl SharedCaps {
-    /// Asks before something is sent to a server as this role, where somebody is to be asked, and adds the answer to the
-    /// event that `asked` makes. The error says why nothing may be sent.
+    /// Requests consent before something is sent to a server as this role, where consent is configured, and adds the
+    /// decision to the event that `asked` creates. The error is the reason for which nothing may be sent.
     pub(crate) async fn ask(
         &self,
         author: &AuditContext,
@@ -54,7 +54,7 @@ impl SharedCaps {
     }
 }
 
-/// The cap is fixed when a call first delivers to a database: ending sessions must not raise it.
+/// Cap and count of one database. The cap is fixed at a call's first delivery: ending sessions must not raise it.
 #[derive(Clone, Copy)]
 pub(super) struct Account {
     pub(super) cap: u64,
@@ -64,24 +64,24 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// An account of a database with so many sessions.
+    /// Opens the account of a database with these numbers of killable and of client sessions.
     pub(super) fn open(caps: &Caps, killable: u64, clients: u64) -> Self {
         Self { cap: kill_cap(caps.percentage, killable, clients), killable, clients, spent: 0 }
     }
 }
 
-/// The caps that hold for a call.
+/// Caps on the orders of one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caps {
     percentage: u32,
-    /// Which setting the percentage is.
+    /// Name of the setting that the percentage comes from.
     setting: &'static str,
     max_kills: u32,
     pub(super) max_kills_per_hour: u32,
 }
 
 impl Caps {
-    /// The policy's; `requested` is the request's own percentage, which can only lower it.
+    /// Takes the caps of the policy; `requested` is the request's own percentage, which can only lower the policy's.
     pub(super) fn new(policy: &Policy, requested: u32) -> Self {
         let (percentage, setting) = if requested < policy.max_kill_percentage {
             (requested, "options.maxKillPercentage")
@@ -91,8 +91,8 @@ impl Caps {
         Self { percentage, setting, max_kills: policy.max_kills, max_kills_per_hour: policy.max_kills_per_hour }
     }
 
-    /// How many more orders the caps of a call allow when it has sent `spent` in all; if none, which cap
-    /// it is.
+    /// Returns the number of orders that the caps still allow when `spent` were sent in total. The error names the cap
+    /// that is reached.
     pub(super) fn room(&self, account: &Account, spent: u64) -> Result<usize, String> {
         let Account { cap, killable, clients, spent: here } = *account;
         let (left, left_in_all) = (cap.saturating_sub(here), u64::from(self.max_kills).saturating_sub(spent));
@@ -110,7 +110,7 @@ impl Caps {
         Ok(usize::try_from(left.min(left_in_all)).unwrap_or(usize::MAX))
     }
 
-    /// What becomes of an order that the hour has no room for.
+    /// Returns the outcome of an order beyond the cap per hour.
     pub(super) fn over_hour(&self) -> Outcome {
         Outcome::Denied(format!(
             "the cap of {} ended sessions an hour is reached for this database: the policy's max_kills_per_hour",
@@ -119,7 +119,7 @@ impl Caps {
     }
 }
 
-/// Whether an outcome uses up a place under the cap: sent, or perhaps sent.
+/// Returns true if an outcome counts towards the cap: the signal was sent, or may have been.
 pub(super) fn counts(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Signalled | Outcome::Survived | Outcome::Failed(_))
 }

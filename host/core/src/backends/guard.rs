@@ -1,4 +1,4 @@
-//! The parameters of the guard, and how the answers of its statements are read.
+//! Parameters of the guard's statements, and readers of their rows.
 
 use archon_pool_contract::fault::Fault;
 
@@ -7,8 +7,8 @@ use crate::bindings::backends::{Order, Outcome};
 use crate::bindings::database::Value;
 use crate::parameter::Parameter;
 
-/// Parameters of the guard's statements: a session and the state in which it was seen, the protected names, and how long
-/// it must have been in its state.
+/// Returns the parameters of the guard's statements: a session and its expected state, the protected names, and the
+/// minimum time in that state.
 pub(super) fn expected_state(
     order: &Order,
     roles: &[String],
@@ -22,12 +22,12 @@ pub(super) fn expected_state(
         Parameter::Timestamptz(order.state_change),
         Parameter::TextArray(roles.to_vec()),
         Parameter::TextArray(applications.to_vec()),
-        // Years are exact in it.
+        // A `float8` holds milliseconds of years exactly.
         Parameter::Float8(thresholds.of(&order.state) as f64),
     ]
 }
 
-/// Reads a row of [`super::CLASSIFY`].
+/// Converts a row of [`super::CLASSIFY`] into the outcome of an order that the guard rejected.
 pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     let is = |index| boolean(row, index);
     let denied = |why: String| Ok(Outcome::Denied(why));
@@ -35,7 +35,7 @@ pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
         return denied("the connected role may not see this session: grant pg_read_all_stats to it".into());
     }
     if !is(1)? {
-        // The pid belongs to somebody else by now.
+        // The pid belongs to another process by now.
         return Ok(Outcome::Gone);
     }
     let process = text(row, 2)?;
@@ -68,7 +68,7 @@ pub(super) fn why_not(row: &[Value]) -> Result<Outcome, Fault> {
     Ok(Outcome::Changed)
 }
 
-/// Reads a row of [`super::STILL_THERE`].
+/// Reads a row of [`super::STILL_THERE`]: pid and start time of a session.
 pub(super) fn identity(row: &[Value]) -> Option<(i32, i64)> {
     match row {
         [Value::Int64(pid), Value::Timestamp(start)] => Some((i32::try_from(*pid).ok()?, *start)),
@@ -76,7 +76,7 @@ pub(super) fn identity(row: &[Value]) -> Option<(i32, i64)> {
     }
 }
 
-/// A column's truth; null is none.
+/// Returns the boolean in a column; null is false.
 pub(super) fn boolean(row: &[Value], index: usize) -> Result<bool, Fault> {
     match row.get(index) {
         Some(Value::Boolean(value)) => Ok(*value),

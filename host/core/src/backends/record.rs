@@ -1,12 +1,12 @@
-//! What was decided about an order, for the audit log and for `tracing`.
+//! Records of order outcomes, for the audit log and for `tracing`.
 
 use crate::audit_sink::{AuditContext, Event};
 use crate::bindings::Session;
 use crate::bindings::backends::{Order, Outcome, Signal};
 use crate::record;
 
-/// One line per decision: who, what, why, and what became of it. `sendings` are the lines that announced
-/// the orders, as far as they were.
+/// Records the outcome of each order with its session and reason. `sendings` are the line numbers of the events that
+/// announced the orders, for those that have one.
 pub(crate) async fn record(
     session: &dyn Session,
     author: &AuditContext,
@@ -38,13 +38,13 @@ pub(crate) async fn record(
     author.write(|| events.collect()).await;
 }
 
-/// Orders that are refused before there is a session to ask about them.
+/// Records orders that are refused before a session is opened.
 pub(crate) async fn denied(author: &AuditContext, orders: &[Order], why: &str) {
     let denied = |order| described(author.event("order"), order, false, "denied", why);
     author.write(|| orders.iter().map(denied).collect()).await;
 }
 
-/// An order as a line of the audit log.
+/// Describes an order as an audit event.
 pub(super) fn event(
     session: &dyn Session,
     author: &AuditContext,
@@ -76,7 +76,7 @@ fn signal(order: &Order) -> &'static str {
     }
 }
 
-/// An order as an event of `tracing`.
+/// Describes an order as an event of `tracing`.
 pub(super) fn trace(
     session: &dyn Session,
     author: &AuditContext,

@@ -1,4 +1,4 @@
-//! Settings of wasmtime: what may interrupt a component, its memory, and the cache of compiled components.
+//! Settings of wasmtime: interruption of components, their memory, and the cache of compiled components.
 
 use std::path::PathBuf;
 use std::sync::Once;
@@ -12,8 +12,8 @@ use crate::xdg;
 /// Room on a call's stack for the host's own functions, above the component's.
 const HOST_STACK: usize = 1 << 20;
 
-/// Memories, and tables, that a pool holds for each call, which may have no more then. The built-in components have
-/// one memory and two tables; those from other languages have hardly more.
+/// Memories, and tables, that a pool holds for each call, and so the most that it may have. The built-in components
+/// have one memory and two tables; those from other languages have hardly more.
 pub(crate) const PER_CALL: u32 = 4;
 
 /// Elements of a table in a pool.
@@ -35,7 +35,7 @@ pub(crate) fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
-        // The next call finds neither what the one before left on its stack nor the memory that it took.
+        // Wiped, so that the next call cannot read the stack or memory of the one before.
         .async_stack_zeroing(true)
         // The same input gives the same bytes on every processor.
         .cranelift_nan_canonicalization(true)
@@ -44,7 +44,7 @@ pub(crate) fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
     config
 }
 
-/// Returns the settings of a pool for so many calls.
+/// Returns the settings of a pool for this number of calls.
 pub(super) fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     let instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
@@ -66,8 +66,8 @@ pub(super) fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// Opens the cache of compiled components. They run as they are, so that a user who could write there would be trusted
-/// more than any signature: without a folder of this user's alone there is no cache.
+/// Opens the cache of compiled components. They run unchecked, so a user who could write there would bypass every
+/// signature: there is no cache unless the folder belongs to this user alone.
 pub(crate) fn cache() -> Result<Cache, String> {
     static TOLD: Once = Once::new();
     let opened = cache_folder().and_then(|folder| {
@@ -80,7 +80,7 @@ pub(crate) fn cache() -> Result<Cache, String> {
     })
 }
 
-/// Returns `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; the error says why it cannot be used.
+/// Returns `archon-pool/compiled` under `$XDG_CACHE_HOME` or `~/.cache`; the error is the reason against its use.
 fn cache_folder() -> Result<PathBuf, String> {
     let caches = xdg::cache().ok_or("neither XDG_CACHE_HOME nor HOME is the full path of a folder")?;
     private_file::folder(&caches.join("archon-pool").join("compiled"))

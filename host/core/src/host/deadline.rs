@@ -11,7 +11,7 @@ pub fn late(what: &str, given: Duration) -> Fault {
     Fault::new(kind::DEADLINE_EXCEEDED, message)
 }
 
-/// The end of a call, and the time that was given for all its tries: the last of them has less.
+/// The end of a call, and the time granted for all its attempts: the last of them has less.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     /// End of the call.

@@ -8,7 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 use crate::limits::{LimitError, Limits};
 use crate::plugin::Plugin;
 
-/// Converts the error that ended a component, or that it returned.
+/// Converts the error that ended a component, or that it returned, into a fault.
 pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -> Fault {
     if let Some(fault) = error.downcast_ref::<Fault>() {
         return fault.clone();
@@ -16,7 +16,7 @@ pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -
     if let Some(reached) = error.downcast_ref::<LimitError>() {
         return (*reached).into();
     }
-    // wasmtime has no types for some of its own limits; only their texts say which it was.
+    // wasmtime has no types for some of its own limits; only their texts identify them.
     let said = error.root_cause().to_string();
     let reached = match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Some(LimitError::Fuel(limits.fuel)),
@@ -39,7 +39,7 @@ pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -
     match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => trapped(plugin, "it panicked or ran out of memory"),
         Some(trap) => trapped(plugin, &trap.to_string()),
-        // With a backtrace the error has many lines; the last cause is the one that says something.
+        // With a backtrace the error has many lines; the last cause is the informative one.
         None => trapped(plugin, &said),
     }
 }

@@ -17,7 +17,7 @@ struct Refusal {
     message: String,
 }
 
-/// Calls an exported function with a JSON text, which a function without parameters does not get, and returns its JSON
+/// Calls an exported function with a JSON text, omitted where the function has no parameters, and returns its JSON
 /// text. An error that the function returns becomes the fault.
 pub(super) async fn enter(
     plugin: &Plugin,

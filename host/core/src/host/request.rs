@@ -1,4 +1,4 @@
-//! A request as the host reads it: what is passed on, what stays here, and what may be changed.
+//! Parsing of a request: the part that is passed on, the part that stays in the host, and the changes that it allows.
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::params::{Action, Options};
@@ -24,7 +24,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Takes the host's part out of an input: secrets, the credential's name, and what it allows.
+    /// Splits the host's part off an input: secrets, the credential's name, and the intended changes.
     pub(super) fn parse(policy: &Policy, mut input: Value) -> Result<Self, Fault> {
         let Value::Object(fields) = &mut input else {
             if secret_scan::holds(&input) {
@@ -71,8 +71,8 @@ fn misplaced() -> Fault {
     Fault::new(kind::SECRET_IN_PARAMS, message)
 }
 
-/// Returns what a call may change: sessions are ended and pools resized only when the operator allows it and the
-/// request asks for just that, whatever the component makes of the request.
+/// Returns the changes that a call may make: sessions are ended and pools resized only when the operator allows it and
+/// the request asks for exactly that, however the component interprets the request.
 pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
     let option = |name: &str| request.get("options").and_then(|options| options.get(name));
     let refusal =
@@ -81,7 +81,7 @@ pub(super) fn intent(policy: &Policy, request: &Map<String, Value>) -> Intent {
         kill_options().map(|(name, default)| option(name).and_then(Value::as_u64).unwrap_or(default));
     Intent {
         refusal,
-        // Out of range is the component's to refuse; here it is only never more than everything.
+        // The component refuses a value out of range; here it only must not become smaller.
         max_kill_percentage: u32::try_from(max_kill_percentage).unwrap_or(u32::MAX),
         thresholds: IdleThresholds { idle_ms, idle_in_transaction_ms },
         acting: restrained(policy, request),
@@ -104,7 +104,7 @@ fn sizing(policy: &Policy, request: &Map<String, Value>) -> Sizing {
     Sizing { refusal: unasked(policy, request, Action::AutoScale, "changes pools").or(forbidden), bounds }
 }
 
-/// Returns why a request does not ask for this action to be carried out; none when it does.
+/// Returns the reason for which an action must not be carried out; none when the request asks for it.
 fn unasked(policy: &Policy, request: &Map<String, Value>, wanted: Action, does: &str) -> Option<String> {
     let action = request.get("action").and_then(Value::as_str).unwrap_or(Action::FullAnalysis.name());
     if !policy.apply {
@@ -116,22 +116,22 @@ fn unasked(policy: &Policy, request: &Map<String, Value>, wanted: Action, does: 
     dry_run(request)
 }
 
-/// Returns why no statement may be sent that could do more than read; none when one may.
+/// Returns the reason for which no statement may be sent that could do more than read; none when one may.
 fn restrained(policy: &Policy, request: &Map<String, Value>) -> Option<String> {
     if policy.apply { dry_run(request) } else { Some(NO_CHANGES.to_owned()) }
 }
 
-/// Returns why a request is no plain consent to a change: it asks for a dry run, or may do so.
+/// Returns the reason for which a request does not ask for a real run: it is a dry run, or may be one.
 fn dry_run(request: &Map<String, Value>) -> Option<String> {
     match request.get("options").and_then(|options| options.get("dryRun")) {
         None | Some(Value::Null | Value::Bool(false)) => None,
         Some(Value::Bool(true)) => Some("the request asks for a dry run: options.dryRun".to_owned()),
-        // Whatever it was meant to say, it was no plain consent.
+        // A value of another type is not clearly `false`.
         Some(_) => Some("options.dryRun is neither true nor false".to_owned()),
     }
 }
 
-/// Returns which of the options that decide about sessions is not in the contract's shape: a component that reads it
+/// Returns the reason for which an option about sessions is not in the contract's shape: a component that interprets it
 /// in another way than the host must not end any session by that.
 fn unclear(options: Option<&Value>) -> Option<String> {
     let options = match options {

@@ -4,12 +4,12 @@ use crate::memory::MemoryAudit;
 use serde_json::json;
 use wasmtime::component::ResourceTableError;
 
-/// A component whose `run` is the given body, with `describe` likewise.
+/// Returns a component whose `run` has the given body; `describe` returns a constant.
 pub(crate) fn skill(body: &str) -> Vec<u8> {
     skill_with(body, "")
 }
 
-/// Likewise, with more in its core module.
+/// Returns the same with additions to its core module.
 fn skill_with(body: &str, more: &str) -> Vec<u8> {
     let wat = format!(
         r#"(component
@@ -80,7 +80,7 @@ async fn only_a_full_table_is_blamed_on_the_limit() {
 async fn the_earlier_deadline_counts() {
     let host = host(Limits::default());
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(loop (br 0)) (unreachable)")).unwrap();
-    // What is left of a deadline of 300 ms to a second try.
+    // A second attempt gets the rest of a deadline of 300 ms.
     let end = Deadline { at: Instant::now() + Duration::from_millis(50), given: Duration::from_millis(300) };
     let fault = host.call(&plugin, json!({}), CallOptions { end: Some(end), meter: None }).await.output.unwrap_err();
     assert_eq!(fault.kind, kind::DEADLINE_EXCEEDED);
@@ -142,7 +142,7 @@ async fn one_call_more_than_the_pool_has_places_is_overloaded() {
     let bytes = skill("(loop (br 0)) (unreachable)");
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &bytes).unwrap();
     let (first, second) = tokio::join!(host.run(&plugin, json!({})), async {
-        // The first has its place by its first wait, which is the next tick at the latest.
+        // The first starts before its first wait, which is the next tick at the latest.
         let fault = host.describe(&plugin).await;
         fault.unwrap_err()
     });

@@ -12,10 +12,10 @@ use crate::audit_sink::Place;
 use crate::digest::Digest;
 use crate::private_file::{self, Readers};
 
-/// Time for which another process may hold the lock; it needs it for a write and two `fsync`s.
+/// Time for which another process may hold the lock; it needs it for one write and two `fsync`s.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// A thousand times a thousand acts.
+/// Room for 1,000 acts in each of 1,000 places.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Times of acts, milliseconds since 1970, by the digest of their place.
@@ -28,7 +28,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Opens a folder of this user's alone, which is created; the error says why it cannot be used.
+    /// Opens a folder of this user's alone, and creates it if needed; the error is the reason against its use.
     pub(super) fn open(folder: &Path) -> Result<Self, String> {
         let shared = Self { folder: private_file::folder(folder)? };
         shared.read().map(|_| shared)
@@ -43,13 +43,13 @@ impl Shared {
         })
     }
 
-    /// Returns how many places are left.
+    /// Returns the number of places left.
     pub(super) fn left(&self, place: &Place, most: u32) -> Result<usize, String> {
         let book = self.read()?;
         Ok(left(book.get(&key(place)).map_or(0, Vec::len), most))
     }
 
-    /// Gives places back that were taken last.
+    /// Gives back places that were taken last.
     pub(super) fn give_back(&self, place: &Place, count: usize) -> Result<(), String> {
         self.change(place, |times| times.truncate(times.len().saturating_sub(count)))
     }
@@ -66,7 +66,7 @@ impl Shared {
         Ok(changed)
     }
 
-    /// Reads the acts of the last hour. A damaged file is an error: an empty one would let everything be sent again.
+    /// Reads the acts of the last hour. A damaged file is an error: taking it as empty would reset the caps.
     fn read(&self) -> Result<Book, String> {
         let path = self.path();
         if !private_file::is_there(&path) {
@@ -77,7 +77,7 @@ impl Shared {
             json::from_slice(&bytes).map_err(|_| self.damaged("it is not what this program writes: remove it"))?;
         let now = now();
         for times in book.values_mut() {
-            // A clock that was set back does not forget what was sent.
+            // A clock that was set back does not remove entries.
             times.retain(|at| at.abs_diff(now) < HOUR_MS);
         }
         Ok(book)
@@ -96,12 +96,12 @@ impl Shared {
     }
 }
 
-/// Returns how many places are left of `most`.
+/// Returns the number of places left of `most`.
 pub(super) fn left(spent: usize, most: u32) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(spent)
 }
 
-/// Returns the key of a place in the file: neither host nor database can be read there.
+/// Returns the key of a place in the file, from which neither host nor database can be read.
 fn key(place: &Place) -> String {
     let Place { act, server, database } = place;
     Digest::of(format!("{act:?}\0{server}\0{database}").as_bytes()).to_string()
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(other.left(&place("d"), 5), Ok(1));
         let text = std::fs::read_to_string(path.join("hour.json")).unwrap();
         assert!(!text.contains("h:5432"), "{text}");
-        // What was sent more than an hour ago counts no more.
+        // Orders sent more than an hour ago do not count.
         let old = text.replace(&text[text.find('[').unwrap() + 1..][..13], "1000000000000");
         std::fs::write(path.join("hour.json"), old).unwrap();
         assert!(one.left(&place("d"), 5).unwrap() + one.left(&place("e"), 5).unwrap() > 3);

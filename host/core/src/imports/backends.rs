@@ -21,7 +21,7 @@ impl backends::Host for ContextView<'_> {
         let call = self.context.author.host_call("backends.deliver");
         let given = given(&orders);
         for order in &mut orders {
-            // Each is on record more than once. No state of the server's is as long.
+            // Each is recorded more than once. No state of the server's is as long.
             cut(&mut order.state, 64);
             cut(&mut order.reason, 1_000);
         }
@@ -34,7 +34,7 @@ impl backends::Host for ContextView<'_> {
         } else if orders.iter().any(|order| order.signal == Signal::Cancel) {
             Err(Fault::new(kind::NOT_APPROVED, "no action of the contract cancels statements"))
         } else if let (false, Some(refusal)) = (dry_run, &self.context.intent.refusal) {
-            // Never a silent dry run: the component would report as done what was not.
+            // Never a silent dry run: the component would report an order as done that was not sent.
             let outcomes: Vec<_> = orders.iter().map(|_| Outcome::Denied(refusal.clone())).collect();
             record(session, &self.context.author, &orders, &outcomes, &[], dry_run).await;
             Ok(outcomes)
@@ -62,12 +62,12 @@ impl backends::Host for ContextView<'_> {
     }
 }
 
-/// Counts the bytes of text that the component gives.
+/// Counts the bytes of text that the component passes.
 pub(crate) fn given(orders: &[Order]) -> usize {
     orders.iter().map(|order| order.state.len() + order.reason.len()).sum()
 }
 
-/// Cuts a text to so many bytes, or a few less where a letter would be halved.
+/// Cuts a text to this many bytes, or a few less where a letter would be split.
 pub(crate) fn cut(text: &mut String, bytes: usize) {
     text.truncate(text.floor_char_boundary(bytes));
 }

@@ -1,4 +1,4 @@
-//! The imports `credentials` and `database`: questions to a server.
+//! The imports `credentials` and `database`: sessions and queries.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::row_set;
 
 use super::orders::Orders;
 
-/// What an imported function answers; the outer error ends the component.
+/// The result of an imported function; the outer error ends the component.
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 
 impl types::Host for ContextView<'_> {}
@@ -112,7 +112,7 @@ impl database::HostSession for ContextView<'_> {
         });
         let orders = if refused.is_none() { Orders::of(&self.context.statements, &batch) } else { Orders::default() };
         let refused = refused.or_else(|| orders.refused(self.context.intent.acting.as_deref()));
-        // Reading a statement is work that the component makes.
+        // Checking a statement is CPU time that the component causes.
         self.context.time.charge(started.elapsed());
         if let Some((index, why)) = refused {
             let fault = Fault::new(kind::NOT_APPROVED, format!("statement {index} is not sent: {why}"));
@@ -172,12 +172,12 @@ impl database::Host for ContextView<'_> {
     }
 }
 
-/// How many bytes of text and parameters the component gives.
+/// Returns the number of bytes of text and parameters that the component passes.
 pub(crate) fn given(batch: &[Statement]) -> usize {
     batch.iter().map(|statement| statement.sql.len() + weight(&statement.params)).sum()
 }
 
-/// How many bytes the parameters of a statement have.
+/// Returns the number of bytes of a statement's parameters.
 fn weight(params: &[Value]) -> usize {
     let weight = |value: &Value| match value {
         Value::Text(text) => text.len(),
@@ -187,12 +187,12 @@ fn weight(params: &[Value]) -> usize {
     params.iter().map(weight).sum()
 }
 
-/// The digests of a batch's texts.
+/// Returns the digests of a batch's texts.
 fn digests(batch: &[Statement]) -> Vec<String> {
     batch.iter().map(|statement| Digest::of(statement.sql.as_bytes()).to_string()).collect()
 }
 
-/// Puts into an event how much a batch answered.
+/// Adds the size of a batch's answers to an event.
 pub(crate) fn weighed(event: Event, answers: &Answers) -> Event {
     let Ok(answers) = answers else { return event };
     let sets = || answers.iter().flatten();
@@ -221,7 +221,7 @@ mod tests {
         CallState::new(context, 1)
     }
 
-    /// Sends a batch to a session that is not there: what is refused is refused before the session is looked at.
+    /// Sends a batch to a session that does not exist: refusals come before the session is looked up.
     async fn query(state: &mut CallState, batch: Vec<Statement>) -> Answer<Vec<Result<RowSet, types::Fault>>> {
         database::HostSession::query(&mut state.context(), Resource::new_own(0), batch).await
     }

@@ -1,7 +1,7 @@
-//! Statements that could do more than read statistics: orders, whatever they are called.
+//! Statements that could do more than read statistics: they are treated as orders.
 //!
-//! The strict checker says which they are. They are sent only where changes are allowed, after consent where somebody
-//! is to be asked, and once they are on record.
+//! The strict checker identifies them. They are sent only where changes are allowed, after consent where it is
+//! configured, and once they are recorded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,14 +22,14 @@ pub(super) struct Orders(Vec<Order>);
 
 #[derive(Debug)]
 struct Order {
-    /// Its place in the batch.
+    /// Index in the batch.
     index: usize,
     text: String,
     /// The part that the strict checker does not admit.
     why: String,
 }
 
-/// Orders that are on record and may be sent.
+/// Orders that are recorded and may be sent.
 #[derive(Debug)]
 pub(super) struct Announced {
     orders: Vec<Order>,
@@ -37,7 +37,7 @@ pub(super) struct Announced {
 }
 
 impl Orders {
-    /// Finds them in a batch whose every statement the policy lets through.
+    /// Finds the orders in a batch whose every statement the policy admits.
     pub(super) fn of(rules: &StatementRules, batch: &[Statement]) -> Self {
         let order = |(index, statement): (usize, &Statement)| {
             let why = rules.acts(&statement.sql)?;
@@ -46,15 +46,15 @@ impl Orders {
         Self(batch.iter().enumerate().filter_map(order).collect())
     }
 
-    /// The first, and why it is not sent; none when there is none or they are allowed.
+    /// Returns the first order with the reason against it; none when there is no order or they are allowed.
     pub(super) fn refused(&self, refusal: Option<&str>) -> Option<(usize, String)> {
         let (order, refusal) = (self.0.first()?, refusal?);
         Some((order.index, format!("it could do more than read statistics ({}), and {refusal}", order.why)))
     }
 
-    /// Asks whoever is to be asked, and puts the orders on record; `signalled` is set before any may be sent.
+    /// Requests consent where it is configured, and records the orders; `signalled` is set before any may be sent.
     ///
-    /// Fails when consent is refused or the audit log cannot be written: then nothing may be sent.
+    /// Fails when consent is refused or the audit log cannot be written; then nothing may be sent.
     pub(super) async fn announce(
         self,
         author: &AuditContext,
@@ -117,7 +117,7 @@ impl Order {
 }
 
 impl Announced {
-    /// Puts on record what became of the orders.
+    /// Records the outcomes of the orders.
     pub(super) async fn settle(self, author: &AuditContext, session: &dyn Session, answers: &Answers) {
         let Self { orders, sendings } = self;
         if orders.is_empty() {

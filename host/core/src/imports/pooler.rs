@@ -1,6 +1,6 @@
-//! The import `pooler`: questions to what controls a pool.
+//! The import `pooler`: views of a pool controller's console.
 //!
-//! A component names views out of a list and never a command: no text of its own reaches a console.
+//! A component selects views from a list and sends no commands: no text of its own reaches a console.
 
 use archon_pool_contract::fault::{Fault, kind};
 use futures_util::future::join_all;
@@ -65,7 +65,7 @@ impl pooler::HostConsole for ContextView<'_> {
         }
         let console = self.table.get(&console)?;
         let views: Vec<_> = views.iter().map(|name| View::parse(name)).collect();
-        // Futures are polled in their order, and the first poll sends: the views are as little apart as can be.
+        // Futures are polled in their order, and the first poll sends: the views are as close in time as possible.
         let shown = views.iter().map(async |view| console.show(view.clone()?, &self.context.budget).await);
         let answers = join_all(shown).await;
         let lost =

@@ -1,8 +1,8 @@
-//! The import `scaling`: the only power over a pool.
+//! The import `scaling`: changes of a pool.
 //!
-//! Nothing here trusts the component. The request must ask for just this, the policy allow it, and a size
-//! stay within the request's bounds and pace, measured from the size that the host itself has read. It is
-//! on record before it is sent, and what became of it is what the console shows afterwards.
+//! The component is not trusted. The request must ask for exactly this, the policy must allow it, and a size must stay
+//! within the request's bounds and rates, measured from the size that the host itself has read. A change is recorded
+//! before it is sent, and its outcome is the size that the console shows afterwards.
 
 use archon_pool_contract::fault::Fault;
 use wasmtime::component::Resource;
@@ -15,10 +15,10 @@ use crate::context::{CallContext, ContextView};
 use crate::record;
 use crate::scaling::Change;
 
-/// Longer than any database's name that a console lists, bytes.
+/// Limit above the length of any database's name that a console lists, bytes.
 const NAME_BYTES: usize = 256;
 
-/// So much of a reason is on record, bytes.
+/// Length to which a reason is cut for the audit log, bytes.
 const REASON_BYTES: usize = 1_000;
 
 impl scaling::Host for ContextView<'_> {
@@ -66,7 +66,7 @@ impl scaling::Host for ContextView<'_> {
 }
 
 impl CallContext {
-    /// A change by this call.
+    /// Creates a change by this call.
     fn change<'a>(&'a self, console: &'a dyn Console, dry_run: bool) -> Change<'a> {
         Change {
             console,

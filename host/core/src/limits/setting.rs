@@ -8,12 +8,12 @@ use super::Limits;
 
 /// A limit's value.
 trait Value: Sized {
-    /// What it looks like, for the message that refuses another.
+    /// Description of valid values, for the message that refuses another.
     const LOOKS: &str;
 
     fn read(text: &str) -> Option<Self>;
 
-    /// Milliseconds for a time, and else the number itself.
+    /// Returns milliseconds for a time, and the number itself otherwise.
     fn plain(self) -> u64;
 }
 
@@ -93,11 +93,11 @@ fn put<T: Value>(limit: &mut T, name: &str, text: &str) -> Result<(), Fault> {
 macro_rules! settings {
     ($($name:ident)*) => {
         impl Limits {
-            /// Every limit's name, as messages give it.
+            /// Name of every limit, as in messages.
             pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
             /// Sets a limit by its name: `cpu` to `500ms`, `memory` to `64MiB`, `host_calls` to `200`.
-            /// Fails when there is no such limit, or the value is none of its kind.
+            /// Fails when there is no such limit, or the value is not of its type.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), Fault> {
                 // A limit that is missing from the list does not compile.
                 let Self { $($name),* } = self;
@@ -110,7 +110,7 @@ macro_rules! settings {
                 }
             }
 
-            /// Every limit by its name: times in milliseconds, all else in bytes or as a count.
+            /// Returns every limit by its name: times in milliseconds, all else in bytes or as a count.
             pub fn plain(&self) -> serde_json::Map<String, serde_json::Value> {
                 [$((stringify!($name).to_owned(), self.$name.plain().into())),*].into_iter().collect()
             }

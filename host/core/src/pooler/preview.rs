@@ -1,4 +1,4 @@
-//! The effect of a change of a pool, seen before it is sent.
+//! Preview of a change of a pool, made before it is sent.
 
 /// Effect of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct ResizePreview {
 }
 
 impl ResizePreview {
-    /// A change that cannot be made.
+    /// Creates the preview of a change that cannot be made.
     pub fn refused(before: Option<u32>, why: impl Into<String>) -> Self {
         Self { before, note: Err(why.into()) }
     }

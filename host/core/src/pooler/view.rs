@@ -8,7 +8,7 @@ pub const SIZE: &str = "default_pool_size";
 /// Prefix of settings whose values are credentials: `auth_ldap_options` may hold a password.
 pub const WITHHELD: &str = "auth_ldap";
 
-/// A view of the contract. Its name is all that is ever sent of it.
+/// A view of the contract. Only its name is sent to a console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
     /// `SHOW POOLS`.
@@ -34,7 +34,7 @@ pub enum View {
 }
 
 impl View {
-    /// All of them.
+    /// All views.
     pub const ALL: [Self; 10] = [
         Self::Pools,
         Self::Clients,
@@ -48,7 +48,7 @@ impl View {
         Self::State,
     ];
 
-    /// Finds a view by its name, which is in small letters.
+    /// Finds a view by its name, which is in lower case.
     pub fn parse(name: &str) -> Result<Self, Fault> {
         Self::ALL.into_iter().find(|view| view.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
@@ -56,7 +56,7 @@ impl View {
         })
     }
 
-    /// Its name.
+    /// Returns the view's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pools => "pools",
@@ -72,7 +72,7 @@ impl View {
         }
     }
 
-    /// The fault for a kind of console that does not have it.
+    /// Creates the fault for a kind of console that does not have the view.
     pub fn unsupported(self, by: &str) -> Fault {
         Fault::new(kind::UNSUPPORTED_VIEW, format!("{by} has no view '{}'", self.name()))
     }

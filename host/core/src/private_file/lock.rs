@@ -5,7 +5,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Locks a file until it is closed or unlocked. Blocks the thread; fails when another process holds the lock for longer.
+/// Locks a file until it is closed or unlocked. Blocks the thread; fails when another process holds the lock longer.
 pub fn lock(file: &File, timeout: Duration) -> io::Result<()> {
     let (started, mut pause) = (Instant::now(), Duration::from_micros(100));
     loop {

@@ -1,4 +1,4 @@
-//! Reading of files that decide what may be done: only when no other user can have written them.
+//! Reading of files that configure permissions: only when no other user can have written them.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -10,13 +10,14 @@ use rustix::fs::OFlags;
 /// Users that may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// Its owner alone: it holds a secret.
+    /// Its owner alone: the file holds a secret.
     Owner,
     /// Anyone.
     Anyone,
 }
 
-/// Reads a file of at most so many bytes that only root and this user can have written; the error says why not.
+/// Reads a file of at most `most_bytes` that only root and this user can have written; the error is the reason against
+/// it.
 ///
 /// The bytes are not moved while they are read, so that a caller can wipe all copies of a secret.
 pub fn read(path: &Path, readers: Readers, most_bytes: usize) -> Result<Vec<u8>, String> {
@@ -25,18 +26,18 @@ pub fn read(path: &Path, readers: Readers, most_bytes: usize) -> Result<Vec<u8>,
     read_open(file, &metadata, most_bytes)
 }
 
-/// Reads a file of at most so many bytes that any user may have written: its content is verified otherwise.
+/// Reads a file of at most `most_bytes` that any user may have written: its content is verified by other means.
 pub fn read_from_anyone(path: &Path, most_bytes: usize) -> Result<Vec<u8>, String> {
     let (file, metadata) = open(path)?;
     read_open(file, &metadata, most_bytes)
 }
 
-/// Returns whether a name exists, also as a broken link; a file that cannot be examined counts as existing.
+/// Returns true if a name exists, also as a broken link; a file that cannot be examined counts as existing.
 pub fn is_there(path: &Path) -> bool {
     !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound)
 }
 
-/// Checks that only root and this user can have changed a folder's content; the error says why not.
+/// Checks that only root and this user can have changed a folder's content; the error is the reason against it.
 pub fn check_folder(path: &Path) -> Result<(), String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_dir() {
@@ -45,7 +46,7 @@ pub fn check_folder(path: &Path) -> Result<(), String> {
     check_owner(&metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }
 
-/// Opens a regular file. Its metadata are those of the open file, so that it cannot be exchanged between the check and
+/// Opens a regular file. The metadata are read from the open file, so that it cannot be exchanged between the check and
 /// the reading.
 fn open(path: &Path) -> Result<(File, Metadata), String> {
     let error = |error: io::Error| match error.kind() {
@@ -83,7 +84,7 @@ fn check(metadata: &Metadata, user: u32, readers: Readers) -> Result<(), String>
     check_owner(metadata, user, readers)
 }
 
-/// Checks that only root and this user can have written to an open file; the error says why not.
+/// Checks that only root and this user can have written to an open file; the error is the reason against it.
 pub fn check_log(metadata: &Metadata) -> Result<(), String> {
     check_owner(metadata, rustix::process::geteuid().as_raw(), Readers::Anyone)
 }

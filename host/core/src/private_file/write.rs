@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rand::random;
 use rustix::fs::OFlags;
 
-/// Mode bits of others that may write.
+/// Mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;
 /// Mode bit of a folder in which users replace only their own files.
 const STICKY: u32 = 0o1000;
@@ -43,10 +43,10 @@ pub fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(nofollow()).open(path)
 }
 
-/// Creates a folder of this user's alone, mode 0700, unless it exists, and returns its path without links; the error
-/// says why it cannot be used.
+/// Creates a folder of this user's alone, mode 0700, unless it exists, and returns its path without links; the error is
+/// the reason against its use.
 ///
-/// Nobody else may write to it or to a folder above it, or read it.
+/// Other users must not be able to write to it or to a folder above it, or read it.
 pub fn folder(path: &Path) -> Result<PathBuf, String> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| error.to_string())?;
     let path = path.canonicalize().map_err(|error| error.to_string())?;

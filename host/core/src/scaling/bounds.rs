@@ -1,4 +1,4 @@
-//! How far a pool may be resized, as the request says and not as the component does.
+//! Bounds on the size of a pool, taken from the request and not from the component.
 
 use std::ops::RangeInclusive;
 
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use archon_pool_contract::params::Options;
 
-/// What the caller wants of the pool's size.
+/// The request's permission and bounds for a resize.
 #[derive(Debug, Clone)]
 pub(crate) struct Sizing {
-    /// Why nothing may be changed; none when just that was asked for.
+    /// Reason for which nothing may be changed; none when the request asks for a resize.
     pub(crate) refusal: Option<String>,
-    /// How far; or which option is no bound.
+    /// The bounds; the error names an invalid option.
     pub(crate) bounds: Result<Bounds, String>,
 }
 
@@ -20,23 +20,23 @@ pub(crate) struct Sizing {
 pub(crate) struct Bounds {
     min_size: u32,
     max_size: u32,
-    /// Percent of the size before.
+    /// Largest growth, percent of the size before.
     growth_rate: u32,
-    /// Percent of the size before.
+    /// Largest reduction, percent of the size before.
     shrink_rate: u32,
 }
 
-/// An option that says how far a pool may be resized.
+/// An option that bounds the size of a pool.
 pub struct SizeOption {
-    /// Its name in a request.
+    /// Name in a request.
     pub name: &'static str,
-    /// Its value where a request has none.
+    /// Value where a request has none.
     pub default: u32,
-    /// Its least and its largest value.
+    /// Smallest and largest value.
     pub range: RangeInclusive<u32>,
 }
 
-/// Returns the options that say how far a pool may be resized. `maxSize` is not below `minSize` either.
+/// Returns the options that bound the size of a pool. `maxSize` is not below `minSize` either.
 pub fn size_options() -> [SizeOption; 4] {
     let Options { min_size, max_size, growth_rate, shrink_rate, .. } = Options::default();
     let option = |name, default, range| SizeOption { name, default, range };
@@ -49,8 +49,8 @@ pub fn size_options() -> [SizeOption; 4] {
 }
 
 impl Bounds {
-    /// Reads the options that say how far. One that the contract does not allow is none: a component that
-    /// makes something else of it than the host must not resize by it.
+    /// Reads the options. One that the contract does not allow is an error: a component that interprets it in another
+    /// way than the host must not resize by it.
     pub(crate) fn of(options: Option<&Map<String, Value>>) -> Result<Self, String> {
         let number = |SizeOption { name, default, range }: SizeOption| {
             let given = options.and_then(|options| options.get(name)).filter(|value| !value.is_null());
@@ -68,8 +68,8 @@ impl Bounds {
         })
     }
 
-    /// Checks that a resize stays within them; the error says which of them it leaves. A size outside of the bounds
-    /// may come nearer, as far as the bound at once: that is no step of growing or shrinking.
+    /// Checks that a resize stays within the bounds; the error names the one that it violates. A size outside of the
+    /// bounds may move to the nearer bound in one step, whatever the rates.
     pub(super) fn admits(&self, before: u32, size: u32) -> Result<(), String> {
         let Self { min_size, max_size, growth_rate, shrink_rate } = *self;
         if size == 0 || (size > max_size && size >= before) {

@@ -1,4 +1,4 @@
-//! One change of a pool: whether it may be made, and what became of it.
+//! One change of a pool: its permission, its execution and its outcome.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::pooler::preview::ResizePreview;
 use crate::record;
 
-/// What one call has changed, or may have.
+/// Changes that one call has made, or may have made.
 #[derive(Debug, Default)]
 pub(crate) struct Changed(Mutex<BTreeSet<String>>);
 
@@ -29,7 +29,7 @@ impl Changed {
     }
 }
 
-/// Under what a change is made.
+/// A console with the permissions and caps of a change.
 pub(crate) struct Change<'a> {
     pub(crate) console: &'a dyn Console,
     pub(crate) author: &'a AuditContext,
@@ -41,15 +41,15 @@ pub(crate) struct Change<'a> {
     pub(crate) dry_run: bool,
 }
 
-/// Why nothing is sent.
+/// Reason for which nothing is sent.
 enum Barred {
-    /// Somebody says no.
+    /// The policy, the request, a cap or the operator refuses.
     Denied(String),
-    /// Something is broken.
+    /// Sending is impossible for another reason.
     Failed(Fault),
 }
 
-/// A change as the audit log has it.
+/// A change as the audit log records it.
 struct Record<'r> {
     event: &'static str,
     pool: Option<&'r str>,
@@ -146,18 +146,18 @@ impl Change<'_> {
         Ok(ReconnectOutcome { executed: true, note })
     }
 
-    /// Whether the request and the policy let anything be changed.
+    /// Checks that the policy and the request allow a change.
     fn is_asked_for(&self) -> Result<(), String> {
         if !self.policy.resize {
             return Err("the host's policy allows no resizes and no reconnects: set the policy's resize".into());
         }
-        // A plan may be made whatever the request is.
+        // A dry run needs no permission of the request.
         let refusal = self.sizing.refusal.as_ref().filter(|_| !self.dry_run);
         refusal.map_or(Ok(()), |refusal| Err(refusal.clone()))
     }
 
-    /// Lets a change through that is not the second one of the call, nor one too many in the hour, to which
-    /// somebody consents, and which is on record. Returns the line that announces it.
+    /// Admits a change that is the call's first of its kind, is within the cap per hour, has consent and is recorded.
+    /// Returns the line number of its announcement.
     async fn clear(&self, record: &Record<'_>, what: &str, act: Act) -> Result<Option<u64>, Barred> {
         if self.changed.locked().contains(what) {
             return Err(Barred::Denied(format!("one call changes the {what} of a pool once")));
@@ -190,12 +190,12 @@ impl Change<'_> {
         };
         self.changed.locked().insert(what.to_owned());
         self.signalled.store(true, Ordering::SeqCst);
-        // Before and not only after: if this call is dropped while it waits, the act has a record.
+        // Traced before sending as well: if this call is dropped while it waits, the change has a record.
         self.trace(record, "sending", "");
         Ok(sending)
     }
 
-    /// Asks whoever is to be asked.
+    /// Requests consent where it is configured.
     async fn ask(&self, act: Act) -> Result<(), String> {
         let (login, asked) = (self.console.login(), || record::console(self.author.event("consent"), self.console));
         let role = login.user.clone();
@@ -208,8 +208,8 @@ impl Change<'_> {
         Place::new(Counted::Resize, login.server, &login.database)
     }
 
-    /// What was sent and came back as a fault. Only what the console itself refused is known not to have
-    /// been done.
+    /// Returns the fault of a change that was sent and failed. Only one that the console itself refused is known not to
+    /// have been made.
     async fn failed(&self, record: &Record<'_>, fault: Fault, sending: Option<u64>) -> Fault {
         if fault.kind == kind::INSUFFICIENT_PRIVILEGE {
             self.tell(record, "denied", &fault.message, sending).await;

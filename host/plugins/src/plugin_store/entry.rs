@@ -1,4 +1,4 @@
-//! A listing of a plugin folder: which plugins load, and which do not.
+//! A listing of a plugin folder: the plugins with their state, and the reasons for which some do not load.
 
 use std::fmt;
 use std::path::Path;
@@ -22,13 +22,13 @@ pub struct Entry {
     pub bytes: Option<usize>,
     /// The SHA-256 of the component, when it can be read.
     pub sha256: Option<Digest>,
-    /// Its world, when it loads.
+    /// Its world, if it loads.
     pub world: Option<World>,
     /// Its policy file.
     pub policy: PolicyState,
     /// Its signature.
     pub signature: SignatureState,
-    /// The reason why it does not load; none when it does.
+    /// Reason for which it does not load; none if it does.
     pub trouble: Option<Fault>,
 }
 
@@ -63,7 +63,7 @@ pub enum SignatureState {
     No,
     /// A trusted key signed it.
     By(KeyId),
-    /// It claims to be by this key, which is not trusted, so that it was not verified.
+    /// Its key id is not that of a trusted key, so it was not verified.
     Unchecked(KeyId),
     /// It is by no trusted key, or for other bytes.
     Invalid,
@@ -97,7 +97,7 @@ pub(super) fn list(engine: &Engine, folder: &Path, requirements: &TrustRequireme
             trouble: None,
         };
         let read = files.and_then(|files| {
-            // What is there and cannot be read is not absent.
+            // An existing file that cannot be read is not absent.
             if files.policy.is_some() {
                 entry.policy = PolicyState::Invalid;
             }

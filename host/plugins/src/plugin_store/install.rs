@@ -1,4 +1,4 @@
-//! Adding and removing plugins of a folder, so that a store that watches it never reads half of one.
+//! Adding and removing plugins of a folder, so that a store that watches it never reads an incomplete one.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error, ErrorKind};
@@ -29,7 +29,7 @@ impl PluginStore {
     /// Adds a component to a folder under a name, with its signature and a policy file, and returns it as it was
     /// verified. The folder is created when it does not exist, for its owner alone.
     ///
-    /// With `replace` it may take the place of another, whose policy file stays when no new one is given.
+    /// With `replace` it may replace another, whose policy file stays when no new one is given.
     /// Fails, and changes nothing, when the component would not be put into service there.
     pub fn add(
         engine: &Engine,
@@ -53,7 +53,7 @@ impl PluginStore {
         let bundle = Bundle::read(engine, &Files { policy, ..files.clone() })?;
         let verified = bundle.verify(engine, requirements)?;
 
-        // The component last: until then, what is there does not match and the old one stays in service.
+        // The component last: until then, the files do not match and the old version stays in service.
         if files.policy.is_some()
             && let Some(policy) = &bundle.policy
         {
@@ -77,7 +77,7 @@ impl PluginStore {
         }
         check(folder)?;
         let not_removed = |error: Error| not_changed(folder, &error);
-        // The component first: it must not stand there without its policy file for a moment.
+        // The component first: it must never be there without its policy file.
         for path in [&place.component, &name.policy(folder), &Signature::path_of(&place.component)] {
             remove(path).map_err(not_removed)?;
         }

@@ -11,7 +11,7 @@ use crate::verified_plugin::Files;
 
 const LONGEST: usize = 64;
 
-/// A plugin's name: `[a-z0-9][a-z0-9._-]*`, at most 64 letters. It is no path, whatever it is joined to.
+/// A plugin's name: `[a-z0-9][a-z0-9._-]*`, at most 64 letters. It is never a path, whatever it is joined to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 

@@ -33,15 +33,15 @@ struct Inner {
 struct Slot {
     /// The component in service, and the digests of the files that it came from.
     current: Option<(Arc<VerifiedPlugin>, Digests)>,
-    /// The digests that were verified last, whether they passed or not.
+    /// The digests that were verified last, with or without success.
     checked: Option<Digests>,
     trouble: Option<Fault>,
 }
 
-/// The reason why a file of the folder is not in service.
+/// Reason for which a file of the folder is not in service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// The plugin's name, or that of a file or folder that is none.
+    /// The plugin's name, or that of an invalid file or of the folder.
     pub name: String,
     /// The reason.
     pub fault: Fault,
@@ -98,7 +98,7 @@ impl PluginStore {
         let found = check(&self.inner.folder).and_then(|()| components(&self.inner.folder));
         let found = match found {
             Ok(found) => found,
-            // Nothing was seen, so nothing is known to have gone.
+            // The folder could not be listed, so nothing counts as removed.
             Err(fault) => return self.note(&folder, fault),
         };
         self.write().retain(|name, slot| {
@@ -117,8 +117,8 @@ impl PluginStore {
     }
 
     fn check_files(&self, name: &str, parsed: &Name) {
-        // Others were compiled since the folder was listed: a policy file may have come, or gone, in between. It is
-        // looked for before and after the component is read, and the component is the last to be put in place.
+        // Others were compiled since the folder was listed: a policy file may have been added or removed in between. It
+        // is looked up before and after the component is read, and the component is installed last.
         let files = parsed.files(&self.inner.folder);
         let bundle = match Bundle::read(&self.inner.engine, &files) {
             Ok(bundle) => bundle,
@@ -137,7 +137,7 @@ impl PluginStore {
             }
             let current = slot.current.as_ref().map(|(_, digests)| *digests);
             if current == Some(digests) {
-                // Back to what is in service.
+                // The files are again those of the version in service.
                 (slot.checked, slot.trouble) = (Some(digests), None);
                 return;
             }
@@ -147,7 +147,7 @@ impl PluginStore {
             let message = format!("{} has lost its policy file: remove the component, too, to begin anew", bundle.name);
             Err(Fault::new(kind::NOT_APPROVED, message))
         } else {
-            // A component that makes the compiler panic must not keep the other plugins out.
+            // A component that makes the compiler panic must not stop the other plugins from loading.
             let verifying = AssertUnwindSafe(|| bundle.verify(&self.inner.engine, &self.inner.requirements));
             catch_unwind(verifying).unwrap_or_else(|_| {
                 let message = format!("{} made the compiler panic: it is not put into service", bundle.name);
@@ -167,7 +167,7 @@ impl PluginStore {
         self.write().insert(name.to_owned(), Slot { current, checked: Some(digests), trouble: None });
     }
 
-    /// Stores a trouble, and logs it once. The files are verified again at the next refresh.
+    /// Stores a rejection, and logs it once. The files are verified again at the next refresh.
     fn note(&self, name: &str, fault: Fault) {
         let mut slots = self.write();
         let slot = slots.entry(name.to_owned()).or_default();

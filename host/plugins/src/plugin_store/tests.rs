@@ -34,7 +34,7 @@ impl Desk {
     }
 
     fn put(&self, file: &str, bytes: &[u8]) {
-        // In one step, as a store that watches wants it, and also where others may write.
+        // In one step, as a store that watches requires, and also where others may write.
         let fresh = self.path(".fresh");
         std::fs::write(&fresh, bytes).unwrap();
         std::fs::rename(fresh, self.path(file)).unwrap();
@@ -244,7 +244,7 @@ async fn plugins_are_added_listed_and_removed() {
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(add(&approved, false).unwrap_err().message.contains("--replace"));
 
-    // Another component does not get the policy file of the one that is there, nor rid of it.
+    // Another component neither inherits nor removes the existing policy file.
     source.put("pool.wasm", embedded(World::Manager));
     let bare = Files::of(&source.path("pool.wasm"), None);
     assert_eq!(add(&bare, true).unwrap_err().kind, kind::NOT_APPROVED);

@@ -1,5 +1,5 @@
-//! Refreshing of the store when its folder changes. Events only start a refresh: digests decide whether anything is
-//! new, so that a burst of events costs one refresh and no waiting.
+//! Refreshing of the store when its folder changes. Events only trigger a refresh: digests decide which files are new,
+//! so that a burst of events costs one refresh and no delay.
 
 use std::fmt;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -25,9 +25,9 @@ impl fmt::Debug for Watch {
 }
 
 impl PluginStore {
-    /// Keeps the store current from now on, on a thread of its own, where new versions are compiled.
+    /// Keeps the store current from now on, on a thread of its own, which compiles new versions.
     ///
-    /// It is this folder that is watched, not its name: one that is removed and made again is not noticed.
+    /// The watch is on this folder, not on its name: a folder that is removed and created again is not noticed.
     /// Fails when the system cannot watch the folder.
     pub fn watch(&self) -> Result<Watch, Fault> {
         let folder = self.folder().to_owned();
@@ -57,7 +57,7 @@ impl PluginStore {
 fn wake(due: SyncSender<()>) -> impl Fn(notify::Result<Event>) {
     move |event| {
         match event {
-            // Reading the folder is an event, too, and a refresh reads it.
+            // A refresh reads the folder, which is an event as well.
             Ok(Event { kind: EventKind::Access(access), .. }) if access != AccessKind::Close(AccessMode::Write) => {
                 return;
             }
@@ -65,7 +65,7 @@ fn wake(due: SyncSender<()>) -> impl Fn(notify::Result<Event>) {
             // Events may have been lost: refresh.
             Err(error) => tracing::warn!("the plugin folder's watch: {error}"),
         }
-        // Full: a refresh is pending already, and will read this, too.
+        // Full: a refresh is pending already, and will read this change.
         let _ = due.try_send(());
     }
 }

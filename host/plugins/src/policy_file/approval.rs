@@ -1,4 +1,4 @@
-//! A policy file that was read, and the checks of components and policies against it.
+//! A parsed policy file, and the checks of components and policies against it.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,10 +13,10 @@ use archon_pool_core::world::World;
 
 use super::format::{Component, Signals, Statement, Terms};
 
-/// More than a thousand statements need.
+/// Enough for more than a thousand statements.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
-/// A policy file that was read.
+/// A parsed policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     name: String,
@@ -27,8 +27,8 @@ pub struct Approval {
 impl Approval {
     /// Reads a policy file.
     ///
-    /// Fails with `policy-invalid` when it does not exist, when others may have written it, and with the
-    /// line and the key when it says anything that this version does not know.
+    /// Fails with `policy-invalid` when it does not exist, when others may have written it, and with the line and the
+    /// key when it contains anything unknown to this version.
     pub fn load(path: &Path) -> Result<Self, Fault> {
         Self::read(&path.display().to_string(), &Self::bytes(path)?)
     }
@@ -39,7 +39,7 @@ impl Approval {
         read.map_err(|why| invalid(&path.display().to_string(), &why))
     }
 
-    /// Parses a policy file; `name` stands for it in messages. Its owner is not checked.
+    /// Parses a policy file; `name` identifies it in messages. Its owner is not checked.
     ///
     /// Fails as [`Approval::load`] does.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, Fault> {
@@ -67,7 +67,7 @@ impl Approval {
         &self.terms.statements
     }
 
-    /// Returns what may be changed.
+    /// Returns the approved changes.
     pub fn signals(&self) -> &Signals {
         &self.terms.signals
     }
@@ -98,13 +98,13 @@ impl Approval {
         Err(self.refuse(format_args!("approves the world {most} at the most, and {plugin} is of the world {world}")))
     }
 
-    /// Checks that a policy asks for no more than was approved; fails with `not-approved` and the setting otherwise.
-    /// [`Approval::policy`] grants less than was asked for instead.
+    /// Checks that a policy requests no more than was approved; fails with `not-approved` and the setting otherwise.
+    /// [`Approval::policy`] reduces the request instead.
     pub fn admits(&self, asked: &Policy) -> Result<(), Fault> {
         if asked.apply && !self.signals().apply {
             return Err(self.refuse("allows no changes: set its signals.apply = true, or plan only"));
         }
-        // The catalogue is what is asked for when nothing is.
+        // The catalogue is the default.
         if asked.sql != Sql::Catalogue && asked.sql != self.terms.sql {
             return Err(
                 self.refuse("allows other SQL than is asked for: its sql.mode says which statements may be sent")
@@ -113,8 +113,8 @@ impl Approval {
         Ok(())
     }
 
-    /// Returns the policy under which the component runs: the lesser of what was approved and what a caller asks for.
-    /// The file alone decides which statements may be sent.
+    /// Returns the policy under which the component runs: the lesser of the approved and the requested one. The file
+    /// alone decides about statements.
     pub fn policy(&self, asked: &Policy) -> Policy {
         let signals = self.signals();
         let mut policy = asked.clone();

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, Error};
 
 use crate::toml_text::{self, list, quoted};
 
-/// The only version there is.
+/// The only version of the format.
 const VERSION: u32 = 1;
 
 /// The approved component.
@@ -28,7 +28,7 @@ pub struct Component {
     /// The most powerful world that it may be of.
     #[serde(deserialize_with = "world")]
     pub world: World,
-    /// The version that it gave for its skill.
+    /// The version of its skill.
     pub skill_version: Option<String>,
 }
 
@@ -49,7 +49,7 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Signals {
-    /// It may end sessions or resize pools at all.
+    /// True if it may end sessions or resize pools at all.
     pub apply: bool,
     /// Cap on ended sessions in one call, percent.
     #[serde(deserialize_with = "percentage")]
@@ -58,14 +58,14 @@ pub struct Signals {
     pub max_kills: u32,
     /// Cap on ended sessions of one database in an hour.
     pub max_kills_per_hour: u32,
-    /// It may resize pools and reconnect their server connections, when it may change anything.
+    /// True if it may resize pools and reconnect their server connections, provided `apply` is set.
     pub resize: bool,
     /// Cap on resizes and reconnects at one console in an hour.
     pub max_resizes_per_hour: u32,
-    /// Role name patterns to protect beside the built-in ones.
+    /// Role name patterns to protect in addition to the built-in ones.
     #[serde(deserialize_with = "patterns")]
     pub protected_roles: Vec<String>,
-    /// Application name patterns to protect beside the built-in ones.
+    /// Application name patterns to protect in addition to the built-in ones.
     #[serde(deserialize_with = "patterns")]
     pub protected_applications: Vec<String>,
 }
@@ -88,7 +88,7 @@ impl Default for Signals {
 /// The contents of a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
-    /// Time and program with which it was written, when it says so.
+    /// Time of its creation, and the program that wrote it, if given.
     pub(super) approved_at: Option<String>,
     pub(super) approved_by: Option<String>,
     pub(super) component: Component,

@@ -1,4 +1,4 @@
-//! A proposed policy file: the statements of a component, beside what was approved before.
+//! A proposed policy file: the statements of a component, compared with an earlier approval.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,9 +25,9 @@ const LONGEST_PURPOSE: usize = 200;
 pub enum Change {
     /// It is approved already.
     Same,
-    /// There was none of this name.
+    /// None of this name was approved.
     New,
-    /// There was one of this name with another text.
+    /// One of this name was approved, with another text.
     Changed,
 }
 
@@ -48,8 +48,8 @@ impl Proposal {
     /// file at the path when there is one.
     ///
     /// A component that describes nothing has no statements. Fails with `unexpected-answer` when a description is not
-    /// in the contract's shape or gives a text another digest than it has, and with `policy-invalid` when the existing
-    /// file cannot be used; then the component is not asked.
+    /// in the contract's shape or gives a text a wrong digest, and with `policy-invalid` when the existing file cannot
+    /// be used; then the component is not called.
     pub async fn of(
         plugin: &Plugin,
         description: impl Future<Output = Result<Value, Fault>>,
@@ -74,7 +74,7 @@ impl Proposal {
             },
             sql: Sql::Pinned(pinned(&statements)),
             statements,
-            // The component has no influence on these.
+            // The component cannot influence these.
             signals: existing.as_ref().map_or_else(Signals::default, |existing| existing.signals().clone()),
         };
         let rules = StatementRules::new(Sql::Any, Some(Arc::new(StrictChecker)));
@@ -82,9 +82,9 @@ impl Proposal {
         Ok(Self { path: path.to_owned(), terms, texts, acting, accepted: BTreeSet::new(), existing })
     }
 
-    /// Accepts texts that could do more than read statistics, by their SHA-256. [`Proposal::write`] refuses without.
+    /// Accepts texts that could do more than read statistics, by their SHA-256. [`Proposal::write`] refuses others.
     ///
-    /// Fails with `invalid-params` for a digest that none of them has.
+    /// Fails with `invalid-params` for a digest that no such text has.
     pub fn accept(&mut self, digests: impl IntoIterator<Item = Digest>) -> Result<(), Fault> {
         for digest in digests {
             if !self.acting().any(|(statement, _, _)| statement.sha256 == digest) {
@@ -111,8 +111,8 @@ impl Proposal {
         self.existing.as_ref()
     }
 
-    /// Iterates over the statements with their texts, the change since the existing file, and why one could do more
-    /// than read statistics.
+    /// Iterates over the statements with their texts, the change since the existing file, and the reason for which one
+    /// could do more than read statistics.
     pub fn statements(&self) -> impl Iterator<Item = (&Statement, &str, Change, Option<&str>)> {
         self.terms.statements.iter().zip(&self.texts).zip(&self.acting).map(|((statement, text), why)| {
             let change = match self.before().iter().find(|before| before.id == statement.id) {
@@ -124,7 +124,7 @@ impl Proposal {
         })
     }
 
-    /// Iterates over the statements that could do more than read statistics, with their texts and why.
+    /// Iterates over the statements that could do more than read statistics, with their texts and the reason.
     pub fn acting(&self) -> impl Iterator<Item = (&Statement, &str, &str)> {
         self.statements().filter_map(|(statement, text, _, why)| Some((statement, text, why?)))
     }
@@ -135,8 +135,8 @@ impl Proposal {
         self.before().iter().filter(move |before| !now.contains(before.id.as_str()))
     }
 
-    /// Returns what would be allowed that the existing file does not allow, each in a few words; nothing when there is
-    /// no such file.
+    /// Returns the permissions that the existing file does not grant, each in a few words; nothing when there is no
+    /// such file.
     pub fn widens(&self) -> Vec<String> {
         let Some(existing) = &self.existing else { return Vec::new() };
         let (old, new) = (existing.component(), &self.terms.component);
@@ -155,8 +155,8 @@ impl Proposal {
         reasons
     }
 
-    /// Writes the file in one step, and returns whether there was anything to write: one that says the
-    /// same already is left as it is, and with it its signature.
+    /// Writes the file in one step, and returns true if it changed: a file with the same content is left as it is, so
+    /// that its signature stays valid.
     ///
     /// Fails with `not-approved` when it would widen an existing file and `replace` is not set, and when a statement
     /// that could do more than read statistics was not accepted ([`Proposal::accept`]).
@@ -189,7 +189,7 @@ impl Proposal {
             return Err(Fault::new(kind::NOT_APPROVED, message));
         }
         let text = self.terms.to_toml();
-        // What cannot be read again as it was meant must not be written.
+        // A text that does not parse to the same terms must not be written.
         if text.len() > MOST_BYTES || Approval::read(&name, text.as_bytes())?.terms != self.terms {
             return Err(invalid(&name, &format!("it would be larger than {MOST_BYTES} bytes")));
         }

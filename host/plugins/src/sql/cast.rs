@@ -1,4 +1,4 @@
-//! Casts: to which types, and of what.
+//! Casts: the admitted target types and operands.
 
 use sqlparser::ast::{DataType, ExactNumberInfo, TimezoneInfo};
 
@@ -8,7 +8,7 @@ use super::refused::Refused;
 use super::scope;
 use super::statement::{none, stored};
 
-/// The type of a cast. One of somebody's own would run that person's functions.
+/// Checks the target type of a cast. A user-defined one would run its owner's functions.
 pub(super) fn target(data_type: &DataType) -> Result<(), Refused> {
     match data_type {
         DataType::SmallInt(None)
@@ -46,18 +46,18 @@ pub(super) fn target(data_type: &DataType) -> Result<(), Refused> {
     }
 }
 
-/// The value of a cast to an admitted type.
+/// Estimates the value of a cast to an admitted type.
 pub(super) fn of(value: Estimate, data_type: &DataType) -> Result<Estimate, Refused> {
     let name = match data_type {
         DataType::Custom(name, _) => scope::parts(name)?.pop().unwrap_or_default(),
         other => other.to_string().to_ascii_lowercase(),
     };
     let is = |names: &[&str]| names.iter().any(|known| name.starts_with(known));
-    // A backend remembers each relation that it was asked for, by name or by number, whether there is one or not.
+    // A backend caches each relation that was looked up, by name or by number, whether it exists or not.
     if is(&["regclass"]) && value.origin != Origin::Stored {
         return Err(stored("a cast of a computed value to regclass"));
     }
-    // In a text, a time may have a time zone of any name, and a backend remembers each.
+    // In a text, a time may have a time zone of any name, and a backend caches each.
     if is(&["date", "time"]) && value.origin == Origin::Computed {
         return Err(stored("a cast of a computed text to a time"));
     }

@@ -1,4 +1,4 @@
-//! Expressions: what a value may be computed of.
+//! Expressions: the admitted operators and operands.
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DateTimeField, Expr, ExtractSyntax, InTarget, Query, UnaryOperator, Value,
@@ -12,12 +12,12 @@ use super::statement::{Walk, none, stored};
 use super::{cast, function, memory, scope};
 
 impl Walk {
-    /// Several expressions.
+    /// Estimates several expressions.
     pub(super) fn expressions(&mut self, expressions: &[Expr]) -> Result<Estimate, Refused> {
         expressions.iter().try_fold(Estimate::NOTHING, |sum, expression| Ok(sum.and(self.expression(expression)?)))
     }
 
-    /// The name that a column of an answer has by itself, when that is certain.
+    /// Returns the name that a column of an answer has by default, if that is certain.
     pub(super) fn own_name(&self, expression: &Expr) -> Result<Option<String>, Refused> {
         match expression {
             Expr::Identifier(name) => scope::name(name).map(Some),
@@ -26,7 +26,7 @@ impl Walk {
         }
     }
 
-    /// An expression. What is not named here is not understood.
+    /// Estimates an expression. Kinds that are not listed here are refused.
     pub(super) fn expression(&mut self, expression: &Expr) -> Result<Estimate, Refused> {
         match expression {
             Expr::Identifier(name) => Ok(self.scope.use_bare(scope::name(name)?)),
@@ -62,7 +62,7 @@ impl Walk {
                 Ok(self.comparison(both))
             }
             Expr::Between { expr, negated: _, low, high } => {
-                // Two comparisons, each with the value.
+                // Two comparisons, each of the value.
                 let value = self.expression(expr)?.times(2);
                 let all = value.and(self.expression(low)?).and(self.expression(high)?);
                 Ok(self.comparison(all))
@@ -86,7 +86,7 @@ impl Walk {
                         function::pattern(right)?;
                         both.truth()
                     }
-                    // A sum has one digit more than its longer part, a product as many as both.
+                    // A sum has one digit more than its longer operand, a product as many as both.
                     BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Modulo => {
                         both.of(one.bytes.max(other.bytes).saturating_add(1)).into(Origin::Number)
                     }
@@ -151,13 +151,13 @@ impl Walk {
         }
     }
 
-    /// A comparison of these.
+    /// Estimates a comparison of these values.
     fn comparison(&mut self, compared: Estimate) -> Estimate {
         self.compared = self.compared.saturating_add(compared.bytes);
         compared.truth()
     }
 
-    /// A query that stands for a value. Where that is repeated, the query is planned again.
+    /// Estimates a query that stands for a value. If the value is repeated, the query is planned again.
     fn value_of(&mut self, query: &Query) -> Result<Estimate, Refused> {
         let part = self.subquery(query)?;
         let origin = part.columns.first().map_or(Origin::Computed, |column| column.estimate.origin);
@@ -166,7 +166,7 @@ impl Walk {
         Ok(Estimate { work, bytes: part.row_bytes(), origin }.kept())
     }
 
-    /// A query among whose rows a value is searched: they may all be hashed.
+    /// Estimates a query in whose rows a value is searched: all may be hashed.
     fn searched(&mut self, query: &Query) -> Result<Estimate, Refused> {
         let part = self.subquery(query)?;
         let mut work = part.work;
@@ -174,7 +174,7 @@ impl Walk {
         Ok(Estimate { work, bytes: part.row_bytes(), origin: Origin::Number })
     }
 
-    /// A query of which a row is searched: what it compares with the outer one may be hashed.
+    /// Estimates a query in `EXISTS`: the values that it compares with the outer query may be hashed.
     fn exists(&mut self, query: &Query) -> Result<Estimate, Refused> {
         let before = self.compared;
         let part = self.subquery(query)?;

@@ -1,4 +1,4 @@
-//! `FROM`: relations, subqueries and functions of a query, and how they are joined.
+//! `FROM`: relations, subqueries and functions of a query, and their joins.
 
 use sqlparser::ast::{
     Join, JoinConstraint, JoinOperator, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins,
@@ -141,7 +141,7 @@ impl Walk {
                 parts.join(".")
             )));
         };
-        // It may be planned anew wherever it is named.
+        // It may be planned again for each reference.
         let Some(Part { columns: own, work, rows }) = self.scope.query(name).cloned() else {
             return Err(Refused::new(format!("the relation `{name}` is not admitted without `pg_catalog.`")));
         };
@@ -156,7 +156,7 @@ impl Walk {
             return Err(Refused::new(format!("the function `{}` is not admitted in FROM", parts.join("."))));
         };
         self.functions.insert(name.to_owned());
-        // Its value's only column takes whatever name is listed; without a list, `name.anything` would be a call.
+        // The column of its value gets any name that is listed; without a list, `name.anything` would be a call.
         let (bound, columns) = match alias {
             Some(alias) => alias_of(alias)?,
             None => (name.to_owned(), Vec::new()),
@@ -167,7 +167,7 @@ impl Walk {
         Ok(Source { work: of_relation(), rows: memory::rows_of(name) })
     }
 
-    /// The columns under the names that a list gives to the first of them.
+    /// Returns the columns with the names of a list in place of the first ones.
     pub(super) fn renamed(&mut self, own: Columns, list: Vec<String>) -> Columns {
         let mut own = own.into_iter();
         let mut columns = Columns::new();
@@ -182,14 +182,14 @@ impl Walk {
     }
 }
 
-/// Work to plan and to read a relation.
+/// Returns the work to plan and to read a relation.
 fn of_relation() -> Work {
     let mut work = memory::relation();
     work.weight = estimate::RELATION;
     work
 }
 
-/// The name of something in `FROM`, and the names that its columns get.
+/// Returns the name of an item in `FROM`, and the names of its columns.
 pub(super) fn alias_of(alias: &TableAlias) -> Result<(String, Vec<String>), Refused> {
     let TableAlias { explicit: _, name, columns, at } = alias;
     none(at.is_some(), "AT after a name")?;

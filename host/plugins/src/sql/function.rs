@@ -1,4 +1,4 @@
-//! Calls: which function, with what arguments, and what comes out.
+//! Calls: the admitted functions, their arguments and the estimates of their results.
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
@@ -13,7 +13,7 @@ use super::scope;
 use super::statement::{Walk, integer, none, stored};
 
 impl Walk {
-    /// A call by name, or a value of the grammar such as `current_user`.
+    /// Estimates a call by name, or a value of the grammar such as `current_user`.
     pub(super) fn function(&mut self, function: &Function) -> Result<Estimate, Refused> {
         let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
             function;
@@ -56,7 +56,7 @@ impl Walk {
         }
         let mut value = value(&name, arguments, &estimates);
         value.work += filter.unwrap_or(Estimate::NOTHING).work;
-        // Each sorts all of its arguments by itself.
+        // Each sorts all of its arguments separately.
         if distinct {
             value.work += memory::spilling(sum(&estimates).bytes);
         }
@@ -67,7 +67,7 @@ impl Walk {
         Ok(value)
     }
 
-    /// `current_user` and its like.
+    /// Estimates `current_user` and similar values.
     fn grammar_value(&mut self, function: &Function) -> Result<Estimate, Refused> {
         let word = function.name.to_string().to_ascii_lowercase();
         none(!names::lists(names::GRAMMAR_VALUES, &word) || function.filter.is_some(), &format!("`{word}`"))?;
@@ -75,7 +75,7 @@ impl Walk {
         Ok(Estimate::VALUE)
     }
 
-    /// An admitted function's name, without its schema.
+    /// Returns an admitted function's name, without its schema.
     fn function_name(&self, function: &Function, name: &ObjectName) -> Result<String, Refused> {
         let written = name.to_string().to_ascii_lowercase();
         if names::lists(names::GRAMMAR, &written) {
@@ -95,7 +95,7 @@ impl Walk {
     }
 }
 
-/// The value of a call.
+/// Estimates the value of a call.
 fn value(name: &str, written: &[FunctionArg], arguments: &[Estimate]) -> Estimate {
     let sum = sum(arguments);
     let origin = match name {
@@ -125,7 +125,7 @@ fn sum(estimates: &[Estimate]) -> Estimate {
     estimates.iter().copied().fold(Estimate::NOTHING, Estimate::and)
 }
 
-/// The number that an argument is.
+/// Returns the number in an argument that is a literal.
 fn literal(arguments: &[FunctionArg], index: usize) -> Option<u64> {
     match arguments.get(index)? {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => integer(expression),
@@ -142,12 +142,12 @@ const ROUNDED_DIGITS: u64 = 2_000;
 /// Bytes that a letter of a format becomes at most.
 const FORMATTED_BYTES: u64 = 16;
 
-/// Checks an argument that a backend remembers, or compiles.
+/// Checks an argument that a backend caches, or compiles.
 fn check(name: &str, index: usize, expression: &Expr, estimate: Estimate) -> Result<(), Refused> {
     let remembered = match (name, index) {
-        // Each role that is asked for.
+        // Each role is cached.
         ("pg_has_role", _) | ("to_char", 1) => estimate.origin != Origin::Stored,
-        // Each time zone.
+        // Each time zone is cached.
         ("date_trunc", _) => estimate.origin == Origin::Computed,
         // A text is a regular expression there, a number a position.
         ("substring", 1..) => return if is_number(expression, estimate) { Ok(()) } else { pattern(expression) },
@@ -164,11 +164,11 @@ fn is_number(expression: &Expr, estimate: Estimate) -> bool {
 
 /// Longest regular expression, bytes.
 const PATTERN_BYTES: usize = 100;
-/// Most of `*`, `+` and `?` in one: nested ones double what is compiled. PostgreSQL took up to 180 MiB for 200 bytes
-/// with more, and less than 4 MiB within these bounds.
+/// Maximum number of `*`, `+` and `?` in one: nested ones double the compiled size. PostgreSQL took up to 180 MiB for
+/// 200 bytes with more, and less than 4 MiB within these bounds.
 const REPETITIONS: usize = 6;
 
-/// Checks that a regular expression is a literal that compiles to little.
+/// Checks that a regular expression is a literal of small compiled size.
 pub(super) fn pattern(expression: &Expr) -> Result<(), Refused> {
     let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span: _ }) = expression else {
         return Err(Refused::new("a regular expression other than a literal is not admitted"));
@@ -181,7 +181,7 @@ pub(super) fn pattern(expression: &Expr) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether the first argument is the name of a setting that holds nothing secret.
+/// Returns true if the first argument is the name of a setting without secrets.
 fn reads_plain_setting(arguments: &[FunctionArg]) -> bool {
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ValueWithSpan { value, span: _ })))) =
         arguments.first()

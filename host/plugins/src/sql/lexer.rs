@@ -1,18 +1,18 @@
-//! Cuts a text into the pieces that PostgreSQL's lexer would see, and refuses where others could see different ones.
+//! Lexer that splits a text as PostgreSQL would, and refuses text that other lexers could split differently.
 
 use super::names;
 use super::refused::Refused;
 
-/// Longest text, bytes: about three times our longest.
+/// Maximum length of a text, bytes: about three times the longest of the catalogue.
 const BYTES: usize = 4096;
-/// Longest name, bytes: PostgreSQL cuts a longer one off, so that two of them could be one.
+/// Maximum length of a name, bytes: PostgreSQL truncates longer ones, so that two of them could be equal.
 const NAME_BYTES: usize = 63;
 /// Most operators and keywords together. Each can make the tree one level deeper.
 const STEPS: usize = 240;
-/// How deep parentheses may nest. Parsers try several readings of each.
+/// Maximum depth of parentheses. Parsers try several interpretations of each.
 const PARENTHESES: usize = 12;
 
-/// The characters that PostgreSQL makes operators of.
+/// The characters that form PostgreSQL's operators.
 const OPERATOR: &[u8] = b"+-*/<>=~!@#%^&|`?";
 
 /// A piece of a statement.
@@ -22,7 +22,7 @@ pub(super) enum Token<'a> {
     Word(&'a str),
     /// A name in double quotes, without them.
     Quoted(&'a str),
-    /// A string in single quotes, as it stands between them.
+    /// A string in single quotes, undecoded, without them.
     Text(&'a str),
     /// A number without a sign.
     Number(&'a str),
@@ -32,7 +32,7 @@ pub(super) enum Token<'a> {
     Sign(&'a str),
 }
 
-/// The text after our own comment, and its pieces.
+/// Returns the text after the leading comment, and its tokens.
 pub(super) fn cut(text: &str) -> Result<(&str, Vec<Token<'_>>), Refused> {
     if text.len() > BYTES {
         return Err(Refused::new(format!("a text longer than {BYTES} bytes is not admitted")));
@@ -53,7 +53,7 @@ pub(super) fn cut(text: &str) -> Result<(&str, Vec<Token<'_>>), Refused> {
     Ok((body, cutter.tokens))
 }
 
-/// Whether two statements are the same, apart from the case of unquoted words and from words that may be left out.
+/// Returns true if two statements are equal, apart from the case of unquoted words and from optional words.
 pub(super) fn same(one: &[Token<'_>], other: &[Token<'_>]) -> bool {
     fn telling<'a>(tokens: &'a [Token<'a>]) -> impl Iterator<Item = &'a Token<'a>> {
         tokens.iter().filter(|token| !matches!(token, Token::Word(word) if names::is_optional(word)))
@@ -66,7 +66,7 @@ pub(super) fn same(one: &[Token<'_>], other: &[Token<'_>]) -> bool {
     )
 }
 
-/// One plain comment may lead, by which administrators know whose a statement is.
+/// Strips one leading comment, by which administrators recognise the origin of a statement.
 fn without_comment(text: &str) -> Result<&str, Refused> {
     let text = text.trim_start();
     let Some(inner) = text.strip_prefix("/*") else { return Ok(text) };
@@ -85,7 +85,7 @@ struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    /// Cuts one piece off; false at the end.
+    /// Reads one token; false at the end.
     fn next(&mut self) -> Result<bool, Refused> {
         self.rest = self.rest.trim_start_matches([' ', '\n', '\t', '\r']);
         let Some(first) = self.rest.bytes().next() else { return Ok(false) };
@@ -180,8 +180,8 @@ impl<'a> Cutter<'a> {
         Ok(Token::Quoted(name))
     }
 
-    /// A string may stand only where nothing but a value can: after a name, PostgreSQL would cast it to the type of
-    /// that name, and after a string it could be its continuation.
+    /// Reads a string. It may stand only where a value must: after a name, PostgreSQL would cast it to the type of that
+    /// name, and after a string it could be its continuation.
     fn text(&mut self) -> Result<Token<'a>, Refused> {
         let stands = match self.tokens.last() {
             // `zone` alone is a name.
@@ -210,8 +210,8 @@ impl<'a> Cutter<'a> {
         Ok(Token::Text(&start[..start.len() - self.rest.len() - 1]))
     }
 
-    /// PostgreSQL takes as many operator characters as there are, so a run that is none of ours is somebody's own
-    /// operator, a comment, or a pair that only blanks would tell apart.
+    /// Reads an operator. PostgreSQL takes as many operator characters as possible, so a run that is not listed is a
+    /// user-defined operator, a comment, or a pair that only blanks would separate.
     fn operator(&mut self) -> Result<Token<'a>, Refused> {
         let run = self.take_while(|byte| OPERATOR.contains(&byte));
         if run.contains("--") || run.contains("/*") || run.contains("*/") {
@@ -221,7 +221,7 @@ impl<'a> Cutter<'a> {
             return Err(Refused::new(format!("the operator `{run}` is not admitted")));
         }
         self.step()?;
-        // Two spellings of one operator, of which the parser keeps one.
+        // Two spellings of one operator; the parser keeps one.
         Ok(Token::Sign(if run == "!=" { "<>" } else { run }))
     }
 
@@ -244,7 +244,7 @@ impl<'a> Cutter<'a> {
         self.take(end)
     }
 
-    /// What stands between this quote and the next.
+    /// Reads the text up to the next quote.
     fn between(&mut self, quote: char) -> Option<&'a str> {
         let (inner, rest) = self.rest.strip_prefix(quote)?.split_once(quote)?;
         self.rest = rest;

@@ -1,11 +1,11 @@
-//! What the strict mode admits by name: relations with their columns, functions, types, operators and keywords. Each
-//! list is one text with blanks between its words.
+//! Allow-lists of the strict mode: relations with their columns, functions, types, operators and keywords. Each list is
+//! one text with blanks between its words.
 //!
-//! Left out on purpose is what holds secrets (`pg_authid`, `pg_hba_file_rules`, `pg_user_mappings`, the connection
-//! strings in `pg_settings` and `pg_stat_wal_receiver`, the custom settings in `pg_db_role_setting` and
-//! `pg_roles.rolconfig`), what changes or holds anything (signals, locks, sequences, `set_config`), what runs other
-//! SQL (`query_to_xml`), and what makes much of little (`repeat`, `generate_series`, `string_agg`, `pg_sleep`).
-//! `pg_blocking_pids` stops the lock manager for a moment; once for each row of a join it would be an attack.
+//! Omitted on purpose is everything that contains secrets (`pg_authid`, `pg_hba_file_rules`, `pg_user_mappings`, the
+//! connection strings in `pg_settings` and `pg_stat_wal_receiver`, the custom settings in `pg_db_role_setting` and
+//! `pg_roles.rolconfig`), changes or locks anything (signals, locks, sequences, `set_config`), runs other SQL
+//! (`query_to_xml`), or produces large values (`repeat`, `generate_series`, `string_agg`, `pg_sleep`).
+//! `pg_blocking_pids` stops the lock manager for a moment; once for each row of a join it would be a denial of service.
 
 /// A relation of `pg_catalog`.
 pub(super) struct Relation {
@@ -16,15 +16,15 @@ pub(super) struct Relation {
     /// Closed, because `a.b` is also a call: for a relation without a column `b` PostgreSQL calls the function `b`
     /// with the row.
     pub(super) columns: &'static str,
-    /// Whether all of its columns may be read, so that the row may be as a whole.
+    /// True if all of its columns may be read, so that the whole row may be.
     pub(super) whole: bool,
 }
 
-/// Columns of those relations that may hold secrets. A statement cannot even give their names to columns of its own:
-/// which of the two an unqualified name means is PostgreSQL's to know.
+/// Columns of those relations that may contain secrets. A statement cannot even give their names to columns of its own:
+/// an unqualified name would be ambiguous here.
 const WITHHELD: &str = "rolconfig rolpassword reloptions extconfig extcondition";
 
-/// The relations that may be read, by their qualified name alone.
+/// The relations that may be read, by their qualified names alone.
 pub(super) const RELATIONS: &[Relation] = &[
     Relation {
         name: "pg_stat_activity",
@@ -99,48 +99,48 @@ pub(super) const RELATIONS: &[Relation] = &[
 /// Functions that are called as `pg_catalog.NAME(…)`.
 ///
 /// Only these are found under that name: the schema belongs to the server. An unqualified aggregate would be found
-/// there, too, as long as `search_path` is ours, but a rule that needs no setting is the better one.
+/// there, too, as long as `search_path` is the session's, but a rule that needs no setting is safer.
 pub(super) const FUNCTIONS: &str = "\
     abs age array_to_string avg bool_and bool_or clock_timestamp count current_database current_setting date_trunc \
     host left length lower max min now pg_backend_pid pg_conf_load_time pg_has_role pg_is_in_recovery \
     pg_postmaster_start_time pg_stat_get_backend_pid round statement_timestamp substring sum to_char to_jsonb \
     transaction_timestamp upper version";
 
-/// Functions that may answer with a text, computed of their arguments.
+/// Functions that may return a text computed from their arguments.
 pub(super) const TEXTUAL: &str = "array_to_string host left lower substring to_char to_jsonb upper";
 
-/// Functions whose value is one of their arguments.
+/// Functions that return one of their arguments.
 pub(super) const CHOOSING: &str = "coalesce greatest least max min nullif";
 
 /// Aggregates whose state has the size of a value.
 pub(super) const REMEMBERING: &str = "avg max min sum";
 
-/// Functions whose value is the same all through a session.
+/// Functions whose value is constant during a session.
 pub(super) const CONSTANT: &str = "current_database current_setting version";
 
 /// Functions of `pg_catalog` that may stand in `FROM`. They take no argument.
 pub(super) const SET_FUNCTIONS: &str = "pg_stat_get_backend_idset";
 
-/// What PostgreSQL's grammar itself knows: nobody's function can stand in for them.
+/// Functions of PostgreSQL's grammar, which no user-defined function can shadow.
 pub(super) const GRAMMAR: &str = "coalesce nullif greatest least";
 
 /// Values of the grammar that are written without parentheses.
 pub(super) const GRAMMAR_VALUES: &str = "current_user session_user";
 
-/// The settings that `current_setting` may read: other ones hold connection strings and, on Supabase, keys.
+/// The settings that `current_setting` may read: others contain connection strings and, on Supabase, keys.
 pub(super) const SETTINGS: &str = "\
     application_name client_connection_check_interval idle_in_transaction_session_timeout idle_session_timeout \
     max_connections reserved_connections server_version server_version_num statement_timeout \
     superuser_reserved_connections tcp_keepalives_count tcp_keepalives_idle tcp_keepalives_interval tcp_user_timeout \
     track_activities transaction_timeout";
 
-/// Types to cast to, when the parser has no name of its own for them.
+/// Target types of casts that the parser has no variant for.
 pub(super) const TYPES: &str = "bool inet name oid regclass xid";
 
-/// Operators, all of them PostgreSQL's own.
+/// Operators, all of them built into PostgreSQL.
 pub(super) const OPERATORS: &str = "+ - * / % < > = <> != <= >= || ~ ~* !~ !~* -> ->>";
 
-/// PostgreSQL's keywords that cannot be any name, 13 to 18: reserved ones, and those of functions, types and columns.
+/// PostgreSQL's keywords that cannot be names, 13 to 18: reserved ones, and those of functions, types and columns.
 const KEYWORDS: &str = "\
     all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case \
     cast char character check coalesce collate collation column concurrently constraint create cross current_catalog \
@@ -163,13 +163,13 @@ const ADMITTED: &str = "\
     join lateral least left like limit materialized not null nullif nulls offset on or order outer precision real \
     right select session_user smallint then time timestamp true union using when where with";
 
-/// The keywords after which nothing but a value can come, so that a string may.
+/// The keywords that only a value can follow, so that a string may.
 const BEFORE_VALUES: &str = "and between case distinct else from ilike in like not or select then when where";
 
-/// Words that change nothing: the parser may print one more or less of them.
+/// Optional words: the parser may print more or fewer of them.
 const OPTIONAL: &str = "as inner outer";
 
-/// Whether a list names this very word.
+/// Returns true if a list contains this word.
 pub(super) fn lists(list: &str, word: &str) -> bool {
     list.split(' ').any(|entry| entry == word)
 }
@@ -178,27 +178,27 @@ fn is_in(list: &str, word: &str) -> bool {
     list.split(' ').any(|entry| entry.eq_ignore_ascii_case(word))
 }
 
-/// Whether PostgreSQL takes the word for more than a name.
+/// Returns true if the word is a keyword that cannot be a name.
 pub(super) fn is_keyword(word: &str) -> bool {
     is_in(KEYWORDS, word)
 }
 
-/// Whether no column of that name may be read.
+/// Returns true if no column of that name may be read.
 pub(super) fn is_withheld(column: &str) -> bool {
     lists(WITHHELD, column)
 }
 
-/// Whether the keyword has a place in an admitted statement.
+/// Returns true if the keyword may occur in an admitted statement.
 pub(super) fn is_admitted_keyword(word: &str) -> bool {
     is_in(ADMITTED, word)
 }
 
-/// Whether a string may follow the word.
+/// Returns true if a string may follow the word.
 pub(super) fn precedes_value(word: &str) -> bool {
     is_in(BEFORE_VALUES, word)
 }
 
-/// Whether the word may be left out without a change of meaning.
+/// Returns true if the word may be omitted without a change of meaning.
 pub(super) fn is_optional(word: &str) -> bool {
     is_in(OPTIONAL, word)
 }

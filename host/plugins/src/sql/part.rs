@@ -2,7 +2,7 @@
 
 use super::estimate::{Estimate, Work};
 
-/// A column of a query; without a name where none is certain.
+/// A column of a query; without a name if none is certain.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: Option<String>,
@@ -12,7 +12,7 @@ pub(super) struct Column {
 /// The columns of a query.
 pub(super) type Columns = Vec<Column>;
 
-/// A query inside of a statement: its columns, its work where it is used once, and how many rows it may have.
+/// A query inside of a statement: its columns, its work for one use, and its maximum number of rows.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) columns: Columns,
@@ -21,7 +21,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Bytes of a row.
+    /// Returns the bytes of a row.
     pub(super) fn row_bytes(&self) -> u64 {
         self.columns.iter().fold(0, |sum, column| sum.saturating_add(column.estimate.bytes))
     }

@@ -1,6 +1,6 @@
-//! The names of a statement: what each stands for, and whether every use of one is a column.
+//! The names of a statement: their bindings, and a check that every use is a column.
 //!
-//! In PostgreSQL `a.b` is a column of `a` only if there is one: otherwise it is the call `b(a)`, of any function that
+//! In PostgreSQL `a.b` is a column of `a` only if it exists: otherwise it is the call `b(a)`, of any function that
 //! takes such a row or, when `a` is a function in `FROM`, such a value. So each name before a dot must be bound once in
 //! the whole statement, and the name after it must be one of its columns.
 
@@ -13,19 +13,19 @@ use super::names::{self, Relation};
 use super::part::{Column, Columns, Part};
 use super::refused::Refused;
 
-/// What a name in `FROM` stands for.
+/// Binding of a name in `FROM`.
 struct Binding {
     columns: BTreeMap<String, Estimate>,
-    /// Whether the row may be used as a whole.
+    /// True if the row may be used as a whole.
     whole: bool,
 }
 
-/// The names of one statement. Uses are checked at its end: what is used in the list of columns is bound after it.
+/// The names of one statement. Uses are checked at its end: names in the list of columns are bound after it.
 #[derive(Default)]
 pub(super) struct Scope {
     bound: BTreeMap<String, Binding>,
     queries: BTreeMap<String, Part>,
-    /// Names given to columns of an answer, by which it may be sorted.
+    /// Names given to columns of an answer, which `ORDER BY` may use.
     given: BTreeMap<String, Estimate>,
     qualified: BTreeSet<(String, String)>,
     bare: BTreeSet<String>,
@@ -38,7 +38,7 @@ impl Scope {
         self.bind(name, Binding { columns, whole: relation.whole })
     }
 
-    /// Binds a subquery. A row of it as a whole would be a type of its own, which a session never forgets.
+    /// Binds a subquery. A whole row of it would be a type of its own, which a session caches for its lifetime.
     pub(super) fn bind_columns(&mut self, name: String, columns: Columns) -> Result<(), Refused> {
         self.bind(name, Binding { columns: named(columns), whole: false })
     }
@@ -54,8 +54,8 @@ impl Scope {
         Ok(())
     }
 
-    /// Takes the name of a `WITH` query. From then on it can be read: there are none inside of subqueries, and none
-    /// that reads itself, so that whatever comes later in the text sees it.
+    /// Defines the name of a `WITH` query. All later parts of the text can read it: there are none inside of
+    /// subqueries, and none that reads itself.
     pub(super) fn define_query(&mut self, name: String, query: Part) -> Result<(), Refused> {
         if name.starts_with("pg_") {
             return Err(Refused::new("a WITH query named like a relation of pg_catalog is not admitted"));
@@ -65,7 +65,7 @@ impl Scope {
         Ok(())
     }
 
-    /// A `WITH` query.
+    /// Returns a `WITH` query.
     pub(super) fn query(&self, name: &str) -> Option<&Part> {
         self.queries.get(name)
     }
@@ -80,12 +80,12 @@ impl Scope {
         Ok(())
     }
 
-    /// Notes a name that the statement gives to a column.
+    /// Records a name that the statement gives to a column.
     pub(super) fn give(&mut self, name: String, estimate: Estimate) {
         self.given.entry(name).and_modify(|given| *given = given.and(estimate)).or_insert(estimate);
     }
 
-    /// Notes a use of `name`, which may be any of the columns of that name: it weighs as much as all of them.
+    /// Records a use of `name`, which may be any of the columns of that name: it weighs as much as all of them.
     pub(super) fn use_bare(&mut self, name: String) -> Estimate {
         let columns = self.bound.values().filter_map(|binding| binding.columns.get(&name));
         let whole = self.bound.get(&name).map(|_| &Estimate::ROW);
@@ -94,7 +94,7 @@ impl Scope {
         estimate.unwrap_or(Estimate::UNKNOWN)
     }
 
-    /// Notes a use of `of.name`.
+    /// Records a use of `of.name`.
     pub(super) fn use_qualified(&mut self, of: String, name: String) -> Estimate {
         let estimate = self.bound.get(&of).and_then(|binding| binding.columns.get(&name)).copied();
         self.qualified.insert((of, name));
@@ -129,7 +129,7 @@ impl Scope {
     }
 }
 
-/// The columns by their names, as far as those are certain; one of two alike weighs as much as both.
+/// Returns the columns by their names, as far as those are certain; duplicates weigh as much as both.
 fn named(columns: Columns) -> BTreeMap<String, Estimate> {
     let mut named = BTreeMap::new();
     for Column { name, estimate } in columns {
@@ -139,7 +139,7 @@ fn named(columns: Columns) -> BTreeMap<String, Estimate> {
     named
 }
 
-/// A name as PostgreSQL takes it: in lower case unless it is quoted.
+/// Returns a name as PostgreSQL reads it: in lower case unless it is quoted.
 pub(super) fn name(ident: &Ident) -> Result<String, Refused> {
     let Ident { value, quote_style, span: _ } = ident;
     match quote_style {
@@ -149,7 +149,7 @@ pub(super) fn name(ident: &Ident) -> Result<String, Refused> {
     }
 }
 
-/// The parts of a name with dots.
+/// Returns the parts of a name with dots.
 pub(super) fn parts(name_: &ObjectName) -> Result<Vec<String>, Refused> {
     let ObjectName(parts) = name_;
     let part = |part: &ObjectNamePart| match part {
@@ -159,7 +159,7 @@ pub(super) fn parts(name_: &ObjectName) -> Result<Vec<String>, Refused> {
     parts.iter().map(part).collect()
 }
 
-/// What a function or relation of `pg_catalog` is called there; none for any other name.
+/// Returns the unqualified name of a function or relation of `pg_catalog`; none for any other name.
 pub(super) fn of_catalog(parts: &[String]) -> Option<&str> {
     match parts {
         [schema, name] if schema == "pg_catalog" => Some(name),

@@ -1,4 +1,4 @@
-//! A statement on the way through it: the names it uses, and what it has been counted for.
+//! State of the walk through a statement: the names it uses, and its counters.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use sqlparser::ast::{Expr, Value, ValueWithSpan};
 use super::refused::Refused;
 use super::scope::Scope;
 
-/// Most operations that make a longer text of texts: chained ones double it.
+/// Maximum number of operations that build longer texts: chained ones double the length.
 const GROWTH: usize = 6;
 
-/// Names and counts of a statement that is being read.
+/// Names and counts of the statement that is analysed.
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) scope: Scope,
@@ -23,24 +23,24 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Counts an operation that makes a longer text.
+    /// Counts an operation that builds a longer text.
     pub(super) fn grow(&mut self) -> Result<(), Refused> {
         self.growth += 1;
         none(self.growth > GROWTH, &format!("more than {GROWTH} of `||`, to_jsonb and array_to_string"))
     }
 }
 
-/// An error when the clause is there.
+/// Returns an error if the clause is present.
 pub(super) fn none(there: bool, clause: &str) -> Result<(), Refused> {
     if there { Err(Refused::new(format!("{clause} is not admitted"))) } else { Ok(()) }
 }
 
-/// Refuses a computed value where a backend remembers each that it was given.
+/// Creates the refusal of a computed value that a backend would cache.
 pub(super) fn stored(what: &str) -> Refused {
     Refused::new(format!("{what} is not admitted: write a literal or a column"))
 }
 
-/// The number that a literal is, of rows or letters.
+/// Returns the number of a literal, of rows or letters.
 pub(super) fn integer(expression: &Expr) -> Option<u64> {
     match expression {
         Expr::Value(ValueWithSpan { value: Value::Number(digits, false), span: _ }) => digits.parse().ok(),

@@ -5,7 +5,7 @@ use archon_pool_contract::catalogue;
 
 use super::admit;
 
-/// The catalogue's statements that only their exact text admits, and why.
+/// The catalogue's statements that only their exact text admits, with the reason.
 const BY_TEXT: &[(&str, &str)] = &[
     ("activity", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("waits", "the operator `<<` is not admitted"),
@@ -25,7 +25,7 @@ fn the_catalogue_is_admitted_but_for_what_is_safe_in_its_own_words_only() {
     assert_eq!(refused.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
-/// What a plugin of one's own might ask, one on a line. The live tests ask a server what it makes of them.
+/// Statements that a custom plugin might send, one per line. The live tests run them on a server.
 fn questions() -> Vec<&'static str> {
     include_str!("questions.sql").lines().collect()
 }
@@ -45,7 +45,7 @@ fn what_was_read_is_told() {
     assert!(admitted.functions().iter().eq(["count"]));
 }
 
-/// Each is refused, and the snapshot says as what.
+/// Refused statements; the snapshot contains the reasons.
 const ATTACKS: &[&str] = &[
     // Several statements, and none.
     "",
@@ -84,7 +84,7 @@ const ATTACKS: &[&str] = &[
     "TABLE pg_catalog.pg_class",
     "(TABLE pg_catalog.pg_class)",
     "SELECT 1 UNION TABLE pg_catalog.pg_authid",
-    // A SELECT that is none.
+    // A SELECT with side effects.
     "SELECT 1 INTO t",
     "SELECT a.pid INTO TEMP t FROM pg_catalog.pg_stat_activity a",
     "SELECT d.oid FROM pg_catalog.pg_database d FOR UPDATE",
@@ -277,7 +277,7 @@ const ATTACKS: &[&str] = &[
     "SELECT (1",
     "SELECT 1)",
     "SELECT 1 AS aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    // Growth, and clauses that no reader of ours needs.
+    // Growth, and clauses that no analysis needs.
     "SELECT 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x' || 'x'",
     "SELECT 1 FROM pg_catalog.pg_locks a, pg_catalog.pg_locks b, pg_catalog.pg_locks c, pg_catalog.pg_locks d, pg_catalog.pg_locks e, pg_catalog.pg_locks f, pg_catalog.pg_locks g, pg_catalog.pg_locks h, pg_catalog.pg_locks i",
     "SELECT 1 FETCH FIRST 1 ROW WITH TIES",

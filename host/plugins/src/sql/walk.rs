@@ -1,4 +1,4 @@
-//! Queries: what a `SELECT` may be made of. Every field of the tree is named here, see the module above.
+//! Queries: the admitted clauses of a `SELECT`. Every field of the tree is named here, see the module above.
 
 use std::collections::BTreeSet;
 
@@ -55,12 +55,12 @@ impl Walk {
         let mut part = self.subquery(query)?;
         part.work += memory::spilling(part.row_bytes());
         part.columns = self.renamed(part.columns, columns);
-        // Nobody need read it for the server to analyse it.
+        // The server plans it even if no other part reads it.
         bounded(part.work)?;
         self.scope.define_query(name, part)
     }
 
-    /// A query inside of another one.
+    /// Estimates a query inside of another one.
     pub(super) fn subquery(&mut self, query: &Query) -> Result<Part, Refused> {
         none(query.with.is_some(), "WITH elsewhere than at the start")?;
         self.body(query)
@@ -115,7 +115,7 @@ impl Walk {
                 if let Some(Offset { value, rows }) = offset {
                     none(!matches!(rows, OffsetRows::None), "OFFSET ROWS")?;
                     part.work += self.expression(value)?.work;
-                    // The rows that it leaves out are kept, too.
+                    // Rows that `OFFSET` skips are kept, too.
                     most = most.and_then(|most| Some(most.saturating_add(integer(value)?)));
                 }
             }
@@ -152,7 +152,7 @@ impl Walk {
                 work += match (op, set_quantifier) {
                     (SetOperator::Union, SetQuantifier::All) => Work::default(),
                     (SetOperator::Union, _) => memory::spilling(left.row_bytes().max(right.row_bytes())),
-                    // Which of the two is in the table is the planner's to say.
+                    // The planner chooses the one in the hash table.
                     _ => {
                         let mut both = memory::hashed(left.rows, left.row_bytes());
                         both += memory::hashed(right.rows, right.row_bytes());
@@ -160,7 +160,7 @@ impl Walk {
                     }
                 };
                 let rows = left.rows.saturating_add(right.rows);
-                // What reads a column of UNION ALL is planned once for each of its queries.
+                // A reader of a column of UNION ALL is planned once for each of its queries.
                 let mut others = right.columns.into_iter();
                 let both = |Column { name, estimate }: Column| {
                     let estimate = others.next().map_or(estimate, |other| estimate.or(other.estimate));
@@ -222,7 +222,7 @@ impl Walk {
         none(foreign, "a clause that PostgreSQL does not have")?;
         let mut work = Work::default();
         let mut rows = 1_u64;
-        // First: what a name weighs is known once it is bound.
+        // First: the weight of a name is known once it is bound.
         for source in from {
             let source = self.source(source)?;
             work += source.work;
@@ -264,7 +264,7 @@ impl Walk {
         Ok(part)
     }
 
-    /// One column of the answer. `*` would read what has a name that is not admitted.
+    /// Checks one column of the answer. `*` would read columns that are not admitted.
     fn item(&mut self, item: &SelectItem) -> Result<Column, Refused> {
         match item {
             SelectItem::UnnamedExpr(expression) => {

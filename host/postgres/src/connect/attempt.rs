@@ -25,7 +25,7 @@ pub(super) struct Opening<'a> {
     pub(super) guard: &'a ShutdownGuard,
 }
 
-/// A failed login, and whether another way of encryption may succeed.
+/// A failed login.
 struct Failed {
     fault: Fault,
     otherwise: bool,
@@ -51,7 +51,7 @@ impl From<Fault> for Failed {
 }
 
 impl Failed {
-    /// Returns the fault of two attempts, of which each may be the reason of the other.
+    /// Returns the fault of two attempts, either of which may be the cause of the other.
     fn after(self, before: Self, before_encrypted: bool) -> Fault {
         let (with, without) = if before_encrypted { (&before, &self) } else { (&self, &before) };
         match (with.by, without.by) {
@@ -76,7 +76,7 @@ impl Failed {
     }
 }
 
-/// Logs in, and tries the other way of encryption where `sslmode` leaves it open.
+/// Logs in, and tries with the other encryption where `sslmode` allows both.
 pub(super) async fn login(target: &Target, place: &Place, opening: &Opening<'_>) -> Result<Connected, Fault> {
     let (first, second) = match target.ssl_mode {
         // Sockets have no TLS, as in libpq.
@@ -153,7 +153,7 @@ async fn once(
     })?;
     let (stream, channel_binding, is_encrypted) = match opened {
         Opened::Tls(stream, binding) => (stream, binding, true),
-        // As in libpq, the weak modes go on without it.
+        // As in libpq, the weak modes continue without it.
         Opened::Plain(_) if encrypted && !target.is_socket() && target.ssl_mode >= SslMode::Require => {
             let why = "server does not support TLS: set sslmode=prefer or enable ssl on the server";
             return Err(failed(no_tls(target, why)));
@@ -184,7 +184,7 @@ async fn once(
         }
         // `pg_hba.conf` may admit the same login with another encryption.
         let otherwise = error::refusal(&error).is_some_and(Refusal::may_depend_on_tls);
-        // The answer to a session without TLS is the same again.
+        // A session without TLS would get the same answer again.
         let otherwise = otherwise && (is_encrypted || !encrypted);
         let by = if otherwise { By::Rules } else { By::Other };
         let said = error.as_db_error().map_or_else(|| fault.message.clone(), |server| server.message().to_owned());
@@ -230,7 +230,7 @@ fn config(target: &Target, options: Option<&str>) -> Config {
         .user(&target.user)
         .dbname(&target.database)
         .application_name(APPLICATION)
-        // Whatever encryption there is was set up before.
+        // Encryption was set up before, if any.
         .ssl_mode(tokio_postgres::config::SslMode::Require)
         .ssl_negotiation(tokio_postgres::config::SslNegotiation::Direct)
         .channel_binding(match target.channel_binding {

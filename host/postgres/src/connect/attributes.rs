@@ -1,4 +1,4 @@
-//! `target_session_attrs`: which of several servers is acceptable, by libpq's rules.
+//! `target_session_attrs`: selection of an acceptable server, by libpq's rules.
 
 use tokio_postgres::Client;
 
@@ -18,12 +18,12 @@ pub(super) fn rounds(wanted: Attributes) -> &'static [Attributes] {
     }
 }
 
-/// Returns whether the answer depends on the server's own default for transactions, which our settings would hide.
+/// Returns true if the answer depends on the server's default for transactions, which the host's settings would hide.
 pub(super) fn is_about_writing(wanted: Attributes) -> bool {
     matches!(wanted, Attributes::ReadWrite | Attributes::ReadOnly)
 }
 
-/// Returns why a server is not acceptable; none when it is.
+/// Returns the reason for which a server is not acceptable; none when it is.
 pub(super) async fn mismatch(
     wanted: Attributes,
     client: &Client,
@@ -39,7 +39,7 @@ pub(super) async fn mismatch(
     })
 }
 
-/// Servers report both since PostgreSQL 14; others, and poolers that pass neither on, are asked.
+/// Reads the parameters that servers report since PostgreSQL 14; queries others, and poolers that do not pass them on.
 async fn read_only(client: &Client, reported: &Parameters) -> Result<bool, tokio_postgres::Error> {
     match (reported.in_hot_standby, reported.read_only) {
         (Some(standby), Some(read_only)) => Ok(standby || read_only),

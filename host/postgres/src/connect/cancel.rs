@@ -19,7 +19,7 @@ pub(super) struct Cancel {
 }
 
 impl Cancel {
-    /// Sends the request. Returns when the server has taken it, which it shows by closing the connection.
+    /// Sends the request. Returns when the server has received it and closes the connection.
     pub(super) async fn send(self) -> Result<(), String> {
         let opened = dial::open(&self.place, &self.host, self.tls.as_ref(), self.negotiation).await;
         let stream = match opened.map_err(|error| error.to_string())? {
@@ -31,7 +31,7 @@ impl Cancel {
         let mut stream = Filtered::new(stream, None, Filter::default());
         let sent = self.token.cancel_query_raw(&mut stream, PreparedTls).await;
         sent.map_err(|error| error::chain(&error))?;
-        // No answer is due, so one byte is as good as the end.
+        // No answer is expected, so one byte is as good as the end.
         let _ = stream.read(&mut [0]).await;
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! An open connection and the task that drives it. Whatever its peer does, the socket is closed within a second of
-//! the connection being dropped.
+//! An open connection and the task that drives it. Whatever the peer does, the socket is closed within a second after
+//! the connection is dropped.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -41,13 +41,13 @@ impl Drop for Task {
     }
 }
 
-/// Waits until no session of this process has anything left to send to its server.
+/// Waits until no session of this process has data left to send to its server.
 pub async fn all_over() {
     // Never an error: the sender is not dropped.
     let _ = TASKS.subscribe().wait_for(|count| *count == 0).await;
 }
 
-/// The task that moves a connection's bytes. It ends with its owner.
+/// The task that transfers a connection's bytes. It ends with its owner.
 pub(super) struct Driver {
     task: JoinHandle<()>,
     /// The reason for which the connection ended, unless it was closed here.
@@ -73,7 +73,7 @@ impl Drop for Driver {
     }
 }
 
-/// Moves bytes until the client is dropped or the server ends the connection.
+/// Transfers bytes until the client is dropped or the server ends the connection.
 async fn drive(
     connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
     lost: Arc<OnceLock<Fault>>,
@@ -81,20 +81,19 @@ async fn drive(
 ) {
     let mut connection = std::pin::pin!(connection);
     if let Err(error) = connection.as_mut().await {
-        // Only the first reason counts; a second cannot come. It is there before the connection is dropped, which is
-        // how a waiting statement learns that it ended.
+        // Set once, and before the connection is dropped, because a waiting statement reads it then.
         let _ = lost.set(error::ending(&error));
     }
     drop(held);
 }
 
-/// A connection with what is known of it after the login.
+/// A connection with the facts that the login revealed.
 pub(crate) struct Connected {
     pub(crate) connection: Connection,
     pub(crate) parameters: Parameters,
     /// Facts about the connection that a report must state.
     pub(crate) notes: Vec<String>,
-    /// A pooler refused the options.
+    /// True if a pooler refused the options.
     pub(crate) options_refused: bool,
 }
 
@@ -122,22 +121,22 @@ impl Connection {
         self.open.as_ref().map(|open| &open.client).ok_or_else(closed)
     }
 
-    /// Counts a statement until it is answered: what is pending when the connection is dropped is cancelled.
+    /// Counts a statement until it is answered: statements pending on drop are cancelled.
     pub(crate) fn begin_statement(&self) {
         self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Ends the counting: the whole answer has come.
+    /// Ends the counting: the whole answer was received.
     pub(crate) fn end_statement(&self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether it is open and no statement is pending.
+    /// Returns true if it is open and no statement is pending.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.as_ref().is_some_and(|open| !open.client.is_closed()) && self.pending.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns the reason for which the peer ended the connection, if it is known, instead of the fault that it did.
+    /// Returns the reason for which the peer ended the connection, if known; otherwise the fault itself.
     pub(crate) fn why_lost(&self, fault: Fault) -> Fault {
         if fault.kind == kind::CONNECTION_LOST && fault.sqlstate.is_none() {
             let lost = self.open.as_ref().and_then(|open| open.driver.lost.get());
@@ -156,12 +155,12 @@ impl Drop for Connection {
         let held = (driver.guard.clone(), Task::begin());
         runtime.spawn(async move {
             let closing = async {
-                // The server would not look at the connection before the end of a statement, so it is told.
+                // The server checks the connection only at the end of a statement, so a cancel request is sent.
                 if is_busy && let Err(error) = cancel.send().await {
                     tracing::debug!(error, "a statement could not be cancelled");
                 }
                 drop(client);
-                // It says goodbye to the server and ends, when it can.
+                // Sends the termination message and ends, if it can.
                 let patience = if is_busy { CANCELLED } else { CLOSING };
                 let _ = tokio::time::timeout(patience, &mut driver.task).await;
             };
@@ -171,7 +170,7 @@ impl Drop for Connection {
     }
 }
 
-/// Returns the first column of the first row that answers a question. The others are read and not kept.
+/// Returns the first column of the first row of an answer. The other rows are read and dropped.
 pub(crate) async fn first_text(client: &Client, question: &str) -> Result<Option<String>, tokio_postgres::Error> {
     let mut answer = std::pin::pin!(client.simple_query_raw(question).await?);
     let mut first = None;

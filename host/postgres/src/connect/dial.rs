@@ -12,11 +12,11 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use crate::target::{SslNegotiation, Target};
 use crate::tls::Connector;
 
-/// Asks for TLS: a length and a number that is no version.
+/// Request for TLS: a length and a number that is no protocol version.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-/// The longest error that is read in the place of an answer to it.
+/// Maximum length of an error that the server sends instead of an answer to it.
 const LONGEST_ERROR: usize = 8 << 10;
-/// After so long without traffic the system asks whether the server still lives.
+/// Idle time after which the system probes the connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A stream of bytes, whatever it runs over.
@@ -32,7 +32,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Returns whether the traffic stays on this machine: a socket, or a loopback address.
+    /// Returns true if the traffic stays on this machine: a socket, or a loopback address.
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-/// All places of the target's first host, in the order in which they are tried.
+/// Returns all places of the target's first host, in the order in which they are tried.
 pub(super) async fn places(target: &Target) -> io::Result<Vec<Place>> {
     let Target { host, port, .. } = target;
     if target.is_socket() {
@@ -56,15 +56,15 @@ pub(super) async fn places(target: &Target) -> io::Result<Vec<Place>> {
 
 /// Result of a request for encryption.
 pub(super) enum Opened {
-    /// With TLS, and what SCRAM may be bound to.
+    /// With TLS, and the channel binding data for SCRAM.
     Tls(Box<dyn Bytes>, Option<Vec<u8>>),
-    /// Without; the server offers no TLS where it was asked for.
+    /// Without TLS: it was not requested, or the server does not offer it.
     Plain(Box<dyn Bytes>),
     /// The server refused before any encryption: SQLSTATE and text.
     Refused(String, String),
 }
 
-/// Opens a connection, with TLS where it is asked for and offered.
+/// Opens a connection, with TLS if requested and offered.
 pub(super) async fn open(
     place: &Place,
     host: &str,
@@ -106,7 +106,7 @@ fn no_handshake(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), HandshakeFailed(error.to_string()))
 }
 
-/// An error message in the place of an answer, as a pooler without room sends it.
+/// Reads an error message sent instead of an answer, as a full pooler does.
 async fn refused(mut stream: TcpStream) -> io::Result<Opened> {
     let length = usize::try_from(stream.read_u32().await?).unwrap_or(LONGEST_ERROR).clamp(4, LONGEST_ERROR) - 4;
     let mut body = vec![0; length];

@@ -1,10 +1,10 @@
 //! The startup packet, and the parameters with which a server answers it.
 
-/// The `application_name` of all sessions of this host, by which they are left out of every count. A
-/// transaction pooler keeps it on the server connection that was used last, until another client uses it.
+/// The `application_name` of all sessions of this host, by which they are excluded from every count. A transaction
+/// pooler keeps it on the server connection that was used last, until another client uses it.
 pub const APPLICATION: &str = "archon-pool";
 
-/// Settings that the startup packet asks for.
+/// Settings in the startup packet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Startup {
     /// `options`.
@@ -25,7 +25,7 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    /// Returns whether PgBouncer's admin console answers: it names itself in the place of a server's version.
+    /// Returns true if the peer is PgBouncer's admin console, by its server version.
     pub(crate) fn is_console(&self) -> bool {
         self.server_version.as_deref().is_some_and(|version| version.ends_with("/bouncer"))
     }

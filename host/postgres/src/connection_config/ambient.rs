@@ -47,13 +47,13 @@ const SERVICE: &str = "PGSERVICE";
 const SERVICE_FILE: &str = "PGSERVICEFILE";
 const SYSTEM_FOLDER: &str = "PGSYSCONFDIR";
 
-/// Variables that name a server: one of them is a credential by itself.
+/// Variables that name a server: any of them is a credential by itself.
 const PLACES: [&str; 4] = [SERVICE, "PGHOST", "PGHOSTADDR", "PGDATABASE"];
 
 /// Folders of the system's service file: Debian's, Red Hat's, and that of PostgreSQL's own builds.
 const SYSTEM_FOLDERS: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
-/// Origin of a connection text, which decides what it may draw upon.
+/// Origin of a connection text, which decides the settings that apply to it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'a> {
     /// A request, or a store where others write: nothing of this machine applies.
@@ -87,12 +87,12 @@ impl Ambient {
         Self { variables: names.filter_map(set).collect(), home, user }
     }
 
-    /// Reports whether the variables alone name a server.
+    /// Returns true if the variables alone name a server.
     pub(crate) fn names_a_place(&self) -> bool {
         PLACES.iter().any(|name| self.variables.contains_key(name))
     }
 
-    /// Path of a file in the user's home.
+    /// Returns the path of a file in the user's home.
     pub(super) fn in_home(&self, name: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(name))
     }
@@ -119,7 +119,7 @@ impl Ambient {
         let of_user = if named.is_some() { None } else { self.in_home(".pg_service.conf") };
         let of_system = match self.get(SYSTEM_FOLDER) {
             Some(folder) => vec![PathBuf::from(folder)],
-            // Without an environment nothing but a named file counts.
+            // Without an environment only a named file counts.
             None if self.home.is_none() => Vec::new(),
             None => SYSTEM_FOLDERS.iter().map(PathBuf::from).collect(),
         };

@@ -51,7 +51,7 @@ fn skip_blanks(letters: &mut Peekable<Chars<'_>>) {
     while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
 }
 
-/// Reads a name and the '=' behind it.
+/// Reads a name and the '=' that follows it.
 fn name(letters: &mut Peekable<Chars<'_>>) -> Result<String, Fault> {
     let mut name = String::new();
     while let Some(letter) = letters.next_if(|letter| *letter != '=' && !letter.is_whitespace()) {
@@ -65,7 +65,7 @@ fn name(letters: &mut Peekable<Chars<'_>>) -> Result<String, Fault> {
 }
 
 fn value(letters: &mut Peekable<Chars<'_>>) -> Result<Zeroizing<String>, Fault> {
-    // Long enough that no part of a secret is left behind by growth.
+    // Large enough that no reallocation leaves a part of a secret behind.
     let mut value = Zeroizing::new(String::with_capacity(letters.size_hint().1.unwrap_or_default() * 4));
     if letters.next_if_eq(&'\'').is_some() {
         loop {

@@ -2,22 +2,22 @@
 
 use archon_pool_contract::fault::{Fault, kind};
 
-/// Fault for a credential or connection setting that cannot be used.
+/// Creates the fault of a credential or connection setting that cannot be used.
 pub fn invalid(message: impl Into<String>) -> Fault {
     Fault::new(kind::CREDENTIAL_INVALID, message)
 }
 
-/// Fault for a parameter that would change the session's security or kind and is not supported.
+/// Creates the fault of a parameter that would change the session's security or kind and is not supported.
 pub(super) fn refused(name: &str, reason: &str) -> Fault {
     invalid(format!("connection parameter '{name}' is refused: {reason}"))
 }
 
-/// Fault for a parameter without a value.
+/// Creates the fault of a parameter without a value.
 pub(super) fn without_value(name: &str) -> Fault {
     invalid(format!("connection parameter '{name}' has no value: write it as {name}=…"))
 }
 
-/// Fault for a raw separator in a part of a URL that messages repeat: a password may follow it.
+/// Creates the fault of a raw separator in a part of a URL that messages repeat: a password may follow it.
 pub(super) fn separator_in_url(part: &str) -> Fault {
     invalid(format!(
         "a '&', ';' or '=' in the {part}: parameters begin with '?'; percent-encode '&' (%26), ';' (%3B) and '=' (%3D) \
@@ -25,7 +25,7 @@ pub(super) fn separator_in_url(part: &str) -> Fault {
     ))
 }
 
-/// Fault for an unquoted separator in a part of key=value text that messages repeat: a password may follow it.
+/// Creates the fault of an unquoted separator in a part of key=value text that messages repeat: a password may follow.
 pub(super) fn separator_in_pairs(part: &str) -> Fault {
     invalid(format!(
         "a '&', ';' or '=' in the {part}: parameters are separated by blanks; quote a value that holds one, as in \
@@ -33,7 +33,7 @@ pub(super) fn separator_in_pairs(part: &str) -> Fault {
     ))
 }
 
-/// Fault for a value that is not one of a parameter's words.
+/// Creates the fault of a value that is not one of a parameter's words.
 pub(super) fn not_one_of(name: &str, words: &str) -> Fault {
     invalid(format!("connection parameter '{name}' must be one of {words}"))
 }

@@ -13,7 +13,7 @@ use super::target::HostPort;
 /// Default port.
 const PORT: u16 = 5432;
 
-/// Hosts of one connection text: each may cost a look-up and a connection.
+/// Hosts of one connection text: each may take a look-up and a connection.
 const MOST_HOSTS: usize = 16;
 
 /// Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds.
@@ -34,7 +34,7 @@ pub(super) fn hosts(parts: &Parts, origin: Origin<'_>) -> Result<Vec<HostPort>, 
     if !addresses.is_empty() && addresses.len() != names.len() {
         return Err(counts(names.len(), addresses.len(), "address", "es", "give one hostaddr for each host"));
     }
-    // No host at all stands for the first socket that is there.
+    // Without a host, the first existing socket is used.
     let anywhere = names.is_empty();
     let named: Vec<&str> = if anywhere { SOCKETS.to_vec() } else { names };
     let ports = ports(parts, if anywhere { 1 } else { named.len() })?;
@@ -61,7 +61,7 @@ fn by_socket(origin: Origin<'_>, folder: &str) -> Result<String, Fault> {
 }
 
 /// Refuses a text that is no host before it reaches the DNS, a log or a message, and a socket in a request: the server
-/// would take the operating system's user of this process for the request's.
+/// would authenticate the operating system's user of this process.
 fn checked(host: &str, origin: Origin<'_>) -> Result<String, Fault> {
     if matches!(origin, Origin::Request) && host.starts_with(['/', '@']) {
         return Err(invalid("a request's URL may not name a Unix socket: give a host name"));

@@ -9,7 +9,7 @@ use super::setting::Setting;
 const SOCKET_FACTORY: &str =
     "a socket factory of Java is not supported; start the Cloud SQL Auth Proxy or the like, and give its address";
 
-/// Every known parameter. Names are compared by [`plain`]; the first of several near ones is suggested.
+/// Every known parameter. Names are compared by [`plain`]; of several similar ones the first is suggested.
 pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
     // libpq, in the order of its documentation.
     ("host", Is(Setting::Host)),
@@ -86,7 +86,7 @@ pub(crate) const KEYWORDS: &[(&str, Meaning)] = &[
     ("sslhostnameverifier", Refused("a verifier class is not supported; give sslmode")),
     ("role", Refused("sessions run as the role that logs in; give that role as user")),
     ("session_authorization", Refused("sessions run as the role that logs in; give that role as user")),
-    // Settings of the server that drivers send from a text: a session here sets its own.
+    // Settings of the server that drivers send from a text: a session of this host sets its own.
     ("statement_timeout", PassedOver),
     ("lock_timeout", PassedOver),
     ("idle_in_transaction_session_timeout", PassedOver),
@@ -253,7 +253,7 @@ pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|letter| !matches!(letter, '-' | '_')).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Reports whether a parameter of a text may be a password.
+/// Returns true if a parameter of a text may be a password.
 pub(crate) fn holds_password(text: &str) -> bool {
     let text = secrecy::zeroize::Zeroizing::new(text.to_ascii_lowercase());
     text.contains("pass") || text.contains("pwd")
@@ -271,13 +271,13 @@ pub(crate) fn is_of_migrations(name: &str) -> bool {
     !rest.is_empty() && name.len() <= 40 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Note on a parameter that changes nothing.
+/// Returns the note on a parameter that changes nothing.
 pub(crate) fn passed_over(name: &str) -> String {
     format!("connection parameter '{name}' is passed over: it changes nothing here")
 }
 
-/// Fault for an unknown name, which is repeated only when `shown`: after a raw `&` or blank it may be a part of a
-/// password.
+/// Creates the fault of an unknown name, which is repeated only when `shown`: after a raw `&` or blank it may be a part
+/// of a password.
 pub(crate) fn unknown(name: &str, shown: bool) -> Fault {
     let is_name = name.starts_with(|letter: char| letter.is_ascii_alphabetic())
         && name.len() <= 40
@@ -291,7 +291,7 @@ pub(crate) fn unknown(name: &str, shown: bool) -> Fault {
     }
 }
 
-/// Finds the nearest known name, at most two edits and a third of the name away.
+/// Finds the most similar known name, at most two edits and a third of the name away.
 fn nearest(name: &str) -> Option<&'static str> {
     let wanted = plain(name);
     let distance = |known: &str| strsim::levenshtein(&wanted, &plain(known));

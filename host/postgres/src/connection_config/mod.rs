@@ -39,8 +39,8 @@ pub(crate) use self::setting::Setting;
 pub(crate) use self::text::parts;
 pub(crate) use self::text::unwrapped;
 
-/// Returns the host that a connection text or the URL of an API leads to; none where it cannot be read. No other piece
-/// of the text can be in it, so that no secret is.
+/// Returns the host in a connection text or in the URL of an API; none where it cannot be parsed. It contains no other
+/// part of the text, and so no secret.
 pub fn host_of(text: &str) -> Option<String> {
     let text = unwrapped(text);
     let host = match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {

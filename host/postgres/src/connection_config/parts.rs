@@ -22,7 +22,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Names the place in a fault of the text itself.
+    /// Adds the source to the message of a fault.
     pub(crate) fn within(&self, fault: Fault) -> Fault {
         let place: &dyn fmt::Display = match self {
             Self::Text => return fault,
@@ -46,19 +46,19 @@ pub(crate) struct Given {
 pub(crate) struct Parts {
     pub(super) given: BTreeMap<Setting, Given>,
     pub(super) notes: Vec<String>,
-    /// Whether `ssl` has the meaning of JDBC.
+    /// True if `ssl` has the meaning of JDBC.
     pub(super) is_jdbc: bool,
-    /// Whether no certificate is to be verified, whatever authority is known.
+    /// True if no certificate is to be verified, even if authorities are configured.
     pub(super) no_verify: bool,
 }
 
 impl Parts {
-    /// Sets a setting, in the place of what was given before.
+    /// Sets a setting, and replaces an earlier value.
     pub(crate) fn set(&mut self, setting: Setting, text: &str) {
         self.put(setting, name_of(setting), text, Source::Text);
     }
 
-    /// Sets a setting that was not given.
+    /// Sets a setting that is unset.
     pub(crate) fn fill(&mut self, setting: Setting, text: &str) {
         if self.is_open(setting) {
             self.set(setting, text);
@@ -74,7 +74,7 @@ impl Parts {
     /// when the text `holds_password`.
     pub(super) fn parameter(&mut self, name: &str, value: Option<&str>, holds_password: bool) -> Result<(), Fault> {
         match keywords::meaning(name) {
-            // A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+            // The mere presence of a framework's `ssl` requests TLS, as does JDBC's empty one.
             Some(Meaning::Is(Setting::Ssl)) if value.is_none_or(|value| self.is_jdbc && value.is_empty()) => {
                 self.put(Setting::Ssl, name, "true", Source::Text);
             }
@@ -84,7 +84,7 @@ impl Parts {
             }
             Some(Meaning::SocketFile) => self.socket_file(name, value.unwrap_or_default(), &Source::Text)?,
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
-            // As everywhere, an empty value is none.
+            // An empty value counts as unset.
             Some(Meaning::Refused(_)) if value == Some("") => {}
             Some(Meaning::Refused(reason)) => return Err(refused(name, reason)),
             None if value.is_some() && !holds_password && keywords::is_of_migrations(name) => {
@@ -109,7 +109,7 @@ impl Parts {
                 }
             }
             Some(Meaning::Refused(_)) if value.is_empty() => {}
-            // Variables serve other programs, too: those that change nothing here need no note.
+            // Other programs use the variables, too: those that change nothing here need no note.
             Some(Meaning::PassedOver) if matches!(source, Source::Variable(_)) => {}
             Some(Meaning::PassedOver) => self.note(keywords::passed_over(name)),
             Some(Meaning::Refused(reason)) => return Err(source.within(refused(name, reason))),
@@ -135,7 +135,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Adds a note once.
+    /// Adds a note unless it exists.
     pub(crate) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -152,7 +152,7 @@ impl Parts {
         rivals.iter().all(|rival| !self.given.contains_key(rival))
     }
 
-    /// An empty text leaves a setting open.
+    /// Sets a setting unless the text is empty.
     fn put(&mut self, setting: Setting, name: &str, text: &str, source: Source) {
         if text.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! Pass file of libpq: `host:port:database:user:password`, where the first line that matches counts.
+//! Pass file of libpq: `host:port:database:user:password`; the first line that matches counts.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use super::ambient::Origin;
 use super::hosts::SOCKETS;
 use super::target::{HostPort, PASS_FILE_NOTE};
 
-/// Far more than a thousand lines.
+/// Enough for thousands of lines.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Sets the passwords of the hosts from the pass file, and returns a note on why a file is ignored. A missing file
-/// sets none.
+/// Sets the passwords of the hosts from the pass file, and returns a note with the reason for which a file is ignored.
+/// A missing file sets none.
 pub(super) fn fill(
     named: Option<&str>,
     origin: Origin<'_>,

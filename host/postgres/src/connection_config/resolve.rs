@@ -1,4 +1,4 @@
-//! Resolution of settings into a target: the environment fills what the text left open, then the texts are interpreted.
+//! Resolution of settings into a target: the environment fills unset settings, then the texts are interpreted.
 
 use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use super::target::Target;
 use super::{text, values};
 
 impl Target {
-    /// Parses a connection URL or key=value text, without the environment. No error repeats a part that could be a
+    /// Parses a connection URL or key=value text, without the environment. No error repeats a part that may be a
     /// secret.
     pub fn parse(text: &SecretString) -> Result<Self, Fault> {
         text::parts(text.expose_secret())?.finish(Origin::Operator(None))
@@ -31,7 +31,7 @@ impl Parts {
     }
 }
 
-/// Refuses files of this machine in a request, whether they exist or not. The system's certificates are not a file.
+/// Refuses local files in a request, whether they exist or not. The system's certificates are not a file.
 fn refuse_files(parts: &Parts) -> Result<(), Fault> {
     let roots = parts.get(SslRootCert).filter(|roots| *roots != "system").map(|_| SslRootCert);
     let mut files = [PassFile, Service, ServiceFile, SslCert, SslKey].into_iter().chain(roots);

@@ -13,17 +13,17 @@ macro_rules! words {
             /// All values, in their order.
             pub const ALL: &'static [Self] = &[$(Self::$value,)*];
 
-            /// Word of the value in a connection text.
+            /// Returns the word of the value in a connection text.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$value => $word,)* }
             }
 
-            /// The value of a word, which libpq takes in this case of letters alone.
+            /// Returns the value of a word, which is case-sensitive as in libpq.
             pub(crate) fn of_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.word() == word)
             }
 
-            /// All words, for messages.
+            /// Returns all words, for messages.
             pub(crate) fn words() -> String {
                 Self::ALL.iter().map(|value| value.word()).collect::<Vec<_>>().join(", ")
             }
@@ -32,7 +32,7 @@ macro_rules! words {
 }
 
 words! {
-    /// `sslmode`: how much of TLS is required.
+    /// `sslmode`: the required degree of TLS.
     SslMode {
         /// Never encrypted.
         Disable = "disable",
@@ -50,7 +50,7 @@ words! {
 }
 
 words! {
-    /// `sslnegotiation`: how TLS is begun.
+    /// `sslnegotiation`: the start of TLS.
     SslNegotiation {
         /// After PostgreSQL's `SSLRequest`.
         Postgres = "postgres",
@@ -70,13 +70,13 @@ words! {
 }
 
 words! {
-    /// `channel_binding`: whether SCRAM is bound to the TLS channel.
+    /// `channel_binding`: binding of SCRAM to the TLS channel.
     ChannelBinding {
         /// Never.
         Disable = "disable",
-        /// When the server offers it.
+        /// If the server offers it.
         Prefer = "prefer",
-        /// Always, or there is no session.
+        /// Always; otherwise no session is opened.
         Require = "require",
     }
 }
@@ -96,7 +96,7 @@ words! {
         ScramSha256 = "scram-sha-256",
         /// A bearer token.
         Oauth = "oauth",
-        /// The server asks for nothing.
+        /// No authentication.
         None = "none",
     }
 }

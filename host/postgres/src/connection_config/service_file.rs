@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use super::fault::invalid;
 use super::parts::{Parts, Source};
 
-/// Far more than a thousand services.
+/// Enough for thousands of services.
 const MOST_BYTES: usize = 1 << 20;
 
 /// Files to search, in order; a named file must exist.
@@ -65,7 +65,7 @@ fn section(text: &str, path: &Path, service: &str, parts: &mut Parts) -> Result<
     Ok(found)
 }
 
-/// Quotes a service name; a text of another shape may be a misplaced secret and is not repeated.
+/// Quotes a service name; a text of another form may be a misplaced secret and is not repeated.
 fn shown(service: &str) -> String {
     let is_name = service.len() <= 64
         && service.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '-' | ' '));

@@ -1,6 +1,6 @@
-//! Settings that a connection honours, and the treatment of each parameter of a connection text.
+//! Settings that a connection supports, and the treatment of each parameter of a connection text.
 
-/// Setting that a connection honours.
+/// Setting that a connection supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Setting {
     Host,
@@ -13,9 +13,9 @@ pub(crate) enum Setting {
     Service,
     ServiceFile,
     SslMode,
-    /// `ssl` of libpq's URLs and of drivers: a truth value or a mode.
+    /// `ssl` of libpq's URLs and of drivers: a boolean or a mode.
     Ssl,
-    /// `requiressl`, `ssl_require`: a truth value.
+    /// `requiressl`, `ssl_require`: a boolean.
     RequireSsl,
     /// `sslaccept` of Prisma.
     SslAccept,
@@ -40,11 +40,11 @@ pub(crate) enum Setting {
     MinProtocolVersion,
 }
 
-/// Separators of parameters: raw ones within a name are a slip.
+/// Separators of parameters: raw ones within a name are an error.
 pub(super) const SEPARATORS: [char; 3] = ['&', ';', '='];
 
 impl Setting {
-    /// Name of a part that messages repeat, where a raw separator may begin a password.
+    /// Returns the name of a part that messages repeat, where a raw separator may begin a password.
     pub(super) fn repeated_part(self) -> Option<&'static str> {
         match self {
             Self::User => Some("user"),
@@ -57,12 +57,12 @@ impl Setting {
 /// Treatment of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// It is honoured.
+    /// It is a supported setting.
     Is(Setting),
-    /// It changes nothing here, and a note says so.
+    /// It changes nothing here, and a note states that.
     PassedOver,
     /// It is the path of a Unix socket: a folder, and a name with the port.
     SocketFile,
-    /// It would change the session's security or kind and cannot be honoured, for this reason.
+    /// It would change the session's security or kind and is not supported, for this reason.
     Refused(&'static str),
 }

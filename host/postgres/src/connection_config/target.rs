@@ -22,15 +22,15 @@ pub(super) const PASS_FILE_NOTE: &str = "pass file ";
 pub struct Target {
     /// Host name, address, or the directory of a Unix socket: the first one where there are several.
     pub host: String,
-    /// `hostaddr`: the address to connect to in the place of the one that the host's name resolves to.
+    /// `hostaddr`: the address to connect to instead of resolving the host's name.
     pub address: Option<IpAddr>,
     /// Port.
     pub port: u16,
-    /// Further hosts, tried in this order after the first; [`Target::each`] goes through all.
+    /// Further hosts, tried in this order after the first; [`Target::each`] returns all.
     pub more_hosts: Vec<HostPort>,
     /// Role.
     pub user: String,
-    /// Password for the first host; none for servers that do not ask.
+    /// Password for the first host; none for servers that require none.
     pub password: Option<SecretString>,
     /// Database.
     pub database: String,
@@ -48,7 +48,7 @@ pub struct Target {
     pub ssl_max_version: Option<TlsVersion>,
     /// `channel_binding`.
     pub channel_binding: ChannelBinding,
-    /// `require_auth`: the methods that are allowed, in the order of [`AuthMethod::ALL`]; none where all are.
+    /// `require_auth`: the allowed methods, in the order of [`AuthMethod::ALL`]; none where all are.
     pub require_auth: Option<Vec<AuthMethod>>,
     /// `target_session_attrs`.
     pub target_session_attrs: TargetSessionAttrs,
@@ -56,7 +56,7 @@ pub struct Target {
     pub connect_timeout: Option<Duration>,
     /// `options`, such as `reference=…` for Supavisor.
     pub options: Option<String>,
-    /// Facts about the settings that a report must state, such as parameters passed over.
+    /// Facts about the settings that a report must state, such as ignored parameters.
     pub notes: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl Target {
         Self { host: host.to_owned(), address: None, port, more_hosts: Vec::new(), ..self.clone() }
     }
 
-    /// Compares logins: hosts, role, database, secrets and settings. Takes the same time wherever secrets differ.
+    /// Compares logins: hosts, role, database, secrets and settings. The time does not depend on the secrets.
     pub fn is_same_login(&self, other: &Self) -> bool {
         let Self {
             host,
@@ -167,7 +167,7 @@ impl Target {
         self.notes.iter().map(String::as_str).find(|note| note.starts_with(PASS_FILE_NOTE))
     }
 
-    /// Reports whether the first host is a Unix socket.
+    /// Returns true if the first host is a Unix socket.
     pub(crate) fn is_socket(&self) -> bool {
         self.host.starts_with('/')
     }

@@ -1,4 +1,4 @@
-//! Connection texts as copied and mounted: in quotes, after a byte order mark, before a line break.
+//! Connection texts as copied or mounted: in quotes, after a byte order mark, before a line break.
 
 use archon_pool_contract::fault::Fault;
 
@@ -22,7 +22,7 @@ pub(crate) fn parts(text: &str) -> Result<Parts, Fault> {
     if is_pairs { conninfo::parts(text) } else { Err(url::not_postgresql()) }
 }
 
-/// Strips white space, a byte order mark, quotes, and `psql` before them, as dashboards offer it.
+/// Strips white space, a byte order mark, quotes, and a leading `psql`, as dashboards show it.
 pub(crate) fn unwrapped(text: &str) -> &str {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
     let mut text = text.trim_matches(blank);

@@ -1,4 +1,4 @@
-//! Parser for connection URLs, as libpq reads them and as drivers spell them.
+//! Parser for connection URLs in libpq's form and in the variants of drivers.
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::secret_scan::SCHEMES;
@@ -10,16 +10,16 @@ use super::keywords;
 use super::parts::Parts;
 use super::setting::{Meaning, SEPARATORS, Setting};
 
-/// Words between `jdbc:` and `postgresql:` that are no wrapper's: Testcontainers' server is not there yet.
+/// Word between `jdbc:` and `postgresql:` that is no wrapper: Testcontainers' server does not exist yet.
 const NO_WRAPPER: &str = "tc";
 
 /// A URL without its scheme.
 pub(super) struct Scheme<'a> {
     rest: &'a str,
     is_jdbc: bool,
-    /// Whether it asks for TLS: `r2dbcs`.
+    /// True if it requests TLS: `r2dbcs`.
     is_encrypted: bool,
-    /// Whether it holds no authority: `jdbc:postgresql:DATABASE` leads to the local machine.
+    /// True if it contains no authority: `jdbc:postgresql:DATABASE` leads to the local machine.
     is_local: bool,
 }
 
@@ -51,13 +51,13 @@ impl<'a> Scheme<'a> {
     }
 }
 
-/// Fault for a scheme that does not stand for PostgreSQL.
+/// Creates the fault of a scheme that does not stand for PostgreSQL.
 pub(super) fn not_postgresql() -> Fault {
     invalid("the URL must start with postgres:// or postgresql://")
 }
 
-/// Strips the scheme of JDBC or R2DBC, with any wrapper between that and `postgresql:`, and reports whether the
-/// scheme asks for TLS.
+/// Strips the scheme of JDBC or R2DBC, with any wrapper between that and `postgresql:`, and returns true if the scheme
+/// requests TLS.
 fn behind_java(text: &str) -> Option<(&str, bool)> {
     let (api, mut rest) = text.split_once(':')?;
     let api = ["jdbc", "r2dbc", "r2dbcs"].into_iter().find(|known| known.eq_ignore_ascii_case(api))?;
@@ -100,7 +100,7 @@ pub(super) fn parts(scheme: &Scheme<'_>) -> Result<Parts, Fault> {
         if let (Some(Meaning::Is(setting)), Some(value)) = (keywords::meaning(name), value) {
             check_separators(setting, value)?;
         }
-        // The name of an unknown one may be a part of a password: the fault must not repeat it.
+        // The name of an unknown one may be a part of a password, so the fault must not repeat it.
         let value = value.map(|value| decode(if known { name } else { "value of a parameter" }, value)).transpose()?;
         match (keywords::meaning(name), &value) {
             (Some(Meaning::Is(Setting::Host)), Some(value)) if !value.is_empty() => list.hosts.push(value.to_string()),
@@ -166,10 +166,10 @@ struct Split<'a> {
     query: Option<&'a str>,
 }
 
-/// Splits a URL at the separators that are not a password's.
+/// Splits a URL at the separators that are not part of a password.
 fn split(rest: &str) -> Result<Split<'_>, Fault> {
     let at_first = rest.split_once('?');
-    // As in libpq, a '?' before the '@' of the authority is the password's.
+    // As in libpq, a '?' before the '@' of the authority belongs to the password.
     let (head, query) = match at_first {
         Some((head, query)) if is_query(query) => (head, Some(query)),
         _ => {
@@ -184,7 +184,7 @@ fn split(rest: &str) -> Result<Split<'_>, Fault> {
     let (authority, database) = head.split_once('/').map_or((head, None), |(head, name)| (head, Some(name)));
     let (login, address) =
         authority.rsplit_once('@').map_or((None, authority), |(login, address)| (Some(login), address));
-    // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+    // Before any of it is taken for a host's name, resolved by the DNS, and logged.
     check_database(database.unwrap_or_default())?;
     if query.is_some_and(|query| !is_query(query)) {
         return Err(at_sign());
@@ -212,7 +212,7 @@ fn at_sign() -> Fault {
     invalid("an '@' after the host: percent-encode '/' (%2F), '?' (%3F) and '@' (%40) in the password")
 }
 
-/// Reports whether each '@' of a text is in the value of a known parameter.
+/// Returns true if each '@' of a text is in the value of a known parameter.
 fn is_query(text: &str) -> bool {
     text.split('&').filter(|pair| pair.contains('@')).all(|pair| {
         let name = pair.split_once('=').map(|(name, _)| name);
@@ -220,7 +220,7 @@ fn is_query(text: &str) -> bool {
     })
 }
 
-/// Hosts and ports, as lists where there are several.
+/// Adds hosts and ports, as lists where there are several.
 fn address_parts(parts: &mut Parts, address: &str) -> Result<(), Fault> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for one in address.split(',') {
@@ -252,7 +252,7 @@ fn split_port(address: &str) -> Result<(&str, &str), Fault> {
     }
 }
 
-/// Percent-decodes into a buffer that is wiped. A '%' that begins no byte stands for itself.
+/// Percent-decodes into a buffer that is wiped on drop. A '%' that begins no byte stands for itself.
 fn decode(what: &str, text: &str) -> Result<Zeroizing<String>, Fault> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     bytes.extend(percent_decode_str(text));

@@ -18,13 +18,13 @@ use super::security::{
 use super::setting::Setting;
 use super::target::{HostPort, Target};
 
-/// Maps drivers' certificate settings to libpq's: `sslcert` beside Prisma's `sslaccept` is the authority's.
+/// Maps drivers' certificate settings to libpq's: with Prisma's `sslaccept`, `sslcert` is the authority's.
 pub(super) fn settle_certificates(parts: &mut Parts) -> Result<(), Fault> {
     if let Some(factory) = parts.given.remove(&Setting::SslFactory) {
         match factory.text.expose_secret().rsplit('.').next() {
             Some("NonValidatingFactory") => parts.no_verify = true,
             Some("LibPQFactory") => {}
-            // It verifies by Java's own authorities, whatever the mode.
+            // It verifies by Java's own authorities, in every mode.
             Some("DefaultJavaSSLFactory") => {
                 let is_off = parts.get(Setting::SslMode).is_some_and(|mode| mode.eq_ignore_ascii_case("disable"));
                 if !is_off {
@@ -98,7 +98,7 @@ pub(super) fn target(mut parts: Parts, origin: Origin<'_>) -> Result<Target, Fau
     })
 }
 
-/// Reads a text with a fault that names its source.
+/// Parses a setting's text with a fault that names its source.
 fn read<T>(
     parts: &Parts,
     setting: Setting,
@@ -125,7 +125,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Refuses settings that would make another kind of session, and notes those that would not.
+/// Refuses settings that would change the kind of session, and notes those that would not.
 fn check_kind(parts: &mut Parts) -> Result<(), Fault> {
     let gss = read(parts, Setting::GssEncMode, |given, text| match text {
         "require" => Err(refused(&given.name, "GSSAPI encryption is not supported; give sslmode=verify-full")),
@@ -151,7 +151,7 @@ fn check_kind(parts: &mut Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Reads how much of TLS is required, and the authorities that a certificate is verified against.
+/// Reads the required degree of TLS, and the authorities that a certificate is verified against.
 fn verification(parts: &mut Parts, hosts: &[HostPort]) -> Result<(SslMode, Option<Roots>), Fault> {
     let mode = ssl_mode(parts)?;
     let roots = match parts.get(Setting::SslRootCert) {
@@ -166,7 +166,7 @@ fn verification(parts: &mut Parts, hosts: &[HostPort]) -> Result<(SslMode, Optio
             return Err(invalid("sslrootcert=system takes sslmode=verify-full: with a weaker one it proves nothing"));
         }
         (Some(mode), _) => mode,
-        // Supabase always offers TLS, so nothing is lost by never falling back from it.
+        // Supabase always offers TLS, so falling back from it is never needed.
         (None, _) if hosts.iter().any(|one| is_supabase(&one.host)) => SslMode::Require,
         (None, _) => SslMode::Prefer,
     };
@@ -177,7 +177,7 @@ fn ssl_mode(parts: &mut Parts) -> Result<Option<SslMode>, Fault> {
     const NO_VERIFY: &str = "no-verify";
     let mut no_verify = parts.no_verify;
     let is_java = parts.is_jdbc;
-    // Java's drivers take the words in any case, and R2DBC those of an enum.
+    // Java's drivers take the words in any case, R2DBC also those of an enum.
     let mode_of = |text: &str| match is_java {
         true => SslMode::of_word(&text.to_ascii_lowercase().replace('_', "-")),
         false => SslMode::of_word(text),
@@ -213,7 +213,7 @@ fn tls_versions(parts: &Parts) -> Result<(TlsVersion, Option<TlsVersion>), Fault
     let words = format!("{}, {}", OLD.join(", "), TlsVersion::words());
     // libpq takes these in any case of letters.
     let of_word = |text: &str| TlsVersion::of_word(&text.to_ascii_lowercase().replace("tlsv", "TLSv"));
-    // At least an old version is no less than at least the oldest one here.
+    // A minimum below TLS 1.2 is satisfied by TLS 1.2, the oldest supported.
     let old_or_word = |text: &str| if is_old(text) { Some(TlsVersion::Tls12) } else { of_word(text) };
     let least = word(parts, Setting::SslMinVersion, old_or_word, &words)?.unwrap_or(TlsVersion::Tls12);
     let most = read(parts, Setting::SslMaxVersion, |given, text| match of_word(text) {
@@ -242,7 +242,7 @@ fn client_certificate(parts: &Parts) -> Result<Option<ClientCertificate>, Fault>
         (Some(_), _) if shown == Some(false) => Ok(None),
         (Some(certificate), Some(key)) => Ok(Some(ClientCertificate { certificate, key })),
         (Some(_), None) => Err(invalid("sslcert is given without sslkey: give both")),
-        // As in libpq, a key alone opens nothing.
+        // As in libpq, a key without a certificate is ignored.
         (None, _) => Ok(None),
     }
 }
@@ -284,7 +284,7 @@ fn session_attrs(parts: &Parts) -> Result<TargetSessionAttrs, Fault> {
     Ok(attrs.or(by_jdbc).unwrap_or(Attrs::Any))
 }
 
-/// Reads the timeout in seconds; as in libpq, zero or less stands for none.
+/// Reads the timeout in seconds; as in libpq, zero or less means none.
 fn connect_timeout(parts: &Parts) -> Result<Option<Duration>, Fault> {
     let seconds = read(parts, Setting::ConnectTimeout, |given, text| {
         text.parse::<i32>()

@@ -29,7 +29,7 @@ pub(super) async fn fetch(
 ) -> Result<Target, Fault> {
     let (session, _) = opening::open(via, project, limits, guard).await?;
     let readable = match one(&session, READABLE, None).await {
-        // The schema's privileges hide even its existence.
+        // Without privileges on the schema even its existence is hidden.
         Err(fault) if fault.kind == kind::INSUFFICIENT_PRIVILEGE => Some(false),
         row => row?.and_then(|row| row.try_get::<_, Option<bool>>(0).ok().flatten()),
     };
@@ -45,10 +45,10 @@ pub(super) async fn fetch(
         None => return Err(invalid(format!("{via} has no Supabase Vault: install the extension supabase_vault"))),
     }
     let row = one(&session, SECRET, Some(&secret)).await?.ok_or_else(|| missing(secret, via))?;
-    // Borrowed, so that there is no copy but the one that is wiped.
+    // Borrowed, so that the wiped copy is the only one.
     let url: Option<&str> = row.try_get(0).map_err(|_| missing(secret, via))?;
     let url = SecretString::from(url.ok_or_else(|| missing(secret, via))?);
-    // The vault's writers must not have the operator's password sent to a server of theirs.
+    // A user who can write to the vault must not be able to send the operator's password to another server.
     let target = connection_config::parts(url.expose_secret()).and_then(|parts| parts.finish(Origin::Request));
     target.map_err(|fault| invalid(format!("vault secret '{secret}': {}", fault.message)))
 }

@@ -1,4 +1,4 @@
-//! Data of one credential: where sessions open, the fallbacks, the pool's controller and the project's access token.
+//! Data of one credential: the server of its sessions, the fallbacks, the pool's controller and the project's token.
 
 use archon_pool_contract::fault::Fault;
 use secrecy::SecretString;
@@ -8,7 +8,7 @@ use crate::connection_config::{Parts, Setting, invalid};
 use crate::project::{AccessToken, ProjectReference};
 use crate::target::Target;
 
-/// Everything that one credential opens.
+/// The targets and tokens of one credential.
 #[derive(Clone)]
 pub(crate) struct Access {
     /// Server of its sessions; without a password when there is only an access token.
@@ -60,7 +60,7 @@ impl Access {
     }
 }
 
-/// Connects to a project's own server.
+/// Returns the connection settings of a project's own server.
 pub(super) fn direct(reference: &ProjectReference) -> Parts {
     let mut parts = Parts::default();
     parts.set(Setting::Host, &reference.direct_host());

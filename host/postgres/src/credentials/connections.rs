@@ -1,4 +1,4 @@
-//! Connection texts of the conformance kit, which all hosts resolve alike.
+//! Connection texts of the conformance kit, which all hosts must resolve alike.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,7 +85,7 @@ impl Row {
     }
 }
 
-/// A target as the kit writes it.
+/// Returns a target in the kit's form.
 fn written(target: &Target) -> Value {
     let each = target.each();
     let shown = |password: &Option<SecretString>| password.as_ref().map(|it| it.expose_secret().to_owned());

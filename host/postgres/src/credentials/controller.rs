@@ -20,7 +20,7 @@ pub(crate) enum Controller {
     Limit(Limited),
 }
 
-/// Owner of a connection limit.
+/// Object with a connection limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Limited {
     /// A role.
@@ -43,7 +43,7 @@ impl FromStr for Limited {
 }
 
 impl Controller {
-    /// Parses the URL of a console or the name of a limit. The CA file applies where the URL names none.
+    /// Parses the URL of a console or the name of a limit. The CA file applies if the URL names none.
     pub(super) fn of(
         pooler: Option<&SecretString>,
         limit: Option<&str>,

@@ -15,15 +15,15 @@ use crate::connection_config::{Ambient, Origin, Parts};
 
 /// Variables with a connection URL, in their order.
 const URLS: [&str; 2] = ["DATABASE_URL", "SUPABASE_DB_URL"];
-/// The variable with the console of the pooler before the server of these.
+/// The variable with the console of the pooler before that server.
 const POOLER: &str = "PGBOUNCER_URL";
 /// Variables of a project.
 const PROJECT: (&str, &str) = ("SUPABASE_URL", "SUPABASE_KEY");
-/// What opens the API of a project, and where that is when it is not Supabase's own.
+/// The access token for the API of a project, and the API's address when it is not Supabase's own.
 const TOKEN: &str = "SUPABASE_ACCESS_TOKEN";
 const API: &str = "SUPABASE_API_URL";
 
-/// What stands for the environment in messages.
+/// Description of the environment in messages.
 pub(super) const PLACES: &str = "environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY or SUPABASE_ACCESS_TOKEN, PGSERVICE, \
      PGHOST, PGHOSTADDR, PGDATABASE)";
 
@@ -42,7 +42,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) fn of_process() -> Self {
-        // A relative one would be a folder below the working directory.
+        // A relative path would be a folder below the working directory.
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         Self::read(|name| std::env::var(name).ok(), home, whoami::username().ok())
     }
@@ -57,15 +57,15 @@ impl Environment {
         Self { variables, ambient: Ambient::read(variable, home, user) }
     }
 
-    /// What controls the pool.
+    /// Returns the pool's controller.
     pub(super) fn controller(&self) -> Result<Option<Controller>, Fault> {
         Controller::of(self.variables.get(POOLER), None, None, self.origin()).map_err(|fault| named(POOLER, fault))
     }
 
-    /// The first variable that is set counts; when it is wrong, the next is no substitute for it.
+    /// Returns the access of the first variable that is set; when it is invalid, the next is not tried.
     pub(super) fn access(&self) -> Option<Result<Access, Fault>> {
         if let Some((name, url)) = URLS.into_iter().find_map(|name| Some((name, self.variables.get(name)?))) {
-            // The token is often there for other programs: it counts where it fits.
+            // The token may be set for other programs: it is used only where it fits.
             let found = supabase::access(url, None, None, self.origin()).and_then(|access| access.beside(self.token()));
             return Some(found.map_err(|fault| named(name, fault)));
         }
@@ -77,17 +77,17 @@ impl Environment {
         self.ambient.names_a_place().then(found)
     }
 
-    /// Whose texts are those that may draw upon it.
+    /// Returns the origin of texts that the environment may complete.
     pub(super) fn origin(&self) -> Origin<'_> {
         Origin::Operator(Some(&self.ambient))
     }
 
-    /// What opens the API of the user's projects.
+    /// Returns the access token for the API of the user's projects.
     pub(super) fn token(&self) -> Option<&SecretString> {
         self.variables.get(TOKEN)
     }
 
-    /// Where the API is.
+    /// Returns the API's address.
     pub(super) fn api(&self) -> Option<&str> {
         self.variables.get(API).map(|url| url.expose_secret())
     }

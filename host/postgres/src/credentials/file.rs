@@ -39,14 +39,14 @@ use super::controller::Controller;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
 use crate::project::ProjectReference;
 
-/// Far more than a thousand entries.
+/// Enough for thousands of entries.
 const MOST_BYTES: usize = 1 << 20;
 
 /// One entry of the file.
 pub(super) enum Entry {
-    /// A connection, and what belongs to it.
+    /// A connection, with its fallbacks, controller and token.
     Access(Box<Access>),
-    /// A connection URL that Supabase Vault keeps, and the credential that opens the vault.
+    /// A connection URL stored in Supabase Vault, and the credential that opens the vault.
     Vault { via: String, secret: String },
 }
 
@@ -73,10 +73,10 @@ struct Raw {
     #[serde(default, deserialize_with = "secret")]
     access_token: Option<SecretString>,
     resize: Option<String>,
-    /// The admin console of the PgBouncer before it.
+    /// The admin console of the PgBouncer before the server.
     #[serde(default, deserialize_with = "secret")]
     pooler: Option<SecretString>,
-    /// Whose connection limit is the pool's size.
+    /// Object whose connection limit is the pool's size.
     controller: Option<String>,
     vault: Option<Vault>,
 }
@@ -95,8 +95,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
 const KEYS: &str = "url, host, port, user, password, dbname, sslmode, ca-file, reserve, through, pooler, \
      controller, project, access-token, resize, vault";
 
-/// Reads one entry; none when the file has no such entry. A file that does not exist is a fault: it was named, and
-/// the environment may name another server.
+/// Reads one entry; none when the file has no such entry. A missing file is a fault: it was configured, and the
+/// environment may name another server.
 pub(super) fn entry(path: &Path, name: &str, origin: Origin<'_>) -> Result<Option<Entry>, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| invalid(format!("credentials file {}: {why}", path.display()));
     let bytes = private_file::read(path, Readers::Owner, MOST_BYTES).map_err(|why| unreadable(&why))?;
@@ -124,7 +124,7 @@ impl Raw {
         let reference = self.reference()?;
         let (token, resize) = (self.access_token.take(), self.resize.take());
         let (fallback_targets, controller) = (self.fallback_targets(origin)?, self.controller(origin)?);
-        // Of a project the whole address is known: nothing of the environment belongs to it.
+        // The whole address of a project is known: the environment must not complete it.
         let origin = if reference.is_some() && self.url.is_none() { Origin::Operator(None) } else { origin };
         let parts = self.parts(reference.as_ref())?;
         if reference.is_some() && parts.get(Setting::Password).is_none() && token.is_none() {
@@ -147,7 +147,7 @@ impl Raw {
         self.host.is_some() || self.port.is_some() || self.user.is_some() || self.dbname.is_some()
     }
 
-    /// Reports whether the entry has anything beside `vault`.
+    /// Returns true if the entry has any field other than `vault`.
     fn is_more(&self) -> bool {
         let of_project = self.project.is_some() || self.access_token.is_some() || self.resize.is_some();
         let of_connection = self.url.is_some() || self.password.is_some() || self.sslmode.is_some();

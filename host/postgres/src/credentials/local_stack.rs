@@ -11,7 +11,7 @@ const DATABASE: &str = "54322";
 /// Password of the database, which is the same on each machine.
 const PASSWORD: &str = "postgres";
 
-/// The database of a local stack; none where the URL is not its API's.
+/// Returns the database of a local stack; none where the URL is not its API's.
 pub(super) fn parts(url: &str, password: Option<&str>) -> Option<Parts> {
     let address = url.strip_prefix("http://")?;
     let address = address.split_once('/').map_or(address, |(address, _)| address);
@@ -30,7 +30,7 @@ pub(super) fn parts(url: &str, password: Option<&str>) -> Option<Parts> {
     Some(parts)
 }
 
-/// Fault for the URL of an API whose database is not known.
+/// Creates the fault of an API's URL whose database is not known.
 pub(super) fn unknown(url: &str) -> Fault {
     if url.starts_with("http://") {
         return invalid(

@@ -1,4 +1,4 @@
-//! Credentials by name, as data; their secrets are never shown.
+//! Credentials by name, as data. Their secrets are never shown.
 //!
 //! Sources, in order: the request or `--url`, the credentials file (which may point into Supabase Vault), the
 //! environment.
@@ -32,10 +32,10 @@ mod file;
 mod local_stack;
 mod supabase;
 
-/// The entry of the credentials file that counts when no name is given.
+/// The entry of the credentials file that is used when no name is given.
 const DEFAULT: &str = "default";
 
-/// Where credentials are looked for. Without any source only requests can bring one.
+/// Sources of credentials. Without any, only requests can contain one.
 #[derive(Default, Clone)]
 pub struct Credentials {
     url: Option<SecretString>,
@@ -45,7 +45,7 @@ pub struct Credentials {
     environment: Option<Environment>,
     api: Option<String>,
     provider: Option<Arc<dyn ProviderApi>>,
-    /// Keeps a session open between calls.
+    /// Cache of a session between calls.
     pub(crate) cache: Option<SessionCache>,
 }
 
@@ -63,49 +63,50 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// No source at all.
+    /// Creates credentials without a source.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a credentials file. It must exist when it is needed, and be readable by its owner alone.
+    /// Adds a credentials file. It must exist when it is used, and be readable by its owner alone.
     pub fn file(mut self, path: impl AsRef<Path>) -> Self {
         self.file = Some(path.as_ref().to_owned());
         self
     }
 
-    /// Adds `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or `SUPABASE_ACCESS_TOKEN`,
-    /// the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, where Supabase's Management API is, as they are now.
+    /// Adds the variables `DATABASE_URL`, `SUPABASE_DB_URL`, `SUPABASE_URL` with `SUPABASE_KEY` or
+    /// `SUPABASE_ACCESS_TOKEN`, the console in `PGBOUNCER_URL`, and `SUPABASE_API_URL`, the address of the Management
+    /// API, with their current values.
     ///
     /// libpq's variables (`PGHOST`, `PGSERVICE`, `PGPASSWORD`, …), `~/.pgpass`, `pg_service.conf` and `~/.postgresql`
-    /// count, too: for what a URL of the operator leaves open (in a variable, in the credentials file, or given by
-    /// [`Credentials::url`]), and by themselves when none of the others is set. They never count for what a request
-    /// or a vault brings: the operator's password is sent to no server that somebody else named.
+    /// complete a URL of the operator (in a variable, in the credentials file, or of [`Credentials::url`]), and count
+    /// by themselves when none of the others is set. They never apply to a request's or a vault's URL, so the
+    /// operator's password is sent to no other server.
     pub fn environment(mut self) -> Self {
         self.environment = Some(Environment::of_process());
         self
     }
 
-    /// Adds a connection URL that goes before file and environment.
+    /// Adds a connection URL that takes precedence over file and environment.
     pub fn url(mut self, url: SecretString) -> Self {
         self.url = Some(url);
         self
     }
 
-    /// Where the Management API of Supabase is, when it is not Supabase's own: `https://HOST`, or
+    /// Sets the address of Supabase's Management API, when it is not Supabase's own: `https://HOST`, or
     /// `http://127.0.0.1:PORT`. Access tokens are sent there.
     pub fn supabase_api(mut self, url: &str) -> Self {
         self.api = Some(url.to_owned());
         self
     }
 
-    /// Sets what opens the API of a credential's access token, such as `ManagementApi` of `archon-pool-supabase`.
+    /// Sets the API that access tokens open, such as `ManagementApi` of `archon-pool-supabase`.
     pub fn provider(mut self, provider: impl ProviderApi + 'static) -> Self {
         self.provider = Some(Arc::new(provider));
         self
     }
 
-    /// Whose texts its own are, and what they may draw upon.
+    /// Returns the origin of the operator's texts, which decides the settings that complete them.
     fn origin(&self) -> Origin<'_> {
         self.environment.as_ref().map_or(Origin::Operator(None), Environment::origin)
     }
@@ -114,23 +115,22 @@ impl Credentials {
         self.api.as_deref().or_else(|| self.environment.as_ref().and_then(Environment::api))
     }
 
-    /// Adds the admin console of the PgBouncer that the default credential's applications go through,
-    /// wherever that credential comes from: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. It goes before
-    /// `pooler` in the file and `PGBOUNCER_URL`, and is not that of a request's own URL.
+    /// Adds the admin console of the PgBouncer that the default credential's applications go through, from whatever
+    /// source that credential is: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. It takes precedence over `pooler` in
+    /// the file and `PGBOUNCER_URL`, and does not apply to a request's own URL.
     pub fn pooler(mut self, url: SecretString) -> Self {
         self.pooler = Some(url);
         self
     }
 
-    /// Takes a connection limit of the server's own for the pool's size, for the default credential:
-    /// `role:NAME` or `database`.
+    /// Uses a connection limit of the server as the pool's size, for the default credential: `role:NAME` or `database`.
     pub fn controller(mut self, whose: &str) -> Self {
         self.controller = Some(whose.to_owned());
         self
     }
 }
 
-/// The credentials that one call may use: the one that the request brought or named, or the default.
+/// The credential that one call may use: the one that the request contains or names, or the default.
 #[derive(Clone)]
 pub(crate) struct CallCredentials {
     sources: Arc<Credentials>,
@@ -143,20 +143,20 @@ pub(crate) struct Found {
     /// Name by which it was found.
     pub(crate) name: String,
     pub(crate) place: Place,
-    /// Controller of the pool size that goes before the credential's own.
+    /// Controller of the pool size that takes precedence over the credential's own.
     pub(crate) controller: Option<Controller>,
 }
 
-/// Place of a credential's data.
+/// Location of a credential's data.
 pub(crate) enum Place {
-    /// The sources themselves.
+    /// In the sources themselves.
     Here(Box<Access>),
-    /// A secret in Supabase Vault, which another credential opens.
+    /// In a secret in Supabase Vault, which another credential opens.
     Vault { via: String, opener: Box<Access>, secret: String },
 }
 
 impl CallCredentials {
-    /// What a request brings: a URL, its key, or a name.
+    /// Creates the scope of a request: its URL and key, or a name.
     pub(crate) fn new(
         sources: Arc<Credentials>,
         url: Option<&SecretString>,
@@ -174,8 +174,7 @@ impl CallCredentials {
         Ok(Self { sources, request, name })
     }
 
-    /// Finds the credential of this call. A component that asks for another name gets none: its scope is one
-    /// database.
+    /// Finds the credential of this call. Another name is not granted: the scope of a call is one database.
     pub(crate) fn find(&self, name: Option<&str>) -> Result<Found, Fault> {
         let asked = match (name, self.name.as_deref()) {
             (Some(asked), Some(granted)) if asked == granted => Some(asked),
@@ -193,7 +192,7 @@ impl CallCredentials {
         found.ok_or_else(|| self.not_found(asked))
     }
 
-    /// Opens the API of an access token. Fails with `credential-invalid` when this program has none.
+    /// Opens the API of an access token. Fails with `credential-invalid` when no provider is configured.
     pub(crate) fn project(&self, token: &AccessToken, limits: &Limits) -> Result<Arc<dyn ProjectApi>, Fault> {
         match &self.sources.provider {
             Some(provider) => provider.project(token, self.sources.api(), limits),
@@ -292,7 +291,7 @@ impl Found {
     }
 }
 
-/// Quotes a name; a text of another shape may be a misplaced secret and is not repeated.
+/// Quotes a name; a text of another form may be a misplaced secret and is not repeated.
 fn shown(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(plain);

@@ -1,4 +1,4 @@
-//! `supabaseUrl`, `supabaseKey` and an access token: what they open, and what they cannot.
+//! `supabaseUrl`, `supabaseKey` and an access token: classification of keys, and access to projects.
 
 use archon_pool_contract::fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
@@ -8,11 +8,11 @@ use super::local_stack;
 use crate::connection_config::{self, Origin, Parts, Setting, invalid};
 use crate::project::ProjectReference;
 
-/// What a project is opened by.
+/// Secrets that open a project, for messages.
 const WANTED: &str = "the database password is needed (dashboard, Project Settings, Database), or at least an access \
      token (dashboard, Account, Access Tokens)";
 
-/// What a text offered as the key of a project is, by its shape.
+/// Kind of a project's key, by its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Api,
@@ -31,8 +31,8 @@ fn classify(key: &str) -> Key {
     if key.starts_with("sbp_") { Key::AccessToken } else { Key::Password }
 }
 
-/// Where a URL and what came with it lead. A key of the REST API is no use for anything here, and does no harm
-/// beside an access token.
+/// Resolves a URL, its key and its token into an access. A key of the REST API is useless here, and harmless beside an
+/// access token.
 ///
 /// A pooler's host is never guessed: its cluster number is in no URL.
 pub(super) fn access(
@@ -79,7 +79,7 @@ pub(super) fn access(
     if let Some(password) = password {
         parts.set(Setting::Password, password.expose_secret());
     }
-    // The whole address is known: nothing of the environment belongs to it.
+    // The whole address is known: the environment must not complete it.
     Access::of_project(parts.finish(Origin::Request)?, Some(reference), token)
 }
 
@@ -87,7 +87,7 @@ fn is_http(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// The database of a local stack, whose API keys are on each machine the same.
+/// Returns the database of a local stack, whose API keys are the same on every machine.
 fn local_stack(text: &str, key: Option<&SecretString>) -> Option<Result<Parts, Fault>> {
     let key = key.map(|key| (classify(key.expose_secret()), key.expose_secret()));
     let password = key.filter(|(kind, _)| *kind == Key::Password).map(|(_, key)| key);
@@ -134,7 +134,7 @@ mod tests {
                 "beside a token it does no harm"
             );
         }
-        // A password may well start like a token.
+        // A password may start like a token.
         assert!(resolve(PROJECT, Some("eyJust-a-password")).is_ok());
     }
 

@@ -1,4 +1,4 @@
-//! Classification of a refused login: by SQLSTATE first, then by the words of the poolers and providers.
+//! Classification of a refused login: by SQLSTATE first, then by the texts of poolers and providers.
 //!
 //! `tests/conformance/refusals.json` has the texts; the hosts in Node and Python read the same table.
 
@@ -7,18 +7,18 @@ use archon_pool_contract::fault::{Fault, kind};
 use super::table::{Reason, Refusal, TABLE};
 
 impl Refusal {
-    /// The fault's kind and message.
+    /// Returns the fault's kind and message.
     pub(super) fn reason(self) -> &'static Reason {
         &TABLE.reasons[&self]
     }
 
-    /// The refusal of a session for which TLS was tried, too: PostgreSQL says "no encryption" to every one without,
-    /// whatever else no entry admits.
+    /// Returns the refusal of a session for which TLS was tried, too: PostgreSQL reports "no encryption" for every one
+    /// without, whatever the entries are.
     pub(crate) fn after_tls(self) -> Self {
         self.reason().after_tls.unwrap_or(self)
     }
 
-    /// Checks whether the same login may be admitted with another encryption.
+    /// Returns true if the same login may be admitted with another encryption.
     pub(crate) fn may_depend_on_tls(self) -> bool {
         matches!(self, Self::NeedsTls | Self::NeedsTlsOrEntry | Self::NoEntry | Self::Address)
     }
@@ -32,13 +32,13 @@ pub(crate) fn classify(sqlstate: &str, message: &str) -> Refusal {
         .unwrap_or(Refusal::Unavailable)
 }
 
-/// The same where it is certain: none for an error that a SQLSTATE or a text does not explain.
+/// Classifies an error if it is certain: none if neither its SQLSTATE nor its text is known.
 pub(crate) fn recognised(sqlstate: &str, message: &str) -> Option<Refusal> {
     let text = message.to_ascii_lowercase();
     TABLE.rules.iter().find(|rule| rule.applies(sqlstate, &text)).map(|rule| rule.reason)
 }
 
-/// Recognises the words of a pooler that has no server connection for a statement of an open session.
+/// Recognises the error of a pooler that has no server connection for a statement of an open session.
 pub(crate) fn of_statement(sqlstate: &str, message: &str) -> Option<Refusal> {
     let is_of_poolers = TABLE.pooler_sqlstates.iter().any(|code| code == sqlstate);
     let text = message.to_ascii_lowercase();
@@ -46,13 +46,13 @@ pub(crate) fn of_statement(sqlstate: &str, message: &str) -> Option<Refusal> {
     rules.find(|rule| rule.applies(sqlstate, &text)).map(|rule| rule.reason)
 }
 
-/// Whether a login failed for want of a server connection, which another way in may have.
+/// Returns true if a login failed for lack of a server connection, which another access path may have.
 pub(crate) fn may_be_full(fault: &Fault) -> bool {
     let code = fault.sqlstate.as_deref().unwrap_or_default();
     fault.kind == kind::SERVER_UNREACHABLE && recognised(code, &fault.message) == Some(Refusal::NoServer)
 }
 
-/// Whether a text is about the `options` of the startup packet, which not every pooler takes.
+/// Returns true if a text is about the startup packet's `options`, which not every pooler accepts.
 pub(crate) fn is_about_options(sqlstate: &str, message: &str) -> bool {
     match recognised(sqlstate, message) {
         Some(refusal) => refusal == Refusal::Parameter,
@@ -71,7 +71,7 @@ mod tests {
         kind: String,
         retryable: bool,
         who: String,
-        /// Of an open session, where it is not of a login.
+        /// Context: a statement of an open session; a login by default.
         at: Option<String>,
         /// "tried": TLS was tried, too.
         tls: Option<String>,

@@ -42,12 +42,12 @@ pub(crate) enum Refusal {
 pub(super) struct Table {
     /// The fault of each refusal of a session.
     pub(super) reasons: BTreeMap<Refusal, Reason>,
-    /// Rules for refusals, in order: a text about a full pool may name the server, and one about a password the
-    /// database.
+    /// Rules for refusals, in order: a text about a full pool may contain the server's name, and one about a password
+    /// the database's.
     pub(super) rules: Vec<Rule>,
-    /// Refusals that no rule recognises, in order, by the begin of their SQLSTATE.
+    /// Refusals that no rule recognises, in order, by the prefix of their SQLSTATE.
     pub(super) fallbacks: Vec<Fallback>,
-    /// SQLSTATEs that poolers have for everything; "" for none.
+    /// SQLSTATEs that poolers use for all errors; "" for none.
     pub(super) pooler_sqlstates: Vec<String>,
     /// Faults of statements, in order.
     pub(super) statements: Vec<Statement>,
@@ -76,23 +76,23 @@ pub(super) struct Rule {
     #[serde(rename = "about", default)]
     _about: IgnoredAny,
     pub(super) reason: Refusal,
-    /// Any of these, "" for none.
+    /// Any of these SQLSTATEs, "" for none.
     sqlstates: Option<Vec<String>>,
     /// The whole text.
     equals: Option<String>,
-    /// Begins of the text.
+    /// Prefixes of the text.
     starts: Option<Vec<String>>,
     /// Words of which the text has one.
     any: Option<Vec<String>>,
     /// Words of which the text has each.
     all: Option<Vec<String>>,
-    /// True for the words of a pooler that has no server connection, also for a statement of an open session.
+    /// True for the text of a pooler that has no server connection, also for a statement of an open session.
     #[serde(default)]
     pub(super) in_session: bool,
 }
 
 impl Rule {
-    /// Checks an error, its text in lower case.
+    /// Checks that the rule applies to an error, its text in lower case.
     pub(super) fn applies(&self, sqlstate: &str, text: &str) -> bool {
         self.sqlstates.as_ref().is_none_or(|codes| codes.iter().any(|code| code == sqlstate))
             && self.equals.as_ref().is_none_or(|whole| whole == text)
@@ -102,7 +102,7 @@ impl Rule {
     }
 }
 
-/// Refusal by the begin of a SQLSTATE.
+/// Refusal by the prefix of a SQLSTATE.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fallback {
@@ -116,7 +116,7 @@ pub(super) struct Fallback {
 pub(super) struct Statement {
     #[serde(rename = "about", default)]
     _about: IgnoredAny,
-    /// By the words of a pooler.
+    /// By the text of a pooler.
     #[serde(default)]
     reasons: Vec<Refusal>,
     #[serde(default)]
@@ -133,11 +133,11 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Checks an error, with the refusal that a pooler's words are.
+    /// Checks that it applies to an error, with the refusal that a pooler's text is classified as.
     pub(super) fn applies(&self, of_pooler: Option<Refusal>, sqlstate: &str, fatal: bool) -> bool {
         of_pooler.is_some_and(|refusal| self.reasons.contains(&refusal))
             || self.sqlstates.iter().any(|code| code == sqlstate)
-            // Here by any SQLSTATE: the driver keeps no session behind such an error.
+            // By any SQLSTATE: the driver ends the session after such an error.
             || (!self.fatal.is_empty() && fatal)
             || (self.reasons.is_empty() && self.sqlstates.is_empty() && self.fatal.is_empty())
     }

@@ -1,7 +1,7 @@
 //! A connection limit of the server's own as the size of a pool: `CONNECTION LIMIT` of a role or a database.
 //!
-//! It holds back an application that opens more than it should where there is no pooler. Lowering it ends no
-//! session, but refuses new ones; superusers are exempt from it.
+//! It limits an application that opens too many connections where there is no pooler. Lowering it ends no session, but
+//! refuses new ones; superusers are exempt from it.
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::bindings::Console;
@@ -21,9 +21,9 @@ use crate::error;
 use crate::session::Session;
 use crate::target::Target;
 
-/// The limit, how many are connected under it, whether we may change it, and whether it binds anybody.
+/// The limit, its number of connections, true if the host may change it, and true if the role is exempt.
 ///
-/// Who may: PostgreSQL manual, "ALTER ROLE" (until 15 `CREATEROLE`, from 16 on also the admin option on the
+/// Required privileges: PostgreSQL manual, "ALTER ROLE" (until 15 `CREATEROLE`, from 16 on also the admin option on the
 /// role) and "ALTER DATABASE" (its owner).
 const OF_ROLE: &str = "SELECT r.rolconnlimit::int8, \
     (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid), \
@@ -40,9 +40,9 @@ const OF_DATABASE: &str = "SELECT d.datconnlimit::int8, \
     FROM pg_catalog.pg_database d, pg_catalog.pg_roles me \
     WHERE d.datname = pg_catalog.current_database() AND me.rolname = current_user";
 
-/// A limit now.
+/// Current state of a limit.
 struct Now {
-    /// None when there is none.
+    /// None when it is unlimited.
     limit: Option<u32>,
     connected: u32,
     may_change: bool,
@@ -78,7 +78,7 @@ impl ConnectionLimit {
         Ok(Now { limit: number(0)?, connected, may_change: column(row, 2)?, exempt: column(row, 3)? })
     }
 
-    /// For messages.
+    /// Returns the name for messages.
     fn name(&self) -> String {
         match &self.of {
             Limited::Role(role) => format!("role '{role}'"),

@@ -1,9 +1,8 @@
 //! PgBouncer's admin console (manual, "Admin console"; 1.18 to 1.25).
 //!
-//! It knows only the simple query protocol and one command in a query; a message of the extended protocol
-//! ends the connection. What `SET` changes lasts until a `RELOAD` or a restart, and the size of a pool is
-//! that of its user, else that of its database, else `default_pool_size`: only the last can be changed while
-//! it runs.
+//! It supports only the simple query protocol and one command per query; a message of the extended protocol ends the
+//! connection. A `SET` lasts until a `RELOAD` or a restart. The size of a pool is that of its user, else that of its
+//! database, else `default_pool_size`: only the last can be changed at run time.
 
 use std::pin::pin;
 
@@ -28,7 +27,7 @@ use crate::error;
 use crate::session::{self, GRACE};
 use crate::target::Target;
 
-/// So many names are told at the most.
+/// Largest number of names in a message.
 const NAMES: usize = 5;
 
 /// An open console.
@@ -40,13 +39,13 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Opens the console, and makes sure that it is one.
+    /// Opens the console, and checks that it is PgBouncer's.
     pub(crate) async fn open(target: &Target, limits: &Limits, guard: &ShutdownGuard) -> Result<Self, Fault> {
         let opening = async {
             let startup = Startup { rows_are_text: true, ..Startup::default() };
             let connected = connect::connect(target, &startup, limits, guard).await;
             let Connected { connection, parameters, .. } = connected.map_err(|fault| refused(fault, target))?;
-            // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+            // PgCat, Odyssey and PostgreSQL itself answer here, too, and some accept commands without executing them.
             let version = parameters.server_version.as_deref().and_then(|version| version.strip_suffix("/bouncer"));
             let version = version.ok_or_else(|| no_bouncer(target))?.to_owned();
             Ok(Self { connection, target: target.clone(), version, limits: limits.clone() })
@@ -61,7 +60,7 @@ impl PgBouncer {
         self.command(&format!("SET {SIZE} = {size}")).await
     }
 
-    /// `default_pool_size` now; none when it is unlimited.
+    /// Returns the current `default_pool_size`; none when it is unlimited.
     async fn default_size(&self) -> Result<Option<u32>, Fault> {
         let config = self.own(View::Config).await?;
         let pairs = pairs(&config, "key", "value")?;
@@ -71,7 +70,7 @@ impl PgBouncer {
         Ok(u32::try_from(size).ok().filter(|size| *size > 0))
     }
 
-    /// The pool sizes of a view by name, without one name. Versions whose view has none tell none.
+    /// Returns the pool sizes of a view by name, except one name; empty for versions whose view has no sizes.
     async fn sizes(&self, view: View, without: &str) -> Result<Vec<(String, Option<u32>)>, Fault> {
         let set = self.own(view).await?;
         if !set.columns.iter().any(|column| column.name == "pool_size") {
@@ -81,7 +80,7 @@ impl PgBouncer {
         Ok(pairs(&set, "name", "pool_size")?.into_iter().filter(|(name, _)| *name != without).map(size).collect())
     }
 
-    /// A view for the host itself, whole.
+    /// Returns a whole view for the host itself.
     async fn own(&self, view: View) -> Result<RowSet, Fault> {
         let set = self.show(view, &CallBudget::new(&self.limits)).await?;
         if set.truncated {
@@ -216,7 +215,7 @@ impl Console for PgBouncer {
         let Some(pool) = pool else { return self.default_size().await };
         let databases = self.sizes(View::Databases, CONSOLE_DATABASE).await?;
         let after = databases.into_iter().find(|(name, _)| name == pool).and_then(|(_, size)| size);
-        // A size of its own that is the same as the default was not seen for what it is.
+        // The pool has a size of its own, which was equal to the default: the default is restored.
         if let Some(before) = before.filter(|_| after != Some(size)) {
             self.set(before).await?;
         }
@@ -234,13 +233,13 @@ impl Console for PgBouncer {
         })
     }
 
-    /// Only for a name that [`PgBouncer::reconnectable`] has found.
+    /// Reconnects a database whose name [`PgBouncer::reconnectable`] has found.
     async fn reconnect(&self, database: &str) -> Result<(), Fault> {
         self.command(&format!("RECONNECT {}", quoted(database))).await
     }
 }
 
-/// Values as text. What opens something else is withheld.
+/// Converts values to text. Credentials are withheld.
 fn values(row: &SimpleQueryRow) -> Vec<Value> {
     let is_secret = row.get(0).is_some_and(|key| key.starts_with(WITHHELD));
     let value = |index| match row.get(index) {
@@ -250,7 +249,7 @@ fn values(row: &SimpleQueryRow) -> Vec<Value> {
     (0..row.len()).map(value).collect()
 }
 
-/// Two columns of a view, row by row.
+/// Returns two columns of a view, row by row.
 fn pairs<'s>(set: &'s RowSet, key: &str, value: &str) -> Result<Vec<(&'s str, Option<&'s str>)>, Fault> {
     let column = |name: &str| {
         let found = set.columns.iter().position(|column| column.name == name);
@@ -264,12 +263,12 @@ fn pairs<'s>(set: &'s RowSet, key: &str, value: &str) -> Result<Vec<(&'s str, Op
     Ok(set.rows.iter().filter_map(|row| Some((text(row, key)?, text(row, value)))).collect())
 }
 
-/// A name as the console's grammar takes it (PgBouncer's src/admin.c): in quotes, those within it doubled.
+/// Quotes a name by the console's grammar (PgBouncer's src/admin.c): in quotes, those within it doubled.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Names in a sentence.
+/// Formats names as a list.
 fn listed(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMES);
     let told = names[..names.len() - more].join(", ");
@@ -286,7 +285,7 @@ fn no_bouncer(target: &Target) -> Fault {
 
 fn refused(fault: Fault, target: &Target) -> Fault {
     match fault.kind.as_str() {
-        // A server has no database of that name; a PgBouncer always has.
+        // A server has no database of that name; PgBouncer always has one.
         kind::DATABASE_NOT_FOUND => no_bouncer(target),
         _ => fault,
     }

@@ -19,8 +19,8 @@ use crate::text::TextEncoding;
 use crate::values::{self, Cell, Encoded, Raw};
 
 impl Session {
-    /// Runs a batch in one round trip; statements that are not of the catalogue leave no trace in the
-    /// session. The outer fault means that the session is gone.
+    /// Runs a batch in one round trip; statements that are not of the catalogue do not change the session. The outer
+    /// fault means that the session is gone.
     pub(crate) async fn query(
         &self,
         batch: &[Statement],
@@ -28,8 +28,8 @@ impl Session {
     ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.connection.client()?;
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-        // Futures are polled in their order, and the first poll sends: the statements travel in one
-        // go and in their order.
+        // Futures are polled in their order, and the first poll sends: the statements are sent together and in their
+        // order.
         let answers = join_all(batch.iter().map(|statement| self.answer(client, statement, budget)));
         let answers = match tokio::time::timeout(patience.saturating_add(GRACE), answers).await {
             Ok(answers) => answers,
@@ -87,23 +87,23 @@ impl Session {
         }
     }
 
-    /// Runs a stranger's statement in a transaction that carries the session's settings and is rolled back:
-    /// `SET statement_timeout`, `SET ROLE`, a cursor, a large object or a notification ends with it, and
-    /// the next statement is read-only and bounded again.
+    /// Runs an untrusted statement in a transaction that sets the session's settings and is rolled back: `SET
+    /// statement_timeout`, `SET ROLE`, a cursor, a large object or a notification ends with it, and the next statement
+    /// is read-only and bounded again.
     async fn sealed(
         &self,
         client: &Client,
         statement: impl Future<Output = Result<RowSet, (Fault, bool)>>,
     ) -> Result<RowSet, (Fault, bool)> {
-        // Nothing hears of the notification, but a transaction that has one cannot be prepared, and so not
-        // be kept beyond its session. It also is a first query: after it, no transaction becomes writable.
+        // A transaction with a notification cannot be prepared, and so not outlive its session; the notification itself
+        // is never sent. It also is a first query: after it, no transaction becomes writable.
         let begin = self.begin_transaction()
             + SESSION_SETTINGS
             + "SELECT pg_catalog.pg_notify('archon_pool', '') WHERE NOT pg_catalog.pg_is_in_recovery()";
         let sealed = async {
             // The statement is polled, and so sent, before the end is.
             match select(pin!(statement), pin!(client.batch_execute("ROLLBACK; DEALLOCATE ALL"))).await {
-                // The end is sent, but its answer comes after all the rows that nobody wants.
+                // The end is sent, but its answer comes after all the rows that are not read.
                 Either::Left((Ok(set), _)) if set.truncated => Ok(set),
                 Either::Left((answer, ending)) => {
                     let ended = ending.await.map_err(|error| error::querying(&error));
@@ -117,8 +117,8 @@ impl Session {
         begun.map_err(|error| error::querying(&error)).and(answer)
     }
 
-    /// Makes the session as it was when it was opened, whatever the component did to it: outside of
-    /// a transaction, so that every statement is its own, and with its settings as at the start.
+    /// Restores the session's state after opening, whatever the component did: outside of a transaction, so that every
+    /// statement is its own, and with the initial settings.
     pub(crate) async fn reset(&self) -> Result<(), Fault> {
         let client = self.connection.client()?;
         let resetting = async {
@@ -150,7 +150,7 @@ impl Session {
         answers.into_iter().map(|rows| rows?.iter().map(values).collect()).collect()
     }
 
-    /// The same, with the rows as they came: for what must not be copied.
+    /// Runs it likewise, and returns the undecoded rows: for data that must not be copied.
     pub(crate) async fn own_rows<'a>(
         &self,
         sql: &str,
@@ -181,8 +181,8 @@ impl Session {
         }
     }
 
-    /// Carries out a change of the host's own in a transaction that may write, as nothing else here may. For
-    /// a session that no component has.
+    /// Executes a change of the host's own in a writable transaction, the only one. For a session that no component
+    /// uses.
     pub(crate) async fn change(&self, sql: &str) -> Result<(), Fault> {
         let client = self.connection.client()?;
         // Names in the text are UTF-8.
@@ -192,7 +192,7 @@ impl Session {
         let changing = async {
             let changed = client.batch_execute(&text).await;
             if changed.is_err() {
-                // What failed leaves its transaction open.
+                // A failed statement leaves its transaction open.
                 client.batch_execute("ROLLBACK").await?;
             }
             changed.map(drop)
@@ -204,15 +204,15 @@ impl Session {
     }
 }
 
-/// A lock or a prepared statement of the session's own would outlive the transaction, on a server connection that
-/// others share.
+/// Creates the fault of an untrusted statement behind a pooler: its locks or prepared statements would outlive the
+/// transaction, on a server connection that others share.
 fn behind_a_pooler() -> Fault {
     let message = "behind a transaction pooler only statements of the catalogue are sent: connect to the server";
     Fault::new(kind::NOT_APPROVED, message)
 }
 
-/// Reads rows up to the caps. The driver keeps the columns to itself until there is a row, so a row set
-/// without rows is without columns, too.
+/// Reads rows up to the caps. The driver returns the columns with the first row, so a row set without rows has no
+/// columns.
 async fn rows(
     stream: RowStream,
     max_rows: u32,
@@ -234,7 +234,7 @@ async fn rows(
     Ok(set)
 }
 
-/// Reads all rows of an answer to the host's own statement, of which none may be left out.
+/// Reads all rows of an answer to the host's own statement. None may be left out.
 async fn all_rows(stream: RowStream, most: u32) -> Result<Vec<Row>, (Fault, bool)> {
     let mut stream = pin!(stream);
     let mut rows = Vec::new();
@@ -259,7 +259,7 @@ fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
     row.columns().iter().enumerate().map(value).collect()
 }
 
-/// Roughly what a row weighs when it is decoded, known before it is.
+/// Estimates the size of a decoded row before it is decoded.
 fn weight(row: &Row) -> usize {
     let decoded = |(index, column): (usize, &tokio_postgres::Column)| {
         row.try_get::<_, Raw<'_>>(index).map_or(0, |raw| raw.decoded_bytes(column.type_()))

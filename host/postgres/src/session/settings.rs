@@ -4,17 +4,17 @@ use archon_pool_core::limits::Limits;
 
 use crate::target::Target;
 
-/// Ours come last, so that they win.
+/// Returns the startup packet's `options`. The host's settings come last, so that they take precedence.
 pub(super) fn startup_options(target: &Target, limits: &Limits) -> String {
     format!("{} {}", target.options.as_deref().unwrap_or_default(), as_options(limits)).trim_start().to_owned()
 }
 
-/// The session's settings as `options` of the startup packet.
+/// Returns the session's settings as `options` of the startup packet.
 pub fn as_options(limits: &Limits) -> String {
     settings(limits).map(|(name, value)| format!("-c {name}={value}")).join(" ")
 }
 
-/// Returns the query that checks whether they hold.
+/// Returns the query that checks that the settings are in effect.
 pub fn settings_query(limits: &Limits) -> String {
     // For the view `pg_settings` the server would describe all of its settings, which takes as long as the rest of a
     // call. A timeout is shown in the largest unit that fits it.
@@ -25,7 +25,7 @@ pub fn settings_query(limits: &Limits) -> String {
     format!("SELECT {}", held.join(" AND "))
 }
 
-/// Returns the beginning of a transaction that carries them itself.
+/// Returns the start of a transaction that sets them itself.
 pub fn begin(limits: &Limits) -> String {
     format!("BEGIN READ ONLY; {}", set_local(limits))
 }
@@ -34,14 +34,14 @@ pub(super) fn set_local(limits: &Limits) -> String {
     settings(limits).map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).concat()
 }
 
-/// A session's settings. Never one that the catalogue reads: ours would be taken for the server's. A timeout of
-/// zero would be none.
+/// Returns a session's settings. None that the catalogue reads: the host's value would be reported as the server's. A
+/// timeout of zero would disable it.
 pub fn settings(limits: &Limits) -> [(&'static str, String); 4] {
     [
         ("default_transaction_read_only", "on".into()),
         ("statement_timeout", limits.statement_timeout.as_millis().max(1).to_string()),
         ("lock_timeout", limits.lock_timeout.as_millis().max(1).to_string()),
-        // Nobody's function or operator of the same name may stand in for the catalogue's.
+        // No user's function or operator of the same name may shadow the catalogue's.
         ("search_path", "pg_catalog".into()),
     ]
 }

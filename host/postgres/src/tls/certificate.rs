@@ -12,7 +12,7 @@ pub(super) fn parse(der: &CertificateDer<'_>) -> Result<Certificate, Error> {
     Certificate::from_der(der).map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))
 }
 
-/// Whether one of the algorithms verifies the signature with the certificate's key.
+/// Returns true if one of the algorithms verifies the signature with the certificate's key.
 pub(super) fn verifies(
     signer: &Certificate,
     algorithms: &[&dyn SignatureVerificationAlgorithm],
@@ -25,7 +25,7 @@ pub(super) fn verifies(
     algorithms.iter().any(|algorithm| key.verify_signature(*algorithm, message, signature).is_ok())
 }
 
-/// Whether `issuer` signed `certificate`.
+/// Returns true if `issuer` signed `certificate`.
 pub(super) fn is_signed_by(
     certificate: &Certificate,
     issuer: &Certificate,
@@ -42,7 +42,7 @@ pub(super) fn is_signed_by(
     verifies(issuer, &fitting.collect::<Vec<_>>(), &message, signature)
 }
 
-/// `tls-server-end-point` (RFC 5929): the digest of the certificate by its own signature's algorithm, at least
+/// Returns `tls-server-end-point` (RFC 5929): the digest of the certificate by its own signature's algorithm, at least
 /// SHA-256. None where the algorithm has none.
 pub(super) fn channel_binding(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let algorithm = parse(der).ok()?.signature_algorithm.oid.to_string();

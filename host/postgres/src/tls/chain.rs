@@ -10,17 +10,17 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsag
 
 use super::certificate::{is_signed_by, parse};
 
-/// More than any real chain has.
+/// Deeper than any real chain.
 const DEPTH: usize = 8;
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 
-/// Extensions that are heeded here or restrict nothing: key usage, alternative names, basic constraints, extended
+/// Extensions that are evaluated here or restrict nothing: key usage, alternative names, basic constraints, extended
 /// key usage.
 const HEEDED: [&str; 4] = ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37"];
 const NAME_CONSTRAINTS: &str = "2.5.29.30";
 
-/// Verifies that the server's certificate leads to a root that is its own issuer.
+/// Verifies that the server's certificate leads to a self-issued root.
 pub(super) fn verify(
     shown: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -43,7 +43,7 @@ pub(super) fn verify(
             return Ok(());
         }
         if own_issuer {
-            // OpenSSL takes it for a root that nobody trusts, whoever signed it.
+            // OpenSSL takes it for an untrusted root, whoever signed it.
             return Err(refused(CertificateError::UnknownIssuer));
         }
         let issued = |issuer: &&Certificate| {
@@ -87,12 +87,12 @@ fn is_for_servers(certificate: &Certificate) -> Result<(), Error> {
     if purpose && usage { Ok(()) } else { Err(refused(CertificateError::InvalidPurpose)) }
 }
 
-/// A certificate without extensions is an authority only where it is a root.
+/// Checks that a certificate may issue others. One without extensions is an authority only as a root.
 fn may_issue(certificate: &Certificate, depth: usize, is_root: bool) -> Result<(), Error> {
     let tbs = &certificate.tbs_certificate;
     let constraints = tbs.get::<BasicConstraints>().map_err(|_| unreadable())?.map(|(_, constraints)| constraints);
     let authority = match constraints {
-        // Those between it and the server's certificate are counted.
+        // Certificates between it and the server's are counted.
         Some(BasicConstraints { ca, path_len_constraint }) => {
             ca && path_len_constraint.is_none_or(|most| depth - 1 <= usize::from(most))
         }

@@ -1,4 +1,4 @@
-//! The name of a server in its certificate, by libpq's rules (RFC 6125 with the common name where nothing else is).
+//! Match of a server's name and its certificate, by libpq's rules (RFC 6125, with the common name as fallback).
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
-/// Whether a certificate is of this server. The common name counts only where no alternative name is of the kind of
-/// the host: a name, or an address.
+/// Returns true if a certificate is valid for this server. The common name counts only where no alternative name is of
+/// the host's kind: a name, or an address.
 pub(super) fn fits(certificate: &Certificate, server: &ServerName<'_>) -> bool {
     let (host, address) = match server {
         ServerName::DnsName(name) => (name.as_ref().to_owned(), None),
@@ -54,7 +54,7 @@ fn same_address(octets: &[u8], address: IpAddr) -> bool {
     }
 }
 
-/// The same name in any case of letters; `*` stands for one label at the beginning.
+/// Returns true if the names are equal in any case; `*` stands for one label at the beginning.
 fn matches(pattern: &str, host: &str) -> bool {
     if pattern.eq_ignore_ascii_case(host) {
         return true;

@@ -1,4 +1,4 @@
-//! The server's certificate and its signature of the handshake.
+//! Verification of the server's certificate and its signature of the handshake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +12,14 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 
 use super::{certificate, chain, names};
 
-/// How much of a certificate is verified.
+/// Verified parts of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Nothing: it is accepted unseen.
+    /// None: it is accepted unverified.
     Nothing,
-    /// Its chain.
+    /// The chain.
     Chain,
-    /// Its chain and its name.
+    /// The chain and the name.
     ChainAndName,
 }
 
@@ -41,7 +41,7 @@ const UNVERIFIABLE: [SignatureScheme; 4] = [
 const UNVERIFIABLE_KEY: &str = "the server's key cannot be verified here, as it is of P-521 or for RSA-PSS alone: give the \
                                 server a key of P-256, P-384 or RSA";
 
-/// Verifies as libpq does: what `sslmode` does not ask for refuses nothing.
+/// Verifies as libpq does: only the checks that `sslmode` requires can refuse.
 #[derive(Debug)]
 pub(super) struct Verifier {
     check: Check,
@@ -64,13 +64,13 @@ impl Verifier {
         Ok(Self { check, trusted, webpki, provider, unproved: AtomicBool::new(false) })
     }
 
-    /// Whether the server was seen to hold the key of the certificate that it showed. Where nothing is verified, one
-    /// with a key or signature that is not supported here is accepted without.
+    /// Returns true if the server proved that it holds the certificate's key. Where nothing is verified, a key or
+    /// signature that is not supported here is accepted without a proof.
     pub(super) fn has_proved_its_key(&self) -> bool {
         !self.unproved.load(Ordering::Relaxed)
     }
 
-    /// The chain, first by webpki, then by the rules of OpenSSL where it is stricter.
+    /// Verifies the chain, first by webpki, then by the rules of OpenSSL where webpki is stricter.
     fn chain(
         &self,
         trusted: &Trusted,
@@ -84,7 +84,7 @@ impl Verifier {
                 webpki.verify_server_cert(shown, intermediates, server, &[], now)
             });
         match by_webpki {
-            // The name comes last, so the chain is good.
+            // The name is checked last, so the chain is valid.
             Ok(_)
             | Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -92,7 +92,7 @@ impl Verifier {
             Err(error) => {
                 let algorithms = self.provider.signature_verification_algorithms.all;
                 let by_openssl = chain::verify(shown, intermediates, &trusted.certificates, now, algorithms);
-                // The reason of the stricter rules may be none to libpq.
+                // The reason of webpki may not apply to libpq.
                 by_openssl.map_err(|other| if is_about_rules(&error) { other } else { error })
             }
         }
@@ -123,7 +123,7 @@ impl Verifier {
     }
 }
 
-/// Whether webpki refused what OpenSSL has other rules for.
+/// Returns true if webpki refused the chain for a reason on which OpenSSL has other rules.
 fn is_about_rules(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
 }

@@ -1,14 +1,14 @@
-//! Bytes that a peer may send, counted as they leave the socket's TLS layer.
+//! Limits on the bytes that a peer may send, counted as they leave the socket's TLS layer.
 
 use std::io;
 
 use archon_pool_core::limits::{LimitError, Limits};
 
-/// A message counts for so many bytes more than it has, for what it takes in memory and to read it: a flood of small
-/// ones ends as early as one of large ones.
+/// Bytes added to each message for its memory and processing: a flood of small ones reaches the limit as early as one
+/// of large ones.
 const EACH: usize = 64;
 
-/// Counts what comes: until the session is ready, and then for each statement. A statement's answer ends where the
+/// Counts received bytes: until the session is ready, and then for each statement. A statement's answer ends where the
 /// server is ready for the next.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
@@ -30,12 +30,12 @@ impl Budget {
         }
     }
 
-    /// Whether the session has been ready once.
+    /// Returns true if the session has been ready once.
     pub(super) fn is_ready(&self) -> bool {
         self.is_ready
     }
 
-    /// Admits a message of this length before any of its body is read.
+    /// Checks the length of a message before any of its body is read.
     pub(super) fn admit(&mut self, length: usize) -> io::Result<()> {
         if length > self.message {
             return Err(io::Error::other(LimitError::ProtocolMessageBytes(self.message)));
@@ -46,7 +46,7 @@ impl Budget {
         self.take(EACH)
     }
 
-    /// Counts bytes that have come.
+    /// Counts received bytes.
     pub(super) fn take(&mut self, bytes: usize) -> io::Result<()> {
         self.used = self.used.saturating_add(bytes);
         if self.is_ready {
@@ -59,7 +59,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Counts anew: the server is ready for a statement.
+    /// Resets the count: the server is ready for a statement.
     pub(super) fn begin_statement(&mut self) {
         self.is_ready = true;
         self.used = 0;

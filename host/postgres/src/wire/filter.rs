@@ -11,15 +11,14 @@ use super::rewrite;
 use super::violation::violation;
 use crate::text::TextEncoding;
 
-/// The longest message with texts that is kept as a whole. Rows are passed on as they come, whatever their length.
+/// Maximum length of a message with texts that is buffered as a whole. Rows are passed on as received, of any length.
 const LONGEST: usize = 1 << 20;
-/// So much of an error is read; the fields that matter come first.
+/// Maximum length of an error that is read; the relevant fields come first.
 const LONGEST_ERROR: usize = 64 << 10;
-/// Type and length.
+/// Length of a message's type and length fields.
 const HEADER: usize = 5;
 
-/// Rewrites the texts and column types of messages, drops those that nobody reads, and passes on all others as they
-/// are.
+/// Rewrites the texts and column types of messages, drops unused ones, and passes on all others unchanged.
 #[derive(Debug)]
 pub(crate) struct Filter {
     state: State,
@@ -38,11 +37,11 @@ impl Default for Filter {
 #[derive(Debug)]
 enum State {
     Header(Vec<u8>),
-    /// So many bytes of a message are passed on.
+    /// This many bytes of a message are passed on.
     Pass(usize),
-    /// So many bytes of a message are dropped.
+    /// This many bytes of a message are dropped.
     Drop(usize),
-    /// A message is kept until it is whole; `skip` bytes of it are left out.
+    /// A message is buffered until it is complete; `skip` bytes of it are left out.
     Hold {
         tag: u8,
         missing: usize,
@@ -52,13 +51,13 @@ enum State {
 }
 
 impl Filter {
-    /// A filter that rewrites the values of rows, too, when `rows` is true: for the simple query protocol alone.
+    /// Creates a filter. With `rows`, it rewrites the values of rows as well: for the simple query protocol alone.
     pub(crate) fn new(login: Arc<Mutex<Login>>, rows: bool, budget: Budget) -> Self {
         let state = State::Header(Vec::with_capacity(HEADER));
         Self { state, encoding: TextEncoding::default(), rows, login, budget }
     }
 
-    /// Takes what came from the server, and adds what the driver is to read.
+    /// Takes bytes from the server, and adds those for the driver to `out`.
     pub(crate) fn push(&mut self, mut input: &[u8], out: &mut BytesMut) -> io::Result<()> {
         loop {
             match &mut self.state {
@@ -117,9 +116,10 @@ impl Filter {
         self.budget.admit(length)?;
         let length = length - 4;
         match tag {
-            // Nobody reads notices and notifications. They are not answers, and no server needs many of them.
+            // Notices and notifications are unused. They are not answers, and no server needs many of them.
             b'N' | b'A' => return Ok(State::Drop(length)),
-            // A copy to us is a statement's answer like another. For one from us the server would wait for ever.
+            // Copying to this client is a statement's answer like another. Copying from it would block the server for
+            // ever.
             b'G' | b'W' => {
                 return Err(violation(format!("message '{name}' asks for data to copy, and there is none")));
             }
@@ -134,11 +134,11 @@ impl Filter {
         if kept > LONGEST {
             return Err(violation(format!("message '{name}' of {length} bytes is too long")));
         }
-        // What is announced may never come: memory is taken for what has come.
+        // The announced length may never arrive: memory is allocated for received bytes.
         Ok(State::Hold { tag, missing: kept, skip: length - kept, body: Vec::with_capacity(kept.min(4096)) })
     }
 
-    /// Passes on a message that was kept.
+    /// Passes on a buffered message.
     fn end(&mut self, out: &mut BytesMut) -> io::Result<()> {
         let next = State::Header(Vec::with_capacity(HEADER));
         let State::Hold { tag, mut body, .. } = std::mem::replace(&mut self.state, next) else { return Ok(()) };
@@ -151,7 +151,7 @@ impl Filter {
                 if let Some(name) = body.strip_prefix(b"server_encoding\0").and_then(|rest| rest.strip_suffix(b"\0")) {
                     self.encoding = TextEncoding::of_server(&String::from_utf8_lossy(name));
                 }
-                // The driver keeps all of them, and is asked for those of the start alone.
+                // The driver stores all of them, and only those of the start are used.
                 if self.budget.is_ready() {
                     return Ok(());
                 }

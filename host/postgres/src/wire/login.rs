@@ -2,34 +2,34 @@
 
 use crate::target::AuthMethod;
 
-/// More rounds of SCRAM than this are not computed: they hold a processor for seconds, and no deadline interrupts them.
-/// PostgreSQL's default is 4,096.
+/// Maximum number of SCRAM rounds: more occupy a processor for seconds, and no deadline interrupts them. PostgreSQL's
+/// default is 4,096.
 const MOST_ROUNDS: u32 = 1_000_000;
 
-/// What a server asked for while a session was opened. It is checked before the driver reads the request, and so
-/// before anything is sent in answer.
+/// Authentication requests of a server while a session is opened. Each is checked before the driver reads the request,
+/// and so before anything is sent in answer.
 #[derive(Debug, Default)]
 pub(crate) struct Login {
     allowed: Option<Vec<AuthMethod>>,
     asked: bool,
-    /// The server began SCRAM and has not shown yet that it knows the password.
+    /// True if the server began SCRAM and has not proved yet that it has the password.
     is_unproved: bool,
     clear_text: bool,
     refused: Option<String>,
 }
 
 impl Login {
-    /// A login for which the server may use the methods of `require_auth`.
+    /// Creates a login for which the server may use the methods of `require_auth`.
     pub(crate) fn new(allowed: Option<Vec<AuthMethod>>) -> Self {
         Self { allowed, ..Self::default() }
     }
 
-    /// Whether the server asked for the password in clear text.
+    /// Returns true if the server requested the password in clear text.
     pub(crate) fn is_clear_text(&self) -> bool {
         self.clear_text
     }
 
-    /// Why the login was given up.
+    /// Returns the reason for which the login was aborted.
     pub(crate) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
@@ -59,7 +59,7 @@ impl Login {
                 self.is_unproved = false;
                 return true;
             }
-            // They continue what was asked for.
+            // They continue an earlier request.
             _ => return true,
         };
         self.asked = true;

@@ -6,19 +6,19 @@ use tokio_postgres::types::Type;
 
 use crate::text::TextEncoding;
 
-/// Stands for a type that the driver does not know; the type modifier is the OID of the real one. The driver would ask
-/// the server for the type, for what it consists of, and so on, to a depth of the server's choice. No column has this
+/// Replacement of a type unknown to the driver; the type modifier is the OID of the real one. The driver would query
+/// the server for the type, its components, and so on, to a depth of the server's choice. No column has this
 /// pseudo-type.
 pub(crate) const UNKNOWN: Type = Type::INTERNAL;
 
-/// Whether messages of this type hold texts that the driver reads as UTF-8. The texts of rows are values, which are
-/// decoded later, except for the simple query protocol.
+/// Returns true if messages of this type contain texts that the driver reads as UTF-8. The texts of rows are values,
+/// which are decoded later, except for the simple query protocol.
 pub(super) fn holds_text(tag: u8, rows: bool) -> bool {
     matches!(tag, b'E' | b'S' | b'T' | b'C') || (rows && tag == b'D')
 }
 
-/// The body with its texts decoded and written as UTF-8, and unknown column types replaced; none when it stays as it
-/// is. The error is for a body that is not of the protocol's form.
+/// Returns the body with its texts as UTF-8, and unknown column types replaced; none when it is unchanged. The error is
+/// for a malformed body.
 pub(super) fn rewritten(tag: u8, body: &[u8], encoding: TextEncoding) -> Result<Option<Vec<u8>>, Malformed> {
     let mut reader = Reader { rest: body, encoding, out: Vec::with_capacity(body.len() + body.len() / 2) };
     let read = match tag {
@@ -34,11 +34,11 @@ pub(super) fn rewritten(tag: u8, body: &[u8], encoding: TextEncoding) -> Result<
     Ok((reader.out != body).then_some(reader.out))
 }
 
-/// A length or a terminator in a message is missing or wrong.
+/// Error for a wrong or missing length or terminator in a message.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
-/// Ends the last whole field of an error whose end was left out.
+/// Terminates the last whole field of a truncated error.
 pub(super) fn end_fields(body: &mut Vec<u8>) {
     let whole = body.iter().rposition(|byte| *byte == 0).map_or(0, |end| end + 1);
     body.truncate(whole);
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// A text that ends with a zero byte.
+    /// Rewrites a text that ends with a zero byte.
     fn text(&mut self) -> Option<()> {
         let end = self.rest.iter().position(|byte| *byte == 0)?;
         let (text, rest) = self.rest.split_at(end + 1);
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// Fields with a letter each, until a zero byte.
+    /// Rewrites fields with a letter each, until a zero byte.
     fn fields(&mut self) -> Option<()> {
         while self.take(1)? != [0] {
             self.text()?;
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// OID, size and modifier of a type.
+    /// Rewrites OID, size and modifier of a type.
     fn column_type(&mut self) -> Option<()> {
         let (&[a, b, c, d, ..], rest) = self.rest.split_first_chunk::<10>()?;
         let oid = [a, b, c, d];

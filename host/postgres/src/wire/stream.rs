@@ -1,4 +1,4 @@
-//! Streams as the driver gets them: filtered, and encrypted already or not to be.
+//! Streams for the driver: filtered, and with TLS that is already set up, or none.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,7 +12,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::filter::Filter;
 
-/// So much is read at a time.
+/// Size of a read.
 const CHUNK: usize = 16 << 10;
 
 /// A stream whose incoming messages pass a filter.
@@ -27,7 +27,7 @@ pub(crate) struct Filtered<S> {
 }
 
 impl<S> Filtered<S> {
-    /// Has what comes from `inner` pass the filter.
+    /// Filters the bytes that `inner` receives.
     pub(crate) fn new(inner: S, channel_binding: Option<Vec<u8>>, filter: Filter) -> Self {
         Self { inner, channel_binding, filter, chunk: vec![0; CHUNK].into(), ready: BytesMut::new() }
     }
@@ -71,14 +71,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Filtered<S> {
     }
 }
 
-/// By reference, for who still has to read from it.
+/// By reference, for a caller that continues to read from it.
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for &mut Filtered<S> {
     fn channel_binding(&self) -> ChannelBinding {
         (**self).channel_binding()
     }
 }
 
-/// Hands the driver a stream whose encryption is set up already.
+/// Passes the driver a stream whose encryption is set up already.
 #[derive(Debug)]
 pub(crate) struct PreparedTls;
 

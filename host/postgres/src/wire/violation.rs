@@ -1,9 +1,9 @@
-//! What is not of the protocol.
+//! Violations of the protocol.
 
 use std::fmt;
 use std::io;
 
-/// Describes how a peer broke the protocol. It ends the session.
+/// Description of a peer's protocol violation. It ends the session.
 #[derive(Debug)]
 pub(crate) struct Violation(String);
 
@@ -15,7 +15,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The error that ends a stream for it.
+/// Creates the error that ends a stream for it.
 pub(super) fn violation(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, Violation(why))
 }

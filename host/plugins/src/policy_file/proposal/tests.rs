@@ -7,7 +7,7 @@ use archon_pool_core::policy::{Policy, StatementRules};
 use super::*;
 use serde_json::json;
 
-/// A component whose description is this text.
+/// Returns a component whose description is this text.
 fn describing(description: &str) -> Vec<u8> {
     wat::parse_str(archon_pool_tests::describing(description)).unwrap()
 }
@@ -20,7 +20,7 @@ fn with(statements: &[Value]) -> Vec<u8> {
     describing(&json!({ "version": "1.2.3", "statements": statements }).to_string())
 }
 
-/// A folder with a policy file to be.
+/// A folder for a policy file.
 struct Desk {
     engine: Engine,
     folder: tempfile::TempDir,
@@ -181,13 +181,13 @@ async fn a_statement_that_could_act_is_written_only_when_its_digest_is_accepted(
     assert_eq!(fault.kind, kind::NOT_APPROVED);
     assert!(fault.message.contains(&format!("--accept {digest}")), "{fault}");
     assert!(!desk.path().exists());
-    // One that only reads cannot be accepted in its place.
+    // A statement that only reads cannot be accepted instead.
     assert!(proposal.accept([Digest::of(b"SELECT 1")]).unwrap_err().message.contains("--accept"));
     assert!(proposal.write(true).is_err());
     proposal.accept([digest]).unwrap();
     assert_eq!(proposal.write(false), Ok(true));
 
-    // A new version of the component asks again.
+    // A new version of the component must be accepted again.
     let fault = desk.approve(&with(&[statement("ends", ends)]), true).await.unwrap_err();
     assert!(fault.message.contains("--accept"), "{fault}");
 }

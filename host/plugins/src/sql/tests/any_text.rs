@@ -1,4 +1,4 @@
-//! Any text is refused or admitted as what it is.
+//! Property tests: any text is refused, or admitted with its exact meaning.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -6,7 +6,7 @@ use proptest::sample::select;
 use super::super::admit;
 use super::questions;
 
-/// Nothing of these may be called or read.
+/// Names that must never be called or read.
 const FORBIDDEN: &[&str] =
     &["pg_sleep", "pg_terminate_backend", "set_config", "pg_read_file", "pg_authid", "query_to_xml", "evil"];
 

@@ -1,8 +1,8 @@
-//! Bounds on what a statement computes, holds and takes to parse.
+//! Limits on the computation, memory and parsing time of a statement.
 
 use super::super::admit;
 
-/// A derived table in another one, whose column is the sum of so many uses of the inner one.
+/// Returns nested derived tables, each with a column that sums this many uses of the inner one's.
 fn nested(levels: usize, uses: usize) -> String {
     (0..levels).fold("SELECT l.pid AS a FROM pg_catalog.pg_locks l".to_owned(), |inner, level| {
         let sum = vec![format!("x{level}.a"); uses].join(" + ");
@@ -10,7 +10,7 @@ fn nested(levels: usize, uses: usize) -> String {
     })
 }
 
-/// The same in `WITH` queries that the planner is told to put in their place.
+/// Returns the same with `WITH` queries, which the planner is told to inline.
 fn nested_in_with(levels: usize, uses: usize) -> String {
     let query = |level: usize| {
         let sum = vec![format!("w{}.a", level - 1); uses].join(" + ");
@@ -111,7 +111,7 @@ fn what_a_backend_remembers_is_no_computed_value() {
     ] {
         let why = refused(&format!("SELECT {computed} {from}"));
         assert!(why.contains(what), "{computed}: {why}");
-        // Nor behind a name.
+        // Refused behind a name as well.
         let (operand, rest) = computed.split_once(")::").unwrap_or_default();
         if !rest.is_empty() && !operand.contains("pg_has_role") {
             let inner = operand.trim_start_matches('(');
@@ -123,7 +123,7 @@ fn what_a_backend_remembers_is_no_computed_value() {
     assert!(refused(whole).contains("`x`"), "a row type for each statement");
 }
 
-/// Relations whose product the planner takes for a few rows.
+/// Relations whose product the planner estimates as a few rows.
 const PRODUCT: &str = "FROM pg_catalog.pg_class a, pg_catalog.pg_class b WHERE a.relpages + 0 = a.relpages";
 
 #[test]
@@ -150,10 +150,10 @@ fn what_a_server_may_hold_in_memory_is_bounded() {
         "SELECT 1 FROM (pg_catalog.pg_locks a CROSS JOIN pg_catalog.pg_locks b) FULL JOIN pg_catalog.pg_locks c \
          ON c.transactionid = a.transactionid"
             .to_owned(),
-        // States and rows that become longer than those that were measured.
+        // States and rows that become longer than the measured ones.
         format!("SELECT {} {activity} GROUP BY s.pid", repeated("pg_catalog.max(s.query)", 5)),
         format!("SELECT {} {activity} ORDER BY s.pid LIMIT $1", repeated("s.query", 4)),
-        // A sort for each of them.
+        // A sort for each use.
         format!(
             "SELECT {} FROM (SELECT (SELECT pg_catalog.count(DISTINCT a.oid) FROM pg_catalog.pg_class a) AS n) x",
             repeated("x.n", 33)
@@ -229,11 +229,11 @@ fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
     ];
     let judge = move || texts.map(|text| admit(&text).is_ok());
     let admitted = std::thread::Builder::new().stack_size(1 << 20).spawn(judge).unwrap().join().unwrap();
-    // Chains within the bounds are only long.
+    // Chains within the limits are only long.
     assert_eq!(admitted, [false, true, false, true, false, false, true, false, false, false, false]);
 }
 
-/// Texts that a parser reads in several ways, within the bounds of the lexer.
+/// Texts that a parser can interpret in several ways, within the limits of the lexer.
 #[test]
 fn no_admissible_length_or_depth_makes_the_parser_take_long() {
     let wraps = [

@@ -13,14 +13,14 @@ fn filter() -> Filter {
     Filter::default()
 }
 
-/// A filter of a session that is ready.
+/// Creates the filter of a session that is ready.
 fn ready() -> Filter {
     let mut filter = filter();
     filter.push(&message(b'Z', b"I"), &mut BytesMut::new()).unwrap();
     filter
 }
 
-/// A description of one column, without its table.
+/// Returns the description of one column, without its table.
 fn column(name: &[u8], oid: u32, modifier: [u8; 4]) -> Vec<u8> {
     [&b"\0\x01"[..], name, &[0; 7], &oid.to_be_bytes(), &[255, 255], &modifier, &[0, 1]].concat()
 }
@@ -112,7 +112,7 @@ fn types_that_the_driver_would_look_up_are_replaced_and_kept_as_the_modifier() {
     assert_eq!(filtered(ready(), &unknown), expected);
     let known = message(b'T', &column(b"n", 1700, [0, 0, 0, 9]));
     assert_eq!(filtered(ready(), &known), known);
-    // One that is cut off would be looked up before the cut is found.
+    // Refused before the type of the cut-off column is looked up.
     let cut = message(b'T', &[&b"\0\x02"[..], &column(b"mood", 70_000, [0xff; 4])[2..]].concat());
     assert!(ready().push(&cut, &mut BytesMut::new()).is_err());
 }
