@@ -1,4 +1,4 @@
-// What was decided about a session or a pool, on record: before it is sent, and what became of it.
+// Audit log: records each decision about a session or a pool before it is carried out, and its outcome.
 
 import { place, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
@@ -6,31 +6,31 @@ import { appendPrivate } from "./private-file.js";
 
 /** One line of the audit log. */
 export interface AuditRecord {
-  /** When, ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   at: string;
   event: "order" | "resize" | "reconnect";
-  /** As whom the session is logged in. */
+  /** Role that the session is logged in as. */
   by: string;
   server: string;
   database: string;
-  /** The component that asked for it. */
+  /** Component that requested the action. */
   component: string;
   dryRun: boolean;
-  /** `sending` before the act, then what became of it. */
+  /** `sending` before the action, then its outcome. */
   outcome: string;
   detail: string;
   reason: string;
-  /** Whom or what it is about. 64-bit numbers are texts. */
+  /** Session or pool that the record is about. 64-bit numbers are strings. */
   subject: Record<string, string | number | null>;
 }
 
-/** Where records go. Nothing is ended or changed that cannot be put on record. */
+/** Destinations of audit records. An action whose record cannot be written is not carried out. */
 export interface AuditOptions {
   /** Called with each record, and awaited. */
   audit?: ((record: AuditRecord) => void | Promise<void>) | undefined;
   /**
-   * A file to which each record is appended as a line of JSON. It is made readable by its owner alone; a link, and a
-   * file that others can write, are refused.
+   * File to which each record is appended as a line of JSON. It is created readable by its owner only; links, and files
+   * that others can write, are refused.
    */
   auditFile?: string | undefined;
 }
@@ -38,7 +38,7 @@ export interface AuditOptions {
 /** The audit log of one call. */
 export class Audit {
   readonly #options: AuditOptions;
-  /** The component that asks for what is on record. */
+  /** Component that requests the recorded actions. */
   readonly component: string;
 
   constructor(options: AuditOptions, component: string) {
@@ -46,7 +46,7 @@ export class Audit {
     this.component = component;
   }
 
-  /** Puts on record what is about to be done. Throws when that cannot be: then it must not be done. */
+  /** Writes records before the action. Throws when they cannot be written: the action must not follow. */
   async announce(target: Target, about: readonly Omit<About, "outcome" | "detail">[]): Promise<void> {
     try {
       await this.#write(
@@ -58,7 +58,7 @@ export class Audit {
     }
   }
 
-  /** Puts on record what became of it. What is done is done: a record that cannot be written undoes nothing. */
+  /** Writes records of the outcome. Errors are ignored, because the action has already happened. */
   async tell(target: Target, about: readonly About[]): Promise<void> {
     await this.#write(target, about).catch(() => {});
   }
@@ -75,5 +75,5 @@ export class Audit {
   }
 }
 
-/** What a record says beside who and where. */
+/** Fields of a record except time, role, server, database and component. */
 export type About = Omit<AuditRecord, "at" | "by" | "server" | "database" | "component">;

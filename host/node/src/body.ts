@@ -1,15 +1,15 @@
-// Reads the body of a message. No length and no terminator that a peer sent is taken on trust.
+// Reader for message bodies. Lengths and terminators sent by the peer are always checked.
 
-/** Thrown for bytes that do not follow the protocol. They end the connection that they came on. */
+/** Error for bytes that violate the protocol. It ends the connection that they came on. */
 export class Malformed extends Error {}
 
-/** A message's body, read from its first byte to its last. */
+/** Message body, read from start to end. */
 export class Body {
   readonly #bytes: Buffer;
   readonly #what: string;
   #at = 0;
 
-  /** `what` names the message in errors. */
+  /** Creates a reader; `what` names the message in errors. */
   constructor(bytes: Buffer, what: string) {
     this.#bytes = bytes;
     this.#what = what;
@@ -35,18 +35,18 @@ export class Body {
     return this.#bytes.readUInt32BE(this.#advance(4));
   }
 
-  /** So many bytes. */
+  /** Reads `length` bytes. */
   take(length: number): Buffer {
     const start = this.#advance(length);
     return this.#bytes.subarray(start, this.#at);
   }
 
-  /** Passes over so many bytes. */
+  /** Skips `length` bytes. */
   skip(length: number): void {
     this.#advance(length);
   }
 
-  /** Bytes up to a zero byte, which is passed over. */
+  /** Reads bytes up to a zero byte, and skips that. */
   cstring(): Buffer {
     const end = this.#bytes.indexOf(0, this.#at);
     if (end < 0) throw this.malformed("holds a text without its terminator");
@@ -55,17 +55,17 @@ export class Body {
     return text;
   }
 
-  /** All bytes that are left. */
+  /** Reads all remaining bytes. */
   rest(): Buffer {
     return this.take(this.#bytes.length - this.#at);
   }
 
-  /** Verifies that nothing is left. */
+  /** Checks that no bytes are left. */
   end(): void {
     if (!this.isAtEnd) throw this.malformed("goes on after its contents");
   }
 
-  /** Passes over so many bytes, and returns where they begin. */
+  /** Advances by `length` bytes and returns the previous position. */
   #advance(length: number): number {
     const start = this.#at;
     const end = start + length;
@@ -74,7 +74,7 @@ export class Body {
     return start;
   }
 
-  /** The error of a message whose contents contradict the protocol. */
+  /** Returns the error for contents that violate the protocol. */
   malformed(why: string): Malformed {
     return new Malformed(`the server's ${this.#what} ${why}`);
   }

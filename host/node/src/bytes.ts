@@ -1,32 +1,32 @@
-// Numbers as the protocol has them: big-endian.
+// Big-endian encoding of numbers, as in the protocol.
 
-/** Two bytes. */
+/** Encodes a number as two bytes. */
 export function uint16(number: number): Buffer {
   const bytes = Buffer.alloc(2);
   bytes.writeUInt16BE(number);
   return bytes;
 }
 
-/** Four bytes. */
+/** Encodes a number as four bytes. */
 export function int32(number: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeInt32BE(number);
   return bytes;
 }
 
-/** Four bytes, for what is never below zero, such as an OID. */
+/** Encodes an unsigned number, such as an OID, as four bytes. */
 export function uint32(number: number): Buffer {
   return int32(number | 0);
 }
 
-/** Eight bytes. */
+/** Encodes an integer as eight bytes. */
 export function int64(number: bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(number);
   return bytes;
 }
 
-/** Eight bytes. */
+/** Encodes a floating-point number as eight bytes. */
 export function float64(number: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleBE(number);

@@ -1,4 +1,4 @@
-// One call of a component: a fresh thread with a fresh instance, ended when it is done or its time is up.
+// One call of a component: a new thread with a new instance, terminated on return or at a limit.
 
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Component } from "./components.js";
@@ -7,20 +7,20 @@ import { Ended, type Powers } from "./imports.js";
 import type { Limits } from "./limits.js";
 import type { ExportName, FromGuest, ToGuest } from "./protocol.js";
 
-/** JavaScript's own memory of a component's thread: what crosses between WebAssembly and the host is in it. */
+/** V8 heap of a component's thread, which holds the data that crosses between WebAssembly and the host. */
 const HEAP_MB = 512;
 const STACK_MB = 4;
 
-/** What a call is given. */
+/** Options of a call. */
 export interface CallOptions {
   exported: ExportName;
-  /** None for a function without one. */
+  /** Absent for a function without parameters. */
   argument?: unknown;
   powers: Powers;
   limits: Pick<Limits, "cpuMs" | "memoryBytes" | "requestBytes" | "reportBytes">;
-  /** By when it must be done, as `performance.now()` counts. */
+  /** End of the call, on the clock of `performance.now()`. */
   end: number;
-  /** The limit that set the end, for the message: a second try has less time. */
+  /** Limit that set the end, for the message: a second attempt has less time. */
   deadlineMs: number;
 }
 
@@ -44,7 +44,7 @@ function run(component: Component, { exported, argument, powers, limits, end, de
     name,
     workerData: { entry, cores, exported, argument, port: port2, signal, requestBytes, reportBytes },
     transferList: [port2],
-    // A thread gets a copy of the environment unless told otherwise, and secrets are in there.
+    // By default a thread gets a copy of the environment, which may hold secrets.
     env: {},
     argv: [],
     execArgv: [],
@@ -82,7 +82,7 @@ function run(component: Component, { exported, argument, powers, limits, end, de
           break;
         case "import":
           cpu.stop();
-          // What an answer cannot be made portable by is a fault, too, and no rejection that nobody handles.
+          // A failure in `portable` must also become a fault, not an unhandled rejection.
           powers
             .call(message.name, message.args)
             .then(portable)
@@ -113,20 +113,20 @@ function run(component: Component, { exported, argument, powers, limits, end, de
   });
 }
 
-/** An answer whose faults arrive whole: of an Error that crosses threads only the message is left. */
+/** Converts faults in an answer to plain records: structured cloning keeps only the message of an Error. */
 function portable(ok: unknown): unknown {
   if (!Array.isArray(ok)) return ok;
   return ok.map((item) => (item.val instanceof Fault ? { ...item, val: item.val.toJSON() } : item));
 }
 
-/** What was not done in its time. */
+/** Returns the fault of a call that exceeded its deadline. */
 export function late(deadlineMs: number): Fault {
   const message = `the call was not done within ${deadlineMs} ms: limit \`deadlineMs\``;
   return new Fault("deadline-exceeded", message);
 }
 
 function trapped(name: string, why: string, memoryBytes: number): Fault {
-  // Rust has no other way to say that there is no memory.
+  // Rust traps with `unreachable` both on a panic and when memory runs out.
   const said = why === "unreachable" ? `it panicked or needed more than limit \`memoryBytes\`, ${memoryBytes}` : why;
   return new Fault("plugin-trapped", `${name} was ended: ${said}`);
 }
@@ -138,7 +138,7 @@ function broken(name: string, error: Error & { code?: string }): Fault {
   return new Fault("plugin-trapped", `${name} was ended: ${error.message}`);
 }
 
-/** Counts the time in which the component computes. */
+/** Measures the component's computing time; calls `ring` when it is used up. */
 class Stopwatch {
   readonly #ring: () => void;
   #left: number;

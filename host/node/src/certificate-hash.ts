@@ -1,20 +1,20 @@
-// The hash that a certificate is bound by in SCRAM: that of its signature (RFC 5929, "tls-server-end-point").
+// Hash of a certificate for SCRAM channel binding: that of its signature (RFC 5929, "tls-server-end-point").
 //
-// `pg` reads the certificate once more and takes its lengths on trust. TLS has checked those of the structure, and not
-// those within the parameters of a signature's algorithm.
+// `pg` parses the certificate again without checking lengths. TLS has checked those of the structure, but not those in
+// the parameters of the signature algorithm.
 
 import signatures from "pg/lib/crypto/cert-signatures.js";
 
 const SEQUENCE = 0x30;
 const OBJECT_IDENTIFIER = 0x06;
-/** The first parameter of RSASSA-PSS: its hash. */
+/** Tag of the first parameter of RSASSA-PSS: its hash algorithm. */
 const FIRST = 0xa0;
 const RSASSA_PSS = "2a864886f70d01010a";
 
-/** Hashes that can be computed here. */
+/** Hash algorithms that can be computed here. */
 const HASHES = ["MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512"];
 
-/** True when the hash that a certificate is bound by can be computed. */
+/** Returns true if the certificate's hash for channel binding can be computed. */
 export function canBind(certificate: Buffer | undefined): boolean {
   try {
     if (!certificate || !isWellFormed(certificate)) return false;
@@ -24,7 +24,7 @@ export function canBind(certificate: Buffer | undefined): boolean {
   }
 }
 
-/** True when every length on the way to the hash is within what holds it. */
+/** Returns true if every length on the path to the hash algorithm is within its container. */
 function isWellFormed(certificate: Buffer): boolean {
   const [whole] = element(certificate, SEQUENCE);
   const [, behind] = element(whole, SEQUENCE);
@@ -35,7 +35,7 @@ function isWellFormed(certificate: Buffer): boolean {
   return element(element(first, SEQUENCE)[0], OBJECT_IDENTIFIER)[0].length > 0;
 }
 
-/** The contents of a DER element with this tag, and what is behind it. */
+/** Returns the contents of a DER element with this tag, and the bytes after it. */
 function element(bytes: Buffer, tag: number): [contents: Buffer, behind: Buffer] {
   const short = bytes.readUInt8(1);
   const size = short < 0x80 ? 0 : short & 0x7f;

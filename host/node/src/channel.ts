@@ -1,4 +1,4 @@
-// Messages over a socket: one at a time while logging in, as they come afterwards. All bytes are counted.
+// Messages over a socket: read one at a time during login, passed to a listener afterwards. All bytes are counted.
 
 import type { Socket } from "node:net";
 import { Malformed } from "./body.js";
@@ -6,17 +6,17 @@ import { asFault, Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
 import { Framing, type Message, MOST_ERROR, MOST_ERROR_BEFORE } from "./wire.js";
 
-/** Letters of the messages that a server may send before a session, and in one. */
+/** Message types that a server may send before a session is ready, and in one. */
 const BEFORE = "RSKNEvZ";
 const WITHIN = "123ACDEINSTZnst";
 
-/** Cost of a message beside its bytes, so that a flood of tiny ones ends early. */
+/** Size added to each message, so that many tiny messages also reach the limit. */
 const MESSAGE_BYTES = 64;
 
-/** Limits on what a server may send. */
+/** Limits on the data that a server may send. */
 export type Hearing = Pick<Limits, "startBytes" | "protocolMessageBytes" | "statementBytes">;
 
-/** Messages of a server over one socket. */
+/** Message channel to a server over one socket. */
 export class Channel {
   readonly socket: Socket;
   readonly #limits: Hearing;
@@ -43,7 +43,7 @@ export class Channel {
     this.socket.write(bytes);
   }
 
-  /** The next message. Fails when the connection ends before it. */
+  /** Returns the next message. Fails when the connection ends before it. */
   next(): Promise<Message> {
     const message = this.#queue.shift();
     if (message) return Promise.resolve(message);
@@ -53,7 +53,7 @@ export class Channel {
     });
   }
 
-  /** Hands every message out as it comes, from now on. */
+  /** Passes every message to the listener from now on. */
   listen(listener: (message: Message) => void): void {
     this.#listener = listener;
     this.#guarded(() => {
@@ -61,12 +61,12 @@ export class Channel {
     });
   }
 
-  /** Begins the count of `statementBytes` anew. */
+  /** Resets the count for `statementBytes`. */
   countAnew(): void {
     this.#bytes = 0;
   }
 
-  /** Drops whatever comes from now on, unread. */
+  /** Discards all further data unread. */
   ignore(): void {
     this.#isIgnoring = true;
   }
@@ -78,7 +78,7 @@ export class Channel {
     });
   }
 
-  /** Ends the connection, and nothing else, by whatever error its peer causes. */
+  /** Runs a step; an error in it ends only this connection. */
   #guarded(step: () => void): void {
     try {
       step();
@@ -87,7 +87,7 @@ export class Channel {
     }
   }
 
-  /** Refuses a message by its letter and its declared length. */
+  /** Checks a message's type and declared length. Throws for one that is not acceptable. */
   #admit(code: string, length: number): void {
     const { startBytes, protocolMessageBytes, statementBytes } = this.#limits;
     if (!(this.#isReady ? WITHIN : BEFORE).includes(code)) throw unexpected(code, this.#isReady);
@@ -123,7 +123,7 @@ export class Channel {
   }
 }
 
-/** Refuses an error or a notice that is no text for a person: its fields are looked at in one go. */
+/** Refuses an oversized error or notice: its fields are parsed in one pass. */
 function requireShort(length: number, most: number): void {
   if (length > most) throw new Malformed(`an error or a notice of more than ${most} bytes came`);
 }
@@ -133,12 +133,12 @@ function unexpected(code: string, isReady: boolean): Malformed {
   return new Malformed(`a message ${letter} came ${isReady ? "in a session" : "before the session"}`);
 }
 
-/** The fault of a server whose answer is longer than one may be. */
+/** Returns the fault of an answer that exceeds `statementBytes`. */
 export function statementTooLong(bytes: number): Fault {
   return Fault.limit(`the server sent more than ${bytes} bytes for one statement: limit \`statementBytes\``);
 }
 
-/** The fault of a server that breaks the protocol in a session. */
+/** Returns the fault of a server that violates the protocol in a session. */
 function violation(error: unknown): Fault {
   if (!(error instanceof Malformed)) return asFault(error);
   return new Fault(

@@ -1,4 +1,4 @@
-// What the build put beside this code: the components, turned into modules by jco, and what the guard consists of.
+// Build output next to this code: the components as modules made by jco, and the guard's data.
 
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -6,48 +6,48 @@ import { sha256 as sha256Of } from "./digest.js";
 import { Fault } from "./fault.js";
 import { limitMemory } from "./memory.js";
 
-/** A component of the contract, named as its file. */
+/** Component of the contract, by file name. */
 export type World = "pool-analyser" | "pool-observer" | "pool-manager";
 
 /** Fault of a refused session. */
 export interface Reason {
   kind: string;
-  /** True where the same login can succeed a moment later. */
+  /** True when the same login can succeed a moment later. */
   retryable: boolean;
   /** Template of the message, with the setting or the step that helps. */
   message: string;
-  /** The reason where TLS was tried, too, or cannot be had. */
+  /** Reason to use when TLS was tried too, or is not available. */
   afterTls?: string;
 }
 
 /** Conditions of a refusal, all of which apply. Texts are compared in lower case. */
 export interface RefusalRule {
   reason: string;
-  /** Any of these, "" for none. */
+  /** SQLSTATEs, one of which applies; "" stands for none. */
   sqlstates?: string[];
-  /** The whole text. */
+  /** Whole text. */
   equals?: string;
-  /** Begins of the text. */
+  /** Prefixes of the text. */
   starts?: string[];
-  /** Words of which the text has one. */
+  /** Words of which the text contains at least one. */
   any?: string[];
-  /** Words of which the text has each. */
+  /** Words that the text contains all of. */
   all?: string[];
-  /** True for the words of a pooler that has no server connection, also for a statement of an open session. */
+  /** True for messages of a pooler without a server connection; they also apply to statements of an open session. */
   inSession?: boolean;
 }
 
-/** Fault of a statement. It applies where one of its conditions does, or where it has none. */
+/** Fault of a statement. Applies when one of its conditions holds, or when it has none. */
 export interface StatementError {
-  /** By the words of a pooler. */
+  /** Reasons derived from a pooler's message. */
   reasons?: string[];
   sqlstates?: string[];
-  /** By SQLSTATE, where the severity ends the session. */
+  /** SQLSTATEs that apply when the severity ends the session. */
   fatal?: string[];
   kind: string;
   retryable: boolean;
   message: string;
-  /** The limit that the message names, as the Rust host spells it. */
+  /** Limit that the message names, as the Rust host spells it. */
   limit?: string;
 }
 
@@ -55,14 +55,14 @@ export interface StatementError {
 export interface ServerErrors {
   reasons: Record<string, Reason>;
   rules: RefusalRule[];
-  /** Refusals that no rule recognises, by the begin of their SQLSTATE. */
+  /** Reasons for refusals that match no rule, by prefix of the SQLSTATE. */
   fallbacks: { reason: string; begins: string[] }[];
-  /** SQLSTATEs that poolers have for everything; "" for none. */
+  /** SQLSTATEs that poolers use for every error; "" for none. */
   poolerSqlstates: string[];
   statements: StatementError[];
 }
 
-/** What `archon-pool components` writes as `guard.json`: how the Rust host keeps sessions and guards orders. */
+/** Contents of `guard.json`, written by `archon-pool components`: session and guard data of the Rust host. */
 export interface Guard {
   application: string;
   statements: {
@@ -75,44 +75,44 @@ export interface Guard {
   /** Patterns of SQL's `ILIKE`. */
   protected: { roles: string[]; applications: string[] };
   session: { settings: Record<string, string> };
-  /** PostgreSQL's names of encodings that are not UTF-8, with the labels of the WHATWG's standard. */
+  /** PostgreSQL's names of encodings other than UTF-8, with their WHATWG labels. */
   encodings: Record<string, string>;
   serverErrors: ServerErrors;
-  /** Bytes of a name that a server keeps. */
+  /** Length to which a server truncates names, bytes. */
   names: { bytes: number };
-  /** By the Rust host's names: times in milliseconds, all else in bytes or as a count. */
+  /** Limits by the Rust host's names: times in milliseconds, others in bytes or counts. */
   limits: Record<string, number>;
   policy: { maxKillPercentage: number; maxKills: number; maxKillsPerHour: number; maxResizesPerHour: number };
-  /** What a request that names none gets. */
+  /** Defaults for options that a request does not set. */
   request: { maxKillPercentage: number; idleTimeoutMs: number; idleInTransactionTimeoutMs: number };
-  /** Options that say how far a pool may be resized; `maxSize` is not below `minSize` either. */
+  /** Bounds of the pool sizing options; `maxSize` must also not be below `minSize`. */
   sizing: Record<"minSize" | "maxSize" | "growthRate" | "shrinkRate", { default: number; least: number; most: number }>;
   pgbouncer: { database: string; size: string; views: string[]; withheld: string };
-  /** Names that a request gives to secrets, in lower case and without separators. */
+  /** Names of request fields that hold secrets, in lower case without separators. */
   secretNames: string[];
-  /** Words that make a name that of a secret, wherever they stand in it. */
+  /** Words that mark a name as that of a secret, at any position. */
   secretWords: string[];
 }
 
-/** A component that can be started. */
+/** Compiled component. */
 export interface Component {
   name: World;
-  /** The SHA-256 of the component's file. */
+  /** SHA-256 of the component's file. */
   sha256: string;
-  /** The module that jco wrote. */
+  /** URL of the module that jco generated. */
   entry: string;
-  /** The core modules that it asks for, compiled. */
+  /** Compiled core modules that it imports. */
   cores: Record<string, WebAssembly.Module>;
 }
 
 interface Built {
   sha256: string;
-  /** The SHA-256 of each file that jco wrote. */
+  /** SHA-256 of each file that jco generated. */
   files: Record<string, string>;
   description: Description;
 }
 
-/** What a component says about itself, as far as this host needs it. */
+/** Self-description of a component, as far as this host uses it. */
 export interface Description {
   skill: string;
   version: string;
@@ -127,25 +127,25 @@ const FOLDER = new URL("./components/", import.meta.url);
 const built = once(() => readJson<Record<World, Built>>("index.json"));
 const compiled = new Map<string, Promise<Component>>();
 
-/** What the guard consists of. Nothing of it is written in this package. */
+/** Guard data of the Rust host; none of it is defined in this package. */
 export const guard = once(() => readJson<Guard>("guard.json"));
 
-/** What a component says about itself. Asked once, when the package was built. */
+/** Returns the component's self-description, as recorded by the build. */
 export function description(name: World): Description {
   return built()[name].description;
 }
 
-/** The SHA-256 of every statement that a component may send. */
+/** Returns the SHA-256 of every statement that a component may send. */
 export function catalogue(name: World): ReadonlySet<string> {
   return new Set(description(name).statements.map(({ sha256 }) => sha256));
 }
 
-/** A component whose memories cannot grow beyond so many bytes each. Compiled once in a process. */
+/** Returns a component whose memories are limited to `memoryBytes` each. Compiled once per process. */
 export function component(name: World, memoryBytes: number): Promise<Component> {
   const key = `${name} ${memoryBytes}`;
   const found = compiled.get(key) ?? compile(name, memoryBytes);
   compiled.set(key, found);
-  // What could not be read may be there the next time.
+  // A file that could not be read may exist at the next attempt.
   found.catch(() => compiled.delete(key));
   return found;
 }
@@ -162,7 +162,7 @@ async function compile(name: World, memoryBytes: number): Promise<Component> {
   return { name, sha256, entry, cores: Object.fromEntries(await Promise.all(modules)) };
 }
 
-/** Bytes of a file of this package, as long as it is the one that was built. */
+/** Reads a file of this package. Throws when it differs from the one that was built. */
 export async function readBuilt(file: string, digest: string): Promise<Uint8Array> {
   const bytes = await readFile(new URL(file, FOLDER));
   if (sha256Of(bytes) === digest) return bytes;

@@ -1,4 +1,4 @@
-// A session at the first acceptable host of a target: hosts in their order, with and without TLS as `sslmode` says.
+// Opens a session at the first acceptable host of a target: hosts in order, with and without TLS as `sslmode` says.
 
 import { TLSSocket } from "node:tls";
 import { Channel, type Hearing } from "./channel.js";
@@ -13,36 +13,36 @@ import { isByPgHba, mayDependOnTls, refusesSettings } from "./refusal.js";
 import { unreachable, whyNotOpen } from "./server-error.js";
 import { type Encryption, openSocket, TlsFailure } from "./socket.js";
 
-/** An open session. */
+/** Open session. */
 export interface Opened {
-  /** With the host that was chosen, and no other. */
+  /** Target reduced to the chosen host. */
   target: Target;
   channel: Channel;
   login: LoggedIn;
   isEncrypted: boolean;
-  /** True when a pooler refused our settings in the startup packet. */
+  /** True when a pooler refused the host's settings in the startup packet. */
   isWithoutSettings: boolean;
 }
 
 /** Settings and limits of an attempt. */
 export interface Opening {
-  /** `options` of the startup packet, with our settings and without. */
+  /** `options` of the startup packet, with the host's settings and without them. */
   options: string | undefined;
   plainOptions: string | undefined;
   limits: Pick<Limits, "connectTimeoutMs"> & Hearing;
-  /** Ends whatever is under way, and the session that was opened. */
+  /** Aborts pending attempts, and closes the opened session. */
   over: AbortSignal;
-  /** Look-ups of the call that it is for. */
+  /** DNS look-ups of the call. */
   lookups: Lookups;
 }
 
-/** Time for one attempt. The last one ends with the limit itself, and its fault names that. */
+/** Time for one attempt. The last attempt ends with the overall limit, and its fault names that. */
 interface Patience {
   ms: number;
   namedMs: number;
 }
 
-/** A search for an acceptable host, within one limit of time. */
+/** Search for an acceptable host within one time limit. */
 export class Search {
   readonly #hosts: readonly Target[];
   readonly #opening: Opening;
@@ -55,8 +55,8 @@ export class Search {
   }
 
   /**
-   * Opens a session at one host after the other, until one is admitted; `admit` throws for one that is not, and may
-   * have a session at the same host opened `again`. `isPlain`: without our settings. `later`: hosts of a later round.
+   * Opens a session at one host after the other until `admit` accepts one; it throws for others, and may open another
+   * session at the same host with `again`. `isPlain`: without the host's settings. `later`: hosts of a later round.
    */
   async first<T>(
     { later, isPlain }: { later: number; isPlain: boolean },
@@ -81,7 +81,7 @@ export class Search {
     throw allFailed(faults);
   }
 
-  /** Time for one host: `connect_timeout`, and no more than its share of what is left, so that others have theirs. */
+  /** Returns the time for one host: `connect_timeout`, bounded by an equal share of the remaining time. */
   #patience({ connectTimeoutMs }: Target, attempts: number): Patience {
     const least = (ms: number) => Math.round(Math.min(connectTimeoutMs ?? ms, ms));
     const share = Math.max(1, this.#end - performance.now()) / attempts;
@@ -98,7 +98,7 @@ function allFailed(faults: Fault[]): Fault {
   return new Fault(kind, [...words].join("; "), { sqlstate, retryable: faults.some(({ retryable }) => retryable) });
 }
 
-/** Bounds an attempt. One that is given up is left, with whatever it computes, and its socket is closed. */
+/** Bounds an attempt. At the limit the attempt is aborted and its socket closed. */
 async function within(
   { ms, namedMs }: Patience,
   target: Target,
@@ -115,7 +115,7 @@ async function within(
     return await inTime(Promise.race([opening, aborted(giving.signal)]), ms, late);
   } catch (error) {
     giveUp();
-    // Whatever it comes to now.
+    // Close the session if the attempt still succeeds.
     opening.then(
       ({ channel }) => channel.socket.destroy(),
       () => {},
@@ -126,7 +126,7 @@ async function within(
   }
 }
 
-/** Fails when a signal is given. */
+/** Rejects when the signal is aborted. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const fail = () => reject(signal.reason);
@@ -135,7 +135,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Attempts at one host, in libpq's order. */
+/** Returns the attempts at one host, in libpq's order. */
 function attempts(target: Target): Encryption[] {
   if (isSocket(target)) return ["none"];
   switch (target.sslMode) {
@@ -167,11 +167,11 @@ async function openHost(target: Target, opening: Opening, signal: AbortSignal): 
   }
 }
 
-/** The fault of two attempts, of which each may be the reason of the other. */
+/** Returns the fault for two failed attempts, either of which may be the cause. */
 function ofBoth(before: unknown, after: unknown, isFirstEncrypted: boolean, target: Target): Fault {
   const [withTls, without] = isFirstEncrypted ? [before, after] : [after, before];
   const isByRules = (error: unknown) => error instanceof LoginRefused && isByPgHba(error.server.message);
-  // The same rules refused both.
+  // Both were refused by the same rules.
   if (isByRules(withTls) && isByRules(without)) return whyNotOpen(withTls, target);
   const fault = whyNotOpen(after, target);
   const said = (error: unknown) => (error as Error).message;
@@ -183,10 +183,10 @@ function ofBoth(before: unknown, after: unknown, isFirstEncrypted: boolean, targ
   return fault.saying(`${fault.message}; before that, ${way}: ${said(before)}`);
 }
 
-/** True when the other attempt, with TLS or without, may succeed. */
+/** Returns true if the other attempt, with or without TLS, may succeed. */
 function isWorthAnother(error: unknown, first: Encryption): boolean {
   if (error instanceof TlsFailure) return true;
-  // The answer to a session without TLS is the same again.
+  // Without TLS the server would give the same answer again.
   const isRepeated = first === "optional" && !(error instanceof LoginRefused && error.isEncrypted);
   return !isRepeated && error instanceof LoginRefused && mayDependOnTls(error.server);
 }
@@ -202,7 +202,7 @@ async function openOnce(
     onSocket(target, encryption, opening, signal, (channel) =>
       logIn(channel, target, { ...others, ...(options === undefined ? {} : { options }) }, signal),
     );
-  // Nothing is converted, and so no conversion can fail.
+  // Without conversion, no conversion can fail.
   const raw = { client_encoding: "SQL_ASCII" };
   try {
     return { ...(await open(options, raw)), isWithoutSettings: false };

@@ -1,4 +1,4 @@
-// One connection, read as bytes, each answer up to its caps.
+// Database connection; answers are read as bytes, up to their limits.
 
 import { statementTooLong } from "./channel.js";
 import { type Opened, type Opening, Search } from "./connect.js";
@@ -17,24 +17,24 @@ import { type Appetite, type Reading, requireUnasked, rowReader, type TextSet, t
 import type { Column, Parameter, RowSet } from "./values.js";
 import * as wire from "./wire.js";
 
-/** How long a session may take to close, and a request to cancel on its own connection. */
+/** Maximum time to close a session, or to send a cancel request on its own connection. */
 const FAREWELL_MS = 1_000;
 
-/** How much of that a request to cancel has before the session that it is about is left. */
+/** Time for the cancel request before the session is closed. */
 const CANCEL_MS = 500;
 
-/** Time for a server to say of which kind it is. */
+/** Time for the server's answer about its session attributes. */
 const ANSWER_MS = 5_000;
 
-/** An open connection. Nothing is sent on it that was not asked for here. */
+/** Open connection. Only messages requested through this class are sent. */
 export class Connection {
-  /** Target with the host that was chosen, and no other. */
+  /** Target reduced to the chosen host. */
   readonly target: Target;
   /** Parameters that the server reported: `server_version`, `server_encoding`, … */
   readonly parameters: ReadonlyMap<string, string>;
-  /** True when the startup packet's settings were refused, and do not hold. */
+  /** True when the server refused the settings of the startup packet, so they do not apply. */
   readonly isWithoutSettings: boolean;
-  /** Facts about how it was opened that a report must state. */
+  /** Facts about opening it that a report must state. */
   readonly notes: readonly string[];
   readonly #opened: Opened;
   readonly #decode: Decode;
@@ -77,7 +77,7 @@ export class Connection {
     if (over.aborted) leave();
   }
 
-  /** Opens a connection at the first host whose server is of the kind that is asked for. */
+  /** Opens a connection at the first host that satisfies `target_session_attrs`. */
   static async open(target: Target, opening: Opening): Promise<Connection> {
     const search = new Search(target, opening);
     const first = (wanted: TargetSessionAttrs, later = 0) => Connection.#first(wanted, search, opening, later);
@@ -89,7 +89,7 @@ export class Connection {
   }
 
   static #first(wanted: TargetSessionAttrs, search: Search, opening: Opening, later: number): Promise<Connection> {
-    // Our own settings would make every session read-only.
+    // The host's settings would make every session read-only, so the test runs without them.
     const asksForDefault = wanted === "read-write" || wanted === "read-only";
     return search.first({ later, isPlain: asksForDefault }, async (opened, again) => {
       const connection = new Connection(opened, opening);
@@ -101,29 +101,29 @@ export class Connection {
     });
   }
 
-  /** Whether an answer is still to come. */
+  /** True while an answer is pending. */
   get isBusy(): boolean {
     return this.#units.length > 0;
   }
 
-  /** Why the connection ended, once it has. */
+  /** Fault that ended the connection, if it has ended. */
   get lost(): Fault | undefined {
     return this.#lost;
   }
 
-  /** Runs one statement in a transaction of its own. What is asked for in one tick travels in one go. */
+  /** Runs one statement in its own transaction. Requests of one tick are sent together. */
   statement(sql: string, params: readonly Parameter[], appetite: Appetite): Promise<RowSet> {
-    // One row more shows that there are more, and the server stops there.
+    // One extra row shows that there are more; the server stops after it.
     const rows = Number.isFinite(appetite.maxRows) ? appetite.maxRows + 1 : 0;
     return this.#ask(wire.statement(sql, params, rows), (columns) => rowReader(appetite, columns, this.#decode));
   }
 
-  /** Runs a text by the simple protocol. All values are text. */
+  /** Runs a text with the simple query protocol. All values are text. */
   simple(sql: string, appetite = this.whole()): Promise<TextSet> {
     return this.#ask(wire.query(sql), (columns) => textReader(appetite, columns, this.#decode));
   }
 
-  /** All rows of an answer; more than one statement may bring are a fault. */
+  /** Accepts all rows of an answer; more bytes than `statementBytes` are a fault. */
   whole(): Appetite {
     let left = this.#statementBytes;
     return {
@@ -136,10 +136,7 @@ export class Connection {
     };
   }
 
-  /**
-   * Closes the connection, at the latest within a second, whatever the server does. What is under way is cancelled, and
-   * answered with the reason.
-   */
+  /** Closes the connection within a second in any case. Pending statements are cancelled and fail with `why`. */
   close(why = new Fault("connection-lost", "the session is closed")): Promise<void> {
     this.#closing ??= this.#close(why);
     return this.#closing;
@@ -151,8 +148,8 @@ export class Connection {
     if (socket.destroyed) return;
     const timer = setTimeout(() => socket.destroy(), FAREWELL_MS);
     this.#lost ??= why;
-    // The server would not look at the connection before the statement's end, so it is told. A pooler forgets whose
-    // statement it was once its client has left.
+    // The server does not notice a closed connection before the statement's end, so cancel first. A pooler cannot map a
+    // cancel request to the statement once its client is gone.
     const cancelling = this.isBusy ? this.#cancel() : Promise.resolve();
     await inTime(cancelling, CANCEL_MS, () => why).catch(() => {});
     this.#lose(why);
@@ -162,7 +159,7 @@ export class Connection {
     clearTimeout(timer);
   }
 
-  /** Waits for an answer, and closes the connection of a server that gives none. */
+  /** Awaits an answer, and closes the connection when it does not come in time. */
   inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
     return inTime(answer, ms, () => {
       const fault = new Fault("connection-lost", `${place(this.target)} stopped answering`, { retryable: true });
@@ -189,7 +186,7 @@ export class Connection {
     const unit = this.#units[0];
     if (message.code === "E") {
       const said = wire.serverError(message.body, this.#decode, this.#quotesPassword);
-      // What a server says when it ends a session says more than that it did.
+      // The server's reason for ending the session is more specific than a lost connection.
       if (said.fatal) this.#lost ??= fromServer(said);
       unit?.refuse(said);
     } else if (!unit) {
@@ -205,7 +202,7 @@ export class Connection {
     for (const unit of this.#units.splice(0)) unit.fail(this.#lost);
   }
 
-  /** Returns the fault of a server that is not of the wanted kind. */
+  /** Returns the fault of a server that does not satisfy the wanted attributes. */
   async #whyNot(wanted: TargetSessionAttrs): Promise<Fault | undefined> {
     const why = await mismatch(wanted, this.parameters, async (sql) => {
       const asking = this.simple(sql);
@@ -218,11 +215,11 @@ export class Connection {
     return new Fault("server-unreachable", message);
   }
 
-  /** Asks the server, on a connection made for that, to end what it does for this one. */
+  /** Cancels the running statement with a request on a separate connection. */
   async #cancel(): Promise<void> {
     const { login, isEncrypted, channel } = this.#opened;
     if (!login.key) return;
-    // At the address of the session: a name may lead elsewhere by now, or nowhere.
+    // Uses the session's address: the name may resolve differently by now.
     const target = { ...this.target, address: channel.socket.remoteAddress ?? this.target.address };
     const giving = new AbortController();
     const timer = setTimeout(() => giving.abort(), FAREWELL_MS);
@@ -233,7 +230,7 @@ export class Connection {
       socket.resume().end(wire.cancelRequest(login.key));
       await closed;
     } catch {
-      // Then the server hears of it at the statement's end.
+      // Without the request, the server notices the closed connection at the statement's end.
     } finally {
       clearTimeout(timer);
     }

@@ -1,14 +1,14 @@
-// Asking somebody before anything is signalled or changed.
+// Consent before anything is signalled or changed.
 
 import type { Order } from "./guard/order.js";
 
-/** What is about to be done, and to whom. */
+/** Action that is about to be done, and its target. */
 export interface Proposal {
   server: string;
   database: string;
-  /** As whom the session is logged in. */
+  /** Role that the session is logged in as. */
   role: string;
-  /** The component that asks for it. */
+  /** Component that requests the action. */
   component: string;
   act:
     | { type: "end"; orders: readonly Order[]; atMost: number }
@@ -16,13 +16,13 @@ export interface Proposal {
     | { type: "reconnect"; database: string; reason: string };
 }
 
-/** `true`, or why not. */
+/** `true`, or the reason for a refusal. */
 export type Decision = boolean | string;
 
-/** Decides. The call's deadline goes on while it does. */
+/** Callback that decides about an action. The call's deadline continues meanwhile. */
 export type Consent = (proposal: Proposal) => Decision | Promise<Decision>;
 
-/** Why it is not to be done; none when somebody said yes, or nobody is to be asked. */
+/** Returns the reason for a refusal; undefined when consent was given or is not required. */
 export async function whyNoConsent(consent: Consent | undefined, proposal: Proposal): Promise<string | undefined> {
   if (!consent) return undefined;
   try {

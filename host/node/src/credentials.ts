@@ -1,6 +1,6 @@
-// What opens a connection: named, and never shown. A component gets a handle; the secret stays here.
+// Connection credentials by name. A component gets a handle; the secret stays in the host.
 //
-// Where a credential comes from, in this order: the request, the host's own map, the environment.
+// Sources in order: the request, the host's own map, the environment.
 
 import { isAbsolute } from "node:path";
 import { guard } from "./components.js";
@@ -13,42 +13,42 @@ import { targetOf } from "./supabase.js";
 
 export type { Environment };
 
-/** The entry of the map that counts when no name is given. */
+/** Map entry used when no name is given. */
 const DEFAULT = "default";
 const URLS = ["DATABASE_URL", "SUPABASE_DB_URL"] as const;
 const VARIABLES = `environment (DATABASE_URL, SUPABASE_DB_URL, SUPABASE_URL with SUPABASE_KEY, ${PLACES.join(", ")})`;
 
-/** One credential that the host holds. */
+/** One credential of the host. */
 export interface CredentialEntry {
   /** `postgres://…`, libpq's `host=… user=…`, or `https://<ref>.supabase.co` with `key`. */
   url: string;
-  /** The database password, where the URL has none. */
+  /** Database password, if the URL has none. */
   key?: string;
-  /** The console of the PgBouncer that the applications go through: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. */
+  /** Console of the PgBouncer that the applications use: `postgres://ADMIN:PASSWORD@HOST:6432/pgbouncer`. */
   pooler?: string;
 }
 
-/** Where credentials are looked for. */
+/** Sources of credentials. */
 export interface Sources {
-  /** Credentials by name: the host's vault. `default` counts when a request names none. */
+  /** Credentials by name. `default` applies when a request names none. */
   map?: Readonly<Record<string, string | CredentialEntry>> | undefined;
-  /** None: the environment is not consulted. */
+  /** Absent: the environment is not consulted. */
   environment?: Environment | undefined;
-  /** Home folder, where libpq's files are. That of the environment by default. */
+  /** Home folder with libpq's files; `HOME` of the environment by default. */
   home?: string | undefined;
-  /** Name of the operating system's user, as whom libpq logs in where nothing names a role. */
+  /** Name of the operating system's user, libpq's default role. */
   osUser?: string | undefined;
 }
 
-/** A credential that was found. */
+/** Resolved credential. */
 export interface Credential {
   name: string;
   target: Target;
-  /** The console of its pooler. */
+  /** Console of its pooler. */
   console?: Target | undefined;
 }
 
-/** The credentials that one call may use: the one that the request brought or named, or the default. */
+/** Credentials that one call may use: the one that the request brought or named, or the default. */
 export class CredentialScope {
   readonly #sources: Sources;
   readonly #request: Target | undefined;
@@ -66,7 +66,7 @@ export class CredentialScope {
     this.#name = name;
   }
 
-  /** Finds the credential of this call. A component that asks for another name gets none. */
+  /** Finds the credential of this call. Any other name is refused. */
   lookup(asked: string | undefined): Credential {
     if (asked !== undefined && asked !== this.#name) {
       const message = `Supabase credentials not found: credential ${shown(asked)} is not granted to this call`;
@@ -104,7 +104,7 @@ export class CredentialScope {
     const own = this.#surroundings();
     const set = (name: string) => own.environment[name] || undefined;
     const target = () => {
-      // The first variable that is set counts; when it is wrong, the next is no substitute for it.
+      // The first variable that is set applies; if it is invalid, the next does not replace it.
       const variable = URLS.find(set);
       if (variable) return within(variable, () => targetOf(set(variable) ?? "", undefined, own));
       const url = set("SUPABASE_URL");
@@ -120,7 +120,7 @@ export class CredentialScope {
   /** Settings of the operator's machine, for the operator's own texts and never for a request's. */
   #surroundings(): Surroundings {
     const { environment = {}, home = environment.HOME, osUser } = this.#sources;
-    // Of one that is not absolute the working directory's files would count, whoever wrote them.
+    // A relative home would select files of the working directory, which others may have written.
     return { environment, home: home !== undefined && isAbsolute(home) ? home : undefined, osUser };
   }
 
@@ -152,7 +152,7 @@ function consoleOf(url: string | undefined, own: Surroundings): Target | undefin
   });
 }
 
-/** Says of a fault in which setting it was found. */
+/** Adds the name of the setting to a fault's message. */
 function within<T>(what: string, read: () => T): T {
   try {
     return read();
@@ -161,7 +161,7 @@ function within<T>(what: string, read: () => T): T {
   }
 }
 
-/** A name in quotes, as long as it looks like one: what else it is may be a slipped secret. */
+/** Quotes a plain name. Anything else may be a misplaced secret and is not shown. */
 function shown(name: string): string {
   return /^[A-Za-z0-9_.-]{1,64}$/.test(name) ? `'${name}'` : "that is no plain name";
 }

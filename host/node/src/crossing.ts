@@ -1,15 +1,15 @@
-// The size of what crosses from a component's thread to the host's, found out before it is copied there.
+// Size check of values that pass from a component's thread to the host's, before they are copied.
 
-/** Rough size of a number, and of an object beside what is in it, bytes. */
+/** Approximate size of a number, and of an object without its contents, bytes. */
 const NUMBER = 8;
 const OBJECT = 32;
 
-/** True for a value that takes no more than so many bytes, texts, lists and records counted. */
+/** Returns true if a value takes at most `bytes`, including nested texts, lists and records. */
 export function isWithin(value: unknown, bytes: number): boolean {
   return left(value, bytes) >= 0;
 }
 
-/** Bytes that a value leaves of a room; below zero, and counted no further, where it does not fit. */
+/** Returns the room left after a value; negative when it does not fit, where counting stops. */
 function left(value: unknown, room: number): number {
   if (typeof value === "string") return room - value.length;
   if (typeof value !== "object" || value === null) return room - NUMBER;

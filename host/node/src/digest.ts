@@ -1,8 +1,8 @@
-// The digest by which a text is known.
+// SHA-256 digests.
 
 import { createHash } from "node:crypto";
 
-/** The SHA-256 of a text or of bytes, in hexadecimal. */
+/** Returns the SHA-256 of a text or of bytes, in hexadecimal. */
 export function sha256(text: string | Uint8Array): string {
   return createHash("sha256").update(text).digest("hex");
 }

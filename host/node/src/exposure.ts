@@ -1,9 +1,9 @@
-// Facts about a session that others on the way to its server could use.
+// Notes on data of a session that is readable on the network.
 
 import type { Socket } from "node:net";
 import type { AuthMethod } from "./connection-config/security.js";
 
-/** Notes on data that others on the way to the server can read. */
+/** Returns notes on data that others on the network path can read. */
 export function exposure(
   peer: Pick<Socket, "remoteAddress" | "remoteFamily">,
   isEncrypted: boolean,
@@ -14,7 +14,7 @@ export function exposure(
   return ["the session is not encrypted", ...password];
 }
 
-/** True when the other end is this machine: a Unix socket or a loopback address. */
+/** Returns true if the peer is on this machine: a Unix socket or a loopback address. */
 function isLocal({ remoteAddress, remoteFamily }: Pick<Socket, "remoteAddress" | "remoteFamily">): boolean {
   return remoteFamily === undefined || /^(127\.|::1$|::ffff:127\.)/.test(remoteAddress ?? "");
 }

@@ -1,10 +1,10 @@
-// Why something could not be done, and the well-known kinds that this host uses.
+// Faults, and constructors for the kinds that this host uses.
 
 import type { FaultRecord } from "./contract.js";
 
 export type { FaultRecord };
 
-/** A fault that is thrown. */
+/** Fault as an exception. */
 export class Fault extends Error implements FaultRecord {
   readonly kind: string;
   readonly sqlstate?: string;
@@ -18,44 +18,44 @@ export class Fault extends Error implements FaultRecord {
     this.retryable = more.retryable ?? false;
   }
 
-  /** A parameter that cannot be accepted. */
+  /** Returns the fault of an unacceptable parameter. */
   static invalid(message: string): Fault {
     return new Fault("invalid-params", message);
   }
 
-  /** A credential that is no usable connection target. */
+  /** Returns the fault of a credential that is not a usable connection target. */
   static credential(message: string): Fault {
     return new Fault("credential-invalid", message);
   }
 
-  /** A limit that was reached. The message names it. */
+  /** Returns the fault of an exceeded limit. The message names it. */
   static limit(message: string): Fault {
     return new Fault("limit-exceeded", message);
   }
 
-  /** The fault of a record. */
+  /** Converts a record to a fault. */
   static from(record: FaultRecord): Fault {
     return record instanceof Fault ? record : new Fault(record.kind, record.message, record);
   }
 
-  /** The same fault in other words. */
+  /** Returns the same fault with another message. */
   saying(message: string): Fault {
     return new Fault(this.kind, message, this);
   }
 
-  /** The same fault, but not to be repeated blindly. */
+  /** Returns the same fault, marked as not retryable. */
   final(): Fault {
     return new Fault(this.kind, this.message, { sqlstate: this.sqlstate, retryable: false });
   }
 
-  /** The plain record, in the contract's order of fields. */
+  /** Returns the plain record, with fields in the contract's order. */
   toJSON(): FaultRecord {
     const { kind, message, sqlstate, retryable } = this;
     return { kind, message, ...(sqlstate === undefined ? {} : { sqlstate }), retryable };
   }
 }
 
-/** What anything thrown says, as a fault. Errors of this host's own code are no fault of the caller. */
+/** Converts anything thrown to a fault. Errors of this host's own code become `unexpected-answer`. */
 export function asFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
   return new Fault("unexpected-answer", thrown instanceof Error ? thrown.message : "an unknown error");

@@ -15,40 +15,37 @@ import { type Limits, limitsWith } from "./limits.js";
 import { LivePowers } from "./powers.js";
 import { type Request, readRequest } from "./request.js";
 
-/** What a host is made of. Everything has a default. */
+/** Options of a host; all have defaults. */
 export interface HostOptions extends AuditOptions {
-  /** Credentials by name, as `postgres://` URLs or entries; `default` counts when a request names none. */
+  /** Credentials by name, as `postgres://` URLs or entries; `default` applies when a request names none. */
   credentials?: Readonly<Record<string, string | CredentialEntry>>;
-  /** Variables to look for credentials in. The process's own by default; `false` for none. */
+  /** Variables to search for credentials; the process's own by default, `false` for none. */
   environment?: Environment | false;
-  /** Only the observer is ever loaded: it has no import with which to end a session or change a pool. */
+  /** Loads only the observer, which has no import to end a session or change a pool. */
   readOnly?: boolean;
   limits?: Partial<Limits>;
   policy?: Partial<Policy>;
   /**
-   * Asks before anything is signalled or changed that the policy allows: once for each delivery, resize and reconnect,
-   * dry runs excepted. Nothing is sent unless it answers `true`.
+   * Asks for consent to each delivery, resize and reconnect that the policy allows, except in dry runs. Nothing is sent
+   * unless it returns `true`.
    */
   consent?: Consent;
-  /**
-   * A file to which every call is written as a cassette. It holds what the server answered, and never a secret. It must
-   * not exist.
-   */
+  /** File to which every call is written as a cassette: the server's answers, without secrets. It must not exist. */
   record?: string;
 }
 
-/** What a call came to. */
+/** Result of a call. */
 export interface CallAnswer {
-  /** The text that the component returned. */
+  /** Text that the component returned. */
   output: string;
-  /** Whether a session may have been signalled, or a pool changed: then it must not be repeated blindly. */
+  /** True when a session may have been signalled or a pool changed: the call must not be repeated blindly. */
   signalled: boolean;
 }
 
-/** Actions that change something when they are asked to. */
+/** Actions that can change sessions or pools. */
 const ACTING = new Set(["kill-idle", "auto-scale"]);
 
-/** Acts of the last hour, of all hosts in this process: another host is no way around a cap. */
+/** Actions of the last hour in this process; shared by all hosts, so that a new host does not reset a cap. */
 const ACTS = new Hourly();
 
 /** Runs components with one set of credentials, one policy and one set of limits. */
@@ -72,16 +69,16 @@ export class Host {
     this.#recorder = options.record === undefined ? undefined : new Recorder(options.record);
   }
 
-  /** What the component says about itself: version, actions, JSON Schemas, faults and every statement it may send. */
+  /** Returns the component's self-description: version, actions, JSON Schemas, faults and all of its statements. */
   describe(): Description {
     return description(this.#isReadOnly ? "pool-observer" : "pool-manager");
   }
 
   /**
-   * Calls `skill.run`: a SkillInput in, the text of a SkillOutput out. `supabaseUrl` and `supabaseKey` stay here.
+   * Runs a SkillInput and returns the text of a SkillOutput. `supabaseUrl` and `supabaseKey` stay in the host.
    *
-   * A fault that the component reports is part of its SkillOutput. What is thrown is the host's own: a limit, the
-   * deadline, a trap, a credential in the request that cannot be used. `signalled` is told in either case.
+   * Faults of the component are part of the SkillOutput. The host's own faults are thrown: limits, the deadline, a
+   * trap, an unusable credential in the request. After a signal, a thrown fault is not retryable.
    */
   async call(params: unknown, options: { end?: number; onSignal?: () => void } = {}): Promise<CallAnswer> {
     let signalled = false;
@@ -97,7 +94,7 @@ export class Host {
     }
   }
 
-  /** Which component a request needs: the one with the least power that can do it. A cassette is of one alone. */
+  /** Returns the component with the fewest imports that can serve the request. A recording uses one component only. */
   #world(action: string): World {
     const mayAct = ACTING.has(action) || this.#recorder !== undefined;
     return mayAct && !this.#isReadOnly ? "pool-manager" : "pool-observer";
@@ -138,7 +135,7 @@ export class Host {
   }
 }
 
-/** Name of the operating system's user; none where it has no name, as in some containers. */
+/** Returns the operating system user's name; undefined if it has none, as in some containers. */
 function osUser(): string | undefined {
   try {
     return userInfo().username;

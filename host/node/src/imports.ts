@@ -1,21 +1,21 @@
-// The functions that a component imports, as this host knows them: named and shaped as in a cassette
-// (tests/conformance/FORMAT.md), with JavaScript's own values.
+// Functions that a component imports, with the names and shapes of a cassette (tests/conformance/FORMAT.md) and
+// JavaScript values.
 
 import type { Fault } from "./fault.js";
 import type { Order, Outcome } from "./guard/order.js";
 import type { ReconnectOutcome, SizeOutcome } from "./scaling.js";
 import type { RowSet, Statement } from "./values.js";
 
-/** What one fresh connection met with. */
+/** Timings of one probe connection. */
 export interface ProbeTiming {
   connectUs: bigint;
   roundTripUs: bigint;
 }
 
-/** An item of an answer, as jco has WIT's result. */
+/** Item of an answer, as jco represents WIT's result. */
 export type Item<T> = { tag: "ok"; val: T } | { tag: "err"; val: Fault };
 
-/** Each imported function: its arguments and what it answers when it does not fail. */
+/** Arguments and successful result of each imported function. */
 export interface Imports {
   "credentials.lookup": [given: { name?: string | undefined }, ok: { credential: number }];
   "credential.name": [given: { credential: number }, ok: string];
@@ -38,13 +38,13 @@ export interface Imports {
   ];
 }
 
-/** The name of an imported function. */
+/** Name of an imported function. */
 export type ImportName = keyof Imports;
 
-/** What a component's handle stands for. */
+/** Kind of resource that a component's handle refers to. */
 export type Resource = "credential" | "session" | "console";
 
-/** Functions that cannot fail by themselves. */
+/** Functions whose signature has no error result. */
 export const INFALLIBLE: ReadonlySet<ImportName> = new Set([
   "credential.name",
   "session.access-path",
@@ -52,17 +52,17 @@ export const INFALLIBLE: ReadonlySet<ImportName> = new Set([
   "console.kind",
 ]);
 
-/** Something that answers a component's imports. */
+/** Implementation of a component's imports. */
 export interface Powers {
-  /** Answers one call. Throws a `Fault` for an answer that is one, and `Ended` when the component must be ended. */
+  /** Answers one call. Throws a `Fault` for an error result, and `Ended` when the component must be terminated. */
   call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]>;
-  /** A handle was dropped. */
+  /** Releases the resource of a dropped handle. */
   drop(resource: Resource, handle: number): void;
-  /** The call is over: whatever it opened is closed. */
+  /** Ends the call: closes everything that it opened. */
   close(): Promise<void>;
 }
 
-/** Thrown where a component must be ended there and then. */
+/** Error that terminates the component immediately. */
 export class Ended extends Error {
   readonly fault: Fault;
 

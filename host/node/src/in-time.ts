@@ -1,8 +1,8 @@
-// A bound on how long to wait.
+// Timeout for a promise.
 
 import type { Fault } from "./fault.js";
 
-/** Waits as long as it may take. What comes later is nobody's any more. */
+/** Awaits `work` for at most `ms`; a later result is discarded. */
 export async function inTime<T>(work: Promise<T>, ms: number, late: () => Fault): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const alarm = new Promise<never>((_, reject) => {

@@ -1,15 +1,15 @@
-// JSON that others wrote. Its depth and its values are counted before room is made for them: a parsed value takes many
-// times the memory of its text.
+// JSON parser for untrusted texts. Depth and number of values are checked before parsing, because parsed values take
+// many times the memory of their text.
 
 import { Fault } from "./fault.js";
 
-/** Arrays and objects in one another. */
+/** Maximum nesting depth of arrays and objects. */
 const DEEPEST = 64;
 
-/** So many bytes of a text's bound make room for one value. */
+/** Bytes of the size limit that allow for one value. */
 const BYTES_PER_VALUE = 8;
 
-/** Parses a text of at most so many bytes. `what` names it in faults, and `bound` what bounds it. */
+/** Parses a text of at most `most` bytes. In faults, `what` names the text and `bound` the limit. */
 export function parseJson(text: string, what: string, most: number, bound: string): unknown {
   const tooMuch = (why: string) => Fault.limit(`${what} ${why}: ${bound}`);
   if (Buffer.byteLength(text) > most) throw tooMuch(`has more than ${most} bytes`);
@@ -24,13 +24,13 @@ export function parseJson(text: string, what: string, most: number, bound: strin
   }
 }
 
-/** True for a value whose arrays and objects lie in one another no deeper than in a text that is parsed. */
+/** Returns true if a value is nested no deeper than a parsed text may be. */
 export function isShallow(value: unknown, deepest = DEEPEST): boolean {
   if (typeof value !== "object" || value === null) return true;
   return deepest > 0 && Object.values(value).every((inner) => isShallow(inner, deepest - 1));
 }
 
-/** The depth of a text, and how many values it may have at most: one for each comma, bracket and brace. */
+/** Returns a text's depth and an upper bound of its values: one for each comma, bracket and brace. */
 function measure(text: string): { depth: number; values: number } {
   let [depth, deepest, values] = [0, 0, 1];
   for (let at = 0; at < text.length; at++) {
@@ -63,7 +63,7 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** The place of the quote that ends a string. */
+/** Returns the position of the quote that ends a string. */
 function endOfString(text: string, from: number): number {
   let at = from;
   while (at < text.length && text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;

@@ -1,53 +1,53 @@
-// What one call may use. Every limit is always on, can be set, and has an error of its own that names it.
+// Limits on the resources of one call. All are always enforced and configurable, and each error names its limit.
 
 import { guard } from "./components.js";
 import { Fault } from "./fault.js";
 
-/** What one call may use. */
+/** Limits on the resources of one call. */
 export interface Limits {
-  /** Wall-clock time of the whole call, waiting for the server included. */
+  /** Wall-clock time of the whole call, including waits for the server. */
   deadlineMs: number;
-  /** Time that the component itself may compute. What it waits for the host does not count. */
+  /** CPU time of the component. Waits for the host do not count. */
   cpuMs: number;
-  /** Bytes of each of the component's memories. */
+  /** Size of each of the component's memories, bytes. */
   memoryBytes: number;
-  /** Rows that one statement hands over; more are cut off and reported as truncated. */
+  /** Rows returned by one statement; more are cut off and reported as truncated. */
   rows: number;
-  /** Rows that all statements of one call hand over. */
+  /** Rows returned by all statements of one call. */
   answerRows: number;
-  /** Memory of the rows that all statements of one call hand over, until the component has read them. */
+  /** Memory of the rows of one call until the component has read them, bytes. */
   answerBytes: number;
-  /** Bytes of statements, parameters and reasons that the component gives the host in one call. */
+  /** Size of the statements, parameters and reasons that the component passes to the host in one call, bytes. */
   requestBytes: number;
-  /** Bytes that a server may send until a session is open. */
+  /** Bytes that a server may send before a session is open. */
   startBytes: number;
-  /** Bytes of one message of a server. */
+  /** Size of one message of a server, bytes. */
   protocolMessageBytes: number;
-  /** Bytes that a server may send for one statement, or for one view of a console. */
+  /** Bytes that a server may send for one statement or one view of a console. */
   statementBytes: number;
-  /** Bytes of the JSON text that the component answers with. */
+  /** Size of the JSON text that the component returns, bytes. */
   reportBytes: number;
   /** Statements in one batch, and views in one `show`. */
   statements: number;
-  /** Calls of imported functions. */
+  /** Number of calls of imported functions. */
   hostCalls: number;
-  /** Fresh connections of one call, over all of its probes. */
+  /** Probe connections of one call. */
   probes: number;
-  /** Sessions and consoles open at the same time. */
+  /** Number of sessions and consoles open at the same time. */
   sessions: number;
-  /** Orders of one call, over all of its deliveries. */
+  /** Orders of one call, over all deliveries. */
   orders: number;
-  /** Time to open a connection, TLS and authentication included. */
+  /** Time to open a connection, including TLS and authentication. */
   connectTimeoutMs: number;
   /** `statement_timeout` of every session. */
   statementTimeoutMs: number;
   /** `lock_timeout` of every session. */
   lockTimeoutMs: number;
-  /** How long to wait for signalled sessions to leave. */
+  /** Maximum time to wait for signalled sessions to end. */
   leaveTimeoutMs: number;
 }
 
-/** The limits that hold unless others are set: the Rust host's own. */
+/** Default limits: those of the Rust host. */
 export const DEFAULT_LIMITS: Readonly<Limits> = Object.freeze({
   deadlineMs: of("deadline"),
   cpuMs: of("cpu"),
@@ -77,10 +77,10 @@ function of(name: string): number {
   return limit;
 }
 
-/** The longest that a timer of JavaScript's waits; a longer one would not wait at all. */
+/** Maximum delay of a JavaScript timer; a longer one would fire at once. */
 const MOST = 2 ** 31 - 1;
 
-/** The default limits with others in their place. Throws for a limit that is unknown, or no whole number above zero. */
+/** Returns the default limits with overrides. Throws for an unknown limit or a value that is not a positive integer. */
 export function limitsWith(given: Partial<Limits> = {}): Limits {
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   for (const [name, value] of set) {

@@ -1,4 +1,4 @@
-// The log lines of the contract: one JSON object each, to whatever the caller gives.
+// Log lines of the contract: one JSON object per line, passed to the caller's logger.
 
 import { description } from "./components.js";
 import { parseText, unwrap } from "./connection-config/text.js";
@@ -6,7 +6,7 @@ import type { SkillOutput } from "./contract.js";
 import type { FaultRecord } from "./fault.js";
 import { isRecord } from "./request.js";
 
-/** A log line. Its fields are in the contract's order. */
+/** Log line, with its fields in the contract's order. */
 export interface LogLine {
   timestamp: string;
   skill: "connection-pool-manager";
@@ -15,15 +15,15 @@ export interface LogLine {
   context: Record<string, unknown>;
 }
 
-/** Takes log lines. A line that it cannot write is lost: a call is not failed for its log. */
+/** Receiver of log lines. Its errors are ignored, so that logging never fails a call. */
 export type Logger = (line: LogLine) => void;
 
-/** Writes each line as JSON to a stream such as `process.stderr`. */
+/** Returns a logger that writes each line as JSON to a stream such as `process.stderr`. */
 export function jsonLines(stream: { write(text: string): unknown }): Logger {
   return (line) => stream.write(`${JSON.stringify(line)}\n`);
 }
 
-/** The contract's lines about one call. */
+/** Log lines of one call, as the contract defines them. */
 export class CallLog {
   readonly #logger: Logger | undefined;
   readonly #params: unknown;
@@ -69,19 +69,19 @@ export class CallLog {
         context,
       });
     } catch {
-      // A call is not failed for its log.
+      // A logging error must not fail the call.
     }
   }
 }
 
-/** The request's action. What is none may be anything, a slipped secret included. */
+/** Returns the request's action, or "unknown": any other text may be a misplaced secret. */
 function action(params: unknown): string {
   const given = isRecord(params) ? params.action : undefined;
   if (given === undefined) return "full-analysis";
   return description("pool-observer").actions.find((known) => known === given) ?? "unknown";
 }
 
-/** The host name of the request's URL, or where else the credential comes from. Never a secret. */
+/** Returns the hosts of the request's URL, or "from-vault" without one. Never returns a secret. */
 function url(params: unknown): string {
   const given = isRecord(params) ? params.supabaseUrl : undefined;
   if (typeof given !== "string") return "from-vault";
@@ -89,7 +89,7 @@ function url(params: unknown): string {
   return /^[A-Za-z0-9.:_,-]+$/.test(hosts) ? hosts : "unreadable";
 }
 
-/** Hosts as the connection would be opened: no other piece of the text can be one. */
+/** Returns the hosts that a connection would use, so that no other part of the text is shown. */
 function hostsOf(given: string): string[] | undefined {
   const text = unwrap(given);
   const project = text.includes("@") ? undefined : /^https?:\/\/([^/?#:]*)/i.exec(text)?.[1];

@@ -1,12 +1,12 @@
-// The error of a server that refuses a session.
+// Error of a server that refuses a session.
 
 import type { ServerError } from "./wire.js";
 
-/** Thrown where the server refuses a session. */
+/** Error of a server that refuses a session. */
 export class LoginRefused extends Error {
   readonly server: ServerError;
   readonly isEncrypted: boolean;
-  /** True when a session with TLS was refused, too, or cannot be had. */
+  /** True when TLS was also tried, or is not available. */
   isTlsTried = false;
 
   constructor(server: ServerError, isEncrypted: boolean) {

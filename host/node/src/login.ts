@@ -1,4 +1,4 @@
-// Startup and authentication of a session (manual, "Start-up"). SCRAM is `pg`'s.
+// Startup and authentication of a session (manual, "Start-up"), with the SCRAM implementation of `pg`.
 
 import { TLSSocket } from "node:tls";
 import sasl from "pg/lib/crypto/sasl.js";
@@ -13,12 +13,12 @@ import { LoginRefused } from "./login-refused.js";
 import { decoderOf, decodeUtf8 } from "./text.js";
 import * as wire from "./wire.js";
 
-/** Iterations of SCRAM that are computed for a server at the most. Its default is 4096. */
+/** Maximum number of SCRAM iterations; PostgreSQL's default is 4096. */
 const MOST_ITERATIONS = 1_000_000;
 
 const BOUND = "SCRAM-SHA-256-PLUS";
 
-/** Requests of AuthenticationRequest messages. */
+/** Request codes of AuthenticationRequest messages. */
 const OK = 0;
 const CLEARTEXT = 3;
 const MD5 = 5;
@@ -26,18 +26,18 @@ const SASL = 10;
 const SASL_CONTINUE = 11;
 const SASL_FINAL = 12;
 
-/** Facts that a server reported while a session was opened. */
+/** Data reported by the server during login. */
 export interface LoggedIn {
   /** ParameterStatus: `server_version`, `server_encoding`, … */
   parameters: ReadonlyMap<string, string>;
   key: wire.BackendKey | undefined;
-  /** Authentication method that the server asked for. */
+  /** Authentication method that the server requested. */
   method: AuthMethod;
 }
 
 /**
- * Opens a session on a channel. `settings` is what the startup packet carries beside role and database; nothing more is
- * computed for the server once the signal was given.
+ * Opens a session on a channel. `settings` are startup parameters in addition to role and database. After the signal no
+ * further message is processed.
  */
 export async function logIn(
   channel: Channel,
@@ -49,12 +49,12 @@ export async function logIn(
   const authentication = new Authentication(channel, target);
   const quotes = quotesPassword(target);
   let key: wire.BackendKey | undefined;
-  // By our name our sessions are left out of every count.
+  // The application name excludes the host's sessions from every count.
   const { user, database } = target;
   channel.send(wire.startup({ user, database, application_name: guard().application, ...settings }));
   for (;;) {
     const { code, body } = await channel.next();
-    // Messages that came before the time was over may be many, and each may ask for a computation.
+    // Messages already received may be many, and each may require a computation.
     signal.throwIfAborted();
     const decode = decoderOf(parameters.get("server_encoding"));
     if (code === "E")
@@ -69,7 +69,7 @@ export async function logIn(
   }
 }
 
-/** An exchange of SCRAM, and how far it is: one challenge, one proof of the server's. */
+/** State of a SCRAM exchange: one challenge, then one proof by the server. */
 interface Scram {
   session: ReturnType<typeof sasl.startSession>;
   isBound: boolean;
@@ -126,15 +126,15 @@ class Authentication {
     }
   }
 
-  /** The method by which the session was opened. */
+  /** Returns the method by which the session was authenticated. */
   finish(): AuthMethod {
     if (!this.#isDone) throw strange(this.#target, "the session began without an authentication");
     return this.#method;
   }
 
-  /** Refuses a method before anything is sent that it asks for. */
+  /** Checks that a method is allowed before any response to it is sent. */
   #begin(method: AuthMethod): void {
-    // Each further one would have the password sent, or computed with, once more.
+    // A second request would send or hash the password again.
     if (this.#isBegun) throw this.#failed("asks for a second authentication");
     this.#isBegun = true;
     this.#method = method;
@@ -151,7 +151,7 @@ class Authentication {
     throw this.#failed(`${asked}, and require_auth allows ${requireAuth.join(", ")}`);
   }
 
-  /** Verifies that every required step was done before the server's AuthenticationOk. */
+  /** Checks that every required step was completed before the server's AuthenticationOk. */
   #check(): void {
     this.#requireAllowed();
     if (this.#method === "scram-sha-256" && this.#scram?.state !== "proved") {
@@ -192,7 +192,7 @@ class Authentication {
     this.#tried(() => sasl.finalizeSession(session, data));
   }
 
-  /** Takes the exchange a step further. A step that is repeated would be computed again. */
+  /** Advances the exchange. Repeated steps are refused, because each requires a computation. */
   #step(from: Scram["state"], to: Scram["state"]): Scram {
     if (!this.#scram) throw strange(this.#target, "SCRAM went on that had not begun");
     if (this.#scram.state !== from) throw this.#failed("went on with SCRAM out of its order");
@@ -208,7 +208,7 @@ class Authentication {
     }
   }
 
-  /** The TLS socket that SCRAM may be bound to. */
+  /** Returns the TLS socket for channel binding, if binding is possible. */
   #bindable(): TLSSocket | undefined {
     const { socket } = this.#channel;
     if (this.#target.channelBinding === "disable" || !(socket instanceof TLSSocket)) return undefined;
@@ -218,7 +218,7 @@ class Authentication {
   #password(): string {
     const { password } = this.#target;
     if (password) return password.reveal();
-    // Why a pass file does not count is why there is none.
+    // The reason why a pass file is ignored explains the missing password.
     const note = this.#target.notes.find((note) => note.startsWith("pass file "));
     const why = note === undefined ? "" : `: ${note}`;
     throw this.#failed(`asks for a password, and the credential has none${why}`);

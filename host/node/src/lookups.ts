@@ -1,19 +1,19 @@
-// Look-ups of the names of one call's hosts.
+// DNS look-ups of one call.
 //
-// The system's resolver cannot be interrupted, and Node gives it two threads for the whole process. What a call leaves
-// behind of it is bounded, so that no list of silent names keeps other calls from theirs.
+// The system's resolver cannot be interrupted, and Node runs it on few threads per process. Limiting the pending
+// look-ups of a call keeps unresponsive names from blocking other calls.
 
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import type { LookupFunction } from "node:net";
 
-/** Look-ups of one call that are under way at a time. */
+/** Maximum number of pending look-ups of one call. */
 const MOST = 2;
 
-/** All addresses of a name. */
+/** Resolver that returns all addresses of a name. */
 type Resolve = (name: string) => Promise<LookupAddress[]>;
 
-/** Look-ups of one call. */
+/** DNS look-ups of one call. */
 export class Lookups {
   readonly #resolve: Resolve;
   readonly #underWay = new Map<string, Promise<LookupAddress[]>>();
@@ -23,7 +23,7 @@ export class Lookups {
     this.#resolve = resolve;
   }
 
-  /** Look-up of names for a socket. The signal ends the waiting for a turn. */
+  /** Returns the look-up function for a socket. The signal ends the wait for a free look-up. */
   until(signal: AbortSignal): LookupFunction {
     return (name, { all }, callback) => {
       this.#addresses(name, signal).then(

@@ -1,13 +1,13 @@
-// A bound on a module's memory. JavaScript cannot refuse a growth, so the bound is written into the module itself,
-// where the engine keeps it.
+// Memory limit of a module. JavaScript cannot refuse a growth, so the limit is written into the module and enforced by
+// the engine.
 
 const PAGE = 65_536;
 const SECTION = 5;
 
-/** A core module whose own memories cannot grow beyond so many bytes each. */
+/** Returns the core module with each of its memories limited to `bytes`. */
 export function limitMemory(module: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
   const most = Math.floor(bytes / PAGE);
-  // Eight bytes of magic and version, then sections: a number, a length, a content.
+  // Eight bytes of magic and version, then sections: number, length, content.
   for (let at = 8; at < module.length; ) {
     const [length, start] = leb(module, at + 1);
     if (module[at] === SECTION) {
@@ -40,7 +40,7 @@ function bounded(section: Uint8Array, most: number): number[] {
   return out;
 }
 
-/** An unsigned LEB128 number, and where it ends. */
+/** Reads an unsigned LEB128 number; returns it and the position after it. */
 function leb(bytes: Uint8Array, at: number): [number, number] {
   let number = 0;
   for (let shift = 0; ; shift += 7) {

@@ -1,11 +1,11 @@
-// Names as the server keeps them: NAMEDATALEN - 1 bytes of a name, and of an application's only printable ASCII.
+// Names as the server truncates them: NAMEDATALEN - 1 bytes, and only printable ASCII for application names.
 
 import { guard } from "./components.js";
 
-/** Bytes of a name that are kept. */
+/** Returns the length to which names are truncated, bytes. */
 export const nameBytes = (): number => guard().names.bytes;
 
-/** The part of a name that the server keeps, cut between two letters. */
+/** Truncates a name like the server, between characters. */
 export function keptName(name: string): string {
   let kept = "";
   let bytes = 0;
@@ -17,19 +17,22 @@ export function keptName(name: string): string {
   return kept;
 }
 
-/** True for a pattern that no kept name matches letter by letter: it has more of them than are kept. */
+/** Returns true if a pattern has more literal bytes than a name can have, so that it can never match. */
 export function isTooLong(glob: string): boolean {
   return Buffer.byteLength(glob.replaceAll("*", "")) > nameBytes();
 }
 
-/** A role's pattern as the guard compares it. The bytes of other letters depend on the encoding of its database. */
+/**
+ * Converts a role pattern for the guard. Non-ASCII characters become `*`, as their bytes depend on the database's
+ * encoding.
+ */
 export function roleGlob(glob: string): string {
   return glob.replace(/[^\x20-\x7e]/gu, "*");
 }
 
 /**
- * An application's pattern as the guard compares it. For each byte that is not printable ASCII the server keeps `?`
- * before version 16 and `\xNN` since then, and cuts the name behind that: what may have been cut off is left open.
+ * Converts an application name pattern for the guard. The server stores each byte that is not printable ASCII as `?`
+ * before version 16 and as `\xNN` since then, and truncates the result; a possibly truncated rest becomes `*`.
  */
 export function applicationGlob(glob: string): string {
   let shown = "";

@@ -1,4 +1,4 @@
-// Types of what this host takes from `pg`: SCRAM and its password hashes.
+// Types of the parts of `pg` that this host uses: SCRAM and its password hashes.
 
 declare module "pg/lib/crypto/sasl.js" {
   import type { Socket } from "node:net";

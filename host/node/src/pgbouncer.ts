@@ -1,8 +1,7 @@
-// PgBouncer's admin console (its manual, "Admin console").
+// PgBouncer's admin console (its manual, "Admin console"): only simple queries, with one command each.
 //
-// It knows only the simple query protocol and one command in a query. What `SET` changes lasts until a `RELOAD` or a
-// restart, and the size of a pool is that of its user, else that of its database, else `default_pool_size`: only the
-// last can be changed while it runs. No text of a component reaches it: a component names a view out of a list.
+// `SET` lasts until `RELOAD` or a restart, and of the pool sizes only `default_pool_size` can be changed at run time.
+// Components select a view from a list; no text of theirs is sent.
 
 import { guard } from "./components.js";
 import { Connection } from "./connection.js";
@@ -14,20 +13,20 @@ import { GRACE_MS } from "./session.js";
 import type { TextSet } from "./unit.js";
 import { OID, type RowSet, type Value } from "./values.js";
 
-/** So many names are told at the most. */
+/** Maximum number of names in a message. */
 const NAMES = 5;
 
-/** What a change would meet with, seen before it is sent. */
+/** Preview of a change, determined before it is sent. */
 export interface ResizePreview {
-  /** The size now; none when it is unlimited or not known. */
+  /** Current size; absent when unlimited or unknown. */
   before?: number | undefined;
-  /** Why the change cannot be made. */
+  /** Reason why the change cannot be made. */
   refusal?: string | undefined;
-  /** How long it lasts and what it does to clients. */
+  /** Duration of the change and its effect on clients. */
   note: string;
 }
 
-/** An open console. */
+/** Open console. */
 export class PgBouncer {
   readonly #connection: Connection;
   readonly #limits: Limits;
@@ -39,7 +38,7 @@ export class PgBouncer {
     this.#version = version;
   }
 
-  /** Opens the console, and makes sure that it is one. */
+  /** Opens the console, and checks that it is one of PgBouncer. */
   static async open(
     target: Target,
     limits: Limits,
@@ -49,16 +48,16 @@ export class PgBouncer {
     try {
       const opening = { options: undefined, plainOptions: undefined, limits, over, lookups };
       const connection = await Connection.open(target, opening).catch((fault: Fault) => {
-        // A server has no database of that name; a PgBouncer always has.
+        // Only PgBouncer always has a database of this name.
         throw fault.kind === "database-not-found" ? noBouncer(target) : fault;
       });
-      // PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+      // PgCat, Odyssey and PostgreSQL may answer here too, and some accept commands without executing them.
       const version = /^(.{0,64})\/bouncer$/.exec(connection.parameters.get("server_version") ?? "")?.[1];
       if (version === undefined) {
         await connection.close();
         throw noBouncer(target);
       }
-      // It is shown, and may be anything.
+      // The version appears in messages, so it must not contain the password.
       return new PgBouncer(connection, limits, quotesPassword(target)(version) ? "of this version" : version);
     } catch (fault) {
       throw (fault as Fault).saying(`the pooler's console cannot be opened: ${(fault as Fault).message}`);
@@ -69,12 +68,12 @@ export class PgBouncer {
     return this.#connection.target;
   }
 
-  /** Why the console's connection ended, once it has. */
+  /** Fault that ended the console's connection, if it has ended. */
   get lost(): Fault | undefined {
     return this.#connection.lost;
   }
 
-  /** Shows a view. All values are text or null. */
+  /** Runs `SHOW` for a view. All values are text or null. */
   async show(view: string, take: (bytes: number) => boolean): Promise<RowSet> {
     const { views } = guard().pgbouncer;
     if (!views.includes(view)) {
@@ -88,7 +87,7 @@ export class PgBouncer {
     return { columns, rows: set.rows.map(values), truncated: set.truncated };
   }
 
-  /** Looks what a resize would meet with, and changes nothing. */
+  /** Previews a resize without changing anything. */
   async resizable(pool: string | undefined, size: number): Promise<ResizePreview> {
     const { size: setting } = guard().pgbouncer;
     const before = await this.#defaultSize();
@@ -115,25 +114,25 @@ export class PgBouncer {
     return { before, note: notes.join("; ") };
   }
 
-  /** Resizes, and returns the size that was read back. */
+  /** Resizes, and returns the size read back afterwards. */
   async resize(pool: string | undefined, size: number): Promise<number | undefined> {
     const before = await this.#defaultSize();
     await this.#set(size);
     if (pool === undefined) return this.#defaultSize();
     const after = (await this.#databases()).get(pool);
-    // A size of its own that is the same as the default was not seen for what it is.
+    // An individual size equal to the default was not recognised before: restore the default.
     if (after !== size && before !== undefined) await this.#set(before);
     return after;
   }
 
-  /** Looks what a reconnect would meet with, and changes nothing. */
+  /** Previews a reconnect without changing anything. */
   async reconnectable(database: string): Promise<ResizePreview> {
     if (!(await this.#databases()).has(database)) return { refusal: noSuch(database), note: "" };
     const note = "each server connection is closed when its client releases it, and a new one is opened on demand";
     return { note };
   }
 
-  /** Has the server connections of a database reconnected. Only for a name that `reconnectable` has found. */
+  /** Reconnects the server connections of a database, which `reconnectable` must have found. */
   async reconnect(database: string): Promise<void> {
     await this.#ask(`RECONNECT "${database.replaceAll('"', '""')}"`);
   }
@@ -147,7 +146,7 @@ export class PgBouncer {
     await this.#ask(`SET ${guard().pgbouncer.size} = ${size}`);
   }
 
-  /** The default size now; none when it is unlimited. */
+  /** Returns the current default size; undefined when unlimited. */
   async #defaultSize(): Promise<number | undefined> {
     const setting = guard().pgbouncer.size;
     const value = pairs(await this.#own("config"), "key", "value").get(setting);
@@ -162,7 +161,7 @@ export class PgBouncer {
     return sizes;
   }
 
-  /** The pool sizes of a view by name. Versions whose view has none tell none. */
+  /** Returns the pool sizes of a view by name; empty when the version's view has no sizes. */
   async #sizes(view: string): Promise<Map<string, number | undefined>> {
     const set = await this.#own(view);
     if (!set.columns.includes("pool_size")) return new Map();
@@ -170,7 +169,7 @@ export class PgBouncer {
     return new Map([...pairs(set, "name", "pool_size")].map(([name, text]) => [name, size(text)]));
   }
 
-  /** A view for the host itself, whole. */
+  /** Reads a whole view for the host itself. */
   async #own(view: string): Promise<TextSet> {
     const set = await this.#ask(`SHOW ${view.toUpperCase()}`);
     if (!set.truncated) return set;
@@ -190,7 +189,7 @@ export class PgBouncer {
   }
 }
 
-/** Values as text. What opens something else is withheld. */
+/** Converts values to text and withholds secret settings. */
 function values(row: (string | null)[]): Value[] {
   const isSecret = row[0]?.startsWith(guard().pgbouncer.withheld) ?? false;
   return row.map((text, index) =>
@@ -198,7 +197,7 @@ function values(row: (string | null)[]): Value[] {
   );
 }
 
-/** Two columns of a view, row by row. They are found by name: their places differ between versions. */
+/** Maps one column of a view to another. Columns are found by name, as their positions differ between versions. */
 function pairs(set: TextSet, key: string, value: string): Map<string, string | null> {
   const [keys, values] = [key, value].map((name) => {
     const at = set.columns.indexOf(name);

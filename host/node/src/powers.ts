@@ -1,6 +1,7 @@
-// What a component is lent in a live call: the credentials, the server and the pooler, within every limit.
+// Import implementation of a live call: credentials, server and pooler, within all limits.
 //
-// The component runs in another thread and gets numbers for handles. What they stand for is here, secrets included.
+// The component runs in another thread and gets numbers as handles. The objects behind them, including secrets, stay
+// here.
 
 import { setMaxListeners } from "node:events";
 import type { Audit } from "./audit.js";
@@ -32,7 +33,7 @@ import { type Answer, Session } from "./session.js";
 import { startOf } from "./text.js";
 import { type RowSet, weight } from "./values.js";
 
-/** Under what a live call runs. */
+/** Inputs of a live call. */
 export interface CallInputs {
   scope: CredentialScope;
   intent: Intent;
@@ -40,24 +41,24 @@ export interface CallInputs {
   limits: Limits;
   audit: Audit;
   hourly: Hourly;
-  /** Whom to ask before anything is signalled or changed. */
+  /** Callback that confirms signals and changes. */
   consent?: Consent | undefined;
-  /** The SHA-256 of every statement that may be sent. */
+  /** SHA-256 of every statement that may be sent. */
   catalogue: ReadonlySet<string>;
-  /** Called before anything may be signalled or changed: from then on nothing may be repeated blindly. */
+  /** Called before a signal or change may be sent: from then on the call must not be repeated blindly. */
   onSignal(): void;
 }
 
-/** So much of a reason is on record, and so much of a state or a pool's name is sent. */
+/** Maximum lengths: of a recorded reason, and of a state and a pool name that are sent. */
 const REASON_LETTERS = 1_000;
 const STATE_LETTERS = 64;
 const NAME_LETTERS = 256;
 
-/** Extent of the caps that no call can see. */
+/** Note on the scope of the hourly caps. */
 const CAP_NOTE =
   "caps per hour (the policy's maxKillsPerHour and maxResizesPerHour) count the calls of this process alone";
 
-/** The powers of one live call. */
+/** Import implementation of one live call. */
 export class LivePowers implements Powers {
   readonly #inputs: CallInputs;
   readonly #credentials = new Handles<Credential>();
@@ -66,7 +67,7 @@ export class LivePowers implements Powers {
   readonly #killCounter = new KillCounter();
   readonly #changed = new Set<string>();
   readonly #closing: Promise<void>[] = [];
-  /** Ends whatever is being opened when the call is over. */
+  /** Aborts pending opens when the call is over. */
   readonly #over = new AbortController();
   readonly #lookups = new Lookups();
   #calls = 0;
@@ -80,7 +81,7 @@ export class LivePowers implements Powers {
     this.#inputs = inputs;
     this.#rows = inputs.limits.answerRows;
     this.#bytes = inputs.limits.answerBytes;
-    // Sessions and probes, each of which leaves it when it closes.
+    // Each session and probe adds a listener and removes it on close.
     setMaxListeners(0, this.#over.signal);
   }
 
@@ -173,7 +174,7 @@ export class LivePowers implements Powers {
     },
   };
 
-  /** Facts about the caps that the report of a call must state, if the call may change anything. */
+  /** Returns notes about the caps for the report of a call that may change anything. */
   #capNotes(): string[] {
     const { refusal, scalingRefusal } = this.#inputs.intent;
     return refusal !== undefined && scalingRefusal !== undefined ? [] : [CAP_NOTE];
@@ -192,7 +193,7 @@ export class LivePowers implements Powers {
       throw new Fault("not-approved", "no action of the contract cancels statements");
     }
     const terms = { ...this.#inputs, session, killCounter: this.#killCounter, dryRun };
-    // Never a silent dry run: the component would report as done what was not.
+    // Must not become a silent dry run: the component would report actions that did not happen.
     if (!dryRun && intent.refusal !== undefined) return deny(orders, intent.refusal, terms);
     return deliver(orders, { ...terms, requested: intent.maxKillPercentage, thresholds: intent.thresholds });
   }
@@ -221,7 +222,7 @@ export class LivePowers implements Powers {
     } catch (error) {
       return { tag: "err", val: asFault(error) };
     } finally {
-      // A probe that was given up leaves nothing open.
+      // An abandoned probe must close its connection.
       giveUp();
     }
   }
@@ -229,7 +230,7 @@ export class LivePowers implements Powers {
   async #timed(target: Target, over: AbortSignal): Promise<ProbeTiming> {
     const started = performance.now();
     const { limits } = this.#inputs;
-    // No statement of a probe brings more than its start does, and there may be many probes at a time.
+    // Probes run no large statements and may be numerous, so the start limit bounds them.
     const protocolMessageBytes = Math.min(limits.protocolMessageBytes, limits.startBytes);
     const statementBytes = Math.min(limits.statementBytes, limits.startBytes);
     const session = await Session.unchecked(
@@ -246,7 +247,7 @@ export class LivePowers implements Powers {
     }
   }
 
-  /** What is opened for a call that is over is closed again. */
+  /** Closes a session or console that finishes opening after the call's end. */
   async #kept<T extends Session | PgBouncer>(opening: Promise<T>): Promise<T> {
     this.#closing.push(
       opening.then(
@@ -257,7 +258,7 @@ export class LivePowers implements Powers {
     return opening;
   }
 
-  /** Takes one row of so many bytes, or says that there is no room for it, and that there is none behind it. */
+  /** Reserves room for a row; returns false when a row or byte limit is reached, also for all later rows. */
   readonly #takeRow = (bytes: number): boolean => {
     if (bytes > this.#bytes || this.#rows === 0) {
       this.#bytes = 0;
@@ -305,7 +306,7 @@ export class LivePowers implements Powers {
   }
 }
 
-/** Numbers from 1 on for what a component may not hold itself. */
+/** Table of objects by handle number, starting at 1. */
 class Handles<T> {
   readonly #held = new Map<number, T>();
   #last = 0;

@@ -1,21 +1,21 @@
-// Files that this host writes: readable by their owner alone, never through a link, and with nobody else's lines in them.
+// Private files of this host: owner-readable, never opened through a link or shared with another writer.
 
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_WRONLY } = constants;
-/** Windows has neither. Without the second, a pipe that nobody reads would hold the process up. */
+/** Missing on Windows. Without O_NONBLOCK a pipe without a reader would block the process. */
 const SAFELY = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 const MODE = 0o600;
 const OTHERS_WRITE = 0o022;
 
-/** Creates a file with this text. Fails where there is one already. */
+/** Creates a file with this text. Fails when it exists. */
 export async function createPrivate(path: string, text: string): Promise<void> {
   await write(path, O_CREAT | O_EXCL, text);
 }
 
-/** Appends a text to a file of our own, and sees it to the disk. Creates the file where there is none. */
+/** Appends a text to a private file and syncs it to disk. Creates the file if needed. */
 export async function appendPrivate(path: string, text: string): Promise<void> {
   await write(path, O_CREAT, text);
 }
@@ -33,7 +33,7 @@ async function write(path: string, how: number, text: string): Promise<void> {
   }
 }
 
-/** Refuses a file that others can write, or that another user owns. */
+/** Checks that no other user owns the file or can write to it. */
 async function requireOwn(path: string, file: FileHandle): Promise<void> {
   const stats = await file.stat();
   if (!stats.isFile()) throw new Error(`${path} is no regular file`);

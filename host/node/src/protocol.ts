@@ -1,27 +1,27 @@
-// What the two threads say to each other.
+// Messages between the host's thread and a component's thread.
 
 import type { FaultRecord } from "./fault.js";
 import type { ImportName, Imports, Resource } from "./imports.js";
 
-/** An export of a component: its interface and its function. */
+/** Export of a component: interface and function. */
 export type ExportName = readonly [of: string, method: string];
 
-/** What a thread with a component starts with. */
+/** Start data of a component's thread. */
 export interface Start {
-  /** The module that jco wrote. */
+  /** URL of the module that jco generated. */
   entry: string;
-  /** The core modules that it asks for. */
+  /** Compiled core modules that it imports. */
   cores: Record<string, WebAssembly.Module>;
   exported: ExportName;
   argument: unknown;
-  /** Rings when an import was answered. */
+  /** Notified when an import has been answered. */
   signal: SharedArrayBuffer;
-  /** Limits on what the component gives the host, in one import and as its answer. */
+  /** Limits on the data that the component passes to the host, in one import and as its result. */
   requestBytes: number;
   reportBytes: number;
 }
 
-/** What the component's thread says. */
+/** Message of the component's thread. */
 export type FromGuest =
   | { type: "begun" }
   | { type: "import"; name: ImportName; args: Imports[ImportName][0] }
@@ -30,5 +30,5 @@ export type FromGuest =
   | { type: "refused"; fault: FaultRecord }
   | { type: "trapped"; message: string };
 
-/** What it is answered. */
+/** Answer to an import. */
 export type ToGuest = { ok: unknown } | { err: FaultRecord };

@@ -1,4 +1,4 @@
-// Refusals at login: by SQLSTATE first, then by the words of PostgreSQL, poolers and providers, as `guard.json` has them.
+// Classification of login refusals by SQLSTATE first, then by known messages, as listed in `guard.json`.
 
 import { guard, type RefusalRule } from "./components.js";
 import { place, type Target } from "./connection-config/target.js";
@@ -6,8 +6,8 @@ import { Fault } from "./fault.js";
 import type { ServerError } from "./wire.js";
 
 /**
- * Classifies the error that a login ended with. `isTlsTried`: a session with TLS was refused, too, or cannot be had.
- * PostgreSQL says "no encryption" to every session without, whatever else no entry admits.
+ * Classifies the error that ended a login. `isTlsTried`: TLS was also refused, or is not available. PostgreSQL reports
+ * "no encryption" for every unencrypted session, even if no entry admits the client at all.
  */
 export function classify({ code = "", message }: ServerError, isTlsTried = false): string {
   const { reasons, fallbacks } = guard().serverErrors;
@@ -16,13 +16,13 @@ export function classify({ code = "", message }: ServerError, isTlsTried = false
   return (isTlsTried ? reasons[found]?.afterTls : undefined) ?? found;
 }
 
-/** The same where it is certain: none for an error that neither SQLSTATE nor text explains. */
+/** Classifies an error only if a rule matches its SQLSTATE or text; otherwise returns undefined. */
 export function recognise(code: string, message: string): string | undefined {
   const text = message.toLowerCase();
   return guard().serverErrors.rules.find((rule) => applies(rule, code, text))?.reason;
 }
 
-/** Recognises the words of a pooler that has no server connection for a statement of an open session. Code "": none. */
+/** Classifies a pooler's message about a missing server connection in an open session. `code` "": none was sent. */
 export function recogniseInSession(code: string, message: string): string | undefined {
   const { poolerSqlstates, rules } = guard().serverErrors;
   if (!poolerSqlstates.includes(code)) return undefined;
@@ -40,12 +40,12 @@ function applies({ sqlstates, equals, starts, any, all }: RefusalRule, code: str
   );
 }
 
-/** True when `pg_hba.conf` refused. */
+/** Returns true if `pg_hba.conf` caused the refusal. */
 export function isByPgHba(message: string): boolean {
   return ["no-entry", "needs-tls-or-entry"].includes(recognise("", message) ?? "");
 }
 
-/** Returns the fault of a refusal at login. No query was sent, so it is never one of a query. */
+/** Returns the fault of a refusal at login. No query was sent, so it is never the fault of a query. */
 export function refused(server: ServerError, target: Target, isTlsTried = false): Fault {
   const id = classify(server, isTlsTried);
   const reason = guard().serverErrors.reasons[id];
@@ -55,19 +55,19 @@ export function refused(server: ServerError, target: Target, isTlsTried = false)
   return new Fault(reason.kind, message, { sqlstate: server.code, retryable: reason.retryable });
 }
 
-/** Replaces each `{name}` of a template. Braces in a value stay as they are. */
+/** Replaces each `{name}` of a template. Braces in values are not replaced. */
 export function fill(template: string, values: Record<string, string>): string {
   return template.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** True when a refusal may come from `pg_hba.conf` entries that are for sessions with TLS alone, or without. */
+/** Returns true if a refusal may come from `pg_hba.conf` entries that apply only with TLS, or only without. */
 export function mayDependOnTls(server: ServerError): boolean {
   return server.code === "28000" || isByPgHba(server.message) || classify(server) === "needs-tls";
 }
 
-/** True when a refusal is about settings of the startup packet, which not every pooler takes. */
+/** Returns true if a refusal concerns settings in the startup packet, which some poolers do not accept. */
 export function refusesSettings({ code = "", message }: ServerError): boolean {
-  // An encoding that it does not speak is no fault of the credential's.
+  // An unsupported encoding is not an error of the credential.
   if (message.includes("client_encoding")) return true;
   const refusal = recognise(code, message);
   return refusal === undefined ? code === "08P01" : refusal === "parameter";

@@ -1,4 +1,4 @@
-// Skills by name, with events, one deadline over all tries, and retries where they do no harm.
+// Registry of skills by name, with events, one deadline for all attempts, and safe retries.
 
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,27 +9,27 @@ import { asFault, Fault, type FaultRecord } from "./fault.js";
 import { inTime } from "./in-time.js";
 import { CallLog, type Logger } from "./log.js";
 
-/** One try of a skill: its output, and whether it may have changed anything. */
+/** Result of one attempt: the output, and the possibility of changes. */
 export interface Attempt {
   output: SkillOutput;
-  /** Then it is not tried again, whatever it says. */
+  /** True when something may have been changed: the skill is not retried. */
   signalled: boolean;
 }
 
-/** Something that can be executed by name. */
+/** Skill that can be executed by name. */
 export interface Skill {
   readonly name: string;
-  /** How long all tries together may take, milliseconds. 60 seconds by default. */
+  /** Maximum duration of all attempts together, milliseconds. 60 seconds by default. */
   readonly timeout?: number;
-  /** How often a failed try is repeated at the most. Two times by default. */
+  /** Maximum number of retries. Two by default. */
   readonly retries?: number;
-  /** Does it once. */
+  /** Executes the skill once. */
   execute(params: unknown): Promise<SkillOutput>;
-  /** The same for who can tell more, and keeps the time: `end` is when to be done, as `performance.now()` counts. */
+  /** Executes the skill once and reports changes; `end` is the deadline on the clock of `performance.now()`. */
   attempt?(params: unknown, end: number): Promise<Attempt>;
 }
 
-/** What listeners hear. In a text, `error` reads as its message. */
+/** Events of a skill. As a string, `error` is its message. */
 export interface SkillEvents {
   start: [event: { skill: string }];
   complete: [event: { skill: string; result: SkillOutput }];
@@ -39,13 +39,13 @@ export interface SkillEvents {
 const TIMEOUT_MS = 60_000;
 const RETRIES = 2;
 
-/** How much longer than its deadline a skill that keeps it by itself may take: to close its sessions. */
+/** Extra time after the deadline for a skill that enforces it itself, to close its sessions. */
 const BACKSTOP_MS = 5_000;
 
-/** How long to wait before the second try, on average. Each further wait is twice as long. */
+/** Average delay before the first retry; each further delay doubles. */
 const BACK_OFF_MS = 250;
 
-/** Runs a skill with its events, its log lines and its retries. Always answers with a SkillOutput. */
+/** Runs a skill with events, log lines and retries. Always returns a SkillOutput. */
 export async function runSkill(
   skill: Skill,
   name: string,
@@ -70,13 +70,13 @@ export async function runSkill(
   return output;
 }
 
-/** Tries until it works, the fault is one that trying again cannot mend, or the deadline is near. */
+/** Retries until success, a fault that is not retryable, or the deadline. */
 async function tryAgain(skill: Skill, params: unknown, started: number): Promise<SkillOutput> {
   const { timeout = TIMEOUT_MS, retries = RETRIES } = skill;
   const end = started + timeout;
   for (let tried = 0; ; tried++) {
     const { output, signalled } = await tryOnce(skill, params, end, timeout);
-    // Spread over half to one and a half, so that many callers do not come back together.
+    // Random jitter of 0.5 to 1.5 keeps many callers from retrying together.
     const pause = BACK_OFF_MS * 2 ** tried * (0.5 + Math.random());
     const isWorthIt = !output.success && output.error?.retryable === true && !signalled && tried < retries;
     if (!isWorthIt || performance.now() + pause >= end) return output;
@@ -89,22 +89,22 @@ async function tryOnce(skill: Skill, params: unknown, end: number, timeout: numb
   const [work, most] = skill.attempt
     ? [skill.attempt(params, end), left + BACKSTOP_MS]
     : [skill.execute(params).then((output) => ({ output, signalled: false })), left];
-  // What a skill of somebody else's throws is not known to have done no harm.
+  // An error thrown by a foreign skill leaves unknown if it changed anything.
   return inTime(work, most, () => late(timeout)).catch((error) => ({ output: failure(error), signalled: true }));
 }
 
-/** A fault of the host as a SkillOutput. */
+/** Converts a fault of the host to a SkillOutput. */
 export function failure(error: unknown): SkillOutput {
   const { skill, version } = description("pool-observer");
   return { success: false, error: asFault(error).toJSON(), skill, version, duration: 0, timestamp: null };
 }
 
-/** The same record; in a text it reads as its message. */
+/** Returns the same record with its message as `toString`. */
 function readable(error: FaultRecord): FaultRecord {
   return Object.defineProperty(Fault.from(error).toJSON(), "toString", { value: () => error.message });
 }
 
-/** Emits the contract's events. Node would throw for an `error` that nobody listens to, and here it is an answer. */
+/** Emitter of the contract's events. Skips events without listeners, as Node throws for an unhandled `error`. */
 export class Events extends EventEmitter<SkillEvents> {
   tell<N extends keyof SkillEvents>(name: N, event: SkillEvents[N][0]): void {
     if (this.listenerCount(name) === 0) return;
@@ -112,7 +112,7 @@ export class Events extends EventEmitter<SkillEvents> {
   }
 }
 
-/** Skills by name. */
+/** Registry of skills by name. */
 export class SkillRegistry extends Events {
   readonly #skills = new Map<string, Skill>();
   readonly #logger: Logger | undefined;
@@ -122,23 +122,23 @@ export class SkillRegistry extends Events {
     this.#logger = options.logger;
   }
 
-  /** Adds a skill, or replaces the one of this name. */
+  /** Adds a skill, or replaces the one with this name. */
   register(skill: Skill, name: string = skill.name): this {
     this.#skills.set(name, skill);
     return this;
   }
 
-  /** The names of the registered skills. */
+  /** Returns the names of the registered skills. */
   names(): string[] {
     return [...this.#skills.keys()].sort();
   }
 
-  /** The skill of this name. */
+  /** Returns the skill with this name. */
   get(name: string): Skill | undefined {
     return this.#skills.get(name);
   }
 
-  /** Executes a skill. Always answers with a SkillOutput: a fault is `success: false`. */
+  /** Executes a skill. Always returns a SkillOutput: a fault is `success: false`. */
   async execute(name: string, params: unknown = {}): Promise<SkillOutput> {
     const unknown = () =>
       Fault.invalid(`skill '${name}' is unknown: registered are ${this.names().join(", ") || "none"}`);
@@ -149,7 +149,7 @@ export class SkillRegistry extends Events {
 
 let shared: SkillRegistry | undefined;
 
-/** The process's registry. */
+/** Returns the registry of the process. */
 export function getSkillRegistry(): SkillRegistry {
   shared ??= new SkillRegistry();
   return shared;

@@ -1,4 +1,4 @@
-// What a request is for the host: what it passes on, what it keeps, and what it allows.
+// Host's part of a request: fields passed on, credentials kept, and changes allowed.
 
 import { type Guard, guard } from "./components.js";
 import { CredentialScope, type Sources } from "./credentials.js";
@@ -7,47 +7,47 @@ import type { Policy } from "./guard/policy.js";
 import { isShallow } from "./json.js";
 import { holdsSecret, isSecret } from "./secret-scan.js";
 
-/** How long a session must have been in its state before it may be ended. */
+/** Minimum time in a state before a session may be ended. */
 export interface IdleThresholds {
   idleMs: number;
   idleInTransactionMs: number;
 }
 
-/** How far a pool may be resized, as the request says and not as the component does. */
+/** Bounds of a resize, from the request and not from the component. */
 export interface Bounds {
   minSize: number;
   maxSize: number;
-  /** Percent of the size before. */
+  /** Percentage of the previous size. */
   growthRate: number;
   shrinkRate: number;
 }
 
-/** What the caller asked for, as far as it concerns changing anything. */
+/** Changes that the request asks for. */
 export interface Intent {
-  /** Why nobody may be ended; none when just that was asked for. */
+  /** Reason why no session may be ended; absent when the request asks for that. */
   refusal?: string | undefined;
   /** The request's own cap on ended sessions, percent. */
   maxKillPercentage: number;
   thresholds: IdleThresholds;
-  /** Why no pool may be changed; none when just that was asked for. */
+  /** Reason why no pool may be changed; absent when the request asks for that. */
   scalingRefusal?: string | undefined;
-  /** How far; or which option is no bound. */
+  /** Bounds of a resize, or the reason why an option is invalid. */
   bounds: Bounds | string;
 }
 
-/** A request, taken apart. */
+/** Parsed request. */
 export interface Request {
   action: string;
-  /** The text for the component. */
+  /** Text passed to the component. */
   input: string;
   scope: CredentialScope;
   intent: Intent;
 }
 
-/** Why a host that may not change anything changes nothing. */
+/** Refusal of a host whose policy allows no changes. */
 const NO_CHANGES = "the host's policy allows no changes: set the policy's apply";
 
-/** Takes out of a request what is the host's. */
+/** Parses the host's part of a request. */
 export function readRequest(params: unknown, sources: Sources, policy: Policy): Request {
   const misplaced = () =>
     new Fault(
@@ -57,7 +57,7 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
   if (!isShallow(params)) throw Fault.invalid("the request is nested more than 64 deep");
   if (!isRecord(params)) {
     if (holdsSecret(params)) throw misplaced();
-    // The component knows best how to refuse it.
+    // The component reports the exact error.
     const input = JSON.stringify(params) ?? "null";
     return { action: "full-analysis", input, scope: new CredentialScope(sources), intent: readIntent({}, policy) };
   }
@@ -67,20 +67,20 @@ export function readRequest(params: unknown, sources: Sources, policy: Policy): 
   if (name?.includes("://") || name?.includes("@")) {
     throw new Fault("secret-in-params", "credential: a name is wanted, not a URL");
   }
-  // `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+  // `carry` was written by a component and holds names and statements of the server's sessions.
   if (Object.entries(fields).some(([field, value]) => field !== "carry" && isSecret(field, value))) throw misplaced();
   const scope = new CredentialScope(sources, url, key, name);
   const action = typeof fields.action === "string" ? fields.action : "full-analysis";
   return { action, input: JSON.stringify(fields), scope, intent: readIntent(fields, policy) };
 }
 
-/** Whether a resize stays within the bounds; if not, which of them it leaves. */
+/** Returns the reason why a resize violates the bounds; undefined when it does not. */
 export function whyNotResize(
   { minSize, maxSize, growthRate, shrinkRate }: Bounds,
   before: number,
   size: number,
 ): string | undefined {
-  // A size outside of the bounds may come nearer, as far as the bound at once: that is no step.
+  // A size outside the bounds may return to the nearest bound at once, without a step limit.
   if (size === 0 || (size > maxSize && size >= before)) return `${size} is not within options.maxSize, ${maxSize}`;
   if (size < minSize && size <= before) return `${size} is not within options.minSize, ${minSize}`;
   if ((before < size && size <= minSize) || (maxSize <= size && size < before)) return undefined;
@@ -92,15 +92,15 @@ export function whyNotResize(
 }
 
 /**
- * Sessions are ended and pools resized only when the operator allows it and the request asks for just that, whatever
- * the component makes of the request.
+ * Derives the allowed changes: sessions are ended and pools resized only when the policy allows it and the request asks
+ * for it, regardless of the component.
  */
 export function readIntent(request: Record<string, unknown>, policy: Policy): Intent {
   const options = isRecord(request.options) ? request.options : {};
   const number = (name: keyof Guard["request"]) => whole(options[name]) ?? guard().request[name];
   return {
     refusal: unasked(request, policy, "kill-idle", "ends sessions") ?? unclear(request.options),
-    // Out of range is the component's to refuse; here it is only never more than everything.
+    // The component refuses values out of range; the host only caps them at 100 %.
     maxKillPercentage: number("maxKillPercentage"),
     thresholds: { idleMs: number("idleTimeoutMs"), idleInTransactionMs: number("idleInTransactionTimeoutMs") },
     scalingRefusal: unasked(request, policy, "auto-scale", "changes pools") ?? forbidden(options.allowAutoScaling),
@@ -108,7 +108,7 @@ export function readIntent(request: Record<string, unknown>, policy: Policy): In
   };
 }
 
-/** Why a request does not ask for this action to be carried out; none when it does. */
+/** Returns the reason why a request does not ask for this action; undefined when it does. */
 function unasked(request: Record<string, unknown>, policy: Policy, wanted: string, does: string): string | undefined {
   const action = typeof request.action === "string" ? request.action : "full-analysis";
   if (!policy.apply) return NO_CHANGES;
@@ -116,11 +116,11 @@ function unasked(request: Record<string, unknown>, policy: Policy, wanted: strin
   const dryRun = isRecord(request.options) ? request.options.dryRun : undefined;
   if (dryRun === undefined || dryRun === null || dryRun === false) return undefined;
   if (dryRun === true) return "the request asks for a dry run: options.dryRun";
-  // Whatever it was meant to say, it was no plain consent.
+  // Any other value is not a clear consent.
   return "options.dryRun is neither true nor false";
 }
 
-/** Which of the options that decide whom to end is not what the contract wants. */
+/** Returns the first option for ending sessions that violates the contract. */
 function unclear(options: unknown): string | undefined {
   if (options === undefined || options === null) return undefined;
   if (!isRecord(options)) return "options is no object";
@@ -135,7 +135,7 @@ function forbidden(allowed: unknown): string | undefined {
   return allowed === false ? "options.allowAutoScaling is false" : "options.allowAutoScaling is neither true nor false";
 }
 
-/** One that the contract does not allow is none: a component that reads it otherwise must not resize by it. */
+/** Reads the resize bounds. An invalid option allows no resize: the component may interpret it differently. */
 function readBounds(options: unknown): Bounds | string {
   if (options !== undefined && options !== null && !isRecord(options)) return "options is no object";
   const given = options ?? {};
@@ -164,12 +164,12 @@ function text(name: string, value: unknown): string | undefined {
   return value;
 }
 
-/** A whole number that is not below zero and exact. */
+/** Returns the value if it is a safe, non-negative integer. */
 function whole(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined;
 }
 
-/** Whether a value is an object with fields. */
+/** Returns true if the value is an object with fields. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

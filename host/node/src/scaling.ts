@@ -1,8 +1,7 @@
-// The import `scaling`: the only power over a pool.
+// The import `scaling`, the only one that can change a pool. The component is not trusted.
 //
-// Nothing here trusts the component. The request must ask for just this, the policy allow it, and a size stay within
-// the request's bounds and pace, measured from the size that the host itself has read. It is on record before it is
-// sent, and what became of it is what the console shows afterwards.
+// Request and policy must allow the change, and sizes must respect the request's bounds, measured from the size that
+// the host has read. Changes are recorded before they are sent; outcomes are read back from the console.
 
 import type { About, Audit } from "./audit.js";
 import { place } from "./connection-config/target.js";
@@ -13,22 +12,22 @@ import type { Policy } from "./guard/policy.js";
 import type { PgBouncer } from "./pgbouncer.js";
 import { type Intent, whyNotResize } from "./request.js";
 
-/** What became of a resize. */
+/** Outcome of a resize. */
 export interface SizeOutcome {
   before?: number | undefined;
-  /** Read back after the change, never assumed. */
+  /** Size read back after the change. */
   after?: number | undefined;
   executed: boolean;
   note: string;
 }
 
-/** What became of a reconnect. */
+/** Outcome of a reconnect. */
 export interface ReconnectOutcome {
   executed: boolean;
   note: string;
 }
 
-/** Under what a pool is changed. */
+/** Context and limits of a change. */
 export interface Terms {
   console: PgBouncer;
   policy: Policy;
@@ -36,7 +35,7 @@ export interface Terms {
   hourly: Hourly;
   consent?: Consent | undefined;
   intent: Intent;
-  /** What this call has changed, or may have. */
+  /** Changes of this call, including possible ones. */
   changed: Set<string>;
   dryRun: boolean;
   onSignal(): void;
@@ -74,7 +73,7 @@ export async function resize(
   return { before, after, executed, note: told };
 }
 
-/** Has the server connections of a database reconnected. */
+/** Reconnects the server connections of a database. */
 export async function reconnect(database: string, reason: string, terms: Terms): Promise<ReconnectOutcome> {
   const { console, dryRun } = terms;
   const log = new Log(terms, "reconnect", reason, { pool: database });
@@ -100,10 +99,10 @@ export async function reconnect(database: string, reason: string, terms: Terms):
   return { executed: true, note };
 }
 
-/** Why the request or the policy lets nothing be changed. */
+/** Returns the reason why the request or the policy allows no change. */
 function whyNotAsked({ policy, intent, dryRun }: Terms): string | undefined {
   if (!policy.resize) return "the host's policy allows no resizes and no reconnects: set the policy's resize";
-  // A plan may be made whatever the request is.
+  // A dry run is allowed for any request.
   return dryRun ? undefined : intent.scalingRefusal;
 }
 
@@ -113,7 +112,7 @@ function beyond({ bounds }: Intent, before: number | undefined, size: number): s
   return whyNotResize(bounds, before, size) ?? (before === size ? "it has this size already" : undefined);
 }
 
-/** Why it is one change too many, of the call or of the hour. */
+/** Returns the reason why the caps of the call or the hour allow no further change. */
 function clear({ changed, policy, hourly, console }: Terms, what: string): string | undefined {
   if (changed.has(what)) return `one call changes the ${what} of a pool once`;
   const most = policy.maxResizesPerHour;
@@ -121,14 +120,14 @@ function clear({ changed, policy, hourly, console }: Terms, what: string): strin
   return `the cap of ${most} changes an hour is reached for this console: the policy's maxResizesPerHour`;
 }
 
-/** Asks whoever is to be asked. */
+/** Asks for consent. */
 function ask({ consent, console, audit }: Terms, act: Proposal["act"]): Promise<string | undefined> {
   const { target } = console;
   const whom = { server: place(target), database: target.database, role: target.user, component: audit.component };
   return whyNoConsent(consent, { ...whom, act });
 }
 
-/** Puts a change on record, from when on it counts as made. */
+/** Records a change; from then on it counts as made. */
 async function send({ changed, policy, hourly, console, onSignal }: Terms, what: string, log: Log): Promise<void> {
   hourly.take(key(console), 1, policy.maxResizesPerHour);
   try {
@@ -141,7 +140,7 @@ async function send({ changed, policy, hourly, console, onSignal }: Terms, what:
   onSignal();
 }
 
-/** What was sent and came back as a fault. Only what the console itself refused is known not to have been done. */
+/** Records the fault of a sent change. Only a refusal by the console itself proves that nothing changed. */
 async function failed({ hourly, console }: Terms, log: Log, fault: Fault): Promise<never> {
   if (fault.kind === "insufficient-privilege") {
     await log.tell("denied", fault.message);
@@ -158,7 +157,7 @@ function key({ target }: PgBouncer): string {
   return `resize ${place(target)}`;
 }
 
-/** The records of one change. */
+/** Audit records of one change. */
 class Log {
   readonly #terms: Terms;
   readonly #about: Omit<About, "outcome" | "detail">;

@@ -1,17 +1,16 @@
-// Secrets in a request where none belongs. The component gets everything but `supabaseUrl` and `supabaseKey`, so what
-// was meant for those and stands elsewhere must not get so far.
+// Detection of misplaced secrets in a request, of which the component gets all but `supabaseUrl` and `supabaseKey`.
 //
-// A request may be long: no expression reads a part of it again for each of its letters.
+// Requests may be long: no expression may scan a part again for each character.
 
 import { guard } from "./components.js";
 import { holdsConnectionText } from "./connection-config/text.js";
 
-/** Finds a field that is, or holds anywhere inside, something named like a secret, a connection text or a credential. */
+/** Returns true if a field is, or contains, a name of a secret, a connection string or a credential. */
 export function isSecret(name: string, value: unknown): boolean {
   return isName(name) || isSecretText(name) || holdsSecret(value);
 }
 
-/** Whether a value holds such a thing anywhere inside. */
+/** Returns true if a value contains a secret at any depth. */
 export function holdsSecret(value: unknown): boolean {
   if (typeof value === "string") return isSecretText(value);
   if (Array.isArray(value)) return value.some(holdsSecret);
@@ -25,30 +24,30 @@ function isName(name: string): boolean {
   return secretNames.includes(plain) || secretWords.some((word) => plain.includes(word));
 }
 
-/** Recognises a connection text or a credential, percent-encoded or not. */
+/** Returns true if a text contains a connection string or a credential, percent-encoded or not. */
 function isSecretText(text: string): boolean {
   const forms = text.includes("%") ? [text, percentDecoded(text)] : [text];
   return forms.some((form) => holdsConnectionText(form) || holdsCredential(form));
 }
 
-/** `scheme://user:password@`. */
+/** Login in a URL: `scheme://user:password@`. */
 const LOGIN_IN_URL = /:\/\/[^\s/?#:]*:[^\s/?#]+@/;
 
-/** Recognises the part behind the `@` of a login: a host with a dot, a port or a path. `app:web@node` names an application. */
+/** Address after the `@` of a login: a host with a dot, a port or a path. `app:web@node` is an application name. */
 const ADDRESS = /@(?:[^\s:/@]*\.|localhost(?![^\s:/@])|[^\s:/@]+(?::\d|\/))/;
 
-/** An access token of Supabase, and a JSON Web Token. */
+/** Supabase access token or JSON Web Token. */
 const TOKEN = /sbp_[0-9a-f]{40}|(?<![\w.-])\.*eyJ[\w-]{10,}\.+[\w-]+\.+[\w-]+\.*(?![\w.-])/i;
 
-/** A bearer token, and a value behind `password`. */
+/** Bearer token, or a value after `password`. */
 const VALUE = /bearer\s+\S|password\s*[:=]\s*\S/i;
 
-/** Recognises a credential by its form. */
+/** Returns true if a text contains a credential, recognised by its form. */
 function holdsCredential(text: string): boolean {
   return LOGIN_IN_URL.test(text) || TOKEN.test(text) || VALUE.test(text) || text.split(/\s+/).some(isLogin);
 }
 
-/** Recognises `user:password@host`. */
+/** Returns true if a word has the form `user:password@host`. */
 function isLogin(word: string): boolean {
   const colon = word.indexOf(":");
   return colon >= 0 && !word.includes("://") && ADDRESS.test(word.slice(colon + 2));
@@ -56,7 +55,7 @@ function isLogin(word: string): boolean {
 
 const PERCENT = 0x25;
 
-/** Percent-decodes as a URL does: what is no `%XX` stays as it is. */
+/** Decodes percent-encoding; other uses of `%` stay unchanged. */
 function percentDecoded(text: string): string {
   const bytes = Buffer.from(text);
   let length = 0;
@@ -69,7 +68,7 @@ function percentDecoded(text: string): string {
   return bytes.toString("utf8", 0, length);
 }
 
-/** The value of a hexadecimal digit; -1 for what is none. */
+/** Returns the value of a hexadecimal digit, or -1. */
 function hexDigit(byte = 0): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;

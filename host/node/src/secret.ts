@@ -1,8 +1,8 @@
-// A text that is never shown by accident.
+// Secret text that is not shown by accident.
 
 import { inspect } from "node:util";
 
-/** A text that opens something. It is in no `JSON.stringify`, no `console.log` and no template. */
+/** Secret text, redacted in `JSON.stringify`, `console.log` and templates. */
 export class Secret {
   readonly #text: string;
 
@@ -10,7 +10,7 @@ export class Secret {
     this.#text = text;
   }
 
-  /** The text itself, for the one place that sends it. */
+  /** Returns the text itself, for sending only. */
   reveal(): string {
     return this.#text;
   }

@@ -1,4 +1,4 @@
-// The server's and the network's errors as faults that tell an operator what to change.
+// Conversion of server and network errors to faults that name the setting to change.
 
 import { guard, type StatementError } from "./components.js";
 import { place, type Target } from "./connection-config/target.js";
@@ -8,10 +8,10 @@ import { fill, recogniseInSession, refused } from "./refusal.js";
 import { TlsFailure } from "./socket.js";
 import type { ServerError } from "./wire.js";
 
-/** An error that no entry of `guard.json` is for. */
+/** Fallback for errors without an entry in `guard.json`. */
 const UNKNOWN: StatementError = { kind: "query-failed", retryable: false, message: "{said}" };
 
-/** The fault of whatever kept a session from being opened. */
+/** Returns the fault of an error that prevented a session from opening. */
 export function whyNotOpen(error: unknown, target: Target): Fault {
   if (error instanceof Fault) return error;
   if (error instanceof LoginRefused) return refused(error.server, target, error.isTlsTried);
@@ -28,18 +28,18 @@ function withoutTls({ message, isUnsupported, isUnverified }: TlsFailure, target
   return new Fault("tls-failed", `no TLS with ${place(target)}: ${message}${hint}`);
 }
 
-/** Message of an error; Node's for a name with several addresses has none of its own. */
+/** Returns an error's message; Node's error for a name with several addresses has none of its own. */
 function words(error: Error & { errors?: Error[] }): string {
   return error.message || (error.errors ?? []).map(({ message }) => message).join(", ") || error.name;
 }
 
-/** Nothing answered in time. */
+/** Returns the fault of a server that did not answer. */
 export function unreachable(target: Target, why: string): Fault {
   const message = `no PostgreSQL server answers at ${place(target)}: ${why}`;
   return new Fault("server-unreachable", message, { retryable: true });
 }
 
-/** What the server said to a statement, or out of turn. */
+/** Returns the fault of a server's error to a statement, or outside of one. */
 export function fromServer({ code, fatal, message, said }: ServerError): Fault {
   const sqlstate = code ?? "";
   const ofPooler = recogniseInSession(sqlstate, message) ?? "";
@@ -48,7 +48,7 @@ export function fromServer({ code, fatal, message, said }: ServerError): Fault {
     return reasons?.includes(ofPooler) || sqlstates?.includes(sqlstate) || (fatal && ends?.includes(sqlstate)) || isAny;
   });
   const { kind, message: template, retryable, limit = "" } = found ?? UNKNOWN;
-  // Limits that are times have their unit in the name.
+  // Names of time limits end with their unit.
   const name = `${limit.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())}Ms`;
   return new Fault(kind, fill(template, { said, limit: name }), { sqlstate: code, retryable });
 }

@@ -1,12 +1,12 @@
-// A server's name in its certificate, by libpq's rules (fe-secure-common.c), which differ from those of HTTPS.
+// Server name check by libpq's rules (fe-secure-common.c), which differ from those of HTTPS.
 //
-// A host's name is looked for among the certificate's DNS names, and in its common name only when it has none; an
-// address among its addresses, and in the common name only when it has none of these.
+// A host name is compared with the certificate's DNS names, an address with its IP addresses; the common name counts
+// only without names of that kind.
 
 import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 
-/** Returns the error of a certificate that is not a host's; undefined when it is. */
+/** Returns the error of a certificate that does not match the host; undefined when it matches. */
 export function whyNotNamed(host: string, certificate: X509Certificate): Error | undefined {
   const names = alternativeNames(certificate.subjectAltName ?? "");
   const kind = isIP(host) === 0 ? "DNS" : "IP Address";
@@ -23,7 +23,7 @@ interface AlternativeName {
   name: string;
 }
 
-/** Node writes them as `DNS:a, IP Address:::1`, and a name with a comma or a quote as JSON, so that none forges another. */
+/** Parses Node's `DNS:a, IP Address:::1`; names with a comma or quote are JSON, so that none can imitate another. */
 function alternativeNames(text: string): AlternativeName[] {
   const found = text.matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/g);
   return [...found].map(([, kind = "", name = ""]) => ({
@@ -32,7 +32,7 @@ function alternativeNames(text: string): AlternativeName[] {
   }));
 }
 
-/** Node writes a subject as lines of `CN=name`, with special characters escaped. */
+/** Returns the common name of a subject, which Node writes as lines of `CN=name` with escapes. */
 function commonNames(subject: string | undefined): string[] {
   const lines = (subject ?? "").split("\n").filter((line) => line.startsWith("CN="));
   return lines.map((line) => line.slice("CN=".length).replace(/\\(.)/g, "$1")).slice(-1);
@@ -42,7 +42,7 @@ function isNameOf(pattern: string, host: string): boolean {
   if (isIP(host) !== 0) return sameAddress(pattern, host);
   const [name, wanted] = [pattern.toLowerCase(), host.toLowerCase()];
   if (name === wanted) return true;
-  // A `*` stands for the first label alone, as in `*.example.com`.
+  // A `*` matches only the first label, as in `*.example.com`.
   const [first, ...rest] = wanted.split(".");
   return name.startsWith("*.") && rest.length > 0 && first !== "" && name.slice(2) === rest.join(".");
 }
@@ -51,7 +51,7 @@ function sameAddress(a: string, b: string): boolean {
   return isIP(a) !== 0 && canonical(a) === canonical(b);
 }
 
-/** One spelling of an address. */
+/** Returns the canonical form of an address. */
 function canonical(address: string): string {
   return isIP(address) === 6 ? new URL(`http://[${address.split("%")[0]}]`).hostname : address;
 }

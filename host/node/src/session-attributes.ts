@@ -1,8 +1,8 @@
-// `target_session_attrs`: the kind of server that is acceptable, by libpq's rules.
+// `target_session_attrs`: required kind of server, by libpq's rules.
 
 import type { TargetSessionAttrs } from "./connection-config/security.js";
 
-/** Asks a server for one value. */
+/** Queries a server for one value. */
 type Ask = (sql: string) => Promise<string | null>;
 
 /** Returns the reason why a server is not of the wanted kind; undefined when it is. */
@@ -25,7 +25,10 @@ export async function mismatch(
   }
 }
 
-/** Servers report both since PostgreSQL 14; others, and poolers that pass neither on, are asked. */
+/**
+ * Returns true if sessions are read-only. Servers before PostgreSQL 14 and some poolers do not report it and are
+ * queried.
+ */
 async function isReadOnly(reported: ReadonlyMap<string, string>, ask: Ask): Promise<boolean> {
   const [standby, readOnly] = [reported.get("in_hot_standby"), reported.get("default_transaction_read_only")];
   if (standby !== undefined && readOnly !== undefined) return standby === "on" || readOnly === "on";

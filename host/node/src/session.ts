@@ -1,4 +1,4 @@
-// One PostgreSQL session: read-only, bounded, closed with its call.
+// PostgreSQL session: read-only, limited, closed with its call.
 
 import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
@@ -13,19 +13,19 @@ import { advised } from "./supabase.js";
 import { isLegacy } from "./text.js";
 import { encode, type Parameter, type RowSet, type Statement, type Value } from "./values.js";
 
-/** How much longer than the server's own timeout to wait for an answer before giving the server up. */
+/** Additional time after the server's own timeout before the server counts as unresponsive. */
 export const GRACE_MS = 5_000;
 
-/** What one statement came to. */
+/** Result of one statement. */
 export type Answer<T> = { ok: T } | { err: Fault };
 
-/** An open session. */
+/** Open session. */
 export class Session {
   readonly #connection: Connection;
   readonly #limits: Limits;
   /**
-   * Whether the settings did not travel in the startup packet, because a pooler refused or ignored them there. `SET`
-   * would outlive us on a server connection that others share, so every statement gets a transaction that carries them.
+   * True when a pooler refused or ignored the settings in the startup packet. `SET` would persist on a shared server
+   * connection, so every statement runs in a transaction that sets them locally.
    */
   #isPooled: boolean;
 
@@ -35,7 +35,7 @@ export class Session {
     this.#isPooled = connection.isWithoutSettings;
   }
 
-  /** Opens a session whose settings hold. Costs a round trip more than `unchecked`. */
+  /** Opens a session and verifies its settings, which takes one more round trip than `unchecked`. */
   static async open(target: Target, limits: Limits, over?: AbortSignal, lookups?: Lookups): Promise<Session> {
     const session = await Session.unchecked(target, limits, over, lookups).catch((fault: Fault) => {
       throw advised(fault, target);
@@ -50,14 +50,14 @@ export class Session {
     }
   }
 
-  /** Opens a session in which nobody's statements run. */
+  /** Opens a session without verified settings, for the host's own use. */
   static async unchecked(
     target: Target,
     limits: Limits,
     over: AbortSignal = NEVER,
     lookups: Lookups = new Lookups(),
   ): Promise<Session> {
-    // Ours come last, so that they win.
+    // The host's settings come last, so that they take precedence.
     const ours = Object.entries(settings(limits)).map(([name, value]) => `-c ${name}=${value}`);
     const options = [...(target.options === undefined ? [] : [target.options]), ...ours].join(" ");
     const opening = { options, plainOptions: target.options, limits, over, lookups };
@@ -68,33 +68,33 @@ export class Session {
     throw Fault.credential(`what answers at ${place(connection.target)} is PgBouncer's admin console: ${hint}`);
   }
 
-  /** Target with the host that was chosen, and no other. */
+  /** Target reduced to the chosen host. */
   get target(): Target {
     return this.#connection.target;
   }
 
-  /** Which way in was taken. */
+  /** Access path of the session. */
   get accessPath(): "direct" | "pooled" {
     return this.#isPooled ? "pooled" : "direct";
   }
 
-  /** Facts about how it was opened that a report must state. */
+  /** Facts about opening it that a report must state. */
   get notes(): readonly string[] {
     return this.#connection.notes;
   }
 
-  /** Runs a batch in one round trip. What is thrown means that the session is gone. */
+  /** Runs a batch in one round trip. Throws only when the session is lost. */
   async query(batch: readonly Statement[], take: (bytes: number) => boolean): Promise<Answer<RowSet>[]> {
     const answers = batch.map(async ({ sql, params, maxRows }) => {
       const appetite = { maxRows: Math.min(maxRows, this.#limits.rows), take };
-      // A parameter that cannot be sent fails its statement before anything of it is under way.
+      // An invalid parameter fails its statement before anything is sent.
       const encoded = params.map(encode);
       return this.#guarded(() => this.#connection.statement(sql, encoded, appetite));
     });
     return this.#settled(answers, batch.length);
   }
 
-  /** Runs the host's own statement with each set of parameters, all in one round trip, each in its own transaction. */
+  /** Runs a statement of the host with each set of parameters, in one round trip with one transaction each. */
   async own(sql: string, params: readonly Parameter[][]): Promise<Answer<Value[][]>[]> {
     const whole = this.#connection.whole();
     const answers = params.map((params) => this.#guarded(() => this.#connection.statement(sql, params, whole)));
@@ -106,7 +106,7 @@ export class Session {
     }
   }
 
-  /** One empty round trip, milliseconds. */
+  /** Measures one empty round trip, milliseconds. */
   async roundTrip(): Promise<number> {
     const started = performance.now();
     await this.#connection.simple("");
@@ -118,10 +118,10 @@ export class Session {
     return this.#connection.close();
   }
 
-  /** One statement with the session's settings, in a transaction of its own. */
+  /** Runs one statement with the session's settings in its own transaction. */
   async #guarded<T>(send: () => Promise<T>): Promise<T> {
     if (!this.#isPooled) return send();
-    // All three are sent before the first answer is waited for.
+    // All three are sent before the first answer is awaited.
     const begin = this.#connection.simple(`BEGIN READ ONLY; ${setLocal(this.#wanted())}`);
     const [begun, answer, ended] = await Promise.allSettled([begin, send(), this.#connection.simple("COMMIT")]);
     if (begun.status === "rejected") throw begun.reason;
@@ -133,20 +133,20 @@ export class Session {
   async #settled<T>(answers: Promise<T>[], statements: number): Promise<Answer<T>[]> {
     const patience = this.#limits.statementTimeoutMs * statements + GRACE_MS;
     const settled = await this.#connection.inTime(Promise.allSettled(answers), patience);
-    // Whatever a statement had said before: without the session nothing of it counts.
+    // Without the session, earlier results do not count.
     const lost = settled.find((it) => it.status === "rejected" && (it.reason as Fault).kind === "connection-lost");
     if (lost || this.#connection.lost) throw this.#connection.lost ?? (lost as PromiseRejectedResult).reason;
     return settled.map((it) => (it.status === "fulfilled" ? { ok: it.value } : { err: it.reason as Fault }));
   }
 
-  /** Settings that must hold: those of the host, and no conversion where there could be one. */
+  /** Returns the required settings: those of the host, and no conversion of legacy encodings. */
   #wanted(): Record<string, string> {
     const wanted = settings(this.#limits);
     const converts = isLegacy(this.#connection.parameters.get("server_encoding"));
     return converts ? { ...wanted, client_encoding: "SQL_ASCII" } : wanted;
   }
 
-  /** Waits until the pooler has a connection to the server: it admits a login without. */
+  /** Waits for the pooler's server connection: a pooler accepts a login without one. */
   async #awaitServerConnection(): Promise<void> {
     const ms = this.#limits.statementTimeoutMs + GRACE_MS;
     await inTime(this.#connection.simple(""), ms, () => {
@@ -157,7 +157,7 @@ export class Session {
     });
   }
 
-  /** Whether the settings of the startup packet hold: a pooler that was told to ignore them says nothing. */
+  /** Returns true if the startup packet's settings apply: some poolers ignore them silently. */
   async #settingsHold(): Promise<boolean> {
     const expected = Object.entries(this.#wanted());
     const names = expected.map(([name]) => `'${name}'`).join(", ");
@@ -168,7 +168,7 @@ export class Session {
 }
 
 const NEVER = new AbortController().signal;
-// As many sessions as there are listen to it, and each leaves it when it closes.
+// Each session adds a listener and removes it on close.
 setMaxListeners(0, NEVER);
 
 function setLocal(settings: Record<string, string>): string {
@@ -177,7 +177,7 @@ function setLocal(settings: Record<string, string>): string {
     .join("; ");
 }
 
-/** The Rust host's settings, with the timeouts of this one's limits. */
+/** Returns the Rust host's settings with the timeouts of these limits. */
 function settings(limits: Limits): Record<string, string> {
   return {
     ...guard().session.settings,

@@ -1,4 +1,4 @@
-// The skill as TypeScript skill frameworks expect it.
+// Skill for TypeScript skill frameworks.
 
 import { description } from "./components.js";
 import type { PoolStats, SkillInput, SkillOutput } from "./contract.js";
@@ -8,11 +8,11 @@ import { parseJson } from "./json.js";
 import type { Logger } from "./log.js";
 import { type Attempt, Events, failure, runSkill, type Skill } from "./registry.js";
 
-/** What the skill is made of. Everything has a default. */
+/** Options of the skill; all have defaults. */
 export interface SkillOptions extends HostOptions {
-  /** Takes the contract's log lines. None by default. */
+  /** Receives the contract's log lines. None by default. */
   logger?: Logger;
-  /** How often a failed try is repeated at the most. */
+  /** Maximum number of retries. */
   retries?: number;
 }
 
@@ -27,9 +27,9 @@ export class SupabaseConnectionPool extends Events implements Skill {
   readonly version: string;
   readonly category: string;
   readonly priority: string;
-  /** How long all tries of a `run` together may take, milliseconds. */
+  /** Maximum duration of all attempts of a `run` together, milliseconds. */
   readonly timeout: number;
-  /** How often a failed try is repeated at the most. */
+  /** Maximum number of retries. */
   readonly retries: number;
   readonly #host: Host;
   readonly #logger: Logger | undefined;
@@ -48,12 +48,12 @@ export class SupabaseConnectionPool extends Events implements Skill {
     this.#logger = options.logger;
   }
 
-  /** The host behind it, for the texts as the component wrote them. */
+  /** Host of the skill, which returns the component's original texts. */
   get host(): Host {
     return this.#host;
   }
 
-  /** Runs an action: with events, log lines, one deadline, and retries where they do no harm. Never throws. */
+  /** Runs an action with events, log lines, one deadline and safe retries. Never throws. */
   run(params: SkillInput = {}): Promise<SkillOutput> {
     return runSkill(this, this.name, params, this, this.#logger);
   }
@@ -64,13 +64,13 @@ export class SupabaseConnectionPool extends Events implements Skill {
     return output;
   }
 
-  /** The pool's statistics alone. Throws the fault when there are none. */
+  /** Returns the pool's statistics. Throws the fault when there are none. */
   async quickPoolStatus(params: Omit<SkillInput, "action"> = {}): Promise<PoolStats> {
     const { poolStats } = await this.#report({ ...params, action: "monitor" });
     return poolStats;
   }
 
-  /** Whether any session is suspected of being leaked. Throws a fault when part of the server is hidden. */
+  /** Returns true if any session is suspected of being leaked. Throws a fault when part of the server is hidden. */
   async hasLeakRisk(params: Omit<SkillInput, "action"> = {}): Promise<boolean> {
     const { leakDetection } = await this.#report({ ...params, action: "detect-leaks" });
     const { reason } = leakDetection.coverage;
@@ -78,18 +78,18 @@ export class SupabaseConnectionPool extends Events implements Skill {
     return leakDetection.detected;
   }
 
-  /** The recommendations of a full analysis, worst first. Throws the fault when there are none. */
+  /** Returns the recommendations of a full analysis, worst first. Throws the fault when there are none. */
   async getRecommendations(params: Omit<SkillInput, "action"> = {}): Promise<string[]> {
     const { recommendations } = await this.#report({ ...params, action: "full-analysis" });
     return recommendations;
   }
 
-  /** What the component says about itself. */
+  /** Returns the component's self-description. */
   describe() {
     return this.#host.describe();
   }
 
-  /** One try, and whether it may have changed anything. */
+  /** Runs one attempt, and reports if it may have changed anything. */
   async attempt(params: unknown, end: number): Promise<Attempt> {
     let signalled = false;
     const onSignal = () => {
@@ -99,7 +99,7 @@ export class SupabaseConnectionPool extends Events implements Skill {
       const answer = await this.#host.call(params, { end, onSignal });
       const most = this.#host.limits.reportBytes;
       const output = parseJson(answer.output, "the component's answer", most, "limit `reportBytes`") as SkillOutput;
-      // Whoever repeats a call in which something was signalled may hit others.
+      // Repeating a call that signalled sessions may signal others.
       if (signalled && output.error) output.error.retryable = false;
       return { output, signalled };
     } catch (error) {

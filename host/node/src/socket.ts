@@ -1,4 +1,4 @@
-// A socket to one host, with or without TLS.
+// Socket to one host, with or without TLS.
 
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import * as tls from "node:tls";
@@ -11,17 +11,17 @@ import { Framing, serverError, sslRequest } from "./wire.js";
 
 const KEEP_ALIVE_MS = 30_000;
 
-/** No error before a session is longer, bytes. */
+/** Maximum length of an error before a session, bytes. */
 const LONGEST_ERROR = 8_192;
 
-/** TLS of a socket. `optional`: unless the server says that it has none. */
+/** TLS of a socket. `optional`: unless the server refuses it. */
 export type Encryption = "none" | "optional" | "required";
 
-/** Thrown where TLS was wanted and could not be had. */
+/** Error when TLS could not be established. */
 export class TlsFailure extends Error {
-  /** True when the server said that it has none. */
+  /** True when the server does not support TLS. */
   readonly isUnsupported: boolean;
-  /** True when its certificate was verified and not accepted. */
+  /** True when its certificate failed verification. */
   readonly isUnverified: boolean;
 
   constructor(message: string, { isUnsupported = false, isUnverified = false } = {}) {
@@ -31,18 +31,18 @@ export class TlsFailure extends Error {
   }
 }
 
-/** Opens a socket to a target's own host. The signal ends the attempt. */
+/** Opens a socket to a target's own host. The signal aborts the attempt. */
 export async function openSocket(
   target: Target,
   encryption: Encryption,
   signal: AbortSignal,
   lookups: Lookups,
 ): Promise<Socket> {
-  // Files are read before anything is opened.
+  // Files are read before the socket is opened.
   const options = encryption === "none" ? undefined : tlsOptions(target);
   const socket = connect({ ...addressOf(target), lookup: lookups.until(signal) } as NetConnectOpts);
   socket.setNoDelay(true);
-  // An error that nothing waits for shows in the socket's end, too.
+  // Unhandled errors also appear in the socket's close.
   socket.on("error", () => {});
   const giveUp = () => socket.destroy(new Error("given up"));
   signal.addEventListener("abort", giveUp);
@@ -76,7 +76,7 @@ async function withTls(
     if (reply.startsWith("E")) throw await refusal(socket, reply);
     if (reply === "N" && encryption === "optional") return socket;
     if (reply === "N") throw new TlsFailure("the server does not support TLS", { isUnsupported: true });
-    // Bytes behind the answer are not encrypted and may be anybody's.
+    // Bytes after the answer are not encrypted and may be injected.
     if (reply !== "S") throw new TlsFailure("the server answered the request for TLS with something else");
   }
   const secure = tls.connect({ ...options, socket });
@@ -86,7 +86,7 @@ async function withTls(
   } catch (error) {
     secure.destroy();
     const { message, code = "" } = error as NodeJS.ErrnoException;
-    // What is wrong with a certificate has a name of OpenSSL's, or is said by us, and what is wrong with TLS has not.
+    // Certificate errors have OpenSSL's code or this host's; TLS errors have Node's codes.
     throw new TlsFailure(message, { isUnverified: !/^(ERR_.*|E[A-Z]+)$/.test(code) });
   }
   if (target.sslNegotiation === "direct" && secure.alpnProtocol !== "postgresql") {
@@ -96,7 +96,7 @@ async function withTls(
   return secure;
 }
 
-/** Reads the error with which a server, or a pooler without room, answers before there is any session. */
+/** Reads the error that a server, or a full pooler, sends before a session exists. */
 async function refusal(socket: Socket, begin: string): Promise<LoginRefused> {
   const framing = new Framing((_, length) => {
     if (length > LONGEST_ERROR) throw new Error("the server answered the request for TLS with an endless error");
@@ -107,7 +107,7 @@ async function refusal(socket: Socket, begin: string): Promise<LoginRefused> {
   }
 }
 
-/** Waits for an event of a socket, and hands out what came with it, as text. */
+/** Awaits an event of a socket, and returns its data as text. */
 function arrival(socket: Socket, event: "connect" | "data" | "secureConnect"): Promise<string> {
   return new Promise((resolve, reject) => {
     const settle = (run: () => void) => {

@@ -1,4 +1,4 @@
-// `supabaseUrl` and `supabaseKey`: what they open, and what they cannot.
+// Targets for `supabaseUrl` and `supabaseKey`.
 
 import { finish, merge, type Parts } from "./connection-config/parts.js";
 import { resolveOwn, resolveRequest, type Surroundings } from "./connection-config/resolve.js";
@@ -11,20 +11,20 @@ const WANTED =
   "the database password is needed (dashboard, Project Settings, Database); an access token would open the Management " +
   "API, which this host does not speak";
 
-/** The database of a local stack: `supabase start` prints its URL. */
+/** Database of a local stack, as `supabase start` prints it. */
 const LOCAL = { port: 54_322, user: "postgres", password: "postgres", database: "postgres" } as const;
 
-/** What a text offered as the key of a project is, by its shape. */
+/** Classifies a project's key by its form. */
 function classify(key: string): "api-key" | "access-token" | "password" {
   if (key.startsWith("sb_publishable_") || key.startsWith("sb_secret_")) return "api-key";
-  // A JSON Web Token: three parts, the first a JSON object in base64.
+  // JSON Web Token: three parts, the first a JSON object in base64.
   if (key.startsWith("eyJ") && key.split(".").length === 3) return "api-key";
   return key.startsWith("sbp_") ? "access-token" : "password";
 }
 
 /**
- * The target of a URL or text and of what came with it. `own` is what the operator's machine adds; a request has none.
- * A pooler's host is never guessed: its cluster number is in no URL.
+ * Returns the target of a URL or connection string and its key. `own`: additions of the operator's machine, absent for
+ * a request. A pooler's host is never guessed: its cluster number is in no URL.
  */
 export function targetOf(url: string, key?: string, own?: Surroundings): Target {
   const text = unwrap(url);
@@ -38,7 +38,7 @@ export function targetOf(url: string, key?: string, own?: Surroundings): Target 
   return own ? resolveOwn(given, own) : resolveRequest(given);
 }
 
-/** The target of a project's URL. It is whole: no variable of the machine changes it. */
+/** Returns the target of a project's URL. It is complete: no variable of the machine changes it. */
 function ofProject(text: string, key: string | undefined): Target {
   const local = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):54321(?:\/.*)?$/i.exec(text)?.[1]?.replace(/[[\]]/g, "");
   if (local !== undefined) return ofLocalStack(local, key);
@@ -55,7 +55,7 @@ function ofProject(text: string, key: string | undefined): Target {
 
 function ofLocalStack(host: string, key: string | undefined): Target {
   const { port, user, database } = LOCAL;
-  // The API key of a local stack opens no database, and its password is known to everybody.
+  // A local stack's API key opens no database, and its default password is public.
   const password = new Secret(key === undefined || classify(key) !== "password" ? LOCAL.password : key);
   const notes = [`the URL is that of a local Supabase stack: its database at ${host}:${port} is used`];
   return finish(merge({ hosts: [host], ports: [port], user, database, password, notes }));
@@ -90,7 +90,7 @@ function passwordOf(key: string): Secret {
   }
 }
 
-/** What is said of a project's own host, which only IPv6 leads to. */
+/** Adds a hint to the fault of a project's own host, which has only an IPv6 address by default. */
 export function advised(fault: Fault, target: Target): Fault {
   if (fault.kind !== "server-unreachable" || !/^db\.[a-z]{20}\.supabase\.co$/.test(target.host)) return fault;
   return fault.saying(

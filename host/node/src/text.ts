@@ -1,36 +1,36 @@
-// Texts of a server as JavaScript's strings, whatever bytes they are: no text makes an answer fail.
+// Decoding of server texts to strings; no byte sequence makes an answer fail.
 //
-// Servers are asked for their bytes as they are (`client_encoding=SQL_ASCII`): what they convert may fail for a single
-// row. And what they keep of other databases, such as statements and names, is in those databases' encodings anyway.
+// Servers send raw bytes (`client_encoding=SQL_ASCII`), because a conversion may fail for a single row. Texts of other
+// databases, such as statements and names, are in those databases' encodings anyway.
 
 import { isAscii, isUtf8 } from "node:buffer";
 import { guard } from "./components.js";
 
-/** Reads a text. Bytes that cannot be read become U+FFFD. */
+/** Decoder of a text. Undecodable bytes become U+FFFD. */
 export type Decode = (bytes: Uint8Array) => string;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Reads UTF-8. */
+/** Decodes UTF-8. */
 export const decodeUtf8: Decode = (bytes) => utf8.decode(bytes);
 
-/** Reads the beginning of a text: it is cut before it is read, so that nothing of the rest is kept. */
+/** Decodes the beginning of a text, cut before decoding so that the rest is not kept in memory. */
 export function decodeStart(bytes: Uint8Array, most: number, decode: Decode): string {
   if (bytes.length <= most) return decode(bytes);
   let end = most;
-  // Not within a letter of UTF-8, which has four bytes at most.
+  // Do not cut within a UTF-8 character, of at most four bytes.
   while (end > most - 3 && isContinuation(bytes[end])) end--;
   return `${decode(bytes.subarray(0, end))}…`;
 }
 
-/** The first letters of a text as a text of its own: a slice keeps the whole of it in memory as long as it lives. */
+/** Copies the first characters of a text: a slice would keep the whole text in memory. */
 export function startOf(text: string, letters: number): string {
   return text.length <= letters ? text : Buffer.from(text.slice(0, letters), "utf16le").toString("utf16le");
 }
 
 const isContinuation = (byte = 0) => (byte & 0xc0) === 0x80;
 
-/** Reads texts of a database in this encoding: as UTF-8 where they are, else as its own where it is another. */
+/** Returns the decoder for a database's encoding: UTF-8 where the bytes are valid, otherwise that encoding. */
 export function decoderOf(serverEncoding: string | undefined): Decode {
   if (serverEncoding === undefined || !Object.hasOwn(guard().encodings, serverEncoding)) return decodeUtf8;
   const found = decoders.get(serverEncoding) ?? eitherDecoder(serverEncoding);
@@ -38,7 +38,7 @@ export function decoderOf(serverEncoding: string | undefined): Decode {
   return found;
 }
 
-/** Decoders that were made. A server may name its encoding again in every message of a login. */
+/** Cache of decoders. A server may report its encoding again in every message of a login. */
 const decoders = new Map<string, Decode>();
 
 function eitherDecoder(serverEncoding: string): Decode {
@@ -46,26 +46,28 @@ function eitherDecoder(serverEncoding: string): Decode {
   return legacy ? (bytes) => (isCutUtf8(bytes) ? utf8.decode(bytes) : legacy(bytes)) : decodeUtf8;
 }
 
-/** Memory that a text takes at most: as a string here and in the component's thread, and as UTF-8 in the component. */
+/**
+ * Returns the maximum memory of a text: as a string here and in the component's thread, and as UTF-8 in the component.
+ */
 export function memoryOf(bytes: Uint8Array): number {
-  // ASCII takes a byte a letter. Of anything else a string takes two; U+FFFD for a byte that cannot be read has three.
+  // ASCII takes one byte per character, other strings two; U+FFFD for an undecodable byte has three in UTF-8.
   const times = isAscii(bytes) ? 3 : isUtf8(bytes) ? 5 : 7;
   return times * bytes.length;
 }
 
-/** True for UTF-8, also with a last character that the server cut. */
+/** Returns true for UTF-8, also with a last character that the server cut. */
 function isCutUtf8(bytes: Uint8Array): boolean {
   if (isUtf8(bytes)) return true;
-  // The last one that is cut has a byte that begins it, and one or two more.
+  // An incomplete last character has a start byte and up to two continuation bytes.
   const tail = bytes.subarray(-3);
   const start = bytes.length - tail.length + tail.findLastIndex((byte) => byte >= 0xc2);
   const whole = bytes.subarray(0, start);
   if (start < bytes.length - tail.length || !bytes.subarray(start + 1).every(isContinuation)) return false;
-  // After nothing but ASCII a single odd byte is more likely a letter of another encoding.
+  // After only ASCII, a single non-ASCII byte is more likely a character of another encoding.
   return isUtf8(whole) && !isAscii(whole);
 }
 
-/** True when texts of a database in this encoding are converted for a client of another one. */
+/** Returns true if the server would convert texts of this encoding for a client with another. */
 export function isLegacy(serverEncoding: string | undefined): boolean {
   return serverEncoding !== undefined && !["UTF8", "SQL_ASCII"].includes(serverEncoding);
 }
@@ -75,18 +77,18 @@ function legacyDecoder(label: string): Decode | undefined {
   try {
     const decoder = new TextDecoder(label);
     const decode: Decode = (bytes) => decoder.decode(bytes);
-    // ICU hands out control characters for bytes that are none in these encodings.
+    // ICU returns control characters for invalid bytes of these encodings.
     return label.startsWith("euc-") ? (bytes) => withC1(decode(bytes), HOLES) : decode;
   } catch {
-    // A Node that was built without ICU's tables knows few encodings.
+    // Node without ICU's tables supports few encodings.
     return undefined;
   }
 }
 
-/** Letters for U+0080 to U+009F: none. */
+/** Replacements for U+0080 to U+009F: U+FFFD for each. */
 const HOLES = "\ufffd".repeat(32);
 
-/** Those of windows-1252. Some versions of Node read them as ISO-8859-1 (nodejs/node#56542). */
+/** Characters 0x80 to 0x9F of windows-1252. Some versions of Node decode them as ISO-8859-1 (nodejs/node#56542). */
 const WINDOWS_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ";
 
 function decodeWindows1252(bytes: Uint8Array): string {
@@ -94,7 +96,7 @@ function decodeWindows1252(bytes: Uint8Array): string {
   return withC1(text, WINDOWS_1252);
 }
 
-/** A text with other letters for U+0080 to U+009F. `replace` would take a microsecond for each. */
+/** Replaces U+0080 to U+009F in a text. `replace` would take a microsecond for each. */
 function withC1(text: string, letters: string): string {
   if (!/[\u0080-\u009f]/.test(text)) return text;
   const units = Buffer.from(text, "utf16le");

@@ -15,10 +15,10 @@ import type { Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { whyNotNamed } from "./server-name.js";
 
-/** Extent to which a certificate is checked. */
+/** Level of certificate verification. */
 export type Check = "nothing" | "chain" | "chain-and-name";
 
-/** Returns the check of a target's certificate. */
+/** Returns the verification level for a target. */
 export function check({ sslMode, roots }: Target): Check {
   if (sslMode === "verify-full") return "chain-and-name";
   if (sslMode === "disable") return "nothing";
@@ -26,19 +26,19 @@ export function check({ sslMode, roots }: Target): Check {
   return sslMode === "verify-ca" || roots === "system" ? "chain-and-name" : "nothing";
 }
 
-/** The CA file that is not there and, as in libpq, verifies nothing below `verify-ca`. */
+/** Returns a missing CA file that, as in libpq, disables verification below `verify-ca`. */
 export function missingRoots({ sslMode, roots }: Pick<Target, "sslMode" | "roots">): string | undefined {
   if (roots === undefined || roots === "system" || sslMode.startsWith("verify-")) return undefined;
   return existsSync(roots) ? undefined : roots;
 }
 
-/** Options of `tls.connect` for a target. */
+/** Returns the options of `tls.connect` for a target. */
 export function tlsOptions(target: Target): tls.ConnectionOptions {
   const { host, sslMinVersion, sslMaxVersion, sslNegotiation } = target;
   return {
     minVersion: sslMinVersion,
     ...(sslMaxVersion === undefined ? {} : { maxVersion: sslMaxVersion }),
-    // An address is no server name (RFC 6066).
+    // An address is not a valid server name (RFC 6066).
     servername: isIP(host) === 0 ? host : "",
     ...(sslNegotiation === "direct" ? { ALPNProtocols: ["postgresql"] } : {}),
     ...clientCertificate(target),
@@ -49,7 +49,7 @@ export function tlsOptions(target: Target): tls.ConnectionOptions {
 function verification(target: Target): tls.ConnectionOptions {
   switch (missingRoots(target) === undefined ? check(target) : "nothing") {
     case "nothing":
-      // Where nothing is verified nothing is refused, short keys and old hashes included.
+      // Without verification, short keys and old hashes are also accepted.
       return { rejectUnauthorized: false, ciphers: `${tls.DEFAULT_CIPHERS}:@SECLEVEL=0` };
     case "chain":
       return { rejectUnauthorized: true, checkServerIdentity: () => undefined, ...trusted(target.roots) };
@@ -64,7 +64,7 @@ function verification(target: Target): tls.ConnectionOptions {
 
 function trusted(roots: string | undefined): tls.ConnectionOptions {
   if (roots !== undefined && roots !== "system") return { ca: certificates("CA file", roots) };
-  // Node below 22.15 knows only the authorities that it brings along.
+  // Node before 22.15 only has its bundled authorities.
   const system = (tls as { getCACertificates?: (type: string) => string[] }).getCACertificates?.("system");
   return system && system.length > 0 ? { ca: system } : {};
 }
@@ -74,7 +74,7 @@ function clientCertificate({ clientCertificate }: Target): tls.ConnectionOptions
   const { certificate, key } = clientCertificate;
   const { text: pem, stats } = read("private key file", key);
   const { mode, uid } = stats;
-  // libpq's rule: nobody but the owner reads it, or the group when it is root's.
+  // libpq's rule: readable by the owner only, or also by the group when root owns it.
   const isOpen = process.platform !== "win32" && (mode & (uid === 0 ? 0o037 : 0o077)) !== 0;
   if (isOpen) throw failed(`private key file ${key}: others may read it: run \`chmod 600\` on it`);
   return { cert: certificates("client certificate", certificate), key: pem };

@@ -1,4 +1,4 @@
-// The answer to what was sent at once: messages up to the server's next ReadyForQuery, in the protocol's order.
+// Answer to one request: messages up to the server's next ReadyForQuery, in the protocol's order.
 
 import { Malformed } from "./body.js";
 import { asFault, type Fault } from "./fault.js";
@@ -7,37 +7,37 @@ import { type Decode, memoryOf } from "./text.js";
 import { type Column, decode, type RowSet, requireSupported } from "./values.js";
 import * as wire from "./wire.js";
 
-/** How many rows of an answer are wanted, and whether there is room for so many bytes more. */
+/** Row limit of an answer, and a callback that reserves memory. */
 export interface Appetite {
   maxRows: number;
   take(bytes: number): boolean;
 }
 
-/** What the simple protocol answers. */
+/** Result of a simple query. */
 export interface TextSet {
   columns: string[];
   rows: (string | null)[][];
   truncated: boolean;
 }
 
-/** What becomes of the rows of an answer. */
+/** Reader for the rows of an answer. */
 export interface Reading<T> {
   row(body: Buffer): void;
   done(): T;
 }
 
-/** Messages that a server may send at any time. They are counted and dropped. */
+/** Message types that a server may send at any time; counted and discarded. */
 const UNASKED = "NSA";
 
-/** Messages behind an error. */
+/** Message types allowed after an error. */
 const AFTER_ERROR = `${UNASKED}Z`;
 
-/** Verifies that a message may come while nothing is asked. */
+/** Checks that a message is allowed while no request is pending. */
 export function requireUnasked({ code }: wire.Message): void {
   if (!UNASKED.includes(code)) throw new Malformed(`a message '${code}' came unasked`);
 }
 
-/** One thing that was asked. */
+/** Pending request. */
 export class Unit<T = unknown> {
   readonly #decode: Decode;
   readonly #read: (columns: Column[]) => Reading<T>;
@@ -59,7 +59,7 @@ export class Unit<T = unknown> {
     this.#reject = reject;
   }
 
-  /** Takes a message that is no error, and reports whether it was the last one. */
+  /** Processes a message that is not an error, and returns "over" for the last one. */
   take({ code, body }: wire.Message): "over" | "under-way" {
     if (this.#state === "refused" && !AFTER_ERROR.includes(code))
       throw new Malformed("an answer went on after its error");
@@ -76,7 +76,7 @@ export class Unit<T = unknown> {
         if (this.#state !== "described") throw new Malformed("a row came without a description of its columns");
         this.#attempt(() => this.#reading?.row(body));
         break;
-      // Complete, without a statement, and suspended after as many rows as were asked for.
+      // Complete, empty query, and suspended at the row limit.
       case "C":
       case "I":
       case "s":
@@ -92,15 +92,15 @@ export class Unit<T = unknown> {
     return "under-way";
   }
 
-  /** Takes the server's error. */
+  /** Records the server's error. */
   refuse(said: wire.ServerError): void {
-    // A pooler adds one of its own when it ends the session.
+    // A pooler may send a second error when it ends the session.
     if (this.#state === "refused" && !said.fatal) throw new Malformed("an answer went on after its error");
     this.#state = "refused";
     this.#fault = fromServer(said);
   }
 
-  /** Ends it without an answer. */
+  /** Fails the request without an answer. */
   fail(why: Fault): void {
     this.#reject(why);
   }
@@ -110,14 +110,14 @@ export class Unit<T = unknown> {
     else this.#resolve((this.#reading ?? this.#read([])).done());
   }
 
-  /** After its first fault an answer is read on to its end, and not kept. */
+  /** Runs a step. After the first fault the rest of the answer is read and discarded. */
   #attempt(step: () => void): void {
     if (this.#fault) return;
     try {
       step();
     } catch (error) {
       const fault = asFault(error);
-      // A limit on what the server sends ends the session: the rest of the answer is not read.
+      // A limit on the server's data ends the session instead of reading the rest.
       if (error instanceof Malformed || fault.kind === "limit-exceeded") throw error;
       this.#fault = fault;
       this.#reading = undefined;
@@ -125,15 +125,15 @@ export class Unit<T = unknown> {
   }
 }
 
-/** Memory of a value, or of a row without any, beside its bytes: here, in the component's thread and in the component. */
+/** Overhead of a value and of a row: here, in the component's thread and in the component, bytes. */
 const VALUE_BYTES = 160;
 
-/** Memory of a row until a component has read it, at most. Counted before any of it is decoded. */
+/** Returns the maximum memory of a row until a component has read it, computed before decoding. */
 function cost(fields: readonly (Buffer | null)[]): number {
   return fields.reduce((sum, bytes) => sum + VALUE_BYTES + (bytes ? memoryOf(bytes) : 0), VALUE_BYTES);
 }
 
-/** Reads rows up to the caps, value by value. */
+/** Reads rows up to the limits, value by value. */
 function capped<C, T>(
   { maxRows, take }: Appetite,
   columns: readonly Column[],
@@ -153,7 +153,7 @@ function capped<C, T>(
   };
 }
 
-/** Rows of a statement. A row set without rows is without columns, as in the Rust host. */
+/** Reads the rows of a statement. An empty row set has no columns, as in the Rust host. */
 export function rowReader(appetite: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
   columns.forEach(requireSupported);
   const value = (raw: Buffer | null, column: Column) => decode(column, raw, text);
@@ -162,7 +162,7 @@ export function rowReader(appetite: Appetite, columns: Column[], text: Decode): 
   });
 }
 
-/** Rows of the simple protocol, whose values are all text. */
+/** Reads the rows of a simple query, whose values are all text. */
 export function textReader(appetite: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
   const value = (raw: Buffer | null) => raw && text(raw);
   return capped(appetite, columns, value, (rows, truncated) => {

@@ -1,10 +1,10 @@
-// Values between PostgreSQL's binary format and the contract's seven types.
+// Conversion between PostgreSQL's binary format and the contract's seven types.
 
 import { float64, int32, int64 } from "./bytes.js";
 import { Fault } from "./fault.js";
 import type { Decode as DecodeText } from "./text.js";
 
-/** A column's value or a statement's parameter, as jco has WIT's variant. */
+/** Value of a column or parameter, as jco represents WIT's variant. */
 export type Value =
   | { tag: "null" }
   | { tag: "boolean"; val: boolean }
@@ -15,29 +15,29 @@ export type Value =
   /** Microseconds since 1970-01-01 00:00 UTC. */
   | { tag: "timestamp"; val: bigint };
 
-/** A column of a row set. */
+/** Column of a row set. */
 export interface Column {
   name: string;
   typeOid: number;
 }
 
-/** What a statement returned. */
+/** Result of a statement. */
 export interface RowSet {
-  /** Empty where there are no rows. */
+  /** Empty without rows. */
   columns: Column[];
   rows: Value[][];
-  /** True when the server had more rows than were handed over. */
+  /** True when the server had more rows than were returned. */
   truncated: boolean;
 }
 
-/** One SQL statement with its parameters. */
+/** SQL statement with its parameters. */
 export interface Statement {
   sql: string;
   params: Value[];
   maxRows: number;
 }
 
-/** A parameter in binary format, with the type under which it is sent. */
+/** Parameter in binary format, with its type OID. */
 export interface Parameter {
   oid: number;
   bytes: Buffer | null;
@@ -75,12 +75,12 @@ const MAX = 2n ** 63n - 1n;
 
 const NULL: Value = { tag: "null" };
 
-/** Bytes that a parameter without a length of its own counts for. */
+/** Size that a parameter without a length counts for, bytes. */
 const PARAMETER_BYTES = 32;
 
 type Decode = (raw: Buffer, decodeText: DecodeText) => Value;
 
-/** A value of so many bytes, and of no other length. */
+/** Returns a decoder for values of exactly `bytes` bytes. */
 const sized =
   (bytes: number, read: (raw: Buffer) => Value): Decode =>
   (raw) => {
@@ -104,7 +104,7 @@ const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [
     OID.jsonb,
     (raw, decodeText) => {
-      // The binary form of jsonb is a version number and the text.
+      // The binary format of jsonb is a version number and the text.
       if (raw[0] !== 1) throw new Error("jsonb of an unknown version");
       return text(raw.subarray(1), decodeText);
     },
@@ -114,7 +114,7 @@ const DECODE: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [OID.timestamp, timestamp],
 ]);
 
-/** Refuses a column whose type cannot be handed over. */
+/** Checks that values of a column's type can be decoded. */
 export function requireSupported({ name, typeOid }: Column): void {
   if (DECODE.has(typeOid)) return;
   const known = Object.entries(OID).find(([, oid]) => oid === typeOid)?.[0];
@@ -122,7 +122,7 @@ export function requireSupported({ name, typeOid }: Column): void {
   throw new Fault("unsupported-type", `column '${name}' has ${type} (OID ${typeOid}): cast it in the statement`);
 }
 
-/** One column's value; `null` where the server sent none. Texts are read by `decodeText`. */
+/** Decodes one column's value; null when the server sent none. Texts are decoded by `decodeText`. */
 export function decode(column: Column, raw: Buffer | null, decodeText: DecodeText): Value {
   if (raw === null) return NULL;
   try {
@@ -134,7 +134,7 @@ export function decode(column: Column, raw: Buffer | null, decodeText: DecodeTex
   }
 }
 
-/** A value as a parameter. Null has no type: the server finds it out. */
+/** Encodes a value as a parameter. The server infers the type of null. */
 export function encode(value: Value): Parameter {
   switch (value.tag) {
     case "null":
@@ -154,7 +154,7 @@ export function encode(value: Value): Parameter {
   }
 }
 
-/** A list of texts as a parameter. */
+/** Encodes a list of texts as a parameter. */
 export function textArray(texts: readonly string[]): Parameter {
   return array(
     OID.textArray,
@@ -163,17 +163,17 @@ export function textArray(texts: readonly string[]): Parameter {
   );
 }
 
-/** A list of process ids as a parameter. */
+/** Encodes a list of process ids as a parameter. */
 export function int4Array(numbers: readonly number[]): Parameter {
   return array(OID.int4Array, OID.int4, numbers.map(int32));
 }
 
-/** A process id as a parameter. */
+/** Encodes a process id as a parameter. */
 export function int4(number: number): Parameter {
   return { oid: OID.int4, bytes: int32(number) };
 }
 
-/** How many bytes of a request a parameter is. */
+/** Returns the size of a parameter for the limit `requestBytes`. */
 export function weight(value: Value): number {
   return value.tag === "text"
     ? Buffer.byteLength(value.val)
@@ -182,7 +182,7 @@ export function weight(value: Value): number {
       : PARAMETER_BYTES;
 }
 
-/** Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number. */
+/** Converts a timestamp exactly; `infinity` and `-infinity` become the largest and smallest number. */
 function fromServer(micros: bigint): bigint {
   if (micros === MIN) return micros;
   const since = micros + EPOCH;
@@ -197,7 +197,7 @@ function toServer(micros: bigint): bigint {
 
 function array(oid: number, element: number, items: Buffer[]): Parameter {
   const head = Buffer.alloc(20);
-  // Dimensions, whether there are nulls, the elements' type, how many, and the first one's number.
+  // Dimensions, null flag, element type, length, lower bound.
   const words = [items.length === 0 ? 0 : 1, 0, element, items.length, 1];
   for (const [index, word] of words.entries()) head.writeInt32BE(word, index * 4);
   const bytes = items.length === 0 ? [head.subarray(0, 12)] : [head, ...items.flatMap((it) => [int32(it.length), it])];

@@ -1,83 +1,85 @@
 // Messages of PostgreSQL's protocol, version 3, as bytes (manual, "Frontend/Backend Protocol").
 //
-// `pg` reads every value as UTF-8 text: a timestamp would depend on the role's DateStyle, and a text of another encoding
-// be lost. So messages are read here.
+// `pg` decodes every value as UTF-8 text: timestamps would depend on the role's DateStyle, and texts in other encodings
+// be lost. So messages are parsed here.
 
 import { Body, Malformed } from "./body.js";
 import { int32, uint16, uint32 } from "./bytes.js";
 import { type Decode, decodeStart, decodeUtf8 } from "./text.js";
 import type { Column, Parameter } from "./values.js";
 
-/** Version 3.0 of the protocol, and the numbers of requests that stand in its place. */
+/** Protocol version 3.0, and the request codes sent in its place. */
 const PROTOCOL = 196_608;
 const SSL_REQUEST = 80_877_103;
 const CANCEL_REQUEST = 80_877_102;
 
-/** Bytes of a message's letter and length. */
+/** Size of a message's type and length, bytes. */
 const HEADER = 5;
 
-/** PostgreSQL's MaxTupleAttributeNumber: no result has more columns. */
+/** PostgreSQL's MaxTupleAttributeNumber: maximum number of columns of a result. */
 const MOST_COLUMNS = 1_664;
 
-/** The longest name of a column, bytes. PostgreSQL's have 63. */
+/** Maximum length of a column name, bytes; PostgreSQL's is 63. */
 const MOST_NAME = 1_024;
 
-/** The longest AuthenticationRequest. */
+/** Maximum length of an AuthenticationRequest, bytes. */
 const MOST_AUTHENTICATION = 2_000;
 
-/** The longest ErrorResponse or NoticeResponse before a session is ready, and in one, bytes. */
+/** Maximum length of an ErrorResponse or NoticeResponse before a session is ready, and in one, bytes. */
 export const MOST_ERROR_BEFORE = 65_536;
 export const MOST_ERROR = 1_048_576;
 
-/** Fields of an ErrorResponse. PostgreSQL has 18 kinds of them, and each comes once. */
+/** Maximum number of fields of an ErrorResponse; PostgreSQL has 18 kinds, each sent once. */
 const MOST_FIELDS = 64;
 
-/** Bytes of each text of an error that are kept. */
+/** Length to which each text of an error is cut, bytes. */
 const MOST_TEXT = 4_096;
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
-/** A message of the server. */
+/** Message of the server. */
 export interface Message {
-  /** Its letter. */
+  /** Message type. */
   code: string;
   body: Buffer;
 }
 
-/** What the server says went wrong. */
+/** Error reported by the server. */
 export interface ServerError {
-  /** True when it ends the session. */
+  /** True when the error ends the session. */
   fatal: boolean;
-  /** Its SQLSTATE; none where what came is no SQLSTATE. */
+  /** SQLSTATE; absent when invalid. */
   code?: string | undefined;
-  /** Text by which it is recognised. */
+  /** Full text, used for classification. */
   message: string;
-  /** Part of it that a fault repeats. */
+  /** Text that may be shown in a fault. */
   said: string;
 }
 
-/** Process id and secret of a session, by which it can be cancelled. */
+/** Process id and secret key of a session, for cancel requests. */
 export interface BackendKey {
   processId: number;
   secretKey: Buffer;
 }
 
-/** Cuts a stream of bytes into messages. */
+/** Splits a stream of bytes into messages. */
 export class Framing {
   readonly #admit: (code: string, length: number) => void;
   readonly #header = Buffer.alloc(HEADER);
-  /** The body of a message that is not complete. */
+  /** Body of an incomplete message. */
   #body: Buffer | undefined;
-  /** Bytes that are there of the header or the body. */
+  /** Number of bytes received of the header or body. */
   #filled = 0;
   #code = "";
 
-  /** `admit` is given each message's letter and length before its body is read, and throws for one that is refused. */
+  /**
+   * Creates a framing; `admit` gets each message's type and length before its body is read, and throws to refuse it.
+   */
   constructor(admit: (code: string, length: number) => void) {
     this.#admit = admit;
   }
 
-  /** Takes bytes in, and hands out every message that is complete with them. */
+  /** Adds bytes, and yields every message that they complete. */
   *push(chunk: Buffer): Generator<Message> {
     let at = 0;
     while (at < chunk.length) {
@@ -91,7 +93,7 @@ export class Framing {
       }
       let length: number;
       if (this.#filled === 0 && at + HEADER <= chunk.length) {
-        // The usual case: nothing of it is copied.
+        // Common case: the header is not copied.
         length = this.#read(chunk, at);
         at += HEADER;
       } else {
@@ -100,7 +102,7 @@ export class Framing {
         length = this.#read(this.#header, 0);
       }
       const end = at + length;
-      // A body of its declared size at once: pieces would be copied again when they are put together.
+      // Allocates the declared size at once: joining pieces would copy them again.
       this.#begin(end > chunk.length ? Buffer.allocUnsafeSlow(length) : undefined);
       if (this.#body) continue;
       yield { code: this.#code, body: chunk.subarray(at, end) };
@@ -108,7 +110,7 @@ export class Framing {
     }
   }
 
-  /** Reads a header, has it admitted, and returns the length of the body behind it. */
+  /** Reads a header, checks it with `admit`, and returns the length of the body. */
   #read(bytes: Buffer, at: number): number {
     const length = bytes.readInt32BE(at + 1);
     if (length < 4) throw new Malformed(`the server sent a message of ${length} bytes, its length included`);
@@ -122,7 +124,7 @@ export class Framing {
     this.#filled = 0;
   }
 
-  /** Copies into a header or a body what there is of it, and returns how much that was. */
+  /** Copies available bytes into a header or body, and returns their number. */
   #fill(part: Buffer, chunk: Buffer, at: number): number {
     const copied = chunk.copy(part, this.#filled, at);
     this.#filled += copied;
@@ -130,7 +132,7 @@ export class Framing {
   }
 }
 
-/** The columns of a RowDescription. */
+/** Parses the columns of a RowDescription. */
 export function columns(bytes: Buffer, decode: Decode): Column[] {
   const body = new Body(bytes, "RowDescription");
   const count = body.int16();
@@ -139,7 +141,7 @@ export function columns(bytes: Buffer, decode: Decode): Column[] {
     const bytes = body.cstring();
     if (bytes.length > MOST_NAME) throw body.malformed(`names a column with ${bytes.length} bytes`);
     const name = decode(bytes);
-    // The table's OID and the column's number; behind the type its size, its modifier and the format.
+    // Skip the table's OID and column number; after the type, its size, modifier and format.
     body.skip(6);
     const typeOid = body.uint32();
     body.skip(8);
@@ -149,7 +151,7 @@ export function columns(bytes: Buffer, decode: Decode): Column[] {
   return found;
 }
 
-/** The values of a DataRow that has so many columns. */
+/** Parses the values of a DataRow with this number of columns. */
 export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
   const body = new Body(bytes, "DataRow");
   const count = body.int16();
@@ -162,10 +164,12 @@ export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
   return found;
 }
 
-/** Recognises what holds the password. */
+/** Test for texts that contain the password. */
 type Quotes = (said: string | Buffer) => boolean;
 
-/** An ErrorResponse. A text that holds the password is not repeated: some servers and poolers quote what they were sent. */
+/**
+ * Parses an ErrorResponse. Texts that contain the password are not shown: some servers and poolers quote their input.
+ */
 export function serverError(bytes: Buffer, decode: Decode, quotesPassword: Quotes = () => false): ServerError {
   const body = new Body(bytes, "ErrorResponse");
   const fields = new Map<string, Buffer>();
@@ -179,12 +183,12 @@ export function serverError(bytes: Buffer, decode: Decode, quotesPassword: Quote
     const bytes = fields.get(field);
     return bytes && decodeStart(bytes, MOST_TEXT, decode);
   };
-  // V is never translated, and older servers and poolers have only S.
+  // V is never translated; older servers and poolers send only S.
   const severity = text("V") ?? text("S");
   const code = text("C");
   const [message = "an error without a text", detail] = [text("M"), text("D")];
   const said = detail === undefined ? message : `${message} (${detail})`;
-  // What is cut off counts as well: the cut may lie within the password.
+  // The uncut text is checked too: the cut may be within the password.
   const whole = ["M", "D"].flatMap((field) => fields.get(field) ?? []);
   const isLeftOut = [said, ...whole].some(quotesPassword);
   return {
@@ -195,7 +199,7 @@ export function serverError(bytes: Buffer, decode: Decode, quotesPassword: Quote
   };
 }
 
-/** A name and a value of a ParameterStatus. */
+/** Parses the name and value of a ParameterStatus. */
 export function parameterStatus(bytes: Buffer, decode: Decode): [string, string] {
   const body = new Body(bytes, "ParameterStatus");
   const pair: [string, string] = [decode(body.cstring()), decode(body.cstring())];
@@ -203,7 +207,7 @@ export function parameterStatus(bytes: Buffer, decode: Decode): [string, string]
   return pair;
 }
 
-/** A BackendKeyData. */
+/** Parses a BackendKeyData. */
 export function backendKey(bytes: Buffer): BackendKey {
   const body = new Body(bytes, "BackendKeyData");
   const processId = body.int32();
@@ -212,15 +216,15 @@ export function backendKey(bytes: Buffer): BackendKey {
   return { processId, secretKey };
 }
 
-/** An AuthenticationRequest: its number, and what belongs to it. */
+/** Parses an AuthenticationRequest: its request code and data. */
 export function authentication(bytes: Buffer): { request: number; data: Body } {
   const data = new Body(bytes, "AuthenticationRequest");
-  // libpq's own bound. No method has more to say.
+  // Same bound as libpq; no method needs more.
   if (bytes.length > MOST_AUTHENTICATION) throw data.malformed(`has ${bytes.length} bytes`);
   return { request: data.int32(), data };
 }
 
-/** The mechanisms of an AuthenticationSASL. */
+/** Parses the mechanisms of an AuthenticationSASL. */
 export function mechanisms(data: Body): string[] {
   const found: string[] = [];
   for (let name = data.cstring(); name.length > 0; name = data.cstring()) found.push(decodeUtf8(name));
@@ -228,53 +232,53 @@ export function mechanisms(data: Body): string[] {
   return found;
 }
 
-/** Verifies a ReadyForQuery: the state of a transaction. */
+/** Checks a ReadyForQuery: its transaction status. */
 export function checkReady(bytes: Buffer): void {
   const body = new Body(bytes, "ReadyForQuery");
   if (!"ITE".includes(String.fromCharCode(body.uint8()))) throw body.malformed("names no state of a transaction");
   body.end();
 }
 
-/** A StartupMessage with its parameters. */
+/** Encodes a StartupMessage with its parameters. */
 export function startup(parameters: Record<string, string>): Buffer {
   const pairs = Object.entries(parameters).flat().map(cstring);
   return packet(int32(PROTOCOL), ...pairs, EMPTY);
 }
 
-/** Asks for TLS. */
+/** Encodes an SSLRequest. */
 export function sslRequest(): Buffer {
   return packet(int32(SSL_REQUEST));
 }
 
-/** Asks, on a connection of its own, to end what is under way in a session. */
+/** Encodes a CancelRequest, which is sent on a separate connection. */
 export function cancelRequest({ processId, secretKey }: BackendKey): Buffer {
   return packet(int32(CANCEL_REQUEST), uint32(processId), secretKey);
 }
 
-/** A PasswordMessage: the password, or its hash. */
+/** Encodes a PasswordMessage with the password or its hash. */
 export function password(text: string): Buffer {
   return message("p", cstring(text));
 }
 
-/** A SASLInitialResponse. */
+/** Encodes a SASLInitialResponse. */
 export function saslInitial(mechanism: string, response: string): Buffer {
   const bytes = Buffer.from(response);
   return message("p", cstring(mechanism), int32(bytes.length), bytes);
 }
 
-/** A SASLResponse. */
+/** Encodes a SASLResponse. */
 export function saslResponse(response: string): Buffer {
   return message("p", Buffer.from(response));
 }
 
-/** A Query of the simple protocol. */
+/** Encodes a Query of the simple protocol. */
 export function query(sql: string): Buffer {
   return message("Q", cstring(sql));
 }
 
 /**
- * One statement of the extended protocol and the Sync that makes it a transaction of its own. It is unnamed, so that
- * it survives a pooler that gives each transaction another server connection. All results are binary.
+ * Encodes one statement of the extended protocol with a Sync, so that it is its own transaction. It is unnamed, so that
+ * it works with a pooler in transaction mode. All results are binary.
  */
 export function statement(sql: string, params: readonly Parameter[], maxRows: number): Buffer {
   const types = params.map(({ oid }) => uint32(oid));
@@ -289,7 +293,7 @@ export function statement(sql: string, params: readonly Parameter[], maxRows: nu
   ]);
 }
 
-/** Says goodbye. */
+/** Encodes a Terminate message. */
 export function terminate(): Buffer {
   return message("X");
 }
@@ -301,7 +305,7 @@ function message(code: string, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from(code), int32(length), ...parts]);
 }
 
-/** A message without a letter, as there are before a session. */
+/** Encodes a message without a type, as used before a session. */
 function packet(...parts: Buffer[]): Buffer {
   const length = parts.reduce((sum, part) => sum + part.length, 4);
   return Buffer.concat([int32(length), ...parts]);

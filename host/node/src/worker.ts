@@ -1,7 +1,7 @@
-// Runs in a thread of its own and holds nothing but a component: no environment, no credential, no driver.
+// Thread of a component, without access to environment, credentials or driver.
 //
-// A component's imports are synchronous and the driver is not, so each import asks the other thread and sleeps until it
-// is answered. The other thread can end this one at any time, in a loop of the component's or in such a sleep.
+// A component's imports are synchronous and the driver is not, so each import sends a request to the host's thread and
+// blocks until it is answered. The host's thread can terminate this one at any time, also in a loop or while blocked.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { isWithin } from "./crossing.js";
@@ -19,7 +19,7 @@ function say(message: FromGuest): void {
   port.postMessage(message);
 }
 
-/** Asks the other thread, and sleeps until it answers. */
+/** Sends an import to the host's thread, and blocks until it answers. */
 function ask<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] {
   if (!isWithin(args, requestBytes)) throw tooLarge("has given the host", requestBytes, "requestBytes");
   Atomics.store(bell, 0, 0);
@@ -27,7 +27,7 @@ function ask<N extends ImportName>(name: N, args: Imports[N][0]): Imports[N][1] 
   Atomics.wait(bell, 0, 0);
   const answer = receiveMessageOnPort(port)?.message as ToGuest;
   if ("ok" in answer) return answer.ok as Imports[N][1];
-  // jco takes an Error for a trap, and anything else for the error of WIT's result.
+  // jco treats an Error as a trap, and anything else as the error of WIT's result.
   throw answer.err;
 }
 
@@ -36,7 +36,7 @@ function tooLarge(what: string, bytes: number, limit: string): FaultRecord {
   return { kind: "limit-exceeded", message, retryable: false };
 }
 
-/** A handle of the component's. What it stands for is in the other thread. */
+/** Handle of the component. The object behind it is in the host's thread. */
 class Handle {
   readonly handle: number;
   readonly #resource: Resource;
@@ -97,7 +97,7 @@ interface WitOrder {
   reason: string;
 }
 
-/** What the component imports. jco names imports without their version. */
+/** Imports of the component. jco names them without their version. */
 const imports = {
   "archon:connection-pool/types": {},
   "archon:connection-pool/credentials": {
@@ -132,7 +132,7 @@ const { instantiate } = (await import(entry)) as {
   instantiate(core: (file: string) => WebAssembly.Module | undefined, imports: object): Exports;
 };
 say({ type: "begun" });
-// Keeps the thread until the other one ends it: its end could overtake its last word.
+// Keeps the thread alive until the host terminates it: exiting could lose its last message.
 setInterval(() => {}, 2 ** 30);
 try {
   const exports = instantiate((file) => cores[file], imports);

@@ -1,4 +1,4 @@
-// Values as a cassette has them: tests/conformance/FORMAT.md is binding for what is here.
+// Encoding of values in a cassette, as specified in tests/conformance/FORMAT.md.
 
 import { sha256 } from "../digest.js";
 import { Fault, type FaultRecord } from "../fault.js";
@@ -6,10 +6,10 @@ import type { Order, Outcome } from "../guard/order.js";
 import type { ImportName, Imports, Item, ProbeTiming } from "../imports.js";
 import type { RowSet, Value } from "../values.js";
 
-/** A value of JSON. */
+/** JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
-/** The first line. */
+/** First line of a cassette. */
 export interface Header {
   cassette: 1;
   package: string;
@@ -17,7 +17,7 @@ export interface Header {
   normalised: boolean;
 }
 
-/** A call of an import. */
+/** Call of an import. */
 export interface ImportLine {
   import: ImportName;
   with: Record<string, Json>;
@@ -25,10 +25,10 @@ export interface ImportLine {
   err?: Json;
 }
 
-/** The WIT package that cassettes of this version are of. */
+/** WIT package of cassettes of this version. */
 export const PACKAGE = "archon:connection-pool@1.0.0";
 
-/** The arguments of an import. */
+/** Encodes the arguments of an import. */
 export function writeWith<N extends ImportName>(name: N, args: Imports[N][0]): Record<string, Json> {
   switch (name) {
     case "credentials.lookup": {
@@ -53,12 +53,12 @@ export function writeWith<N extends ImportName>(name: N, args: Imports[N][0]): R
       return { console, pool: pool ?? null, size, reason, dryRun };
     }
     default:
-      // Handles, names, numbers and lists of names, as they are.
+      // Handles, names, numbers and lists of names are kept unchanged.
       return { ...args } as Record<string, Json>;
   }
 }
 
-/** What an import answered. */
+/** Encodes the result of an import. */
 export function writeOk<N extends ImportName>(name: N, ok: Imports[N][1]): Json {
   switch (name) {
     case "session.query":
@@ -82,7 +82,7 @@ export function writeOk<N extends ImportName>(name: N, ok: Imports[N][1]): Json 
   }
 }
 
-/** The answer of an import, from a cassette. */
+/** Decodes the result of an import. */
 export function readOk<N extends ImportName>(name: N, json: Json): Imports[N][1] {
   return readAny(name, json) as Imports[N][1];
 }
@@ -110,12 +110,12 @@ function readAny(name: ImportName, json: Json): unknown {
   }
 }
 
-/** A fault with all of its fields. */
+/** Encodes a fault with all of its fields. */
 export function writeFault({ kind, message, sqlstate, retryable }: FaultRecord): Json {
   return { kind, message, sqlstate: sqlstate ?? null, retryable };
 }
 
-/** A fault of a cassette. */
+/** Decodes a fault. */
 export function readFault(json: Json): Fault {
   const { kind, message, sqlstate, retryable } = json as Record<string, Json>;
   return new Fault(String(kind), String(message), {
@@ -124,7 +124,7 @@ export function readFault(json: Json): Fault {
   });
 }
 
-/** A value as what it means, for comparison: fields in one order, absent and null the same, numbers by their value. */
+/** Returns a canonical form for comparison: sorted fields, absent equal to null, numbers by value. */
 export function canonical(json: Json | undefined): string {
   if (json === undefined || json === null) return "null";
   if (Array.isArray(json)) return `[${json.map(canonical).join()}]`;
@@ -193,7 +193,7 @@ function readValue(json: Json): Value {
   throw new Error("a value of no known type");
 }
 
-/** The shortest digits that give the same number. */
+/** Returns the shortest digits that represent the same number. */
 function writeFloat(number: number): string {
   if (Number.isNaN(number)) return "NaN";
   if (!Number.isFinite(number)) return number > 0 ? "inf" : "-inf";

@@ -1,29 +1,29 @@
-// Statement texts without their literals, for cassettes: a text that may hold a secret is never kept as it was.
+// Removal of literals from statement texts in cassettes, so that no secret in them is recorded.
 //
-// This is the component's own way to take literals out (plugin/contract/src/statement_text.rs), letter by letter: a
-// report shows no literal, so a cassette without them gives the same report.
+// Same algorithm as plugin/contract/src/statement_text.rs: a report shows no literal, so a cassette without them gives
+// the same report.
 
 import { description } from "../components.js";
 import type { Item } from "../imports.js";
 import { parseJson } from "../json.js";
 import type { RowSet, Statement, Value } from "../values.js";
 
-/** Longest text in a report, characters. */
+/** Maximum length of a text in a report, characters. */
 const LONGEST = 200;
 
-/** The longest document of statistics that is read as one. */
+/** Maximum size of a statistics document that is parsed, bytes. */
 const MOST_BYTES = 16 << 20;
 
-/** Steps for one text: each takes a letter, a literal, a comment or a run of white space. */
+/** Maximum number of steps per text; each consumes a letter, a literal, a comment or a run of white space. */
 const MOST_STEPS = 100_000;
 
-/** What a text says that may open something else. */
+/** Words that suggest that a text holds a secret. */
 const TELLING = ["password", "secret", "token", "://"];
 
-/** The column that holds a session's or a statement's text. */
+/** Column with the text of a session or a statement. */
 const COLUMN = "query";
 
-/** Answers as a cassette may keep them. */
+/** Returns answers with secrets removed, as a cassette may keep them. */
 export function withoutSecrets(batch: readonly Statement[], items: readonly Item<RowSet>[]): Item<RowSet>[] {
   const statistics = description("pool-observer").statements.find(({ id }) => id === "statements")?.sql;
   return items.map((item, index) => {
@@ -44,7 +44,9 @@ function keptText(text: string): string {
   return TELLING.some((word) => lowercase.includes(word)) ? normalise(text) : text;
 }
 
-/** The document of the statement statistics. Only its texts are replaced: a number written again may be another. */
+/**
+ * Removes literals from the texts of the statistics document. Numbers stay as written: reformatting may change them.
+ */
 function keptDocument(text: string): string {
   try {
     parseJson(text, "a document", MOST_BYTES, "a document's own bound");
@@ -98,7 +100,10 @@ export function normalise(sql: string): string {
   return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : letters.join("");
 }
 
-/** Length of a quoted token at the start; a doubled quote stands for itself. The server cuts texts: it may not end. */
+/**
+ * Returns the length of a quoted token at the start; a doubled quote is an escape. A text cut by the server may lack
+ * the end.
+ */
 function quoted(rest: string, quote: string, backslash: boolean): number {
   for (let at = 1; at < rest.length; at++) {
     if (backslash && rest[at] === "\\") at++;
@@ -110,7 +115,7 @@ function quoted(rest: string, quote: string, backslash: boolean): number {
   return rest.length;
 }
 
-/** Length of a dollar-quoted literal at the start, 0 if there is none. */
+/** Returns the length of a dollar-quoted literal at the start, 0 if there is none. */
 function dollarQuoted(rest: string): number {
   const tag = /^\$(?![0-9])[\p{Alphabetic}\p{N}_]*\$/u.exec(rest)?.[0];
   if (tag === undefined) return 0;
@@ -118,7 +123,7 @@ function dollarQuoted(rest: string): number {
   return end < 0 ? rest.length : end + tag.length;
 }
 
-/** Length of a block comment at the start; they nest. */
+/** Returns the length of a block comment at the start; comments nest. */
 function blockComment(rest: string): number {
   let depth = 0;
   for (let at = 0; at < rest.length; at++) {

@@ -1,4 +1,4 @@
-// Writes a cassette: every call of a component's imports with its answer.
+// Recorder for cassettes: writes every call of a component's imports with its answer.
 
 import type { Component } from "../components.js";
 import { asFault, Fault } from "../fault.js";
@@ -7,7 +7,7 @@ import { appendPrivate, createPrivate } from "../private-file.js";
 import { type Header, type Json, PACKAGE, writeFault, writeOk, writeWith } from "./format.js";
 import { withoutSecrets } from "./literals.js";
 
-/** Writes the calls of one component to a file, each when it is over: calls at the same time do not mix. */
+/** Writes the calls of one component to a file, each when it ends, so that concurrent calls do not mix. */
 export class Recorder {
   readonly #path: string;
   #begun: Promise<void> | undefined;
@@ -16,7 +16,7 @@ export class Recorder {
     this.#path = path;
   }
 
-  /** Records one call. Its own answer is the call's. */
+  /** Runs and records one call, and returns its answer. */
   async call(
     { name, sha256 }: Component,
     input: string,
@@ -37,7 +37,7 @@ export class Recorder {
     }
   }
 
-  /** Creates the file. It holds what the server answered: statements, names, addresses. */
+  /** Creates the file, private to its owner: it holds the server's answers, such as statements, names and addresses. */
   #begin(header: Header): Promise<void> {
     this.#begun ??= createPrivate(this.#path, `${JSON.stringify(header)}\n`).catch((error: Error) => {
       throw new Fault("cassette-failed", `the cassette cannot be recorded: ${error.message}`);
@@ -46,7 +46,7 @@ export class Recorder {
   }
 }
 
-/** Powers whose every answer is put down. */
+/** Import implementation that records every answer. */
 class RecordedPowers implements Powers {
   readonly #powers: Powers;
   readonly #lines: Json[];
@@ -77,7 +77,7 @@ class RecordedPowers implements Powers {
   }
 }
 
-/** An answer as a cassette may keep it. */
+/** Removes secrets from an answer before it is recorded. */
 function keepable<N extends ImportName>(name: N, args: Imports[N][0], ok: Imports[N][1]): Imports[N][1] {
   if (name !== "session.query") return ok;
   const { batch } = args as Imports["session.query"][0];

@@ -1,4 +1,4 @@
-// Plays a cassette: a component gets the answers that it once had, and nothing reaches a server.
+// Replays a cassette: answers a component's imports from the recording, without a server.
 
 import { callComponent } from "../call.js";
 import { component, type World } from "../components.js";
@@ -10,29 +10,29 @@ import { isRecord } from "../request.js";
 import type { RowSet } from "../values.js";
 import { canonical, type Header, type ImportLine, type Json, PACKAGE, readFault, readOk, writeWith } from "./format.js";
 
-/** The components that have a door for JSON. */
+/** Components with the JSON export `skill.run`. */
 const WORLDS: readonly World[] = ["pool-observer", "pool-manager"];
 
-/** The longest cassette, and the longest of its lines, bytes. */
+/** Maximum size of a cassette and of one of its lines, bytes. */
 const MOST_BYTES = 128 << 20;
 const MOST_LINE = 64 << 20;
 
-/** One call of a cassette. */
+/** One recorded call. */
 export interface RecordedCall {
-  /** The text that the component was given. */
+  /** Input of the component. */
   input: string;
   imports: ImportLine[];
-  /** The text that came back, or the host's own fault. */
+  /** Output of the component, or the host's own fault in `ended`. */
   returned?: string;
   ended?: Json;
 }
 
-/** A cassette that was read. */
+/** Parsed cassette. */
 export class Cassette {
   readonly header: Header;
   readonly calls: RecordedCall[];
 
-  /** Reads a cassette. Throws for a text that is none. */
+  /** Parses a cassette. Throws for an invalid text. */
   constructor(text: string) {
     const [header, ...lines] = linesOf(text);
     if (header?.cassette !== 1 || header.package !== PACKAGE) {
@@ -52,9 +52,9 @@ export class Cassette {
     }
   }
 
-  /** Lets the component of the cassette answer each call's input again. Returns the texts, or the faults, in order. */
+  /** Runs the cassette's component again with each call's input. Returns the outputs or faults, in order. */
   async replay(): Promise<(string | Fault)[]> {
-    // The Rust host names a component as its file.
+    // The Rust host records the component's file name.
     const name = WORLDS.find((world) => [world, `${world}.wasm`].includes(this.header.component.name));
     if (!name) throw new Fault("plugin-not-found", `no component '${this.header.component.name}' is in this package`);
     const found = await component(name, DEFAULT_LIMITS.memoryBytes);
@@ -64,7 +64,7 @@ export class Cassette {
   }
 }
 
-/** The lines of a cassette, each an object. It is somebody else's file. */
+/** Splits an untrusted cassette into lines, each a JSON object. */
 // biome-ignore lint/suspicious/noExplicitAny: each line is one of several records, told apart by its fields.
 function linesOf(text: string): any[] {
   if (text.length > MOST_BYTES) throw Fault.limit(`a cassette has more than ${MOST_BYTES} bytes`);
@@ -97,7 +97,7 @@ async function replayCall(found: Awaited<ReturnType<typeof component>>, call: Re
 export class ReplayedPowers implements Powers {
   readonly #lines: readonly ImportLine[];
   readonly #used = new Set<ImportLine>();
-  /** Statements of a line whose answers were handed out one by one. */
+  /** Statements of a line whose answers were returned individually. */
   readonly #usedStatements = new Map<ImportLine, Set<number>>();
 
   constructor(lines: readonly ImportLine[]) {
@@ -136,12 +136,12 @@ export class ReplayedPowers implements Powers {
 
   async close(): Promise<void> {}
 
-  /** Each statement by the first answer that has not been used, of a statement with the same text and parameters. */
+  /** Answers each statement with the first unused answer to a statement with the same text and parameters. */
   #byStatement(wanted: Record<string, Json>): Item<RowSet>[] {
     const places: { line: ImportLine; index: number }[] = [];
     for (const statement of wanted.batch as Record<string, Json>[]) {
       const place = this.#place(comparable(statement), places);
-      // Without an answer to each nothing is used up.
+      // Every statement needs an answer before any is marked as used.
       if (!place) throw mismatch("session.query", ` for statement ${String(statement.sql)}`);
       places.push(place);
     }
@@ -165,19 +165,19 @@ export class ReplayedPowers implements Powers {
   }
 }
 
-/** The fault of a cassette that breaks the format. */
+/** Returns the fault for a cassette that violates the format. */
 function invalid(why: string): Fault {
   return new Fault("cassette-invalid", `the cassette cannot be read: ${why}`);
 }
 
-/** Why an import is not answered. One that cannot fail ends the call. */
+/** Returns the fault for an import without an answer. For an import that cannot fail, it ends the call. */
 function mismatch(name: ImportName, about: string): Fault | Ended {
   const message = `the cassette holds no answer to ${name}${about}: another component or input was recorded`;
   const fault = new Fault("cassette-mismatch", message);
   return INFALLIBLE.has(name) ? new Ended(fault) : fault;
 }
 
-/** Arguments without what is not compared: another version of a component may word its reasons differently. */
+/** Returns canonical arguments without `reason` and `maxRows`, which may differ between versions of a component. */
 function comparable(args: Record<string, Json>): string {
   const without = (value: Json): Json => {
     if (Array.isArray(value)) return value.map(without);

@@ -1,4 +1,4 @@
-// libpq's connection text: `host=… user=… password='it\'s quoted'`.
+// libpq connection strings: `host=… user=… password='it\'s quoted'`.
 
 import { Fault } from "../fault.js";
 import { checkSeparators, setParameter } from "./parameters.js";
@@ -9,7 +9,7 @@ const QUOTED = /'((?:[^'\\]|\\.)*)('?)/sy;
 const QUOTE = "parameters are separated by blanks; quote a value that holds one, as in dbname='a;b'";
 const PLAIN = /((?:[^\s\\]|\\.?)*)/sy;
 
-/** Parses `key=value` pairs without filling anything in. */
+/** Parses `key=value` pairs without applying defaults. */
 export function parsePairs(text: string): Parts {
   const parts: Parts = {};
   let at = 0;

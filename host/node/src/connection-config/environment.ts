@@ -4,10 +4,10 @@ import { Fault } from "../fault.js";
 import { isParameter, setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
-/** Variables of a process. */
+/** Environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Parameter of each variable. Those that change nothing here are not among them. */
+/** Parameter of each variable. Variables without an effect here are omitted. */
 const VARIABLES: Readonly<Record<string, string>> = {
   PGHOST: "host",
   PGHOSTADDR: "hostaddr",
@@ -39,22 +39,22 @@ const VARIABLES: Readonly<Record<string, string>> = {
   PGMINPROTOCOLVERSION: "min_protocol_version",
 };
 
-/** Variables of which one alone names a server. */
+/** Variables each of which is enough to name a server. */
 export const PLACES = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE"] as const;
 
-/** True when the variables name a server, and not only settings. */
+/** Returns true if the variables name a server, and not only settings. */
 export function namesPlace(environment: Environment): boolean {
   return PLACES.some((name) => environment[name]);
 }
 
-/** Settings of libpq's variables. Faults name the variable. */
+/** Reads the settings from libpq's variables. Faults name the variable. */
 export function parseEnvironment(environment: Environment): Parts {
   const parts: Parts = {};
   for (const [variable, parameter] of Object.entries(VARIABLES)) {
     const value = environment[variable];
     if (value) setVariable(parts, variable, parameter, value);
   }
-  // Variables serve other programs, too: those that change nothing are not worth a note.
+  // Variables also serve other programs, so ignored ones need no note.
   delete parts.notes;
   return parts;
 }

@@ -1,12 +1,12 @@
-// Files beside a connection: service files, pass files and certificates of the user.
+// Files used by a connection: service files, pass files and user certificates.
 
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { Fault } from "../fault.js";
 
-/** No file of settings is longer. */
+/** Maximum size of a settings file, bytes. */
 const MOST_BYTES = 1_048_576;
 
-/** Text of a file; undefined where there is none. */
+/** Reads a small text file; returns undefined when it does not exist. */
 export function readSmallFile(path: string): string | undefined {
   try {
     return readRegular(path).text;
@@ -16,9 +16,7 @@ export function readSmallFile(path: string): string | undefined {
   }
 }
 
-/**
- * Text of a small file, and whose it is. Throws for what is none: a device or a pipe would have no end, or never begin.
- */
+/** Reads a small regular file with its stats. Throws for devices and pipes, which may block or never end. */
 export function readRegular(path: string): { text: string; stats: Stats } {
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
@@ -31,7 +29,7 @@ export function readRegular(path: string): { text: string; stats: Stats } {
   }
 }
 
-/** A path, if there is such a file. */
+/** Returns the path if the file exists. */
 export function ifExists(path: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }

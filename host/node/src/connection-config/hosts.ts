@@ -1,22 +1,22 @@
-// Names of hosts, and lists that have an item for each host.
+// Host names, and lists with one item per host.
 
 import { isIP } from "node:net";
 import { Fault } from "../fault.js";
 
-/** Hosts of one connection text at the most. */
+/** Maximum number of hosts in a connection string. */
 const MOST_HOSTS = 16;
 
-/** The items of a list with one for each host. */
+/** Splits a list with one item per host. */
 export function splitList(text: string): string[] {
   const items = text.split(",", MOST_HOSTS + 1);
   if (items.length > MOST_HOSTS) throw Fault.credential(`at most ${MOST_HOSTS} hosts may be named`);
   return items;
 }
 
-/** A host, unless it cannot be one: it would be asked of the DNS, and logged. */
+/** Returns the trimmed host. Throws for an invalid one before it reaches DNS or logs. */
 export function checkHost(host: string): string {
   const name = host.trim();
-  // One that begins with an '@' is an abstract socket, which is refused where all sources are known.
+  // A leading '@' is an abstract socket, which is refused once all sources are merged.
   if (name.indexOf("@") > 0) throw Fault.credential(AT_IN_HOST);
   const foreign = name.startsWith("/") ? OF_NO_FOLDER : OF_NO_HOST;
   if (foreign.test(withoutZone(name))) {
@@ -35,7 +35,7 @@ const OF_NO_FOLDER = /[\s\u0000-\u001f\u007f-\u009f&;=%"'`]/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const OF_NO_HOST = /[\s\u0000-\u001f\u007f-\u009f&;=%"'`/\\?#<>]/;
 
-/** An IPv6 address without its zone, as in `fe80::1%eth0`. */
+/** Removes the zone of an IPv6 address, as in `fe80::1%eth0`. */
 function withoutZone(host: string): string {
   const [, address = "", zone] = /^([^%]*)%([A-Za-z0-9]+)$/.exec(host) ?? [];
   return zone !== undefined && isIP(address) === 6 ? address : host;

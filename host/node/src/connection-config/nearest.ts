@@ -1,9 +1,9 @@
-// Nearest known name, for messages.
+// Nearest known name, for error messages.
 
-/** Furthest distance at which a name is offered. */
+/** Maximum edit distance of a suggestion. */
 const MOST = 2;
 
-/** The known name that differs least, when it differs little. */
+/** Returns the known name with the smallest edit distance, if that is small. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known.map((it) => ({ it, distance: distance(name.toLowerCase(), it.toLowerCase()) }));
   ranked.sort((a, b) => a.distance - b.distance);
@@ -11,7 +11,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best && best.distance <= Math.min(MOST, name.length / 3) ? best.it : undefined;
 }
 
-/** Levenshtein's distance. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

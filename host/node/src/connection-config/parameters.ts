@@ -1,6 +1,6 @@
-// Parameters of a connection text by name: applied, refused with the reason, or passed over with a note.
+// Connection parameters by name: applied, refused with a reason, or ignored with a note.
 //
-// Names are compared in lower case and without `-` and `_`, so that `sslmode`, `ssl-mode` and `sslMode` are one.
+// Names are compared in lower case without `-` and `_`, so that `sslmode`, `ssl-mode` and `sslMode` are equal.
 
 import { isIP } from "node:net";
 import { Fault } from "../fault.js";
@@ -21,17 +21,17 @@ import {
   TLS_VERSIONS,
 } from "./security.js";
 
-/** Surroundings of a parameter in its text. */
+/** Context of a parameter in its connection string. */
 export interface Context {
-  /** JDBC's `ssl` means more than that of others. */
+  /** True for JDBC, whose `ssl` also verifies the certificate. */
   isJdbc?: boolean;
-  /** It stands in a URL without a `=`. */
+  /** True for a URL parameter without a `=`. */
   isBare?: boolean;
-  /** Its name may be the rest of a password that was not escaped, and is not repeated. */
+  /** True after a password: the name may be its unescaped rest, so it is not shown. */
   isAfterPassword?: boolean;
 }
 
-/** Sets a parameter. `name` is its name as it is shown. */
+/** Sets a parameter. `name` is its name as written. */
 type Apply = (parts: Parts, value: string, name: string, context: Context) => void;
 
 const OLD_TLS = ["TLSv1", "TLSv1.1"];
@@ -61,7 +61,7 @@ const APPLIED: Record<string, Apply> = {
     parts.database = value;
   },
   sslmode: (parts, value, name, { isJdbc }) => {
-    // Java's drivers take the words in any case, and R2DBC those of an enum.
+    // Java drivers accept the words in any case, and R2DBC as enum constants.
     const word = isJdbc ? value.toLowerCase().replaceAll("_", "-") : value;
     parts.isUnverified = word === "no-verify";
     parts.sslMode = parts.isUnverified ? "require" : oneOf(SSL_MODES, word, name);
@@ -115,7 +115,7 @@ const APPLIED: Record<string, Apply> = {
     parts.sslNegotiation = oneOf(SSL_NEGOTIATIONS, value, name);
   },
   ssl_min_protocol_version: (parts, value, name) => {
-    // A server of TLS 1.2 is met by any lower bound.
+    // TLS 1.2 or later satisfies any lower bound.
     const isOld = OLD_TLS.some((old) => old.toLowerCase() === value.toLowerCase());
     parts.sslMinVersion = isOld ? "TLSv1.2" : tlsVersion(value, name);
   },
@@ -220,16 +220,16 @@ for (const [alias, name] of [
 const refused = byName(REFUSED);
 const KNOWN = [...Object.keys(APPLIED), ...Object.keys(REFUSED), ...PASSED_OVER];
 
-/** True when a text is the name of a parameter. */
+/** Returns true if the text is the name of a parameter. */
 export function isParameter(name: string): boolean {
   return applied.has(normalised(name)) || refused.has(normalised(name)) || isPassedOver(normalised(name));
 }
 
-/** Sets one parameter of a connection text; an empty value leaves it open. */
+/** Sets one parameter of a connection string; an empty value leaves it unset. */
 export function setParameter(parts: Parts, name: string, value: string, context: Context = {}): void {
   const key = normalised(name);
   const apply = applied.get(key);
-  // A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+  // A framework's `ssl` without a value requests TLS, and so does JDBC's empty one.
   if (key === "ssl" && value === "" && (context.isBare || context.isJdbc)) value = "true";
   if (apply) {
     if (context.isBare && value === "") {
@@ -238,18 +238,18 @@ export function setParameter(parts: Parts, name: string, value: string, context:
     if (value !== "") apply(parts, value, name, context);
     return;
   }
-  // As everywhere, an empty value is none.
+  // An empty value counts as unset everywhere.
   if (value === "" && !context.isBare && refused.has(key)) return;
   const refusal = refused.get(key)?.(value, name);
   if (refusal !== undefined) throw Fault.credential(refusal);
-  // Migration tools keep names for themselves.
+  // Migration tools use the prefix `x-` for their own parameters.
   const isOfMigrations = /^x-[A-Za-z0-9-]{1,38}$/.test(name) && !context.isAfterPassword;
   if (!isParameter(name) && !isOfMigrations) throw unknown(name, context);
   parts.notes ??= [];
   parts.notes.push(`connection parameter '${name}' is passed over: it changes nothing here`);
 }
 
-/** Returns the fault of an unknown name. A password with a raw '?' or '&' ends up here, so not everything is shown. */
+/** Returns the fault of an unknown name. The name may be part of an unescaped password, so it is not always shown. */
 function unknown(name: string, { isAfterPassword }: Context): Fault {
   if (isAfterPassword || !/^[A-Za-z][A-Za-z0-9_-]{1,39}$/.test(name)) {
     const hint = "if it is part of a password, percent-encode '&' as %26, '?' as %3F and '@' as %40";
@@ -260,7 +260,7 @@ function unknown(name: string, { isAfterPassword }: Context): Fault {
   return Fault.credential(`connection parameter '${name}' is unknown: ${hint}`);
 }
 
-/** A port; undefined where it is left open. `name` is shown in the place of a value that may be a slipped secret. */
+/** Parses a port; undefined when empty. Errors show `name`, as the value may be a misplaced secret. */
 export function parsePort(text: string, name = "port"): number | undefined {
   if (text.trim() === "") return undefined;
   const port = /^\s*\+?0*\d{1,5}\s*$/.test(text) ? Number(text) : 0;
@@ -269,7 +269,7 @@ export function parsePort(text: string, name = "port"): number | undefined {
   throw Fault.credential(`${label(name, "port")} must be a number from 1 to 65535; ${hint}`);
 }
 
-/** Parts that messages and logs repeat, by the parameters that give them. */
+/** Labels of the parameters whose values appear in messages and logs. */
 const REPEATED: ReadonlyMap<string, string> = new Map([
   ["user", "user"],
   ["username", "user"],
@@ -277,7 +277,7 @@ const REPEATED: ReadonlyMap<string, string> = new Map([
   ["database", "database name"],
 ]);
 
-/** Refuses a separator in a part that is repeated, as it was written: a password may follow it. */
+/** Refuses a raw separator in a part that appears in messages: a password may follow it. */
 export function checkSeparators(name: string, written: string, hint: string): void {
   const part = REPEATED.get(normalised(name));
   if (part !== undefined && /[&;=]/.test(written)) throw Fault.credential(`a '&', ';' or '=' in the ${part}: ${hint}`);
@@ -289,7 +289,7 @@ function label(name: string, what: string): string {
 
 function oneOf<T extends string>(values: readonly T[], value: string, name: string): T {
   const found = values.find((it) => it === value);
-  // The value may be a slipped secret, so it is not repeated.
+  // The value may be a misplaced secret, so it is not shown.
   if (found === undefined) throw Fault.credential(`${name} must be one of ${values.join(", ")}`);
   return found;
 }

@@ -1,4 +1,4 @@
-// Settings of one source (a text, a service, the environment) before sources are merged and defaults filled in.
+// Settings of one source (a connection string, a service, the environment) before merging and defaults.
 
 import { Fault } from "../fault.js";
 import type { Secret } from "../secret.js";
@@ -13,9 +13,9 @@ import type {
 } from "./security.js";
 import type { HostPort, Target } from "./target.js";
 
-/** Settings of one source. Whatever it leaves open is absent. */
+/** Settings of one source; unset ones are absent. */
 export interface Parts {
-  /** An empty one stands for the default. */
+  /** Host names; an empty one stands for the default. */
   hosts?: string[];
   addresses?: string[];
   ports?: (number | undefined)[];
@@ -23,11 +23,11 @@ export interface Parts {
   password?: Secret;
   database?: string;
   sslMode?: SslMode;
-  /** Said by a framework's own parameter, which `sslmode` overrides. */
+  /** Set by a framework's own parameter, which `sslmode` overrides. */
   frameworkMode?: SslMode;
-  /** `no-verify`: no root is looked at. */
+  /** `no-verify`: the certificate is not verified. */
   isUnverified?: boolean;
-  /** JDBC's factory that verifies by the system's authorities, whatever the mode. */
+  /** True for JDBC's factory that verifies with the system's certificate authorities in any mode. */
   isVerifiedBySystem?: boolean;
   /** Prisma's `sslaccept`, which makes `sslcert` the root. */
   sslAccept?: "strict" | "accept_invalid_certs";
@@ -42,7 +42,7 @@ export interface Parts {
   channelBinding?: ChannelBinding;
   requireAuth?: AuthMethod[];
   targetSessionAttrs?: TargetSessionAttrs;
-  /** 0: none of its own. */
+  /** 0: no limit of its own. */
   connectTimeoutMs?: number;
   options?: string;
   passFile?: string;
@@ -51,7 +51,7 @@ export interface Parts {
   notes?: string[];
 }
 
-/** Defaults for parts that no source sets. */
+/** Defaults for settings that no source sets. */
 export interface Defaults {
   hosts?: readonly string[];
   user?: string | undefined;
@@ -59,13 +59,13 @@ export interface Defaults {
 
 const PORT = 5432;
 
-/** Settings of several sources; the first that sets one counts. Notes are those of all. */
+/** Merges sources; the first that sets a value wins. Notes are combined. */
 export function merge(...sources: Parts[]): Parts {
   const notes = sources.flatMap((parts) => parts.notes ?? []);
   return { ...Object.assign({}, ...sources.map(framed).reverse()), notes: [...new Set(notes)] };
 }
 
-/** Settings of one source without a framework's own words, which are not to outlive it. */
+/** Converts framework-specific settings of one source, so that they do not affect other sources. */
 function framed({ frameworkMode, sslAccept, isVerifiedBySystem, ...parts }: Parts): Parts {
   if (isVerifiedBySystem && parts.sslMode !== "disable") return { roots: "system", ...parts, sslMode: "verify-full" };
   const mode = parts.sslMode ?? frameworkMode;
@@ -76,7 +76,7 @@ function framed({ frameworkMode, sslAccept, isVerifiedBySystem, ...parts }: Part
   return { ...rest, sslMode: "verify-full", ...(certificate === undefined ? {} : { roots: certificate }) };
 }
 
-/** Fills in the defaults, and refuses what does not fit together. */
+/** Applies the defaults, and refuses inconsistent settings. */
 export function finish(parts: Parts, defaults: Defaults = {}): Target {
   const [first, ...moreHosts] = hostsOf(parts, defaults.hosts);
   if (!first) throw Fault.credential("the connection has no host");
@@ -132,10 +132,10 @@ function mismatch(hosts: unknown[], others: unknown[], one: string, many: string
 }
 
 function sslModeOf({ sslMode, roots, isUnverified }: Parts, hosts: readonly HostPort[]): SslMode {
-  // Supabase always offers TLS, so nothing is lost by never falling back from it.
+  // Supabase always offers TLS, so requiring it never prevents a connection.
   const isSupabase = hosts.some(({ host }) => /\.supabase\.(co|com)$/i.test(host));
   if (roots !== "system" || isUnverified) return sslMode ?? (isSupabase ? "require" : "prefer");
-  // Anybody can have a certificate of some public authority, so a chain without a name would prove nothing.
+  // Anyone can get a certificate from a public authority, so the host name must be verified too.
   if (sslMode === undefined || sslMode === "require" || sslMode.startsWith("verify-")) return "verify-full";
   throw Fault.credential(`sslrootcert=system takes no weak sslmode: set sslmode=verify-full`);
 }

@@ -5,11 +5,11 @@ import { Secret } from "../secret.js";
 import { readSmallFile } from "./files.js";
 import type { HostPort, Target } from "./target.js";
 
-/** Sockets of the server's own folders stand under this name. */
+/** Name under which pass files list sockets in the server's own folders. */
 const LOCAL = "localhost";
 export const SOCKET_FOLDERS: readonly string[] = ["/var/run/postgresql", "/tmp"];
 
-/** A target whose hosts without a password have that of the pass file. */
+/** Fills in the passwords of hosts without one from the pass file. */
 export function withPassFile(target: Target, path: string): Target {
   const hosts = [target, ...target.moreHosts];
   if (hosts.every(({ password }) => password !== undefined)) return target;
@@ -33,7 +33,7 @@ function whyNotUsed(path: string): string | undefined {
   return `others may read it (mode ${mode.toString(8).padStart(4, "0")}): run \`chmod 600\` on it`;
 }
 
-/** Fields of the lines; `null` for a `*`, which stands for anything. A backslash takes a `:` for what it is. */
+/** Splits lines into fields; `null` for `*`, which matches anything. A backslash escapes `:`. */
 function parseLines(text: string): (string | null)[][] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
   return lines
@@ -46,7 +46,7 @@ function find(lines: (string | null)[][], { host, port }: HostPort, { user, data
   const wanted = [SOCKET_FOLDERS.includes(host) ? LOCAL : host, String(port), database, user];
   const isMet = (fields: (string | null)[]) =>
     wanted.every((word, index) => fields[index] === null || fields[index] === word);
-  // A line without a password is none.
+  // A line without a password does not match.
   const password = lines.find((fields) => fields.length > wanted.length && isMet(fields))?.[wanted.length];
   return password ? new Secret(password) : undefined;
 }

@@ -1,6 +1,6 @@
-// Parameters of libpq, of drivers, frameworks and providers that change nothing here: those of the Rust host.
+// Ignored parameters of libpq, drivers, frameworks and providers, as in the Rust host.
 
-/** Names as they are written where they come from; a paragraph has those of one origin. */
+/** Ignored parameter names as their origin writes them; each paragraph lists one origin. */
 export const PASSED_OVER: readonly string[] = `
   client_encoding application_name fallback_application_name keepalives keepalives_idle keepalives_interval
   keepalives_count tcp_user_timeout sslcompression sslsni max_protocol_version krbsrvname gsslib gssdelegation
@@ -55,7 +55,7 @@ export const PASSED_OVER: readonly string[] = `
 
 const names = new Set(PASSED_OVER.map((name) => name.toLowerCase().replace(/[-_]/g, "")));
 
-/** True when a name in lower case, without `-` and `_`, is one of them. */
+/** Returns true if a normalised name (lower case, no `-` or `_`) is ignored. */
 export function isPassedOver(name: string): boolean {
   return names.has(name);
 }

@@ -10,40 +10,40 @@ import { readService } from "./service-file.js";
 import type { Target } from "./target.js";
 import { parseText } from "./text.js";
 
-/** Variables, files and names that the operator's machine adds to a connection. */
+/** Environment, files and names that the operator's machine adds to a connection. */
 export interface Surroundings {
   environment: Environment;
-  /** Home folder, where pass file, service file and certificates are. */
+  /** Home folder with the pass file, service file and certificates. */
   home?: string | undefined;
   /** Name of the operating system's user. */
   osUser?: string | undefined;
 }
 
-/** Names of files that a request cannot give: it would have the operator's machine read them for it. */
+/** Settings that a request cannot use: they would make the operator's machine read its files. */
 const OPERATORS = { passFile: "passfile", service: "service", serviceFile: "servicefile", key: "sslkey" } as const;
 
-/** Parses a connection URL or key=value text, and nothing beside it. No fault repeats a part that could be a secret. */
+/** Parses a connection URL or key=value text on its own. Faults never show a part that could be a secret. */
 export function parseTarget(text: string): Target {
   return finish(merge(parseText(text)));
 }
 
-/** Resolves settings that came with a request: nothing of the operator's machine is added to them. */
+/** Resolves settings from a request without adding anything of the operator's machine. */
 export function resolveRequest(given: Parts): Target {
   const parts = merge(given);
-  // Whether a file of the machine is there, and what it is, is nothing for a request to find out.
+  // A request must not learn which files exist on the machine, or their type.
   if (parts.roots !== undefined && parts.roots !== "system") throw notInRequest("sslrootcert");
   if (parts.certificate !== undefined) throw notInRequest("sslcert");
   for (const [part, name] of Object.entries(OPERATORS)) {
     if (parts[part as keyof typeof OPERATORS] !== undefined) throw notInRequest(name);
   }
-  // The server would take the operating system's user of this process for the request's.
+  // The server would see this process's operating system user as the peer.
   if (parts.hosts?.some((host) => /^[/@]/.test(host))) {
     throw Fault.credential("a request's URL may not name a Unix socket: give a host name");
   }
   return finish(parts);
 }
 
-/** Resolves the operator's own settings, with what the machine has for the parts that they leave open. */
+/** Resolves the operator's settings; unset parts come from the machine. */
 export function resolveOwn(given: Parts, { environment, home, osUser }: Surroundings): Target {
   const ambient = parseEnvironment(environment);
   const service = given.service ?? ambient.service;
@@ -56,7 +56,7 @@ export function resolveOwn(given: Parts, { environment, home, osUser }: Surround
   return passFile === undefined ? target : withPassFile(target, passFile);
 }
 
-/** Certificates of the user, where libpq looks for them. */
+/** Adds the user's certificates from libpq's default locations. */
 function withCertificates(parts: Parts, home: string | undefined): Parts {
   if (home === undefined || parts.sslMode === "disable") return parts;
   const file = (name: string) => ifExists(join(home, ".postgresql", name));

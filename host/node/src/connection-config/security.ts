@@ -1,10 +1,10 @@
 // Security settings of a connection, by libpq's names and with libpq's meaning.
 
-/** `sslmode`: how much of TLS is required. */
+/** `sslmode`: required level of TLS. */
 export const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
-/** `sslnegotiation`: how TLS is begun. `direct` sends no `SSLRequest`; servers accept that since PostgreSQL 17. */
+/** `sslnegotiation`: start of TLS. `direct` sends no `SSLRequest`; servers accept that since PostgreSQL 17. */
 export const SSL_NEGOTIATIONS = ["postgres", "direct"] as const;
 export type SslNegotiation = (typeof SSL_NEGOTIATIONS)[number];
 
@@ -12,15 +12,15 @@ export type SslNegotiation = (typeof SSL_NEGOTIATIONS)[number];
 export const TLS_VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** `channel_binding`: whether SCRAM is bound to the TLS channel. */
+/** `channel_binding`: binding of SCRAM to the TLS channel. */
 export const CHANNEL_BINDINGS = ["disable", "prefer", "require"] as const;
 export type ChannelBinding = (typeof CHANNEL_BINDINGS)[number];
 
-/** Authentication methods of `require_auth`. `none`: the server asks for nothing. */
+/** Authentication methods of `require_auth`. `none`: the server requests no authentication. */
 export const AUTH_METHODS = ["password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none"] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
 
-/** Methods that exist in this host. */
+/** Methods that this host supports. */
 export const SUPPORTED_AUTH: readonly AuthMethod[] = ["password", "md5", "scram-sha-256", "none"];
 
 /** `target_session_attrs`: the kind of server that is acceptable. */

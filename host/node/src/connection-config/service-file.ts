@@ -1,4 +1,4 @@
-// Service files: settings under a name, `~/.pg_service.conf` and the system's `pg_service.conf`.
+// Service files: named settings in `~/.pg_service.conf` and the system's `pg_service.conf`.
 
 import { join } from "node:path";
 import { Fault } from "../fault.js";
@@ -6,25 +6,25 @@ import { readSmallFile } from "./files.js";
 import { setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
-/** Folders of the system's file where PGSYSCONFDIR names none: Debian's, Red Hat's, and that of PostgreSQL's own builds. */
+/** Default folders of the system's file: Debian, Red Hat and PostgreSQL's own builds. PGSYSCONFDIR overrides them. */
 const SYSTEM = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
-/** Places of service files. */
+/** Locations of service files. */
 export interface ServiceFiles {
-  /** Named by the connection or by PGSERVICEFILE, in the place of the user's own. */
+  /** Named by the connection or PGSERVICEFILE, instead of the user's own. */
   named?: string | undefined;
   home?: string | undefined;
   /** PGSYSCONFDIR. */
   system?: string | undefined;
 }
 
-/** Settings of a service. */
+/** Reads the settings of a service. */
 export function readService(name: string, { named, home, system }: ServiceFiles): Parts {
   if (named !== undefined && readSmallFile(named) === undefined) {
     throw Fault.credential(`service file ${named} does not exist`);
   }
   const own = named ?? (home === undefined ? undefined : join(home, ".pg_service.conf"));
-  // Without a home nothing of the machine counts but what is named.
+  // Without a home folder only explicitly named files are used.
   const folders = system === undefined ? (home === undefined ? [] : SYSTEM) : [system];
   const others = folders.map((folder) => join(folder, "pg_service.conf"));
   const files = [...(own === undefined ? [] : [own]), ...others];
@@ -35,7 +35,7 @@ export function readService(name: string, { named, home, system }: ServiceFiles)
   throw Fault.credential(`service '${name}' is not found in ${files.join(", ") || "any file"}`);
 }
 
-/** Settings of a section; undefined where the text has none of this name. */
+/** Parses a section; returns undefined when the text has none with this name. */
 function parseService(text: string, name: string, path: string): Parts | undefined {
   let parts: Parts | undefined;
   for (const [index, raw] of text.split("\n").entries()) {

@@ -10,18 +10,18 @@ import type {
   TlsVersion,
 } from "./security.js";
 
-/** One of the hosts of a connection. */
+/** One host of a connection. */
 export interface HostPort {
   /** Host name, address, or the directory of a Unix socket. */
   host: string;
-  /** `hostaddr`: the address to connect to in the place of the one that the host's name resolves to. */
+  /** `hostaddr`: address to connect to instead of resolving the host name. */
   address?: string | undefined;
   port: number;
-  /** None for servers that do not ask. */
+  /** Absent for servers that request none. */
   password?: Secret | undefined;
 }
 
-/** Address, login and security settings of one connection. Its own host is the first where there are several. */
+/** Address, login and security settings of one connection; its own host is the first of several. */
 export interface Target extends HostPort {
   /** Further hosts, tried in this order after the first. */
   moreHosts: readonly HostPort[];
@@ -36,26 +36,29 @@ export interface Target extends HostPort {
   sslMinVersion: TlsVersion;
   sslMaxVersion?: TlsVersion | undefined;
   channelBinding: ChannelBinding;
-  /** `require_auth`: the methods that are allowed; none where all are. */
+  /** `require_auth`: allowed methods; absent when all are. */
   requireAuth?: readonly AuthMethod[] | undefined;
   targetSessionAttrs: TargetSessionAttrs;
   /** `connect_timeout` for each host, when one is set. */
   connectTimeoutMs?: number | undefined;
   /** `options`, such as `reference=…` for Supavisor. */
   options?: string | undefined;
-  /** Facts about the settings that a report must state, such as parameters passed over. */
+  /** Facts about the settings that a report must state, such as ignored parameters. */
   notes: readonly string[];
 }
 
-/** Hosts and ports alone: fit for logs. */
+/** Returns hosts and ports only, suitable for logs. */
 export function place(target: Target): string {
   return [target, ...target.moreHosts].map(({ host, port }) => `${host}:${port}`).join(",");
 }
 
-/** Letters of a password that a text holds by chance. */
+/** Maximum length of a password that a text may contain by chance. */
 const FEW = 3;
 
-/** Recognises what holds a target's password, or its percent-encoded form. A password that is a name is shown anyway. */
+/**
+ * Returns a test for texts that contain the target's password, plain or percent-encoded. Passwords equal to a name are
+ * not detected, as that is shown anyway.
+ */
 export function quotesPassword({ password, user, database, host }: Target): (said: string | Buffer) => boolean {
   const text = password?.reveal() ?? "";
   if (text.length <= FEW || [user, database, host].includes(text)) return () => false;
@@ -64,17 +67,17 @@ export function quotesPassword({ password, user, database, host }: Target): (sai
 }
 
 function percentEncoded(text: string): string {
-  // A lone surrogate has no such form.
+  // Buffer replaces lone surrogates, which cannot be percent-encoded.
   return encodeURIComponent(Buffer.from(text).toString());
 }
 
-/** One target for each host, in the order in which they are tried. */
+/** Returns one target per host, in the order of attempts. */
 export function each(target: Target): Target[] {
   const { host, address, port, password } = target;
   return [{ host, address, port, password }, ...target.moreHosts].map((at) => ({ ...target, ...at, moreHosts: [] }));
 }
 
-/** True when the host is the directory of a Unix socket. */
+/** Returns true if the host is the directory of a Unix socket. */
 export function isSocket({ host }: HostPort): boolean {
   return host.startsWith("/");
 }

@@ -1,4 +1,4 @@
-// Connection texts: a URL or libpq's `key=value` pairs, and what tools put around them.
+// Connection strings: a URL or libpq's `key=value` pairs, with the quoting that tools add.
 
 import { Fault } from "../fault.js";
 import { parsePairs } from "./conninfo.js";
@@ -7,13 +7,13 @@ import { holdsUrl, isUrl, parseUrl } from "./url.js";
 
 const FORMS = "a connection URL starts with postgres:// or postgresql://, and a connection text is host=… user=…";
 
-/** Letters of a connection text. Tokens that stand for passwords have a few thousand. */
+/** Maximum length of a connection string; tokens used as passwords have a few thousand characters. */
 const MOST_LETTERS = 65_536;
 
-/** Wrappings of a text that are taken off. */
+/** Maximum number of wrappings to remove. */
 const LAYERS = 4;
 
-/** Parses a connection text without filling anything in. No fault repeats any part that could be a secret. */
+/** Parses a connection string without applying defaults. Faults never show a part that could be a secret. */
 export function parseText(given: string): Parts {
   const text = unwrap(given);
   if (text.length > MOST_LETTERS) throw Fault.credential(`the connection text has more than ${MOST_LETTERS} letters`);
@@ -31,13 +31,13 @@ export function parseText(given: string): Parts {
   throw Fault.credential(FORMS);
 }
 
-/** Recognises `Host=h;Username=u`: one '=' before the first ';', and one behind it. */
+/** Returns true for ADO.NET's `Host=h;Username=u`: exactly one '=' in each of the first two parts. */
 function isAdoNet(text: string): boolean {
   const [first, second] = text.split(";", 2).map((pair) => pair.split("=").length - 1);
   return /^[A-Za-z]/.test(text) && first === 1 && second === 1;
 }
 
-/** A connection text without what secrets' stores, shells and files put around it. */
+/** Removes the quotes and the `psql` command that secret stores, shells and files add around a connection string. */
 export function unwrap(given: string): string {
   let text = given;
   for (let layer = 0; layer < LAYERS; layer++) {
@@ -53,7 +53,7 @@ export function unwrap(given: string): string {
   return text;
 }
 
-/** True when a text holds a connection text, and so perhaps a password, anywhere. */
+/** Returns true if the text contains a connection string, and so perhaps a password. */
 export function holdsConnectionText(text: string): boolean {
   const dense = text.replace(/\s+/g, "");
   return holdsUrl(dense) || /password=/i.test(dense);

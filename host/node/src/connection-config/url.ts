@@ -1,4 +1,4 @@
-// Connection URLs: libpq's, those of frameworks, and JDBC's.
+// Connection URLs of libpq, frameworks and JDBC.
 
 import { Fault } from "../fault.js";
 import { Secret } from "../secret.js";
@@ -6,33 +6,36 @@ import { checkHost, splitList } from "./hosts.js";
 import { checkSeparators, isParameter, parsePort, setParameter } from "./parameters.js";
 import type { Parts } from "./parts.js";
 
-/** Schemes of libpq and of frameworks; SQLAlchemy adds a driver behind a `+`. */
+/** Schemes of libpq and frameworks; SQLAlchemy appends a driver after `+`. */
 const SYSTEM =
   "(?:postgres(?:ql)?|postgis|pgsql|psql|ecto|pgx[45]?|timescale(?:db)?|cockroach(?:db|-postgres)?|crdb-postgres)";
 const SCHEME = new RegExp(`^${SYSTEM}(?:\\+[a-z0-9_]+)?://`, "i");
 const ANYWHERE = new RegExp(`${SYSTEM}(?:\\+[a-z0-9_+]{0,64})?://|dbcs?:(?:[a-z0-9-]+:){0,2}postgres`, "i");
-/** JDBC and R2DBC, whatever wrapper stands before `postgresql:`. Testcontainers' server is not there yet. */
+/**
+ * JDBC and R2DBC, with any wrapper before `postgresql:`. Testcontainers' URLs are excluded: that server does not run
+ * yet.
+ */
 const JDBC = /^(?:jdbc|r2dbc(s?)):(?:(?!tc:)[a-z0-9-]+:){0,2}?postgres(?:ql)?:/i;
 const ESCAPE = "percent-encode '/' as %2F, '?' as %3F and '@' as %40 in the password";
 
 const BEGIN = "parameters begin with '?'; percent-encode '&' as %26, ';' as %3B and '=' as %3D in a name";
 
-/** True when a text is a connection URL. */
+/** Returns true if the text is a connection URL. */
 export function isUrl(text: string): boolean {
   return SCHEME.test(text) || JDBC.test(text);
 }
 
-/** True when a text holds a connection URL anywhere. */
+/** Returns true if the text contains a connection URL. */
 export function holdsUrl(text: string): boolean {
   return ANYWHERE.test(text);
 }
 
-/** Parses a URL without filling anything in. */
+/** Parses a URL without applying defaults. */
 export function parseUrl(text: string): Parts {
   if (!JDBC.test(text)) return parse(text.replace(SCHEME, ""), false);
   const rest = text.replace(JDBC, "");
   const parts = parse(rest.startsWith("//") ? rest.slice(2) : `localhost/${rest.replace(/^\//, "")}`, true);
-  // `r2dbcs` asks for TLS.
+  // `r2dbcs` requires TLS.
   return JDBC.exec(text)?.[1] ? { frameworkMode: "verify-full", ...parts } : parts;
 }
 
@@ -48,7 +51,7 @@ function parse(rest: string, isJdbc: boolean): Parts {
   for (const pair of query.split("&").filter(Boolean)) {
     const [name, value] = cut(pair, "=");
     if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
-    // Without a value it is no parameter, and may be anything.
+    // Without a value an unknown name may be anything, so it is not shown.
     if (value === undefined && !isParameter(name)) {
       throw Fault.credential("a connection parameter is unknown: it has no value");
     }
@@ -66,7 +69,7 @@ function parse(rest: string, isJdbc: boolean): Parts {
   return parts;
 }
 
-/** Sets `host` and `port`, which SQLAlchemy repeats for several hosts, and gives as `host=NAME:PORT`. */
+/** Sets `host` and `port`, which SQLAlchemy repeats for several hosts or writes as `host=NAME:PORT`. */
 function setLists(parts: Parts, hosts: string[], ports: string[]): void {
   const isPlain = (host: string) => host.startsWith("/") || host.includes(",") || !host.includes(":");
   const isAddress = (host: string) => !host.startsWith("[") && host.split(":").length > 2;
@@ -81,14 +84,14 @@ function setLists(parts: Parts, hosts: string[], ports: string[]): void {
     setParameter(parts, "host", pairs.map(([host]) => host).join(","));
     if (haveOwnPorts) ports = [pairs.map(([, port]) => port ?? "").join(",")];
   }
-  // Of several ports for one host the last counts.
+  // For one host, the last of several ports applies.
   const port = hosts.length > 1 ? ports.join(",") : ports.at(-1);
   if (port !== undefined && port !== "") setParameter(parts, "port", port);
-  // A list of hosts has none of the authority's ports.
+  // The authority's ports do not apply to a list of hosts.
   else if (hosts.length > 1) delete parts.ports;
 }
 
-/** Cuts a URL, without its scheme, into its parts. */
+/** Splits a URL without its scheme into its parts. */
 function split(rest: string): { login?: string; address: string; path: string; query: string } {
   const [head, path] = cut(rest, "/");
   // A '?' before the first '/' is part of a password unless a parameter follows.
@@ -98,7 +101,7 @@ function split(rest: string): { login?: string; address: string; path: string; q
   const authority = at === undefined ? head : head.slice(0, at);
   const tail = at === undefined ? (path ?? "") : undefined;
   const [name, query] = tail === undefined ? ["", rest.slice((at ?? 0) + 1)] : cut(tail, "?");
-  // Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+  // Must be checked before any part is used as a host name, which would reach DNS and logs.
   if (name.includes("@")) throw Fault.credential(`an '@' after the host: ${ESCAPE}`);
   checkSeparators("dbname", name, BEGIN);
   const end = authority.lastIndexOf("@");
@@ -106,7 +109,7 @@ function split(rest: string): { login?: string; address: string; path: string; q
   return end < 0 ? parts : { ...parts, login: authority.slice(0, end) };
 }
 
-/** True when what follows a '?' is parameters. */
+/** Returns true if the text after a '?' consists of parameters. */
 function isQuery(rest: string, isBehindLogin: boolean): boolean {
   const name = /^([A-Za-z_-]+)=/.exec(rest)?.[1];
   return name !== undefined ? isParameter(name) : isBehindLogin;
@@ -128,7 +131,7 @@ function setAddress(parts: Parts, address: string): void {
   if (address === "") return;
   const hosts = splitList(address).map(splitPort);
   parts.hosts = hosts.map(([host]) => checkHost(decode("host", host)));
-  // Of one host the port may come from elsewhere; in a list each has its own, as in libpq.
+  // For one host the port may come from another source; in a list each has its own, as in libpq.
   const ports = hosts.map(([, port]) => parsePort(port ?? ""));
   if (ports.length > 1 || ports[0] !== undefined) parts.ports = ports;
 }
@@ -149,7 +152,7 @@ function splitPort(address: string): [string, string | undefined] {
   return [address.slice(1, end), rest === "" ? undefined : rest.slice(1)];
 }
 
-/** Percent-decodes as a URL does: what is no `%XX` stays as it is. */
+/** Decodes percent-encoding; other uses of `%` stay unchanged. */
 function decode(what: string, text: string): string {
   const bytes: Buffer[] = text
     .split(/(%[0-9a-f]{2})/i)
@@ -164,7 +167,7 @@ function decode(what: string, text: string): string {
   return decoded;
 }
 
-/** A text before and behind the first separator. */
+/** Splits a text at the first separator. */
 function cut(text: string, separator: string): [string, string | undefined] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];

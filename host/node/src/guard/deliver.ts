@@ -1,9 +1,7 @@
-// The import `backends`: the only power to end a session.
+// The import `backends`, the only one that can end a session. The component is not trusted.
 //
-// Nothing here trusts the component. For every order the server checks, in the statement that signals, that the
-// session is the one that was seen, is still in the same spell of the same state, is a client of this database, is not
-// ours and is not protected. The host counts the cap itself and looks afterwards who has really left. The statements
-// and the protected names are the Rust host's own, from `guard.json`.
+// The signalling statement itself checks that the session is unchanged, a client of this database, not the host's own
+// and not protected. The host counts the caps and verifies the result. All statements come from `guard.json`.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { About, Audit } from "../audit.js";
@@ -20,13 +18,13 @@ import type { Hourly } from "./caps.js";
 import type { Order, Outcome } from "./order.js";
 import { applicationPatterns, killCap, type Policy, rolePatterns } from "./policy.js";
 
-/** What one call has ended, per database and in all. */
+/** Numbers of sessions that one call has ended, per database and in total. */
 export class KillCounter {
   readonly accounts = new Map<string, Account>();
   spent = 0;
 }
 
-/** The cap is fixed when a call first delivers to a database: ending sessions must not raise it. */
+/** Cap of one database, fixed at a call's first delivery: ending sessions must not raise it. */
 interface Account {
   cap: number;
   killable: number;
@@ -34,7 +32,7 @@ interface Account {
   spent: number;
 }
 
-/** Under what orders are delivered. */
+/** Context and limits of a delivery. */
 export interface Terms {
   session: Session;
   policy: Policy;
@@ -47,11 +45,11 @@ export interface Terms {
   requested: number;
   thresholds: IdleThresholds;
   dryRun: boolean;
-  /** Called before anything may be signalled. */
+  /** Called before a signal may be sent. */
   onSignal(): void;
 }
 
-/** Faults of a statement that may have been carried out: its session ended before the server's last word. */
+/** Kinds of faults after which the statement may have been executed: its session ended before the final answer. */
 const UNSURE = new Set(["connection-lost", "query-canceled", "limit-exceeded", "unexpected-answer"]);
 
 /** Delivers the orders. Outcome i belongs to order i. */
@@ -59,7 +57,7 @@ export async function deliver(orders: readonly Order[], terms: Terms): Promise<O
   return new Delivery(terms).run(orders);
 }
 
-/** Puts on record orders that are refused as a whole. */
+/** Records orders that are refused as a whole. */
 export async function deny(
   orders: readonly Order[],
   why: string,
@@ -97,7 +95,7 @@ class Delivery {
   async #deliver(orders: readonly Order[]): Promise<Outcome[]> {
     const { dryRun, killCounter } = this.#terms;
     const opened = await this.#openAccount();
-    // A dry run counts as a real one would, and leaves no trace.
+    // A dry run counts like a real one, but on copies.
     const account = dryRun ? { ...opened } : opened;
     const book = dryRun ? { spent: killCounter.spent } : killCounter;
     const outcomes: Outcome[] = [];
@@ -106,12 +104,12 @@ class Delivery {
       const from = outcomes.length;
       const rest = orders.slice(from);
       if (account.clients === 0) {
-        // Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+        // No countable sessions: those of the orders are gone, elsewhere or hidden.
         for (const order of rest) outcomes.push(await this.#classify(order));
       } else if (refusal !== undefined) {
         outcomes.push(...rest.map(() => denied(refusal)));
       } else {
-        // No more at once than the caps have left. Orders that turn out not to count free their place for the next.
+        // Sends at most as many as the caps allow; orders that do not count make room for the next.
         const announced = await this.#announce(rest, account, book.spent);
         if ("outcome" in announced) {
           outcomes.push(...rest.map(() => announced.outcome));
@@ -129,7 +127,7 @@ class Delivery {
     return outcomes;
   }
 
-  /** Returns the fault of an order whose numbers the server has no values for. */
+  /** Returns the fault of an order whose numbers are out of the server's range. */
   #whyUnsendable(order: Order): Fault | undefined {
     try {
       this.#params(order);
@@ -159,12 +157,12 @@ class Delivery {
     return account;
   }
 
-  /** Asks whoever is to be asked, once, for all that could be sent. */
+  /** Asks for consent once, for all orders that could be sent. */
   async #ask(orders: readonly Order[], { cap, clients, spent }: Account, inAll: number): Promise<string | undefined> {
     const { consent, dryRun, policy, hourly, session, audit } = this.#terms;
     const left = hourly.left(this.#place, policy.maxKillsPerHour);
     const atMost = Math.min(orders.length, cap - spent, policy.maxKills - inAll, left);
-    // Where the caps say no, they say why.
+    // Without room under the caps, the caps give the reason.
     if (dryRun || clients === 0 || atMost <= 0) return undefined;
     const { target } = session;
     const act = { type: "end" as const, orders, atMost };
@@ -172,7 +170,10 @@ class Delivery {
     return whyNoConsent(consent, { ...whom, act });
   }
 
-  /** How many of the orders the caps have room for, on record before they are sent; if none, what becomes of them. */
+  /**
+   * Reserves room under the caps and records the orders. Returns the orders to send, or the outcome of all without
+   * room.
+   */
   async #announce(
     orders: readonly Order[],
     { cap, killable, clients, spent }: Account,
@@ -224,7 +225,7 @@ class Delivery {
       const order = orders[index] as Order;
       if ("err" in answer) outcomes.push(this.#failed(answer.err));
       else if (!answer.ok[0]) outcomes.push(await this.#classify(order));
-      // False: the process ended between the look and the signal.
+      // False: the process ended between the check and the signal.
       else outcomes.push({ tag: truth(answer.ok[0], 0) ? "signalled" : "gone" });
     }
     return outcomes;
@@ -236,7 +237,7 @@ class Delivery {
       const hint = `grant pg_signal_backend to role '${user}'; a superuser's session takes a superuser`;
       return denied(`${fault.message}: ${hint}`);
     }
-    // A statement that failed so may have been carried out.
+    // A statement that failed with such a fault may have been executed.
     const isUnsure = UNSURE.has(fault.kind);
     return failed(isUnsure && !this.#terms.dryRun ? unverified(fault) : fault);
   }
@@ -250,7 +251,7 @@ class Delivery {
     }
   }
 
-  /** Waits for the signalled sessions to leave, and marks those that do not. */
+  /** Waits for the signalled sessions to end, and marks those that survive. */
   async #verify(orders: readonly Order[], outcomes: Outcome[]): Promise<void> {
     const end = performance.now() + this.#terms.limits.leaveTimeoutMs;
     for (let pause = 5; ; pause = Math.min(pause * 2, 50)) {
@@ -262,7 +263,7 @@ class Delivery {
         const rows = await this.#one(guard().statements.stillThere, [int4Array(pids)]);
         there = new Set(rows.map((row) => `${number(row, 0)} ${row[1]?.tag === "timestamp" ? row[1].val : ""}`));
       } catch (fault) {
-        // Sent is sent; that nobody could look is all that can be said.
+        // The signal was sent; verification failed.
         for (const index of waiting) outcomes[index] = failed(unverified(fault as Fault));
         return;
       }
@@ -300,15 +301,15 @@ class Delivery {
   }
 }
 
-/** Whether an outcome uses up a place under the cap: sent, or perhaps sent. */
+/** Returns true if an outcome counts against the caps: the signal was or may have been sent. */
 function counts({ tag }: Outcome): boolean {
   return tag === "signalled" || tag === "survived" || tag === "failed";
 }
 
-/** Why a guard did not let an order pass, from a row of `classify`. */
+/** Returns the outcome of an order that the guard refused, from a row of `classify`. */
 function whyNot(row: Value[]): Outcome {
   if (truth(row, 0)) return denied("the connected role may not see this session: grant pg_read_all_stats to it");
-  // The pid belongs to somebody else by now.
+  // The pid now belongs to another session.
   if (!truth(row, 1)) return { tag: "gone" };
   const process = words(row, 2);
   if (process !== "client backend") return denied(`it is no client session but '${process}'`);
@@ -355,12 +356,12 @@ function failed(val: Fault): Outcome {
 }
 
 function unverified(fault: Fault): Fault {
-  // Whoever repeats it may hit the next session under this pid.
+  // Not retryable: a retry could signal the next session with this pid.
   const what = "the signal may have been sent, but whether the session left is not known";
   return fault.saying(`${what}: ${fault.message}`).final();
 }
 
-/** A column's truth; null is none. */
+/** Reads a boolean column; null counts as false. */
 function truth(row: Value[], index: number): boolean {
   const value = row[index];
   if (value?.tag === "boolean") return value.val;

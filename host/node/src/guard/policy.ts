@@ -1,13 +1,13 @@
-// What an operator allows, whatever a component claims.
+// Policy of the operator, which limits every component.
 
 import { guard } from "../components.js";
 import { sha256 } from "../digest.js";
 import { Fault } from "../fault.js";
 import { applicationGlob, isTooLong, nameBytes, roleGlob } from "../names.js";
 
-/** What an operator allows. */
+/** Policy of the operator. */
 export interface Policy {
-  /** Whether anything may be changed at all. Without it every order is refused, dry runs excepted. */
+  /** True when changes are allowed. Otherwise every order is refused, except in dry runs. */
   apply: boolean;
   /** Cap on ended sessions in one call, percent. A request can only lower it. */
   maxKillPercentage: number;
@@ -15,17 +15,17 @@ export interface Policy {
   maxKills: number;
   /** Cap on ended sessions of one database in any 60 minutes. */
   maxKillsPerHour: number;
-  /** Whether pools may be resized, and their server connections reconnected. */
+  /** True when pools may be resized, and their server connections reconnected. */
   resize: boolean;
   /** Cap on resizes and reconnects at one console in any 60 minutes. */
   maxResizesPerHour: number;
-  /** Role name patterns to protect beside the built-in ones; `*` stands for anything, and case does not matter. */
+  /** Role name patterns to protect in addition to the built-in ones; `*` matches anything, case is ignored. */
   protectedRoles: readonly string[];
-  /** Application name patterns to protect beside the built-in ones. */
+  /** Application name patterns to protect in addition to the built-in ones. */
   protectedApplications: readonly string[];
 }
 
-/** The policy that holds unless another is set. */
+/** Default policy. */
 export const DEFAULT_POLICY: Readonly<Policy> = Object.freeze({
   apply: true,
   resize: true,
@@ -34,7 +34,7 @@ export const DEFAULT_POLICY: Readonly<Policy> = Object.freeze({
   protectedApplications: [],
 });
 
-/** The default policy with other settings in their place. Throws for what is no setting, or no value of one. */
+/** Returns the default policy with overrides. Throws for an unknown setting or an invalid value. */
 export function policyWith(given: Partial<Policy> = {}): Policy {
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
   for (const [name, value] of set) {
@@ -55,19 +55,19 @@ export function policyWith(given: Partial<Policy> = {}): Policy {
   return { ...DEFAULT_POLICY, ...Object.fromEntries(set) };
 }
 
-/** Whether a setting's value is of the same kind as its usual one. */
+/** Returns true if a value has the type of the default. */
 function isLike(usual: unknown, value: unknown): boolean {
   if (Array.isArray(usual)) return Array.isArray(value) && value.every((it) => typeof it === "string");
   if (typeof usual === "number") return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === typeof usual;
 }
 
-/** The protected roles as patterns of SQL's `ILIKE`. */
+/** Returns the protected roles as `ILIKE` patterns. */
 export function rolePatterns(policy: Policy): string[] {
   return [...guard().protected.roles, ...policy.protectedRoles.map((glob) => toLike(roleGlob(glob)))];
 }
 
-/** The protected applications as patterns of SQL's `ILIKE`. */
+/** Returns the protected applications as `ILIKE` patterns. */
 export function applicationPatterns(policy: Policy): string[] {
   return [
     ...guard().protected.applications,
@@ -75,7 +75,7 @@ export function applicationPatterns(policy: Policy): string[] {
   ];
 }
 
-/** Refuses a batch with a statement that is not of the catalogue, before anything of it is sent. */
+/** Refuses a batch with a statement outside the catalogue, before anything is sent. */
 export function checkStatements(texts: readonly string[], catalogue: ReadonlySet<string>): void {
   const index = texts.findIndex((sql) => !catalogue.has(sha256(sql)));
   if (index < 0) return;
@@ -83,12 +83,12 @@ export function checkStatements(texts: readonly string[], catalogue: ReadonlySet
   throw new Fault("not-approved", `statement ${index} is not sent: ${why}`);
 }
 
-/** How many sessions may be ended: the percentage of the smaller number, rounded down. */
+/** Returns the number of sessions that may be ended: the percentage of the smaller number, rounded down. */
 export function killCap(percentage: number, killable: number, clients: number): number {
   return Math.floor((Math.min(killable, clients) * Math.min(percentage, 100)) / 100);
 }
 
-/** A glob as a pattern of SQL's `LIKE`. */
+/** Converts a glob to a `LIKE` pattern. */
 function toLike(glob: string): string {
   return glob
     .replace(/[%_\\]/g, "\\$&")

@@ -1,4 +1,4 @@
-"""A connection pool manager for PostgreSQL and Supabase: one sandboxed component, and the powers it needs."""
+"""Connection pool manager for PostgreSQL and Supabase: a host for one sandboxed component and its imports."""
 
 from .contract import SkillInput, SkillOutput
 from .faults import Fault, FaultError

@@ -1,4 +1,4 @@
-"""What was done, by whom, to whom, why, and what came of it: before and after."""
+"""Audit log: records of each action, its author, target, reason and outcome, before and after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Listener = Callable[[Record], None]
 
 
 class Audit:
-    """Hands each record to a function, a file of JSON lines, or both."""
+    """Passes each record to a function, a file of JSON lines, or both."""
 
     def __init__(self, listener: Listener | None = None, path: str | os.PathLike[str] | None = None) -> None:
         self._listener = listener
@@ -29,7 +29,7 @@ class Audit:
         self._lock = threading.Lock()
 
     def write(self, event: str, record: Record) -> None:
-        """Puts something on record. Raises when that fails: nothing is done that is not on record."""
+        """Writes a record. Raises when that fails: the action must not follow."""
         whole = {"at": now(), "event": event, **record}
         try:
             with self._lock:
@@ -42,7 +42,7 @@ class Audit:
             raise fail(AUDIT_FAILED, why) from error
 
     def note(self, event: str, record: Record) -> None:
-        """Puts on record what is done already: that the record fails cannot undo it."""
+        """Writes a record of a completed action. Errors are logged only, because the action has already happened."""
         try:
             self.write(event, record)
         except FaultError as error:
@@ -55,5 +55,5 @@ class Audit:
 
 
 def now() -> str:
-    """This moment in UTC, as the log lines have it."""
+    """Returns the current time in UTC, in the format of the log lines."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The messages of one connection, each within its time, its length and its budget."""
+"""Message channel of one connection, with limits on time, length and total size."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .limits import Limits
 from .transport import Transport
 
 UNASKED = frozenset([b"N", b"S", b"A"])
-"""A server may send notices, parameters and notifications at any time."""
+"""Messages that a server may send at any time: notices, parameters and notifications."""
 
 UNREAD = frozenset([b"N", b"A"])
-"""Of these, parameters are read at the start of a session."""
+"""The same without parameters, which are read at the start of a session."""
 
 _KEPT = frozenset(
     ["server_version", "server_encoding", "in_hot_standby", "default_transaction_read_only", "client_encoding"]
@@ -21,32 +21,32 @@ _MOST_KEPT = 256
 
 
 class Channel:
-    """Sends and receives messages. What a server says unasked is counted, and dropped but for a few parameters."""
+    """Sends and receives messages. Unsolicited ones are counted and discarded, except for a few parameters."""
 
     def __init__(self, transport: Transport, limits: Limits) -> None:
         self.transport = transport
         self.parameters: dict[str, bytes] = {}
-        """Parameters that the server has reported, of those that are used here."""
+        """Reported parameters that the host uses."""
         self._frames = Frames(limits.protocol_message_bytes)
 
     def send(self, data: bytes) -> None:
-        """Sends messages, the rest of them while answers are received."""
+        """Sends messages; unsent bytes are sent while answers are received."""
         self.transport.send(data)
 
     def begin_session(self) -> None:
-        """The login is over."""
+        """Switches from login to session limits."""
         self._frames.begin_session()
 
     def receive(
         self, kinds: frozenset[bytes], budget: Budget, until: float, dropped: frozenset[bytes] = UNREAD
     ) -> Message:
-        """The next message of one of these kinds, beside those that come unasked; none of those that are dropped."""
+        """Returns the next message of one of these kinds, or an unsolicited one that is not in `dropped`."""
         while True:
             message = self._frames.next(kinds, dropped, budget)
             if message is None:
                 self._frames.feed(self.transport.receive(until, budget))
                 continue
-            # What is here already takes time, too, once it is answered.
+            # Buffered messages also take time when they are answered.
             self.transport.check(until)
             if message.kind != b"S":
                 return message
@@ -54,6 +54,6 @@ class Channel:
 
     def _note(self, name: bytes, value: bytes) -> None:
         known = name.decode("ascii", "replace")
-        # None is cut: a part of a password would not be recognised.
+        # Longer values are not cut: a part of a password would not be recognised.
         if known in _KEPT and len(value) <= _MOST_KEPT:
             self.parameters[known] = value

@@ -1,4 +1,4 @@
-"""The two times of a call: what is left to its deadline, and what its component has computed."""
+"""Time limits of a call: its deadline, and the CPU time of its component."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _MOST_LOOK_UPS = 2
 
 
 class SilentError(Exception):
-    """Nothing came in time, and the call's deadline has not passed."""
+    """Error for an answer that did not come in time, before the call's deadline."""
 
 
 class Clock:
-    """Starts with a try of the call. The component's time stands still while the host works for it.
+    """Clock of one attempt. The component's time stops while the host works for it.
 
-    `end` is that of the whole call on the monotonic clock: a try that follows another has less than the deadline.
+    `end` is that of the whole call on the monotonic clock: a retry has less time than the deadline.
     """
 
     def __init__(self, deadline: timedelta, cpu: timedelta, end: float | None = None) -> None:
@@ -28,22 +28,22 @@ class Clock:
         last = time.monotonic() + deadline.total_seconds()
         self.end = last if end is None else min(last, end)
         self.look_ups = threading.BoundedSemaphore(_MOST_LOOK_UPS)
-        """Of names that are under way for the call, those that it gave up included."""
+        """Pending look-ups of the call, including abandoned ones."""
         self._computed = 0.0
         self._since: float | None = None
 
     def resume(self) -> None:
-        """The component computes."""
+        """Starts counting the component's CPU time."""
         self._since = time.monotonic()
 
     def pause(self) -> None:
-        """The component waits for the host, or is done."""
+        """Stops counting while the component waits for the host, and at its end."""
         if self._since is not None:
             self._computed += time.monotonic() - self._since
             self._since = None
 
     def guest_seconds_left(self) -> float:
-        """How long the component may go on before one of the two is over."""
+        """Returns the time that the component may run before a limit is reached."""
         now = time.monotonic()
         return max(0.0, min(self.end - now, self._cpu.total_seconds() - self._computed))
 
@@ -53,12 +53,12 @@ class Clock:
             raise EndedError(self.late())
 
     def interrupted(self) -> Fault:
-        """Which of the two it was that ended the component while it computed: the one that is nearer its end."""
+        """Returns the fault of a component that was interrupted: the limit that is nearer its end."""
         self.pause()
         if self._cpu.total_seconds() - self._computed > self.end - time.monotonic():
             return self.late()
         return limit_reached(f"the component computed for more than {millis(self._cpu)} ms", "cpu")
 
     def late(self) -> Fault:
-        """The fault of the deadline, whichever try of the call it ended."""
+        """Returns the fault of the deadline, for any attempt of the call."""
         return Fault(DEADLINE_EXCEEDED, f"the call was not done within {millis(self._deadline)} ms: limit `deadline`")

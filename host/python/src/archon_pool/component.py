@@ -1,4 +1,4 @@
-"""The files that come with the package: the component itself and its guard."""
+"""Bundled files of the package: the component and its guard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANALYSER = "pool-analyser.wasm"
 
 
 def file(name: str) -> Path:
-    """A file that the build put into the package."""
+    """Returns the path of a file that the build added to the package."""
     path = _FOLDER / name
     if not path.exists():
         message = f"{path} is missing: install the wheel, or build it with host/python/build.sh"

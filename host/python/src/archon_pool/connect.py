@@ -1,4 +1,4 @@
-"""Opens a connection to the first host that will do."""
+"""Opens a connection to the first acceptable host."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from .resolver import is_local, resolve
 from .server_error import Refusal, RefusedError
 
 _TLS_ORDER = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
-"""By `sslmode`, as in libpq: with TLS or without. The other modes are never without."""
+"""Order of attempts with and without TLS by `sslmode`, as in libpq. The other modes always use TLS."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A connection that was made."""
+    """Open connection."""
 
     connection: Connection
     target: Target
-    """With the one host that it leads to."""
+    """Target reduced to the chosen host."""
     notes: tuple[str, ...]
-    """Facts about how it was made that a report must state."""
+    """Facts about opening it that a report must state."""
 
 
 class NotOpenedError(Exception):
-    """No connection was made, and no other host is worth a try."""
+    """Error for a refused connection after which no other host is tried."""
 
     def __init__(self, refusal: Refusal, target: Target) -> None:
         super().__init__(refusal.told)
         self.refusal = refusal
         self.target = target
-        """With the one host that refused."""
+        """Target reduced to the refusing host."""
 
     @property
     def fault(self) -> Fault:
-        """The fault of a session that was refused."""
+        """Returns the fault of the refused session."""
         return self.refusal.fault(self.target)
 
 
 def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, timeout_s: float | None = None) -> Opened:
-    """Connects to the first acceptable server within the least of the times that hold.
+    """Connects to the first acceptable server within the shortest applicable time limit.
 
-    As in libpq, the next address or host is tried when one does not answer, takes no sessions now, or is of another
-    kind than `target_session_attrs` wants. Raises `NotOpenedError` or `FaultError`.
+    As in libpq, the next address or host is tried when one does not answer, accepts no sessions now, or does not
+    satisfy `target_session_attrs`. Raises `NotOpenedError` or `FaultError`.
     """
     longest_s = limits.connect_timeout.total_seconds()
     if timeout_s is not None:
@@ -77,11 +77,11 @@ def connect(target: Target, startup: Startup, limits: Limits, clock: Clock, time
                     raise
                 faults.append(error.fault)
             except FaultError as error:
-                # A limit that was exceeded is no reason to go on elsewhere.
+                # An exceeded limit ends the search.
                 if error.fault.kind not in (SERVER_UNREACHABLE, CONNECTION_LOST):
                     raise
                 faults.append(error.fault)
-    # Each once: `prefer-standby` may have had the same from a host twice.
+    # Without duplicates: `prefer-standby` may try a host twice.
     why = "; ".join(dict.fromkeys(fault.message for fault in faults))
     raise FaultError(replace(faults[0], message=why))
 
@@ -94,18 +94,18 @@ def _rounds(target: Target) -> list[Target]:
 
 
 class _Patience:
-    """The time that one attempt may take: no more than its share of what is left."""
+    """Time limit of one attempt: an equal share of the remaining time."""
 
     def __init__(self, target: Target, end: float, longest_s: float, attempts: int) -> None:
         now = time.monotonic()
         share_s = max(0.0, end - now) / attempts
         self.until = now + min(target.connect_timeout_s or share_s, share_s)
-        # The last attempt ends with the limit itself, and messages name that.
+        # The last attempt ends with the overall limit, and messages name that.
         named_s = share_s if attempts > 1 else longest_s
         self._named_s = min(target.connect_timeout_s or named_s, named_s)
 
     def is_over(self) -> str:
-        """Says why an attempt was given up."""
+        """Returns the reason why an attempt timed out."""
         return f"no session within {round(self._named_s * 1000)} ms (limit `connect_timeout`)"
 
 
@@ -124,10 +124,10 @@ class _Attempt:
         self._is_remote = bool(address) and not is_local(address)
 
     def open(self) -> Opened:
-        """Connects, and finds out what a report must state of it."""
+        """Connects, and collects the notes for a report."""
         try:
             if self._target.target_session_attrs in ("read-write", "read-only"):
-                # Our own settings make every session read-only.
+                # The host's settings would make every session read-only.
                 plain = replace(self._startup, options=self._target.options or "")
                 with contextlib.closing(self._connect(plain)) as first:
                     self._check_kind(first)
@@ -154,7 +154,7 @@ class _Attempt:
         return Opened(connection, self._target, tuple(notes))
 
     def _connect(self, startup: Startup) -> Connection:
-        """Connects with TLS, without, or in the order of `sslmode` with the one where the other is refused."""
+        """Connects with TLS, without it, or both in the order of `sslmode` when the first is refused."""
         refusals: list[Refusal] = []
         for tls in _TLS_ORDER.get(self._target.sslmode, (True,)) if self._address else (False,):
             try:
@@ -163,14 +163,14 @@ class _Attempt:
                 )
             except RefusedError as error:
                 refusals.append(error.refusal)
-                # What is not there has no other way in, and a password that is missing or not allowed stays so.
+                # An unreachable server and a missing or forbidden password do not depend on TLS.
                 if error.refusal.kind in (SERVER_UNREACHABLE, AUTHENTICATION_FAILED):
                     break
         tls_tried = not self._address or self._target.sslmode != "disable"
         raise RefusedError(replace(Refusal.most_telling(refusals), tls_tried=tls_tried))
 
     def _check_kind(self, connection: Connection) -> None:
-        """Checks what `target_session_attrs` wants. Servers before 14 and poolers are asked for it."""
+        """Checks `target_session_attrs`. Servers before PostgreSQL 14 and poolers are queried for it."""
         wanted = self._target.target_session_attrs
         if wanted == "any":
             return

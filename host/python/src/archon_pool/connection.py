@@ -1,7 +1,7 @@
-"""One connection to a PostgreSQL server, driven without ever waiting longer than its time.
+"""Connection to a PostgreSQL server whose every operation has a time limit.
 
-The protocol is spoken here and not by a library in C: what a server may send is bounded before it is kept, no
-computation that it asks for is without a bound, and what is closed is gone at once.
+The protocol is implemented here instead of a C library, so that received data and requested computations are limited,
+and closing takes effect at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .text import TextEncoding
 from .transport import ClosedError, Transport
 
 _CANCEL_S = 0.8
-"""How long to wait for the server to hear that a statement is not wanted any more: less than a second, in all."""
+"""Time for the cancel request: less than a second in total."""
 
 _ROWS = frozenset([b"T", b"D"])
 _COMPLETED = frozenset([b"C", b"I", b"s"])
@@ -39,14 +39,14 @@ _ANSWERS = UNASKED | _ROWS | _COMPLETED | _PREPARED | {b"E", b"Z"}
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the rows that follow."""
+    """Columns of the rows that follow."""
 
     columns: list[Column]
 
 
 @dataclass(frozen=True)
 class RawRow:
-    """A row whose cells are not read yet."""
+    """Undecoded row."""
 
     body: bytes
 
@@ -55,7 +55,7 @@ Answer = Union[Columns, RawRow, ServerError]
 
 
 class Connection:
-    """A connection. Closing it cancels what the server still does for it."""
+    """Connection. Closing it cancels the running statement."""
 
     def __init__(self, channel: Channel, address: str, target: Target, limits: Limits, clock: Clock) -> None:
         self._channel = channel
@@ -67,18 +67,18 @@ class Connection:
         self._under_way = False
         self._dropped = UNASKED
         self.is_closed = False
-        """True when nothing more can be asked."""
+        """True when nothing more can be sent."""
         self.sent_clear_text = False
-        """True when the password was sent as it is."""
+        """True when the password was sent in clear text."""
         self.text = TextEncoding()
 
     @classmethod
     def open(
         cls, target: Target, address: str, startup: Startup, limits: Limits, until: float, clock: Clock, *, tls: bool
     ) -> Connection:
-        """Connects and authenticates, with TLS where `tls` asks for it and the server has it.
+        """Connects and authenticates, with TLS if `tls` is set and the server supports it.
 
-        Raises a `RefusedError`, or a `FaultError` for what ends a call whatever else could be tried.
+        Raises a `RefusedError`, or a `FaultError` when the call must end without further attempts.
         """
         budget = _start_budget(limits)
         try:
@@ -106,16 +106,16 @@ class Connection:
 
     @property
     def is_encrypted(self) -> bool:
-        """True when the session is in TLS."""
+        """True when the session uses TLS."""
         return self._channel.transport.encrypted is not None
 
     def parameter(self, name: str) -> str | None:
-        """What the server says of itself."""
+        """Returns a parameter reported by the server."""
         value = self._channel.parameters.get(name)
         return None if value is None else self.told(value)
 
     def told(self, said: bytes) -> str:
-        """A text of the server's that messages repeat, unless it holds the password."""
+        """Decodes a server text for messages, unless it contains the password."""
         return server_error.WITHHELD if self._target.is_password_in(said) else self.text.decode(said)
 
     def simple(self, sql: str, timeout_s: float, budget: Budget | None = None) -> Iterator[Answer]:
@@ -126,31 +126,29 @@ class Connection:
         self.end()
 
     def start_budget(self) -> Budget:
-        """What the server may send for the start of a session."""
+        """Returns the budget for data that the server sends at the start of a session."""
         return _start_budget(self._limits)
 
     def budget(self) -> Budget:
-        """What the server may send for one statement."""
+        """Returns the budget for data that the server sends for one statement."""
         return Budget("statement_bytes", self._limits.statement_bytes, "one statement")
 
     def begin(self, data: bytes) -> None:
-        """Sends messages, and does not wait for their answers."""
+        """Sends messages without waiting for their answers."""
         self._clock.check()
         if self.is_closed:
             raise FaultError(server_error.lost("the session is closed"))
-        # Until its last answer is here, a call that ends leaves the server at work.
+        # Until the last answer has arrived, closing must cancel the statement.
         self._under_way = True
         self._channel.send(data)
 
     def end(self) -> None:
-        """All answers are read."""
+        """Marks all answers as read."""
         self._under_way = False
 
     def answers(self, until: float, budget: Budget, skipped: int = 0) -> Iterator[Answer]:
-        """The answers up to the next moment at which the server is ready: rows of the one statement after `skipped`
-        others, and the first error. What is not wanted is dropped where it is counted.
-
-        Without that moment the connection is closed.
+        """Yields the answers up to the server's next ReadyForQuery: the first error, and rows of the statement after
+        `skipped` others. Other messages are counted and discarded. Without ReadyForQuery the connection is closed.
         """
         error: ServerError | None = None
         is_done = False
@@ -169,7 +167,7 @@ class Connection:
                     self._dropped |= {b"T"}
                     yield Columns(messages.row_description(body))
                 elif kind == b"E":
-                    # Only the first says why.
+                    # Only the first error states the cause.
                     self._dropped = _ANSWERS - {b"Z"}
                     error, is_done = messages.server_error(body, self._target.is_password_in), True
                     yield error
@@ -191,7 +189,7 @@ class Connection:
             raise
 
     def cells(self, row: RawRow, columns: int) -> list[bytes | None]:
-        """The cells of a row."""
+        """Decodes the cells of a row."""
         try:
             return messages.data_row(row.body, columns)
         except ProtocolError as broken:
@@ -201,12 +199,12 @@ class Connection:
         return fail(UNEXPECTED_ANSWER, f"{self._target} does not keep to the protocol: {error}")
 
     def drop_rows(self) -> None:
-        """Passes over the rows that are left until the server is ready."""
+        """Discards the remaining rows until the server is ready."""
         self._dropped |= {b"D"}
 
     def close(self) -> None:
-        """Says goodbye. A server that is in the middle of a statement would not hear it before its end, so it
-        is told to stop.
+        """Closes the connection. A running statement is cancelled first, because the server would not notice the closed
+        connection before its end.
         """
         if self._under_way and self._key:
             self._cancel()
@@ -214,9 +212,9 @@ class Connection:
         self._channel.transport.close(messages.TERMINATE)
 
     def _cancel(self) -> None:
-        """Sends a request to cancel the statement under way, with TLS where the session has it."""
+        """Sends a cancel request for the running statement, with TLS if the session uses it."""
         until, clock = time.monotonic() + _CANCEL_S, Clock(timedelta(seconds=_CANCEL_S), timedelta(0))
-        # The server's own timeout ends the statement where this fails.
+        # The server's own timeout ends the statement if this fails.
         budget = self.start_budget()
         with contextlib.suppress(
             ClosedError, ProtocolError, RefusedError, SilentError, EndedError, FaultError, ssl.SSLError, OSError
@@ -234,7 +232,7 @@ def _start_budget(limits: Limits) -> Budget:
 
 
 def _connected(target: Target, address: str, until: float, clock: Clock, budget: Budget, *, tls: bool) -> Transport:
-    """Connects, and begins TLS where it is asked for and the server has it."""
+    """Connects, and starts TLS if requested and supported by the server."""
     transport = Transport.connect(target.first.host, target.first.port, address, until, clock)
     try:
         if tls and _offers_tls(target, transport, until, budget):
@@ -256,7 +254,7 @@ def _offers_tls(target: Target, transport: Transport, until: float, budget: Budg
     if target.sslnegotiation == "direct":
         return True
     transport.send(messages.ssl_request())
-    # One byte and no more: what follows it unencrypted would be taken for a part of the session.
+    # Exactly one byte: unencrypted bytes after it would be treated as part of the session.
     said = transport.receive(until, budget, most_bytes=1)
     if said == b"S":
         return True

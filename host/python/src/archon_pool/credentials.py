@@ -1,8 +1,7 @@
-"""What opens a connection: named, opaque, and never shown.
+"""Connection credentials by name. A component gets a handle; the secret stays in the host.
 
-A component gets a handle; the secret stays here. Where a credential comes from, in this order: the request,
-the mapping that the host was given, the environment. libpq's variables, pass file, service file and certificates
-fill what the operator's own texts leave open, and nothing that a request brings.
+Sources in order: the request, the host's mapping, the environment. libpq's variables, pass file, service file and
+certificates complete the operator's own texts, never a request's.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from .faults import CREDENTIALS_NOT_FOUND, INVALID_PARAMS, FaultError, fail
 from .supabase import access
 
 DEFAULT = "default"
-"""The entry of the mapping that counts when no name is given."""
+"""Mapping entry used when no name is given."""
 
 _ENVIRONMENT = "environment"
 _URLS = ("DATABASE_URL", "SUPABASE_DB_URL")
@@ -29,21 +28,21 @@ _PLACES = (
 _POOLER_DATABASE = "pgbouncer"
 
 Entry = Union[str, Mapping[str, Optional[str]]]
-"""A connection URL, or a mapping with `url`, and perhaps `key` and `pooler` (the URL of a PgBouncer's console)."""
+"""Connection URL, or a mapping with `url` and optionally `key` and `pooler` (the URL of a PgBouncer's console)."""
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential that was found."""
+    """Resolved credential."""
 
     name: str
     target: Target
     console: Target | None = None
-    """The admin console of the PgBouncer before it."""
+    """Admin console of the PgBouncer in front of the database."""
 
 
 class Vault:
-    """Where credentials are looked for. What it was given is never shown."""
+    """Sources of credentials. Their contents are never shown."""
 
     def __init__(self, credentials: Mapping[str, Entry] | None = None, environment: bool = True) -> None:
         self._entries = dict(credentials) if credentials is not None else None
@@ -53,7 +52,7 @@ class Vault:
         return f"Vault({sorted(self._entries or ())})"
 
     def named(self, name: str) -> Credential | None:
-        """The entry of a name."""
+        """Returns the entry with this name."""
         if name == _ENVIRONMENT:
             return self._in_environment()
         if self._entries is None or name not in self._entries:
@@ -72,11 +71,11 @@ class Vault:
             raise within(f"credential {shown(name)}", error) from None
 
     def default(self) -> Credential | None:
-        """What counts when the request names none."""
+        """Returns the credential for a request that names none."""
         return self.named(DEFAULT) or self._in_environment()
 
     def _in_environment(self) -> Credential | None:
-        """The first variable that is set counts; when it is wrong, the next is no substitute for it."""
+        """Returns the credential of the first variable that is set; if it is invalid, the next does not replace it."""
         origin = self._origin()
         ambient = origin.ambient
         if ambient is None:
@@ -95,11 +94,11 @@ class Vault:
         return Credential(_ENVIRONMENT, resolve(Parts(), origin), opened) if ambient.names_a_place() else None
 
     def _origin(self) -> Origin:
-        """The source of its own texts, and what they may draw upon."""
+        """Returns the origin of the vault's own texts."""
         return Origin(is_request=False, ambient=Ambient.of_process()) if self._consults_environment else OPERATOR
 
     def not_found(self, name: str | None) -> FaultError:
-        """The fault that names every place that was tried."""
+        """Returns the fault that lists every source tried."""
         tried = ["request (supabaseUrl, supabaseKey)"] if name is None else []
         if self._entries is None:
             tried.append("credentials (none given to the host)")
@@ -112,7 +111,7 @@ class Vault:
 
 
 class CredentialScope:
-    """The credentials that one call may use: the one that the request brought or named, or the default."""
+    """Credentials that one call may use: the one that the request brought or named, or the default."""
 
     def __init__(self, vault: Vault, url: str | None, key: str | None, name: str | None) -> None:
         if url is not None and name is not None:
@@ -124,8 +123,8 @@ class CredentialScope:
         self._request = None if url is None else Credential("request", access(url, key, REQUEST))
 
     def lookup(self, asked: str | None) -> Credential:
-        """Finds the credential of this call. A component that asks for another name gets none: the operator
-        lent it one database, not all of them.
+        """Finds the credential of this call. Any other name is refused: the operator granted one database, not all of
+        them.
         """
         if asked is not None and asked != self._name:
             why = f"Supabase credentials not found: credential {shown(asked)} is not granted to this call"
@@ -156,5 +155,5 @@ def _console(name: str, url: str, origin: Origin) -> Target:
 
 
 def shown(name: str) -> str:
-    """A name in quotes, as long as it looks like one: what else it is may be a slipped secret."""
+    """Quotes a plain name. Anything else may be a misplaced secret and is not shown."""
     return f"'{name}'" if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) else "that is no plain name"

@@ -1,4 +1,4 @@
-"""TLS as `sslmode` and its settings want it, and the data that bind a login to it."""
+"""TLS contexts for `sslmode` and related settings, and the data for channel binding."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _SEQUENCE, _OBJECT_IDENTIFIER = 0x30, 0x06
 
 
 class EncryptionError(Exception):
-    """TLS is not possible as it is wanted."""
+    """Error for TLS that is not possible with the given settings."""
 
 
 def server_name(host: str) -> str | None:
-    """The name that the server is asked for; none for an address."""
+    """Returns the server name to send; None for an address."""
     return None if not host or _address(host) is not None else host
 
 
 def context_of(target: Target) -> ssl.SSLContext:
-    """The TLS settings of a target with one host."""
+    """Returns the TLS context of a target with one host."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # `check_peer` verifies the name, since OpenSSL takes no address from a certificate's common name.
+    # `check_peer` verifies the name, because OpenSSL does not match addresses with the common name.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    # OpenSSL's own default. Python's refuses keys of 1,024 bits, even where nothing is verified.
-    # LibreSSL knows no levels.
+    # OpenSSL's own default. Python's refuses keys of 1,024 bits, even without verification. LibreSSL does not support
+    # levels.
     with contextlib.suppress(ssl.SSLError):
         context.set_ciphers("DEFAULT:@SECLEVEL=1")
     context.set_alpn_protocols([_ALPN])
@@ -66,7 +66,7 @@ def context_of(target: Target) -> ssl.SSLContext:
 
 
 def missing_roots(target: Target) -> str | None:
-    """The CA file that is not there and, as in libpq, verifies nothing below `verify-ca`."""
+    """Returns a missing CA file that, as in libpq, disables verification below `verify-ca`."""
     root, verifies = target.sslrootcert, target.sslmode in ("verify-ca", "verify-full")
     return root if root not in (None, "system") and not verifies and not Path(root or "").exists() else None
 
@@ -85,7 +85,7 @@ def _trust(context: ssl.SSLContext, target: Target) -> None:
 
 
 def _present(context: ssl.SSLContext, target: Target) -> None:
-    """Shows a client certificate where there is one."""
+    """Adds the client certificate, if there is one."""
     if target.sslcert is None or target.sslkey is None or not Path(target.sslcert).exists():
         return
     for path in (target.sslcert, target.sslkey):
@@ -101,10 +101,10 @@ def _present(context: ssl.SSLContext, target: Target) -> None:
 
 
 def check_peer(session: ssl.SSLObject, target: Target) -> None:
-    """Checks what the handshake did not: the name, and that a server that was not asked first speaks the protocol."""
+    """Checks the server name, and for direct TLS that the server selected PostgreSQL's protocol."""
     if target.sslnegotiation == "direct" and session.selected_alpn_protocol() != _ALPN:
         raise EncryptionError("the server did not select PostgreSQL's protocol (ALPN): use sslnegotiation=postgres")
-    # As in libpq, the system's authorities sign for anybody: only the name tells servers apart.
+    # As in libpq, the system's authorities sign for anyone, so the name must be verified.
     verifies_name = target.sslmode == "verify-full" or (target.sslmode == "verify-ca" and target.sslrootcert is None)
     host = target.first.host
     if verifies_name and not _names(session.getpeercert() or {}, host):
@@ -112,7 +112,7 @@ def check_peer(session: ssl.SSLObject, target: Target) -> None:
 
 
 def _names(certificate: Any, host: str) -> bool:
-    """Checks that a certificate is for a host. Its common name counts where it has no other name of that kind."""
+    """Returns true if a certificate matches a host. The common name counts only without names of that kind."""
     names: list[tuple[str, str]] = list(certificate.get("subjectAltName", ()))
     address = _address(host)
     own_kind = "DNS" if address is None else "IP Address"
@@ -132,7 +132,7 @@ def _matches(pattern: str, host: str) -> bool:
     if pattern == host:
         return True
     label, dot, domain = host.partition(".")
-    # A `*` stands for the first label alone, and never for a part of an address.
+    # A `*` matches only the first label, and never a part of an address.
     return pattern.startswith("*.") and bool(label and dot) and pattern[2:] == domain and _address(host) is None
 
 
@@ -144,14 +144,14 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def channel_binding(session: ssl.SSLObject) -> bytes | None:
-    """`tls-server-end-point` of RFC 5929; none where the certificate's signature names no digest."""
+    """Returns `tls-server-end-point` of RFC 5929; None if the certificate's signature has no digest."""
     certificate = session.getpeercert(binary_form=True)
     digest = None if certificate is None else signature_digest(certificate)
     return None if certificate is None or digest is None else hashlib.new(digest, certificate).digest()
 
 
 def signature_digest(certificate: bytes) -> str | None:
-    """The digest of the signature of a certificate in DER."""
+    """Returns the digest of the signature of a certificate in DER."""
     try:
         whole, _ = _element(certificate, _SEQUENCE)
         _, after = _element(whole, _SEQUENCE)
@@ -163,7 +163,7 @@ def signature_digest(certificate: bytes) -> str | None:
 
 
 def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
-    """The content of the first element, which has this tag, and what follows it."""
+    """Returns the content of the first element, which must have this tag, and the bytes after it."""
     if len(der) < 2 or der[0] != tag:
         raise ValueError("another element")
     size, start = der[1], 2
@@ -178,7 +178,7 @@ def _element(der: bytes, tag: int) -> tuple[bytes, bytes]:
 
 
 def _said(error: OSError) -> str:
-    """OpenSSL's words without its codes."""
+    """Returns OpenSSL's message without its codes."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
@@ -187,5 +187,5 @@ def _said(error: OSError) -> str:
 
 
 def reason(error: ssl.SSLError) -> str:
-    """The reason of a handshake that failed."""
+    """Returns the reason of a failed handshake."""
     return _said(error)

@@ -1,4 +1,4 @@
-"""wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk."""
+"""wasmtime engine: interruptible, deterministic, with compiled components cached on disk."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .files import own_folder, replace_private
 from .limits import Limits
 
 TICK_S = 0.01
-"""How often a running component is looked at. A limit on time is overrun by one tick at the most."""
+"""Interval of the epoch clock. A time limit is exceeded by at most one tick."""
 
 
 class Engine:
-    """Compiles one component. Its clock ticks until it is closed."""
+    """Compiled component with a running epoch clock, until it is closed."""
 
     def __init__(self, path: str | os.PathLike[str], limits: Limits) -> None:
         with Path(path).open("rb") as file:
@@ -64,15 +64,15 @@ def _config(limits: Limits) -> Config:
         try:
             config.cache = str(settings)
         except WasmtimeError:
-            # Without a usable folder it compiles every time.
+            # Without a usable folder the component is compiled every time.
             return config
     return config
 
 
 def _cache_settings() -> Path | None:
-    """Settings of a cache of compiled code in a folder of our own; none where there is no such folder.
+    """Returns the settings of a private cache for compiled code; None without a private folder.
 
-    What lies in it runs without being compiled again: whoever could write it would choose what runs.
+    Cached code is executed unchecked, so nobody else may be able to write to the folder.
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     if not os.path.isabs(home):

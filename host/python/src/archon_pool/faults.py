@@ -1,4 +1,4 @@
-"""Why something could not be done: the contract's one error."""
+"""Fault: the contract's only error type."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ DEADLINE_EXCEEDED = "deadline-exceeded"
 AUDIT_FAILED = "audit-failed"
 CASSETTE_MISMATCH = "cassette-mismatch"
 CASSETTE_INVALID = "cassette-invalid"
-# No kind of the Rust host: here a defect of the host itself is an exception, and must end as a fault.
+# Not in the Rust host: a defect of this host is an exception and must also become a fault.
 HOST_FAILED = "host-failed"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What an import answers instead of a value, and what a SkillOutput holds as `error`."""
+    """Error of an import, and the `error` of a SkillOutput."""
 
     kind: str
-    """An open set; `describe()["faults"]` lists the well-known ones."""
+    """Open set; `describe()["faults"]` lists the well-known kinds."""
     message: str
     """One sentence for an operator, naming the setting to change. Never contains a secret."""
     sqlstate: str | None = None
-    """The server's SQLSTATE, where the fault came from a PostgreSQL server."""
+    """SQLSTATE, if the fault came from a PostgreSQL server."""
     retryable: bool = False
-    """Whether the same call may succeed later without anything being changed."""
+    """True when the same call may succeed later without any change."""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's JSON."""
+        """Returns the contract's JSON."""
         return {
             "kind": self.kind,
             "message": self.message,
@@ -63,7 +63,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, json: Any) -> Fault:
-        """Reads the contract's JSON; what is none says so."""
+        """Parses the contract's JSON; anything else becomes `unexpected-answer`."""
         if not isinstance(json, dict) or not isinstance(json.get("kind"), str):
             return cls(UNEXPECTED_ANSWER, "the skill failed and does not say why")
         sqlstate = json.get("sqlstate")
@@ -76,7 +76,7 @@ class Fault:
 
 
 class FaultError(Exception):
-    """Carries a fault to whoever answers with it."""
+    """Exception that carries a fault."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(str(fault))
@@ -84,7 +84,7 @@ class FaultError(Exception):
 
 
 class EndedError(Exception):
-    """Ends the component there and then. No import answers with it, so it is no `FaultError`."""
+    """Exception that ends the component immediately. It is never an import's result, so it is not a `FaultError`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(str(fault))
@@ -92,10 +92,10 @@ class EndedError(Exception):
 
 
 def fail(kind: str, message: str, *, sqlstate: str | None = None, retryable: bool = False) -> FaultError:
-    """An error to raise, in one breath."""
+    """Returns an error to raise."""
     return FaultError(Fault(kind, message, sqlstate, retryable))
 
 
 def limit_reached(what: str, setting: str) -> Fault:
-    """The fault of a limit; every one of them ends with the setting's name."""
+    """Returns the fault of a limit; its message ends with the setting's name."""
     return Fault(LIMIT_EXCEEDED, f"{what}: limit `{setting}`")

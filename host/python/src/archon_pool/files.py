@@ -1,4 +1,4 @@
-"""Files of the operator: read when they are small and regular, written for their owner alone and through no link."""
+"""Operator's files: read only if small and regular, written owner-only and never through a link."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Union
 
 MOST_BYTES = 1 << 20
-"""No file of settings or certificates is longer."""
+"""Maximum size of a file of settings or certificates."""
 
 AnyPath = Union[str, "os.PathLike[str]"]
 
 _MODE = 0o600
 _OTHERS_WRITE = 0o022
-# Windows has neither. Without the second, a pipe with nobody at its other end would hold the process up.
+# Missing on Windows. Without O_NONBLOCK a pipe without a reader would block the process.
 _NO_LINK, _NO_WAIT = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_NONBLOCK", 0)
 
 
 class FileError(OSError):
-    """A file is not what it must be. The text names it and says what helps."""
+    """Error for a file with unexpected properties. The message names it and the fix."""
 
 
 def read_regular(path: AnyPath, most_bytes: int = MOST_BYTES) -> tuple[bytes, os.stat_result]:
-    """Reads a file, by default a small one. A device would have no end, a pipe never begin. Raises an `OSError`."""
+    """Reads a small regular file. Refuses devices and pipes, which may block or never end. Raises an `OSError`."""
     handle = os.open(path, os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
@@ -37,12 +37,12 @@ def read_regular(path: AnyPath, most_bytes: int = MOST_BYTES) -> tuple[bytes, os
 
 
 def create_private(path: AnyPath) -> int:
-    """Creates a file for its owner alone and returns its handle. Fails where there is one already, or a link."""
+    """Creates an owner-only file and returns its handle. Fails when a file or link exists."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, _MODE)
 
 
 def append_private(path: AnyPath, content: bytes) -> None:
-    """Appends to a file of our own, and sees it to the disk. Creates the file where there is none."""
+    """Appends to a private file and syncs it to disk. Creates the file if needed."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _NO_WAIT, _MODE)
     except OSError as error:
@@ -51,7 +51,7 @@ def append_private(path: AnyPath, content: bytes) -> None:
         raise
     try:
         _require_own(path, os.fstat(handle))
-        # In one piece where the system takes it, so that the lines of two processes do not mix.
+        # In one write if possible, so that lines of two processes do not mix.
         while content:
             content = content[os.write(handle, content) :]
         os.fsync(handle)
@@ -60,7 +60,7 @@ def append_private(path: AnyPath, content: bytes) -> None:
 
 
 def replace_private(path: AnyPath, content: bytes) -> None:
-    """Puts a file in the place of another in one step: whoever reads it finds the old or the new one, whole."""
+    """Replaces a file atomically: readers see the old or the new content."""
     fresh = Path(f"{os.fspath(path)}.{os.getpid()}.{os.urandom(8).hex()}")
     handle = create_private(fresh)
     try:
@@ -73,9 +73,9 @@ def replace_private(path: AnyPath, content: bytes) -> None:
 
 
 def own_folder(path: Path) -> Path | None:
-    """A folder that its owner alone can enter; none where another user could have put something into it.
+    """Returns a folder that only its owner can enter; None if another user could have written to it.
 
-    Its parents are checked, too: whoever can write one of them can put another folder in its place.
+    Parents are checked too: a user who can write to one could replace the folder.
     """
     if os.name != "posix":
         return None
@@ -95,7 +95,7 @@ def own_folder(path: Path) -> Path | None:
 
 
 def _require_own(path: AnyPath, found: os.stat_result) -> None:
-    """Refuses a file that others can write, or that another user owns."""
+    """Checks that no other user owns the file or can write to it."""
     if not stat.S_ISREG(found.st_mode):
         raise FileError(errno.EINVAL, f"{path} is no regular file")
     if os.name != "posix":

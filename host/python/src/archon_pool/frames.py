@@ -1,4 +1,4 @@
-"""Messages of PostgreSQL's protocol in a stream of bytes: each length is checked before its body is awaited."""
+"""Framing of PostgreSQL messages: each length is checked before its body is read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _HEAD = struct.Struct("!ci")
 _LENGTH_BYTES = 4
 
 _TOLD = frozenset([b"E", b"N"])
-"""Errors and notices: texts for people, which no server makes long."""
+"""Errors and notices, which are always short."""
 _TOLD_BYTES_AT_START, _TOLD_BYTES = 64 << 10, 1 << 20
 
 MESSAGE_BYTES = 64
-"""About what it costs to pass over a message, beside its bytes: a budget counts it, so that none is cheap."""
+"""Approximate cost of skipping a message in addition to its bytes, counted in budgets."""
 
 
 class ProtocolError(Exception):
-    """The peer sent what the protocol does not allow. The text is the host's own and repeats nothing of it."""
+    """Error for data that violates the protocol. The message never quotes the data."""
 
 
 class Message(NamedTuple):
-    """One message of a server."""
+    """Message of a server."""
 
     kind: bytes
     body: bytes
@@ -39,49 +39,49 @@ class Budget:
         self._purpose = purpose
 
     def take(self, size: int) -> None:
-        """Counts bytes."""
+        """Counts bytes. Raises when the budget is exceeded."""
         self.left -= size
         if self.left < 0:
             raise self.exceeded()
 
     def give_back(self, size: int) -> None:
-        """Counts bytes no more: they are counted elsewhere."""
+        """Returns bytes to the budget that are counted elsewhere."""
         self.left += size
 
     def exceeded(self) -> FaultError:
-        """The fault of a peer that sends more."""
+        """Returns the fault of an exceeded budget."""
         why = f"the server sent more than {self._limit} bytes for {self._purpose}"
         return FaultError(limit_reached(why, self._setting))
 
 
 class Frames:
-    """Splits a stream into messages. It holds no more than what it was fed."""
+    """Splits a stream into messages. The buffer holds no more than the data fed to it."""
 
     def __init__(self, most_bytes: int) -> None:
-        """`most_bytes` is the limit `protocol_message_bytes`."""
+        """Creates a framing; `most_bytes` is the limit `protocol_message_bytes`."""
         self._most_bytes = most_bytes
         self._most_told_bytes = min(most_bytes, _TOLD_BYTES_AT_START)
         self._buffer = bytearray()
         self._length: int | None = None
-        """Of the message that begins the buffer, once it was checked."""
+        """Checked length of the message at the start of the buffer."""
         self._passed_over = 0
-        """Bytes that are still to come of a message that is dropped."""
+        """Bytes still to come of a discarded message."""
 
     def begin_session(self) -> None:
-        """The session is ready: statements have longer errors than logins."""
+        """Switches to session limits: errors of statements are longer than those of logins."""
         self._most_told_bytes = min(self._most_bytes, _TOLD_BYTES)
 
     def feed(self, chunk: bytes) -> None:
-        """Adds what was received."""
+        """Adds received data."""
         dropped = min(self._passed_over, len(chunk))
         self._passed_over -= dropped
         self._buffer += chunk[dropped:] if dropped else chunk
 
     def next(self, kinds: frozenset[bytes], dropped: frozenset[bytes], budget: Budget) -> Message | None:
-        """The next message, or none until more of it was received.
+        """Returns the next message; None until more data was received.
 
-        `kinds` are those that may come now; those of `dropped` are counted and passed over. A peer can send millions
-        of these, so that this loop calls nothing that it need not.
+        Only `kinds` may come now; those in `dropped` are counted and discarded. A peer can send millions of these, so
+        the loop avoids function calls.
         """
         buffer, held, at, length = self._buffer, len(self._buffer), 0, self._length
         try:

@@ -1,4 +1,4 @@
-"""`guard.json`: the texts and numbers by which the Rust host guards. They are read, never written down again."""
+"""Guard data of the Rust host, read from `guard.json` and not duplicated here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import component
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements that look and signal."""
+    """Statements that find, check and signal sessions."""
 
     terminate: str
     would_terminate: str
@@ -24,7 +24,7 @@ class Statements:
 
 @dataclass(frozen=True)
 class Console:
-    """What of PgBouncer's console may be named."""
+    """Names that may be used on PgBouncer's console."""
 
     database: str
     size: str
@@ -34,7 +34,7 @@ class Console:
 
 @dataclass(frozen=True)
 class SizeOption:
-    """Default and range of an option that says how far a pool may be resized."""
+    """Default and range of a pool sizing option."""
 
     default: int
     least: int
@@ -50,9 +50,9 @@ class Reason:
     says: str
     """Template of the message, with the setting or the step that helps."""
     retryable: bool
-    """True where the same login can succeed a moment later."""
+    """True when the same login can succeed a moment later."""
     after_tls: str | None
-    """The reason where TLS was tried, too, or cannot be had."""
+    """Reason to use when TLS was tried too, or is not available."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,20 @@ class RefusalRule:
 
     reason: str
     sqlstates: tuple[str, ...] | None
-    """Any of these, "" for none."""
+    """SQLSTATEs, one of which applies; "" stands for none."""
     equals: str | None
-    """The whole text."""
+    """Whole text."""
     starts: tuple[str, ...]
-    """Begins of the text."""
+    """Prefixes of the text."""
     any_of: tuple[str, ...]
-    """Words of which the text has one."""
+    """Words of which the text contains at least one."""
     all_of: tuple[str, ...]
-    """Words of which the text has each."""
+    """Words that the text contains all of."""
     in_session: bool
-    """True for the words of a pooler that has no server connection, also for a statement of an open session."""
+    """True for messages of a pooler without a server connection; they also apply to statements of an open session."""
 
     def applies(self, sqlstate: str, text: str) -> bool:
-        """Checks an error, its text in lower case."""
+        """Returns true if the rule matches an error, whose text is in lower case."""
         return (
             (self.sqlstates is None or sqlstate in self.sqlstates)
             and (self.equals is None or text == self.equals)
@@ -86,22 +86,22 @@ class RefusalRule:
 
 @dataclass(frozen=True)
 class StatementError:
-    """Fault of a statement. It applies where one of its conditions does, or where it has none."""
+    """Fault of a statement. Applies when one of its conditions holds, or when it has none."""
 
     reasons: tuple[str, ...]
-    """By the words of a pooler."""
+    """Reasons derived from a pooler's message."""
     sqlstates: tuple[str, ...]
     fatal: tuple[str, ...]
-    """By SQLSTATE, where the severity ends the session."""
+    """SQLSTATEs that apply when the severity ends the session."""
     kind: str
     says: str
     """Template of the message."""
     retryable: bool
     limit: str
-    """The limit that the message names."""
+    """Limit that the message names."""
 
     def applies(self, of_pooler: str | None, sqlstate: str, *, is_fatal: bool) -> bool:
-        """Checks an error, with the refusal that a pooler's words are."""
+        """Returns true if the entry matches an error; `of_pooler` is the reason derived from a pooler's message."""
         codes = (*self.sqlstates, *self.fatal) if is_fatal else self.sqlstates
         is_any = not (self.reasons or self.sqlstates or self.fatal)
         return of_pooler in self.reasons or sqlstate in codes or is_any
@@ -114,15 +114,15 @@ class ServerErrors:
     reasons: Mapping[str, Reason]
     rules: tuple[RefusalRule, ...]
     fallbacks: tuple[tuple[tuple[str, ...], str], ...]
-    """Refusals that no rule recognises, by the begin of their SQLSTATE."""
+    """Reasons for refusals that match no rule, by prefix of the SQLSTATE."""
     pooler_sqlstates: frozenset[str]
-    """SQLSTATEs that poolers have for everything; "" for none."""
+    """SQLSTATEs that poolers use for every error; "" for none."""
     statements: tuple[StatementError, ...]
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What every host enforces alike, whatever a component claims."""
+    """Rules that every host enforces for all components."""
 
     application: str
     statements: Statements
@@ -131,30 +131,30 @@ class Guard:
     protected_applications: tuple[str, ...]
     """Patterns of SQL's `ILIKE`."""
     settings: Mapping[str, str]
-    """Of every session."""
+    """Settings of every session."""
     limits: Mapping[str, int]
-    """Times in milliseconds."""
+    """Default limits; times are in milliseconds."""
     policy: Mapping[str, int]
-    """Caps of the host."""
+    """Default caps of the host."""
     request: Mapping[str, int]
-    """Defaults of the options that decide whom to end."""
+    """Defaults of the options that select the sessions to end."""
     sizing: Mapping[str, SizeOption]
-    """Options that say how far a pool may be resized; `maxSize` is not below `minSize` either."""
+    """Bounds of the pool sizing options; `maxSize` must also not be below `minSize`."""
     pgbouncer: Console
     encodings: Mapping[str, str]
-    """WHATWG label of each of PostgreSQL's encodings that is not UTF-8."""
+    """WHATWG labels of PostgreSQL's encodings other than UTF-8."""
     name_bytes: int
-    """Bytes of a name that a server keeps."""
+    """Length to which a server truncates names, bytes."""
     server_errors: ServerErrors
     secret_names: frozenset[str]
-    """Names that a request gives to secrets, in lower case and without separators."""
+    """Names of request fields that hold secrets, in lower case without separators."""
     secret_words: tuple[str, ...]
-    """Words that make a name that of a secret, wherever they stand in it."""
+    """Words that mark a name as that of a secret, at any position."""
 
 
 @lru_cache(maxsize=1)
 def guard() -> Guard:
-    """The guard that lies beside the component."""
+    """Returns the guard that is bundled with the component."""
     document = json.loads(component.file("guard.json").read_text("utf-8"))
     statements = document["statements"]
     console = document["pgbouncer"]

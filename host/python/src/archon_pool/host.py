@@ -1,4 +1,4 @@
-"""One call of the component: a fresh store, the powers of its world, and every limit."""
+"""One call of the component: a new store, the imports of its world, and all limits."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _RUN = "skill.run"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call came to."""
+    """Result of a call."""
 
     output: str | Fault
-    """What the component returned, or the host's own fault."""
+    """Text that the component returned, or the host's own fault."""
     signalled: bool = False
-    """Whether a session may have been signalled, or a pool changed. If so, it must not be repeated blindly."""
+    """True when a session may have been signalled or a pool changed: the call must not be repeated blindly."""
 
 
 class Host:
@@ -61,14 +61,14 @@ class Host:
         self._cassette = cassette
 
     def describe(self) -> dict[str, Any]:
-        """What the component says about itself. Needs no server, and is on no cassette."""
+        """Returns the component's self-description. Needs no server, and is not recorded."""
         clock = Clock(self._limits.deadline, self._limits.cpu)
         text = self._enter("skill.describe", [], Player([]), clock)
         self._check_size(text)
         return document(text, self._engine.name)
 
     def run(self, request: Request, text: str, terms: Terms, end: float | None) -> Answer:
-        """The JSON door; `text` is what the component is given."""
+        """Runs the component's JSON export with `text` as its input."""
         clock = Clock(self._limits.deadline, self._limits.cpu, end)
         if self._cassette is not None:
             return Answer(self._answered(text, self._cassette.next(_RUN), clock))
@@ -93,12 +93,12 @@ class Host:
 
     def _check_size(self, output: str) -> None:
         limit = self._limits.report_bytes
-        # No text has fewer bytes than characters: what is far too long is not encoded for the count.
+        # A text has at least as many bytes as characters: avoids encoding oversized texts.
         if len(output) > limit or len(output.encode("utf-8", "surrogatepass")) > limit:
             raise FaultError(limit_reached(f"the component answered with more than {limit} bytes", "report_bytes"))
 
     def _enter(self, name: str, arguments: list[str], imports: Imports, clock: Clock) -> str:
-        """Calls an exported function of texts. Whatever the call opened is closed with it."""
+        """Calls an exported function of texts, and closes everything that the call opened."""
         engine = self._engine
         with Store(engine.wasmtime) as store:
             store.set_fuel(self._limits.fuel)
@@ -120,20 +120,20 @@ class Host:
                 linking.close()
 
     def _why(self, error: Exception, linking: Linking, clock: Clock) -> BaseException:
-        """Why a component was ended, or refused."""
+        """Converts an exception to the error of a terminated or refused component."""
         by = linking.ended_by or error
         if isinstance(by, EndedError) or not isinstance(by, Exception):
             return by
         if isinstance(by, WasmtimeError):
             return FaultError(self._fault(str(by), clock))
-        # Not its text: nobody knows what a library puts into it.
+        # Not its text: a library's message may contain anything.
         where = "".join(traceback.format_tb(by.__traceback__))
         _LOG.error("the host failed with %s\n%s", type(by).__name__, where)
         return fail(HOST_FAILED, f"the host failed with {type(by).__name__}: its log says where")
 
     def _fault(self, said: str, clock: Clock) -> Fault:
         limits = self._limits
-        # This runtime hands a trap over as a text alone.
+        # wasmtime's Python package reports a trap only as text.
         if "all fuel consumed" in said:
             return limit_reached(f"the component executed more than {limits.fuel} instructions", "fuel")
         if "interrupt" in said:
@@ -158,7 +158,7 @@ class Host:
 
 
 def document(output: str, name: str) -> dict[str, Any]:
-    """The SkillOutput in the text that a component returned."""
+    """Parses the SkillOutput that a component returned."""
     try:
         read = json_text.parse(output)
     except json_text.CountError as error:
@@ -173,7 +173,7 @@ def document(output: str, name: str) -> dict[str, Any]:
 
 
 def fault_of(output: Mapping[str, Any]) -> Fault | None:
-    """The fault in a SkillOutput that is no success."""
+    """Returns the fault of an unsuccessful SkillOutput."""
     return None if output.get("success") is True else Fault.from_json(output.get("error"))
 
 

@@ -1,4 +1,4 @@
-"""JSON of others: its depth and the number of its values are counted before it is parsed."""
+"""JSON parser for untrusted texts: depth and number of values are checked before parsing."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 from typing import Any
 
 DEEPEST = 64
-"""How deep lists and objects may lie in one another. The contract's own lie eight deep."""
+"""Maximum nesting depth of lists and objects; the contract's own is eight."""
 MOST_VALUES = 1_000_000
-"""A value costs some 60 to 100 bytes once it is parsed, however short it is in the text."""
+"""Maximum number of values: a parsed value takes some 60 to 100 bytes even if its text is short."""
 
 _TOKEN = re.compile(r'"[^"]*"|[\[{\]},]')
 
 
 class CountError(ValueError):
-    """There is too much in the text. The message repeats nothing of it."""
+    """Error for a text over the limits. The message never quotes the text."""
 
 
 def parse(text: str) -> Any:
-    """Parses a text after it was counted."""
+    """Parses a text after checking its limits."""
     _count(text)
     try:
         return json.loads(text, parse_constant=_refuse)
@@ -28,12 +28,12 @@ def parse(text: str) -> Any:
 
 
 def _refuse(name: str) -> Any:
-    """`NaN` and the infinities are Python's, and nobody else's JSON."""
+    """Refuses `NaN` and the infinities, which only Python accepts."""
     raise ValueError(f"{name} is no number of JSON")
 
 
 def _count(text: str) -> None:
-    """Counts up to the first error of syntax: the parser stops there, too."""
+    """Counts up to the first syntax error, where the parser also stops."""
     # Without escapes a string ends at the next quotation mark.
     plain = text.replace("\\\\", "").replace('\\"', "")
     depth = 0

@@ -1,4 +1,4 @@
-"""What one call may use. Every limit is always on, can be set, and has a fault that names it."""
+"""Limits on the resources of one call. All are always enforced and configurable, and each fault names its limit."""
 
 from __future__ import annotations
 
@@ -21,67 +21,67 @@ def _number(name: str) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one call may use, under the names that messages give; the defaults are the Rust host's."""
+    """Limits on the resources of one call, by the names in messages; the defaults are the Rust host's."""
 
     deadline: timedelta = _time("deadline")
-    """Wall-clock time of the whole call, all its tries and its waiting for the server included."""
+    """Wall-clock time of the whole call, including retries and waits for the server."""
     cpu: timedelta = _time("cpu")
-    """Time that the component itself may compute. What it waits for the host does not count."""
+    """CPU time of the component. Waits for the host do not count."""
     fuel: int = _number("fuel")
-    """WebAssembly instructions that the component may execute, about: the same on every machine."""
+    """Approximate number of WebAssembly instructions that the component may execute: the same on every machine."""
     stack: int = _number("stack")
-    """Bytes of stack that the component's functions may use."""
+    """Stack size of the component's functions, bytes."""
     memory: int = _number("memory")
-    """Bytes of the component's memory."""
+    """Size of the component's memory, bytes."""
     instances: int = _number("instances")
-    """Core instances that the component consists of."""
+    """Number of core instances of the component."""
     component_bytes: int = _number("component_bytes")
     """Size of a component's file, bytes."""
     rows: int = _number("rows")
-    """Rows that one statement hands over; more are cut off and reported as truncated."""
+    """Rows returned by one statement; more are cut off and reported as truncated."""
     answer_rows: int = _number("answer_rows")
-    """Rows that all statements of one call hand over; the next batch is refused."""
+    """Rows returned by all statements of one call; the next batch is refused."""
     answer_bytes: int = _number("answer_bytes")
-    """Bytes that all statements of one call hand over; the next batch is refused."""
+    """Bytes returned by all statements of one call; the next batch is refused."""
     request_bytes: int = _number("request_bytes")
-    """Bytes of statements, parameters and reasons that the component gives the host in one call."""
+    """Size of the statements, parameters and reasons that the component passes to the host in one call, bytes."""
     report_bytes: int = _number("report_bytes")
-    """Bytes of the JSON text that the component answers with."""
+    """Size of the JSON text that the component returns, bytes."""
     start_bytes: int = _number("start_bytes")
-    """Bytes that a server sends until a session or a console is ready."""
+    """Bytes that a server may send before a session or a console is ready."""
     protocol_message_bytes: int = _number("protocol_message_bytes")
-    """Bytes of one message of a server, judged by its length before it is read."""
+    """Size of one message of a server, bytes, checked by its length before it is read."""
     statement_bytes: int = _number("statement_bytes")
-    """Bytes that a server sends for one statement or one view, rows that are cut off included."""
+    """Bytes that a server may send for one statement or one view, including rows that are cut off."""
     statements: int = _number("statements")
     """Statements in one batch, and views in one `show`."""
     host_calls: int = _number("host_calls")
-    """Calls of imported functions."""
+    """Number of calls of imported functions."""
     probes: int = _number("probes")
-    """Fresh connections of one call, over all of its `probe`s."""
+    """Probe connections of one call."""
     sessions: int = _number("sessions")
-    """Sessions and consoles open at the same time."""
+    """Number of sessions and consoles open at the same time."""
     handles: int = _number("handles")
-    """Handles that the component holds at the same time."""
+    """Number of handles that the component holds at the same time."""
     orders: int = _number("orders")
-    """Orders of one call, over all of its deliveries."""
+    """Orders of one call, over all deliveries."""
     connect_timeout: timedelta = _time("connect_timeout")
-    """Time to open a connection, TLS and authentication included."""
+    """Time to open a connection, including TLS and authentication."""
     statement_timeout: timedelta = _time("statement_timeout")
     """`statement_timeout` of every session."""
     lock_timeout: timedelta = _time("lock_timeout")
     """`lock_timeout` of every session."""
     leave_timeout: timedelta = _time("leave_timeout")
-    """How long to wait for signalled sessions to leave."""
+    """Maximum time to wait for signalled sessions to end."""
 
 
 def millis(time: timedelta) -> int:
-    """Whole milliseconds, as messages and settings give them."""
+    """Converts a time to whole milliseconds, as used in messages and settings."""
     return time // timedelta(milliseconds=1)
 
 
 class Counters:
-    """What one call has asked for so far."""
+    """Counters of one call's requests."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -92,7 +92,7 @@ class Counters:
         self._handles = 0
 
     def host_call(self) -> None:
-        """Counts an imported function that is about to run. One too many ends the component."""
+        """Counts a call of an imported function. Exceeding the limit ends the component."""
         self._host_calls += 1
         limit = self._limits.host_calls
         if self._host_calls > limit:
@@ -100,29 +100,29 @@ class Counters:
             raise EndedError(limit_reached(why, "host_calls"))
 
     def handle(self) -> None:
-        """Counts a handle that is about to be given. One too many ends the component."""
+        """Counts a new handle. Exceeding the limit ends the component."""
         self._handles += 1
         limit = self._limits.handles
         if self._handles > limit:
             raise EndedError(limit_reached(f"the component held more than {limit} handles", "handles"))
 
     def handle_dropped(self) -> None:
-        """Counts one less."""
+        """Counts a dropped handle."""
         self._handles -= 1
 
     def session(self) -> None:
-        """Counts a session or a console that is about to be opened."""
+        """Counts a session or console before it is opened."""
         limit = self._limits.sessions
         if self._sessions >= limit:
             raise FaultError(limit_reached(f"{limit} sessions are open already", "sessions"))
         self._sessions += 1
 
     def session_closed(self) -> None:
-        """Counts one less."""
+        """Counts a closed session or console."""
         self._sessions -= 1
 
     def probes(self, count: int) -> None:
-        """Counts probes that are about to be made."""
+        """Counts probes before they are made."""
         wanted, limit = self._probes + count, self._limits.probes
         if wanted > limit:
             why = f"{wanted} probes were asked for in this call, {limit} are allowed"
@@ -130,7 +130,7 @@ class Counters:
         self._probes = wanted
 
     def orders(self, count: int) -> None:
-        """Counts orders that are given."""
+        """Counts delivered orders."""
         wanted, limit = self._orders + count, self._limits.orders
         if wanted > limit:
             why = f"{wanted} orders were given in this call, {limit} are allowed"
@@ -146,7 +146,7 @@ class Counters:
 
 
 class Allowance:
-    """What one call may still read and say, counted over all of its statements."""
+    """Remaining amounts of data that one call may read and send, over all of its statements."""
 
     def __init__(self, limits: Limits) -> None:
         self._rows = limits.answer_rows
@@ -156,14 +156,13 @@ class Allowance:
 
     @property
     def bytes_left(self) -> int:
-        """Bytes that a row may have."""
+        """Maximum size of the next row, bytes."""
         return self._bytes
 
     def take_row(self, size: int) -> bool:
-        """Takes one row of so many bytes, or says that there is no room for it.
+        """Reserves room for a row; returns false when there is none.
 
-        A row that does not fit ends the allowance: what fits behind it would be a selection that nobody
-        asked for.
+        A row that does not fit ends the allowance: later, smaller rows would be an arbitrary selection.
         """
         if size > self._bytes or self._rows == 0:
             self.refuse_row()
@@ -173,11 +172,11 @@ class Allowance:
         return True
 
     def refuse_row(self) -> None:
-        """Ends the allowance with a row that has no room."""
+        """Ends the allowance after a row that does not fit."""
         self._bytes = 0
 
     def check(self) -> None:
-        """Refuses a batch when nothing may be read any more."""
+        """Refuses a batch when the allowance is used up."""
         if self._rows == 0:
             why = f"the component has had the {self._limits.answer_rows} rows that one call may read"
             raise FaultError(limit_reached(why, "answer_rows"))
@@ -186,7 +185,7 @@ class Allowance:
             raise FaultError(limit_reached(why, "answer_bytes"))
 
     def request(self, size: int) -> None:
-        """Counts what the component gives the host."""
+        """Counts bytes that the component passes to the host."""
         self._requested += size
         limit = self._limits.request_bytes
         if self._requested > limit:

@@ -1,8 +1,7 @@
-"""The imports as wasmtime's component API wants them.
+"""Imports for wasmtime's component API.
 
-Record fields keep their WIT names, hyphens included, as attributes. Borrowed handles end with the call, and
-this runtime leaves ending them to the callee. A `result` or `variant` whose cases Python cannot tell apart by
-class is given as a `Variant`; the others as they are.
+Record fields keep their WIT names, hyphens included, as attributes. This runtime leaves ending borrowed handles to the
+callee. A `result` or `variant` whose cases have the same Python class is passed as a `Variant`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ remember_cases()
 PACKAGE = "archon:connection-pool"
 VERSION = "1.0.0"
 
-# wasmtime keeps the functions of all linkers in one list, which it changes in several steps.
+# wasmtime keeps the functions of all linkers in one list, whose changes are not atomic.
 _ONE_AT_A_TIME = threading.Lock()
 
 _RESOURCES = {"credential": 1, "session": 2, "console": 3}
@@ -32,35 +31,35 @@ _CASES = {bool: "boolean", int: "int64", float: "float64", str: "text", bytes: "
 
 
 def exported(interface: str) -> str:
-    """An interface's name as components export it."""
+    """Returns an interface's name as components export it."""
     return f"{PACKAGE}/{interface}@{VERSION}"
 
 
 class Linking:
-    """Lends one call its imports."""
+    """Imports of one call."""
 
     def __init__(self, engine: Engine, clock: Clock, imports: Imports, tick_s: float) -> None:
         self._clock = clock
         self._imports = imports
         self._tick_s = tick_s
         self.ended_by: BaseException | None = None
-        """What ended the component from within an import."""
+        """Exception that ended the component from within an import."""
         with _ONE_AT_A_TIME:
             self.linker = Linker(engine)
             self._define()
 
     def close(self) -> None:
-        """Takes the imports away again."""
+        """Removes the imports."""
         with _ONE_AT_A_TIME:
             self.linker.close()
 
     def resume(self, context: Store | StoreContext) -> None:
-        """The component computes, for as long as it may."""
+        """Starts the component's time, up to the remaining limit."""
         self._clock.resume()
         left_s = self._clock.guest_seconds_left()
-        # None left ends it at once; else the tick that is under way does not count.
+        # None left ends it at once; otherwise add the current tick, which is already running.
         ticks = int(left_s / self._tick_s) + 1 if left_s > 0 else 0
-        # A context has not the method, of which a store is no more than its context.
+        # `StoreContext` lacks the method, but works as the store here.
         Store.set_epoch_deadline(context, ticks)  # type: ignore[arg-type]
 
     def _define(self) -> None:
@@ -125,7 +124,7 @@ class Linking:
                         kind = ResourceType.host(_RESOURCES[resource])
                         instance.add_resource(resource, kind, self._dropping(resource))
                     for name, function in functions.items():
-                        # Only these answer with a record on both sides.
+                        # Only the functions of `scaling` have records on both sides of the result.
                         tagged = interface == "scaling"
                         instance.add_func(name, self._lent(function, tagged))
 
@@ -138,11 +137,11 @@ class Linking:
             except FaultError as error:
                 answer = Variant("err", _fault(error.fault)) if tagged else _fault(error.fault)
             except BaseException as error:
-                # An exception that got out of here could surface in the call of another thread.
+                # An escaping exception could surface in the call of another thread.
                 self.ended_by = error
                 raise WasmtimeError("the host ended the component") from None
             if isinstance(answer, list):
-                # To hand over a large answer takes this runtime long, and is not the component's time.
+                # This runtime passes large answers slowly, which must not count as the component's time.
                 return _HandedOver(answer, lambda: self.resume(context))
             self.resume(context)
             return answer
@@ -161,7 +160,7 @@ class Linking:
 
 
 class _HandedOver(list[object]):
-    """A list that tells when the last of it was taken."""
+    """List with a callback when its last item was read."""
 
     def __init__(self, items: list[object], taken: Callable[[], None]) -> None:
         super().__init__(items)
@@ -173,7 +172,7 @@ class _HandedOver(list[object]):
 
 
 def _argument(context: StoreContext, argument: object) -> object:
-    """A borrowed handle as its number. To look at it ends the borrow."""
+    """Converts a borrowed handle to its number, which ends the borrow."""
     return argument.to_host(context).rep if isinstance(argument, ResourceAny) else argument
 
 

@@ -1,4 +1,4 @@
-"""The imports against a live server: what one call of a component may do, and every limit of it."""
+"""Imports of a live server: the allowed operations of one call, with all limits."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Table(Generic[T]):
 
 
 class Live:
-    """What one call may ask of a live server."""
+    """Import implementation of one call to a live server."""
 
     def __init__(self, terms: Terms, scope: CredentialScope, intent: Intent, clock: Clock) -> None:
         self._terms = terms
@@ -78,7 +78,7 @@ class Live:
         return self._credentials.give(found)
 
     def credential_name(self, credential: int) -> str:
-        """The name under which the host holds it."""
+        """Returns the credential's name on the host."""
         self._counters.host_call()
         return self._credentials.held[credential].name
 
@@ -90,7 +90,7 @@ class Live:
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        """Counts a session and its handle before it is opened, and not if it is not."""
+        """Counts a session and its handle before it is opened; undoes it on failure."""
         self._counters.session()
         try:
             self._counters.handle()
@@ -109,12 +109,12 @@ class Live:
             raise FaultError(replace(error.fault, message=why)) from None
 
     def session_access_path(self, session: int) -> str:
-        """Which way in was taken."""
+        """Returns the access path of the session."""
         self._counters.host_call()
         return "pooled" if self._sessions.held[session].is_pooled else "direct"
 
     def session_notes(self, session: int) -> list[str]:
-        """Facts about how it was opened that a report must state."""
+        """Returns facts about opening it that a report must state."""
         self._counters.host_call()
         notes = list(self._sessions.held[session].notes)
         may_act = self._intent.kill_refusal is None or self._intent.resize_refusal is None
@@ -141,7 +141,7 @@ class Live:
         return opened.run(requests, self._allowance)
 
     def probe(self, credential: int, count: int, timeout_ms: int) -> list[Probed]:
-        """Opens fresh connections in parallel, measures each and closes it again."""
+        """Opens probe connections in parallel, and measures and closes each."""
         self._counters.host_call()
         self._counters.probes(count)
         held = self._credentials.held[credential]
@@ -196,12 +196,12 @@ class Live:
             return self._consoles.give(opened)
 
     def console_kind(self, console: int) -> str:
-        """What is behind it."""
+        """Returns the kind of pooler."""
         self._counters.host_call()
         return self._consoles.held[console].kind
 
     def show(self, console: int, views: Sequence[str]) -> list[Rows]:
-        """Shows views by their names."""
+        """Runs `SHOW` for views."""
         self._counters.host_call()
         self._counters.statements(len(views))
         self._allowance.request(sum(len(view.encode()) for view in views))
@@ -223,7 +223,7 @@ class Live:
         self._allowance.request(sum(len(each.state.encode()) + len(each.reason.encode()) for each in orders))
         if any(order.signal == "cancel" for order in orders):
             raise fail(NOT_APPROVED, "no action of the contract cancels statements")
-        # Each is on record more than once. No state of the server's is as long.
+        # Texts are recorded more than once. No state of a server is this long.
         cut = [replace(each, state=each.state[:64], reason=each.reason[:1_000]) for each in orders]
         delivery = Delivery(self._sessions.held[session], self._terms, self._intent, self._note_signal, dry_run)
         return delivery.run(cut, self._kill_counter)
@@ -235,7 +235,7 @@ class Live:
         return self._change(console, dry_run).resize(None if pool is None else pool[:256], size, reason[:1_000])
 
     def reconnect(self, console: int, database: str, reason: str, dry_run: bool) -> ReconnectOutcome:
-        """Has a database's server connections reconnected."""
+        """Reconnects the server connections of a database."""
         self._counters.host_call()
         self._allowance.request(len(reason.encode()) + len(database.encode()))
         return self._change(console, dry_run).reconnect(database[:256], reason[:1_000])
@@ -248,7 +248,7 @@ class Live:
         self.signalled = True
 
     def drop(self, resource: str, handle: int) -> None:
-        """The component lets go of a handle."""
+        """Releases the resource of a dropped handle."""
         self._counters.handle_dropped()
         if resource == "credential":
             del self._credentials.held[handle]
@@ -260,7 +260,7 @@ class Live:
             self._consoles.held.pop(handle).close()
 
     def close(self) -> None:
-        """Closes what the component did not. All at once: each may take its time to cancel what is under way."""
+        """Closes everything left open. In parallel: each may take time to cancel a running statement."""
         left: list[Session | Console] = [*self._sessions.held.values(), *self._consoles.held.values()]
         threads = [threading.Thread(target=_close, args=(opened,)) for opened in left[1:]]
         for thread in threads:
@@ -277,7 +277,7 @@ def _close(opened: Session | Console) -> None:
     try:
         opened.close()
     except Exception:
-        # The rest is closed all the same.
+        # The remaining ones must still be closed.
         _LOG.exception("a session could not be closed")
 
 

@@ -1,4 +1,4 @@
-"""The log lines of the contract, one JSON object each, through `logging`."""
+"""Log lines of the contract, one JSON object each, through `logging`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from .audit import now
 from .faults import Fault, FaultError
 
 LOGGER = "connection-pool-manager"
-"""The logger's name, in `logging` and in every line."""
+"""Logger name, in `logging` and in every line."""
 
 _LOG = logging.getLogger(LOGGER)
-# Who wants the lines adds a handler.
+# Programs that use the lines add a handler.
 _LOG.addHandler(logging.NullHandler())
 
 
 class Log:
-    """Writes the lines of a call."""
+    """Writes the log lines of a call."""
 
     def __init__(self, actions: frozenset[str]) -> None:
         self._actions = actions
 
     def started(self, params: Mapping[str, Any]) -> None:
-        """A call begins."""
+        """Logs the start of a call."""
         context = {"action": self._action(params), "url": _url(params)}
         self._line(logging.INFO, "Connection Pool Manager iniciado", context)
 
     def completed(self, params: Mapping[str, Any], result: Mapping[str, Any], took_ms: int) -> None:
-        """A call succeeded."""
-        # A report is what a component made of it.
+        """Logs a successful call."""
+        # The report comes from the component and may have any shape.
         connections = _at(result, "data", "poolStats", "connections")
         actions = _at(result, "data", "actions")
         executed = [_at(action, "executed") is True for action in actions] if isinstance(actions, list) else []
@@ -48,7 +48,7 @@ class Log:
         self._line(logging.INFO, "Connection Pool analysis completed", context)
 
     def failed(self, params: Mapping[str, Any], fault: Fault, took_ms: int) -> None:
-        """A call failed."""
+        """Logs a failed call."""
         context = {
             "action": self._action(params),
             "url": _url(params),
@@ -60,7 +60,7 @@ class Log:
         self._line(logging.ERROR, "Connection Pool analysis failed", context)
 
     def _action(self, params: Mapping[str, Any]) -> str:
-        """The request's action. What is none may be anything, a slipped secret included."""
+        """Returns the request's action, or "unknown": any other text may be a misplaced secret."""
         action = params.get("action", "full-analysis")
         return action if isinstance(action, str) and action in self._actions else "unknown"
 
@@ -76,7 +76,7 @@ class Log:
 
 
 def _at(value: object, *path: str) -> object:
-    """What lies at a path; none where nothing does."""
+    """Returns the value at a path, or None."""
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
@@ -87,14 +87,14 @@ def _count(value: object) -> int | None:
 
 
 def _url(params: Mapping[str, Any]) -> str:
-    """The host name of the request's URL, or where else the credential comes from. Never a secret."""
+    """Returns the hosts of the request's URL, or "from-vault" without one. Never returns a secret."""
     url = params.get("supabaseUrl")
     if not isinstance(url, str):
         return "from-vault"
     text = connection_config.unwrapped(url)
     try:
         api = re.match(r"https?://([^/?#:@]*)(?!.*@)", text)
-        # As the connection would be opened: no other piece of the text can be a host.
+        # Only the hosts that a connection would use, so that no other part of the text is shown.
         host = api[1] if api else connection_config.parts(text).get("host")
     except FaultError:
         host = None

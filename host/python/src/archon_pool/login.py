@@ -1,4 +1,4 @@
-"""The start of a session: the startup packet, and the method by which the server lets it in."""
+"""Start of a session: the startup packet and authentication."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .frames import Budget, ProtocolError
 from .server_error import Refusal, RefusedError
 
 UNCONVERTED = "SQL_ASCII"
-"""The `client_encoding` under which a server hands texts over as they are, so that it can refuse none."""
+"""`client_encoding` under which a server sends texts unconverted, so that no conversion can fail."""
 
 _LOGIN = UNASKED | {b"R", b"E"}
 _START = UNASKED | {b"K", b"Z", b"E"}
@@ -34,10 +34,10 @@ class Startup:
     application: str
     options: str = ""
     client_encoding: str = UNCONVERTED
-    """Empty for a pooler that does not take it."""
+    """Empty for a pooler that does not accept it."""
 
     def parameters(self, target: Target) -> dict[str, str]:
-        """All of the packet."""
+        """Returns all parameters of the packet."""
         found = {
             "user": target.user,
             "database": target.database,
@@ -49,7 +49,7 @@ class Startup:
 
 
 class Login:
-    """One login over a channel. A server that wants what the target does not allow gets no password."""
+    """One login over a channel. No password is sent for a method that the target does not allow."""
 
     def __init__(self, channel: Channel, target: Target, budget: Budget, until: float) -> None:
         self._channel = channel
@@ -60,10 +60,10 @@ class Login:
         self._bound = False
         self._answered = False
         self.sent_clear_text = False
-        """True when the password was sent as it is."""
+        """True when the password was sent in clear text."""
 
     def start(self, startup: Startup) -> bytes:
-        """Logs in, and returns the key that cancels statements of the session; empty where there is none."""
+        """Logs in, and returns the session's key for cancel requests; empty if there is none."""
         try:
             self._channel.send(messages.startup(startup.parameters(self._target)))
         except ValueError:
@@ -117,7 +117,7 @@ class Login:
     def _hashed(self, password: str, salt: bytes) -> bytes:
         if len(salt) != 4:
             raise ProtocolError("it sent a salt of an invalid length")
-        # The method's own digest; `require_auth` and `pg_hba.conf` can forbid it.
+        # The method requires MD5; `require_auth` and `pg_hba.conf` can forbid it.
         secret = password.encode("utf-8", "surrogatepass") + self._target.user.encode("utf-8", "surrogatepass")
         inner = hashlib.new("md5", secret, usedforsecurity=False).hexdigest().encode()
         return b"md5" + hashlib.new("md5", inner + salt, usedforsecurity=False).hexdigest().encode()
@@ -135,14 +135,14 @@ class Login:
         if not self._bound and scram.PLAIN.encode() not in offered:
             raise self._failed("none of the server's SASL authentication mechanisms is supported")
         password = self._password("scram-sha-256")
-        # `y` tells a server that offered more than what arrived here that somebody is in between.
+        # `y` lets a server that offered channel binding detect a man in the middle.
         header = "p=tls-server-end-point,," if self._bound else "n,," if binding is None else "y,,"
         self._scram = scram.Scram(password, header, binding or b"" if self._bound else b"")
         mechanism = scram.BOUND if self._bound else scram.PLAIN
         return messages.sasl_initial(mechanism, self._scram.first)
 
     def _password(self, method: str) -> str:
-        """The password, where the target allows this method."""
+        """Returns the password if the target allows the method."""
         allowed = self._target.require_auth
         if allowed is not None and method not in allowed:
             why = f"the server requested {_REQUESTED[method]}, which require_auth={','.join(allowed)} does not allow"

@@ -1,4 +1,4 @@
-"""Bodies of PostgreSQL's messages: every length and terminator of what is read is checked."""
+"""Bodies of PostgreSQL messages: every received length and terminator is checked."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Callable
 from .frames import ProtocolError
 
 Param = tuple[int, "bytes | None"]
-"""A type's OID and the value in its binary format."""
+"""Type OID and the value in its binary format."""
 Column = tuple[bytes, int]
-"""A column's name and its type's OID."""
+"""Name and type OID of a column."""
 
 _VERSION_3 = 196_608
 _SSL_REQUEST, _CANCEL_REQUEST = 80_877_103, 80_877_102
 _BINARY = 1
 _MOST_TOLD = 4_096
-"""Bytes of a server's error that are told, and of a column's name: both are repeated in faults and reports."""
+"""Maximum length of error texts and column names, which appear in faults and reports."""
 _MOST_COLUMNS = 1_664
 """PostgreSQL's MaxTupleAttributeNumber."""
 _MOST_FIELDS = 64
-"""Fields of an error, and mechanisms of a login: PostgreSQL has 18 and 3."""
+"""Maximum number of fields of an error, and of mechanisms of a login: PostgreSQL has 18 and 3."""
 _FIELD = struct.Struct("!IhIhih")
 _INT16, _INT32 = struct.Struct("!h"), struct.Struct("!i")
 
 
 class Body:
-    """Reads one message's body from its start to its end."""
+    """Message body, read from start to end."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._at = 0
 
     def take(self, size: int) -> bytes:
-        """The next bytes."""
+        """Reads `size` bytes."""
         end = self._at + size
         if size < 0 or end > len(self._raw):
             raise ProtocolError("it sent a message that is shorter than it says")
@@ -45,15 +45,15 @@ class Body:
         return taken
 
     def int16(self) -> int:
-        """A number of two bytes."""
+        """Reads a number of two bytes."""
         return int(_INT16.unpack(self.take(2))[0])
 
     def int32(self) -> int:
-        """A number of four bytes."""
+        """Reads a number of four bytes."""
         return int(_INT32.unpack(self.take(4))[0])
 
     def text(self) -> bytes:
-        """A text up to its terminator, which is left out."""
+        """Reads a text up to its terminator, which is skipped."""
         end = self._raw.find(0, self._at)
         if end < 0:
             raise ProtocolError("it sent a text without its end")
@@ -62,27 +62,27 @@ class Body:
         return taken
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Reads all remaining bytes."""
         return self.take(len(self._raw) - self._at)
 
     def end(self) -> None:
-        """Checks that nothing is left."""
+        """Checks that no bytes are left."""
         if self._at != len(self._raw):
             raise ProtocolError("it sent a message that is longer than it says")
 
 
 @dataclass(frozen=True)
 class ServerError:
-    """The error with which a server answered."""
+    """Error returned by a server."""
 
     message: bytes
     sqlstate: str | None = None
-    """None where the server sent none, or something else in its place."""
+    """None if the server sent none or an invalid one."""
     detail: bytes | None = None
     is_fatal: bool = False
-    """True when the server ends the session with it."""
+    """True when the error ends the session."""
     is_withheld: bool = False
-    """True when its texts hold the password, as some servers and poolers repeat what they were sent."""
+    """True when its texts contain the password: some servers and poolers quote their input."""
 
 
 def server_error(raw: bytes, is_password_in: Callable[[bytes], bool] = lambda _: False) -> ServerError:
@@ -97,7 +97,7 @@ def server_error(raw: bytes, is_password_in: Callable[[bytes], bool] = lambda _:
             break
         fields.setdefault(code, body.text())
     body.end()
-    # Servers before 9.6 and some poolers send the severity in the language of the server alone.
+    # Servers before 9.6 and some poolers send only the translated severity.
     severity = fields.get(b"V", fields.get(b"S", b""))
     sqlstate = fields.get(b"C", b"")
     return ServerError(
@@ -110,7 +110,7 @@ def server_error(raw: bytes, is_password_in: Callable[[bytes], bool] = lambda _:
 
 
 def authentication(raw: bytes) -> tuple[int, bytes]:
-    """Reads an Authentication message: its method, and what belongs to it."""
+    """Reads an Authentication message: its request code and data."""
     body = Body(raw)
     return body.int32(), body.rest()
 
@@ -135,7 +135,7 @@ def parameter_status(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def cancel_key(raw: bytes) -> bytes:
-    """Reads a BackendKeyData: the process and the secret, as a request to cancel repeats them."""
+    """Reads a BackendKeyData: process id and secret, as a CancelRequest repeats them."""
     if not 8 <= len(raw) <= 260:
         raise ProtocolError("it sent a cancel key of an invalid length")
     return raw
@@ -162,7 +162,7 @@ def row_description(raw: bytes) -> list[Column]:
 
 
 def data_row(raw: bytes, columns: int) -> list[bytes | None]:
-    """Reads a DataRow with so many columns."""
+    """Reads a DataRow with this number of columns."""
     if len(raw) < 2 or _INT16.unpack_from(raw)[0] != columns:
         raise ProtocolError("it sent a row with another number of columns than announced")
     at, end, cells = 2, len(raw), list["bytes | None"]()
@@ -191,43 +191,43 @@ def _counted(body: Body) -> int:
 
 
 def startup(parameters: Mapping[str, str]) -> bytes:
-    """A StartupMessage."""
+    """Encodes a StartupMessage."""
     pairs = b"".join(_text(name) + _text(value) for name, value in parameters.items())
     return _packet(_VERSION_3, pairs + b"\0")
 
 
 def ssl_request() -> bytes:
-    """An SSLRequest."""
+    """Encodes an SSLRequest."""
     return _packet(_SSL_REQUEST)
 
 
 def cancel_request(key: bytes) -> bytes:
-    """A CancelRequest."""
+    """Encodes a CancelRequest."""
     return _packet(_CANCEL_REQUEST, key)
 
 
 def password(answer: bytes) -> bytes:
-    """A PasswordMessage."""
+    """Encodes a PasswordMessage."""
     return _message(b"p", answer + b"\0")
 
 
 def sasl_initial(mechanism: str, first: bytes) -> bytes:
-    """A SASLInitialResponse."""
+    """Encodes a SASLInitialResponse."""
     return _message(b"p", _text(mechanism) + _INT32.pack(len(first)) + first)
 
 
 def sasl_response(answer: bytes) -> bytes:
-    """A SASLResponse."""
+    """Encodes a SASLResponse."""
     return _message(b"p", answer)
 
 
 def simple_query(sql: str) -> bytes:
-    """A Query."""
+    """Encodes a Query."""
     return _message(b"Q", _text(sql))
 
 
 def statement(sql: str, params: Sequence[Param] = ()) -> bytes:
-    """Parse, Bind, Describe and Execute of an unnamed statement, with everything in the binary format."""
+    """Encodes Parse, Bind, Describe and Execute of an unnamed statement, with all values in binary format."""
     oids = b"".join(struct.pack("!I", oid) for oid, _ in params)
     count = _INT16.pack(len(params))
     values = b"".join(b"\xff\xff\xff\xff" if value is None else _INT32.pack(len(value)) + value for _, value in params)

@@ -1,4 +1,4 @@
-"""Names as the server keeps them: NAMEDATALEN - 1 bytes of a name, and of an application's only printable ASCII."""
+"""Names as the server truncates them: NAMEDATALEN - 1 bytes, and only printable ASCII for application names."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ from .guard_spec import guard
 
 
 def name_bytes() -> int:
-    """Bytes of a name that are kept."""
+    """Returns the length to which names are truncated, bytes."""
     return guard().name_bytes
 
 
 def kept(name: str) -> str:
-    """The part of a name that the server keeps, cut between two letters."""
+    """Truncates a name like the server, between characters."""
     return name.encode()[: name_bytes()].decode("utf-8", "ignore")
 
 
 def is_too_long(glob: str) -> bool:
-    """Checks that no kept name can match a pattern letter by letter: it has more of them than are kept."""
+    """Returns true if a pattern has more literal bytes than a name can have, so that it can never match."""
     return len(glob.replace("*", "").encode()) > name_bytes()
 
 
 def role_glob(glob: str) -> str:
-    """A role's pattern as the guard compares it. The bytes of other letters depend on the encoding of its database."""
+    """Converts a role pattern for the guard. Non-ASCII characters become `*`: their bytes depend on the database's
+    encoding.
+    """
     return "".join(letter if _is_plain(letter) else "*" for letter in glob)
 
 
 def application_glob(glob: str) -> str:
-    r"""An application's pattern as the guard compares it.
+    r"""Converts an application name pattern for the guard.
 
-    For each byte that is not printable ASCII the server keeps `?` before version 16 and `\xNN` since then, and cuts the
-    name behind that: what may have been cut off is left open.
+    The server stores each byte that is not printable ASCII as `?` before version 16 and as `\xNN` since then, and
+    truncates the result; a possibly truncated rest becomes `*`.
     """
     shown, longest = "", 0
     for letter in glob:

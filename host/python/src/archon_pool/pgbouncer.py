@@ -1,7 +1,7 @@
 """The import `pooler`: PgBouncer's admin console (manual, "Admin console").
 
-A component names views out of a list and never a command: no text of its own reaches a console. The console
-knows only the simple query protocol and one command in a query.
+Components select a view from a list; no text of theirs is sent. The console supports only the simple query protocol,
+with one command per query.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from .wire import Row, RowSet
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _NAMES = 5
-"""So many names are told at the most."""
+"""Maximum number of names in a message."""
 
 ResizePreview = tuple["int | None", "str | None", str]
-"""The size before, why a change cannot be made, and else what it does."""
+"""Current size, the reason why a change cannot be made, and a note on its effect."""
 
 
 class Console:
-    """An open console."""
+    """Open console."""
 
     kind = "pgbouncer"
 
@@ -54,13 +54,13 @@ class Console:
 
     @classmethod
     def open(cls, target: Target, limits: Limits, guard: Guard, clock: Clock) -> Console:
-        """Opens the console, and makes sure that it is one."""
+        """Opens the console, and checks that it is one of PgBouncer."""
         try:
             try:
                 opened = connect(target, Startup(guard.application), limits, clock)
             except NotOpenedError as error:
                 raise FaultError(_refused(error)) from None
-            # PgCat, Odyssey and PostgreSQL itself answer here, too, and some take commands without obeying.
+            # PgCat, Odyssey and PostgreSQL may answer here too, and some accept commands without executing them.
             said = opened.connection.parameter("server_version") or ""
             version, bouncer, _ = said.partition("/bouncer")
             if not bouncer:
@@ -71,7 +71,7 @@ class Console:
         return cls(opened, version, limits, guard)
 
     def show(self, view: str, allowance: Allowance) -> RowSet:
-        """Shows a view. All values are text or null."""
+        """Runs `SHOW` for a view. All values are text or null."""
         if view not in self._names.views:
             names = ", ".join(self._names.views)
             raise fail(UNSUPPORTED_VIEW, f"there is no such view: a view is one of {names}")
@@ -84,7 +84,7 @@ class Console:
             raise
 
     def resizable(self, pool: str | None, size: int) -> ResizePreview:
-        """Looks what a resize would meet with, and changes nothing."""
+        """Previews a resize without changing anything."""
         default = self._default_size()
         if default is None:
             return None, f"{self._names.size} is unlimited: set it in [pgbouncer] first", ""
@@ -111,45 +111,45 @@ class Console:
         return default, None, note
 
     def resize(self, pool: str | None, size: int) -> int | None:
-        """Resizes, and returns the size that was read back."""
+        """Resizes, and returns the size read back afterwards."""
         before = self._default_size()
         self._set(size)
         if pool is None:
             return self._default_size()
         after = self._sizes("databases").get(pool)
-        # A size of its own that is the same as the default was not seen for what it is.
+        # An individual size equal to the default was not recognised before: restore the default.
         if before is not None and after != size:
             self._set(before)
         return after
 
     def reconnectable(self, database: str) -> ResizePreview:
-        """Looks what a reconnect would meet with, and changes nothing."""
+        """Previews a reconnect without changing anything."""
         if database not in self._sizes("databases", without=self._names.database):
             return None, _no_such(database), ""
         note = "each server connection is closed when its client releases it, and a new one is opened on demand"
         return None, None, note
 
     def reconnect(self, database: str) -> None:
-        """Only for a name that `reconnectable` has found."""
+        """Reconnects the server connections of a database, which `reconnectable` must have found."""
         quoted = '"{}"'.format(database.replace('"', '""'))
         self._command(f"RECONNECT {quoted}")
 
     def close(self) -> None:
-        """Ends the session."""
+        """Closes the console."""
         self._connection.close()
 
     def _set(self, size: int) -> None:
         self._command(f"SET {self._names.size} = {size}")
 
     def _default_size(self) -> int | None:
-        """The default now; none when it is unlimited."""
+        """Returns the current default size; None when unlimited."""
         found = _pairs(self._own("config"), "key", "value").get(self._names.size)
         if found is None or not _NUMBER.fullmatch(found):
             raise _unexpected(f"SHOW CONFIG tells no {self._names.size}")
         return int(found) if int(found) > 0 else None
 
     def _sizes(self, view: str, without: str = "") -> dict[str, int | None]:
-        """The pool sizes of a view by name. Versions whose view has none tell none."""
+        """Returns the pool sizes of a view by name; empty when the version's view has no sizes."""
         shown = self._own(view)
         if not any(name == "pool_size" for name, _ in shown.columns):
             return {}
@@ -161,7 +161,7 @@ class Console:
         }
 
     def _own(self, view: str) -> RowSet:
-        """A view for the host itself, whole."""
+        """Reads a whole view for the host itself."""
         shown = self.show(view, Allowance(self._limits))
         if shown.truncated:
             raise _unexpected("a view is longer than the limit `rows` or `answer_bytes`")
@@ -207,13 +207,13 @@ class Console:
         return found
 
     def _without_secrets(self, row: Row) -> Row:
-        """Withholds the values of what opens something else."""
+        """Withholds the values of secret settings."""
         is_secret = bool(row and isinstance(row[0], str) and row[0].startswith(self._names.withheld))
         return [None if is_secret and index > 0 else value for index, value in enumerate(row)]
 
 
 def _pairs(shown: RowSet, key: str, value: str) -> dict[str, str | None]:
-    """Two columns of a view, by the first."""
+    """Maps one column of a view to another."""
     names = [name for name, _ in shown.columns]
     for name in (key, value):
         if name not in names:
@@ -244,7 +244,7 @@ def _no_bouncer(target: Target) -> FaultError:
 def _refused(error: NotOpenedError) -> Fault:
     fault, target = error.fault, error.target
     if fault.kind == DATABASE_NOT_FOUND:
-        # A server has no database of that name; a PgBouncer always has.
+        # Only PgBouncer always has a database of this name.
         return _no_bouncer(target).fault
     return fault
 

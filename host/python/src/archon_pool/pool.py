@@ -1,4 +1,4 @@
-"""The connection pool manager as Python programs use it."""
+"""Connection pool manager for Python programs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Path = Optional["str | os.PathLike[str]"]
 
 
 class ConnectionPool:
-    """Watches and tends the connection pool of one PostgreSQL or Supabase database, or of several.
+    """Connection pool manager for one or more PostgreSQL or Supabase databases.
 
     ```python
     with ConnectionPool() as pool:
         report = pool.run({"action": "full-analysis"})["data"]
     ```
 
-    It can be used by several threads at a time; each call has a store, sessions and limits of its own.
+    Instances are thread-safe; each call has its own store, sessions and limits.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class ConnectionPool:
     ) -> None:
         """Loads the component.
 
-        `credentials` are connection URLs by name, `default` for requests that name none; `environment` says
-        whether the environment is looked at after them. `audit` and `audit_file` get a record before and after
-        each act. `record` writes a cassette of every call, `replay` plays one instead of asking a server.
-        `component` is another file of the same world.
+        `credentials` are connection URLs by name, `default` for requests that name none; `environment` enables the
+        environment as a further source. `audit` and `audit_file` receive a record before and after each action.
+        `record` writes a cassette of every call, `replay` answers from one instead of a server. `component` is another
+        file of the same world.
         """
         self._vault = Vault(credentials, environment)
         self._limits = limits or Limits()
@@ -85,7 +85,7 @@ class ConnectionPool:
             self._host = Host(self._engine, self._limits, self._recorder, cassette)
             self._description = self._host.describe()
             own = self._description if component is None else _bundled(self._limits)
-            # Not what another component says of itself: it could name any statement.
+            # Not the self-description of another component, which could list any statement.
             self._catalogue = frozenset(statement["sha256"] for statement in own["statements"])
         except BaseException:
             self.close()
@@ -106,38 +106,38 @@ class ConnectionPool:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the component and of the cassette."""
+        """Releases the component, and closes the cassette."""
         if self._recorder is not None:
             self._recorder.close()
         self._engine.close()
 
     def describe(self) -> dict[str, Any]:
-        """Name, version, actions, JSON Schemas, fault kinds and every SQL statement of the component."""
+        """Returns name, version, actions, JSON Schemas, fault kinds and every SQL statement of the component."""
         return self._description
 
     def on(self, event: EventName, listener: Listener) -> None:
-        """Has a function called at each `start`, `complete` or `error` of `run`."""
+        """Registers a listener for `start`, `complete` or `error` events of `run`."""
         self._registry.on(event, listener)
 
     def run(self, params: SkillInput | None = None) -> SkillOutput:
-        """Does one action and always answers with a SkillOutput: a fault is `success: False`.
+        """Runs an action and always returns a SkillOutput: a fault is `success: False`.
 
-        Faults that may pass are tried again inside the deadline, unless something may have been signalled.
+        Retryable faults are retried within the deadline, unless something may have been signalled.
         """
         return cast(SkillOutput, self._registry.execute(NAME, cast(Params, params)))
 
     def execute(self, params: SkillInput | None = None) -> SkillOutput:
-        """The same in one try, without events and log lines."""
+        """Runs an action once, without events and log lines."""
         tried = self.attempt({} if params is None else cast(Params, params), None)
         return cast(SkillOutput, tried.output)
 
     def quick_pool_status(self, params: SkillInput | None = None) -> PoolStats:
-        """The pool's statistics alone. Raises a `FaultError` when they cannot be had."""
+        """Returns the pool's statistics. Raises a `FaultError` when there are none."""
         stats: PoolStats = self._helped("monitor", params)["poolStats"]
         return stats
 
     def has_leak_risk(self, params: SkillInput | None = None) -> bool:
-        """Whether any session is suspected of being leaked. Incomplete coverage is a `FaultError`."""
+        """Returns true if any session is suspected of being leaked. Raises a `FaultError` for incomplete coverage."""
         detection = self._helped("detect-leaks", params)["leakDetection"]
         why = detection["coverage"].get("reason")
         if why is not None:
@@ -145,7 +145,7 @@ class ConnectionPool:
         return bool(detection["detected"])
 
     def get_recommendations(self, params: SkillInput | None = None) -> list[str]:
-        """The recommendations of a full analysis, worst first. Raises a `FaultError` when there are none."""
+        """Returns the recommendations of a full analysis, worst first. Raises a `FaultError` when there are none."""
         texts: list[str] = self._helped("full-analysis", params)["recommendations"]
         return texts
 
@@ -157,11 +157,11 @@ class ConnectionPool:
         return output["data"]
 
     def attempt(self, params: Params, end: float | None) -> Tried:
-        """One try, as a registry makes it."""
+        """Runs one attempt, as a registry requires."""
         signalled = False
         try:
             text = _as_json(params)
-            # What the component will read, and not what the caller's objects make of themselves.
+            # Uses the JSON that the component reads: the caller's objects may behave differently.
             request = take_apart(_parsed(text), self._vault, self._policy)
             answer = self._host.run(request, _as_json(request.input), self._terms(), end)
             signalled = answer.signalled
@@ -172,7 +172,7 @@ class ConnectionPool:
             output = failure(error.fault, self._description["version"])
         fault = fault_of(output)
         if fault is not None and signalled:
-            # Whoever repeats it may hit others.
+            # Repeating a call that signalled sessions may signal others.
             fault = replace(fault, retryable=False)
             output["error"]["retryable"] = False
         return Tried(output, fault, signalled)
@@ -190,7 +190,7 @@ class ConnectionPool:
 
 
 def _bundled(limits: Limits) -> dict[str, Any]:
-    """What the component that came with this package says about itself."""
+    """Returns the self-description of the bundled component."""
     engine = Engine(file(MANAGER), limits)
     try:
         return Host(engine, limits).describe()
@@ -202,7 +202,7 @@ def _parsed(text: str) -> Any:
     try:
         return json_text.parse(text)
     except ValueError as error:
-        # The host's own words: the text itself was written by `json`.
+        # Only the host's own message is shown: the text was written by `json`.
         raise fail(INVALID_PARAMS, f"the input cannot be read: {error}") from None
 
 
@@ -212,5 +212,5 @@ def _as_json(params: object) -> str:
             dict(params) if isinstance(params, Mapping) else params, allow_nan=False, separators=(",", ":")
         )
     except (TypeError, ValueError, RecursionError):
-        # The error itself may quote a value.
+        # The error's own message may quote a value.
         raise fail(INVALID_PARAMS, "the input is no JSON: use dicts, lists, texts and numbers alone") from None

@@ -1,8 +1,7 @@
-"""Makes wasmtime's Python package remember what a variant type is made of.
+"""Cache for the cases of variant types in wasmtime's Python package.
 
-It reads the cases of a variant anew for each value that is handed over, in ctypes, twice: half a millisecond a
-value, six seconds for five hundred sessions. A type does not change, so here each reads its cases once. Should
-another version of the package look different, all works as before, only slower.
+The package reads a variant's cases again for each value, which takes half a millisecond; types do not change. With an
+incompatible version of the package everything still works, without the cache.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ def _once(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def remember_cases() -> None:
-    """Does it, once."""
+    """Installs the cache once."""
     for name in ("_cases", "_tagged"):
         read = getattr(VariantType, name, None)
         if read is not None and read.__name__ == name:

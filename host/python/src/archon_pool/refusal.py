@@ -1,6 +1,6 @@
-"""Classification of a refused login: by SQLSTATE first, then by the words of the poolers and providers.
+"""Classification of refused logins by SQLSTATE first, then by known messages of poolers and providers.
 
-`guard.json` has the rules; `tests/conformance/refusals.json` has texts that each host classifies alike.
+`guard.json` has the rules; `tests/conformance/refusals.json` has texts that every host must classify alike.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from .guard_spec import Reason, guard
 
 
 def classify(sqlstate: str | None, said: str, *, tls_tried: bool = False) -> Reason:
-    """Classifies the error that a login ended with. Without a SQLSTATE its words alone count.
+    """Classifies the error that ended a login. Without a SQLSTATE only its text counts.
 
-    `tls_tried`: a session with TLS was refused, too, or cannot be had. PostgreSQL says "no encryption" to every
-    session without, whatever else no entry admits.
+    `tls_tried`: TLS was also refused, or is not available. PostgreSQL reports "no encryption" for every unencrypted
+    session, even if no entry admits the client at all.
     """
     table = guard().server_errors
     fallbacks = (reason for begins, reason in table.fallbacks if (sqlstate or "").startswith(begins))
@@ -21,13 +21,13 @@ def classify(sqlstate: str | None, said: str, *, tls_tried: bool = False) -> Rea
 
 
 def recognise(sqlstate: str | None, said: str) -> str | None:
-    """The reason where it is certain: none for an error that neither SQLSTATE nor text explains."""
+    """Returns the reason only if a rule matches the SQLSTATE or text; otherwise None."""
     text = said.lower()
     return next((rule.reason for rule in guard().server_errors.rules if rule.applies(sqlstate or "", text)), None)
 
 
 def of_statement(sqlstate: str | None, said: str) -> str | None:
-    """Recognises the words of a pooler that has no server connection for a statement of an open session."""
+    """Returns the reason of a pooler's message about a missing server connection in an open session."""
     table, code, text = guard().server_errors, sqlstate or "", said.lower()
     if code not in table.pooler_sqlstates:
         return None
@@ -35,11 +35,11 @@ def of_statement(sqlstate: str | None, said: str) -> str | None:
 
 
 def is_by_pg_hba(said: str) -> bool:
-    """Checks that `pg_hba.conf` refused."""
+    """Returns true if `pg_hba.conf` caused the refusal."""
     return recognise(None, said) in ("no-entry", "needs-tls-or-entry")
 
 
 def is_about_options(sqlstate: str | None, said: str) -> bool:
-    """Checks that a text is about the `options` of the startup packet, which not every pooler takes."""
+    """Returns true if a refusal concerns the startup packet's `options`, which some poolers do not accept."""
     found = recognise(sqlstate, said)
     return sqlstate == "08P01" if found is None else found == "parameter"

@@ -1,4 +1,4 @@
-"""Skills by name, with events, one deadline over all tries, and retries where they do no harm."""
+"""Registry of skills by name, with events, one deadline for all attempts, and safe retries."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .faults import INVALID_PARAMS, Fault
 from .log import Log
 
 NAME = "supabase-connection-pool"
-"""The skill's name in every SkillOutput."""
+"""Skill name in every SkillOutput."""
 
 EventName = Literal["start", "complete", "error"]
 Event = Mapping[str, Any]
-"""`{"skill": …}`, and with it `result` or `error`."""
+"""Mapping `{"skill": …}`, with `result` or `error`."""
 Listener = Callable[[Event], object]
 
 Params = Mapping[str, Any]
@@ -26,18 +26,18 @@ Output = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tried:
-    """What one try came to."""
+    """Result of one attempt."""
 
     output: Output
-    """A SkillOutput."""
+    """SkillOutput of the attempt."""
     fault: Fault | None
-    """Why it failed."""
+    """Fault of a failed attempt."""
     signalled: bool = False
-    """Whether a session may have been signalled, or a pool changed: then it is not tried again."""
+    """True when a session may have been signalled or a pool changed: the skill is not retried."""
 
 
 class Skill(Protocol):
-    """Something that can be executed by name."""
+    """Skill that can be executed by name."""
 
     deadline: timedelta
     retries: int
@@ -45,32 +45,32 @@ class Skill(Protocol):
     log: Log | None
 
     def attempt(self, params: Params, end: float) -> Tried:
-        """One try, to be done by `end` of the monotonic clock."""
+        """Runs one attempt, which must end by `end` on the monotonic clock."""
 
 
 class SkillRegistry:
-    """Skills by name."""
+    """Registry of skills by name."""
 
     def __init__(self) -> None:
         self._skills: dict[str, Skill] = {}
         self._listeners: dict[str, list[Listener]] = {"start": [], "complete": [], "error": []}
 
     def register(self, name: str, skill: Skill) -> None:
-        """Adds a skill, or replaces the one under this name."""
+        """Adds a skill, or replaces the one with this name."""
         self._skills[name] = skill
 
     def names(self) -> list[str]:
-        """The names of the registered skills."""
+        """Returns the names of the registered skills."""
         return sorted(self._skills)
 
     def on(self, event: EventName, listener: Listener) -> None:
-        """Has a function called at each `start`, `complete` or `error` of a skill."""
+        """Registers a listener for `start`, `complete` or `error` events of a skill."""
         self._listeners[event].append(listener)
 
     def execute(self, name: str, params: Params | None = None) -> Output:
-        """Executes a skill. Always answers with a SkillOutput: a fault is `success: false`."""
+        """Executes a skill. Always returns a SkillOutput: a fault is `success: false`."""
         given = {} if params is None else params
-        # What is no request is refused by the skill, and has nothing for the log.
+        # Invalid requests are refused by the skill and have no fields to log.
         readable = given if isinstance(given, Mapping) else {}
         self._tell("start", {"skill": name})
         skill = self._skills.get(name)
@@ -101,12 +101,12 @@ class SkillRegistry:
 
 
 def _tries(skill: Skill, params: Params, started: float) -> Tried:
-    """Tries until it works, the fault is one that trying again cannot mend, or the deadline is near."""
+    """Retries until success, a fault that is not retryable, or the deadline."""
     end = started + skill.deadline.total_seconds()
     tries = 0
     while True:
         tried = skill.attempt(params, end)
-        # Doubles with each try, and is spread, so that many callers do not come back together.
+        # Doubles with each attempt; random jitter keeps many callers from retrying together.
         pause_s = skill.back_off.total_seconds() * 2**tries * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         retryable = tried.fault is not None and tried.fault.retryable and not tried.signalled
         if not retryable or tries >= skill.retries or time.monotonic() + pause_s >= end:
@@ -116,7 +116,7 @@ def _tries(skill: Skill, params: Params, started: float) -> Tried:
 
 
 def failure(fault: Fault, version: str) -> Output:
-    """A fault of the host as a SkillOutput."""
+    """Converts a fault of the host to a SkillOutput."""
     return {
         "success": False,
         "error": fault.to_json(),
@@ -131,5 +131,5 @@ _REGISTRY = SkillRegistry()
 
 
 def get_skill_registry() -> SkillRegistry:
-    """The registry of this process."""
+    """Returns the registry of the process."""
     return _REGISTRY

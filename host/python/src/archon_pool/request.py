@@ -1,7 +1,6 @@
-"""What a request is for the host: what it passes on, what it keeps, and what it allows.
+"""Host's part of a request: fields passed on, credentials kept, and changes allowed.
 
-Sessions are ended and pools resized only when the request asks for just that, whatever the component makes of
-the request.
+Sessions are ended and pools resized only when the request asks for it, regardless of the component.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _NO_CHANGES = "the host's policy allows no changes: set the policy's apply"
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far a pool may be resized, as the request says and not as the component does."""
+    """Bounds of a resize, from the request and not from the component."""
 
     min_size: int
     max_size: int
@@ -32,8 +31,8 @@ class Bounds:
     shrink_rate: int
 
     def refuse(self, before: int, size: int) -> str | None:
-        """Returns why a resize leaves them. A size outside of the bounds may come nearer, as far as the bound at
-        once: that is no step of growing or shrinking.
+        """Returns the reason why a resize violates the bounds. A size outside the bounds may return to the nearest
+        bound at once, without a step limit.
         """
         if size == 0 or (size > self.max_size and size >= before):
             return f"{size} is not within options.maxSize, {self.max_size}"
@@ -50,46 +49,46 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Intent:
-    """What the caller asked for, as far as it concerns changing anything."""
+    """Changes that the request asks for."""
 
     kill_refusal: str | None
-    """Why nobody may be ended; none when just that was asked for."""
+    """Reason why no session may be ended; None when the request asks for that."""
     max_kill_percentage: int
     idle_ms: int
     idle_in_transaction_ms: int
     resize_refusal: str | None
-    """Why no pool may be changed; none when just that was asked for."""
+    """Reason why no pool may be changed; None when the request asks for that."""
     bounds: Bounds | str
-    """How far; or which option is no bound."""
+    """Bounds of a resize, or the reason why an option is invalid."""
 
     def patience_ms(self, state: str) -> int:
-        """How long a session must have been in a state before it may be ended."""
+        """Returns the minimum time in a state before a session may be ended."""
         return self.idle_in_transaction_ms if state.startswith("idle in transaction") else self.idle_ms
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, taken apart."""
+    """Parsed request."""
 
     input: Any
-    """For the component."""
+    """Input for the component."""
     scope: CredentialScope
     intent: Intent
 
 
 def take_apart(params: Any, vault: Vault, policy: Policy) -> Request:
-    """Takes out of a request what is the host's."""
+    """Parses the host's part of a request."""
     if not isinstance(params, dict):
         if holds_secret(params):
             raise _misplaced()
-        # The component knows best how to refuse it.
+        # The component reports the exact error.
         return Request(params, CredentialScope(vault, None, None, None), _intent({}, policy))
     fields = dict(params)
     url, key = _secret(fields, "supabaseUrl"), _secret(fields, "supabaseKey")
     name = fields.get("credential")
     if isinstance(name, str) and ("://" in name or "@" in name):
         raise fail(SECRET_IN_PARAMS, "credential: a name is wanted, not a URL")
-    # `carry` is what a component wrote, with the names and statements of the server's sessions in it.
+    # `carry` was written by a component and holds names and statements of the server's sessions.
     if any(name != "carry" and is_secret(name, value) for name, value in fields.items()):
         raise _misplaced()
     scope = CredentialScope(vault, url, key, name if isinstance(name, str) else None)
@@ -128,7 +127,7 @@ def _intent(request: Mapping[str, Any], policy: Policy) -> Intent:
 
 
 def _unasked(request: Mapping[str, Any], policy: Policy, wanted: str, does: str) -> str | None:
-    """Why a request does not ask for this action to be carried out; none when it does."""
+    """Returns the reason why a request does not ask for this action; None when it does."""
     if not policy.apply:
         return _NO_CHANGES
     named = request.get("action")
@@ -139,7 +138,7 @@ def _unasked(request: Mapping[str, Any], policy: Policy, wanted: str, does: str)
     dry_run = options.get("dryRun") if isinstance(options, Mapping) else None
     if dry_run is None or dry_run is False:
         return None
-    # Whatever else it was meant to say, it was no plain consent.
+    # Any other value is not a clear consent.
     return (
         "the request asks for a dry run: options.dryRun"
         if dry_run is True
@@ -148,8 +147,8 @@ def _unasked(request: Mapping[str, Any], policy: Policy, wanted: str, does: str)
 
 
 def _unclear(options: object, deciding: Mapping[str, int]) -> str | None:
-    """Which of the options that decide whom to end is not what the contract wants: a component that makes
-    something else of it than the host must not end anybody by that.
+    """Returns the first option for ending sessions that violates the contract: the component may interpret it
+    differently than the host.
     """
     if options is None:
         return None
@@ -172,7 +171,7 @@ def _forbidden(options: Mapping[str, Any]) -> str | None:
 
 
 def _bounds(given: object) -> Bounds | str:
-    """Reads the options that say how far. One that the contract does not allow is none."""
+    """Reads the resize bounds. An invalid option allows no resize."""
     if given is not None and not isinstance(given, Mapping):
         return "options is no object"
     options = given or {}

@@ -1,4 +1,4 @@
-"""Addresses of hosts."""
+"""DNS resolution of hosts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .connection_config import HostPort
 _LONGEST_WAIT_S = 86_400.0
 _MOST_AT_ONCE = 64
 _UNDER_WAY = threading.BoundedSemaphore(_MOST_AT_ONCE)
-"""Look-ups that a call gave up go on until the system's resolver does, and so they are counted, in all and for each
-call: the next of a call waits for an earlier one.
+"""Limits pending look-ups of the process: abandoned ones continue until the system's resolver ends them. Each call has
+its own limit too.
 """
 
 
 def resolve(host: HostPort, until: float, clock: Clock) -> list[str]:
-    """The addresses of a host, none for a Unix socket. Raises `OSError` when the name is not known.
+    """Returns the addresses of a host, none for a Unix socket. Raises `OSError` for an unknown name.
 
-    They are asked for in a thread: the system's resolver knows no time limit.
+    Look-ups run in a thread, because the system's resolver has no time limit.
     """
     if host.address is not None:
         return [host.address]
@@ -62,7 +62,7 @@ def _left_s(until: float, clock: Clock) -> float:
 
 
 def is_local(address: str) -> bool:
-    """Checks that an address is of the loopback network."""
+    """Returns true for an address of the loopback network."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback

@@ -1,8 +1,7 @@
-"""The import `scaling`: the only power over a pool.
+"""The import `scaling`, the only one that can change a pool. The component is not trusted.
 
-Nothing here trusts the component. The request must ask for just this, the policy allow it, and a size stay
-within the request's bounds and pace, measured from the size that the host itself has read. It is on record
-before it is sent, and what became of it is what the console shows afterwards.
+Request and policy must allow the change, and sizes must respect the request's bounds, measured from the size that the
+host has read. Changes are recorded before they are sent; outcomes are read back from the console.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from .wire import ReconnectOutcome, SizeOutcome
 
 
 class _DeniedError(Exception):
-    """Somebody says no."""
+    """Error for a change that is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,15 @@ class _Record:
 
 @dataclass(frozen=True)
 class Change:
-    """Under what one change is made."""
+    """Context and limits of one change."""
 
     console: Console
     terms: Terms
     intent: Intent
     changed: set[str]
-    """What the call has changed, or may have."""
+    """Changes of this call, including possible ones."""
     signalled: Callable[[], None]
-    """Told before anything is sent: from then on nothing may be repeated blindly."""
+    """Called before anything is sent: the call must not be repeated blindly afterwards."""
     dry_run: bool
 
     def resize(self, pool: str | None, size: int, reason: str) -> SizeOutcome:
@@ -72,7 +71,7 @@ class Change:
         return SizeOutcome(before, after, executed, note)
 
     def reconnect(self, database: str, reason: str) -> ReconnectOutcome:
-        """Has the pooler reconnect a database's server connections."""
+        """Reconnects the server connections of a database."""
         record = _Record("reconnect", database, reason)
         try:
             self._is_asked_for()
@@ -94,9 +93,7 @@ class Change:
         return ReconnectOutcome(True, note)
 
     def _is_asked_for(self) -> None:
-        """Whether the request and the policy let anything be changed. A plan may be made whatever the request
-        is.
-        """
+        """Checks that the request and the policy allow a change. A dry run is allowed for any request."""
         if not self.terms.policy.resize:
             raise _DeniedError("the host's policy allows no resizes and no reconnects: set the policy's resize")
         if self.intent.resize_refusal is not None and not self.dry_run:
@@ -120,9 +117,7 @@ class Change:
         return f"resize {target} {target.database}"
 
     def _clear(self, record: _Record, what: str) -> None:
-        """Lets a change through that is not the second one of the call, nor one too many in the hour, and
-        which is on record.
-        """
+        """Checks the caps of the call and the hour, and records the change before it is sent."""
         if what in self.changed:
             raise _DeniedError(f"one call changes the {what} of a pool once")
         most = self.terms.policy.max_resizes_per_hour
@@ -144,9 +139,7 @@ class Change:
         self.signalled()
 
     def _failed(self, record: _Record, fault: Fault) -> FaultError:
-        """What was sent and came back as a fault. Only what the console itself refused is known not to have
-        been done.
-        """
+        """Records the fault of a sent change. Only a refusal by the console itself proves that nothing changed."""
         if fault.kind == INSUFFICIENT_PRIVILEGE:
             self._tell(record, "denied", fault.message)
             self.terms.hourly.give_back(self._place, 1)

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 of RFC 5802 and 7677, the client's side, with the channel bound to TLS where both can."""
+"""SCRAM-SHA-256 of RFC 5802 and 7677, client side, with channel binding to TLS if both sides support it."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ import stringprep
 import unicodedata
 
 MOST_ITERATIONS = 1_000_000
-"""PostgreSQL's default is 4,096. So many take less than a second; a server could ask for an hour."""
+"""Maximum number of iterations, which take less than a second. PostgreSQL's default is 4,096."""
 
 PLAIN, BOUND = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 
 
 class ScramError(Exception):
-    """The exchange failed. The text is the host's own."""
+    """Error for a failed exchange. The message is the host's own."""
 
 
 class Scram:
-    """One exchange: `first`, then once `final` with the server's first message, then once `verify` with its last."""
+    """One exchange: `first`, then `final` with the server's first message, then `verify` with its last, once each."""
 
     def __init__(self, password: str, header: str, binding: bytes = b"", nonce: str | None = None) -> None:
-        """`header` is the GS2 header; `binding` is the data of the channel where that names one."""
+        """Begins an exchange; `header` is the GS2 header, `binding` the channel binding data if the header names a
+        type.
+        """
         self._password = _prepared(password)
         self._header = header.encode()
         self._binding = binding
         self._nonce = (nonce or secrets.token_urlsafe(18)).encode()
         self._signature = b""
         self.is_verified = False
-        """True when the server has proved that it knows the password."""
+        """True when the server has proved that it has the password."""
 
     @property
     def first(self) -> bytes:
-        """The client's first message."""
+        """Returns the client's first message."""
         return self._header + self._bare
 
     @property
     def _bare(self) -> bytes:
-        # PostgreSQL takes the user's name from the startup packet.
+        # PostgreSQL uses the user name of the startup packet.
         return b"n=,r=" + self._nonce
 
     def final(self, server_first: bytes) -> bytes:
-        """The client's last message."""
-        # Each costs as many rounds as the server likes.
+        """Returns the client's last message."""
+        # Each challenge costs as many iterations as the server requests.
         if self._signature:
             raise ScramError("the server sent a second SCRAM challenge")
         found = re.fullmatch(rb"r=([\x21-\x2b\x2d-\x7e]+),s=([A-Za-z0-9+/=]+),i=([0-9]{1,20})", server_first)
@@ -68,7 +70,7 @@ class Scram:
         return without_proof + b",p=" + base64.b64encode(proof)
 
     def verify(self, server_final: bytes) -> None:
-        """Checks the server's proof that it knows the password, too."""
+        """Checks the server's proof that it also has the password."""
         if self.is_verified:
             raise ScramError("the server sent its SCRAM signature twice")
         if not self._signature or not server_final.startswith(b"v="):
@@ -104,7 +106,7 @@ _PROHIBITED = (
 
 
 def _prepared(password: str) -> bytes:
-    """SASLprep (RFC 4013). As in PostgreSQL, a password that it does not allow is taken as it is."""
+    """Applies SASLprep (RFC 4013). As in PostgreSQL, a password that it does not allow is used unchanged."""
     raw = password.encode("utf-8", "surrogatepass")
     if password.isascii():
         return raw

@@ -1,4 +1,4 @@
-"""Scan for secrets in the wrong place of a request: a component gets all of it but `supabaseUrl` and `supabaseKey`."""
+"""Detection of misplaced secrets in a request: a component gets all fields but `supabaseUrl` and `supabaseKey`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .guard_spec import guard
 _URL_LOGIN = re.compile(r"://[^/?#:]*:[^/?#]+@")
 _SEGMENT = re.compile(r"([^:/]+)(?=(:[0-9]|/)?)")
 _ACCESS_TOKEN = re.compile("sbp_[0-9a-fA-F]{40}")
-"""Supabase's."""
+"""Supabase access token."""
 _NO_TOKEN_LETTER = re.compile("[^A-Za-z0-9_.-]")
 _VALUE = re.compile(r"bearer\s+\S|password\s*[:=]\s*\S", re.IGNORECASE)
 
 _SHORTEST_HEADER = 13
-"""Of a JSON Web Token: longer than `{"alg":""}` in base64."""
+"""Minimum length of a JSON Web Token's header: longer than `{"alg":""}` in base64."""
 
 
 def is_secret(name: object, value: object) -> bool:
-    """Reports whether a field, or anything inside, is named like a secret or holds one."""
+    """Returns true if a field, or anything in it, has the name of a secret or holds one."""
     return _is_name(str(name)) or holds_secret(name) or holds_secret(value)
 
 
 def holds_secret(value: object) -> bool:
-    """Reports whether anything inside a value is named like a secret or holds one."""
+    """Returns true if anything in a value has the name of a secret or holds one."""
     if isinstance(value, str):
         return any(holds_connection_text(text) or _holds_credential(text) for text in {value, unquote(value)})
     if isinstance(value, Mapping):
@@ -40,25 +40,25 @@ def _is_name(name: str) -> bool:
 
 
 def _holds_credential(text: str) -> bool:
-    """Recognises a credential by its form: a login in a URL or before a server's address, an access token, a JSON Web
-    Token, a bearer token, or a value behind `password`.
+    """Returns true if a text contains a credential, by its form: a login in a URL or before an address, an access
+    token, a JSON Web Token, a bearer token, or a value after `password`.
     """
     return _VALUE.search(text) is not None or any(_is_login(word) or _is_token(word) for word in text.split())
 
 
 def _is_login(word: str) -> bool:
-    """Recognises `scheme://user:password@`, and `user:password@host` where the host has a dot, a port or a path:
-    `app:web@node` is the name of an application.
+    """Returns true for `scheme://user:password@`, and for `user:password@host` if the host has a dot, a port or a path:
+    `app:web@node` is an application name.
     """
     if "://" in word:
         return _URL_LOGIN.search(word) is not None
     _, colon, password = word.partition(":")
-    # It has a letter at least.
+    # The password has at least one character.
     return bool(colon) and any(_is_address(found[1], found[2]) for found in _SEGMENT.finditer(password, 1))
 
 
 def _is_address(segment: str, behind: str | None) -> bool:
-    """Recognises a server behind an '@', and before a port or a path."""
+    """Returns true for a host after an '@' that is followed by a port or a path, has a dot, or is localhost."""
     _, _, host = segment.partition("@")
     return bool(host) and ("." in host or segment.endswith("@localhost") or behind is not None)
 

@@ -1,4 +1,4 @@
-"""The server's and the network's errors as faults that tell an operator what to change."""
+"""Conversion of server and network errors to faults that name the setting to change."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ _UNANSWERED = "asks for a password, and the credential has none"
 
 
 def unreachable(target: Target, why: str) -> Fault:
-    """Nothing answered in time."""
+    """Returns the fault of a server that did not answer."""
     return Fault(SERVER_UNREACHABLE, f"no PostgreSQL server answers at {target}: {why}", retryable=True)
 
 
 def unknown_host(error: OSError) -> str:
-    """The system's resolver has no address for a name."""
+    """Returns the message for a name that the system's resolver does not find."""
     return f"the host's name is not known: {error.strerror}"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """The reason of a login that came to nothing."""
+    """Reason of a failed login."""
 
     said: str
     sqlstate: str | None = None
     kind: str | None = None
-    """The kind of fault where the host itself gave up; none where the server refused."""
+    """Kind of fault if the host itself gave up; None if the server refused."""
     tls_tried: bool = False
-    """True where a session with TLS was refused, too, or cannot be had."""
+    """True when TLS was also tried, or is not available."""
     is_withheld: bool = False
-    """True where the server's words hold the password: they decide and are not told."""
+    """True when the server's text contains the password: it is classified but not shown."""
 
     @classmethod
     def of_server(cls, error: ServerError) -> Refusal:
-        """The server's own word. Before the login its encoding is not known."""
+        """Converts a server's error. Before login its encoding is unknown."""
         first = " ".join(UTF8.decode(error.message).split()) or "the server gives no reason"
         return cls(first, error.sqlstate, is_withheld=error.is_withheld)
 
     @classmethod
     def without_password(cls, target: Target) -> Refusal:
-        """The server asks for a password that the credential does not have."""
-        # Why a pass file does not count is why there is none.
+        """Returns the refusal of a server that requests a password when the credential has none."""
+        # The reason why a pass file is ignored explains the missing password.
         notes = [note for note in target.notes if note.startswith("pass file ")]
         return cls(": ".join([_UNANSWERED, *notes]), kind=AUTHENTICATION_FAILED)
 
     @classmethod
     def most_telling(cls, attempts: list[Refusal]) -> Refusal:
-        """The most telling of several attempts, with TLS and without.
+        """Returns the most informative of several attempts, with TLS and without.
 
-        A server's own word comes before the network's, and before that of `pg_hba.conf` on an attempt that was made
-        because another had failed.
+        A server's error takes precedence over a network error, and over one of `pg_hba.conf` on an attempt that
+        followed a failed one.
         """
         best = min(reversed(attempts), key=cls._rank)
         handshake = next((each for each in attempts if each.kind == TLS_FAILED), None)
@@ -75,7 +75,7 @@ class Refusal:
 
     @property
     def told(self) -> str:
-        """The reason as messages repeat it."""
+        """Returns the reason as shown in messages."""
         return WITHHELD if self.is_withheld else self.said
 
     def _rank(self) -> int:
@@ -97,7 +97,7 @@ class Refusal:
         return self.by_server and about
 
     def fault(self, target: Target) -> Fault:
-        """Explains why no session could be opened."""
+        """Returns the fault that explains why no session could be opened."""
         said = self.said
         if self.kind is None:
             reason = refusal.classify(self.sqlstate, said, tls_tried=self.tls_tried)
@@ -112,7 +112,7 @@ class Refusal:
 
 
 class RefusedError(Exception):
-    """No connection was made."""
+    """Error for a connection that could not be opened."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.told)
@@ -120,13 +120,13 @@ class RefusedError(Exception):
 
 
 def of_another_kind(target: Target, said: str) -> Fault:
-    """A server is no primary, or no standby, as the target wants it."""
+    """Returns the fault of a server that does not satisfy `target_session_attrs`."""
     wanted = target.target_session_attrs
     return unreachable(target, f"{said}, and target_session_attrs={wanted} wants another server")
 
 
 def querying(error: ServerError, text: TextEncoding) -> Fault:
-    """The server's error to a statement."""
+    """Returns the fault of a server's error to a statement."""
     said = text.decode(error.message) or "the server gives no reason"
     if error.detail is not None:
         said = f"{said} ({text.decode(error.detail)})"
@@ -134,7 +134,7 @@ def querying(error: ServerError, text: TextEncoding) -> Fault:
 
 
 def is_console(target: Target) -> Fault:
-    """PgBouncer's admin console answers in the place of a server."""
+    """Returns the fault of a target that is PgBouncer's admin console."""
     why = (
         f"what answers at {target} is PgBouncer's admin console: give this URL as `pooler` (PGBOUNCER_URL), and that "
         "of a database as the connection"
@@ -143,7 +143,7 @@ def is_console(target: Target) -> Fault:
 
 
 def no_server_connection(target: Target, waited_s: float) -> Fault:
-    """A pooler that admitted a login gives it no server connection."""
+    """Returns the fault of a pooler that accepted a login but has no server connection for it."""
     why = (
         f"the pooler at {target} had no connection to the server within {round(waited_s * 1000)} ms: its pool is full, "
         "the database is paused, or the server is down; see SHOW POOLS and SHOW DATABASES of its console"
@@ -152,12 +152,12 @@ def no_server_connection(target: Target, waited_s: float) -> Fault:
 
 
 def lost(why: str) -> Fault:
-    """The session is gone, and the server did not say why."""
+    """Returns the fault of a lost session without a reason from the server."""
     return Fault(CONNECTION_LOST, f"the connection to the server was lost: {why}", retryable=True)
 
 
 def said_by_server(code: str | None, fatal: bool, words: str, told: str | None = None) -> Fault:
-    """The fault of an error of the server by its SQLSTATE and its words, and what is told in their place."""
+    """Returns the fault of a server's error by its SQLSTATE and text; `told` replaces the text in the message."""
     of_pooler, statements = refusal.of_statement(code, words), guard().server_errors.statements
     found = next(each for each in statements if each.applies(of_pooler, code or "", is_fatal=fatal))
     why = found.says.format(said=told or words, limit=found.limit)

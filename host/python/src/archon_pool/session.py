@@ -1,4 +1,4 @@
-"""One PostgreSQL session: read-only, bounded, closed with its call."""
+"""PostgreSQL session: read-only, limited, closed with its call."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .values import VALUE_BYTES, RowTooLargeError, check_columns, decode_row
 from .wire import Row, Rows, RowSet
 
 GRACE_S = 5.0
-"""How much longer than the server's own timeout to wait for an answer before giving the server up."""
+"""Additional time after the server's own timeout before the server counts as unresponsive."""
 
 
 _OWN_ROWS, _OWN_BYTES = 1_000, 1 << 20
-"""Far more than any statement of the host's own has. A row weighs what one of a component's does."""
+"""Limits of the host's own statements, far above their actual size."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A statement as it is sent."""
+    """Statement as sent to the server."""
 
     sql: str
     params: Sequence[Param]
@@ -39,14 +39,14 @@ class Request:
 
 
 class Session:
-    """An open session."""
+    """Open session."""
 
     def __init__(self, opened: Opened, limits: Limits, guard: Guard, *, in_options: bool = True) -> None:
         self._connection = opened.connection
         self._limits = limits
         self._settings = settings(limits, guard)
-        # Behind a transaction pooler a `SET` would outlive us on a server connection that others share, so
-        # every statement gets a transaction that carries the settings.
+        # Behind a transaction pooler, `SET` would persist on a shared server connection, so every statement runs in a
+        # transaction that sets the settings locally.
         self.is_pooled = not in_options
         self.target = opened.target
         self.notes = opened.notes
@@ -54,7 +54,7 @@ class Session:
 
     @classmethod
     def open(cls, target: Target, limits: Limits, guard: Guard, clock: Clock) -> Session:
-        """Opens a session whose settings hold. Costs a round trip more than `unchecked`."""
+        """Opens a session and verifies its settings, which takes one more round trip than `unchecked`."""
         session = cls.unchecked(target, limits, guard, clock)
         try:
             if session.is_pooled:
@@ -70,8 +70,8 @@ class Session:
     def unchecked(
         cls, target: Target, limits: Limits, guard: Guard, clock: Clock, timeout_s: float | None = None
     ) -> Session:
-        """Opens a session in which nobody's statements run."""
-        # Ours come last, so that they win.
+        """Opens a session without verified settings, for the host's own use."""
+        # The host's settings come last, so that they take precedence.
         ours = [f"-c {name}={value}" for name, value in settings(limits, guard)]
         theirs = target.options or ""
         try:
@@ -88,7 +88,7 @@ class Session:
             raise FaultError(error.fault) from None
 
     def _await_server_connection(self) -> None:
-        """Waits until the pooler has a connection to the server: it admits a login without."""
+        """Waits for the pooler's server connection: a pooler accepts a login without one."""
         try:
             for answer in self._connection.simple("", self._patience_s(1)):
                 if isinstance(answer, ServerError):
@@ -97,16 +97,14 @@ class Session:
             raise FaultError(server_error.no_server_connection(self.target, self._patience_s(1))) from None
 
     def _settings_hold(self) -> bool:
-        """Whether the settings of the startup packet are the session's: a pooler that was told to ignore
-        them says nothing.
-        """
+        """Returns true if the startup packet's settings apply: some poolers ignore them silently."""
         names = ", ".join(f"'{name}'" for name, _ in self._settings)
         sql = f"SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({names})"  # noqa: S608 - names of our own
         found = set(self.simple(sql))
         return all((name, value) in found for name, value in self._settings)
 
     def simple(self, sql: str, budget: Budget | None = None) -> list[tuple[str | None, ...]]:
-        """Runs a statement of the host's own as a simple query, and returns its rows as text."""
+        """Runs a statement of the host as a simple query, and returns its rows as text."""
         rows: list[tuple[str | None, ...]] = []
         columns: list[Column] = []
         left = _OWN_BYTES
@@ -133,7 +131,7 @@ class Session:
     def run(self, requests: Sequence[Request], allowance: Allowance) -> list[Rows]:
         """Runs statements in one round trip, each in its own transaction; answer i belongs to statement i.
 
-        Raises when the session is gone.
+        Raises when the session is lost.
         """
         if not requests:
             return []
@@ -148,7 +146,7 @@ class Session:
         return answers
 
     def _messages(self, request: Request) -> bytes:
-        """What is sent for a statement. A Sync ends what belongs together: an error before it skips nothing after."""
+        """Returns the messages of a statement. A Sync ends each group, so that an error skips nothing after it."""
         own = messages.statement(request.sql, request.params)
         if not self.is_pooled:
             return own + messages.SYNC
@@ -159,19 +157,19 @@ class Session:
                 messages.statement(f"SELECT {', '.join(calls)}"),
                 own,
                 messages.SYNC,
-                # After the Sync, so that it ends a transaction that failed, too.
+                # After the Sync, so that it also ends a failed transaction.
                 messages.statement("COMMIT"),
                 messages.SYNC,
             ]
         )
 
     def _in_transaction(self) -> list[tuple[str, str]]:
-        """The settings of a transaction of its own. A pooler may have told its server nothing of the encoding."""
+        """Returns the settings of a transaction. A pooler may not have passed the encoding on to its server."""
         return [*self._settings, ("client_encoding", UNCONVERTED)]
 
     def _answer(self, request: Request, allowance: Allowance, until: float) -> Rows:
         budget = self._connection.budget()
-        # Two statements of our own come before it.
+        # Skips the two statements of the host before it.
         answer = self._read(request.max_rows, allowance, until, budget, skipped=2 if self.is_pooled else 0)
         if self.is_pooled:
             committed = self._read(0, allowance, until, budget)
@@ -182,7 +180,7 @@ class Session:
         return answer
 
     def _read(self, max_rows: int, allowance: Allowance, until: float, budget: Budget, *, skipped: int = 0) -> Rows:
-        """Reads rows up to the caps, and what is more to its end; none of the first statements."""
+        """Reads rows up to the limits and discards the rest, without the answers of the first `skipped` statements."""
         raw: list[Column] = []
         columns: list[tuple[str, int]] = []
         rows: list[Row] = []
@@ -216,14 +214,14 @@ class Session:
         return columns
 
     def round_trip_s(self) -> float:
-        """One empty round trip."""
+        """Measures one empty round trip, seconds."""
         started = time.monotonic()
-        # Many probes are under way at the same time: none needs more room than a session's start.
+        # Many probes may run at the same time: none needs more than the budget of a session's start.
         self.simple("", self._connection.start_budget())
         return time.monotonic() - started
 
     def close(self) -> None:
-        """Ends the session."""
+        """Closes the session."""
         self._connection.close()
 
     def _patience_s(self, statements: int) -> float:
@@ -234,7 +232,7 @@ class Session:
 
 
 def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, timeout_s: float | None) -> Opened:
-    """A connection to a server, and not to PgBouncer's console."""
+    """Opens a connection to a server. Raises for PgBouncer's console."""
     opened = connect(target, startup, limits, clock, timeout_s)
     if (opened.connection.parameter("server_version") or "").endswith("/bouncer"):
         opened.connection.close()
@@ -245,7 +243,7 @@ def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, time
 def read_row(
     columns: list[tuple[str, int]], cells: list[bytes | None], text: TextEncoding, allowance: Allowance
 ) -> Row | None:
-    """Decodes a row within what the call may still read; none where there is no room for it."""
+    """Decodes a row within the remaining allowance; returns None if it does not fit."""
     try:
         row, weight = decode_row(columns, cells, text, allowance.bytes_left)
     except RowTooLargeError:
@@ -255,7 +253,7 @@ def read_row(
 
 
 def settings(limits: Limits, guard: Guard) -> list[tuple[str, str]]:
-    """The session's settings. A timeout of zero would be none, and the server takes no number beyond four bytes."""
+    """Returns the session's settings. A timeout of zero would disable it, and the server accepts at most four bytes."""
     times = {"statement_timeout": limits.statement_timeout, "lock_timeout": limits.lock_timeout}
     bounded = {name: str(min(max(1, millis(time)), 2**31 - 1)) for name, time in times.items()}
     return list({**guard.settings, **bounded}.items())

@@ -1,4 +1,4 @@
-"""What all processes of one user have sent in the last hour, in a file of that user's own."""
+"""Actions of the last hour by all processes of one user, in a private file."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ HOUR_S = 3_600.0
 _PATIENCE_S = 1.0
 
 Book = dict[str, list[float]]
-"""Times of the acts of the last hour, by the digest of their place."""
+"""Times of the actions of the last hour, by the digest of their place."""
 
 
 def key(place: str) -> str:
-    """A place as it is on file: neither host nor database can be read there."""
+    """Returns the digest of a place, so that the file shows neither host nor database."""
     return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def recent(times: list[float]) -> list[float]:
-    """The times of the last hour. A clock that was set back does not forget what was sent."""
+    """Returns the times of the last hour. Future times still count after the clock was set back."""
     now = time.time()
     return [min(at, now) for at in times if now - HOUR_S < at < now + HOUR_S]
 
 
 class SharedHour:
-    """A book on file. Where there can be none, a process counts for itself, and `note` says so."""
+    """Hourly record in a file. Without one, each process counts separately, as `note` states."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or _state_folder()
 
     @property
     def note(self) -> str | None:
-        """What a report must state when the caps do not hold across processes."""
+        """Note for a report when the caps do not apply across processes."""
         folder, why = self._usable(), "the user has no folder of state that is private"
         if folder is not None:
             try:
@@ -65,9 +65,10 @@ class SharedHour:
 
     @contextlib.contextmanager
     def opened(self, otherwise: Book) -> Iterator[Book]:
-        """The book, for one process at a time; what is changed in it is written. Without a file it is `otherwise`.
+        """Opens the record for one process at a time and writes changes back. Yields `otherwise` if there can be no
+        file.
 
-        Raises a `FaultError` when another process does not give it back.
+        Raises a `FaultError` when another process does not release the lock.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -77,7 +78,7 @@ class SharedHour:
                 stack.enter_context(_locked(folder / "hour.lock"))
                 book = _read(folder / "hour.json")
             except BlockingIOError:
-                # Not `otherwise`: the file is there, and what others have sent would not count.
+                # Not `otherwise`: the file exists, and actions of other processes would not count.
                 why = f"the caps per hour cannot be counted while another process holds {self._folder}/hour.lock"
                 raise fail(NOT_APPROVED, why, retryable=True) from None
             except OSError:
@@ -109,7 +110,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> Book:
-    """The book. What is damaged is an error: an empty one would let everything be sent again."""
+    """Reads the record. Damaged content is an error: an empty record would reset the caps."""
     try:
         content, _ = read_regular(path)
     except FileNotFoundError:

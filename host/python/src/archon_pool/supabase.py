@@ -1,4 +1,4 @@
-"""Targets of `supabaseUrl` and `supabaseKey`: a connection text, a project, or a stack on the local machine."""
+"""Targets of `supabaseUrl` and `supabaseKey`: a connection string, a project, or a local stack."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _WANTED = (
 )
 
 _LOCAL = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):54321(?:/.*)?")
-"""The API of `supabase start`; its database is on the next port, with the same password on each machine."""
+"""API URL of `supabase start`; its database is on the next port, with the same password on each machine."""
 _LOCAL_PORT = "54322"
 _LOCAL_PASSWORD = "postgres"  # noqa: S105 - it is no secret
 
 
 def access(url: str, key: str | None, origin: Origin) -> Target:
-    """Resolves a URL and what came with it. A pooler's host is never guessed: it is in no URL."""
+    """Resolves a URL and its key. A pooler's host is never guessed: no URL contains it."""
     text = unwrapped(url)
     local = _LOCAL.fullmatch(text)
     if local is not None:
@@ -45,7 +45,7 @@ def access(url: str, key: str | None, origin: Origin) -> Target:
         raise _unknown(text)
     if key is None:
         raise invalid(f"the URL names a project and nothing that opens it came with it: {_WANTED}")
-    # The whole address is known: nothing of the environment belongs to it.
+    # The address is complete: nothing of the environment is added.
     return resolve(_parts(f"db.{project[1]}.supabase.co", "5432", key), REQUEST)
 
 
@@ -68,7 +68,7 @@ def _local_stack(host: str, key: str | None) -> Target:
 
 
 def _unknown(url: str) -> FaultError:
-    """The fault for the URL of an API whose database is not known."""
+    """Returns the fault for the URL of an API whose database is unknown."""
     if url.startswith("http://"):
         return invalid(
             "the URL is an API's, and its database is not known: give the postgres:// URL that `supabase status` shows"
@@ -82,5 +82,5 @@ def _unknown(url: str) -> FaultError:
 
 
 def _is_api_key(key: str) -> bool:
-    # A JSON Web Token: three parts, the first a JSON object in base64.
+    # JSON Web Token: three parts, the first a JSON object in base64.
     return key.startswith(("sb_publishable_", "sb_secret_")) or (key.startswith("eyJ") and key.count(".") == 2)

@@ -1,4 +1,4 @@
-"""Under what every call of a host is made."""
+"""Context shared by all calls of a host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .limits import Limits
 
 @dataclass(frozen=True)
 class Terms:
-    """Under what a call is made."""
+    """Context of a call."""
 
     guard: Guard
     limits: Limits
@@ -20,6 +20,6 @@ class Terms:
     hourly: Hourly
     audit: Audit
     about: dict[str, str]
-    """What every audit record says of the component."""
+    """Component data in every audit record."""
     catalogue: frozenset[str]
     """SHA-256 of every statement that a component may send."""

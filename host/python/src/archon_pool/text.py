@@ -1,7 +1,7 @@
-"""Texts of a server, in any encoding and cut anywhere.
+"""Decoding of server texts, in any encoding and cut at any byte.
 
-Sessions ask for no conversion (`client_encoding = SQL_ASCII`), so that the server can refuse none. A text that is
-UTF-8 stays as it is; any other is read in the encoding of the connected database, and what cannot be read is U+FFFD.
+Sessions request no conversion (`client_encoding = SQL_ASCII`), so that none can fail. Valid UTF-8 is kept; other texts
+are decoded with the connected database's encoding, and undecodable bytes become U+FFFD.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 _CODECS = {"windows-874": "cp874", "euc-kr": "cp949", "gbk": "gb18030", "big5": "big5hkscs"}
-"""Labels of the WHATWG under which Python has another codec, or none."""
+"""WHATWG labels for which Python has another codec, or none."""
 
 _OF_SEVERAL_BYTES = frozenset(["utf-8", "gbk", "gb18030", "big5", "euc-jp", "euc-kr", "shift_jis"])
 
 _SYMBOLS = {"euc-jp": tuple(zip("〜‖−¢£¬", "～∥－￠￡￢"))}  # noqa: RUF001 - these are what differs
-"""Symbols that the WHATWG reads as Windows does, and Python as JIS."""
+"""Symbols that the WHATWG decodes like Windows, and Python like JIS."""
 
 _CHUNK = 64 << 10
 _MOST_PER_BYTE = 4
-"""What a byte can decode to at the most: no codec makes two letters of one, and no letter takes more."""
+"""Maximum memory per input byte: no codec decodes one byte to two characters, and no character takes more."""
 _HEADER_BYTES = 64
 
 
@@ -29,21 +29,21 @@ class TextEncoding:
     """Encoding of a database's texts."""
 
     def __init__(self, server_encoding: str | None = None, labels: Mapping[str, str] | None = None) -> None:
-        """`labels` has the WHATWG label of each of PostgreSQL's encodings."""
+        """Creates an encoding; `labels` has the WHATWG label of each of PostgreSQL's encodings."""
         label = (labels or {}).get(server_encoding or "", "utf-8")
         self._codec = _CODECS.get(label, label)
         self._symbols = _SYMBOLS.get(label, ())
         self._table = None if label in _OF_SEVERAL_BYTES else _table(self._codec, label.startswith("windows-"))
 
     def decode(self, raw: bytes) -> str:
-        """A text as far as it can be read. A row of another database need not be in this one's encoding."""
+        """Decodes a text as far as possible. Rows of other databases may be in another encoding."""
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             return self._decode(raw)
 
     def decode_within(self, raw: bytes, most_bytes: int) -> str | None:
-        """The same, or none where it would weigh more. Not even a part of more than that is kept."""
+        """Decodes a text; returns None if it would exceed `most_bytes`, without ever keeping more than that."""
         if len(raw) * _MOST_PER_BYTE <= most_bytes:
             return self.decode(raw)
         try:
@@ -54,7 +54,7 @@ class TextEncoding:
             return None if _weighs_more(self._in_chunks(raw), most_bytes) else self._decode(raw)
 
     def _decode(self, raw: bytes) -> str:
-        """Reads the database's encoding, by functions in C alone: a server can send what is wrong in every byte."""
+        """Decodes the database's encoding with C functions only: a server can send invalid bytes throughout."""
         if self._table is not None:
             return codecs.charmap_decode(raw, "strict", self._table)[0]
         text = raw.decode(self._codec, "replace")
@@ -63,11 +63,13 @@ class TextEncoding:
         return text
 
     def _in_chunks(self, raw: bytes) -> Iterator[str]:
-        # A character that is cut is U+FFFD here, at most one in each chunk.
+        # A character cut at a chunk's end becomes U+FFFD, at most one per chunk.
         return (self._decode(raw[at : at + _CHUNK]) for at in range(0, len(raw), _CHUNK))
 
     def encode(self, text: str) -> bytes:
-        """A parameter. A character that the database cannot hold becomes `?`, which equals no name with it."""
+        """Encodes a parameter. Characters that the database does not support become `?`, which equals no name with
+        them.
+        """
         return text.encode(self._codec, "replace")
 
 
@@ -79,7 +81,7 @@ def _utf8_in_chunks(raw: bytes) -> Iterator[str]:
 
 
 def _weighs_more(chunks: Iterator[str], most_bytes: int) -> bool:
-    """Weighs a text without keeping it."""
+    """Returns true if a text exceeds `most_bytes`, without keeping it."""
     length, widest, encoded = 0, 1, 0
     for chunk in chunks:
         length += len(chunk)
@@ -91,7 +93,7 @@ def _weighs_more(chunks: Iterator[str], most_bytes: int) -> bool:
 
 
 def weight(text: str) -> int:
-    """The bytes of a text: in UTF-8, as a component gets it, or as Python keeps it, which of them is more."""
+    """Returns the size of a text: in UTF-8, as a component gets it, or in Python's memory, whichever is larger."""
     return max(_encoded_bytes(text), sys.getsizeof(text) - _HEADER_BYTES)
 
 
@@ -100,14 +102,16 @@ def _encoded_bytes(text: str) -> int:
 
 
 def _width(text: str) -> int:
-    """Bytes that Python keeps for each letter."""
+    """Returns the number of bytes per character in Python's memory."""
     widest = ord(max(text, default="\0"))
     return 1 if widest < 0x100 else 2 if widest < 0x1_0000 else 4
 
 
 @cache
 def _table(codec: str, keeps_controls: bool) -> str:
-    """The letter of each byte. Bytes that a Windows code page leaves open are control characters to the WHATWG."""
+    """Returns the character of each byte. Unassigned bytes of Windows code pages are control characters in the WHATWG's
+    standard.
+    """
 
     def letter(byte: int) -> str:
         try:

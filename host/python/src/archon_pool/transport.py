@@ -1,4 +1,4 @@
-"""A socket, with TLS or without, that never waits longer than its time. Closing it takes effect at once."""
+"""Socket with or without TLS whose operations all have time limits. Closing takes effect at once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LONGEST_WAIT_S = 3_600.0
 
 
 class ClosedError(Exception):
-    """The connection is at its end, or was never made. The text says why."""
+    """Error for a connection that ended or could not be opened. The message states the reason."""
 
 
 class Transport:
-    """A connection to one address."""
+    """Connection to one address."""
 
     def __init__(self, connection: socket.socket, clock: Clock) -> None:
         self._socket = connection
@@ -35,7 +35,7 @@ class Transport:
 
     @classmethod
     def connect(cls, host: str, port: int, address: str, until: float, clock: Clock) -> Transport:
-        """Connects to an address, or to a Unix socket in the folder `host` where that is empty."""
+        """Connects to an address, or to a Unix socket in the folder `host` if the address is empty."""
         try:
             family, place = _place(host, port, address)
             transport = cls(socket.socket(family, socket.SOCK_STREAM), clock)
@@ -67,7 +67,7 @@ class Transport:
                 raise OSError(failed, os.strerror(failed)) from None
 
     def start_tls(self, context: ssl.SSLContext, host: str | None, until: float, budget: Budget) -> ssl.SSLObject:
-        """Encrypts what follows. Raises an `ssl.SSLError` when that fails."""
+        """Starts TLS. Raises an `ssl.SSLError` when that fails."""
         self._tls = TlsLayer(context, host)
         try:
             while not self._tls.shake_hands():
@@ -80,17 +80,17 @@ class Transport:
         except OSError as error:
             raise ssl.SSLError(error.errno, _reason(error)) from None
         finally:
-            # A peer that is refused hears why.
+            # Sends the TLS alert to a refused peer.
             self._flush()
         return self._tls.session
 
     @property
     def encrypted(self) -> ssl.SSLObject | None:
-        """The TLS session, where there is one."""
+        """Returns the TLS session, if there is one."""
         return None if self._tls is None else self._tls.session
 
     def send(self, data: bytes) -> None:
-        """Sends as much as goes at once; `receive` sends the rest, so that neither side waits for the other."""
+        """Sends as much as possible at once; `receive` sends the rest, which avoids deadlocks."""
         if self._tls is None:
             self._unsent += data
         else:
@@ -98,9 +98,9 @@ class Transport:
         self._flush()
 
     def receive(self, until: float, budget: Budget, most_bytes: int = _CHUNK) -> bytes:
-        """The next bytes. Raises a `ClosedError` when none will come.
+        """Receives the next bytes. Raises a `ClosedError` at the end of the connection.
 
-        `budget` counts what TLS adds to them: a record under way counts until its data are returned.
+        `budget` includes the overhead of TLS: an incomplete record counts until its data are returned.
         """
         try:
             received = self._read_data(until, budget, most_bytes)
@@ -112,7 +112,7 @@ class Transport:
 
     def _read_data(self, until: float, budget: Budget, most_bytes: int) -> bytes:
         while True:
-            # A peer that always has something to say is bounded by the same times as one that is silent.
+            # The time limits also apply to a peer that sends continuously.
             self.check(until)
             data = None if self._tls is None else self._tls.decrypt()
             if data is not None:
@@ -125,7 +125,7 @@ class Transport:
             self._tls.feed(received)
 
     def _read(self, awaited: int, until: float, most_bytes: int = _CHUNK) -> bytes:
-        """Reads the socket once there is something; nothing at its end."""
+        """Reads the socket when it has data; returns nothing at its end."""
         while True:
             self.check(until)
             try:
@@ -135,7 +135,7 @@ class Transport:
                 awaited = self._flush() | _READ
 
     def _flush(self) -> int:
-        """Sends what can be sent, and returns for what to wait."""
+        """Sends pending data, and returns the event to wait for."""
         if self._tls is not None:
             self._unsent += self._tls.take_outgoing()
         while self._unsent:
@@ -144,7 +144,7 @@ class Transport:
             except BlockingIOError:
                 return _WRITE
             except OSError:
-                # What the server said before it went may still be read.
+                # Data that the server sent before it closed may still be read.
                 self._unsent.clear()
                 return 0
             del self._unsent[:sent]
@@ -156,12 +156,12 @@ class Transport:
             while True:
                 self.check(until)
                 left_s = min(until, self._clock.end) - time.monotonic()
-                # The system takes no wait of years.
+                # The system does not accept waits of years.
                 if selector.select(min(max(0.0, left_s), _LONGEST_WAIT_S)):
                     return
 
     def check(self, until: float) -> None:
-        """Raises when the time is over: the call's with an `EndedError`, and this one with a `SilentError`."""
+        """Raises when a time limit has passed: an `EndedError` for the call's, a `SilentError` for this one."""
         now = time.monotonic()
         if now >= self._clock.end:
             raise EndedError(self._clock.late())
@@ -169,7 +169,7 @@ class Transport:
             raise SilentError
 
     def close(self, goodbye: bytes = b"") -> None:
-        """Closes the socket, after a last message where that goes at once."""
+        """Closes the socket, after a last message if it can be sent at once."""
         with contextlib.suppress(OSError):
             if goodbye and not self._unsent:
                 self.send(goodbye)
@@ -178,12 +178,12 @@ class Transport:
 
 
 def _place(host: str, port: int, address: str) -> tuple[int, object]:
-    """The family of an address, and the address as the system takes it."""
+    """Returns the family of an address, and the address in the system's format."""
     if not address:
         family = getattr(socket, "AF_UNIX", None)
         if family is None:
             raise OSError("this system has no Unix sockets")
-        # The name of an abstract socket begins with a zero byte.
+        # Names of abstract sockets begin with a zero byte.
         folder = "\0" + host[1:] if host.startswith("@") else host
         return family, f"{folder}/.s.PGSQL.{port}"
     if ":" not in address:
@@ -194,5 +194,5 @@ def _place(host: str, port: int, address: str) -> tuple[int, object]:
 
 
 def _reason(error: OSError) -> str:
-    """The system's reason, without the address that is told beside it."""
+    """Returns the system's reason without the address, which the message already has."""
     return str(getattr(error, "reason", None) or error.strerror or error or type(error).__name__)

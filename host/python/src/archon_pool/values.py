@@ -1,4 +1,4 @@
-"""Values between PostgreSQL's binary format and the contract's seven types."""
+"""Conversion between PostgreSQL's binary format and the contract's seven types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INT4, FLOAT8, TIMESTAMPTZ = 23, 701, 1184
 TEXT_ARRAY, INT4_ARRAY = 1009, 1007
 
 _EPOCH_MICROS = 946_684_800_000_000
-"""From the Unix epoch to PostgreSQL's, 2000-01-01."""
+"""Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01."""
 _MIN, _MAX = -(2**63), 2**63 - 1
 
 
@@ -32,7 +32,7 @@ def _unpack(layout: str) -> Callable[[bytes], Value]:
 
 
 def _timestamp(raw: bytes) -> Timestamp:
-    # Exact to the microsecond; `infinity` and `-infinity` stay the largest and smallest number.
+    # Exact to the microsecond; `infinity` and `-infinity` become the largest and smallest number.
     (micros,) = struct.unpack("!q", raw)
     return Timestamp(micros if micros == _MIN else min(micros + _EPOCH_MICROS, _MAX))
 
@@ -53,7 +53,7 @@ _DECODERS: dict[int, Callable[[bytes], Value]] = {
 _TEXTS = frozenset([TEXT, 1043, 19, 1042, 18, UNKNOWN, 114])
 _JSONB = 3802
 
-# Names for a fault's text alone: nothing is ever asked of the server for them.
+# Names for faults only: the server is never queried for them.
 _OTHER_NAMES = """
     22 int2vector 24 regproc 27 tid 28 xid 29 cid 30 oidvector 142 xml 194 pg_node_tree 600 point 650 cidr 790 money
     829 macaddr 869 inet 1000 _bool 1003 _name 1005 _int2 1007 _int4 1009 _text 1015 _varchar 1016 _int8
@@ -63,12 +63,13 @@ _OTHER_NAMES = """
 """
 
 VALUE_BYTES = 96
-"""About what a value weighs beside its bytes when it is decoded and handed to a component: an object in Python, one of
-the runtime's, and one in the component."""
+"""Approximate overhead of a value that is decoded and passed to a component: an object in Python, one in the runtime,
+and one in the component.
+"""
 
 
 def check_columns(columns: list[tuple[str, int]]) -> None:
-    """Refuses a column whose type is outside of the seven."""
+    """Checks that all columns have supported types."""
     for name, oid in columns:
         if oid not in _DECODERS and oid not in _TEXTS and oid != _JSONB:
             known = _other_types().get(oid)
@@ -83,13 +84,13 @@ def _other_types() -> dict[int, str]:
 
 
 class RowTooLargeError(Exception):
-    """A row weighs more than is left for it."""
+    """Error for a row that exceeds the remaining size."""
 
 
 def decode_row(
     columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding, most_bytes: int
 ) -> tuple[Row, int]:
-    """One row of supported columns, and what it weighs: never more than `most_bytes`, not even on the way."""
+    """Decodes one row of supported columns and returns it with its size, never using more than `most_bytes`."""
     weight = VALUE_BYTES * len(raw) + sum(len(cell) for cell in raw if cell is not None)
     if weight > most_bytes:
         raise RowTooLargeError
@@ -112,7 +113,7 @@ def _decoded(oid: int, cell: bytes, text: TextEncoding, most_bytes: int) -> Valu
         return _text(cell, text, most_bytes)
     if oid != _JSONB:
         return _DECODERS[oid](cell)
-    # The binary form of jsonb is a version number and the text.
+    # The binary format of jsonb is a version number and the text.
     if cell[:1] != b"\x01":
         raise ValueError("jsonb of an unknown version")
     return _text(cell[1:], text, most_bytes)
@@ -126,7 +127,7 @@ def _text(cell: bytes, text: TextEncoding, most_bytes: int) -> str:
 
 
 def encode_param(value: Value, text: TextEncoding = UTF8) -> tuple[int, bytes | None]:
-    """A parameter's type and its bytes. Null has no type: the server finds it out."""
+    """Encodes a parameter: type and bytes. The server infers the type of null."""
     if value is None:
         return UNKNOWN, None
     if isinstance(value, bool):
@@ -152,7 +153,7 @@ def _to_server(value: Timestamp) -> bytes:
 
 
 def encode_array(element: int, values: list[bytes]) -> bytes:
-    """A one-dimensional array without nulls in the binary format."""
+    """Encodes a one-dimensional array without nulls in binary format."""
     if not values:
         return struct.pack("!iiI", 0, 0, element)
     head = struct.pack("!iiIii", 1, 0, element, len(values), 1)
@@ -160,7 +161,7 @@ def encode_array(element: int, values: list[bytes]) -> bytes:
 
 
 def weight(value: Value) -> int:
-    """The bytes that a value says something with."""
+    """Returns the size of a value for the limit `request_bytes`."""
     if value is None:
         return 0
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The records of the WIT package as Python has them, and the imports that speak in them."""
+"""Records of the WIT package in Python, and the protocol of its imports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Row = list[Value]
 
 @dataclass(frozen=True)
 class Statement:
-    """One SQL statement with its parameters."""
+    """SQL statement with its parameters."""
 
     sql: str
     params: list[Value]
@@ -31,7 +31,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class RowSet:
-    """What a statement returned. Columns are a name and a type OID each; without rows there are none."""
+    """Result of a statement. Columns are pairs of name and type OID; empty without rows."""
 
     columns: list[tuple[str, int]]
     rows: list[Row]
@@ -40,7 +40,7 @@ class RowSet:
 
 @dataclass(frozen=True)
 class ProbeTiming:
-    """What one fresh connection met with."""
+    """Timings of one probe connection."""
 
     connect_us: int
     round_trip_us: int
@@ -48,7 +48,7 @@ class ProbeTiming:
 
 @dataclass(frozen=True)
 class Order:
-    """A request to signal one backend, as long as it is still in the same spell of the same state."""
+    """Request to signal one backend, if its state has not changed since it was seen."""
 
     pid: int
     backend_start: int
@@ -60,19 +60,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order."""
+    """Outcome of an order."""
 
     case: str
     """`signalled`, `gone`, `changed`, `survived`, `denied` or `failed`."""
     why: str | None = None
-    """Of `denied`."""
+    """Reason of `denied`."""
     fault: Fault | None = None
-    """Of `failed`."""
+    """Fault of `failed`."""
 
 
 @dataclass(frozen=True)
 class SizeOutcome:
-    """What became of a resize."""
+    """Outcome of a resize."""
 
     before: int | None
     after: int | None
@@ -82,7 +82,7 @@ class SizeOutcome:
 
 @dataclass(frozen=True)
 class ReconnectOutcome:
-    """What became of a reconnect."""
+    """Outcome of a reconnect."""
 
     executed: bool
     note: str
@@ -94,10 +94,10 @@ Name = Optional[str]
 
 
 class Imports(Protocol):
-    """What a component may ask of its host: a live server, a cassette, or both.
+    """Imports of a component, implemented by a live server, a cassette, or both.
 
-    Handles are numbers, counted from 1 for each kind of resource. An error of an import is raised as a
-    `FaultError`; an `EndedError` ends the component.
+    Handles are numbers, counted from 1 for each kind of resource. An error of an import is raised as a `FaultError`; an
+    `EndedError` ends the component.
     """
 
     def lookup(self, name: Name) -> int:
@@ -140,7 +140,7 @@ class Imports(Protocol):
         """`scaling.reconnect`"""
 
     def drop(self, resource: str, handle: int) -> None:
-        """The component lets go of a `credential`, a `session` or a `console`."""
+        """Releases a dropped `credential`, `session` or `console`."""
 
     def close(self) -> None:
-        """The call is over: everything that it opened goes."""
+        """Ends the call: closes everything that it opened."""

@@ -1,4 +1,4 @@
-"""What goes into a line of a cassette, and comes out of it: `tests/conformance/FORMAT.md`, version 1."""
+"""Encoding of cassette lines, as specified in `tests/conformance/FORMAT.md`, version 1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VERSION = 1
 
 
 def encode_value(value: Value) -> Json:
-    """An SQL value as a cassette has it."""
+    """Encodes an SQL value."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -43,7 +43,7 @@ def encode_value(value: Value) -> Json:
 
 
 def decode_value(json: Json) -> Value:
-    """An SQL value out of a cassette."""
+    """Decodes an SQL value."""
     if json is None or isinstance(json, (bool, str)):
         return json
     ((kind, text),) = json.items()
@@ -59,7 +59,7 @@ def decode_value(json: Json) -> Value:
 
 
 def _whole(text: Json, least: int, beyond: int) -> int:
-    """A whole number of a type's range, which no text of more digits is."""
+    """Parses a whole number within a type's range; longer texts are refused."""
     number = int(str(text)[:21])
     if not least <= number < beyond or len(str(text)) > 20:
         raise ValueError("a number is out of its range")
@@ -67,14 +67,14 @@ def _whole(text: Json, least: int, beyond: int) -> int:
 
 
 def _of(kind: type[T], json: Json) -> T:
-    """A value of a type of JSON."""
+    """Checks that a JSON value has the given type, and returns it."""
     if type(json) is not kind:
         raise ValueError(f"a {kind.__name__} is wanted")
     return json
 
 
 def _float_text(value: float) -> str:
-    """The shortest digits that give the same number, with an exponent where there would be many zeros."""
+    """Returns the shortest digits that represent the same number, with an exponent instead of many zeros."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -92,7 +92,7 @@ def _float_text(value: float) -> str:
 
 
 def encode_rows(answer: Rows) -> Json:
-    """Rows, or the fault instead of them."""
+    """Encodes rows, or the fault returned instead."""
     if isinstance(answer, Fault):
         return {"err": answer.to_json()}
     rows = [[encode_value(value) for value in row] for row in answer.rows]
@@ -101,7 +101,7 @@ def encode_rows(answer: Rows) -> Json:
 
 
 def decode_rows(json: Json) -> Rows:
-    """Rows, or the fault instead of them."""
+    """Decodes rows, or the fault returned instead."""
     if "err" in json:
         return Fault.from_json(json["err"])
     ok = json["ok"]
@@ -111,14 +111,14 @@ def decode_rows(json: Json) -> Rows:
 
 
 def encode_probed(answer: Probed) -> Json:
-    """A timing, or the fault instead of it."""
+    """Encodes a timing, or the fault returned instead."""
     if isinstance(answer, Fault):
         return {"err": answer.to_json()}
     return {"ok": {"connectUs": str(answer.connect_us), "roundTripUs": str(answer.round_trip_us)}}
 
 
 def decode_probed(json: Json) -> Probed:
-    """A timing, or the fault instead of it."""
+    """Decodes a timing, or the fault returned instead."""
     if "err" in json:
         return Fault.from_json(json["err"])
     timing = json["ok"]
@@ -126,14 +126,14 @@ def decode_probed(json: Json) -> Probed:
 
 
 def encode_outcome(outcome: Outcome) -> Json:
-    """What became of an order."""
+    """Encodes the outcome of an order."""
     if outcome.fault is not None:
         return {outcome.case: outcome.fault.to_json()}
     return outcome.case if outcome.why is None else {outcome.case: outcome.why}
 
 
 def decode_outcome(json: Json) -> Outcome:
-    """What became of an order."""
+    """Decodes the outcome of an order."""
     if json in ("signalled", "gone", "changed", "survived"):
         return Outcome(json)
     if "denied" in json:
@@ -142,7 +142,7 @@ def decode_outcome(json: Json) -> Outcome:
 
 
 def statement_of(statement: Statement) -> Json:
-    """A statement, by the digest of its text."""
+    """Encodes a statement, with the digest of its text."""
     return {
         "sql": hashlib.sha256(statement.sql.encode()).hexdigest(),
         "params": [encode_value(value) for value in statement.params],
@@ -151,7 +151,7 @@ def statement_of(statement: Statement) -> Json:
 
 
 def order_of(order: Order) -> Json:
-    """An order."""
+    """Encodes an order."""
     return {
         "pid": order.pid,
         "backendStart": str(order.backend_start),
@@ -163,15 +163,15 @@ def order_of(order: Order) -> Json:
 
 
 def resize_of(console: int, pool: Name, size: int, reason: str, dry_run: bool) -> Json:
-    """The arguments of a resize."""
+    """Encodes the arguments of a resize."""
     return {"console": console, "pool": pool, "size": size, "reason": reason, "dryRun": dry_run}
 
 
 def reconnect_of(console: int, database: str, reason: str, dry_run: bool) -> Json:
-    """The arguments of a reconnect."""
+    """Encodes the arguments of a reconnect."""
     return {"console": console, "database": database, "reason": reason, "dryRun": dry_run}
 
 
 def fields_of(answer: SizeOutcome | ReconnectOutcome) -> Json:
-    """What became of a change."""
+    """Encodes the outcome of a change."""
     return dict(vars(answer))

@@ -1,4 +1,4 @@
-"""Cassettes: every call of a component's imports with its answer, recorded as it happens."""
+"""Recorder for cassettes: writes every call of a component's imports with its answer."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def _identity(value: str) -> Json:
 
 
 class Recorder:
-    """Writes a cassette to a file that is not there yet.
+    """Writes a cassette to a new file.
 
-    Whoever may read it learns what the component asked and got: only its owner can.
+    The file is readable by its owner only: it holds the component's requests and the answers.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str, sha256: str, package: str) -> None:
@@ -45,19 +45,19 @@ class Recorder:
         self.write([header])
 
     def write(self, lines: Sequence[Json]) -> None:
-        """Writes the lines of one call in one piece, so that calls of several threads do not mix."""
+        """Writes the lines of one call at once, so that calls of several threads do not mix."""
         text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
         with self._lock:
             self._file.write(text)
             self._file.flush()
 
     def close(self) -> None:
-        """The cassette is complete."""
+        """Closes the completed cassette."""
         self._file.close()
 
 
 class Recorded:
-    """The imports of one call, with a line for each."""
+    """Import implementation that records each call of another one."""
 
     def __init__(self, imports: Imports, recorder: Recorder, call: str, given: str) -> None:
         self._imports = imports
@@ -65,12 +65,12 @@ class Recorded:
         self._lines: list[Json] = [{"call": call, "input": given}]
 
     def ended(self, fault: Fault) -> None:
-        """The call ended with a fault of the host's own."""
+        """Records that the call ended with a fault of the host."""
         self._lines.append({"ended": fault.to_json()})
         self._recorder.write(self._lines)
 
     def returned(self, text: str) -> None:
-        """The call returned."""
+        """Records the returned text."""
         self._lines.append({"returned": text})
         self._recorder.write(self._lines)
 
@@ -180,9 +180,9 @@ class Recorded:
         )
 
     def drop(self, resource: str, handle: int) -> None:
-        """No line."""
+        """Drops the handle without recording it."""
         self._imports.drop(resource, handle)
 
     def close(self) -> None:
-        """No line."""
+        """Closes the imports without recording it."""
         self._imports.close()

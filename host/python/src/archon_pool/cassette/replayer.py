@@ -1,4 +1,4 @@
-"""Cassettes: the imports of a call, answered from what was recorded."""
+"""Replay of cassettes: answers a component's imports from a recording."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ _DAMAGED = (
     ArithmeticError,
     RecursionError,
 )
-"""Errors of Python's for JSON of another shape."""
+"""Exceptions raised by JSON of an unexpected shape."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 class CassetteError(FaultError, ValueError):
-    """A file is no cassette. Anybody may have written it."""
+    """Error for an invalid cassette file. Cassettes are untrusted."""
 
 
 @contextlib.contextmanager
 def _reading(what: str) -> Iterator[None]:
-    """Names the part of a cassette that is not what the format wants."""
+    """Converts errors in a part of a cassette to a `CassetteError` that names the part."""
     try:
         yield
     except FaultError:
@@ -63,7 +63,7 @@ def _reading(what: str) -> Iterator[None]:
 
 
 def _recorded(answer: F) -> F:
-    """Ends the call where an answer is not of the format."""
+    """Ends the call when a recorded answer is malformed."""
 
     @functools.wraps(answer)
     def recorded(*arguments: object) -> object:
@@ -77,18 +77,18 @@ def _recorded(answer: F) -> F:
 
 
 class Cassette:
-    """A cassette to play: its calls, in their order."""
+    """Cassette to replay, with its calls in order."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises a `FaultError` for what is none, and an `OSError` for what cannot be read."""
+        """Reads a cassette. Raises a `FaultError` for an invalid file, and an `OSError` for an unreadable one."""
         content, _ = read_regular(path, _MOST_BYTES)
         with _reading(f"{path}"):
-            # Not `splitlines`: JSON leaves U+2028 and its like as they are.
+            # Not `splitlines`: JSON does not escape U+2028 and similar separators.
             texts = [line for line in content.decode().split("\n") if line]
         self.component = ""
-        """The file name of what was recorded."""
+        """File name of the recorded component."""
         self.calls: list[list[Json]] = []
-        """Each begins with its `call` line."""
+        """Lines of each call, beginning with its `call` line."""
         self._players: list[Player] = []
         for number, text in enumerate(texts, 1):
             with _reading(f"{path}: line {number}"):
@@ -115,7 +115,7 @@ class Cassette:
             self.calls[-1].append(line)
 
     def next(self, function: str) -> Player:
-        """The next call's imports. Raises when it is of another function, or there is none."""
+        """Returns the imports of the next call. Raises when its function differs, or when no call is left."""
         with self._lock:
             if self._next == len(self.calls):
                 raise fail(CASSETTE_MISMATCH, "the cassette has no more calls")
@@ -129,7 +129,7 @@ class Cassette:
 
 
 class _Line:
-    """A line that can be used once, or a batch whose answers can be used one by one."""
+    """Recorded line that can be used once, or a batch whose answers can be used individually."""
 
     def __init__(self, line: Json) -> None:
         self.name = _text(line["import"])
@@ -138,7 +138,7 @@ class _Line:
         self.asked = _compared(line["with"])
         self.line = line
         self.whole = True
-        # A batch's statements and their answers, as far as they are not used.
+        # Unused statements of a batch with their answers.
         answered = line["ok"] if self.name == "session.query" and "ok" in line else []
         self.parts: list[tuple[Json, Json] | None] = [
             (_compared(statement), answer) for statement, answer in zip(line["with"].get("batch", ()), answered)
@@ -146,13 +146,13 @@ class _Line:
 
 
 class Player:
-    """The imports of one call, answered from a cassette. Nothing of it ever reaches a server."""
+    """Imports of one call, answered from a cassette without a server."""
 
     def __init__(self, lines: Sequence[Json]) -> None:
         self._lines = [_Line(line) for line in lines]
 
     def _take(self, name: str, asked: Json) -> Json | None:
-        """The first line that has not been used and was asked for with the same arguments."""
+        """Returns the first unused line with the same arguments."""
         wanted = _compared(asked)
         for index, line in enumerate(self._lines):
             if line.whole and line.name == name and line.asked == wanted:
@@ -166,7 +166,7 @@ class Player:
         return _ok(line)
 
     def _certain(self, name: str, asked: Json) -> Json:
-        """The answer of an import that cannot fail."""
+        """Returns the answer of an import that cannot fail."""
         try:
             return self._answer(name, asked)
         except FaultError as error:
@@ -199,14 +199,14 @@ class Player:
 
     @_recorded
     def query(self, session: int, batch: Sequence[Statement]) -> list[Rows]:
-        """`session.query`: as a whole, and else statement by statement."""
+        """`session.query`: answered as a whole, or else statement by statement."""
         statements = [statement_of(each) for each in batch]
         line = self._take("session.query", {"session": session, "batch": statements})
         answers = self._apart(statements) if line is None else _ok(line)
         return [decode_rows(answer) for answer in answers]
 
     def _apart(self, statements: Sequence[Json]) -> list[Json]:
-        """A batch's answers from wherever they are. When one is missing, nothing is used up."""
+        """Returns the answers of a batch from any lines. Uses none when one is missing."""
         places: list[tuple[_Line, int]] = []
         for statement in statements:
             place = self._place(_compared(statement), places)
@@ -267,10 +267,10 @@ class Player:
         return ReconnectOutcome(**self._answer("scaling.reconnect", reconnect_of(console, database, reason, dry_run)))
 
     def drop(self, resource: str, handle: int) -> None:
-        """Dropping a handle is no line."""
+        """Does nothing: dropped handles are not recorded."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing."""
 
 
 def _text(value: Json) -> str:
@@ -286,19 +286,19 @@ def _ok(line: Json) -> Json:
 
 
 def _unanswered(name: str, about: str = "") -> Fault:
-    # In the Rust host's words: a component may put them into its report.
+    # Same message as in the Rust host: a component may include it in its report.
     why = f"the cassette holds no answer to {name}{about}: another component or input was recorded"
     return Fault(CASSETTE_MISMATCH, why)
 
 
 def _compared(json: Json) -> Json:
-    """What two askings are compared by: another version of a component may word its reasons differently."""
+    """Returns the compared form of arguments, without fields that may differ between versions of a component."""
     if isinstance(json, Mapping):
         if json.keys() == {"f"}:
-            # The same number in other digits is the same.
+            # Different digits may represent the same number.
             return ("f", encode_value(decode_value(json))["f"])
         return {name: _compared(value) for name, value in json.items() if name not in _NOT_COMPARED}
     if isinstance(json, list):
         return [_compared(value) for value in json]
-    # Python takes 1 for true.
+    # Python treats 1 and True as equal.
     return (type(json).__name__, json)

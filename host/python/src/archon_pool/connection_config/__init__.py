@@ -5,9 +5,9 @@
     PG… variables          │
     ~/.pgpass, ~/.postgresql ┘
 
-libpq itself reads neither: it gets every setting from the target. Variables, pass files, service files and client
-certificates are the operator's: a request gets none of them, so that nobody can have the operator's password sent
-to a server of their own.
+libpq itself reads none of these: every setting comes from the target. Variables, pass files, service files and client
+certificates belong to the operator and are never added to a request, which could otherwise send the operator's
+password to a server of its choice.
 """
 
 from .ambient import Ambient

@@ -1,7 +1,4 @@
-"""Settings of the operator's environment, as libpq finds them.
-
-These are variables, service files, `~/.pgpass` and `~/.postgresql`.
-"""
+"""Settings from the operator's environment, as in libpq: variables, service files, `~/.pgpass` and `~/.postgresql`."""
 
 from __future__ import annotations
 
@@ -41,17 +38,17 @@ _VARIABLES = {
     "PGMINPROTOCOLVERSION": "min_protocol_version",
     "PGTARGETSESSIONATTRS": "target_session_attrs",
 }
-"""Variables of libpq, and the parameter that each is."""
+"""Parameter of each of libpq's variables."""
 
 PLACES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
-"""Variables that say which server is meant: one of them is a credential by itself."""
+"""Variables that name a server: one of them is enough for a credential."""
 
 _SYSTEM_FOLDERS = ("/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc")
-"""Folders of the system's service file: Debian's, Red Hat's, and that of PostgreSQL's own builds."""
+"""Folders of the system's service file: those of Debian, Red Hat and PostgreSQL's own builds."""
 
 
 class Ambient:
-    """The operator's environment. Files are read when they are needed."""
+    """Operator's environment. Files are read when they are needed."""
 
     def __init__(self, variables: Mapping[str, str], home: Path | None, user: str | None) -> None:
         self._variables = variables
@@ -60,28 +57,28 @@ class Ambient:
 
     @classmethod
     def of_process(cls) -> Ambient:
-        """The environment as it is now."""
+        """Returns the current environment of the process."""
         try:
             home: Path | None = Path.home()
         except RuntimeError:
             home = None
-        # One that is not absolute would be the working directory's.
+        # A relative home would select files of the working directory.
         return cls(dict(os.environ), home if home is not None and home.is_absolute() else None, _os_user())
 
     def get(self, name: str) -> str | None:
-        """The value of a variable that is set and not empty."""
+        """Returns the value of a variable that is set and not empty."""
         return self._variables.get(name) or None
 
     def names_a_place(self) -> bool:
-        """Checks that libpq's variables alone lead to a server."""
+        """Returns true if libpq's variables alone name a server."""
         return any(self.get(name) for name in PLACES)
 
     def pass_file(self) -> Path | None:
-        """The user's own pass file."""
+        """Returns the path of the user's own pass file."""
         return self._in_home(".pgpass")
 
     def fill(self, parts: Parts) -> None:
-        """Fills what is open: first by the service, then by the variables, then by what libpq finds by itself."""
+        """Fills unset settings from the service, then the variables, then libpq's default files."""
         service = parts.get("service") or self.get("PGSERVICE")
         if service is not None:
             named = parts.get("servicefile") or self.get("PGSERVICEFILE")
@@ -96,7 +93,7 @@ class Ambient:
     def _service_files(self, named: str | None) -> list[Path]:
         of_user = self._in_home(".pg_service.conf") if named is None else None
         folder = self.get("PGSYSCONFDIR")
-        # Without an environment nothing but a named file counts.
+        # Without a home folder only explicitly named files are used.
         usual = () if self._home is None else _SYSTEM_FOLDERS
         folders = usual if folder is None else (folder,)
         return [*([] if of_user is None else [of_user]), *(Path(folder) / "pg_service.conf" for folder in folders)]
@@ -118,7 +115,7 @@ class Ambient:
 
 
 def _os_user() -> str | None:
-    # Not `getpass` first: it asks variables, and libpq asks the system.
+    # Not `getpass` first: it reads variables, whereas libpq queries the system.
     try:
         import pwd
 

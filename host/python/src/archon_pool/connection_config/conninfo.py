@@ -1,4 +1,4 @@
-"""key=value texts, as libpq reads them."""
+"""Connection strings of the form key=value, as in libpq."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def parts(text: str) -> Parts:
 
 
 def _is_ado_net(text: str) -> bool:
-    """`Host=h;Username=u`: one '=' before the first ';', and one behind it."""
+    """Returns true for `Host=h;Username=u`: exactly one '=' in each of the first two parts."""
     pairs = [pair.count("=") for pair in text.split(";")]
     return pairs[:2] == [1, 1]

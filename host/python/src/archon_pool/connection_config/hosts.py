@@ -11,24 +11,24 @@ from .parts import Parts
 from .target import HostPort, invalid
 
 _PORT = 5432
-"""Port of a server for which none is given."""
+"""Default port."""
 
 _MOST_HOSTS = 16
-"""Each may have to be asked of a name server that does not answer."""
+"""Maximum number of hosts: each may need a query to an unresponsive name server."""
 
 SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - where PostgreSQL's own builds listen
-"""Folders of sockets where no host is given: Debian's, and that of PostgreSQL's own builds."""
+"""Default socket folders: those of Debian and of PostgreSQL's own builds."""
 
 
 def hosts(parts: Parts, origin: Origin) -> list[HostPort]:
-    """All hosts in the order in which they are tried, at least one, without passwords."""
+    """Returns all hosts in the order of attempts, at least one, without passwords."""
     names = parts.read("host", lambda _, text: _listed(text)) or []
     addresses = parts.read("hostaddr", lambda _, text: list(map(_address, _listed(text)))) or []
     if not names:
         names = [""] * len(addresses)
     if addresses and len(addresses) != len(names):
         raise _unmatched(len(names), _counted(len(addresses), "address", "es"), "give one hostaddr for each host")
-    # No host at all stands for the first socket that is there.
+    # Without any host, the first existing socket is used.
     anywhere = not names
     ports = parts.read("port", lambda _, text: list(map(_port, _listed(text)))) or [_PORT]
     if len(ports) not in (1, 1 if anywhere else len(names)):
@@ -44,15 +44,15 @@ def hosts(parts: Parts, origin: Origin) -> list[HostPort]:
 
 
 def _socket(origin: Origin, folder: str) -> str:
-    """The operator's own socket; a request must say where it leads."""
+    """Returns the operator's own socket; a request must name its host."""
     if origin.ambient is None:
         raise invalid("the connection has no host")
     return folder
 
 
 def _checked(host: str, origin: Origin) -> str:
-    """Refuses what is no host: it must neither be asked of the DNS nor logged. A socket is not a request's to name:
-    the server would take the user of this process for the request's.
+    """Checks a host before it reaches DNS or logs. A request cannot name a socket: the server would see this process's
+    user as the peer.
     """
     if origin.is_request and host.startswith(("/", "@")):
         raise invalid("a request's URL may not name a Unix socket: give a host name")
@@ -69,7 +69,7 @@ def _checked(host: str, origin: Origin) -> str:
 
 
 def _without_zone(host: str) -> str:
-    """Strips the zone of an IPv6 address, as in `fe80::1%eth0`."""
+    """Removes the zone of an IPv6 address, as in `fe80::1%eth0`."""
     address, _, zone = host.partition("%")
     if re.fullmatch("[A-Za-z0-9._-]+", zone) is None:
         return host
@@ -80,7 +80,7 @@ def _without_zone(host: str) -> str:
 
 
 def check_count(hosts: int) -> None:
-    """Refuses a list of hosts that is longer than any."""
+    """Refuses a list with too many hosts."""
     if hosts > _MOST_HOSTS:
         raise invalid(f"at most {_MOST_HOSTS} hosts may be named")
 

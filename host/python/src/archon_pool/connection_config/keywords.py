@@ -1,4 +1,4 @@
-"""Parameters of connection texts: those of libpq, of drivers, frameworks and providers, and what becomes of each."""
+"""Parameters of connection strings of libpq, drivers, frameworks and providers, and their treatment."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .target import invalid
 
 @dataclass(frozen=True)
 class Honoured:
-    """The parameter is a setting, by libpq's name for it where it has one."""
+    """Parameter that sets a setting, by libpq's name if it has one."""
 
     setting: str
 
 
 @dataclass(frozen=True)
 class SocketFile:
-    """The parameter is the path of a Unix socket: a folder, and a name with the port."""
+    """Parameter with the path of a Unix socket: a folder, and a name with the port."""
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """It changes nothing here, which a note says."""
+    """Parameter without an effect here, which a note states."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """It would change the session's security or kind and cannot be honoured."""
+    """Parameter that would change the session's security or kind and is not supported."""
 
     reason: str
 
@@ -137,12 +137,13 @@ _PASSED_OVER = """
     adaptiveFetch receiveBufferSize sendBufferSize unknownLength quoteReturningIdentifiers allowEncodingChanges
     jaasLogin useSpnego sslResponseTimeout wrapperPlugins wrapperDialect
 """
-"""One paragraph each: libpq; settings of the server that drivers send; Supabase and Vercel; Prisma; Python; Django;
-Rails; Ecto; Go; Node; Symfony; tokio-postgres; JDBC."""
+"""Ignored parameters, one paragraph each: libpq; settings of the server that drivers send; Supabase and Vercel; Prisma;
+Python; Django; Rails; Ecto; Go; Node; Symfony; tokio-postgres; JDBC.
+"""
 
 
 def _plain(name: str) -> str:
-    """Lower case without `-` and `_`: `sslmode`, `ssl-mode` and `sslMode` are one name."""
+    """Normalises a name to lower case without `-` and `_`: `sslmode`, `ssl-mode` and `sslMode` are equal."""
     return name.replace("-", "").replace("_", "").lower()
 
 
@@ -156,7 +157,7 @@ _BY_PLAIN_NAME = {_plain(name): meaning for name, meaning in _MEANINGS.items()}
 
 
 def meaning(name: str) -> Honoured | PassedOver | Refused | SocketFile | None:
-    """The treatment of a parameter, when it is known."""
+    """Returns the treatment of a known parameter."""
     return _BY_PLAIN_NAME.get(_plain(name))
 
 
@@ -164,40 +165,40 @@ _REPEATED = {"user": "user", "dbname": "database name"}
 
 
 def repeated_part(name: str) -> str | None:
-    """The part that messages repeat and a parameter names, where a raw separator may begin a password."""
+    """Returns the part of messages that a parameter sets, where a raw separator may begin a password."""
     found = meaning(name)
     return _REPEATED.get(found.setting) if isinstance(found, Honoured) else None
 
 
 def is_of_migrations(name: str) -> bool:
-    """Checks for a name that migration tools keep for themselves, as in `x-migrations-table`."""
+    """Returns true for names that migration tools use, such as `x-migrations-table`."""
     return re.fullmatch("x-[A-Za-z0-9-]{1,38}", name) is not None
 
 
 def without_value(name: str) -> FaultError:
-    """Fault for a name without a value, where none has no meaning."""
+    """Returns the fault for a parameter that needs a value."""
     return invalid(f"connection parameter '{name}' has no value: write it as {name}=…")
 
 
 def passed_over(name: str) -> str:
-    """Note on a parameter that changes nothing."""
+    """Returns the note on an ignored parameter."""
     return f"connection parameter '{name}' is passed over: it changes nothing here"
 
 
 def refused(name: str, reason: str) -> FaultError:
-    """Fault for a parameter that cannot be honoured."""
+    """Returns the fault for an unsupported parameter."""
     return invalid(f"connection parameter '{name}' is refused: {reason}")
 
 
 def one_of(name: str, words: str) -> FaultError:
-    """Fault for a text that is not one of a setting's words; the text may be a slipped secret."""
+    """Returns the fault for an invalid word, which is not shown: it may be a misplaced secret."""
     return invalid(f"connection parameter '{name}' must be one of {words}")
 
 
 def unknown(name: str, *, is_shown: bool) -> FaultError:
-    """Fault for an unknown name.
+    """Returns the fault for an unknown name.
 
-    The name is repeated only when shown: after a raw `&` or blank it may be a part of a password.
+    The name is shown only if `is_shown`: after a raw `&` or blank it may be a part of a password.
     """
     if not is_shown or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,39}", name):
         return invalid("a connection parameter is unknown: remove it, or percent-encode '&' and '=' in a password")
@@ -207,7 +208,7 @@ def unknown(name: str, *, is_shown: bool) -> FaultError:
 
 
 def _nearest(name: str) -> str | None:
-    """The nearest known name, at most two edits and a third of the name away."""
+    """Returns the nearest known name, at most two edits and a third of its length away."""
     wanted = _plain(name)
     distances = {known: _distance(wanted, _plain(known)) for known in _MEANINGS}
     near = min(distances, key=lambda known: distances[known])
@@ -215,7 +216,7 @@ def _nearest(name: str) -> str | None:
 
 
 def _distance(one: str, other: str) -> int:
-    """Levenshtein's: how many letters to insert, to remove or to replace."""
+    """Returns the Levenshtein distance."""
     row = list(range(len(other) + 1))
     for place, letter in enumerate(one, 1):
         before, row[0] = row[0], place

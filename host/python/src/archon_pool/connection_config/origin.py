@@ -1,4 +1,4 @@
-"""The author of a connection text."""
+"""Origin of a connection string: a request or the operator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .ambient import Ambient
 
 @dataclass(frozen=True)
 class Origin:
-    """The author of a text, who decides what it may draw upon."""
+    """Origin of a connection string, which determines the sources it may use."""
 
     is_request: bool
-    """A request's: nothing of this machine counts for it."""
+    """True for a request, which cannot use anything of this machine."""
     ambient: Ambient | None = None
-    """The environment, where that is a source of the operator's."""
+    """Operator's environment, if it is a source."""
 
 
 REQUEST = Origin(is_request=True)

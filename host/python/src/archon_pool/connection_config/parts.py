@@ -1,4 +1,4 @@
-"""Settings as they were given: one text each, from the first source that has it."""
+"""Settings as given: one text each, from the first source that sets it."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from .target import invalid, is_unicode
 T = TypeVar("T")
 
 _RIVALS = (("sslmode", "ssl", "requiressl", "sslaccept"), ("target_session_attrs", "targetServerType"))
-"""Settings of which one that is given leaves none of the others open."""
+"""Groups of settings that exclude each other: one that is given counts for all of them."""
 
 _FILES = ("passfile", "service", "servicefile", "sslcert", "sslkey")
 
 
 @dataclass(frozen=True)
 class _Given:
-    """One setting's text."""
+    """Text of one setting."""
 
     name: str
-    """The name by which it was given."""
+    """Name by which it was given."""
     text: str = field(repr=False)
     place: str = ""
-    """The variable, or the line of a service file; empty for a connection text."""
+    """Variable, or line of a service file; empty for a connection string."""
     is_variable: bool = False
 
 
 def within(place: str, error: FaultError) -> FaultError:
-    """Names the place in a fault of the text itself."""
+    """Adds the place of the text to a fault's message."""
     fault = error.fault
     return FaultError(Fault(fault.kind, f"{place}: {fault.message}", fault.sqlstate, fault.retryable))
 
 
 class Parts:
-    """Settings as they were given."""
+    """Settings as given."""
 
     def __init__(self, *, is_jdbc: bool = False) -> None:
         self._given: dict[str, _Given] = {}
         self.notes: list[str] = []
         self.is_jdbc = is_jdbc
-        """True where `ssl` has the meaning of JDBC."""
+        """True when `ssl` has JDBC's meaning."""
         self._has_password_parameter = False
         self.no_verify = False
-        """True where no certificate is to be verified, whatever authority is known."""
+        """True when no certificate is verified, even with a known authority."""
 
     def set(self, setting: str, text: str) -> None:
-        """Sets a setting, in the place of what was given before. An empty text leaves it open."""
+        """Sets or replaces a setting. An empty text leaves it unset."""
         self._put(setting, _Given(setting, text))
 
     def fill(self, setting: str, text: str) -> None:
-        """Sets a setting that was not given."""
+        """Sets a setting that is not set."""
         if self._is_open(setting):
             self.set(setting, text)
 
     def get(self, setting: str) -> str | None:
-        """The text of a setting."""
+        """Returns the text of a setting."""
         given = self._given.get(setting)
         return None if given is None else given.text
 
     def take(self, setting: str) -> str | None:
-        """The text of a setting, which is open afterwards."""
+        """Removes a setting and returns its text."""
         text = self.get(setting)
         self._given.pop(setting, None)
         return text
 
     def read(self, setting: str, reading: Callable[[str, str], T]) -> T | None:
-        """Reads a setting by the name under which it was given and its text. A fault names its place."""
+        """Reads a setting by its given name and text. Faults name its place."""
         given = self._given.get(setting)
         if given is None:
             return None
@@ -81,7 +81,7 @@ class Parts:
             raise within(given.place, error) if given.place else error from None
 
     def word(self, setting: str, words: Sequence[str]) -> str | None:
-        """Reads a setting that has one of some words."""
+        """Reads a setting that must be one of `words`."""
 
         def reading(name: str, text: str) -> str:
             if text not in words:
@@ -91,37 +91,37 @@ class Parts:
         return self.read(setting, reading)
 
     def note_passed_over(self, setting: str) -> None:
-        """Notes that a setting changes nothing. Variables are there for other programs, too."""
+        """Adds a note for an ignored setting. Variables get none, as they also serve other programs."""
         given = self._given.get(setting)
         if given is not None and not given.is_variable:
             self.note(keywords.passed_over(given.name))
 
     def parameter(self, name: str, value: str | None) -> None:
-        """Takes a parameter of a connection text. A name without a value may be a part of a password."""
+        """Adds a parameter of a connection string. A name without a value may be a part of a password."""
         meaning = keywords.meaning(name)
         is_shown = value is not None and not self._has_password_parameter
         if isinstance(meaning, Honoured):
-            # A framework's `ssl` that is merely there asks for TLS, and JDBC's empty one does, too.
+            # A framework's `ssl` without a value requests TLS, and so does JDBC's empty one.
             if meaning.setting == "ssl" and (value is None or (self.is_jdbc and not value)):
                 value = "true"
             if value is None:
                 raise keywords.without_value(name)
             self._put(meaning.setting, _Given(name, value))
-            # What follows it may be the rest of it.
+            # Later parameters may be the rest of an unescaped password.
             self._has_password_parameter |= meaning.setting == "password"
         elif isinstance(meaning, SocketFile):
             self._put_socket(_Given(name, value or ""))
         elif isinstance(meaning, PassedOver) or (is_shown and keywords.is_of_migrations(name)):
             self.note(keywords.passed_over(name))
         elif isinstance(meaning, Refused):
-            # As everywhere, an empty value is none.
+            # An empty value counts as unset everywhere.
             if value != "":
                 raise keywords.refused(name, meaning.reason)
         else:
             raise keywords.unknown(name, is_shown=is_shown)
 
     def behind(self, name: str, value: str, place: str, *, is_variable: bool) -> None:
-        """Takes a parameter of a source behind the text: it counts where the sources before it left it open."""
+        """Adds a parameter of a later source, if earlier sources left it unset."""
         meaning = keywords.meaning(name)
         if isinstance(meaning, Honoured):
             if self._is_open(meaning.setting):
@@ -144,8 +144,8 @@ class Parts:
             self.notes.append(note)
 
     def refuse_files(self) -> None:
-        """Files and secrets of this machine are not a request's to name, whether they exist or not."""
-        # The system's certificates are no file.
+        """Refuses files and secrets of this machine in a request, without checking that they exist."""
+        # `system` does not name a file.
         roots = () if self.get("sslrootcert") == "system" else ("sslrootcert",)
         for setting in (*_FILES, *roots):
             if setting in self._given:
@@ -157,7 +157,7 @@ class Parts:
         return not any(rival in self._given for rival in rivals)
 
     def _put_socket(self, given: _Given) -> None:
-        """Takes the path of a socket apart."""
+        """Splits the path of a socket."""
         if not given.text:
             return
         found = re.fullmatch(r"(/.*)/\.s\.PGSQL\.([0-9]+)", given.text)

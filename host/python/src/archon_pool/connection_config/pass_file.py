@@ -1,4 +1,4 @@
-"""The pass file of libpq: `host:port:database:user:password`, where the first line that matches counts."""
+"""Pass file of libpq: lines of `host:port:database:user:password`, of which the first match applies."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FIELD = re.compile(rb"((?:[^:\\]|\\.|\\$)*)(?::|$)", re.DOTALL)
 
 
 def passwords(path: Path, target: Target) -> tuple[list[str | None], str | None]:
-    """The password of each host, and why a file does not count. A file that is not there has none."""
+    """Returns the password of each host, and the reason why the file is ignored. A missing file has no passwords."""
     content, why = _read(path)
     if content is None:
         return [None] * len(target.hosts), None if why is None else f"pass file {path} is passed over: {why}"
     found = []
     for each in target.hosts:
-        # The default socket is that of the local machine.
+        # The default socket is listed as the local machine.
         host = "localhost" if each.host in SOCKETS else each.host
         found.append(_password(content, [host, str(each.port), target.database, target.user]))
     return found, None
@@ -55,7 +55,7 @@ def _password(content: bytes, wanted: Sequence[str]) -> str | None:
 
 
 def _behind(line: bytes, wanted: bytes) -> bytes | None:
-    """The rest of a line behind a field that matches."""
+    """Returns the rest of a line after a matching field."""
     if line.startswith(b"*:"):
         return line[2:]
     place = 0
@@ -69,7 +69,7 @@ def _behind(line: bytes, wanted: bytes) -> bytes | None:
 
 
 def _unescaped(text: bytes) -> str | None:
-    """The password up to an unescaped ':'."""
+    """Returns the password up to an unescaped ':'."""
     field = _FIELD.match(text)
     password = re.sub(rb"\\(.)", rb"\1", b"" if field is None else field[1], flags=re.DOTALL)
     try:

@@ -1,4 +1,4 @@
-"""Service files of libpq: sections of parameters that a connection names."""
+"""Service files of libpq: named sections of parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .target import invalid
 
 
 def fill(service: str, named: Path | None, others: Sequence[Path], parts: Parts) -> None:
-    """Fills what is open from the first file that has the service. One that was named must be there."""
+    """Fills unset settings from the first file with the service. A file named explicitly must exist."""
     tried = [*([] if named is None else [named]), *others]
     for path in tried:
         content = _read(path, path == named)
@@ -37,7 +37,7 @@ def _read(path: Path, is_named: bool) -> str | None:
 
 
 def _take(content: str, path: Path, service: str, parts: Parts) -> bool:
-    """Takes the section of a service; false where the file has none."""
+    """Adds the section of a service; returns false if the file has none."""
     found = False
     for number, whole in enumerate(content.split("\n"), 1):
         line, place = whole.strip(), f"service file {path}, line {number}"
@@ -63,5 +63,5 @@ def _take_line(line: str, place: str, parts: Parts) -> None:
 
 
 def _shown(service: str) -> str:
-    """A name in quotes, as long as it looks like one: it may be a slipped secret."""
+    """Quotes a plain name. Anything else may be a misplaced secret and is not shown."""
     return f"'{service}'" if re.fullmatch(r"[\w. -]{1,64}", service) else "that is no plain name"

@@ -18,9 +18,9 @@ class HostPort:
     """Host name, address, or the directory of a Unix socket."""
     port: int
     address: str | None = None
-    """`hostaddr`: the address to connect to in the place of the one that the host's name resolves to."""
+    """`hostaddr`: address to connect to instead of resolving the host name."""
     password: str | None = field(default=None, repr=False)
-    """None for servers that do not ask."""
+    """None for servers that request no password."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -31,7 +31,7 @@ class Target:
     """Address, login and security settings of one connection. Neither `str` nor `repr` shows a password."""
 
     hosts: tuple[HostPort, ...]
-    """At least one, in the order in which they are tried."""
+    """At least one, in the order of attempts."""
     user: str
     database: str
     sslmode: str = "prefer"
@@ -45,25 +45,25 @@ class Target:
     ssl_max_protocol_version: str | None = None
     channel_binding: str = "prefer"
     require_auth: tuple[str, ...] | None = None
-    """Methods that are allowed; None where all are."""
+    """Allowed methods; None when all are."""
     target_session_attrs: str = "any"
     connect_timeout_s: int | None = None
-    """For each host."""
+    """Time limit of each host."""
     options: str | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
-    """Facts about the settings that a report must state, such as parameters passed over."""
+    """Facts about the settings that a report must state, such as ignored parameters."""
 
     def __str__(self) -> str:
         return ",".join(map(str, self.hosts))
 
     @property
     def first(self) -> HostPort:
-        """The first host; the only one of what `each` returns."""
+        """Returns the first host, which is the only one in a target returned by `each`."""
         return self.hosts[0]
 
     def is_password_in(self, said: bytes) -> bool:
-        """Finds the password in what a server says, percent-encoded, too. One that is a name, which is shown anyway,
-        or shorter than a word is never found.
+        """Returns true if a server text contains the password, plain or percent-encoded. Passwords that are very short
+        or equal to a name, which is shown anyway, are not detected.
         """
         password = self.first.password or ""
         if len(password) < _SHORTEST_PASSWORD or password in (self.user, self.database, self.first.host):
@@ -72,20 +72,22 @@ class Target:
         return any(form.encode("utf-8", "surrogatepass") in said for form in forms)
 
     def each(self) -> list[Target]:
-        """One target for each host, in the order in which they are tried."""
+        """Returns one target per host, in the order of attempts."""
         return [replace(self, hosts=(host,)) for host in self.hosts]
 
 
 def invalid(message: str) -> FaultError:
-    """A credential that is no usable connection."""
+    """Returns the error of a credential that is not a usable connection."""
     return fail(CREDENTIAL_INVALID, message)
 
 
 def holds_separator(text: str) -> bool:
-    """Finds what separates parameters: raw, it is a slip within a name, and a password may follow it."""
+    """Returns true if the text contains a parameter separator: raw within a name, it is an error, and a password may
+    follow.
+    """
     return any(letter in text for letter in "&;=")
 
 
 def is_unicode(text: str) -> bool:
-    """False for a lone surrogate, which JSON and the environment can bring and no encoding has."""
+    """Returns false for lone surrogates, which JSON and the environment can contain and no encoding supports."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)

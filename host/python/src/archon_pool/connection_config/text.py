@@ -1,4 +1,4 @@
-"""Connection texts as they are copied and mounted: within quotes, behind a byte order mark, before a line break."""
+"""Connection strings with the quotes, byte order mark and line break that copying and mounting add."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parts(text: str) -> Parts:
 
 
 def unwrapped(text: str) -> str:
-    """Strips white space, a byte order mark, quotes, and `psql` before them, as dashboards offer it."""
+    """Removes white space, a byte order mark, quotes, and a leading `psql` as offered by dashboards."""
     text = _stripped(text)
     if text.startswith(("psql ", "psql\t")):
         text = _stripped(text[4:])
@@ -41,7 +41,7 @@ def unwrapped(text: str) -> str:
 
 
 def holds_connection_text(text: str) -> bool:
-    """Finds a connection text anywhere in a text, within quotes or behind blanks, too."""
+    """Returns true if the text contains a connection string, also within quotes or after blanks."""
     text = "".join(text.split()).lower()
     return "password=" in text or _URL.search(text) is not None
 

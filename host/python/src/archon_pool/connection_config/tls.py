@@ -1,4 +1,4 @@
-"""Settings of TLS: `sslmode` and its relatives, by libpq's and by drivers' names."""
+"""TLS settings: `sslmode` and related settings, by the names of libpq and of drivers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _TRUTHS = {
 
 
 def truth(text: str) -> bool | None:
-    """A truth value as drivers spell it."""
+    """Parses a boolean as drivers spell it."""
     return _TRUTHS.get(text.lower())
 
 
 def settle_certificates(parts: Parts) -> None:
-    """Gives certificates the settings that they are in libpq where a driver means another thing by them.
+    """Converts certificate settings of drivers to libpq's.
 
-    `sslcert` beside Prisma's `sslaccept` is the authority's.
+    With Prisma's `sslaccept`, `sslcert` is the authority's certificate.
     """
     factory = parts.read("sslfactory", _factory)
     parts.no_verify = factory == "NonValidatingFactory"
-    # It verifies by Java's own authorities, whatever the mode.
+    # This factory verifies with Java's own authorities in any mode.
     if factory == "DefaultJavaSSLFactory" and (parts.get("sslmode") or "").lower() != "disable":
         parts.set("sslmode", "verify-full")
         parts.fill("sslrootcert", "system")
@@ -56,7 +56,7 @@ def _factory(name: str, text: str) -> str:
 
 
 def verification(parts: Parts, hosts: Sequence[HostPort]) -> tuple[str, str | None]:
-    """`sslmode`, and the authorities that a certificate is verified against."""
+    """Returns `sslmode` and the authorities for verification."""
     mode = _mode(parts)
     root = None if parts.no_verify else parts.get("sslrootcert")
     if root == "system":
@@ -64,7 +64,7 @@ def verification(parts: Parts, hosts: Sequence[HostPort]) -> tuple[str, str | No
             raise invalid("sslrootcert=system takes sslmode=verify-full: with a weaker one it proves nothing")
         return "verify-full", root
     if mode is None:
-        # Supabase always offers TLS, so nothing is lost by never falling back from it.
+        # Supabase always offers TLS, so requiring it never prevents a connection.
         is_supabase = any(each.host.endswith((".supabase.co", ".supabase.com")) for each in hosts)
         mode = "require" if is_supabase else "prefer"
     return mode, root
@@ -73,7 +73,7 @@ def verification(parts: Parts, hosts: Sequence[HostPort]) -> tuple[str, str | No
 def _mode(parts: Parts) -> str | None:
     def sslmode(name: str, text: str) -> str:
         if parts.is_jdbc:
-            # Java's drivers take the words in any case, and R2DBC those of an enum.
+            # Java drivers accept the words in any case, and R2DBC as enum constants.
             text = text.lower().replace("_", "-")
         if text == "no-verify":
             parts.no_verify = True
@@ -104,7 +104,7 @@ def _mode(parts: Parts) -> str | None:
 
 
 def negotiation(parts: Parts, sslmode: str) -> str:
-    """`sslnegotiation`: how TLS is begun."""
+    """Returns `sslnegotiation`: the start of TLS."""
     found = parts.word("sslnegotiation", ("postgres", "direct")) or "postgres"
     if found == "direct" and sslmode in _WEAK_MODES:
         raise invalid("sslnegotiation=direct takes sslmode=require or a stronger one")
@@ -112,7 +112,7 @@ def negotiation(parts: Parts, sslmode: str) -> str:
 
 
 def versions(parts: Parts) -> tuple[str, str | None]:
-    """The oldest and the newest version of TLS."""
+    """Returns the oldest and the newest allowed TLS version."""
     words = ", ".join([*_OLD_VERSIONS, *_VERSIONS])
     by_lower = {version.lower(): version for version in (*_OLD_VERSIONS, *_VERSIONS)}
 
@@ -128,7 +128,7 @@ def versions(parts: Parts) -> tuple[str, str | None]:
         return found
 
     least = parts.read("ssl_min_protocol_version", version) or _VERSIONS[0]
-    # At least an old version is no less than at least the oldest one here.
+    # An older minimum version has the same effect as the oldest supported one.
     least = _VERSIONS[0] if least in _OLD_VERSIONS else least
     most = parts.read("ssl_max_protocol_version", newest)
     if most is not None and most < least:
@@ -137,7 +137,7 @@ def versions(parts: Parts) -> tuple[str, str | None]:
 
 
 def client_certificate(parts: Parts) -> tuple[str | None, str | None]:
-    """`sslcert` and `sslkey`, or neither."""
+    """Returns `sslcert` and `sslkey`, or neither."""
 
     def mode(name: str, text: str) -> str:
         if text == "require":
@@ -147,7 +147,7 @@ def client_certificate(parts: Parts) -> tuple[str | None, str | None]:
     parts.read("sslcertmode", mode)
     shown = parts.word("sslcertmode", ("disable", "allow", "require"))
     certificate, key = parts.get("sslcert"), parts.get("sslkey")
-    # As in libpq, a key alone opens nothing.
+    # As in libpq, a key without a certificate is not used.
     if certificate is None or shown == "disable":
         return None, None
     if key is None:

@@ -1,4 +1,4 @@
-"""Connection URLs, as libpq reads them, and as drivers spell them."""
+"""Connection URLs of libpq and of drivers."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ SCHEMES = frozenset(
         *("timescale", "cockroachdb", "cockroach", "cockroach-postgres", "crdb-postgres"),
     ]
 )
-"""Schemes that stand for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`."""
+"""Schemes for PostgreSQL; a driver's name may follow, as in `postgresql+asyncpg`."""
 
 _JAVA = re.compile("(jdbc|r2dbcs?):(?:(?!tc:)[a-z0-9-]+:){0,2}?(postgres(?:ql)?):", re.IGNORECASE)
-"""JDBC and R2DBC, whatever wrapper stands before `postgresql:`. Testcontainers' server is not there yet."""
+"""JDBC and R2DBC, with any wrapper before `postgresql:`. Testcontainers' URLs are excluded: that server does not run
+yet.
+"""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A URL without its scheme."""
+    """URL without its scheme."""
 
     rest: str
     is_jdbc: bool
     is_local: bool
     is_encrypted: bool = False
-    """True where it asks for TLS: `r2dbcs`."""
-    """True without an authority: `jdbc:postgresql:DATABASE` leads to the local machine."""
+    """True when it requires TLS: `r2dbcs`."""
+    """True without an authority: `jdbc:postgresql:DATABASE` connects to the local machine."""
 
     @classmethod
     def of(cls, text: str) -> Scheme | None:
-        """Takes the scheme off; none where the text is no URL."""
+        """Removes the scheme; returns None if the text is not a URL."""
         java = _JAVA.match(text)
         if java is not None:
             rest, is_encrypted = text[java.end() :], java[1].lower() == "r2dbcs"
@@ -58,12 +60,12 @@ class Scheme:
 
 
 def no_url() -> FaultError:
-    """The text is no connection URL."""
+    """Returns the error for a text that is not a connection URL."""
     return invalid("the URL must start with postgres:// or postgresql://")
 
 
 def parts(scheme: Scheme) -> Parts:
-    """Parses what follows the scheme."""
+    """Parses the text after the scheme."""
     if scheme.is_local:
         database, _, query = scheme.rest.partition("?")
         _check_database(database)
@@ -81,7 +83,7 @@ def parts(scheme: Scheme) -> Parts:
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
         _check_separators(keywords.repeated_part(name), value)
-        # The name of an unknown one may be a part of a password: the fault must not repeat it.
+        # An unknown name may be a part of a password: the fault must not show it.
         what = "value of a parameter" if keywords.meaning(name) is None else name
         decoded = _decode(what, value)
         meaning = keywords.meaning(name)
@@ -97,16 +99,16 @@ def parts(scheme: Scheme) -> Parts:
 
 
 def _split(rest: str) -> tuple[str, str, str, str]:
-    """Splits a URL at the separators that are not a password's: login, address, database name and query."""
+    """Splits a URL at the separators outside of the password: login, address, database name and query."""
     head, mark, query = rest.partition("?")
     if mark and not _is_query(query):
-        # As in libpq, a '?' before the '@' of the authority is the password's.
+        # As in libpq, a '?' before the '@' of the authority is part of the password.
         host = max(0, rest.partition("/")[0].rfind("@"))
         before, mark, query = rest[host:].partition("?")
         head = rest[:host] + before
     authority, _, database = head.partition("/")
     login, _, address = authority.rpartition("@")
-    # Before anything of it is taken for a host's name: that would be asked of the DNS, and logged.
+    # Must be checked before any part is used as a host name, which would reach DNS and logs.
     if not _is_query(query):
         raise _at_sign()
     _check_database(database)
@@ -114,7 +116,7 @@ def _split(rest: str) -> tuple[str, str, str, str]:
 
 
 def _check_database(name: str) -> None:
-    """Refuses a name that is a slip, before any message or log repeats it: what follows may be a password."""
+    """Refuses an invalid name before a message or log shows it: a password may follow."""
     if "@" in name:
         raise _at_sign()
     _check_separators("database name", name)
@@ -133,13 +135,13 @@ def _at_sign() -> FaultError:
 
 
 def _is_query(text: str) -> bool:
-    """Checks that each '@' of a text is in the value of a known parameter."""
+    """Returns true if each '@' of a text is in the value of a known parameter."""
     pairs = [pair.partition("=") for pair in text.split("&") if "@" in pair]
     return all(equals and keywords.meaning(name) is not None for name, equals, _ in pairs)
 
 
 def _add_address(found: Parts, address: str) -> None:
-    """Hosts and ports, as lists where there are several."""
+    """Sets hosts and ports, as lists if there are several."""
     check_count(address.count(",") + 1)
     pairs = [_split_port(one) for one in address.split(",")]
     found.set("host", ",".join(_decode("host", host) for host, _ in pairs))
@@ -147,7 +149,7 @@ def _add_address(found: Parts, address: str) -> None:
 
 
 def _add_lists(found: Parts, hosts: list[str], ports: list[str]) -> None:
-    """Parameters `host` and `port`, which SQLAlchemy repeats for several hosts, and gives as `host=NAME:PORT`."""
+    """Sets `host` and `port`, which SQLAlchemy repeats for several hosts or writes as `host=NAME:PORT`."""
     have_ports = any(":" in host and "," not in host and not host.startswith("/") for host in hosts)
     if not hosts or (len(hosts) == 1 and not have_ports):
         return
@@ -186,7 +188,7 @@ def _split_port(address: str) -> tuple[str, str]:
 
 
 def _decode(what: str, text: str) -> str:
-    """Percent-decodes. A '%' that begins no byte stands for itself."""
+    """Decodes percent-encoding. Other uses of '%' stay unchanged."""
     try:
         decoded = unquote_to_bytes(text).decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Interpretation of the settings' texts. No fault repeats a text: it may be a slipped secret."""
+"""Interpretation of the settings' texts. Faults never show a text: it may be a misplaced secret."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLACEHOLDERS = frozenset(["[YOUR-PASSWORD]", "[YOUR_PASSWORD]", "<YOUR-PASSWORD
 
 
 def resolve(parts: Parts, origin: Origin) -> Target:
-    """Fills what is open, and interprets the texts."""
+    """Applies defaults, and interprets the texts."""
     tls.settle_certificates(parts)
     if origin.is_request:
         parts.refuse_files()
@@ -69,7 +69,7 @@ def resolve(parts: Parts, origin: Origin) -> Target:
 
 
 def _check_kind(parts: Parts) -> None:
-    """Refuses what would make another kind of session, and notes what would not."""
+    """Refuses settings that would create another kind of session, and notes the ignored ones."""
 
     def replication(name: str, text: str) -> None:
         if tls.truth(text) is not False:
@@ -92,7 +92,7 @@ def _check_kind(parts: Parts) -> None:
 
 
 def _methods(name: str, text: str) -> tuple[str, ...]:
-    """The authentication methods that `require_auth` allows."""
+    """Parses the authentication methods that `require_auth` allows."""
     words = [word.strip() for word in text.split(",")]
     excluded = [word for word in words if word.startswith("!")]
     if excluded and len(excluded) != len(words):
@@ -113,9 +113,9 @@ def _session_attrs(parts: Parts) -> str:
 
 
 def _seconds(name: str, text: str) -> int:
-    """As in libpq, nothing above zero stands for no limit of its own."""
+    """Parses a time limit in seconds. As in libpq, values that are not positive set no limit."""
     try:
-        # libpq's own range.
+        # Same range as in libpq.
         seconds = int(text[:11])
     except ValueError:
         seconds = 2**31
@@ -125,7 +125,7 @@ def _seconds(name: str, text: str) -> int:
 
 
 def _with_passwords(parts: Parts, origin: Origin, target: Target) -> Sequence[HostPort]:
-    """Gives each host its password: the one that was given, or that of the pass file."""
+    """Adds each host's password: the given one, or that of the pass file."""
     password, named = parts.get("password"), parts.get("passfile")
     if password is not None:
         if password in _PLACEHOLDERS:

@@ -1,1 +1,1 @@
-"""The kill guard: what an operator allows, the caps, and the guarded delivery of signals."""
+"""Kill guard: the operator's policy, the caps, and the guarded delivery of signals."""

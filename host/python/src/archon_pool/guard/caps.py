@@ -1,4 +1,4 @@
-"""How many orders may be sent: in a call, and of how many sessions."""
+"""Caps on orders, per call and as a percentage of sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .policy import Policy
 
 @dataclass
 class Account:
-    """The cap is fixed when a call first delivers to a database: ending sessions must not raise it."""
+    """Cap of one database, fixed at a call's first delivery: ending sessions must not raise it."""
 
     cap: int
     killable: int
@@ -20,14 +20,14 @@ class Account:
 
 @dataclass
 class KillCounter:
-    """How many sessions one call has ended, per database and in all."""
+    """Numbers of sessions that one call has ended, per database and in total."""
 
     accounts: dict[tuple[int, int], Account] = field(default_factory=dict)
     spent: int = 0
 
 
 class Caps:
-    """The caps that hold for a call: the policy's, and the request's own percentage, which can only lower it."""
+    """Caps of a call: the policy's, and the request's own percentage, which can only lower it."""
 
     def __init__(self, policy: Policy, requested: int) -> None:
         lower = requested < policy.max_kill_percentage
@@ -37,12 +37,12 @@ class Caps:
         self.max_kills_per_hour = policy.max_kills_per_hour
 
     def account(self, killable: int, clients: int) -> Account:
-        """An account of a database with so many sessions: the percentage of the smaller number, rounded down."""
+        """Returns the account of a database: the percentage of the smaller number, rounded down."""
         cap = min(killable, clients) * min(self._percentage, 100) // 100
         return Account(cap, killable, clients)
 
     def room(self, account: Account, spent: int) -> int | str:
-        """How many more orders the caps allow when `spent` were sent in all; if none, which cap it is."""
+        """Returns the number of further orders allowed after `spent` in total, or the message of the reached cap."""
         left, left_in_all = account.cap - account.spent, self._max_kills - spent
         if left <= 0:
             return (
@@ -54,7 +54,7 @@ class Caps:
         return min(left, left_in_all)
 
     def over_hour(self) -> Outcome:
-        """What becomes of an order that the hour has no room for."""
+        """Returns the outcome of an order that exceeds the hourly cap."""
         why = (
             f"the cap of {self.max_kills_per_hour} ended sessions an hour is reached for this database: "
             "the policy's max_kills_per_hour"
@@ -63,5 +63,5 @@ class Caps:
 
 
 def counts(outcome: Outcome) -> bool:
-    """Whether an outcome uses up a place under the cap: sent, or perhaps sent."""
+    """Returns true if an outcome counts against the caps: the signal was or may have been sent."""
     return outcome.case in ("signalled", "survived", "failed")

@@ -1,12 +1,7 @@
-"""The import `backends`: the only power to end a session.
+"""The import `backends`, the only one that can end a session. The component is not trusted.
 
-Nothing here trusts the component. For every order the *server* checks, in the statement that signals, that the
-session is the one that was seen, is still in the same spell of the same state, is a client of this database, is
-not ours and is not protected. Each order is a statement, and so a transaction, of its own. The host counts the
-cap itself and looks afterwards who has really left.
-
-One window stays open: between the server's look at the session and the arrival of the signal, some
-microseconds, the session can begin to work. PostgreSQL has nothing that closes it.
+The signalling statement itself checks that the session is unchanged and may be ended; the host counts the caps and
+verifies the result. A session can still become active in the microseconds between check and signal.
 """
 
 from __future__ import annotations
@@ -38,7 +33,9 @@ class Delivery:
     def __init__(
         self, session: Session, terms: Terms, intent: Intent, signalled: Callable[[], None], dry_run: bool
     ) -> None:
-        """`signalled` is told before anything is sent: from then on nothing may be repeated blindly."""
+        """Prepares a delivery; `signalled` is called before anything is sent: the call must not be repeated blindly
+        afterwards.
+        """
         self._session = session
         self._terms = terms
         self._intent = intent
@@ -51,16 +48,16 @@ class Delivery:
         self._place = f"order {session.target} {names.kept(session.target.database)}"
 
     def run(self, orders: Sequence[Order], kill_counter: KillCounter) -> list[Outcome]:
-        """Delivers the orders and writes down what became of each."""
+        """Delivers the orders and records each outcome."""
         refusal = self._intent.kill_refusal
         if refusal is not None and not self._dry_run:
-            # Never a silent dry run: the component would report as done what was not.
+            # Must not become a silent dry run: the component would report actions that did not happen.
             outcomes = [Outcome("denied", refusal)] * len(orders)
             self._record(orders, outcomes)
             return outcomes
         account = self._account(kill_counter)
         if self._dry_run:
-            # It counts as a real one would, and leaves no trace.
+            # A dry run counts like a real one, but on copies.
             account, kill_counter = replace(account), KillCounter(spent=kill_counter.spent)
         outcomes = []
         while len(outcomes) < len(orders):
@@ -73,11 +70,9 @@ class Delivery:
         return outcomes
 
     def _next(self, rest: Sequence[Order], account: Account, kill_counter: KillCounter) -> list[Outcome]:
-        """Sends no more at once than the caps have left. Orders that turn out not to count free their place
-        for the next round.
-        """
+        """Sends at most as many orders as the caps allow. Orders that do not count make room for the next round."""
         if account.clients == 0:
-            # Nothing to count: the orders are for sessions that are gone, elsewhere or hidden.
+            # No countable sessions: those of the orders are gone, elsewhere or hidden.
             return [self._classify(order) for order in rest]
         room = self._caps.room(account, kill_counter.spent)
         if isinstance(room, str):
@@ -96,7 +91,7 @@ class Delivery:
         return outcomes
 
     def _announce(self, orders: Sequence[Order]) -> Sequence[Order] | Outcome:
-        """Puts orders on record before they are sent: as many as the hour has room for."""
+        """Records orders before they are sent, as many as the hourly cap allows."""
         hourly, most = self._terms.hourly, self._caps.max_kills_per_hour
         try:
             if self._dry_run:
@@ -142,7 +137,7 @@ class Delivery:
         if not answer.rows:
             return self._classify(order)
         try:
-            # False: the process ended between the look and the signal.
+            # False: the process ended between the check and the signal.
             return Outcome("signalled" if _boolean(answer.rows[0], 0) else "gone")
         except FaultError as error:
             return Outcome("failed", fault=error.fault if self._dry_run else _unverified(error.fault))
@@ -159,7 +154,7 @@ class Delivery:
         return Outcome("failed", fault=fault)
 
     def _classify(self, order: Order) -> Outcome:
-        """Why the guard did not let an order pass."""
+        """Returns the outcome of an order that the guard refused."""
         try:
             (answer,) = self._own(self._terms.guard.statements.classify, [self._params(order)])
             row = _first(answer)
@@ -174,7 +169,7 @@ class Delivery:
         if _boolean(row, 0):
             return denied("the connected role may not see this session: grant pg_read_all_stats to it")
         if not _boolean(row, 1):
-            # The pid belongs to somebody else by now.
+            # The pid now belongs to another session.
             return Outcome("gone")
         process, role, application = _text(row, 2), _text(row, 4), _text(row, 6)
         if process != "client backend":
@@ -198,7 +193,7 @@ class Delivery:
         return Outcome("changed")
 
     def _verify(self, orders: Sequence[Order], outcomes: list[Outcome]) -> None:
-        """Waits for the signalled sessions to leave, and marks those that do not."""
+        """Waits for the signalled sessions to end, and marks those that survive."""
         started, pause = time.monotonic(), _FIRST_PAUSE_S
         leave_s = self._terms.limits.leave_timeout.total_seconds()
         waiting = [index for index, outcome in enumerate(outcomes) if outcome.case == "signalled"]
@@ -210,7 +205,7 @@ class Delivery:
                     raise FaultError(answer)
                 there = {(_cell(row, 0), _cell(row, 1)) for row in answer.rows}
             except FaultError as error:
-                # Sent is sent; that nobody could look is all that can be said.
+                # The signal was sent; verification failed.
                 for index in waiting:
                     outcomes[index] = Outcome("failed", fault=_unverified(error.fault))
                 return
@@ -238,7 +233,7 @@ class Delivery:
         ]
 
     def _own(self, sql: str, params: Sequence[Sequence[Param]]) -> list[Rows]:
-        """Runs the host's own statement with each set of parameters, all in one round trip."""
+        """Runs a statement of the host with each set of parameters, all in one round trip."""
         requests = [Request(sql, each, _OWN_ROWS) for each in params]
         return self._session.run(requests, Allowance(self._terms.limits))
 
@@ -269,7 +264,7 @@ class Delivery:
 
 def _unverified(fault: Fault) -> Fault:
     why = f"the signal may have been sent, but whether the session left is not known: {fault.message}"
-    # Whoever repeats it may hit the next session under this pid.
+    # Not retryable: a retry could signal the next session with this pid.
     return replace(fault, message=why, retryable=False)
 
 
@@ -290,14 +285,14 @@ def _first(answer: Rows) -> Row | None:
 
 
 def _cell(row: Row, index: int) -> Value:
-    """A column that the host's own statement has, whatever a server makes of it."""
+    """Returns a column of the host's own statement. Raises if the server did not return it."""
     if index >= len(row):
         raise _unexpected(f"column {index} is missing")
     return row[index]
 
 
 def _boolean(row: Row, index: int) -> bool:
-    """A column's truth; null is none."""
+    """Reads a boolean column; null counts as false."""
     value = _cell(row, index)
     if value is None or isinstance(value, bool):
         return bool(value)

@@ -1,4 +1,4 @@
-"""What an operator allows, whatever a component claims."""
+"""Policy of the operator, which limits every component."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _cap(name: str) -> int:
 
 @dataclass(frozen=True)
 class Policy:
-    """What an operator allows; the defaults are the Rust host's."""
+    """Policy of the operator; the defaults are those of the Rust host."""
 
     apply: bool = True
-    """Whether anything may be changed at all. Without it every order is refused, dry runs excepted."""
+    """True when changes are allowed. Otherwise every order is refused, except in dry runs."""
     max_kill_percentage: int = _cap("maxKillPercentage")
     """Cap on ended sessions in one call: percent of the killable sessions and of all client sessions of the
     database, the smaller, rounded down. A request can only lower it."""
@@ -33,13 +33,13 @@ class Policy:
     max_kills_per_hour: int = _cap("maxKillsPerHour")
     """Cap on ended sessions of one database in any 60 minutes, over all calls of this user."""
     resize: bool = True
-    """Whether pools may be resized, and their server connections reconnected."""
+    """True when pools may be resized, and their server connections reconnected."""
     max_resizes_per_hour: int = _cap("maxResizesPerHour")
     """Cap on resizes and reconnects at one console in any 60 minutes, over all calls of this user."""
     protected_roles: tuple[str, ...] = ()
-    """Role name patterns to protect beside the built-in ones; `*` stands for anything."""
+    """Role name patterns to protect in addition to the built-in ones; `*` matches anything."""
     protected_applications: tuple[str, ...] = ()
-    """Application name patterns to protect beside the built-in ones; `*` stands for anything."""
+    """Application name patterns to protect in addition to the built-in ones; `*` matches anything."""
 
     def __post_init__(self) -> None:
         for setting in ("protected_roles", "protected_applications"):
@@ -52,23 +52,23 @@ class Policy:
                     raise fail(INVALID_PARAMS, f"policy {setting}: {why}")
 
     def role_patterns(self) -> list[str]:
-        """The protected roles as patterns of SQL's `ILIKE`."""
+        """Returns the protected roles as `ILIKE` patterns."""
         return [*guard().protected_roles, *(_as_like(names.role_glob(glob)) for glob in self.protected_roles)]
 
     def application_patterns(self) -> list[str]:
-        """The protected applications as patterns of SQL's `ILIKE`."""
+        """Returns the protected applications as `ILIKE` patterns."""
         own = (_as_like(names.application_glob(glob)) for glob in self.protected_applications)
         return [*guard().protected_applications, *own]
 
 
 def _as_like(glob: str) -> str:
-    """A glob as a pattern of SQL's `LIKE`."""
+    """Converts a glob to a `LIKE` pattern."""
     special = {"*": "%", "?": "_", "%": r"\%", "_": r"\_", "\\": "\\\\"}
     return "".join(special.get(letter, letter) for letter in glob)
 
 
 class Hourly:
-    """What was sent in the last hour, per place and kind of act: by this process, or by all of one user."""
+    """Actions of the last hour, per place and kind: of this process, or of all processes of one user."""
 
     def __init__(self, shared: SharedHour | None = None) -> None:
         self._own: Book = {}
@@ -77,16 +77,16 @@ class Hourly:
 
     @property
     def note(self) -> str | None:
-        """What a report must state of it."""
+        """Note for a report about the scope of the caps."""
         return None if self._shared is None else self._shared.note
 
     def left(self, place: str, most: int) -> int:
-        """How many there is still room for."""
+        """Returns the number of further actions allowed."""
         with self._book() as book:
             return max(0, most - len(recent(book.get(key(place), []))))
 
     def take(self, place: str, wanted: int, most: int) -> int:
-        """Takes as many as there is room for."""
+        """Reserves up to `wanted` actions and returns the number granted."""
         with self._book() as book:
             sent = recent(book.get(key(place), []))
             granted = max(0, min(wanted, most - len(sent)))
@@ -94,7 +94,7 @@ class Hourly:
             return granted
 
     def give_back(self, place: str, count: int) -> None:
-        """Gives back places that were taken and not used. Where that is not known, they count as used."""
+        """Releases unused reservations. If the number is unknown, they count as used."""
         with contextlib.suppress(FaultError), self._book() as book:
             sent = book.get(key(place), [])
             book[key(place)] = sent[: max(0, len(sent) - count)]
