@@ -1,5 +1,5 @@
-# `make demo` shows it, `make test` checks everything; both work on a machine that has only Rust, git,
-# make and Debian's package manager.
+# `make demo` runs the demonstration, `make test` runs all checks; both need only Rust, git, make and Debian's package
+# manager.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,19 +8,19 @@ MAKEFLAGS += --no-builtin-rules
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TARGET := $(CARGO_TARGET_DIR)
-# One selection of packages, features and programs for everything: with another one, cargo would compile the
-# dependencies, wasmtime among them, a second time.
+# One selection of packages, features and programs for all targets, so that cargo compiles the dependencies, wasmtime
+# among them, only once.
 ALL := --workspace --all-features --locked
-# For machines whose own Node is older than the 20 that jco needs, such as Debian 12.
+# Node version for machines whose own is older than 20, which jco requires, such as Debian 12.
 NODE := 22.23.3
-# Live tests wait for servers most of the time.
+# More threads than processors, because live tests mostly wait for servers.
 export RUST_TEST_THREADS ?= $(shell expr 4 \* $$(nproc))
 COMPONENTS := $(TARGET)/languages/components
 HUGE := $(TARGET)/conformance/huge.jsonl
 NODE_HOST := $(TARGET)/node-host
 NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
 TIMED := lab::live_scenarios_are_judged_as_their_labels_say
-# Servers that misbehave, for the tests of all hosts.
+# Hostile servers for the tests of all hosts.
 HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
             ARCHON_HOSTILE_SERVER=$(HOSTILE)
@@ -47,7 +47,7 @@ demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planne
 	cargo build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
-# Beside the server, live tests have poolers of Debian 13, and client libraries of Python and Node.
+# Installs Debian 13's poolers, and client libraries of Python and Node, for the live tests.
 peers: needs-test
 	tests/poolers.sh $(TARGET)/poolers
 	tests/clients/install.sh $(TARGET)/clients
@@ -61,7 +61,7 @@ test: needs-test peers ## Everything, unattended
 
 test-rust: test-timed test-untimed
 
-# Clients that must act every few seconds to be what their labels say: beside the other suites they come too late.
+# Runs separately, because its clients must act every few seconds and would be delayed by other suites.
 test-timed: needs-test peers
 	cargo test $(ALL) --test live -- $(TIMED)
 
@@ -69,7 +69,7 @@ test-untimed: needs-test peers
 	cargo test $(ALL) -- --skip $(TIMED)
 	$(MAKE) fuzz-replay
 
-# Where a host in another language takes them from: the components, and guard.json.
+# Writes the components and guard.json for the hosts in other languages.
 components: needs-test
 	cargo build $(ALL)
 	$(TARGET)/debug/archon-pool components $(COMPONENTS)
@@ -126,7 +126,7 @@ lint-rust: lint-format lint-circles lint-worlds
 lint-format: needs-lint
 	cargo fmt --all --check
 
-# Files refer to each other in one direction.
+# Checks that files have no circular references.
 lint-circles: needs-lint
 	python3 tests/circles.py host/src host/*/src plugin/src plugin/contract/src tests/security/src
 
@@ -139,7 +139,7 @@ lint-worlds: needs-lint
 lint-node: node-source
 	cd $(NODE_HOST) && $(WITH_NODE) npm run lint
 
-# mypy reads the types of what the package stands on, so the package is installed first.
+# The package is installed first, because mypy reads the types of its dependencies.
 lint-python: python-package
 	cd host/python && $(PYTHON_TOOL) -m ruff format --no-cache --check . && $(PYTHON_TOOL) -m ruff check --no-cache .
 	cd host/python && $(PYTHON_TOOL) -m mypy --cache-dir $(PYTHON_HOST)/mypy
@@ -157,11 +157,12 @@ freeze-wit: ## Before the first release only: take wit/ as the contract to keep
 clean: ## Remove everything that was built or downloaded
 	cargo clean
 
-# What other languages need stays out of the source tree and is installed once per list, by the hashes in the lock files.
+# Packages of other languages stay out of the source tree and are installed once per list, by the hashes in the lock
+# files.
 NPM_QUIET := --no-audit --no-fund --loglevel=error
 NPM_INSTALL := npm ci $(NPM_QUIET)
 PIP_INSTALL := pip install --quiet --disable-pip-version-check
-# Brings a Node of our own where the machine's is too old.
+# Installs Node if the machine's is too old.
 NEW_NODE = node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || npm install --no-package-lock $(NPM_QUIET) --no-save --prefix $(@D) node@$(NODE)
 
 $(TARGET)/node/.installed: tests/languages/node/package.json tests/languages/node/package-lock.json | needs-test
@@ -176,7 +177,7 @@ $(TARGET)/python/.installed: tests/languages/python/requirements.txt | needs-tes
 	$(@D)/bin/$(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
-# Both hosts are built in a copy. The first Rust test of the conformance kit writes its largest case.
+# Both hosts are built in a copy. The first Rust test run of the conformance kit writes its largest case.
 $(NODE_HOST)/.installed: host/node/package.json host/node/package-lock.json | needs-test
 	mkdir -p $(@D)
 	cp $^ $(@D)/
@@ -201,7 +202,7 @@ python-package: components $(PYTHON_HOST)/.installed
 	host/python/build.sh $(PYTHON_HOST)/venv/bin/python $(COMPONENTS) $(PYTHON_HOST)
 	$(PYTHON_HOST)/venv/bin/$(PIP_INSTALL) --force-reinstall --no-deps $(PYTHON_HOST)/dist/*.whl
 
-# What the benchmarks compare with. Without these, their rows say so.
+# Tools for the comparison benchmarks. A missing tool is reported in its row.
 $(TARGET)/bench/python/.tried: | needs-test
 	python3 -m venv $(@D)
 	$(@D)/bin/$(PIP_INSTALL) 'pg_activity[psycopg]' || rm -f $(@D)/bin/python

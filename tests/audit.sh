@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Judges all that is built upon: licences, bans, sources and known faults of the crates (deny.toml), and the signatures
-# and known faults of the packages of npm and PyPI. Their hashes are checked whenever they are installed.
+# Checks all dependencies: licences, bans, sources and advisories of the crates (deny.toml), and signatures and
+# advisories of the npm and PyPI packages. Hashes are checked at every installation.
 #
 #     audit.sh TARGET-FOLDER
 #
-# Known faults come from databases that not every network reaches: OFFLINE=1 leaves them out, and the signatures.
+# Advisories need databases that are not reachable from every network: OFFLINE=1 skips them and the signatures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ failed=()
 "$tools/bin/cargo-deny" check advisories || failed+=("cargo deny check advisories")
 
 for folder in host/node tests/languages/node tests/clients; do
-  # Signatures are those of installed packages.
+  # npm checks the signatures of installed packages only.
   work=$(mktemp -d)
   cp "$folder/package.json" "$folder/package-lock.json" "$work/"
   npm ci --prefix "$work" --ignore-scripts --no-audit --no-fund --loglevel=error

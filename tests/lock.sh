@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Writes the lock files: the exact versions and hashes of all that npm and pip install here.
+# Writes the lock files: the exact versions and hashes of all npm and pip packages of this repository.
 #
 #     lock.sh FOLDER
 #
-# installs `uv` in FOLDER. What each list of packages asks for stands in package.json, or in a file that ends with `.in`.
+# installs `uv` in FOLDER. The requirements are in package.json, or in a file that ends with `.in`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ lock tests/languages/python/requirements.txt tests/languages/python/requirements
 lock tests/clients/requirements.txt tests/clients/requirements.in
 
 for folder in host/node tests/languages/node tests/clients; do
-  # From the list alone: packages that are there already would leave out those of other systems.
+  # Resolved in an empty folder: installed packages would exclude those of other systems.
   work=$(mktemp -d)
   cp "$folder/package.json" "$work/"
   npm install --prefix "$work" --package-lock-only --no-audit --no-fund --loglevel=error

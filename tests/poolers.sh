@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Unpacks the poolers of Debian 13 and their libraries into a folder, unless they are there already.
+# Unpacks the poolers of Debian 13 and their libraries into a folder, unless they are unpacked already.
 #
 #     poolers.sh FOLDER
 #
-# Nothing is installed: apt works with lists of its own, and each program is started by the loader beside it
+# Nothing is installed: apt uses separate lists, and each program is started by the dynamic loader beside it
 # (tests/src/poolers.rs). The archive is the one that the machine's own apt uses.
 set -euo pipefail
 
@@ -39,7 +39,7 @@ END
 export APT_CONFIG=$work/apt.conf
 apt-get update -qq
 
-# depends PACKAGE…: the libraries among what they depend on.
+# depends PACKAGE…: prints the libraries that the packages depend on.
 depends() {
   local more=(--no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances)
   apt-cache depends "$@" "${more[@]}" | sed -nE 's/^ +\|?Depends: ((lib|zlib)[^ ]*)$/\1/p' | sort -u

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Checks for what a goal needs, which is `build`, `demo`, `test` or `lint`. What is missing it installs
-# where it may (Rust's own parts; Debian packages as root or by a `sudo` that asks for no password), and
-# otherwise names.
+# Checks the requirements of a goal, which is `build`, `demo`, `test` or `lint`. Installs missing ones if possible
+# (Rust's own parts; Debian packages as root or by a `sudo` without a password), and otherwise prints them.
 set -euo pipefail
 
 goal=${1:?build, demo, test or lint}
 missing=()
 
-# privileged COMMAND…: as root, if there is a way.
+# privileged COMMAND…: runs a command as root, if possible.
 privileged() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
@@ -16,7 +15,7 @@ may_install() {
   command -v apt-get > /dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }
 }
 
-# need COMMAND PACKAGES: what runs when it is there, and the Debian packages that bring it.
+# need COMMAND PACKAGES: installs Debian packages unless the check COMMAND succeeds.
 need() {
   local check=$1
   shift
@@ -31,7 +30,7 @@ need() {
   missing+=("apt-get install $*")
 }
 
-# need_rust COMMAND RUSTUP-ARGUMENTS
+# need_rust COMMAND RUSTUP-ARGUMENTS: runs rustup unless the check COMMAND succeeds.
 need_rust() {
   local check=$1
   shift
@@ -39,7 +38,7 @@ need_rust() {
   rustup "$@" || missing+=("rustup $*")
 }
 
-# The same search as tests/src/binaries.rs: any version from 13 on will do.
+# Same search as in tests/src/binaries.rs: any version from 13 on is accepted.
 postgres() {
   local folder version
   for folder in "${ARCHON_PG_BIN:-}" /usr/lib/postgresql/*/bin "$(pg_config --bindir 2> /dev/null || true)"; do
@@ -51,7 +50,7 @@ postgres() {
   return 1
 }
 
-# Debian starts a server on port 5432 with the package, unless it is told not to: ours are private.
+# Debian starts a server on port 5432 with the package by default, which the tests do not need.
 need_postgres() {
   local settings=/etc/postgresql-common/createcluster.d quiet
   quiet=$settings/archon-pool-setup.conf
@@ -63,7 +62,7 @@ need_postgres() {
   if [ -e "$quiet" ]; then privileged rm "$quiet"; fi
 }
 
-# Debian would start this server too, and has no setting that says otherwise but this one file.
+# Debian would start this server too, and only this file prevents it.
 need_pgbouncer() {
   local rule=/usr/sbin/policy-rc.d found='[ -n "${ARCHON_PGBOUNCER:-}" ] || [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer'
   if eval "$found" > /dev/null 2>&1 || [ -e "$rule" ] || ! may_install; then
@@ -78,7 +77,7 @@ need_pgbouncer() {
 
 # Rust links with the system's C compiler, and `ring` is partly written in C.
 need 'echo "int main(void) { return 0; }" | cc -x c -o /dev/null -' gcc libc6-dev
-# libFuzzer is written in C++ and part of the workspace; the demo builds no part of it.
+# libFuzzer is written in C++ and part of the workspace; the demo does not build it.
 if [ "$goal" != demo ]; then
   need 'echo "#include <vector>" | c++ -x c++ -std=c++17 -c -o /dev/null -' g++
 fi
@@ -102,7 +101,7 @@ esac
 if [ "$goal" = test ]; then
   need_pgbouncer
   need 'openssl version' openssl
-  # Any version of Node: where it is too old for jco, the Makefile fetches another one by npm.
+  # Any version of Node: if it is too old for jco, the Makefile installs another one with npm.
   need 'npm --version && node --version' nodejs npm
   need 'python3 -c "import ensurepip, sys; assert sys.version_info >= (3, 9)"' python3 python3-venv
 fi

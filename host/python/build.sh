@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the wheel and the sdist: in a copy under target/, so that nothing generated lies in the source tree.
+# Builds the wheel and the sdist in a copy under target/, so that the source tree stays free of generated files.
 #
 #     build.sh PYTHON COMPONENTS WORK
 #
-# PYTHON is the interpreter of an environment with `build` and `hatchling`, COMPONENTS a folder that
-# `archon-pool components` wrote, and WORK the folder to work in. The result is in WORK/dist.
+# PYTHON is the interpreter of an environment with `build` and `hatchling`, COMPONENTS a folder written by
+# `archon-pool components`, and WORK the working folder. The result is in WORK/dist.
 set -euo pipefail
 
 if [ $# -ne 3 ]; then

@@ -40,7 +40,7 @@ class Psycopg:
             return notification.payload
 
     async def copy(self, name, sql):
-        # Entered and never left: the server waits for data that do not come.
+        # Entered and never exited: the server waits for data that never arrive.
         copy = self.connections[name].cursor().copy(sql)
         self.connections[name, "copy"] = (copy, await copy.__aenter__())
 

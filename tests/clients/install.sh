@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the client libraries that the live tests connect with, unless they are there already.
+# Installs the client libraries of the live tests, unless they are installed already.
 #
 #     install.sh FOLDER
 set -euo pipefail

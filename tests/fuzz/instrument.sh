@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands before rustc for our own crates (RUSTC_WORKSPACE_WRAPPER): adds what libFuzzer steers by. Build scripts run
-# without libFuzzer and would not link; dependencies, wasmtime among them, stay as they are.
+# Wraps rustc for the workspace's crates (RUSTC_WORKSPACE_WRAPPER) and adds libFuzzer's coverage instrumentation.
+# Build scripts run without libFuzzer and would not link; dependencies, wasmtime among them, stay uninstrumented.
 for argument in "$@"; do
   case $argument in
     build_script_build | --print | --print=* | -vV) exec "$@" ;;

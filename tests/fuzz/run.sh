@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run.sh TARGET|all SECONDS: fuzzes for that long.
-# run.sh TARGET|all replay: runs the seeds in corpus/ and all that was ever kept in found/, once each.
-# run.sh TARGET|all keep: packs what earlier runs found, as few inputs as reach the same, into found/.
+# run.sh TARGET|all SECONDS: fuzzes for this time.
+# run.sh TARGET|all replay: runs the seeds in corpus/ and all stored inputs of found/, once each.
+# run.sh TARGET|all keep: packs the inputs of earlier runs into found/, minimised to the same coverage.
 #
-# Runs go on where the ones before ended: in target/fuzz/corpus, into which found/ is unpacked. An input that crashed is
-# in target/fuzz/crashes: once it is understood, it becomes a seed. The first build takes minutes: our own crates are
-# compiled a second time, and the components with them; the dependencies are not, and so steer nothing.
+# Runs continue with the corpus of earlier ones in target/fuzz/corpus, into which found/ is unpacked. Crashing inputs
+# are stored in target/fuzz/crashes: after the fix, they become seeds. The first build takes minutes, because the
+# workspace's crates are compiled again with instrumentation; dependencies are not instrumented.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,8 +17,8 @@ what=${2:?how many seconds, replay or keep}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 bins=()
 for target in "${targets[@]}"; do bins+=(--bin "$target"); done
-# The same selection as everywhere, so that no dependency is built twice. Only a search needs to see which code an
-# input reaches: a replay takes what is built anyway.
+# The same selection as in the Makefile, so that no dependency is built twice. Only fuzzing needs instrumentation: a
+# replay uses the regular build.
 if [ "$what" = replay ]; then
   cargo build --quiet --workspace --all-features --locked
 else
@@ -27,7 +27,7 @@ else
 fi
 
 work=$CARGO_TARGET_DIR/fuzz
-# Compiled components of fuzzed bytes do not belong into the user's cache.
+# Keeps compiled components of fuzzed bytes out of the user's cache.
 export XDG_CACHE_HOME=$work/cache
 
 for target in "${targets[@]}"; do
@@ -44,7 +44,7 @@ for target in "${targets[@]}"; do
       least=$(mktemp -d)
       "${run[@]}" -set_cover_merge=1 "$least" "$corpus" 2> "$work/$target.log"
       mkdir -p tests/fuzz/found
-      # The same inputs make the same archive.
+      # Makes the archive reproducible.
       tar -cf - --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$least" . | gzip -9n > "$packed"
       rm -r "$least"
       ;;

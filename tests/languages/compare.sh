@@ -3,8 +3,7 @@
 #
 #     compare.sh TARGET-FOLDER
 #
-# expects the components in TARGET/languages/components, and what the scripts import in TARGET/node
-# and TARGET/python.
+# expects the components in TARGET/languages/components, and the scripts' packages in TARGET/node and TARGET/python.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,9 +11,9 @@ target=$1
 out=$target/languages
 snapshot=$here/../fixtures/snapshot.json
 
-# There is a Node among the packages where the system's own is too old.
+# The packages include Node if the system's own is too old.
 PATH=$target/node/node_modules/.bin:$PATH
-# Node finds a script's packages beside the script only.
+# Node resolves a script's packages only from the script's folder.
 cp "$here/node/smoke.mjs" "$target/node/"
 node "$target/node/smoke.mjs" "$out/components" "$snapshot" "$out/transpiled" > "$out/node.json"
 "$target/python/bin/python" "$here/python/smoke.py" "$out/components" "$snapshot" > "$out/python.json"

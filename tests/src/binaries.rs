@@ -1,4 +1,4 @@
-//! Where PostgreSQL's server programs are.
+//! Finds PostgreSQL's server programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,25 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Names a folder with `initdb` and `postgres`, and so chooses the server version.
+/// Environment variable for a folder with `initdb` and `postgres`, which selects the server version.
 pub const VARIABLE: &str = "ARCHON_PG_BIN";
 
-/// A folder with PostgreSQL's server programs.
+/// Folder with PostgreSQL's server programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     folder: PathBuf,
 }
 
 impl Binaries {
-    /// Finds the server: `ARCHON_PG_BIN`, else Debian's newest, else wherever `pg_config` says.
+    /// Finds the server: `ARCHON_PG_BIN`, else Debian's newest, else the folder of `pg_config`.
     ///
     /// # Errors
     ///
-    /// Without a server there is nothing to test, so this fails and says what to install: a live
-    /// test that skips itself would be green on a machine where nothing works.
+    /// Fails without a server and names the package to install: a skipped live test would hide a broken machine.
     pub fn find() -> Result<Self> {
         if let Some(folder) = std::env::var_os(VARIABLE) {
             let folder = PathBuf::from(folder);
-            // Tests and servers run in folders of their own, where a relative path means something else.
+            // Tests and servers run in other working directories, where a relative path would be wrong.
             if !folder.is_absolute() || !is_complete(&folder) {
                 bail!(
                     "{VARIABLE} is {}, which is no full path of a folder with `initdb` and `postgres`",
@@ -43,23 +42,23 @@ impl Binaries {
         }
     }
 
-    /// The path of a program of the server.
+    /// Returns the path of a server program.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The path of a client program, such as `psql`; its name alone where it is not beside the server. So it is with
-    /// the servers that `tests/matrix.sh` fetches, which puts a client's folder into `PATH`.
+    /// Returns the path of a client program, such as `psql`; only its name if it is not beside the server. The
+    /// servers that `tests/matrix.sh` fetches have no clients; the script adds a client's folder to `PATH`.
     pub fn client(&self, name: &str) -> PathBuf {
         let beside = self.program(name);
         if beside.exists() { beside } else { name.into() }
     }
 
-    /// Whether the server can preload a library such as `pg_stat_statements`.
+    /// Returns true if the server can preload a library such as `pg_stat_statements`.
     pub fn has_library(&self, name: &str) -> bool {
         let file = format!("{name}.so");
-        // Debian keeps libraries under `lib`, others under `lib/postgresql`; `pg_config`, which would
-        // know, is missing from packages that carry the server alone.
+        // Debian keeps libraries under `lib`, others under `lib/postgresql`; packages with the server alone lack
+        // `pg_config`.
         ["../lib", "../lib/postgresql"].iter().any(|folder| self.folder.join(folder).join(&file).is_file())
     }
 }
@@ -68,14 +67,14 @@ impl Binaries {
 ///
 /// # Errors
 ///
-/// When it was not built.
+/// Fails if it was not built.
 pub fn archon_pool() -> Result<PathBuf> {
     let path = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("archon-pool");
     anyhow::ensure!(path.is_file(), "{} is missing: run `cargo build --bin archon-pool`", path.display());
     Ok(path)
 }
 
-/// The path of `psql`: Debian's where there is one, since the one that `tests/matrix.sh` fetches has no TLS.
+/// Returns the path of `psql`: Debian's if installed, because the one that `tests/matrix.sh` fetches has no TLS.
 pub fn psql() -> PathBuf {
     debian().map(|folder| folder.join("psql")).filter(|psql| psql.exists()).unwrap_or_else(|| "psql".into())
 }

@@ -1,4 +1,4 @@
-//! Applications that use real client libraries: psycopg, asyncpg and `pg`.
+//! Applications with real client libraries: psycopg, asyncpg and `pg`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,11 @@ use tokio::task::spawn_blocking;
 
 use crate::keeper;
 
-/// Names the folder that `tests/clients/install.sh` filled.
+/// Environment variable for the folder that `tests/clients/install.sh` filled.
 pub const VARIABLE: &str = "ARCHON_CLIENTS";
 
-/// A program that uses one library and obeys `tests/clients/client.py` or `client.mjs`. It ends when this is dropped.
+/// Process with one client library, controlled through `tests/clients/client.py` or `client.mjs`. Dropping it ends
+/// the process.
 #[derive(Debug, Clone)]
 pub struct Library(Arc<Mutex<Program>>);
 
@@ -26,29 +27,29 @@ struct Program {
 }
 
 impl Library {
-    /// psycopg 3.
+    /// Starts a client with psycopg 3.
     ///
     /// # Errors
     ///
-    /// When it is not installed.
+    /// Fails if it is not installed.
     pub fn psycopg() -> Result<Self> {
         Self::python("psycopg")
     }
 
-    /// asyncpg.
+    /// Starts a client with asyncpg.
     ///
     /// # Errors
     ///
-    /// When it is not installed.
+    /// Fails if it is not installed.
     pub fn asyncpg() -> Result<Self> {
         Self::python("asyncpg")
     }
 
-    /// `pg` of Node.
+    /// Starts a client with `pg` of Node.
     ///
     /// # Errors
     ///
-    /// When it is not installed.
+    /// Fails if it is not installed.
     pub fn pg() -> Result<Self> {
         let mut command = Command::new("node");
         command.arg(source("client.mjs")).arg(folder()?.join("node"));
@@ -68,20 +69,20 @@ impl Library {
         Ok(Self(Arc::new(Mutex::new(Program { child, input, output: BufReader::new(output) }))))
     }
 
-    /// Opens a connection, to be known by this name.
+    /// Opens a connection under this name.
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn open(&self, name: &str, url: &str, application: &str) -> Result<()> {
         self.tell(json!(["open", name, named(url, application)])).await.map(drop)
     }
 
-    /// Fills a pool of connections, runs a statement on each, and gives all of them back.
+    /// Opens a pool of connections, runs a statement on each, and returns all of them to the pool.
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn pool(&self, url: &str, application: &str, size: usize, sql: &str) -> Result<()> {
         self.tell(json!(["pool", named(url, application), size, sql])).await.map(drop)
     }
@@ -90,25 +91,25 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn run(&self, name: &str, statements: &[&str]) -> Result<()> {
         self.many("run", name, statements).await
     }
 
-    /// Runs statements in a transaction of the library's own making, and commits it.
+    /// Runs statements in a transaction with the library's own API, and commits it.
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn transaction(&self, name: &str, statements: &[&str]) -> Result<()> {
         self.many("transaction", name, statements).await
     }
 
-    /// Listens to a channel in the library's own way.
+    /// Listens to a channel with the library's own API.
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn listen(&self, name: &str, channel: &str) -> Result<()> {
         self.tell(json!(["listen", name, channel])).await.map(drop)
     }
@@ -117,17 +118,17 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// When none comes.
+    /// Fails if none comes.
     pub async fn notified(&self, name: &str) -> Result<String> {
         let payload = self.tell(json!(["notified", name])).await?;
         payload.as_str().map(str::to_owned).with_context(|| format!("{name} was not notified"))
     }
 
-    /// Gives a command of the program.
+    /// Sends a command to the program.
     ///
     /// # Errors
     ///
-    /// With the library's error.
+    /// Returns the library's error.
     pub async fn tell(&self, command: Value) -> Result<Value> {
         let program = Arc::clone(&self.0);
         let answer = spawn_blocking(move || program.lock().unwrap_or_else(PoisonError::into_inner).ask(&command));
@@ -155,7 +156,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Gone already is as good.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

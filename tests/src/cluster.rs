@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one's own.
+//! Private PostgreSQL server.
 
 mod builder;
 
@@ -17,17 +17,17 @@ use crate::process::Process;
 use crate::until::DEADLINE;
 use crate::{ports, scratch::scratch, template::template};
 
-/// The password of every role. Unmistakable, so that a test can search any output for it.
+/// Password of every role. Unique, so that a test can search any output for it.
 pub const PASSWORD: &str = "tell-nobody-4f81c7";
 
-/// The superuser of every cluster, until it is renamed.
+/// Superuser of every cluster, until it is renamed.
 pub const SUPERUSER: &str = "postgres";
 
-/// `application_name` of the one session that the harness itself keeps open to look at the server.
+/// `application_name` of the harness's own session, which queries the server.
 pub const HARNESS: &str = "archon-pool-tests";
 
-/// A private server on a free port of 127.0.0.1, stopped and removed on drop, on a panic, and when
-/// this process ends in any other way.
+/// Private server on a free port of 127.0.0.1, stopped and removed on drop, on a panic, and when this process ends in
+/// any other way.
 pub struct Cluster {
     data: PathBuf,
     log: PathBuf,
@@ -40,7 +40,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster without data yet. From here on, dropping it clears everything up.
+    /// Creates a cluster without data. From here on, dropping it removes everything.
     pub(crate) fn unstarted() -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("cluster-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -56,9 +56,9 @@ impl Cluster {
         })
     }
 
-    /// Starts the server on its data, and waits until it answers.
+    /// Starts the server on its data folder, and waits until it answers.
     pub(crate) async fn launched(mut self) -> Result<Self> {
-        // Another process can still take a port between our look and the server's bind.
+        // Another process can still take a port between the check and the server's bind.
         for _ in 0..10 {
             self.port = if self.short_port { ports::unused_short_port()? } else { ports::unused_port()? };
             self.launch()?;
@@ -70,48 +70,48 @@ impl Cluster {
         bail!("ten ports in a row were taken")
     }
 
-    /// A cluster with settings of one's own.
+    /// Returns a builder for a cluster with custom settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// A cluster with the harness's settings.
+    /// Starts a cluster with the harness's settings.
     ///
     /// # Errors
     ///
-    /// As [`Builder::start`].
+    /// Same as [`Builder::start`].
     pub async fn start() -> Result<Self> {
         Self::builder().start().await
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `server_version_num`, such as 150018.
+    /// Returns `server_version_num`, such as 150018.
     pub fn version_num(&self) -> u32 {
         self.version_num
     }
 
-    /// A connection string, password included. Names are taken as they are: use plain ones.
+    /// Returns a connection string, password included. Names are not escaped: use plain ones.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A connection string for the superuser and the database `postgres`.
+    /// Returns a connection string for the superuser and the database `postgres`.
     pub fn superuser_url(&self) -> String {
         self.url(&self.superuser, "postgres")
     }
 
-    /// Gives the superuser another name, so that its own is free for a role that is none.
+    /// Renames the superuser, so that its name is free for an ordinary role.
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn rename_superuser(&mut self, name: &str) -> Result<()> {
         const STANDIN: &str = "rename_superuser";
-        // Nobody may rename whom he is logged in as.
+        // A role cannot rename itself while it is logged in.
         self.create_role(STANDIN, "SUPERUSER").await?;
         self.close_observer().await;
         let client = self.connect(STANDIN).await?;
@@ -121,17 +121,17 @@ impl Cluster {
         self.execute(&format!("DROP ROLE {STANDIN}")).await
     }
 
-    /// Everything the server has logged.
+    /// Returns the server's log.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// Where the server keeps its data.
+    /// Returns the server's data folder.
     pub fn data_folder(&self) -> &Path {
         &self.data
     }
 
-    /// A connection's parameters, to be completed with a role.
+    /// Returns a connection's parameters without a role.
     pub fn config(&self) -> Config {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.port).dbname("postgres").password(PASSWORD);
@@ -139,21 +139,21 @@ impl Cluster {
         config
     }
 
-    /// Opens a connection to the database `postgres`; it ends when the client is dropped.
+    /// Opens a connection to the database `postgres`; dropping the client closes it.
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn connect(&self, role: &str) -> Result<Client> {
         Ok(connect(self.config().user(role)).await?)
     }
 
-    /// The harness's own session, as superuser. There is at most one, known by the application name
-    /// [`HARNESS`], so that a test which counts sessions counts a steady one.
+    /// Returns the harness's own session, as superuser. There is at most one, identified by the application name
+    /// [`HARNESS`], so that tests can count it reliably.
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn observer(&self) -> Result<Arc<Client>> {
         let mut observer = self.observer.lock().await;
         if let Some(client) = observer.as_ref().filter(|client| !client.is_closed()) {
@@ -163,7 +163,7 @@ impl Cluster {
         Ok(Arc::clone(observer.insert(client)))
     }
 
-    /// Closes the harness's own session. The next look opens another.
+    /// Closes the harness's own session. The next call of [`Cluster::observer`] opens another.
     pub async fn close_observer(&self) {
         self.observer.lock().await.take();
     }
@@ -172,7 +172,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When one of them fails.
+    /// Fails if one of them fails.
     pub async fn execute(&self, sql: &str) -> Result<()> {
         self.observer().await?.batch_execute(sql).await.with_context(|| sql.to_owned())
     }
@@ -181,7 +181,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When one of them fails.
+    /// Fails if one of them fails.
     pub async fn execute_in(&self, database: &str, sql: &str) -> Result<()> {
         let client = connect(self.config().user(&self.superuser).application_name(HARNESS).dbname(database)).await?;
         client.batch_execute(sql).await.with_context(|| sql.to_owned())
@@ -191,7 +191,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn create_database(&self, name: &str, encoding: &str) -> Result<()> {
         let sql = format!(r#"CREATE DATABASE "{name}" TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"#);
         self.execute(&sql).await
@@ -202,16 +202,16 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn create_role(&self, name: &str, options: &str) -> Result<()> {
         self.execute(&format!(r#"CREATE ROLE "{name}" LOGIN PASSWORD '{PASSWORD}' {options}"#)).await
     }
 
-    /// Creates the extension `pg_stat_statements` in a database; false when this server lacks it.
+    /// Creates the extension `pg_stat_statements` in a database. Returns false if the server lacks it.
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn create_statistics(&self, database: &str) -> Result<bool> {
         let there = template()?.binaries.has_library("pg_stat_statements");
         if there {
@@ -220,11 +220,11 @@ impl Cluster {
         Ok(there)
     }
 
-    /// How many client sessions of `pg_stat_activity` match a condition; the harness's own never do.
+    /// Counts the client sessions of `pg_stat_activity` that match a condition, except the harness's own.
     ///
     /// # Errors
     ///
-    /// When the condition is no SQL.
+    /// Fails if the condition is no SQL.
     pub async fn count(&self, condition: &str) -> Result<i64> {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity \
@@ -233,29 +233,29 @@ impl Cluster {
         Ok(self.observer().await?.query_one(&sql, &[]).await.context(sql)?.get(0))
     }
 
-    /// Shuts the server down: clients are told so (57P01), and the port is closed on return.
+    /// Shuts the server down: clients get the error 57P01, and the port is closed on return.
     ///
     /// # Errors
     ///
-    /// When it does not stop.
+    /// Fails if it does not stop.
     pub async fn stop(&self) -> Result<()> {
         self.end("INT").await
     }
 
-    /// Stops the server as a crash would: clients lose their connections with hardly a word.
+    /// Shuts the server down immediately: clients lose their connections without a regular shutdown.
     ///
     /// # Errors
     ///
-    /// When it does not stop.
+    /// Fails if it does not stop.
     pub async fn crash(&self) -> Result<()> {
         self.end("QUIT").await
     }
 
-    /// Kills the server's first process, which leaves it no time for anything; the others notice and go.
+    /// Kills the postmaster with SIGKILL; the other processes notice and exit.
     ///
     /// # Errors
     ///
-    /// When it does not stop.
+    /// Fails if it does not stop.
     pub async fn kill(&self) -> Result<()> {
         self.end("KILL").await
     }
@@ -264,7 +264,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// Fails if it does not come up.
     pub async fn restart(&self) -> Result<()> {
         self.stop().await?;
         self.launch()?;
@@ -272,7 +272,7 @@ impl Cluster {
     }
 
     async fn end(&self, signal: &str) -> Result<()> {
-        // Dropped, or the next look would find a session that the server has closed.
+        // Otherwise the next query would use a session that the server has closed.
         self.close_observer().await;
         self.server.signal(signal)?;
         let start = Instant::now();
@@ -287,14 +287,14 @@ impl Cluster {
 
     fn launch(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        // SIGINT is the fast shutdown.
+        // SIGINT requests the fast shutdown.
         let mut command = scratch()?.command(&template()?.binaries.program("postgres"), "INT");
         command.arg("-D").arg(&self.data).arg("-p").arg(self.port.to_string());
         command.stdout(log.try_clone()?).stderr(log);
         self.server.launch(command).context("could not start `setpriv`: install util-linux")
     }
 
-    /// Waits until the server answers and returns its version; none when its port was taken.
+    /// Waits until the server answers and returns its version; none if its port was taken.
     async fn ready(&self) -> Result<Option<u32>> {
         let start = Instant::now();
         loop {
@@ -306,7 +306,7 @@ impl Cluster {
                 bail!("the server did not start:\n{log}");
             }
             match self.ask().await {
-                // Somebody else's server may hold the port while ours is about to give up.
+                // Another server may hold the port while this one is about to exit.
                 Ok((data, version_num)) if Path::new(&data) == self.data => return Ok(Some(version_num)),
                 Err(error) if start.elapsed() > DEADLINE => {
                     return Err(error).with_context(|| format!("the server is silent:\n{}", self.log_tail()));
@@ -334,9 +334,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // SIGQUIT: backends leave at once, and nothing is written.
+        // SIGQUIT: backends exit at once, and nothing is written.
         self.server.end("QUIT");
-        // What cannot be removed now is the janitor's.
+        // The janitor process removes the rest later.
         let _ = fs::remove_dir_all(&self.data);
         let _ = fs::remove_file(&self.log);
     }
@@ -348,16 +348,16 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// The last lines of a log, for an error's message.
+/// Returns the last lines of a log, for an error's message.
 pub(crate) fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-/// Opens a connection and spawns the task that carries it.
+/// Opens a connection and spawns the task that drives it.
 pub(crate) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
-    // It ends with the client; how it ended, the client's own calls tell.
+    // The task ends with the client, whose calls report connection errors.
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)
 }

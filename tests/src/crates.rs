@@ -1,11 +1,11 @@
-//! The directions between the crates of the workspace, and what the small ones must not bring along.
+//! Checks the dependencies between the crates of the workspace, and the crates that small ones must not include.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// The crates that each crate of the host may depend on, beside those of others.
+/// Workspace crates that each crate of the host may depend on.
 const DIRECTIONS: [(&str, &[&str]); 11] = [
     ("archon-pool-contract", &[]),
     ("archon-pool-core", &["contract"]),
@@ -26,7 +26,8 @@ const DIRECTIONS: [(&str, &[&str]); 11] = [
 /// Crates that an embedder of the core does not get: driver, HTTP, command line, SQL parser, file watcher.
 const NOT_IN_CORE: [&str; 7] = ["tokio-postgres", "hyper", "reqwest", "clap", "sqlparser", "notify", "rustls"];
 
-/// The normal dependencies of each package of the workspace's lock file, by name, build scripts and tests apart.
+/// Returns the normal dependencies of each package of the workspace's lock file by name, without build scripts and
+/// tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,4 +1,4 @@
-//! A component that describes itself in given words, and does nothing else.
+//! Generates a component that only describes itself, with a given text.
 
 /// Returns the WAT of a component whose `skill.describe` returns this text.
 pub fn describing(description: &str) -> String {

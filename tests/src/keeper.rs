@@ -1,10 +1,8 @@
-//! The thread that starts servers.
+//! Starts servers from one thread.
 //!
-//! A server is told to shut down when its parent dies (`PR_SET_PDEATHSIG`), so that not even a
-//! SIGKILL of the tests leaves one behind. But Linux takes "parent" to mean the *thread* that
-//! forked: a server started from a test's own thread would be shut down when that test ends, and one
-//! started from a thread of a runtime whenever the runtime retires that thread. So all servers are
-//! started by one thread that lives as long as the process.
+//! A server gets a signal when its parent dies (`PR_SET_PDEATHSIG`), so that not even a SIGKILL of the tests leaves
+//! one behind. Linux takes "parent" to mean the *thread* that forked, and threads of tests and runtimes end early. So
+//! one thread, which lives as long as the process, starts all servers.
 
 use std::io;
 use std::process::{Child, Command};
@@ -16,13 +14,13 @@ type Order = (Command, Sender<io::Result<Child>>);
 
 /// Spawns a command as a child of the keeper thread.
 pub(crate) fn spawn(command: Command) -> io::Result<Child> {
-    // The sender is never dropped, so the thread never runs out of orders to wait for.
+    // The sender is never dropped, so the thread never stops.
     static KEEPER: OnceLock<Sender<Order>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
         let (sender, orders) = channel::<Order>();
         thread::spawn(move || {
             for (mut command, answer) in orders {
-                // Whoever asked may be gone by now; its child is then of no use.
+                // The caller may have been dropped; its child is then ended.
                 if let Err(unclaimed) = answer.send(command.spawn())
                     && let Ok(mut child) = unclaimed.0
                 {

@@ -1,10 +1,9 @@
-//! What the live tests and the demo stand on: private PostgreSQL servers and real clients in known
-//! states. Nothing here is mocked, and nothing here outlives the process that asked for it.
+//! Support of the live tests and the demo: private PostgreSQL servers and real clients in known states. Nothing is
+//! mocked, and nothing outlives the process that started it.
 //!
-//! [`Cluster`] is a server of one's own, [`App`] an application whose [`Session`]s are held in a
-//! state that `pg_stat_activity` confirms, [`Workload`] a healthy application at work, [`Proxy`]
-//! a network that misbehaves, [`PgBouncer`] a pooler in front of a cluster, and [`until`] waits for a condition instead of
-//! a length of time.
+//! [`Cluster`] is a private server, [`App`] an application whose [`Session`]s are kept in a state that
+//! `pg_stat_activity` confirms, [`Workload`] a healthy application under load, [`Proxy`] a network with faults,
+//! [`PgBouncer`] a pooler in front of a cluster, and [`until`] waits for a condition.
 
 pub mod binaries;
 pub mod clients;

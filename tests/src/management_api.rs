@@ -1,5 +1,5 @@
-//! The documented part of Supabase's Management API that the product uses, on a port of 127.0.0.1: a stub of the
-//! settings, and a query endpoint that runs what it gets on a private cluster.
+//! Stub of the part of Supabase's Management API that the product uses, on a port of 127.0.0.1: the settings, and a
+//! query endpoint that runs statements on a private cluster.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -16,13 +16,13 @@ use tokio_postgres::{Client, Config, Row};
 
 use crate::cluster::{Cluster, connect};
 
-/// The token that the API takes. Unmistakable, so that a test can search any output for it.
+/// Token that the API accepts. Unique, so that a test can search any output for it.
 pub const TOKEN: &str = "sbp_tell-nobody-93d2aa";
 
-/// The only project that it knows.
+/// Reference of the only project.
 pub const REFERENCE: &str = "abcdefghijklmnopqrst";
 
-/// What the API answers instead of what it should.
+/// Prepared response in place of the regular one.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
@@ -32,19 +32,19 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A status and a body.
+    /// Creates a response from a status and a body.
     pub fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: String::new(), body: body.into(), after: Duration::ZERO }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push_str(&format!("{name}: {value}\r\n"));
         self
     }
 
-    /// The same, later.
+    /// Delays the response.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.after = delay;
@@ -52,45 +52,45 @@ impl Reply {
     }
 }
 
-/// A request as it arrived, without its secrets.
+/// Request as received, without its secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// Method and path.
     pub what: String,
-    /// The body; null without one.
+    /// Body; null without one.
     pub body: Value,
 }
 
-/// The project's settings, as an administrator could change them.
+/// Settings of the project, as an administrator could change them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// None stands for the compute size's own.
+    /// Pool size; none for the default of the compute size.
     pub pool_size: Option<u32>,
-    /// None stands for the compute size's own.
+    /// Maximum number of clients; none for the default of the compute size.
     pub max_clients: Option<u32>,
-    /// `session` or `transaction`.
+    /// Pool mode, `session` or `transaction`.
     pub mode: String,
-    /// Where the pooler is.
+    /// Host of the pooler.
     pub host: String,
-    /// Where the pooler is.
+    /// Port of the pooler.
     pub port: u16,
-    /// Whether the project has a dedicated pooler.
+    /// True if the project has a dedicated pooler.
     pub dedicated: bool,
-    /// Whether a change of the size is accepted and forgotten.
+    /// True if a change of the size is accepted but not applied.
     pub forgetful: bool,
 }
 
 struct State {
     settings: Settings,
-    /// Answers that come before all others, each once.
+    /// Responses that come before all others, each once.
     next: VecDeque<Reply>,
     asked: Vec<Asked>,
     database: Option<Config>,
-    /// It keeps its connections, and so has one when the server has no more.
+    /// Permanent connections by role, usable when the server has no free slot.
     clients: HashMap<&'static str, Arc<Client>>,
 }
 
-/// The API. It ends when this is dropped.
+/// Running API stub. Dropping it stops the stub.
 pub struct ManagementApi {
     port: u16,
     state: Arc<Mutex<State>>,
@@ -98,11 +98,11 @@ pub struct ManagementApi {
 }
 
 impl ManagementApi {
-    /// Starts it, without a database.
+    /// Starts the API without a database.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port can be had.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -122,19 +122,19 @@ impl ManagementApi {
         let listening = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&shared);
-                // A client that goes away is no failure of the API's.
+                // A disconnecting client is not an error of the API.
                 tokio::spawn(async move { drop(serve(stream, &state).await) });
             }
         });
         Ok(Self { port, state, listening })
     }
 
-    /// Starts it with a query endpoint that runs on a cluster, as `postgres` and as `supabase_read_only_user`,
-    /// and with the pooler where the cluster itself is.
+    /// Starts the API with a query endpoint that runs on a cluster, as `postgres` and as `supabase_read_only_user`,
+    /// and with the pooler's address set to the cluster's.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port can be had.
     pub async fn of(cluster: &Cluster) -> Result<Self> {
         let api = Self::start().await?;
         api.locked().database = Some(cluster.config());
@@ -142,37 +142,37 @@ impl ManagementApi {
         Ok(api)
     }
 
-    /// Where it is.
+    /// Returns the base URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Changes the project's settings behind everybody's back.
+    /// Changes the project's settings without a request.
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.locked().settings);
     }
 
-    /// The project's settings.
+    /// Returns the project's settings.
     pub fn settings(&self) -> Settings {
         self.locked().settings.clone()
     }
 
-    /// Has the next request answered like this, whatever it is; more of them queue up.
+    /// Queues a response for the next request, whatever it is.
     pub fn next(&self, reply: Reply) {
         self.locked().next.push_back(reply);
     }
 
-    /// Forgets the answers that were not asked for yet.
+    /// Clears the queued responses.
     pub fn forget(&self) {
         self.locked().next.clear();
     }
 
-    /// What was asked so far.
+    /// Returns the requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.locked().asked.clone()
     }
 
-    /// How many requests began like this.
+    /// Counts the requests that start with a text.
     pub fn count(&self, what: &str) -> usize {
         self.locked().asked.iter().filter(|asked| asked.what.starts_with(what)).count()
     }
@@ -215,7 +215,7 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     Ok(())
 }
 
-/// One request and the token that it shows; none at the end.
+/// Reads one request and its token; none at the end of the connection.
 async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<(Asked, String)>> {
     let mut first = String::new();
     if stream.read_line(&mut first).await? == 0 {
@@ -295,8 +295,8 @@ fn resize(body: &Value, settings: &mut Settings) -> Reply {
     Reply::new(200, json!({ "default_pool_size": size, "pool_mode": settings.mode }).to_string())
 }
 
-/// Runs one command, as the real endpoint does: several are refused, and rows are objects that have been through
-/// JavaScript.
+/// Runs one statement, as the real endpoint does: several are rejected, and rows are objects with the number
+/// precision of JavaScript.
 async fn query(state: &Mutex<State>, body: &Value) -> Result<Value> {
     let role = if body["read_only"].as_bool().unwrap_or(false) { "supabase_read_only_user" } else { "postgres" };
     let sql = body["query"].as_str().context("query must be a string")?;

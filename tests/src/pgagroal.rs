@@ -1,4 +1,4 @@
-//! A pgagroal of one's own in front of a cluster.
+//! Private pgagroal in front of a cluster.
 
 use anyhow::{Result, bail};
 use tokio::net::TcpStream;
@@ -9,10 +9,10 @@ use crate::poolers::Pooler;
 use crate::ports::unused_short_port;
 use crate::until::DEADLINE;
 
-/// A private pgagroal on a free port of 127.0.0.1. It keeps sessions of the server when a client leaves, for roles
-/// that the server's `pg_hba.conf` trusts: of others it knows no password to try the next client by.
+/// Private pgagroal on a free port of 127.0.0.1. It keeps server sessions after a client leaves only for roles that
+/// `pg_hba.conf` trusts, because it stores no passwords.
 ///
-/// Version 1.6 has room for ports of four digits only, on both sides: see [`crate::Builder::short_port`].
+/// Version 1.6 supports only ports of four digits, on both sides: see [`crate::Builder::short_port`].
 #[derive(Debug)]
 pub struct Pgagroal {
     port: u16,
@@ -24,7 +24,7 @@ impl Pgagroal {
     ///
     /// # Errors
     ///
-    /// When it does not come up; the error ends with its log.
+    /// Fails if it does not come up; the error ends with its log.
     pub async fn before(cluster: &Cluster) -> Result<Self> {
         for _ in 0..10 {
             let pgagroal = Self { port: unused_short_port()?, pooler: Pooler::new("pgagroal", "TERM")? };
@@ -54,16 +54,16 @@ impl Pgagroal {
         pooler.start("pgagroal", &arguments, listens).await
     }
 
-    /// A connection string through it, password included.
+    /// Returns a connection string through it, password included.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Connects an application through it. It ends when the client is dropped.
+    /// Connects an application through it. Dropping the client closes the connection.
     ///
     /// # Errors
     ///
-    /// When it refuses.
+    /// Fails if it refuses.
     pub async fn connect_to(&self, database: &str, role: &str, application: &str) -> Result<Client> {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.port).user(role).password(PASSWORD).dbname(database);

@@ -1,4 +1,4 @@
-//! A PgBouncer of one's own in front of a cluster.
+//! Private PgBouncer in front of a cluster.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -15,20 +15,20 @@ use crate::process::Process;
 use crate::until::DEADLINE;
 use crate::{poolers, ports, scratch::scratch};
 
-/// Names the program, and so chooses the version.
+/// Environment variable for the program, which selects the version.
 pub const VARIABLE: &str = "ARCHON_PGBOUNCER";
 
-/// Who may do everything at the console.
+/// Console role with all rights.
 pub const ADMIN: &str = "pooler_admin";
 
-/// Who may only look.
+/// Console role that may only run `SHOW`.
 pub const WATCHER: &str = "pooler_watcher";
 
-/// One row of a view: values by column.
+/// Row of a view: values by column.
 pub type Row = BTreeMap<String, String>;
 
-/// A private PgBouncer on a free port of 127.0.0.1, ended on drop, on a panic, and when this process ends in
-/// any other way.
+/// Private PgBouncer on a free port of 127.0.0.1, ended on drop, on a panic, and when this process ends in any other
+/// way.
 #[derive(Debug)]
 pub struct PgBouncer {
     folder: PathBuf,
@@ -37,7 +37,7 @@ pub struct PgBouncer {
     process: Process,
 }
 
-/// What a PgBouncer shall be like; see [`PgBouncer::before`].
+/// Settings of a new PgBouncer; see [`PgBouncer::before`].
 #[derive(Debug, Clone)]
 pub struct Builder {
     server_port: u16,
@@ -57,43 +57,43 @@ impl Builder {
         self
     }
 
-    /// Offers a database with parameters of its own, such as `dbname=postgres pool_size=3`. The others go by
-    /// their own names.
+    /// Adds a database with its own parameters, such as `dbname=postgres pool_size=3`. Other databases keep their
+    /// names.
     #[must_use]
     pub fn database(mut self, name: &str, parameters: &str) -> Self {
         self.databases.push((name.into(), parameters.into()));
         self
     }
 
-    /// Lets roles of the cluster in.
+    /// Admits roles of the cluster.
     #[must_use]
     pub fn users(mut self, names: &[&str]) -> Self {
         self.users.extend(names.iter().map(|&name| name.to_owned()));
         self
     }
 
-    /// Gives a role parameters of its own, such as `pool_size=3`.
+    /// Sets a role's parameters, such as `pool_size=3`.
     #[must_use]
     pub fn user(mut self, name: &str, parameters: &str) -> Self {
         self.user_settings.push((name.into(), parameters.into()));
         self
     }
 
-    /// Sends its connections to another port than the cluster's, such as that of a proxy in front of it.
+    /// Connects to another port than the cluster's, such as that of a proxy in front of it.
     #[must_use]
     pub fn server_port(mut self, port: u16) -> Self {
         self.server_port = port;
         self
     }
 
-    /// Takes Debian 13's, which is 1.24, in place of the one that is installed.
+    /// Uses Debian 13's version 1.24 in place of the installed one.
     #[must_use]
     pub fn current(mut self) -> Self {
         self.current = true;
         self
     }
 
-    /// Shares the port of another one that was started with `so_reuseport = 1`.
+    /// Shares the port of another PgBouncer that was started with `so_reuseport = 1`.
     #[must_use]
     pub fn twin_of(mut self, other: &PgBouncer) -> Self {
         self.port = Some(other.port);
@@ -104,12 +104,12 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When there is none to start, or it does not come up; the error ends with its log.
+    /// Fails if there is none to start, or it does not come up; the error ends with its log.
     pub async fn start(self) -> Result<PgBouncer> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = scratch()?.folder(&format!("pgbouncer-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))?;
         let mut bouncer = PgBouncer { folder, port: 0, current: self.current, process: Process::default() };
-        // Another process can still take a port between our look and its bind.
+        // Another process can still take a port between the check and the bind.
         for _ in 0..10 {
             bouncer.port = self.port.map_or_else(ports::unused_port, Ok)?;
             self.configure(&bouncer)?;
@@ -145,7 +145,7 @@ impl Builder {
         ];
         settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         writeln!(ini, "\n[pgbouncer]")?;
-        // Of a setting that is given twice, it takes the last.
+        // PgBouncer uses the last value of a repeated setting.
         for (name, value) in settings {
             writeln!(ini, "{name} = {value}")?;
         }
@@ -162,7 +162,7 @@ impl Builder {
 }
 
 impl PgBouncer {
-    /// A pooler in front of a cluster, in transaction mode.
+    /// Returns a builder for a pooler in front of a cluster, in transaction mode.
     pub fn before(cluster: &Cluster) -> Builder {
         Builder {
             server_port: cluster.port(),
@@ -175,41 +175,41 @@ impl PgBouncer {
         }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A connection string through the pooler, password included. Names are taken as they are: use plain ones.
+    /// Returns a connection string through the pooler, password included. Names are not escaped: use plain ones.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A connection string of the console for [`ADMIN`].
+    /// Returns a connection string of the console for [`ADMIN`].
     pub fn console_url(&self) -> String {
         self.url(ADMIN, "pgbouncer")
     }
 
-    /// A connection string of the console for [`WATCHER`].
+    /// Returns a connection string of the console for [`WATCHER`].
     pub fn watcher_url(&self) -> String {
         self.url(WATCHER, "pgbouncer")
     }
 
-    /// Connects an application through the pooler to the database `postgres`. It ends when the client is
-    /// dropped.
+    /// Connects an application through the pooler to the database `postgres`. Dropping the client closes the
+    /// connection.
     ///
     /// # Errors
     ///
-    /// When the pooler refuses it.
+    /// Fails if the pooler refuses it.
     pub async fn connect(&self, role: &str, application: &str) -> Result<Client> {
         self.connect_to("postgres", role, application).await
     }
 
-    /// The same for another database.
+    /// Connects an application through the pooler to another database.
     ///
     /// # Errors
     ///
-    /// When the pooler refuses it.
+    /// Fails if the pooler refuses it.
     pub async fn connect_to(&self, database: &str, role: &str, application: &str) -> Result<Client> {
         Ok(connect(self.config(role, database).application_name(application)).await?)
     }
@@ -218,9 +218,9 @@ impl PgBouncer {
     ///
     /// # Errors
     ///
-    /// When the pooler refuses it.
+    /// Fails if the pooler refuses it.
     pub async fn command(&self, command: &str) -> Result<Vec<Row>> {
-        // Another one may listen on the same port, but on no socket of ours.
+        // Another PgBouncer may share the port, but not the Unix socket.
         let console = connect(login(self.port, ADMIN, "pgbouncer").host_path(&self.folder)).await?;
         let messages = console.simple_query(command).await.with_context(|| command.to_owned())?;
         let row = |message: &SimpleQueryMessage| match message {
@@ -235,23 +235,23 @@ impl PgBouncer {
         Ok(messages.iter().filter_map(row).collect())
     }
 
-    /// A setting's present value.
+    /// Returns the current value of a setting.
     ///
     /// # Errors
     ///
-    /// When there is no such setting.
+    /// Fails if there is no such setting.
     pub async fn config_value(&self, name: &str) -> Result<String> {
         let rows = self.command("SHOW CONFIG").await?;
         let row = rows.into_iter().find(|row| row.get("key").is_some_and(|key| key == name));
         row.and_then(|mut row| row.remove("value")).with_context(|| format!("PgBouncer has no setting {name}"))
     }
 
-    /// Ends it as a crash would.
+    /// Kills the process, as a crash would.
     pub fn kill(&self) {
         self.process.end("KILL");
     }
 
-    /// Everything it has logged.
+    /// Returns the log.
     pub fn log(&self) -> String {
         fs::read(self.file("log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -268,14 +268,14 @@ impl PgBouncer {
 
     fn launch(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.file("log"))?;
-        // SIGTERM ends it at once; on SIGINT it would wait for its clients.
+        // SIGTERM ends PgBouncer at once; on SIGINT it would wait for its clients.
         let mut command =
             if self.current { poolers::command("pgbouncer", "TERM")? } else { scratch()?.command(&program()?, "TERM") };
         command.arg(self.file("pgbouncer.ini")).stdout(log.try_clone()?).stderr(log);
         self.process.launch(command).context("could not start `setpriv`: install util-linux")
     }
 
-    /// Waits until it answers; false when its port was taken.
+    /// Waits until PgBouncer answers; false if its port was taken.
     async fn ready(&self) -> Result<bool> {
         let start = Instant::now();
         loop {
@@ -300,19 +300,19 @@ impl PgBouncer {
 impl Drop for PgBouncer {
     fn drop(&mut self) {
         self.process.end("TERM");
-        // What cannot be removed now is the janitor's.
+        // The janitor process removes the rest later.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// A connection's parameters without the host.
+/// Returns a connection's parameters without the host.
 fn login(port: u16, role: &str, database: &str) -> Config {
     let mut config = Config::new();
     config.port(port).user(role).password(PASSWORD).dbname(database).connect_timeout(DEADLINE);
     config
 }
 
-/// Where the program is: `ARCHON_PGBOUNCER`, else where Debian puts it, else on the path.
+/// Finds the program: `ARCHON_PGBOUNCER`, else Debian's path, else `PATH`.
 fn program() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(VARIABLE) {
         return Ok(PathBuf::from(path));

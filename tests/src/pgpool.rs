@@ -1,4 +1,4 @@
-//! A Pgpool-II of one's own in front of a cluster.
+//! Private Pgpool-II in front of a cluster.
 
 use std::fmt::Write as _;
 
@@ -10,8 +10,8 @@ use crate::poolers::Pooler;
 use crate::ports::unused_port;
 use crate::until::DEADLINE;
 
-/// A private Pgpool-II on a free port of 127.0.0.1. Its processes keep sessions of the server when a client leaves,
-/// except those of the database `postgres`.
+/// Private Pgpool-II on a free port of 127.0.0.1. Its processes keep server sessions after a client leaves, except
+/// those of the database `postgres`.
 #[derive(Debug)]
 pub struct Pgpool {
     port: u16,
@@ -19,11 +19,11 @@ pub struct Pgpool {
 }
 
 impl Pgpool {
-    /// Starts it in front of a cluster, with three processes, and lets roles of the cluster in.
+    /// Starts it in front of a cluster, with three processes, and admits roles of the cluster.
     ///
     /// # Errors
     ///
-    /// When it does not come up; the error ends with its log.
+    /// Fails if it does not come up; the error ends with its log.
     pub async fn before(cluster: &Cluster, roles: &[&str]) -> Result<Self> {
         for _ in 0..10 {
             let pgpool = Self { port: unused_port()?, pooler: Pooler::new("pgpool", "INT")? };
@@ -59,7 +59,7 @@ impl Pgpool {
             ("pid_file_name", &pid),
             ("logdir", &folder),
             ("work_dir", &folder),
-            // Shared memory for a cache that is off.
+            // Shared memory is allocated even though the cache is off.
             ("memqcache_total_size", "1MB"),
             ("memqcache_max_num_cache", "100"),
         ];
@@ -90,16 +90,16 @@ impl Pgpool {
             .await
     }
 
-    /// A connection string through it, password included.
+    /// Returns a connection string through it, password included.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Connects an application through it. It ends when the client is dropped.
+    /// Connects an application through it. Dropping the client closes the connection.
     ///
     /// # Errors
     ///
-    /// When it refuses.
+    /// Fails if it refuses.
     pub async fn connect_to(&self, database: &str, role: &str, application: &str) -> Result<Client> {
         Ok(connect(self.config(role, database).application_name(application)).await?)
     }

@@ -1,4 +1,4 @@
-//! The poolers of Debian 13, started by the loader and with the libraries that come with them.
+//! Poolers of Debian 13, run with their own dynamic loader and libraries.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,11 +15,11 @@ use crate::process::Process;
 use crate::scratch::scratch;
 use crate::until::DEADLINE;
 
-/// Names the folder that `tests/poolers.sh` filled.
+/// Environment variable for the folder that `tests/poolers.sh` filled.
 pub const VARIABLE: &str = "ARCHON_POOLERS";
 
-/// A command that runs one of the programs as the user who runs servers, and that gets a signal when the thread
-/// that spawned it dies.
+/// Builds a command that runs one of the programs as the servers' user, and that gets a signal when the thread that
+/// spawned it dies.
 pub(crate) fn command(program: &str, end: &str) -> Result<Command> {
     static FOLDER: OnceLock<Result<PathBuf>> = OnceLock::new();
     let folder = FOLDER.get_or_init(copy).as_ref().map_err(|error| anyhow!("{error:#}"))?;
@@ -29,7 +29,7 @@ pub(crate) fn command(program: &str, end: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// A copy where the user who runs servers can read it: a target folder may lie under somebody's home.
+/// Copies the programs to a folder that the servers' user can read: a target folder may be in a private home.
 fn copy() -> Result<PathBuf> {
     let from = find()?;
     let to = scratch()?.root().join("poolers");
@@ -52,7 +52,7 @@ fn find() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The dynamic loader, whose name differs from processor to processor.
+/// Returns the path of the dynamic loader, whose name depends on the architecture.
 fn loader(libraries: &Path) -> Result<PathBuf> {
     let names = fs::read_dir(libraries)?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_loader =
@@ -60,7 +60,7 @@ fn loader(libraries: &Path) -> Result<PathBuf> {
     names.into_iter().find(is_loader).with_context(|| format!("{} has no loader", libraries.display()))
 }
 
-/// The process of a pooler, with a folder for its files; ended and removed on drop.
+/// Process of a pooler, with a folder for its files; ended and removed on drop.
 #[derive(Debug)]
 pub(crate) struct Pooler {
     folder: PathBuf,
@@ -69,14 +69,14 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// A pooler that this signal ends at once.
+    /// Creates a pooler that this signal ends at once.
     pub(crate) fn new(name: &str, end: &'static str) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = scratch()?.folder(&format!("{name}-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))?;
         Ok(Self { folder, end, process: Process::default() })
     }
 
-    /// The path of one of its files.
+    /// Returns the path of one of its files.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -87,7 +87,7 @@ impl Pooler {
         scratch()?.own(&self.file(name), 0o600)
     }
 
-    /// Starts the program and waits until the probe succeeds; false when its port was taken.
+    /// Starts the program and waits until the probe succeeds; false if its port was taken.
     pub(crate) async fn start(
         &self,
         program: &str,
@@ -117,7 +117,7 @@ impl Pooler {
         }
     }
 
-    /// Everything it has logged.
+    /// Returns the log.
     pub(crate) fn log(&self) -> String {
         fs::read(self.file("log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
@@ -126,7 +126,7 @@ impl Pooler {
 impl Drop for Pooler {
     fn drop(&mut self) {
         self.process.end(self.end);
-        // What cannot be removed now is the janitor's.
+        // The janitor process removes the rest later.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

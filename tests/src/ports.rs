@@ -6,23 +6,23 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 
-// Below the ephemeral range: a port from within it (what binding port 0 gives) could be taken by any
-// outgoing connection of a parallel test between our look and the server's bind, or during a restart.
+// Below the ephemeral range, from which outgoing connections of parallel tests could take a port before the server
+// binds it, or during a restart.
 const FIRST: u32 = 15_000;
 const COUNT: u32 = 17_000;
 const SHORT_FIRST: u32 = 7_000;
 const SHORT_COUNT: u32 = 2_900;
 
-/// A port of 127.0.0.1 on which nothing listens, and that this process hands out only once.
+/// Returns an unused port of 127.0.0.1, each at most once per process.
 ///
 /// # Errors
 ///
-/// When there is none left.
+/// Fails if there is none left.
 pub fn unused_port() -> Result<u16> {
     unused(FIRST, COUNT)
 }
 
-/// The same with four digits.
+/// Returns an unused port of four digits.
 pub(crate) fn unused_short_port() -> Result<u16> {
     unused(SHORT_FIRST, SHORT_COUNT)
 }
@@ -31,7 +31,7 @@ fn unused(first: u32, count: u32) -> Result<u16> {
     static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = taken.get_or_insert_default();
-    // Processes that run side by side start far apart.
+    // Parallel processes start at distant numbers.
     let start = std::process::id().wrapping_mul(7919);
     for step in 0..count {
         let port = u16::try_from(first + start.wrapping_add(step) % count)?;

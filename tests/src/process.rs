@@ -1,4 +1,4 @@
-//! A server's process: started, watched, and ended whatever happens.
+//! Starts, watches and reliably ends a server's process.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::keeper;
 
-/// A process that can be started anew. Ended by whoever drops it.
+/// Process that can be restarted. Ended on drop.
 #[derive(Debug, Default)]
 pub(crate) struct Process(Mutex<Option<Child>>);
 
 impl Process {
-    /// Starts it.
+    /// Starts the process.
     pub(crate) fn launch(&self, command: Command) -> io::Result<()> {
         *self.child() = Some(keeper::spawn(command)?);
         Ok(())
     }
 
-    /// Whether it runs.
+    /// Returns true if the process runs.
     pub(crate) fn is_running(&self) -> io::Result<bool> {
         let mut child = self.child();
         let Some(running) = child.as_mut() else { return Ok(false) };
@@ -29,12 +29,12 @@ impl Process {
         Ok(false)
     }
 
-    /// Its number, while it has not been found to have ended: so it is certainly its own.
+    /// Returns the process id until the process was found to have ended, so that the id cannot have been reused.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child().as_ref().map(Child::id)
     }
 
-    /// Sends a signal. The shell's `kill` spares us `unsafe` and a dependency.
+    /// Sends a signal through the shell's `kill`, which avoids `unsafe` and a dependency.
     pub(crate) fn signal(&self, signal: &str) -> io::Result<()> {
         if let Some(pid) = self.id() {
             let script = r#"kill -s "$0" "$1""#;
@@ -43,7 +43,8 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it by a signal, and by SIGKILL when that takes too long. Blocks, as destructors must.
+    /// Ends the process by a signal, and by SIGKILL if that takes too long. Blocks, because destructors are
+    /// synchronous.
     pub(crate) fn end(&self, signal: &str) {
         let _ = self.signal(signal);
         let start = Instant::now();

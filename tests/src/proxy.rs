@@ -1,4 +1,4 @@
-//! A network that can be told to misbehave: a TCP proxy in front of a cluster.
+//! Simulates a faulty network: a TCP proxy in front of a cluster.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -14,38 +14,38 @@ use tokio::time::timeout;
 use crate::cluster::{Cluster, PASSWORD};
 use crate::until::DEADLINE;
 
-/// What happens to bytes on their way.
+/// Treatment of transferred bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
-    /// They arrive.
+    /// Forwards them.
     #[default]
     Pass,
-    /// They arrive later.
+    /// Forwards them after a delay.
     Delay(Duration),
-    /// They wait, and all that come after them, until the flow changes.
+    /// Holds them, and all that follow, until the flow changes.
     Hold,
-    /// They vanish.
+    /// Discards them.
     Drop,
 }
 
-/// Which way.
+/// Direction of the transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From the client to the server.
+    /// Client to server.
     ToServer,
-    /// From the server to the client.
+    /// Server to client.
     ToClient,
 }
 
-/// What the network does at the moment, on all connections.
+/// Current flows of all connections.
 #[derive(Debug, Default)]
 struct Rules {
     to_server: Flow,
     to_client: Flow,
-    /// When a client sends this, the flow of a direction changes before the bytes go on.
+    /// Text that changes the flow of a direction when a client sends it, before the bytes are forwarded.
     trap: Option<(Vec<u8>, Direction, Flow)>,
     sprung: bool,
-    /// How often all connections were cut.
+    /// Number of times that all connections were cut.
     cuts: u64,
 }
 
@@ -65,7 +65,7 @@ impl Rules {
     }
 }
 
-/// A proxy on a free port of 127.0.0.1. Dropped, it closes its port and cuts every connection.
+/// Proxy on a free port of 127.0.0.1. Dropping it closes its port and every connection.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -74,11 +74,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy that passes everything on to a cluster.
+    /// Starts a proxy that forwards to a cluster.
     ///
     /// # Errors
     ///
-    /// When there is no port.
+    /// Fails if there is no port.
     pub async fn start(cluster: &Cluster) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (port, server) = (listener.local_addr()?.port(), cluster.port());
@@ -92,22 +92,22 @@ impl Proxy {
         Ok(Self { port, rules, listening })
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A connection string that goes through the proxy.
+    /// Returns a connection string that goes through the proxy.
     pub fn url(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// What happens to bytes from now on, those that wait included.
+    /// Sets the flow of a direction; it also applies to held bytes.
     pub fn set(&self, direction: Direction, flow: Flow) {
         self.rules.send_modify(|rules| rules.set(direction, flow));
     }
 
-    /// Changes the flow of a direction as soon as a client sends a text, and before the text goes on.
+    /// Changes the flow of a direction when a client sends a text, before the text is forwarded.
     pub fn when_sent(&self, text: &str, direction: Direction, flow: Flow) {
         self.rules.send_modify(|rules| {
             rules.trap = Some((text.as_bytes().to_vec(), direction, flow));
@@ -119,7 +119,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// When nobody sends it.
+    /// Fails if it is not sent in time.
     pub async fn sent(&self) -> Result<()> {
         let mut rules = self.rules.subscribe();
         timeout(DEADLINE, rules.wait_for(|rules| rules.sprung))
@@ -128,7 +128,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Cuts every connection. What waits is lost; new connections pass.
+    /// Cuts every connection. Held bytes are lost; new connections are forwarded.
     pub fn cut(&self) {
         self.rules.send_modify(|rules| {
             rules.cuts += 1;
@@ -148,12 +148,12 @@ async fn connect(client: TcpStream, server: u16, rules: watch::Sender<Rules>) {
     let cuts = rules.borrow().cuts;
     let mut watched = rules.subscribe();
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await else { return };
-    // Small messages on their way at once, as on the real way.
+    // Forwards small messages at once, as a direct connection would.
     let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    // Whichever ends, takes the other along.
+    // The first direction that ends closes the other.
     tokio::select! {
-        // First: with the cut the flow changes too, and what waits must not slip through.
+        // Checked first: a cut also changes the flow, and held bytes must not be forwarded.
         biased;
         _ = watched.wait_for(|rules| rules.cuts > cuts) => {}
         _ = pump(from_client, to_server, Direction::ToServer, &rules) => {}
@@ -188,7 +188,7 @@ async fn pump(
     }
 }
 
-/// Springs the trap when its text is in these bytes, or began in those before.
+/// Applies the trap if its text is in these bytes, or spans the previous ones.
 fn spring(rules: &watch::Sender<Rules>, seen: &mut Vec<u8>, bytes: &[u8]) {
     seen.extend_from_slice(bytes);
     rules.send_if_modified(|rules| {
@@ -201,6 +201,6 @@ fn spring(rules: &watch::Sender<Rules>, seen: &mut Vec<u8>, bytes: &[u8]) {
         (rules.trap, rules.sprung) = (None, true);
         true
     });
-    // No text that is waited for is longer.
+    // The text is never longer than this.
     seen.drain(..seen.len().saturating_sub(1_000));
 }

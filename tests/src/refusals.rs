@@ -1,4 +1,4 @@
-//! A server that answers every login with one refusal, as poolers and servers in the field word it.
+//! Server that refuses every login with one error, in the wording of real poolers and servers.
 
 use std::net::Ipv4Addr;
 
@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::PASSWORD;
 
-/// The code of a request for TLS in place of the protocol's version.
+/// Code of a request for TLS in place of the protocol's version.
 const SSL_REQUEST: u32 = 80_877_103;
-/// The same for encryption by GSSAPI.
+/// Code of a request for GSSAPI encryption.
 const GSS_REQUEST: u32 = 80_877_104;
 
-/// A scripted server on a free port of 127.0.0.1. It ends when this is dropped.
+/// Scripted server on a free port of 127.0.0.1. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Refusing {
     port: u16,
@@ -22,11 +22,11 @@ pub struct Refusing {
 }
 
 impl Refusing {
-    /// Starts one that refuses with these fields of an `ErrorResponse`.
+    /// Starts a server that refuses with these fields of an `ErrorResponse`.
     ///
     /// # Errors
     ///
-    /// When it cannot listen.
+    /// Fails if it cannot listen.
     pub async fn with(severity: &str, sqlstate: &str, message: &str) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -41,14 +41,14 @@ impl Refusing {
         let answer = [&b"E"[..], &length, &fields].concat();
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                // A client that hangs up has heard enough.
+                // A disconnecting client is not an error.
                 let _ = refuse(stream, &answer).await;
             }
         });
         Ok(Self { port, server })
     }
 
-    /// A connection string, password included.
+    /// Returns a connection string, password included.
     pub fn url(&self) -> String {
         format!("postgres://app:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }

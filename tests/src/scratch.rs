@@ -1,4 +1,4 @@
-//! The process's one folder for everything it makes, removed when the process is gone.
+//! Manages the one folder for all files of the process, removed when the process ends.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -10,45 +10,45 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// The folder, and as whom servers run in it.
+/// Temporary folder, with the user that servers run as.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     root: PathBuf,
     runner: Option<Runner>,
-    // Waits for the other end of its standard input to close.
+    // Ends when the other end of its standard input closes.
     _janitor: Child,
 }
 
-/// The user who runs servers when we are root, which PostgreSQL refuses to run as.
+/// User that runs servers if the process runs as root, which PostgreSQL refuses.
 #[derive(Debug, Clone)]
 struct Runner {
     uid: u32,
     gid: u32,
 }
 
-/// This process's folder, made on first use.
+/// Returns this process's folder, created on first use.
 pub(crate) fn scratch() -> Result<&'static Scratch> {
     static SCRATCH: OnceLock<Result<Scratch>> = OnceLock::new();
-    // An anyhow error cannot be cloned, but every caller shall hear the whole of it.
+    // An anyhow error cannot be cloned, but every caller needs the whole message.
     SCRATCH.get_or_init(Scratch::make).as_ref().map_err(|error| anyhow!("{error:#}"))
 }
 
 impl Scratch {
     fn make() -> Result<Self> {
         let root = tempfile::Builder::new().prefix("archon-pool-tests-").tempdir_in(place())?.keep();
-        // tempfile makes it private; the runner has to pass through. What is inside is its own.
+        // tempfile creates a private folder, which the servers' user has to traverse. The content stays private.
         fs::set_permissions(&root, Permissions::from_mode(0o711))?;
         let janitor = janitor(&root)?;
         let runner = if fs::metadata(&root)?.uid() == 0 { Some(Runner::find()?) } else { None };
         Ok(Self { root, runner, _janitor: janitor })
     }
 
-    /// Where everything goes.
+    /// Returns the path of the folder.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Makes a private folder that belongs to the user who runs servers.
+    /// Creates a private folder that belongs to the servers' user.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.root.join(name);
         fs::create_dir(&path).with_context(|| format!("could not create {}", path.display()))?;
@@ -56,7 +56,7 @@ impl Scratch {
         Ok(path)
     }
 
-    /// Hands a file or folder to the user who runs servers.
+    /// Changes the owner of a file or folder to the servers' user.
     pub(crate) fn own(&self, path: &Path, mode: u32) -> Result<()> {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         if let Some(runner) = &self.runner {
@@ -65,7 +65,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// A command that runs a program as that user, and that gets a signal when the thread that spawned it
+    /// Builds a command that runs a program as that user, and that gets a signal when the thread that spawned it
     /// dies.
     pub(crate) fn command(&self, program: &Path, end: &str) -> Command {
         let mut command = Command::new("setpriv");
@@ -73,9 +73,9 @@ impl Scratch {
             command.args([format!("--reuid={}", runner.uid), format!("--regid={}", runner.gid)]).arg("--clear-groups");
         }
         command.args(["--pdeathsig", end]).arg(program);
-        // Our own folder may be closed to that user.
+        // The current folder may not be accessible to that user.
         command.current_dir(&self.root).env("LC_ALL", "C").stdin(Stdio::null());
-        // A terminal's Ctrl-C is for us; servers hear of it by our death.
+        // A terminal's Ctrl-C ends this process; servers then get the parent-death signal.
         command.process_group(0);
         command
     }
@@ -98,8 +98,8 @@ impl Runner {
     }
 }
 
-/// Memory, where there is plenty of it: a data folder is a thousand small files, which are copied in
-/// 50 ms there and in over a second on a busy disk. Otherwise, or where `TMPDIR` says so, the usual.
+/// Returns the parent folder: memory if there is enough, because a data folder has a thousand small files, which take
+/// 50 ms to copy there and over a second on a busy disk. Otherwise, or with `TMPDIR`, the default.
 fn place() -> PathBuf {
     const MEMORY: &str = "/dev/shm";
     let free_kib = || -> Option<u64> {
@@ -113,9 +113,8 @@ fn place() -> PathBuf {
     }
 }
 
-/// Rust runs no destructors of statics, and none at all on SIGKILL. So a shell waits for the pipe
-/// from us to close, which the kernel does however we end, and then clears up: more than once, as a
-/// server may still be writing while it shuts down.
+/// Starts a shell that removes the folder when the pipe from this process closes, which the kernel ensures even on
+/// SIGKILL. It retries, as a server may still be writing while it shuts down.
 fn janitor(root: &Path) -> Result<Child> {
     let script = r#"read -r _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$0" && exit; sleep 0.3; done"#;
     Command::new("sh")

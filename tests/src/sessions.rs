@@ -1,7 +1,6 @@
 //! Applications whose sessions stay in a chosen state.
 //!
-//! Every function here returns only when `pg_stat_activity` shows the state, so a test that goes on
-//! to look at the server will see it too.
+//! Every function returns only when `pg_stat_activity` shows the state, so a later query of the test sees it too.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ const BY_PORT: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)
 
 type Outcome = Result<(), tokio_postgres::Error>;
 
-/// An application: a role, a database and a name to show.
+/// Application: a role, a database and an application name.
 #[derive(Debug, Clone, Copy)]
 pub struct App<'a> {
     cluster: &'a Cluster,
@@ -31,49 +30,49 @@ pub struct App<'a> {
     address: Ipv4Addr,
 }
 
-/// A session of an application. It ends when this is dropped.
+/// Session of an application. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Session {
     pid: i32,
     backend_start: i64,
     client: Arc<Client>,
-    // To an idle session the server says its last word outside of any statement.
+    // Reports the error by which an idle session ended.
     connection: Option<JoinHandle<Outcome>>,
-    // A statement that is still running.
+    // Statement that is still running.
     running: Option<JoinHandle<Outcome>>,
 }
 
 impl Cluster {
-    /// An application that connects as a role to the database `postgres`.
+    /// Creates an application that connects as a role to the database `postgres`.
     pub fn app<'a>(&'a self, role: &'a str, name: &'a str) -> App<'a> {
         App { cluster: self, role, name, database: "postgres", address: Ipv4Addr::LOCALHOST }
     }
 }
 
 impl<'a> App<'a> {
-    /// The same application, connecting to another database.
+    /// Returns the same application for another database.
     #[must_use]
     pub fn in_database(self, database: &'a str) -> Self {
         Self { database, ..self }
     }
 
-    /// The same application on another machine: any address of 127.0.0.0/8 is one, for a cluster whose `pg_hba.conf`
+    /// Returns the same application on another machine: any address of 127.0.0.0/8, for a cluster whose `pg_hba.conf`
     /// admits it.
     #[must_use]
     pub fn at(self, address: Ipv4Addr) -> Self {
         Self { address, ..self }
     }
 
-    /// A session that has connected and never run a statement: idle, with an empty query.
+    /// Opens a session that never runs a statement: idle, with an empty query.
     ///
     /// # Errors
     ///
-    /// When the server refuses it.
+    /// Fails if the server refuses it.
     pub async fn unused(&self) -> Result<Session> {
         let mut config = self.cluster.config();
         config.user(self.role).application_name(self.name).dbname(self.database);
-        // A statement would spoil the session and the driver does not tell the pid, but the server
-        // shows the port from which a session came.
+        // A statement would change the session and the driver does not report the pid, but the server shows the
+        // client's port.
         let socket = TcpSocket::new_v4()?;
         socket.bind((self.address, 0).into())?;
         let stream = socket.connect((Ipv4Addr::LOCALHOST, self.cluster.port()).into()).await?;
@@ -92,11 +91,11 @@ impl<'a> App<'a> {
         Ok(Session { pid: row.get(0), backend_start: row.get(1), client, connection, running: None })
     }
 
-    /// A session that ran a statement and has been idle ever since.
+    /// Opens a session that runs a statement and is idle afterwards.
     ///
     /// # Errors
     ///
-    /// When the statement fails.
+    /// Fails if the statement fails.
     pub async fn idle(&self, sql: &str) -> Result<Session> {
         let session = self.unused().await?;
         session.run(sql).await?;
@@ -104,11 +103,11 @@ impl<'a> App<'a> {
         Ok(session)
     }
 
-    /// Several idle sessions that all ran the same statement last: what a leak looks like.
+    /// Opens several idle sessions with the same last statement, as a leak would.
     ///
     /// # Errors
     ///
-    /// As [`App::idle`].
+    /// Same as [`App::idle`].
     pub async fn idle_many(&self, count: usize, sql: &str) -> Result<Vec<Session>> {
         let mut sessions = Vec::with_capacity(count);
         for _ in 0..count {
@@ -117,12 +116,12 @@ impl<'a> App<'a> {
         Ok(sessions)
     }
 
-    /// A session that began a transaction, ran a statement (an `UPDATE` leaves a row lock) and went
-    /// silent.
+    /// Opens a session that begins a transaction, runs a statement (an `UPDATE` takes a row lock) and stays idle in
+    /// the transaction.
     ///
     /// # Errors
     ///
-    /// When the statement fails.
+    /// Fails if the statement fails.
     pub async fn idle_in_transaction(&self, sql: &str) -> Result<Session> {
         let session = self.unused().await?;
         session.run("BEGIN").await?;
@@ -131,11 +130,11 @@ impl<'a> App<'a> {
         Ok(session)
     }
 
-    /// A session whose transaction failed and was never rolled back.
+    /// Opens a session whose transaction failed and is never rolled back.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn aborted(&self) -> Result<Session> {
         let session = self.unused().await?;
         session.run("BEGIN").await?;
@@ -146,33 +145,33 @@ impl<'a> App<'a> {
         Ok(session)
     }
 
-    /// A session whose statement waits for a lock that somebody else holds.
+    /// Opens a session whose statement waits for a lock of another session.
     ///
     /// # Errors
     ///
-    /// When nothing blocks the statement.
+    /// Fails if nothing blocks the statement.
     pub async fn waiting(&self, sql: &str) -> Result<Session> {
         let session = self.unused().await?.start(sql);
         self.shows(&session, "state = 'active' AND wait_event_type = 'Lock'").await?;
         Ok(session)
     }
 
-    /// A session that is busy with one statement until it is told otherwise.
+    /// Opens a session that runs one statement until it is cancelled.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn active(&self) -> Result<Session> {
         let session = self.unused().await?.start("SELECT pg_sleep(3600)");
         self.shows(&session, "state = 'active' AND wait_event = 'PgSleep'").await?;
         Ok(session)
     }
 
-    /// A session that began a `COPY FROM STDIN` into a table and sends nothing more.
+    /// Opens a session that begins a `COPY FROM STDIN` into a table and sends no data.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn copying(&self, table: &str) -> Result<Session> {
         let mut session = self.unused().await?;
         let (client, sql) = (Arc::clone(&session.client), format!("COPY {table} FROM STDIN"));
@@ -184,38 +183,38 @@ impl<'a> App<'a> {
         Ok(session)
     }
 
-    /// An idle session that listens to a channel.
+    /// Opens an idle session that listens to a channel.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn listening(&self, channel: &str) -> Result<Session> {
         self.idle(&format!(r#"LISTEN "{channel}""#)).await
     }
 
-    /// An idle session that holds a session-level advisory lock.
+    /// Opens an idle session that holds a session-level advisory lock.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn advisory_lock(&self, key: i64) -> Result<Session> {
         self.idle(&format!("SELECT pg_advisory_lock({key})")).await
     }
 
-    /// An idle session that owns a temporary table.
+    /// Opens an idle session that owns a temporary table.
     ///
     /// # Errors
     ///
-    /// When the session cannot be opened.
+    /// Fails if the session cannot be opened.
     pub async fn temporary_table(&self) -> Result<Session> {
         self.idle("CREATE TEMPORARY TABLE scratch AS SELECT 1 AS one").await
     }
 
-    /// How many sessions this application has.
+    /// Counts the sessions of this application.
     ///
     /// # Errors
     ///
-    /// When the server does not answer.
+    /// Fails if the server does not answer.
     pub async fn count(&self) -> Result<i64> {
         self.cluster.count(&format!("application_name = '{}'", self.name)).await
     }
@@ -224,12 +223,12 @@ impl<'a> App<'a> {
     ///
     /// # Errors
     ///
-    /// When it never does, or its running statement ends first.
+    /// Fails if it never does, or its running statement ends first.
     pub async fn shows(&self, session: &Session, condition: &str) -> Result<()> {
         let what = format!("a session of {} shows {condition}", self.name);
         let condition = format!("pid = {} AND {condition}", session.pid);
         until(&what, async || {
-            // Counted first: a statement that ends in between is found by the next look.
+            // Counted first: a statement that ends in between is found by the next check.
             let shown = self.cluster.count(&condition).await? == 1;
             if !shown && session.running.as_ref().is_some_and(JoinHandle::is_finished) {
                 bail!("the statement of {} has ended already", self.name);
@@ -241,17 +240,17 @@ impl<'a> App<'a> {
 }
 
 impl Session {
-    /// The server process.
+    /// Returns the process id of the backend.
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// When it started, microseconds since the epoch: together with the pid its identity.
+    /// Returns the start of the backend, microseconds since the epoch: with the pid, the session's identity.
     pub fn backend_start(&self) -> i64 {
         self.backend_start
     }
 
-    /// The connection, for whatever else a test wants to do with it.
+    /// Returns the connection for other uses.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -260,7 +259,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// With the server's error.
+    /// Returns the server's error.
     pub async fn run(&self, sql: &str) -> Result<()> {
         self.client.batch_execute(sql).await.with_context(|| sql.to_owned())
     }
@@ -273,35 +272,34 @@ impl Session {
         self
     }
 
-    /// Waits for the statement that was started, and returns how it ended.
+    /// Waits for the started statement, and returns its result.
     ///
     /// # Errors
     ///
-    /// With the server's error, or when none was started.
+    /// Returns the server's error, or fails if none was started.
     pub async fn finish(&mut self) -> Result<()> {
         let running = self.running.take().ok_or_else(|| anyhow!("no statement was started"))?;
         Ok(running.await??)
     }
 
-    /// Whether the session still answers. A session that was idle has then run one more statement.
+    /// Returns true if the session still answers. An idle session has then run one more statement.
     pub async fn answers(&self) -> bool {
         self.client.batch_execute("SELECT 1").await.is_ok()
     }
 
-    /// Waits for the end of the session, and returns the server's code for it, such as 57P01 for
-    /// `pg_terminate_backend`; none when the session goes on, or when the connection broke without a code. Can be told
-    /// once.
+    /// Waits for the end of the session, and returns the server's code, such as 57P01 for `pg_terminate_backend`;
+    /// none if the session continues, or if the connection broke without a code. Can be called once.
     pub async fn ended_by(&mut self) -> Option<SqlState> {
-        // A running statement is answered with the error; an idle session's connection ends with it.
+        // A running statement returns the error; an idle session's connection ends with it.
         let outcome = self.running.take().or_else(|| self.connection.take())?;
         timeout(DEADLINE, outcome).await.ok()?.ok()?.err()?.code().cloned()
     }
 
-    /// Closes the session and waits until the server has forgotten it.
+    /// Closes the session and waits until the server no longer lists it.
     ///
     /// # Errors
     ///
-    /// When the server does not forget it.
+    /// Fails if the server does not forget it.
     pub async fn close(self, cluster: &Cluster) -> Result<()> {
         let pid = self.pid;
         drop(self);
@@ -311,7 +309,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The task holds the connection open for as long as its statement runs.
+        // The task keeps the connection open while its statement runs.
         if let Some(running) = &self.running {
             running.abort();
         }

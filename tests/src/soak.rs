@@ -1,4 +1,4 @@
-//! Length and figures of tests that can run for hours, and the memory of a process.
+//! Duration and figures of tests that can run for hours, and the memory of a process.
 
 use std::fs;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use anyhow::{Context as _, Result};
 /// Path of this process's `status`.
 pub const OWN_STATUS: &str = "/proc/self/status";
 
-/// Returns the time that `SOAK_SECONDS` says, or this number of seconds.
+/// Returns the duration of `SOAK_SECONDS`, or this number of seconds.
 ///
 /// # Errors
 ///
-/// When it is no number.
+/// Fails if it is no number.
 pub fn lasting(usual_seconds: u64) -> Result<Duration> {
     let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(usual_seconds), |text| text.parse());
     Ok(Duration::from_secs(seconds.context("SOAK_SECONDS")?))
 }
 
-/// Prints figures for whoever runs a test by hand.
+/// Prints figures when a test is run by hand.
 #[expect(clippy::print_stdout, reason = "`make soak` is run for these figures")]
 pub fn report(figures: &str) {
     println!("{figures}");
 }
 
-/// Returns the memory that this process has in use.
+/// Returns the resident memory of this process.
 ///
 /// # Errors
 ///
-/// When Linux does not show it.
+/// Fails if Linux does not show it.
 pub fn resident_mebibytes() -> Result<u64> {
     mebibytes(OWN_STATUS, "VmRSS:")
 }
@@ -37,7 +37,7 @@ pub fn resident_mebibytes() -> Result<u64> {
 ///
 /// # Errors
 ///
-/// When there is no such process or line.
+/// Fails if there is no such process or line.
 pub fn mebibytes(status: &str, name: &'static str) -> Result<u64> {
     let status = fs::read_to_string(status)?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;

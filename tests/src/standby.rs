@@ -1,4 +1,4 @@
-//! A hot standby of a cluster.
+//! Hot standby of a cluster.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,18 +12,18 @@ use crate::template::template;
 use crate::until::until;
 
 impl Cluster {
-    /// Starts a standby that follows this cluster and answers queries, with settings of its own. The primary's role
-    /// for it is the superuser, whom `pg_hba.conf` has to admit to `replication`:
+    /// Starts a standby of this cluster that answers queries, with its own settings. It connects as the superuser,
+    /// whom the primary's `pg_hba.conf` has to admit:
     /// `host replication postgres 127.0.0.1/32 scram-sha-256`.
     ///
     /// # Errors
     ///
-    /// When the copy fails, or the standby does not come up.
+    /// Fails if the copy fails, or the standby does not come up.
     pub async fn standby(&self, settings: &[(&str, &str)]) -> Result<Self> {
         let copy = Self::unstarted()?;
         let source = format!("host=127.0.0.1 port={} user={SUPERUSER}", self.port());
         let folder = copy.data_folder().to_owned();
-        // Written here, since the recovery settings of a newer `pg_basebackup` name options that older servers refuse.
+        // Written here, because a newer `pg_basebackup` writes recovery settings that older servers reject.
         let primary = format!("primary_conninfo = '{source} password={PASSWORD}'\n");
         let conf: String =
             settings.iter().map(|(name, value)| format!("{name} = '{value}'\n")).chain([primary]).collect();
@@ -52,7 +52,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When it does not.
+    /// Fails if it does not.
     pub async fn is_replayed_by(&self, standby: &Self) -> Result<()> {
         let written: String =
             self.observer().await?.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await?.get(0);

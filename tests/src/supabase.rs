@@ -1,5 +1,5 @@
-//! Supabase's layout on a private cluster: its roles and what they may do, its schemas, and the sessions of its
-//! services. After `supabase/postgres` (migrations) and the roles' documentation.
+//! Sets up Supabase's layout on a private cluster: roles with their privileges, schemas, and the sessions of the
+//! services. Follows `supabase/postgres` (migrations) and the roles' documentation.
 
 use anyhow::Result;
 
@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, PASSWORD};
 use crate::management_api::REFERENCE;
 use crate::sessions::Session;
 
-/// The superuser; `postgres` is none.
+/// Superuser; `postgres` is not one.
 const ADMIN: &str = "supabase_admin";
 
 /// Roles that may log in, beside `postgres`.
@@ -21,10 +21,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("pgbouncer", ""),
 ];
 
-/// Roles that PostgREST takes on.
+/// Roles that PostgREST switches to.
 const NO_LOGIN: [&str; 3] = ["anon", "authenticated", "service_role"];
 
-/// The services' sessions: role and `application_name`. Auth sets none.
+/// Sessions of the services: role and `application_name`. Auth sets none.
 const SESSIONS: &[(&str, &str)] = &[
     ("authenticator", "PostgREST 12.2.3 (519615d)"),
     ("supabase_auth_admin", ""),
@@ -37,11 +37,11 @@ const SESSIONS: &[(&str, &str)] = &[
     ("postgres", "Supavisor"),
 ];
 
-/// Makes of a cluster what a hosted project looks like from within.
+/// Sets up a cluster as a hosted project.
 ///
 /// # Errors
 ///
-/// When the server refuses any of it, or lacks `pg_stat_statements`.
+/// Fails if the server refuses any of it, or lacks `pg_stat_statements`.
 pub async fn lay_out(cluster: &mut Cluster) -> Result<()> {
     cluster.rename_superuser(ADMIN).await?;
     for (role, options) in SERVICES {
@@ -51,7 +51,7 @@ pub async fn lay_out(cluster: &mut Cluster) -> Result<()> {
         cluster.execute(&format!("CREATE ROLE {role} NOLOGIN NOINHERIT")).await?;
     }
     cluster.create_role("postgres", "NOSUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS").await?;
-    // The shared pooler tells projects apart by the user's name.
+    // The shared pooler identifies projects by the user's name.
     let pooled = format!("postgres.{REFERENCE}");
     cluster.create_role(&pooled, "NOSUPERUSER BYPASSRLS").await?;
     let read_all = if cluster.version_num() >= 140_000 { ", pg_read_all_data" } else { "" };
@@ -83,22 +83,22 @@ pub async fn lay_out(cluster: &mut Cluster) -> Result<()> {
         .await
 }
 
-/// Keeps a secret in the vault. Its encryption does not matter here.
+/// Stores a secret in the vault, without its encryption.
 ///
 /// # Errors
 ///
-/// When there is one of that name already.
+/// Fails if there is one of that name already.
 pub async fn keep_secret(cluster: &Cluster, name: &str, secret: &str) -> Result<()> {
     let sql = "INSERT INTO vault.secrets (name, secret) VALUES ($1, $2)";
     cluster.observer().await?.execute(sql, &[&name, &secret]).await?;
     Ok(())
 }
 
-/// The services at rest: each has run a statement and is idle.
+/// Opens idle sessions of the services: each has run a statement.
 ///
 /// # Errors
 ///
-/// When the server refuses one of them.
+/// Fails if the server refuses one of them.
 pub async fn services(cluster: &Cluster) -> Result<Vec<Session>> {
     let mut sessions = Vec::new();
     for (role, application) in SESSIONS {
@@ -107,11 +107,11 @@ pub async fn services(cluster: &Cluster) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// The services in the middle of transactions: what would be a leak of anybody else's.
+/// Opens sessions of the services in open transactions, which would be leaks of any other role.
 ///
 /// # Errors
 ///
-/// When the server refuses one of them.
+/// Fails if the server refuses one of them.
 pub async fn services_in_transactions(cluster: &Cluster) -> Result<Vec<Session>> {
     let mut sessions = Vec::new();
     for (role, application) in SESSIONS.iter().filter(|(role, _)| *role != "postgres") {
@@ -120,7 +120,7 @@ pub async fn services_in_transactions(cluster: &Cluster) -> Result<Vec<Session>>
     Ok(sessions)
 }
 
-/// An entry of a credentials file for the project, with its API elsewhere and its server where this cluster is.
+/// Returns an entry of a credentials file for the project, with this cluster as its server.
 pub fn entry(cluster: &Cluster, name: &str, more: &str) -> String {
     format!(
         "[{name}]\nproject = \"{REFERENCE}\"\nhost = \"127.0.0.1\"\nport = {}\nsslmode = \"disable\"\n\

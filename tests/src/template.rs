@@ -1,5 +1,4 @@
-//! One initialised data folder per process, from which every cluster is copied: `initdb` takes
-//! seconds, a copy does not.
+//! One initialised data folder per process, from which every cluster is copied, because `initdb` takes seconds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +11,14 @@ use crate::binaries::Binaries;
 use crate::cluster::{PASSWORD, SUPERUSER};
 use crate::scratch::scratch;
 
-/// The server's programs and an initialised data folder.
+/// Server programs with an initialised data folder.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) binaries: Binaries,
     data: PathBuf,
 }
 
-/// This process's template, made on first use. Blocks for as long as `initdb` takes.
+/// Returns this process's template, created on first use. Blocks while `initdb` runs.
 pub(crate) fn template() -> Result<&'static Template> {
     static TEMPLATE: OnceLock<Result<Template>> = OnceLock::new();
     TEMPLATE.get_or_init(Template::make).as_ref().map_err(|error| anyhow!("{error:#}"))
@@ -42,7 +41,7 @@ impl Template {
             .arg("--pwfile")
             .arg(&password_file)
             .args(["--username", SUPERUSER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"])
-            // Small segments make small copies.
+            // Small segments reduce the size of the copies.
             .args(["--no-sync", "--wal-segsize", "1"])
             .output()
             .context("could not run `setpriv`: install util-linux")?;
@@ -58,7 +57,7 @@ impl Template {
         Ok(Self { binaries, data })
     }
 
-    /// Copies the template, owner and all, into a folder that does not exist yet.
+    /// Copies the template with its owner into a folder that does not exist yet.
     pub(crate) fn copy_to(&self, data: &Path) -> Result<()> {
         let status = Command::new("cp").arg("-a").arg(&self.data).arg(data).stdin(Stdio::null()).status()?;
         if !status.success() {

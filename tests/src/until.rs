@@ -1,26 +1,26 @@
-//! Waiting for a condition.
+//! Waits for a condition.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Far beyond what anything here takes on a busy machine; a test that waits this long has failed.
+/// Deadline far beyond the normal duration of any step, even on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks again and again until the answer is yes.
+/// Polls a condition until it is true.
 ///
 /// # Errors
 ///
-/// With the first error of the condition, or when it has not come true within [`DEADLINE`].
+/// Returns the first error of the condition, or fails if it is not true within [`DEADLINE`].
 pub async fn until(what: &str, condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     until_within(DEADLINE, what, condition).await
 }
 
-/// [`until`] with a deadline of its own.
+/// Polls like [`until`], with another deadline.
 ///
 /// # Errors
 ///
-/// As [`until`].
+/// Same as [`until`].
 pub async fn until_within(
     deadline: Duration,
     what: &str,

@@ -1,4 +1,4 @@
-//! A healthy application at work: a few pooled connections, short transactions, no surprises.
+//! Simulates a healthy application: a few pooled connections with short transactions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,12 +20,12 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Opens connections, each of which runs a statement as one transaction every so often. Returns
-    /// when all are connected.
+    /// Opens connections, each of which runs a statement as one transaction at an interval. Returns when all are
+    /// connected.
     ///
     /// # Errors
     ///
-    /// When a connection is refused.
+    /// Fails if a connection is refused.
     pub async fn start(app: &App<'_>, connections: usize, sql: &str, every: Duration) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut workers = JoinSet::new();
@@ -38,7 +38,7 @@ impl Workload {
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     tokio::select! {
-                        // Also when the workload was dropped.
+                        // Also reached if the workload was dropped.
                         _ = stopped.wait_for(|&stop| stop) => return Ok(()),
                         _ = ticks.tick() => {}
                     }
@@ -50,17 +50,16 @@ impl Workload {
         Ok(Self { stop, workers, transactions })
     }
 
-    /// How many transactions have been committed so far.
+    /// Returns the number of committed transactions.
     pub fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::Relaxed)
     }
 
-    /// Ends it after the transactions that are under way, closes its connections and returns how
-    /// many transactions it did.
+    /// Stops after the running transactions, closes the connections and returns the number of transactions.
     ///
     /// # Errors
     ///
-    /// With the first error that any of its transactions met: a healthy application must stay so.
+    /// Returns the first error of any transaction, because a healthy application must not get one.
     pub async fn stop(mut self) -> Result<u64> {
         self.stop.send(true).map_err(|_| anyhow!("every connection of the workload is gone"))?;
         while let Some(worker) = self.workers.join_next().await {

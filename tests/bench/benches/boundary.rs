@@ -1,5 +1,5 @@
-//! What it costs to bring a row of `pg_stat_activity` across the boundary, apart from anything that is done with
-//! it: the canonical ABI copies each text into a component that only gives it a place.
+//! Measures the cost of passing a row of `pg_stat_activity` to a component, without any analysis: the canonical ABI
+//! copies each text into a component that only allocates memory for it.
 
 use anyhow::Result;
 use archon_pool::engine::Engine;
@@ -16,7 +16,7 @@ use wasmtime::{Store, UpdateDeadline};
 const ROWS: [u32; 2] = [500, 5_000];
 const GROUP: &str = "boundary";
 
-/// Takes rows and gives them places in its memory, one behind the other.
+/// Component that receives rows and allocates memory for them, one after the other.
 const TAKER: &str = r#"(component
     (type $value (variant (case "null") (case "boolean" bool) (case "int64" s64) (case "float64" float64)
         (case "text" string) (case "bytes" (list u8)) (case "timestamp" s64)))

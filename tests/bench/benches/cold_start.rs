@@ -1,5 +1,5 @@
-//! From nothing to a component that can be called, with the compile cache and without: each in a process of its
-//! own, which is this program again with a cache folder of its own.
+//! Measures the time from process start to a callable component, with and without the compile cache. Each run is a
+//! separate process of this program with its own cache folder.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool_bench::figures::{self, Row, middle};
 
-/// Says that this is the process that is measured.
+/// Argument that marks the measured child process.
 const MEASURED: &str = "cold-start";
 const TIMES: usize = 7;
 

@@ -1,5 +1,5 @@
-//! What a call costs that does nothing: a fresh instance of the observer, which refuses an empty input. Once by
-//! wasmtime alone and once through the whole host, with its limits, its clock and its channels.
+//! Measures a call that does no work: a new instance of the observer that rejects an empty input. Once with wasmtime
+//! alone and once with the whole host, its limits, clock and audit channels.
 
 use anyhow::Result;
 use archon_pool::components::World;
@@ -16,7 +16,7 @@ use serde_json::json;
 
 const GROUP: &str = "instantiation";
 
-/// The issue's promise, microseconds.
+/// Target of the issue, microseconds.
 const EMPTY_CALL: f64 = 30.0;
 
 fn main() -> Result<()> {
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let plugin = Plugin::built_in(&engine, World::Observer)?;
     let credentials = archon_pool::credentials().url("postgres://nobody@127.0.0.1:1/nowhere".to_owned().into());
     let host = archon_pool::host(engine, credentials, Policy::default(), limits);
-    // Refused before anything is opened: no server is needed.
+    // Rejected before a session is opened, so no server is needed.
     let refused = json!({ "action": "nothing" });
     let answer = runtime.block_on(host.run(&plugin, refused.clone()))?;
     anyhow::ensure!(answer["success"] == false, "it was not refused: {answer}");

@@ -1,6 +1,6 @@
-//! The plugin as a component against the same code native, on the answers of servers with up to 50,000 backends:
-//! from the SkillInput's text to the SkillOutput's. The component's time has the boundary in it; the answers are
-//! there on both sides before the clock starts.
+//! Compares the plugin as a component with the same code compiled natively, for servers with up to 50,000 backends:
+//! from the SkillInput's text to the SkillOutput's. The component's time includes the boundary; both sides have the
+//! server's answers before the clock starts.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ const BACKENDS: [u32; 4] = [50, 500, 5_000, 50_000];
 const INPUT: &str = r#"{"action":"detect-leaks","options":{"sampleMs":0}}"#;
 const GROUP: &str = "judgement";
 
-/// The issue's promise: how much slower than native code the component may be.
+/// Target of the issue: the component's time relative to native code.
 const WASM: f64 = 1.2;
-/// Linear, within what caches and allocators add: ten times the backends, so many times the time for each.
+/// Tolerance for linear growth: the time per backend with ten times the backends, relative to the smaller run.
 const LINEAR: f64 = 1.5;
 
 fn main() -> Result<()> {
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         let native = skill::run(&mut population.clone(), INPUT);
         let component = observed.run(Answers::of(population.clone()), INPUT)?;
         ensure!(native.starts_with(r#"{"success":true"#), "it does not judge {backends} backends: {native:.400}");
-        // Beside the host, serde_json keeps the order of fields, which `carry` passes through it.
+        // In the host's build serde_json preserves the order of fields, which `carry` passes through it.
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text);
         ensure!(parsed(&native)? == parsed(&component)?, "they differ at {backends} backends");
         group.bench_function(BenchmarkId::new("native", backends), |bencher| {

@@ -1,8 +1,8 @@
-//! A whole analysis of a live server with a hundred sessions against nothing but its SQL: the same statements,
-//! pipelined in the same way by the same driver. Once with a session for each call and once with a kept one.
+//! Compares a whole analysis of a live server with a hundred sessions with its SQL alone: the same statements,
+//! pipelined in the same way by the same driver. Once with a session per call and once with a cached one.
 //!
-//! The contenders take turns, so that a busy moment of the machine is everybody's. Those with a kept session do so
-//! apart from the others: a session that ends keeps a processor busy for a while, and that is nobody's but its own.
+//! The contenders take turns, so that load on the machine affects all of them. Those with a cached session run apart
+//! from the others, because a session that ends occupies a processor for a while.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use archon_pool_bench::live::{self, Server};
 use tokio_postgres::Client;
 
 const ROUNDS: usize = 320;
-/// The first rounds warm caches, on both ends.
+/// Number of first rounds that are dropped, because they warm caches on both ends.
 const WARMING_UP: usize = 20;
 
-/// The issue's promise.
+/// Target of the issue.
 const LIVE: f64 = 1.25;
 
 #[tokio::main]
@@ -53,14 +53,14 @@ async fn main() -> Result<()> {
     figures::record("live", &rows)
 }
 
-/// How long something takes.
+/// Measures the duration of a future.
 async fn timed<T, E: Into<anyhow::Error>>(of: impl Future<Output = Result<T, E>>) -> Result<Duration> {
     let started = Instant::now();
     of.await.map_err(Into::into)?;
     Ok(started.elapsed())
 }
 
-/// The middle of those that were not the first.
+/// Returns the median of the rounds after the warm-up.
 fn warm(times: Vec<Duration>) -> Duration {
     middle(times.into_iter().skip(WARMING_UP).collect())
 }

@@ -1,10 +1,11 @@
-//! Our program against what others run for the same question, each as a whole process on the same server: how
-//! long a caller waits, and what it takes of a processor.
+//! Compares the program with other monitoring tools, each as a whole process on the same server: wall time and
+//! processor time.
 //!
-//! They do not collect the same. Ours: every session with its locks, waits and temporary objects, counters,
-//! statement statistics, roles, settings, and a judgement of each session. pg_activity, here one refresh of its
-//! data without the screen: server counters, running, waiting and blocking statements; idle sessions are only
-//! counted. check_postgres: one fact a run, so four runs: sessions in use, idle transactions, running time, locks.
+//! They do not collect the same data. archon-pool: every session with its locks, waits and temporary objects,
+//! counters, statement statistics, roles, settings, and a classification of each session. pg_activity, here one
+//! refresh of its data without the screen: server counters, running, waiting and blocking statements; idle sessions
+//! are only counted. check_postgres: one fact a run, so four runs: sessions in use, idle transactions, running time,
+//! locks.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +18,7 @@ use archon_pool_bench::live::{ROLE, Server};
 use archon_pool_tests::PASSWORD;
 
 const TIMES: u32 = 12;
-/// Each with limits that it takes for its own.
+/// check_postgres actions with their warning and critical limits.
 const CHECKS: [(&str, &str, &str); 4] = [
     ("backends", "150", "190"),
     ("txn_idle", "10 minutes", "20 minutes"),
@@ -25,7 +26,7 @@ const CHECKS: [(&str, &str, &str); 4] = [
     ("locks", "1000", "2000"),
 ];
 
-/// A clock tick of `/proc`, whatever the kernel's own: part of its interface.
+/// Clock ticks per second in `/proc`: fixed by the kernel's interface, independent of its own tick rate.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 struct Cost {
@@ -89,7 +90,8 @@ fn compared(name: &str, collects: &str, ours: &Cost, theirs: &Cost) -> [Row; 2] 
     ]
 }
 
-/// Runs the processes of one round, one after another. An exit status up to the worst says that it found something.
+/// Runs the processes of one round, one after another. An exit status up to `worst` means that findings were
+/// reported.
 fn measure(worst: i32, round: impl Fn() -> Vec<Command>) -> Result<Cost> {
     let run = || -> Result<Duration> {
         let started = Instant::now();
@@ -114,10 +116,10 @@ fn program(path: &Path, arguments: &[&str], variable: (&str, &str)) -> Command {
     command
 }
 
-/// What the processes that this one has waited for have spent on processors.
+/// Returns the processor time of all child processes that have been waited for.
 fn children() -> Result<Duration> {
     let text = fs::read_to_string("/proc/self/stat")?;
-    // The program's name, in brackets, may have blanks in it; the times are fields 16 and 17 of `proc(5)`.
+    // The program's name, in brackets, may contain blanks; the times are fields 16 and 17 of `proc(5)`.
     let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks = fields.skip(13).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
     Ok(Duration::from_secs_f64(ticks / TICKS_PER_SECOND))

@@ -1,5 +1,5 @@
-//! What one round of questions costs the server: processor time of the backend that answers them, by the kernel's
-//! own accounts, and execution time by `pg_stat_statements`.
+//! Measures the server's cost of one round of statements: processor time of the backend by the kernel's accounting,
+//! and execution time by `pg_stat_statements`.
 
 use std::fs;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn main() -> Result<()> {
     )
 }
 
-/// What a process has spent on a processor.
+/// Returns the processor time of a process.
 fn processor_time(pid: i32) -> Result<Duration> {
     let path = format!("/proc/{pid}/schedstat");
     let text = fs::read_to_string(&path).with_context(|| path.clone())?;

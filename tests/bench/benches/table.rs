@@ -1,4 +1,4 @@
-//! Prints what the other programs found: one table, and the machine on which it was measured.
+//! Prints the results of the other benchmarks: one table, and the machine on which it was measured.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use archon_pool_bench::figures::{Row, recorded};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-/// The programs, in the order of the table.
+/// Benchmark programs, in the order of the table.
 const PROGRAMS: [&str; 8] =
     ["judgement", "instantiation", "boundary", "live", "server-cost", "tenants", "cold-start", "neighbours"];
 
@@ -49,7 +49,7 @@ fn verdict(row: &Row) -> (String, String, &'static str) {
     }
 }
 
-/// The machine, as the kernel describes it, and how busy it was: a figure is worth as much as that says.
+/// Describes the machine, as the kernel reports it, and its load, on which the figures depend.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {

@@ -1,6 +1,6 @@
-//! Calls in a second, and memory for each tenant, with 1, 100 and 1,000 tenants on one engine and one server. Each
-//! number of tenants has a process of its own, which is this program again: what one run has freed would be there
-//! for the next.
+//! Measures calls per second and memory per tenant, with 1, 100 and 1,000 tenants on one engine and one server. Each
+//! number of tenants runs in its own process of this program, because memory freed by one run would be reused by the
+//! next.
 
 use std::fs;
 use std::process::Command;
@@ -19,18 +19,18 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 const TENANTS: [usize; 3] = [1, 100, 1_000];
-/// Callers that are never idle; a call of theirs is always the next tenant's.
+/// Number of concurrent callers; each call is made for the next tenant.
 const CALLERS: usize = 4;
 const LASTS: Duration = Duration::from_secs(6);
 
-/// The issue's promise for an idle tenant, KiB.
+/// Target of the issue for an idle tenant, KiB.
 const IDLE: f64 = 1_024.0;
 
-/// What one process found.
+/// Results of one process.
 #[derive(Serialize, Deserialize)]
 struct Found {
     calls_per_second: f64,
-    /// Of an idle tenant, after each has called.
+    /// Memory of an idle tenant after each tenant has made a call.
     idle_kib: f64,
 }
 
@@ -88,7 +88,7 @@ async fn measure(count: usize, url: &str) -> Result<Found> {
         let credentials = archon_pool::credentials().url(url.to_owned().into());
         tenants.put(Tenant { quotas: quotas.clone(), ..Tenant::new(name(number), credentials) });
     };
-    // The engine, the runtime and the first call's own are nobody's.
+    // The memory of the engine, the runtime and the first call is not attributed to tenants.
     put(0);
     for _ in 0..CALLERS * 4 {
         tenants.call(&name(0), &plugin, live::input()).await.output?;

@@ -1,5 +1,5 @@
-//! The observer with a [`Population`] lent to it in the place of a server: the engine is the product's own, the
-//! host is as thin as one can be, so that what is measured is the component and its boundary.
+//! Runs the observer on a [`Population`] in place of a server: with the product's engine and a minimal host, so that
+//! the component and its boundary are measured.
 
 use std::borrow::Cow;
 
@@ -34,29 +34,29 @@ mod generated {
 
 pub use self::generated::archon::connection_pool::database::{RowSet, Value};
 
-/// The observer, compiled and linked.
+/// Compiled and linked observer.
 pub struct Observed {
-    // The epoch is advanced by it.
+    // Advances the epoch.
     engine: Engine,
     pre: InstancePre<Answers>,
     run: ComponentExportIndex,
 }
 
-/// The interface with the JSON door.
+/// Interface with the JSON functions.
 const SKILL: &str = "archon:connection-pool/skill@1.0.0";
 
-/// What is lent: the answers in the bindings' own types, so that nothing but the boundary is in the way.
+/// Answers of the host in the types of the bindings, so that no conversion is measured.
 pub struct Answers(Vec<(&'static str, Option<RowSet>)>);
 
 impl Answers {
-    /// Those of a population.
+    /// Converts the answers of a population.
     pub fn of(mut population: Population) -> Self {
         let answer =
             |entry: &archon_pool_contract::catalogue::Entry| (entry.sql, Some(row_set(population.take(entry.sql))));
         Self(archon_pool_contract::catalogue::ALL.iter().map(answer).collect())
     }
 
-    /// The answer to a statement, once.
+    /// Returns the answer to a statement; each is available once.
     pub fn take(&mut self, sql: &str) -> RowSet {
         let found = self.0.iter_mut().find(|(known, _)| *known == sql);
         found.and_then(|(_, rows)| rows.take()).unwrap_or_else(|| row_set(rows::RowSet::default()))
@@ -64,8 +64,8 @@ impl Answers {
 }
 
 impl Observed {
-    /// Compiles it, or finds it compiled: the built-in observer, or the file that `ARCHON_BENCH_COMPONENT` names, for
-    /// a comparison with another build of it.
+    /// Compiles the observer or loads it from the compile cache: the built-in one, or the file that
+    /// `ARCHON_BENCH_COMPONENT` names, for a comparison with another build.
     pub fn new() -> anyhow::Result<Self> {
         let bytes = match std::env::var_os("ARCHON_BENCH_COMPONENT") {
             Some(file) => std::fs::read(file)?.into(),
@@ -88,12 +88,12 @@ impl Observed {
         linker.instantiate_pre(component)
     }
 
-    /// A fresh instance with these answers, metered as the product's are. As there, no export is looked at but the
-    /// one that is called.
+    /// Creates a new instance with these answers, metered as the product's are. As in the product, only the called
+    /// export is looked up.
     pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Instance)> {
         let mut store = Store::new(self.engine.wasmtime(), answers);
         store.set_fuel(u64::MAX)?;
-        // What 50,000 backends come to is more than one call may have.
+        // The answers for 50,000 backends exceed the limit of one call.
         store.set_hostcall_fuel(usize::MAX);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
         store.set_epoch_deadline(1);
@@ -101,7 +101,7 @@ impl Observed {
         Ok((store, instance))
     }
 
-    /// A SkillInput in, the SkillOutput's text out.
+    /// Runs a SkillInput and returns the SkillOutput's text.
     pub fn run(&self, answers: Answers, input: &str) -> anyhow::Result<String> {
         let calling = || -> Result<String> {
             let (mut store, instance) = self.instance(answers)?;
@@ -112,7 +112,7 @@ impl Observed {
     }
 }
 
-/// wasmtime's error as one that programs report.
+/// Converts wasmtime's error into an `anyhow` error.
 pub fn told(error: wasmtime::Error) -> anyhow::Error {
     anyhow::Error::from_boxed(error.into_boxed_dyn_error())
 }

@@ -1,4 +1,4 @@
-//! The rows of the table, from the programs that measure to the one that prints.
+//! Stores the rows of the table, written by the benchmarks and read by the program that prints them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,25 +7,25 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-/// One row.
+/// Row of the table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    /// What was measured, against what.
+    /// Measured operation and its baseline.
     pub what: String,
-    /// The figures behind it.
+    /// Measured values behind the result.
     pub measured: String,
-    /// The ratio or the figure that a target is about.
+    /// Ratio or figure that is compared with the target.
     pub value: f64,
-    /// The unit of the value: `×` for a ratio.
+    /// Unit of the value: `×` for a ratio.
     pub unit: String,
-    /// What it shall not exceed, where there is such a promise.
+    /// Upper bound of the value, if a target is set.
     pub target: Option<f64>,
-    /// What bounds it: database, boundary or analysis.
+    /// Limiting factor: database, boundary or analysis.
     pub limit: String,
 }
 
 impl Row {
-    /// How many times as long one takes as the other.
+    /// Creates a row with the ratio of two durations.
     pub fn ratio(what: impl Into<String>, ours: Duration, base: Duration, limit: &str) -> Self {
         Self {
             what: what.into(),
@@ -37,7 +37,7 @@ impl Row {
         }
     }
 
-    /// A figure in its unit.
+    /// Creates a row with a figure and its unit.
     pub fn figure(what: impl Into<String>, value: f64, unit: &str, measured: impl Into<String>, limit: &str) -> Self {
         Self {
             what: what.into(),
@@ -49,19 +49,19 @@ impl Row {
         }
     }
 
-    /// A row whose contender is not there, and why.
+    /// Creates a row for a contender that is not available, with the reason.
     pub fn missing(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::figure(what, f64::NAN, "", why, "-")
     }
 
-    /// What the value shall not exceed.
+    /// Sets the upper bound of the value.
     pub fn at_most(mut self, target: f64) -> Self {
         self.target = Some(target);
         self
     }
 }
 
-/// Hands over the rows of one program.
+/// Writes the rows of one program.
 pub fn record(program: &str, rows: &[Row]) -> Result<()> {
     let folder = folder();
     fs::create_dir_all(&folder)?;
@@ -69,15 +69,15 @@ pub fn record(program: &str, rows: &[Row]) -> Result<()> {
     fs::write(&file, serde_json::to_string_pretty(rows)?).with_context(|| file.display().to_string())
 }
 
-/// What a program handed over in this run; nothing when it has not run.
+/// Reads the rows that a program wrote in this run; empty if it has not run.
 pub fn recorded(program: &str) -> Result<Vec<Row>> {
     let file = folder().join(format!("{program}.json"));
     let Ok(text) = fs::read_to_string(&file) else { return Ok(Vec::new()) };
-    // Not a number is `null` in JSON.
+    // JSON represents NaN as `null`.
     Ok(serde_json::from_str(&text.replace("\"value\": null", "\"value\": -1.0"))?)
 }
 
-/// The median that criterion found in this run.
+/// Returns the median that criterion measured in this run.
 pub fn median(group: &str, function: &str, parameter: Option<u32>) -> Result<Duration> {
     #[derive(Deserialize)]
     struct Estimates {
@@ -97,13 +97,13 @@ pub fn median(group: &str, function: &str, parameter: Option<u32>) -> Result<Dur
     Ok(Duration::from_secs_f64(estimates.median.point_estimate / 1e9))
 }
 
-/// The middle one of several measurements.
+/// Returns the median of several measurements.
 pub fn middle(mut measured: Vec<Duration>) -> Duration {
     measured.sort_unstable();
     measured[measured.len() / 2]
 }
 
-/// A duration in the unit that fits it.
+/// Formats a duration in a suitable unit.
 pub fn shown(duration: Duration) -> String {
     let micros = duration.as_secs_f64() * 1e6;
     match micros {
@@ -118,7 +118,7 @@ fn folder() -> PathBuf {
     target().join("bench")
 }
 
-/// Where cargo puts what it makes.
+/// Returns cargo's target folder.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }

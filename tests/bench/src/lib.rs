@@ -1,9 +1,8 @@
-//! What the benchmarks have in common: a server's answers without a server, a component with exactly those
-//! lent to it, and the rows of the table.
+//! Shared parts of the benchmarks: a server's answers without a server, a component that receives exactly those
+//! answers, and the rows of the table.
 //!
-//! Every row is a ratio, or a figure per unit, of two things that were measured in the same run on the same
-//! machine. Nothing is asserted: `make bench` prints what holds and what does not.
-//!
+//! Every row is a ratio, or a figure per unit, of two values measured in the same run on the same machine. Nothing is
+//! asserted: `make bench` prints which targets are met.
 #![doc = include_str!("../README.md")]
 
 pub mod component;

@@ -1,4 +1,4 @@
-//! A private server with sessions on it, and the bare statements of one round for comparison.
+//! Starts a private server with sessions on it, and runs the plain statements of one round for comparison.
 
 use anyhow::Result;
 use archon_pool::components::World;
@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
 
-/// How many sessions an application has on the server.
+/// Number of sessions of the application on the server.
 pub const SESSIONS: usize = 100;
 
-/// The role that looks.
+/// Role of the monitoring session.
 pub const ROLE: &str = "watcher";
 
-/// The statements of one round, as the plugin asks them without a sample.
+/// Statements of one round, as the plugin runs them without a sample.
 const ROUND: [catalogue::Entry; 12] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
@@ -37,15 +37,15 @@ const ROUND: [catalogue::Entry; 12] = [
     catalogue::ROLE_SETTINGS,
 ];
 
-/// A server with a hundred sessions of an application.
+/// Server with a hundred sessions of an application.
 pub struct Server {
-    /// The server.
+    /// Server process and its data folder.
     pub cluster: Cluster,
     _sessions: Vec<Session>,
 }
 
 impl Server {
-    /// Starts it.
+    /// Starts the server and the application's sessions.
     pub async fn start() -> Result<Self> {
         let cluster = Cluster::builder().setting("max_connections", 200).start().await?;
         cluster.create_statistics("postgres").await?;
@@ -55,7 +55,7 @@ impl Server {
         Ok(Self { cluster, _sessions: sessions })
     }
 
-    /// A host whose default credential is the one that looks, and its observer.
+    /// Creates a host whose default credential is the monitoring role, and its observer.
     pub fn host(&self) -> Result<(Host, Plugin)> {
         let limits = Limits::default();
         let engine = Engine::builder(&limits).pooled(8).build()?;
@@ -64,7 +64,7 @@ impl Server {
         Ok((archon_pool::host(engine, credentials, Policy::default(), limits), plugin))
     }
 
-    /// A session of tokio-postgres alone.
+    /// Opens a session of tokio-postgres alone.
     pub async fn connect(&self) -> Result<Client> {
         let (client, connection) = tokio_postgres::connect(&self.cluster.url(ROLE, "postgres"), NoTls).await?;
         tokio::spawn(connection);
@@ -72,20 +72,20 @@ impl Server {
     }
 }
 
-/// The SkillInput of a full analysis without sampling and without probes: `detect-leaks` computes all that
+/// Returns the SkillInput of a full analysis without sampling and probes: `detect-leaks` computes all that
 /// `full-analysis` does.
 pub fn input() -> Value {
     json!({ "action": "detect-leaks", "options": { "sampleMs": 0 } })
 }
 
-/// One call, which must succeed.
+/// Makes one call, which must succeed.
 pub async fn call(host: &Host, plugin: &Plugin) -> Result<()> {
     let answer = host.run(plugin, input()).await?;
     anyhow::ensure!(answer["success"] == true, "the call failed: {answer}");
     Ok(())
 }
 
-/// The statements of one round, pipelined as the host's are; their rows are received and thrown away.
+/// Runs the statements of one round, pipelined as the host's are; their rows are received and dropped.
 pub async fn bare(client: &Client) -> Result<()> {
     let answers = ROUND.iter().map(async |entry| {
         let rows = client.query_typed_raw(entry.sql, std::iter::empty::<(i64, Type)>()).await?;
@@ -95,7 +95,7 @@ pub async fn bare(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// What makes a session as it was when it was opened, as the host does before it lends a kept one again.
+/// Resets a session as the host does before it reuses a cached one.
 pub async fn reset(client: &Client) -> Result<()> {
     try_join(client.simple_query("ROLLBACK"), client.simple_query("DISCARD ALL")).await?;
     Ok(())

@@ -1,27 +1,27 @@
-//! What a server of so many sessions answers, without the server.
+//! Generates a server's answers for a given number of sessions, without a server.
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 
-/// The moment of every population, microseconds.
+/// Time of every population, microseconds.
 const NOW: i64 = 1_795_416_000_000_000;
 const SECOND: i64 = 1_000_000;
 
-/// An application has so many sessions at the most, as pools have: more backends are more applications.
+/// Maximum number of sessions per application; more backends mean more applications.
 const POOL: i64 = 25;
 
-/// The statement of a session that was left behind, with literals to be removed.
+/// Statement of an abandoned session, with literals that must be removed.
 const STATEMENT: &str = "SELECT o.id, o.total, c.name FROM shop.orders o JOIN shop.customers c ON c.id = o.customer \
                          WHERE o.state = 'open' AND o.created > '2026-11-01' AND c.region IN (4, 8, 15) LIMIT 100";
 
-/// A host whose server has so many client sessions. Each answer is handed over once, as a server's is.
+/// Host whose server has a given number of client sessions. Each answer can be taken once.
 #[derive(Debug, Clone)]
 pub struct Population(Vec<(&'static str, RowSet)>);
 
 impl Population {
-    /// A server with so many client sessions: three in four idle, of which half are stale.
+    /// Creates a server with this number of client sessions: three in four idle, half of these stale.
     pub fn of(backends: u32) -> Self {
         let sessions = i64::from(backends);
         Self(vec![
@@ -35,7 +35,7 @@ impl Population {
         ])
     }
 
-    /// The answer to a statement: an empty set where this server has nothing to say.
+    /// Returns the answer to a statement; an empty set if the server has no rows for it.
     pub fn take(&mut self, sql: &str) -> RowSet {
         let found = self.0.iter_mut().find(|(known, _)| *known == sql);
         found.map(|(_, rows)| std::mem::take(rows)).unwrap_or_default()
@@ -109,7 +109,7 @@ fn pid(number: i64) -> Value {
     Value::Int64(10_000 + number)
 }
 
-/// One row of `pg_stat_activity`: by its number always the same.
+/// Creates one row of `pg_stat_activity`, determined by its number.
 fn session(number: i64) -> Vec<Value> {
     let pool = number / POOL;
     let (state, since, event) = match number % 8 {

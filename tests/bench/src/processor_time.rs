@@ -1,4 +1,4 @@
-//! Processor time of this thread as criterion's measure: what else runs on the machine is not in it.
+//! Measures the processor time of the current thread for criterion, so that other load on the machine is excluded.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use criterion::Criterion;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use rustix::time::{ClockId, clock_gettime};
 
-/// The clock of the thread.
+/// Processor clock of the current thread.
 #[derive(Debug)]
 pub struct ProcessorTime;
 
@@ -39,7 +39,7 @@ impl Measurement for ProcessorTime {
     }
 }
 
-/// Criterion by this clock, in few seconds for each benchmark.
+/// Configures criterion with this clock and a short time for each benchmark.
 pub fn criterion() -> Criterion<ProcessorTime> {
     Criterion::default()
         .with_measurement(ProcessorTime)
@@ -51,6 +51,6 @@ pub fn criterion() -> Criterion<ProcessorTime> {
 
 fn now() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    // Neither is ever negative on this clock.
+    // This clock never returns a negative value.
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

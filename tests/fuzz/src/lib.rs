@@ -1,4 +1,4 @@
-//! The hosts that the fuzz targets lend to the plugin.
+//! Hosts that the fuzz targets provide to the plugin.
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
@@ -6,7 +6,7 @@ use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTimin
 use archon_pool_contract::rows::{RowSet, Statement, Value};
 use libfuzzer_sys::arbitrary::{Result as Drawn, Unstructured};
 
-/// What a column holds in an honest answer.
+/// Type of a column in a valid answer.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Boolean,
@@ -14,13 +14,13 @@ enum Kind {
     Float,
     Text,
     Time,
-    /// The statement statistics, as JSON.
+    /// Statement statistics, as JSON.
     Document,
 }
 
 use Kind::{Boolean, Document, Float, Int, Text, Time};
 
-/// The columns of each statement of the catalogue.
+/// Returns the columns of each statement of the catalogue.
 fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
     let id = catalogue::ALL.iter().find(|entry| entry.sql == sql).map_or("", |entry| entry.id);
     match id {
@@ -100,7 +100,7 @@ fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
     }
 }
 
-/// The columns of each view of a PgBouncer's console: newer ones have more.
+/// Returns the columns of each view of PgBouncer's console, including those of newer versions.
 fn view_columns(view: &str) -> &'static [&'static str] {
     match view {
         "version" => &["version"],
@@ -161,7 +161,7 @@ fn view_columns(view: &str) -> &'static [&'static str] {
     }
 }
 
-/// What an honest console says in a column that is a name; all others are numbers.
+/// Returns the valid values of a console's column that holds a name; all others are numbers.
 fn view_words(column: &str) -> Option<&'static [&'static str]> {
     Some(match column {
         "key" => &["default_pool_size", "server_reset_query", "query_wait_timeout"],
@@ -176,7 +176,7 @@ fn view_words(column: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Texts that mean something to the plugin.
+/// Texts with a meaning for the plugin.
 const WORDS: [&str; 16] = [
     "client backend",
     "walsender",
@@ -196,9 +196,9 @@ const WORDS: [&str; 16] = [
     "<insufficient privilege>",
 ];
 
-/// A host whose server answers with rows made of the fuzzer's bytes.
+/// Host whose server answers with rows generated from the fuzzer's bytes.
 pub struct Invented<'a> {
-    /// The bytes.
+    /// Bytes of the fuzzer.
     pub source: Unstructured<'a>,
 }
 
@@ -239,7 +239,7 @@ impl Invented<'_> {
         Ok(Ok(RowSet { columns, rows, truncated: self.source.ratio(1, 64)? }))
     }
 
-    /// A console's value: always text.
+    /// Generates a console's value, which is always text.
     fn cell(&mut self, column: &str) -> Drawn<Value> {
         let source = &mut self.source;
         Ok(match view_words(column) {
@@ -253,7 +253,7 @@ impl Invented<'_> {
 
     fn value(&mut self, kind: Kind) -> Drawn<Value> {
         let source = &mut self.source;
-        // A server of the right version sends the right types; a hostile host does not.
+        // A server of a supported version sends the expected types; a hostile host does not.
         let kind = if source.ratio(1, 128)? { *source.choose(&[Boolean, Int, Float, Text, Time])? } else { kind };
         Ok(match kind {
             Boolean => Value::Boolean(source.arbitrary()?),
@@ -278,7 +278,7 @@ impl Invented<'_> {
     }
 }
 
-/// The bytes are used up: the server is gone.
+/// Returns the fault for used-up bytes: the server is unreachable.
 fn gone() -> Fault {
     Fault::new(kind::CONNECTION_LOST, "the server is gone")
 }
@@ -323,7 +323,7 @@ impl HostApi for Invented<'_> {
     }
 }
 
-/// A host whose server always answers the same: for inputs that are worth more than the rows.
+/// Host whose server always gives the same answers, for targets that fuzz the input and not the rows.
 pub struct Recorded;
 
 impl Recorded {

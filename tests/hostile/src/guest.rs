@@ -1,4 +1,4 @@
-//! The door: an attack in, what was heard out.
+//! Exports the skill: takes an attack and returns the host's answers.
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, reason = "generated bindings")]
 mod bindings {

@@ -1,7 +1,7 @@
-//! A component that attacks its host. The request names the attack; the answer tells what each call
-//! of the host came to, so that a test can look at both sides.
+//! Component that attacks its host. The request names the attack; the answer reports the result of each host call, so
+//! that a test can check both sides.
 //!
-//! Compiled natively it is empty.
+//! Empty when compiled natively.
 
 #[cfg(target_arch = "wasm32")]
 mod guest;

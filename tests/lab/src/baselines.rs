@@ -1,27 +1,27 @@
-//! The rules that others use, each as its tool applies it, on the same looks.
+//! Rules of other tools, each applied as its tool does, to the same looks.
 
 use crate::judge::{Judged, Verdict};
 use crate::sim::State;
 use crate::time::MINUTE;
 
-/// What calls a session a suspect.
+/// Rule that classifies sessions as suspects.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// Its name in the report.
+    /// Name in the report.
     pub name: &'static str,
-    /// What it does, and who uses it.
+    /// Description, with the tools that use it.
     pub about: &'static str,
-    /// The rule.
+    /// Returns true if the session is a suspect.
     pub suspects: fn(&Judged, &Verdict) -> bool,
 }
 
-/// The thresholds are what the tools' manuals name or default to.
+/// Thresholds from the tools' manuals and defaults.
 const IDLE: i64 = 5 * MINUTE;
 const CHECKOUT: i64 = MINUTE;
 const SATURATED: f64 = 0.8;
 const LONG: i64 = 5 * MINUTE;
 
-/// The plugin first, then the others.
+/// All rules, the plugin's first.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "this judgement",

@@ -1,17 +1,17 @@
-//! Whether a confidence is what it says: of the sessions that are called 70 % sure, about 70 % must be lost.
+//! Compares confidences with the truth: of the sessions with a confidence of 70 %, about 70 % must be lost.
 
-/// One bin of the reliability curve.
+/// Bin of the reliability curve.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bin {
-    /// Verdicts in it.
+    /// Number of verdicts.
     pub count: u32,
-    /// Their mean confidence, 0–1.
+    /// Mean confidence, 0–1.
     pub confidence: f64,
-    /// The share of them that is true.
+    /// Share of lost sessions, 0–1.
     pub share: f64,
 }
 
-/// A reliability curve.
+/// Reliability curve.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Calibration {
     /// Ten bins, from 0–10 % to 90–100 %.
@@ -21,7 +21,7 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// The curve of confidences (percent) and whether they were true.
+    /// Computes the curve from pairs of confidence (percent) and truth.
     pub fn of(verdicts: impl Iterator<Item = (u32, bool)>) -> Self {
         let mut sums = [(0_u32, 0.0, 0.0); 10];
         for (confidence, is_true) in verdicts {

@@ -1,4 +1,4 @@
-//! A case: one kind in the middle, others around it, on one server, looked at several times.
+//! Generates a case: one kind in focus and others around it, on one server, observed several times.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ use crate::sim::{Server, Sid, World};
 use crate::split::Split;
 use crate::time::{DAY, HOUR, MINUTE, SECOND, seconds};
 
-/// What all cases are drawn from.
+/// Seed of all cases.
 const SEED: u64 = 0x5EED_0F1E_A650_2026;
-/// When the simulated servers' day begins.
+/// Start of the simulated day.
 const EPOCH: i64 = 1_795_392_000 * SECOND;
 
-/// One case.
+/// Generated case.
 pub struct Case {
-    /// Its number, which is all that it is made from.
+    /// Number of the case, which determines all of it.
     pub number: u32,
-    /// The kinds of its parts; the first is in the middle.
+    /// Kinds of its parts; the first is in focus.
     pub parts: Vec<&'static Kind>,
-    /// How much of the server could be seen.
+    /// Visibility of the server's sessions.
     pub visibility: Visibility,
-    /// The looks, oldest first.
+    /// Looks, oldest first.
     pub looks: Vec<Look>,
-    /// Since when which sessions are lost.
+    /// Lost sessions with the time of the loss.
     pub forgotten: BTreeMap<Sid, i64>,
 }
 
-/// How long a case lasts and how often it is looked at.
+/// Start of a case and times of its looks.
 struct Times {
     begin: i64,
     looks: Vec<i64>,
@@ -75,7 +75,7 @@ fn server(random: &mut Random, begin: i64, supabase: bool) -> Server {
 }
 
 impl Case {
-    /// Makes the case with this number.
+    /// Generates the case with this number.
     pub fn generate(number: u32) -> Self {
         let split = Split::of(number);
         let kinds = split.kinds();
@@ -83,7 +83,7 @@ impl Case {
         Self::of_kind(kind, &kinds, number)
     }
 
-    /// Makes a case of a kind, with others around it.
+    /// Generates a case of a kind, with others around it.
     pub fn of_kind(kind: &'static Kind, kinds: &[&'static Kind], number: u32) -> Self {
         let mut random = Random::of(SEED, number.into());
         let times = Times::draw(kind, &mut random);

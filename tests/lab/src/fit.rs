@@ -1,5 +1,5 @@
-//! Weights from cases: logistic regression with weights that are not negative and an L2 penalty, by accelerated
-//! projected gradient descent (Beck, Teboulle 2009).
+//! Fits weights to cases: logistic regression with non-negative weights and an L2 penalty, by accelerated projected
+//! gradient descent (Beck, Teboulle 2009).
 
 use std::collections::BTreeMap;
 
@@ -9,50 +9,50 @@ use crate::case::Case;
 use crate::judge::{Judged, Truth};
 use crate::kinds;
 
-/// How strongly large weights are held back. [`Lesson::losses`] told which of [`PENALTIES`] judge kinds best that
-/// the weights did not learn from: of two that are as good (0.1072 and 0.1081), the larger.
+/// L2 penalty, chosen from [`PENALTIES`] by cross-validation ([`Lesson::losses`]) on kinds that were not trained on:
+/// of two with nearly equal losses (0.1072 and 0.1081), the larger.
 const PENALTY: f64 = 3e-6;
 const PENALTIES: [f64; 6] = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4];
-/// Into how many groups of kinds the cases are divided for that.
+/// Number of groups of kinds for cross-validation.
 const FOLDS: usize = 6;
 const STEPS: usize = 1_500;
 
-/// Verdicts with the same evidence, and what was true of them.
+/// Verdicts with the same evidence, counted by truth.
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
-    /// Evidence by its number, with its strength.
+    /// Evidence by its index, with its strength.
     evidence: Vec<(usize, f64)>,
-    /// Which group of kinds they are of.
+    /// Cross-validation group of the kind.
     fold: usize,
     lost: f64,
     not: f64,
 }
 
-/// What the weights learn from.
+/// Training data.
 #[derive(Debug, Default)]
 pub struct Lesson {
     ids: Vec<String>,
     samples: BTreeMap<String, Sample>,
 }
 
-/// What was learnt.
+/// Fitted weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// Log-odds without evidence.
     pub prior: f64,
-    /// Weights by evidence, largest first, with how many verdicts had it and how many of these were lost.
+    /// Weights by evidence, largest first, with the number of verdicts that had it and of those that were lost.
     pub weights: Vec<(String, f64, f64, f64)>,
 }
 
 impl Lesson {
-    /// Learns from a case's looks.
+    /// Adds the looks of a case to the training data.
     pub fn add(&mut self, case: &Case, looks: &[Judged]) {
         if looks.iter().any(|look| look.withheld) {
             return;
         }
         for verdict in looks.iter().flat_map(|look| &look.verdicts) {
-            // Without evidence nobody is a suspect: these would only pull down where all others begin. Who is spared for
-            // want of confidence counts: else the weights would learn from those alone that they believe already.
+            // Sessions without evidence are never suspects and would only lower the prior. Sessions spared for low
+            // confidence count; otherwise the weights would be trained only on sessions that they already suspect.
             if verdict.decides().is_none() || verdict.evidence.is_empty() {
                 continue;
             }
@@ -77,7 +77,7 @@ impl Lesson {
         })
     }
 
-    /// The mean loss for each penalty, on kinds that were not learnt from.
+    /// Returns the mean loss for each penalty, on kinds that were not trained on.
     pub fn losses(&self) -> Vec<(f64, f64)> {
         PENALTIES.iter().map(|&penalty| (penalty, self.loss(penalty))).collect()
     }
@@ -107,7 +107,7 @@ impl Lesson {
 }
 
 impl Lesson {
-    /// The mean loss on each group of kinds by weights that learnt from the others.
+    /// Returns the mean cross-validation loss for a penalty.
     fn loss(&self, penalty: f64) -> f64 {
         let fold = |fold: usize| {
             let (other, own): (Vec<&Sample>, Vec<&Sample>) =
@@ -143,8 +143,8 @@ impl Lesson {
     }
 }
 
-/// How far each weight may move: rare evidence would need ever so many of the steps that suit what is common. A quarter
-/// of the mean of each strength times the sum of all bounds the curvature.
+/// Returns the step size of each weight: rare evidence would need many more of the steps that suit common evidence. A
+/// quarter of the mean of each strength times the sum of all bounds the curvature.
 fn steps(samples: &[&Sample], bias: usize, total: f64, penalty: f64) -> Vec<f64> {
     let mut curvature = vec![0.0; bias + 1];
     for sample in samples {
@@ -158,8 +158,8 @@ fn steps(samples: &[&Sample], bias: usize, total: f64, penalty: f64) -> Vec<f64>
     curvature.iter().map(|curvature| 1.0 / (curvature + 2.0 * penalty)).collect()
 }
 
-/// The penalty holds all weights back, and with them the confidence: one factor and one shift for all make up for it
-/// (Platt 1999), found by Newton's method.
+/// Corrects the shrinkage of the confidences by the penalty with one factor and one shift for all weights (Platt
+/// 1999), found by Newton's method.
 fn calibrate(samples: &[&Sample], at: &mut [f64]) {
     let (mut factor, mut shift) = (1.0, 0.0);
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! The plugin's judgement of a case, look by look, beside the truth.
+//! Runs the plugin's analysis on each look of a case, and adds the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,60 +12,61 @@ use crate::case::Case;
 use crate::look::{Answers, Look, Seen};
 use crate::sim::State;
 
-/// What is true of a session at a look.
+/// Truth about a session at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// Its code has it, or its pool.
+    /// Held by its code or its pool.
     Innocent,
-    /// Lost, but for less than the threshold of its state: nobody could know yet.
+    /// Lost, but for less than the threshold of its state, so not detectable yet.
     Young,
-    /// Lost for longer than that; since when it could be known, microseconds.
+    /// Lost and detectable, since this time in microseconds.
     Leaked(i64),
 }
 
-/// One session at one look, judged.
+/// Classification of one session at one look.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// The session and the truth about it.
+    /// Session with the truth about it.
     pub seen: Seen,
-    /// Whether it is lost.
+    /// Truth about the leak.
     pub truth: Truth,
-    /// 0–100; none where it was not judged at all.
+    /// Confidence, 0–100; none if the session was not classified.
     pub confidence: Option<u32>,
-    /// Whether something excludes it.
+    /// True if the session is excluded.
     pub excluded: bool,
-    /// Whether that is only that its pool would keep it anyway, which holds as long as it is no suspect.
+    /// True if the only reason for the exclusion is that its pool would keep it anyway, which applies while it is no
+    /// suspect.
     pub spared: bool,
-    /// Each piece of evidence and its strength, 0–1.
+    /// Evidence with its strength, 0–1.
     pub evidence: Vec<(String, f64)>,
-    /// Whether the report calls it a suspect.
+    /// True if the report lists it as a suspect.
     pub suspect: bool,
-    /// Whether `kill-idle` would end it.
+    /// True if `kill-idle` would end it.
     pub target: bool,
 }
 
 impl Verdict {
-    /// The confidence, where it decides: unless the session is excluded by more than that it is no suspect, or lost for
-    /// too short a time.
+    /// Returns the confidence if it decides about suspicion: none if the session is excluded for another reason, or
+    /// was lost too recently.
     pub fn decides(&self) -> Option<u32> {
         self.confidence.filter(|_| (!self.excluded || self.spared) && self.truth != Truth::Young)
     }
 }
 
-/// One look, judged.
+/// Analysed look.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    /// When.
+    /// Time of the look.
     pub at: i64,
-    /// Whether a verdict was withheld.
+    /// True if the verdict was withheld.
     pub withheld: bool,
-    /// The share of slots in use.
+    /// Share of slots in use.
     pub used: f64,
-    /// Its sessions.
+    /// Classified sessions.
     pub verdicts: Vec<Verdict>,
 }
 
-/// The truth about a session at a time.
+/// Returns the truth about a session at a time.
 pub fn truth(case: &Case, look: &Look, seen: &Seen, options: &Options) -> Truth {
     let Some(&since) = case.forgotten.get(&seen.sid).filter(|&&since| since <= look.at) else {
         return Truth::Innocent;
@@ -76,11 +77,11 @@ pub fn truth(case: &Case, look: &Look, seen: &Seen, options: &Options) -> Truth 
     if look.at > ripe + 1_000 { Truth::Leaked(ripe) } else { Truth::Young }
 }
 
-/// Judges every look of a case, each with the memory of the one before.
+/// Analyses every look of a case, each with the carry of the one before.
 ///
 /// # Errors
 ///
-/// When a look cannot be read, which means that the simulation is wrong.
+/// Fails if a look cannot be read, which indicates an error in the simulation.
 pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
     let mut carry: Option<String> = None;
     let mut judged = Vec::new();

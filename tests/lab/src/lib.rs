@@ -1,9 +1,9 @@
-//! The leak laboratory: applications, poolers and a server are simulated with everything that the server would
-//! show, and with the truth that it does not know: which sessions their code has lost, and since when.
+//! Simulates applications, poolers and a server with everything that the server shows, and with the truth that it
+//! does not show: the sessions that their code has lost, and since when.
 //!
-//! [`kinds`] are the scenarios, [`clients`] what they are made of, [`sim`] the server. A [`case`] is one of them
-//! with others around it, looked at several times; [`judge`] has the plugin judge the looks; [`score`] compares
-//! that with the truth, beside what others' rules say ([`baselines`]); [`fit`] derives the weights.
+//! [`kinds`] are the scenarios, [`clients`] their building blocks, [`sim`] the server. A [`case`] is a scenario with
+//! others around it, observed several times; [`judge`] runs the plugin on the looks; [`score`] compares the result
+//! with the truth, beside the rules of other tools ([`baselines`]); [`fit`] derives the weights.
 //!
 #![doc = include_str!("../README.md")]
 

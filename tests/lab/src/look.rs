@@ -1,4 +1,4 @@
-//! One look at the server: what it answers, and the truth at that moment.
+//! Takes one look at the server: its answers, and the truth at that moment.
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
@@ -9,65 +9,65 @@ use archon_pool_plugin::pooler;
 use crate::sim::rows::{self, Answered};
 use crate::sim::{Session, Sid, State, World};
 
-/// What ending a session would destroy.
+/// Damage that ending a session would cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Harm {
-    /// A statement runs, or a request is in the middle of its work.
+    /// A statement runs, or a request is in progress.
     InUse,
-    /// A transaction is open and will go on.
+    /// A transaction is open and will continue.
     Transaction,
-    /// It listens, leads or owns temporary tables.
+    /// The session listens, holds a leader's lock or owns temporary tables.
     HoldsState,
-    /// A service or a backup that must not be cut off.
+    /// The session belongs to a service or a backup that must not be interrupted.
     Protected,
 }
 
-/// One session at one look.
+/// Session at one look.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Which session.
+    /// Id of the session.
     pub sid: Sid,
-    /// Its process id.
+    /// Process id.
     pub pid: i32,
-    /// The part that it belongs to.
+    /// Index of its part of the case.
     pub part: usize,
-    /// Whether its state could be seen.
+    /// True if its state is visible to the monitoring role.
     pub visible: bool,
-    /// Whether it is a client's.
+    /// True for a client backend.
     pub client: bool,
-    /// What ending it now would destroy.
+    /// Damage that ending it now would cause.
     pub harm: Option<Harm>,
-    /// Since when its code has had it.
+    /// Time since which its code has had it.
     pub held: Option<i64>,
-    /// Whether a checkout timer in its process would know.
+    /// True if a checkout timer in its process could detect the leak.
     pub counts_checkouts: bool,
-    /// Its state.
+    /// State of the session.
     pub state: State,
-    /// Since when.
+    /// Time of the last state change.
     pub state_change: i64,
-    /// When its last statement began.
+    /// Start of its last statement.
     pub query_start: Option<i64>,
-    /// Whether its last statement was a `LISTEN`.
+    /// True if its last statement was a `LISTEN`.
     pub shows_listen: bool,
 }
 
-/// One look.
+/// Look at the server.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// When, microseconds.
+    /// Time of the look, microseconds.
     pub at: i64,
-    /// What the catalogue's statements answer.
+    /// Answers to the catalogue's statements.
     pub answers: Vec<Answered>,
-    /// What the pooler's console shows, where there is one.
+    /// Views of the pooler's console, if there is one.
     pub views: Option<Vec<(&'static str, RowSet)>>,
-    /// The sessions, with the truth about them.
+    /// Sessions with the truth about them.
     pub seen: Vec<Seen>,
-    /// Sessions of the slots that clients may use, as a share.
+    /// Share of the client slots in use.
     pub used: f64,
 }
 
 impl Look {
-    /// Looks at the world now.
+    /// Takes a look at the world now.
     pub fn at(world: &World) -> Self {
         let pooler = world.pooler.as_ref();
         Self {
@@ -81,7 +81,7 @@ impl Look {
 }
 
 impl Look {
-    /// The server's time before the pooler's console was asked.
+    /// Returns the server's time before the pooler's console was queried.
     pub fn asked_at(&self) -> i64 {
         self.at - 8_000
     }
@@ -121,7 +121,7 @@ fn harm(session: &Session) -> Option<Harm> {
     }
 }
 
-/// A host that answers from one look.
+/// Host that answers from one look.
 pub struct Answers<'a>(pub &'a Look);
 
 impl HostApi for Answers<'_> {
@@ -130,7 +130,7 @@ impl HostApi for Answers<'_> {
     }
 
     fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
-        // Before the console is asked, the time is: a moment before everything else.
+        // The time is queried before the console: a moment earlier than everything else.
         if let [only] = batch
             && only.sql == catalogue::CLOCK.sql
         {

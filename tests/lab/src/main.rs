@@ -1,4 +1,4 @@
-//! `lab`: the score of the judgement of leaks, the tuning of its weights, and cases as cassettes.
+//! Program `lab`: prints the score of the leak detection, tunes its weights, and writes cases as cassettes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's output")]
 

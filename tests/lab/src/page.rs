@@ -1,4 +1,4 @@
-//! The score as a page that needs nothing else: curves as inline SVG, tables as text.
+//! Renders the score as a self-contained page: curves as inline SVG, tables as text.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ padding:1rem}svg{background:#fff;border:1px solid #ddd;margin-right:1rem}text{fo
 .grid{stroke:#e4e4e4}.ideal{stroke:#999;stroke-dasharray:4}.curve{stroke:#1769aa;fill:none;stroke-width:2}\
 .dot{fill:#1769aa}.good{fill:#1769aa}.other{fill:#b9c6d0}.missed{fill:#c0392b}";
 
-/// The page.
+/// Renders the page.
 pub fn page(score: &Score) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.

@@ -1,16 +1,16 @@
-//! Randomness that is the same on every machine and in every version: a case is its seed.
+//! Random numbers that are the same on every machine and in every version: a case is reproducible from its seed.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to draw arrivals from.
+/// SplitMix64 generator (Steele, Lea, Flood 2014): small, and sufficient to draw arrivals from.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The stream of a seed.
+    /// Creates the stream of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The stream of a numbered part of something, independent of its neighbours'.
+    /// Creates the stream of a numbered part, independent of the streams of other parts.
     pub fn of(seed: u64, part: u64) -> Self {
         let mut random = Self(seed ^ part.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         random.next();
@@ -25,42 +25,42 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Uniform in 0 to 1.
+    /// Draws uniformly from 0 to 1.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Uniform in a range.
+    /// Draws uniformly from a range.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// Uniform in a range of whole numbers, both ends included.
+    /// Draws uniformly from a range of whole numbers, both ends included.
     pub fn whole(&mut self, low: i64, high: i64) -> i64 {
         low + (self.next() % (high - low + 1).max(1).unsigned_abs()) as i64
     }
 
-    /// Uniform in a range of counts, both ends included.
+    /// Draws uniformly from a range of counts, both ends included.
     pub fn count(&mut self, low: usize, high: usize) -> usize {
         self.whole(low as i64, high as i64) as usize
     }
 
-    /// As likely between 1 and 10 as between 10 and 100.
+    /// Draws log-uniformly: a value between 1 and 10 is as likely as one between 10 and 100.
     pub fn magnitude(&mut self, low: f64, high: f64) -> f64 {
         (low.ln() + (high.ln() - low.ln()) * self.unit()).exp()
     }
 
-    /// A time until something that happens at random, on average after `mean`.
+    /// Draws the time until a random event with this mean (exponential distribution).
     pub fn wait(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }
 
-    /// True with this probability.
+    /// Returns true with this probability.
     pub fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// One of several.
+    /// Picks one of several.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[(self.next() % of.len() as u64) as usize]
     }

@@ -1,4 +1,4 @@
-//! A case being set up: the server, who connects to it, and which part each of them plays.
+//! Sets up a case: the server, its clients, and the part that each of them belongs to.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::sim::world::BEGIN;
 use crate::sim::{Actor, Client, World};
 use crate::time::SECOND;
 
-/// Application names. Nothing in them tells what a part does.
+/// Application names, unrelated to the behaviour of a part.
 const APPLICATIONS: &[&str] = &[
     "orders",
     "billing",
@@ -45,50 +45,50 @@ const APPLICATIONS: &[&str] = &[
 const ENTITIES: &[&str] =
     &["item", "customer", "invoice", "article", "booking", "message", "product", "parcel", "vote"];
 
-/// Most requests that one application makes in a case: more would show nothing new.
+/// Maximum number of requests of one application in a case: more would add no coverage.
 const MOST_REQUESTS: f64 = 6_000.0;
 
-/// A case being set up.
+/// Case that is being set up.
 pub struct Scene {
-    /// The server.
+    /// Simulated server.
     pub world: World,
-    /// Who acts.
+    /// Actors of the case.
     pub actors: Vec<Box<dyn Actor>>,
-    /// What the setting up draws from.
+    /// Random numbers for the setup.
     pub random: Random,
-    /// When the applications start, microseconds.
+    /// Start of the applications, microseconds.
     pub begin: i64,
-    /// The first look.
+    /// Time of the first look.
     pub first: i64,
-    /// The last look.
+    /// Time of the last look.
     pub last: i64,
-    /// The part that is being set up.
+    /// Index of the part that is being set up.
     pub part: usize,
 }
 
 impl Scene {
-    /// Adds somebody who acts.
+    /// Adds an actor.
     pub fn add(&mut self, actor: impl Actor + 'static) {
         self.actors.push(Box::new(actor));
         self.world.wake_actor(self.actors.len() - 1, self.begin, BEGIN);
     }
 
-    /// How long the case lasts, seconds.
+    /// Returns the duration of the case, seconds.
     pub fn lasts(&self) -> f64 {
         (self.last - self.begin) as f64 / SECOND as f64
     }
 
-    /// A moment between two shares of the time before the first look.
+    /// Draws a time between two shares of the period before the first look.
     pub fn before(&mut self, low: f64, high: f64) -> i64 {
         self.begin + ((self.first - self.begin) as f64 * self.random.between(low, high)) as i64
     }
 
-    /// A moment between two shares of the time of the looks.
+    /// Draws a time between two shares of the period of the looks.
     pub fn during(&mut self, low: f64, high: f64) -> i64 {
         self.first + ((self.last - self.first) as f64 * self.random.between(low, high)) as i64
     }
 
-    /// An application of its own.
+    /// Creates a new application.
     pub fn client(&mut self) -> Client {
         let application = (*self.random.pick(APPLICATIONS)).to_owned();
         let number = self.random.whole(1, 99);
@@ -105,17 +105,17 @@ impl Scene {
         }
     }
 
-    /// An address.
+    /// Draws a client address.
     pub fn address(&mut self) -> String {
         format!("10.{}.{}.{}", self.random.whole(1, 60), self.random.whole(0, 250), self.random.whole(2, 250))
     }
 
-    /// The same application on another machine.
+    /// Returns the same application on another machine.
     pub fn elsewhere(&mut self, client: &Client) -> Client {
         Client { address: Some(self.address()), ..client.clone() }
     }
 
-    /// A session with a purpose, by its role and name.
+    /// Creates a client with a given role and name.
     pub fn named(&mut self, role: &str, application: &str) -> Rc<Client> {
         let client = self.client();
         Rc::new(Client {
@@ -126,12 +126,12 @@ impl Scene {
         })
     }
 
-    /// A rate of requests a second, as far as it shows something new.
+    /// Draws a rate of requests per second, bounded by `MOST_REQUESTS`.
     pub fn rate(&mut self, low: f64, high: f64) -> f64 {
         self.random.magnitude(low, high).min(MOST_REQUESTS / self.lasts())
     }
 
-    /// Traffic at a rate between these two, sometimes with a wave.
+    /// Draws traffic at a rate between these two, sometimes with a periodic variation.
     pub fn traffic(&mut self, low: f64, high: f64) -> Traffic {
         let mut traffic = Traffic::steady(self.rate(low, high));
         if self.random.chance(0.3) {
@@ -141,7 +141,7 @@ impl Scene {
         traffic
     }
 
-    /// One kind of short work.
+    /// Draws a type of short request.
     pub fn work(&mut self, transaction: bool) -> Work {
         let entity = *self.random.pick(ENTITIES);
         let other = *self.random.pick(ENTITIES);
@@ -171,7 +171,7 @@ impl Scene {
         }
     }
 
-    /// Several code paths of one application, none of which fails.
+    /// Draws several code paths of one application, without faults.
     pub fn paths(&mut self) -> Vec<Path> {
         let count = self.random.count(2, 5);
         let path = |scene: &mut Self| {
@@ -181,7 +181,7 @@ impl Scene {
         (0..count).map(|_| path(self)).collect()
     }
 
-    /// How probable a fault must be for each request, for about so many of them in the rest of the case.
+    /// Returns the probability of a fault per request that yields about `wanted` faults in the rest of the case.
     pub fn probability(&self, wanted: f64, rate: f64, from: i64) -> f64 {
         let requests = rate * (self.last - from) as f64 / SECOND as f64;
         (wanted / requests.max(1.0)).min(1.0)

@@ -1,8 +1,8 @@
-//! The score: what was said of each session, against the truth.
+//! Computes the score: the classification of each session, compared with the truth.
 //!
-//! A lost session counts as found if it is a suspect at the last look at which its state is beyond the threshold
-//! (the last chance counts, not the best one). A session that is not lost counts as wrongly suspected if it is a
-//! suspect at any look. What could not be seen, or not yet, is not counted.
+//! A lost session counts as found if it is a suspect at the last look at which its state exceeds the threshold. A
+//! session that is not lost counts as wrongly suspected if it is a suspect at any look. Sessions that are not
+//! visible, or not detectable yet, are not counted.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::kinds::Kind;
 use crate::look::Harm;
 use crate::sim::Sid;
 
-/// Sessions by what was said and what is true.
+/// Sessions by classification and truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Lost and suspected.
@@ -26,7 +26,7 @@ pub struct Counts {
     pub missed: u32,
     /// Suspected, but not lost.
     pub wrong: u32,
-    /// Neither.
+    /// Neither lost nor suspected.
     pub left_alone: u32,
 }
 
@@ -50,22 +50,22 @@ impl Counts {
         counts
     }
 
-    /// Of the suspects, the share that is lost; none without suspects.
+    /// Returns the share of suspects that are lost; none without suspects.
     pub fn precision(&self) -> Option<f64> {
         share(self.found, self.found + self.wrong)
     }
 
-    /// Of the lost, the share that is suspected; none where nothing is lost.
+    /// Returns the share of lost sessions that are suspected; none if nothing is lost.
     pub fn recall(&self) -> Option<f64> {
         share(self.found, self.found + self.missed)
     }
 
-    /// The harmonic mean of both.
+    /// Returns the harmonic mean of precision and recall.
     pub fn f1(&self) -> f64 {
         share(2 * self.found, 2 * self.found + self.wrong + self.missed).unwrap_or(0.0)
     }
 
-    /// Sessions that are lost.
+    /// Returns the number of lost sessions.
     pub fn lost(&self) -> u32 {
         self.found + self.missed
     }
@@ -75,75 +75,75 @@ fn share(part: u32, whole: u32) -> Option<f64> {
     (whole > 0).then(|| f64::from(part) / f64::from(whole))
 }
 
-/// One rule's score.
+/// Score of one rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleScore {
-    /// Its name.
+    /// Name of the rule.
     pub name: &'static str,
-    /// What it does.
+    /// Description of the rule.
     pub about: &'static str,
-    /// All sessions.
+    /// Counts of all sessions.
     pub all: Counts,
-    /// Those of kinds that are held out.
+    /// Counts of the sessions of held-out kinds.
     pub held_out: Counts,
     /// Looks until a lost session was suspected, 0 for the first possible one; sorted.
     pub looks: Vec<u32>,
-    /// Seconds from the moment at which it could be known; sorted.
+    /// Seconds from the time at which the leak was detectable; sorted.
     pub seconds: Vec<f64>,
 }
 
-/// The judgement's score for one kind.
+/// Plugin's score for one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KindScore {
-    /// The kind.
+    /// Name of the kind.
     pub kind: &'static str,
-    /// Whether sessions are lost in it.
+    /// True if sessions are lost in it.
     pub leaks: bool,
-    /// Whether the weights never learnt from it.
+    /// True if the weights were never trained on it.
     pub held_out: bool,
-    /// Its sessions.
+    /// Counts of its sessions.
     pub counts: Counts,
-    /// In how many cases it occurs.
+    /// Number of cases in which it occurs.
     pub cases: u32,
 }
 
-/// What `kill-idle` with default options would have ended.
+/// Sessions that `kill-idle` with default options would have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kills {
     /// Lost sessions.
     pub lost: u32,
-    /// Sessions that nobody needed at the moment: ending them costs a reconnect.
+    /// Sessions that were not needed at the moment: ending them costs a reconnect.
     pub reconnects: u32,
-    /// Sessions whose ending destroys something.
+    /// Sessions whose ending causes damage.
     pub wrongful: u32,
 }
 
-/// The whole score.
+/// Score of all cases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// Cases.
+    /// Number of cases.
     pub cases: u32,
-    /// Looks in all.
+    /// Number of looks.
     pub looks: u32,
-    /// Cases in which the role that looks sees too little for a verdict.
+    /// Cases in which the monitoring role sees too little for a verdict.
     pub withheld: u32,
-    /// Lost sessions that could not be seen.
+    /// Lost sessions that were not visible.
     pub unseen: u32,
-    /// This judgement first, then the rules of others.
+    /// Score of each rule, the plugin's first.
     pub rules: Vec<RuleScore>,
-    /// By kind.
+    /// Score of each kind.
     pub kinds: Vec<KindScore>,
-    /// Every verdict.
+    /// Calibration over every verdict.
     pub calibration: Calibration,
-    /// Only those that rest on evidence.
+    /// Calibration over verdicts with evidence only.
     pub with_evidence: Calibration,
-    /// What would have been ended.
+    /// Sessions that would have been ended.
     pub kills: Kills,
-    /// Those whose ending would have destroyed something: case, kind, what.
+    /// Sessions whose ending would have caused damage: case, kind, damage.
     pub wrongful: Vec<(u32, &'static str, Harm)>,
 }
 
-/// Adds up the score, case by case.
+/// Accumulates the score, case by case.
 #[derive(Default)]
 pub struct Scorer {
     cases: u32,
@@ -245,7 +245,7 @@ impl Scorer {
         }
     }
 
-    /// The score so far.
+    /// Returns the score so far.
     pub fn score(self) -> Score {
         let rule = |n: usize| {
             let (mut looks, mut seconds) = self.delays.get(n).cloned().unwrap_or_default();
@@ -278,11 +278,11 @@ impl Scorer {
     }
 }
 
-/// Judges cases and scores what was said.
+/// Analyses cases and computes the score.
 ///
 /// # Errors
 ///
-/// When a case cannot be judged, which means that the simulation is wrong.
+/// Fails if a case cannot be analysed, which indicates an error in the simulation.
 pub fn of(cases: impl Iterator<Item = Case>, options: &Options) -> Result<Score> {
     let mut scorer = Scorer::default();
     for case in cases {
@@ -291,17 +291,17 @@ pub fn of(cases: impl Iterator<Item = Case>, options: &Options) -> Result<Score>
     Ok(scorer.score())
 }
 
-/// The middle of sorted values.
+/// Returns the median of sorted values.
 pub fn median<T: Copy>(sorted: &[T]) -> Option<T> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// The value that nine of ten do not exceed.
+/// Returns the 90th percentile of sorted values.
 pub fn ninth_of_ten<T: Copy>(sorted: &[T]) -> Option<T> {
     sorted.get((sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1))).copied()
 }
 
-/// What the judgement got wrong in a case, for tuning: kind, what, evidence; and an example.
+/// Returns the plugin's errors in a case, for tuning: kind, error and evidence; and an example.
 pub fn errors(case: &Case, looks: &[Judged]) -> Vec<(String, String)> {
     let mut errors = BTreeMap::new();
     for (n, look) in looks.iter().enumerate().filter(|(_, look)| !look.withheld) {

@@ -1,32 +1,31 @@
-//! Which cases the weights may learn from. The rule is fixed, and is the method's honesty: tuning looks at
-//! [`Split::Train`] alone.
+//! Splits cases into training and test data by a fixed rule: tuning uses [`Split::Train`] alone.
 
 use std::ops::Range;
 
 use crate::kinds::{self, Kind};
 
-/// The numbers whose even ones teach.
+/// Range whose even numbers are training cases.
 pub const TEACHING: Range<u32> = 0..4_000;
-/// The numbers whose odd ones test. Whenever these were looked at and something was changed afterwards, they were drawn
-/// anew, from numbers that nobody had looked at; `README.md` has what was seen.
+/// Range whose odd numbers are test cases. Whenever their results were seen before a change, a new range of unseen
+/// numbers was chosen; `README.md` lists the results.
 pub const TESTING: Range<u32> = 32_000..36_000;
 
-/// Which half a case belongs to.
+/// Half that a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// Weights are derived from these. Kinds that are held out never occur in them, not even as bystanders.
+    /// Training cases. Held-out kinds never occur in them, not even as background.
     Train,
-    /// Reported. All kinds occur.
+    /// Test cases, which are reported. All kinds occur.
     Test,
 }
 
 impl Split {
-    /// Even numbers teach, odd ones test.
+    /// Returns the split of a case: even numbers train, odd ones test.
     pub fn of(number: u32) -> Self {
         if number.is_multiple_of(2) { Self::Train } else { Self::Test }
     }
 
-    /// The numbers of its cases.
+    /// Returns the numbers of its cases.
     pub fn numbers(self) -> impl Iterator<Item = u32> {
         let drawn = match self {
             Self::Train => TEACHING,
@@ -35,7 +34,7 @@ impl Split {
         drawn.filter(move |&number| Self::of(number) == self)
     }
 
-    /// The kinds that may occur.
+    /// Returns the kinds that may occur.
     pub fn kinds(self) -> Vec<&'static Kind> {
         kinds::ALL.iter().filter(|kind| self == Self::Test || !kind.held_out).collect()
     }

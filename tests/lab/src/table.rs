@@ -1,4 +1,4 @@
-//! The score as text.
+//! Renders the score as text.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.1}", value * 100.0))
 }
 
-/// The table that `lab` prints.
+/// Renders the table that `lab` prints.
 pub fn table(score: &Score) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.

@@ -1,5 +1,5 @@
-//! A case as a cassette: each look a call of `skill.run`, with what the simulated server answers, and with the
-//! carry that the call before returned.
+//! Writes a case as a cassette: each look is a call of `skill.run`, with the simulated server's answers and the carry
+//! that the previous call returned.
 
 use anyhow::{Context as _, Result, bail};
 use archon_pool::cassette::{
@@ -18,7 +18,7 @@ use crate::case::Case;
 use crate::look::Look;
 use crate::sim::rows::{Answered, TEXT, TIMESTAMP};
 
-/// What a look's batch asks for, in its order: the plugin's collection without a sample.
+/// Batch of a look, in order: the plugin's collection without a sample.
 const BATCH: [catalogue::Entry; 12] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
@@ -35,11 +35,11 @@ const BATCH: [catalogue::Entry; 12] = [
 ];
 const MOST_ROWS: u32 = 300_000;
 
-/// Writes a case as a cassette, with what the plugin's own code answers to it.
+/// Writes a case as a cassette, with the answers of the plugin's native code.
 ///
 /// # Errors
 ///
-/// When the code does not answer with a report.
+/// Fails if the code does not return a report.
 pub fn cassette(case: &Case) -> Result<Cassette> {
     let mut calls = Vec::new();
     let mut carry = serde_json::Value::Null;
@@ -62,7 +62,7 @@ pub fn cassette(case: &Case) -> Result<Cassette> {
     Ok(Cassette { header: Header::of("laboratory", "0".repeat(64)), calls })
 }
 
-/// The truth about a case: its parts, and at each look the pids that their code has lost, each since when.
+/// Returns the truth about a case: its parts, and at each look the pids that their code has lost, each with the time.
 pub fn truth(case: &Case) -> serde_json::Value {
     let look = |look: &Look| {
         let lost = |seen: &crate::look::Seen| {
@@ -75,7 +75,7 @@ pub fn truth(case: &Case) -> serde_json::Value {
     json!({ "case": case.number, "parts": parts, "looks": case.looks.iter().map(look).collect::<Vec<_>>() })
 }
 
-/// What a look's call asks the host for.
+/// Returns the host calls of a look.
 fn exchanges(look: &Look) -> Result<Vec<Exchange>> {
     let statement = |entry: &catalogue::Entry| Statement::new(entry.sql, Vec::new(), MOST_ROWS);
     let query = |batch: Vec<Statement>, answers: Vec<cassette::RowSet>| {

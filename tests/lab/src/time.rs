@@ -1,4 +1,4 @@
-//! Times are microseconds since the Unix epoch by the simulated server's clock.
+//! Units of time. Times are microseconds since the Unix epoch by the simulated server's clock.
 
 /// One millisecond, microseconds.
 pub const MILLISECOND: i64 = 1_000;
@@ -11,7 +11,7 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// One day, microseconds.
 pub const DAY: i64 = 24 * HOUR;
 
-/// A length of time that was drawn in seconds.
+/// Converts a duration in seconds.
 pub fn seconds(seconds: f64) -> i64 {
     (seconds * SECOND as f64) as i64
 }

@@ -36,7 +36,7 @@ def analyser(file: Path, snapshot: dict) -> dict:
         types = [ty for _, ty in analyse.type(store).params]
         return analyse(store, *(lift(ty, value) for ty, value in zip(types, (snapshot, options, None))))
 
-    # Both sides of `analyse`'s result are records, so this runtime wraps them with the case's name.
+    # Both cases of `analyse`'s result are records, so this runtime wraps them with the case's name.
     answer = call(options={})
     assert answer.tag == "ok", answer.payload
     report = lower(answer.payload)
@@ -63,17 +63,18 @@ def manager(file: Path) -> None:
     def refuse(what: str):
         def stub(store, *arguments):
             lent.append(what)
-            # Borrowed handles end with the call, and this runtime leaves ending them to the callee.
+            # Borrowed handles end with the call, and this runtime requires the callee to drop them.
             for argument in arguments:
                 if hasattr(argument, "drop"):
                     argument.drop(store)
             fault = {"kind": "no-power", "message": f"{what} is a stub", "sqlstate": None, "retryable": False}
-            # Only `resize` and `reconnect` answer with a record on both sides, which takes Variant("err", …) here.
+            # Only `resize` and `reconnect` have a record in both cases, for which this runtime requires
+            # Variant("err", …).
             return record(fault)
 
         return stub
 
-    # One resource type each, told apart by their numbers.
+    # One resource type each, distinguished by number.
     credential, session, console = (ResourceType.host(number) for number in (1, 2, 3))
     with linker.root() as root:
 
@@ -123,7 +124,7 @@ def manager(file: Path) -> None:
         assert f'"{action}"' in description, f"describe does not name {action}"
     assert not lent, f"describe used {lent}"
 
-    # The JSON door answers bad input and a host's refusal alike: never by a trap.
+    # The JSON functions report invalid input and a host's refusal the same way: never by a trap.
     assert json.loads(run(store, "no JSON at all"))["success"] is False
     refused = json.loads(run(store, '{"action":"monitor"}'))
     assert (refused["success"], refused["error"]["kind"], lent) == (False, "no-power", ["credentials.lookup"])
@@ -155,7 +156,7 @@ def lift(ty, value):
         return [lift(element, item) for item in value]
     if isinstance(ty, RecordType):
         return record({name: lift(field, value.get(camel(name))) for name, field in ty.fields})
-    # Python's JSON tells 1 from 1.0, and this runtime takes only the latter for a float.
+    # Python's JSON distinguishes 1 from 1.0, and this runtime accepts only the latter for a float.
     return float(value) if isinstance(ty, F64) else value
 
 

@@ -1,10 +1,10 @@
-//! One way to misbehave, and the fault that answers it.
+//! Hostile behaviour of a server, and the fault that a client has to return.
 
 use serde_json::{Value, json};
 
 use crate::scram::Scram;
 
-/// The kind of server.
+/// Type of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A PostgreSQL server.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
@@ -26,18 +26,18 @@ impl Kind {
     }
 }
 
-/// The point at which the server begins to misbehave.
+/// Stage at which the server begins to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The connection is accepted.
+    /// After the connection is accepted.
     Accept,
-    /// The client asks for TLS.
+    /// After the client's request for TLS.
     Tls,
-    /// The client has sent its startup packet.
+    /// After the client's startup packet.
     Startup,
-    /// The client asks whether its settings hold.
+    /// After the client's check of its session settings.
     Setup,
-    /// The client has sent a statement of the component's, a console command or an HTTP request.
+    /// After a statement of the component, a console command or an HTTP request.
     Statement,
 }
 
@@ -53,46 +53,46 @@ impl Stage {
     }
 }
 
-/// The bytes that a behaviour sends after its first ones.
+/// Continuation after the first bytes of a behaviour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Then {
-    /// None, and the connection stays open.
+    /// Sends nothing, and keeps the connection open.
     Silence,
-    /// None, and the connection is closed.
+    /// Closes the connection.
     Close,
-    /// These for ever, as fast as the client reads them; the number counts up from zero.
+    /// Repeats these bytes without end, as fast as the client reads them; the number counts up from zero.
     Repeat(fn(u64) -> Vec<u8>),
-    /// These, one a second, and nothing after them.
+    /// Sends these bytes, one per second, and nothing after them.
     Trickle(fn() -> Vec<u8>),
-    /// SCRAM, with this step of it wrong.
+    /// Runs SCRAM with an invalid step.
     Scram(Scram),
-    /// The session goes on, and each later request is answered in the same way.
+    /// Continues the session, and answers each later request in the same way.
     Continue,
 }
 
-/// A behaviour.
+/// Hostile behaviour.
 #[derive(Debug, Clone, Copy)]
 pub struct Behaviour {
-    /// The server that shows it.
+    /// Type of server that shows it.
     pub kind: Kind,
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// A description for people.
+    /// Description of the behaviour.
     pub does: &'static str,
-    /// The point at which it begins.
+    /// Stage at which it begins.
     pub stage: Stage,
     pub(crate) first: fn() -> Vec<u8>,
     pub(crate) then: Then,
-    /// The kinds of fault with which a client may answer.
+    /// Fault kinds that a client may return.
     pub faults: &'static [&'static str],
-    /// The limit that the fault's message has to name.
+    /// Limit that the fault's message has to name.
     pub limit: Option<&'static str>,
-    /// A text that the fault's message has to contain.
+    /// Text that the fault's message has to contain.
     pub says: Option<&'static str>,
 }
 
 impl Kind {
-    /// A behaviour of such a server.
+    /// Creates a behaviour.
     pub(crate) const fn at(
         self,
         stage: Stage,
@@ -105,7 +105,7 @@ impl Kind {
         Behaviour { kind: self, name, does, stage, first, then, faults, limit: None, says: None }
     }
 
-    /// A behaviour that runs into a limit.
+    /// Creates a behaviour that exceeds a limit.
     pub(crate) const fn beyond(
         self,
         stage: Stage,
@@ -120,7 +120,7 @@ impl Kind {
 }
 
 impl Behaviour {
-    /// The `sslmode` that a client needs to get to the stage.
+    /// Returns the `sslmode` that a client needs to reach the stage.
     pub fn sslmode(&self) -> &'static str {
         if self.stage == Stage::Tls { "require" } else { "disable" }
     }
@@ -133,12 +133,12 @@ impl Behaviour {
     }
 }
 
-/// The behaviour of this name; none when there is none.
+/// Finds a behaviour by name.
 pub fn find(kind: &str, name: &str) -> Option<&'static Behaviour> {
     crate::behaviours().find(|behaviour| behaviour.kind.name() == kind && behaviour.name == name)
 }
 
-/// All behaviours as JSON, for hosts in other languages.
+/// Lists all behaviours as JSON, for hosts in other languages.
 pub fn list() -> Value {
     crate::behaviours().map(|behaviour| behaviour.to_json()).collect()
 }

@@ -1,4 +1,4 @@
-//! The hostile PgBouncer console.
+//! Hostile PgBouncer console.
 
 use crate::behaviour::{Behaviour, Kind, Stage, Then};
 use crate::messages::{TEXT, claiming, columns, complete, greeting, logged_in, message, notice, parameter, ready, row};
@@ -6,7 +6,7 @@ use crate::postgres::{MALFORMED, SILENT};
 
 const KIND: Kind = Kind::Console;
 
-/// Its version.
+/// Version that the console reports.
 pub(crate) const VERSION: &str = "1.24.1/bouncer";
 
 fn nothing() -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! An HTTP connection until the end of a request.
+//! Serves an HTTP connection and reads its requests.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::behaviour::Behaviour;
 use crate::perform::perform;
 
-/// The longest body of a client that is read.
+/// Maximum length of a request body.
 const LONGEST: usize = 1 << 20;
 
 /// Serves one connection.
@@ -21,9 +21,9 @@ pub(crate) async fn serve(mut stream: TcpStream, behaviour: &Behaviour) -> io::R
     Ok(())
 }
 
-/// Reads a whole request; false at the end.
+/// Reads a whole request. Returns false at the end of the connection.
 async fn request(stream: &mut TcpStream) -> io::Result<bool> {
-    // A client sends its next request after the answer to this one: nothing is read beyond its end.
+    // A client sends its next request after the answer to this one, so the reader buffers nothing beyond its end.
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {

@@ -1,4 +1,4 @@
-//! The program `hostile-server`: serves one behaviour, or lists all.
+//! Program `hostile-server`: serves one behaviour, or lists all.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Nothing is left to do when nobody reads it.
+            // An error cannot be reported if standard error is closed.
             let _ = writeln!(std::io::stderr(), "{why}");
             ExitCode::FAILURE
         }

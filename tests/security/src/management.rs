@@ -1,4 +1,4 @@
-//! The hostile Management API. All of it happens in answer to a request.
+//! Hostile Management API. Every behaviour begins after a request.
 
 use crate::behaviour::{Behaviour, Kind, Stage, Then};
 use crate::postgres::SILENT;
@@ -16,7 +16,7 @@ const fn answers(
     Kind::Management.at(Stage::Statement, name, does, first, then, faults)
 }
 
-/// A behaviour that runs into the limit on an answer.
+/// Creates a behaviour that exceeds the limit on an answer.
 const fn beyond(name: &'static str, does: &'static str, first: fn() -> Vec<u8>, then: Then) -> Behaviour {
     Kind::Management.beyond(Stage::Statement, name, does, first, then, "api_bytes")
 }
@@ -25,12 +25,12 @@ fn nothing() -> Vec<u8> {
     Vec::new()
 }
 
-/// The head of an answer, with more headers.
+/// Formats the head of a response, with additional headers.
 fn head(status: &str, headers: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}\r\n").into_bytes()
 }
 
-/// A whole answer.
+/// Formats a whole response.
 fn whole(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = format!("content-length: {}\r\n{headers}", body.len());
     [head(status, &length), body.to_vec()].concat()
@@ -44,7 +44,7 @@ fn endless_chunks(_: u64) -> Vec<u8> {
     chunk(&[b' '; 1024])
 }
 
-/// 256 MiB of spaces in gzip, in about 256 kB: stored letters once, and then copies of 258 bytes.
+/// Compresses 256 MiB of spaces with gzip to about 256 kB: one literal, and then copies of 258 bytes.
 fn gzip_bomb() -> Vec<u8> {
     let mut body = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let mut bits = Bits::default();
@@ -61,7 +61,7 @@ fn gzip_bomb() -> Vec<u8> {
     whole("200 OK", "content-encoding: gzip\r\n", &body)
 }
 
-/// Bits as deflate packs them, from the lowest of each byte.
+/// Bit writer for deflate, which starts at the lowest bit of each byte.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -80,7 +80,7 @@ impl Bits {
         }
     }
 
-    /// Codes are packed from their highest bit.
+    /// Writes a code, which is packed from its highest bit.
     fn put_code(&mut self, code: u32, count: u32) {
         self.put(code.reverse_bits() >> (32 - count), count);
     }
@@ -135,7 +135,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         "asks for more of the request for ever",
         nothing,
         Then::Repeat(|_| b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()),
-        // By limit `api_bytes`, or by the statement's time on a machine that reads them slower.
+        // Limit `api_bytes`, or the statement's timeout on a machine that reads more slowly.
         &["limit-exceeded", "server-unreachable", "deadline-exceeded"],
     ),
     beyond(

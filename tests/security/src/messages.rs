@@ -1,4 +1,4 @@
-//! Messages of PostgreSQL's protocol, well formed and not.
+//! Messages of PostgreSQL's protocol, valid and invalid.
 
 /// Version that the PostgreSQL server reports.
 pub(crate) const POSTGRES_VERSION: &str = "15.4";
@@ -6,22 +6,22 @@ pub(crate) const POSTGRES_VERSION: &str = "15.4";
 /// OID of `text`.
 pub(crate) const TEXT: u32 = 25;
 
-/// A message with a true length.
+/// Encodes a message with its correct length.
 pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     claiming(tag, i32::try_from(body.len() + 4).unwrap_or(i32::MAX), body)
 }
 
-/// A message with any length.
+/// Encodes a message with any length.
 pub(crate) fn claiming(tag: u8, length: i32, body: &[u8]) -> Vec<u8> {
     [&[tag], &length.to_be_bytes()[..], body].concat()
 }
 
-/// A request for authentication.
+/// Encodes a request for authentication.
 pub(crate) fn authentication(code: u32, rest: &[u8]) -> Vec<u8> {
     message(b'R', &[&code.to_be_bytes(), rest].concat())
 }
 
-/// The login succeeded.
+/// Encodes the messages after a successful login.
 pub(crate) fn logged_in() -> Vec<u8> {
     authentication(0, b"")
 }
@@ -34,7 +34,7 @@ pub(crate) fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-/// Everything from a successful login until the server is ready.
+/// Encodes all messages from a successful login until the server is ready.
 pub(crate) fn greeting(server_version: &str) -> Vec<u8> {
     [
         logged_in(),
@@ -63,7 +63,7 @@ pub(crate) fn error(sqlstate: &str, text: &str) -> Vec<u8> {
     message(b'E', format!("SERROR\0VERROR\0C{sqlstate}\0M{text}\0\0").as_bytes())
 }
 
-/// A description of columns of these types.
+/// Encodes a row description with columns of these types.
 pub(crate) fn columns(columns: &[(&str, u32)]) -> Vec<u8> {
     let mut body = u16::try_from(columns.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     for (name, oid) in columns {
@@ -75,7 +75,7 @@ pub(crate) fn columns(columns: &[(&str, u32)]) -> Vec<u8> {
     message(b'T', &body)
 }
 
-/// A row of texts.
+/// Encodes a row of texts.
 pub(crate) fn row(values: &[&str]) -> Vec<u8> {
     let mut body = u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     for value in values {

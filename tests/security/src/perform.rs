@@ -1,4 +1,4 @@
-//! Bytes that a behaviour sends once it begins.
+//! Sends the bytes of a behaviour.
 
 use std::io;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 use crate::behaviour::{Behaviour, Then};
 use crate::scram;
 
-/// So much of what repeats is sent at a time.
+/// Number of bytes sent at a time when a behaviour repeats.
 const CHUNK: usize = 64 << 10;
 
-/// Misbehaves until the client leaves; true when the session goes on.
+/// Performs the behaviour until the client disconnects. Returns true if the session continues.
 pub(crate) async fn perform(stream: &mut TcpStream, behaviour: &Behaviour) -> io::Result<bool> {
     stream.write_all(&(behaviour.first)()).await?;
     match behaviour.then {
@@ -47,7 +47,7 @@ async fn flood(stream: &mut TcpStream, next: fn(u64) -> Vec<u8>) -> io::Result<(
     }
 }
 
-/// Reads what the client sends, and drops it.
+/// Reads and drops the client's data until the connection is closed.
 async fn until_closed(stream: &mut TcpStream) -> io::Result<()> {
     let mut dropped = [0; 4096];
     while stream.read(&mut dropped).await? > 0 {}

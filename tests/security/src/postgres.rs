@@ -1,4 +1,4 @@
-//! The hostile PostgreSQL server.
+//! Hostile PostgreSQL server.
 
 use crate::behaviour::{Behaviour, Kind, Stage, Then};
 use crate::messages::{
@@ -9,9 +9,9 @@ use crate::scram::Scram;
 
 const KIND: Kind = Kind::Postgres;
 
-/// The answer is not of the protocol.
+/// Faults for an answer that violates the protocol.
 pub(crate) const MALFORMED: &[&str] = &["unexpected-answer", "connection-lost", "server-unreachable", "query-failed"];
-/// The answer does not come.
+/// Faults for a missing answer.
 pub(crate) const SILENT: &[&str] = &["server-unreachable", "connection-lost", "deadline-exceeded"];
 
 const fn saying(behaviour: Behaviour, says: &'static str) -> Behaviour {
@@ -35,7 +35,7 @@ fn one_column() -> Vec<u8> {
     columns(&[("a", TEXT)])
 }
 
-/// A row of a type that the server made itself; asked for it, it names another such type.
+/// Encodes a row of a user-defined type; the lookup of the type returns another user-defined type.
 fn unknown_type() -> Vec<u8> {
     [columns(&[("mood", 70_000)]), row(&["x"]), complete("SELECT 1"), ready()].concat()
 }

@@ -1,4 +1,4 @@
-//! SCRAM as a hostile server speaks it.
+//! SCRAM exchange of a hostile server.
 
 use std::io;
 
@@ -7,22 +7,22 @@ use tokio::net::TcpStream;
 
 use crate::messages::{POSTGRES_VERSION, authentication, greeting};
 
-/// One way to break the exchange.
+/// Invalid step of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scram {
-    /// Asks for so many rounds.
+    /// Requests this many iterations.
     Rounds(u32),
     /// Answers with a nonce that does not continue the client's.
     Nonce,
-    /// Proves that it knows another password.
+    /// Sends a signature for another password.
     Signature,
-    /// Proves nothing, and lets the client in.
+    /// Sends no final message, and admits the client.
     NoFinal,
-    /// Names an error in the place of its proof, and lets the client in.
+    /// Sends an error in place of the signature, and admits the client.
     Error,
 }
 
-/// Takes the client through the exchange until the step that is wrong, and admits it where it goes on.
+/// Runs the exchange up to the invalid step, and admits the client if it continues.
 pub(crate) async fn exchange(stream: &mut TcpStream, scram: Scram) -> io::Result<()> {
     let text = response(stream).await?;
     let nonce = text.split(',').find_map(|part| part.strip_prefix("r=")).unwrap_or_default();
@@ -39,7 +39,7 @@ pub(crate) async fn exchange(stream: &mut TcpStream, scram: Scram) -> io::Result
     stream.write_all(&[last, greeting(POSTGRES_VERSION)].concat()).await
 }
 
-/// The client's next message, as far as it is text.
+/// Reads the client's next message as text.
 async fn response(stream: &mut TcpStream) -> io::Result<String> {
     if stream.read_u8().await? != b'p' {
         return Err(io::ErrorKind::InvalidData.into());

@@ -1,4 +1,4 @@
-//! A listener whose connections misbehave.
+//! Listener with hostile connections.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::behaviour::{Behaviour, Kind};
 use crate::{http, session};
 
-/// A server. It ends, with its connections, when this is dropped.
+/// Running server. Dropping it closes its listener and connections.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
@@ -17,20 +17,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a free port of 127.0.0.1.
+    /// Starts a server on a free port of 127.0.0.1.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port is available.
     pub async fn start(behaviour: &'static Behaviour) -> io::Result<Self> {
         Self::in_turn(vec![behaviour]).await
     }
 
-    /// Starts one that gives each connection the next of these behaviours, and begins anew after the last.
+    /// Starts a server that gives each connection the next of these behaviours, cyclically.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// Fails if no port is available.
     pub async fn in_turn(behaviours: Vec<&'static Behaviour>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
@@ -38,7 +38,7 @@ impl Server {
             let mut connections = JoinSet::new();
             for behaviour in behaviours.into_iter().cycle() {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                // A client that leaves is no failure of the server's.
+                // A disconnecting client is not an error of the server.
                 connections.spawn(async move { drop(serve(stream, behaviour).await) });
                 while connections.try_join_next().is_some() {}
             }
@@ -46,7 +46,7 @@ impl Server {
         Ok(Self { port, listening })
     }
 
-    /// The port on which it listens.
+    /// Returns the port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }

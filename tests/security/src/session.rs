@@ -1,4 +1,4 @@
-//! A session of PostgreSQL's protocol until the stage at which the behaviour begins.
+//! Serves a session of PostgreSQL's protocol up to the stage at which the behaviour begins.
 
 use std::io;
 
@@ -10,12 +10,12 @@ use crate::console;
 use crate::messages::{POSTGRES_VERSION, TEXT, columns, complete, greeting, message, ready, row};
 use crate::perform::perform;
 
-/// Requests in the place of a startup packet, by their codes.
+/// Codes of requests that may precede the startup packet.
 const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
 
-/// The longest message of a client that is read.
+/// Maximum length of a client's message.
 const LONGEST: usize = 1 << 20;
 
 /// Serves one connection.
@@ -35,7 +35,7 @@ pub(crate) async fn serve(mut stream: TcpStream, behaviour: &Behaviour) -> io::R
     answer(&mut stream, behaviour, &options).await
 }
 
-/// Reads the startup packet; none when there is none, or the behaviour came before it.
+/// Reads the startup packet. Returns none if the client disconnects or the behaviour begins before it.
 async fn startup(stream: &mut TcpStream, behaviour: &Behaviour) -> io::Result<Option<String>> {
     loop {
         let length = usize::try_from(stream.read_u32().await?).unwrap_or(0);
@@ -64,11 +64,11 @@ async fn startup(stream: &mut TcpStream, behaviour: &Behaviour) -> io::Result<Op
 /// Purpose of a client's statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// Begins or ends a transaction, or sets something.
+    /// Controls a transaction, or changes a setting.
     Housekeeping,
-    /// Asks whether the session's settings hold.
+    /// Checks the session's settings.
     Setup,
-    /// Everything else.
+    /// All other statements.
     Statement,
 }
 
@@ -83,7 +83,7 @@ fn purpose(sql: &str) -> Purpose {
     }
 }
 
-/// Answers until the client leaves or the behaviour has begun.
+/// Answers until the client disconnects or the behaviour has begun.
 async fn answer(stream: &mut TcpStream, behaviour: &Behaviour, options: &str) -> io::Result<()> {
     let mut queued = Vec::new();
     let mut last = Purpose::Housekeeping;
@@ -143,12 +143,12 @@ fn begins(behaviour: &Behaviour, purpose: Purpose) -> bool {
     match behaviour.stage {
         Stage::Setup => purpose == Purpose::Setup,
         Stage::Statement => purpose == Purpose::Statement,
-        // The others have begun before, and go on where they continue.
+        // Behaviours of earlier stages have begun already; they apply here only if they continue.
         _ => matches!(behaviour.then, Then::Continue) && behaviour.kind == Kind::Postgres,
     }
 }
 
-/// The settings of the startup packet, as the session has them: what the host asked for.
+/// Returns the settings that the host requested in its startup packet.
 fn settings(sql: &str, options: &str) -> Vec<u8> {
     if !sql.contains("pg_settings") {
         return [columns(&[("holds", TEXT)]), row(&["t"]), complete("SELECT 1")].concat();

@@ -1,8 +1,8 @@
-//! `make demo`: a leak, found and ended, on a private server that is gone afterwards.
+//! Runs `make demo`: finds and ends a leak on a temporary private server.
 //!
-//! Plants what an operator meets (an application that forgets its connections, one that sits idle in
-//! a transaction, one that this blocks) beside a healthy workload, and then runs the real program.
-//! Fails when the program misses the leak, ends nothing, or hurts the healthy application.
+//! Creates typical problems (an application that forgets its connections, one that is idle in a transaction, one that
+//! this blocks) beside a healthy workload, and runs the real program. Fails if the program misses the leak, ends
+//! nothing, or damages the healthy application.
 
 #![expect(clippy::print_stdout, reason = "a demo talks to the person who watches it")]
 
@@ -19,11 +19,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 const FORGOTTEN: usize = 14;
-/// The time between two of its requests.
+/// Time between two requests of the leaking application.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(300);
 const IDLE_SECONDS: i64 = 10;
 
-// Everything here is young, so the thresholds are low; a real server's defaults are 5 min, 1 min and 25 %.
+// All sessions are young, so the thresholds are low; the defaults are 5 min, 1 min and 25 %.
 const OPTIONS: [&str; 3] = ["idleTimeoutMs=10000", "idleInTransactionTimeoutMs=5000", "maxKillPercentage=60"];
 
 const SCHEMA: &str = "
@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
     for role in ["app_web", "app_worker", "app_reports"] {
         cluster.create_role(role, "").await?;
     }
-    // All that it takes: to see every session, and to end those of ordinary roles.
+    // Minimum privileges: to see every session, and to end those of ordinary roles.
     cluster.create_role("pool_manager", "IN ROLE pg_monitor, pg_signal_backend").await?;
 
     let web = cluster.app("app_web", "web").in_database("shop");
@@ -64,7 +64,7 @@ async fn main() -> Result<()> {
     println!("Waiting until the forgotten connections have been idle for {IDLE_SECONDS} s …");
     until("the leak is old enough", async || Ok(cluster.count(&leaked).await? == FORGOTTEN as i64)).await?;
     let before = Census::take(&cluster).await?;
-    // The program shall find what an operator's server has: no session of this harness.
+    // The harness's own session must not appear in the findings.
     cluster.close_observer().await;
 
     let url = cluster.url("pool_manager", "shop");
@@ -89,7 +89,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The three kinds of trouble. What it returns keeps them in it.
+/// Creates the three problems, which last as long as the returned sessions.
 async fn plant(cluster: &Cluster) -> Result<Vec<Session>> {
     let checkout = cluster.app("app_web", "checkout-service").in_database("shop");
     let invoices = cluster.app("app_worker", "invoice-worker").in_database("shop");
@@ -99,7 +99,7 @@ async fn plant(cluster: &Cluster) -> Result<Vec<Session>> {
     for request in 1..=FORGOTTEN {
         let price = format!("SELECT price FROM shop.product WHERE id = {request}");
         sessions.push(checkout.idle(&price).await?);
-        // Requests come one by one: it is the next one that opens a connection past an idle one.
+        // Requests come one by one: each opens a new connection although an idle one exists.
         sleep(BETWEEN_REQUESTS).await;
     }
     println!("checkout-service  opened a connection for each of {FORGOTTEN} requests, and forgot them all");
@@ -110,7 +110,7 @@ async fn plant(cluster: &Cluster) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// The program that this demo is about.
+/// Program under demonstration.
 struct Program {
     path: PathBuf,
     home: TempDir,
@@ -123,8 +123,8 @@ impl Program {
         Ok(Self { path, home: tempfile::tempdir()? })
     }
 
-    /// An environment with this database in it and nothing else that could lead to another one: a
-    /// demo that ends sessions must not find the operator's own credentials.
+    /// Builds a command with this database and no other variables: a demo that ends sessions must not find the
+    /// operator's own credentials.
     fn command(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).args(OPTIONS.iter().flat_map(|option| ["--option", option]));
@@ -135,21 +135,21 @@ impl Program {
         command
     }
 
-    /// Runs it before the watcher's eyes.
+    /// Runs the program and shows its output.
     async fn show(&self, title: &str, url: &str, arguments: &[&str]) -> Result<()> {
         headline(title);
         println!("$ archon-pool {} --option {}\n", arguments.join(" "), OPTIONS.join(" --option "));
         let mut command = self.command(url, arguments);
-        // On a thread of its own, as the workload goes on meanwhile.
+        // Runs on a separate thread, because the workload continues meanwhile.
         let status = spawn_blocking(move || command.status()).await??;
         match status.code() {
-            // Healthy, or findings.
+            // Exit codes for healthy and for findings.
             Some(0 | 1) => Ok(()),
             _ => bail!("`archon-pool {}` could not run: {status}", arguments.join(" ")),
         }
     }
 
-    /// How many sessions of the leak it suspects, from its own JSON.
+    /// Returns the number of suspects of the leak, from the program's JSON.
     async fn suspects(&self, url: &str) -> Result<usize> {
         let mut command = self.command(url, &["detect-leaks", "--json"]);
         let output = spawn_blocking(move || command.output()).await??;
@@ -161,7 +161,7 @@ impl Program {
     }
 }
 
-/// Sessions by application.
+/// Number of sessions by application.
 struct Census(Vec<(String, i64)>);
 
 impl Census {

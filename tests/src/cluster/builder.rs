@@ -28,22 +28,22 @@ impl Builder {
         self
     }
 
-    /// Turns TLS on, with the server's certificate chain and key as PEM.
+    /// Enables TLS, with the server's certificate chain and key as PEM.
     #[must_use]
     pub fn tls(mut self, certificate: impl Into<String>, key: impl Into<String>) -> Self {
         self.tls = Some((certificate.into(), key.into()));
         self
     }
 
-    /// Adds a line to `pg_hba.conf`, ahead of the one that admits every role with its password. The
-    /// superuser is admitted whatever the line says.
+    /// Adds a line to `pg_hba.conf`, before the one that admits every role with its password. The superuser is always
+    /// admitted.
     #[must_use]
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.into());
         self
     }
 
-    /// Listens on a port of four digits.
+    /// Uses a port of four digits.
     #[must_use]
     pub fn short_port(mut self) -> Self {
         self.short_port = true;
@@ -54,7 +54,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When there is no server to start or it does not come up; the error ends with its log.
+    /// Fails if there is no server to start or it does not come up; the error ends with its log.
     pub async fn start(self) -> Result<Cluster> {
         let mut cluster = Cluster::unstarted()?;
         cluster.short_port = self.short_port;
@@ -71,7 +71,7 @@ impl Builder {
     fn configure(&self, data: &Path) -> Result<()> {
         let scratch = scratch()?;
         let mut conf = File::options().append(true).open(data.join("postgresql.conf"))?;
-        // A crash of the machine may lose these servers' data: they exist to be thrown away.
+        // The data need not survive a crash of the machine, because these servers are temporary.
         let mut settings = vec![
             ("listen_addresses", "127.0.0.1"),
             ("unix_socket_directories", ""),
@@ -97,7 +97,7 @@ impl Builder {
             }
             settings.push(("ssl", "on"));
         }
-        // Of a setting that is given twice, the server takes the last.
+        // The server uses the last value of a repeated setting.
         settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         for (name, value) in settings {
             writeln!(conf, "{name} = '{}'", value.replace('\'', "''"))?;

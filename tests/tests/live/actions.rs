@@ -1,4 +1,4 @@
-//! All six actions on a live server, as three kinds of role.
+//! All six actions on a live server, with three kinds of role.
 
 use anyhow::Result;
 use archon_pool::components::World;
@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::support::{finding, host_for, impatient, nothing_left, plugin, report, run_in};
 
-/// A member of `pg_monitor` and `pg_signal_backend`, as an operator would have it.
+/// Role of an operator: a member of `pg_monitor` and `pg_signal_backend`.
 pub(crate) const OPERATOR: &str = "operator";
-/// A role without any privilege of that kind.
+/// Role without any privilege of that kind.
 pub(crate) const BARE: &str = "bare";
 
 pub(crate) async fn cluster() -> Result<Cluster> {
@@ -20,7 +20,7 @@ pub(crate) async fn cluster() -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// Roles and a table.
+/// Creates roles and a table.
 pub(crate) async fn furnish(cluster: &Cluster) -> Result<()> {
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor, pg_signal_backend").await?;
     cluster.create_role(BARE, "").await?;
@@ -41,7 +41,7 @@ async fn every_action_works_for_superuser_and_operator() -> Result<()> {
             nothing_left(&cluster).await?;
             let report = report(&cluster, role, json!({ "action": action.name() })).await;
             let connections = &report.pool_stats.connections;
-            // The harness's own session is there too.
+            // Includes the harness's own session.
             assert_eq!((connections.total, connections.active), (6, 1), "{role} {action}");
             assert_eq!(connections.capacity.used, 7, "{role} {action}: ours takes a slot too");
             assert!(report.coverage.complete && report.coverage.hidden == 0, "{role} {action}");
@@ -88,7 +88,7 @@ async fn rates_are_measured_between_two_calls() -> Result<()> {
     let workload = archon_pool_tests::Workload::start(&app, 2, "SELECT 1", std::time::Duration::from_millis(2)).await?;
     until("it has worked", async || Ok(workload.transactions() > 500)).await?;
     let carry: serde_json::Value = serde_json::from_str(&first.carry)?;
-    // The server adds a session's transactions to its counters within a second or so.
+    // The server adds a session's transactions to its counters only after a second or so.
     let mut measured = None;
     until("the counters have arrived", async || {
         let input = json!({ "action": "monitor", "carry": carry });
@@ -161,7 +161,7 @@ async fn the_analyser_judges_a_collected_snapshot_like_the_observer() -> Result<
     Ok(())
 }
 
-/// Waits until a session has been in its state for so many seconds.
+/// Waits until a session has been in its state for this number of seconds.
 pub(crate) async fn cluster_shows_age(cluster: &Cluster, pid: i32, seconds: u32) -> Result<()> {
     let aged = format!("pid = {pid} AND clock_timestamp() - state_change > interval '{seconds} seconds'");
     until("a session has aged", async || Ok(cluster.count(&aged).await? == 1)).await

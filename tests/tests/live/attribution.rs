@@ -1,4 +1,4 @@
-//! Through a pooler to the application: who has which session, and who never had it.
+//! Attributes sessions behind a pooler to the application that uses them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::actions::{OPERATOR, cluster};
 use crate::support::{finding, host_with, impatient, run_in};
 
 const APPLICATIONS: [&str; 3] = ["checkout", "search", "mailer"];
-/// Rounds one after the other, on each of four servers side by side.
+/// Number of rounds on each of four parallel servers.
 const ROUNDS: usize = 25;
 
-/// An application's connection to the pooler, and the port that it comes from.
+/// Application's connection to the pooler, with its client port.
 struct Caller {
     client: Client,
     port: u32,
@@ -37,7 +37,7 @@ impl Caller {
         Ok(Self { client, port })
     }
 
-    /// Opens a transaction, writes, and forgets it for longer than the threshold.
+    /// Opens a transaction, writes, and leaves it idle for longer than the threshold.
     async fn forget_a_transaction(&self, cluster: &Cluster) -> Result<()> {
         self.client.batch_execute("BEGIN; UPDATE stock SET n = n + 1 WHERE id = 1").await?;
         let aged = "state = 'idle in transaction' AND clock_timestamp() - state_change > interval '1.1 seconds'";
@@ -45,7 +45,7 @@ impl Caller {
     }
 }
 
-/// Who works all the time, so that the names at the server are those of whoever came last.
+/// Runs continuous work of other clients, so that the names at the server are those of the last client.
 fn work(bouncer: &PgBouncer) -> Result<JoinSet<Result<()>>> {
     let mut work = JoinSet::new();
     for application in APPLICATIONS {
@@ -56,7 +56,7 @@ fn work(bouncer: &PgBouncer) -> Result<JoinSet<Result<()>>> {
             tokio::spawn(async move { drop(connection.await) });
             loop {
                 client.batch_execute("BEGIN; SELECT n FROM stock WHERE id = 2; COMMIT").await?;
-                // A machine that runs other tests, too, is not to be filled.
+                // Pauses, so that the load does not disturb other tests on the machine.
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
         });
@@ -75,7 +75,7 @@ async fn report(host: &Host, input: Value) -> Result<Report> {
     output.data.context("a report")
 }
 
-/// One application leaks, and exactly that one is named, by name and port, in one finding.
+/// Checks that one finding names exactly the leaking application, by name and port.
 fn names_alone(report: &Report, application: &str, port: u32) -> Result<()> {
     let leaks = &report.leak_detection;
     let [suspect] = &leaks.suspected_connections[..] else {
@@ -173,7 +173,7 @@ async fn a_console_that_refuses_leaves_a_gap_and_no_console_leaves_none() -> Res
     Ok(())
 }
 
-/// Reports read through a transaction pooler: `settings` are the pooler's.
+/// Checks reports read through a transaction pooler with these settings.
 async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
     let cluster = cluster().await?;
     let mut builder = PgBouncer::before(&cluster).users(&["app", OPERATOR]).setting("default_pool_size", 3);
@@ -181,7 +181,7 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
         builder = builder.setting(name, value);
     }
     let bouncer = builder.start().await?;
-    // Somebody else logs in with our role: our settings must not become theirs.
+    // Another client uses the same role: the host's settings must not leak into its session.
     let neighbour = bouncer.connect(OPERATOR, "neighbour").await?;
     let leaked = cluster.app("app", "checkout").idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
     let mut work = work(&bouncer)?;
@@ -209,7 +209,7 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
             assert_eq!(suspects, [leaked.pid()]);
         }
     }
-    // Three connections at the most: the neighbour gets ours.
+    // The pool has at most three connections, so the other client gets the host's.
     for _ in 0..6 {
         let sql = "SELECT current_setting('default_transaction_read_only') || current_setting('statement_timeout'), \
                    (SELECT count(*) FROM pg_prepared_statements)";

@@ -1,4 +1,4 @@
-//! The audit log and the signal policy on a real server: what is on record, what is refused, who is asked.
+//! Audit log and signal policy on a real server: logged events, refusals and consent.
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
@@ -26,18 +26,18 @@ use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::cli::{FINDINGS, HEALTHY, USAGE, code, command, run, run_with, text};
 use crate::support::{host_for, host_under, host_with, impatient, nothing_left, orders, plugin, run_in};
 
-/// What a program needs to end whoever idles in a transaction for a second.
+/// Arguments that end sessions idle in a transaction for a second.
 pub(crate) const IMPATIENT: [&str; 8] =
     ["--idle-in-transaction-timeout-ms", "1000", "--max-kill-percentage", "100", "--min-size", "1", "--sample-ms", "0"];
 
-/// A session that may be ended.
+/// Opens a session that may be ended.
 pub(crate) async fn stuck(cluster: &Cluster) -> Result<Session> {
     let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(cluster, session.pid(), 2).await?;
     Ok(session)
 }
 
-/// The lines of a log, which must be sound.
+/// Returns the lines of a log, which must be valid.
 pub(crate) fn events(path: &Path) -> Result<(Summary, Vec<Value>)> {
     let text = std::fs::read_to_string(path)?;
     assert!(!text.contains(PASSWORD), "the password is on record");
@@ -128,20 +128,20 @@ async fn no_more_than_so_many_end_in_an_hour_whoever_ends_them() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
     let policy = || Policy { max_kills_per_hour: 3, ..Policy::default() };
-    // With one log, two hosts that know nothing of each other; without one, a host and its clone.
+    // With a shared log, two independent hosts; without one, a host and its clone.
     let logged = || Ok::<_, anyhow::Error>(host_under(cluster.superuser_url(), policy()).audit(Audit::open(&path)?));
     let alone = host_under(cluster.superuser_url(), policy());
     for (one, two) in [(logged()?, logged()?), (alone.clone(), alone)] {
         let app = cluster.app("app", "idler");
         let mut sessions = app.idle_many(4, "SELECT 1").await?;
         let mut orders = orders(&cluster, &sessions.iter().collect::<Vec<_>>()).await?;
-        // The first has moved on meanwhile: what was not ended takes no place.
+        // The first session has changed state: an order that was not executed does not count towards the limit.
         sessions[0].run("SELECT 2").await?;
         let late = orders.split_off(2);
         let first = one.deliver(None, &orders, 100, false).await?;
         assert_eq!(first, [Outcome::Changed, Outcome::Signalled]);
         let (a, b) = tokio::join!(one.deliver(None, &late, 100, false), two.deliver(None, &late, 100, false));
-        // Both were after the same two, so each of them ended once, and nobody else.
+        // Both hosts had the same two orders, so each session was ended once, and no other one.
         let signalled = [a?, b?].concat().iter().filter(|outcome| **outcome == Outcome::Signalled).count();
         assert!((1..=2).contains(&signalled), "{signalled}");
         let more = app.idle_many(3, "SELECT 1").await?;
@@ -183,13 +183,13 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     let refused = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert_eq!(refused.actions[0].targets[0].outcome, "denied", "{:#?}", refused.actions);
     assert!(session.answers().await);
-    // It has answered, so it must be old again.
+    // The session has run a statement, so another old one is needed.
     session = stuck(&cluster).await?;
     let granted = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert!(granted.actions[0].targets.iter().any(|target| target.outcome == "ended"), "{:#?}", granted.actions);
     assert!(session.ended_by().await.is_some());
 
-    // Consent widens nothing.
+    // Consent cannot extend the policy.
     let never = host_under(cluster.url(OPERATOR, "postgres"), Policy { apply: false, ..Policy::default() });
     let never = never.consent(|_| async { Ok(()) });
     let survivor = stuck(&cluster).await?;
@@ -218,7 +218,7 @@ async fn the_program_writes_a_log_and_finds_what_was_done_to_it() -> Result<()> 
     let file = path.display().to_string();
     let done = run(&cluster, OPERATOR, &[&["kill-idle", "--apply", "--audit", &file], &IMPATIENT[..]].concat()).await?;
     assert!(text(&done.stdout).contains("ended"), "{}", text(&done.stdout));
-    // A second process goes on with the chain.
+    // A second process continues the chain.
     run(&cluster, OPERATOR, &["monitor", "--sample-ms", "0", "--audit", &file]).await?;
     let (summary, lines) = events(&path)?;
     assert_eq!(outcomes(&lines), ["sending", "signalled"]);
@@ -259,7 +259,7 @@ async fn a_question_that_nobody_answers_ends_with_the_call() -> Result<()> {
     nothing_left(&cluster).await
 }
 
-/// Runs the program on a terminal, where somebody answers.
+/// Runs the program on a terminal, with an answer to its question.
 async fn answered(cluster: &Cluster, answer: &'static [u8], arguments: &[&str]) -> Result<String> {
     let home = tempfile::tempdir()?;
     let program = command(&cluster.url(OPERATOR, "postgres"), home.path(), arguments)?;
@@ -271,7 +271,7 @@ async fn answered(cluster: &Cluster, answer: &'static [u8], arguments: &[&str]) 
     terminal.env("DATABASE_URL", cluster.url(OPERATOR, "postgres")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = terminal.spawn().context("could not start `script`: install bsdutils")?;
     let output = tokio::task::spawn_blocking(move || {
-        // Kept open: its end would be an answer of its own.
+        // Kept open, because end of file would be an answer too.
         let mut stdin = terminal.stdin.take();
         if let Some(stdin) = &mut stdin {
             stdin.write_all(answer)?;

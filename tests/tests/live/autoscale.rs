@@ -1,4 +1,4 @@
-//! auto-scale in earnest: a load that grows and recedes, a real PgBouncer, and the program that follows it.
+//! `auto-scale --apply` with a varying load, a real PgBouncer and the real program.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -16,15 +16,14 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::actions::{OPERATOR, cluster};
 use crate::cli;
 
-/// The size that the pool begins and ends with.
+/// Initial and final pool size.
 const SMALL: u32 = 3;
-/// Clients at the height of the load: each has a transaction under way nearly all the time.
+/// Maximum number of clients: each has a transaction open nearly all the time.
 const CLIENTS: usize = 16;
-/// Names the file for the series of one run, for `tests/bench/README.md`.
+/// Environment variable for the file with the series of one run, for `tests/bench/README.md`.
 const SERIES: &str = "ARCHON_SCALING_SERIES";
 
-/// Clients of the pooler, each of which runs one transaction after the other as long as its number is below
-/// what is wanted.
+/// Clients of the pooler, each of which runs transactions while its number is below the wanted number of clients.
 struct Load {
     wanted: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,
@@ -68,7 +67,7 @@ impl Load {
         self.wanted.store(clients, Ordering::Relaxed);
     }
 
-    /// Mean wait of the transactions since the last look, milliseconds.
+    /// Returns the mean wait of the transactions since the last call, milliseconds.
     fn wait_ms(&self) -> f64 {
         let (waited, done) = (self.waited_us.swap(0, Ordering::Relaxed), self.done.swap(0, Ordering::Relaxed));
         waited as f64 / 1_000.0 / done.max(1) as f64
@@ -87,12 +86,12 @@ async fn size(bouncer: &PgBouncer) -> Result<u32> {
     Ok(bouncer.config_value("default_pool_size").await?.parse()?)
 }
 
-/// In front of a cluster that has the role `app`.
+/// Starts a pooler in front of a cluster that has the role `app`.
 async fn pooler(cluster: &Cluster) -> Result<PgBouncer> {
     PgBouncer::before(cluster).setting("default_pool_size", SMALL).users(&["app"]).start().await
 }
 
-/// The program with a credential and its console.
+/// Builds a command with a credential and its console.
 fn program(cluster: &Cluster, bouncer: &PgBouncer, home: &Path, words: &[&str]) -> Result<Command> {
     let common = ["--json", "--sample-ms", "0", "--min-size", "3"];
     let mut command = cli::command(&cluster.url(OPERATOR, "postgres"), home, &[words, &common].concat())?;
@@ -100,7 +99,7 @@ fn program(cluster: &Cluster, bouncer: &PgBouncer, home: &Path, words: &[&str]) 
     Ok(command)
 }
 
-/// A watch and its rounds, until it is dropped.
+/// Running `watch` command with its rounds; ended on drop.
 struct Watch {
     child: Child,
     lines: UnboundedReceiver<String>,
@@ -111,7 +110,7 @@ impl Watch {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdout = BufReader::new(child.stdout.take().context("stdout")?);
         let (sender, lines) = unbounded_channel();
-        // It ends with the child's output.
+        // The thread ends with the child's output.
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         Ok(Self { child, lines })
     }
@@ -142,7 +141,7 @@ async fn a_pool_grows_with_its_load_and_shrinks_after_it() -> Result<()> {
     let begin = Instant::now();
     let mut series = String::from("second,clients,size,queue,wait_ms\n");
     let (mut waits, mut largest) = (Vec::new(), SMALL);
-    // The load rises, stays until the pool has followed, and recedes.
+    // The load rises, stays until the pool has grown, and falls.
     let mut receded = None;
     loop {
         let round = rounds.next().await?;
@@ -187,7 +186,7 @@ async fn a_pool_that_is_stuck_in_transactions_does_not_grow() -> Result<()> {
         holder.batch_execute("BEGIN").await?;
         holders.push(holder);
     }
-    // Until they are stale they count as demand, which the pool would rightly follow.
+    // Until the transactions are stale they count as demand, for which the pool would grow.
     until("the transactions are stale", async || {
         let stale = "state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1 s'";
         Ok(cluster.count(stale).await? == i64::from(SMALL))

@@ -21,7 +21,7 @@ use crate::conformance::kit;
 use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::{host_for, host_with, plugin};
 
-/// Where nobody answers: what is played needs no server.
+/// URL at which no server listens, because a replay needs none.
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nowhere";
 
 async fn played(home: &Path, arguments: &[&str]) -> Result<Output> {
@@ -71,7 +71,7 @@ async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
     let replayed = played(home, &[&watch[..], &["--replay", &path]].concat()).await?;
     assert_eq!(text(&replayed.stdout).lines().count(), 3, "{}", text(&replayed.stderr));
     assert_eq!(text(&replayed.stdout), text(&recorded.stdout));
-    // A component of one's own gets the recorded input of each call.
+    // A custom component gets the recorded input of each call.
     played(home, &["components", &folder.path().display().to_string()]).await?;
     let manager = folder.path().join("pool-manager.wasm").display().to_string();
     let ran = played(home, &["run", &manager, "--json", "--replay", &path]).await?;
@@ -95,7 +95,7 @@ async fn nothing_is_ended_by_a_cassette() -> Result<()> {
     )
     .await?;
     ensure!(session.ended_by().await.is_some(), "{}", text(&recorded.stdout));
-    // The next one must not be touched by the orders of the last.
+    // Separate session, which the orders of the previous call must not affect.
     let next = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     for act in ["--apply", "--ask"] {
         let refused = run_from(home, &cluster, OPERATOR, &["kill-idle", act, "--replay", &path]).await?;
@@ -177,13 +177,13 @@ async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
     ensure!(normalised.header.normalised);
     let text = fs::read_to_string(&path)?;
     ensure!(!text.contains("hunter2") && !text.contains("4111") && text.contains("LISTEN jobs"), "{text}");
-    // The same moment, with the texts of the one in the other.
+    // Replays the same moment with the normalised statement texts.
     let swapped = swap_texts(cassette, &normalised);
     assert_eq!(replayed(&swapped, plugin(World::Observer), Limits::default()).await?, report);
     Ok(())
 }
 
-/// The first cassette with its statement texts as the second has them.
+/// Replaces the statement texts of the first cassette by those of the second.
 fn swap_texts(mut full: Cassette, normalised: &Cassette) -> Cassette {
     use archon_pool::cassette::{Answer, Asked, Exchange};
     let batches = |cassette: &Cassette| cassette.calls[0].exchanges.clone();
@@ -256,7 +256,7 @@ async fn a_hostile_component_gains_nothing_by_a_cassette() -> Result<()> {
     let replay = Replay::new(Cassette::from_file(&kit().join("cases/monitor.jsonl"))?);
     let input = json!({ "action": "kill-idle", "attack": { "name": "credential-hoard" } });
     let answer = host.interceptor(replay).run(&hostile, input).await?;
-    // The recorded call named no credential: none is handed out, though this host holds one.
+    // The recorded call named no credential, so the replay provides none, though the host has one.
     ensure!(heard(&answer)[0].starts_with(kind::CASSETTE_MISMATCH), "{answer}");
     Ok(())
 }

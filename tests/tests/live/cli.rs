@@ -1,4 +1,4 @@
-//! The program itself: exit codes, JSON, plans and deeds, on a real server.
+//! The program on a real server: exit codes, JSON, plans and applied actions.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -19,20 +19,20 @@ pub(crate) const FINDINGS: i32 = 1;
 pub(crate) const USAGE: i32 = 2;
 pub(crate) const NOT_RUN: i32 = 3;
 
-/// The program with this URL and nothing else in its environment.
+/// Builds a command with this URL and nothing else in its environment.
 pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(archon_pool()?);
     command.args(arguments).env_clear().env("HOME", home).env("DATABASE_URL", url).stdin(Stdio::null());
     Ok(command)
 }
 
-/// Runs the program to its end.
+/// Runs the program to completion.
 pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     let home = tempfile::tempdir()?;
     run_at(url, home.path(), arguments).await
 }
 
-/// Runs the program to its end, with a home that keeps what was compiled.
+/// Runs the program to completion, with a home that keeps the compile cache.
 pub(crate) async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = command(url, home, arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
@@ -43,7 +43,7 @@ pub(crate) async fn run(cluster: &Cluster, role: &str, arguments: &[&str]) -> Re
     run_from(home.path(), cluster, role, arguments).await
 }
 
-/// Runs the program to its end, in this home.
+/// Runs the program to completion, with this home.
 pub(crate) async fn run_from(home: &Path, cluster: &Cluster, role: &str, arguments: &[&str]) -> Result<Output> {
     let output = run_at(&cluster.url(role, "postgres"), home, arguments).await?;
     let everything = [&output.stdout[..], &output.stderr[..]].concat();
@@ -63,11 +63,11 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 async fn exit_codes_tell_health_from_findings_and_trouble() -> Result<()> {
     let cluster = cluster().await?;
     for action in ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"] {
-        // On a busy machine slow probes are a finding.
+        // Slow probes on a busy machine are a finding.
         until(action, async || Ok(code(&run(&cluster, OPERATOR, &[action, "--sample-ms", "0"]).await?) == HEALTHY))
             .await?;
     }
-    // Alone on the server, even a bare role sees everything.
+    // With no other session on the server, even a bare role sees everything.
     cluster.close_observer().await;
     until("it is alone", async || Ok(code(&run(&cluster, BARE, &["monitor", "--sample-ms", "0"]).await?) == HEALTHY))
         .await?;
@@ -166,7 +166,7 @@ async fn any_component_of_these_worlds_can_be_run() -> Result<()> {
     std::fs::write(file("input.json"), serde_json::json!({ "snapshot": snapshot }).to_string())?;
     let input = format!("@{}", file("input.json"));
     let analysed = run(&cluster, OPERATOR, &["run", &file("pool-analyser.wasm"), "--params", &input, "--json"]).await?;
-    // On a busy machine connecting takes long enough for a finding.
+    // A slow connection on a busy machine is a finding.
     assert!([HEALTHY, FINDINGS].contains(&code(&analysed)), "{}", text(&analysed.stderr));
 
     let refused = run(&cluster, OPERATOR, &["run", &file("input.json"), "--params", "{}"]).await?;
@@ -188,7 +188,7 @@ async fn an_interrupted_call_takes_its_session_along() -> Result<()> {
     until("the call samples", async || Ok(cluster.count(sampling).await? == 1)).await?;
 
     signal("INT", child.id())?;
-    // Long before the pause would have ended by itself.
+    // Long before the pause would have ended.
     let left = until_within(Duration::from_secs(3), "its session is gone", async || {
         Ok(cluster.count("application_name = 'archon-pool'").await? == 0)
     })

@@ -1,4 +1,4 @@
-//! The harness itself: servers start, answer, and leave nothing behind.
+//! The test harness: servers start, answer, and leave nothing behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,4 +1,4 @@
-//! The three components as they are shipped: no power beyond their world, no WASI, no surprise in size.
+//! Built-in components: imports limited to their world, no WASI, and a bounded size.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use wit_parser::Resolve;
 
 use crate::wit;
 
-/// Sizes in bytes when last looked at. A growth by half is either a mistake or worth a new line here.
+/// Recorded sizes in bytes. An increase by half is either a mistake or requires an update here.
 const RECORDED: [(World, usize); 3] =
     [(World::Analyser, 1_130_000), (World::Observer, 1_620_000), (World::Manager, 1_630_000)];
 
@@ -34,7 +34,7 @@ fn authority_is_in_the_type() -> Result<()> {
     for power in ["backends", "scaling"] {
         assert!(!observer.contains(&named(power)), "an observer can use {power}");
     }
-    // An import that no code calls is left out of a binary, which is why this does not ask for `scaling`.
+    // Binaries omit imports that no code calls, so `scaling` is not checked.
     assert!(manager.contains(&named("backends")), "a manager cannot end sessions");
     Ok(())
 }

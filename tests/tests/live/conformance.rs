@@ -1,8 +1,8 @@
-//! The conformance kit: the same cassettes and the same guard cases in every language. `tests/conformance/README.md`
-//! says what a runner must do; this is the one of the Rust host, which also keeps the cases.
+//! Conformance kit: the same cassettes and guard cases for the hosts in every language. `tests/conformance/README.md`
+//! specifies a runner; this is the runner of the Rust host, which also maintains the cases.
 //!
-//! `BLESS=record cargo test --test live conformance::scenes` records the cases anew, and `BLESS=1 cargo test --test
-//! live conformance` edits them and writes down what the Rust host answers.
+//! `BLESS=record cargo test --test live conformance::scenes` records the cases again, and
+//! `BLESS=1 cargo test --test live conformance` edits them and stores the Rust host's answers.
 
 mod edits;
 mod guard;
@@ -19,10 +19,10 @@ use archon_pool::cassette::Cassette;
 
 use self::played::ends;
 
-/// The only case in which a component asks for what its cassette does not hold.
+/// Name of the only case in which a component makes calls that its cassette lacks.
 const MISMATCH: &str = "mismatch";
 
-/// The folder of the kit.
+/// Returns the folder of the kit.
 pub(crate) fn kit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
 }
@@ -31,12 +31,12 @@ fn case(name: &str) -> PathBuf {
     kit().join("cases").join(format!("{name}.jsonl"))
 }
 
-/// Whether the kit is to be written rather than checked.
+/// Returns true if the kit is to be written rather than checked.
 fn blesses() -> bool {
     std::env::var_os("BLESS").is_some()
 }
 
-/// Whether its recordings are to be made anew.
+/// Returns true if the cases are to be recorded again.
 fn records() -> bool {
     std::env::var_os("BLESS").is_some_and(|how| how == "record")
 }
@@ -47,7 +47,7 @@ fn bytes(cassette: &Cassette) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The case as the Rust host answers it.
+/// Returns the case with the answers of the Rust host.
 async fn answered(mut cassette: Cassette) -> Result<Cassette> {
     let ends = ends(&cassette).await?;
     cassette.calls.iter_mut().zip(ends).for_each(|(call, end)| call.end = end);

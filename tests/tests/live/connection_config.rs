@@ -1,4 +1,4 @@
-//! Connection texts, variables and files on a real server, compared with what psql makes of the same.
+//! Connection strings, variables and files on a real server, compared with psql's interpretation.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,7 +13,7 @@ use archon_pool_tests::{Cluster, until, unused_port};
 
 use crate::cli::{FINDINGS, HEALTHY};
 
-/// One way to say where to connect. `{port}`, `{password}`, `{sockets}`, `{home}` and `{dead}` are filled in.
+/// Way to configure a connection. `{port}`, `{password}`, `{sockets}`, `{home}` and `{dead}` are replaced.
 #[derive(Default)]
 struct Case {
     text: Option<&'static str>,
@@ -21,12 +21,12 @@ struct Case {
     files: &'static [(&'static str, &'static str, u32)],
 }
 
-/// A server that listens on a socket, too, and a port at which nobody listens.
+/// Server that also listens on a Unix socket, and a port on which nothing listens.
 struct Place {
     cluster: Cluster,
     sockets: tempfile::TempDir,
     dead: u16,
-    /// Compiled components, which homes of their own would not share.
+    /// Shared compile cache, because each case has its own home.
     cache: tempfile::TempDir,
 }
 
@@ -54,7 +54,7 @@ impl Place {
             .replace("{dead}", &self.dead.to_string())
     }
 
-    /// The sessions that were authorised while a command ran, as `user/database`, and whether it succeeded.
+    /// Runs a command and returns the sessions that were authorised meanwhile, as `user/database`, and its success.
     async fn sessions_of(&self, mut command: Command, application: &str) -> Result<(Vec<String>, bool, String)> {
         let known = self.cluster.log().len();
         let output = tokio::task::spawn_blocking(move || command.output()).await??;

@@ -21,14 +21,14 @@ pub(crate) async fn run(credentials: Credentials, input: Value) -> Output {
     run_in(plugin(World::Manager), &host_with(credentials, Limits::default()), input).await
 }
 
-/// A private authority, and what it certifies, as PEM.
+/// Server certificate and key with the root of their private authority, as PEM.
 pub(crate) struct Certified {
     pub(crate) root: String,
     pub(crate) leaf: String,
     pub(crate) key: String,
 }
 
-/// Certifies a server under a name or an address.
+/// Issues a server certificate for a name or an address.
 pub(crate) fn certified(name: &str) -> Result<Certified> {
     let signer = rcgen::KeyPair::generate()?;
     let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
@@ -40,7 +40,7 @@ pub(crate) fn certified(name: &str) -> Result<Certified> {
     Ok(Certified { root: root.pem(), leaf: leaf.pem(), key: key.serialize_pem() })
 }
 
-/// The shortest input that opens a session.
+/// Returns the shortest input that opens a session.
 pub(crate) fn quick(credential: &str) -> Value {
     json!({ "action": "monitor", "credential": credential, "options": { "sampleMs": 0 } })
 }
@@ -87,7 +87,7 @@ async fn a_file_is_used_only_when_nobody_else_can_read_it() -> Result<()> {
 #[tokio::test]
 async fn a_vault_s_secret_is_read_with_the_credential_that_opens_it() -> Result<()> {
     let cluster = cluster().await?;
-    // The layout of Supabase Vault 0.3; its encryption does not matter here.
+    // Layout of Supabase Vault 0.3, without its encryption.
     cluster
         .execute(&format!(
             "CREATE SCHEMA vault; CREATE VIEW vault.decrypted_secrets AS \

@@ -1,4 +1,4 @@
-//! All slots are taken, and somebody still gets in.
+//! Access paths to a server without a free slot.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::support::{fault, host_with, impatient, nothing_left, plugin, run_in};
 
-/// An application that forgot a transaction, and took every slot besides.
+/// Fills all slots with an application that also left a transaction idle.
 async fn taken(cluster: &Cluster) -> Result<(Session, Vec<Session>)> {
     let stuck = cluster.app("app", "greedy").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(cluster, stuck.pid(), 2).await?;
@@ -29,7 +29,7 @@ async fn taken(cluster: &Cluster) -> Result<(Session, Vec<Session>)> {
     Ok((stuck, others))
 }
 
-/// A host whose credentials file has this entry.
+/// Creates a host whose credentials file has this entry.
 fn host_of(entry: &str) -> Result<(Host, NamedTempFile)> {
     let file = NamedTempFile::new()?;
     fs::write(file.path(), format!("[default]\n{entry}"))?;
@@ -37,7 +37,7 @@ fn host_of(entry: &str) -> Result<(Host, NamedTempFile)> {
     Ok((host_with(archon_pool::credentials().file(file.path()), Limits::default()), file))
 }
 
-/// Ends the forgotten transaction, by whatever way in.
+/// Ends the idle transaction, through any access path.
 async fn frees_a_slot(host: &Host, stuck: &Session) -> Result<Report> {
     let output = run_in(plugin(World::Manager), host, impatient("kill-idle")).await;
     let report = output.data.with_context(|| format!("{:?}", output.error))?;
@@ -103,7 +103,7 @@ async fn a_kept_session_serves_only_the_login_that_opened_it() -> Result<()> {
     ensure!(wrong.kind == kind::AUTHENTICATION_FAILED, "{wrong}");
     let none = ask(&url.replace(&format!(":{PASSWORD}"), "")).await.error.context("no password")?;
     ensure!(none.kind == kind::AUTHENTICATION_FAILED, "{none}");
-    // The server speaks no TLS, which this login demands.
+    // The server does not support TLS, which this login requires.
     let separator = if url.contains('?') { '&' } else { '?' };
     let demanding =
         ask(&format!("{url}{separator}sslmode=verify-full")).await.error.context("a session without TLS")?;
@@ -115,7 +115,7 @@ async fn a_kept_session_serves_only_the_login_that_opened_it() -> Result<()> {
     Ok(())
 }
 
-/// It was made ready for a call that did not ask for it.
+/// The session was prepared for a call that was refused before it used the session.
 #[tokio::test]
 async fn a_kept_session_that_ended_after_a_refused_request_is_opened_anew() -> Result<()> {
     let cluster = cluster().await?;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::support::{host_for, host_with, impatient, plugin, report, run_in};
 
-/// Stands for public reports of one application that is counted once per process.
+/// Based on public reports of one application that is counted once per process.
 #[tokio::test]
 async fn names_that_differ_in_numbers_are_one_application() -> Result<()> {
     let cluster = cluster().await?;
@@ -27,7 +27,7 @@ async fn names_that_differ_in_numbers_are_one_application() -> Result<()> {
     Ok(())
 }
 
-/// Stands for public reports of `application_name_add_host`, which hid protected names and our own.
+/// Based on public reports of `application_name_add_host`, which hid protected names and the host's own.
 #[tokio::test]
 async fn an_address_that_pgbouncer_appends_hides_no_name() -> Result<()> {
     let cluster = cluster().await?;
@@ -44,7 +44,7 @@ async fn an_address_that_pgbouncer_appends_hides_no_name() -> Result<()> {
     let appended = "application_name ~ '^(pg_dump|web) - 127.0.0.1:[0-9]+$' AND state = 'idle in transaction' \
                     AND clock_timestamp() - state_change > interval '2 seconds'";
     until("both wait", async || Ok(cluster.count(appended).await? == 2)).await?;
-    // Over the same pooler: our own name has an address, too.
+    // Through the same pooler, the host's own name has an address, too.
     let output = run_in(
         plugin(archon_pool::components::World::Manager),
         &host_for(bouncer.url(OPERATOR, "postgres")),
@@ -61,7 +61,7 @@ async fn an_address_that_pgbouncer_appends_hides_no_name() -> Result<()> {
     Ok(())
 }
 
-/// Stands for public reports of `so_reuseport`: a console shows one process of several.
+/// Based on public reports of `so_reuseport`: a console shows one process of several.
 #[tokio::test]
 async fn the_connections_of_a_twin_of_the_pooler_are_left_alone() -> Result<()> {
     let cluster = cluster().await?;
@@ -77,7 +77,7 @@ async fn the_connections_of_a_twin_of_the_pooler_are_left_alone() -> Result<()> 
         .pooler(SecretString::from(ours.console_url()));
     let host = host_with(credentials, Limits::default());
     let mut input = impatient("kill-idle");
-    // No minimum pool spares them.
+    // No minimum pool protects them.
     input["options"]["leakDetectionThreshold"] = 0.into();
     let output = run_in(plugin(archon_pool::components::World::Manager), &host, input).await;
     let report = output.data.expect("a report");
@@ -105,7 +105,7 @@ async fn a_poolers_session_in_a_transaction_that_others_wait_for_is_no_reserve()
     waiter.finish().await
 }
 
-/// Stands for public reports of services with a pool per tenant.
+/// Based on public reports of services with a pool per tenant.
 #[tokio::test]
 async fn each_database_of_a_service_keeps_its_own_minimum_pool() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! Faults at the worst moment: nothing wrong is ever said to be done, and nothing of ours stays behind.
+//! Faults at critical moments: a failed action is never reported as done, and no session is left behind.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -24,10 +24,10 @@ use crate::audit::{IMPATIENT, events, stuck};
 use crate::cli::{HEALTHY, code, command, run_with, text};
 use crate::support::{fault, host_for, host_with, impatient, nothing_left, orders, plugin, run_in};
 
-/// What only the statement that signals holds.
+/// Text that only the signalling statement contains.
 const SIGNAL: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid)";
 
-/// A call that samples for longer than any test takes, when it has begun to.
+/// Starts a call that samples for longer than any test takes, and waits until it samples.
 async fn sampling(cluster: &Cluster, host: Host) -> Result<JoinHandle<Fault>> {
     let input = json!({ "action": "monitor", "options": { "sampleMs": 10_000 } });
     let call = tokio::spawn(async move { fault(&host, input).await });
@@ -36,20 +36,20 @@ async fn sampling(cluster: &Cluster, host: Host) -> Result<JoinHandle<Fault>> {
     Ok(call)
 }
 
-/// A host behind a proxy, with its acts on record.
+/// Creates a host behind a proxy, with an audit log.
 fn behind(proxy: &Proxy, log: &Path, limits: Limits) -> Result<Host> {
     let credentials = archon_pool::credentials().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
     Ok(host_with(credentials, limits).audit(Audit::open(log)?))
 }
 
-/// The one outcome must say that nobody knows, and that nobody should try again.
+/// Checks that the only outcome is unknown, and not retryable.
 fn unknown(outcomes: &[Outcome]) {
     let [Outcome::Failed(fault)] = outcomes else { panic!("nothing is known: {outcomes:?}") };
     assert_eq!((fault.kind.as_str(), fault.retryable), (kind::CONNECTION_LOST, false), "{fault}");
     assert!(fault.message.contains("may have been sent"), "{fault}");
 }
 
-/// The log must be sound and say the same.
+/// Checks that the log is valid and records the same.
 fn on_record_as_failed(log: &Path) -> Result<()> {
     let (summary, lines) = events(log)?;
     assert!(summary.unfinished.is_empty(), "{summary:?}");
@@ -64,7 +64,7 @@ async fn a_server_that_dies_in_the_middle_of_a_batch_is_a_lost_connection() -> R
     for immediately in [false, true] {
         let cluster = cluster().await?;
         let call = sampling(&cluster, host_for(cluster.url(OPERATOR, "postgres"))).await?;
-        // The second is what `pg_ctl stop -m immediate` does.
+        // The second is equivalent to `pg_ctl stop -m immediate`.
         if immediately {
             cluster.crash().await?;
         } else {
@@ -160,7 +160,7 @@ async fn an_order_whose_answer_does_not_come_is_not_said_to_be_done() -> Result<
     let limits = Limits { statement_timeout: Duration::from_millis(300), ..Limits::default() };
     let host = behind(&proxy, &log, limits)?;
     proxy.when_sent(SIGNAL, Direction::ToClient, Flow::Hold);
-    // By the component, so that its report is looked at, too.
+    // Through the component, so that its report is checked too.
     let answer = host.call(plugin(World::Manager), impatient("kill-idle"), CallOptions::default()).await;
     assert!(answer.signalled, "so that nobody tries again");
     let output = answer.output?;
@@ -224,7 +224,7 @@ async fn a_program_that_dies_before_the_signal_leaves_the_order_on_record() -> R
     let mut program = command(&proxy.url(OPERATOR, "postgres"), folder.path(), &arguments)?;
     let mut program = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let sent = proxy.sent().await;
-    // SIGKILL.
+    // Sends SIGKILL.
     program.kill()?;
     program.wait()?;
     sent?;
@@ -242,7 +242,7 @@ async fn a_program_that_dies_before_the_signal_leaves_the_order_on_record() -> R
     Ok(())
 }
 
-/// A log of this many bytes, by the description of its format alone.
+/// Creates a log of this many bytes, from the description of its format alone.
 fn chain(length: usize) -> String {
     const LINE: usize = 100_000;
     let (mut text, mut prev) = (String::new(), "0".repeat(64));
@@ -254,7 +254,7 @@ fn chain(length: usize) -> String {
             )
         };
         let left = length - text.len();
-        // What is added is the hash and the line feed.
+        // The hash and the line feed are added.
         let short = line(0).len() + 75;
         let body = line(if left < 2 * LINE { left } else { LINE } - short);
         let hash = Digest::of(body.as_bytes()).to_string();
@@ -267,7 +267,7 @@ fn chain(length: usize) -> String {
     text
 }
 
-/// A disk that fills up in the middle of a line, as a limit on the size of files makes it.
+/// A file size limit simulates a disk that fills up in the middle of a line.
 #[tokio::test]
 async fn a_line_that_finds_no_room_stops_the_order_and_is_marked_later() -> Result<()> {
     let cluster = cluster().await?;
@@ -276,13 +276,13 @@ async fn a_line_that_finds_no_room_stops_the_order_and_is_marked_later() -> Resu
     let log = folder.path().join("audit.log");
     let file = log.display().to_string();
     let url = cluster.url(OPERATOR, "postgres");
-    // Large enough for what the program maps, which the limit concerns as well.
+    // Large enough for the files that the program maps, to which the limit also applies.
     let blocks = 16_384;
     std::fs::write(&log, chain(blocks * 512 - 150))?;
     let program =
         command(&url, folder.path(), &[&["kill-idle", "--apply", "--audit", &file], &IMPATIENT[..]].concat())?;
     let mut shell = std::process::Command::new("sh");
-    // Ignored, the signal leaves the program with an error of the write, as a full disk would.
+    // With the signal ignored, the write fails with an error, as on a full disk.
     shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
     shell.arg(program.get_program()).args(program.get_args()).env_clear();
     shell.env("HOME", folder.path()).env("DATABASE_URL", &url).env("PATH", "/usr/bin:/bin").stdin(Stdio::null());

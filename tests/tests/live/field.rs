@@ -1,5 +1,5 @@
-//! What people have reported of connections in the field, each kind on the servers, poolers and client libraries that
-//! it was reported of. Each test names a public report of its kind.
+//! Publicly reported connection problems, each reproduced on the servers, poolers and client libraries of the report.
+//! Each test names a public report of its kind.
 
 mod connecting;
 mod leaders;
@@ -26,26 +26,26 @@ use serde_json::Value;
 use crate::actions::OPERATOR;
 use crate::support::{host_with, plugin, run_in};
 
-/// A host for the operator, with a pooler's console beside it.
+/// Creates a host for the operator, with a pooler's console.
 fn with_console(cluster: &Cluster, bouncer: &PgBouncer) -> Host {
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
     host_with(archon_pool::credentials().url(url).pooler(SecretString::from(bouncer.watcher_url())), Limits::default())
 }
 
-/// A report that must succeed.
+/// Returns a report, which must succeed.
 async fn report(host: &Host, input: Value) -> Result<Report> {
     let output = run_in(plugin(World::Manager), host, input).await;
     ensure!(output.error.is_none(), "{:?}", output.error);
     output.data.context("no report")
 }
 
-/// Waits until so many sessions match a condition and have been in their state for so many seconds.
+/// Waits until this number of sessions match a condition and have been in their state for this number of seconds.
 async fn aged(cluster: &Cluster, condition: &str, count: i64, seconds: u32) -> Result<()> {
     let old = format!("({condition}) AND clock_timestamp() - state_change > interval '{seconds} seconds'");
     until(&format!("{condition} for {seconds} s"), async || Ok(cluster.count(&old).await? == count)).await
 }
 
-/// The pids at which a plan or an act aims.
+/// Returns the pids that a plan or an action targets.
 fn pids(report: &Report) -> Vec<i32> {
     targets(report).map(|target| target.pid).collect()
 }
@@ -54,7 +54,7 @@ fn targets(report: &Report) -> impl Iterator<Item = &Target> {
     report.actions.iter().flat_map(|action| &action.targets)
 }
 
-/// Whether any note contains these words.
+/// Returns true if any note contains these words.
 fn notes(report: &Report, words: &str) -> bool {
     report.notes.iter().any(|note| note.contains(words))
 }

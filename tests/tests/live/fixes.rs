@@ -1,4 +1,4 @@
-//! The SQL that findings offer: it runs for whom the report says, and for nobody else.
+//! SQL fixes of findings: they work for the roles that the report names, and for no others.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use tokio_postgres::error::SqlState;
 use crate::actions::{BARE, OPERATOR, cluster_shows_age};
 use crate::support::{impatient, nothing_left, report};
 
-/// Owns the database and has created the roles of the applications.
+/// Role that owns the database and has created the roles of the applications.
 const STEWARD: &str = "steward";
 
-/// So many busy sessions that the server is saturated, beside those of the other troubles, and that
-/// an ordinary role still gets in.
+/// Number of busy sessions that saturates the server, beside the sessions of the other findings, but leaves a slot
+/// for an ordinary role.
 const BUSY: usize = 90;
 const SLOTS: usize = 102;
 
-/// Takes a report and tries every fix in it. Returns what was found, and who is to mend it.
+/// Creates a report and runs every fix in it. Returns the findings, each with the role that can fix it.
 async fn try_fixes(cluster: &Cluster, role: &str) -> Result<BTreeMap<String, String>> {
     nothing_left(cluster).await?;
     let report = report(cluster, role, impatient("full-analysis")).await;
@@ -72,7 +72,7 @@ async fn what_a_report_offers_runs_for_whom_it_says() -> Result<()> {
     for (role, roles, server) in
         [(OPERATOR, administrator, administrator), (STEWARD, you, administrator), (SUPERUSER, you, you)]
     {
-        // The fixes of the role before have raised them, or set them.
+        // The previous role's fixes have raised or set these limits.
         cluster.execute("ALTER ROLE app RESET idle_in_transaction_session_timeout").await?;
         cluster.execute(&format!("ALTER ROLE busy CONNECTION LIMIT {BUSY}")).await?;
         cluster.execute(&format!("ALTER DATABASE postgres CONNECTION LIMIT {SLOTS}")).await?;

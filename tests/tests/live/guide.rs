@@ -1,4 +1,4 @@
-//! The guide `host/docs/embedding.md`: its programs are the files that are tested, and the Rust one runs.
+//! Checks the guide `host/docs/embedding.md`: its programs equal the tested files, and the Rust one runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,18 +8,18 @@ use archon_pool_tests::Cluster;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-/// Says before a program which file it is.
+/// Prefix of the comment before a program that names its file.
 const MARK: &str = "<!-- file: ";
-/// Writes the files into the guide.
+/// Environment variable that makes the test write the files into the guide.
 const UPDATE: &str = "UPDATE_GUIDE";
-/// A host of its own has fewer lines than this in any language, blank ones aside.
+/// Maximum number of lines of a host in any language, without blank ones.
 const LONGEST: usize = 60;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The guide with each program as its file has it.
+/// Returns the guide with the current text of each program's file.
 fn renewed(guide: &str) -> Result<String> {
     let mut parts = guide.split(MARK);
     let mut renewed = parts.next().unwrap_or_default().to_owned();

@@ -1,7 +1,7 @@
-//! The hostile suite: real components that attack the host, its server or its neighbours. Each is
-//! stopped with the error that its row says, and afterwards everybody else is served as before.
+//! Hostile suite: real components that attack the host, its server or other tenants. Each is stopped with the error
+//! of its row, and afterwards all others are served as before.
 //!
-//! A family is a table of [`Attack`]s and one test. `tests/ATTACKS.md` holds all the tables.
+//! A family is a table of [`Attack`]s and one test. `tests/ATTACKS.md` lists all the tables.
 
 mod abi;
 pub(crate) mod arena;
@@ -19,19 +19,19 @@ use serde_json::Value;
 
 use self::arena::{Rules, Scene};
 
-/// One attack, and how it ends.
+/// Attack with its expected end.
 pub(crate) struct Attack {
-    /// What it tries.
+    /// Description of the attempt.
     tries: &'static str,
     with: Weapon,
-    /// What it is up against.
+    /// Rules that apply to the attacker.
     under: fn() -> Rules,
-    /// What stops it.
+    /// Mechanism that stops it.
     stopped_by: &'static str,
     ends: Ends,
 }
 
-/// An attack by the hostile component in Rust.
+/// Creates an attack by the hostile component in Rust.
 const fn planned(
     tries: &'static str,
     plan: fn(&Scene) -> Value,
@@ -42,29 +42,29 @@ const fn planned(
     Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
 }
 
-/// What an attack is carried out with.
+/// Component that carries out an attack.
 pub(crate) enum Weapon {
-    /// The hostile component in Rust; the request says what to do.
+    /// Hostile component in Rust, with its request.
     Rust(fn(&Scene) -> Value),
-    /// A component of its own.
+    /// Custom component.
     Wat(fn() -> Vec<u8>),
-    /// A component that takes longer to compile than it may.
+    /// Component whose compilation exceeds the time limit.
     Bomb(fn() -> Vec<u8>),
 }
 
-/// How an attack ends.
+/// Expected end of an attack.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ends {
-    /// The host ends the call, or does not load the component, with this kind of fault and these words.
+    /// The host ends the call, or does not load the component, with this kind of fault and this text.
     Fault(&'static str, &'static str),
-    /// The component is told so in the last answer that it gets, and the call goes on.
+    /// The component gets this text in the last answer, and the call continues.
     Told(&'static str),
-    /// The component gets nowhere, though nobody tells it so.
+    /// The attack has no effect, and the component gets no error.
     InVain,
 }
 
 impl Ends {
-    /// For the table.
+    /// Returns the text for the table.
     fn error(self) -> String {
         match self {
             Self::Fault(kind, words) => format!("call ends: `{kind}`, “{words}”"),
@@ -74,8 +74,8 @@ impl Ends {
     }
 }
 
-/// A request that names an attack, and asks for sessions to be ended, all and at once, so that everything
-/// is open to it.
+/// Creates a request that names an attack, and asks for all sessions to be ended at once, so that everything is
+/// permitted.
 fn request(attack: Value) -> Value {
     let options = serde_json::json!({ "maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0 });
     let mut request = serde_json::json!({ "action": "kill-idle", "options": options });

@@ -1,4 +1,4 @@
-//! `kill-idle` on real sessions: who is ended, who is not, and what is said about it.
+//! `kill-idle` on real sessions: ended sessions, spared sessions, and the report about them.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ async fn no_more_than_the_cap_end() -> Result<()> {
     let mut input = impatient("kill-idle");
     input["options"]["maxKillPercentage"] = 50.into();
     let report = report(&cluster, OPERATOR, input).await;
-    // Eight candidates among nine sessions, the harness's own included: half of eight.
+    // Half of the eight candidates among nine sessions, the harness's own included.
     assert_eq!(report.actions[0].connections_affected, 4, "{:#?}", report.actions);
     until("four are left", async || Ok(cluster.count("application_name = 'worker'").await? == 4)).await
 }
@@ -90,7 +90,7 @@ async fn a_role_that_may_not_signal_is_told_so() -> Result<()> {
     let action = &report.actions[0];
     assert!(action.targets.is_empty() && action.reason.contains("may not signal"), "{action:#?}");
     assert!(session.answers().await);
-    // Its own sessions it may end.
+    // A role may end its own sessions.
     let mut own = cluster.app(BARE, "tool").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(&cluster, own.pid(), 2).await?;
     let report = crate::support::report(&cluster, BARE, impatient("kill-idle")).await;
@@ -144,7 +144,7 @@ async fn a_session_that_does_not_leave_is_said_to_survive() -> Result<()> {
     let orders = orders(&cluster, &[&session]).await?;
     let credentials = archon_pool::credentials().url(SecretString::from(cluster.superuser_url()));
     let host = host_with(credentials, Limits { leave_timeout: Duration::from_millis(200), ..Limits::default() });
-    // A stopped process acts on no signal before it goes on.
+    // A stopped process handles no signal until it continues.
     signal("STOP", session.pid().unsigned_abs())?;
     let outcomes = host.deliver(None, &orders, 100, false).await;
     signal("CONT", session.pid().unsigned_abs())?;

@@ -1,10 +1,9 @@
-//! The leak laboratory with nothing simulated: real clients of a real server and of a real PgBouncer, in labelled
-//! scenarios that all play at the same time, looked at again and again by the component through the host, and scored
-//! by the laboratory's own rules.
+//! The leak laboratory without simulation: real clients of a real server and PgBouncer in labelled scenarios, which
+//! all run at the same time. The component analyses them repeatedly through the host, and the laboratory's rules
+//! score it.
 //!
-//! Time is short instead of faked: the thresholds are the least that the component takes, and what a day brings comes
-//! in seconds. So evidence that needs many times the threshold is not to be had here, and what rests on it is listed
-//! as missed.
+//! Thresholds are the component's minimum, and scenarios run in seconds. Evidence that needs many times the threshold
+//! is not available, so the leaks that depend on it are listed as missed.
 
 mod checkouts;
 mod connections;
@@ -37,9 +36,10 @@ use crate::support::host_with;
 
 /// Milliseconds between two looks.
 const BETWEEN_LOOKS: u64 = 2_000;
-/// For so many looks sessions are lost and found.
+/// Number of looks during which sessions are lost and found.
 const LOOKS: usize = 16;
-/// A slow machine looks less often instead of longer: what is idle for many times the threshold is another story.
+/// Maximum duration: on a slow machine there are fewer looks, because sessions idle for many times the threshold are
+/// classified differently.
 const LONGEST: Duration = Duration::from_secs(38);
 
 fn scenarios() -> Vec<Scenario> {
@@ -47,7 +47,8 @@ fn scenarios() -> Vec<Scenario> {
     leaks.chain(pooled::ALL).chain(pools::ALL).chain(services::ALL).collect()
 }
 
-/// What is promised of each scenario. Some lost sessions cannot be told from innocent ones within so few seconds.
+/// Expected result of each scenario. Some lost sessions cannot be distinguished from innocent ones within so few
+/// seconds.
 #[test]
 fn every_scenario_says_what_has_to_be_found() {
     let line = |scenario: &Scenario| match (scenario.kind.leaks, scenario.floor) {
@@ -85,15 +86,15 @@ fn show(table: &str) {
     println!("{table}");
 }
 
-/// Plays everything, and looks.
+/// Runs all scenarios, and takes looks.
 async fn play(scenarios: &[Scenario]) -> Result<Looks> {
     let stage = Stage::build(scenarios).await?;
     let url = SecretString::from(stage.cluster.url(OPERATOR, "postgres"));
     let credentials = archon_pool::credentials().url(url).pooler(SecretString::from(stage.bouncer.watcher_url()));
     let mut looks = Looks::through(host_with(credentials, Limits::default()));
     let mut playing = JoinSet::new();
-    // One after the other, so that a pool fills itself as fast as it would on a machine of its own; and last those that
-    // begin to lose at once.
+    // Started one after the other, so that a pool fills as fast as it would alone; scenarios that lose sessions at
+    // once start last.
     for (before, scenario) in scenarios.iter().rev().enumerate() {
         let (name, part) = (scenario.name(), Part { stage: Rc::clone(&stage), name: scenario.name() });
         let plays = (scenario.play)(part);
@@ -118,7 +119,7 @@ async fn play(scenarios: &[Scenario]) -> Result<Looks> {
     Ok(looks)
 }
 
-/// Who has failed is told at once, not after the time that is waited for him.
+/// Reports a failed scenario at once, not after the timeout of the wait.
 fn none_has_ended(playing: &mut JoinSet<Result<()>>) -> Result<()> {
     match playing.try_join_next() {
         Some(ended) => ended?.and_then(|()| anyhow::bail!("a scenario ended by itself")),
@@ -126,7 +127,7 @@ fn none_has_ended(playing: &mut JoinSet<Result<()>>) -> Result<()> {
     }
 }
 
-/// Every scenario with what was found, and of the lost ones who was not.
+/// Formats the score of every scenario, with the lost sessions that were not found.
 fn table(scores: &[(&Scenario, Score)]) -> String {
     let mut table = String::new();
     let line = "scenario                 lost found missed wrong innocent ended reconnects label";

@@ -1,5 +1,5 @@
-//! Recognisable secrets in every place that a credential can come from, and a search for them in
-//! everything that the program and the library say, write, trace or send.
+//! Plants recognisable secrets in every credential source, and searches all output, files, traces and messages of the
+//! program and the library for them.
 
 mod ears;
 mod in_process;
@@ -30,7 +30,7 @@ use crate::audit::{IMPATIENT, stuck};
 use crate::cli::text;
 use crate::hostile::arena::HOSTILE;
 
-/// What an operator has.
+/// Role options of an operator.
 const OPTIONS: &str = "IN ROLE pg_monitor, pg_signal_backend";
 
 fn sought(secrets: &[&str]) -> Needles {
@@ -41,12 +41,12 @@ fn sought(secrets: &[&str]) -> Needles {
     needles
 }
 
-/// Fails with the place and the form of a secret, and without the secret.
+/// Searches for secrets. Fails with the place and the form of a secret, without the secret itself.
 fn search(needles: &Needles, place: &str, bytes: &[u8]) -> Result<()> {
     needles.find(bytes).map_or(Ok(()), |form| bail!("{place} holds a piece of a secret, {form}"))
 }
 
-/// Runs the program to its end, and searches what it said and wrote.
+/// Runs the program to completion, and searches its output and files.
 async fn searched(needles: &Needles, desk: &Desk, what: &str, mut command: Command) -> Result<Output> {
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     search(needles, &format!("{what}: stdout"), &output.stdout)?;
@@ -104,7 +104,7 @@ async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
                 }
             }
             command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log"), "--record", &desk.tape()]);
-            // More often than any is tried again.
+            // More responses than retries.
             (0..20).filter_map(|_| status).for_each(|status| api.next(Reply::new(status, echo.as_str())));
             let what = format!("{source}, {status:?}");
             let output = searched(&needles, &desk, &what, command).await?;
@@ -116,7 +116,7 @@ async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
     search(&needles, "the server's log", cluster.log().as_bytes())
 }
 
-/// How a login ends, and the fault that says so.
+/// Results of a login, with the expected fault.
 const ENDS: [Option<&str>; 5] = [
     None,
     Some(kind::AUTHENTICATION_FAILED),
@@ -207,7 +207,7 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
         command.env("DATABASE_URL", login.url());
         let output = searched(&needles, &desk, &arguments.join(" "), command).await?;
         let ended = output.status.code();
-        // With a stuck session there may be findings.
+        // The session idle in a transaction may cause findings.
         let right = ended == Some(status) || (status == 0 && ended == Some(1));
         ensure!(right, "{arguments:?} ended with {ended:?}: {}", text(&output.stderr));
     }
@@ -282,7 +282,7 @@ async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
         let encoded: String = password.bytes().map(needles::percent).collect();
         format!("postgres://{role}:{encoded}@127.0.0.1:{}/postgres", cluster.port())
     };
-    // The usual way is barred, one of the others fails, and where there is a third, that one is taken.
+    // The direct login and the reserve's are refused; in the second entry `through` succeeds.
     let barred = format!("[it]\nurl = \"{}\"\nreserve = \"{}\"\n", url("narrow", PASSWORD), url(SUPERUSER, &wrong));
     let through = format!("{barred}through = \"{}\"\n", url(SUPERUSER, PASSWORD));
     for (name, entry, word) in
@@ -378,7 +378,7 @@ async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
         let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", program.id()))?;
         for child in children.split_whitespace() {
             let arguments = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            // Until then it is still this program's copy.
+            // Until `exec`, the child is still a copy of this process.
             if arguments.windows(9).any(|word| word == b"\0compile\0") {
                 seen = Some([arguments, environment(child)].concat());
             }

@@ -14,7 +14,7 @@ async fn a_forgetful_application_is_named_and_a_warm_pool_is_not() -> Result<()>
     let mut leaked = Vec::new();
     for _ in 0..10 {
         leaked.push(forgetful.idle("SELECT n FROM stock WHERE id = 1").await?);
-        // A request every now and then, as real leaks come.
+        // Requests arrive at intervals, as in real leaks.
         let opened = leaked.last().expect("just opened").pid();
         let settled = format!("pid = {opened} AND clock_timestamp() - state_change > interval '1.1 seconds'");
         until("the next request comes", async || Ok(cluster.count(&settled).await? == 1)).await?;
@@ -63,8 +63,8 @@ async fn innocents_are_excluded_for_a_stated_reason() -> Result<()> {
     Ok(())
 }
 
-/// Up to PostgreSQL 15 the server counts its sessions without gaps in some functions, and with gaps in
-/// the names of temporary schemas: once earlier sessions have left, the two differ.
+/// Up to PostgreSQL 15 the server numbers its sessions without gaps in some functions, and with gaps in the names of
+/// temporary schemas: once earlier sessions have ended, the two differ.
 #[tokio::test]
 async fn owners_of_temporary_objects_are_known_when_earlier_sessions_have_left() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,6 +1,6 @@
-//! The live tests: everything here talks to a real PostgreSQL server.
+//! Live tests against a real PostgreSQL server.
 //!
-//! `ARCHON_PG_BIN` chooses which. Each test has a cluster of its own, so they run side by side.
+//! `ARCHON_PG_BIN` selects its version. Each test has its own cluster, so they run in parallel.
 
 mod actions;
 mod attribution;

@@ -1,4 +1,4 @@
-//! The harness's own pooler.
+//! The test harness's own pooler.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, PgBouncer};

@@ -1,4 +1,4 @@
-//! The plugin folder: found by name, and replaced while a call runs.
+//! Plugin store: components found by name, and replaced while a call runs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::support::{host_with, signal};
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 
-/// A component that gives the same answer to everything.
+/// Creates a component that gives the same answer to every request.
 fn answering(answer: &Value) -> Result<Vec<u8>> {
     let answer = answer.to_string();
     let (length, data) = (answer.len(), answer.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>());
@@ -66,7 +66,7 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
 
     let mut registry = Registry::new();
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
-    // The first call is held for as long as it takes.
+    // The first call waits without a practical limit.
     let patient = Duration::from_secs(120);
     let limits = Limits { deadline: patient, statement_timeout: patient, ..Limits::default() };
     let host = host_with(archon_pool::credentials().url(url), limits);
@@ -93,7 +93,7 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     assert_eq!(first["success"], true, "{first:#}");
     assert!(first["data"]["poolStats"]["connections"]["total"].is_number(), "{first:#}");
 
-    // What does not load leaves the new one in service, and says why.
+    // A component that fails to load leaves the new one in service, with an error.
     std::fs::write(folder.join("it.wasm"), &embedded(World::Manager)[..5_000])?;
     until("it is refused", async || Ok(store.troubles().iter().any(|it| it.fault.kind == kind::NOT_A_COMPONENT)))
         .await?;
@@ -136,7 +136,7 @@ async fn plugins_are_found_by_name_and_run_under_their_policy_file() -> Result<(
     let acting = cli(&["run", "pool", "--params", r#"{"action":"kill-idle"}"#, "--apply"]).await?;
     assert!(code(&acting) == NOT_RUN && text(&acting.stderr).contains("signals.apply"), "{}", text(&acting.stderr));
 
-    // Another component in its place.
+    // Another component replaces the approved one.
     std::fs::write(desk.path("plugins/pool.wasm"), tampered(embedded(World::Observer)))?;
     let exchanged = cli(&["run", "pool", "--params", MONITOR]).await?;
     assert!(code(&exchanged) == NOT_RUN && text(&exchanged.stderr).contains("not-approved"));

@@ -1,4 +1,4 @@
-//! Policy files: what was approved runs, and nothing else does, on a real server.
+//! Policy files: only approved components and statements run, on a real server.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -19,7 +19,7 @@ use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, code, run_from, text};
 use crate::support::{host_for, run_in};
 
-/// A folder with the built-in components as files, as somebody else's would be.
+/// Folder with the built-in components as files, like third-party ones.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
@@ -39,31 +39,31 @@ impl Desk {
         self.folder.path().join(file)
     }
 
-    /// A path as an argument.
+    /// Returns a path as an argument.
     pub(crate) fn file(&self, file: &str) -> String {
         self.path(file).display().to_string()
     }
 
-    /// Runs the program to its end; what it compiles is kept here.
+    /// Runs the program to completion, with a compile cache in this folder.
     pub(crate) async fn run(&self, cluster: &Cluster, arguments: &[&str]) -> Result<Output> {
         run_from(self.folder(), cluster, OPERATOR, arguments).await
     }
 
-    /// Changes a text file.
+    /// Replaces text in a file.
     pub(crate) fn edit(&self, file: &str, from: &str, to: &str) -> Result<()> {
         let before = std::fs::read_to_string(self.path(file))?;
         assert!(before.contains(from), "{file} has {from}");
         Ok(std::fs::write(self.path(file), before.replace(from, to))?)
     }
 
-    /// Makes another component of one, which does the same: a custom section is appended.
+    /// Changes a component's bytes, but not its behaviour: a custom section is appended.
     pub(crate) fn tamper(&self, file: &str) -> Result<()> {
         std::fs::write(self.path(file), tampered(&std::fs::read(self.path(file))?))?;
         Ok(())
     }
 }
 
-/// The same component in other bytes.
+/// Returns the same component in other bytes.
 pub(crate) fn tampered(component: &[u8]) -> Vec<u8> {
     [component, b"\0\x05\x04mark"].concat()
 }
@@ -93,7 +93,7 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     let output = run(&verified).await;
     assert!(output.success, "{:?}", output.error);
 
-    // One statement less is approved.
+    // Approval without one of the statements.
     let approval = verified.approval().context("an approval")?;
     let activity = approval.statements().iter().find(|statement| statement.id == "activity").context("activity")?;
     desk.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
@@ -142,7 +142,7 @@ async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
     let again = cli(&["approve", &wasm, "--json"]).await?;
     assert_eq!(serde_json::from_slice::<Value>(&again.stdout)?["written"], false);
 
-    // Not by a flag either.
+    // A flag does not allow it either.
     let any = cli(&[&run_it[..], &["--allow-sql"]].concat()).await?;
     assert!(code(&any) == NOT_RUN && text(&any.stderr).contains("sql.mode"), "{}", text(&any.stderr));
 

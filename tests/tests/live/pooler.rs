@@ -1,4 +1,4 @@
-//! The imports `pooler` and `scaling` as a component meets them, before real poolers and real limits.
+//! Imports `pooler` and `scaling` from a component's view, with real poolers and real limits.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::{host_with, host_with_policy, plugin, run_in};
 
-/// A component that does as it is told and says what it heard.
+/// Loads the component that runs the requested steps and returns the host's answers.
 fn parrot(host: &Host) -> &'static Plugin {
     static PARROT: OnceLock<Plugin> = OnceLock::new();
     PARROT.get_or_init(|| Plugin::from_bytes(host.engine(), "parrot.wasm", HOSTILE).expect("a component"))
 }
 
-/// What it heard after it has taken these steps, in a request to scale for real.
+/// Runs these steps, in a request to scale with changes applied, and returns the answers.
 async fn does(host: &Host, steps: Value) -> Result<Vec<String>> {
     does_with(host, steps, json!({ "minSize": 1 })).await
 }
@@ -36,7 +36,7 @@ async fn does_with(host: &Host, steps: Value, options: Value) -> Result<Vec<Stri
     Ok(heard(&answer).into_iter().map(str::to_owned).collect())
 }
 
-/// The last that it heard.
+/// Runs these steps and returns the last answer.
 async fn last(host: &Host, steps: Value) -> Result<String> {
     does(host, steps).await?.pop().context("it heard nothing")
 }
@@ -55,7 +55,7 @@ fn limited(cluster: &Cluster, role: &str, whose: &str) -> Host {
     host_with(credentials.controller(whose), Limits::default())
 }
 
-/// A cluster and a pooler with pools of ten.
+/// Starts a cluster and a pooler with pools of ten.
 async fn pooled(with: impl FnOnce(Builder) -> Builder) -> Result<(Cluster, PgBouncer)> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
@@ -64,7 +64,7 @@ async fn pooled(with: impl FnOnce(Builder) -> Builder) -> Result<(Cluster, PgBou
     Ok((cluster, bouncer))
 }
 
-/// The lines of an audit log with these events.
+/// Returns the lines of an audit log with these events.
 fn lines(path: &Path, events: &[&str]) -> Result<Vec<Value>> {
     let text = std::fs::read_to_string(path)?;
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -104,7 +104,7 @@ async fn an_admin_and_a_watcher_see_every_view() -> Result<()> {
     Ok(())
 }
 
-/// The answers to views, behind what was heard before.
+/// Access to the answers to views, without the answers before.
 trait Views {
     fn split_off_views(self) -> Result<Vec<String>>;
 }
@@ -133,7 +133,7 @@ async fn what_is_no_console_is_told_from_one_that_refuses() -> Result<()> {
         ensure!(told.starts_with(kind) && told.contains(word), "{kind}: {told}");
         ensure!(!told.contains("not-the-password"), "{told}");
     }
-    // A server that has a database of that name is still none.
+    // A server with a database of that name is not taken for a console.
     cluster.execute("CREATE DATABASE pgbouncer").await?;
     let told = last(&controlled(&cluster, server), steps.clone()).await?;
     ensure!(told.contains("is no PgBouncer"), "{told}");
@@ -186,7 +186,7 @@ async fn one_call_resizes_once_and_a_plan_never() -> Result<()> {
     ensure!(told.iter().any(|word| word.starts_with("executed: 10 to 11")), "{told:?}");
     ensure!(told.last().is_some_and(|word| word.contains("once")), "{told:?}");
     ensure!(bouncer.config_value("default_pool_size").await? == "11", "resized twice");
-    // The next call may go on.
+    // The next call may continue.
     ensure!(last(&host, resize(12)).await?.starts_with("executed: 11 to 12"));
     Ok(())
 }
@@ -223,7 +223,7 @@ async fn no_more_than_so_many_are_resized_in_an_hour() -> Result<()> {
     ensure!(last(&first, resize(12)).await?.starts_with("executed: 11 to 12"));
     let told = last(&first, resize(13)).await?;
     ensure!(told.starts_with("not executed: 12 to none") && told.contains("max_resizes_per_hour"), "{told}");
-    // Another process reads it in the log.
+    // Another process reads the change in the log.
     let told = last(&host(2)?, resize(13)).await?;
     ensure!(told.contains("the cap of 2 changes an hour"), "{told}");
     ensure!(last(&host(3)?, resize(13)).await?.starts_with("executed: 12 to 13"));
@@ -253,7 +253,7 @@ async fn a_pool_size_of_its_own_stays_as_it_is() -> Result<()> {
     let pool = |name: &str| json!([{ "do": "resize", "size": 11, "pool": name }]);
     let told = last(&host, pool("small")).await?;
     ensure!(told.contains("not executed: 3 to none") && told.contains("edit pool_size of [databases] small"), "{told}");
-    // It looks as if it followed the default, and does not: nobody else's pool stays changed for that.
+    // The pool has the default's value but a size of its own, so the change of the default is reverted.
     let told = last(&host, pool("same")).await?;
     ensure!(told.starts_with("not executed: 10 to 10"), "{told}");
     ensure!(bouncer.config_value("default_pool_size").await? == "10", "it is put back");

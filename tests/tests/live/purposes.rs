@@ -1,4 +1,4 @@
-//! Sessions that are left alone for what they do, and advice that leaves them alone as well.
+//! Sessions that are spared for their purpose, by actions and advice.
 
 use anyhow::{Result, ensure};
 use archon_pool_contract::report::Report;
@@ -13,8 +13,8 @@ fn exclusions(report: &Report, session: &Session) -> Vec<String> {
     found.map(|metric| metric.exclusions.clone()).unwrap_or_default()
 }
 
-/// Stands for public reports of lost notifications after idle sessions had been ended: the last statement of a listener
-/// says little.
+/// Based on public reports of lost notifications after idle sessions had been ended: the last statement of a listener
+/// does not identify it.
 #[tokio::test]
 async fn a_listener_is_spared_by_whatever_was_seen_of_it() -> Result<()> {
     let cluster = cluster().await?;
@@ -47,7 +47,7 @@ async fn a_listener_is_spared_by_whatever_was_seen_of_it() -> Result<()> {
     Ok(())
 }
 
-/// Stands for public reports of copies and migrations that were lost with their leader.
+/// Based on public reports of copies and migrations that failed with their leader.
 #[tokio::test]
 async fn leaders_and_backups_are_spared_by_plans_health_and_advice() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! `deliver` against sessions that move on: before it looks, and while it works.
+//! `deliver` against sessions that change state before its check, and while it works.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,8 @@ use tokio::sync::watch;
 
 use crate::support::{host_for, orders};
 
-/// 1,000 orders for sessions that did something between plan and order. A quarter went to work, a
-/// quarter did a round of work and came back to the same state, a quarter left, and a quarter left and
-/// their pid belongs to somebody else, as the server would show a reused one.
+/// Orders for 1,000 sessions that changed between plan and order. A quarter is active, a quarter ran a statement and
+/// returned to the same state, a quarter ended, and a quarter ended with its pid reused.
 #[tokio::test]
 async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
     const ROUNDS: usize = 25;
@@ -41,7 +40,7 @@ async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
         for session in &working {
             app.shows(session, "state = 'active'").await?;
         }
-        // A predecessor of the same pid, gone for a second.
+        // These orders target a previous process with the same pid, started a second earlier.
         for order in &mut orders[3 * EACH..] {
             order.target.backend_start -= 1_000_000;
         }
@@ -68,7 +67,7 @@ async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
     Ok(())
 }
 
-/// What a session of the race is told.
+/// Signal to a session of the race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flag {
     Wait,
@@ -76,8 +75,8 @@ enum Flag {
     Stop,
 }
 
-/// Alternates between idling and a statement, from the flag on until it is told to stop or is ended.
-/// Returns how many statements it has completed.
+/// Alternates between idle periods and a statement, from the signal on until it is stopped or ended. Returns the
+/// number of completed statements.
 async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<Flag>) -> Result<usize> {
     flag.wait_for(|flag| *flag != Flag::Wait).await?;
     let mut completed = 0;
@@ -86,8 +85,7 @@ async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<
             stop = flag.wait_for(|flag| *flag == Flag::Stop) => return Ok(stop.map(|_| completed)?),
             () = tokio::time::sleep(idle) => {}
         }
-        // Long enough that none begins and ends between the server's look and its signal, which are
-        // one statement.
+        // Long enough that none begins and ends between the server's check and its signal, which are one statement.
         if session.run("SELECT pg_sleep(0.1)").await.is_err() {
             return Ok(completed);
         }
@@ -95,9 +93,9 @@ async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<
     }
 }
 
-/// Sessions go to work one after another while `deliver` runs. Whoever has finished a statement since
-/// the orders were written must stay, though idle again; and whoever it says it has ended, and nobody
-/// else, must be gone. Only a statement that begins in the instant of the signal may be lost.
+/// Sessions become active one after another while `deliver` runs. A session that has completed a statement since the
+/// orders were created must survive; exactly those reported as ended must have ended. Only a statement that begins at
+/// the instant of the signal may be lost.
 #[tokio::test]
 async fn who_moves_during_the_delivery_stays() -> Result<()> {
     const ROUNDS: usize = 20;
@@ -106,7 +104,7 @@ async fn who_moves_during_the_delivery_stays() -> Result<()> {
     cluster.create_role("app", "").await?;
     let app = cluster.app("app", "racer");
     let host = host_for(cluster.superuser_url());
-    // Spread over a delivery as long as the last one, so that some move before its look, some after.
+    // Spread over the duration of the last delivery, so that some change before its check and some after.
     let mut spread = Duration::from_millis(50);
     let (mut ended, mut stayed) = (0, 0);
     for round in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! Server connections whose server side is gone, and a pooler that has not noticed.
+//! Server connections whose backend has ended without the pooler's notice.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
@@ -35,17 +35,17 @@ async fn pids(bouncer: &PgBouncer) -> Result<Vec<String>> {
     Ok(servers.into_iter().map(|mut server| server.remove("remote_pid").unwrap_or_default()).collect())
 }
 
-/// A pooler with two server connections: one is in use, and of the other the network has forgotten the end.
+/// Pooler with two server connections: one is in use, and the backend of the other has ended unnoticed.
 pub(crate) struct Forgotten {
     pub(crate) bouncer: PgBouncer,
-    /// The server process that is no more.
+    /// Process id of the ended backend.
     pub(crate) pid: i32,
     _clients: [Client; 2],
     _network: Proxy,
 }
 
 impl Forgotten {
-    /// Before a cluster that has the role `app`.
+    /// Creates it in front of a cluster that has the role `app`.
     pub(crate) async fn on(cluster: &Cluster) -> Result<Self> {
         let network = Proxy::start(cluster).await?;
         let bouncer = PgBouncer::before(cluster).server_port(network.port()).users(&["app"]).start().await?;
@@ -54,7 +54,7 @@ impl Forgotten {
         second.batch_execute("SELECT 1").await?;
         let in_use = cluster.count("state = 'idle in transaction'").await?;
         ensure!(in_use == 1, "the first client has no connection of its own");
-        // No word of its end arrives at the pooler.
+        // The pooler receives no message about the end.
         network.set(Direction::ToClient, Flow::Hold);
         let idle = "SELECT pid FROM pg_stat_activity WHERE usename = 'app' AND state = 'idle'";
         let pid: i32 = cluster.observer().await?.query_one(idle, &[]).await?.get(0);

@@ -1,4 +1,4 @@
-//! The harness's applications: the server shows exactly the states that they are told to hold.
+//! The test harness's applications: the server shows exactly the requested states.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn hold_their_states() -> Result<()> {
 
     drop(idle);
     until("the dropped sessions are gone", async || Ok(app.count().await? == 8)).await?;
-    // The server notices that the client of a running statement is gone only when it wants to answer.
+    // The server detects a disconnected client of a running statement only when it sends the result.
     assert_eq!(cluster.count(&format!("pid = {} AND state = 'active'", active.pid())).await?, 1);
     aborted.close(&cluster).await
 }

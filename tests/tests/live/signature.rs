@@ -1,4 +1,4 @@
-//! Signatures, as an operator makes and demands them: nothing that was exchanged afterwards runs.
+//! Signatures, as an operator creates and requires them: nothing that was replaced afterwards runs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,7 +27,7 @@ fn key(desk: &Desk, name: &str, seed: u8) -> Result<()> {
     Ok(())
 }
 
-/// A component that was approved and signed by `ours`, and what it says when it is run.
+/// Component that was approved and signed by `ours`, with the server on which it runs.
 struct Signed {
     cluster: Cluster,
     desk: Desk,
@@ -55,7 +55,7 @@ impl Signed {
         self.must(&["sign", &wasm, "--policy", &policy, "--key", &key]).await
     }
 
-    /// Runs it under its policy file when our key is trusted: nothing when it ran, or why it did not.
+    /// Runs it under its policy file with the key `ours` trusted. Returns standard error, which is empty if it ran.
     async fn verdict(&self) -> Result<String> {
         let (policy, trusted) = (self.desk.file(POLICY), self.desk.file("ours.pub.pem"));
         self.run(&["--policy", &policy, "--trust", &trusted]).await
@@ -79,14 +79,14 @@ async fn only_what_was_signed_runs() -> Result<()> {
     let bare = signed.run(&["--trust", &desk.file("ours.pub.pem")]).await?;
     assert!(bare.contains("signature-invalid") && bare.contains("without a policy file"), "{bare}");
 
-    // A policy file that allows more.
+    // With a policy file that allows more.
     let policy = fs::read(desk.path(POLICY))?;
     desk.edit(POLICY, "apply = false", "apply = true")?;
     assert!(signed.verdict().await?.contains("signature-invalid"));
     fs::write(desk.path(POLICY), &policy)?;
     assert_eq!(signed.verdict().await?, "");
 
-    // Another component, even when it is approved.
+    // With another component, even an approved one.
     let component = fs::read(desk.path(WASM))?;
     desk.tamper(WASM)?;
     assert!(signed.verdict().await?.contains("signature-invalid"));
@@ -97,7 +97,7 @@ async fn only_what_was_signed_runs() -> Result<()> {
     fs::write(desk.path(POLICY), policy)?;
     assert_eq!(signed.verdict().await?, "");
 
-    // Another key, no signature, and half of one.
+    // With another key, without a signature, and with half of one.
     signed.sign("theirs").await?;
     let other = signed.verdict().await?;
     assert!(other.contains("signature-invalid") && other.contains("not trusted"), "{other}");
@@ -122,14 +122,14 @@ async fn a_signature_cannot_be_moved_to_another_policy_file() -> Result<()> {
     let moved = signed.run(&["--policy", &other, "--trust", &trusted]).await?;
     assert!(moved.contains("signature-invalid"), "{moved}");
 
-    // A component and the policy file of another are not signed together.
+    // A component and the policy file of another one are not signed together.
     let manager = signed.desk.file("pool-manager.wasm");
     let key = signed.desk.file("ours.pem");
     let refused = signed.desk.run(&signed.cluster, &["sign", &manager, "--policy", &other, "--key", &key]).await?;
     assert!(code(&refused) == NOT_RUN && text(&refused.stderr).contains("not-approved"), "{}", text(&refused.stderr));
     assert!(!signed.desk.path("pool-manager.wasm.sig").exists());
 
-    // Who signs keeps the key to himself.
+    // The private key must be readable by its owner only.
     fs::set_permissions(signed.desk.path("ours.pem"), fs::Permissions::from_mode(0o644))?;
     let shared = signed.desk.run(&signed.cluster, &["sign", &wasm, "--key", &key]).await?;
     assert!(code(&shared) == NOT_RUN && text(&shared.stderr).contains("key-invalid"), "{}", text(&shared.stderr));

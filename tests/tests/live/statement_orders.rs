@@ -1,5 +1,5 @@
-//! Statements that could do more than read, on a real server: shown before they are approved, never sent without
-//! `apply`, and on record before they are.
+//! Statements that may do more than read, on a real server: shown before approval, never sent without `apply`, and
+//! logged before they are sent.
 
 use std::path::Path;
 
@@ -22,11 +22,11 @@ use crate::hostile::arena::{HOSTILE, heard};
 use crate::policy_file::Desk;
 use crate::support::host_for;
 
-/// Ends every session of an application of the role's own.
+/// Statement that ends every session of the role's own application.
 const ENDS: &str = "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
                     WHERE a.application_name = 'worker'";
 
-/// A policy file of the hostile component that pins the statement.
+/// Creates a policy file of the hostile component that pins the statement.
 fn pinned(apply: bool) -> Result<Approval> {
     let text = format!(
         "version = 1\n[plugin]\nname = 'hostile.wasm'\nsha256 = '{}'\nworld = 'manager'\n[sql]\nmode = 'pinned'\n\
@@ -118,7 +118,7 @@ async fn a_statement_that_only_reads_needs_no_apply_when_it_is_pinned() -> Resul
     Ok(())
 }
 
-/// A component that describes itself with one statement, and does nothing else.
+/// Creates a component that only describes itself, with one statement.
 fn describing(sql: &str) -> Result<Vec<u8>> {
     let statement =
         json!({ "id": "ends", "purpose": "reads", "sha256": Digest::of(sql.as_bytes()).to_string(), "sql": sql });

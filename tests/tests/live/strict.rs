@@ -1,4 +1,4 @@
-//! The strict SQL mode against a real server: what is admitted means there what the host took it for.
+//! The strict SQL mode against a real server: the server's interpretation of accepted statements equals the host's.
 
 use std::collections::BTreeSet;
 
@@ -12,30 +12,30 @@ use tokio_postgres::{Client, NoTls};
 use crate::support::report;
 use serde_json::json;
 
-/// What a plugin of one's own might ask; the host's tests know that all of it is admitted.
+/// Questions of a custom plugin; unit tests of the host check that all of them are accepted.
 const QUESTIONS: &str = include_str!("../../../host/plugins/src/sql/questions.sql");
 
-/// The first OID that is not PostgreSQL's own.
+/// First OID of user-defined objects.
 const FIRST_FOREIGN: u32 = 16_384;
 
-/// Functions that PostgreSQL 13 calls for `extract` and `AT TIME ZONE`; later ones mark them as syntax.
+/// Functions that PostgreSQL 13 calls for `extract` and `AT TIME ZONE`; later versions mark them as syntax.
 const SYNTAX: [&str; 2] = ["date_part", "timezone"];
 
-/// What PostgreSQL's parser made of a statement.
+/// Objects in the server's parse tree of a statement.
 #[derive(Debug, Default)]
 struct Meaning {
     relations: BTreeSet<u32>,
     called: BTreeSet<u32>,
-    /// All of them, and every operator and type.
+    /// Relations, functions, operators and types.
     objects: BTreeSet<u32>,
 }
 
-/// Asks for it: the tree of a view is kept for everybody to read. None when the server refuses the statement.
+/// Reads the parse tree from a view's rewrite rule. Returns none if the server rejects the statement.
 async fn meaning(client: &Client, text: &str) -> Result<Option<Meaning>> {
     // A view has no parameters.
     let text = text.replace("$1", "NULL").replace("$2", "NULL");
     let created = format!("CREATE OR REPLACE VIEW public.judged AS SELECT 1 AS one FROM (\n{text}\n) AS judged_query");
-    // The extended protocol takes one statement only.
+    // The extended protocol accepts one statement only.
     if client.query_typed(&created, &[]).await.is_err() {
         return Ok(None);
     }
@@ -54,7 +54,7 @@ async fn meaning(client: &Client, text: &str) -> Result<Option<Meaning>> {
                 function = oid;
                 true
             }
-            // 0 is a plain call; the others are casts and syntax.
+            // 0 is a plain call; the other formats are casts and syntax.
             ":funcformat" if oid == 0 => found.called.insert(function),
             ":aggfnoid" | ":winfnoid" => found.called.insert(oid),
             _ => false,
@@ -69,7 +69,7 @@ async fn meaning(client: &Client, text: &str) -> Result<Option<Meaning>> {
     Ok(Some(found))
 }
 
-/// The names of objects in `pg_catalog`; an error when one is elsewhere.
+/// Returns the names of objects in `pg_catalog`; fails if one is in another schema.
 async fn names(client: &Client, catalogue: &str, name: &str, oids: &BTreeSet<u32>) -> Result<BTreeSet<String>> {
     let schema = name.replace("name", "namespace");
     let sql = format!("SELECT c.{name}::pg_catalog.text, c.{schema} FROM pg_catalog.{catalogue} c WHERE c.oid = $1");
@@ -82,7 +82,7 @@ async fn names(client: &Client, catalogue: &str, name: &str, oids: &BTreeSet<u32
     Ok(names)
 }
 
-/// Checks that the server's reading is ours. False when it has none.
+/// Checks that the server's interpretation equals the host's. Returns false if the server rejects the statement.
 async fn agrees(client: &Client, text: &str, admitted: &Admitted) -> Result<bool> {
     let Some(meaning) = meaning(client, text).await? else { return Ok(false) };
     let relations = names(client, "pg_class", "relname", &meaning.relations).await?;
@@ -97,14 +97,14 @@ async fn agrees(client: &Client, text: &str, admitted: &Admitted) -> Result<bool
     Ok(true)
 }
 
-/// A session with the settings of the host's.
+/// Opens a session with the host's settings.
 async fn pinned(cluster: &Cluster) -> Result<Client> {
     let client = cluster.connect(SUPERUSER).await?;
     client.batch_execute("SET search_path = pg_catalog").await?;
     Ok(client)
 }
 
-/// The questions with one word left out, doubled or replaced by one of another question.
+/// Returns the questions with one word left out, doubled or replaced by one of another question.
 fn variations() -> impl Iterator<Item = String> {
     let pieces: Vec<&str> = QUESTIONS.split([' ', '\n']).filter(|word| !word.is_empty()).collect();
     QUESTIONS.lines().enumerate().flat_map(move |(line, question)| {
@@ -153,12 +153,12 @@ async fn a_changed_question_is_refused_here_or_there_or_means_the_same() -> Resu
         let Ok(admitted) = sql::admit(&text) else { continue };
         if agrees(&client, &text, &admitted).await? { agreed += 1 } else { refused_there += 1 }
     }
-    // Enough of either kind, or the test would say nothing.
+    // Enough of either kind for a meaningful test.
     assert!(agreed > 100 && refused_there > 10, "{agreed} agreed, {refused_there} were refused by the server");
     Ok(())
 }
 
-/// Functions, operators and relations that pass for PostgreSQL's where the search path allows it.
+/// Functions, operators and relations that shadow PostgreSQL's if the search path allows it.
 const IMPOSTORS: &str = "\
     CREATE SCHEMA evil;
     CREATE FUNCTION evil.count(text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked'; END $$;
@@ -186,7 +186,7 @@ async fn a_hostile_search_path_changes_nothing_that_the_host_runs() -> Result<()
     let path = "SET search_path = evil, pg_catalog";
     cluster.execute(&format!("ALTER ROLE monitor {path}; ALTER ROLE {SUPERUSER} {path}")).await?;
 
-    // The trap is set: a session that follows the role's path walks into it.
+    // Control: a session with the role's search path uses the shadowing objects.
     let mut config = cluster.config();
     let (caught, connection) = config.user("monitor").password(PASSWORD).connect(NoTls).await?;
     let connection = tokio::spawn(connection);
@@ -196,7 +196,7 @@ async fn a_hostile_search_path_changes_nothing_that_the_host_runs() -> Result<()
     drop(caught);
     connection.await??;
 
-    // The host's sessions pin their path, whatever the role's is.
+    // The host's sessions set their own path, whatever the role's is.
     let report = report(&cluster, "monitor", json!({ "action": "full-analysis", "options": { "sampleMs": 0 } })).await;
     assert!(report.pool_stats.connections.total > 0);
     let pinned = pinned(&cluster).await?;

@@ -1,4 +1,4 @@
-//! The heaviest statements that the strict mode admits, and what they take of a backend.
+//! Memory of a backend for the heaviest statements that the strict mode accepts.
 
 use anyhow::{Context as _, Result};
 use archon_pool::engine::Engine;
@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::host_under;
 
-/// More than this no admitted statement may take, KiB.
+/// Maximum memory of an accepted statement, KiB.
 const MOST_KIB: u64 = 100 << 10;
 
-/// A derived table in another one, whose column is the sum of so many uses of the inner one.
+/// Creates nested derived tables, each with a column that sums this many uses of the inner one.
 fn nested(levels: usize, uses: usize) -> String {
     (0..levels).fold("SELECT l.pid AS a FROM pg_catalog.pg_locks l".to_owned(), |inner, level| {
         let sum = vec![format!("x{level}.a"); uses].join(" + ");
@@ -31,7 +31,7 @@ fn pad(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-/// Statements that took a backend hundreds of megabytes to gigabytes before they were bounded.
+/// Returns statements that took hundreds of megabytes to gigabytes before the limits existed.
 fn too_heavy() -> Vec<String> {
     let product = "FROM pg_catalog.pg_class a, pg_catalog.pg_class b, pg_catalog.pg_class c \
                    WHERE a.relpages + 0 = a.relpages AND b.relpages + 0 = b.relpages";
@@ -48,7 +48,7 @@ fn too_heavy() -> Vec<String> {
     ]
 }
 
-/// Statements of every kind that grows, each as large as it is admitted.
+/// Returns statements of every kind that grows, each at the largest accepted size.
 fn heaviest() -> Vec<String> {
     let largest = |make: &dyn Fn(usize) -> String| {
         let admitted = (1..=500).map(make).take_while(|text| sql::admit(text).is_ok()).last();
@@ -96,7 +96,7 @@ fn heaviest() -> Vec<String> {
             format!("SELECT {} FROM ({arms}) x", vec!["x.a"; uses].join(" + "))
         }),
         largest(&patterns),
-        // Tables of rows that never spill, and that the planner takes for small ones.
+        // Tables of rows that never spill, and that the planner estimates as small.
         largest(&|bytes| {
             format!(
                 "SELECT s.pid {sessions} WHERE s.query NOT IN (SELECT c.relname || '{}' {underrated})",
@@ -106,14 +106,14 @@ fn heaviest() -> Vec<String> {
         largest(&|bytes| {
             format!("SELECT s.query {sessions} EXCEPT SELECT c.relname || '{}' {underrated}", pad(bytes * 8))
         }),
-        // Rows that are all alike, for which a hash join has one place.
+        // Equal rows, which a hash join stores in one bucket.
         format!(
             "WITH x AS MATERIALIZED (SELECT c.relpages - c.relpages AS k, c.relname || d.relname || '{}' AS t {product} \
              AND c.relpages + 0 = c.relpages AND d.relpages + 0 = d.relpages) \
              SELECT pg_catalog.count(*) {sessions} JOIN x ON x.k = s.pid - s.pid AND x.t <> s.query",
             pad(600)
         ),
-        // A sort for each, and states and rows that become longer than those that were measured.
+        // A sort for each, and states and rows that become longer than the measured ones.
         largest(&|count| {
             let distinct = |n| format!("pg_catalog.count(DISTINCT c.oid::bigint + {n})");
             format!("SELECT {} {product}", (0..count).map(distinct).collect::<Vec<_>>().join(" + "))
@@ -139,7 +139,7 @@ fn heaviest() -> Vec<String> {
     ]
 }
 
-/// A figure of a process's status, KiB.
+/// Reads a value of a process's status, KiB.
 fn status(pid: i32, name: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| name.to_owned())?;
@@ -148,7 +148,7 @@ fn status(pid: i32, name: &str) -> Result<u64> {
 
 #[tokio::test]
 async fn no_admitted_statement_takes_much_of_a_backends_memory() -> Result<()> {
-    // As an operator's server may be: it compiles whatever looks expensive, and gives much memory to each step.
+    // Settings of a possible operator's server: compilation of expensive statements, and much memory for each step.
     let builder = Cluster::builder().setting("jit", "on").setting("jit_above_cost", 0);
     let cluster = builder.setting("work_mem", "64MB").setting("hash_mem_multiplier", 8).start().await?;
     cluster.create_role("monitor", "IN ROLE pg_monitor").await?;

@@ -1,4 +1,4 @@
-//! Supabase's layout and credentials: what a project's owner sees, who is left alone, and how a session is had.
+//! Supabase's layout and credentials: the project owner's view, spared sessions, and access paths.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,7 +24,7 @@ async fn project() -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// A credentials file of one's own.
+/// Writes a credentials file.
 fn file(text: &str) -> Result<(TempDir, PathBuf)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("credentials.toml");
@@ -66,7 +66,7 @@ async fn auth_is_not_ended_even_though_the_owner_could() -> Result<()> {
     let auth = cluster.app("supabase_auth_admin", "").idle("SELECT 1").await?;
     let could = "SELECT pg_has_role('postgres', 'supabase_auth_admin', 'USAGE')";
     assert!(cluster.observer().await?.query_one(could, &[]).await?.get::<_, bool>(0));
-    // Or there would be nobody to end, and the cap would be none.
+    // Without further sessions that may be ended, the cap would be zero.
     let _other = cluster.app("postgres", "shop").idle_many(2, "SELECT 1").await?;
     let host = crate::support::host_for(cluster.url("postgres", "postgres"));
     let outcomes = host.deliver(None, &orders(&cluster, &[&auth]).await?, 100, false).await?;
@@ -163,7 +163,7 @@ async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
         input["credential"] = "main".into();
         input
     };
-    // The API has its connections before the others are gone.
+    // The API opens its connections before the slots are filled.
     let alone = json!({
         "action": "monitor", "options": { "sampleMs": 0 }, "supabaseKey": TOKEN,
         "supabaseUrl": format!("https://{REFERENCE}.supabase.co"),

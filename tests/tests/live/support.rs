@@ -1,4 +1,4 @@
-//! The library under test, pointed at a test's own server.
+//! Runs the library under test on a test's server.
 
 use std::process::Command;
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ use archon_pool_tests::{Cluster, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// One engine and its compiled components for the whole test binary.
+/// Engine and compiled components, shared by the whole test binary.
 struct Built {
     engine: Engine,
     observer: Plugin,
@@ -38,7 +38,7 @@ fn built() -> &'static Built {
     })
 }
 
-/// The built-in component of a world.
+/// Returns the built-in component of a world.
 pub(crate) fn plugin(world: World) -> &'static Plugin {
     match world {
         World::Analyser => &built().analyser,
@@ -47,22 +47,22 @@ pub(crate) fn plugin(world: World) -> &'static Plugin {
     }
 }
 
-/// A host whose default credential is this URL.
+/// Creates a host whose default credential is this URL.
 pub(crate) fn host_for(url: String) -> Host {
     host_with(archon_pool::credentials().url(SecretString::from(url)), Limits::default())
 }
 
-/// A host with credentials and limits of one's own.
+/// Creates a host with custom credentials and limits.
 pub(crate) fn host_with(credentials: Credentials, limits: Limits) -> Host {
     archon_pool::host(built().engine.clone(), credentials, Policy::default(), limits)
 }
 
-/// A host that goes by a policy of its own.
+/// Creates a host with a custom policy.
 pub(crate) fn host_under(url: String, policy: Policy) -> Host {
     host_with_policy(archon_pool::credentials().url(SecretString::from(url)), policy)
 }
 
-/// The same, with credentials of its own.
+/// Creates a host with custom credentials and a custom policy.
 pub(crate) fn host_with_policy(credentials: Credentials, policy: Policy) -> Host {
     archon_pool::host(built().engine.clone(), credentials, policy, Limits::default())
 }
@@ -94,25 +94,25 @@ pub(crate) async fn fault(host: &Host, input: Value) -> Fault {
     output.error.expect("a fault")
 }
 
-/// Short thresholds, so that a test need not wait for minutes.
+/// Creates an input with short thresholds, so that a test need not wait for minutes.
 pub(crate) fn impatient(action: &str) -> Value {
     json!({ "action": action, "options": {
         "idleTimeoutMs": 10_000, "idleInTransactionTimeoutMs": 1_000, "maxKillPercentage": 100, "minSize": 1, "sampleMs": 0,
     }})
 }
 
-/// The finding with this id.
+/// Returns the finding with this id.
 pub(crate) fn finding<'a>(report: &'a Report, id: &str) -> Option<&'a archon_pool_contract::report::Finding> {
     report.findings.iter().find(|finding| finding.id == id)
 }
 
-/// Waits until none of our own sessions is on the server any more: it forgets one a moment after the
-/// call has returned.
+/// Waits until none of the host's sessions is on the server, which removes a session a moment after the call has
+/// returned.
 pub(crate) async fn nothing_left(cluster: &Cluster) -> Result<()> {
     until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await
 }
 
-/// Orders for sessions as the server shows them now.
+/// Creates orders for sessions from their current state on the server.
 pub(crate) async fn orders(cluster: &Cluster, sessions: &[&Session]) -> Result<Vec<Order>> {
     let pids: Vec<i32> = sessions.iter().map(|session| session.pid()).collect();
     let sql = "SELECT (extract(epoch FROM a.backend_start) * 1000000)::int8, a.state, \
@@ -128,7 +128,7 @@ pub(crate) async fn orders(cluster: &Cluster, sessions: &[&Session]) -> Result<V
     Ok(pids.iter().zip(&rows).map(order).collect())
 }
 
-/// Sends a signal, such as `INT`, to a process. The shell's `kill` spares us `unsafe` and a dependency.
+/// Sends a signal, such as `INT`, to a process through the shell's `kill`, which avoids `unsafe` and a dependency.
 pub(crate) fn signal(name: &str, pid: u32) -> Result<()> {
     let mut kill = Command::new("sh");
     kill.args(["-c", r#"kill -s "$0" "$1""#, name, &pid.to_string()]);

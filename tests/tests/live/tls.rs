@@ -1,4 +1,4 @@
-//! `sslmode` against servers with the certificates that there are, with `psql` beside it as the measure.
+//! `sslmode` against servers with various certificates, compared with `psql`.
 
 use std::fs;
 use std::path::Path;
@@ -22,12 +22,12 @@ fn openssl(folder: &Path, command: &str) -> Result<()> {
     Ok(())
 }
 
-/// Certificates as the field has them: name, and the root to verify with.
+/// Creates typical certificates: name, and the root to verify with.
 fn certificates(folder: &Path) -> Result<Vec<(&'static str, &'static str)>> {
     let own = "req -x509 -newkey rsa:2048 -nodes -days 30";
     openssl(folder, &format!("{own} -subj /CN=127.0.0.1 -keyout authority.key -out authority.crt"))?;
     openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout v1.key -out v1.csr")?;
-    // Without an extension file it is of X.509 v1.
+    // Without an extension file the certificate is of X.509 v1.
     openssl(folder, "x509 -req -in v1.csr -signkey v1.key -days 30 -out v1.crt")?;
     openssl(folder, "req -newkey rsa:2048 -nodes -subj /CN=elsewhere -keyout issued.key -out issued.csr")?;
     fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n")?;
@@ -50,7 +50,7 @@ fn certificates(folder: &Path) -> Result<Vec<(&'static str, &'static str)>> {
     ])
 }
 
-/// Whether psql connects.
+/// Returns true if psql connects.
 fn by_psql(url: &str) -> Result<bool> {
     let psql = Command::new(psql()).args(["-qAtX", "-c", "SELECT 1", url]).output().context("could not run psql")?;
     Ok(psql.status.success())
@@ -73,7 +73,7 @@ async fn every_certificate_is_accepted_where_psql_accepts_it() -> Result<()> {
             for roots in [String::new(), format!("&sslrootcert={}", root.display())] {
                 let url = format!("{}?sslmode={mode}{roots}", cluster.url("postgres", "postgres"));
                 if roots.is_empty() && mode.starts_with("verify") {
-                    // Without a file, libpq looks for one in the home folder, and this host has the system's.
+                    // Without a file, libpq searches the home folder, while this host uses the system's roots.
                     continue;
                 }
                 let input = json!({ "action": "monitor", "options": { "sampleMs": 0 } });

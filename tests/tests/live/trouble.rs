@@ -1,4 +1,4 @@
-//! Bad input and trouble: each gives one clear fault, and no session is left behind.
+//! Invalid input and failures: each returns one clear fault, and no session is left behind.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn an_unreachable_server_is_retryable_and_named() -> Result<()> {
 async fn exhausted_slots_are_told_from_other_trouble() -> Result<()> {
     let cluster = Cluster::builder().setting("max_connections", 12).start().await?;
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor").await?;
-    // Three of twelve are reserved for superusers, and the harness takes one.
+    // Three of twelve slots are reserved for superusers, and the harness uses one.
     let app = cluster.app(OPERATOR, "greedy");
     let mut sessions = Vec::new();
     while let Ok(session) = app.idle("SELECT 1").await {
@@ -64,7 +64,7 @@ async fn exhausted_slots_are_told_from_other_trouble() -> Result<()> {
     let fault = fault(&host_for(cluster.url(OPERATOR, "postgres")), monitor()).await;
     assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::TOO_MANY_CONNECTIONS, Some("53300")));
     assert!(fault.retryable);
-    // A superuser still gets in, and finds it.
+    // A superuser still gets a slot, and reports the problem.
     let report = report(&cluster, "postgres", json!({ "action": "full-analysis" })).await;
     let finding = crate::support::finding(&report, "slots-nearly-exhausted").expect("found");
     assert_eq!(finding.severity, "critical");
@@ -154,7 +154,7 @@ async fn no_action_leaves_a_session() -> Result<()> {
 
 #[tokio::test]
 async fn bad_requests_are_refused_before_anything_is_opened() -> Result<()> {
-    // Nothing listens there: a request that got so far would be another fault.
+    // Nothing listens on this port: a request that connected would get another fault.
     let host = host_for("postgres://nobody@127.0.0.1:1/postgres".into());
     for (input, words) in [
         (json!({ "action": "purge" }), "action 'purge' is unknown: use one of monitor,"),

@@ -1,4 +1,4 @@
-//! Trust up to the last step: what really runs is what was checked, and nothing is written where others may.
+//! Trust in files: exactly the checked bytes run, and nothing is written to folders that others can write to.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

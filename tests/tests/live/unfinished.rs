@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 use crate::actions::{OPERATOR, cluster, furnish};
 use crate::support::{finding, impatient, report};
 
-/// The threshold is 10 s, the least that a request may have, and may have to pass twice.
+/// The threshold is 10 s, the minimum of an option, and may have to pass twice.
 const DEADLINE: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn an_abandoned_copy_is_a_lost_slot_and_ends_by_the_fix() -> Result<()> {
     let cluster = cluster().await?;
     if cluster.version_num() < 140_000 {
-        // Nothing tells how far a COPY is.
+        // The progress of a COPY is not visible.
         return Ok(());
     }
     let copy = cluster.app("app", "nightly-import").copying("stock").await?;
@@ -39,7 +39,7 @@ async fn an_abandoned_copy_is_a_lost_slot_and_ends_by_the_fix() -> Result<()> {
     let found = finding(&last, "unfinished-statements").expect("told");
     assert!(found.evidence[0].contains("nightly-import") && found.evidence[0].contains("COPY"), "{:?}", found.evidence);
 
-    // The guard cannot tell how far a COPY is: it is told, and ended by whoever knows it.
+    // The guard cannot see the progress of a COPY: it is only reported, and the finding's SQL ends it.
     let mut input = impatient("kill-idle");
     input["carry"] = carry;
     let planned = report(&cluster, OPERATOR, input).await;
@@ -77,7 +77,7 @@ async fn a_parse_without_sync_is_a_lost_slot() -> Result<()> {
     .await?;
     let found = finding(&last, "unfinished-statements").expect("told");
     assert!(found.evidence[0].contains("SELECT n FROM stock WHERE id = ?"), "{:?}", found.evidence);
-    // What the finding proposes ends it, and nothing else does.
+    // The proposed SQL ends it, and nothing else does.
     let fix = found.fix.as_ref().and_then(|fix| fix.sql.clone()).expect("SQL");
     let ended = report(&cluster, OPERATOR, impatient("kill-idle")).await;
     assert_eq!(ended.actions[0].targets[0].outcome, "ended", "{:?}", ended.actions[0]);

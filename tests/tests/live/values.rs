@@ -1,4 +1,4 @@
-//! Values at their ends, from a server to a component.
+//! Boundary values, from a server to a component.
 
 use anyhow::Result;
 use archon_pool::engine::Engine;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::host_under;
 
-/// Expressions, and what a component hears of their value.
+/// Expressions, each with the value that a component receives.
 const ENDS: &[(&str, &str)] = &[
     ("9223372036854775807::int8", "Int64(9223372036854775807)"),
     ("'-9223372036854775808'::int8", "Int64(-9223372036854775808)"),

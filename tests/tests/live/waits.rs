@@ -1,4 +1,4 @@
-//! Waits whose head is no session, keys of locks, limits of roles, and statistics of other encodings.
+//! Waits blocked by no session, keys of locks, limits of roles, and statistics in other encodings.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use archon_pool_tests::until::until_within;
 use crate::actions::{OPERATOR, cluster, cluster_shows_age, furnish};
 use crate::support::{finding, impatient, report};
 
-/// A wait is long after 10 s.
+/// A wait counts as long after 10 s.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_lock_shows_its_key_and_its_relation() -> Result<()> {
 async fn a_limit_of_a_role_in_a_database_is_named_and_not_proposed_again() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("ALTER ROLE app IN DATABASE postgres SET idle_in_transaction_session_timeout = '1h'").await?;
-    // That of our own role is nobody else's.
+    // The setting of the host's own role does not apply to others.
     cluster.execute("ALTER ROLE operator SET idle_in_transaction_session_timeout = '7s'").await?;
     let session = cluster.app("app", "shop").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(&cluster, session.pid(), 2).await?;
@@ -91,7 +91,7 @@ async fn statistics_are_counted_where_another_database_s_text_cannot_be_converte
     let odd = "DO $$ BEGIN EXECUTE 'SELECT 1 AS \"' || chr(233) || chr(255) || '\"'; END $$";
     cluster.execute_in("bytes", odd).await?;
     let carry: serde_json::Value = serde_json::from_str(&clean.carry)?;
-    // Counters say nothing over less than 100 ms.
+    // Counters are not reported over less than 100 ms.
     until_within(DEADLINE, "the statements are counted", async || {
         let mut input = impatient("monitor");
         input["carry"] = carry.clone();

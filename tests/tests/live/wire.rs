@@ -1,4 +1,4 @@
-//! Logins against a scripted server, and texts in any bytes from real ones.
+//! Logins against a scripted server, and texts with any bytes from real ones.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -43,7 +43,7 @@ async fn startup(stream: &mut TcpStream) -> Result<()> {
     }
 }
 
-/// A server that does one thing to whoever connects, and its URL.
+/// Starts a server that sends fixed messages after a login and after the first query. Returns its URL.
 async fn scripted(greeting: Vec<u8>, at_first_query: Vec<u8>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
@@ -71,7 +71,7 @@ fn logged_in() -> Vec<u8> {
     [message(b'R', &[0; 4]), version, encoding, message(b'Z', b"I")].concat()
 }
 
-/// The refusals of field.md, as the three hosts classify them.
+/// Reads the refusals of field.md, as the three hosts classify them.
 fn refusals() -> Vec<Value> {
     serde_json::from_str(include_str!("../../conformance/refusals.json")).expect("a table")
 }
@@ -148,7 +148,7 @@ async fn the_next_host_is_tried_when_one_is_down_and_a_refusal_is_final() -> Res
     Ok(())
 }
 
-/// A client that stays connected: `psql`, which sends any bytes.
+/// Client that stays connected: `psql`, which sends any bytes.
 struct Psql(Child);
 
 impl Psql {
@@ -166,7 +166,7 @@ impl Psql {
 impl Drop for Psql {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        // It ends with its input; when it is gone already, all the better.
+        // psql ends with its input; it may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -174,7 +174,7 @@ impl Drop for Psql {
 
 const ACTIONS: [&str; 6] = ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"];
 
-/// pg_activity#149 #332, powa#136, temboard#887: one client's bytes must not blind the tool.
+/// pg_activity#149 #332, powa#136, temboard#887: one client's bytes must not make the tool fail.
 #[tokio::test]
 async fn texts_in_any_encoding_fail_no_action_from_any_database() -> Result<()> {
     let cluster = Cluster::builder().setting("track_activity_query_size", 100).start().await?;

@@ -1,4 +1,4 @@
-//! The contract: `wit/` parses, and components of the released version still fit it.
+//! The contract: `wit/` parses, and components of the released version are still compatible.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn every_item_is_documented() -> Result<()> {
             bare.push(name.to_owned());
         }
         let types = interface.types.iter().filter(|(_, id)| {
-            // `use` makes aliases, which their origin documents.
+            // `use` creates aliases, which are documented at their origin.
             let ty = &resolve.types[**id];
             ty.docs.contents.is_none() && !matches!(ty.kind, wit_parser::TypeDefKind::Type(_))
         });
@@ -45,7 +45,7 @@ fn every_item_is_documented() -> Result<()> {
 fn components_of_the_released_version_still_fit() -> Result<()> {
     for world in WORLDS {
         let mut resolve = Resolve::default();
-        // One `Resolve` holds a package version only once, and the check ignores versions anyway.
+        // One `Resolve` holds a package version only once, and the check ignores versions.
         let frozen = push(&mut resolve, "wit-1.0.0", "0.0.0")?;
         let current = push(&mut resolve, "../wit", "1.0.0")?;
         let (frozen, current) = (resolve.packages[frozen].worlds[world], resolve.packages[current].worlds[world]);
@@ -56,7 +56,7 @@ fn components_of_the_released_version_still_fit() -> Result<()> {
     Ok(())
 }
 
-/// Reads a folder of WIT under another version number.
+/// Reads a folder of WIT with another version number.
 pub(crate) fn push(resolve: &mut Resolve, folder: &str, version: &str) -> Result<PackageId> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut sources = SourceMap::default();

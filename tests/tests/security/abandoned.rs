@@ -1,4 +1,4 @@
-//! Calls that are given up, and calls that are repeated: no socket, no task and no memory stays.
+//! Cancelled calls and repeated calls: no socket, task or memory is left behind.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +27,12 @@ fn tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
-/// Starts a call, and gives it up as soon as it has a socket.
+/// Starts a call, and cancels it as soon as it has a socket.
 async fn give_up(host: &Host, port: u16) -> Result<()> {
     let call = host.run(&built().manager, monitor());
     let connected = until("a socket is open", async || Ok(sockets_to(port)? > 0));
     tokio::select! {
-        // A flood may have ended it first.
+        // A flood may have ended the call already.
         _ = call => Ok(()),
         connected = connected => connected,
     }
@@ -78,7 +78,7 @@ async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
         }
         until_within(CLOSING, "the sockets are closed", async || Ok(sockets_to(bouncer.port())? <= mine)).await?;
     }
-    // A paused PgBouncer does not look at clients that wait for a server connection.
+    // A paused PgBouncer does not check clients that wait for a server connection.
     bouncer.command("RESUME").await?;
     let clients = async || {
         let clients = bouncer.command("SHOW CLIENTS").await?;
@@ -87,7 +87,7 @@ async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
     until("the pooler has no client of ours", clients).await
 }
 
-/// As `watch` does it: rounds against each of the servers in turn.
+/// Runs rounds as `watch` does, against each of the servers in turn.
 async fn rounds(lasting: Duration) -> Result<()> {
     built();
     let _alone = ALONE.lock().await;

@@ -1,5 +1,5 @@
-//! The Rust host against servers that misbehave (`tests/security`): each call ends in time, with the fault that the
-//! server's table says, in little memory, and leaves no socket behind.
+//! The Rust host against hostile servers (`tests/security`): each call ends in time, with the expected fault, with
+//! little memory, and closes its sockets.
 
 mod abandoned;
 mod measure;
@@ -28,14 +28,14 @@ use tokio::sync::Mutex;
 
 use self::measure::{peak_mebibytes, reset_peak, sockets_to};
 
-/// The component that shows a console's views and repeats what it hears.
+/// Component that queries a console's views and returns the host's answers.
 const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
 
-/// The most memory that the whole process may have had at any time.
+/// Maximum memory of the whole process at any time.
 const MOST_MEBIBYTES: u64 = 200;
-/// The time beyond its deadline in which a call has to end.
+/// Tolerance beyond its deadline in which a call has to end.
 const TOLERANCE: Duration = Duration::from_secs(1);
-/// The time after a call in which its sockets have to be closed.
+/// Time after a call in which its sockets have to be closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
 fn limits() -> Limits {
@@ -53,7 +53,7 @@ struct Built {
     hostile: Plugin,
 }
 
-/// One engine for all tests. Another process compiles, so that its memory is not measured.
+/// Returns the engine and components of all tests. Another process compiles, so that its memory is not measured.
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -78,7 +78,7 @@ fn monitor() -> Value {
     json!({ "action": "monitor", "options": { "sampleMs": 0 } })
 }
 
-/// The fault with which a call ends.
+/// Returns the fault with which a call ends.
 async fn fault(host: &Host, plugin: &Plugin, input: Value) -> Result<Fault> {
     match host.run(plugin, input).await {
         Err(fault) => Ok(fault),
@@ -87,7 +87,7 @@ async fn fault(host: &Host, plugin: &Plugin, input: Value) -> Result<Fault> {
     }
 }
 
-/// One call against the server, and how it ended.
+/// Makes one call against the server, and returns its fault.
 async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
     match behaviour.kind {
         Kind::Postgres => {
@@ -117,7 +117,7 @@ async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
     }
 }
 
-/// The kind of fault in what a component heard.
+/// Returns the kind of fault in a component's answer.
 fn said_kind(behaviour: &Behaviour, heard: &str) -> &'static str {
     behaviour.faults.iter().find(|kind| heard.contains(*kind)).copied().unwrap_or("another")
 }
@@ -142,7 +142,7 @@ async fn withstand(behaviour: &'static Behaviour) -> Result<()> {
     Ok(())
 }
 
-/// Memory is that of the whole process: one behaviour at a time.
+/// Serialises the tests, because memory is measured for the whole process.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 async fn withstands(kind: Kind) -> Result<()> {

@@ -1,21 +1,22 @@
-//! Memory and sockets of a process, as Linux shows them.
+//! Memory and sockets of a process, as Linux reports them.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 use archon_pool_tests::soak::{OWN_STATUS, mebibytes};
 
-/// Begins to measure the peak anew.
+/// Resets the peak of memory.
 pub(crate) fn reset_peak() -> Result<()> {
     fs::write("/proc/self/clear_refs", "5").context("clear_refs")
 }
 
-/// The most memory that the process has had since then.
+/// Returns the peak of memory since then.
 pub(crate) fn peak_mebibytes() -> Result<u64> {
     mebibytes(OWN_STATUS, "VmHWM:")
 }
 
-/// Sockets to a port of 127.0.0.1 that are not closed on our side: established, being opened, or waiting to be closed.
+/// Counts sockets to a port of 127.0.0.1 that are not closed on this side: established, being opened, or waiting to
+/// be closed.
 pub(crate) fn sockets_to(port: u16) -> Result<usize> {
     let remote = format!("0100007F:{port:04X}");
     let table = fs::read_to_string("/proc/self/net/tcp")?;

@@ -1,6 +1,6 @@
-//! 200 tenants of one host, whose servers misbehave in turn: memory, tasks and sockets do not grow.
+//! 200 tenants of one host with hostile servers in turn: memory, tasks and sockets do not grow.
 //!
-//! `SOAK_SECONDS` says for how long: ten seconds unless told otherwise. Figures are printed once a minute.
+//! `SOAK_SECONDS` sets the duration, ten seconds by default. Figures are printed once a minute.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use super::{ALONE, built, limits, monitor};
 const TENANTS: usize = 200;
 /// Time between two calls of a tenant.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Memory by which the process may grow after every tenant has called once: what the allocator keeps of floods.
+/// Allowed growth of memory after every tenant has called once: the memory that the allocator keeps after floods.
 const GROWTH_MEBIBYTES: u64 = 128;
-/// Time in which the sockets of calls that have ended are closed, on a machine busy with floods.
+/// Time in which the sockets of ended calls are closed, on a machine loaded with floods.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// All behaviours of a server, or of a console, that need no TLS.
+/// Returns all behaviours of a server, or of a console, that need no TLS.
 fn of(kind: Kind) -> Vec<&'static Behaviour> {
     behaviours().filter(|each| each.kind == kind && each.sslmode() == "disable").collect()
 }
@@ -46,7 +46,7 @@ fn tenants(server: u16, console: u16) -> Tenants {
     tenants
 }
 
-/// Calls until `end`, and how many calls were made. Every second tenant asks the console too.
+/// Makes calls until `end`, and returns their number. Every second tenant also queries the console.
 async fn calls(tenants: Arc<Tenants>, number: usize, end: Instant) -> Result<usize> {
     let name = format!("tenant_{number:03}");
     let attack = json!({ "name": "pool", "steps": [{ "do": "show", "views": ["pools", "lists"] }] });

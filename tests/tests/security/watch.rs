@@ -1,6 +1,6 @@
-//! The program `watch` against servers that misbehave: its memory, threads and open files stay as they were.
+//! The command `watch` against hostile servers: its memory, threads and open files do not grow.
 //!
-//! `SOAK_SECONDS` says for how long: four rounds unless told otherwise. Figures are printed once a minute.
+//! `SOAK_SECONDS` sets the duration, four rounds by default. Figures are printed once a minute.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-/// Behaviours whose faults may pass, so that `watch` goes on.
+/// Behaviours with transient faults, after which `watch` continues.
 const PASSING: [&str; 6] = [
     "silent-after-accept",
     "silent-after-startup",
@@ -27,11 +27,11 @@ const PASSING: [&str; 6] = [
     "byte-a-second",
     "closed-in-a-message",
 ];
-/// Rounds after which the program has all that it keeps.
+/// Number of rounds after which the program's caches are filled.
 const WARM: usize = 2;
 const GROWTH_MEBIBYTES: u64 = 16;
 
-/// The program, its rounds, and its home. It ends when this is dropped.
+/// Running `watch` command with its rounds and its home; ended on drop.
 struct Watch {
     child: Child,
     rounds: mpsc::UnboundedReceiver<String>,
@@ -62,7 +62,7 @@ impl Watch {
         Ok(Self { child, rounds, _home: home })
     }
 
-    /// The next round's answer; none when the program has ended.
+    /// Returns the next round's answer; none if the program has ended.
     async fn round(&mut self) -> Result<Option<Value>> {
         let line = timeout(Duration::from_secs(120), self.rounds.recv()).await.context("no round in two minutes")?;
         Ok(line.map(|line| serde_json::from_str(&line)).transpose()?)
@@ -76,7 +76,7 @@ impl Watch {
         Ok(Usage { resident_mebibytes: mebibytes(&status, "VmRSS:")?, threads, open_files })
     }
 
-    /// Reads failed rounds for as long as is asked, and compares the last with the first ones.
+    /// Reads failed rounds for this duration, and compares the last with the first ones.
     async fn stays_as_it_was(&mut self, what: &str, lasting: Duration) -> Result<()> {
         let (started, mut count, mut printed) = (Instant::now(), 0_usize, 0);
         let mut warm = None;
@@ -96,7 +96,7 @@ impl Watch {
         let (warm, now) = (warm.context("no round")?, self.usage()?);
         report(&format!("{what}: {warm:?} after {WARM} rounds, {now:?} after {count}"));
         ensure!(now.resident_mebibytes <= warm.resident_mebibytes + GROWTH_MEBIBYTES, "{what}: {warm:?}, then {now:?}");
-        // A round that is just being done has some of each.
+        // A round in progress uses some of each.
         ensure!(now.threads <= warm.threads + 4, "{what}: {warm:?}, then {now:?}");
         ensure!(now.open_files <= warm.open_files + 4, "{what}: {warm:?}, then {now:?}");
         Ok(())
@@ -105,7 +105,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // It may have ended.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -131,7 +131,7 @@ async fn watch_stays_as_it_was_before_a_paused_pooler_and_leaves_it_without_clie
     let mut watch = Watch::start(&bouncer.url("app", "postgres"))?;
     watch.stays_as_it_was("paused pooler", lasting(0)?).await?;
     drop(watch);
-    // A paused PgBouncer does not look at clients that wait for a server connection.
+    // A paused PgBouncer does not check clients that wait for a server connection.
     bouncer.command("RESUME").await?;
     let clients = async || {
         let clients = bouncer.command("SHOW CLIENTS").await?;

@@ -1,4 +1,4 @@
-//! Components that mean no good, and what each of them comes to.
+//! Hostile components, with the expected fault of each.
 
 use anyhow::Result;
 use archon_pool::engine::Engine;
@@ -6,16 +6,16 @@ use archon_pool::plugin::Plugin;
 use archon_pool_contract::fault::kind;
 use serde_json::{Value, json};
 
-/// One way to be a bad neighbour.
+/// Attack on other tenants.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) plugin: Plugin,
     pub(crate) input: Value,
-    /// The kind of fault that it ends with.
+    /// Kind of fault that it ends with.
     pub(crate) expected: &'static str,
 }
 
-/// The body of `run`, what else is in the module, and how it ends.
+/// Name, body of `run`, additional items of the module, and kind of fault.
 const BODIES: [(&str, &str, &str, &str); 7] = [
     ("computing without end", "(loop (br 0)) (unreachable)", "", kind::LIMIT_EXCEEDED),
     ("computing at the start", "(unreachable)", "(func $spin (loop (br 0))) (start $spin)", kind::LIMIT_EXCEEDED),
@@ -42,7 +42,7 @@ const BODIES: [(&str, &str, &str, &str); 7] = [
     ("trapping", "(unreachable)", "", kind::PLUGIN_TRAPPED),
 ];
 
-/// All of them.
+/// Returns all attacks.
 pub(crate) fn all(engine: &Engine) -> Result<Vec<Attack>> {
     BODIES
         .into_iter()

@@ -1,8 +1,8 @@
-//! 200 tenants on one host and one real server, a third of them hostile. Nobody gets a wrong answer, no
-//! memory and no session is lost, and the honest hardly notice.
+//! 200 tenants on one host and one real server, a third of them hostile: no wrong answer, no lost memory or session,
+//! and little delay for honest tenants.
 //!
-//! `SOAK_SECONDS` says for how long: a minute unless told otherwise, ten by `make soak`, which also prints
-//! what it measured and, because it takes long enough for that, holds the honest tenants to it.
+//! `SOAK_SECONDS` sets the duration: a minute by default, ten by `make soak`, which also prints figures and, because
+//! it runs long enough, checks the latency of honest tenants.
 
 mod attackers;
 mod measure;
@@ -28,9 +28,9 @@ use self::measure::Latencies;
 
 const HONEST: usize = 140;
 const HOSTILE: usize = 60;
-/// How often each honest tenant looks at its sessions.
+/// Interval of the calls of each honest tenant.
 const EVERY: Duration = Duration::from_secs(7);
-/// How much slower than alone the honest may be beside attackers.
+/// Allowed slowdown of honest tenants beside attackers.
 const SLOWER: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +42,7 @@ async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
     let tenants = Arc::new(tenants);
     let truth = Arc::new(truth());
 
-    // Everything is warm before anything is measured.
+    // Warms up everything before the measurement.
     honest(&tenants, &truth, EVERY).await?;
     let alone = honest(&tenants, &truth, calm).await?;
     let before = resident_mebibytes()?;
@@ -73,12 +73,12 @@ fn name(number: usize) -> String {
     format!("tenant_{number:03}")
 }
 
-/// How many sessions each honest tenant's application has.
+/// Returns the number of sessions of each honest tenant's application.
 fn truth() -> std::collections::BTreeMap<String, usize> {
     (0..HONEST).map(|number| (name(number), 1 + number % 2)).collect()
 }
 
-/// Roles, sessions and seats of all tenants.
+/// Creates the roles, sessions and quotas of all tenants.
 async fn settle(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Session>)> {
     let (cpu, deadline) = (Duration::from_millis(200), Duration::from_secs(20));
     let limits = Limits { cpu, deadline, memory: 32 << 20, ..Limits::default() };
@@ -92,14 +92,14 @@ async fn settle(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Se
             sessions.extend(cluster.app(&name, "shop").idle_many(*count, "SELECT 1").await?);
         }
         let credentials = archon_pool::credentials().url(cluster.url(&name, "postgres").into());
-        // A call of ours computes for some milliseconds: this is hundreds of them.
+        // An honest call computes for some milliseconds: this is hundreds of them.
         let quotas = Quotas { cpu_per_minute: Duration::from_secs(1), concurrent_calls: 2, ..Quotas::default() };
         tenants.put(Tenant { limits: limits.clone(), quotas, ..Tenant::new(name, credentials) });
     }
     Ok((tenants, sessions))
 }
 
-/// Every honest tenant looks at its sessions again and again, and sees what is there.
+/// Calls for every honest tenant at an interval, and checks each answer.
 async fn honest(
     tenants: &Arc<Tenants>,
     truth: &Arc<std::collections::BTreeMap<String, usize>>,
@@ -110,7 +110,7 @@ async fn honest(
     let start = Instant::now();
     for number in 0..HONEST {
         let (tenants, truth, plugin) = (Arc::clone(tenants), Arc::clone(truth), Arc::clone(&plugin));
-        // They do not all look at the same moment.
+        // Calls are spread over the interval.
         let offset = EVERY.mul_f64(number as f64 / HONEST as f64);
         all.spawn(async move {
             let mut latencies = Latencies::default();
@@ -123,7 +123,7 @@ async fn honest(
                 }
                 let request = json!({ "action": "monitor", "options": { "sampleMs": 0 } });
                 let answer = tenants.call(&name(number), &plugin, request).await;
-                // From when it was due: a host that makes callers wait must not look fast.
+                // Measured from the scheduled time: a host that delays callers must not look fast.
                 latencies.add(due.elapsed());
                 check(&answer.output?, &truth)?;
             }
@@ -136,7 +136,7 @@ async fn honest(
     Ok(latencies)
 }
 
-/// Whether an answer is right, to the last session.
+/// Checks an answer, to the last session.
 fn check(output: &Value, truth: &std::collections::BTreeMap<String, usize>) -> Result<()> {
     ensure!(output["success"] == true, "an honest call failed: {output}");
     let by_role = output["data"]["poolStats"]["connections"]["byRole"].as_array().context("no roles in the report")?;
@@ -147,8 +147,7 @@ fn check(output: &Value, truth: &std::collections::BTreeMap<String, usize>) -> R
     Ok(())
 }
 
-/// Every hostile tenant attacks in all ways, in turn, as fast as it may. Returns how many calls were
-/// stopped.
+/// Runs all attacks for every hostile tenant, in turn, as fast as allowed. Returns the number of stopped calls.
 async fn hostile(tenants: &Arc<Tenants>, attacks: Vec<Attack>, lasts: Duration) -> Result<usize> {
     let attacks = Arc::new(attacks);
     let mut all = JoinSet::new();
@@ -165,7 +164,7 @@ async fn hostile(tenants: &Arc<Tenants>, attacks: Vec<Attack>, lasts: Duration) 
                 let fault = answer.output.err().with_context(|| format!("{} came through", attack.name))?;
                 match fault.kind.as_str() {
                     kind::QUOTA_EXCEEDED | kind::OVERLOADED => tokio::time::sleep(Duration::from_millis(250)).await,
-                    // So many wait for the one lane in which long computing is done.
+                    // Many calls wait for the only slot of long computations.
                     kind::DEADLINE_EXCEEDED => stopped += 1,
                     found => {
                         ensure!(attack.expected == found, "{} ended with {fault}", attack.name);

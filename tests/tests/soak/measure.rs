@@ -1,9 +1,9 @@
-//! What the soak measures.
+//! Measurements of the soak test.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How long calls took.
+/// Durations of calls.
 #[derive(Debug, Default)]
 pub(crate) struct Latencies(Vec<Duration>);
 
@@ -20,7 +20,7 @@ impl Latencies {
         self.percentile(99)
     }
 
-    /// The time within which so many of a hundred calls were done.
+    /// Returns the duration that this percentage of calls did not exceed.
     fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort();

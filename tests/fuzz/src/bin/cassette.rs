@@ -1,4 +1,4 @@
-//! Somebody else's cassette: any bytes are read or refused, and what is read plays without a panic.
+//! Fuzzes untrusted cassettes: any bytes are read or rejected, and an accepted cassette is replayed without a panic.
 #![no_main]
 
 use archon_pool::cassette::{Cassette, Replayed, Replayer};

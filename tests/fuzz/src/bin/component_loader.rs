@@ -1,5 +1,5 @@
-//! The component loader: any bytes are a component of one of the worlds, or refused. Text is taken for WAT; a first
-//! byte of 0, 1 or 2 for a built-in component, in which the other bytes, three by three, change one each.
+//! Fuzzes the component loader: any bytes are a component of one of the worlds, or rejected. Text is parsed as WAT; a
+//! first byte of 0, 1 or 2 selects a built-in component, and each three of the other bytes change one byte of it.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -10,10 +10,10 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
 
-/// Enough for the built-in components, and not for much more.
+/// Limit that admits the built-in components, and little more.
 const MOST_BYTES: u64 = 1 << 20;
-/// How far from either end a built-in component is changed: its types, imports and exports are there. The code
-/// between them would be compiled, which takes a second, and is wasmtime's affair.
+/// Range at either end of a built-in component in which bytes are changed: its types, imports and exports. Changes to
+/// the code between them would be compiled, which takes a second and tests only wasmtime.
 const MARGIN: usize = 8 << 10;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! The JSON functions: any text is answered by a SkillOutput, and analysed or refused.
+//! Fuzzes the JSON functions: any text is answered by a SkillOutput, and analysed or rejected.
 #![no_main]
 
 use archon_pool_contract::report::Report;

@@ -1,10 +1,10 @@
-//! The strict SQL mode: any text is judged, and what is admitted prints as what is admitted again.
+//! Fuzzes the strict SQL mode: any text is checked, and an accepted statement is accepted again after it was printed.
 #![no_main]
 
 use archon_pool::sql::admit;
 use libfuzzer_sys::fuzz_target;
 
-/// Of which nothing may be called or read, however it is written.
+/// Names that no accepted statement may call or read, in any spelling.
 const FORBIDDEN: [&str; 6] = ["pg_sleep", "pg_terminate_backend", "set_config", "pg_read_file", "pg_authid", "dblink"];
 
 fuzz_target!(|text: &str| {

@@ -1,4 +1,4 @@
-//! What comes from a server: any bytes are decoded or refused, and any rows are judged.
+//! Fuzzes a server's answers: any bytes are decoded or rejected, and any rows are analysed.
 #![no_main]
 
 use archon_pool_contract::params::{Action, Options, Request};
@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             let first = execute::execute(&mut host, action, None, &options(*choice), None);
             let Ok(report) = first else { return Corpus::Keep };
             let carry = serde_json::to_value(&report).expect("a report is JSON");
-            // The next call is told what this one remembered.
+            // Passes the carry of this call to the next one.
             let carry = carry.get("carry").map(ToString::to_string);
             drop(execute::execute(&mut host, action, None, &options(*choice), carry.as_deref()));
             Corpus::Keep
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     }
 });
 
-/// The default options, with a sample or without.
+/// Returns the default options, with or without a sample.
 fn options(choice: u8) -> Options {
     let sample = if choice & 128 == 0 { 0 } else { 1_000 };
     let text = format!(r#"{{"options":{{"sampleMs":{sample}}}}}"#);

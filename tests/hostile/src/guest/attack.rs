@@ -1,4 +1,4 @@
-//! The attacks by name.
+//! Attacks by name.
 
 use serde::Deserialize;
 
@@ -9,72 +9,72 @@ pub(super) struct Request {
     pub(super) attack: Attack,
 }
 
-/// What to try, with its numbers and texts.
+/// Attack with its parameters.
 #[derive(Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(super) enum Attack {
-    /// Computes for ever.
+    /// Loops without end.
     Spin,
-    /// Computes for ever, calling the host between two bursts.
+    /// Loops without end, calling the host between bursts.
     SpinBetweenCalls,
-    /// Asks for all memory in one piece.
+    /// Allocates all memory in one piece.
     MemoryAtOnce,
-    /// Asks for all memory in small pieces.
+    /// Allocates all memory in small pieces.
     MemoryInCrumbs,
-    /// Calls itself for ever.
+    /// Recurses without end.
     Recurse,
-    /// Calls the host for ever.
+    /// Calls the host without end.
     CallFlood,
-    /// Looks a credential up for ever and keeps every handle.
+    /// Looks up a credential without end and keeps every handle.
     CredentialHoard,
     /// Opens sessions and keeps them, until one is refused.
     SessionHoard,
-    /// Opens a session and leaks its handle; the answer is honest.
+    /// Opens a session and leaks its handle; the answer is valid.
     SessionLeak,
-    /// Asks for so many probes, as often as they are granted.
+    /// Requests this many probes, as often as they are granted.
     ProbeFlood { count: u32 },
-    /// Asks for the pooler's console for ever.
+    /// Requests the pooler's console without end.
     ConsoleFlood,
     /// Opens consoles and keeps them, until one is refused.
     ConsoleHoard,
-    /// Steps on one console, over and over when it is to be a flood.
+    /// Runs steps on one console, repeatedly if `flood` is set.
     Pool {
         steps: Vec<pool::Step>,
         #[serde(default)]
         flood: bool,
     },
-    /// A statement with so many letters.
+    /// Sends a statement of this many bytes.
     HugeStatement { bytes: usize },
-    /// A statement with so many parameters.
+    /// Sends a statement with this many parameters.
     ManyParameters { count: usize },
-    /// A statement with a parameter of so many letters.
+    /// Sends a statement with a parameter of this many bytes.
     HugeParameter { bytes: usize },
-    /// So many statements in one batch.
+    /// Sends this many statements in one batch.
     ManyStatements { count: usize },
-    /// A lookup of a credential with so long a name.
+    /// Looks up a credential with a name of this many bytes.
     HugeName { bytes: usize },
-    /// So many orders in one delivery.
+    /// Delivers this many orders at once.
     ManyOrders { count: usize },
-    /// An order with so long a reason.
+    /// Delivers an order with a reason of this many bytes.
     HugeReason { bytes: usize },
-    /// An answer with so many letters.
+    /// Returns an answer of this many bytes.
     HugeAnswer { bytes: usize },
-    /// An answer of so many lists side by side.
+    /// Returns an answer of this many lists side by side.
     ManyValues { count: usize },
-    /// An answer of so many lists in one another.
+    /// Returns an answer of this many nested lists.
     NestedAnswer { depth: usize },
-    /// An answer as it is given.
+    /// Returns the given answer.
     Answer { text: String },
-    /// Batches of statements, one after another in one session. With `sessions`, batch i goes to
-    /// session i modulo that number.
+    /// Sends batches of statements, one after another in one session. With `sessions`, batch i goes to session i
+    /// modulo that number.
     Query { batches: Vec<Vec<String>>, sessions: Option<usize>, max_rows: Option<u32> },
-    /// The same batch again and again, until the session is refused or lost.
+    /// Repeats the same batch until the session is refused or lost.
     QueryForEver { batch: Vec<String> },
-    /// Rounds of orders, each delivered in turn by one of so many sessions.
+    /// Delivers rounds of orders, each by the next of this many sessions.
     Deliver { rounds: Vec<Vec<kill::Order>>, sessions: Option<usize>, dry_run: bool, before: Option<Vec<String>> },
-    /// Orders against the very session that delivers them, whose identity a statement tells.
+    /// Delivers orders against the delivering session itself, whose identity a statement returns.
     DeliverToMyself { identity: String },
-    /// Looks for a secret, which is given disguised, in all that it can see.
+    /// Searches for a secret, which is given in disguise, in all accessible data.
     Spy { disguised: Vec<u8>, names: Vec<String>, statements: Vec<String> },
 }
 

@@ -1,4 +1,4 @@
-//! Too much of everything that a call can carry or a host can be asked for.
+//! Exceeds the size and number of everything that a call can carry or request.
 
 use super::bindings::archon::connection_pool::backends::{self, Backend, Order, Signal};
 use super::bindings::archon::connection_pool::credentials::{self, Credential};
@@ -6,12 +6,12 @@ use super::bindings::archon::connection_pool::database::{self, Session, Statemen
 use super::bindings::archon::connection_pool::pooler::Console;
 use super::heard::{Heard, outcome, rows, said};
 
-/// The default credential; `heard` says why there is none.
+/// Returns the default credential; records the fault in `heard` if there is none.
 pub(super) fn credential(heard: &mut Heard) -> Option<Credential> {
     heard.take("credential", credentials::lookup(None))
 }
 
-/// A session; `heard` says why there is none.
+/// Opens a session; records the fault in `heard` if there is none.
 pub(super) fn session(heard: &mut Heard) -> Option<Session> {
     let credential = credential(heard)?;
     heard.take("session", Session::open(&credential))
@@ -42,7 +42,7 @@ pub(super) fn sessions() -> Heard {
     while let Some(session) = heard.take("session", Session::open(&credential)) {
         hoard.push(session);
     }
-    // Refused, and the others are as good as before.
+    // A refused session must not affect the others.
     for session in &hoard {
         for answer in heard.take("batch", session.query(&[statement_of("SELECT 1")])).iter().flatten() {
             heard.note(rows(answer));
@@ -110,7 +110,7 @@ pub(super) fn orders(count: usize, bytes: usize) -> Heard {
     heard
 }
 
-/// A text in JSON, made in one piece.
+/// Creates a JSON text in one allocation.
 pub(super) fn answer(bytes: usize) -> String {
     let mut text = "x".repeat(bytes);
     text.replace_range(..1, "\"");

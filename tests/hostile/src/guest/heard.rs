@@ -1,4 +1,4 @@
-//! What the host said, call by call.
+//! Records the host's answers, call by call.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::bindings::archon::connection_pool::backends::Outcome;
 use super::bindings::archon::connection_pool::database::RowSet;
 use super::bindings::archon::connection_pool::types::Fault;
 
-/// What the host said, call by call: `ok …`, or the fault's kind, message and SQLSTATE.
+/// Host's answers, call by call: `ok …`, or the fault's kind, message and SQLSTATE.
 #[derive(Default)]
 pub(super) struct Heard(Vec<String>);
 
@@ -19,7 +19,7 @@ impl Heard {
         self.0.push(word.into());
     }
 
-    /// Notes a result, and returns what was in it.
+    /// Records a result and returns its value.
     pub(super) fn take<T>(&mut self, what: &str, result: Result<T, Fault>) -> Option<T> {
         match result {
             Ok(value) => {
@@ -33,7 +33,7 @@ impl Heard {
         }
     }
 
-    /// Forgets all but the last words: a flood would be deaf of its own noise.
+    /// Drops all but the last answers, which limits the memory of a flood.
     pub(super) fn forget_all_but(&mut self, count: usize) {
         self.0.drain(..self.0.len().saturating_sub(count));
     }

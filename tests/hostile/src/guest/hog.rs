@@ -1,4 +1,4 @@
-//! Time and memory.
+//! Attacks on time and memory.
 
 use std::hint::black_box;
 

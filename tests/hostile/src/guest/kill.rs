@@ -1,4 +1,4 @@
-//! Orders to end sessions that should live.
+//! Orders to end sessions that must survive.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::bindings::archon::connection_pool::database::{Session, Value};
 use super::heard::{Heard, outcome};
 use super::{flood, sql};
 
-/// An order as the test wants it.
+/// Order as the test specifies it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Order {

@@ -1,4 +1,4 @@
-//! What a component may try with a pooler's console.
+//! Attacks on a pooler's console.
 
 use serde::Deserialize;
 
@@ -8,13 +8,13 @@ use super::bindings::archon::connection_pool::scaling::{self, SizeOrder};
 use super::flood;
 use super::heard::{Heard, said};
 
-/// One thing to do with an open console.
+/// Step on an open console.
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(super) enum Step {
     /// Shows views.
     Show { views: Vec<String> },
-    /// Resizes, for a reason of so many letters.
+    /// Resizes, with a reason of this many bytes.
     Resize {
         pool: Option<String>,
         size: u32,
@@ -31,7 +31,7 @@ pub(super) enum Step {
     },
 }
 
-/// Takes the steps on one console, over and over when it is to be a flood.
+/// Runs the steps on one console, repeatedly if `flood` is set.
 pub(super) fn steps(steps: &[Step], flood: bool) -> Heard {
     let mut heard = Heard::default();
     let Some(console) = console(&mut heard) else { return heard };
@@ -87,7 +87,7 @@ fn take(step: &Step, console: &Console, heard: &mut Heard) {
     }
 }
 
-/// The columns, and the size if it is told.
+/// Formats the columns, and the size if there is one.
 fn shown(set: &RowSet) -> String {
     let columns: Vec<_> = set.columns.iter().map(|column| column.name.as_str()).collect();
     let text = |value: &Value| match value {

@@ -1,4 +1,4 @@
-//! The search for a secret in everything that a component ever sees.
+//! Searches for a secret in everything that a component can read.
 
 use super::bindings::archon::connection_pool::credentials;
 use super::bindings::archon::connection_pool::database::{self, Session};
@@ -6,11 +6,11 @@ use super::bindings::archon::connection_pool::pooler::Console;
 use super::heard::{Heard, said};
 use super::{flood, sql};
 
-/// Each byte of the secret is given with these bits turned, so that the question is not the answer.
+/// XOR mask of the given secret, so that the request itself is not found by the search.
 const DISGUISE: u8 = 0x5a;
 
-/// Asks for the default credential and for others by name, uses each for all that it is good for,
-/// and then walks through its whole memory.
+/// Requests the default credential and others by name, uses each in all supported ways, and then scans the whole
+/// linear memory.
 pub(super) fn search(disguised: &[u8], names: &[String], statements: &[String]) -> Heard {
     let mut heard = Heard::default();
     let asked = [None].into_iter().chain(names.iter().map(|name| Some(name.as_str())));
@@ -37,11 +37,11 @@ pub(super) fn search(disguised: &[u8], names: &[String], statements: &[String]) 
     heard
 }
 
-/// Counts the bytes of the memory and the places where the secret stands.
+/// Returns the size of the memory in bytes and the number of occurrences of the secret.
 #[allow(unsafe_code, reason = "a component may read all of its own memory, and this one does")]
 fn walk(disguised: &[u8]) -> (usize, usize) {
     let size = core::arch::wasm32::memory_size(0) << 16;
-    // Address 0 is no pointer in Rust, and a memory that ends with 4 GiB has no end.
+    // Address 0 is not a valid pointer in Rust, and a memory of 4 GiB has no end address.
     let at = |address: usize| unsafe { (address as *const u8).read_volatile() };
     let matches = |start: &usize| disguised.iter().zip(*start..).all(|(byte, address)| at(address) ^ DISGUISE == *byte);
     let found = (1..size.saturating_sub(disguised.len())).filter(matches).count();

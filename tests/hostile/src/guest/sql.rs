@@ -1,4 +1,4 @@
-//! Statements of its own.
+//! Attacks with arbitrary statements.
 
 use super::bindings::archon::connection_pool::database::{Session, Statement};
 use super::flood;
@@ -22,7 +22,7 @@ pub(super) fn for_ever(batch: &[String]) -> Heard {
     heard
 }
 
-/// Sends a batch; whether the session lives on.
+/// Sends a batch. Returns true if the session is still usable.
 pub(super) fn send(session: &Session, batch: &[String], max_rows: u32, heard: &mut Heard) -> bool {
     let batch: Vec<_> = batch.iter().map(|sql| Statement { max_rows, ..flood::statement_of(sql) }).collect();
     let Some(answers) = heard.take("batch", session.query(&batch)) else { return false };

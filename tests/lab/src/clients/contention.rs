@@ -1,4 +1,4 @@
-//! Sessions that queue for a lock: behind a transaction that nobody ends, or behind a prepared one.
+//! Sessions that queue for a lock held by an open, a forgotten or a prepared transaction.
 
 use std::rc::Rc;
 
@@ -9,26 +9,26 @@ use crate::time::{SECOND, seconds};
 
 use super::traffic::Traffic;
 
-/// What the queue waits for.
+/// Head of the queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Head {
-    /// A transaction that its client has forgotten.
+    /// Transaction that its client has forgotten.
     Forgotten,
-    /// A transaction that goes on after so many seconds.
+    /// Transaction that continues after this number of seconds.
     Working(f64),
-    /// A prepared transaction.
+    /// Prepared transaction.
     Prepared,
 }
 
-/// A pool whose requests update one row.
+/// Pool whose requests update one row.
 pub struct Contention {
     client: Rc<Client>,
     head: Head,
-    /// When the head takes the row.
+    /// Time at which the head locks the row.
     from: i64,
     traffic: Traffic,
     most: usize,
-    /// How long a request waits for the lock.
+    /// Timeout of a request that waits for the lock.
     patience: i64,
     holder: Option<Sid>,
     idle: Vec<Sid>,
@@ -44,7 +44,7 @@ const WAITED: u64 = 1 << 32;
 const UPDATE: &str = "UPDATE account SET balance = balance - {} WHERE id = 7";
 
 impl Contention {
-    /// A pool of at most `most` sessions.
+    /// Creates a pool of at most `most` sessions.
     pub fn new(client: Rc<Client>, head: Head, from: i64, traffic: Traffic, most: usize, patience: i64) -> Self {
         Self {
             client,
@@ -111,7 +111,7 @@ impl Contention {
         }
         let first = self.waiting.first().copied();
         let (what, behind, prepared) = match (first, self.holder) {
-            // The second in the queue waits for the first one's lock on the tuple.
+            // The second in the queue waits for the tuple lock of the first.
             (Some(first), _) => ("ExclusiveLock on tuple (0,1) of relation public.account", vec![first], false),
             (None, Some(holder)) => ("ShareLock on transaction 731", vec![holder], false),
             (None, None) => ("ShareLock on transaction 731", Vec::new(), true),
@@ -134,7 +134,7 @@ impl Contention {
         self.move_up(world);
     }
 
-    /// Who has waited longest is first now, and waits for the transaction itself.
+    /// Updates the waits after the head has left: the first session waits for the transaction itself.
     fn move_up(&mut self, world: &mut World) {
         let (first, holder) = (self.waiting.first().copied(), self.holder);
         let Some(session) = first.and_then(|sid| world.session(sid)) else { return };

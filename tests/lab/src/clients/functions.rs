@@ -1,5 +1,5 @@
-//! Serverless functions: each instance has a session, is frozen between requests, and is thrown away when it
-//! was not needed for long. Whether its session is closed then is the platform's luck.
+//! Simulates serverless functions: each instance has a session, is frozen between requests, and is discarded after an
+//! idle time. Its session is closed then only with some probability.
 
 use std::rc::Rc;
 
@@ -9,14 +9,14 @@ use crate::sim::{Actor, Client, Sid, World};
 use super::traffic::Traffic;
 use super::work::{Path, choose, set_up};
 
-/// A function with its instances.
+/// Function with its instances.
 pub struct Functions {
     clients: Vec<Rc<Client>>,
     traffic: Traffic,
     paths: Vec<Path>,
-    /// An instance that was not needed for so long is thrown away.
+    /// Idle time after which an instance is discarded.
     thrown_after: i64,
-    /// How probable it is that its session stays.
+    /// Probability that the session of a discarded instance stays open.
     stays: f64,
     frozen: Vec<(Sid, i64)>,
 }
@@ -24,7 +24,7 @@ pub struct Functions {
 const ARRIVAL: u64 = 0;
 
 impl Functions {
-    /// A function; its instances come from these addresses in turn.
+    /// Creates a function; its instances use these addresses in turn.
     pub fn new(clients: Vec<Rc<Client>>, traffic: Traffic, paths: Vec<Path>, thrown_after: i64, stays: f64) -> Self {
         Self { clients, traffic, paths, thrown_after, stays, frozen: Vec::new() }
     }

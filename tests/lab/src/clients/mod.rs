@@ -1,4 +1,4 @@
-//! What connects: applications with their pools, functions that open what they need, jobs and people.
+//! Clients of the server: applications with pools, functions that connect on demand, jobs and interactive users.
 
 pub mod contention;
 pub mod functions;

@@ -1,5 +1,5 @@
-//! An application's connection pool: HikariCP, node-postgres, SQLAlchemy and the like differ in the order in
-//! which they lend, in what they keep ready, and in when they close.
+//! Simulates an application's connection pool: HikariCP, node-postgres, SQLAlchemy and others differ in checkout
+//! order, minimum idle size and eviction.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -11,44 +11,44 @@ use crate::time::SECOND;
 use super::traffic::Traffic;
 use super::work::{Path, choose, set_up};
 
-/// Which idle session is lent next.
+/// Checkout order of idle sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The one that came back last.
+    /// Most recently returned session first.
     Lifo,
-    /// The one that has waited longest.
+    /// Longest idle session first.
     Fifo,
-    /// Any.
+    /// Random session.
     Random,
 }
 
-/// How a pool is made.
+/// Configuration of a pool.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many sessions it keeps at least.
+    /// Minimum number of sessions.
     pub min: usize,
-    /// How many sessions it opens at most.
+    /// Maximum number of sessions.
     pub max: usize,
-    /// How many of them it keeps idle beside those in use (HikariCP's `minimumIdle`).
+    /// Number of idle sessions kept beside those in use (HikariCP's `minimumIdle`).
     pub ready: usize,
-    /// Which one it lends.
+    /// Checkout order.
     pub order: Order,
-    /// It closes what was idle for so long, but for the minimum.
+    /// Idle time after which a session is closed, except for the minimum.
     pub idle_timeout: Option<i64>,
-    /// It closes what is so old, as soon as it is back.
+    /// Age after which a session is closed once it is returned.
     pub lifetime: Option<i64>,
-    /// It runs a statement on what was idle for so long.
+    /// Idle time after which a keepalive statement runs.
     pub keepalive: Option<i64>,
-    /// What its driver sends when it has connected.
+    /// Statements that the driver sends after connecting.
     pub set_up: &'static [&'static str],
-    /// What it sends when a session comes back.
+    /// Statement sent when a session is returned.
     pub reset: Option<&'static str>,
-    /// What it sends before it lends a session.
+    /// Statement sent before a session is checked out.
     pub ping: Option<&'static str>,
 }
 
 impl Settings {
-    /// A pool between two sizes that never closes anything.
+    /// Creates settings for a pool between two sizes that never closes sessions.
     pub fn sized(min: usize, max: usize) -> Self {
         Self {
             min,
@@ -65,20 +65,20 @@ impl Settings {
     }
 }
 
-/// What becomes of a whole pool at a time.
+/// Event that affects a whole pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Its process begins.
+    /// The process starts.
     Starts,
-    /// Its process ends, and closes everything.
+    /// The process ends, and closes all sessions.
     Stops,
-    /// Its machine dies, and nobody tells the server.
+    /// The machine crashes without closing its connections.
     Dies,
-    /// It makes itself anew and forgets what it had.
+    /// The application creates a new pool and loses the old one.
     LosesAll,
 }
 
-/// A pool and the application that uses it.
+/// Pool with the application that uses it.
 pub struct Pool {
     client: Rc<Client>,
     settings: Settings,
@@ -94,11 +94,11 @@ pub struct Pool {
 const ARRIVAL: u64 = 0;
 const TEND: u64 = 1;
 const RELEASE: u64 = 1 << 32;
-/// How long a request waits for a session.
+/// Checkout timeout of a request.
 const PATIENCE: i64 = 30 * SECOND;
 
 impl Pool {
-    /// A pool that starts at the first of its events.
+    /// Creates a pool that starts at the first of its events.
     pub fn new(client: Rc<Client>, settings: Settings, traffic: Traffic, paths: Vec<Path>) -> Self {
         Self {
             client,
@@ -113,7 +113,7 @@ impl Pool {
         }
     }
 
-    /// What becomes of it.
+    /// Adds an event at a time.
     pub fn event(mut self, at: i64, event: Event) -> Self {
         self.events.push((at, event));
         self
@@ -190,14 +190,14 @@ impl Pool {
         }
     }
 
-    /// Closes what is old or was idle for long, keeps the rest alive, fills up.
+    /// Closes expired and long idle sessions, sends keepalives, and opens sessions up to the minimum.
     fn tend(&mut self, world: &mut World) {
         let now = world.now;
         let mut kept = VecDeque::new();
         let mut spare = self.total().saturating_sub(self.settings.min.max(self.settings.ready));
         for sid in std::mem::take(&mut self.idle) {
             let Some(session) = world.session(sid) else { continue };
-            // Pools spread the ends, so that not all sessions end at once.
+            // Pools vary the lifetime, so that sessions do not all expire at once.
             let spread = session.pid as i64 % 16;
             let old = self
                 .settings
@@ -238,7 +238,7 @@ impl Pool {
                 for sid in self.idle.drain(..) {
                     world.close(sid);
                 }
-                // What was forgotten dies with its process.
+                // Forgotten sessions end with their process.
                 let forgotten = |world: &World, sid: &Sid| {
                     world.sessions.get(sid).is_none_or(|session| session.forgotten.is_some())
                 };

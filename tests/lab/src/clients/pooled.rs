@@ -1,4 +1,4 @@
-//! Applications behind one PgBouncer: what the server sees of them, and what only the pooler knows.
+//! Simulates applications behind one PgBouncer, with the server's and the pooler's view of them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,31 +11,31 @@ use crate::time::SECOND;
 use super::traffic::Traffic;
 use super::work::{Path, choose};
 
-/// One application behind the pooler.
+/// Application behind the pooler.
 pub struct Application {
-    /// Its sessions as the server sees them: its name, the pooler's address.
+    /// Client as the server sees it: the application's name, the pooler's address.
     pub client: Rc<Client>,
-    /// Where it really comes from.
+    /// Real client address.
     pub address: String,
-    /// How many connections to the pooler it keeps.
+    /// Number of permanent connections to the pooler.
     pub keeps: usize,
-    /// Whether each request comes with a connection of its own, which ends with it.
+    /// True if each request opens and closes its own connection.
     pub visits: bool,
-    /// Whether it uses the first of those that are free, so that the others are a reserve, or any of them.
+    /// True if requests use the first free connection, so that the last ones are a reserve; otherwise a random one.
     pub in_order: bool,
-    /// When requests come.
+    /// Arrival of requests.
     pub traffic: Traffic,
-    /// What they do.
+    /// Code paths of the requests.
     pub paths: Vec<Path>,
 }
 
-/// A pooler with its applications.
+/// Pooler with its applications.
 pub struct Pooled {
     state: Rc<RefCell<Pooler>>,
     applications: Vec<Application>,
-    /// The application of each client.
+    /// Application index of each client.
     of: Vec<usize>,
-    /// Clients that do something, or were forgotten.
+    /// True for clients that run a request or were forgotten.
     busy: Vec<bool>,
     waiting: Vec<usize>,
 }
@@ -48,7 +48,7 @@ const SERVER_LIFETIME: i64 = 3_600 * SECOND;
 const QUERY_WAIT_TIMEOUT: i64 = 120 * SECOND;
 
 impl Pooled {
-    /// A pooler; its state can be shown on a console.
+    /// Creates a pooler; its state can be shown on a console.
     pub fn new(pooler: Pooler, applications: Vec<Application>) -> (Self, Rc<RefCell<Pooler>>) {
         let state = Rc::new(RefCell::new(pooler));
         let pooled =
@@ -72,7 +72,7 @@ impl Pooled {
         number
     }
 
-    /// A server connection for a client, if there is one or one may be opened.
+    /// Returns a server connection for a client: a free one, or a new one if the pool allows it.
     fn link(&mut self, world: &mut World, client: usize) -> Option<Sid> {
         let as_seen = Rc::clone(&self.applications[self.of[client]].client);
         let mut state = self.state.borrow_mut();

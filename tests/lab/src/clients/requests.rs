@@ -1,4 +1,4 @@
-//! An application without a pool of its own that opens what a request needs, and may forget to close it.
+//! Simulates an application without a pool that opens sessions for each request, and may not close them.
 
 use std::rc::Rc;
 
@@ -8,21 +8,21 @@ use crate::sim::{Actor, Client, Sid, World};
 use super::traffic::Traffic;
 use super::work::{Path, choose, set_up};
 
-/// Opens sessions for each request.
+/// Client that opens sessions for each request.
 pub struct Requests {
-    /// Whose they are.
+    /// Client of the sessions.
     pub client: Rc<Client>,
-    /// When requests come.
+    /// Arrival of requests.
     pub traffic: Traffic,
-    /// How many sessions each opens; it uses the first.
+    /// Number of sessions opened per request; the first one is used.
     pub opens: usize,
-    /// What its driver sends when it has connected.
+    /// Statements that the driver sends after connecting.
     pub set_up: &'static [&'static str],
-    /// What a request does with it; nothing when there is no path.
+    /// Code paths of the requests; empty if the session is not used.
     pub paths: Vec<Path>,
-    /// How probable it is that it closes nothing.
+    /// Probability that a request closes nothing.
     pub forgets: f64,
-    /// From when on it does.
+    /// Time from which requests forget to close.
     pub forgets_from: i64,
 }
 
@@ -54,7 +54,7 @@ impl Requests {
                 let (path, fault) = choose(&self.paths, world);
                 end = self.paths[path].work.perform(world, sid, end, fault);
             }
-            // A pool of its own counts no checkout that is overdue: what is lost is the pool.
+            // A pool per request counts no overdue checkout: the whole pool is lost.
             if forgets {
                 world.forget(sid);
             } else {

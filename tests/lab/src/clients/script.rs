@@ -1,4 +1,4 @@
-//! One session with a purpose: a listener, a leader, a batch job, a backup, a person at a tool.
+//! Runs a script in one session: a listener, a leader, a batch job, a backup, an interactive user.
 
 use std::rc::Rc;
 
@@ -7,36 +7,36 @@ use crate::sim::world::Statement;
 use crate::sim::{Actor, Client, Hold, Sid, State, World};
 use crate::time::seconds;
 
-/// What is done next.
+/// Step of a script.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Connects, unless it is connected.
+    /// Connects, unless connected.
     Connect,
     /// Disconnects.
     Disconnect,
     /// Loses the session without closing it.
     Lose,
-    /// Runs a statement for some seconds between these two.
+    /// Runs a statement; its duration is between these seconds.
     Run(String, f64, f64),
-    /// The same within a transaction, holding these.
+    /// Runs a statement within a transaction that holds `Hold`.
     Within(String, f64, f64, Hold),
     /// Ends the transaction.
     Commit,
-    /// Runs a statement that waits for this.
+    /// Runs a statement with a wait event.
     Slow(String, f64, f64, Wait),
-    /// Waits for some seconds between these two.
+    /// Pauses; the duration is between these seconds.
     Pause(f64, f64),
-    /// Takes that many advisory locks.
+    /// Takes this number of advisory locks.
     Advisory(i64),
-    /// Makes a temporary table.
+    /// Creates a temporary table.
     Temporary,
-    /// Listens.
+    /// Runs `LISTEN` with this text.
     Listen(String),
-    /// Goes on at that step.
+    /// Continues at this step.
     Again(usize),
 }
 
-/// One client with its steps.
+/// Client that runs a script.
 pub struct Script {
     client: Rc<Client>,
     steps: Vec<Step>,
@@ -45,12 +45,12 @@ pub struct Script {
 }
 
 impl Script {
-    /// A client that does these steps and then keeps what it has.
+    /// Creates a client that runs these steps and then stays connected.
     pub fn new(client: Rc<Client>, steps: Vec<Step>) -> Self {
         Self { client, steps, at: 0, session: None }
     }
 
-    /// Does a step; when the next one is due.
+    /// Runs a step. Returns the time of the next one.
     fn step(&mut self, world: &mut World, step: Step) -> i64 {
         let now = world.now;
         if let Step::Connect = step {
@@ -116,7 +116,7 @@ impl Script {
 
 impl Actor for Script {
     fn wake(&mut self, world: &mut World, _: u64) {
-        // Steps that take no time follow at once; a loop without a pause would not end.
+        // Steps without duration follow at once; the bound ends a loop without a pause.
         for _ in 0..64 {
             let Some(step) = self.steps.get(self.at).cloned() else { return };
             self.at += 1;

@@ -1,37 +1,37 @@
-//! When requests come: at random, at a rate that follows the hour, the day and the deployment.
+//! Generates arrivals of requests: random, with a rate that varies over time.
 
 use crate::random::Random;
 use crate::time::seconds;
 
-/// A rate of requests over time.
+/// Rate of requests over time.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    /// Requests a second.
+    /// Requests per second.
     pub rate: f64,
-    /// A wave: its length in microseconds, and how deep it goes, 0–1.
+    /// Periodic variation: its period in microseconds, and its amplitude, 0–1.
     pub wave: Option<(i64, f64)>,
-    /// Spells with another rate: from, until, factor.
+    /// Periods with another rate: start, end, factor.
     pub spells: Vec<(i64, i64, f64)>,
 }
 
 impl Traffic {
-    /// The same rate all the time.
+    /// Creates traffic with a constant rate.
     pub fn steady(rate: f64) -> Self {
         Self { rate, ..Self::default() }
     }
 
-    /// What one of so many gets of it.
+    /// Divides the rate among this number of clients.
     pub fn shared(self, among: usize) -> Self {
         Self { rate: self.rate / among as f64, ..self }
     }
 
-    /// Another rate for a while.
+    /// Multiplies the rate by a factor for a period.
     pub fn spell(mut self, from: i64, until: i64, factor: f64) -> Self {
         self.spells.push((from, until, factor));
         self
     }
 
-    /// When the next request comes after `now`; thinning (Lewis, Shedler 1979).
+    /// Returns the time of the next request after `now`, by thinning (Lewis, Shedler 1979).
     pub fn next(&self, now: i64, random: &mut Random) -> Option<i64> {
         let most = self.rate * self.spells.iter().map(|spell| spell.2).fold(1.0, f64::max);
         if most <= 0.0 {

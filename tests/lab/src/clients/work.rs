@@ -1,52 +1,52 @@
-//! What a request does with a session, and how it can fail to give it back.
+//! Describes the statements of a request, and the faults that keep it from returning its session.
 
 use crate::sim::world::Statement;
 use crate::sim::{Hold, Sid, State, World};
 use crate::time::{MILLISECOND, seconds};
 
-/// One kind of request: statements, with pauses in between.
+/// Type of request: statements, with pauses in between.
 #[derive(Debug, Clone)]
 pub struct Work {
-    /// The statements' texts; `{}` stands for a number.
+    /// Texts of the statements; `{}` stands for a number.
     pub statements: Vec<String>,
-    /// How long a statement takes on average, milliseconds.
+    /// Mean duration of a statement, milliseconds.
     pub ms: f64,
-    /// How long the code does something else between two statements on average, milliseconds.
+    /// Mean pause between two statements, milliseconds.
     pub pause_ms: f64,
-    /// The longest such pause, milliseconds.
+    /// Longest pause, milliseconds.
     pub longest_pause_ms: f64,
-    /// Whether they are one transaction.
+    /// True if the statements run in one transaction.
     pub transaction: bool,
-    /// Whether it writes.
+    /// True if it writes.
     pub writes: bool,
-    /// Whether it keeps one snapshot (`REPEATABLE READ`).
+    /// True if it keeps one snapshot (`REPEATABLE READ`).
     pub snapshot: bool,
 }
 
-/// What goes wrong on a code path.
+/// Fault of a code path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The session is never given back after the work is done.
+    /// The session is never returned after the work is done.
     NotReleased,
-    /// A transaction is begun and never ended.
+    /// A transaction is opened and never ended.
     NotCommitted,
-    /// A statement fails within a transaction, and nobody rolls back.
+    /// A statement fails within a transaction that is never rolled back.
     NotRolledBack,
 }
 
-/// One code path of an application.
+/// Code path of an application.
 #[derive(Debug, Clone)]
 pub struct Path {
-    /// How often it is taken, compared with the others.
+    /// Relative frequency.
     pub weight: f64,
-    /// What it does.
+    /// Statements of the path.
     pub work: Work,
-    /// What goes wrong, and how probable that is.
+    /// Fault with its probability.
     pub fault: Option<(Fault, f64)>,
 }
 
 impl Work {
-    /// Does the work from `start` on, up to the fault if there is one; when the session is at rest.
+    /// Runs the work from `start`, up to the fault if there is one. Returns the time at which the session is idle.
     pub fn perform(&self, world: &mut World, sid: Sid, start: i64, fault: Option<Fault>) -> i64 {
         let mut at = start;
         let in_transaction = self.transaction || matches!(fault, Some(Fault::NotCommitted | Fault::NotRolledBack));
@@ -54,7 +54,7 @@ impl Work {
             let begin = if self.snapshot { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" };
             at = world.execute(sid, at, &Statement::within(begin, 200, Hold::default())) + MILLISECOND;
         }
-        // Some are lost before their first statement.
+        // Some transactions are lost before their first statement.
         if fault == Some(Fault::NotCommitted) && world.random.chance(0.3) {
             return at;
         }
@@ -97,7 +97,7 @@ pub fn choose(paths: &[Path], world: &mut World) -> (usize, Option<Fault>) {
     (index, fault.map(|(fault, _)| fault))
 }
 
-/// Runs what a driver sends when it has connected; when that is done.
+/// Runs the statements that a driver sends after connecting. Returns the time at which they are done.
 pub fn set_up(world: &mut World, sid: Sid, at: i64, statements: &[&str]) -> i64 {
     let mut at = at;
     for text in statements {

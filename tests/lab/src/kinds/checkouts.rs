@@ -1,4 +1,4 @@
-//! Sessions that a pool lent and never got back.
+//! Sessions that a pool checked out and never got back.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use crate::time::{MINUTE, seconds};
 
 use super::pools::habits;
 
-/// A pool as real applications have them.
+/// Returns the settings of a typical pool.
 fn pool(scene: &mut Scene) -> Settings {
     let size = scene.random.count(10, 40);
     let mut settings = habits(scene, Settings::sized(0, size));
@@ -49,7 +49,7 @@ fn losing(
     scene.add(Pool::new(client, settings, Traffic::steady(rate), paths).event(begin, Event::Starts));
 }
 
-/// Any path may not give a session back.
+/// Every path may not return a session.
 pub fn forgotten(scene: &mut Scene) {
     let settings = pool(scene);
     let rate = scene.rate(0.05, 2.0);
@@ -59,7 +59,7 @@ pub fn forgotten(scene: &mut Scene) {
     losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &all);
 }
 
-/// A path that fails does not give it back.
+/// A failing path does not return its session.
 pub fn exception(scene: &mut Scene) {
     let settings = pool(scene);
     let rate = scene.rate(0.05, 2.0);
@@ -69,7 +69,7 @@ pub fn exception(scene: &mut Scene) {
     losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[0]);
 }
 
-/// One rare path of a healthy pool does not.
+/// One rare path of a healthy pool does not return its session.
 pub fn one_path(scene: &mut Scene) {
     let settings = pool(scene);
     let rate = scene.rate(0.2, 3.0);
@@ -81,7 +81,7 @@ pub fn one_path(scene: &mut Scene) {
     losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[rare]);
 }
 
-/// One in some hours, in a tool that few use.
+/// One lost session in some hours, in a rarely used tool.
 pub fn admin_tool(scene: &mut Scene) {
     let mut settings = pool(scene);
     settings.min = 0;
@@ -91,7 +91,7 @@ pub fn admin_tool(scene: &mut Scene) {
     losing(scene, settings, rate, paths, Fault::NotReleased, wanted, &[0]);
 }
 
-/// A few in a day.
+/// A few lost sessions per day.
 pub fn slow_growth(scene: &mut Scene) {
     let settings = pool(scene);
     let rate = scene.rate(0.02, 1.0);

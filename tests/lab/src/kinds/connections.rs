@@ -1,4 +1,4 @@
-//! Whole connections that are lost: what was opened is never closed.
+//! Whole connections that are lost: opened and never closed.
 
 use std::rc::Rc;
 
@@ -29,26 +29,26 @@ fn losing(scene: &mut Scene, opens: usize, wanted: f64, most: f64, works: bool) 
     scene.add(Requests { client: Rc::new(client), traffic, opens, set_up, paths, forgets, forgets_from });
 }
 
-/// Each request makes a pool and drops it open.
+/// Each request creates a pool and never closes it.
 pub fn pool_per_request(scene: &mut Scene) {
     let opens = scene.random.count(1, 3);
     let wanted = scene.random.magnitude(4.0, 60.0 / opens as f64);
     losing(scene, opens, wanted, 1.0, true);
 }
 
-/// Some requests return before they close.
+/// Some requests return before they close their session.
 pub fn without_close(scene: &mut Scene) {
     let wanted = scene.random.magnitude(3.0, 40.0);
     losing(scene, 1, wanted, 0.3, true);
 }
 
-/// Something connects, does nothing and loses it.
+/// A client connects, runs nothing and loses the connection.
 pub fn connect_only(scene: &mut Scene) {
     let wanted = scene.random.magnitude(5.0, 40.0);
     losing(scene, 1, wanted, 1.0, false);
 }
 
-/// A thrown away instance leaves its session.
+/// A discarded instance leaves its session open.
 pub fn serverless(scene: &mut Scene) {
     let client = Client { counts_checkouts: false, ..scene.client() };
     let addresses = if scene.random.chance(0.5) { 1 } else { scene.random.count(3, 12) };
@@ -68,7 +68,7 @@ pub fn serverless(scene: &mut Scene) {
     scene.add(Functions::new(clients, traffic, paths, thrown_after, stays));
 }
 
-/// Each run of a job leaves its session.
+/// Each run of a job leaves its session open.
 pub fn cron(scene: &mut Scene) {
     let application = *scene.random.pick(&["sync", "export", "cleanup", "", "python"]);
     let client = scene.named("jobs", application);
@@ -84,7 +84,7 @@ pub fn cron(scene: &mut Scene) {
     scene.add(Script::new(client, steps));
 }
 
-/// Threads end and leave their pools, filled to the minimum.
+/// Threads end and leave their pools open, filled to the minimum.
 pub fn pool_per_thread(scene: &mut Scene) {
     let client = Rc::new(Client { counts_checkouts: true, ..scene.client() });
     let size = scene.random.count(1, 4);
@@ -104,7 +104,7 @@ pub fn pool_per_thread(scene: &mut Scene) {
     }
 }
 
-/// The application makes itself a new pool on an error and forgets the old one.
+/// The application creates a new pool on an error and forgets the old one.
 pub fn storm(scene: &mut Scene) {
     let client = Rc::new(scene.client());
     let size = scene.random.count(4, 15);
@@ -119,7 +119,7 @@ pub fn storm(scene: &mut Scene) {
     scene.add(pool);
 }
 
-/// Jobs one after another, each with a small pool; what takes too long is paused, and never goes on.
+/// Jobs run one after another, each with a small pool; slow ones are paused and never resumed.
 pub fn paused_jobs(scene: &mut Scene) {
     let client = Rc::new(scene.client());
     let size = scene.random.count(1, 4);

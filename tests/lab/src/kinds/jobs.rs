@@ -6,7 +6,7 @@ use crate::sim::Hold;
 use crate::sim::session::Wait;
 use crate::time::SECOND;
 
-/// Sessions that `LISTEN`, some with a statement to stay alive.
+/// Sessions that run `LISTEN`, some with a keepalive statement.
 pub fn listeners(scene: &mut Scene) {
     let client = scene.named("app_events", "events");
     for n in 0..scene.random.count(1, 8) {
@@ -18,7 +18,7 @@ pub fn listeners(scene: &mut Scene) {
     }
 }
 
-/// Sessions that hold an advisory lock as long as they lead.
+/// Sessions that hold an advisory lock while they are the leader.
 pub fn leaders(scene: &mut Scene) {
     let client = scene.named("app_scheduler", "scheduler");
     for _ in 0..scene.random.count(1, 3) {
@@ -31,7 +31,7 @@ pub fn leaders(scene: &mut Scene) {
     }
 }
 
-/// Sessions that own temporary tables and come back to them.
+/// Sessions that own temporary tables and use them again.
 pub fn temporary(scene: &mut Scene) {
     let client = scene.named("app_import", "import");
     for _ in 0..scene.random.count(1, 4) {
@@ -48,7 +48,7 @@ pub fn temporary(scene: &mut Scene) {
     }
 }
 
-/// Workers that look for work now and then, each on a session of its own.
+/// Workers that poll for work, each in its own session.
 pub fn pollers(scene: &mut Scene) {
     let application = *scene.random.pick(&["sidekiq", "worker", "jobs"]);
     let client = scene.named("app_jobs", application);
@@ -65,7 +65,7 @@ pub fn pollers(scene: &mut Scene) {
     }
 }
 
-/// Long statements with short rests, some in transactions.
+/// Long statements with short pauses, some in transactions.
 pub fn batch(scene: &mut Scene) {
     let client = scene.named("app_batch", "batch");
     for _ in 0..scene.random.count(1, 4) {
@@ -85,7 +85,7 @@ pub fn batch(scene: &mut Scene) {
     }
 }
 
-/// Statements of many minutes.
+/// Statements that take many minutes.
 pub fn analytics(scene: &mut Scene) {
     let application = *scene.random.pick(&["Metabase", "superset", "looker"]);
     let client = scene.named("app_bi", application);
@@ -131,7 +131,7 @@ pub fn migration(scene: &mut Scene) {
     scene.add(Script::new(client, steps));
 }
 
-/// A client that takes its time to read an answer.
+/// Clients that read a result slowly.
 pub fn slow_reader(scene: &mut Scene) {
     let client = scene.named("app_export", "export");
     for _ in 0..scene.random.count(1, 3) {

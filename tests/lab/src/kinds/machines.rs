@@ -1,4 +1,4 @@
-//! Machines, replicas and versions that come and go.
+//! Machines, replicas and versions that start and stop.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::time::{SECOND, seconds};
 
 use super::pools::habits;
 
-/// A machine died with its pool; another one took over.
+/// A machine crashed with its pool; another one took over.
 pub fn crashed(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(4, 20);
@@ -27,7 +27,7 @@ pub fn crashed(scene: &mut Scene) {
     scene.add(Pool::new(Rc::new(next), settings, traffic, paths).event(starts, Event::Starts));
 }
 
-/// Replicas are scaled down by force: each leaves its pool.
+/// Replicas are killed by a scale-down: each leaves its pool open.
 pub fn killed(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(2, 8);
@@ -47,7 +47,7 @@ pub fn killed(scene: &mut Scene) {
     }
 }
 
-/// A network fails: some machines are cut off from the server at once, and some of them come back with new pools.
+/// A network partition: some machines are cut off from the server at once, and some of them reconnect with new pools.
 pub fn partitioned(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(2, 6);
@@ -71,7 +71,7 @@ pub fn partitioned(scene: &mut Scene) {
     }
 }
 
-/// One of two works, the other waits for its turn.
+/// One of two machines works, the other is on standby.
 pub fn failover(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(2, 12);
@@ -90,8 +90,8 @@ pub fn failover(scene: &mut Scene) {
     }
 }
 
-/// The old version's pools drain, then close. Mostly the new one is there before, sometimes with a share of the
-/// requests to see whether it works.
+/// The old version's pools drain, then close. Usually the new version starts before, sometimes with a share of the
+/// requests as a canary.
 pub fn blue_green(scene: &mut Scene) {
     let client = scene.client();
     let machines = if scene.random.chance(0.4) { scene.random.count(2, 4) } else { 1 };
@@ -122,7 +122,7 @@ pub fn blue_green(scene: &mut Scene) {
     }
 }
 
-/// Autoscaled replicas from many addresses, each with a small pool that closes when it goes. Some get no more requests
+/// Autoscaled replicas from many addresses, each with a small pool that closes with it. Some receive no more requests
 /// for a while before.
 pub fn replicas(scene: &mut Scene) {
     let client = scene.client();
@@ -151,7 +151,7 @@ pub fn replicas(scene: &mut Scene) {
     }
 }
 
-/// Started beside the one that works, and never asked.
+/// A standby started beside the active machine and never used.
 pub fn standby(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(3, 20);

@@ -1,4 +1,4 @@
-//! The kinds of parts that a case is made of. Labels come from what their code does, never from how it looks.
+//! Kinds of parts of a case. Labels follow from the simulated code, never from observed symptoms.
 
 pub mod checkouts;
 pub mod connections;
@@ -12,22 +12,22 @@ pub mod transactions;
 
 use crate::scene::Scene;
 
-/// One kind.
+/// Kind of part.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
-    /// Its name.
+    /// Name of the kind.
     pub name: &'static str,
-    /// Whether sessions are lost in it.
+    /// True if sessions are lost in it.
     pub leaks: bool,
-    /// Whether the weights never learn from it.
+    /// True if the weights are never trained on it.
     pub held_out: bool,
-    /// Whether it shows over days, not hours.
+    /// True if it shows over days, not hours.
     pub slow: bool,
-    /// Whether it brings a pooler: one to a case.
+    /// True if it adds a pooler, of which a case has at most one.
     pub pooler: bool,
-    /// Who is lost since when, or why nobody is.
+    /// Rule by which sessions are labelled as lost, or the reason why none are.
     pub label: &'static str,
-    /// Sets it up.
+    /// Adds the part to a scene.
     pub set_up: fn(&mut Scene),
 }
 
@@ -134,7 +134,7 @@ pub const ALL: &[Kind] = &[
     Kind::innocent("pooler-without-console", "the same as pooler, unseen", pooled::unseen_innocent).held_out(),
 ];
 
-/// A kind by name.
+/// Returns a kind by name.
 pub fn named(name: &str) -> Option<&'static Kind> {
     ALL.iter().find(|kind| kind.name == name)
 }

@@ -1,4 +1,4 @@
-//! People in front of their tools: long thoughts, some of them inside a transaction.
+//! Interactive users: long pauses, some of them inside a transaction.
 
 use std::rc::Rc;
 
@@ -28,14 +28,14 @@ fn person(scene: &mut Scene, application: &str) {
     scene.add(Script::new(client, steps));
 }
 
-/// People at psql.
+/// Users of psql.
 pub fn psql(scene: &mut Scene) {
     for _ in 0..scene.random.count(1, 4) {
         person(scene, "psql");
     }
 }
 
-/// People at graphical tools, which keep several sessions.
+/// Users of graphical tools, which keep several sessions.
 pub fn graphical(scene: &mut Scene) {
     let tools = [
         "DBeaver 24.1.0 - Main",
@@ -51,7 +51,7 @@ pub fn graphical(scene: &mut Scene) {
     }
 }
 
-/// A program on many desks: each has sessions of its own, and rests when its user does.
+/// Desktop application on many machines: each has its own sessions, idle when its user is.
 pub fn desks(scene: &mut Scene) {
     let client = Client { counts_checkouts: false, ..scene.client() };
     for _ in 0..scene.random.count(4, 15) {

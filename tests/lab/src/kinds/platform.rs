@@ -1,4 +1,4 @@
-//! Replication, backups and a platform's own services.
+//! Replication, backups and the services of a platform.
 
 use std::rc::Rc;
 

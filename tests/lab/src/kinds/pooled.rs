@@ -8,7 +8,7 @@ use crate::scene::Scene;
 use crate::sim::Client;
 use crate::sim::pooler::Pooler;
 
-/// What goes wrong behind a pooler.
+/// Configuration and fault of a pooler's applications.
 struct Setting {
     session_mode: bool,
     console: bool,
@@ -85,27 +85,27 @@ pub fn transaction_leak(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: false, console: true, leaks: true });
 }
 
-/// Clients of the pooler never leave.
+/// Clients of the pooler never disconnect.
 pub fn session_leak(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: true, console: true, leaks: true });
 }
 
-/// An open transaction, without the console that would tell whose.
+/// An open transaction, without the console that would show its client.
 pub fn unseen_leak(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: false, console: false, leaks: true });
 }
 
-/// Connections that a PgBouncer keeps.
+/// Idle server connections of a PgBouncer.
 pub fn innocent(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: false, console: true, leaks: false });
 }
 
-/// Clients that stay at a pooler, and others that come and go.
+/// Clients that stay connected to a pooler, and others that connect and disconnect.
 pub fn session_innocent(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: true, console: true, leaks: false });
 }
 
-/// The same without the console.
+/// The same as `innocent` without the console.
 pub fn unseen_innocent(scene: &mut Scene) {
     set_up(scene, &Setting { session_mode: false, console: false, leaks: false });
 }

@@ -8,7 +8,7 @@ use crate::clients::traffic::Traffic;
 use crate::scene::Scene;
 use crate::time::{MINUTE, SECOND, seconds};
 
-/// What drivers send when they have connected.
+/// Statements that drivers send after connecting.
 pub const SET_UP: &[&[&str]] = &[
     &[],
     &[],
@@ -19,7 +19,7 @@ pub const SET_UP: &[&[&str]] = &[
     &["SELECT typname FROM pg_type WHERE oid = 25"],
 ];
 
-/// Sets some habits that pools have.
+/// Sets random options of a pool.
 pub fn habits(scene: &mut Scene, mut settings: Settings) -> Settings {
     settings.set_up = *scene.random.pick(SET_UP);
     settings.reset = *scene.random.pick(&[None, None, Some("ROLLBACK"), Some("DISCARD ALL"), Some("RESET ALL")]);
@@ -27,7 +27,7 @@ pub fn habits(scene: &mut Scene, mut settings: Settings) -> Settings {
     settings
 }
 
-/// Starts a pool at the beginning.
+/// Starts a pool at the beginning of the case.
 pub fn start(scene: &mut Scene, settings: Settings, traffic: Traffic) {
     let client = Rc::new(scene.client());
     let paths = scene.paths();
@@ -35,7 +35,7 @@ pub fn start(scene: &mut Scene, settings: Settings, traffic: Traffic) {
     scene.add(Pool::new(client, settings, traffic, paths).event(begin, Event::Starts));
 }
 
-/// Last in, first out, of any size.
+/// LIFO pools of any size.
 pub fn warm(scene: &mut Scene) {
     let size = scene.random.count(3, 40);
     let min = if scene.random.chance(0.6) { size } else { scene.random.count(0, size) };
@@ -44,7 +44,7 @@ pub fn warm(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// HikariCP's habits.
+/// Pools with HikariCP's settings.
 pub fn minimum_idle(scene: &mut Scene) {
     let size = scene.random.count(5, 30);
     let mut settings = habits(scene, Settings::sized(0, size));
@@ -58,7 +58,7 @@ pub fn minimum_idle(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// Lent in turn.
+/// FIFO pools.
 pub fn fifo(scene: &mut Scene) {
     let size = scene.random.count(3, 30);
     let mut settings = habits(scene, Settings::sized(size, size));
@@ -67,7 +67,7 @@ pub fn fifo(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// Replaced one by one, in pools of any order.
+/// Pools of any order whose sessions are replaced one by one.
 pub fn rotation(scene: &mut Scene) {
     let size = scene.random.count(4, 30);
     let mut settings = habits(scene, Settings::sized(size, size));
@@ -77,7 +77,7 @@ pub fn rotation(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// node-postgres's habits.
+/// Pools with node-postgres's settings.
 pub fn idle_timeout(scene: &mut Scene) {
     let min = if scene.random.chance(0.6) { 0 } else { scene.random.count(1, 5) };
     let size = scene.random.count(5, 20);
@@ -88,7 +88,7 @@ pub fn idle_timeout(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// Kept alive by statements.
+/// Pools with keepalive statements.
 pub fn keepalive(scene: &mut Scene) {
     let size = scene.random.count(3, 25);
     let mut settings = habits(scene, Settings::sized(size, size));
@@ -97,7 +97,7 @@ pub fn keepalive(scene: &mut Scene) {
     start(scene, settings, traffic);
 }
 
-/// Opened for a burst that is over, or comes and goes.
+/// Pools that grew in a burst, which is over or recurs.
 pub fn burst(scene: &mut Scene) {
     let size = scene.random.count(10, 40);
     let settings = habits(scene, Settings::sized(0, size));
@@ -117,7 +117,7 @@ pub fn burst(scene: &mut Scene) {
     scene.add(Pool::new(client, settings, traffic, paths).event(begin, Event::Starts));
 }
 
-/// Everything is idle for hours.
+/// Pools that are idle for hours.
 pub fn quiet(scene: &mut Scene) {
     let size = scene.random.count(4, 40);
     let settings = habits(scene, Settings::sized(size, size));
@@ -131,7 +131,7 @@ pub fn quiet(scene: &mut Scene) {
     }
 }
 
-/// Machines with work at certain times, not always all of them.
+/// Machines that work at certain times, not always all of them.
 pub fn hourly(scene: &mut Scene) {
     let client = scene.client();
     let size = scene.random.count(2, 12);
@@ -182,7 +182,7 @@ pub fn workers(scene: &mut Scene) {
     }
 }
 
-/// Each request connects and closes.
+/// Clients that connect and close for each request.
 pub fn short_lived(scene: &mut Scene) {
     let client = Rc::new(scene.client());
     let traffic = scene.traffic(0.05, 3.0);
@@ -196,7 +196,7 @@ pub fn short_lived(scene: &mut Scene) {
     scene.add(Requests { client, traffic, opens: 1, set_up, paths, forgets: 0.0, forgets_from });
 }
 
-/// All sessions at work, or nearly.
+/// Pools with all or nearly all sessions in use.
 pub fn busy(scene: &mut Scene) {
     let size = scene.random.count(10, 60);
     let settings = habits(scene, Settings::sized(size, size));

@@ -1,4 +1,4 @@
-//! Open transactions: forgotten ones, and those that go on.
+//! Open transactions: forgotten ones, and those that continue.
 
 use std::rc::Rc;
 
@@ -27,13 +27,13 @@ fn losing(scene: &mut Scene, fault: Fault, wanted: f64, snapshot: bool) {
     scene.add(Pool::new(client, settings, Traffic::steady(rate), paths).event(begin, Event::Starts));
 }
 
-/// A transaction is left open after a call to elsewhere.
+/// A transaction is left open after a call to another service.
 pub fn after_call(scene: &mut Scene) {
     let wanted = scene.random.magnitude(1.0, 10.0);
     losing(scene, Fault::NotCommitted, wanted, false);
 }
 
-/// A statement fails, nobody rolls back.
+/// A statement fails and the transaction is never rolled back.
 pub fn aborted(scene: &mut Scene) {
     let wanted = scene.random.magnitude(1.0, 8.0);
     losing(scene, Fault::NotRolledBack, wanted, false);
@@ -45,7 +45,7 @@ pub fn snapshot(scene: &mut Scene) {
     losing(scene, Fault::NotCommitted, wanted, true);
 }
 
-/// Transactions that wait for a call to elsewhere, and go on before the threshold.
+/// Transactions that wait for a call to another service, and continue before the threshold.
 pub fn thinking(scene: &mut Scene) {
     let size = scene.random.count(3, 20);
     let settings = habits(scene, Settings::sized(size, size));
@@ -70,18 +70,18 @@ fn queue(scene: &mut Scene, head: Head) {
     scene.add(Contention::new(client, head, from, traffic, most, patience));
 }
 
-/// The head of a queue for a row was forgotten; who waits is innocent.
+/// The head of a queue for a row lock was forgotten; waiting sessions are innocent.
 pub fn chain(scene: &mut Scene) {
     queue(scene, Head::Forgotten);
 }
 
-/// A queue for a row that moves on.
+/// A queue for a row lock that moves on.
 pub fn contention(scene: &mut Scene) {
     let working = scene.random.between(2.0, 40.0);
     queue(scene, Head::Working(working));
 }
 
-/// Sessions that wait for a prepared transaction, beside a pool that is fine.
+/// Sessions that wait for a prepared transaction, beside a healthy pool.
 pub fn prepared(scene: &mut Scene) {
     queue(scene, Head::Prepared);
     let settings = habits(scene, Settings::sized(3, 8));

@@ -1,4 +1,4 @@
-//! The simulated server: sessions in their states, what they hold, and the events that change them.
+//! Simulated server: sessions with their states and locks, and the events that change them.
 
 pub mod pooler;
 pub mod rows;

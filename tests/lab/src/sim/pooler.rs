@@ -1,4 +1,4 @@
-//! A PgBouncer's state, and the views of its console as version 1.18 shows them.
+//! Simulated PgBouncer, and the views of its console in version 1.18.
 
 use std::collections::BTreeMap;
 
@@ -8,50 +8,50 @@ use crate::time::SECOND;
 
 use super::world::{Sid, World};
 
-/// A connection of the pooler to the server.
+/// Connection of the pooler to the server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerConnection {
-    /// The session.
+    /// Id of the session.
     pub sid: Sid,
-    /// The client that has it.
+    /// Client linked to it.
     pub link: Option<usize>,
 }
 
-/// A connection of an application to the pooler.
+/// Connection of an application to the pooler.
 #[derive(Debug, Clone)]
 pub struct PooledClient {
     /// `application_name`
     pub application: String,
-    /// Where it comes from.
+    /// Client address.
     pub address: String,
-    /// Its port.
+    /// Client port.
     pub port: u32,
-    /// The session that it has.
+    /// Server session linked to it.
     pub link: Option<Sid>,
-    /// Since when it waits for one.
+    /// Time since which it waits for a server connection.
     pub waits: Option<i64>,
 }
 
-/// One pooler with one pool.
+/// Pooler with one pool.
 #[derive(Debug, Clone, Default)]
 pub struct Pooler {
-    /// Whether a client keeps its connection until it leaves.
+    /// True in session pooling mode.
     pub session_mode: bool,
-    /// The pool's size.
+    /// Pool size.
     pub size: usize,
-    /// The pool's role.
+    /// Role of the pool.
     pub role: String,
-    /// The database's name, at the pooler and at the server.
+    /// Name of the database, at the pooler and at the server.
     pub database: String,
-    /// Its address as the server sees it.
+    /// Pooler's address as the server sees it.
     pub address: String,
     /// Server connections.
     pub servers: Vec<ServerConnection>,
     /// Clients by number.
     pub clients: BTreeMap<usize, PooledClient>,
-    /// Transactions.
+    /// Number of transactions.
     pub transactions: u64,
-    /// Time in them, microseconds.
+    /// Time in transactions, microseconds.
     pub transaction_us: u64,
     /// Time spent waiting, microseconds.
     pub wait_us: u64,
@@ -82,7 +82,7 @@ impl Pooler {
         if self.session_mode { "session" } else { "transaction" }
     }
 
-    /// The views that the component asks for.
+    /// Returns the views that the component queries.
     pub fn views(&self, world: &World) -> Vec<(&'static str, RowSet)> {
         let (database, role, mode) = (&self.database, &self.role, self.mode());
         let config = [

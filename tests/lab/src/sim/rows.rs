@@ -1,4 +1,4 @@
-//! What the server answers to the catalogue's statements: columns and types as the texts cast them.
+//! Answers the catalogue's statements, with the columns and types of their casts.
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::rows::{RowSet, Value};
@@ -18,19 +18,19 @@ pub const FLOAT64: u32 = 701;
 /// `timestamptz`
 pub const TIMESTAMP: u32 = 1184;
 
-/// One statement of the catalogue with its answer.
+/// Statement of the catalogue with its answer.
 #[derive(Debug, Clone)]
 pub struct Answered {
-    /// The statement's id.
+    /// Id of the statement.
     pub id: &'static str,
     /// Type OIDs of the columns.
     pub types: Vec<u32>,
-    /// The rows.
+    /// Rows of the answer.
     pub rows: RowSet,
 }
 
 fn answered(id: &'static str, columns: &[(&str, u32)], rows: Vec<Vec<Value>>) -> Answered {
-    // The driver tells columns with the first row, so the host knows none of an answer that is empty.
+    // The driver reports columns with the first row, so the host has none for an empty answer.
     let columns = if rows.is_empty() { &[] } else { columns };
     let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
     let types = columns.iter().map(|&(_, oid)| oid).collect();
@@ -47,7 +47,7 @@ fn or_null<T>(value: Option<T>, some: impl FnOnce(T) -> Value) -> Value {
 
 const OURS: &str = "archon-pool";
 
-/// The columns of `activity`.
+/// Columns of `activity`.
 pub const ACTIVITY: [(&str, u32); 19] = [
     ("pid", INT64),
     ("backend_start", TIMESTAMP),
@@ -70,7 +70,7 @@ pub const ACTIVITY: [(&str, u32); 19] = [
     ("copied_bytes", INT64),
 ];
 
-/// What a snapshot is made of, in no particular order.
+/// Returns all answers that a snapshot consists of, in no particular order.
 pub fn answers(world: &World) -> Vec<Answered> {
     vec![
         server(world),
@@ -88,7 +88,7 @@ pub fn answers(world: &World) -> Vec<Answered> {
     ]
 }
 
-/// Whether the role that looks does not see this session.
+/// Returns true if the monitoring role does not see this session.
 pub fn is_hidden(world: &World, session: &Session) -> bool {
     world.server.visibility == Visibility::Own && session.client.role != world.server.role
 }
@@ -180,7 +180,7 @@ fn row(world: &World, session: &Session) -> Vec<Value> {
     ]
 }
 
-/// What is left of a row without the privilege to see it.
+/// Returns the columns of a session that are visible without privileges.
 fn hidden(session: &Session) -> Vec<Value> {
     let client = &session.client;
     let mut row = vec![Value::Null; ACTIVITY.len()];
@@ -281,7 +281,7 @@ fn waits(world: &World) -> Answered {
     answered(catalogue::WAITS.id, &columns, waiting.filter_map(row).collect())
 }
 
-/// Before version 16 the statement names every session of the owner's whose number is not above the backend's id.
+/// Before version 16 the statement returns every session of the owner's whose number is not above the backend's id.
 fn temp_objects(world: &World) -> Answered {
     let mut by_slot: Vec<&Session> = world.sessions.values().collect();
     by_slot.sort_by_key(|session| session.slot);
@@ -359,7 +359,7 @@ fn roles(world: &World) -> Answered {
     answered(catalogue::ROLES.id, &columns, names.into_iter().map(row).collect())
 }
 
-/// The lab's sessions of prepared transactions are those that wait for them.
+/// Returns no rows: the lab simulates prepared transactions only through the sessions that wait for them.
 fn prepared() -> Answered {
     let columns =
         [("transaction", INT64), ("gid", TEXT), ("prepared_at", TIMESTAMP), ("owner", TEXT), ("database", TEXT)];

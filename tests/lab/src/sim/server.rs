@@ -1,39 +1,39 @@
-//! The server of a case, and what the role that looks may see of it.
+//! Server of a case, and its visibility to the monitoring role.
 
-/// How much the role that looks may see.
+/// Visibility of sessions to the monitoring role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
     /// A member of `pg_monitor` and `pg_signal_backend`.
     Full,
     /// A superuser.
     Superuser,
-    /// Only sessions of its own role.
+    /// Restricted to sessions of its own role.
     Own,
 }
 
-/// One server.
+/// Simulated server.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// `server_version_num`
     pub version_num: i64,
-    /// When it started, microseconds.
+    /// Start time, microseconds.
     pub started: i64,
-    /// The database that is looked at.
+    /// Observed database.
     pub database: String,
-    /// The role that looks.
+    /// Monitoring role.
     pub role: String,
-    /// What it may see.
+    /// Visibility to the monitoring role.
     pub visibility: Visibility,
     /// `max_connections`
     pub max_connections: i64,
-    /// Whether Supabase's roles exist.
+    /// True if Supabase's roles exist.
     pub supabase: bool,
-    /// Whether `pg_stat_statements` can be read.
+    /// True if `pg_stat_statements` can be read.
     pub statements: bool,
 }
 
 impl Server {
-    /// The major version.
+    /// Returns the major version.
     pub fn major(&self) -> i64 {
         self.version_num / 10_000
     }

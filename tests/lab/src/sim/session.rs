@@ -1,14 +1,14 @@
-//! One session as the server knows it, and the truth that the server does not know.
+//! Session as the server sees it, with the truth that the server does not see.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Who a session belongs to.
+/// Client that a session belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Client {
-    /// Role.
+    /// Role of the session.
     pub role: String,
-    /// Database.
+    /// Database of the session.
     pub database: String,
     /// `application_name`.
     pub application: String,
@@ -16,13 +16,13 @@ pub struct Client {
     pub address: Option<String>,
     /// `backend_type`.
     pub backend_type: &'static str,
-    /// Which part of the case it plays.
+    /// Index of its part of the case.
     pub part: usize,
-    /// Whether a platform or a backup must not be cut off, whatever it does.
+    /// True if it belongs to a platform service or a backup that must never be interrupted.
     pub protected: bool,
-    /// Whether its library counts checkouts, so that a checkout timer could see one that is overdue.
+    /// True if its library counts checkouts, so that a checkout timer could detect an overdue one.
     pub counts_checkouts: bool,
-    /// Whether `track_activities` is on for it.
+    /// True if `track_activities` is on for it.
     pub tracked: bool,
 }
 
@@ -40,7 +40,7 @@ pub enum State {
 }
 
 impl State {
-    /// As the server spells it.
+    /// Returns the server's spelling.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -51,60 +51,60 @@ impl State {
     }
 }
 
-/// What a session's transaction holds.
+/// Resources that a session's transaction holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hold {
-    /// It has written.
+    /// True if it has written.
     pub xid: bool,
-    /// Locks on relations.
+    /// Number of relation locks.
     pub relations: i64,
-    /// It keeps a snapshot between statements.
+    /// True if it keeps a snapshot between statements.
     pub snapshot: bool,
 }
 
-/// What an active session waits for.
+/// Wait event of an active session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wait {
-    /// A lock: mode and object, since when, and who has it; none for a prepared transaction.
+    /// Heavyweight lock.
     Lock {
         /// `pg_locks.mode` and the object.
         what: String,
-        /// Since when.
+        /// Start of the wait.
         since: i64,
-        /// Sessions before it; 0 stands for a prepared transaction.
+        /// Blocking sessions; 0 stands for a prepared transaction.
         behind: Vec<usize>,
-        /// Whether a prepared transaction is before it.
+        /// True if a prepared transaction blocks it.
         prepared: bool,
     },
-    /// The client, which does not read.
+    /// Client that does not read.
     ClientWrite,
-    /// A file.
+    /// File read.
     DataFileRead,
 }
 
-/// From when on a session is in which state.
+/// Scheduled change of a session's state.
 #[derive(Debug, Clone)]
 pub struct Spell {
-    /// From when.
+    /// Time of the change.
     pub at: i64,
-    /// The state.
+    /// New state.
     pub state: State,
-    /// The statement that begins then.
+    /// Statement that starts then.
     pub query: Option<Rc<str>>,
-    /// What is held.
+    /// Resources held.
     pub hold: Hold,
-    /// What is waited for.
+    /// Wait event.
     pub wait: Option<Wait>,
 }
 
-/// One session.
+/// Simulated session.
 #[derive(Debug)]
 pub struct Session {
     /// Process id.
     pub pid: i32,
-    /// The backend's id: the lowest that was free.
+    /// Backend id: the lowest that was free.
     pub slot: usize,
-    /// Whose it is.
+    /// Client that it belongs to.
     pub client: Rc<Client>,
     /// `backend_start`
     pub started: i64,
@@ -116,28 +116,28 @@ pub struct Session {
     pub query_start: Option<i64>,
     /// `query`
     pub query: Rc<str>,
-    /// What its transaction holds.
+    /// Resources that its transaction holds.
     pub hold: Hold,
-    /// The transaction counter when it took its snapshot.
+    /// Transaction counter at the time of its snapshot.
     pub snapshot_at: Option<i64>,
-    /// What it waits for.
+    /// Current wait event.
     pub wait: Option<Wait>,
-    /// Advisory locks.
+    /// Number of advisory locks.
     pub advisory: i64,
-    /// Whether it has a temporary table.
+    /// True if it has a temporary table.
     pub temporary: bool,
-    /// Whether it listens: the server tells nobody else.
+    /// True if it listens, which the server does not show to other sessions.
     pub listens: bool,
-    /// Since when its code has had it, if it has.
+    /// Time since which its code has had it; none if it is in the pool.
     pub held: Option<i64>,
-    /// Since when its code has lost it: the end of its last use. The truth that is looked for.
+    /// Time since which its code has lost it: the end of its last use. Ground truth of the detection.
     pub forgotten: Option<i64>,
-    /// What will happen to it.
+    /// Scheduled state changes.
     pub ahead: VecDeque<Spell>,
 }
 
 impl Session {
-    /// Lets time pass; the number of transactions that ended.
+    /// Applies the changes until `now`. Returns the number of transactions that ended.
     pub fn settle(&mut self, now: i64, transactions: i64) -> i64 {
         let mut ended = 0;
         while self.ahead.front().is_some_and(|spell| spell.at <= now) {
@@ -161,17 +161,17 @@ impl Session {
         ended
     }
 
-    /// When it will be at rest.
+    /// Returns the time of its last scheduled change.
     pub fn rests_at(&self) -> i64 {
         self.ahead.back().map_or(self.state_change, |spell| spell.at)
     }
 
-    /// Its code has no way to it any more, from now on or from the end of what it does now.
+    /// Marks the session as lost by its code, from now or from the end of its scheduled work.
     pub fn forget(&mut self, now: i64) {
         self.forgotten = Some(self.rests_at().max(now));
     }
 
-    /// Its client is gone: what runs comes to its end, and nothing follows.
+    /// Disconnects the client: the running statement ends, and nothing follows.
     pub fn cut_off(&mut self, now: i64) {
         let keep = usize::from(self.state == State::Active);
         self.ahead.truncate(keep);

@@ -1,4 +1,4 @@
-//! Time and events: actors act when they asked to be woken, and the server keeps what they did.
+//! Discrete-event simulation: actors run at the times they scheduled, and the server keeps the resulting state.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -12,39 +12,39 @@ use super::pooler::Pooler;
 use super::server::Server;
 use super::session::{Client, Hold, Session, Spell, State, Wait};
 
-/// The reason of every actor's first wake.
+/// Reason of every actor's first wake-up.
 pub const BEGIN: u64 = u64::MAX;
 
-/// A session's number, never given twice.
+/// Session id, never reused.
 pub type Sid = usize;
 
-/// Somebody who does something: an application with its pool, a person, a job.
+/// Simulated actor: an application with its pool, an interactive user, a job.
 pub trait Actor {
-    /// Acts at `world.now`, for the reason that it gave when it asked to be woken.
+    /// Runs at `world.now`, with the reason passed when the wake-up was scheduled.
     fn wake(&mut self, world: &mut World, reason: u64);
 }
 
-/// The server and the events ahead.
+/// Server with the scheduled events.
 pub struct World {
-    /// The time, microseconds.
+    /// Current time, microseconds.
     pub now: i64,
-    /// The case's randomness.
+    /// Random numbers of the case.
     pub random: Random,
-    /// The server.
+    /// Properties of the server.
     pub server: Server,
-    /// The sessions that exist.
+    /// Open sessions.
     pub sessions: BTreeMap<Sid, Session>,
-    /// The truth about those that do not exist any more, if they were forgotten.
+    /// Ended sessions that were lost, with the time of the loss.
     pub departed: BTreeMap<Sid, i64>,
-    /// The pooler in front, where there is one with a console.
+    /// Pooler with a console, if there is one.
     pub pooler: Option<Rc<RefCell<Pooler>>>,
-    /// Transactions that ended.
+    /// Number of ended transactions.
     pub transactions: i64,
-    /// Sessions established.
+    /// Number of established sessions.
     pub established: i64,
-    /// Sessions lost.
+    /// Number of abandoned sessions.
     pub abandoned: i64,
-    /// Time spent in statements, microseconds.
+    /// Total duration of statements, microseconds.
     pub active: i64,
     events: BinaryHeap<Reverse<(i64, u64, usize, u64)>>,
     order: u64,
@@ -56,7 +56,7 @@ pub struct World {
 }
 
 impl World {
-    /// An empty server at a time.
+    /// Creates an empty server at a time.
     pub fn new(server: Server, now: i64, mut random: Random) -> Self {
         let next_pid = random.whole(300, 30_000) as i32;
         Self {
@@ -80,18 +80,18 @@ impl World {
         }
     }
 
-    /// Wakes the actor that is acting at a time, for a reason that only it understands.
+    /// Schedules a wake-up of the current actor, with a reason that only the actor interprets.
     pub fn wake_at(&mut self, at: i64, reason: u64) {
         self.wake_actor(self.actor, at, reason);
     }
 
-    /// Wakes an actor.
+    /// Schedules a wake-up of an actor.
     pub fn wake_actor(&mut self, actor: usize, at: i64, reason: u64) {
         self.order += 1;
         self.events.push(Reverse((at.max(self.now), self.order, actor, reason)));
     }
 
-    /// Lets everything happen until a time.
+    /// Runs all events until a time.
     pub fn run(&mut self, actors: &mut [Box<dyn Actor>], until: i64) {
         while let Some(&Reverse((at, _, actor, reason))) = self.events.peek()
             && at <= until
@@ -144,7 +144,7 @@ impl World {
         Some(self.next_sid)
     }
 
-    /// A session that exists.
+    /// Returns an open session.
     pub fn session(&mut self, sid: Sid) -> Option<&mut Session> {
         let session = self.sessions.get_mut(&sid)?;
         self.transactions += session.settle(self.now, self.transactions);
@@ -162,7 +162,7 @@ impl World {
         }
     }
 
-    /// Runs a statement on a session, after what it is to do already; when it ends.
+    /// Schedules a statement on a session, after the statements scheduled before. Returns the time of its end.
     pub fn execute(&mut self, sid: Sid, at: i64, statement: &Statement<'_>) -> i64 {
         let Some(session) = self.sessions.get_mut(&sid) else { return at };
         let begin = at.max(session.rests_at() + 1).max(session.state_change + 1);
@@ -180,14 +180,14 @@ impl World {
         end
     }
 
-    /// Its code has lost a session, at the end of what it does.
+    /// Marks a session as lost by its code, from the end of its scheduled work.
     pub fn forget(&mut self, sid: Sid) {
         if let Some(session) = self.sessions.get_mut(&sid) {
             session.forget(self.now);
         }
     }
 
-    /// Its code has a session, or gave it back.
+    /// Marks a session as held by its code, or as returned.
     pub fn hold(&mut self, sid: Sid, since: Option<i64>) {
         if let Some(session) = self.sessions.get_mut(&sid) {
             session.held = since;
@@ -195,28 +195,28 @@ impl World {
     }
 }
 
-/// One statement of a client.
+/// Statement of a client.
 #[derive(Debug, Clone)]
 pub struct Statement<'a> {
-    /// Its text.
+    /// Text of the statement.
     pub text: &'a str,
-    /// How long it takes, microseconds.
+    /// Duration, microseconds.
     pub lasts: i64,
-    /// The state that follows.
+    /// State that follows.
     pub then: State,
-    /// What the transaction holds from then on.
+    /// Resources that the transaction holds from then on.
     pub hold: Hold,
-    /// What it waits for while it runs.
+    /// Wait event while it runs.
     pub wait: Option<Wait>,
 }
 
 impl<'a> Statement<'a> {
-    /// A statement of its own transaction.
+    /// Creates a statement outside a transaction block.
     pub fn single(text: &'a str, lasts: i64) -> Self {
         Self { text, lasts, then: State::Idle, hold: Hold::default(), wait: None }
     }
 
-    /// A statement within a transaction.
+    /// Creates a statement within a transaction block.
     pub fn within(text: &'a str, lasts: i64, hold: Hold) -> Self {
         Self { text, lasts, then: State::Open, hold, wait: None }
     }

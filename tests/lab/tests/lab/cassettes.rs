@@ -1,4 +1,4 @@
-//! Cases as cassettes: the component answers to them what the plugin's own code does, byte for byte.
+//! Replays cases as cassettes: the component's answers equal those of the plugin's native code, byte for byte.
 
 use archon_pool::cassette::{Cassette, End, Replayed, Replayer};
 use archon_pool::components::World;

@@ -1,4 +1,4 @@
-//! A small generated part of the laboratory, as a guard of the score.
+//! Checks the score on a small generated part of the laboratory.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
 
-/// Enough cases that what is said of them holds for one draw as for another.
+/// Number of cases large enough that the checks hold for any draw.
 static SCORE: LazyLock<Score> = LazyLock::new(|| score(Split::Train.numbers().take(240)));
 
 fn score(numbers: impl Iterator<Item = u32>) -> Score {

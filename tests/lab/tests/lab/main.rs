@@ -1,4 +1,4 @@
-//! The laboratory guards the judgement: a small part of its cases is judged on every run.
+//! Regression tests of the leak detection: a small part of the laboratory's cases is analysed on every run.
 
 mod cassettes;
 mod guard;

@@ -1,4 +1,4 @@
-//! What no server could be made to say in a test: recordings with answers put in the place of others.
+//! Edits recordings: replaces answers by others that no server can be made to give in a test.
 
 mod values;
 
@@ -10,10 +10,10 @@ use archon_pool_contract::rows::Value;
 
 use super::MISMATCH;
 
-/// A case that is made of a recording.
+/// Case derived from a recording.
 pub(super) struct Edit {
     pub(super) name: &'static str,
-    /// The recording.
+    /// Name of the recording.
     pub(super) of: &'static str,
     pub(super) edit: fn(&mut Cassette),
 }
@@ -47,7 +47,7 @@ pub(super) const ALL: &[Edit] = &[
     edit(MISMATCH, "monitor", mismatch),
 ];
 
-/// The answer to a statement, in the first batch that has it.
+/// Returns the answer to a statement, in the first batch that contains it.
 pub(super) fn answer_of(call: &mut Call, entry: Entry) -> &mut Answer<RowSet> {
     let sha256 = entry.sha256();
     let found = call.exchanges.iter_mut().find_map(|exchange| {
@@ -57,7 +57,7 @@ pub(super) fn answer_of(call: &mut Call, entry: Entry) -> &mut Answer<RowSet> {
     found.unwrap_or_else(|| panic!("the recording has no answer to {}", entry.id))
 }
 
-/// The same, where it was answered.
+/// Returns the rows of an answer that is no fault.
 pub(super) fn set_of(call: &mut Call, entry: Entry) -> &mut RowSet {
     match answer_of(call, entry) {
         Answer::Ok(set) => set,
@@ -65,7 +65,7 @@ pub(super) fn set_of(call: &mut Call, entry: Entry) -> &mut RowSet {
     }
 }
 
-/// Changes a column's values, row by row; sessions first where it is about those.
+/// Changes a column's values, row by row; in rows of sessions, only those of client backends.
 fn change(call: &mut Call, entry: Entry, column: &str, mut change: impl FnMut(usize, &mut Value)) {
     let set = set_of(call, entry);
     let index = set.columns.iter().position(|(name, _)| name == column);
@@ -76,7 +76,7 @@ fn change(call: &mut Call, entry: Entry, column: &str, mut change: impl FnMut(us
     rows.enumerate().for_each(|(number, row)| change(number, &mut row[index]));
 }
 
-/// Puts values in the place of a column's, from the first row on.
+/// Replaces a column's values, from the first row on.
 fn put(call: &mut Call, entry: Entry, column: &str, values: &[Value]) {
     change(call, entry, column, |number, value| {
         if let Some(new) = values.get(number) {
@@ -85,7 +85,7 @@ fn put(call: &mut Call, entry: Entry, column: &str, values: &[Value]) {
     });
 }
 
-/// Keeps the first call, once for each change.
+/// Keeps the first call, with one copy for each change.
 fn vary(cassette: &mut Cassette, changes: &[&dyn Fn(&mut Call)]) {
     let first = cassette.calls[0].clone();
     let varied = |change: &&dyn Fn(&mut Call)| {
@@ -100,7 +100,7 @@ fn fault(kind: &str, message: &str, sqlstate: Option<&str>, retryable: bool) -> 
     Fault { kind: kind.into(), message: message.into(), sqlstate: sqlstate.map(Into::into), retryable }
 }
 
-/// The first exchange of an import whose answer is to be another.
+/// Replaces the answer of every exchange of an import.
 macro_rules! answer {
     ($call:expr, $import:ident, $answer:expr) => {
         for exchange in &mut $call.exchanges {
@@ -226,7 +226,7 @@ fn faults_of_acting(cassette: &mut Cassette) {
             &|call| {
                 answer!(call, Deliver, Answer::Err(fault(kind::CONNECTION_LOST, "it is gone", Some("57P01"), true)))
             },
-            // A host that settles fewer orders than it was given.
+            // A host that returns fewer outcomes than it got orders.
             &|call| answer!(call, Deliver, Answer::Ok(vec![Outcome::Signalled])),
         ],
     );
@@ -260,7 +260,7 @@ fn resize_outcomes(cassette: &mut Cassette) {
         (outcome.before, outcome.after, outcome.executed) = (None, outcome.before, false);
         outcome.note = "it is still what it was \u{1f418}".into();
     });
-    // What a later call remembers is what really came of the one before.
+    // The input of a later call contains the real result of the previous one.
     cassette.calls.truncate(1);
 }
 
@@ -276,14 +276,14 @@ fn reconnect_refused(cassette: &mut Cassette) {
     }
 }
 
-/// The second call is to another server than the first, whose memory it is given.
+/// Connects the second call to another server, with the carry of the first.
 fn another_server(cassette: &mut Cassette) {
     cassette.calls.truncate(2);
     let identity = Value::Text("20200101000000000000/1".into());
     put(&mut cassette.calls[1], catalogue::SERVER, "identity", &[identity]);
 }
 
-/// Memories that nobody here has written.
+/// Replaces the carry by invalid and foreign ones.
 fn another_carry(cassette: &mut Cassette) {
     let carried = |carry: &'static str| {
         move |call: &mut Call| {
@@ -297,7 +297,7 @@ fn another_carry(cassette: &mut Cassette) {
     vary(cassette, &[&empty, &text, &version, &list]);
 }
 
-/// Requests that are refused before anything is opened.
+/// Replaces the input by requests that are rejected before a session is opened.
 fn odd_input(cassette: &mut Cassette) {
     let given = |input: &'static str| {
         move |call: &mut Call| {
@@ -321,10 +321,10 @@ fn mismatch(cassette: &mut Cassette) {
         &[
             &|call| call.exchanges.clear(),
             &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::Query(_))),
-            // The cassette's numbers are what counts.
+            // The resource numbers of the cassette are decisive.
             &|call| answer!(call, Lookup, Answer::Ok(Credential { credential: u32::MAX })),
             &|call| answer!(call, Open, Answer::Ok(Session { session: 0 })),
-            // One that cannot fail ends the call.
+            // A missing exchange of an import without an error result ends the call.
             &|call| call.exchanges.retain(|exchange| !matches!(exchange, Exchange::AccessPath(_))),
             &|call| answer!(call, OpenConsole, Answer::Ok(Console { console: 7 })),
         ],

@@ -1,4 +1,4 @@
-//! The guard cases, by a component that orders what the case says.
+//! Runs the guard cases, with a component that gives the orders of the case.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use archon_pool::components::World;
@@ -12,11 +12,11 @@ use super::kit;
 use crate::hostile::arena::{HOSTILE, heard};
 use crate::support::host_under;
 
-/// Who somebody is, for an order.
+/// Statement that selects a session's identity for an order.
 const IDENTITY: &str = "SELECT a.pid, (extract(epoch FROM a.backend_start) * 1000000)::int8, coalesce(a.state, ''), \
                         coalesce((extract(epoch FROM a.state_change) * 1000000)::int8, 0) FROM pg_stat_activity a";
 
-/// Ends whoever is left of a case.
+/// Statement that ends the remaining sessions of a case.
 const LEAVE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('guard', 'elsewhere')";
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn every_guard_case_ends_as_it_says() -> Result<()> {
     for case in kit["cases"].as_array().context("cases")? {
         let name = text(&case["name"])?;
         run(&cluster, case).await.with_context(|| name.to_owned())?;
-        // One that works does not notice that its client has gone.
+        // A backend that runs a statement does not detect a closed client.
         cluster.execute(LEAVE).await?;
         let none = "backend_type = 'client backend' AND datname IN ('guard', 'elsewhere')";
         until("everybody has left", async || Ok(cluster.count(none).await? == 0)).await?;
@@ -100,7 +100,7 @@ async fn open(cluster: &Cluster, session: &Value) -> Result<Session> {
     }
 }
 
-/// An order as the case wants it: true, but for what it says.
+/// Creates the order of a case: correct, except for the fields that the case replaces.
 async fn ordered(cluster: &Cluster, sessions: &[Option<Session>], order: &Value) -> Result<Value> {
     let whose = match order["process"].as_str() {
         Some(process) => format!("backend_type = '{process}'"),
@@ -137,7 +137,7 @@ fn host(cluster: &Cluster, case: &Value) -> Result<Host> {
     Ok(host_under(cluster.url(case["as"].as_str().unwrap_or("operator"), "guard"), policy))
 }
 
-/// What a caller would ask for, and what a component makes of it.
+/// Creates a caller's request that makes the component deliver the orders.
 fn request(case: &Value, orders: &[Value]) -> Value {
     let mut options = json!({ "maxKillPercentage": 100, "idleTimeoutMs": 0, "idleInTransactionTimeoutMs": 0 });
     for (name, value) in case["request"].as_object().into_iter().flatten() {

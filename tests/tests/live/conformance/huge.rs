@@ -1,5 +1,5 @@
-//! A server with so many sessions that a cassette of it is too large to be kept: every run makes it anew, and leaves
-//! it in `target/conformance` for the runners of other languages.
+//! Records a server with too many sessions for a cassette in the repository: every run creates it in
+//! `target/conformance` for the runners of other languages.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use archon_pool_contract::rows::Value;
 use super::edits::set_of;
 use super::{answered, bytes, case, played};
 
-/// Sessions.
+/// Number of sessions.
 const SESSIONS: usize = 20_000;
 
 #[tokio::test]
@@ -22,18 +22,18 @@ async fn twenty_thousand_sessions_are_judged_alike() -> Result<()> {
     multiply(&mut cassette);
     let cassette = answered(cassette).await?;
     played::natively("huge", &cassette)?;
-    // target/<profile>/deps/live-…
+    // The path is target/<profile>/deps/live-…
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(3).context("a target folder")?;
     let folder = Path::new(target).join("conformance");
     fs::create_dir_all(&folder)?;
     let fresh = folder.join(format!("huge.{}.new", std::process::id()));
     fs::write(&fresh, bytes(&cassette)?)?;
-    // A runner in another language may be reading the last one.
+    // Atomic, because a runner in another language may be reading the previous one.
     Ok(fs::rename(&fresh, folder.join("huge.jsonl"))?)
 }
 
-/// Repeats the client sessions, each with a process and a start of its own.
+/// Repeats the client sessions, each with its own process id and start.
 fn multiply(cassette: &mut Cassette) {
     let set = set_of(&mut cassette.calls[0], catalogue::ACTIVITY);
     let column = |name: &str| set.columns.iter().position(|(column, _)| column == name).expect("a column");

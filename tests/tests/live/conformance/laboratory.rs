@@ -1,4 +1,4 @@
-//! Cases of the leak laboratory, whose score is the native code's: WebAssembly has to say the same, byte for byte.
+//! Cases of the leak laboratory, which scores the native code: WebAssembly has to answer the same, byte for byte.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use archon_pool_lab::tape;
 
 use crate::support::{host_with, plugin};
 
-/// The kinds in the middle of the cases: some of each family, leaking and innocent, with and without a pooler.
+/// Kinds in focus of the cases: some of each family, leaking and innocent, with and without a pooler.
 const KINDS: [&str; 12] = [
     "pool-per-request",
     "serverless-freeze",
@@ -27,7 +27,7 @@ const KINDS: [&str; 12] = [
     "supabase",
 ];
 
-/// What the component answers to a look.
+/// Returns the component's answer to a look.
 async fn answer(call: &Call, replay: Replay) -> Result<End> {
     let host = host_with(archon_pool::credentials(), Limits::default()).interceptor(replay);
     Ok(match host.run(plugin(World::Observer), serde_json::from_str(&call.input)?).await {
@@ -40,7 +40,7 @@ async fn answer(call: &Call, replay: Replay) -> Result<End> {
 async fn the_component_judges_the_laboratory_as_the_native_code_does() -> Result<()> {
     let mut looks = 0;
     for kind in KINDS {
-        // The even numbers below the double of the kinds have each kind of the teaching half once.
+        // The even numbers below twice the number of kinds contain each kind of the training half once.
         let teaching = archon_pool_lab::split::Split::Train.kinds();
         let at = teaching.iter().position(|known| known.name == kind).with_context(|| format!("no kind {kind}"))?;
         let number = u32::try_from(at * 2)?;

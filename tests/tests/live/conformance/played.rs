@@ -1,4 +1,4 @@
-//! A case, played.
+//! Replays a case.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::cassette::{Cassette, End, Replay, Replayed, Replayer};
@@ -8,14 +8,14 @@ use archon_pool_plugin::skill;
 
 use crate::support::{host_with, plugin};
 
-/// Which built-in component a case is of.
+/// Returns the built-in component of a case.
 pub(crate) fn world(cassette: &Cassette) -> Result<World> {
     let name = &cassette.header.component.name;
     let found = World::ALL.into_iter().find(|world| world.file_name() == name);
     found.with_context(|| format!("there is no component {name}"))
 }
 
-/// How each call ends in a host that holds nothing but the cassette.
+/// Returns the result of each call in a host with nothing but the cassette.
 pub(crate) async fn ends(cassette: &Cassette) -> Result<Vec<End>> {
     let plugin = plugin(world(cassette)?);
     let host = host_with(archon_pool::credentials(), Limits::default()).interceptor(Replay::new(cassette.clone()));
@@ -29,7 +29,7 @@ pub(crate) async fn ends(cassette: &Cassette) -> Result<Vec<End>> {
     Ok(ends)
 }
 
-/// Checks that the plugin's own code answers the same. It has no host that could end a call.
+/// Checks that the plugin's native code returns the same answers. No host can end its calls.
 pub(crate) fn natively(name: &str, cassette: &Cassette) -> Result<()> {
     let world = world(cassette)?;
     for (number, call) in cassette.calls.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What is recorded: each action once on a real server, and poolers with something to do. Every scene is played
-//! again at once, in WebAssembly and natively; with `BLESS=record` it becomes a case.
+//! Records each action once on a real server, and poolers under load. Every recording is replayed at once, in
+//! WebAssembly and natively; with `BLESS=record` it becomes a case.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::actions::{BARE, OPERATOR, cluster, cluster_shows_age};
 use crate::reconnect::Forgotten;
 use crate::support::{host_for, host_with, impatient, plugin};
 
-/// A recording in the making.
+/// Recording in progress.
 struct Scene {
     host: Host,
     world: World,
@@ -43,7 +43,7 @@ impl Scene {
         Self::new(host_with(credentials, Limits::default()), world)
     }
 
-    /// Makes a call, with what the last one remembered.
+    /// Makes a call with the carry of the previous one.
     async fn call(&self, mut input: Value, carry: &Value) -> Result<Value> {
         if !carry.is_null() {
             input["carry"] = carry.clone();
@@ -53,7 +53,7 @@ impl Scene {
         Ok(output["data"].clone())
     }
 
-    /// Plays what was recorded; it must say the same.
+    /// Replays the recording, which must give the same answers.
     async fn wrap(self, name: &str) -> Result<()> {
         let path = self.folder.path().join("it.jsonl");
         let text = std::fs::read_to_string(&path)?;

@@ -1,4 +1,4 @@
-//! Connection texts as providers, frameworks and clusters issue them, against real servers.
+//! Connection strings as providers, frameworks and clusters issue them, against real servers.
 
 use anyhow::{Result, ensure};
 use archon_pool_contract::report::Report;
@@ -14,7 +14,7 @@ async fn over(url: &str) -> Result<Report> {
     report(&host_for(url.to_owned()), json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await
 }
 
-/// prisma/orm#25161 and t8y2/dbx#1210: parameters of one client that others refuse.
+/// prisma/orm#25161 and t8y2/dbx#1210: parameters of one client that others reject.
 #[tokio::test]
 async fn the_urls_that_providers_and_frameworks_issue_connect() -> Result<()> {
     let cluster = cluster().await?;
@@ -43,7 +43,7 @@ async fn the_urls_that_providers_and_frameworks_issue_connect() -> Result<()> {
     Ok(())
 }
 
-/// brianc/node-libpq#76 and timgit/pg-boss#447: several hosts, of which the first is gone or the wrong one.
+/// brianc/node-libpq#76 and timgit/pg-boss#447: several hosts, of which the first is down or the wrong one.
 #[tokio::test]
 async fn of_several_hosts_the_one_that_is_wanted_is_taken() -> Result<()> {
     let primary = Cluster::builder().hba("host replication postgres 127.0.0.1/32 scram-sha-256").start().await?;
@@ -64,7 +64,7 @@ async fn of_several_hosts_the_one_that_is_wanted_is_taken() -> Result<()> {
     Ok(())
 }
 
-/// supabase/cli#155 and supabase/supabase#36884: a password with a character that means something in other URLs.
+/// supabase/cli#155 and supabase/supabase#36884: a password with a character that is special in other URLs.
 #[tokio::test]
 async fn a_password_with_a_number_sign_is_taken_as_psql_takes_it() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,5 @@
-//! Sessions on which others depend: leaders by advisory locks, exporters of snapshots, parallel dumps, logical workers.
+//! Sessions that others depend on: leaders by advisory locks, exporters of snapshots, parallel dumps, logical
+//! workers.
 
 use std::process::{Child, Command, Stdio};
 
@@ -11,7 +12,7 @@ use super::{aged, pids, report};
 use crate::actions::{OPERATOR, cluster, furnish};
 use crate::support::{host_for, impatient};
 
-/// Ends the one forgotten transaction and nothing else.
+/// Checks that the one forgotten transaction is ended and nothing else.
 async fn ends_only(cluster: &Cluster, forgotten: i32) -> Result<()> {
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("kill-idle")).await?;
     ensure!(pids(&report) == [forgotten], "{:#?}", report.actions);
@@ -33,7 +34,7 @@ async fn a_leader_by_an_advisory_lock_within_a_transaction_is_spared() -> Result
     Ok(())
 }
 
-/// dimitri/pgcopydb#116 and PeerDB-io/peerdb#3575: the main session holds onto the snapshot and does nothing.
+/// dimitri/pgcopydb#116 and PeerDB-io/peerdb#3575: the main session keeps the snapshot and is idle.
 #[tokio::test]
 async fn an_exporter_of_a_snapshot_and_who_works_on_it_are_spared() -> Result<()> {
     let cluster = cluster().await?;
@@ -51,7 +52,7 @@ async fn an_exporter_of_a_snapshot_and_who_works_on_it_are_spared() -> Result<()
     Ok(())
 }
 
-/// A program of PostgreSQL's, ended on drop.
+/// PostgreSQL client program, ended on drop.
 struct Program(Child);
 
 impl Program {
@@ -68,18 +69,17 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Gone already is as good.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// dimitri/pgcopydb#582 and #720: a dump in parallel whose leader is gone is a dump that is lost. It does not go by
-/// its own name here.
+/// dimitri/pgcopydb#582 and #720: a parallel dump fails if its leader is ended. The leader has another name here.
 #[tokio::test]
 async fn the_leader_of_a_parallel_dump_is_spared_by_what_it_does() -> Result<()> {
     let cluster = cluster().await?;
-    // A table whose rows are never all read.
+    // Table whose rows are never all read.
     let sql = "CREATE TABLE archive AS SELECT 1 AS id; GRANT SELECT ON archive TO app; \
                ALTER TABLE archive ENABLE ROW LEVEL SECURITY; \
                CREATE POLICY slow ON archive USING (pg_sleep(3600) IS NOT NULL)";
@@ -98,7 +98,7 @@ async fn the_leader_of_a_parallel_dump_is_spared_by_what_it_does() -> Result<()>
     Ok(())
 }
 
-/// ankane/pghero#106: what replicates was ended with what is idle. A logical worker's state is `idle`.
+/// ankane/pghero#106: logical workers, whose state is `idle`, were ended with idle sessions.
 #[tokio::test]
 async fn logical_workers_are_nobodys_idle_sessions() -> Result<()> {
     let publisher = Cluster::builder()
@@ -122,6 +122,6 @@ async fn logical_workers_are_nobodys_idle_sessions() -> Result<()> {
         ensure!(pids(&report).is_empty() && report.leak_detection.suspected_connections.is_empty(), "{report:#?}");
         ensure!(report.pool_stats.connections.total == 1, "the harness's: {:#?}", report.pool_stats.connections);
     }
-    // The worker is there until it is told to go.
+    // The worker stays until its subscription is dropped.
     subscriber.execute("DROP SUBSCRIPTION stock").await
 }

@@ -1,4 +1,4 @@
-//! Listeners made by real client libraries, whatever they ran last, and leaders that rest outside of a transaction.
+//! Listeners of real client libraries, whatever they ran last, and leaders that are idle outside of a transaction.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, Library, Session};
@@ -8,11 +8,11 @@ use super::{aged, pids, report, targets};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, impatient};
 
-/// Listeners by name, each with the library that has it.
+/// Listeners by name, each with its client library.
 struct Listeners(Vec<(&'static str, Library)>);
 
 impl Listeners {
-    /// Opens one in each way that has been reported. Each shares its name with a pool of its application.
+    /// Opens a listener in each reported way. Each shares its name with a pool of its application.
     async fn open(cluster: &Cluster) -> Result<Self> {
         let (psycopg, asyncpg, pg) = (Library::psycopg()?, Library::asyncpg()?, Library::pg()?);
         let url = cluster.url("app", "postgres");
@@ -43,16 +43,16 @@ impl Listeners {
         found.map(|(_, library)| library).with_context(|| format!("no {name}"))
     }
 
-    /// Goes on as listeners do that look after their connection.
+    /// Runs the keepalive statements of listeners.
     async fn beat(&self) -> Result<()> {
         self.library("heartbeat")?.run("heartbeat", &["SELECT 1"]).await?;
         self.library("ping")?.run("ping", &["-- ping"]).await
     }
 }
 
-/// brianc/node-postgres#967, MagicStack/asyncpg#519, rust-postgres/rust-postgres#365 (no `LISTEN` is to be seen in
-/// `query`), PostgREST/postgrest#3778: the listener's session vanishes, and notifications are lost without a word.
-/// liquibase/liquibase#872: the same for who leads by an advisory lock.
+/// brianc/node-postgres#967, MagicStack/asyncpg#519, rust-postgres/rust-postgres#365 (no `LISTEN` is visible in
+/// `query`), PostgREST/postgrest#3778: the listener's session is ended, and notifications are lost without an error.
+/// liquibase/liquibase#872: the same for a leader by an advisory lock.
 #[tokio::test]
 async fn listeners_and_leaders_are_spared_while_idle_sessions_of_their_applications_are_ended() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! Application names with variable parts: who is protected, who is one application, and who is ourselves.
+//! Application names with variable parts: protected names, grouping by application, and the host's own name.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_contract::host_api::{Order, Outcome};
@@ -9,13 +9,13 @@ use super::{aged, pids, report};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, impatient};
 
-/// A pooler that appends its clients' addresses.
+/// Starts a pooler that appends its clients' addresses.
 async fn appending(cluster: &Cluster) -> Result<PgBouncer> {
     let builder = PgBouncer::before(cluster).current().users(&["app", OPERATOR]);
     builder.setting("application_name_add_host", 1).start().await
 }
 
-/// The order to end the only session in a transaction.
+/// Creates the order to end the only session in a transaction.
 async fn order(cluster: &Cluster) -> Result<Order> {
     let sql = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8, state, \
                (extract(epoch FROM state_change) * 1000000)::int8 FROM pg_stat_activity \
@@ -25,7 +25,7 @@ async fn order(cluster: &Cluster) -> Result<Order> {
     Ok(Order { target, state: row.get(2), state_change: row.get(3), reason: "test".into() })
 }
 
-/// pgbouncer/pgbouncer#896: the name of a backup, with an address behind it.
+/// pgbouncer/pgbouncer#896: the name of a backup, followed by an address.
 #[tokio::test]
 async fn an_appended_address_gets_nobody_round_the_protected_names() -> Result<()> {
     let cluster = cluster().await?;
@@ -48,7 +48,7 @@ async fn an_appended_address_gets_nobody_round_the_protected_names() -> Result<(
     Ok(())
 }
 
-/// pgbouncer/pgbouncer#1059: our own name has an address behind it, too.
+/// pgbouncer/pgbouncer#1059: the host's own name, followed by an address.
 #[tokio::test]
 async fn our_own_session_is_known_behind_a_pooler_that_appends_addresses() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! PgBouncer as current distributions have it, beside the one that is installed.
+//! PgBouncer's current version in distributions, beside the installed one.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_contract::report::Report;
@@ -8,7 +8,7 @@ use super::{report, with_console};
 use crate::actions::cluster;
 use crate::support::{finding, impatient};
 
-/// A pooler with two clients: one forgot a transaction, the other has nothing to do.
+/// Starts a pooler with two clients: one left a transaction open, the other is idle.
 async fn pooled(cluster: &Cluster) -> Result<(PgBouncer, [tokio_postgres::Client; 2])> {
     let bouncer = PgBouncer::before(cluster)
         .current()
@@ -36,7 +36,7 @@ fn suspect_id(report: &Report) -> Result<String> {
     client.id.clone().context("the console has ids since 1.24")
 }
 
-/// pgbouncer/pgbouncer#167 and #1147: who leaks behind the pooler, and how to end that client and no other.
+/// pgbouncer/pgbouncer#167 and #1147: finding the leaking client behind the pooler, and ending only that client.
 #[tokio::test]
 async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_just_that_client() -> Result<()> {
     let cluster = cluster().await?;

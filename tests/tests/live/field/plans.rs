@@ -1,4 +1,4 @@
-//! What a plan says: who is spared and why, which lock is meant, and how far a pool's size is from its bounds.
+//! Contents of a plan: spared sessions with the reason, the lock of a wait, and a pool size outside its bounds.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::limits::Limits;
@@ -10,7 +10,7 @@ use super::{aged, pids, report};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, host_with, impatient};
 
-/// pgpool/pgpool2#97: who looks for what holds the slots is not helped by "0 idle" where all are merely spared.
+/// pgpool/pgpool2#97: a plan with "0 idle" is misleading if all idle sessions are merely spared.
 #[tokio::test]
 async fn a_plan_counts_who_is_idle_for_longer_and_says_why_they_are_spared() -> Result<()> {
     let cluster = cluster().await?;
@@ -25,7 +25,7 @@ async fn a_plan_counts_who_is_idle_for_longer_and_says_why_they_are_spared() -> 
     Ok(())
 }
 
-/// goauthentik/authentik#23876: "waiting for a lock" does not say which.
+/// goauthentik/authentik#23876: "waiting for a lock" does not name the lock.
 #[tokio::test]
 async fn a_wait_names_the_key_or_the_table_of_its_lock() -> Result<()> {
     let cluster = cluster().await?;
@@ -45,7 +45,7 @@ async fn a_wait_names_the_key_or_the_table_of_its_lock() -> Result<()> {
     Ok(())
 }
 
-/// heroku/heroku-buildpack-pgbouncer#119: the bounds are what was asked for, not what rates lead to.
+/// heroku/heroku-buildpack-pgbouncer#119: the requested bounds apply at once, whatever the rate limits are.
 #[tokio::test]
 async fn a_size_out_of_its_bounds_goes_to_the_bound_at_once() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! Poolers without a console of PgBouncer's kind: Pgpool-II and pgagroal.
+//! Poolers without PgBouncer's console: Pgpool-II and pgagroal.
 
 use anyhow::{Result, ensure};
 use archon_pool::host::Host;
@@ -8,7 +8,7 @@ use super::{aged, pids, report};
 use crate::actions::{OPERATOR, cluster, furnish};
 use crate::support::{host_for, impatient};
 
-/// Nothing of a pooler's is suspected, called unhealthy or ended, however long it has been idle.
+/// Checks that no idle session of a pooler is suspected, reported as unhealthy or ended.
 pub(super) async fn spares(cluster: &Cluster, host: &Host, condition: &str) -> Result<()> {
     let before = cluster.count(condition).await?;
     for action in ["full-analysis", "kill-idle"] {
@@ -51,7 +51,7 @@ async fn what_pgpool_and_pgagroal_keep_for_the_next_client_is_not_ended() -> Res
     Ok(())
 }
 
-/// pgpool/pgpool2#97: the sessions of clients that are there are as real as any other.
+/// pgpool/pgpool2#97: sessions of connected clients are treated like any other.
 #[tokio::test]
 async fn a_transaction_forgotten_through_pgpool_is_found_and_ended() -> Result<()> {
     let cluster = cluster().await?;

@@ -1,4 +1,4 @@
-//! Refused logins: by a scripted server in the words of the field, and by PgBouncer as it is.
+//! Refused logins: by a scripted server with messages from the field, and by a real PgBouncer.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use super::report;
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{fault, host_for, host_with};
 
-/// The table that the hosts' unit tests read, too.
+/// Reads the table that the hosts' unit tests read, too.
 fn table() -> Result<Vec<Value>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/refusals.json");
     Ok(serde_json::from_slice(&fs::read(path)?)?)
@@ -26,13 +26,14 @@ async fn refusing(row: &Value) -> Result<Refusing> {
     Refusing::with(field("severity")?, field("sqlstate")?, field("message")?).await
 }
 
-/// supabase/supabase#21166, supabase/supavisor#228, pgbouncer/pgbouncer#1181: "query failed" where no query was sent.
+/// supabase/supabase#21166, supabase/supavisor#228, pgbouncer/pgbouncer#1181: "query failed" although no query was
+/// sent.
 #[tokio::test]
 async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
     let mut wrong = Vec::new();
     for row in table()?.into_iter().filter(|row| row["at"].is_null()) {
         let server = refusing(&row).await?;
-        // Its server has no TLS: "prefer" tries it in vain.
+        // The server has no TLS: "prefer" tries it without success.
         let mode = if row["tls"] == "tried" { "prefer" } else { "disable" };
         let url = format!("{}?sslmode={mode}", server.url());
         let fault = fault(&host_for(url), json!({ "action": "monitor" })).await;
@@ -44,7 +45,7 @@ async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
     Ok(())
 }
 
-/// heroku/legacy-cli#1207: a session when none is left; "full" has many wordings.
+/// heroku/legacy-cli#1207: no session is available; "full" has many wordings.
 #[tokio::test]
 async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
     let cluster = cluster().await?;
@@ -63,7 +64,7 @@ async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
     Ok(())
 }
 
-/// pgbouncer/pgbouncer#1181 and supabase/supavisor#228: each pooler has words of its own for "full" and "no such
+/// pgbouncer/pgbouncer#1181 and supabase/supavisor#228: each pooler has its own messages for "full" and "no such
 /// database"; here PgBouncer's, live.
 #[tokio::test]
 async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
@@ -73,7 +74,7 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
         builder = builder.database("nowhere", "dbname=missing");
         let builder = if current { builder.current() } else { builder };
         let bouncer = builder.start().await?;
-        // The harness's own look at the start may still have the only place.
+        // The harness's session may still use the only slot.
         let mut holder = None;
         until("a place for a client", async || {
             holder = bouncer.connect(OPERATOR, "holder").await.ok();
@@ -94,8 +95,8 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
     Ok(())
 }
 
-/// A pool that is full, a pooler without a server, and its console: PgBouncer admits a login before it has a connection
-/// to the server, and says the same of a server that is down as of a pool that is full.
+/// A full pool, a pooler without a server, and its console: PgBouncer admits a login before it has a server
+/// connection, and reports the same for a server that is down as for a full pool.
 #[tokio::test]
 async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<()> {
     let cluster = cluster().await?;

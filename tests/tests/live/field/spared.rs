@@ -1,4 +1,4 @@
-//! Sessions that own or lead what would be lost with them, after each has run something else.
+//! Sessions whose ending would cause damage, after each has run another statement.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{aged, pids, report};
 use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, impatient, plugin, run_in};
 
-/// Ends the forgotten sessions, which are idle, and no other one.
+/// Checks that the forgotten idle sessions are ended, and no other one.
 async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session]) -> Result<()> {
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("kill-idle")).await?;
     let ended = pids(&report);
@@ -26,13 +26,14 @@ async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session])
     Ok(())
 }
 
-/// Before PostgreSQL 16 nothing tells whose a temporary table is but its owner, which is the role that was set.
+/// Before PostgreSQL 16 the session of a temporary table is found by the table's owner, which is the role that was
+/// set.
 #[tokio::test]
 async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Result<()> {
     let cluster = cluster().await?;
     cluster.create_role("tempowner", "ROLE app").await?;
     let app = cluster.app("app", "etl");
-    // The statistics number sessions from the first one on: those that come later are no candidates.
+    // The statistics number sessions from the first one on: later sessions are no candidates.
     let owner = app.unused().await?;
     for sql in [
         "SET ROLE tempowner",
@@ -47,8 +48,8 @@ async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Re
     ends_only(&cluster, &forgotten, &[owner]).await
 }
 
-/// electric-sql/electric#1474: a temporary slot goes with its session, and with it the changes that nobody has read yet.
-/// django/django#7587: iteration outside of a transaction fetches from a cursor that is held.
+/// electric-sql/electric#1474: a temporary slot is dropped with its session, and unread changes are lost.
+/// django/django#7587: iteration outside of a transaction fetches from a held cursor.
 #[tokio::test]
 async fn owners_of_temporary_slots_and_held_cursors_are_spared() -> Result<()> {
     let cluster = cluster().await?;
@@ -73,7 +74,7 @@ async fn owners_of_temporary_slots_and_held_cursors_are_spared() -> Result<()> {
     cursor.run("FETCH FORWARD 1 FROM _django_curs_1").await
 }
 
-/// dimitri/pgcopydb#582: leader and workers, each of which ran another statement since, at the first look.
+/// dimitri/pgcopydb#582: leader and workers, each of which has run another statement since, at the first look.
 #[tokio::test]
 async fn who_exports_a_snapshot_and_who_reads_it_are_spared_whatever_they_ran_since() -> Result<()> {
     let cluster = cluster().await?;
@@ -96,7 +97,7 @@ async fn who_exports_a_snapshot_and_who_reads_it_are_spared_whatever_they_ran_si
     ends_only(&cluster, &[forgotten], &[exporter, importer]).await
 }
 
-/// liquibase/liquibase#872: another node stands by for the lock, and waits for as long as the first one leads.
+/// liquibase/liquibase#872: a standby node waits for the lock for as long as the leader runs.
 #[tokio::test]
 async fn nothing_is_advised_against_a_leader_for_which_another_node_stands_by() -> Result<()> {
     let cluster = cluster().await?;
@@ -121,7 +122,7 @@ async fn nothing_is_advised_against_a_leader_for_which_another_node_stands_by() 
     Ok(())
 }
 
-/// pgbouncer/pgbouncer#1059: the names say whose connections they are where no console does.
+/// pgbouncer/pgbouncer#1059: application names identify a pooler's connections without its console.
 #[tokio::test]
 async fn idle_connections_that_a_pooler_named_are_spared_without_its_console() -> Result<()> {
     let cluster = cluster().await?;
@@ -138,7 +139,7 @@ async fn idle_connections_that_a_pooler_named_are_spared_without_its_console() -
     super::poolers::spares(&cluster, &host_for(cluster.url(OPERATOR, "postgres")), named).await
 }
 
-/// The setting is a text of another encoding, of which `starts_with` read the characters.
+/// The setting is a text in another encoding, which `starts_with` could not process.
 #[tokio::test]
 async fn a_setting_in_another_encoding_hides_no_limit() -> Result<()> {
     let cluster = cluster().await?;
@@ -159,7 +160,8 @@ async fn a_setting_in_another_encoding_hides_no_limit() -> Result<()> {
     Ok(())
 }
 
-/// heroku/heroku-buildpack-pgbouncer#119: before the first client there is no pool whose size would be added up.
+/// heroku/heroku-buildpack-pgbouncer#119: before the first client connects there is no pool whose size could be
+/// added.
 #[tokio::test]
 async fn a_pool_that_nobody_has_opened_yet_does_not_outgrow_the_server() -> Result<()> {
     let cluster = cluster().await?;

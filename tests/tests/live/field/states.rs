@@ -1,5 +1,5 @@
-//! States that are not what they seem: sessions that wait for their client in the middle of a statement, a standby
-//! whose replay waits, rows that are hidden, and limits that are not ours.
+//! Misleading states: sessions that wait for their client in the middle of a statement, a standby whose replay waits,
+//! hidden rows, and limits of other roles.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_contract::report::Report;
@@ -12,7 +12,7 @@ use super::{aged, report};
 use crate::actions::{BARE, OPERATOR, cluster, furnish};
 use crate::support::{finding, host_for, impatient};
 
-/// All that a report says of a kind of finding.
+/// Returns all texts of the findings of one kind.
 fn words(report: &Report) -> String {
     report
         .findings
@@ -21,13 +21,13 @@ fn words(report: &Report) -> String {
         .collect()
 }
 
-/// A message of the protocol's third version: type, length, content.
+/// Encodes a message of protocol version 3: type, length, content.
 fn message(kind: u8, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len() + 4).unwrap_or_default().to_be_bytes();
     [&[kind], &length[..], content].concat()
 }
 
-/// A client that has a statement executed and does not end its request with Sync. Of a role that needs no password.
+/// Opens a client that executes a statement and does not end its request with Sync. Its role needs no password.
 async fn without_sync(cluster: &Cluster) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", cluster.port())).await?;
     let start = [&196_608_u32.to_be_bytes()[..], b"user\0trusted\0database\0postgres\0application_name\0pipeline\0\0"];
@@ -49,8 +49,8 @@ async fn without_sync(cluster: &Cluster) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// postgresql-interfaces/psqlodbc#200, rust-postgres/rust-postgres#1109, pgbouncer/pgbouncer#1470: the server waits in
-/// `ClientRead` for data that do not come, and the slot is lost.
+/// postgresql-interfaces/psqlodbc#200, rust-postgres/rust-postgres#1109, pgbouncer/pgbouncer#1470: the server waits
+/// in `ClientRead` for data that never arrive, and the slot is lost.
 #[tokio::test]
 async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_demand() -> Result<()> {
     let cluster = Cluster::builder().hba("host all trusted 127.0.0.1/32 trust").start().await?;
@@ -64,14 +64,14 @@ async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_dema
     let waiting = "state = 'active' AND wait_event = 'ClientRead'";
     aged(&cluster, waiting, 2, 0).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
-    // A copy is lost when it was found where it is before.
+    // A copy counts as lost if it has made no progress since the previous look.
     let first = report(&host, impatient("monitor")).await?;
     aged(&cluster, waiting, 2, 11).await?;
     let mut input = impatient("full-analysis");
     input["carry"] = serde_json::from_str::<Value>(&first.carry)?;
     let report = report(&host, input).await?;
     let words = words(&report);
-    // How far a copy has come, and so that it stands still, is known from PostgreSQL 14 on.
+    // The progress of a copy, and so a stalled one, is visible from PostgreSQL 14 on.
     let (told, in_demand): (&[&str], _) =
         if cluster.version_num() >= 140_000 { (&["import", "pipeline"], 0) } else { (&["pipeline"], 1) };
     for name in told {
@@ -81,7 +81,7 @@ async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_dema
     Ok(())
 }
 
-/// A primary, and a standby that waits for its queries for as long as they take.
+/// Starts a primary, and a standby whose replay waits for queries without a timeout.
 async fn pair() -> Result<(Cluster, Cluster)> {
     let primary = Cluster::builder().hba("host replication postgres 127.0.0.1/32 scram-sha-256").start().await?;
     furnish(&primary).await?;
@@ -90,7 +90,7 @@ async fn pair() -> Result<(Cluster, Cluster)> {
     Ok((primary, standby))
 }
 
-/// reactive-tech/kubegres#86: on a standby it is no client that waits, but replay, until it cancels the query.
+/// reactive-tech/kubegres#86: on a standby replay waits, and not a client, until it cancels the query.
 #[tokio::test]
 async fn a_standbys_replay_that_waits_for_a_query_is_a_wait_with_its_blocker() -> Result<()> {
     let (primary, standby) = pair().await?;
@@ -105,7 +105,7 @@ async fn a_standbys_replay_that_waits_for_a_query_is_a_wait_with_its_blocker() -
     let report = report(&host, impatient("full-analysis")).await?;
     let words = words(&report);
     ensure!(words.contains("Replay") && words.contains(&reader.pid().to_string()), "{words}");
-    // PostgreSQL 13 does not say since when.
+    // PostgreSQL 13 does not report the start of the wait.
     let is_timed = standby.version_num() >= 140_000;
     let longest = report.pool_stats.timing.max_wait_time;
     ensure!(longest.is_some_and(|wait| wait > 0.0 || !is_timed), "{:?}", report.pool_stats.timing);
@@ -119,12 +119,13 @@ async fn hidden_workers_and_walsenders_take_no_slot() -> Result<()> {
     let _app = primary.app("app", "shop").idle("SELECT 1").await?;
     let report = report(&host_for(primary.url(BARE, "postgres")), impatient("monitor")).await?;
     let capacity = &report.pool_stats.connections.capacity;
-    // The application's, the harness's and our own.
+    // Sessions of the application, the harness and the host.
     ensure!(capacity.used == 3, "{capacity:#?} {:#?}", report.coverage);
     Ok(())
 }
 
-/// supabase/supabase#22666 and cyrilgdn/terraform-provider-postgresql#39: a limit that is a role's is no limit of ours.
+/// supabase/supabase#22666 and cyrilgdn/terraform-provider-postgresql#39: another role's limit is not the host's
+/// limit.
 #[tokio::test]
 async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
     let cluster = cluster().await?;
@@ -139,8 +140,8 @@ async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
     Ok(())
 }
 
-/// cybertec-postgresql/pgwatch2#392 and jobinau/pg_gather#45: a transaction that was prepared and forgotten holds its
-/// locks, and there is no session to end.
+/// cybertec-postgresql/pgwatch2#392 and jobinau/pg_gather#45: a forgotten prepared transaction holds its locks
+/// without a session that could be ended.
 #[tokio::test]
 async fn a_prepared_transaction_is_told_with_its_id_and_how_to_roll_it_back() -> Result<()> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 4).start().await?;

@@ -1,4 +1,4 @@
-//! Texts in other encodings, cut in the middle of a character, seen from databases of every encoding.
+//! Texts in other encodings, truncated in the middle of a character, read from databases of every encoding.
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, Session};
@@ -8,7 +8,7 @@ use super::{aged, report};
 use crate::actions::{OPERATOR, furnish};
 use crate::support::{host_for, impatient};
 
-/// A database of each kind, and what an application of it writes.
+/// Database of each encoding, with the text that an application writes in it.
 const DATABASES: [(&str, &str, &str); 4] = [
     ("latin", "LATIN1", "caf\u{e9} cr\u{e8}me"),
     ("windows", "WIN1252", "10 \u{20ac} \u{201c}net\u{201d}"),
@@ -16,8 +16,8 @@ const DATABASES: [(&str, &str, &str); 4] = [
     ("ascii", "SQL_ASCII", "\u{fc}ber"),
 ];
 
-/// Forgotten transactions, one in each database, whose last statements hold text of the database's encoding; one more
-/// is cut in the middle of a character.
+/// Opens idle transactions, one in each database, whose last statements contain text of the database's encoding; one
+/// more is truncated in the middle of a character.
 async fn foreign(cluster: &Cluster) -> Result<Vec<Session>> {
     let mut sessions = Vec::new();
     for (name, encoding, text) in DATABASES {
@@ -25,10 +25,10 @@ async fn foreign(cluster: &Cluster) -> Result<Vec<Session>> {
         let statement = format!("SELECT '{text}'");
         sessions.push(cluster.app("app", name).in_database(name).idle_in_transaction(&statement).await?);
     }
-    // 1,023 bytes are kept: the last character is cut.
+    // The server keeps 1,023 bytes, which cuts the last character.
     let long = format!("SELECT '{}'", "\u{e9}".repeat(600));
     sessions.push(cluster.app("app", "long").idle_in_transaction(&long).await?);
-    // Names and transaction ids are shared by all databases, in the bytes of the one that made them.
+    // Names and transaction ids are shared by all databases, in the encoding of the one that created them.
     cluster.execute_in("latin", "CREATE ROLE \"caissi\u{e8}re\" LOGIN CONNECTION LIMIT 5").await?;
     cluster.execute_in("latin", "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'caf\u{e9}'").await?;
     Ok(sessions)
@@ -40,7 +40,7 @@ async fn cluster() -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// dalibo/pg_activity#149 and #427, powa-team/powa#136, dalibo/temboard#887: one client's bytes, and no tool answers.
+/// dalibo/pg_activity#149 and #427, powa-team/powa#136, dalibo/temboard#887: one client's bytes make tools fail.
 #[tokio::test]
 async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
     let cluster = cluster().await?;
@@ -57,7 +57,7 @@ async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
         }
         let mut plan = impatient("kill-idle");
         plan["options"]["dryRun"] = json!(true);
-        // Somebody else is there, as minSize keeps one session.
+        // Another session exists, because minSize keeps one.
         let _other = cluster.app("app", "other").in_database(database).unused().await?;
         let planned = super::pids(&report(&host, plan).await?);
         let own = if database == "postgres" { "long" } else { database };
@@ -69,7 +69,7 @@ async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
     Ok(())
 }
 
-/// The same, where the server checks before it signals.
+/// The same for the check that the server makes before it signals.
 #[tokio::test]
 async fn a_session_is_ended_whatever_bytes_it_ran() -> Result<()> {
     let cluster = cluster().await?;
@@ -77,7 +77,7 @@ async fn a_session_is_ended_whatever_bytes_it_ran() -> Result<()> {
     aged(&cluster, "state = 'idle in transaction'", 5, 2).await?;
     for database in ["postgres"].into_iter().chain(DATABASES.map(|(name, ..)| name)) {
         let input = impatient("kill-idle");
-        // Somebody else is there, as minSize keeps one session.
+        // Another session exists, because minSize keeps one.
         let _other = cluster.app("app", "other").in_database(database).unused().await?;
         let report = report(&host_for(cluster.url(OPERATOR, database)), input).await?;
         let ended: Vec<_> = super::targets(&report).map(|target| &*target.outcome).collect();
@@ -86,7 +86,7 @@ async fn a_session_is_ended_whatever_bytes_it_ran() -> Result<()> {
     Ok(())
 }
 
-/// dalibo/pg_activity#149: what can be read of a text is shown.
+/// dalibo/pg_activity#149: the readable part of a text is shown.
 #[tokio::test]
 async fn a_text_of_another_encoding_is_shown_as_far_as_it_can_be_read() -> Result<()> {
     let cluster = cluster().await?;
@@ -100,7 +100,7 @@ async fn a_text_of_another_encoding_is_shown_as_far_as_it_can_be_read() -> Resul
         let found = backends.iter().find(|backend| backend["application"] == application).context("listed")?;
         Ok(found["query"].as_str().context("a text")?.to_owned())
     };
-    // In its own database by its encoding, elsewhere with replacement characters.
+    // In its own database decoded from its encoding, elsewhere with replacement characters.
     for (name, _, text) in DATABASES {
         ensure!(seen(name, name).await?.contains(text), "{name}: {}", seen(name, name).await?);
     }

@@ -1,4 +1,4 @@
-//! Connections of poolers that the console at hand does not explain: another process's, and a pooler's before it.
+//! Poolers' connections that the available console does not list: those of another process, and of a pooler in front.
 
 use anyhow::Result;
 use archon_pool_tests::{PgBouncer, until};
@@ -10,7 +10,7 @@ use crate::actions::cluster;
 
 const POOLED: &str = "application_name IN ('checkout', 'mailer')";
 
-/// Clients that have each used a session of the pooler at the same time, and go on to rest.
+/// Opens clients that each use a server session at the same time, and become idle.
 async fn warm(bouncer: &PgBouncer) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for application in ["checkout", "checkout", "checkout", "mailer"] {
@@ -25,13 +25,13 @@ async fn warm(bouncer: &PgBouncer) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
-/// autobase-tech/autobase#487: processes that share a port by `so_reuseport`, of which a console tells one's half.
+/// autobase-tech/autobase#487: processes share a port by `so_reuseport`, and a console lists only one process's part.
 #[tokio::test]
 async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> Result<()> {
     let cluster = cluster().await?;
     let first = PgBouncer::before(&cluster).current().users(&["app"]).setting("so_reuseport", 1).start().await?;
     let second = PgBouncer::before(&cluster).current().users(&["app"]).twin_of(&first).start().await?;
-    // The kernel deals clients out: both have some when there are enough.
+    // The kernel distributes clients: with enough clients both processes get some.
     let mut clients = Vec::new();
     until("both have clients", async || {
         clients.extend(warm(&first).await?);
@@ -43,7 +43,7 @@ async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> R
     spares(&cluster, &with_console(&cluster, &first), POOLED).await
 }
 
-/// pgbouncer/pgbouncer#435: behind two poolers the first one's address is all that a server sees.
+/// pgbouncer/pgbouncer#435: behind two poolers, the server sees only the address of the one next to it.
 #[tokio::test]
 async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
     let cluster = cluster().await?;
@@ -51,7 +51,7 @@ async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
     let outer = PgBouncer::before(&cluster).current().server_port(inner.port()).users(&["app"]).start().await?;
     let _clients = warm(&outer).await?;
     aged(&cluster, POOLED, 4, 11).await?;
-    // Whichever of both is asked: the outer one's servers are clients of the inner one, and none of the server's.
+    // On either console: the outer pooler's servers are clients of the inner one, and not of the server.
     for asked in [&inner, &outer] {
         spares(&cluster, &with_console(&cluster, asked), POOLED).await?;
     }

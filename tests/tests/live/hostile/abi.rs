@@ -1,4 +1,4 @@
-//! Lies in the canonical ABI: lengths, addresses, texts, cases and handles that are none.
+//! Violations of the canonical ABI: invalid lengths, addresses, texts, cases and handles.
 
 use anyhow::{Result, ensure};
 use archon_pool::kind::{LIMIT_EXCEEDED, PLUGIN_TRAPPED, UNEXPECTED_ANSWER};
@@ -15,7 +15,7 @@ use crate::actions::{OPERATOR, cluster};
 const ABI: &str = "checks of the canonical ABI";
 const HANDLES: &str = "the call's own table of typed handles";
 
-/// The component is ended, with these words.
+/// Returns the end by a trap with this text.
 const fn ended(words: &'static str) -> Ends {
     Ends::Fault(PLUGIN_TRAPPED, words)
 }
@@ -269,7 +269,7 @@ async fn lies_in_the_abi_end_the_call() -> Result<()> {
     Arena::open(cluster().await?).await?.withstands(ATTACKS).await
 }
 
-/// What a call leaves in memory and globals before it traps is not there for the next.
+/// Memory and globals of a call that traps must not be visible to the next.
 #[tokio::test]
 async fn a_call_after_a_trap_starts_anew() -> Result<()> {
     let arena = Arena::open(cluster().await?).await?;

@@ -1,4 +1,4 @@
-//! Where attacks take place: a server with sessions and data worth attacking, and neighbours.
+//! Environment of the attacks: a server with sessions and data to attack, and other tenants.
 
 use std::time::Duration;
 
@@ -20,25 +20,25 @@ use super::{Attack, Ends, Weapon};
 use crate::actions::OPERATOR;
 use crate::support::{host_with, orders, plugin};
 
-/// The hostile component.
+/// Hostile component.
 pub(crate) const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
 
-/// Client sessions that the arena keeps.
+/// Number of client sessions in the arena.
 const VICTIMS: usize = 8;
 
-/// As whom and under what an attacker runs.
+/// Role, limits and policy of an attacker.
 pub(crate) struct Rules {
     pub(super) role: &'static str,
     pub(super) limits: Limits,
     pub(super) policy: Policy,
 }
 
-/// The defaults.
+/// Returns the default rules.
 pub(super) fn defaults() -> Rules {
     Rules { role: OPERATOR, limits: Limits::default(), policy: Policy::default() }
 }
 
-/// The defaults, with any statement allowed and short timeouts.
+/// Returns the default rules, with any statement allowed and short timeouts.
 pub(super) fn any_sql() -> Rules {
     let limits = Limits {
         deadline: Duration::from_secs(5),
@@ -52,37 +52,37 @@ pub(super) fn any_sql() -> Rules {
     Rules { limits, policy: Policy { sql: Sql::Any, ..Policy::default() }, ..defaults() }
 }
 
-/// What an attacker knows: the best that a spy could have told it.
+/// Data for an attack: the best information that an attacker could have.
 pub(crate) struct Scene {
-    /// Orders for the victims, as they are now.
+    /// Orders for the victims in their current state.
     pub(super) victims: Vec<Order>,
-    /// Orders for sessions that nobody may end, by name.
+    /// Orders for sessions that must not be ended, by name.
     pub(super) untouchables: Vec<(&'static str, Order)>,
-    /// Where the server listens.
+    /// Port of the server.
     pub(super) port: u16,
 }
 
 impl Scene {
-    /// The order for one of the untouchables.
+    /// Returns the order for one of the untouchables.
     pub(super) fn untouchable(&self, name: &str) -> &Order {
         let found = self.untouchables.iter().find(|(known, _)| *known == name);
         &found.unwrap_or_else(|| panic!("there is no {name} in this arena")).1
     }
 }
 
-/// A server worth attacking.
+/// Server under attack.
 pub(super) struct Arena {
     pub(super) cluster: Cluster,
     pub(super) victims: Vec<Session>,
     pub(super) untouchables: Vec<(&'static str, i32)>,
-    /// The pooler before it, in arenas that have one.
+    /// Pooler in front of it, in arenas that have one.
     pub(super) bouncer: Option<PgBouncer>,
     engine: Engine,
     hostile: Plugin,
 }
 
 impl Arena {
-    /// Victims idle in a transaction on a server with some data.
+    /// Starts a server with some data and victims idle in a transaction.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
         cluster.execute("CREATE TYPE mood AS ENUM ('hostile')").await?;
         let mut victims = Vec::new();
@@ -94,7 +94,7 @@ impl Arena {
         Ok(Self { cluster, victims, untouchables: Vec::new(), bouncer: None, engine, hostile })
     }
 
-    /// Carries the attacks out, one after another, and looks after each what it did.
+    /// Runs the attacks one after another, and checks the effects after each.
     pub(super) async fn withstands(&self, attacks: &[Attack]) -> Result<()> {
         let mut broken = Vec::new();
         for attack in attacks {
@@ -125,7 +125,7 @@ impl Arena {
         self.is_unharmed(&host).await
     }
 
-    /// A host on the engine that all share.
+    /// Creates a host on the shared engine.
     pub(super) fn host(&self, role: &str, limits: Limits, policy: Policy) -> Host {
         let mut credentials = archon_pool::credentials().url(SecretString::from(self.cluster.url(role, "postgres")));
         if let Some(bouncer) = &self.bouncer {
@@ -134,7 +134,7 @@ impl Arena {
         archon_pool::host(self.engine.clone(), credentials, policy, limits)
     }
 
-    /// One call of the hostile component.
+    /// Makes one call of the hostile component.
     pub(super) async fn call(&self, host: &Host, request: Value) -> Result<Value, Fault> {
         host.run(&self.hostile, request).await
     }
@@ -149,7 +149,7 @@ impl Arena {
     }
 
     async fn order(&self, pid: i32) -> Result<Order> {
-        // Of a process without a state it is claimed to be idle.
+        // A process without a state is given the state idle in the order.
         let sql = "SELECT (extract(epoch FROM backend_start) * 1000000)::int8, coalesce(state, 'idle'), \
                    coalesce((extract(epoch FROM state_change) * 1000000)::int8, 0) FROM pg_stat_activity WHERE pid = $1";
         let row = self.cluster.observer().await?.query_one(sql, &[&pid]).await?;
@@ -157,8 +157,8 @@ impl Arena {
         Ok(Order { target, state: row.get(1), state_change: row.get(2), reason: "hostile".into() })
     }
 
-    /// The same host and the same engine serve the next call, the server has forgotten the attacker,
-    /// and nothing that is not the attacker's has changed.
+    /// Checks that the same host and engine serve the next call, that the attacker's sessions have ended, and that
+    /// nothing else has changed.
     pub(super) async fn is_unharmed(&self, host: &Host) -> Result<()> {
         self.nothing_left().await?;
         let next =
@@ -178,14 +178,14 @@ impl Arena {
         self.is_untouched().await
     }
 
-    /// The server has forgotten the attacker's sessions, and whatever else calls itself one of ours lives.
+    /// Waits until the host's sessions have ended, except untouchables that use its application name.
     async fn nothing_left(&self) -> Result<()> {
         let pids: Vec<_> = self.untouchables.iter().map(|(_, pid)| pid.to_string()).collect();
         let ours = format!("application_name = 'archon-pool' AND pid <> ALL ('{{{}}}')", pids.join(", "));
         until("our sessions are gone", async || Ok(self.cluster.count(&ours).await? == 0)).await
     }
 
-    /// Looks for everything that an attack could have left behind.
+    /// Checks for everything that an attack could have left behind.
     async fn is_untouched(&self) -> Result<()> {
         self.nothing_left().await?;
         let traces = "SELECT \
@@ -219,13 +219,13 @@ impl Arena {
     }
 }
 
-/// An engine that has components compiled by another process, and not for long.
+/// Creates an engine that compiles components in another process, with a short timeout.
 fn impatient() -> Result<Engine> {
     let limits = Limits { compile_time: Duration::from_secs(1), ..Limits::default() };
     Ok(Engine::builder(&limits).compile_with(archon_pool()?).build()?)
 }
 
-/// Whether it ended as it should.
+/// Checks that the attack ended as expected.
 fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
     let output = answer.and_then(|answer| answer.output);
     let told = match &output {
@@ -247,7 +247,7 @@ fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
     Ok(())
 }
 
-/// What the component says it heard.
+/// Returns the host's answers that the component recorded.
 pub(crate) fn heard(answer: &Value) -> Vec<&str> {
     answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

@@ -1,4 +1,4 @@
-//! Time, memory, and too much of everything.
+//! Attacks on time, memory and sizes.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::{Attack, Ends, Weapon, request, wat};
 use crate::actions::cluster;
 
 const MEMORY: &str = "limits on memory";
-/// What is passed at once is counted before it is copied.
+/// Data passed in one call is counted before it is copied.
 const TOO_MUCH_AT_ONCE: Ends = Ends::Fault(LIMIT_EXCEEDED, "limit `message_bytes`");
 const AT_ONCE: &str = "limit on what is passed at once";
 
-/// Fuel that no processor uses up before the limit that is tried: filling memory takes a unit for each byte.
+/// Fuel that is never used up before the tested limit: filling memory takes a unit for each byte.
 const PLENTY: u64 = u64::MAX / 2;
 
-/// Little of everything that can be waited for or used up.
+/// Returns rules with low limits for time and resources.
 fn tight() -> Rules {
     let limits = Limits {
         fuel: PLENTY,
@@ -34,17 +34,17 @@ fn tight() -> Rules {
     Rules { limits, ..defaults() }
 }
 
-/// Fuel that comes to its end before everything else, and is enough for an honest call.
+/// Returns rules whose fuel is the first limit to be reached, but enough for an ordinary call.
 fn fuelled() -> Rules {
     Rules { limits: Limits { fuel: 300_000_000, ..Limits::default() }, ..defaults() }
 }
 
-/// A deadline that comes before everything else.
+/// Returns rules whose deadline is the first limit to be reached.
 fn hurried() -> Rules {
     Rules { limits: Limits { deadline: Duration::from_secs(2), fuel: PLENTY, ..Limits::default() }, ..defaults() }
 }
 
-/// Statements are the last line but the limits.
+/// Returns rules that allow any statement, so that only the limits apply.
 fn trusting() -> Rules {
     Rules { policy: Policy { sql: Sql::Any, ..Policy::default() }, ..tight() }
 }

@@ -1,4 +1,4 @@
-//! Components that should not even be loaded, and such as have no door.
+//! Components that must not be loaded, and components without the expected exports.
 
 use anyhow::Result;
 use archon_pool::kind::{LIMIT_EXCEEDED, NOT_A_COMPONENT, WORLD_MISMATCH};
@@ -63,7 +63,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "a million and one functions",
         || {
-            // A core module with a section of that many functions, which says so before it has them.
+            // Core module with a section that declares this many functions before it contains them.
             let mut core = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0".to_vec();
             core.extend(b"\x03\x04\xc1\x84\x3d\0");
             wrapped(&core)
@@ -226,20 +226,20 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
 ];
 
-/// What a component starts with.
+/// Header of a component.
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// A component that takes half a minute to compile.
+/// Creates a component that takes half a minute to compile.
 pub(crate) fn slow() -> Vec<u8> {
     wrapped(&functions(100_000, b"\0\x0b"))
 }
 
-/// A component of one section: a core module (1).
+/// Creates a component of one section: a core module (1).
 fn wrapped(core: &[u8]) -> Vec<u8> {
     [HEADER, &[1], &length(core.len()), core].concat()
 }
 
-/// A core module of so many functions with the same body.
+/// Creates a core module of this many functions with the same body.
 fn functions(count: usize, body: &[u8]) -> Vec<u8> {
     let section = |number: u8, content: Vec<u8>| [&[number][..], &length(content.len()), &content].concat();
     let declared = [length(count), vec![0; count]].concat();
@@ -248,9 +248,9 @@ fn functions(count: usize, body: &[u8]) -> Vec<u8> {
     [header, section(1, vec![1, 0x60, 0, 0]), section(3, declared), section(10, defined)].concat()
 }
 
-/// Components in one another.
+/// Creates nested components.
 fn nested(depth: usize) -> Vec<u8> {
-    // Inside out, and so backwards: every length is that of all that comes after it.
+    // Built from the inside out, and so backwards: every length covers all that follows it.
     let mut bytes: Vec<u8> = HEADER.iter().rev().copied().collect();
     for _ in 0..depth {
         let section = [HEADER, &[4], &length(bytes.len())].concat();
@@ -260,7 +260,7 @@ fn nested(depth: usize) -> Vec<u8> {
     bytes
 }
 
-/// A length as WebAssembly writes it: seven bits at a time.
+/// Encodes a length in LEB128: seven bits at a time.
 fn length(mut rest: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while rest > 0x7f {

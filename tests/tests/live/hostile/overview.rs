@@ -12,7 +12,7 @@ const BEGIN: &str =
     "<!-- Generated: BLESS=1 cargo test --workspace --all-features --locked --test live attacks_md -->\n";
 const END: &str = "<!-- End of the generated part. -->\n";
 
-/// A family: what it is about, its test and its table.
+/// Families: subject, test and table.
 const FAMILIES: [(&str, &str, &[Attack]); 8] = [
     ("Loading", "hostile::loading::what_does_not_fit_is_not_loaded", loading::ATTACKS),
     ("CPU, memory and floods", "hostile::cpu_memory::cpu_memory_and_floods_are_bounded", cpu_memory::ATTACKS),
@@ -62,7 +62,7 @@ fn tables() -> Result<String> {
     Ok(text)
 }
 
-/// The servers that misbehave, against which all hosts are run.
+/// Writes the table of hostile servers, against which all hosts are tested.
 fn write_servers(text: &mut String) -> Result<()> {
     let total = archon_pool_security::behaviours().count();
     writeln!(

@@ -1,4 +1,4 @@
-//! Changes of a pool that the caller, the policy or the bounds do not allow, and words for the console.
+//! Pool changes that the caller, the policy or the bounds do not allow, and injection of console commands.
 
 use anyhow::Result;
 use archon_pool::limits::Limits;
@@ -32,7 +32,7 @@ fn gives_little() -> Rules {
     Rules { limits: Limits { request_bytes: 50_000, ..Limits::default() }, ..defaults() }
 }
 
-/// One step on a console, in a request for just that.
+/// Creates a request with one step on a console.
 fn step(step: &Value) -> Value {
     asking(json!({ "name": "pool", "steps": [step] }))
 }
@@ -47,7 +47,7 @@ fn resize(size: u32) -> Value {
     step(&json!({ "do": "resize", "size": size }))
 }
 
-/// A resize within bounds and pace, with an option of the request.
+/// Creates a request for a resize within bounds and rate, with an option of the request.
 fn with(option: &str, value: Value) -> Value {
     let mut request = resize(21);
     request["options"][option] = value;

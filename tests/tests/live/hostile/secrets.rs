@@ -1,4 +1,4 @@
-//! The search for the password: in the component's memory and in everything that it is told.
+//! Searches for the password in the component's memory and in everything that it receives.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use crate::support::host_with;
 
 const GRANTED: &str = "one credential is granted to a call, and it is a handle";
 
-/// How the hostile component wants the password: it must not be in its memory by our doing.
+/// Disguises the password for the hostile component, so that the request does not put it into the memory.
 pub(crate) fn disguised(secret: &str) -> Vec<u8> {
     secret.bytes().map(|byte| byte ^ 0x5a).collect()
 }
@@ -101,7 +101,7 @@ async fn no_secret_is_within_reach() -> Result<()> {
     Arena::open(cluster().await?).await?.withstands(ATTACKS).await
 }
 
-/// One file holds the credentials of two tenants; a call for the one opens nothing of the other.
+/// One file holds the credentials of two tenants; a call for one must not open the other's.
 #[tokio::test]
 async fn the_credential_of_another_tenant_is_not_lent() -> Result<()> {
     let arena = Arena::open(cluster().await?).await?;

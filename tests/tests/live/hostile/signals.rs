@@ -22,7 +22,7 @@ use crate::actions::{BARE, OPERATOR, furnish};
 const GUARD: &str = "the guard in the statement that signals";
 const INTENT: &str = "the host's own reading of the request";
 
-/// Who the session is, as the server tells it.
+/// Statement that selects a session's identity.
 const IDENTITY: &str = "SELECT a.pid, (extract(epoch FROM a.backend_start) * 1000000)::int8, \
     (extract(epoch FROM a.state_change) * 1000000)::int8 FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()";
 
@@ -40,7 +40,7 @@ fn as_bare() -> Rules {
     Rules { role: BARE, ..defaults() }
 }
 
-/// Orders as the hostile component reads them.
+/// Formats orders for the hostile component.
 fn written(orders: &[Order]) -> Value {
     let order = |order: &Order| {
         json!({
@@ -51,12 +51,12 @@ fn written(orders: &[Order]) -> Value {
     orders.iter().map(order).collect()
 }
 
-/// One delivery, for real.
+/// Creates a request that delivers the orders.
 fn deliver(orders: &[Order]) -> Value {
     request(json!({ "name": "deliver", "rounds": [written(orders)], "dryRun": false }))
 }
 
-/// The orders for all victims, forged.
+/// Creates a request with a forged order for each victim.
 fn forged(scene: &Scene, forge: impl Fn(&mut Order)) -> Value {
     let mut orders = scene.victims.clone();
     orders.iter_mut().for_each(forge);
@@ -260,7 +260,7 @@ pub(super) const ATTACKS: &[Attack] = &[
                 "name": "deliver", "rounds": [written(&scene.victims)], "dryRun": false, "sessions": 4,
                 "before": ["SET application_name = 'decoy'"],
             }));
-            // Of the arena's 10 killable sessions none may be ended; of 13 one could be.
+            // 9 % of the arena's 10 killable sessions is none; of 13 it would be one.
             request["options"]["maxKillPercentage"] = 9.into();
             request
         },
@@ -271,7 +271,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "begins a transaction before it delivers, in which `pg_stat_activity` stands still",
         |scene| {
-            // The one order is for a session that is not its to end, so that everybody is alive afterwards.
+            // The only order is for a protected session, so that no session ends.
             let orders = std::slice::from_ref(scene.untouchable("superuser"));
             request(json!({
                 "name": "deliver", "rounds": [[], written(orders)], "dryRun": false, "sessions": 2,
@@ -309,7 +309,7 @@ async fn nobody_is_ended_against_the_policy() -> Result<()> {
     arena.withstands(ATTACKS).await
 }
 
-/// What is ended stays within the cap, by whatever detour it is asked for.
+/// The cap on ended sessions applies to every way to request them.
 #[tokio::test]
 async fn the_cap_holds_on_every_detour() -> Result<()> {
     for detour in ["many deliveries", "two sessions", "the same order again and again", "an order for each and again"] {
@@ -327,10 +327,10 @@ async fn the_cap_holds_on_every_detour() -> Result<()> {
         let mut request = request(json!({
             "name": "deliver", "rounds": rounds, "dryRun": false, "sessions": sessions,
         }));
-        // Half of eight; the harness's own session is killable, too, and counts: four of nine.
+        // Half of the eight victims and the harness's own session, which is killable too: four of nine.
         request["options"]["maxKillPercentage"] = 50.into();
         let answer = arena.call(&host, request).await?;
-        // A session that has not left yet can be signalled twice; it then counts twice.
+        // A session that has not ended yet can be signalled twice; it then counts twice.
         let signalled = heard(&answer).into_iter().filter(|word| *word == "signalled").count();
         ensure!((1..=4).contains(&signalled), "{detour}: {signalled} of 4: {answer}");
         let expected = if detour.starts_with("the same") { 1 } else { signalled };
@@ -344,7 +344,7 @@ async fn the_cap_holds_on_every_detour() -> Result<()> {
     Ok(())
 }
 
-/// Sessions that nobody may end, as long as this lives.
+/// Sessions that must not be ended, kept open until this is dropped.
 struct Untouchables {
     sessions: Vec<(&'static str, archon_pool_tests::Session)>,
     processes: Vec<(&'static str, i32)>,
@@ -384,7 +384,7 @@ async fn untouchables(cluster: &Cluster) -> Result<Untouchables> {
     Ok(Untouchables { sessions, processes, _walsender: walsender })
 }
 
-/// A replication connection: the driver knows none, but its first message is all it takes.
+/// Opens a replication connection: the driver does not support one, but its first message is sufficient.
 async fn walsender(port: u16) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let parameters = format!("user\0{SUPERUSER}\0replication\0true\0\0");

@@ -1,5 +1,4 @@
-//! Statements that should not be: all of them refused by the catalogue, and what holds when an
-//! operator allows any.
+//! Forbidden statements: the catalogue rejects all of them, and other protections apply if an operator allows any.
 
 pub(super) mod resources;
 pub(super) mod rights;
@@ -39,23 +38,23 @@ fn as_superuser() -> Rules {
     Rules { role: SUPERUSER, ..any_sql() }
 }
 
-/// Each statement in a batch of its own, one after another in one session.
+/// Creates a request with each statement in its own batch, one after another in one session.
 fn one_by_one(statements: &[&str]) -> Value {
     let batches: Vec<_> = statements.iter().map(|statement| [statement]).collect();
     request(json!({ "name": "query", "batches": batches }))
 }
 
-/// All statements in one batch.
+/// Creates a request with all statements in one batch.
 fn at_once(statements: &[&str]) -> Value {
     request(json!({ "name": "query", "batches": [statements] }))
 }
 
 const FAMILIES: [&[Attack]; 2] = [rights::ATTACKS, resources::ATTACKS];
 
-/// Why no type is dangerous.
+/// Reason why no type is dangerous.
 const TYPES: &str = "types are never looked up: one that is not known is refused at once";
 
-/// Types of types, each made of the one before.
+/// Creates chains of types, each based on the previous one.
 async fn make_chains(cluster: &Cluster) -> Result<()> {
     // Each type holds a lock until its transaction ends.
     let chains = "CREATE DOMAIN public.chain_0 AS text; CREATE TYPE public.nest_0 AS (x text)";
@@ -83,7 +82,7 @@ async fn any_statement_is_still_read_only_bounded_and_gone() -> Result<()> {
     Ok(())
 }
 
-/// Under the default policy none of them is even sent.
+/// Under the default policy none of these statements is sent.
 #[tokio::test]
 async fn the_catalogue_admits_none_of_these() -> Result<()> {
     let arena = arena().await?;
@@ -92,7 +91,7 @@ async fn the_catalogue_admits_none_of_these() -> Result<()> {
     for attack in FAMILIES.into_iter().flatten() {
         let Weapon::Rust(plan) = attack.with else { continue };
         let answer = arena.call(&host, plan(&scene)).await?;
-        // A lookup and a session go before the first statement.
+        // A lookup and an opened session precede the first statement.
         let said = &heard(&answer)[2..];
         ensure!(!said.is_empty(), "{}: nothing was said", attack.tries);
         for word in said {

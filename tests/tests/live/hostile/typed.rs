@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::host_with;
 
-/// A component whose `analyse-json` has this type, and returns what the module's function leaves in its memory.
+/// Creates a component whose `analyse-json` has this type, and returns what the module's function leaves in memory.
 fn analyser(result: &str, body: &str, pages: usize) -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -28,7 +28,7 @@ fn analyser(result: &str, body: &str, pages: usize) -> Vec<u8> {
     super::wat::assemble(&text)
 }
 
-/// A component that returns a text of so many bytes, a digit and spaces, as its result (case 0) or its error (case 1).
+/// A component that returns a text of this many bytes, a digit and spaces, as its result (case 0) or its error (case 1).
 fn long(case: u8, bytes: usize) -> Vec<u8> {
     let body = format!(
         "(memory.fill (i32.const 65536) (i32.const 32) (i32.const {bytes}))

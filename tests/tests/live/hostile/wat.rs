@@ -1,14 +1,15 @@
-//! Components that no compiler would make.
+//! Components in WAT that no compiler would produce.
 
-/// A component that exports `skill.run` with these bodies of its functions.
+/// Component that exports `skill.run` with these function bodies.
 pub(super) struct Skill {
-    /// `(param i32 i32) (result i32)`: where the input is, and where the answer's address and length are.
+    /// `(param i32 i32) (result i32)`: takes the input's address, returns the address of the answer's address and
+    /// length.
     pub(super) run: &'static str,
     /// `(param i32 i32 i32 i32) (result i32)`: the canonical ABI's `realloc`.
     pub(super) realloc: &'static str,
-    /// `(param i32)`: what the host calls when it has read the answer.
+    /// `(param i32)`: called by the host after it has read the answer.
     pub(super) post_return: &'static str,
-    /// Anything else in the core module.
+    /// Additional items of the core module.
     pub(super) more: String,
 }
 
@@ -18,12 +19,12 @@ impl Default for Skill {
     }
 }
 
-/// Answers `{"ok":true}`, which lies at 16.
+/// Body of `run` that answers `{"ok":true}`, which is stored at 16.
 pub(super) const HARMLESS: &str =
     "(i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const 11)) (i32.const 0)";
 
-/// The interfaces `credentials`, `database` and `backends`, their functions lowered as core functions
-/// over the memory of `$libc`.
+/// Interfaces `credentials`, `database` and `backends`, their functions lowered as core functions with the memory of
+/// `$libc`.
 const IMPORTS: &str = r#"
     (import "archon:connection-pool/credentials@1.0.0" (instance $credentials
         (type $f (record (field "kind" string) (field "message" string) (field "sqlstate" (option string))
@@ -97,7 +98,7 @@ const LOWERED_NAMES: [(&str, &str); 7] = [
 ];
 
 impl Skill {
-    /// The component, importing nothing.
+    /// Assembles the component without imports.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let Self { run, realloc, post_return, more } = self;
         let (after, option) = post_return_of(post_return);
@@ -117,7 +118,7 @@ impl Skill {
         ))
     }
 
-    /// The component, with the host's functions at hand. `$credential` and `$session` return a handle.
+    /// Assembles the component with the host's functions. `$credential` and `$session` return a handle.
     pub(super) fn armed(&self) -> Vec<u8> {
         let Self { run, realloc, post_return, more } = self;
         let (after, option) = post_return_of(post_return);
@@ -162,17 +163,17 @@ fn post_return_of(body: &str) -> (String, &'static str) {
     (format!(r#"(func (export "post-return") (param i32) {body})"#), r#"(post-return (core func $i "post-return"))"#)
 }
 
-/// A component that imports nothing, with this `run` and more in its core module.
+/// Creates a component without imports, with this `run` and additional items in its core module.
 pub(super) fn skill(run: &'static str, more: &str) -> Vec<u8> {
     Skill { run, more: more.to_owned(), ..Skill::default() }.bytes()
 }
 
-/// A component that has the host's functions at hand, with this `run`.
+/// Creates a component with the host's functions and this `run`.
 pub(super) fn armed(run: &'static str) -> Vec<u8> {
     Skill { run, ..Skill::default() }.armed()
 }
 
-/// A component with an import and a core module that calls it: `$it` of the type `ty`.
+/// Creates a component with an import and a core module that calls it: `$it` of the type `ty`.
 fn with_import(import: &str, lower: &str, ty: &str, run: &str) -> Vec<u8> {
     assemble(&format!(
         r#"(component {import}
@@ -195,7 +196,7 @@ fn with_import(import: &str, lower: &str, ty: &str, run: &str) -> Vec<u8> {
     ))
 }
 
-/// Sleeps for ever in WASI.
+/// Creates a component that sleeps without end in WASI.
 pub(super) fn sleeper() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/poll@0.2.0" (instance $poll
@@ -220,7 +221,7 @@ pub(super) fn sleeper() -> Vec<u8> {
     )
 }
 
-/// Writes to its standard output for ever.
+/// Creates a component that writes to its standard output without end.
 pub(super) fn chatterbox() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/error@0.2.0" (instance $errors (export "error" (type $error (sub resource)))))
@@ -255,7 +256,7 @@ pub(super) fn chatterbox() -> Vec<u8> {
     )
 }
 
-/// Asks WASI for as many random bytes as there are numbers.
+/// Creates a component that requests 2^64-1 random bytes from WASI.
 pub(super) fn gambler() -> Vec<u8> {
     with_import(
         r#"(import "wasi:random/random@0.2.0" (instance $random
@@ -267,7 +268,7 @@ pub(super) fn gambler() -> Vec<u8> {
     )
 }
 
-/// Takes handles of WASI's without end and keeps them.
+/// Creates a component that takes WASI handles without end and keeps them.
 pub(super) fn collector() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type $pollable (sub resource)))))
@@ -282,7 +283,7 @@ pub(super) fn collector() -> Vec<u8> {
     )
 }
 
-/// Makes handles of a type of its own without end.
+/// Creates a component that creates handles of its own type without end.
 pub(super) fn forger() -> Vec<u8> {
     with_import(
         "(type $resource (resource (rep i32)))",
@@ -292,7 +293,7 @@ pub(super) fn forger() -> Vec<u8> {
     )
 }
 
-/// Traps unless WASI has no folder to give.
+/// Creates a component that traps unless WASI returns no folders.
 pub(super) fn burglar() -> Vec<u8> {
     with_import(
         r#"(import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type $descriptor (sub resource)))))
@@ -308,7 +309,7 @@ pub(super) fn burglar() -> Vec<u8> {
     )
 }
 
-/// Ends "the program" with success.
+/// Creates a component that calls WASI's `exit` with success.
 pub(super) fn quitter() -> Vec<u8> {
     with_import(
         r#"(import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))"#,
@@ -318,7 +319,7 @@ pub(super) fn quitter() -> Vec<u8> {
     )
 }
 
-/// A component of so many instances of an empty module.
+/// Creates a component of this many instances of an empty module.
 pub(super) fn crowd(count: usize) -> Vec<u8> {
     with_import(
         &format!("(core module $empty) {}", "(core instance (instantiate $empty))".repeat(count)),
@@ -328,7 +329,7 @@ pub(super) fn crowd(count: usize) -> Vec<u8> {
     )
 }
 
-/// Imports something under a name, as an instance of this content, and never uses it.
+/// Creates a component that imports an instance of this content under a name, and never uses it.
 pub(super) fn importing(name: &str, content: &str) -> Vec<u8> {
     assemble(&format!(
         r#"(component
@@ -345,7 +346,7 @@ pub(super) fn importing(name: &str, content: &str) -> Vec<u8> {
     ))
 }
 
-/// Text to bytes. The texts are ours, so a mistake in one is the test's.
+/// Assembles a text; an error is a mistake in the test.
 pub(super) fn assemble(text: &str) -> Vec<u8> {
     match wat::parse_str(text) {
         Ok(bytes) => bytes,

@@ -1,4 +1,4 @@
-//! Sessions that a pool lent and never got back.
+//! Sessions that a pool checked out and never got back.
 
 use anyhow::{Result, ensure};
 
@@ -7,7 +7,7 @@ use super::pool::Pool;
 use super::scenario::Scenario;
 use super::stage::Part;
 
-/// What the healthy paths run.
+/// Statement of the healthy paths.
 const WORK: &str = "SELECT n FROM stock WHERE id = 5";
 
 pub(super) const ALL: [Scenario; 6] = [
@@ -31,7 +31,7 @@ pub(super) const ALL: [Scenario; 6] = [
     }),
 ];
 
-/// A healthy pool, of which a path takes a session every so often and runs this.
+/// Runs a healthy pool, from which a path takes a session at an interval and runs this statement.
 async fn losing(part: &Part, mut pool: Pool<'_>, every: u64, sql: &str) -> Result<()> {
     part.ready();
     let (mut requests, mut losses) = (part.every(200), part.losses(every));
@@ -42,7 +42,7 @@ async fn losing(part: &Part, mut pool: Pool<'_>, every: u64, sql: &str) -> Resul
         };
         if loses {
             let session = pool.take().await?;
-            // Some paths are lost because their statement fails.
+            // Some paths lose their session because their statement fails.
             ensure!(session.run(sql).await.is_ok() != sql.contains("/ 0"), "{sql} did not end as it has to");
             part.lose(session);
         } else {
@@ -76,7 +76,7 @@ async fn outgrown(part: Part) -> Result<()> {
     losing(&part, pool, ARRIVALS, "SELECT avg(n) FROM stock").await
 }
 
-/// What the pool keeps in reserve sits idle while its namesake opens and loses, too.
+/// The pool's reserve is idle while an application of the same name opens and loses sessions.
 async fn same_name(part: Part) -> Result<()> {
     let mut pool = Pool::of(part.app(), 4).await?;
     part.ready();

@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::scenario::Scenario;
 use super::stage::Part;
 
-/// Milliseconds between two requests that lose something.
+/// Milliseconds between two requests that lose a session.
 pub(super) const ARRIVALS: u64 = 2_500;
 
 pub(super) const ALL: [Scenario; 7] = [

@@ -1,5 +1,5 @@
-//! The simulated server against a real one: the same sessions do the same on both, and the statements of the
-//! catalogue and the views of the pooler have to show the same of them, apart from identities and times.
+//! Compares the simulated server with a real one: with the same sessions on both, the catalogue's statements and the
+//! pooler's views have to return the same, apart from identities and times.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,22 +30,22 @@ const READ: &str = "SELECT n FROM stock WHERE id = 2";
 const CHANGE: &str = "UPDATE stock SET n = n + 1 WHERE id = 1";
 const POOLED_CHANGE: &str = "UPDATE stock SET n = n + 1 WHERE id = 2";
 const FAILING: &str = "SELECT 1 / 0";
-// It needs no file, whose writing could be waited for.
+// Uses no file, because writing one could cause waits.
 const LONG: &str = "DO $$ BEGIN LOOP END LOOP; END $$";
 const SNAPSHOT: &str = "SELECT sum(n) FROM stock";
 const LISTEN: &str = "LISTEN jobs";
 const ADVISORY: &str = "SELECT pg_advisory_lock(7)";
 const TEMPORARY: &str = "CREATE TEMPORARY TABLE scratch (one int)";
 
-/// The update touches a table and its index.
+/// Update that touches a table and its index.
 const CHANGED: Hold = Hold { xid: true, relations: 2, snapshot: false };
-/// A sequential scan opens the table and looks at its index.
+/// Sequential scan, which opens the table and its index.
 const SCANNED: Hold = Hold { xid: false, relations: 2, snapshot: true };
 
-/// What a row says of one session, by column: `activity.state`, `held-locks.advisory` and so on.
+/// Values of one session by column: `activity.state`, `held-locks.advisory` and so on.
 type Facts = BTreeMap<String, String>;
 
-/// A table's rows by the application that they are of.
+/// Groups a table's rows by application.
 fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeMap<String, Facts> {
     let tables: Vec<_> = tables.collect();
     let mut applications = BTreeMap::new();
@@ -70,7 +70,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
                         let name = |pid: &str| applications.get(pid).cloned().unwrap_or_default();
                         pids.split(',').map(name).collect::<Vec<_>>().join(",")
                     }
-                    // Which transaction it is differs from server to server.
+                    // Transaction ids differ from server to server.
                     ("waits_for", Value::Text(lock)) if lock.contains("transaction") => {
                         lock.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
                     }
@@ -97,11 +97,11 @@ fn told(value: &Value) -> String {
     }
 }
 
-/// A recording of one look at a real server.
+/// Recording of one look at a real server.
 struct Recorded {
-    /// The answers, by statement.
+    /// Answers by statement.
     answers: Vec<(&'static str, cassette::RowSet)>,
-    /// The pooler's views.
+    /// Views of the pooler.
     views: Vec<(String, cassette::RowSet)>,
 }
 
@@ -143,7 +143,7 @@ fn untyped(rows: &cassette::RowSet) -> RowSet {
     RowSet { columns, rows: rows.rows.clone(), truncated: rows.truncated }
 }
 
-/// A simulated server, and who does what on it.
+/// Simulated server with its clients.
 struct Simulated {
     world: World,
     by_name: BTreeMap<&'static str, Sid>,
@@ -193,7 +193,7 @@ impl Simulated {
         self.runs(application, &[begin(), Statement::within(change, 900, CHANGED)])
     }
 
-    /// It waits behind another, as the laboratory's queues do.
+    /// Makes a session wait behind another, as the laboratory's queues do.
     fn waits(&mut self, application: &'static str, what: &str, behind: Sid) -> Result<()> {
         let wait = Wait::Lock { what: what.into(), since: self.world.now, behind: vec![behind], prepared: false };
         let (lasts, then) = (60 * SECOND, State::Idle);
@@ -210,7 +210,7 @@ fn begin() -> Statement<'static> {
     Statement::within("BEGIN", 200, Hold::default())
 }
 
-/// The script, on the simulated server.
+/// Runs the script on the simulated server.
 fn simulate(version_num: u32, statements: bool) -> Result<World> {
     let mut server = Simulated::new(version_num);
     server.world.server.statements = statements;
@@ -255,7 +255,7 @@ fn simulate(version_num: u32, statements: bool) -> Result<World> {
     Ok(world)
 }
 
-/// The script, on a real server; the sessions go on until this is dropped.
+/// Runs the script on a real server; the sessions stay open until the result is dropped.
 async fn play(
     cluster: &Cluster,
     bouncer: &PgBouncer,
@@ -283,7 +283,7 @@ async fn play(
     Ok((sessions, clients))
 }
 
-/// Names and types of the columns of these statements.
+/// Compares names and types of the columns of these statements.
 fn same_columns(simulated: &[Answered], recorded: &Recorded, ids: &[&str]) -> Result<()> {
     for Answered { id, types, rows } in simulated.iter().filter(|answered| ids.contains(&answered.id)) {
         let (_, real) = recorded.answers.iter().find(|(real, _)| real == id).with_context(|| format!("no {id}"))?;
@@ -325,7 +325,7 @@ async fn the_simulated_server_shows_what_a_real_one_shows() -> Result<()> {
     Ok(())
 }
 
-/// What a view's line says apart from identities, addresses and times.
+/// Returns a view's rows without identities, addresses and times.
 fn lines(rows: &RowSet) -> Vec<Facts> {
     let kept = ["type", "user", "database", "state", "close_needed", "tls", "application_name", "pool_mode"];
     let counts = |column: &str| ["cl_", "sv_"].iter().any(|start| column.starts_with(start));
@@ -341,7 +341,7 @@ fn lines(rows: &RowSet) -> Vec<Facts> {
         }
         facts
     };
-    // The console's own are no application's.
+    // The console's own connections belong to no application.
     let mut lines: Vec<Facts> =
         rows.rows.iter().map(line).filter(|line| line.get("database").is_none_or(|name| name != "pgbouncer")).collect();
     lines.sort();
@@ -364,7 +364,7 @@ async fn the_simulated_pooler_shows_what_a_real_one_shows() -> Result<()> {
     for ((name, ours), (_, real)) in views.iter().zip(&recorded.views) {
         let real = untyped(real);
         let missing: Vec<_> = ours.columns.iter().filter(|column| !real.columns.contains(column)).collect();
-        // The simulated one is a 1.18; later ones show more.
+        // The simulated version is 1.18; later ones show more.
         if version == Value::Text("PgBouncer 1.18.0".into()) {
             assert_eq!(ours.columns, real.columns, "{name}");
             let rows = ["pools", "servers", "clients"].contains(name);

@@ -1,4 +1,4 @@
-//! Looking: the component's verdict through the host, beside what is true at that moment.
+//! Takes looks: the component's classification through the host, beside the truth at that moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,9 +20,9 @@ use super::scenario::Scenario;
 use super::stage::{Identity, Label, Stage};
 use crate::support::{plugin, run_in};
 
-/// Milliseconds from which on an idle session is looked at more closely: the least that the component takes.
+/// Threshold for idle sessions in milliseconds: the component's minimum.
 pub(super) const IDLE_MS: u64 = 10_000;
-/// The same for transactions: far above what the innocent ones here rest.
+/// Threshold for transactions: far above the pauses of the innocent ones.
 pub(super) const TRANSACTION_MS: u64 = 5_000;
 
 const SESSIONS: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8, pid, \
@@ -31,7 +31,7 @@ const SESSIONS: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)
                         FROM pg_stat_activity WHERE backend_type IN ('client backend', 'walsender') \
                         AND application_name NOT IN ('archon-pool', 'archon-pool-tests')";
 
-/// A session as the server showed it.
+/// Session as the server showed it.
 struct Shown {
     identity: Identity,
     role: String,
@@ -41,17 +41,17 @@ struct Shown {
     label: Option<Label>,
 }
 
-/// One look: the sessions, and what was said of them.
+/// Look with the sessions and their classification.
 struct Taken {
     at: i64,
     complete: bool,
     sessions: Vec<Shown>,
-    /// Each suspect with the evidence against it.
+    /// Suspects by pid, with the evidence.
     suspects: BTreeMap<i32, String>,
     targets: BTreeSet<i32>,
 }
 
-/// The looks so far.
+/// All looks so far.
 pub(super) struct Looks {
     host: Host,
     carry: Value,
@@ -70,18 +70,18 @@ fn state(name: &str) -> Option<State> {
 }
 
 impl Looks {
-    /// None yet.
+    /// Creates an empty series of looks.
     pub(super) fn through(host: Host) -> Self {
         Self { host, carry: Value::Null, taken: Vec::new() }
     }
 
-    /// Looks once.
+    /// Takes one look.
     pub(super) async fn take(&mut self, stage: &Stage) -> Result<()> {
         let rows = stage.cluster.observer().await?.query(SESSIONS, &[]).await?;
         let at = rows.first().context("nobody is there")?.get(0);
         let shown = |row: &tokio_postgres::Row| {
             let identity = (row.get(1), row.get(2));
-            // Whoever just arrives has no state yet, and is nobody's leak.
+            // A new session has no state yet, and is not a leak.
             let state = state(row.get::<_, Option<&str>>(4)?)?;
             let (role, label) = (row.get(3), stage.label(identity));
             Some(Shown { identity, role, state, state_change: row.get(5), listens: row.get(6), label })
@@ -113,12 +113,12 @@ impl Looks {
         output.data.context("a report")
     }
 
-    /// How many there are.
+    /// Returns the number of looks.
     pub(super) fn count(&self) -> usize {
         self.taken.len()
     }
 
-    /// What was said against innocent sessions, look by look.
+    /// Lists wrongly suspected sessions, look by look.
     pub(super) fn wrong(&self) -> String {
         let mut wrong = String::new();
         for (look, taken) in self.taken.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Looks {
         wrong
     }
 
-    /// The score of each scenario, by the laboratory's rules.
+    /// Returns the score of each scenario, by the laboratory's rules.
     pub(super) fn scores<'a>(&self, scenarios: &'a [Scenario]) -> Result<Vec<(&'a Scenario, Score)>> {
         let known: BTreeSet<&str> = scenarios.iter().flat_map(|scenario| scenario.roles).copied().collect();
         for shown in self.taken.iter().flat_map(|taken| &taken.sessions) {
@@ -143,7 +143,7 @@ impl Looks {
     }
 
     fn score(&self, scenario: &Scenario, options: &Options) -> Score {
-        // The laboratory borrows its kinds for good.
+        // The laboratory requires kinds with a static lifetime.
         let kind = archon_pool_lab::kinds::Kind { ..scenario.kind };
         let mut case = Case {
             number: 0,

@@ -1,11 +1,12 @@
-//! A pool as libraries have it: it lends what it has, opens what it lacks, and may clean up what comes back.
+//! Pool as in client libraries: checks out free sessions, opens missing ones, and may run a reset statement on
+//! return.
 
 use std::collections::VecDeque;
 
 use anyhow::{Context as _, Result};
 use archon_pool_tests::{App, Session};
 
-/// A pool of an application.
+/// Connection pool of an application.
 pub(super) struct Pool<'a> {
     app: App<'a>,
     free: VecDeque<Session>,
@@ -13,7 +14,7 @@ pub(super) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// A pool that has filled itself.
+    /// Creates a pool with this number of sessions.
     pub(super) async fn of(app: App<'a>, size: usize) -> Result<Self> {
         let mut free = VecDeque::new();
         for _ in 0..size {
@@ -22,12 +23,12 @@ impl<'a> Pool<'a> {
         Ok(Self { app, free, cleans: None })
     }
 
-    /// It runs a statement on what comes back.
+    /// Sets the statement that runs on a returned session.
     pub(super) fn cleaning(self, statement: &'static str) -> Self {
         Self { cleans: Some(statement), ..self }
     }
 
-    /// Lends the session that came back last.
+    /// Checks out the most recently returned session.
     pub(super) async fn take(&mut self) -> Result<Session> {
         match self.free.pop_back() {
             Some(session) => Ok(session),
@@ -35,7 +36,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Takes a session back.
+    /// Returns a session to the pool.
     pub(super) async fn give(&mut self, session: Session) -> Result<()> {
         if let Some(statement) = self.cleans {
             session.run(statement).await?;
@@ -44,20 +45,20 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    /// A request: it borrows a session, runs a statement and gives it back.
+    /// Runs a request: checks out a session, runs a statement and returns the session.
     pub(super) async fn serve(&mut self, sql: &str) -> Result<()> {
         let session = self.take().await?;
         session.run(sql).await?;
         self.give(session).await
     }
 
-    /// A request to a pool that lends in turn.
+    /// Runs a request with FIFO checkout.
     pub(super) async fn serve_in_turn(&mut self, sql: &str) -> Result<()> {
         self.free.rotate_left(1);
         self.serve(sql).await
     }
 
-    /// Requests side by side, which need as many sessions.
+    /// Runs concurrent requests, which need as many sessions.
     pub(super) async fn serve_at_once(&mut self, requests: usize, sql: &str) -> Result<()> {
         let mut borrowed = Vec::new();
         for _ in 0..requests {
@@ -75,7 +76,7 @@ impl<'a> Pool<'a> {
         self.free.pop_front();
     }
 
-    /// Opens a session in the place of the one that has been free for longest.
+    /// Replaces the session that has been free for longest.
     pub(super) async fn replace_one(&mut self) -> Result<()> {
         let old = self.free.pop_front().context("the pool is empty")?;
         drop(old);
@@ -83,12 +84,12 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    /// How many sessions are free.
+    /// Returns the number of free sessions.
     pub(super) fn free(&self) -> usize {
         self.free.len()
     }
 
-    /// What it has, when it goes.
+    /// Returns the sessions of a discarded pool.
     pub(super) fn into_sessions(self) -> impl Iterator<Item = Session> {
         self.free.into_iter()
     }

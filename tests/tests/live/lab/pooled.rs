@@ -20,7 +20,7 @@ pub(super) const ALL: [Scenario; 4] = [
     }),
 ];
 
-/// The server's process behind a client.
+/// Returns the process id of the backend behind a client.
 async fn pid(client: &Client) -> Result<i32> {
     for message in client.simple_query("SELECT pg_backend_pid()").await? {
         if let SimpleQueryMessage::Row(row) = message {
@@ -53,7 +53,7 @@ async fn session_leak(part: Part) -> Result<()> {
     Ok(())
 }
 
-/// Clients that stay and work in turn.
+/// Runs clients that stay connected and work in turn.
 async fn work(part: &Part, database: &str, clients: usize) -> Result<()> {
     let mut there = Vec::new();
     for _ in 0..clients {

@@ -1,4 +1,4 @@
-//! Pools that are as they should be.
+//! Healthy pools.
 
 use anyhow::Result;
 
@@ -27,7 +27,7 @@ pub(super) const ALL: [Scenario; 10] = [
 
 async fn warm(part: Part) -> Result<()> {
     let mut pool = Pool::of(part.app(), 6).await?;
-    // What was needed once.
+    // Peak demand, which occurs once.
     pool.serve_at_once(6, WORK).await?;
     part.ready();
     let mut requests = part.every(200);
@@ -37,7 +37,7 @@ async fn warm(part: Part) -> Result<()> {
     Ok(())
 }
 
-/// A pool that is asked, and that replaces a session, every so many milliseconds.
+/// Runs a pool with requests, and replaces sessions, at these intervals in milliseconds.
 async fn replacing(part: &Part, mut pool: Pool<'_>, [asked, replaced]: [u64; 2], at_once: usize) -> Result<()> {
     part.ready();
     let (mut requests, mut replacements) = (part.every(asked), part.every(replaced));
@@ -115,7 +115,7 @@ async fn short_lived(part: Part) -> Result<()> {
     let mut requests = part.every(500);
     let mut _session = None;
     while requests.next().await {
-        // The one before closes only now: a request takes its time.
+        // The previous session closes only now, because a request takes time.
         _session = Some(part.app().idle(WORK).await?);
     }
     Ok(())

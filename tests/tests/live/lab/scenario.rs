@@ -1,4 +1,4 @@
-//! A scenario: what a client does with its sessions, and so which of them are lost.
+//! Scenario: a client's use of its sessions, which determines the lost ones.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,23 +8,23 @@ use archon_pool_lab::kinds::Kind;
 
 use super::stage::Part;
 
-/// What a scenario does until the stage is closed.
+/// Future of a scenario, which runs until the stage is closed.
 pub(super) type Playing = Pin<Box<dyn Future<Output = Result<()>>>>;
 
-/// One scenario.
+/// Live scenario.
 pub(super) struct Scenario {
-    /// Its name and its label, as the laboratory has them.
+    /// Name and label, in the laboratory's type.
     pub(super) kind: Kind,
-    /// The roles of its sessions.
+    /// Roles of its sessions.
     pub(super) roles: &'static [&'static str],
-    /// The share of its lost sessions that has to be found, percent.
+    /// Minimum share of its lost sessions that has to be found, percent.
     pub(super) floor: u32,
-    /// Plays it.
+    /// Starts the scenario.
     pub(super) play: fn(Part) -> Playing,
 }
 
 impl Scenario {
-    /// Sessions get lost, and so many percent of them have to be found.
+    /// Creates a scenario that loses sessions, with the minimum percentage that has to be found.
     pub(super) const fn leak(
         roles: &'static [&'static str; 1],
         label: &'static str,
@@ -34,7 +34,7 @@ impl Scenario {
         Self { kind: kind(roles[0], true, label), roles, floor, play }
     }
 
-    /// No session does. The first role has the scenario's name.
+    /// Creates a scenario that loses none. The first role has the scenario's name.
     pub(super) const fn innocent(
         roles: &'static [&'static str],
         label: &'static str,
@@ -43,13 +43,13 @@ impl Scenario {
         Self { kind: kind(roles[0], false, label), roles, floor: 0, play }
     }
 
-    /// Its name, which is its role and its application as well.
+    /// Returns the name, which is also the role and the application name.
     pub(super) const fn name(&self) -> &'static str {
         self.kind.name
     }
 }
 
-/// What is played live is not simulated.
+/// Creates a kind without a simulation, because the scenario runs live.
 const fn kind(name: &'static str, leaks: bool, label: &'static str) -> Kind {
     Kind { name, leaks, held_out: false, slow: false, pooler: false, label, set_up: |_| {} }
 }

@@ -1,4 +1,4 @@
-//! Workers, people and platforms that rest for long, or hold a transaction for long, with good reason.
+//! Workers, interactive users and platforms that are legitimately idle, or in a transaction, for long.
 
 use std::process::{Child, Command, Stdio};
 
@@ -11,7 +11,7 @@ use archon_pool_tests::{supabase, until};
 use super::scenario::Scenario;
 use super::stage::Part;
 
-/// The roles of Supabase's platform; the first is the scenario's own.
+/// Roles of Supabase's platform; the first is the scenario's name.
 const PLATFORM: &[&str] =
     &["supabase", "supabase_admin", "authenticator", "supabase_auth_admin", "supabase_storage_admin", "pgbouncer"];
 
@@ -92,7 +92,7 @@ async fn migration(part: Part) -> Result<()> {
     session.run("BEGIN").await?;
     session.run("SELECT pg_advisory_xact_lock(42)").await?;
     session.run("ALTER TABLE migrated ADD COLUMN at timestamptz").await?;
-    // It waits for somebody to look at the result: longer than any threshold.
+    // The transaction waits for a user to read the result: longer than any threshold.
     part.app().shows(&session, "state = 'idle in transaction'").await?;
     part.needs(&session, Harm::Transaction);
     part.rest().await
@@ -150,7 +150,7 @@ async fn pooler_owned(part: Part) -> Result<()> {
     part.rest().await
 }
 
-/// A program of PostgreSQL's that works until this is dropped.
+/// PostgreSQL client program that runs until this is dropped.
 struct Program(Child);
 
 impl Program {
@@ -169,7 +169,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Gone already is as good.
+        // The process may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -178,7 +178,7 @@ impl Drop for Program {
 async fn backup(part: Part) -> Result<()> {
     let cluster = &part.stage.cluster;
     cluster.execute("CREATE TABLE archive (id int); GRANT ALL ON archive TO PUBLIC").await?;
-    // Whoever changes the table is at work himself.
+    // The session that changes the table is in use.
     let changing = part.called("archive-keeper").unused().await?;
     changing.run("BEGIN; LOCK TABLE archive IN ACCESS EXCLUSIVE MODE").await?;
     let changing = changing.start("SELECT pg_sleep(3600)");

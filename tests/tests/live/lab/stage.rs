@@ -1,4 +1,4 @@
-//! What the scenarios play on: one server, one pooler, and the roll of who is lost.
+//! Environment of the scenarios: one server, one pooler, and the labels of lost sessions.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -16,40 +16,40 @@ use tokio_postgres::Client;
 use super::scenario::Scenario;
 use crate::actions::OPERATOR;
 
-/// The pooler's databases, one a mode.
+/// Databases of the pooler, one for each mode.
 pub(super) const TRANSACTION_MODE: &str = "in-transaction-mode";
 pub(super) const SESSION_MODE: &str = "in-session-mode";
 
-/// One scenario loses something this often at the most.
+/// Maximum number of losses of one scenario.
 const MOST_LOSSES: usize = 16;
 
-/// A session for all time: its process id and when it started.
+/// Unique identity of a session: its process id and start.
 pub(super) type Identity = (i32, i64);
 
-/// What is true of a session beyond what its state tells.
+/// Truth about a session that its state does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Label {
-    /// Its code has no way to use or close it any more.
+    /// Lost: its code can neither use nor close it any more.
     Lost,
-    /// It must not be ended, whatever it does.
+    /// Must not be ended, whatever its state.
     Harm(Harm),
 }
 
-/// The server, the pooler, and the truth.
+/// Server and pooler, with the truth about the sessions.
 pub(super) struct Stage {
-    /// The server.
+    /// PostgreSQL server.
     pub(super) cluster: Cluster,
-    /// The pooler before it.
+    /// Pooler in front of it.
     pub(super) bouncer: PgBouncer,
     labels: RefCell<HashMap<Identity, Label>>,
-    // What is lost stays open.
+    // Lost sessions and clients, which stay open.
     lost: RefCell<(Vec<Session>, Vec<Client>)>,
     ready: Cell<usize>,
     closed: watch::Sender<bool>,
 }
 
 impl Stage {
-    /// A server with a role for each scenario, and a pooler that lets all of them in.
+    /// Starts a server with a role for each scenario, and a pooler that admits all of them.
     pub(super) async fn build(scenarios: &[Scenario]) -> Result<Rc<Self>> {
         let builder = Cluster::builder().setting("max_connections", 400).setting("max_wal_senders", 4);
         let builder = builder.hba("host replication all 127.0.0.1/32 scram-sha-256");
@@ -82,53 +82,53 @@ impl Stage {
         }))
     }
 
-    /// What is known of a session.
+    /// Returns the label of a session.
     pub(super) fn label(&self, identity: Identity) -> Option<Label> {
         self.labels.borrow().get(&identity).copied()
     }
 
-    /// How many scenarios are set up.
+    /// Returns the number of scenarios that are set up.
     pub(super) fn ready(&self) -> usize {
         self.ready.get()
     }
 
-    /// Tells every scenario to end.
+    /// Signals every scenario to end.
     pub(super) fn close(&self) {
         self.closed.send_replace(true);
     }
 }
 
-/// A scenario's way to the stage.
+/// Scenario's handle to the stage.
 pub(super) struct Part {
-    /// The stage.
+    /// Shared stage.
     pub(super) stage: Rc<Stage>,
-    /// The scenario's name.
+    /// Name of the scenario.
     pub(super) name: &'static str,
 }
 
 impl Part {
-    /// The scenario's application, under its own role.
+    /// Returns the scenario's application, under its own role.
     pub(super) fn app(&self) -> App<'_> {
         self.called(self.name)
     }
 
-    /// Another application under the scenario's role.
+    /// Returns another application under the scenario's role.
     pub(super) fn called<'a>(&'a self, application: &'a str) -> App<'a> {
         self.stage.cluster.app(self.name, application)
     }
 
-    /// A client of the pooler.
+    /// Connects a client to the pooler.
     pub(super) async fn pooled(&self, database: &str) -> Result<Client> {
         self.stage.bouncer.connect_to(database, self.name, self.name).await
     }
 
-    /// Its code has lost this session at the end of its last use.
+    /// Labels a session as lost from the end of its last use.
     pub(super) fn lose(&self, session: Session) {
         self.stage.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Lost);
         self.stage.lost.borrow_mut().0.push(session);
     }
 
-    /// Its code has lost this client of the pooler, which has this session of the server.
+    /// Labels a client of the pooler, with its server session, as lost.
     pub(super) async fn lose_pooled(&self, client: Client, pid: i32) -> Result<()> {
         let sql = "SELECT (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity WHERE pid = $1";
         let row = self.stage.cluster.observer().await?.query_opt(sql, &[&pid]).await?;
@@ -138,29 +138,29 @@ impl Part {
         Ok(())
     }
 
-    /// Ending this session would destroy something that its state does not tell.
+    /// Labels a session whose ending would cause damage that its state does not show.
     pub(super) fn needs(&self, session: &Session, harm: Harm) {
         self.stage.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Harm(harm));
     }
 
-    /// The scenario is set up.
+    /// Reports that the scenario is set up.
     pub(super) fn ready(&self) {
         self.stage.ready.set(self.stage.ready.get() + 1);
     }
 
-    /// What loses something every so often. On a slow machine it ends before the server is full.
+    /// Returns ticks for losses at an interval. On a slow machine they end before the server is full.
     pub(super) fn losses(&self, milliseconds: u64) -> Ticks {
         Ticks { left: MOST_LOSSES, ..self.every(milliseconds) }
     }
 
-    /// What comes every so often, until the stage is closed.
+    /// Returns ticks at an interval, until the stage is closed.
     pub(super) fn every(&self, milliseconds: u64) -> Ticks {
         let mut ticks = interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ticks { ticks, left: usize::MAX, closed: self.stage.closed.subscribe() }
     }
 
-    /// Keeps whatever is open until the stage is closed.
+    /// Waits until the stage is closed, so that open sessions stay open.
     pub(super) async fn rest(&self) -> Result<()> {
         self.ready();
         // The stage outlives its scenarios.
@@ -169,7 +169,7 @@ impl Part {
     }
 }
 
-/// See [`Part::every`].
+/// Ticks at an interval; see [`Part::every`].
 pub(super) struct Ticks {
     ticks: Interval,
     left: usize,
@@ -177,7 +177,7 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// Waits for the next; false once the stage is closed.
+    /// Waits for the next tick. Returns false once the stage is closed.
     pub(super) async fn next(&mut self) -> bool {
         tokio::select! {
             _ = self.closed.wait_for(|&closed| closed) => false,

@@ -1,4 +1,4 @@
-//! Transactions that nobody ends, and machines that are gone.
+//! Transactions that are never ended, and machines that have crashed.
 
 use std::net::Ipv4Addr;
 
@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::scenario::Scenario;
 use super::stage::Part;
 
-/// What lost transactions did last.
+/// Last statement of lost transactions.
 const CHANGE: &str = "UPDATE stock SET n = n + 1 WHERE id = 10";
 
 pub(super) const ALL: [Scenario; 6] = [

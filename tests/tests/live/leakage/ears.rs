@@ -1,4 +1,4 @@
-//! Hears everything that is traced or logged, by whatever crate, at every level.
+//! Captures everything that is traced or logged, by any crate, at every level.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -12,16 +12,16 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 thread_local! {
-    /// What this thread's words go to, as long as the guard lives.
+    /// Capture of the current thread, with the guard of its subscriber.
     static LISTENING: RefCell<Option<(Ears, DefaultGuard)>> = const { RefCell::new(None) };
 }
 
-/// All that was heard.
+/// Captured text.
 #[derive(Clone, Default)]
 pub(super) struct Ears(Arc<Mutex<String>>);
 
 impl Ears {
-    /// Listens to this thread from now on.
+    /// Starts to capture the current thread.
     pub(super) fn listen(&self) {
         static LOGGER: Once = Once::new();
         LOGGER.call_once(|| {
@@ -32,7 +32,7 @@ impl Ears {
         LISTENING.with(|listening| *listening.borrow_mut() = Some((self.clone(), guard)));
     }
 
-    /// No longer listens to this thread.
+    /// Stops capturing the current thread.
     pub(super) fn stop() {
         LISTENING.with(|listening| listening.borrow_mut().take());
     }
@@ -85,7 +85,7 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        // A thread that ends has no ears any more.
+        // The thread-local is not available while a thread ends.
         let _ = LISTENING.try_with(|listening| {
             if let Ok(Some((ears, _))) = listening.try_borrow().as_deref() {
                 ears.hear(format_args!("{} {}", record.target(), record.args()));

@@ -1,4 +1,4 @@
-//! A host of the library in a process whose logs, traces and panics are all searched.
+//! Runs a host of the library in a process whose logs, traces and panics are searched.
 
 use std::fs::{self, File};
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ use crate::hostile::arena::{HOSTILE, heard};
 use crate::hostile::secrets::disguised;
 use crate::support::host_with;
 
-/// Runs a host of the library in one process, and searches all that it writes.
+/// Runs a host of the library in one process, and searches all its output.
 async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> {
     let wrong = Login { password: secret("wrong inside"), ..login.clone() };
     let needles = sought(&[&login.password, &wrong.password]);
@@ -81,7 +81,7 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
         let target = Target::parse(&SecretString::from(login.url()))?;
         search(&needles, "Debug", format!("{tenant:?} {:?} {target:?} {target}", credentials(login)).as_bytes())?;
     }
-    // The guest's memory, when it uses its credential for all that it is good for.
+    // Searches the guest's memory while it uses its credential in all supported ways.
     let policy = Policy { sql: Sql::Any, ..Policy::default() };
     for login in [&login, &wrong] {
         let host = archon_pool::host(engine.clone(), credentials(login), policy.clone(), Limits::default());
@@ -121,7 +121,7 @@ fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
         .on_thread_stop(Ears::stop)
         .build()?;
     let cluster = runtime.block_on(cluster())?;
-    // The harness sets the password by a statement, which the driver traces: that is not ours to keep.
+    // The harness sets the password by a statement, which the driver traces: not part of the test.
     let login = runtime.block_on(role(&cluster, "inside", OPTIONS))?;
     ears.listen();
     let done = runtime.block_on(in_process(&cluster, login, &ears));

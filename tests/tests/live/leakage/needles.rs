@@ -1,16 +1,16 @@
-//! Secrets to look for, in every form that one could slip out in, whole or in pieces of eight bytes.
+//! Secrets to search for, in every encoding, whole or in pieces of eight bytes.
 
 use std::collections::HashMap;
 
-/// The shortest piece of a secret that counts as one, bytes.
+/// Minimum length of a piece of a secret, bytes.
 const PIECE: usize = 8;
 
-/// What to look for.
+/// Set of secrets to search for.
 #[derive(Clone)]
 pub(super) struct Needles {
-    /// By their first bytes: how they go on, and in which form that is.
+    /// Encoded pieces by their first bytes, each with the name of its encoding.
     by_start: HashMap<[u8; PIECE], Vec<(Vec<u8>, &'static str)>>,
-    /// Which pairs of bytes any needle begins with: nearly none, so that looking is quick.
+    /// True for the first two bytes of any encoded piece: set for few pairs, which makes the search fast.
     starts: Vec<bool>,
 }
 
@@ -31,7 +31,7 @@ impl Needles {
         }
     }
 
-    /// The form of the first piece of a secret that is in a text.
+    /// Returns the encoding of the first piece of a secret in a text.
     pub(super) fn find(&self, text: &[u8]) -> Option<&'static str> {
         text.windows(PIECE).enumerate().filter(|(_, window)| self.starts[pair(window)]).find_map(|(at, window)| {
             let needles = self.by_start.get(window)?;
@@ -44,7 +44,7 @@ fn pair(bytes: &[u8]) -> usize {
     usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
-/// A piece in each form.
+/// Returns a piece in each encoding.
 pub(super) fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let each = |letter: fn(u8) -> String| piece.iter().map(|byte| letter(*byte)).collect::<String>().into_bytes();
     let mut forms = vec![
@@ -57,7 +57,7 @@ pub(super) fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("percent-encoded in small letters", each(small_percent)),
     ];
     for before in 0..3 {
-        // The letters at the edges depend on the neighbours, too.
+        // The characters at the edges also depend on the adjacent bytes.
         let padded = [&vec![0; before][..], piece].concat();
         let letters = base64(&padded);
         forms.push(("base64", letters[(before * 8).div_ceil(6)..padded.len() * 8 / 6].to_vec()));
@@ -65,7 +65,7 @@ pub(super) fn forms(piece: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     forms
 }
 
-/// One byte of a URL's password.
+/// Percent-encodes one byte of a URL's password.
 pub(super) fn percent(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
@@ -74,7 +74,7 @@ fn small_percent(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { percent(byte) } else { percent(byte).to_lowercase() }
 }
 
-/// Base64 without padding.
+/// Encodes bytes in Base64 without padding.
 pub(super) fn base64(bytes: &[u8]) -> Vec<u8> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bit = |index: usize| bytes.get(index / 8).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);

@@ -1,4 +1,4 @@
-//! Every place that a credential can come from.
+//! All sources of credentials.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,14 +14,14 @@ use serde_json::json;
 
 use super::needles::percent;
 
-/// A secret that nothing else looks like, with letters that every notation treats in its own way.
+/// Creates a unique secret, with characters that every encoding escapes differently.
 pub(super) fn secret(of: &str) -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789/@?%#&=+:!";
     let digest = Digest::of(of.as_bytes());
     digest.as_bytes()[..24].iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect()
 }
 
-/// As whom, where, and with which password.
+/// Role, server and password.
 #[derive(Clone)]
 pub(super) struct Login {
     pub(super) role: String,
@@ -73,7 +73,7 @@ impl Source {
     ];
 }
 
-/// Folders for runs of the program: what it is given, what it writes, and what it compiled.
+/// Folders of the program's runs: input files, output files and compile cache.
 pub(super) struct Desk {
     given: tempfile::TempDir,
     pub(super) written: tempfile::TempDir,
@@ -99,13 +99,13 @@ impl Desk {
         self.written.path().join(name).display().to_string()
     }
 
-    /// A cassette that is not there yet.
+    /// Returns the path of a new cassette.
     pub(super) fn tape(&self) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         self.output(&format!("{}.jsonl", NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Gives the program a file of its owner's alone.
+    /// Writes a file that only its owner can read.
     pub(super) fn give(&self, name: &str, text: &str) -> Result<String> {
         fs::write(self.path(name), text)?;
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600))?;
@@ -119,7 +119,7 @@ impl Desk {
         Ok(command)
     }
 
-    /// The program about to monitor, with a login from a source.
+    /// Builds a `monitor` command with a login from a source.
     pub(super) async fn monitor(&self, source: Source, login: &Login, cluster: &Cluster) -> Result<Command> {
         let mut command = match source {
             Source::RequestUrl | Source::RequestKey => {
@@ -175,17 +175,17 @@ impl Desk {
     }
 }
 
-/// A role whose password is a secret of its own.
+/// Creates a role whose password is a unique secret.
 pub(super) async fn role(cluster: &Cluster, name: &str, options: &str) -> Result<Login> {
     let password = secret(name);
     cluster.create_role(name, options).await?;
     cluster.execute(&format!("ALTER ROLE {name} PASSWORD '{password}'")).await?;
-    // The harness's last statement stays in pg_stat_activity, where it would be found.
+    // Replaces the harness's last statement, which would be found in pg_stat_activity.
     cluster.execute("SELECT 1").await?;
     Ok(Login { role: name.into(), password, port: cluster.port(), database: "postgres", ssl_mode: "prefer" })
 }
 
-/// A vault in the layout of Supabase Vault 0.3, and the role that may open it.
+/// Creates a vault in the layout of Supabase Vault 0.3, and the role that may read it.
 pub(super) async fn vault(cluster: &Cluster) -> Result<()> {
     cluster.create_role("keeper", "").await?;
     cluster
@@ -196,7 +196,7 @@ pub(super) async fn vault(cluster: &Cluster) -> Result<()> {
         .await
 }
 
-/// All files in a folder.
+/// Returns all files in a folder.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

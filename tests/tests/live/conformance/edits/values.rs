@@ -1,4 +1,4 @@
-//! Rows with odd values: texts, times, numbers, types and sizes.
+//! Edits with unusual values: texts, times, numbers, types and sizes.
 
 use archon_pool::cassette::{Answer, Asked, Call, Cassette, Exchange, RowSet};
 use archon_pool_contract::catalogue::{self};
@@ -26,8 +26,8 @@ pub(super) fn odd_text(cassette: &mut Cassette) {
     put(call, catalogue::SERVER, "database", &values[..1]);
 }
 
-/// What the Rust host answers where a `SQL_ASCII` database holds bytes that are no UTF-8, and what a server answers
-/// to a NUL.
+/// Replaces answers by the Rust host's error for invalid UTF-8 in a `SQL_ASCII` database, and by a server's error for
+/// a NUL.
 pub(super) fn invalid_text(cassette: &mut Cassette) {
     let no_utf8 = "error deserializing column 14: invalid utf-8 sequence of 1 bytes from index 7";
     let nul = "invalid byte sequence for encoding \"UTF8\": 0x00";
@@ -45,7 +45,7 @@ pub(super) fn invalid_text(cassette: &mut Cassette) {
     );
 }
 
-/// The first and the last microsecond of a timestamp, `infinity` included, and the ends of JavaScript's dates.
+/// Sets the first and the last microsecond of a timestamp, `infinity` included, and the limits of JavaScript's dates.
 pub(super) fn odd_times(cassette: &mut Cassette) {
     const YEAR_290000: i64 = 9_089_000_000_000_000_000;
     const YEAR_4712_BC: i64 = -210_863_520_000_000_000;
@@ -61,7 +61,7 @@ pub(super) fn odd_times(cassette: &mut Cassette) {
     }
 }
 
-/// Sessions that have been idle for hours, which a test cannot wait for.
+/// Makes sessions idle for hours, which a test cannot wait for.
 pub(super) fn long_ago(cassette: &mut Cassette) {
     const HOUR: i64 = 3_600_000_000;
     for call in &mut cassette.calls {
@@ -119,7 +119,7 @@ pub(super) fn unexpected_types(cassette: &mut Cassette) {
     );
 }
 
-/// A host may not know the columns where there are no rows.
+/// Removes rows and columns: without rows a host may not have the columns.
 pub(super) fn no_rows(cassette: &mut Cassette) {
     vary(
         cassette,

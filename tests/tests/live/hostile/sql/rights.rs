@@ -78,7 +78,7 @@ pub(in crate::hostile) const ATTACKS: &[Attack] = &[
         |_| {
             let lookups = ["DEALLOCATE ALL", "SELECT NULL::information_schema.sql_identifier[]"];
             let mut texts: Vec<String> = lookups.map(str::to_owned).to_vec();
-            // Whatever the number is by which the driver calls it.
+            // Independent of the number that the driver assigns.
             for number in 0..12 {
                 texts.push(format!("PREPARE s{number}(oid) AS INSERT INTO public.stock VALUES (3, 0)"));
             }
