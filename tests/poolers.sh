@@ -4,7 +4,7 @@
 #     poolers.sh FOLDER
 #
 # Nothing is installed: apt uses separate lists, and each program is started by the dynamic loader beside it
-# (tests/src/poolers.rs). The archive is the one that the machine's own apt uses.
+# (tests/support/poolers.rs). The archive is the one that the machine's own apt uses.
 set -euo pipefail
 
 folder=${1:?a folder}

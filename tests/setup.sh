@@ -38,7 +38,7 @@ need_rust() {
   rustup "$@" || missing+=("rustup $*")
 }
 
-# Same search as in tests/src/binaries.rs: any version from 13 on is accepted.
+# Same search as in tests/support/binaries.rs: any version from 13 on is accepted.
 postgres() {
   local folder version
   for folder in "${ARCHON_PG_BIN:-}" /usr/lib/postgresql/*/bin "$(pg_config --bindir 2> /dev/null || true)"; do

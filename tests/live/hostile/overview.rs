@@ -68,7 +68,7 @@ fn write_servers(text: &mut String) -> Result<()> {
     writeln!(
         text,
         "\n### Hostile servers\n\n{total} behaviours (`tests/security`) against the hosts in Rust, Node and Python: each call ends \
-         within its deadline, in less than 200 MiB, and leaves no socket. Tests: `tests/tests/security`, \
+         within its deadline, in less than 200 MiB, and leaves no socket. Tests: `tests/security/live`, \
          `host/node/test/hostile-servers.test.ts`, `host/python/tests/test_hostile_servers.py`"
     )?;
     for (kind, title) in [

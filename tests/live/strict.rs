@@ -13,7 +13,7 @@ use crate::support::report;
 use serde_json::json;
 
 /// Questions of a custom plugin; unit tests of the host check that all of them are accepted.
-const QUESTIONS: &str = include_str!("../../../host/plugins/src/sql/questions.sql");
+const QUESTIONS: &str = include_str!("../../host/plugins/src/sql/questions.sql");
 
 /// First OID of user-defined objects.
 const FIRST_FOREIGN: u32 = 16_384;

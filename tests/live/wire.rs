@@ -73,7 +73,7 @@ fn logged_in() -> Vec<u8> {
 
 /// Reads the refusals of field.md, as the three hosts classify them.
 fn refusals() -> Vec<Value> {
-    serde_json::from_str(include_str!("../../conformance/refusals.json")).expect("a table")
+    serde_json::from_str(include_str!("../conformance/refusals.json")).expect("a table")
 }
 
 #[tokio::test]
