@@ -2,6 +2,7 @@
 //! range: a second copy of its rules here could only diverge.
 
 use archon_pool::Fault;
+use archon_pool_contract::params::{Filter, RawOptions};
 use clap::Args as Group;
 use serde_json::{Map, Value};
 
@@ -85,27 +86,28 @@ struct FilterFlags {
 impl OptionFlags {
     /// Returns the `options` of a SkillInput: only those given, so that the plugin's defaults apply.
     pub(crate) fn to_json(&self) -> Result<Map<String, Value>, Fault> {
-        let mut options = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                options.insert(name.to_owned(), value);
+        let mut options = given(serde_json::to_value(RawOptions {
+            idle_timeout_ms: self.idle_timeout_ms,
+            idle_in_transaction_timeout_ms: self.idle_in_transaction_timeout_ms,
+            max_connection_age: self.max_connection_age,
+            leak_detection_threshold: self.leak_detection_threshold,
+            health_check_interval: self.health_check_interval,
+            max_kill_percentage: self.max_kill_percentage,
+            allow_auto_scaling: self.allow_auto_scaling,
+            min_size: self.min_size,
+            max_size: self.max_size,
+            growth_rate: self.growth_rate,
+            shrink_rate: self.shrink_rate,
+            sample_ms: self.sample_ms,
+            ..RawOptions::default()
+        }));
+        let [include, exclude] = self.filters.to_filters();
+        for (name, filter) in [("include", include), ("exclude", exclude)] {
+            let filter = given(serde_json::to_value(filter));
+            if !filter.is_empty() {
+                options.insert(name.to_owned(), filter.into());
             }
-        };
-        put("idleTimeoutMs", self.idle_timeout_ms.map(Value::from));
-        put("idleInTransactionTimeoutMs", self.idle_in_transaction_timeout_ms.map(Value::from));
-        put("maxConnectionAge", self.max_connection_age.map(Value::from));
-        put("leakDetectionThreshold", self.leak_detection_threshold.map(Value::from));
-        put("healthCheckInterval", self.health_check_interval.map(Value::from));
-        put("maxKillPercentage", self.max_kill_percentage.map(Value::from));
-        put("allowAutoScaling", self.allow_auto_scaling.map(Value::from));
-        put("minSize", self.min_size.map(Value::from));
-        put("maxSize", self.max_size.map(Value::from));
-        put("growthRate", self.growth_rate.map(Value::from));
-        put("shrinkRate", self.shrink_rate.map(Value::from));
-        put("sampleMs", self.sample_ms.map(Value::from));
-        let [include, exclude] = self.filters.to_json();
-        put("include", include);
-        put("exclude", exclude);
+        }
         for (name, value) in &self.named {
             // Only `--apply` decides whether anything is changed.
             if name == "dryRun" {
@@ -122,31 +124,30 @@ impl OptionFlags {
 }
 
 impl FilterFlags {
-    /// Returns `include` and `exclude`, each none when it has no values.
-    fn to_json(&self) -> [Option<Value>; 2] {
-        let filter = |lists: [(&str, &Vec<String>); 4]| {
-            let named: Map<_, _> = lists
-                .into_iter()
-                .filter(|(_, names)| !names.is_empty())
-                .map(|(field, names)| (field.to_owned(), Value::from(names.as_slice())))
-                .collect();
-            (!named.is_empty()).then_some(Value::Object(named))
-        };
+    /// Returns `include` and `exclude`.
+    fn to_filters(&self) -> [Filter; 2] {
         [
-            filter([
-                ("roles", &self.include_role),
-                ("databases", &self.include_database),
-                ("applications", &self.include_application),
-                ("networks", &self.include_network),
-            ]),
-            filter([
-                ("roles", &self.exclude_role),
-                ("databases", &self.exclude_database),
-                ("applications", &self.exclude_application),
-                ("networks", &self.exclude_network),
-            ]),
+            Filter {
+                roles: self.include_role.clone(),
+                databases: self.include_database.clone(),
+                applications: self.include_application.clone(),
+                networks: self.include_network.clone(),
+            },
+            Filter {
+                roles: self.exclude_role.clone(),
+                databases: self.exclude_database.clone(),
+                applications: self.exclude_application.clone(),
+                networks: self.exclude_network.clone(),
+            },
         ]
     }
+}
+
+/// Returns the fields that have a value.
+fn given(options: serde_json::Result<Value>) -> Map<String, Value> {
+    let Ok(Value::Object(mut fields)) = options else { return Map::new() };
+    fields.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()));
+    fields
 }
 
 fn named(text: &str) -> Result<(String, Value), &'static str> {
@@ -160,7 +161,6 @@ fn named(text: &str) -> Result<(String, Value), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use archon_pool_contract::params::RawOptions;
     use clap::Parser;
     use serde_json::json;
 
