@@ -34,7 +34,10 @@ export async function callComponent(component: Component, options: CallOptions):
   }
 }
 
-function run(component: Component, { exported, argument, powers, limits, end, deadlineMs }: CallOptions): Promise<unknown> {
+function run(
+  component: Component,
+  { exported, argument, powers, limits, end, deadlineMs }: CallOptions,
+): Promise<unknown> {
   const { port1: port, port2 } = new MessageChannel();
   const signal = new SharedArrayBuffer(4);
   const bell = new Int32Array(signal);

@@ -50,7 +50,7 @@ const NO_POWERS: Powers = {
 function call(found: Component, { powers = NO_POWERS, cpuMs = 10_000, deadlineMs = 20_000 } = {}): Promise<unknown> {
   const limits = { ...DEFAULT_LIMITS, cpuMs, memoryBytes: 64 << 20 };
   const end = performance.now() + deadlineMs;
-  return callComponent(found, { door: ["skill", "run"], argument: "{}", powers, limits, end, deadlineMs });
+  return callComponent(found, { exported: ["skill", "run"], argument: "{}", powers, limits, end, deadlineMs });
 }
 
 test("a component that computes without an end is ended by its limit", async () => {
@@ -114,7 +114,7 @@ test("a module's memory cannot grow beyond the bound that was written into it", 
   const found = await component("pool-manager", 2 << 20);
   const input = JSON.stringify({ action: "monitor", carry: "x".repeat(3 << 20) });
   const limits = { ...DEFAULT_LIMITS, cpuMs: 10_000, memoryBytes: 2 << 20 };
-  const tight = { door: ["skill", "run"] as const, argument: input, powers: NO_POWERS, limits };
+  const tight = { exported: ["skill", "run"] as const, argument: input, powers: NO_POWERS, limits };
   const calling = callComponent(found, { ...tight, end: performance.now() + 20_000, deadlineMs: 20_000 });
   await assert.rejects(calling, { kind: "plugin-trapped" });
 });

@@ -83,7 +83,7 @@ function linesOf(text: string): any[] {
 async function replayCall(found: Awaited<ReturnType<typeof component>>, call: RecordedCall): Promise<string> {
   const { deadlineMs, ...limits } = DEFAULT_LIMITS;
   const output = await callComponent(found, {
-    door: ["skill", "run"],
+    exported: ["skill", "run"],
     argument: call.input,
     powers: new ReplayedPowers(call.imports),
     limits,
