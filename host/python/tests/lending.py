@@ -59,7 +59,7 @@ def lent(
         about={"plugin": "hostile"},
         catalogue=Anything() if catalogue is None else catalogue,
     )
-    live = Live(terms, taken.lent, taken.intent, Clock(limits.deadline, limits.cpu))
+    live = Live(terms, taken.scope, taken.intent, Clock(limits.deadline, limits.cpu))
     try:
         yield live
     finally:
