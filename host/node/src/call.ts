@@ -3,7 +3,7 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Component } from "./components.js";
 import { asFault, Fault } from "./fault.js";
-import { Ended, type Powers } from "./imports.js";
+import { Ended, type HostApi } from "./imports.js";
 import type { Limits } from "./limits.js";
 import type { ExportName, FromGuest, ToGuest } from "./protocol.js";
 
@@ -16,7 +16,7 @@ export interface CallOptions {
   exported: ExportName;
   /** Absent for a function without parameters. */
   argument?: unknown;
-  powers: Powers;
+  hostApi: HostApi;
   limits: Pick<Limits, "cpuMs" | "memoryBytes" | "requestBytes" | "reportBytes">;
   /** End of the call, on the clock of `performance.now()`. */
   end: number;
@@ -26,17 +26,17 @@ export interface CallOptions {
 
 /** Calls an export. Throws the fault that it returned, or the host's own: a limit, the deadline, a trap. */
 export async function callComponent(component: Component, options: CallOptions): Promise<unknown> {
-  const { powers } = options;
+  const { hostApi } = options;
   try {
     return await run(component, options);
   } finally {
-    await powers.close();
+    await hostApi.close();
   }
 }
 
 function run(
   component: Component,
-  { exported, argument, powers, limits, end, deadlineMs }: CallOptions,
+  { exported, argument, hostApi, limits, end, deadlineMs }: CallOptions,
 ): Promise<unknown> {
   const { port1: port, port2 } = new MessageChannel();
   const signal = new SharedArrayBuffer(4);
@@ -86,7 +86,7 @@ function run(
         case "import":
           cpu.stop();
           // A failure in `portable` must also become a fault, not an unhandled rejection.
-          powers
+          hostApi
             .call(message.name, message.args)
             .then(portable)
             .then(
@@ -98,7 +98,7 @@ function run(
             );
           break;
         case "drop":
-          powers.drop(message.resource, message.handle);
+          hostApi.drop(message.resource, message.handle);
           break;
         case "returned":
           over(() => resolve(message.value));

@@ -14,12 +14,12 @@ const WITHIN = "123ACDEINSTZnst";
 const MESSAGE_BYTES = 64;
 
 /** Limits on the data that a server may send. */
-export type Hearing = Pick<Limits, "startBytes" | "protocolMessageBytes" | "statementBytes">;
+export type ReadLimits = Pick<Limits, "startBytes" | "protocolMessageBytes" | "statementBytes">;
 
 /** Message channel to a server over one socket. */
 export class Channel {
   readonly socket: Socket;
-  readonly #limits: Hearing;
+  readonly #limits: ReadLimits;
   readonly #framing = new Framing((code, length) => this.#admit(code, length));
   readonly #queue: Message[] = [];
   #listener: ((message: Message) => void) | undefined;
@@ -30,7 +30,7 @@ export class Channel {
   #bytes = 0;
   #error: Error | undefined;
 
-  constructor(socket: Socket, limits: Hearing) {
+  constructor(socket: Socket, limits: ReadLimits) {
     this.socket = socket;
     this.#limits = limits;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));

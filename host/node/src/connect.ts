@@ -1,7 +1,7 @@
 // Opens a session at the first acceptable host of a target: hosts in order, with and without TLS as `sslmode` says.
 
 import { TLSSocket } from "node:tls";
-import { Channel, type Hearing } from "./channel.js";
+import { Channel, type ReadLimits } from "./channel.js";
 import { each, isSocket, type Target } from "./connection-config/target.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
@@ -29,7 +29,7 @@ export interface Opening {
   /** `options` of the startup packet, with the host's settings and without them. */
   options: string | undefined;
   plainOptions: string | undefined;
-  limits: Pick<Limits, "connectTimeoutMs"> & Hearing;
+  limits: Pick<Limits, "connectTimeoutMs"> & ReadLimits;
   /** Aborts pending attempts, and closes the opened session. */
   over: AbortSignal;
   /** DNS look-ups of the call. */

@@ -13,7 +13,7 @@ import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
 import { missingRoots } from "./tls.js";
-import { type Appetite, type Reading, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
+import { type Reading, type RowLimits, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
 import type { Column, Parameter, RowSet } from "./values.js";
 import * as wire from "./wire.js";
 
@@ -112,19 +112,19 @@ export class Connection {
   }
 
   /** Runs one statement in its own transaction. Requests of one tick are sent together. */
-  statement(sql: string, params: readonly Parameter[], appetite: Appetite): Promise<RowSet> {
+  statement(sql: string, params: readonly Parameter[], rowLimits: RowLimits): Promise<RowSet> {
     // One extra row shows that there are more; the server stops after it.
-    const rows = Number.isFinite(appetite.maxRows) ? appetite.maxRows + 1 : 0;
-    return this.#ask(wire.statement(sql, params, rows), (columns) => rowReader(appetite, columns, this.#decode));
+    const rows = Number.isFinite(rowLimits.maxRows) ? rowLimits.maxRows + 1 : 0;
+    return this.#ask(wire.statement(sql, params, rows), (columns) => rowReader(rowLimits, columns, this.#decode));
   }
 
   /** Runs a text with the simple query protocol. All values are text. */
-  simple(sql: string, appetite = this.whole()): Promise<TextSet> {
-    return this.#ask(wire.query(sql), (columns) => textReader(appetite, columns, this.#decode));
+  simple(sql: string, rowLimits = this.whole()): Promise<TextSet> {
+    return this.#ask(wire.query(sql), (columns) => textReader(rowLimits, columns, this.#decode));
   }
 
   /** Accepts all rows of an answer; more bytes than `statementBytes` are a fault. */
-  whole(): Appetite {
+  whole(): RowLimits {
     let left = this.#statementBytes;
     return {
       maxRows: Number.POSITIVE_INFINITY,

@@ -10,9 +10,9 @@ import type { CredentialEntry, Environment, Sources } from "./credentials.js";
 import { asFault, Fault } from "./fault.js";
 import { Hourly } from "./guard/caps.js";
 import { type Policy, policyWith } from "./guard/policy.js";
-import type { Powers } from "./imports.js";
+import { LiveHostApi } from "./host-api.js";
+import type { HostApi } from "./imports.js";
 import { type Limits, limitsWith } from "./limits.js";
-import { LivePowers } from "./powers.js";
 import { type Request, readRequest } from "./request.js";
 
 /** Options of a host; all have defaults. */
@@ -105,7 +105,7 @@ export class Host {
     const world = this.#world(action);
     const { limits, policy } = this;
     const found = await component(world, limits.memoryBytes);
-    const live: Powers = new LivePowers({
+    const live: HostApi = new LiveHostApi({
       scope,
       intent,
       policy,
@@ -118,8 +118,8 @@ export class Host {
     });
     const last = Math.min(end ?? Number.POSITIVE_INFINITY, started + limits.deadlineMs);
     if (last <= started) throw late(limits.deadlineMs);
-    const run = async (powers: Powers) => {
-      const call = { exported: ["skill", "run"] as const, argument: input, powers, limits, end: last };
+    const run = async (hostApi: HostApi) => {
+      const call = { exported: ["skill", "run"] as const, argument: input, hostApi, limits, end: last };
       return this.#checked(await callComponent(found, { ...call, deadlineMs: limits.deadlineMs }));
     };
     return this.#recorder ? this.#recorder.call(found, input, live, run) : run(live);

@@ -53,7 +53,7 @@ export const INFALLIBLE: ReadonlySet<ImportName> = new Set([
 ]);
 
 /** Implementation of a component's imports. */
-export interface Powers {
+export interface HostApi {
   /** Answers one call. Throws a `Fault` for an error result, and `Ended` when the component must be terminated. */
   call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]>;
   /** Releases the resource of a dropped handle. */

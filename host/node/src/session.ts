@@ -86,10 +86,10 @@ export class Session {
   /** Runs a batch in one round trip. Throws only when the session is lost. */
   async query(batch: readonly Statement[], take: (bytes: number) => boolean): Promise<Answer<RowSet>[]> {
     const answers = batch.map(async ({ sql, params, maxRows }) => {
-      const appetite = { maxRows: Math.min(maxRows, this.#limits.rows), take };
+      const rowLimits = { maxRows: Math.min(maxRows, this.#limits.rows), take };
       // An invalid parameter fails its statement before anything is sent.
       const encoded = params.map(encode);
-      return this.#guarded(() => this.#connection.statement(sql, encoded, appetite));
+      return this.#guarded(() => this.#connection.statement(sql, encoded, rowLimits));
     });
     return this.#settled(answers, batch.length);
   }

@@ -8,7 +8,7 @@ import { type Column, decode, type RowSet, requireSupported } from "./values.js"
 import * as wire from "./wire.js";
 
 /** Row limit of an answer, and a callback that reserves memory. */
-export interface Appetite {
+export interface RowLimits {
   maxRows: number;
   take(bytes: number): boolean;
 }
@@ -135,7 +135,7 @@ function cost(fields: readonly (Buffer | null)[]): number {
 
 /** Reads rows up to the limits, value by value. */
 function capped<C, T>(
-  { maxRows, take }: Appetite,
+  { maxRows, take }: RowLimits,
   columns: readonly Column[],
   read: (raw: Buffer | null, column: Column) => C,
   done: (rows: C[][], truncated: boolean) => T,
@@ -154,18 +154,18 @@ function capped<C, T>(
 }
 
 /** Reads the rows of a statement. An empty row set has no columns, as in the Rust host. */
-export function rowReader(appetite: Appetite, columns: Column[], text: Decode): Reading<RowSet> {
+export function rowReader(rowLimits: RowLimits, columns: Column[], text: Decode): Reading<RowSet> {
   columns.forEach(requireSupported);
   const value = (raw: Buffer | null, column: Column) => decode(column, raw, text);
-  return capped(appetite, columns, value, (rows, truncated) => {
+  return capped(rowLimits, columns, value, (rows, truncated) => {
     return { columns: rows.length > 0 || truncated ? columns : [], rows, truncated };
   });
 }
 
 /** Reads the rows of a simple query, whose values are all text. */
-export function textReader(appetite: Appetite, columns: Column[], text: Decode): Reading<TextSet> {
+export function textReader(rowLimits: RowLimits, columns: Column[], text: Decode): Reading<TextSet> {
   const value = (raw: Buffer | null) => raw && text(raw);
-  return capped(appetite, columns, value, (rows, truncated) => {
+  return capped(rowLimits, columns, value, (rows, truncated) => {
     return { columns: columns.map(({ name }) => name), rows, truncated };
   });
 }

@@ -17,8 +17,8 @@ import { CallLog, type LogLine } from "../dist/log.js";
 import { applicationGlob, keptName, roleGlob } from "../dist/names.js";
 import { readRequest } from "../dist/request.js";
 import { isSecret } from "../dist/secret-scan.js";
+import { statement } from "./host-api.js";
 import { kit } from "./kit.js";
-import { statement } from "./powers.js";
 
 const MIB = 1 << 20;
 

@@ -12,10 +12,10 @@ import { callComponent } from "../dist/call.js";
 import { normalise, withoutSecrets } from "../dist/cassette/literals.js";
 import { type Component, component, description } from "../dist/components.js";
 import { Fault } from "../dist/fault.js";
-import { Ended, type Powers } from "../dist/imports.js";
+import { Ended, type HostApi } from "../dist/imports.js";
 import { limitMemory } from "../dist/memory.js";
 import { Cluster, PASSWORD } from "./cluster.js";
-import { statement } from "./powers.js";
+import { statement } from "./host-api.js";
 import { scratch, until } from "./process.js";
 
 let cluster: Cluster;
@@ -39,7 +39,7 @@ function guest(run: string): Component {
   return { name: "pool-manager", sha256: "", entry: pathToFileURL(entry).href, cores: {} };
 }
 
-const NO_POWERS: Powers = {
+const NO_POWERS: HostApi = {
   call: async () => {
     throw new Fault("no-power", "none is lent");
   },
@@ -47,10 +47,10 @@ const NO_POWERS: Powers = {
   close: async () => {},
 };
 
-function call(found: Component, { powers = NO_POWERS, cpuMs = 10_000, deadlineMs = 20_000 } = {}): Promise<unknown> {
+function call(found: Component, { hostApi = NO_POWERS, cpuMs = 10_000, deadlineMs = 20_000 } = {}): Promise<unknown> {
   const limits = { ...DEFAULT_LIMITS, cpuMs, memoryBytes: 64 << 20 };
   const end = performance.now() + deadlineMs;
-  return callComponent(found, { exported: ["skill", "run"], argument: "{}", powers, limits, end, deadlineMs });
+  return callComponent(found, { exported: ["skill", "run"], argument: "{}", hostApi, limits, end, deadlineMs });
 }
 
 test("a component that computes without an end is ended by its limit", async () => {
@@ -59,8 +59,8 @@ test("a component that computes without an end is ended by its limit", async () 
 
 test("what it waits is not what it computes, and the deadline is over both", async () => {
   const waits = guest(`of("credentials").lookup(); return "";`);
-  const powers = { ...NO_POWERS, call: () => new Promise<never>(() => {}) };
-  await assert.rejects(call(waits, { powers, cpuMs: 1_000, deadlineMs: 1_500 }), {
+  const hostApi = { ...NO_POWERS, call: () => new Promise<never>(() => {}) };
+  await assert.rejects(call(waits, { hostApi, cpuMs: 1_000, deadlineMs: 1_500 }), {
     kind: "deadline-exceeded",
     message: "the call was not done within 1500 ms: limit `deadlineMs`",
   });
@@ -70,8 +70,8 @@ test("a trap, a thread that ends itself and a power that ends the call are told 
   await assert.rejects(call(guest(`throw new WebAssembly.RuntimeError("unreachable")`)), /limit `memoryBytes`/);
   await assert.rejects(call(guest("process.exit()")), { kind: "plugin-trapped" });
   const ended = new Ended(new Fault("limit-exceeded", "enough"));
-  const powers = { ...NO_POWERS, call: async () => Promise.reject(ended) };
-  await assert.rejects(call(guest(`try { of("credentials").lookup() } catch {} return ""`), { powers }), /enough/);
+  const hostApi = { ...NO_POWERS, call: async () => Promise.reject(ended) };
+  await assert.rejects(call(guest(`try { of("credentials").lookup() } catch {} return ""`), { hostApi }), /enough/);
 });
 
 test("a fault of the host is the component's to handle", async () => {
@@ -81,8 +81,8 @@ test("a fault of the host is the component's to handle", async () => {
 
 test("a fault within a list arrives with all of its fields", async () => {
   const fault = new Fault("query-canceled", "too slow", { sqlstate: "57014", retryable: true });
-  const powers = { ...NO_POWERS, call: async () => [{ tag: "err", val: fault }] as never };
-  const output = await call(guest(`return JSON.stringify(of("database").probe({}, 1, 1))`), { powers });
+  const hostApi = { ...NO_POWERS, call: async () => [{ tag: "err", val: fault }] as never };
+  const output = await call(guest(`return JSON.stringify(of("database").probe({}, 1, 1))`), { hostApi });
   assert.equal(output, JSON.stringify([{ tag: "err", val: fault }]));
 });
 
@@ -95,9 +95,9 @@ test("what a component answers and asks is measured before it is copied out of i
     [`of("credentials").lookup("x".repeat(${17 << 20}))`, "requestBytes"],
   ] as const) {
     let calls = 0;
-    const powers = { ...NO_POWERS, call: async () => Promise.reject(new Error(String(++calls))) };
+    const hostApi = { ...NO_POWERS, call: async () => Promise.reject(new Error(String(++calls))) };
     const guarded = guest(`try { ${run} } catch (fault) { throw { payload: fault } }`);
-    await assert.rejects(call(guarded, { powers, cpuMs: 30_000, deadlineMs: 40_000 }), (fault: Fault) => {
+    await assert.rejects(call(guarded, { hostApi, cpuMs: 30_000, deadlineMs: 40_000 }), (fault: Fault) => {
       assert.ok(fault.message.endsWith(`limit \`${limit}\``), fault.message);
       return fault.kind === "limit-exceeded";
     });
@@ -114,7 +114,7 @@ test("a module's memory cannot grow beyond the bound that was written into it", 
   const found = await component("pool-manager", 2 << 20);
   const input = JSON.stringify({ action: "monitor", carry: "x".repeat(3 << 20) });
   const limits = { ...DEFAULT_LIMITS, cpuMs: 10_000, memoryBytes: 2 << 20 };
-  const tight = { exported: ["skill", "run"] as const, argument: input, powers: NO_POWERS, limits };
+  const tight = { exported: ["skill", "run"] as const, argument: input, hostApi: NO_POWERS, limits };
   const calling = callComponent(found, { ...tight, end: performance.now() + 20_000, deadlineMs: 20_000 });
   await assert.rejects(calling, { kind: "plugin-trapped" });
 });

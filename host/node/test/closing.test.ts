@@ -10,9 +10,9 @@ import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
 import { errorResponse, message } from "./bytes.js";
 import { Cluster, PASSWORD } from "./cluster.js";
+import { lend, statement } from "./host-api.js";
 import { flood, KEY, Peer } from "./peer.js";
 import { PgBouncer } from "./pgbouncer.js";
-import { lend, statement } from "./powers.js";
 import { until } from "./process.js";
 import { authentication } from "./scripted.js";
 
@@ -133,11 +133,11 @@ test("a proof that takes long to compute does not hold up the end of an opening"
 test("a probe that is given up closes its connection, and the call goes on", async () => {
   for (const behave of Object.values(WAYS).slice(0, 2)) {
     peer = await Peer.start(behave);
-    const { powers, credential } = await lend({ url: peer.url() });
-    const probes = await powers.call("database.probe", { credential, count: 4, timeoutMs: 100 });
+    const { hostApi, credential } = await lend({ url: peer.url() });
+    const probes = await hostApi.call("database.probe", { credential, count: 4, timeoutMs: 100 });
     assert.ok(probes.every((it) => it.tag === "err" && it.val.kind === "server-unreachable"));
     assert.ok((await peer.left()) < 1_200);
-    await powers.close();
+    await hostApi.close();
     await peer.stop();
   }
 });
@@ -156,12 +156,12 @@ test("probes together hear no more than a few sessions would", async () => {
       write();
     });
   });
-  const { powers, credential } = await lend({ url: peer.url() });
-  const probes = await powers.call("database.probe", { credential, count: 16, timeoutMs: 5_000 });
+  const { hostApi, credential } = await lend({ url: peer.url() });
+  const probes = await hostApi.call("database.probe", { credential, count: 16, timeoutMs: 5_000 });
   assert.ok(probes.every((it) => it.tag === "err" && it.val.kind === "limit-exceeded"));
   assert.ok((await peer.left()) < 1_200);
   assert.ok(bytes < 200 << 20, `${bytes} bytes were written`);
-  await powers.close();
+  await hostApi.close();
 });
 
 test("a session whose server did not answer in time is closed, and not used again", async () => {

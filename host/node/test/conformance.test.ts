@@ -9,7 +9,7 @@ import { Cassette, Fault } from "archon-connection-pool";
 import type pg from "pg";
 import type { Order } from "../dist/guard/order.js";
 import { Cluster, PASSWORD } from "./cluster.js";
-import { deliver, KILL, orders, words } from "./powers.js";
+import { deliver, KILL, orders, words } from "./host-api.js";
 import { until } from "./process.js";
 
 /** Where the kit is: ARCHON_CONFORMANCE, or where this repository has it. */

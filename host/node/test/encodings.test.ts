@@ -13,8 +13,8 @@ import { Session } from "../dist/session.js";
 import { decoderOf } from "../dist/text.js";
 import { message, packet } from "./bytes.js";
 import { Cluster } from "./cluster.js";
+import { statement } from "./host-api.js";
 import { PgBouncer } from "./pgbouncer.js";
-import { statement } from "./powers.js";
 import { until } from "./process.js";
 
 const ENCODINGS = ["UTF8", "SQL_ASCII", "LATIN1", "WIN1252", "EUC_JP"] as const;

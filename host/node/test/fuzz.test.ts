@@ -13,8 +13,8 @@ import { Session } from "../dist/session.js";
 import { decodeUtf8 } from "../dist/text.js";
 import * as wire from "../dist/wire.js";
 import { errorResponse, message } from "./bytes.js";
+import { statement } from "./host-api.js";
 import { COMPLETE, dataRow, KEY, Peer, rowDescription } from "./peer.js";
-import { statement } from "./powers.js";
 import { authentication } from "./scripted.js";
 
 const RUNS = Number(process.env.ARCHON_FUZZ_RUNS ?? 400);

@@ -10,7 +10,7 @@ import { Audit } from "../dist/audit.js";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Hourly } from "../dist/guard/caps.js";
 import { Cluster } from "./cluster.js";
-import { deliver, KILL, lend, orders, words } from "./powers.js";
+import { deliver, KILL, lend, orders, words } from "./host-api.js";
 import { scratch } from "./process.js";
 
 let cluster: Cluster;
@@ -290,15 +290,15 @@ test("nobody is ended without the consent that is asked for, once, before anythi
 });
 
 test("a component ends no session by SQL of its own", async () => {
-  const { powers, credential } = await lend({ url: cluster.url() });
-  const { session } = await powers.call("session.open", { credential });
+  const { hostApi, credential } = await lend({ url: cluster.url() });
+  const { session } = await hostApi.call("session.open", { credential });
   const sql = "SELECT pg_catalog.pg_terminate_backend(7)";
-  const asking = powers.call("session.query", { session, batch: [{ sql, params: [], maxRows: 1 }] });
+  const asking = hostApi.call("session.query", { session, batch: [{ sql, params: [], maxRows: 1 }] });
   await assert.rejects(asking, { kind: "not-approved" });
-  await powers.close();
+  await hostApi.close();
 });
 
 test("a component gets no credential but the one that it was lent", async () => {
-  const { powers } = await lend({ url: cluster.url() });
-  await assert.rejects(powers.call("credentials.lookup", { name: "production" }), /is not granted to this call/);
+  const { hostApi } = await lend({ url: cluster.url() });
+  await assert.rejects(hostApi.call("credentials.lookup", { name: "production" }), /is not granted to this call/);
 });

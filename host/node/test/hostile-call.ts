@@ -7,7 +7,7 @@ import { SupabaseConnectionPool } from "archon-connection-pool";
 import { asFault, Fault, type FaultRecord } from "../dist/fault.js";
 import { inTime } from "../dist/in-time.js";
 import type { Limits } from "../dist/limits.js";
-import { lend } from "./powers.js";
+import { lend } from "./host-api.js";
 
 /** Outcome of a call. */
 export interface HostileCall {
@@ -46,10 +46,10 @@ async function callServer(port: number, sslmode: string, deadlineMs: number): Pr
 async function callConsole(port: number, _: string, deadlineMs: number): Promise<FaultRecord | undefined> {
   const console = `postgres://ann:${SECRET}@127.0.0.1:${port}/pgbouncer?sslmode=disable`;
   const asked = { url: "postgres://ann@127.0.0.1:1/shop", console, limits: limits(deadlineMs) };
-  const { powers, credential } = await lend(asked);
+  const { hostApi, credential } = await lend(asked);
   const show = async () => {
-    const opened = await powers.call("console.open", { credential });
-    const shown = await powers.call("console.show", { ...opened, views: ["pools", "databases"] });
+    const opened = await hostApi.call("console.open", { credential });
+    const shown = await hostApi.call("console.show", { ...opened, views: ["pools", "databases"] });
     for (const item of shown) if (item.tag === "err") throw item.val;
   };
   try {
@@ -58,7 +58,7 @@ async function callConsole(port: number, _: string, deadlineMs: number): Promise
   } catch (error) {
     return asFault(error).toJSON();
   } finally {
-    await powers.close();
+    await hostApi.close();
   }
 }
 

@@ -9,7 +9,7 @@ import { after, afterEach, before, test } from "node:test";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
-import { lend } from "./powers.js";
+import { lend } from "./host-api.js";
 import { ready, ScriptedServer } from "./scripted.js";
 
 const LOCAL = { address: "127.0.0.1", family: 4 };
@@ -52,11 +52,11 @@ test("a session with a list of silent names leaves two look-ups behind", async (
 });
 
 test("a call with sessions and probes at silent names leaves two look-ups behind", async () => {
-  const { powers, credential } = await lend({ url: silent(8), limits: { connectTimeoutMs: 400 } });
-  const probing = powers.call("database.probe", { credential, count: 8, timeoutMs: 400 });
-  await assert.rejects(powers.call("session.open", { credential }), { kind: "server-unreachable" });
+  const { hostApi, credential } = await lend({ url: silent(8), limits: { connectTimeoutMs: 400 } });
+  const probing = hostApi.call("database.probe", { credential, count: 8, timeoutMs: 400 });
+  await assert.rejects(hostApi.call("session.open", { credential }), { kind: "server-unreachable" });
   assert.ok((await probing).every(({ tag }) => tag === "err"));
-  await powers.close();
+  await hostApi.close();
   assert.equal(names.length, 2, names.join());
 });
 
@@ -81,9 +81,9 @@ test("a name behind a silent one is looked up, and other calls have their own lo
 test("probes at one name share its look-up", async () => {
   const server = await ScriptedServer.start(() => [ready()]);
   try {
-    const { powers, credential } = await lend({ url: `postgres://ann@localhost:${server.port}/shop` });
-    await powers.call("database.probe", { credential, count: 8, timeoutMs: 400 });
-    await powers.close();
+    const { hostApi, credential } = await lend({ url: `postgres://ann@localhost:${server.port}/shop` });
+    await hostApi.call("database.probe", { credential, count: 8, timeoutMs: 400 });
+    await hostApi.close();
     assert.deepEqual(names, ["localhost"]);
   } finally {
     await server.stop();

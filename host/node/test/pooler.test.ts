@@ -7,8 +7,8 @@ import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
 import { Session } from "../dist/session.js";
 import { Cluster } from "./cluster.js";
+import { type Asked, lend, statement } from "./host-api.js";
 import { PgBouncer, WATCHER } from "./pgbouncer.js";
-import { type Asked, lend, statement } from "./powers.js";
 
 let cluster: Cluster;
 let bouncer: PgBouncer;
@@ -25,17 +25,17 @@ const SCALE = { action: "auto-scale", options: { minSize: 5, maxSize: 50, growth
 
 async function onConsole(asked: Partial<Asked> = {}) {
   const lent = await lend({ url: cluster.url(), console: bouncer.console(), request: SCALE, ...asked });
-  const { console } = await lent.powers.call("console.open", { credential: lent.credential });
+  const { console } = await lent.hostApi.call("console.open", { credential: lent.credential });
   const resize = (size: number, more: { pool?: string; dryRun?: boolean } = {}) =>
-    lent.powers.call("scaling.resize", { console, size, reason: "a test", dryRun: false, ...more });
+    lent.hostApi.call("scaling.resize", { console, size, reason: "a test", dryRun: false, ...more });
   return { ...lent, console, resize };
 }
 
 test("views are shown by name, and no text reaches the console that is none", async () => {
-  const { powers, console } = await onConsole();
-  assert.equal(await powers.call("console.kind", { console }), "pgbouncer");
+  const { hostApi, console } = await onConsole();
+  assert.equal(await hostApi.call("console.kind", { console }), "pgbouncer");
   const views = ["config", "pools", "POOLS", "pools; SHUTDOWN", "version"];
-  const answers = await powers.call("console.show", { console, views });
+  const answers = await hostApi.call("console.show", { console, views });
   assert.deepEqual(
     answers.map((it) => (it.tag === "ok" ? "ok" : it.val.kind)),
     ["ok", "ok", "unsupported-view", "unsupported-view", "ok"],
@@ -44,11 +44,11 @@ test("views are shown by name, and no text reaches the console that is none", as
   assert.ok(config?.tag === "ok");
   const key = config.val.columns.findIndex(({ name }) => name === "key");
   assert.ok(config.val.rows.some((row) => row[key]?.tag === "text" && row[key].val === "default_pool_size"));
-  await powers.close();
+  await hostApi.close();
 });
 
 test("a pool is resized within bounds and pace, once in a call, and read back", async () => {
-  const { powers, resize, records } = await onConsole();
+  const { hostApi, resize, records } = await onConsole();
   const outcome = async (size: number, more = {}) => {
     const { before, after, executed, note } = await resize(size, more);
     return { before, after, executed, note };
@@ -66,10 +66,10 @@ test("a pool is resized within bounds and pace, once in a call, and read back", 
   assert.equal(await bouncer.setting("default_pool_size"), "12");
   assert.match((await outcome(13)).note, /changes the size of a pool once/);
   assert.deepEqual(records.map(({ outcome }) => outcome).slice(-3), ["sending", "executed", "denied"]);
-  await powers.close();
+  await hostApi.close();
   const back = await onConsole();
   assert.equal((await back.resize(10)).executed, true);
-  await back.powers.close();
+  await back.hostApi.close();
 });
 
 test("nothing is resized unless the request and the policy ask for just that", async () => {
@@ -82,46 +82,46 @@ test("nothing is resized unless the request and the policy ask for just that", a
     [{ policy: { maxResizesPerHour: 0 } }, /maxResizesPerHour/],
     [{ consent: () => "not now" }, /consent was not given: not now/],
   ] as [Partial<Asked>, RegExp][]) {
-    const { powers, resize } = await onConsole(asked);
+    const { hostApi, resize } = await onConsole(asked);
     const { executed, note } = await resize(11);
     assert.equal(executed, false);
     assert.match(note, told);
-    await powers.close();
+    await hostApi.close();
   }
   assert.equal(await bouncer.setting("default_pool_size"), "10");
 });
 
 test("whoever may only look is told so", async () => {
-  const { powers, resize } = await onConsole({ console: bouncer.console(WATCHER) });
+  const { hostApi, resize } = await onConsole({ console: bouncer.console(WATCHER) });
   await assert.rejects(resize(11), { kind: "insufficient-privilege", message: /add it to admin_users/ });
-  await powers.close();
+  await hostApi.close();
 });
 
 test("server connections are reconnected by the name of their database", async () => {
   await runThrough(bouncer.url());
-  const { powers, console } = await onConsole();
+  const { hostApi, console } = await onConsole();
   const reconnect = (database: string) =>
-    powers.call("scaling.reconnect", { console, database, reason: "a test", dryRun: false });
+    hostApi.call("scaling.reconnect", { console, database, reason: "a test", dryRun: false });
   assert.match((await reconnect(`x"; SHUTDOWN`)).note, /no database/);
   assert.equal((await reconnect("fixed")).executed, true);
-  await powers.close();
+  await hostApi.close();
 });
 
 test("a server that is no pooler is told from one", async () => {
-  const { powers, credential } = await lend({ url: cluster.url(), console: cluster.url("postgres", "pgbouncer") });
-  await assert.rejects(powers.call("console.open", { credential }), /is no PgBouncer/);
-  await powers.close();
+  const { hostApi, credential } = await lend({ url: cluster.url(), console: cluster.url("postgres", "pgbouncer") });
+  await assert.rejects(hostApi.call("console.open", { credential }), /is no PgBouncer/);
+  await hostApi.close();
   const without = await lend({ url: cluster.url() });
-  await assert.rejects(without.powers.call("console.open", { credential: without.credential }), { kind: "no-pooler" });
-  await without.powers.close();
+  await assert.rejects(without.hostApi.call("console.open", { credential: without.credential }), { kind: "no-pooler" });
+  await without.hostApi.close();
 });
 
 test("behind a transaction pooler every statement is still bounded and nothing of it stays", async () => {
   await runThrough(bouncer.url());
-  const { powers, credential } = await lend({ url: bouncer.url() });
-  const { session } = await powers.call("session.open", { credential });
-  assert.equal(await powers.call("session.access-path", { session }), "pooled");
-  await powers.close();
+  const { hostApi, credential } = await lend({ url: bouncer.url() });
+  const { session } = await hostApi.call("session.open", { credential });
+  assert.equal(await hostApi.call("session.access-path", { session }), "pooled");
+  await hostApi.close();
 });
 
 test("a full analysis and an automatic resize work with the console", async () => {

@@ -8,7 +8,7 @@ import { parseTarget } from "../dist/connection-config/resolve.js";
 import { Session } from "../dist/session.js";
 import type { Value } from "../dist/values.js";
 import { Cluster, PASSWORD } from "./cluster.js";
-import { CLOCK, lend, statement } from "./powers.js";
+import { CLOCK, lend, statement } from "./host-api.js";
 import { until } from "./process.js";
 
 let cluster: Cluster;
@@ -122,13 +122,13 @@ test("rows and bytes beyond the caps are cut off and said to be", async () => {
 
 test("what one call may read and say is counted", async () => {
   const sql = CLOCK?.sql ?? "";
-  const { powers, credential } = await lend({
+  const { hostApi, credential } = await lend({
     url: cluster.url(),
     limits: { statements: 2, sessions: 1, probes: 2, hostCalls: 9, answerRows: 1, orders: 1 },
   });
-  const { session } = await powers.call("session.open", { credential });
-  await assert.rejects(powers.call("session.open", { credential }), /limit `sessions`/);
-  const batch = (count: number) => powers.call("session.query", { session, batch: Array(count).fill(statement(sql)) });
+  const { session } = await hostApi.call("session.open", { credential });
+  await assert.rejects(hostApi.call("session.open", { credential }), /limit `sessions`/);
+  const batch = (count: number) => hostApi.call("session.query", { session, batch: Array(count).fill(statement(sql)) });
   await assert.rejects(batch(3), /limit `statements`/);
   const answers = await batch(2);
   assert.deepEqual(
@@ -136,15 +136,15 @@ test("what one call may read and say is counted", async () => {
     [false, true],
   );
   await assert.rejects(batch(1), /limit `answer(Rows|Bytes)`/);
-  await assert.rejects(powers.call("database.probe", { credential, count: 3, timeoutMs: 1_000 }), /limit `probes`/);
+  await assert.rejects(hostApi.call("database.probe", { credential, count: 3, timeoutMs: 1_000 }), /limit `probes`/);
   const order = { pid: 1, backendStart: 0n, signal: "terminate", state: "idle", stateChange: 0n, reason: "" } as const;
   await assert.rejects(
-    powers.call("backends.deliver", { session, orders: [order, order], dryRun: true }),
+    hostApi.call("backends.deliver", { session, orders: [order, order], dryRun: true }),
     /limit `orders`/,
   );
-  await powers.call("session.access-path", { session });
-  await assert.rejects(powers.call("session.access-path", { session }), /limit `hostCalls`/);
-  await powers.close();
+  await hostApi.call("session.access-path", { session });
+  await assert.rejects(hostApi.call("session.access-path", { session }), /limit `hostCalls`/);
+  await hostApi.close();
 });
 
 test("a session that the server ends says why, and the next is refused for the same reason", async () => {

@@ -17,8 +17,8 @@ import { openSocket } from "../dist/socket.js";
 import { check } from "../dist/tls.js";
 import { errorResponse, message } from "./bytes.js";
 import { Cluster, PASSWORD } from "./cluster.js";
+import { statement } from "./host-api.js";
 import { flood } from "./peer.js";
-import { statement } from "./powers.js";
 import { own, scratch, until } from "./process.js";
 import { ready } from "./scripted.js";
 

@@ -2,7 +2,7 @@
 
 import type { Component } from "../components.js";
 import { asFault, Fault } from "../fault.js";
-import { Ended, type ImportName, type Imports, type Powers, type Resource } from "../imports.js";
+import { Ended, type HostApi, type ImportName, type Imports, type Resource } from "../imports.js";
 import { appendPrivate, createPrivate } from "../private-file.js";
 import { type Header, type Json, PACKAGE, writeFault, writeOk, writeWith } from "./format.js";
 import { withoutSecrets } from "./literals.js";
@@ -20,13 +20,13 @@ export class Recorder {
   async call(
     { name, sha256 }: Component,
     input: string,
-    powers: Powers,
-    run: (powers: Powers) => Promise<string>,
+    hostApi: HostApi,
+    run: (hostApi: HostApi) => Promise<string>,
   ): Promise<string> {
     await this.#begin({ cassette: 1, package: PACKAGE, component: { name, sha256 }, normalised: false });
     const lines: Json[] = [{ call: "skill.run", input }];
     try {
-      const returned = await run(new RecordedPowers(powers, lines));
+      const returned = await run(new RecordedHostApi(hostApi, lines));
       lines.push({ returned });
       return returned;
     } catch (error) {
@@ -47,19 +47,19 @@ export class Recorder {
 }
 
 /** Import implementation that records every answer. */
-class RecordedPowers implements Powers {
-  readonly #powers: Powers;
+class RecordedHostApi implements HostApi {
+  readonly #hostApi: HostApi;
   readonly #lines: Json[];
 
-  constructor(powers: Powers, lines: Json[]) {
-    this.#powers = powers;
+  constructor(hostApi: HostApi, lines: Json[]) {
+    this.#hostApi = hostApi;
     this.#lines = lines;
   }
 
   async call<N extends ImportName>(name: N, args: Imports[N][0]): Promise<Imports[N][1]> {
     const line: { [field: string]: Json } = { import: name, with: writeWith(name, args) };
     try {
-      const ok = await this.#powers.call(name, args);
+      const ok = await this.#hostApi.call(name, args);
       this.#lines.push({ ...line, ok: writeOk(name, keepable(name, args, ok)) });
       return ok;
     } catch (error) {
@@ -69,11 +69,11 @@ class RecordedPowers implements Powers {
   }
 
   drop(resource: Resource, handle: number): void {
-    this.#powers.drop(resource, handle);
+    this.#hostApi.drop(resource, handle);
   }
 
   close(): Promise<void> {
-    return this.#powers.close();
+    return this.#hostApi.close();
   }
 }
 

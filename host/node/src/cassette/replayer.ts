@@ -3,7 +3,7 @@
 import { callComponent } from "../call.js";
 import { component, type World } from "../components.js";
 import { Fault } from "../fault.js";
-import { Ended, type ImportName, type Imports, INFALLIBLE, type Item, type Powers } from "../imports.js";
+import { Ended, type HostApi, type ImportName, type Imports, INFALLIBLE, type Item } from "../imports.js";
 import { parseJson } from "../json.js";
 import { DEFAULT_LIMITS } from "../limits.js";
 import { isRecord } from "../request.js";
@@ -85,7 +85,7 @@ async function replayCall(found: Awaited<ReturnType<typeof component>>, call: Re
   const output = await callComponent(found, {
     exported: ["skill", "run"],
     argument: call.input,
-    powers: new ReplayedPowers(call.imports),
+    hostApi: new ReplayedHostApi(call.imports),
     limits,
     end: performance.now() + deadlineMs,
     deadlineMs,
@@ -94,7 +94,7 @@ async function replayCall(found: Awaited<ReturnType<typeof component>>, call: Re
 }
 
 /** Answers imports from the lines of one call. */
-export class ReplayedPowers implements Powers {
+export class ReplayedHostApi implements HostApi {
   readonly #lines: readonly ImportLine[];
   readonly #used = new Set<ImportLine>();
   /** Statements of a line whose answers were returned individually. */

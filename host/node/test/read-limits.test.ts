@@ -14,8 +14,8 @@ import { decodeUtf8, startOf } from "../dist/text.js";
 import { OID, type RowSet } from "../dist/values.js";
 import { serverError } from "../dist/wire.js";
 import { errorResponse, message, number } from "./bytes.js";
+import { statement } from "./host-api.js";
 import { COMPLETE, dataRow, flood, KEY, Peer, rowDescription } from "./peer.js";
-import { statement } from "./powers.js";
 import { authentication, ready } from "./scripted.js";
 
 const MIB = 1 << 20;

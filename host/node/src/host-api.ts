@@ -15,10 +15,10 @@ import type { Order, Outcome } from "./guard/order.js";
 import { checkStatements, type Policy } from "./guard/policy.js";
 import {
   Ended,
+  type HostApi,
   type ImportName,
   type Imports,
   type Item,
-  type Powers,
   type ProbeTiming,
   type Resource,
 } from "./imports.js";
@@ -59,7 +59,7 @@ const CAP_NOTE =
   "caps per hour (the policy's maxKillsPerHour and maxResizesPerHour) count the calls of this process alone";
 
 /** Import implementation of one live call. */
-export class LivePowers implements Powers {
+export class LiveHostApi implements HostApi {
   readonly #inputs: CallInputs;
   readonly #credentials = new Handles<Credential>();
   readonly #sessions = new Handles<Session>();

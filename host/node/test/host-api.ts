@@ -1,4 +1,4 @@
-// A host's powers without a component: what a hostile one could ask for, word for word.
+// The host API without a component: the calls that a hostile one could make, word for word.
 
 import { Audit, type AuditRecord } from "../dist/audit.js";
 import { catalogue, description } from "../dist/components.js";
@@ -7,8 +7,8 @@ import { CredentialScope } from "../dist/credentials.js";
 import { Hourly } from "../dist/guard/caps.js";
 import type { Order, Outcome } from "../dist/guard/order.js";
 import { type Policy, policyWith } from "../dist/guard/policy.js";
+import { LiveHostApi } from "../dist/host-api.js";
 import { type Limits, limitsWith } from "../dist/limits.js";
-import { LivePowers } from "../dist/powers.js";
 import { readIntent } from "../dist/request.js";
 import type { Statement, Value } from "../dist/values.js";
 import type { Cluster } from "./cluster.js";
@@ -37,7 +37,7 @@ export const CLOCK = description("pool-manager").statements.find(
   ({ sql }) => /clock_timestamp/.test(sql) && !/\$1/.test(sql),
 );
 
-/** Lends powers, and opens a session on them. */
+/** Creates a host API, and opens a session through it. */
 export async function lend({
   url,
   console,
@@ -56,7 +56,7 @@ export async function lend({
     onRecord?.(record);
     records.push(record);
   };
-  const powers = new LivePowers({
+  const hostApi = new LiveHostApi({
     scope: new CredentialScope({ map: { default: entry } }),
     intent: readIntent(request, rules),
     policy: rules,
@@ -67,18 +67,18 @@ export async function lend({
     catalogue: catalogue("pool-manager"),
     onSignal: onSignal ?? (() => {}),
   });
-  const { credential } = await powers.call("credentials.lookup", {});
-  return { powers, credential, records };
+  const { credential } = await hostApi.call("credentials.lookup", {});
+  return { hostApi, credential, records };
 }
 
 /** Delivers orders on a session of their own. */
 export async function deliver(asked: Asked, orders: Order[], dryRun = false) {
-  const { powers, credential, records } = await lend(asked);
+  const { hostApi, credential, records } = await lend(asked);
   try {
-    const { session } = await powers.call("session.open", { credential });
-    return { outcomes: await powers.call("backends.deliver", { session, orders, dryRun }), records };
+    const { session } = await hostApi.call("session.open", { credential });
+    return { outcomes: await hostApi.call("backends.deliver", { session, orders, dryRun }), records };
   } finally {
-    await powers.close();
+    await hostApi.close();
   }
 }
 
