@@ -1,6 +1,6 @@
 //! Faults at critical moments: a failed action is never reported as done, and no session is left behind.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use archon_pool::limits::Limits;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::Outcome;
 use archon_pool_tests::proxy::{Direction, Flow};
-use archon_pool_tests::{Cluster, Proxy, until};
+use archon_pool_tests::{Cluster, Proxy, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 
@@ -40,6 +41,30 @@ async fn sampling(cluster: &Cluster, host: Host) -> Result<JoinHandle<Fault>> {
 fn behind(proxy: &Proxy, log: &Path, limits: Limits) -> Result<Host> {
     let credentials = archon_pool::credentials().url(SecretString::from(proxy.url(OPERATOR, "postgres")));
     Ok(host_with(credentials, limits).audit(Audit::open(log)?))
+}
+
+/// The delivery of an order against a session, through a proxy and with an audit log.
+struct Delivery {
+    session: Session,
+    proxy: Proxy,
+    log: PathBuf,
+    delivery: JoinHandle<Result<Vec<Outcome>, Fault>>,
+    /// Holds the log until the end of the test.
+    _folder: TempDir,
+}
+
+impl Delivery {
+    /// Starts a delivery whose proxy changes the flow of a direction as the signal is sent.
+    async fn start(cluster: &Cluster, direction: Direction, flow: Flow) -> Result<Self> {
+        let session = stuck(cluster).await?;
+        let orders = orders(cluster, &[&session]).await?;
+        let (proxy, folder) = (Proxy::start(cluster).await?, tempfile::tempdir()?);
+        let log = folder.path().join("audit.log");
+        let host = behind(&proxy, &log, Limits::default())?;
+        proxy.when_sent(SIGNAL, direction, flow);
+        let delivery = tokio::spawn(async move { host.deliver(None, &orders, 100, false).await });
+        Ok(Self { session, proxy, log, delivery, _folder: folder })
+    }
 }
 
 /// Checks that the only outcome is unknown, and not retryable.
@@ -119,35 +144,23 @@ async fn a_slow_network_is_only_slow() -> Result<()> {
 #[tokio::test]
 async fn an_order_that_never_arrived_is_not_said_to_be_done() -> Result<()> {
     let cluster = cluster().await?;
-    let session = stuck(&cluster).await?;
-    let orders = orders(&cluster, &[&session]).await?;
-    let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
-    let log = folder.path().join("audit.log");
-    let host = behind(&proxy, &log, Limits::default())?;
-    proxy.when_sent(SIGNAL, Direction::ToServer, Flow::Hold);
-    let delivery = tokio::spawn(async move { host.deliver(None, &orders, 100, false).await });
-    proxy.sent().await?;
-    proxy.cut();
-    unknown(&delivery.await??);
-    assert!(session.answers().await);
-    on_record_as_failed(&log)?;
+    let order = Delivery::start(&cluster, Direction::ToServer, Flow::Hold).await?;
+    order.proxy.sent().await?;
+    order.proxy.cut();
+    unknown(&order.delivery.await??);
+    assert!(order.session.answers().await);
+    on_record_as_failed(&order.log)?;
     nothing_left(&cluster).await
 }
 
 #[tokio::test]
 async fn an_order_whose_answer_is_lost_is_not_said_to_be_done() -> Result<()> {
     let cluster = cluster().await?;
-    let mut session = stuck(&cluster).await?;
-    let orders = orders(&cluster, &[&session]).await?;
-    let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
-    let log = folder.path().join("audit.log");
-    let host = behind(&proxy, &log, Limits::default())?;
-    proxy.when_sent(SIGNAL, Direction::ToClient, Flow::Drop);
-    let delivery = tokio::spawn(async move { host.deliver(None, &orders, 100, false).await });
-    assert_eq!(session.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN), "the server has heard it");
-    proxy.cut();
-    unknown(&delivery.await??);
-    on_record_as_failed(&log)?;
+    let mut order = Delivery::start(&cluster, Direction::ToClient, Flow::Drop).await?;
+    assert_eq!(order.session.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN), "the server has heard it");
+    order.proxy.cut();
+    unknown(&order.delivery.await??);
+    on_record_as_failed(&order.log)?;
     nothing_left(&cluster).await
 }
 
@@ -199,17 +212,11 @@ async fn a_call_that_is_given_up_while_it_signals_must_not_be_repeated() -> Resu
 #[tokio::test]
 async fn a_server_that_dies_while_it_signals_is_not_said_to_have_done_it() -> Result<()> {
     let cluster = cluster().await?;
-    let session = stuck(&cluster).await?;
-    let orders = orders(&cluster, &[&session]).await?;
-    let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
-    let log = folder.path().join("audit.log");
-    let host = behind(&proxy, &log, Limits::default())?;
-    proxy.when_sent(SIGNAL, Direction::ToServer, Flow::Hold);
-    let delivery = tokio::spawn(async move { host.deliver(None, &orders, 100, false).await });
-    proxy.sent().await?;
+    let order = Delivery::start(&cluster, Direction::ToServer, Flow::Hold).await?;
+    order.proxy.sent().await?;
     cluster.kill().await?;
-    unknown(&delivery.await??);
-    on_record_as_failed(&log)
+    unknown(&order.delivery.await??);
+    on_record_as_failed(&order.log)
 }
 
 #[tokio::test]

@@ -41,43 +41,34 @@ impl Function {
     }
 }
 
-/// The exported interfaces of a component, and those of their functions that the host calls.
-pub(crate) struct Exports {
-    interfaces: Vec<&'static str>,
-    functions: Vec<(Function, ComponentExportIndex)>,
-}
+/// The functions of the interfaces that a component exports. One that its interface lacks has no index.
+pub(crate) struct Exports(Vec<(Function, Option<ComponentExportIndex>)>);
 
 impl Exports {
     /// Finds the functions of a component. `interface` returns the full name under which it exports an interface.
     pub(crate) fn of<'a>(component: &Component, interface: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let (mut interfaces, mut functions) = (Vec::new(), Vec::new());
-        for function in Function::ALL {
-            let instance = interface(function.interface()).and_then(|name| component.get_export_index(None, name));
-            let Some(instance) = instance else { continue };
-            if !interfaces.contains(&function.interface()) {
-                interfaces.push(function.interface());
-            }
-            let found = component.get_export_index(Some(&instance), function.name());
-            functions.extend(found.map(|index| (function, index)));
-        }
-        Self { interfaces, functions }
+        let find = |function: Function| {
+            let instance = component.get_export_index(None, interface(function.interface())?)?;
+            Some((function, component.get_export_index(Some(&instance), function.name())))
+        };
+        Self(Function::ALL.into_iter().filter_map(find).collect())
     }
 
     /// Checks that the interface of a function is exported.
     pub(crate) fn has_interface_of(&self, function: Function) -> bool {
-        self.interfaces.contains(&function.interface())
+        self.0.iter().any(|(found, _)| *found == function)
     }
 
     /// Returns the index of a function; `name` identifies the component in messages. Fails with `world-mismatch`.
     pub(crate) fn index(&self, function: Function, name: &str, world: World) -> Result<&ComponentExportIndex, Fault> {
-        if let Some((_, index)) = self.functions.iter().find(|(found, _)| *found == function) {
-            return Ok(index);
+        match self.0.iter().find(|(found, _)| *found == function) {
+            Some((_, Some(index))) => Ok(index),
+            Some((_, None)) => Err(missing(function, name)),
+            None => {
+                let message = format!("{name} is of the world {world} and does not export {}", function.interface());
+                Err(Fault::new(kind::WORLD_MISMATCH, message))
+            }
         }
-        if self.has_interface_of(function) {
-            return Err(missing(function, name));
-        }
-        let message = format!("{name} is of the world {world} and does not export {}", function.interface());
-        Err(Fault::new(kind::WORLD_MISMATCH, message))
     }
 }
 
