@@ -154,7 +154,7 @@ impl<'a> Subject<'a> {
             .map(|view| sizing::staffed(view.load(snapshot, options, unfinished).demand(), 1.0))
             .max()
             .unwrap_or(0);
-        // A pool appears with its first client: until then its database tells what it will follow.
+        // A pool appears with its first client: until then its database has the size that it will follow.
         let own = pools.views.iter().find(|view| view.database == *database).map(|view| view.size).or_else(|| {
             let own = pooler.databases.iter().find(|own| own.database == *database && own.own_size)?;
             Some(own.pool_size)
@@ -236,7 +236,7 @@ impl<'a> Subject<'a> {
             controller: &pooler.kind,
             size: size.unwrap_or(0),
             fixed: size.is_none().then(|| unknown_size(pooler)),
-            // Lower than what is connected, it would only refuse whoever comes back.
+            // Lower than what is connected, it would only refuse clients that reconnect.
             floor: load.open,
             load,
             headroom: Headroom { usable: capacity.usable, others, available },

@@ -1,4 +1,4 @@
-"""Applications made with psycopg or asyncpg, which do as they are told on standard input.
+"""Applications made with psycopg or asyncpg, which carry out commands from standard input.
 
 Each line is a JSON list, a command with its arguments; each is answered by one line. It ends with its input.
 """

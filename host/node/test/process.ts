@@ -1,4 +1,4 @@
-// Programs of one's own: run as somebody without privileges, and ended when this process ends, however it does.
+// Programs that tests start: run as an unprivileged user, and ended when this process ends in any way.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -51,7 +51,7 @@ def binaries() -> Path:
 
 
 def unprivileged(command: list[str]) -> list[str]:
-    """A command as somebody who is not root: servers refuse to run as root."""
+    """Returns a command that runs as an unprivileged user: servers refuse to run as root."""
     if os.geteuid() != 0:
         return command
     identity = [f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups"]
@@ -214,7 +214,7 @@ class Database:
     def leak(
         self, count: int, application: str = "checkout", *, user: str = "postgres", state: str = "idle"
     ) -> list[int]:
-        """Opens sessions that nobody ends, and returns their processes."""
+        """Opens sessions that stay open, and returns their processes."""
         pids = []
         for _ in range(count):
             session = self.cluster.connect(self.name, application, user=user)

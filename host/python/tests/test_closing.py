@@ -125,7 +125,7 @@ def test_a_server_that_never_stops_talking_holds_no_socket() -> None:
 
 def test_a_host_that_drops_packets_holds_no_socket() -> None:
     with socket.socket() as full:
-        # A queue of connections that nobody takes: the next is not even refused.
+        # A full queue of connections that are not accepted: the next is not even refused.
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         waiting = [socket.socket() for _ in range(4)]

@@ -167,7 +167,7 @@ def test_a_dry_run_counts_the_hour_as_well(database: Database) -> None:
 
 
 def test_a_session_of_another_database_is_left_alone(database: Database) -> None:
-    # The harness's own server has one more database in which nobody counts.
+    # The harness's own server has one more database, whose sessions do not count.
     own = database.leak(1)
     with database.cluster.connect("postgres", "elsewhere") as other:
         pid = other.info.backend_pid

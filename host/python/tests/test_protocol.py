@@ -135,7 +135,7 @@ def test_a_stream_is_split_alike_wherever_it_is_cut(stream: bytes, chunk: int) -
             return found, type(error)
         return found, None
 
-    # Of a stream in one piece nothing is told when it ends in an error.
+    # Nothing of a stream in one piece is returned when it ends in an error.
     whole, cut = outcome(len(stream) or 1), outcome(chunk)
     assert whole[1] == cut[1] and (whole[1] is not None or whole[0] == cut[0])
 

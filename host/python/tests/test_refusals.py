@@ -94,7 +94,7 @@ def test_the_most_telling_of_several_attempts_is_told() -> None:
         assert Refusal.most_telling(attempts) == wrong
     assert Refusal.most_telling([encrypted, unencrypted]).fault(TARGET).kind == "authentication-failed"
     assert Refusal.most_telling([gone, unencrypted]).fault(TARGET).kind == "tls-failed"
-    # What TLS failed by is told, and no advice to ask for it.
+    # The message has the cause of the TLS failure, and no advice to require TLS.
     handshake = Refusal("no protocols available", kind="tls-failed")
     told = Refusal.most_telling([handshake, unencrypted]).fault(TARGET)
     assert told.kind == "tls-failed" and "no protocols available" in told.message and "require" not in told.message

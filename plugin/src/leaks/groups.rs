@@ -25,7 +25,7 @@ const CALLS_FOR_A_NORM: usize = 3;
 /// Sessions that are remembered one by one.
 const OBSERVED_SESSIONS: usize = 1_200;
 /// Sessions that were opened within this part of `idleTimeoutMs` of each other count as one occasion: with a threshold
-/// of 10 s, requests that come every second are told apart.
+/// of 10 s, requests at intervals of a second are different occasions.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
 
 /// So many sessions are a pool: a person's program has one or two.

@@ -18,7 +18,7 @@
 //!
 //! Sessions of the pools that this console does not explain are set apart as well: behind another process on the same
 //! port (`so_reuseport`), or a pooler behind the pooler, are connections with clients of their own. So is every idle
-//! session whose name has an address appended to it, which poolers do and nobody else: in a transaction its client has
+//! session whose name has an address appended to it, which only poolers do: in a transaction its client has
 //! it, and idle it may be kept for the next one. They are shown as the server shows them.
 
 use std::collections::{HashMap, HashSet};

@@ -225,7 +225,7 @@ pub fn role_limit(snapshot: &Snapshot, role: &Role) -> Fix {
     }
     let wanted = role.connection_limit.map_or(0, |limit| limit.saturating_add(limit / 2 + 1));
     let sql = format!("ALTER ROLE {} CONNECTION LIMIT {wanted}", ident(&role.name));
-    // `alterable` holds for the role itself too, but nobody raises their own limit.
+    // `alterable` holds for the role itself too, but a role cannot raise its own limit.
     let allowed = role.alterable && role.name != snapshot.server.role;
     change(snapshot, format!("Raise the role's limit, or {lower}."), sql, allowed)
 }

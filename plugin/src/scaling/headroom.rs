@@ -26,7 +26,7 @@ pub fn of_hidden_pools(capacity: &Capacity, pooled: u32, pools: u32) -> Headroom
 }
 
 /// For the pools of a pooler that follow its default: the largest size with which all its pools together, full
-/// at the same time, and whoever comes without the pooler fit into the server, their roles and their databases.
+/// at the same time, and sessions without the pooler fit into the server, their roles and their databases.
 pub fn of_pools(snapshot: &Snapshot, capacity: &Capacity, pools: &Pools<'_>, options: &Options) -> Headroom {
     let is_pooled = |backend: &&Backend| backend.is_through(&pools.pooler.kind);
     let (pooled, direct): (Vec<_>, Vec<_>) = snapshot.backends.iter().partition(is_pooled);

@@ -2,7 +2,7 @@
 //!
 //! Callers may look every second or every few minutes, so nothing here counts calls alone. Demand is kept look
 //! by look for two minutes and minute by minute for an hour, the highest of each minute, which bounds the
-//! memory however often one looks. That a resize took place is seen in the size itself, whoever made it.
+//! memory however often one looks. A resize is detected by the size itself, independent of its author.
 
 use serde::{Deserialize, Serialize};
 

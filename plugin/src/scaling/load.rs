@@ -120,7 +120,7 @@ impl Load {
         })
     }
 
-    /// Returns true if at least a tenth of the pool is lost to transactions that nobody ends. A single one must not
+    /// Returns true if at least a tenth of the pool is lost to transactions that are not ended. A single one must not
     /// keep a large pool from growing.
     pub fn is_stuck(&self) -> bool {
         self.stale > 0 && self.stale.saturating_mul(10) >= self.open

@@ -7,7 +7,7 @@
 //! and left alone between the two others, which is the hysteresis.
 //!
 //! Growth is cheap, and late growth makes clients wait: one look that shows it is enough, and the next step only waits
-//! until the last one can have had its effect. Shrinking gains little and is paid for by whoever comes next: demand
+//! until the last one can have had its effect. Shrinking gains little and costs later clients a wait: demand
 //! must have been low for a while, at several looks. Where a resize itself hurts, both wait for long.
 
 use archon_pool_contract::params::Options;

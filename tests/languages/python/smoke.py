@@ -55,7 +55,7 @@ def analyser(file: Path, snapshot: dict) -> dict:
 
 
 def manager(file: Path) -> None:
-    """The manager asks for every power; these stubs lend none, and `describe` needs none."""
+    """The manager imports every interface; these stubs implement none, and `describe` needs none."""
     store = Store(Engine())
     linker = Linker(store.engine)
     lent = []

@@ -43,7 +43,7 @@ pub(super) fn verify(
             return Ok(());
         }
         if own_issuer {
-            // OpenSSL takes it for an untrusted root, whoever signed it.
+            // OpenSSL treats it as an untrusted root, independent of its signer.
             return Err(refused(CertificateError::UnknownIssuer));
         }
         let issued = |issuer: &&Certificate| {

@@ -16,8 +16,8 @@ GROUP BY l.pid",
 };
 
 /// Sessions that wait for locks, with those that block them. `pg_blocking_pids` stops the lock manager for a moment: it
-/// is called for waiting processes only. It names prepared transactions by 0, and nobody where a standby's replay
-/// waits: their locks on the same object tell, and a prepared transaction's lock on its own id tells which one it is.
+/// is called for waiting processes only. It reports prepared transactions as 0, and no blocker where a standby's replay
+/// waits: these are found by their locks on the same object, a prepared transaction by the lock on its own id.
 pub const WAITS: Entry = Entry {
     id: "waits",
     purpose: "processes that wait for a lock, for which one, and who blocks them",

@@ -5,8 +5,8 @@ use super::entry::Entry;
 /// Every session and process. A text of up to 2,048 bytes comes as it is, the beginning of a longer one as ASCII:
 /// `quote_literal` works on bytes and doubles what the input of `bytea` and its output as `escape` would mind.
 /// Rows of walsenders, apply workers and processes without a role are hidden too, and are no client sessions. How far
-/// a `COPY` came is known from PostgreSQL 14 on. `application_name` tells our own sessions even behind a transaction
-/// pooler, where the process id changes from statement to statement, and which may append our address to it.
+/// a `COPY` came is known from PostgreSQL 14 on. `application_name` identifies our own sessions, also behind a pooler
+/// in transaction mode, where the process id changes from statement to statement, and which may append our address.
 pub const ACTIVITY: Entry = Entry {
     id: "activity",
     purpose: "sessions and their states",

@@ -10,7 +10,7 @@ fn nested(levels: usize, uses: usize) -> String {
     })
 }
 
-/// Returns the same with `WITH` queries, which the planner is told to inline.
+/// Returns the same with `WITH` queries, marked for inlining.
 fn nested_in_with(levels: usize, uses: usize) -> String {
     let query = |level: usize| {
         let sum = vec![format!("w{}.a", level - 1); uses].join(" + ");
