@@ -128,11 +128,11 @@ lint-format: needs-lint
 
 # Checks that files have no circular references.
 lint-circles: needs-lint
-	python3 tests/circles.py host/src host/*/src plugin/src plugin/contract/src tests/security/src
+	python3 tests/circles.py host/src host/*/src plugin/src plugin/contract/src plugin/guest/src tests/security/src
 
 lint-worlds: needs-lint
 	for world in "" observer manager; do \
-	  cargo clippy --locked -p archon-pool-plugin --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
+	  cargo clippy --locked -p archon-pool-guest --target wasm32-unknown-unknown --features "$$world" -- -D warnings; \
 	done
 	cargo clippy --locked -p archon-pool-hostile --target wasm32-unknown-unknown -- -D warnings
 

@@ -1,7 +1,7 @@
 //! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
 //! separate step.
 //!
-//! Each world is the same crate with other features, compiled by a nested cargo with a target directory of its own,
+//! Each world is the same crate with other features above the same analysis, compiled by a nested cargo with a target directory of its own,
 //! since sharing the outer cargo's would wait for its lock. The directory is beside the `OUT_DIR`s, so that builds with
 //! other features and clippy share it.
 
@@ -26,9 +26,16 @@ fn main() -> ExitCode {
 
 fn build() -> Result<(), String> {
     let root = directory("CARGO_MANIFEST_DIR")?.join("../..");
-    for input in
-        ["plugin/src", "plugin/Cargo.toml", "plugin/contract", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"]
-    {
+    for input in [
+        "plugin/src",
+        "plugin/Cargo.toml",
+        "plugin/contract",
+        "plugin/guest",
+        "wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     let out = directory("OUT_DIR")?;
@@ -43,8 +50,10 @@ fn build() -> Result<(), String> {
 /// Builds one world and returns the file, which the next world overwrites.
 fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile =
+        if std::env::var_os("OPT_LEVEL").is_some_and(|level| level == "3") { "component" } else { "component-dev" };
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["rustc", "--package", "archon-pool-plugin", "--lib", "--profile", "component"]);
+    command.current_dir(root).args(["rustc", "--package", "archon-pool-guest", "--lib", "--profile", profile]);
     command.args(["--crate-type", "cdylib", "--target", TARGET]).arg("--target-dir").arg(target);
     // The outer cargo resolved this very workspace, but dependencies of this target alone may still be missing.
     if root.join("Cargo.lock").exists() {
@@ -73,7 +82,7 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     let output = command.output().map_err(|error| format!("cannot start cargo: {error}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
-        return Ok(target.join(TARGET).join("component").join("archon_pool_plugin.wasm"));
+        return Ok(target.join(TARGET).join(profile).join("archon_pool_guest.wasm"));
     }
     if stderr.contains("E0463") || stderr.contains("may not be installed") {
         return Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}`"));

@@ -5,7 +5,7 @@
 //!
 //! [`collect`] reads the catalogue's rows into a snapshot → [`activity`], [`throughput`], [`leaks`], [`health`] and
 //! [`scaling`] analyse it → [`recommendations`] advises → [`plan`] chooses what to end. [`analyse`] runs the steps that
-//! need no host, [`execute`] all of them. `guest` alone uses WIT, and is compiled for WebAssembly only.
+//! need no host, [`execute`] all of them. The crate `archon-pool-guest` alone uses WIT.
 //!
 #![doc = include_str!("../README.md")]
 
@@ -38,6 +38,3 @@ pub mod statement_kind;
 pub mod statement_signs;
 pub mod throughput;
 pub mod unfinished;
-
-#[cfg(target_arch = "wasm32")]
-mod guest;

@@ -33,11 +33,11 @@ pub fn analyse(input: &str) -> Result<String, Fault> {
 }
 
 /// A validated request.
-pub(crate) struct Call {
-    pub(crate) action: Action,
-    pub(crate) credential: Option<String>,
-    pub(crate) options: Options,
-    pub(crate) carry: Option<String>,
+struct Call {
+    action: Action,
+    credential: Option<String>,
+    options: Options,
+    carry: Option<String>,
 }
 
 impl Call {

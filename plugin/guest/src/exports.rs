@@ -19,12 +19,12 @@ impl analysis::Guest for Component {
         let refuse = |fault: archon_pool_contract::fault::Fault| analysis::Refusal { message: fault.message };
         let options = archon_pool_contract::params::RawOptions::from_wit(options).validate().map_err(refuse)?;
         let mut snapshot = archon_pool_contract::snapshot::Snapshot::from_wit(of);
-        crate::application::note_families(&mut snapshot.backends);
-        Ok(crate::analyse::analyse_snapshot(&snapshot, &options, carry.as_deref()).into_wit())
+        archon_pool_plugin::application::note_families(&mut snapshot.backends);
+        Ok(archon_pool_plugin::analyse::analyse_snapshot(&snapshot, &options, carry.as_deref()).into_wit())
     }
 
     fn analyse_json(input: String) -> Result<String, analysis::Refusal> {
-        crate::skill::analyse(&input).map_err(|fault| analysis::Refusal { message: fault.message })
+        archon_pool_plugin::skill::analyse(&input).map_err(|fault| analysis::Refusal { message: fault.message })
     }
 }
 

@@ -1,5 +1,8 @@
-//! The component's WIT interface: exports call the analysis, imports reach the host, records are converted between
-//! both sides.
+//! The components' WIT interface: exports call the analysis in [`archon_pool_plugin`], imports reach the host, records are
+//! converted between both sides. A crate of its own, so that the analysis is compiled once for the three worlds.
+//!
+//! It is empty unless compiled for WebAssembly.
+#![cfg(target_arch = "wasm32")]
 
 #[allow(unsafe_code, missing_docs, clippy::all, unreachable_pub, reason = "generated bindings")]
 mod bindings;

@@ -1,15 +1,14 @@
 //! The exports `pool-manager` and `skill`, which read a server through the imports.
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::params::{Action, RawOptions};
+use archon_pool_contract::params::{Action, Options, RawOptions};
 
 use super::Component;
-use crate::execute;
-use crate::guest::bindings::archon::connection_pool::types;
-use crate::guest::bindings::exports::archon::connection_pool::{analysis, pool_manager, skill};
-use crate::guest::convert::Convert;
-use crate::guest::imports::Imports;
-use crate::skill::Call;
+use crate::bindings::archon::connection_pool::types;
+use crate::bindings::exports::archon::connection_pool::{analysis, pool_manager, skill};
+use crate::convert::Convert;
+use crate::imports::Imports;
+use archon_pool_plugin::{describe, execute, skill as json};
 
 impl pool_manager::Guest for Component {
     fn execute(request: pool_manager::Request) -> Result<analysis::Report, types::Fault> {
@@ -31,7 +30,7 @@ impl pool_manager::Guest for Component {
     }
 
     fn collect_json(input: String) -> Result<String, types::Fault> {
-        crate::skill::collect(&mut Imports::default(), &input).map_err(types::Fault::from)
+        json::collect(&mut Imports::default(), &input).map_err(types::Fault::from)
     }
 
     fn quick_pool_status(request: pool_manager::Request) -> Result<analysis::PoolStats, types::Fault> {
@@ -50,12 +49,20 @@ impl pool_manager::Guest for Component {
 
 impl skill::Guest for Component {
     fn describe() -> String {
-        crate::describe::describe(cfg!(feature = "manager"))
+        describe::describe(cfg!(feature = "manager"))
     }
 
     fn run(input: String) -> String {
-        crate::skill::run(&mut Imports::default(), &input)
+        json::run(&mut Imports::default(), &input)
     }
+}
+
+/// A request of the typed interface, validated.
+struct Call {
+    action: Action,
+    credential: Option<String>,
+    options: Options,
+    carry: Option<String>,
 }
 
 impl Call {
