@@ -1,9 +1,11 @@
 //! One PostgreSQL session: read-only, bounded, closed when it is dropped.
 
+mod prepared;
 mod query;
 mod settings;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
@@ -13,6 +15,7 @@ use archon_pool_core::shutdown_guard::ShutdownGuard;
 pub use self::settings::{as_options, begin, settings, settings_query};
 pub use crate::connect::{APPLICATION, all_over};
 
+use self::prepared::Prepared;
 use self::settings::startup_options;
 use crate::connect::{self, Connection, Startup};
 use crate::error;
@@ -40,6 +43,9 @@ pub(crate) struct Session {
     target: Target,
     text: Text,
     notes: Vec<String>,
+    prepared: Prepared,
+    /// True if a statement was run that is not of the catalogue, since the last reset.
+    altered: AtomicBool,
 }
 
 /// Encoding of the session's texts.
@@ -101,6 +107,8 @@ impl Session {
             target: target.clone(),
             text: Text { encoding: TextEncoding::of_server(encoding), unconverted: is_converted(encoding) },
             notes: target.notes.iter().cloned().chain(connected.notes).collect(),
+            prepared: Prepared::new(),
+            altered: AtomicBool::new(false),
         })
     }
 

@@ -2,7 +2,7 @@
 //! that is usable when the server has no free one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_core::access_path::AccessPath;
@@ -100,10 +100,10 @@ enum Place {
     /// A call uses it, or there is none.
     #[default]
     Empty,
-    /// In the state in which the last call left it.
-    Used(Arc<Session>),
-    /// Being reset to its initial state; false when it is gone.
-    Resetting(Arc<Session>, JoinHandle<bool>),
+    /// In the state in which the last call left it, at this time.
+    Used(Arc<Session>, Instant),
+    /// Being made ready for the next call; false when it is gone.
+    Readying(Arc<Session>, JoinHandle<bool>),
 }
 
 impl SessionCache {
@@ -117,13 +117,13 @@ impl SessionCache {
         &self.guard
     }
 
-    /// Starts to reset the session while the next call's component starts.
+    /// Starts to make the session ready while the next call's component starts.
     pub(crate) fn make_ready(&self) {
         let mut place = self.locked();
         *place = match std::mem::take(&mut *place) {
-            Place::Used(session) => resetting(session),
+            Place::Used(session, at) => readying(session, at.elapsed()),
             // An earlier call did not use it: its result may be outdated.
-            Place::Resetting(session, done) if done.is_finished() => resetting(session),
+            Place::Readying(session, done) if done.is_finished() => readying(session, Duration::MAX),
             other => other,
         };
     }
@@ -131,13 +131,15 @@ impl SessionCache {
     /// Returns the session in its initial state; none when this login opened none, or it is gone.
     pub(crate) async fn take(&self, login: &Target) -> Option<OpenSession> {
         let (session, lives) = match self.wanted(login) {
-            Place::Used(session) => {
-                let lives = session.reset().await.is_ok();
+            Place::Used(session, at) => {
+                let lives = session.make_ready(at.elapsed()).await.is_ok();
                 (session, lives)
             }
-            Place::Resetting(session, done) => (session, done.await.unwrap_or(false)),
+            Place::Readying(session, done) => (session, done.await.unwrap_or(false)),
             Place::Empty => return None,
         };
+        // The server may have ended it since then.
+        let lives = lives && session.can_be_kept();
         lives.then(|| OpenSession { session, path: AccessPath::Kept, cache: Some(self.clone()) })
     }
 
@@ -145,7 +147,7 @@ impl SessionCache {
     fn wanted(&self, login: &Target) -> Place {
         let mut place = self.locked();
         match &*place {
-            Place::Used(session) | Place::Resetting(session, _) if session.target().is_same_login(login) => {
+            Place::Used(session, _) | Place::Readying(session, _) if session.target().is_same_login(login) => {
                 std::mem::take(&mut *place)
             }
             _ => Place::Empty,
@@ -154,7 +156,7 @@ impl SessionCache {
 
     fn put(&self, session: Arc<Session>) {
         // Of two calls at the same time, the session of the last one is kept.
-        let before = std::mem::replace(&mut *self.locked(), Place::Used(session));
+        let before = std::mem::replace(&mut *self.locked(), Place::Used(session, Instant::now()));
         drop(before);
     }
 
@@ -164,7 +166,7 @@ impl SessionCache {
     }
 }
 
-fn resetting(session: Arc<Session>) -> Place {
-    let reset = Arc::clone(&session);
-    Place::Resetting(session, tokio::spawn(async move { reset.reset().await.is_ok() }))
+fn readying(session: Arc<Session>, rested: Duration) -> Place {
+    let readied = Arc::clone(&session);
+    Place::Readying(session, tokio::spawn(async move { readied.make_ready(rested).await.is_ok() }))
 }

@@ -1,6 +1,8 @@
 //! Statements of a session: a batch of the component's, and the host's own.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::bindings::database::{RowSet, Statement, Value};
@@ -12,11 +14,15 @@ use futures_util::future::{Either, join, join_all, select};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, RowStream};
 
+use super::prepared::UNKNOWN_STATEMENT;
 use super::settings::set_local;
 use super::{GRACE, Guard, Session, UNCONVERTED};
 use crate::error;
 use crate::text::TextEncoding;
 use crate::values::{self, Cell, Encoded, Raw};
+
+/// Time after a call for which its session is used without a check that it still answers.
+const TRUSTED: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Runs a batch in one round trip; statements that are not of the catalogue do not change the session. The outer
@@ -26,6 +32,21 @@ impl Session {
         batch: &[Statement],
         budget: &CallBudget,
     ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
+        let answers = self.batch(batch, budget).await?;
+        let is_unknown = |answer: &Result<RowSet, Fault>| {
+            answer.as_ref().is_err_and(|fault| fault.sqlstate.as_deref() == Some(UNKNOWN_STATEMENT))
+        };
+        // Statements of the catalogue only read, and can be repeated.
+        if answers.iter().any(is_unknown)
+            && batch.iter().all(|statement| policy::is_ours(&statement.sql))
+            && self.prepared.give_up()
+        {
+            return self.batch(batch, budget).await;
+        }
+        Ok(answers)
+    }
+
+    async fn batch(&self, batch: &[Statement], budget: &CallBudget) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let client = self.connection.client()?;
         let patience = self.limits.statement_timeout.saturating_mul(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         // Futures are polled in their order, and the first poll sends: the statements are sent together and in their
@@ -48,15 +69,25 @@ impl Session {
         budget: &CallBudget,
     ) -> Result<RowSet, (Fault, bool)> {
         self.connection.begin_statement();
+        let is_ours = policy::is_ours(&statement.sql);
+        if !is_ours {
+            // It is sealed by `DEALLOCATE ALL`.
+            self.altered.store(true, Ordering::Relaxed);
+            self.prepared.clear();
+        }
+        // Behind a pooler nothing is prepared, and a parameter is none of `EXECUTE`.
+        let can_be_prepared = is_ours && self.guard == Guard::Startup && statement.params.is_empty();
+        let prepared = can_be_prepared.then(|| self.prepared.execution(&statement.sql)).flatten();
         let rows = async {
             let cells: Vec<_> =
                 statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value))).collect();
             let encoding = self.text.encoding;
             let params = cells.iter().map(|(value, column)| (Encoded { value, encoding }, column.clone()));
-            let stream = client.query_typed_raw(&statement.sql, params).await.map_err(|e| error::querying(&e))?;
+            let sql = prepared.as_deref().unwrap_or(&statement.sql);
+            let stream = client.query_typed_raw(sql, params).await.map_err(|e| error::querying(&e))?;
             rows(stream, statement.max_rows.min(self.limits.rows), budget, encoding).await
         };
-        let answer = match (policy::is_ours(&statement.sql), self.guard) {
+        let answer = match (is_ours, self.guard) {
             (true, _) => self.guarded(client, rows).await,
             (false, Guard::Startup) => self.sealed(client, rows).await,
             (false, Guard::Transaction) => Err((behind_a_pooler(), false)),
@@ -118,9 +149,14 @@ impl Session {
     }
 
     /// Restores the session's state after opening, whatever the component did: outside of a transaction, so that every
-    /// statement is its own, and with the initial settings.
+    /// statement is its own, and with the initial settings. Statements of the catalogue change nothing, so that after
+    /// them alone it takes no round trip.
     pub(crate) async fn reset(&self) -> Result<(), Fault> {
         let client = self.connection.client()?;
+        if !self.altered.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.prepared.clear();
         let resetting = async {
             let rollback = client.batch_execute("ROLLBACK");
             if self.guard == Guard::Startup {
@@ -135,7 +171,25 @@ impl Session {
             }
         };
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, resetting).await;
-        answered.map_err(|_| self.silent())?.map_err(|error| self.why(&error))
+        answered.map_err(|_| self.silent())?.map_err(|error| self.why(&error))?;
+        self.altered.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes a kept session ready for the next call: resets it, and prepares what the call before ran. `rested` is the
+    /// time since that call. Fails when the session is gone.
+    pub(crate) async fn make_ready(&self, rested: Duration) -> Result<(), Fault> {
+        self.reset().await?;
+        let preparing = tokio::time::timeout(self.limits.statement_timeout + GRACE, async {
+            let client = self.connection.client()?;
+            let prepared = self.prepared.prepare(client).await.map_err(|error| self.why(&error))?;
+            // A network forgets connections at rest without a word to either side.
+            if !prepared && rested > TRUSTED {
+                client.batch_execute("").await.map_err(|error| self.why(&error))?;
+            }
+            Ok(())
+        });
+        preparing.await.map_err(|_| self.silent())?
     }
 
     /// Runs the host's own statement with each set of parameters, all in one round trip, each in its
