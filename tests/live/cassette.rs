@@ -240,7 +240,6 @@ async fn the_limits_of_a_call_hold_while_a_cassette_plays() -> Result<()> {
         (Limits { rows: 1, ..Limits::default() }, "its limits `rows`"),
         (Limits { answer_bytes: 200, ..Limits::default() }, "limit `answer_bytes`"),
         (Limits { memory: 1 << 20, ..Limits::default() }, "limit `memory`"),
-        (Limits { fuel: 100_000, ..Limits::default() }, "limit `fuel`"),
     ] {
         let answer = refused(limits).await?;
         ensure!(answer.contains(named), "{named}: {answer:.2000}");

@@ -33,12 +33,27 @@ pub struct Engine {
 struct Inner {
     // Dropped, and so stopped, before the engine.
     _ticker: Ticker,
-    wasmtime: wasmtime::Engine,
-    linkers: [Linker<CallState>; 3],
+    metered: Runtime,
+    unmetered: Runtime,
     cpu_scheduler: CpuScheduler,
     compiler: Compiler,
     component_bytes: u64,
     cache_trouble: Option<String>,
+}
+
+/// One configuration of wasmtime, with the imports of each world linked.
+struct Runtime {
+    wasmtime: wasmtime::Engine,
+    linkers: [Linker<CallState>; 3],
+}
+
+/// Components whose instructions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metering {
+    /// Those from elsewhere: [`Limits::fuel`] bounds them.
+    Counted,
+    /// The built-in ones, which are an eighth faster without: the limits on time bound them.
+    TimeOnly,
 }
 
 impl Engine {
@@ -61,13 +76,25 @@ impl Engine {
         self.inner.cache_trouble.as_deref()
     }
 
-    /// Returns the engine of wasmtime, for an embedder that links components to a store of its own.
+    /// Returns the engine of wasmtime, for an embedder that links components to a store of its own. It counts
+    /// instructions, so that the store needs fuel.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.inner.wasmtime
+        &self.inner.metered.wasmtime
     }
 
-    pub(crate) fn linker(&self, world: World) -> &Linker<CallState> {
-        &self.inner.linkers[world as usize]
+    pub(crate) fn wasmtime_of(&self, metering: Metering) -> &wasmtime::Engine {
+        &self.runtime(metering).wasmtime
+    }
+
+    pub(crate) fn linker(&self, metering: Metering, world: World) -> &Linker<CallState> {
+        &self.runtime(metering).linkers[world as usize]
+    }
+
+    fn runtime(&self, metering: Metering) -> &Runtime {
+        match metering {
+            Metering::Counted => &self.inner.metered,
+            Metering::TimeOnly => &self.inner.unmetered,
+        }
     }
 
     pub(crate) fn compiler(&self) -> &Compiler {
@@ -81,7 +108,7 @@ impl Engine {
 
     /// Returns the number of memories, and of tables, that one call may have.
     pub(crate) fn memories(&self) -> usize {
-        if self.inner.wasmtime.get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
+        if self.wasmtime().get_pooling_config().is_some() { PER_CALL as usize } else { usize::MAX }
     }
 
     pub(crate) fn component_bytes(&self) -> u64 {
@@ -102,7 +129,8 @@ impl Builder {
     /// [`Limits::memory`] bytes at most, whatever the limits of a call are, and a call has four memories and four
     /// tables.
     ///
-    /// The pool reserves address space, some 16 GiB for each call, and no memory. Where a process may not
+    /// There are two such pools: one for the built-in components, and one for others. Each reserves address space, some
+    /// 16 GiB for each call, and no memory. Where a process may not
     /// reserve so much (`ulimit -v`), the engine is created without it, and a warning is logged.
     pub fn pooled(mut self, calls: u32) -> Self {
         self.calls = Some(calls);
@@ -121,32 +149,50 @@ impl Builder {
     pub fn build(self) -> Result<Engine, Fault> {
         let cache = cache();
         if let Some(calls) = self.calls {
-            let mut config = config(&self.limits, cache.as_ref().ok());
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&self.limits, calls)));
-            match self.with(&config, &cache) {
+            let pool = InstanceAllocationStrategy::Pooling(pool(&self.limits, calls));
+            match self.with(Some(&pool), &cache) {
                 Ok(engine) => return Ok(engine),
                 Err(error) => tracing::warn!("memories are not pooled: {error:#}"),
             }
         }
-        self.with(&config(&self.limits, cache.as_ref().ok()), &cache).map_err(|error| {
+        self.with(None, &cache).map_err(|error| {
             Fault::new(kind::PLUGIN_TRAPPED, format!("the WebAssembly engine does not start: {error:#}"))
         })
     }
 
-    fn with(&self, config: &Config, cache: &Result<Cache, String>) -> wasmtime::Result<Engine> {
-        let wasmtime = wasmtime::Engine::new(config)?;
-        let ticker = Ticker::start(wasmtime.weak())?;
-        let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
+    fn with(
+        &self,
+        pool: Option<&InstanceAllocationStrategy>,
+        cache: &Result<Cache, String>,
+    ) -> wasmtime::Result<Engine> {
+        let runtime = |metering| {
+            let mut config = config(&self.limits, cache.as_ref().ok());
+            config.consume_fuel(metering == Metering::Counted);
+            if let Some(pool) = pool {
+                config.allocation_strategy(pool.clone());
+            }
+            Runtime::new(&config)
+        };
+        let (metered, unmetered) = (runtime(Metering::Counted)?, runtime(Metering::TimeOnly)?);
+        let ticker = Ticker::start([metered.wasmtime.weak(), unmetered.wasmtime.weak()])?;
         let inner = Inner {
             _ticker: ticker,
-            linkers: [analyser?, observer?, manager?],
-            wasmtime,
+            metered,
+            unmetered,
             cpu_scheduler: CpuScheduler::default(),
             compiler: Compiler::new(self.compiler.clone(), &self.limits),
             component_bytes: self.limits.component_bytes,
             cache_trouble: cache.as_ref().err().cloned(),
         };
         Ok(Engine { inner: Arc::new(inner) })
+    }
+}
+
+impl Runtime {
+    fn new(config: &Config) -> wasmtime::Result<Self> {
+        let wasmtime = wasmtime::Engine::new(config)?;
+        let [analyser, observer, manager] = World::ALL.map(|world| linker(&wasmtime, world));
+        Ok(Self { linkers: [analyser?, observer?, manager?], wasmtime })
     }
 }
 
@@ -166,12 +212,13 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(engine: EngineWeak) -> std::io::Result<Self> {
+    fn start(engines: [EngineWeak; 2]) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("archon-pool-epoch".into()).spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
+                for engine in engines.iter().filter_map(EngineWeak::upgrade) {
+                    engine.increment_epoch();
+                }
             }
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })

@@ -20,7 +20,7 @@ use crate::consent::{Consent, Decision, Proposal};
 use crate::context::{CallContext, Intent};
 use crate::cpu_scheduler::CpuMeter;
 use crate::credential_source::{CredentialRequest, CredentialSource, NoCredentials};
-use crate::engine::Engine;
+use crate::engine::{Engine, Metering};
 use crate::exports::Function;
 use crate::interceptor::{CallMode, Interceptor};
 use crate::json_limits;
@@ -368,11 +368,13 @@ impl Host {
     }
 
     fn store(&self, plugin: &Plugin, state: CallState) -> Result<Store<CallState>, Fault> {
-        let mut store = Store::new(plugin.engine().wasmtime(), state);
+        let mut store = Store::new(plugin.engine().wasmtime_of(plugin.metering()), state);
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(self.limits.handles);
         store.set_hostcall_fuel(self.limits.message_bytes);
-        store.set_fuel(self.limits.fuel).map_err(|error| trapped(plugin, &error.to_string()))?;
+        if plugin.metering() == Metering::Counted {
+            store.set_fuel(self.limits.fuel).map_err(|error| trapped(plugin, &error.to_string()))?;
+        }
         let budget = self.limits.cpu;
         store.epoch_deadline_callback(move |context: StoreContextMut<'_, CallState>| {
             let time = Arc::clone(&context.data().context.time);

@@ -13,7 +13,7 @@ use crate::compiler::not_a_component;
 use crate::component_limits;
 use crate::components::embedded;
 use crate::digest::Digest;
-use crate::engine::Engine;
+use crate::engine::{Engine, Metering};
 use crate::exports::{Exports, Function};
 use crate::limits::LimitError;
 use crate::private_file;
@@ -36,6 +36,7 @@ pub struct Plugin {
     pub(crate) pre: InstancePre<CallState>,
     exports: Exports,
     engine: Engine,
+    metering: Metering,
     name: String,
     world: World,
     digest: Digest,
@@ -52,10 +53,14 @@ impl Plugin {
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
         let (name, bytes) = (world.file_name(), embedded(world));
         check_size(engine, bytes.len() as u64)?;
-        // The built-in components are trusted: no time limit.
-        let component = Component::from_binary(engine.wasmtime(), bytes)
+        Self::load_built_in(engine, name, bytes, world)
+    }
+
+    /// The built-in components are trusted: compiling them has no time limit.
+    fn load_built_in(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
+        let component = Component::from_binary(engine.wasmtime_of(Metering::TimeOnly), bytes)
             .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
-        Self::link(engine, name, bytes, &component, world)
+        Self::link(engine, name, bytes, &component, Metering::TimeOnly, most)
     }
 
     /// Reads a component from a file.
@@ -88,6 +93,9 @@ impl Plugin {
     /// Compiles a component, which blocks, and refuses one whose imports exceed a world.
     pub fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
         check_size(engine, bytes.len() as u64)?;
+        if World::ALL.into_iter().any(|world| embedded(world) == bytes) {
+            return Self::load_built_in(engine, name, bytes, most);
+        }
         if !bytes.starts_with(b"\0asm") {
             return Err(not_a_component(name, "it does not start like WebAssembly"));
         }
@@ -96,20 +104,28 @@ impl Plugin {
         }
         component_limits::check(bytes).map_err(|why| not_a_component(name, &why))?;
         let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
-        Self::link(engine, name, bytes, &component, most)
+        Self::link(engine, name, bytes, &component, Metering::Counted, most)
     }
 
-    fn link(engine: &Engine, name: &str, bytes: &[u8], component: &Component, most: World) -> Result<Self, Fault> {
+    fn link(
+        engine: &Engine,
+        name: &str,
+        bytes: &[u8],
+        component: &Component,
+        metering: Metering,
+        most: World,
+    ) -> Result<Self, Fault> {
         let shape = component.component_type();
         let interfaces = |item: &ComponentItem| matches!(item, ComponentItem::ComponentInstance(_));
-        let imports: BTreeSet<String> = shape.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect();
+        let wasmtime = engine.wasmtime_of(metering);
+        let imports: BTreeSet<String> = shape.imports(wasmtime).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<String> = shape
-            .exports(engine.wasmtime())
+            .exports(wasmtime)
             .filter(|(_, item)| interfaces(&item.ty))
             .map(|(name, _)| name.to_owned())
             .collect();
         let world = world(name, &imports, &exports, most)?;
-        let pre = engine.linker(world).instantiate_pre(component).map_err(|error| {
+        let pre = engine.linker(metering, world).instantiate_pre(component).map_err(|error| {
             let message = format!("{name} does not fit the world {world}: {error:#}");
             Fault::new(kind::WORLD_MISMATCH, message)
         })?;
@@ -117,7 +133,7 @@ impl Plugin {
             exports.iter().find(|name| ours(name) == Some(interface)).map(String::as_str)
         });
         let digest = Digest::of(bytes);
-        Ok(Self { pre, exports, engine: engine.clone(), name: name.to_owned(), world, digest })
+        Ok(Self { pre, exports, engine: engine.clone(), metering, name: name.to_owned(), world, digest })
     }
 
     /// Returns the component's world: the least powerful one that has all of its imports.
@@ -138,6 +154,11 @@ impl Plugin {
     /// Returns the engine that it was loaded into.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Returns whether its instructions are counted, so that its store needs fuel.
+    pub(crate) fn metering(&self) -> Metering {
+        self.metering
     }
 
     /// Checks that the component exports the interface, in any minor version, that has a function.
@@ -339,5 +360,15 @@ mod tests {
             assert_eq!(plugin.world(), world);
             assert_eq!(plugin.digest(), Digest::of(embedded(world)));
         }
+    }
+
+    #[test]
+    fn only_the_instructions_of_other_components_are_counted() {
+        let engine = Engine::new(&Limits::default()).unwrap();
+        let bytes = embedded(World::Analyser);
+        let of_file = Plugin::from_bytes(&engine, "copy.wasm", bytes).unwrap();
+        assert_eq!(of_file.metering(), Metering::TimeOnly);
+        let other = load(&component(&[], &[ANALYSIS]), World::Manager).unwrap();
+        assert_eq!(other.metering(), Metering::Counted);
     }
 }
