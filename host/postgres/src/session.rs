@@ -80,6 +80,11 @@ impl Session {
         Ok(session)
     }
 
+    /// Opens another session at the same target.
+    pub(crate) async fn reopen(&self, guard: &ShutdownGuard) -> Result<Self, Fault> {
+        Self::open(&self.target, &self.limits, guard).await
+    }
+
     /// Opens a session in which no component's statements run.
     pub(crate) async fn unchecked(target: &Target, limits: &Limits, guard: &ShutdownGuard) -> Result<Self, Fault> {
         in_time(target, limits, Self::connect(target, limits, guard)).await
