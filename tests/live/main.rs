@@ -2,6 +2,7 @@
 //!
 //! `ARCHON_PG_BIN` selects its version. Each test has its own cluster, so they run in parallel.
 
+mod access_path;
 mod actions;
 mod attribution;
 mod audit;
@@ -13,7 +14,6 @@ mod components;
 mod conformance;
 mod connection_config;
 mod credentials;
-mod door;
 mod families;
 mod faults;
 mod field;
@@ -31,6 +31,7 @@ mod pooler;
 mod purposes;
 mod race;
 mod reconnect;
+mod session_cache;
 mod sessions;
 mod signature;
 mod statement_orders;

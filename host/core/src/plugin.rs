@@ -119,11 +119,8 @@ impl Plugin {
         let interfaces = |item: &ComponentItem| matches!(item, ComponentItem::ComponentInstance(_));
         let wasmtime = engine.wasmtime_of(metering);
         let imports: BTreeSet<String> = shape.imports(wasmtime).map(|(name, _)| name.to_owned()).collect();
-        let exports: Vec<String> = shape
-            .exports(wasmtime)
-            .filter(|(_, item)| interfaces(&item.ty))
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let exports: Vec<String> =
+            shape.exports(wasmtime).filter(|(_, item)| interfaces(&item.ty)).map(|(name, _)| name.to_owned()).collect();
         let world = world(name, &imports, &exports, most)?;
         let pre = engine.linker(metering, world).instantiate_pre(component).map_err(|error| {
             let message = format!("{name} does not fit the world {world}: {error:#}");
