@@ -28,9 +28,10 @@ PYTHON_HOST := $(TARGET)/python-host
 BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
-.PHONY: help setup build components demo test peers test-rust test-timed test-untimed test-languages test-node \
-        test-python test-matrix packages lab bench fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles \
-        lint-worlds lint-node lint-python audit lock freeze-wit clean
+.PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
+        test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
+        bench fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint-node lint-python \
+        audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -44,6 +45,7 @@ build: needs-build ## Build the components, the library and the program
 	cargo build $(ALL)
 
 demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planned, ended
+	@echo "compiling the program: 5 to 10 minutes the first time, by the speed of two processors"
 	cargo build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
@@ -52,12 +54,25 @@ peers: needs-test
 	tests/poolers.sh $(TARGET)/poolers
 	tests/clients/install.sh $(TARGET)/clients
 
-test: needs-test peers ## Everything, unattended
+test: needs-test ## Everything, unattended
+	@echo "1/3 compiling, and installing what tests need: 12 minutes the first time, 2 after a change"
+	$(MAKE) --jobs=2 compiled-tests installed
+	@echo "2/3 the scenarios that need a quiet machine, while the hosts for Node and Python are built: 3 minutes"
+	$(MAKE) --jobs=2 test-timed quiet-packages
+	@echo "3/3 all other tests of Rust, Node and Python: 8 minutes"
+	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-node run-python
+
+compiled-tests: needs-test
 	cargo build $(ALL)
 	cargo test $(ALL) --no-run
 	$(MAKE) $(HUGE)
-	$(MAKE) test-timed
-	$(MAKE) --jobs=3 --output-sync=target test-untimed test-languages test-node test-python
+
+# What comes from elsewhere, which is mostly waited for.
+installed: peers $(NODE_HOST)/.installed $(PYTHON_HOST)/.installed $(TARGET)/node/.installed $(TARGET)/python/.installed
+
+# At the lowest priority: beside it run clients that must act in time. CI adds lints, which need the same packages.
+quiet-packages:
+	nice -n 19 $(MAKE) node-package python-package $(LINTS)
 
 test-rust: test-timed test-untimed
 
@@ -75,12 +90,21 @@ components: needs-test
 	$(TARGET)/debug/archon-pool components $(COMPONENTS)
 
 test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python without a host of ours
+	$(MAKE) run-languages
+
+run-languages:
 	tests/languages/compare.sh $(TARGET)
 
 test-node: node-package $(HUGE) ## The Node host against a private server and the conformance kit, and its package
+	$(MAKE) run-node
+
+run-node:
 	cd $(NODE_HOST) && $(WITH_NODE) npm test && $(WITH_NODE) npm run test:pack
 
 test-python: python-package $(HUGE) ## The Python host against a private server and the conformance kit, and its package
+	$(MAKE) run-python
+
+run-python:
 	cd host/python && ARCHON_POOL_COMPONENTS=$(COMPONENTS) ARCHON_POOL_DIST=$(PYTHON_HOST)/dist ARCHON_POOL_HUGE=$(HUGE) \
 	  ARCHON_POOL_HOSTILE_SERVER=$(HOSTILE) $(PYTHON_TOOL) -m pytest
 
@@ -99,10 +123,10 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
 
 bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, and a table with their targets
-	cargo build $(ALL) --config tests/bench/profile.toml --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
+	cargo build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
 	rm -f $(TARGET)/bench/*.json
-	for bench in $(BENCHES); do $(TARGET)/debug/bench-$$bench --bench; done
-	$(TARGET)/debug/bench-table
+	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
+	$(TARGET)/release/bench-table
 
 fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
 	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}

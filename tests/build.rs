@@ -1,4 +1,4 @@
-//! Builds the hostile component for the live tests, as `host/build.rs` builds the good ones: by a
+//! Builds the hostile component for the live tests, as `host/core/build.rs` builds the good ones: by a
 //! nested cargo in the same target directory.
 
 use std::path::PathBuf;
@@ -6,7 +6,11 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The variable that names a wrapper of the compiler for the component, such as `clippy-driver`.
+const LINTER: &str = "ARCHON_COMPONENT_LINTER";
+
 fn main() {
+    println!("cargo::rerun-if-env-changed={LINTER}");
     let root = directory("CARGO_MANIFEST_DIR").join("..");
     for input in ["tests/build.rs", "tests/hostile", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
@@ -14,7 +18,7 @@ fn main() {
     let out = directory("OUT_DIR");
     let target = out.ancestors().nth(2).expect("a build script's folder").join("components");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--package", "archon-pool-hostile", "--profile", "component", "--locked"]);
+    cargo.current_dir(root).args(["build", "--package", "archon-pool-hostile", "--profile", "component-dev", "--locked"]);
     cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
     // What the outer cargo set for this crate and this machine is wrong for the component.
     for (name, _) in std::env::vars_os() {
@@ -26,10 +30,14 @@ fn main() {
     for name in ["RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
         cargo.env_remove(name);
     }
+    // CI lints the component while it compiles it.
+    if let Some(linter) = std::env::var_os(LINTER) {
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", linter);
+    }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-component-ld");
     match cargo.output() {
         Ok(output) if output.status.success() => {
-            let file = target.join(TARGET).join("component").join("archon_pool_hostile.wasm");
+            let file = target.join(TARGET).join("component-dev").join("archon_pool_hostile.wasm");
             println!("cargo::rustc-env=HOSTILE_COMPONENT={}", file.display());
         }
         Ok(output) => {

@@ -10,6 +10,9 @@ use std::process::{Command, ExitCode};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The variable that names a wrapper of the compiler for the components, such as `clippy-driver`.
+const LINTER: &str = "ARCHON_COMPONENT_LINTER";
+
 /// World files, each with the feature that builds it.
 const WORLDS: [(&str, Option<&str>); 3] =
     [("pool-analyser.wasm", None), ("pool-observer.wasm", Some("observer")), ("pool-manager.wasm", Some("manager"))];
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
 
 fn build() -> Result<(), String> {
     let root = directory("CARGO_MANIFEST_DIR")?.join("../..");
+    println!("cargo::rerun-if-env-changed={LINTER}");
     for input in [
         "plugin/src",
         "plugin/Cargo.toml",
@@ -74,6 +78,10 @@ fn component(root: &Path, target: &Path, feature: Option<&str>) -> Result<PathBu
     }
     for name in ["RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
+    }
+    // CI lints the components while it compiles them.
+    if let Some(linter) = std::env::var_os(LINTER) {
+        command.env("RUSTC_WORKSPACE_WRAPPER", linter);
     }
     // Empty and not unset: it goes before the rustflags of every configuration file.
     command.env("CARGO_ENCODED_RUSTFLAGS", "");

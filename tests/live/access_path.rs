@@ -10,8 +10,7 @@ use archon_pool::limits::Limits;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::report::Report;
 use archon_pool_tests::sessions::Session;
-use archon_pool_tests::{Cluster, PASSWORD, PgBouncer};
-use serde_json::json;
+use archon_pool_tests::{Cluster, PgBouncer};
 use tempfile::NamedTempFile;
 
 use crate::actions::{OPERATOR, cluster, cluster_shows_age};

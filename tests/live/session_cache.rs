@@ -82,8 +82,7 @@ async fn a_kept_session_that_ended_before_the_third_call_is_opened_anew() -> Res
 #[tokio::test]
 async fn a_kept_session_that_the_server_ended_is_opened_anew() -> Result<()> {
     let cluster = cluster().await?;
-    let (host, _file) = host_of(&format!("url = '{}'", cluster.url(OPERATOR, "postgres")))?;
-    let host = host.keep_session();
+    let host = keeping(&cluster.url(OPERATOR, "postgres"));
     for _ in 0..2 {
         let output = run_in(plugin(World::Manager), &host, impatient("monitor")).await;
         ensure!(output.success, "{:?}", output.error);
@@ -132,8 +131,7 @@ async fn a_kept_session_serves_only_the_login_that_opened_it() -> Result<()> {
 #[tokio::test]
 async fn a_kept_session_that_ended_after_a_refused_request_is_opened_anew() -> Result<()> {
     let cluster = cluster().await?;
-    let (host, _file) = host_of(&format!("url = '{}'", cluster.url(OPERATOR, "postgres")))?;
-    let host = host.keep_session();
+    let host = keeping(&cluster.url(OPERATOR, "postgres"));
     ensure!(run_in(plugin(World::Manager), &host, impatient("monitor")).await.success);
     let refused = fault(&host, json!({ "action": "monitor", "options": { "minSize": 0 } })).await;
     ensure!(refused.kind == kind::INVALID_PARAMS, "{refused}");

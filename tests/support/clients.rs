@@ -167,7 +167,7 @@ fn named(url: &str, application: &str) -> String {
 }
 
 fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients").join(name)
 }
 
 fn folder() -> Result<PathBuf> {

@@ -29,7 +29,7 @@ const NOT_IN_CORE: [&str; 7] = ["tokio-postgres", "hyper", "reqwest", "clap", "s
 /// Returns the normal dependencies of each package of the workspace's lock file by name, without build scripts and
 /// tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["metadata", "--format-version=1", "--locked", "--offline", "--manifest-path", manifest]);
