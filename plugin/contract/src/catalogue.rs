@@ -5,6 +5,11 @@
 //!
 //! Texts of other databases are bytes of other encodings, cut anywhere. No function that reads characters is called
 //! on one: `left` or `LIKE` would raise 22021 for a single row, and the whole answer would be lost.
+//!
+//! # Locks
+//!
+//! A look takes `AccessShareLock` on relations of `pg_catalog`, the extension's view and their indexes, and no other lock:
+//! it waits only for `AccessExclusiveLock`, such as that of `VACUUM FULL` on one of these. A live test lists them.
 
 mod entry;
 mod locks;
@@ -13,7 +18,7 @@ mod sessions;
 mod statistics;
 
 pub use self::entry::Entry;
-pub use self::locks::{HELD_LOCKS, PREPARED, WAITS};
+pub use self::locks::{LOCKS, PREPARED};
 pub use self::server::{CLOCK, ROLE_SETTINGS, ROLES, SERVER, SETTINGS};
 pub use self::sessions::{ACTIVITY, SESSIONS, TEMP_OBJECTS};
 pub use self::statistics::{COUNTERS, PAUSE, STATEMENT_COUNTS, STATEMENTS};
@@ -23,13 +28,12 @@ pub const ALL: &[Entry] = &[
     SERVER,
     ACTIVITY,
     CLOCK,
-    HELD_LOCKS,
-    WAITS,
+    LOCKS,
     PREPARED,
     TEMP_OBJECTS,
     COUNTERS,
-    STATEMENTS,
     STATEMENT_COUNTS,
+    STATEMENTS,
     ROLES,
     SETTINGS,
     ROLE_SETTINGS,

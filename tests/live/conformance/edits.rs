@@ -2,7 +2,9 @@
 
 mod values;
 
-use archon_pool::cassette::{Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session};
+use archon_pool::cassette::{
+    Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session, Statement,
+};
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::Outcome;
@@ -146,10 +148,10 @@ fn faults_of_statements(cassette: &mut Cassette) {
         &[
             &|call| {
                 for (entry, fault) in [
-                    (catalogue::HELD_LOCKS, fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false)),
-                    (catalogue::WAITS, fault(kind::INSUFFICIENT_PRIVILEGE, "no", Some("42501"), false)),
+                    (catalogue::LOCKS, fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false)),
+                    (catalogue::PREPARED, fault(kind::INSUFFICIENT_PRIVILEGE, "no", Some("42501"), false)),
                     (catalogue::TEMP_OBJECTS, fault(kind::QUERY_FAILED, "division by zero", Some("22012"), false)),
-                    (catalogue::STATEMENTS, fault(kind::QUERY_FAILED, "column", Some("42703"), false)),
+                    (catalogue::STATEMENT_COUNTS, fault(kind::QUERY_FAILED, "column", Some("42703"), false)),
                     (catalogue::ROLES, fault(kind::UNSUPPORTED_TYPE, "column 'x' has type y", None, false)),
                     (catalogue::SETTINGS, fault(kind::UNEXPECTED_ANSWER, "it is no UTF-8", None, false)),
                     (catalogue::SESSIONS, fault(kind::QUERY_FAILED, "gone", None, false)),
@@ -276,11 +278,20 @@ fn reconnect_refused(cassette: &mut Cassette) {
     }
 }
 
-/// Connects the second call to another server, with the carry of the first.
+/// Connects the second call to another server, with the carry of the first: it asks for the settings of that one.
 fn another_server(cassette: &mut Cassette) {
     cassette.calls.truncate(2);
     let identity = Value::Text("20200101000000000000/1".into());
     put(&mut cassette.calls[1], catalogue::SERVER, "identity", &[identity]);
+    let asked = [catalogue::SETTINGS, catalogue::ROLE_SETTINGS];
+    let answers = asked.map(|entry| answer_of(&mut cassette.calls[0], entry).clone());
+    let query = cassette.calls[1].exchanges.iter_mut().find_map(|exchange| match exchange {
+        Exchange::Query(asked) => Some(asked),
+        _ => None,
+    });
+    let mut with = query.expect("a batch").with.clone();
+    with.batch = asked.map(|entry| Statement::new(entry.sql, Vec::new(), with.batch[0].max_rows)).to_vec();
+    cassette.calls[1].exchanges.push(Asked::exchange(with, Ok(answers.to_vec())));
 }
 
 /// Replaces the carry by invalid and foreign ones.

@@ -8,10 +8,10 @@ use super::admit;
 /// The catalogue's statements that only their exact text admits, with the reason.
 const BY_TEXT: &[(&str, &str)] = &[
     ("activity", "the keyword `collate` is not admitted: a name is put in double quotes"),
-    ("waits", "the operator `<<` is not admitted"),
+    ("locks", "the operator `<<` is not admitted"),
     ("temp-objects", "more than 5 relations are not admitted"),
-    ("statements", "a dollar sign that is not a parameter's is not admitted"),
     ("statement-counts", "a dollar sign that is not a parameter's is not admitted"),
+    ("statements", "a dollar sign that is not a parameter's is not admitted"),
     ("settings", "the relation `pg_catalog.pg_settings` is not admitted"),
     ("role-settings", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("sessions", "the keyword `collate` is not admitted: a name is put in double quotes"),

@@ -26,7 +26,8 @@ FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user",
 };
 
-/// The roles that own sessions. From PostgreSQL 16 on, altering a role needs `ADMIN OPTION` on it.
+/// The roles that own sessions. From PostgreSQL 16 on, altering a role needs `ADMIN OPTION` on it. The owners come from
+/// the backends' numbers: `pg_stat_activity` would build a row of texts for each.
 pub const ROLES: Entry = Entry {
     id: "roles",
     purpose: "connection limits of the roles with sessions, and whether they may be altered",
@@ -41,7 +42,8 @@ pub const ROLES: Entry = Entry {
                     WHERE m.roleid = r.oid AND m.admin_option AND pg_catalog.pg_has_role(m.member, 'USAGE')))) AS alterable
 FROM pg_catalog.pg_roles r, pg_catalog.pg_roles me
 WHERE me.rolname = current_user
-  AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)",
+  AND r.oid IN (SELECT pg_catalog.pg_stat_get_backend_userid(i.n)
+                FROM pg_catalog.pg_stat_get_backend_idset() AS i(n))",
 };
 
 /// Settings that can explain a finding. A session of ours may have them from its role, its database or its start:
@@ -74,7 +76,8 @@ WHERE ((o.setting COLLATE pg_catalog.\"C\" >= 'idle_in_transaction_session_timeo
         AND o.setting COLLATE pg_catalog.\"C\" < 'idle_in_transaction_session_timeout>')
        OR (o.setting COLLATE pg_catalog.\"C\" >= 'transaction_timeout='
            AND o.setting COLLATE pg_catalog.\"C\" < 'transaction_timeout>'))
-  AND (s.setrole = 0 OR EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = s.setrole))",
+  AND (s.setrole = 0 OR s.setrole IN (SELECT pg_catalog.pg_stat_get_backend_userid(i.n)
+                                      FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)))",
 };
 
 /// The moment to which the sessions' ages refer, and the end of a call.
