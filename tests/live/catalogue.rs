@@ -68,7 +68,7 @@ async fn play(cluster: &Cluster) -> Result<Vec<Session>> {
     prepared.run("PREPARE TRANSACTION 'order 17'").await?;
     sessions.push(prepared);
     sessions.push(app.waiting("UPDATE stock SET n = 2 WHERE id = 2").await?);
-    sessions.push(app.waiting("LOCK TABLE stock").await?);
+    sessions.push(app.waiting("BEGIN; LOCK TABLE stock").await?);
     sessions.push(bare.advisory_lock(-42).await?);
     sessions.push(app.waiting("SELECT pg_advisory_lock(-42)").await?);
     sessions.push(app.idle("SELECT pg_advisory_lock(7, -8), pg_advisory_lock_shared(9)").await?);
