@@ -34,6 +34,7 @@ pub(super) const ALL: &[Edit] = &[
     edit("kill-outcomes", "kill-idle", kill_outcomes),
     edit("resize-outcomes", "auto-scale", resize_outcomes),
     edit("reconnect-refused", "reconnect", reconnect_refused),
+    edit("slow-statements", "monitor", slow_statements),
     edit("odd-text", "detect-leaks", values::odd_text),
     edit("invalid-text", "monitor", values::invalid_text),
     edit("odd-times", "detect-leaks", values::odd_times),
@@ -292,6 +293,38 @@ fn another_server(cassette: &mut Cassette) {
     let mut with = query.expect("a batch").with.clone();
     with.batch = asked.map(|entry| Statement::new(entry.sql, Vec::new(), with.batch[0].max_rows)).to_vec();
     cassette.calls[1].exchanges.push(Asked::exchange(with, Ok(answers.to_vec())));
+}
+
+/// Makes statements slow during the sample, so that their texts are asked for in a second batch.
+fn slow_statements(cassette: &mut Cassette) {
+    const TEXT: u32 = 25;
+    let document = |text: &str| {
+        let (columns, rows) = (vec![("document".to_owned(), TEXT)], vec![vec![Value::Text(text.into())]]);
+        RowSet { columns, rows, truncated: false }
+    };
+    let slow = |texts: Answer<RowSet>| {
+        move |call: &mut Call| {
+            let query = call.exchanges.iter_mut().find_map(|exchange| match exchange {
+                Exchange::Query(asked) => Some(asked),
+                _ => None,
+            });
+            let Asked { with, answer: Answer::Ok(answers) } = query.expect("a batch") else { unreachable!() };
+            let counts = catalogue::STATEMENT_COUNTS.sha256();
+            let counted = with.batch.iter().zip(answers).filter(|(statement, _)| statement.sql == counts);
+            for ((_, answer), (calls, ms)) in counted.zip([(7, "0.5"), (17, "15000.25")]) {
+                let own = r#""ownCalls" : 900000, "ownExecMs" : 1.5"#;
+                *answer = Answer::Ok(document(&format!(r#"{{"calls" : {calls}, "execMs" : {ms}, {own}}}"#)));
+            }
+            let mut with = with.clone();
+            with.batch = vec![Statement::new(catalogue::STATEMENTS.sql, Vec::new(), with.batch[0].max_rows)];
+            call.exchanges.push(Asked::exchange(with, Ok(vec![texts.clone()])));
+        }
+    };
+    let heaviest = r#"{"slow" : [{"query" : "SELECT pg_sleep($1) -- \ud83d\udc18", "calls" : 9007199254740993,
+        "meanMs" : 1499.9996, "totalMs" : 14999.75}, {"query" : null, "calls" : 1, "meanMs" : 0, "totalMs" : 0}]}"#;
+    let unconverted = fault(kind::QUERY_FAILED, "invalid byte sequence for encoding", Some("22021"), false);
+    let [shown, refused] = [Answer::Ok(document(heaviest)), Answer::Err(unconverted)].map(slow);
+    vary(cassette, &[&shown, &refused]);
 }
 
 /// Replaces the carry by invalid and foreign ones.
