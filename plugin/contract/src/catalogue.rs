@@ -1,7 +1,8 @@
 //! Every SQL statement that this plugin can send. Each is one constant text for PostgreSQL 13–18,
 //! schema-qualified, with every column cast to one of the seven value types, so that a host can pin
 //! the texts by their digests. Columns that a server may lack are read through `to_jsonb`. Each text
-//! begins with a comment, so that an administrator sees whose it is and our own load can be left out.
+//! has a comment behind its first word, so that an administrator sees whose it is and our own can be left out:
+//! `pg_stat_statements` of PostgreSQL 18 drops a comment before the statement.
 //!
 //! Texts of other databases are bytes of other encodings, cut anywhere. No function that reads characters is called
 //! on one: `left` or `LIKE` would raise 22021 for a single row, and the whole answer would be lost.

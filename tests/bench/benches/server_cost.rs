@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
         anyhow::Ok((processor_time(pid)? - before) / ROUNDS)
     };
     let empty = round().await?;
-    let sql = "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements WHERE query LIKE '/* archon-pool */%'";
+    let sql = "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements WHERE query LIKE '%/* archon-pool */%'";
     let executing: f64 = observer.query_one(sql, &[]).await?.get(0);
     let executing = Duration::from_secs_f64(executing / 1e3) / ROUNDS;
     let text = "x".repeat(600);

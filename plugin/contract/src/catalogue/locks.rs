@@ -12,7 +12,7 @@ pub const LOCKS: Entry = Entry {
     id: "locks",
     purpose: "locks that sessions hold, and which process waits for which lock behind whom",
     sql: "\
-/* archon-pool */ WITH l AS MATERIALIZED (
+WITH /* archon-pool */ l AS MATERIALIZED (
   SELECT * FROM pg_catalog.pg_locks k WHERE NOT k.granted OR k.locktype IN ('advisory', 'relation'))
 SELECT l.pid::bigint AS pid,
        pg_catalog.count(*) FILTER (WHERE l.locktype = 'advisory') AS advisory,
@@ -71,7 +71,7 @@ pub const PREPARED: Entry = Entry {
     id: "prepared-transactions",
     purpose: "prepared transactions",
     sql: "\
-/* archon-pool */ SELECT p.transaction::text::bigint AS transaction,
+SELECT /* archon-pool */ p.transaction::text::bigint AS transaction,
        p.gid,
        p.prepared AS prepared_at,
        p.owner::text AS owner,

@@ -7,7 +7,7 @@ pub const SERVER: Entry = Entry {
     id: "server",
     purpose: "version, capacity, and what the connected role may do",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at,
+SELECT /* archon-pool */ pg_catalog.clock_timestamp() AS at,
        pg_catalog.current_setting('server_version_num')::bigint AS version_num,
        pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS')
          || '/' || d.oid::text AS identity,
@@ -32,7 +32,7 @@ pub const ROLES: Entry = Entry {
     id: "roles",
     purpose: "connection limits of the roles with sessions, and whether they may be altered",
     sql: "\
-/* archon-pool */ SELECT r.rolname::text AS name,
+SELECT /* archon-pool */ r.rolname::text AS name,
        nullif(r.rolconnlimit, -1)::bigint AS connection_limit,
        r.rolsuper AS superuser,
        pg_catalog.pg_has_role(r.oid, 'USAGE') AS granted,
@@ -52,7 +52,7 @@ pub const SETTINGS: Entry = Entry {
     id: "settings",
     purpose: "the server's settings that can explain a finding",
     sql: "\
-/* archon-pool */ SELECT s.name, coalesce(s.setting, '') AS value, s.unit
+SELECT /* archon-pool */ s.name, coalesce(s.setting, '') AS value, s.unit
 FROM pg_catalog.pg_settings s
 WHERE s.name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'track_activities',
                  'max_standby_streaming_delay', 'max_standby_archive_delay')
@@ -65,7 +65,7 @@ pub const ROLE_SETTINGS: Entry = Entry {
     id: "role-settings",
     purpose: "time limits of roles and databases",
     sql: "\
-/* archon-pool */ SELECT r.rolname::text AS role,
+SELECT /* archon-pool */ r.rolname::text AS role,
        d.datname::text AS database,
        o.setting
 FROM pg_catalog.pg_db_role_setting s
@@ -84,5 +84,5 @@ WHERE ((o.setting COLLATE pg_catalog.\"C\" >= 'idle_in_transaction_session_timeo
 pub const CLOCK: Entry = Entry {
     id: "clock",
     purpose: "the server's time",
-    sql: "/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at",
+    sql: "SELECT /* archon-pool */ pg_catalog.clock_timestamp() AS at",
 };

@@ -8,7 +8,7 @@ pub const COUNTERS: Entry = Entry {
     id: "counters",
     purpose: "transactions, sessions and busy time of the connected database",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at,
+SELECT /* archon-pool */ pg_catalog.clock_timestamp() AS at,
        (d.j ->> 'stats_reset')::timestamptz AS stats_reset,
        (d.j ->> 'xact_commit')::bigint + (d.j ->> 'xact_rollback')::bigint AS transactions,
        (d.j ->> 'sessions')::bigint AS sessions,
@@ -31,11 +31,11 @@ pub const STATEMENT_COUNTS: Entry = Entry {
     id: "statement-counts",
     purpose: "executions and execution time, by pg_stat_statements",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
+SELECT /* archon-pool */ pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
-  /* archon-pool */ SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
+  SELECT /* archon-pool */ pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
     'calls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.userid <> r.oid), 0),
     'execMs', coalesce(pg_catalog.sum(s.total_exec_time) FILTER (WHERE s.userid <> r.oid), 0),
     'ownCalls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.userid = r.oid), 0),
@@ -53,16 +53,16 @@ pub const STATEMENTS: Entry = Entry {
     id: "statements",
     purpose: "the heaviest statements, by pg_stat_statements: when statements are slow, once a minute",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
+SELECT /* archon-pool */ pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
-  /* archon-pool */ SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
+  SELECT /* archon-pool */ pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
     'slow', coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
               'query', pg_catalog.\"left\"(t.query, 1024), 'calls', t.calls,
               'meanMs', t.mean_exec_time, 'totalMs', t.total_exec_time)), '[]'))::text, pg_catalog.getdatabaseencoding()), 'hex') AS document
   FROM (SELECT s.query, s.calls, s.mean_exec_time, s.total_exec_time FROM %I.pg_stat_statements s
-        WHERE NOT pg_catalog.starts_with(s.query, '/* archon-pool */')
+        WHERE pg_catalog.strpos(pg_catalog.\"left\"(s.query, 40), '/* archon-pool */') = 0
           AND s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
         ORDER BY s.total_exec_time DESC LIMIT 5) t
 $inner$, n.nspname), false, true, '')::text AS document) x
@@ -73,5 +73,5 @@ WHERE e.extname = 'pg_stat_statements'",
 pub const PAUSE: Entry = Entry {
     id: "pause",
     purpose: "waits for the in-call sample",
-    sql: "/* archon-pool */ SELECT true AS passed FROM pg_catalog.pg_sleep($1)",
+    sql: "SELECT /* archon-pool */ true AS passed FROM pg_catalog.pg_sleep($1)",
 };

@@ -12,7 +12,7 @@ fn ids_are_unique_and_digests_have_their_form() {
 #[test]
 fn every_statement_only_reads() {
     for entry in ALL {
-        let first = entry.sql.strip_prefix("/* archon-pool */ ").and_then(|text| text.split(' ').next());
+        let first = entry.sql.split_once(" /* archon-pool */ ").map(|(first, _)| first);
         assert!(matches!(first, Some("SELECT" | "WITH")), "{}", entry.id);
         let text = entry.sql.to_ascii_lowercase();
         for word in ["pg_terminate_backend", "pg_cancel_backend", "set_config", "insert ", "update ", "delete ", ";"] {

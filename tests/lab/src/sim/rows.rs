@@ -242,7 +242,7 @@ fn own_row(world: &World) -> Vec<Value> {
         Value::Null,
         Value::Int64(1),
         Value::Boolean(false),
-        text("/* archon-pool */ SELECT a.pid::bigint AS pid"),
+        text("SELECT /* archon-pool */ a.pid::bigint AS pid"),
         Value::Boolean(false),
         Value::Boolean(true),
         Value::Boolean(false),
