@@ -86,7 +86,7 @@ pub fn coverage(snapshot: &Snapshot) -> Coverage {
     let seen = number(snapshot.clients().count());
     let hidden = number(snapshot.backends.iter().filter(|backend| backend.hidden).count());
     // Without these a holder of an advisory lock or a temporary table would pass for a leak.
-    let needed = [catalogue::ACTIVITY.id, catalogue::HELD_LOCKS.id, catalogue::TEMP_OBJECTS.id];
+    let needed = [catalogue::ACTIVITY.id, catalogue::LOCKS.id, catalogue::TEMP_OBJECTS.id];
     let cut = snapshot.gaps.iter().find(|gap| needed.contains(&gap.what.as_str()));
     let reason = if hidden > 0 {
         Some(format!(

@@ -2,6 +2,7 @@
 
 use archon_pool_contract::snapshot::Snapshot;
 
+use crate::kept_answers::{KeptSettings, KeptStatements};
 use crate::leaks::groups::Groups;
 use crate::memory::{Carry, Copying, LONGEST, Memory, Sending, VERSION};
 use crate::numbers::number;
@@ -19,7 +20,7 @@ const LISTENERS: usize = 500;
 /// Number of exporters of snapshots, of backups and of holders of cursors that are remembered, each.
 const LEADERS: usize = 100;
 
-/// Writes the memory for the next call.
+/// Writes the memory for the next call; `slow` says that the heaviest statements were needed.
 pub fn next(
     memory: &Memory,
     snapshot: &Snapshot,
@@ -27,6 +28,7 @@ pub fn next(
     purposes: &Purposes<'_>,
     scaling: History,
     (sending, copying): (Vec<Sending>, Vec<Copying>),
+    slow: bool,
 ) -> String {
     let pooler = snapshot.pooler.as_ref();
     let carry = Carry {
@@ -46,6 +48,8 @@ pub fn next(
         sending: sending.into_iter().take(LISTENERS).collect(),
         copying: copying.into_iter().take(LISTENERS).collect(),
         probes: number(snapshot.probes.len()),
+        settings: KeptSettings::next(memory, snapshot),
+        statements: KeptStatements::next(memory, snapshot, slow),
     };
     within_bounds(carry)
 }
@@ -58,11 +62,14 @@ fn within_bounds(mut carry: Carry) -> String {
         if text.len() <= LONGEST {
             return text;
         }
-        // Single sessions are missed least, then norms: without its listeners a call could end one of them.
+        // Single sessions are missed least, then answers that can be asked for again, then norms: without its listeners
+        // a call could end one of them.
         let large =
             carry.groups.iter_mut().find(|group| group.history.sessions.as_ref().is_some_and(|of| !of.is_empty()));
         if let Some(group) = large {
             group.history.sessions = None;
+        } else if carry.settings.is_some() || carry.statements.is_some() {
+            (carry.settings, carry.statements) = (None, None);
         } else if !carry.groups.is_empty() {
             carry.groups.truncate(carry.groups.len() / 2);
         } else if !carry.listeners.is_empty() || !carry.sending.is_empty() || !carry.copying.is_empty() {
@@ -99,7 +106,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":4", "\"v\":3"), "it is of another version"),
+            (&carry.replace("\"v\":5", "\"v\":4"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",
@@ -124,7 +131,7 @@ mod tests {
             assert!(next.len() <= LONGEST, "{} bytes", next.len());
             carry = Some(next);
         }
-        assert!(memory::is_usable(carry.as_deref()));
+        assert!(memory::read(carry.as_deref()).is_some());
     }
 
     #[test]

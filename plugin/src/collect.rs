@@ -1,7 +1,9 @@
-//! Collection of a snapshot: one batch in one round trip, whose rows are decoded by name.
+//! Collection of a snapshot: one batch in one round trip, whose rows are decoded by name, and a second one at most once a
+//! minute.
 
 pub mod batch;
 mod decode;
+mod second_query;
 
 use std::collections::HashSet;
 
@@ -10,18 +12,17 @@ use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{HostApi, ProbeTiming};
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::rows::{RowSet, Value};
-use archon_pool_contract::snapshot::{
-    Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State, StatementLoad,
-};
-use archon_pool_contract::statement_text;
+use archon_pool_contract::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State};
 use serde::Deserialize;
 
 use crate::application;
 use crate::fast_map::Map;
+use crate::memory::{self, Carry, Memory};
 use crate::numbers::rounded;
 use crate::pooler::{attribution, views};
 
 use self::batch::{Answers, statement};
+use self::decode::Lock;
 
 /// The usual access path, which the report does not mention.
 const DIRECT: &str = "direct";
@@ -29,20 +30,26 @@ const DIRECT: &str = "direct";
 const PROBES: u32 = 3;
 /// Timeout of each of them, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 5_000;
-/// SQLSTATEs of texts that cannot be converted: invalid bytes, no such character, no conversion between two encodings.
-const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
-/// Collects a snapshot over the session that `host` has open. `sample` asks for the in-call sample.
+
+/// Collects a snapshot over the session that `host` has open. Without a usable carry there is an in-call sample, and
+/// nothing that it could have kept.
 ///
 /// The console comes first: a session that has been in its state since before then still has the client that
 /// the console names.
-pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sample: bool) -> Result<Snapshot, Fault> {
+pub fn collect(
+    host: &mut impl HostApi,
+    action: Action,
+    options: &Options,
+    carry: Option<&str>,
+) -> Result<Snapshot, Fault> {
+    let carry = memory::read(carry);
     let access_path = Some(host.access_path()?).filter(|path| path != DIRECT);
     let notes = host.notes()?;
     let console = views::read(host);
     let mut batch = vec![statement(catalogue::SERVER)];
-    let sampled = sample && options.sample_ms > 0;
+    let sampled = carry.is_none() && options.sample_ms > 0;
     if sampled {
-        batch.extend([catalogue::COUNTERS, catalogue::STATEMENTS, catalogue::SESSIONS].map(statement));
+        batch.extend([catalogue::COUNTERS, catalogue::STATEMENT_COUNTS, catalogue::SESSIONS].map(statement));
         let mut pause = statement(catalogue::PAUSE);
         pause.params = vec![Value::Float64(options.sample_ms as f64 / 1_000.0)];
         batch.push(pause);
@@ -51,18 +58,19 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
         [
             catalogue::ACTIVITY,
             catalogue::CLOCK,
-            catalogue::HELD_LOCKS,
-            catalogue::WAITS,
+            catalogue::LOCKS,
             catalogue::PREPARED,
             catalogue::TEMP_OBJECTS,
             catalogue::COUNTERS,
-            catalogue::STATEMENTS,
+            catalogue::STATEMENT_COUNTS,
             catalogue::ROLES,
-            catalogue::SETTINGS,
-            catalogue::ROLE_SETTINGS,
         ]
         .map(statement),
     );
+    let asks_settings = carry.as_ref().is_none_or(Carry::asks_settings);
+    if asks_settings {
+        batch.extend([catalogue::SETTINGS, catalogue::ROLE_SETTINGS].map(statement));
+    }
     let mut answers = Answers::new(host.query(&batch)?, batch.len())?;
 
     let (started_at, server) = answers.needed(catalogue::SERVER)?.decode_one(decode::server)?;
@@ -70,22 +78,19 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
     let mut backends = answers.needed(catalogue::ACTIVITY)?.decode(decode::backend)?;
     let taken_at = answers.needed(catalogue::CLOCK)?.decode_one(|row| row.required_timestamp("at"))?;
     let mut index = Index::new(&mut backends);
-    answers.optional(catalogue::HELD_LOCKS, |rows| index.held_locks(rows))?;
-    answers.optional(catalogue::WAITS, |rows| index.waits(rows))?;
+    answers.optional(catalogue::LOCKS, |rows| index.locks(rows))?;
     let prepared_transactions =
         answers.optional(catalogue::PREPARED, |rows| rows.decode(decode::prepared_transaction))?.unwrap_or_default();
     answers.optional(catalogue::TEMP_OBJECTS, |rows| index.temp_objects(rows))?;
     if !server.knows_wait_starts() {
         index.wait_since_the_statement_began();
     }
-    let (mut reading, slow_statements) = read_counters(&mut answers, taken_at)?;
+    let mut reading = read_counters(&mut answers, taken_at)?;
     add_running(&mut reading, &backends, &server.database);
     let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(decode::role))?.unwrap_or_default();
-    let settings = answers.optional(catalogue::SETTINGS, |rows| rows.decode(decode::setting))?.unwrap_or_default();
-    let role_settings = answers.optional(catalogue::ROLE_SETTINGS, |rows| rows.decode(decode::role_setting))?;
-    let role_settings = role_settings.unwrap_or_default().into_iter().flatten().collect();
+    let (settings, role_settings) =
+        if asks_settings { second_query::settings(&mut answers)? } else { Default::default() };
     let mut gaps = answers.gaps;
-    count_statements_without_texts(host, &mut reading, &mut gaps)?;
     let pooler = match console {
         Ok(Some(console)) => {
             attribution::attribute(&mut backends, &console);
@@ -113,13 +118,15 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
         prepared_transactions,
         reading,
         sample,
-        slow_statements,
+        slow_statements: Vec::new(),
         probes: Vec::new(),
         pooler,
         gaps,
         access_path,
         notes,
     };
+    let memory = Memory::of(carry, &snapshot);
+    second_query::complete(host, &mut snapshot, &memory, options, asks_settings)?;
     if action.probes() {
         probe(host, &mut snapshot)?;
     }
@@ -127,7 +134,7 @@ pub fn collect(host: &mut impl HostApi, action: Action, options: &Options, sampl
 }
 
 fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
-    let (reading, _) = read_counters(answers, 0)?;
+    let reading = read_counters(answers, 0)?;
     let key = |row: &mut archon_pool_contract::rows::Row<'_>| SessionKey {
         pid: row.narrow("pid"),
         backend_start: row.timestamp("backend_start").unwrap_or_default(),
@@ -139,7 +146,7 @@ fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
     Ok(Sample { reading, sessions })
 }
 
-fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<StatementLoad>), Fault> {
+fn read_counters(answers: &mut Answers, at: i64) -> Result<Reading, Fault> {
     let mut reading =
         answers.optional(catalogue::COUNTERS, |rows| rows.decode_one(decode::reading))?.unwrap_or(Reading {
             at,
@@ -151,69 +158,28 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<(Reading, Vec<Stateme
             backends: None,
             calls: None,
             exec_ms: None,
+            own_calls: None,
+            own_exec_ms: None,
         });
-    let document = answers.optional(catalogue::STATEMENTS, |rows| rows.decode(|row| row.text("document")))?;
-    let statistics = match document.and_then(|mut rows| rows.pop()).flatten() {
-        Some(document) => StatementStatistics::read(&document)?,
-        None => return Ok((reading, Vec::new())),
-    };
-    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
-    Ok((reading, statistics.slow.into_iter().map(StatementLoad::from).collect()))
-}
-
-/// Reads the figures alone where a text of another database's encoding made `pg_stat_statements` fail.
-fn count_statements_without_texts(
-    host: &mut impl HostApi,
-    reading: &mut Reading,
-    gaps: &mut [Gap],
-) -> Result<(), Fault> {
-    let failed = |gap: &&mut Gap| {
-        gap.what == catalogue::STATEMENTS.id
-            && gap.sqlstate.as_deref().is_some_and(|sqlstate| UNCONVERTED.contains(&sqlstate))
-    };
-    let Some(gap) = gaps.iter_mut().find(failed) else { return Ok(()) };
-    let answers = host.query(&[statement(catalogue::STATEMENT_COUNTS)])?;
-    let Ok(rows) = Answers::new(answers, 1)?.next() else { return Ok(()) };
-    let Some(document) = rows.decode(|row| row.text("document"))?.pop().flatten() else { return Ok(()) };
-    let statistics = StatementStatistics::read(&document)?;
-    (reading.calls, reading.exec_ms) = (Some(statistics.calls), Some(rounded(statistics.exec_ms)));
-    gap.reason.push_str(
-        "; a text of another database cannot be converted, so the heaviest statements are not shown, and this program's \
-         own are counted",
-    );
-    Ok(())
+    let document = answers.optional(catalogue::STATEMENT_COUNTS, |rows| rows.decode(|row| row.text("document")))?;
+    if let Some(document) = document.and_then(|mut rows| rows.pop()).flatten() {
+        let counts: StatementCounts = serde_json::from_str(&document).map_err(|error| {
+            Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENT_COUNTS.id))
+        })?;
+        (reading.calls, reading.exec_ms) = (Some(counts.calls), Some(rounded(counts.exec_ms)));
+        (reading.own_calls, reading.own_exec_ms) = (Some(counts.own_calls), Some(rounded(counts.own_exec_ms)));
+    }
+    Ok(reading)
 }
 
 /// The document that the statement statistics come in.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StatementStatistics {
+struct StatementCounts {
     calls: i64,
     exec_ms: f64,
-    slow: Vec<StatementRow>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StatementRow {
-    query: Option<String>,
-    calls: i64,
-    mean_ms: f64,
-    total_ms: f64,
-}
-
-impl StatementStatistics {
-    fn read(document: &str) -> Result<Self, Fault> {
-        serde_json::from_str(document)
-            .map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENTS.id)))
-    }
-}
-
-impl From<StatementRow> for StatementLoad {
-    fn from(row: StatementRow) -> Self {
-        let query = row.query.as_deref().map(statement_text::normalise).unwrap_or_default();
-        Self { query, calls: row.calls, mean_ms: row.mean_ms, total_ms: row.total_ms }
-    }
+    own_calls: i64,
+    own_exec_ms: f64,
 }
 
 /// The sessions by pid, for the statements on locks and waits of a pid. All statements of a batch run within
@@ -233,33 +199,26 @@ impl<'a> Index<'a> {
         self.by_pid.get(&pid).map(|&at| &mut self.backends[at])
     }
 
-    fn held_locks(&mut self, rows: RowSet) -> Result<(), Fault> {
-        let held = rows.decode(|row| (row.narrow("pid"), row.narrow("advisory"), row.narrow("relations")))?;
-        for (pid, advisory, relations) in held {
-            if let Some(backend) = self.get(pid) {
-                (backend.advisory_locks, backend.relation_locks) = (advisory, relations);
-            }
-        }
-        Ok(())
-    }
-
-    fn waits(&mut self, rows: RowSet) -> Result<(), Fault> {
-        let waits = rows.decode(|row| {
-            let pid: i32 = row.narrow("pid");
-            let (waits_for, waiting_since) = (row.text("waits_for"), row.timestamp("waiting_since"));
-            let mut list = |column| row.text(column).unwrap_or_default();
-            (pid, waits_for, waiting_since, list("blocked_by"), list("blocked_by_prepared"))
-        })?;
-        for (pid, waits_for, waiting_since, blockers, prepared) in waits {
-            // A parallel query names its leader several times.
-            let mut seen = HashSet::new();
-            let blocked_by = blockers.split(',').filter_map(|pid| pid.parse().ok()).filter(|pid| seen.insert(*pid));
-            let blocked_by: Vec<i32> = blocked_by.collect();
-            if let Some(backend) = self.get(pid) {
-                backend.waits_for = waits_for;
-                backend.waiting_since = waiting_since;
-                backend.blocked_by = blocked_by;
-                backend.blocked_by_prepared = prepared.split(',').filter_map(|id| id.parse().ok()).collect();
+    fn locks(&mut self, rows: RowSet) -> Result<(), Fault> {
+        for lock in rows.decode(decode::lock)? {
+            match lock {
+                Lock::Held { pid, advisory, relations } => {
+                    if let Some(backend) = self.get(pid) {
+                        (backend.advisory_locks, backend.relation_locks) = (advisory, relations);
+                    }
+                }
+                Lock::Awaited { pid, waits_for, waiting_since, blockers, prepared } => {
+                    // A parallel query names its leader several times.
+                    let mut seen = HashSet::new();
+                    let blockers = blockers.split(',').filter_map(|pid| pid.parse().ok());
+                    let blocked_by: Vec<i32> = blockers.filter(|pid| seen.insert(*pid)).collect();
+                    if let Some(backend) = self.get(pid) {
+                        backend.waits_for = waits_for;
+                        backend.waiting_since = waiting_since;
+                        backend.blocked_by = blocked_by;
+                        backend.blocked_by_prepared = prepared.split(',').filter_map(|id| id.parse().ok()).collect();
+                    }
+                }
             }
         }
         Ok(())
@@ -318,3 +277,6 @@ fn probe(host: &mut impl HostApi, snapshot: &mut Snapshot) -> Result<(), Fault> 
         .collect();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

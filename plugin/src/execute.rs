@@ -8,7 +8,6 @@ use archon_pool_contract::snapshot::{Snapshot, elapsed_ms};
 
 use crate::analyse::{self, Judgement};
 use crate::collect::{self, batch};
-use crate::memory;
 use crate::plan;
 use crate::resize;
 
@@ -21,7 +20,7 @@ pub fn collect(
     carry: Option<&str>,
 ) -> Result<Snapshot, Fault> {
     host.open(credential)?;
-    collect::collect(host, action, options, !memory::is_usable(carry))
+    collect::collect(host, action, options, carry)
 }
 
 /// Does one action.

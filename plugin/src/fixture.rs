@@ -101,6 +101,8 @@ pub(crate) fn reading(at: i64) -> Reading {
         backends: Some(10),
         calls: Some(2_000),
         exec_ms: Some(4_000.0),
+        own_calls: Some(300),
+        own_exec_ms: Some(600.0),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod fast_map;
 #[cfg(test)]
 mod fixture;
 pub mod health;
+pub mod kept_answers;
 pub mod leaks;
 pub mod memory;
 pub mod numbers;

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::kept_answers::{KeptSettings, KeptStatements};
 use crate::leaks::pool_key::PoolKey;
 use crate::leaks::session_history::SessionHistory;
 use crate::scaling::history::History;
 
 /// The version of this memory's shape.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -36,6 +37,8 @@ pub(crate) struct Carry {
     pub(crate) sending: Vec<Sending>,
     pub(crate) copying: Vec<Copying>,
     pub(crate) probes: u32,
+    pub(crate) settings: Option<KeptSettings>,
+    pub(crate) statements: Option<KeptStatements>,
 }
 
 /// State of one group that is kept for the next call.
@@ -63,9 +66,9 @@ pub struct GroupMemory {
 #[derive(Debug, Default)]
 pub struct Memory(Option<Carry>);
 
-/// Returns true if a carry has the right shape, before the server is asked which one it is.
-pub fn is_usable(text: Option<&str>) -> bool {
-    text.is_some_and(|text| Carry::read(text).is_ok())
+/// Reads a carry before the server is asked which one it is; none if it has another shape.
+pub(crate) fn read(text: Option<&str>) -> Option<Carry> {
+    Carry::read(text?).ok()
 }
 
 impl Carry {
@@ -76,28 +79,54 @@ impl Carry {
         let carry: Self = serde_json::from_str(text).map_err(|_| "it is not in the shape of this version")?;
         if carry.v == VERSION { Ok(carry) } else { Err("it is of another version") }
     }
+
+    /// Returns true if the settings are asked for in the first round trip.
+    pub(crate) fn asks_settings(&self) -> bool {
+        self.settings.as_ref().is_none_or(KeptSettings::is_due)
+    }
+
+    fn accepted(self, snapshot: &Snapshot) -> Result<Self, &'static str> {
+        if self.server != snapshot.server.identity {
+            Err("it is from another server or database, or from before a restart")
+        } else if self.at > snapshot.taken_at {
+            Err("it is from the future")
+        } else {
+            Ok(self)
+        }
+    }
 }
 
 impl Memory {
     /// Accepts a carry for this snapshot, or notes the reason for setting it aside.
     pub fn recall(text: Option<&str>, snapshot: &Snapshot, notes: &mut Vec<String>) -> Self {
         let Some(text) = text else { return Self::default() };
-        let accepted = Carry::read(text).and_then(|carry| {
-            if carry.server != snapshot.server.identity {
-                Err("it is from another server or database, or from before a restart")
-            } else if carry.at > snapshot.taken_at {
-                Err("it is from the future")
-            } else {
-                Ok(carry)
-            }
-        });
-        match accepted {
+        match Carry::read(text).and_then(|carry| carry.accepted(snapshot)) {
             Ok(carry) => Self(Some(carry)),
             Err(reason) => {
                 notes.push(format!("carry was set aside: {reason}"));
                 Self::default()
             }
         }
+    }
+
+    /// Accepts a carry that was read, or forgets it.
+    pub(crate) fn of(carry: Option<Carry>, snapshot: &Snapshot) -> Self {
+        Self(carry.and_then(|carry| carry.accepted(snapshot).ok()))
+    }
+
+    /// Time of the previous call, microseconds.
+    pub fn at(&self) -> Option<i64> {
+        self.0.as_ref().map(|carry| carry.at)
+    }
+
+    /// Settings that need not be asked for `now`.
+    pub fn settings(&self, now: i64) -> Option<&KeptSettings> {
+        self.0.as_ref()?.settings.as_ref().filter(|kept| kept.is_usable(now))
+    }
+
+    /// Statements that need not be asked for `now`.
+    pub fn statements(&self, now: i64) -> Option<&KeptStatements> {
+        self.0.as_ref()?.statements.as_ref().filter(|kept| kept.is_usable(now))
     }
 
     /// The previous counters.

@@ -23,6 +23,7 @@ use crate::numbers::number;
 use crate::numbers::percent;
 use crate::protected;
 use crate::statement_kind::StatementKind;
+use crate::throughput::is_slow;
 use crate::unfinished::Unfinished;
 
 use self::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name};
@@ -31,8 +32,6 @@ use self::advisor::{Advisor, EXAMPLES, Found, Severity, describe, finding, name}
 const SATURATED_PERCENT: f64 = 90.0;
 /// Slower connections point to the network, TLS or a missing pooler, milliseconds.
 const SLOW_CONNECT_MS: f64 = 100.0;
-/// Slower statements on average point to the statements, milliseconds.
-const SLOW_QUERY_MS: f64 = 1_000.0;
 /// A larger share of failures means that the pool is degraded, percent.
 const DEGRADED_PERCENT: f64 = 5.0;
 /// All findings, worst first.
@@ -208,7 +207,7 @@ impl Advisor<'_> {
     }
 
     fn slow_queries(&self) -> Found {
-        let mean = self.report.pool_stats.timing.avg_query_time.filter(|&mean| mean > SLOW_QUERY_MS)?;
+        let mean = self.report.pool_stats.timing.avg_query_time.filter(|&mean| is_slow(Some(mean)))?;
         let heavy = self.snapshot.slow_statements.iter().take(EXAMPLES);
         let evidence = heavy
             .map(|load| {

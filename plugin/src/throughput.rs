@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use archon_pool_contract::params::Action;
+use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::{Throughput, Timing};
 use archon_pool_contract::snapshot::{Reading, Snapshot, elapsed_ms};
 
@@ -18,6 +18,8 @@ use crate::unfinished::Unfinished;
 
 /// Counters over a window shorter than this are not used, milliseconds.
 const SHORTEST_WINDOW_MS: u64 = 100;
+/// Slower statements on average point to the statements, milliseconds.
+const SLOW_QUERY_MS: f64 = 1_000.0;
 
 /// Two readings that can be compared.
 pub struct Window<'a> {
@@ -72,11 +74,38 @@ impl<'a> Window<'a> {
         (delta >= 0).then(|| rounded(delta as f64 * 1_000.0 / self.ms as f64))
     }
 
-    fn mean_query_ms(&self) -> Option<f64> {
-        let calls = self.to.calls?.checked_sub(self.from.calls?)?;
-        let ms = self.to.exec_ms? - self.from.exec_ms?;
+    /// The statements of the connected role are counted only if an application uses that role too: they are mostly this
+    /// program's.
+    fn mean_query_ms(&self, snapshot: &Snapshot, options: &Options) -> Option<f64> {
+        let mut calls = self.to.calls?.checked_sub(self.from.calls?)?;
+        let mut ms = self.to.exec_ms? - self.from.exec_ms?;
+        let role = Some(snapshot.server.role.as_str());
+        if snapshot.clients().any(|backend| backend.role.as_deref() == role) {
+            let (own_calls, own_ms) = self.own_statements(options)?;
+            calls = calls.checked_add(own_calls)?;
+            ms += own_ms;
+        }
         (calls > 0 && ms >= 0.0).then(|| rounded(ms / calls as f64))
     }
+
+    /// Statements of the connected role and their milliseconds, without the pause of the in-call sample.
+    fn own_statements(&self, options: &Options) -> Option<(i64, f64)> {
+        let calls = self.to.own_calls?.checked_sub(self.from.own_calls?)?;
+        let ms = self.to.own_exec_ms? - self.from.own_exec_ms?;
+        let pause = options.sample_ms as f64;
+        let paused = !self.between_calls && calls > 0 && ms >= pause;
+        Some(if paused { (calls - 1, ms - pause) } else { (calls, ms) })
+    }
+}
+
+/// Mean execution time of the window's statements, milliseconds.
+pub fn mean_query_ms(snapshot: &Snapshot, memory: &Memory, options: &Options) -> Option<f64> {
+    Window::find(snapshot, memory).ok()?.mean_query_ms(snapshot, options)
+}
+
+/// Returns true if statements take so long on average that the report advises on them.
+pub fn is_slow(mean_query_ms: Option<f64>) -> bool {
+    mean_query_ms.is_some_and(|mean| mean > SLOW_QUERY_MS)
 }
 
 /// The rates; what is not measurable is explained in `notes`. `own` sessions of ours were opened
@@ -118,6 +147,7 @@ pub fn timing(
     snapshot: &Snapshot,
     window: &Result<Window<'_>, String>,
     action: Action,
+    options: &Options,
     notes: &mut Vec<String>,
 ) -> Timing {
     let connects: Vec<f64> = snapshot.probes.iter().filter_map(|probe| probe.connect_ms).collect();
@@ -128,7 +158,7 @@ pub fn timing(
             "avgConnectionTime is measured by fresh connections: health-check and full-analysis open some".into(),
         );
     }
-    let avg_query_time = window.as_ref().ok().and_then(Window::mean_query_ms);
+    let avg_query_time = window.as_ref().ok().and_then(|window| window.mean_query_ms(snapshot, options));
     if avg_query_time.is_none() && snapshot.reading.calls.is_none() {
         let missing = "pg_stat_statements is not installed in this database or not readable";
         notes.push(format!("avgQueryTime is not measurable: {missing}"));
@@ -185,4 +215,30 @@ fn compared(snapshot: &Snapshot, window: &Window<'_>, notes: &mut Vec<String>) -
     let now: HashSet<_> = now.filter_map(|backend| backend.key()).collect();
     let rate = |count: usize| Some(rounded(count as f64 * 1_000.0 / window.ms as f64));
     (rate(now.difference(&before).count()), rate(before.difference(&now).count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW, idle, reading, snapshot};
+    use archon_pool_contract::snapshot::{Backend, Sample};
+
+    /// A sample of a second in which applications ran ten statements of 2 ms, and the connected role some.
+    fn mean(own_calls: i64, own_ms: f64, role: &str) -> Option<f64> {
+        let mut snapshot = snapshot(vec![Backend { role: Some(role.to_owned()), ..idle(1, 5) }]);
+        let mut earlier = reading(NOW - 1_010_000);
+        earlier.calls = snapshot.reading.calls.map(|calls| calls - 10);
+        earlier.exec_ms = snapshot.reading.exec_ms.map(|ms| ms - 20.0);
+        earlier.own_calls = snapshot.reading.own_calls.map(|calls| calls - own_calls);
+        earlier.own_exec_ms = snapshot.reading.own_exec_ms.map(|ms| ms - own_ms);
+        snapshot.sample = Some(Sample { reading: earlier, sessions: Vec::new() });
+        mean_query_ms(&snapshot, &Memory::default(), &Options::default())
+    }
+
+    #[test]
+    fn statements_of_the_connected_role_count_only_where_an_application_uses_it() {
+        assert_eq!(mean(10, 1_080.0, "app"), Some(2.0));
+        assert_eq!(mean(11, 1_080.0, "monitor"), Some(5.0), "without the pause: (20 + 80) / (10 + 10)");
+        assert_eq!(mean(10, 80.0, "monitor"), Some(5.0), "the server does not track the pause");
+    }
 }

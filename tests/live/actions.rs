@@ -110,7 +110,7 @@ async fn statement_times_come_from_the_extension_wherever_it_is() -> Result<()> 
     assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     cluster.execute("CREATE SCHEMA \"Odd Name\"; ALTER EXTENSION pg_stat_statements SET SCHEMA \"Odd Name\"").await?;
     let locked = report(&cluster, OPERATOR, input()).await;
-    assert!(locked.notes.iter().any(|note| note.contains("statements could not be read")), "{:?}", locked.notes);
+    assert!(locked.notes.iter().any(|note| note.contains("statement-counts could not be read")), "{:?}", locked.notes);
     cluster.execute("GRANT USAGE ON SCHEMA \"Odd Name\" TO PUBLIC").await?;
     let app = cluster.app("app", "shop");
     let workload =

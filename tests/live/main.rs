@@ -8,6 +8,7 @@ mod attribution;
 mod audit;
 mod autoscale;
 mod cassette;
+mod catalogue;
 mod cli;
 mod cluster;
 mod components;

@@ -137,8 +137,9 @@ async fn what_is_admitted_means_on_the_server_what_the_host_read() -> Result<()>
         assert!(agrees(&client, &admitted.to_string(), &admitted).await?, "{admitted}");
     }
     for entry in catalogue::ALL {
-        if let Ok(admitted) = sql::admit(entry.sql) {
-            assert!(agrees(&client, entry.sql, &admitted).await?, "{}", entry.id);
+        let bare = entry.sql.replacen("/* archon-pool */ ", "", 1);
+        if let Ok(admitted) = sql::admit(&bare) {
+            assert!(agrees(&client, &bare, &admitted).await?, "{}", entry.id);
         }
     }
     Ok(())

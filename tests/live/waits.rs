@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use archon_pool_contract::report::Report;
 use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::until::until_within;
@@ -86,19 +87,85 @@ async fn statistics_are_counted_where_another_database_s_text_cannot_be_converte
     furnish(&cluster).await?;
     assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     let clean = report(&cluster, OPERATOR, impatient("monitor")).await;
-    assert!(clean.notes.iter().all(|note| !note.contains("cannot be converted")), "{:?}", clean.notes);
     cluster.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'").await?;
     let odd = "DO $$ BEGIN EXECUTE 'SELECT 1 AS \"' || chr(233) || chr(255) || '\"'; END $$";
     cluster.execute_in("bytes", odd).await?;
-    let carry: serde_json::Value = serde_json::from_str(&clean.carry)?;
+    let mut input = impatient("monitor");
+    input["carry"] = serde_json::from_str(&clean.carry)?;
+    let unconverted =
+        |report: &Report| report.notes.iter().any(|note| note.contains("heaviest statements are not shown"));
+    // Creating a database may take seconds.
+    for _ in 0..100 {
+        cluster.execute("SELECT 1").await?;
+    }
     // Counters are not reported over less than 100 ms.
     until_within(DEADLINE, "the statements are counted", async || {
-        let mut input = impatient("monitor");
-        input["carry"] = carry.clone();
-        let dirty = report(&cluster, OPERATOR, input).await;
-        let note = dirty.notes.iter().find(|note| note.starts_with("statements could not be read")).expect("a gap");
-        assert!(note.contains("the heaviest statements are not shown"), "{note}");
-        Ok(dirty.pool_stats.timing.avg_query_time.is_some())
+        let quick = report(&cluster, OPERATOR, input.clone()).await;
+        assert!(!unconverted(&quick), "no text is needed: {:?}", quick.notes);
+        Ok(quick.pool_stats.timing.avg_query_time.is_some())
     })
-    .await
+    .await?;
+    only_applications_count(&cluster).await?;
+    let mut previous = report(&cluster, OPERATOR, impatient("monitor")).await;
+    for kept in ["asked for", "kept"] {
+        cluster.app("app", "shop").idle("SELECT pg_sleep(2)").await?;
+        input["carry"] = serde_json::from_str(&previous.carry)?;
+        previous = report(&cluster, OPERATOR, input.clone()).await;
+        assert!(unconverted(&previous), "the reason is {kept}: {:?}", previous.notes);
+    }
+    Ok(())
+}
+
+/// Leaves the harness's quick statements out of the statistics.
+async fn only_applications_count(cluster: &Cluster) -> Result<()> {
+    cluster.execute("ALTER ROLE postgres SET pg_stat_statements.track = 'none'").await?;
+    cluster.close_observer().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_heaviest_statements_are_read_when_statements_are_slow_and_once_a_minute() -> Result<()> {
+    let cluster = Cluster::builder().setting("pg_stat_statements.track", "all").start().await?;
+    furnish(&cluster).await?;
+    assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
+    only_applications_count(&cluster).await?;
+    let app = cluster.app("app", "shop");
+    let mut input = impatient("monitor");
+    let mut evidence = Vec::new();
+    for _ in 0..3 {
+        let report = report(&cluster, OPERATOR, input.clone()).await;
+        evidence.push(finding(&report, "slow-queries").map(|found| found.evidence.clone()));
+        input["carry"] = serde_json::from_str(&report.carry)?;
+        app.idle("SELECT pg_sleep(2)").await?;
+    }
+    assert_eq!(evidence[0], None, "one reading has no mean");
+    let shown = evidence[1].as_ref().expect("statements are slow");
+    assert!(shown.iter().any(|line| line.contains("SELECT pg_sleep(")), "{shown:?}");
+    assert!(shown.iter().all(|line| !line.contains("pg_catalog")), "ours are left out: {shown:?}");
+    assert_eq!(evidence[2], evidence[1], "kept for a minute");
+    let texts = "SELECT sum(calls)::int8 FROM pg_stat_statements WHERE query LIKE '%ORDER BY s.total_exec_time DESC%' \
+                 AND strpos(query, '/* archon-pool */') > 0";
+    let asked: i64 = cluster.observer().await?.query_one(texts, &[]).await?.get(0);
+    assert_eq!(asked, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_are_asked_for_once_a_minute() -> Result<()> {
+    let cluster = cluster().await?;
+    assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
+    let mut input = impatient("monitor");
+    for _ in 0..3 {
+        let report = report(&cluster, OPERATOR, input.clone()).await;
+        input["carry"] = serde_json::from_str(&report.carry)?;
+    }
+    let calls = async |of: &str| {
+        let sql = "SELECT sum(calls)::int8 FROM pg_stat_statements WHERE strpos(query, '/* archon-pool */') > 0 \
+                   AND strpos(query, $1) > 0";
+        anyhow::Ok(cluster.observer().await?.query_one(sql, &[&of]).await?.get::<_, i64>(0))
+    };
+    assert_eq!(calls("pg_catalog.pg_stat_database ").await?, 3);
+    assert_eq!(calls("pg_catalog.pg_settings ").await?, 1);
+    assert_eq!(calls("pg_catalog.pg_db_role_setting ").await?, 1);
+    Ok(())
 }

@@ -59,11 +59,12 @@ const TABLE: &[(&str, Columns)] = &[
         ],
     ),
     (catalogue::CLOCK.sql, &[("at", TIME)]),
-    (catalogue::HELD_LOCKS.sql, &[("pid", INT), ("advisory", INT), ("relations", INT)]),
     (
-        catalogue::WAITS.sql,
+        catalogue::LOCKS.sql,
         &[
             ("pid", INT),
+            ("advisory", INT),
+            ("relations", INT),
             ("waits_for", TEXT),
             ("waiting_since", TIME),
             ("blocked_by", TEXT),
@@ -88,8 +89,8 @@ const TABLE: &[(&str, Columns)] = &[
             ("backends", INT),
         ],
     ),
-    (catalogue::STATEMENTS.sql, &[("document", TEXT)]),
     (catalogue::STATEMENT_COUNTS.sql, &[("document", TEXT)]),
+    (catalogue::STATEMENTS.sql, &[("document", TEXT)]),
     (
         catalogue::ROLES.sql,
         &[("name", TEXT), ("connection_limit", INT), ("superuser", BOOL), ("granted", BOOL), ("alterable", BOOL)],

@@ -43,7 +43,7 @@ pub struct Snapshot {
     pub reading: Reading,
     /// The same counters a moment earlier, when an in-call sample was taken.
     pub sample: Option<Sample>,
-    /// The heaviest statements, where `pg_stat_statements` can be read.
+    /// The heaviest statements, when statements are slow and `pg_stat_statements` can be read.
     pub slow_statements: Vec<StatementLoad>,
     /// Fresh connections, when they were requested.
     pub probes: Vec<Probe>,

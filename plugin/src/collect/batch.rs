@@ -71,7 +71,7 @@ impl Answers {
             }
             Err(fault) => {
                 let mut reason = fault.message;
-                if entry == catalogue::STATEMENTS && fault.sqlstate.as_deref() == Some(UNDEFINED_COLUMN) {
+                if entry == catalogue::STATEMENT_COUNTS && fault.sqlstate.as_deref() == Some(UNDEFINED_COLUMN) {
                     reason.push_str("; run ALTER EXTENSION pg_stat_statements UPDATE");
                 }
                 self.gaps.push(Gap { what: entry.id.to_owned(), reason, sqlstate: fault.sqlstate });

@@ -53,6 +53,26 @@ pub(super) fn backend(row: &mut Row<'_>) -> Backend {
     backend
 }
 
+/// The locks that a session holds, or the one that a process waits for.
+pub(super) enum Lock {
+    Held { pid: i32, advisory: u32, relations: u32 },
+    Awaited { pid: i32, waits_for: Option<String>, waiting_since: Option<i64>, blockers: String, prepared: String },
+}
+
+pub(super) fn lock(row: &mut Row<'_>) -> Lock {
+    let pid = row.narrow("pid");
+    match row.text("waits_for") {
+        None => Lock::Held { pid, advisory: row.narrow("advisory"), relations: row.narrow("relations") },
+        waits_for => Lock::Awaited {
+            pid,
+            waits_for,
+            waiting_since: row.timestamp("waiting_since"),
+            blockers: row.text("blocked_by").unwrap_or_default(),
+            prepared: row.text("blocked_by_prepared").unwrap_or_default(),
+        },
+    }
+}
+
 pub(super) fn reading(row: &mut Row<'_>) -> Reading {
     Reading {
         at: row.required_timestamp("at"),
@@ -64,6 +84,8 @@ pub(super) fn reading(row: &mut Row<'_>) -> Reading {
         backends: row.int64("backends"),
         calls: None,
         exec_ms: None,
+        own_calls: None,
+        own_exec_ms: None,
     }
 }
 

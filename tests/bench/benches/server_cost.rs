@@ -10,6 +10,9 @@ use archon_pool_bench::live::{self, SESSIONS, Server};
 
 const ROUNDS: u32 = 200;
 
+/// Statements that fill `pg_stat_statements`: somewhat fewer than its default limit, with 3 MB of texts.
+const ENTRIES: usize = 4_800;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let server = Server::start().await?;
@@ -23,21 +26,32 @@ async fn main() -> Result<()> {
         .context("the host keeps no session")?
         .get(0);
     observer.batch_execute("SELECT pg_stat_statements_reset()").await?;
-    let before = processor_time(pid)?;
-    for _ in 0..ROUNDS {
-        live::call(&host, &plugin).await?;
-    }
-    let spent = (processor_time(pid)? - before) / ROUNDS;
-    let sql = "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements WHERE query LIKE '/* archon-pool */%'";
+    let round = async || {
+        let before = processor_time(pid)?;
+        for _ in 0..ROUNDS {
+            live::call(&host, &plugin).await?;
+        }
+        anyhow::Ok((processor_time(pid)? - before) / ROUNDS)
+    };
+    let empty = round().await?;
+    let sql = "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements WHERE query LIKE '%/* archon-pool */%'";
     let executing: f64 = observer.query_one(sql, &[]).await?.get(0);
     let executing = Duration::from_secs_f64(executing / 1e3) / ROUNDS;
-    let every_minute = 100.0 * spent.as_secs_f64() / 60.0;
-    let measured =
-        format!("{} executing; {SESSIONS} sessions; each minute: {every_minute:.4} % of a processor", shown(executing));
-    let millis = spent.as_secs_f64() * 1e3;
+    let text = "x".repeat(600);
+    let entries: String = (0..ENTRIES).map(|entry| format!("SET bench.of_{entry} = '{text}';")).collect();
+    observer.batch_execute(&entries).await?;
+    let full = round().await?;
+    let row = |name: &'static str, spent: Duration, measured: String| {
+        let every_minute = 100.0 * spent.as_secs_f64() / 60.0;
+        let measured = format!("{measured}; {SESSIONS} sessions; each minute: {every_minute:.4} % of a processor");
+        Row::figure(name, spent.as_secs_f64() * 1e3, "ms", measured, "database")
+    };
     figures::record(
         "server-cost",
-        &[Row::figure("one round, processor time of the server", millis, "ms", measured, "database")],
+        &[
+            row("one round, processor time of the server", empty, format!("{} executing", shown(executing))),
+            row("the same with pg_stat_statements full", full, format!("{ENTRIES} statements")),
+        ],
     )
 }
 

@@ -22,16 +22,15 @@ pub const SESSIONS: usize = 100;
 pub const ROLE: &str = "watcher";
 
 /// Statements of one round, as the plugin runs them without a sample.
-const ROUND: [catalogue::Entry; 12] = [
+const ROUND: [catalogue::Entry; 11] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
     catalogue::CLOCK,
-    catalogue::HELD_LOCKS,
-    catalogue::WAITS,
+    catalogue::LOCKS,
     catalogue::PREPARED,
     catalogue::TEMP_OBJECTS,
     catalogue::COUNTERS,
-    catalogue::STATEMENTS,
+    catalogue::STATEMENT_COUNTS,
     catalogue::ROLES,
     catalogue::SETTINGS,
     catalogue::ROLE_SETTINGS,

@@ -28,7 +28,7 @@ impl Population {
             (catalogue::SERVER.sql, server(sessions)),
             (catalogue::ACTIVITY.sql, table(&ACTIVITY, (0..sessions).map(session))),
             (catalogue::CLOCK.sql, table(&["at"], [vec![Value::Timestamp(NOW)]])),
-            (catalogue::HELD_LOCKS.sql, table(&["pid", "advisory", "relations"], (0..sessions).filter_map(locks))),
+            (catalogue::LOCKS.sql, table(&LOCKS, (0..sessions).filter_map(locks))),
             (catalogue::COUNTERS.sql, counters(sessions)),
             (catalogue::ROLES.sql, table(&ROLES, (0..5).map(role))),
             (catalogue::SETTINGS.sql, table(&["name", "value", "unit"], settings())),
@@ -90,6 +90,9 @@ const ACTIVITY: [&str; 19] = [
     "copied_bytes",
 ];
 
+const LOCKS: [&str; 7] =
+    ["pid", "advisory", "relations", "waits_for", "waiting_since", "blocked_by", "blocked_by_prepared"];
+
 const ROLES: [&str; 5] = ["name", "connection_limit", "superuser", "granted", "alterable"];
 
 fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<Value>>) -> RowSet {
@@ -142,7 +145,8 @@ fn session(number: i64) -> Vec<Value> {
 }
 
 fn locks(number: i64) -> Option<Vec<Value>> {
-    (number % 8 == 1).then(|| vec![pid(number), Value::Int64(0), Value::Int64(4)])
+    let none = || Value::Null;
+    (number % 8 == 1).then(|| vec![pid(number), Value::Int64(0), Value::Int64(4), none(), none(), none(), none()])
 }
 
 fn role(number: i64) -> Vec<Value> {

@@ -62,9 +62,10 @@ fn columns(sql: &str) -> &'static [(&'static str, Kind)] {
             ("copied_bytes", Int),
         ],
         "clock" => &[("at", Time)],
-        "held-locks" => &[("pid", Int), ("advisory", Int), ("relations", Int)],
-        "waits" => &[
+        "locks" => &[
             ("pid", Int),
+            ("advisory", Int),
+            ("relations", Int),
             ("waits_for", Text),
             ("waiting_since", Time),
             ("blocked_by", Text),
@@ -272,7 +273,8 @@ impl Invented<'_> {
                 let (calls, time): (i64, f64) = source.arbitrary()?;
                 let time = if time.is_finite() { time } else { 0.5 };
                 let row = format!(r#"{{"query":"SELECT 1","calls":{calls},"meanMs":{time},"totalMs":{time}}}"#);
-                Value::Text(format!(r#"{{"calls":{calls},"execMs":{time},"slow":[{row}]}}"#))
+                let counts = format!(r#""calls":{calls},"execMs":{time},"ownCalls":{calls},"ownExecMs":{time}"#);
+                Value::Text(format!(r#"{{{counts},"slow":[{row}]}}"#))
             }
         })
     }
@@ -339,7 +341,9 @@ impl Recorded {
             (_, Float) => Value::Float64(0.5),
             (_, Text) => Value::Text("app".to_owned()),
             (_, Time) => Value::Timestamp(1_795_416_000_000_000),
-            (_, Document) => Value::Text(r#"{"calls":1,"execMs":1.0,"slow":[]}"#.to_owned()),
+            (_, Document) => {
+                Value::Text(r#"{"calls":1,"execMs":1.0,"ownCalls":1,"ownExecMs":1.0,"slow":[]}"#.to_owned())
+            }
         }
     }
 }

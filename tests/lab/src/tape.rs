@@ -18,20 +18,21 @@ use crate::case::Case;
 use crate::look::Look;
 use crate::sim::rows::{Answered, TEXT, TIMESTAMP};
 
-/// Batch of a look, in order: the plugin's collection without a sample.
+/// Batch of a look: the plugin's collection without a sample. A look that asks for less, or later, is answered statement
+/// by statement.
 const BATCH: [catalogue::Entry; 12] = [
     catalogue::SERVER,
     catalogue::ACTIVITY,
     catalogue::CLOCK,
-    catalogue::HELD_LOCKS,
-    catalogue::WAITS,
+    catalogue::LOCKS,
     catalogue::PREPARED,
     catalogue::TEMP_OBJECTS,
     catalogue::COUNTERS,
-    catalogue::STATEMENTS,
+    catalogue::STATEMENT_COUNTS,
     catalogue::ROLES,
     catalogue::SETTINGS,
     catalogue::ROLE_SETTINGS,
+    catalogue::STATEMENTS,
 ];
 const MOST_ROWS: u32 = 300_000;
 

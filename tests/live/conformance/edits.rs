@@ -2,7 +2,9 @@
 
 mod values;
 
-use archon_pool::cassette::{Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session};
+use archon_pool::cassette::{
+    Answer, Asked, Call, Cassette, Console, Credential, Exchange, Open, RowSet, Session, Statement,
+};
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::Outcome;
@@ -32,6 +34,7 @@ pub(super) const ALL: &[Edit] = &[
     edit("kill-outcomes", "kill-idle", kill_outcomes),
     edit("resize-outcomes", "auto-scale", resize_outcomes),
     edit("reconnect-refused", "reconnect", reconnect_refused),
+    edit("slow-statements", "monitor", slow_statements),
     edit("odd-text", "detect-leaks", values::odd_text),
     edit("invalid-text", "monitor", values::invalid_text),
     edit("odd-times", "detect-leaks", values::odd_times),
@@ -146,10 +149,10 @@ fn faults_of_statements(cassette: &mut Cassette) {
         &[
             &|call| {
                 for (entry, fault) in [
-                    (catalogue::HELD_LOCKS, fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false)),
-                    (catalogue::WAITS, fault(kind::INSUFFICIENT_PRIVILEGE, "no", Some("42501"), false)),
+                    (catalogue::LOCKS, fault(kind::QUERY_CANCELED, "statement timeout", Some("57014"), false)),
+                    (catalogue::PREPARED, fault(kind::INSUFFICIENT_PRIVILEGE, "no", Some("42501"), false)),
                     (catalogue::TEMP_OBJECTS, fault(kind::QUERY_FAILED, "division by zero", Some("22012"), false)),
-                    (catalogue::STATEMENTS, fault(kind::QUERY_FAILED, "column", Some("42703"), false)),
+                    (catalogue::STATEMENT_COUNTS, fault(kind::QUERY_FAILED, "column", Some("42703"), false)),
                     (catalogue::ROLES, fault(kind::UNSUPPORTED_TYPE, "column 'x' has type y", None, false)),
                     (catalogue::SETTINGS, fault(kind::UNEXPECTED_ANSWER, "it is no UTF-8", None, false)),
                     (catalogue::SESSIONS, fault(kind::QUERY_FAILED, "gone", None, false)),
@@ -276,11 +279,52 @@ fn reconnect_refused(cassette: &mut Cassette) {
     }
 }
 
-/// Connects the second call to another server, with the carry of the first.
+/// Connects the second call to another server, with the carry of the first: it asks for the settings of that one.
 fn another_server(cassette: &mut Cassette) {
     cassette.calls.truncate(2);
     let identity = Value::Text("20200101000000000000/1".into());
     put(&mut cassette.calls[1], catalogue::SERVER, "identity", &[identity]);
+    let asked = [catalogue::SETTINGS, catalogue::ROLE_SETTINGS];
+    let answers = asked.map(|entry| answer_of(&mut cassette.calls[0], entry).clone());
+    let query = cassette.calls[1].exchanges.iter_mut().find_map(|exchange| match exchange {
+        Exchange::Query(asked) => Some(asked),
+        _ => None,
+    });
+    let mut with = query.expect("a batch").with.clone();
+    with.batch = asked.map(|entry| Statement::new(entry.sql, Vec::new(), with.batch[0].max_rows)).to_vec();
+    cassette.calls[1].exchanges.push(Asked::exchange(with, Ok(answers.to_vec())));
+}
+
+/// Makes statements slow during the sample, so that their texts are asked for in a second batch.
+fn slow_statements(cassette: &mut Cassette) {
+    const TEXT: u32 = 25;
+    let document = |text: &str| {
+        let (columns, rows) = (vec![("document".to_owned(), TEXT)], vec![vec![Value::Text(text.into())]]);
+        RowSet { columns, rows, truncated: false }
+    };
+    let slow = |texts: Answer<RowSet>| {
+        move |call: &mut Call| {
+            let query = call.exchanges.iter_mut().find_map(|exchange| match exchange {
+                Exchange::Query(asked) => Some(asked),
+                _ => None,
+            });
+            let Asked { with, answer: Answer::Ok(answers) } = query.expect("a batch") else { unreachable!() };
+            let counts = catalogue::STATEMENT_COUNTS.sha256();
+            let counted = with.batch.iter().zip(answers).filter(|(statement, _)| statement.sql == counts);
+            for ((_, answer), (calls, ms)) in counted.zip([(7, "0.5"), (17, "15000.25")]) {
+                let own = r#""ownCalls" : 900000, "ownExecMs" : 1.5"#;
+                *answer = Answer::Ok(document(&format!(r#"{{"calls" : {calls}, "execMs" : {ms}, {own}}}"#)));
+            }
+            let mut with = with.clone();
+            with.batch = vec![Statement::new(catalogue::STATEMENTS.sql, Vec::new(), with.batch[0].max_rows)];
+            call.exchanges.push(Asked::exchange(with, Ok(vec![texts.clone()])));
+        }
+    };
+    let heaviest = r#"{"slow" : [{"query" : "SELECT pg_sleep($1) -- \ud83d\udc18", "calls" : 9007199254740993,
+        "meanMs" : 1499.9996, "totalMs" : 14999.75}, {"query" : null, "calls" : 1, "meanMs" : 0, "totalMs" : 0}]}"#;
+    let unconverted = fault(kind::QUERY_FAILED, "invalid byte sequence for encoding", Some("22021"), false);
+    let [shown, refused] = [Answer::Ok(document(heaviest)), Answer::Err(unconverted)].map(slow);
+    vary(cassette, &[&shown, &refused]);
 }
 
 /// Replaces the carry by invalid and foreign ones.

@@ -42,7 +42,7 @@ const CHANGED: Hold = Hold { xid: true, relations: 2, snapshot: false };
 /// Sequential scan, which opens the table and its index.
 const SCANNED: Hold = Hold { xid: false, relations: 2, snapshot: true };
 
-/// Values of one session by column: `activity.state`, `held-locks.advisory` and so on.
+/// Values of one session by column: `activity.state`, `locks.advisory` and so on.
 type Facts = BTreeMap<String, String>;
 
 /// Groups a table's rows by application.
@@ -64,7 +64,10 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
         for row in &rows.rows {
             let Some(application) = applications.get(&told(&row[pid])) else { continue };
             let ours = facts.entry(application.clone()).or_default();
-            for (name, value) in rows.columns.iter().zip(row).filter(|(name, _)| *name != "pid") {
+            // A session that holds locks and waits for one has a row for each.
+            let is_of_other_row = |value: &Value| id == catalogue::LOCKS.id && *value == Value::Null;
+            let columns = rows.columns.iter().zip(row);
+            for (name, value) in columns.filter(|(name, value)| *name != "pid" && !is_of_other_row(value)) {
                 let value = match (name.as_str(), value) {
                     ("blocked_by", Value::Text(pids)) => {
                         let name = |pid: &str| applications.get(pid).cloned().unwrap_or_default();
@@ -299,13 +302,15 @@ async fn the_simulated_server_shows_what_a_real_one_shows() -> Result<()> {
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let bare = record(&cluster, &bouncer).await?;
     let nothing = simulate(cluster.version_num(), false)?;
-    same_columns(&answers(&nothing), &bare, &[catalogue::STATEMENTS.id])?;
+    same_columns(&answers(&nothing), &bare, &[catalogue::STATEMENT_COUNTS.id])?;
     ensure!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     let _playing = play(&cluster, &bouncer).await?;
     let recorded = record(&cluster, &bouncer).await?;
     let world = simulate(cluster.version_num(), true)?;
     let simulated = answers(&world);
-    let ids: Vec<_> = simulated.iter().map(|answered| answered.id).collect();
+    // The texts of statements are asked for only when these are slow.
+    let ids: Vec<_> =
+        simulated.iter().map(|answered| answered.id).filter(|&id| id != catalogue::STATEMENTS.id).collect();
     same_columns(&simulated, &recorded, &ids)?;
 
     let real: Vec<_> = recorded.answers.iter().map(|(id, rows)| (*id, untyped(rows))).collect();

@@ -103,7 +103,7 @@ pub(super) const RELATIONS: &[Relation] = &[
 pub(super) const FUNCTIONS: &str = "\
     abs age array_to_string avg bool_and bool_or clock_timestamp count current_database current_setting date_trunc \
     host left length lower max min now pg_backend_pid pg_conf_load_time pg_has_role pg_is_in_recovery \
-    pg_postmaster_start_time pg_stat_get_backend_pid round statement_timestamp substring sum to_char to_jsonb \
+    pg_postmaster_start_time pg_stat_get_backend_pid pg_stat_get_backend_userid round statement_timestamp substring sum to_char to_jsonb \
     transaction_timestamp upper version";
 
 /// Functions that may return a text computed from their arguments.

@@ -8,10 +8,11 @@ use super::admit;
 /// The catalogue's statements that only their exact text admits, with the reason.
 const BY_TEXT: &[(&str, &str)] = &[
     ("activity", "the keyword `collate` is not admitted: a name is put in double quotes"),
-    ("waits", "the operator `<<` is not admitted"),
+    ("locks", "the operator `<<` is not admitted"),
     ("temp-objects", "more than 5 relations are not admitted"),
-    ("statements", "a dollar sign that is not a parameter's is not admitted"),
+    ("counters", "a cast of a computed text to a time is not admitted: write a literal or a column"),
     ("statement-counts", "a dollar sign that is not a parameter's is not admitted"),
+    ("statements", "a dollar sign that is not a parameter's is not admitted"),
     ("settings", "the relation `pg_catalog.pg_settings` is not admitted"),
     ("role-settings", "the keyword `collate` is not admitted: a name is put in double quotes"),
     ("sessions", "the keyword `collate` is not admitted: a name is put in double quotes"),
@@ -20,7 +21,9 @@ const BY_TEXT: &[(&str, &str)] = &[
 
 #[test]
 fn the_catalogue_is_admitted_but_for_what_is_safe_in_its_own_words_only() {
-    let refused = catalogue::ALL.iter().filter_map(|entry| Some((entry.id, admit(entry.sql).err()?.to_string())));
+    // Their comment behind the first word is none of the rules' matter.
+    let bare = |entry: &catalogue::Entry| entry.sql.replacen("/* archon-pool */ ", "", 1);
+    let refused = catalogue::ALL.iter().filter_map(|entry| Some((entry.id, admit(&bare(entry)).err()?.to_string())));
     let expected = BY_TEXT.iter().map(|&(id, why)| (id, why.to_owned()));
     assert_eq!(refused.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

@@ -2,27 +2,30 @@
 
 use super::entry::Entry;
 
-/// Locks that sessions hold.
-pub const HELD_LOCKS: Entry = Entry {
-    id: "held-locks",
-    purpose: "advisory and relation locks that sessions hold",
+/// Locks that sessions hold, a row for each session with the numbers, and sessions that wait, a row for each lock waited
+/// for, without numbers. Reading `pg_locks` takes all partitions of the lock manager: it is read once for both.
+///
+/// `pg_blocking_pids` stops the lock manager for a moment: it is called for waiting processes only. It reports prepared
+/// transactions as 0, and no blocker where a standby's replay waits: these are found by their locks on the same object,
+/// a prepared transaction by the lock on its own id.
+pub const LOCKS: Entry = Entry {
+    id: "locks",
+    purpose: "locks that sessions hold, and which process waits for which lock behind whom",
     sql: "\
-/* archon-pool */ SELECT l.pid::bigint AS pid,
+WITH /* archon-pool */ l AS MATERIALIZED (
+  SELECT * FROM pg_catalog.pg_locks k WHERE NOT k.granted OR k.locktype IN ('advisory', 'relation'))
+SELECT l.pid::bigint AS pid,
        pg_catalog.count(*) FILTER (WHERE l.locktype = 'advisory') AS advisory,
-       pg_catalog.count(*) FILTER (WHERE l.locktype = 'relation') AS relations
-FROM pg_catalog.pg_locks l
-WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.locktype IN ('advisory', 'relation')
-GROUP BY l.pid",
-};
-
-/// Sessions that wait for locks, with those that block them. `pg_blocking_pids` stops the lock manager for a moment: it
-/// is called for waiting processes only. It reports prepared transactions as 0, and no blocker where a standby's replay
-/// waits: these are found by their locks on the same object, a prepared transaction by the lock on its own id.
-pub const WAITS: Entry = Entry {
-    id: "waits",
-    purpose: "processes that wait for a lock, for which one, and who blocks them",
-    sql: "\
-/* archon-pool */ SELECT l.pid::bigint AS pid,
+       pg_catalog.count(*) FILTER (WHERE l.locktype = 'relation') AS relations,
+       NULL::text AS waits_for,
+       NULL::timestamptz AS waiting_since,
+       NULL::text AS blocked_by,
+       NULL::text AS blocked_by_prepared
+FROM l
+WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+GROUP BY l.pid
+UNION ALL
+SELECT l.pid::bigint, NULL::bigint, NULL::bigint,
        l.mode || ' on ' || CASE l.locktype
          WHEN 'transactionid' THEN 'transaction ' || l.transactionid::text
          WHEN 'virtualxid' THEN 'virtual transaction ' || l.virtualxid
@@ -37,14 +40,14 @@ pub const WAITS: Entry = Entry {
            || 'relation ' || coalesce(pg_catalog.quote_ident(n.nspname::text) || '.' || pg_catalog.quote_ident(c.relname::text),
                              l.relation::text), l.locktype)
        END || CASE WHEN d.datname <> pg_catalog.current_database()
-         THEN ' of database ' || d.datname::text || ' (oid ' || d.oid::text || ')' ELSE '' END AS waits_for,
-       (pg_catalog.to_jsonb(l) ->> 'waitstart')::timestamptz AS waiting_since,
+         THEN ' of database ' || d.datname::text || ' (oid ' || d.oid::text || ')' ELSE '' END,
+       (pg_catalog.to_jsonb(l) ->> 'waitstart')::timestamptz,
        CASE WHEN b.pids <> '{}' OR l.mode <> 'AccessExclusiveLock' OR NOT pg_catalog.pg_is_in_recovery()
          THEN pg_catalog.array_to_string(b.pids, ',')
          ELSE (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT g.pid), ',') FROM pg_catalog.pg_locks g
                WHERE g.granted AND g.pid <> l.pid AND g.locktype = l.locktype AND g.database = l.database
                  AND g.relation IS NOT DISTINCT FROM l.relation)
-       END AS blocked_by,
+       END,
        CASE WHEN 0 = ANY (b.pids)
          THEN (SELECT pg_catalog.array_to_string(pg_catalog.array_agg(DISTINCT x.transactionid::text), ',')
                FROM pg_catalog.pg_locks g JOIN pg_catalog.pg_locks x
@@ -53,8 +56,8 @@ pub const WAITS: Entry = Entry {
                  AND (g.database, g.relation, g.page, g.tuple, g.virtualxid, g.transactionid, g.classid, g.objid, g.objsubid)
                    IS NOT DISTINCT FROM
                    (l.database, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid, l.classid, l.objid, l.objsubid))
-       END AS blocked_by_prepared
-FROM pg_catalog.pg_locks l
+       END
+FROM l
 LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database
 LEFT JOIN pg_catalog.pg_class c
   ON c.oid = l.relation AND (l.database = 0 OR d.datname = pg_catalog.current_database())
@@ -68,7 +71,7 @@ pub const PREPARED: Entry = Entry {
     id: "prepared-transactions",
     purpose: "prepared transactions",
     sql: "\
-/* archon-pool */ SELECT p.transaction::text::bigint AS transaction,
+SELECT /* archon-pool */ p.transaction::text::bigint AS transaction,
        p.gid,
        p.prepared AS prepared_at,
        p.owner::text AS owner,

@@ -7,7 +7,7 @@ pub const SERVER: Entry = Entry {
     id: "server",
     purpose: "version, capacity, and what the connected role may do",
     sql: "\
-/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at,
+SELECT /* archon-pool */ pg_catalog.clock_timestamp() AS at,
        pg_catalog.current_setting('server_version_num')::bigint AS version_num,
        pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS')
          || '/' || d.oid::text AS identity,
@@ -26,12 +26,13 @@ FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user",
 };
 
-/// The roles that own sessions. From PostgreSQL 16 on, altering a role needs `ADMIN OPTION` on it.
+/// The roles that own sessions. From PostgreSQL 16 on, altering a role needs `ADMIN OPTION` on it. The owners come from
+/// the backends' numbers: `pg_stat_activity` would build a row of texts for each.
 pub const ROLES: Entry = Entry {
     id: "roles",
     purpose: "connection limits of the roles with sessions, and whether they may be altered",
     sql: "\
-/* archon-pool */ SELECT r.rolname::text AS name,
+SELECT /* archon-pool */ r.rolname::text AS name,
        nullif(r.rolconnlimit, -1)::bigint AS connection_limit,
        r.rolsuper AS superuser,
        pg_catalog.pg_has_role(r.oid, 'USAGE') AS granted,
@@ -41,7 +42,8 @@ pub const ROLES: Entry = Entry {
                     WHERE m.roleid = r.oid AND m.admin_option AND pg_catalog.pg_has_role(m.member, 'USAGE')))) AS alterable
 FROM pg_catalog.pg_roles r, pg_catalog.pg_roles me
 WHERE me.rolname = current_user
-  AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)",
+  AND r.oid IN (SELECT pg_catalog.pg_stat_get_backend_userid(i.n)
+                FROM pg_catalog.pg_stat_get_backend_idset() AS i(n))",
 };
 
 /// Settings that can explain a finding. A session of ours may have them from its role, its database or its start:
@@ -50,7 +52,7 @@ pub const SETTINGS: Entry = Entry {
     id: "settings",
     purpose: "the server's settings that can explain a finding",
     sql: "\
-/* archon-pool */ SELECT s.name, coalesce(s.setting, '') AS value, s.unit
+SELECT /* archon-pool */ s.name, coalesce(s.setting, '') AS value, s.unit
 FROM pg_catalog.pg_settings s
 WHERE s.name IN ('idle_in_transaction_session_timeout', 'tcp_user_timeout', 'track_activities',
                  'max_standby_streaming_delay', 'max_standby_archive_delay')
@@ -63,7 +65,7 @@ pub const ROLE_SETTINGS: Entry = Entry {
     id: "role-settings",
     purpose: "time limits of roles and databases",
     sql: "\
-/* archon-pool */ SELECT r.rolname::text AS role,
+SELECT /* archon-pool */ r.rolname::text AS role,
        d.datname::text AS database,
        o.setting
 FROM pg_catalog.pg_db_role_setting s
@@ -74,12 +76,13 @@ WHERE ((o.setting COLLATE pg_catalog.\"C\" >= 'idle_in_transaction_session_timeo
         AND o.setting COLLATE pg_catalog.\"C\" < 'idle_in_transaction_session_timeout>')
        OR (o.setting COLLATE pg_catalog.\"C\" >= 'transaction_timeout='
            AND o.setting COLLATE pg_catalog.\"C\" < 'transaction_timeout>'))
-  AND (s.setrole = 0 OR EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = s.setrole))",
+  AND (s.setrole = 0 OR s.setrole IN (SELECT pg_catalog.pg_stat_get_backend_userid(i.n)
+                                      FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)))",
 };
 
 /// The moment to which the sessions' ages refer, and the end of a call.
 pub const CLOCK: Entry = Entry {
     id: "clock",
     purpose: "the server's time",
-    sql: "/* archon-pool */ SELECT pg_catalog.clock_timestamp() AS at",
+    sql: "SELECT /* archon-pool */ pg_catalog.clock_timestamp() AS at",
 };

@@ -11,7 +11,7 @@ pub const ACTIVITY: Entry = Entry {
     id: "activity",
     purpose: "sessions and their states",
     sql: "\
-/* archon-pool */ SELECT a.pid::bigint AS pid,
+SELECT /* archon-pool */ a.pid::bigint AS pid,
        a.backend_start,
        a.backend_type::text AS backend_type,
        a.datname::text AS database,
@@ -51,7 +51,7 @@ pub const SESSIONS: Entry = Entry {
     id: "sessions",
     purpose: "the identities of the connected database's sessions",
     sql: "\
-/* archon-pool */ SELECT a.pid::bigint AS pid, a.backend_start
+SELECT /* archon-pool */ a.pid::bigint AS pid, a.backend_start
 FROM pg_catalog.pg_stat_activity a
 WHERE a.backend_type = 'client backend' AND a.datname = pg_catalog.current_database()
   AND a.pid <> pg_catalog.pg_backend_pid()
@@ -73,7 +73,7 @@ pub const TEMP_OBJECTS: Entry = Entry {
     id: "temp-objects",
     purpose: "sessions that own temporary objects",
     sql: "\
-/* archon-pool */ SELECT DISTINCT a.pid::bigint AS pid
+SELECT /* archon-pool */ DISTINCT a.pid::bigint AS pid
 FROM pg_catalog.pg_stat_get_backend_idset() AS i(n)
 JOIN pg_catalog.pg_stat_activity a ON a.pid = pg_catalog.pg_stat_get_backend_pid(i.n)
 JOIN (SELECT DISTINCT pg_catalog.\"substring\"(s.nspname::text, '^pg_temp_([0-9]+)$')::integer AS id, c.relowner

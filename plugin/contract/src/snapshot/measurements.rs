@@ -23,10 +23,14 @@ pub struct Reading {
     pub active_ms: Option<f64>,
     /// `numbackends` of the connected database.
     pub backends: Option<i64>,
-    /// Statements executed, by `pg_stat_statements`.
+    /// Statements executed by all roles but the connected one, by `pg_stat_statements`.
     pub calls: Option<i64>,
-    /// Milliseconds spent executing them, by `pg_stat_statements`.
+    /// Milliseconds spent executing them.
     pub exec_ms: Option<f64>,
+    /// Statements executed by the connected role, this program's among them, by `pg_stat_statements`.
+    pub own_calls: Option<i64>,
+    /// Milliseconds spent executing them.
+    pub own_exec_ms: Option<f64>,
 }
 
 /// First reading of the in-call sample.

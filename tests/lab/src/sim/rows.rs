@@ -76,11 +76,11 @@ pub fn answers(world: &World) -> Vec<Answered> {
         server(world),
         activity(world),
         answered(catalogue::CLOCK.id, &[("at", TIMESTAMP)], vec![vec![Value::Timestamp(world.now + 900)]]),
-        held_locks(world),
-        waits(world),
+        locks(world),
         prepared(),
         temp_objects(world),
         counters(world),
+        statement_counts(world),
         statements(world),
         roles(world),
         settings(),
@@ -242,7 +242,7 @@ fn own_row(world: &World) -> Vec<Value> {
         Value::Null,
         Value::Int64(1),
         Value::Boolean(false),
-        text("/* archon-pool */ SELECT a.pid::bigint AS pid"),
+        text("SELECT /* archon-pool */ a.pid::bigint AS pid"),
         Value::Boolean(false),
         Value::Boolean(true),
         Value::Boolean(false),
@@ -250,24 +250,23 @@ fn own_row(world: &World) -> Vec<Value> {
     ]
 }
 
-fn held_locks(world: &World) -> Answered {
-    let columns = [("pid", INT64), ("advisory", INT64), ("relations", INT64)];
-    let rows = world.sessions.values().filter(|session| session.advisory > 0 || session.hold.relations > 0);
-    let row = |session: &Session| {
-        vec![Value::Int64(session.pid.into()), Value::Int64(session.advisory), Value::Int64(session.hold.relations)]
-    };
-    answered(catalogue::HELD_LOCKS.id, &columns, rows.map(row).collect())
-}
-
-fn waits(world: &World) -> Answered {
+fn locks(world: &World) -> Answered {
     let columns = [
         ("pid", INT64),
+        ("advisory", INT64),
+        ("relations", INT64),
         ("waits_for", TEXT),
         ("waiting_since", TIMESTAMP),
         ("blocked_by", TEXT),
         ("blocked_by_prepared", TEXT),
     ];
-    let row = |session: &Session| {
+    let holds = |session: &&Session| session.advisory > 0 || session.hold.relations > 0;
+    let held = world.sessions.values().filter(holds).map(|session| {
+        let (advisory, relations) = (Value::Int64(session.advisory), Value::Int64(session.hold.relations));
+        let pid = Value::Int64(session.pid.into());
+        vec![pid, advisory, relations, Value::Null, Value::Null, Value::Null, Value::Null]
+    });
+    let awaited = |session: &Session| {
         let Some(Wait::Lock { what, since, behind, prepared }) = &session.wait else { return None };
         let mut pids: Vec<String> =
             behind.iter().filter_map(|sid| world.sessions.get(sid)).map(|before| before.pid.to_string()).collect();
@@ -275,10 +274,11 @@ fn waits(world: &World) -> Answered {
             pids.push("0".to_owned());
         }
         let since = if world.server.major() >= 14 { Value::Timestamp(*since) } else { Value::Null };
-        Some(vec![Value::Int64(session.pid.into()), text(what), since, Value::Text(pids.join(",")), Value::Null])
+        let (pid, blocked_by) = (Value::Int64(session.pid.into()), Value::Text(pids.join(",")));
+        Some(vec![pid, Value::Null, Value::Null, text(what), since, blocked_by, Value::Null])
     };
     let waiting = world.sessions.values().filter(|session| session.state == State::Active);
-    answered(catalogue::WAITS.id, &columns, waiting.filter_map(row).collect())
+    answered(catalogue::LOCKS.id, &columns, held.chain(waiting.filter_map(awaited)).collect())
 }
 
 /// Before version 16 the statement returns every session of the owner's whose number is not above the backend's id.
@@ -329,14 +329,23 @@ fn counters(world: &World) -> Answered {
     answered(catalogue::COUNTERS.id, &columns, vec![row])
 }
 
-fn statements(world: &World) -> Answered {
+/// Returns the applications' statements: the monitoring role has none of its own.
+fn statement_counts(world: &World) -> Answered {
     let document = format!(
-        r#"{{"calls" : {}, "execMs" : {:.1}, "slow" : []}}"#,
+        r#"{{"calls" : {}, "execMs" : {:.1}, "ownCalls" : 0, "ownExecMs" : 0}}"#,
         world.transactions,
         world.active as f64 / 1_000.0
     );
+    document_of(world, catalogue::STATEMENT_COUNTS.id, document)
+}
+
+fn statements(world: &World) -> Answered {
+    document_of(world, catalogue::STATEMENTS.id, r#"{"slow" : []}"#.to_owned())
+}
+
+fn document_of(world: &World, id: &'static str, document: String) -> Answered {
     let rows = if world.server.statements { vec![vec![Value::Text(document)]] } else { Vec::new() };
-    answered(catalogue::STATEMENTS.id, &[("document", TEXT)], rows)
+    answered(id, &[("document", TEXT)], rows)
 }
 
 fn roles(world: &World) -> Answered {

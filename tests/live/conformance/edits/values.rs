@@ -127,10 +127,9 @@ pub(super) fn no_rows(cassette: &mut Cassette) {
             &|call| {
                 let optional = [
                     catalogue::ACTIVITY,
-                    catalogue::HELD_LOCKS,
-                    catalogue::WAITS,
+                    catalogue::LOCKS,
                     catalogue::TEMP_OBJECTS,
-                    catalogue::STATEMENTS,
+                    catalogue::STATEMENT_COUNTS,
                     catalogue::ROLES,
                     catalogue::SETTINGS,
                     catalogue::SESSIONS,
@@ -145,7 +144,7 @@ pub(super) fn no_rows(cassette: &mut Cassette) {
 
 pub(super) fn truncated_rows(cassette: &mut Cassette) {
     let call = &mut cassette.calls[0];
-    for entry in [catalogue::ACTIVITY, catalogue::HELD_LOCKS, catalogue::SETTINGS] {
+    for entry in [catalogue::ACTIVITY, catalogue::LOCKS, catalogue::SETTINGS] {
         let set = set_of(call, entry);
         set.truncated = true;
         set.rows.pop();
