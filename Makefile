@@ -25,7 +25,7 @@ HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
             ARCHON_HOSTILE_SERVER=$(HOSTILE)
 PYTHON_HOST := $(TARGET)/python-host
-BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
+BENCHES := judgement instantiation boundary report live server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \

@@ -7,6 +7,7 @@ use archon_pool::engine::Engine;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
+use archon_pool::skill_output::SkillOutput;
 use serde_json::json;
 
 #[tokio::main]
@@ -21,7 +22,7 @@ async fn main() {
 }
 
 /// What an operator should know and do.
-async fn report() -> Result<serde_json::Value, archon_pool::Fault> {
+async fn report() -> Result<SkillOutput, archon_pool::Fault> {
     let limits = Limits::default();
     let engine = Engine::new(&limits)?;
     // An observer: the power to end a session is not in this file.

@@ -4,8 +4,8 @@
 //!
 //! This crate re-exports the others and combines them: [`host()`] creates a [`host::Host`] that checks SQL, and
 //! [`credentials()`] the sources of its credentials, Supabase's API included. A [`plugin::Plugin`] is a component that
-//! was checked against the worlds; [`host::Host::run`] makes one call. [`registry::Registry`] adds names, events, a
-//! deadline and retries. [`verified_plugin::VerifiedPlugin`] is a third-party component whose digest,
+//! was checked against the worlds; [`host::Host::run`] makes one call. Its [`skill_output::SkillOutput`] is the
+//! component's text, parsed only on request. [`registry::Registry`] adds names, events, a deadline and retries. [`verified_plugin::VerifiedPlugin`] is a third-party component whose digest,
 //! [`policy_file::Approval`] and [`signature::Signature`] were verified; a [`plugin_store::PluginStore`] is a folder of
 //! them.
 //!
@@ -19,8 +19,8 @@ pub use archon_pool_audit as audit;
 pub use archon_pool_cassette as cassette;
 pub use archon_pool_contract::fault::{Fault, kind};
 pub use archon_pool_core::{
-    audit_sink, bindings, compiler, consent, context, credential_source, digest, engine, host, interceptor, limits,
-    linker, plugin, policy, private_file, secret_scan, xdg,
+    audit_sink, bindings, compiler, consent, context, credential_source, digest, engine, host, interceptor, json_text,
+    limits, linker, plugin, policy, private_file, secret_scan, skill_output, xdg,
 };
 pub use archon_pool_plugins::{plugin_store, policy_file, signature, sql, verified_plugin};
 pub use archon_pool_postgres::session::all_over as sessions_closed;

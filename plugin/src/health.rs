@@ -14,13 +14,12 @@ use crate::unfinished::Unfinished;
 /// A lock wait beyond this is unhealthy, milliseconds.
 pub const LONG_WAIT_MS: u64 = 10_000;
 
-/// Classification of one session.
+/// Classification of a session that is not healthy, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Broken,
     Unhealthy,
     Unknown,
-    Healthy,
 }
 
 impl Verdict {
@@ -29,12 +28,11 @@ impl Verdict {
             Self::Broken => "broken",
             Self::Unhealthy => "unhealthy",
             Self::Unknown => "unknown",
-            Self::Healthy => "healthy",
         }
     }
 }
 
-/// Classifies every visible client session and the probes.
+/// Classifies every visible client session and the probes. Healthy sessions are counted and not listed.
 ///
 /// A session that an exclusion protects is not unhealthy for the same reason.
 pub fn summarise(
@@ -44,18 +42,22 @@ pub fn summarise(
     unfinished: &Unfinished,
     spared: &Spared<'_>,
 ) -> HealthSummary {
-    let judged = |backend| judge(backend, snapshot.taken_at, options, broken, unfinished);
-    let verdict = |backend| match (judged(backend), spared.why(backend)) {
-        ((Verdict::Unhealthy, reason), Some(why)) => (Verdict::Healthy, format!("{reason}, and is left alone: {why}")),
-        (verdict, _) => verdict,
-    };
-    let mut judged: Vec<_> = snapshot.clients().map(|backend| (verdict(backend), backend)).collect();
-    judged.sort_by_key(|((verdict, _), backend)| (*verdict, backend.backend_start, backend.pid));
+    let mut sessions = 0;
+    let mut found = Vec::new();
+    for backend in snapshot.clients() {
+        sessions += 1;
+        match judge(backend, snapshot.taken_at, options, broken, unfinished) {
+            Some((Verdict::Unhealthy, _)) if spared.why(backend).is_some() => {}
+            Some((verdict, reason)) => found.push((verdict, backend, reason)),
+            None => {}
+        }
+    }
+    found.sort_by_key(|(verdict, backend, _)| (*verdict, backend.backend_start, backend.pid));
     let failed = snapshot.probes.iter().filter(|probe| probe.error.is_some()).count();
-    let ill = judged.iter().filter(|((verdict, _), _)| *verdict <= Verdict::Unhealthy).count() + failed;
     // An unknown session is neither a failure nor a success.
-    let checked =
-        judged.iter().filter(|((verdict, _), _)| *verdict != Verdict::Unknown).count() + snapshot.probes.len();
+    let unknown = found.iter().filter(|(verdict, ..)| *verdict == Verdict::Unknown).count();
+    let ill = found.len() - unknown + failed;
+    let checked = sessions - unknown + snapshot.probes.len();
     let trips: Vec<f64> = snapshot.probes.iter().filter_map(|probe| probe.round_trip_ms).collect();
     HealthSummary {
         total_checked: number(checked),
@@ -64,7 +66,7 @@ pub fn summarise(
         avg_latency: (!trips.is_empty()).then(|| rounded(trips.iter().sum::<f64>() / trips.len() as f64)),
         failure_rate: percent(number(ill), number(checked)),
         probes: snapshot.probes.clone(),
-        checks: judged.into_iter().map(|((verdict, reason), backend)| check(backend, verdict, reason)).collect(),
+        checks: found.into_iter().map(|(verdict, backend, reason)| check(backend, verdict, reason)).collect(),
     }
 }
 
@@ -78,33 +80,33 @@ fn check(backend: &Backend, verdict: Verdict, reason: String) -> Check {
     }
 }
 
+/// Returns the verdict on a session that is not healthy, with its reason.
 fn judge(
     backend: &Backend,
     now: i64,
     options: &Options,
     broken: &Broken,
     unfinished: &Unfinished,
-) -> (Verdict, String) {
+) -> Option<(Verdict, String)> {
     if let Some(reason) = broken.get(&backend.pid) {
-        return (Verdict::Broken, reason.clone());
+        return Some((Verdict::Broken, reason.clone()));
     }
     let age = backend.state_age_ms(now).unwrap_or(0);
     if let Some(wait) = backend.lock_wait_ms(now).filter(|&wait| wait > LONG_WAIT_MS) {
         let lock = backend.waits_for.as_deref().unwrap_or("a lock");
-        let reason = format!("it has waited {} for {lock}", span(wait));
         // A standby of a leader waits on purpose, for as long as that one leads.
         let standby = backend.waits_for_advisory_lock();
-        return (if standby { Verdict::Healthy } else { Verdict::Unhealthy }, reason);
+        return (!standby).then(|| (Verdict::Unhealthy, format!("it has waited {} for {lock}", span(wait))));
     }
     if let Some(waited) = unfinished.waited_ms(backend) {
-        return (Verdict::Unhealthy, format!("it has waited {} for the rest of its statement", span(waited)));
+        return Some((Verdict::Unhealthy, format!("it has waited {} for the rest of its statement", span(waited))));
     }
     match backend.state() {
         State::IdleInTransaction if age > options.idle_in_transaction_timeout_ms => {
-            (Verdict::Unhealthy, format!("it has been idle in a transaction for {}", span(age)))
+            Some((Verdict::Unhealthy, format!("it has been idle in a transaction for {}", span(age))))
         }
-        State::Disabled => (Verdict::Unknown, "track_activities is off for it".to_owned()),
-        State::Other(state) => (Verdict::Unknown, format!("its state '{state}' is not known")),
-        _ => (Verdict::Healthy, [backend.state.as_deref().unwrap_or_default(), " for ", &span(age)].concat()),
+        State::Disabled => Some((Verdict::Unknown, "track_activities is off for it".to_owned())),
+        State::Other(state) => Some((Verdict::Unknown, format!("its state '{state}' is not known"))),
+        _ => None,
     }
 }

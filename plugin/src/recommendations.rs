@@ -199,8 +199,7 @@ impl Advisor<'_> {
                 "The pool is degraded: {} of {} checks failed ({} %).",
                 health.unhealthy, health.total_checked, health.failure_rate
             );
-            let ill =
-                health.checks.iter().take_while(|check| check.verdict == "broken" || check.verdict == "unhealthy");
+            let ill = health.checks.iter().take_while(|check| check.verdict != "unknown");
             let evidence = ill.take(EXAMPLES).map(|check| format!("pid {}: {}", check.pid, check.reason)).collect();
             finding(Severity::Warning, "degraded-health", text, evidence, None)
         })

@@ -130,8 +130,8 @@ async fn a_blocked_chain_is_named_from_its_head() -> Result<()> {
     let head = app.idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
     let middle = app.waiting("UPDATE stock SET n = 2 WHERE id = 1").await?;
     let tail = app.waiting("UPDATE stock SET n = 3 WHERE id = 1").await?;
-    let snapshot =
-        host_for(cluster.url(OPERATOR, "postgres")).collect(plugin(World::Observer), impatient("monitor")).await?;
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
+    let snapshot = host.collect(plugin(World::Observer), impatient("monitor")).await?.to_value();
     let backends = snapshot["backends"].as_array().expect("a list");
     let of = |pid: i32| backends.iter().find(|backend| backend["pid"] == pid).expect("listed");
     assert_eq!(of(middle.pid())["blockedBy"], json!([head.pid()]));
@@ -151,11 +151,11 @@ async fn the_analyser_judges_a_collected_snapshot_like_the_observer() -> Result<
     cluster_shows_age(&cluster, leaked.pid(), 3).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let input = impatient("full-analysis");
-    let snapshot = host.collect(plugin(World::Observer), input.clone()).await?;
+    let snapshot = host.collect(plugin(World::Observer), input.clone()).await?.to_value();
     let arguments = json!({ "snapshot": snapshot, "options": input["options"] });
     let alone = host.analyse(plugin(World::Analyser), &arguments).await?;
     assert_eq!(alone, host.analyse(plugin(World::Manager), &arguments).await?);
-    assert_eq!(alone["leakDetection"]["suspectedConnections"][0]["pid"], leaked.pid());
+    assert_eq!(alone.to_value()["leakDetection"]["suspectedConnections"][0]["pid"], leaked.pid());
     let live = run_in(plugin(World::Observer), &host, input).await.data.expect("a report");
     assert_eq!(live.leak_detection.suspected_connections.len(), 1);
     Ok(())

@@ -10,6 +10,7 @@ use archon_pool::cassette::{Cassette, Recorder, Replay};
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
+use archon_pool::skill_output::SkillOutput;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_tests::Cluster;
 use serde_json::{Value, json};
@@ -210,7 +211,7 @@ fn swap_texts(mut full: Cassette, normalised: &Cassette) -> Cassette {
     full
 }
 
-async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Result<Value, Fault> {
+async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Result<SkillOutput, Fault> {
     let host = archon_pool::host(
         host_with(archon_pool::credentials(), Limits::default()).engine().clone(),
         archon_pool::credentials(),

@@ -176,7 +176,7 @@ async fn an_order_whose_answer_does_not_come_is_not_said_to_be_done() -> Result<
     // Through the component, so that its report is checked too.
     let answer = host.call(plugin(World::Manager), impatient("kill-idle"), CallOptions::default()).await;
     assert!(answer.signalled, "so that nobody tries again");
-    let output = answer.output?;
+    let output = answer.output?.to_value();
     assert_ne!(output.pointer("/error/retryable"), Some(&json!(true)), "{output:#}");
     for target in output.pointer("/data/actions/0/targets").and_then(Value::as_array).into_iter().flatten() {
         assert_eq!(target["outcome"], "failed", "{output:#}");

@@ -88,8 +88,8 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     let next = registry.execute("it", json!({})).await;
     assert!(!running.is_finished(), "the first call still runs");
     signal("CONT", pid.unsigned_abs())?;
-    assert_eq!(next["data"], "the new one");
-    let first = running.await?;
+    assert_eq!(next.report::<String>().as_deref(), Some("the new one"));
+    let first = running.await?.to_value();
     assert_eq!(first["success"], true, "{first:#}");
     assert!(first["data"]["poolStats"]["connections"]["total"].is_number(), "{first:#}");
 
@@ -98,13 +98,15 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     until("it is refused", async || Ok(store.troubles().iter().any(|it| it.fault.kind == kind::NOT_A_COMPONENT)))
         .await?;
     assert_eq!(in_service(), Some(new));
-    assert_eq!(registry.execute("it", json!({})).await["data"], "the new one");
+    let next = registry.execute("it", json!({})).await;
+    assert_eq!(next.report::<String>().as_deref(), Some("the new one"));
     let missing = registry.execute("other", json!({})).await;
-    assert_eq!(missing["error"]["kind"], kind::PLUGIN_NOT_FOUND);
+    assert_eq!(missing.fault().map(|fault| fault.kind.as_str()), Some(kind::PLUGIN_NOT_FOUND));
 
     PluginStore::remove(&folder, &"it".parse()?)?;
     until("it is gone", async || Ok(in_service().is_none())).await?;
-    assert_eq!(registry.execute("it", json!({})).await["error"]["kind"], kind::PLUGIN_NOT_FOUND);
+    let missing = registry.execute("it", json!({})).await;
+    assert_eq!(missing.fault().map(|fault| fault.kind.as_str()), Some(kind::PLUGIN_NOT_FOUND));
     Ok(())
 }
 

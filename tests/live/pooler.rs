@@ -32,8 +32,7 @@ async fn does(host: &Host, steps: Value) -> Result<Vec<String>> {
 
 async fn does_with(host: &Host, steps: Value, options: Value) -> Result<Vec<String>> {
     let input = json!({ "action": "auto-scale", "options": options, "attack": { "name": "pool", "steps": steps } });
-    let answer = host.run(parrot(host), input).await?;
-    Ok(heard(&answer).into_iter().map(str::to_owned).collect())
+    Ok(heard(&host.run(parrot(host), input).await?))
 }
 
 /// Runs these steps and returns the last answer.

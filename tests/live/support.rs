@@ -75,7 +75,7 @@ pub(crate) async fn run(cluster: &Cluster, role: &str, input: Value) -> Output {
 /// Runs a SkillInput.
 pub(crate) async fn run_in(plugin: &Plugin, host: &Host, input: Value) -> Output {
     match host.run(plugin, input).await {
-        Ok(output) => serde_json::from_value(output).expect("a SkillOutput"),
+        Ok(output) => output.text().parse().expect("a SkillOutput"),
         Err(fault) => Output::failed(fault),
     }
 }

@@ -125,7 +125,7 @@ async fn honest(
                 let answer = tenants.call(&name(number), &plugin, request).await;
                 // Measured from the scheduled time: a host that delays callers must not look fast.
                 latencies.add(due.elapsed());
-                check(&answer.output?, &truth)?;
+                check(&answer.output?.to_value(), &truth)?;
             }
         });
     }

@@ -1,69 +1,83 @@
-//! Answer of a component: kept unchanged for JSON, parsed for tables.
+//! Answer of a component: its text for JSON, parsed for tables.
 
-use archon_pool::Fault;
-use archon_pool_contract::report::Report;
+use std::cell::OnceCell;
+
+use archon_pool::json_text::JsonText;
+use archon_pool::skill_output::SkillOutput;
+use archon_pool_contract::report::{Action, Finding, Report};
 use archon_pool_report::sanitize;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::CliError;
 use super::exit::Exit;
 
-/// The fault kind for an answer outside the contract.
-const UNEXPECTED: &str = archon_pool_contract::fault::kind::UNEXPECTED_ANSWER;
-
 /// Answer that is not a fault.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    value: Value,
-    report: Option<Report>,
-    /// The field of the value that contains the report; none when the value is the report.
-    inside: Option<&'static str>,
+    text: JsonText,
+    /// True if the text is a SkillOutput, which has the report as its `data`.
+    is_output: bool,
+    report: OnceCell<Option<Report>>,
+}
+
+/// The report in a SkillOutput.
+#[derive(Deserialize)]
+struct Data<T> {
+    data: Option<T>,
+}
+
+/// Parts of a report that decide on the exit status.
+#[derive(Deserialize)]
+struct Outcome {
+    findings: Vec<Finding>,
+    actions: Vec<Action>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    carry: Option<Value>,
 }
 
 impl Answer {
     /// Reads a SkillOutput. A fault of the component is an error, and so is an answer that reports no success.
-    pub(crate) fn of_output(output: Value) -> Result<Self, CliError> {
-        if output.get("success") == Some(&Value::Bool(true)) {
-            let report = read(output.get("data"));
-            return Ok(Self { value: output, report, inside: Some("data") });
+    pub(crate) fn of_output(output: SkillOutput) -> Result<Self, CliError> {
+        match output.fault().cloned() {
+            None => Ok(Self { text: output.into_text(), is_output: true, report: OnceCell::new() }),
+            Some(fault) => Err(CliError::Fault { fault, answer: Some(Box::new(output)) }),
         }
-        let fault = output.get("error").cloned().and_then(|error| serde_json::from_value(error).ok());
-        let fault = fault.unwrap_or_else(|| Fault::new(UNEXPECTED, "the component failed and does not say why"));
-        Err(CliError::Fault { fault, answer: Some(Box::new(output)) })
     }
 
     /// Reads the bare report of an analyser.
-    pub(crate) fn of_report(report: Value) -> Self {
-        Self { report: read(Some(&report)), value: report, inside: None }
+    pub(crate) fn of_report(text: JsonText) -> Self {
+        Self { text, is_output: false, report: OnceCell::new() }
     }
 
     /// Returns the answer unchanged.
-    pub(crate) fn value(&self) -> &Value {
-        &self.value
+    pub(crate) fn text(&self) -> &JsonText {
+        &self.text
     }
 
-    /// Returns the report, safe to print; none when a custom component answers in another form.
+    /// Returns the report, safe to print; none when a custom component answers in another form. Parsed once.
     pub(crate) fn report(&self) -> Option<&Report> {
-        self.report.as_ref()
+        self.report.get_or_init(|| self.read(&sanitize::strings(self.text.as_str()))).as_ref()
     }
 
     /// Returns the carry.
-    pub(crate) fn carry(&self) -> Option<&Value> {
-        let report = self.inside.map_or(Some(&self.value), |field| self.value.get(field));
-        report?.get("carry").filter(|carry| !carry.is_null())
+    pub(crate) fn carry(&self) -> Option<Value> {
+        self.read::<Kept>(self.text.as_str())?.carry
     }
 
     /// Returns the exit status.
     pub(crate) fn exit(&self) -> Exit {
-        self.report.as_ref().map_or(Exit::Healthy, Exit::of_report)
+        let outcome: Option<Outcome> = self.read(self.text.as_str());
+        outcome.map_or(Exit::Healthy, |Outcome { findings, actions }| Exit::of(&findings, &actions))
     }
-}
 
-/// Parses a report, made safe to print.
-fn read(report: Option<&Value>) -> Option<Report> {
-    let mut report = report?.clone();
-    sanitize::value(&mut report);
-    serde_json::from_value(report).ok()
+    /// Parses the report in a text, or the part of it that a type has.
+    fn read<'a, T: Deserialize<'a>>(&self, text: &'a str) -> Option<T> {
+        if self.is_output { serde_json::from_str::<Data<T>>(text).ok()?.data } else { serde_json::from_str(text).ok() }
+    }
 }
 
 #[cfg(test)]
@@ -78,42 +92,42 @@ mod tests {
         let report = serde_json::to_value(fixture::full()).expect("JSON");
         let output = json!({"success": true, "data": report});
         for (answer, value) in [
-            (Answer::of_output(output.clone()).expect("an answer"), &output),
-            (Answer::of_report(report.clone()), &report),
+            (Answer::of_output((&output).into()).expect("an answer"), &output),
+            (Answer::of_report((&report).into()), &report),
         ] {
-            assert_eq!(answer.value(), value);
-            assert_eq!(answer.carry(), Some(&report["carry"]));
+            assert_eq!(answer.text().as_str(), value.to_string());
+            assert_eq!(answer.carry().as_ref(), Some(&report["carry"]));
             assert_eq!(answer.exit(), Exit::Findings);
+            assert!(answer.report().is_some_and(|report| *report == fixture::full()));
         }
     }
 
     #[test]
     fn returns_a_fault_of_the_component_with_its_answer() {
         let value = json!({"success": false, "error": {"kind": "no-pooler", "message": "none", "retryable": false}});
-        let Err(CliError::Fault { fault, answer }) = Answer::of_output(value.clone()) else {
+        let output = SkillOutput::from(&value);
+        let Err(CliError::Fault { fault, answer }) = Answer::of_output(output.clone()) else {
             panic!("must be a fault")
         };
-        assert_eq!((fault.kind.as_str(), answer), ("no-pooler", Some(Box::new(value))));
-        for silent in [json!({"success": false}), json!({}), Value::Null] {
-            let Err(CliError::Fault { fault, .. }) = Answer::of_output(silent) else { panic!("must be a fault") };
-            assert_eq!(fault.kind, UNEXPECTED);
-        }
+        assert_eq!((fault.kind.as_str(), answer), ("no-pooler", Some(Box::new(output))));
     }
 
     #[test]
     fn passes_on_an_answer_of_another_shape() {
-        let answer = Answer::of_output(json!({"success": true, "data": {"hello": "world"}})).expect("an answer");
+        let answer = Answer::of_output((&json!({"success": true, "data": {"hello": "world"}})).into());
+        let answer = answer.expect("an answer");
         assert!(answer.report().is_none());
         assert_eq!((answer.carry(), answer.exit()), (None, Exit::Healthy));
     }
 
     #[test]
-    fn cleans_the_report_and_not_the_value() {
+    fn cleans_the_report_and_not_the_text() {
         let mut report = fixture::full();
         report.leak_detection.suspected_connections[0].application = "web\u{1b}[2J".into();
-        let answer = Answer::of_report(serde_json::to_value(&report).expect("JSON"));
+        let value = serde_json::to_value(&report).expect("JSON");
+        let answer = Answer::of_report((&value).into());
         let shown = answer.report().expect("a report");
         assert_eq!(shown.leak_detection.suspected_connections[0].application, "web\u{fffd}[2J");
-        assert_eq!(answer.value()["leakDetection"]["suspectedConnections"][0]["application"], json!("web\u{1b}[2J"));
+        assert_eq!(answer.text().as_str(), value.to_string());
     }
 }

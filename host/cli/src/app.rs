@@ -13,6 +13,7 @@ use archon_pool::digest::Digest;
 use archon_pool::engine::Engine;
 use archon_pool::events::Events;
 use archon_pool::host::Host;
+use archon_pool::json_text::JsonText;
 use archon_pool::limits::Limits;
 use archon_pool::log::Log;
 use archon_pool::plugin::Plugin;
@@ -119,7 +120,7 @@ impl App {
     }
 
     /// Collects a snapshot without analysis.
-    pub(crate) async fn collect(&self, input: Value) -> Result<Value, Fault> {
+    pub(crate) async fn collect(&self, input: Value) -> Result<JsonText, Fault> {
         self.host.collect(&self.plugin, self.tape.input(input)).await
     }
 

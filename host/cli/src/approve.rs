@@ -37,9 +37,9 @@ pub(crate) async fn approve(global: &Global, flags: &Approving, terminal: &mut T
             }
             // With the statements that must be reviewed before they are accepted.
             Err(fault) => {
-                let mut answer = error::skill_output(&fault, None).unwrap_or_default();
+                let mut answer = error::skill_output(&fault, None).to_value();
                 answer["data"] = as_json(&proposal, &shown, false);
-                Err(CliError::Fault { fault, answer: Some(Box::new(answer)) })
+                Err(CliError::Fault { fault, answer: Some(Box::new((&answer).into())) })
             }
         };
     }

@@ -41,14 +41,14 @@ impl Carry {
     }
 
     /// Stores the carry of an answer. A file that cannot be written does not affect the answer.
-    pub(crate) fn keep(&mut self, memory: Option<&Value>, terminal: &mut Terminal) {
+    pub(crate) fn keep(&mut self, memory: Option<Value>, terminal: &mut Terminal) {
         let Some(memory) = memory else { return };
-        self.memory = Some(memory.clone());
         if let Some(path) = &self.file
             && let Err(error) = private_file::write(path, memory.to_string().as_bytes())
         {
             terminal.complain(&format!("warning: --carry {}: not written: {error}", path.display()));
         }
+        self.memory = Some(memory);
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
         let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
         let mut carry = Carry::load(Some(&path)).expect("no file is an empty memory");
         assert_eq!(carry.memory(), None);
-        carry.keep(Some(&json!({"version": 1})), &mut terminal);
+        carry.keep(Some(json!({"version": 1})), &mut terminal);
         carry.keep(None, &mut terminal);
         assert_eq!(Carry::load(Some(&path)).expect("read").memory(), Some(&json!({"version": 1})));
         assert_eq!(fs::read_dir(directory.path()).expect("listed").count(), 1);
@@ -103,7 +103,7 @@ mod tests {
             symlink(&precious, link).expect("linked");
         }
         let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
-        Carry::load(Some(&path)).expect("read").keep(Some(&json!({"version": 1})), &mut terminal);
+        Carry::load(Some(&path)).expect("read").keep(Some(json!({"version": 1})), &mut terminal);
         assert_eq!(fs::read_to_string(&precious).expect("read"), "{}");
         let metadata = fs::symlink_metadata(&path).expect("there");
         assert!(metadata.is_file() && metadata.permissions().mode() & 0o777 == 0o600);
@@ -124,7 +124,7 @@ mod tests {
     fn a_memory_that_cannot_be_written_is_only_a_warning() {
         let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
         let mut carry = Carry::load(Some(Path::new("/nonexistent/memory.json"))).expect("an empty memory");
-        carry.keep(Some(&json!(1)), &mut terminal);
+        carry.keep(Some(json!(1)), &mut terminal);
         assert!(stderr.text().starts_with("warning: --carry /nonexistent/memory.json: not written: "));
         assert_eq!(carry.memory(), Some(&json!(1)));
     }

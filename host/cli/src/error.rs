@@ -3,9 +3,8 @@
 use std::io;
 
 use archon_pool::Fault;
-use archon_pool_contract::skill;
+use archon_pool::skill_output::SkillOutput;
 use archon_pool_report as render;
-use serde_json::Value;
 
 use super::exit::Exit;
 use super::terminal::Terminal;
@@ -18,7 +17,7 @@ pub(crate) enum CliError {
         /// The fault.
         fault: Fault,
         /// SkillOutput of the component, when it wrote one.
-        answer: Option<Box<Value>>,
+        answer: Option<Box<SkillOutput>>,
     },
     /// Stdout could not be written to.
     Output(io::Error),
@@ -31,7 +30,7 @@ impl CliError {
             Self::Fault { fault, answer } => {
                 if terminal.wants_json() {
                     // The message below reports a stdout that cannot be written to.
-                    let _ = skill_output(&fault, answer).map(|output| terminal.json(&output));
+                    let _ = terminal.json(&skill_output(&fault, answer));
                 }
                 terminal.complain(&render::fault(&fault));
                 Exit::of_fault(&fault)
@@ -48,9 +47,8 @@ impl CliError {
 }
 
 /// Returns the SkillOutput of a fault: the component's own, or a new one.
-pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<Value>>) -> Option<Value> {
-    let ours = || serde_json::to_value(skill::Output::failed(fault.clone())).ok();
-    answer.map(|answer| *answer).or_else(ours)
+pub(crate) fn skill_output(fault: &Fault, answer: Option<Box<SkillOutput>>) -> SkillOutput {
+    answer.map_or_else(|| fault.clone().into(), |answer| *answer)
 }
 
 impl From<Fault> for CliError {

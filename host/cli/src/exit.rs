@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use archon_pool::Fault;
 use archon_pool_contract::fault::kind;
-use archon_pool_contract::report::{Action, Report};
+use archon_pool_contract::report::{Action, Finding};
 
 /// Result of a run; the numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Returns the status of a report.
-    pub(crate) fn of_report(report: &Report) -> Self {
-        let finding = report.findings.iter().any(|finding| matches!(finding.severity.as_str(), "warning" | "critical"));
-        if finding || report.actions.iter().any(leaves_work) { Self::Findings } else { Self::Healthy }
+    /// Returns the status of a report with these findings and actions.
+    pub(crate) fn of(findings: &[Finding], actions: &[Action]) -> Self {
+        let finding = findings.iter().any(|finding| matches!(finding.severity.as_str(), "warning" | "critical"));
+        if finding || actions.iter().any(leaves_work) { Self::Findings } else { Self::Healthy }
     }
 
     /// Returns the status of a fault.
@@ -54,29 +54,35 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use archon_pool_contract::report::Report;
+
     use super::super::tests::fixture;
     use super::*;
+
+    fn of(report: &Report) -> Exit {
+        Exit::of(&report.findings, &report.actions)
+    }
 
     #[test]
     fn a_warning_is_a_finding_and_a_remark_is_none() {
         let mut report = fixture::healthy();
-        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+        assert_eq!(of(&report), Exit::Healthy);
         report.findings = fixture::full().findings;
-        assert_eq!(Exit::of_report(&report), Exit::Findings);
+        assert_eq!(of(&report), Exit::Findings);
         report.findings.iter_mut().for_each(|finding| finding.severity = "info".into());
-        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+        assert_eq!(of(&report), Exit::Healthy);
     }
 
     #[test]
     fn a_plan_with_targets_is_a_finding_and_so_is_a_target_that_stays() {
         let mut report = fixture::healthy();
         report.actions = fixture::kill_plan().actions;
-        assert_eq!(Exit::of_report(&report), Exit::Findings);
+        assert_eq!(of(&report), Exit::Findings);
         report.actions[0].dry_run = false;
         report.actions[0].targets.iter_mut().for_each(|target| target.outcome = "ended".into());
-        assert_eq!(Exit::of_report(&report), Exit::Healthy);
+        assert_eq!(of(&report), Exit::Healthy);
         report.actions[0].targets[0].outcome = "denied".into();
-        assert_eq!(Exit::of_report(&report), Exit::Findings);
+        assert_eq!(of(&report), Exit::Findings);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
+use archon_pool_contract::report::Report;
 use archon_pool_report as render;
 use serde_json::{Map, Value, json};
 
@@ -111,7 +112,9 @@ async fn once(global: &Global, request: Request<'_>, terminal: &mut Terminal) ->
     app.print_notes(terminal);
     let answer = answer?;
     // Stored before it is printed: a closed pipe must not lose the carry.
-    carry.keep(answer.carry(), terminal);
+    if memory.carry.is_some() {
+        carry.keep(answer.carry(), terminal);
+    }
     show(&answer, Some(action), terminal)
 }
 
@@ -205,13 +208,18 @@ fn waiting(terminal: &Terminal, doing: &'static str, apply: bool) -> Option<Prog
 
 /// Prints an answer: unchanged with `--json`, as a page otherwise.
 fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    match answer.report() {
-        Some(report) if !terminal.wants_json() => {
+    match page_of(answer, terminal) {
+        Some(report) => {
             let action = action.or_else(|| Action::parse(&report.action).ok()).unwrap_or(Action::FullAnalysis);
             let page = render::report(report, action, terminal.width());
             terminal.data(&page)?;
         }
-        _ => terminal.json(answer.value())?,
+        None => terminal.json(answer.text())?,
     }
     Ok(answer.exit())
+}
+
+/// Returns the report to print as text; none where the answer is printed as JSON.
+pub(super) fn page_of<'a>(answer: &'a Answer, terminal: &Terminal) -> Option<&'a Report> {
+    if terminal.wants_json() { None } else { answer.report() }
 }

@@ -1,11 +1,11 @@
 //! Output: data to stdout, the rest to stderr. Text is passed in with styles, which are removed unless the stream is a
 //! terminal and may be coloured.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use archon_pool_report::sanitize;
-use serde_json::Value;
 
 use super::args::{Color, Global, LogFormat};
 
@@ -88,14 +88,14 @@ impl Terminal {
         }
     }
 
-    /// Prints JSON: readable on a terminal, one line for programs.
-    pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
+    /// Prints JSON, which is written without line breaks unless indented: readable on a terminal, one line for programs.
+    pub(crate) fn json(&mut self, value: &impl Display) -> io::Result<()> {
         let text = if self.pretty { format!("{value:#}") } else { value.to_string() };
         self.data(&sanitize::json(&text))
     }
 
     /// Prints one line of JSON, also on a terminal.
-    pub(crate) fn json_line(&mut self, value: &Value) -> io::Result<()> {
+    pub(crate) fn json_line(&mut self, value: &impl Display) -> io::Result<()> {
         self.data(&sanitize::json(&value.to_string()))
     }
 

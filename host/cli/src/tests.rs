@@ -142,7 +142,7 @@ fn what_a_server_says_cannot_write_to_the_terminal() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{7}x\r\ny\u{202e}";
     let mut report = serde_json::to_value(fixture::kill_plan()).expect("JSON");
     poison(&mut report, hostile);
-    let answer = Answer::of_output(json!({"success": true, "data": report})).expect("an answer");
+    let answer = Answer::of_output((&json!({"success": true, "data": report})).into()).expect("an answer");
     let report = answer.report().expect("a report");
     let shown = Action::ALL.map(|action| page(report, action, FIXED_WIDTH)).concat() + &render::watch_line(report);
     let fault = render::fault(&Fault { sqlstate: Some(hostile.into()), ..Fault::new(hostile, hostile) });
@@ -150,7 +150,7 @@ fn what_a_server_says_cannot_write_to_the_terminal() {
     let shown = strip_str(&(shown + &fault)).to_string();
     assert!(!shown.chars().any(|letter| letter != '\n' && letter.is_control()), "{shown}");
     assert!(shown.contains("�[2J�31m�x  y�"), "{shown}");
-    let printed = sanitize::json(&answer.value().to_string());
+    let printed = sanitize::json(answer.text().as_str());
     assert!(!printed.chars().any(char::is_control), "{printed}");
 }
 

@@ -20,6 +20,7 @@ use super::interrupt::interrupted;
 use super::params;
 use super::permissions;
 use super::progress::Progress;
+use super::run::page_of;
 use super::terminal::Terminal;
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -109,9 +110,9 @@ impl Watch<'_> {
                 self.carry.keep(answer.carry(), terminal);
                 self.last = answer.exit();
                 self.failures = 0;
-                match answer.report() {
-                    Some(report) if !terminal.wants_json() => terminal.data(&render::watch_line(report))?,
-                    _ => terminal.json_line(answer.value())?,
+                match page_of(&answer, terminal) {
+                    Some(report) => terminal.data(&render::watch_line(report))?,
+                    None => terminal.json_line(answer.text())?,
                 }
                 Ok(())
             }
@@ -119,7 +120,7 @@ impl Watch<'_> {
                 self.last = Exit::Failed;
                 self.failures += 1;
                 if terminal.wants_json() {
-                    skill_output(&fault, answer).map_or(Ok(()), |output| terminal.json_line(&output))?;
+                    terminal.json_line(&skill_output(&fault, answer))?;
                 } else {
                     terminal.complain(&render::watch_fault(&now(), &fault, self.pause()));
                 }
@@ -184,6 +185,10 @@ mod tests {
         }
     }
 
+    fn output(report: &Value) -> Result<Answer, CliError> {
+        Answer::of_output((&json!({"success": true, "data": report})).into())
+    }
+
     fn lost() -> Fault {
         Fault { retryable: true, ..Fault::new("connection-lost", "the server closed the connection") }
     }
@@ -195,7 +200,7 @@ mod tests {
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
         assert_eq!(watch.last, Exit::Failed);
         let report = serde_json::to_value(fixture::full()).expect("JSON");
-        watch.round(Answer::of_output(json!({"success": true, "data": report})), &mut terminal).expect("goes on");
+        watch.round(output(&report), &mut terminal).expect("goes on");
         assert_eq!(watch.last, Exit::Findings);
         assert_eq!(watch.carry.memory(), Some(&report["carry"]));
         assert_eq!(stdout.text().lines().count(), 1);
@@ -216,9 +221,7 @@ mod tests {
         assert_eq!(pauses, [10, 20, 40, 60, 60]);
         watch.interval = Duration::from_secs(300);
         assert_eq!(watch.pause(), watch.interval);
-        watch
-            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
-            .expect("goes on");
+        watch.round(output(&json!(fixture::full())), &mut terminal).expect("goes on");
         assert_eq!(watch.failures, 0);
     }
 
@@ -240,9 +243,7 @@ mod tests {
         let (mut terminal, stdout, stderr) = captured(true, anstream::ColorChoice::Never);
         let mut watch = watching();
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
-        watch
-            .round(Answer::of_output(json!({"success": true, "data": fixture::full()})), &mut terminal)
-            .expect("goes on");
+        watch.round(output(&json!(fixture::full())), &mut terminal).expect("goes on");
         let rounds: Vec<Value> = stdout.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(rounds[0]["error"]["kind"], "connection-lost");
         assert_eq!(rounds[1]["success"], true);

@@ -23,16 +23,17 @@ use crate::credential_source::{CredentialRequest, CredentialSource, NoCredential
 use crate::engine::{Engine, Metering};
 use crate::exports::Function;
 use crate::interceptor::{CallMode, Interceptor};
-use crate::json_limits;
+use crate::json_text::{JsonText, JsonTextError};
 use crate::limits::{BYTES_PER_VALUE, LimitError, Limits};
 use crate::plugin::Plugin;
 use crate::policy::{Policy, StatementRules};
 use crate::shutdown_guard::{Shutdown, ShutdownGuard};
+use crate::skill_output::SkillOutput;
 use crate::statement_checker::StatementChecker;
 
 pub use self::deadline::Deadline;
 use self::deadline::late;
-use self::ended::{ended, not_again, trapped};
+use self::ended::{ended, trapped};
 use self::entry::enter;
 pub use self::request::kill_options;
 use self::request::{NO_CHANGES, Request, refuse_secrets};
@@ -70,7 +71,7 @@ pub struct CallOptions {
 #[derive(Debug)]
 pub struct Answer {
     /// The component's SkillOutput, or the host's fault.
-    pub output: Result<Value, Fault>,
+    pub output: Result<SkillOutput, Fault>,
     /// True if a session may have been signalled, or a pool changed: the call must not be repeated blindly.
     pub signalled: bool,
 }
@@ -176,7 +177,7 @@ impl Host {
     /// `supabaseUrl` and `supabaseKey` stay in the host; the component gets the rest unchanged. A fault that the
     /// component reports is part of its SkillOutput; this fails only with the host's own: limits, the deadline, a trap,
     /// a credential in the request that cannot be used.
-    pub async fn run(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+    pub async fn run(&self, plugin: &Plugin, input: Value) -> Result<SkillOutput, Fault> {
         self.call(plugin, input, CallOptions::default()).await.output
     }
 
@@ -191,39 +192,44 @@ impl Host {
             let call = Call { function: Function::Run, granted, intent, signalled: noted, end, time };
             let output = self.invoke(plugin, call, &input.to_string()).await?;
             noted_time.resume();
-            let document = self.document(plugin, Function::Run, &output);
+            let output = SkillOutput::check(output, self.most_values());
             noted_time.pause();
-            document
+            output.map_err(|error| self.unexpected(plugin, Function::Run, error))
         };
         let output = calling.await;
         let signalled = signalled.load(Ordering::SeqCst);
-        Answer { output: if signalled { not_again(output) } else { output }, signalled }
+        if !signalled {
+            return Answer { output, signalled };
+        }
+        // Repeating the call may end other sessions.
+        let output = output.map(SkillOutput::not_retryable).map_err(|fault| Fault { retryable: false, ..fault });
+        Answer { output, signalled }
     }
 
     /// Calls `skill.describe`: the component's description.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Value, Fault> {
         let output = self.invoke(plugin, self.pure(Function::Describe), "").await?;
-        self.document(plugin, Function::Describe, &output)
+        self.document(plugin, Function::Describe, output).map(|document| document.to_value())
     }
 
     /// Calls `pool-manager.collect-json`, which only reads the server: a SkillInput in, the snapshot that
     /// [`Host::analyse`] takes out.
-    pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<Value, Fault> {
+    pub async fn collect(&self, plugin: &Plugin, input: Value) -> Result<JsonText, Fault> {
         let Request { input, credential, .. } = Request::parse(&self.policy, input)?;
         // The request's action does not matter: collecting changes nothing.
         let call = Call { granted: Some(self.grant(credential)?), ..self.pure(Function::Collect) };
         let output = self.invoke(plugin, call, &input.to_string()).await?;
-        self.document(plugin, Function::Collect, &output)
+        self.document(plugin, Function::Collect, output)
     }
 
     /// Calls `analysis.analyse-json`: `{ snapshot, options?, carry? }` in, the report out. Needs no server, and works
     /// with a component of any world.
-    pub async fn analyse(&self, plugin: &Plugin, input: &Value) -> Result<Value, Fault> {
+    pub async fn analyse(&self, plugin: &Plugin, input: &Value) -> Result<JsonText, Fault> {
         if let Value::Object(fields) = input {
             refuse_secrets(fields, &["snapshot", "carry"])?;
         }
         let output = self.invoke(plugin, self.pure(Function::Analyse), &input.to_string()).await?;
-        self.document(plugin, Function::Analyse, &output)
+        self.document(plugin, Function::Analyse, output)
     }
 
     /// Ends sessions without a component, with the same guard, protection, caps and verification. Outcome i belongs to
@@ -354,17 +360,25 @@ impl Host {
         result
     }
 
-    /// Parses the JSON text that a function returned.
-    fn document(&self, plugin: &Plugin, function: Function, text: &str) -> Result<Value, Fault> {
-        let limit = self.limits.report_bytes;
-        if !json_limits::is_within(text, limit / BYTES_PER_VALUE) {
-            return Err(LimitError::ReportBytes(limit).into());
+    /// Checks the JSON text that a function returned.
+    fn document(&self, plugin: &Plugin, function: Function, text: String) -> Result<JsonText, Fault> {
+        JsonText::check(text, self.most_values()).map_err(|error| self.unexpected(plugin, function, error))
+    }
+
+    /// Returns the number of values that an answer may have.
+    fn most_values(&self) -> usize {
+        self.limits.report_bytes / BYTES_PER_VALUE
+    }
+
+    fn unexpected(&self, plugin: &Plugin, function: Function, error: JsonTextError) -> Fault {
+        match error {
+            JsonTextError::TooManyValues => LimitError::ReportBytes(self.limits.report_bytes).into(),
+            JsonTextError::NotJson(why) => {
+                let (name, function) = (plugin.name(), function.name());
+                let message = format!("{name} answered {function} with something that is not JSON: {why}");
+                Fault::new(kind::UNEXPECTED_ANSWER, message)
+            }
         }
-        serde_json::from_str(text).map_err(|error| {
-            let (name, function) = (plugin.name(), function.name());
-            let message = format!("{name} answered {function} with something that is not JSON: {error}");
-            Fault::new(kind::UNEXPECTED_ANSWER, message)
-        })
     }
 
     fn store(&self, plugin: &Plugin, state: CallState) -> Result<Store<CallState>, Fault> {

@@ -144,6 +144,6 @@ mod tests {
         let limits = Limits::default();
         let host = Host::new(Engine::new(&limits).unwrap(), NoCredentials, Policy::default(), limits);
         let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &wat::parse_str(EMPTY).unwrap()).unwrap();
-        assert_eq!(host.run(&plugin, json!({})).await.unwrap(), json!({ "ok": true }));
+        assert_eq!(host.run(&plugin, json!({})).await.unwrap().to_value(), json!({ "ok": true }));
     }
 }

@@ -123,7 +123,7 @@ export interface Capacity {
   used: number;
 }
 
-/** Health of one session. */
+/** Health of one session that is not healthy. */
 export interface Check {
   /** Application name. */
   application: string;
@@ -133,7 +133,7 @@ export interface Check {
   pid: number;
   /** Reason. */
   reason: string;
-  /** `healthy`, `unhealthy`, `broken` or `unknown`. */
+  /** `broken`, `unhealthy` or `unknown`. */
   verdict: string;
 }
 
@@ -325,7 +325,7 @@ export interface Headroom {
 export interface HealthSummary {
   /** Mean round trip of the probes, milliseconds. */
   avgLatency?: number | null;
-  /** The sessions, unhealthy first. */
+  /** The sessions that are not healthy, broken ones first. Healthy ones are counted only. */
   checks: Check[];
   /** Unhealthy among checked, percent. */
   failureRate: number;

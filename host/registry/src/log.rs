@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::params::Action;
+use archon_pool_core::skill_output::SkillOutput;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use archon_pool_postgres::connection_config::host_of;
@@ -35,16 +37,15 @@ impl Log {
         self.line("info", "Connection Pool Manager iniciado", &json!({ "action": action(params), "url": url(params) }));
     }
 
-    pub(crate) fn completed(&self, params: &Value, result: &Value, took: Duration) {
-        let data = result.get("data").unwrap_or(&Value::Null);
-        let at = |pointer: &str| data.pointer(pointer).cloned().unwrap_or(Value::Null);
-        let executed = |actions: &Vec<Value>| actions.iter().filter(|action| action["executed"] == true).count();
+    pub(crate) fn completed(&self, params: &Value, result: &SkillOutput, took: Duration) {
+        // Of a report of another shape nothing is logged.
+        let Counts { pool_stats, leak_detection, actions } = result.report().unwrap_or_default();
         let context = json!({
             "action": action(params),
-            "poolSize": at("/poolStats/connections/total"),
-            "activeConnections": at("/poolStats/connections/active"),
-            "leaksDetected": at("/leakDetection/totalSuspected"),
-            "actionsExecuted": data.get("actions").and_then(Value::as_array).map_or(0, executed),
+            "poolSize": pool_stats.connections.total,
+            "activeConnections": pool_stats.connections.active,
+            "leaksDetected": leak_detection.total_suspected,
+            "actionsExecuted": actions.iter().filter(|action| action.executed).count(),
             "duration": millis(took),
         });
         self.line("info", "Connection Pool analysis completed", &context);
@@ -75,6 +76,39 @@ impl Log {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
     }
+}
+
+/// Counts of a report that are logged.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Counts {
+    pool_stats: PoolStats,
+    leak_detection: LeakDetection,
+    actions: Vec<Done>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolStats {
+    connections: Connections,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Connections {
+    total: Option<u64>,
+    active: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct LeakDetection {
+    total_suspected: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    executed: bool,
 }
 
 fn now() -> String {
@@ -148,12 +182,13 @@ mod tests {
 
     #[test]
     fn the_last_line() {
-        let result = json!({ "data": {
+        let result = json!({ "success": true, "data": {
             "poolStats": { "connections": { "total": 9, "active": 2 } },
             "leakDetection": { "totalSuspected": 3 },
             "actions": [{ "executed": true }, { "executed": false }],
         } });
-        let (_, line) = written(|log| log.completed(&json!({}), &result, Duration::from_millis(12)));
+        let (_, line) =
+            written(|log| log.completed(&json!({}), &SkillOutput::from(&result), Duration::from_millis(12)));
         assert_eq!(line["message"], "Connection Pool analysis completed");
         let expected = json!({ "action": "full-analysis", "poolSize": 9, "activeConnections": 2, "leaksDetected": 3,
             "actionsExecuted": 1, "duration": 12 });

@@ -9,10 +9,11 @@ use std::time::Duration;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_core::host::{Answer, CallOptions, Deadline, Host, deadline};
 use archon_pool_core::plugin::Plugin;
+use archon_pool_core::skill_output::SkillOutput;
 use archon_pool_plugins::plugin_store::PluginStore;
 use archon_pool_plugins::policy_file::lowered;
 use secrecy::zeroize::Zeroize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::log::Log;
@@ -130,7 +131,7 @@ pub enum Event {
         /// Its name.
         skill: String,
         /// Its SkillOutput.
-        result: Value,
+        result: SkillOutput,
     },
     /// A skill failed.
     Error {
@@ -196,7 +197,7 @@ impl Registry {
     }
 
     /// Executes a skill. Always returns a SkillOutput: a fault is `success: false`.
-    pub async fn execute(&self, name: &str, params: Value) -> Value {
+    pub async fn execute(&self, name: &str, params: Value) -> SkillOutput {
         let params = &Wiped(params).0;
         self.tell(&Event::Start { skill: name.to_owned() });
         if let Some(log) = &self.log {
@@ -210,20 +211,22 @@ impl Registry {
                 Err(Fault::invalid(format!("skill '{name}' is unknown: registered are {}", known.join(", "))))
             }
         };
-        let output = output.unwrap_or_else(|fault| failure(&fault));
+        let output = output.unwrap_or_else(SkillOutput::from);
         let took = started.elapsed();
-        match fault_of(&output) {
+        match output.fault() {
             None => {
                 if let Some(log) = &self.log {
                     log.completed(params, &output, took);
                 }
-                self.tell(&Event::Complete { skill: name.to_owned(), result: output.clone() });
+                if !self.listeners.is_empty() {
+                    self.tell(&Event::Complete { skill: name.to_owned(), result: output.clone() });
+                }
             }
             Some(fault) => {
                 if let Some(log) = &self.log {
-                    log.failed(params, &fault, took);
+                    log.failed(params, fault, took);
                 }
-                self.tell(&Event::Error { skill: name.to_owned(), error: fault });
+                self.tell(&Event::Error { skill: name.to_owned(), error: fault.clone() });
             }
         }
         output
@@ -250,7 +253,7 @@ impl Drop for Wiped {
 }
 
 /// Retries until an attempt succeeds, its fault is not retryable, or the deadline is near.
-async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Value, Fault> {
+async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<SkillOutput, Fault> {
     let end = Deadline { at: started + skill.deadline, given: skill.deadline };
     let mut tried = 0;
     loop {
@@ -259,7 +262,7 @@ async fn attempt(skill: &Skill, params: &Value, started: Instant) -> Result<Valu
             return Err(deadline::late("skill", skill.deadline));
         };
         let retryable = match &output {
-            Ok(output) => fault_of(output).is_some_and(|fault| fault.retryable),
+            Ok(output) => output.fault().is_some_and(|fault| fault.retryable),
             Err(fault) => fault.retryable,
         };
         let pause = pause(skill.back_off, tried);
@@ -283,31 +286,10 @@ fn pause(back_off: Duration, tried: u32) -> Duration {
     base.mul_f64(rand::random_range(0.5..1.5))
 }
 
-/// Returns the fault of a SkillOutput that is no success.
-fn fault_of(output: &Value) -> Option<Fault> {
-    if output.get("success") == Some(&Value::Bool(true)) {
-        return None;
-    }
-    let error = output.get("error").cloned().unwrap_or(Value::Null);
-    let unreadable = |_| Fault::new(kind::UNEXPECTED_ANSWER, "the skill failed and does not say why");
-    Some(serde_json::from_value(error).unwrap_or_else(unreadable))
-}
-
-/// Converts a fault of the host to a SkillOutput.
-pub fn failure(fault: &Fault) -> Value {
-    json!({
-        "success": false,
-        "error": fault,
-        "skill": NAME,
-        "version": env!("CARGO_PKG_VERSION"),
-        "duration": 0,
-        "timestamp": null,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -320,7 +302,7 @@ mod tests {
             async move {
                 let mut fault = Fault::new(kind::SERVER_UNREACHABLE, "no");
                 fault.retryable = retryable;
-                let output = if tried < failures { Err(fault) } else { Ok(json!({ "success": true })) };
+                let output = if tried < failures { Err(fault) } else { Ok((&json!({ "success": true })).into()) };
                 Answer { output, signalled }
             }
         });
@@ -332,7 +314,7 @@ mod tests {
         let mut registry = Registry::new();
         registry.register("it", skill.back_off(Duration::from_millis(1)));
         let output = registry.execute("it", json!({})).await;
-        (tries.load(Ordering::SeqCst), output["success"] == true)
+        (tries.load(Ordering::SeqCst), output.is_success())
     }
 
     #[tokio::test]
@@ -354,7 +336,7 @@ mod tests {
             Skill::from_fn(move |_| {
                 count.fetch_add(1, Ordering::SeqCst);
                 let fault = Fault { retryable: true, ..Fault::new(kind::CONNECTION_LOST, "no") };
-                async move { Answer { output: Ok(failure(&fault)), signalled: false } }
+                async move { Answer { output: Ok(fault.into()), signalled: false } }
             })
             .back_off(Duration::from_millis(1)),
         );
@@ -373,8 +355,9 @@ mod tests {
         registry.register("it", skill.deadline(Duration::from_millis(100)).back_off(Duration::from_millis(1)));
         let started = Instant::now();
         let output = registry.execute("it", json!({})).await;
-        assert_eq!(output["error"]["kind"], kind::DEADLINE_EXCEEDED);
-        assert_eq!(output["error"]["message"], "the skill was not done within 100 ms: limit `deadline`");
+        let fault = output.fault().unwrap();
+        assert_eq!(fault.kind, kind::DEADLINE_EXCEEDED);
+        assert_eq!(fault.message, "the skill was not done within 100 ms: limit `deadline`");
         assert!(started.elapsed() < Duration::from_millis(1_000));
     }
 
@@ -388,6 +371,6 @@ mod tests {
         registry.execute("it", json!({})).await;
         let unknown = registry.execute("other", json!({})).await;
         assert_eq!(*heard.lock().unwrap(), ["start", "complete", "start", "error"]);
-        assert_eq!(unknown["error"]["kind"], kind::INVALID_PARAMS);
+        assert_eq!(unknown.fault().unwrap().kind, kind::INVALID_PARAMS);
     }
 }

@@ -1,43 +1,99 @@
 //! Removal of control characters from untrusted text before it is printed in tables, JSON or messages: an application
 //! name may contain an escape sequence that moves the cursor or recolours the terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-
-use serde_json::Value;
+use std::str::Chars;
 
 /// Replacement of a control character: visible, so that `pg\u{8}x` cannot be mistaken for `pgx`.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Makes text one safe line: line breaks and tabs become spaces, other control characters are replaced.
 pub fn line(text: &str) -> String {
-    text.chars().map(|letter| if is_blank(letter) { ' ' } else { safe(letter) }).collect()
+    text.chars().map(in_line).collect()
 }
 
 /// Makes text safe and keeps its line breaks.
 pub fn lines(text: &str) -> String {
-    text.chars().map(|letter| if letter == '\n' { '\n' } else { safe(letter) }).collect()
+    text.chars().map(in_lines).collect()
 }
 
-/// Makes every string of an answer safe to print. Line breaks stay in SQL alone, where they can end a comment;
-/// elsewhere they could forge a line of this program's output.
-pub fn value(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = line(text),
-        Value::Array(items) => items.iter_mut().for_each(self::value),
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match field {
-                    Value::String(sql) if name == "sql" => *sql = lines(sql),
-                    other => self::value(other),
-                }
+/// Makes every string of valid JSON safe to print once it is parsed. Line breaks stay in SQL alone, where they can end
+/// a comment; elsewhere they could forge a line of this program's output.
+pub fn strings(json: &str) -> Cow<'_, str> {
+    if is_printable(json) && !json.contains('\\') {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len());
+    let (mut rest, mut after_sql) = (json, false);
+    while let Some(quote) = rest.find('"') {
+        let (between, string) = rest.split_at(quote);
+        let (string, after) = string.split_at(length_of_string(string));
+        safe.push_str(between);
+        if after.trim_start().starts_with(':') {
+            safe.push_str(string);
+            after_sql = string == r#""sql""#;
+        } else {
+            let is_sql = after_sql && between.trim() == ":";
+            string_into(&mut safe, string, if is_sql { in_lines } else { in_line });
+            after_sql = false;
+        }
+        rest = after;
+    }
+    safe.push_str(rest);
+    Cow::Owned(safe)
+}
+
+/// Returns the length of the JSON string at the beginning of a text, with its quotes.
+fn length_of_string(text: &str) -> usize {
+    let mut is_escaped = true;
+    let end = text.bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        // The first quote opens the string.
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 1)
+}
+
+/// Writes a JSON string with its characters replaced, escaped ones included.
+fn string_into(safe: &mut String, string: &str, shown: fn(char) -> char) {
+    let mut letters = string.chars();
+    while let Some(letter) = letters.next() {
+        let rest = letters.as_str();
+        let meant = if letter == '\\' { unescaped(&mut letters) } else { Some(letter) };
+        match meant {
+            Some(meant) if shown(meant) != meant => safe.push(shown(meant)),
+            _ => {
+                safe.push(letter);
+                safe.push_str(&rest[..rest.len() - letters.as_str().len()]);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Reads the rest of an escape. None for half of a pair, which stands for a printable character.
+fn unescaped(letters: &mut Chars<'_>) -> Option<char> {
+    match letters.next()? {
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        'b' => Some('\u{8}'),
+        'f' => Some('\u{c}'),
+        'u' => {
+            let digits = letters.as_str().get(..4)?;
+            letters.nth(3);
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        }
+        letter => Some(letter),
     }
 }
 
 /// Escapes the same characters in serialised JSON, which allows them unescaped.
-pub fn json(text: &str) -> String {
+pub fn json(text: &str) -> Cow<'_, str> {
+    if is_printable(text) {
+        return Cow::Borrowed(text);
+    }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter != '\n' && is_unsafe(letter) {
@@ -47,15 +103,24 @@ pub fn json(text: &str) -> String {
             safe.push(letter);
         }
     }
-    safe
+    Cow::Owned(safe)
+}
+
+/// Returns true for text of printable ASCII alone, as most reports are.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+fn in_line(letter: char) -> char {
+    if matches!(letter, '\n' | '\r' | '\t') { ' ' } else { safe(letter) }
+}
+
+fn in_lines(letter: char) -> char {
+    if letter == '\n' { letter } else { safe(letter) }
 }
 
 fn safe(letter: char) -> char {
     if is_unsafe(letter) { REPLACEMENT } else { letter }
-}
-
-fn is_blank(letter: char) -> bool {
-    matches!(letter, '\n' | '\r' | '\t')
 }
 
 /// Recognises control characters (C0, DEL and C1, whose U+009B is an escape sequence by itself), and
@@ -67,7 +132,7 @@ fn is_unsafe(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -78,14 +143,55 @@ mod tests {
         assert_eq!(line(HOSTILE), "a�]0;owned�b�31mc  d�e�");
     }
 
+    fn parsed(json: &str) -> Value {
+        serde_json::from_str(json).expect("JSON")
+    }
+
     #[test]
-    fn sanitizes_every_string_of_an_answer_and_keeps_line_breaks_in_sql() {
-        let mut answer = json!({"list": [{"name": HOSTILE}], "fix": {"sql": "SELECT 1; -- one\n\u{1b}[2JSELECT 2;"}});
-        value(&mut answer);
-        assert_eq!(
-            answer,
-            json!({"list": [{"name": "a�]0;owned�b�31mc  d�e�"}], "fix": {"sql": "SELECT 1; -- one\n�[2JSELECT 2;"}})
-        );
+    fn sanitizes_every_string_of_json_and_keeps_line_breaks_in_sql() {
+        let answer = json!({"list": [{"name": HOSTILE}], "fix": {"sql": "SELECT 1; -- one\n\u{1b}[2JSELECT 2;"}});
+        let expected =
+            json!({"list": [{"name": "a�]0;owned�b�31mc  d�e�"}], "fix": {"sql": "SELECT 1; -- one\n�[2JSELECT 2;"}});
+        assert_eq!(parsed(&strings(&answer.to_string())), expected);
+        assert_eq!(parsed(&strings(&format!("{answer:#}"))), expected);
+    }
+
+    #[test]
+    fn sanitizes_escaped_characters_in_every_form() {
+        for (string, expected) in [
+            (r#""\u001b\u001B\u009b\u202e\b\f\u007F""#, "�������"),
+            (r#""\n\r\t\u000a\u000D|""#, "     |"),
+            (r#""\"\\\/\u0041\ud83d\ude00é""#, "\"\\/A😀é"),
+            (r#""\\u001b\\n""#, "\\u001b\\n"),
+            (r#""\\\u001b\\""#, "\\�\\"),
+            (r#""""#, ""),
+        ] {
+            assert_eq!(parsed(&strings(string)), json!(expected), "{string}");
+            let nested = format!(r#"{{"\u0061\"": [{string}, {string}], "b": {{"c" : {string}}}}}"#);
+            assert_eq!(parsed(&strings(&nested)), json!({"a\"": [expected, expected], "b": {"c": expected}}));
+        }
+    }
+
+    #[test]
+    fn only_the_text_of_sql_keeps_line_breaks() {
+        for (text, expected) in [
+            (r#"{"sql" : "a\nb"}"#, json!({"sql": "a\nb"})),
+            (r#"{"sql": "a\u000ab\t"}"#, json!({"sql": "a\nb�"})),
+            (r#"{"sql": ["a\nb"], "x": "a\nb"}"#, json!({"sql": ["a b"], "x": "a b"})),
+            (r#"{"sql": {"x": "a\nb"}}"#, json!({"sql": {"x": "a b"}})),
+            (r#"{"sql": null, "x": "a\nb"}"#, json!({"sql": null, "x": "a b"})),
+            (r#"["sql", "a\nb"]"#, json!(["sql", "a b"])),
+            (r#"{"x": "sql", "y": "a\nb"}"#, json!({"x": "sql", "y": "a b"})),
+            (r#"{"s\u0071l": "a\nb"}"#, json!({"sql": "a b"})),
+        ] {
+            assert_eq!(parsed(&strings(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn does_not_copy_what_is_safe() {
+        let answer = json!({"name": "web", "sql": "SELECT 1"}).to_string();
+        assert!(matches!(strings(&answer), Cow::Borrowed(_)) && matches!(json(&answer), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -94,7 +200,7 @@ mod tests {
         for text in [answer.to_string(), format!("{answer:#}")] {
             let text = json(&text);
             assert!(!text.chars().any(|letter| letter != '\n' && is_unsafe(letter)), "{text}");
-            assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), answer);
+            assert_eq!(parsed(&text), answer);
         }
     }
 }

@@ -7,8 +7,8 @@ use archon_pool_bench::figures::{Row, recorded};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 /// Benchmark programs, in the order of the table.
-const PROGRAMS: [&str; 8] =
-    ["judgement", "instantiation", "boundary", "live", "server-cost", "tenants", "cold-start", "neighbours"];
+const PROGRAMS: [&str; 9] =
+    ["judgement", "instantiation", "boundary", "report", "live", "server-cost", "tenants", "cold-start", "neighbours"];
 
 #[expect(clippy::print_stdout, reason = "`make bench` is run for this table")]
 fn main() -> Result<()> {

@@ -62,7 +62,7 @@ async fn run(cluster: &Cluster, case: &Value) -> Result<()> {
     let (first, outcomes) = heard
         .iter()
         .position(|word| word.contains("delivery") || !word.starts_with("ok"))
-        .map(|at| (heard[at], &heard[at + 1..]))
+        .map(|at| (&heard[at], &heard[at + 1..]))
         .context("nothing was delivered")?;
     if let Some(fault) = case["fault"].as_str() {
         ensure!(first.starts_with(fault), "{heard:?}");

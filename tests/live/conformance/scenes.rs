@@ -49,8 +49,8 @@ impl Scene {
             input["carry"] = carry.clone();
         }
         let output = self.host.run(plugin(self.world), input).await?;
-        ensure!(output["success"] == true, "{output}");
-        Ok(output["data"].clone())
+        ensure!(output.is_success(), "{output}");
+        output.report().context("no report")
     }
 
     /// Replays the recording, which must give the same answers.

@@ -35,7 +35,8 @@ async fn a_wait_names_the_key_or_the_table_of_its_lock() -> Result<()> {
     let writer = app.idle_in_transaction("LOCK TABLE stock IN EXCLUSIVE MODE").await?;
     let table = app.waiting("UPDATE stock SET n = 2 WHERE id = 1").await?;
     let plugin = crate::support::plugin(archon_pool::components::World::Observer);
-    let snapshot = host_for(cluster.url(OPERATOR, "postgres")).collect(plugin, impatient("monitor")).await?;
+    let host = host_for(cluster.url(OPERATOR, "postgres"));
+    let snapshot = host.collect(plugin, impatient("monitor")).await?.to_value();
     let backends = snapshot["backends"].as_array().context("a list")?;
     for (session, word) in [(&keyed, "1000"), (&table, "stock")] {
         let found = backends.iter().find(|backend| backend["pid"] == session.pid()).context("listed")?;

@@ -95,7 +95,7 @@ async fn a_text_of_another_encoding_is_shown_as_far_as_it_can_be_read() -> Resul
     let plugin = crate::support::plugin(archon_pool::components::World::Observer);
     let seen = async |database: &str, application: &str| -> Result<String> {
         let host = host_for(cluster.url(OPERATOR, database));
-        let snapshot = host.collect(plugin, impatient("monitor")).await?;
+        let snapshot = host.collect(plugin, impatient("monitor")).await?.to_value();
         let backends = snapshot["backends"].as_array().context("a list")?;
         let found = backends.iter().find(|backend| backend["application"] == application).context("listed")?;
         Ok(found["query"].as_str().context("a text")?.to_owned())

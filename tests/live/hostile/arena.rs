@@ -9,6 +9,7 @@ use archon_pool::host::{Answer, CallOptions, Host};
 use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
+use archon_pool::skill_output::SkillOutput;
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::Order;
 use archon_pool_tests::binaries::archon_pool;
@@ -135,7 +136,7 @@ impl Arena {
     }
 
     /// Makes one call of the hostile component.
-    pub(super) async fn call(&self, host: &Host, request: Value) -> Result<Value, Fault> {
+    pub(super) async fn call(&self, host: &Host, request: Value) -> Result<SkillOutput, Fault> {
         host.run(&self.hostile, request).await
     }
 
@@ -163,7 +164,7 @@ impl Arena {
         self.nothing_left().await?;
         let next =
             host.run(plugin(World::Manager), json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
-        ensure!(next["success"] == true, "the next call fails: {}", next["error"]);
+        ensure!(next.is_success(), "the next call fails: {next}");
         self.nothing_left().await?;
         let neighbour = host_with(
             archon_pool::credentials().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
@@ -171,7 +172,7 @@ impl Arena {
         );
         let expected = self.cluster.count("application_name <> 'archon-pool'").await? + 1;
         let analysis = json!({ "action": "full-analysis", "options": { "sampleMs": 0 } });
-        let honest = neighbour.run(plugin(World::Manager), analysis).await?;
+        let honest = neighbour.run(plugin(World::Manager), analysis).await?.to_value();
         ensure!(honest["success"] == true, "the next tenant's call fails: {}", honest["error"]);
         let total = &honest["data"]["poolStats"]["connections"]["total"];
         ensure!(*total == expected, "the next tenant counts {total} sessions of {expected}");
@@ -238,7 +239,7 @@ fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
             ensure!(fault.kind == kind && fault.message.contains(words), "it ended otherwise: {fault}");
         }
         (Ends::Told(words), Ok(answer)) => {
-            let last = heard(&answer).last().copied().unwrap_or_default();
+            let last = heard(&answer).pop().unwrap_or_default();
             ensure!(last.contains(words), "it heard otherwise: {:.2000}", answer.to_string());
         }
         (Ends::InVain, Ok(_)) => {}
@@ -248,6 +249,7 @@ fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
 }
 
 /// Returns the host's answers that the component recorded.
-pub(crate) fn heard(answer: &Value) -> Vec<&str> {
-    answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+pub(crate) fn heard(answer: &SkillOutput) -> Vec<String> {
+    let answer = answer.to_value();
+    answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -357,6 +357,15 @@ pub(super) const ATTACKS: &[Attack] = &[
         ends: Ends::Fault(UNEXPECTED_ANSWER, "not JSON"),
     },
     Attack {
+        tries: "answers with JSON in a text, under a key by which the reader would read it again without limits",
+        with: Weapon::Rust(|_| {
+            request(json!({ "name": "answer", "text": "{\"data\":{\"$serde_json::private::RawValue\":\"[[],[]]\"}}" }))
+        }),
+        under: tight,
+        stopped_by: "a check of all keys",
+        ends: Ends::Fault(UNEXPECTED_ANSWER, "a key begins with"),
+    },
+    Attack {
         tries: "writes to its standard output without end",
         with: Weapon::Wat(wat::chatterbox),
         under: tight,

@@ -331,7 +331,7 @@ async fn the_cap_holds_on_every_detour() -> Result<()> {
         request["options"]["maxKillPercentage"] = 50.into();
         let answer = arena.call(&host, request).await?;
         // A session that has not ended yet can be signalled twice; it then counts twice.
-        let signalled = heard(&answer).into_iter().filter(|word| *word == "signalled").count();
+        let signalled = heard(&answer).into_iter().filter(|word| word == "signalled").count();
         ensure!((1..=4).contains(&signalled), "{detour}: {signalled} of 4: {answer}");
         let expected = if detour.starts_with("the same") { 1 } else { signalled };
         let left = i64::try_from(arena.victims.len() - expected)?;

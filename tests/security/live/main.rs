@@ -82,8 +82,7 @@ fn monitor() -> Value {
 async fn fault(host: &Host, plugin: &Plugin, input: Value) -> Result<Fault> {
     match host.run(plugin, input).await {
         Err(fault) => Ok(fault),
-        Ok(output) => Ok(serde_json::from_value(output["error"].clone())
-            .with_context(|| format!("the call did not fail: {output:.1000}"))?),
+        Ok(output) => output.fault().cloned().with_context(|| format!("the call did not fail: {output}")),
     }
 }
 
@@ -102,7 +101,7 @@ async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
             match host.run(&built().hostile, input).await {
                 Err(fault) => Ok(fault),
                 Ok(output) => {
-                    let heard = output["heard"].to_string();
+                    let heard = output.to_value()["heard"].to_string();
                     Ok(Fault::new(said_kind(behaviour, &heard), heard))
                 }
             }

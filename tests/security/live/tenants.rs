@@ -59,7 +59,7 @@ async fn calls(tenants: Arc<Tenants>, number: usize, end: Instant) -> Result<usi
         };
         let answer = tenants.call(&name, plugin, input).await;
         if let Ok(output) = answer.output {
-            ensure!(output["success"] != true, "a hostile server's answer was taken: {output:.1000}");
+            ensure!(!output.is_success(), "a hostile server's answer was taken: {output}");
         }
         made += 1;
         tokio::time::sleep(PAUSE).await;

@@ -1,7 +1,6 @@
 //! Errors that ended or refused a component, as faults that name the setting.
 
 use archon_pool_contract::fault::{Fault, kind};
-use serde_json::Value;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
@@ -46,17 +45,4 @@ pub(super) fn ended(error: &wasmtime::Error, plugin: &Plugin, limits: &Limits) -
 
 pub(super) fn trapped(plugin: &Plugin, why: &str) -> Fault {
     Fault::new(kind::PLUGIN_TRAPPED, format!("{} was ended: {why}", plugin.name()))
-}
-
-/// Marks the result of a call in which a session may have been signalled as not retryable: repeating it may end others.
-pub(super) fn not_again(output: Result<Value, Fault>) -> Result<Value, Fault> {
-    match output {
-        Ok(mut output) => {
-            if let Some(retryable) = output.pointer_mut("/error/retryable") {
-                *retryable = false.into();
-            }
-            Ok(output)
-        }
-        Err(fault) => Err(Fault { retryable: false, ..fault }),
-    }
 }

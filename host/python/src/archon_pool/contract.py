@@ -85,7 +85,7 @@ class Capacity(TypedDict):
 
 
 class Check(TypedDict):
-    """Health of one session."""
+    """Health of one session that is not healthy."""
 
     application: str
     """Application name."""
@@ -100,7 +100,7 @@ class Check(TypedDict):
     """Reason."""
 
     verdict: str
-    """`healthy`, `unhealthy`, `broken` or `unknown`."""
+    """`broken`, `unhealthy` or `unknown`."""
 
 
 class _ConnectionMetric(TypedDict):
@@ -408,7 +408,7 @@ class _HealthSummary(TypedDict):
     """What every HealthSummary has."""
 
     checks: list[Check]
-    """The sessions, unhealthy first."""
+    """The sessions that are not healthy, broken ones first. Healthy ones are counted only."""
 
     failureRate: float
     """Unhealthy among checked, percent."""

@@ -21,11 +21,11 @@ pub struct HealthSummary {
     pub failure_rate: f64,
     /// The fresh connections.
     pub probes: Vec<Probe>,
-    /// The sessions, unhealthy first.
+    /// The sessions that are not healthy, broken ones first. Healthy ones are counted only.
     pub checks: Vec<Check>,
 }
 
-/// Health of one session.
+/// Health of one session that is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -36,7 +36,7 @@ pub struct Check {
     pub pid: i32,
     /// Application name.
     pub application: String,
-    /// `healthy`, `unhealthy`, `broken` or `unknown`.
+    /// `broken`, `unhealthy` or `unknown`.
     pub verdict: String,
     /// Reason.
     pub reason: String,
