@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn cleans_the_report_and_not_the_value() {
+    fn sanitizes_the_report_and_not_the_value() {
         let mut report = fixture::full();
         report.leak_detection.suspected_connections[0].application = "web\u{1b}[2J".into();
         let answer = Answer::of_report(serde_json::to_value(&report).expect("JSON"));

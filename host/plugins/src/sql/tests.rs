@@ -19,7 +19,7 @@ const BY_TEXT: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn the_catalogue_is_admitted_but_for_what_is_safe_in_its_own_words_only() {
+fn the_catalogue_is_admitted_except_for_statements_safe_by_exact_text_only() {
     let refused = catalogue::ALL.iter().filter_map(|entry| Some((entry.id, admit(entry.sql).err()?.to_string())));
     let expected = BY_TEXT.iter().map(|&(id, why)| (id, why.to_owned()));
     assert_eq!(refused.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
@@ -31,7 +31,7 @@ fn questions() -> Vec<&'static str> {
 }
 
 #[test]
-fn plain_questions_are_admitted_and_print_as_what_is_admitted_again() {
+fn plain_queries_are_admitted_and_their_printed_form_is_admitted_too() {
     for question in questions() {
         let admitted = admit(question).unwrap_or_else(|refused| panic!("{question}: {refused}"));
         assert_eq!(admit(&admitted.to_string()), Ok(admitted));
@@ -39,7 +39,7 @@ fn plain_questions_are_admitted_and_print_as_what_is_admitted_again() {
 }
 
 #[test]
-fn what_was_read_is_told() {
+fn the_parsed_tables_and_functions_are_reported() {
     let admitted = admit(questions()[2]).unwrap();
     assert!(admitted.relations().iter().eq(["pg_stat_activity"]));
     assert!(admitted.functions().iter().eq(["count"]));
@@ -300,7 +300,7 @@ const ATTACKS: &[&str] = &[
 ];
 
 #[test]
-fn attacks_are_refused_for_what_they_are() {
+fn attacks_are_refused_with_their_reason() {
     let mut told = String::new();
     for attack in ATTACKS {
         let refused = admit(attack).expect_err(attack);
