@@ -113,13 +113,13 @@ async fn lane(lane: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_three_applications_in_one_pool_the_one_that_leaks_is_named_in_100_of_100_runs() -> Result<()> {
+async fn the_leaking_one_of_three_pooled_applications_is_named_in_100_of_100_runs() -> Result<()> {
     tokio::try_join!(lane(0), lane(1), lane(2), lane(3))?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_leaked_transaction_behind_a_pooler_can_be_ended_and_free_connections_are_left_alone() -> Result<()> {
+async fn a_leaked_transaction_behind_a_pooler_is_ended_and_free_connections_are_not() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let host = host(&cluster, bouncer.watcher_url());
@@ -141,7 +141,7 @@ async fn a_leaked_transaction_behind_a_pooler_can_be_ended_and_free_connections_
 }
 
 #[tokio::test]
-async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_leaves() -> Result<()> {
+async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_disconnects() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).setting("pool_mode", "session").start().await?;
     let host = host(&cluster, bouncer.console_url());
@@ -161,7 +161,7 @@ async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_leaves()
 }
 
 #[tokio::test]
-async fn a_console_that_refuses_leaves_a_gap_and_no_console_leaves_none() -> Result<()> {
+async fn a_refusing_console_leaves_a_coverage_gap_and_a_missing_one_does_not() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let refused = bouncer.console_url().replace(archon_pool_tests::cluster::PASSWORD, "wrong");
@@ -223,11 +223,11 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_transaction_pooler_that_refuses_startup_options_is_worked_with() -> Result<()> {
+async fn a_transaction_pooler_that_refuses_startup_options_is_supported() -> Result<()> {
     behind_a_transaction_pooler(&[]).await
 }
 
 #[tokio::test]
-async fn a_transaction_pooler_that_ignores_startup_options_is_noticed() -> Result<()> {
+async fn a_transaction_pooler_that_ignores_startup_options_is_detected() -> Result<()> {
     behind_a_transaction_pooler(&[("ignore_startup_parameters", "options,extra_float_digits")]).await
 }

@@ -177,7 +177,7 @@ async fn a_pool_grows_with_its_load_and_shrinks_after_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_stuck_in_transactions_does_not_grow() -> Result<()> {
+async fn a_pool_full_of_idle_transactions_does_not_grow() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = pooler(&cluster).await?;
     let mut holders = Vec::new();

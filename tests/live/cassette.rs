@@ -29,7 +29,7 @@ async fn played(home: &Path, arguments: &[&str]) -> Result<Output> {
 }
 
 #[tokio::test]
-async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
+async fn a_recorded_call_is_replayed_without_a_server() -> Result<()> {
     let cluster = cluster().await?;
     let _idle = cluster.app("app", "shop").idle("SELECT 'hunter2'").await?;
     let folder = tempfile::tempdir()?;
@@ -60,7 +60,7 @@ async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
+async fn a_recorded_watch_is_replayed_round_by_round() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let home = folder.path();
@@ -80,7 +80,7 @@ async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_ended_by_a_cassette() -> Result<()> {
+async fn replaying_a_cassette_ends_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let home = folder.path();
@@ -111,7 +111,7 @@ async fn nothing_is_ended_by_a_cassette() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
+async fn an_invalid_cassette_is_refused_with_its_line_number() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let home = folder.path();
     let whole = fs::read_to_string(kit().join("cases/monitor.jsonl"))?;
@@ -138,7 +138,7 @@ async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_recording_that_cannot_be_begun_is_refused_before_anything_is_asked() -> Result<()> {
+async fn a_recording_that_cannot_be_started_is_refused_before_any_query() -> Result<()> {
     let (cluster, folder) = (cluster().await?, tempfile::tempdir()?);
     let home = folder.path();
     let nowhere = run_from(home, &cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
@@ -222,7 +222,7 @@ async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Resul
 }
 
 #[tokio::test]
-async fn the_limits_of_a_call_hold_while_a_cassette_plays() -> Result<()> {
+async fn the_limits_of_a_call_apply_during_a_replay() -> Result<()> {
     let cassette = Cassette::from_file(&kit().join("cases/full-analysis.jsonl"))?;
     let observer = plugin(World::Observer);
     let refused = async |limits: Limits| -> Result<String> {

@@ -118,7 +118,7 @@ fn variables(variables: &'static [(&'static str, &'static str)]) -> Case {
 }
 
 #[tokio::test]
-async fn texts_lead_where_psql_leads() -> Result<()> {
+async fn connection_strings_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     for case in [
         text("postgres://ann:{password}@127.0.0.1:{port}/shop"),
@@ -147,7 +147,7 @@ async fn texts_lead_where_psql_leads() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hosts_are_tried_as_psql_tries_them() -> Result<()> {
+async fn hosts_are_tried_in_the_order_of_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     for case in [
         text("postgres://ann:{password}@127.0.0.1:{dead},127.0.0.1:{port}/shop"),
@@ -161,7 +161,7 @@ async fn hosts_are_tried_as_psql_tries_them() -> Result<()> {
 }
 
 #[tokio::test]
-async fn variables_lead_where_psql_leads() -> Result<()> {
+async fn environment_variables_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     const OPEN: &str = "postgres://127.0.0.1:{port}";
     for case in [
@@ -192,7 +192,7 @@ async fn variables_lead_where_psql_leads() -> Result<()> {
 }
 
 #[tokio::test]
-async fn files_lead_where_psql_leads() -> Result<()> {
+async fn service_and_password_files_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     const PASSES: &str = "# passes\nother:*:*:*:wrong\n127.0.0.1:{port}:shop:ann:{password}\n*:*:*:odd:a#b?c\\:d&e=f\n";
     const SERVICE: &str =

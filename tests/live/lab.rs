@@ -50,7 +50,7 @@ fn scenarios() -> Vec<Scenario> {
 /// Expected result of each scenario. Some lost sessions cannot be distinguished from innocent ones within so few
 /// seconds.
 #[test]
-fn every_scenario_says_what_has_to_be_found() {
+fn the_expected_findings_of_every_scenario() {
     let line = |scenario: &Scenario| match (scenario.kind.leaks, scenario.floor) {
         (false, _) => format!("{:<22} innocent    {}", scenario.name(), scenario.kind.label),
         (true, 0) => format!("{:<22} may miss    {}", scenario.name(), scenario.kind.label),
@@ -60,7 +60,7 @@ fn every_scenario_says_what_has_to_be_found() {
 }
 
 #[tokio::test]
-async fn live_scenarios_are_judged_as_their_labels_say() -> Result<()> {
+async fn live_scenarios_are_classified_as_labelled() -> Result<()> {
     let scenarios = scenarios();
     ensure!(scenarios.len() >= 30, "only {} scenarios", scenarios.len());
     let looks = LocalSet::new().run_until(play(&scenarios)).await?;

@@ -58,7 +58,7 @@ async fn searched(needles: &Needles, desk: &Desk, what: &str, mut command: Comma
 }
 
 #[test]
-fn what_is_planted_is_found() {
+fn planted_secrets_are_found() {
     let planted = secret("planted");
     let needles = sought(&[&planted]);
     let near = |needle: &[u8]| [b"some text before ".as_slice(), needle, b" and after"].concat();
@@ -73,7 +73,7 @@ fn what_is_planted_is_found() {
 }
 
 #[tokio::test]
-async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
+async fn no_access_token_leaks_for_any_api_response() -> Result<()> {
     let mut cluster = Cluster::start().await?;
     lay_out(&mut cluster).await?;
     let (api, desk, needles) = (ManagementApi::of(&cluster).await?, Desk::new()?, sought(&[TOKEN]));
@@ -126,7 +126,7 @@ const ENDS: [Option<&str>; 5] = [
 ];
 
 #[tokio::test]
-async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Result<()> {
+async fn no_source_of_credentials_leaks_for_any_result_of_the_login() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     vault(&cluster).await?;
     for (number, source) in Source::ALL.into_iter().enumerate() {
@@ -159,7 +159,7 @@ async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Resul
 }
 
 #[tokio::test]
-async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Result<()> {
+async fn no_command_leaks_the_environment_or_the_signing_key() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let login = role(&cluster, "planted", OPTIONS).await?;
     let mut needles = sought(&[&login.password]);
@@ -219,7 +219,7 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
 }
 
 #[tokio::test]
-async fn no_console_leaks_what_opens_it() -> Result<()> {
+async fn no_console_leaks_its_credential() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let bouncer = PgBouncer::before(&cluster).start().await?;
     let hostile = desk.path("hostile.wasm");
@@ -273,7 +273,7 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
+async fn no_other_access_path_leaks_its_credential() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     cluster.create_role("narrow", "CONNECTION LIMIT 0").await?;
     let wrong = secret("a wrong password of a reserve");

@@ -76,7 +76,7 @@ async fn load(engine: &Engine, desk: &Desk) -> Result<VerifiedPlugin, Fault> {
 }
 
 #[tokio::test]
-async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
+async fn the_library_runs_only_approved_statements() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let (limits, path) = (Limits::default(), desk.path("it.toml"));
     let engine = Engine::new(&limits)?;
@@ -109,7 +109,7 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
+async fn a_policy_file_grants_no_more_than_its_world() -> Result<()> {
     let desk = Desk::new()?;
     let (limits, path) = (Limits::default(), desk.path("it.toml"));
     let engine = Engine::new(&limits)?;
@@ -125,7 +125,7 @@ async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
 }
 
 #[tokio::test]
-async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
+async fn an_approved_component_runs_and_a_changed_one_is_refused() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let (wasm, policy) = (desk.file("pool-observer.wasm"), desk.file("pool-observer.policy.toml"));
     let cli = async |arguments: &[&str]| desk.run(&cluster, arguments).await;
@@ -161,7 +161,7 @@ async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_apply_that_was_not_approved_is_refused_and_ends_nobody() -> Result<()> {
+async fn apply_without_approval_is_refused_and_ends_no_session() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     let policy = desk.file("it.toml");
@@ -202,7 +202,7 @@ async fn kill_idle(desk: &Desk, cluster: &Cluster, pid: i32, policy: &str, more:
 }
 
 #[tokio::test]
-async fn the_cap_of_an_hour_holds_across_programs_of_one_user_without_a_log() -> Result<()> {
+async fn the_hourly_cap_applies_across_programs_of_one_user_without_a_log() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let mut sessions = Vec::new();
     for _ in 0..2 {
@@ -228,7 +228,7 @@ async fn the_cap_of_an_hour_holds_across_programs_of_one_user_without_a_log() ->
 }
 
 #[tokio::test]
-async fn a_report_that_may_act_says_where_the_caps_hold_for_one_process_alone() -> Result<()> {
+async fn a_report_with_apply_notes_caps_that_apply_to_one_process_only() -> Result<()> {
     let cluster = cluster().await?;
     let state = tempfile::tempdir()?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));

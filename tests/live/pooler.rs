@@ -72,7 +72,7 @@ fn lines(path: &Path, events: &[&str]) -> Result<Vec<Value>> {
 }
 
 #[tokio::test]
-async fn an_admin_and_a_watcher_see_every_view() -> Result<()> {
+async fn an_admin_and_a_stats_user_read_every_view() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let client = bouncer.connect("app", "checkout").await?;
     client.batch_execute("BEGIN").await?;
@@ -117,7 +117,7 @@ impl Views for Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_no_console_is_told_from_one_that_refuses() -> Result<()> {
+async fn a_server_that_is_no_console_is_distinguished_from_a_refusing_one() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let console = bouncer.console_url();
     let wrong = console.replacen(archon_pool_tests::PASSWORD, "not-the-password", 1);
@@ -148,7 +148,7 @@ async fn what_is_no_console_is_told_from_one_that_refuses() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_resize_is_read_back_on_record_and_lasts_until_a_reload() -> Result<()> {
+async fn a_resize_is_verified_recorded_and_lasts_until_a_reload() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder.user("app", "pool_mode=session")).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
@@ -206,7 +206,7 @@ async fn nothing_is_resized_without_consent() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_more_than_so_many_are_resized_in_an_hour() -> Result<()> {
+async fn the_hourly_cap_limits_resizes() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let credentials = || {
         let console = SecretString::from(bouncer.console_url());
@@ -231,7 +231,7 @@ async fn no_more_than_so_many_are_resized_in_an_hour() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_a_resize_and_no_look_at_the_pooler() -> Result<()> {
+async fn a_full_disk_stops_resizes_and_not_reads_of_the_pooler() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let host = controlled(&cluster, bouncer.console_url()).audit(Audit::open(Path::new("/dev/full"))?);
     let told = does(&host, json!([{ "do": "show", "views": ["config"] }])).await?.join("\n");
@@ -243,7 +243,7 @@ async fn a_full_disk_stops_a_resize_and_no_look_at_the_pooler() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pool_size_of_its_own_stays_as_it_is() -> Result<()> {
+async fn a_pool_size_of_a_database_is_not_changed() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| {
         let builder = builder.database("small", "dbname=postgres pool_size=3");
         builder.database("same", "dbname=postgres pool_size=10").database("shop", "dbname=postgres")
@@ -263,7 +263,7 @@ async fn a_pool_size_of_its_own_stays_as_it_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_may_only_look_is_told_so() -> Result<()> {
+async fn a_stats_user_cannot_resize_and_the_fault_says_so() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder).await?;
     let host = controlled(&cluster, bouncer.watcher_url());
     let told = last(&host, resize(11)).await?;
@@ -273,7 +273,7 @@ async fn who_may_only_look_is_told_so() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_reconnect_closes_what_is_free_and_costs_no_client_its_transaction() -> Result<()> {
+async fn a_reconnect_closes_free_connections_and_keeps_open_transactions() -> Result<()> {
     let (cluster, bouncer) = pooled(|builder| builder.database("web-shop", "dbname=postgres")).await?;
     let host = controlled(&cluster, bouncer.console_url());
     let client = bouncer.connect_to("web-shop", "app", "checkout").await?;
@@ -294,7 +294,7 @@ async fn a_reconnect_closes_what_is_free_and_costs_no_client_its_transaction() -
 }
 
 #[tokio::test]
-async fn a_connection_limit_of_a_role_follows_both_ways() -> Result<()> {
+async fn a_connection_limit_of_a_role_grows_and_shrinks() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "CONNECTION LIMIT 10").await?;
     cluster.create_role("plain", "").await?;
@@ -322,7 +322,7 @@ async fn a_connection_limit_of_a_role_follows_both_ways() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_connection_limit_of_a_database_is_its_owners() -> Result<()> {
+async fn a_connection_limit_of_a_database_is_changed_by_its_owner_only() -> Result<()> {
     let cluster = Cluster::start().await?;
     for role in ["owner", "plain"] {
         cluster.create_role(role, "").await?;

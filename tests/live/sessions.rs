@@ -8,7 +8,7 @@ use archon_pool_tests::{Cluster, Workload, until};
 use tokio_postgres::error::SqlState;
 
 #[tokio::test]
-async fn hold_their_states() -> Result<()> {
+async fn test_sessions_hold_their_states() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     cluster.execute("CREATE TABLE invoice AS SELECT 1 AS id; GRANT ALL ON invoice TO app").await?;
@@ -54,7 +54,7 @@ async fn hold_their_states() -> Result<()> {
 }
 
 #[tokio::test]
-async fn tell_how_they_were_ended() -> Result<()> {
+async fn test_sessions_report_how_they_were_ended() -> Result<()> {
     let cluster = Cluster::start().await?;
     let app = cluster.app(SUPERUSER, "victim");
     let (mut idle, mut active) = (app.idle("SELECT 1").await?, app.active().await?);
@@ -69,7 +69,7 @@ async fn tell_how_they_were_ended() -> Result<()> {
 }
 
 #[tokio::test]
-async fn work() -> Result<()> {
+async fn a_workload_runs_transactions() -> Result<()> {
     let cluster = Cluster::start().await?;
     let app = cluster.app(SUPERUSER, "web");
     let workload = Workload::start(&app, 3, "SELECT 1", Duration::from_millis(2)).await?;

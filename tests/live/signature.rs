@@ -70,7 +70,7 @@ impl Signed {
 }
 
 #[tokio::test]
-async fn only_what_was_signed_runs() -> Result<()> {
+async fn only_signed_components_run() -> Result<()> {
     let signed = Signed::new().await?;
     assert_eq!(signed.verdict().await?, "");
     let desk = &signed.desk;
@@ -137,7 +137,7 @@ async fn a_signature_cannot_be_moved_to_another_policy_file() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_environment_can_demand_signatures_and_the_built_in_component_needs_none() -> Result<()> {
+async fn the_environment_can_require_signatures_and_the_built_in_component_needs_none() -> Result<()> {
     let signed = Signed::new().await?;
     let desk = &signed.desk;
     let list = format!("{}:{}", desk.file("theirs.pub.pem"), desk.file("ours.pub.pem"));

@@ -127,7 +127,7 @@ fn describing(sql: &str) -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn approve_shows_in_red_and_in_full_what_could_act_and_writes_nothing_until_it_is_accepted() -> Result<()> {
+async fn approve_shows_statements_that_may_change_something_and_writes_nothing_until_accepted() -> Result<()> {
     let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
     std::fs::write(desk.path("it.wasm"), describing(ENDS)?)?;
     let (wasm, policy) = (desk.file("it.wasm"), desk.path("it.policy.toml"));

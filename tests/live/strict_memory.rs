@@ -147,7 +147,7 @@ fn status(pid: i32, name: &str) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn no_admitted_statement_takes_much_of_a_backends_memory() -> Result<()> {
+async fn no_admitted_statement_exceeds_the_memory_bound_of_a_backend() -> Result<()> {
     // Settings of a possible operator's server: compilation of expensive statements, and much memory for each step.
     let builder = Cluster::builder().setting("jit", "on").setting("jit_above_cost", 0);
     let cluster = builder.setting("work_mem", "64MB").setting("hash_mem_multiplier", 8).start().await?;

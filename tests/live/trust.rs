@@ -20,7 +20,7 @@ fn mode(path: &Path, mode: u32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn compiled_code_is_kept_in_a_folder_of_our_own_and_nowhere_else() -> Result<()> {
+async fn compiled_code_is_cached_in_a_private_folder_only() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     let compiled = desk.path(".cache/archon-pool/compiled");
     let wasm = desk.file("pool-observer.wasm");
@@ -42,7 +42,7 @@ async fn compiled_code_is_kept_in_a_folder_of_our_own_and_nowhere_else() -> Resu
 }
 
 #[tokio::test]
-async fn a_bare_name_is_no_file_of_the_working_directory() -> Result<()> {
+async fn a_bare_name_is_not_read_from_the_working_directory() -> Result<()> {
     let (cluster, desk) = (cluster().await?, Desk::new()?);
     fs::copy(desk.path("pool-observer.wasm"), desk.path("auditor"))?;
     fs::copy(desk.path("pool-observer.wasm"), desk.path("Auditor.wasm"))?;
@@ -66,7 +66,7 @@ async fn a_bare_name_is_no_file_of_the_working_directory() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_log_that_others_may_write_to_is_refused_and_so_is_a_link() -> Result<()> {
+async fn a_log_that_others_can_write_to_and_a_symbolic_link_are_refused() -> Result<()> {
     let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor").await?;
     let log = desk.path("audit.log");

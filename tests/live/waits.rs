@@ -81,7 +81,7 @@ async fn a_limit_of_a_role_in_a_database_is_named_and_not_proposed_again() -> Re
 }
 
 #[tokio::test]
-async fn statistics_are_counted_where_another_database_s_text_cannot_be_converted() -> Result<()> {
+async fn statistics_are_counted_when_text_of_another_database_cannot_be_converted() -> Result<()> {
     let cluster = Cluster::builder().setting("pg_stat_statements.track", "all").start().await?;
     furnish(&cluster).await?;
     assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");

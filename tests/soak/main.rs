@@ -34,7 +34,7 @@ const EVERY: Duration = Duration::from_secs(7);
 const SLOWER: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
+async fn hostile_tenants_hardly_slow_down_regular_tenants() -> Result<()> {
     let lasting = lasting(60)?;
     let (calm, storm) = (lasting / 3, lasting * 2 / 3);
     let cluster = Cluster::builder().setting("max_connections", 450).start().await?;

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_half_sure_and_half_true_has_no_error() {
+    fn a_confidence_of_50_percent_that_is_right_in_half_has_no_error() {
         let curve = Calibration::of([(50, true), (50, false)].into_iter());
         assert_eq!(curve.error, 0.0);
         assert_eq!((curve.bins[5].count, curve.bins[5].share), (2, 0.5));

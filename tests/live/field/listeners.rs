@@ -54,7 +54,7 @@ impl Listeners {
 /// `query`), PostgREST/postgrest#3778: the listener's session is ended, and notifications are lost without an error.
 /// liquibase/liquibase#872: the same for a leader by an advisory lock.
 #[tokio::test]
-async fn listeners_and_leaders_are_spared_while_idle_sessions_of_their_applications_are_ended() -> Result<()> {
+async fn listeners_and_leaders_are_excluded_while_idle_sessions_of_their_applications_are_ended() -> Result<()> {
     let cluster = cluster().await?;
     let listeners = Listeners::open(&cluster).await?;
     let mut pools: Vec<Session> = Vec::new();

@@ -38,7 +38,7 @@ fn suspect_id(report: &Report) -> Result<String> {
 
 /// pgbouncer/pgbouncer#167 and #1147: finding the leaking client behind the pooler, and ending only that client.
 #[tokio::test]
-async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_just_that_client() -> Result<()> {
+async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_only_that_client() -> Result<()> {
     let cluster = cluster().await?;
     let (bouncer, [leaker, resting]) = pooled(&cluster).await?;
     let report = report(&with_console(&cluster, &bouncer), impatient("full-analysis")).await?;

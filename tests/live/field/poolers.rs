@@ -24,7 +24,7 @@ pub(super) async fn spares(cluster: &Cluster, host: &Host, condition: &str) -> R
 
 /// paunin/PostDock#197 and pgpool/pgpool2#97: "lots of idle connections" that ran `DISCARD ALL`, ended by hand.
 #[tokio::test]
-async fn what_pgpool_and_pgagroal_keep_for_the_next_client_is_not_ended() -> Result<()> {
+async fn sessions_kept_by_pgpool_and_pgagroal_are_not_ended() -> Result<()> {
     const KEPT: &str = "query LIKE 'DISCARD ALL%' AND usename IN ('app', 'pooled')";
     let cluster = Cluster::builder().short_port().hba("host shop pooled 127.0.0.1/32 trust").start().await?;
     furnish(&cluster).await?;

@@ -29,7 +29,7 @@ async fn refusing(row: &Value) -> Result<Refusing> {
 /// supabase/supabase#21166, supabase/supavisor#228, pgbouncer/pgbouncer#1181: "query failed" although no query was
 /// sent.
 #[tokio::test]
-async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
+async fn each_refusal_seen_in_production_is_classified() -> Result<()> {
     let mut wrong = Vec::new();
     for row in table()?.into_iter().filter(|row| row["at"].is_null()) {
         let server = refusing(&row).await?;
@@ -47,7 +47,7 @@ async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
 
 /// heroku/legacy-cli#1207: no session is available; "full" has many wordings.
 #[tokio::test]
-async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
+async fn every_wording_of_no_free_slot_opens_the_reserve() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("credentials.toml");
@@ -67,7 +67,7 @@ async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
 /// pgbouncer/pgbouncer#1181 and supabase/supavisor#228: each pooler has its own messages for "full" and "no such
 /// database"; here PgBouncer's, live.
 #[tokio::test]
-async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
+async fn refusals_of_pgbouncer_are_classified() -> Result<()> {
     let cluster = cluster().await?;
     for current in [false, true] {
         let mut builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("max_client_conn", 1);
@@ -98,7 +98,7 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
 /// A full pool, a pooler without a server, and its console: PgBouncer admits a login before it has a server
 /// connection, and reports the same for a server that is down as for a full pool.
 #[tokio::test]
-async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<()> {
+async fn a_full_pool_a_missing_server_and_a_console_are_distinguished() -> Result<()> {
     let cluster = cluster().await?;
     for current in [false, true] {
         let builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("query_wait_timeout", 1);

@@ -52,7 +52,7 @@ async fn without_sync(cluster: &Cluster) -> Result<TcpStream> {
 /// postgresql-interfaces/psqlodbc#200, rust-postgres/rust-postgres#1109, pgbouncer/pgbouncer#1470: the server waits
 /// in `ClientRead` for data that never arrive, and the slot is lost.
 #[tokio::test]
-async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_demand() -> Result<()> {
+async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_not_demand() -> Result<()> {
     let cluster = Cluster::builder().hba("host all trusted 127.0.0.1/32 trust").start().await?;
     furnish(&cluster).await?;
     cluster.create_role("trusted", "").await?;
@@ -92,7 +92,7 @@ async fn pair() -> Result<(Cluster, Cluster)> {
 
 /// reactive-tech/kubegres#86: on a standby replay waits, and not a client, until it cancels the query.
 #[tokio::test]
-async fn a_standbys_replay_that_waits_for_a_query_is_a_wait_with_its_blocker() -> Result<()> {
+async fn replay_of_a_standby_that_waits_for_a_query_is_reported_with_its_blocker() -> Result<()> {
     let (primary, standby) = pair().await?;
     let reader = standby.app("app", "reporting").idle_in_transaction("SELECT n FROM stock").await?;
     primary
@@ -127,7 +127,7 @@ async fn hidden_workers_and_walsenders_take_no_slot() -> Result<()> {
 /// supabase/supabase#22666 and cyrilgdn/terraform-provider-postgresql#39: another role's limit is not the host's
 /// limit.
 #[tokio::test]
-async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
+async fn the_limit_of_another_role_is_read_from_its_settings() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("ALTER ROLE app SET idle_in_transaction_session_timeout = '17min'").await?;
     let _forgotten = cluster.app("app", "checkout").idle_in_transaction("SELECT n FROM stock").await?;
@@ -143,7 +143,7 @@ async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
 /// cybertec-postgresql/pgwatch2#392 and jobinau/pg_gather#45: a forgotten prepared transaction holds its locks
 /// without a session that could be ended.
 #[tokio::test]
-async fn a_prepared_transaction_is_told_with_its_id_and_how_to_roll_it_back() -> Result<()> {
+async fn a_prepared_transaction_is_reported_with_its_id_and_its_rollback() -> Result<()> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 4).start().await?;
     furnish(&cluster).await?;
     let application = cluster.app("app", "orders").unused().await?;

@@ -27,7 +27,7 @@ async fn warm(bouncer: &PgBouncer) -> Result<Vec<Client>> {
 
 /// autobase-tech/autobase#487: processes share a port by `so_reuseport`, and a console lists only one process's part.
 #[tokio::test]
-async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> Result<()> {
+async fn a_second_process_with_so_reuseport_is_recognised_without_its_console() -> Result<()> {
     let cluster = cluster().await?;
     let first = PgBouncer::before(&cluster).current().users(&["app"]).setting("so_reuseport", 1).start().await?;
     let second = PgBouncer::before(&cluster).current().users(&["app"]).twin_of(&first).start().await?;
@@ -45,7 +45,7 @@ async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> R
 
 /// pgbouncer/pgbouncer#435: behind two poolers, the server sees only the address of the one next to it.
 #[tokio::test]
-async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
+async fn a_pooler_in_front_of_a_pooler_is_recognised() -> Result<()> {
     let cluster = cluster().await?;
     let inner = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let outer = PgBouncer::before(&cluster).current().server_port(inner.port()).users(&["app"]).start().await?;

@@ -265,13 +265,13 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 #[tokio::test]
-async fn lies_in_the_abi_end_the_call() -> Result<()> {
+async fn invalid_abi_values_end_the_call() -> Result<()> {
     Arena::open(cluster().await?).await?.withstands(ATTACKS).await
 }
 
 /// Memory and globals of a call that traps must not be visible to the next.
 #[tokio::test]
-async fn a_call_after_a_trap_starts_anew() -> Result<()> {
+async fn a_call_after_a_trap_gets_a_new_instance() -> Result<()> {
     let arena = Arena::open(cluster().await?).await?;
     let host = arena.host(OPERATOR, Limits::default(), Policy::default());
     let twice = skill(

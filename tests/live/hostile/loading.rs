@@ -272,6 +272,6 @@ fn length(mut rest: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_not_loaded() -> Result<()> {
+async fn invalid_and_oversized_components_are_not_loaded() -> Result<()> {
     Arena::open(cluster().await?).await?.withstands(ATTACKS).await
 }

@@ -97,13 +97,13 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 #[tokio::test]
-async fn no_secret_is_within_reach() -> Result<()> {
+async fn no_secret_is_accessible() -> Result<()> {
     Arena::open(cluster().await?).await?.withstands(ATTACKS).await
 }
 
 /// One file holds the credentials of two tenants; a call for one must not open the other's.
 #[tokio::test]
-async fn the_credential_of_another_tenant_is_not_lent() -> Result<()> {
+async fn the_credential_of_another_tenant_is_not_granted() -> Result<()> {
     let arena = Arena::open(cluster().await?).await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("credentials.toml");

@@ -302,7 +302,7 @@ async fn arena() -> Result<Arena> {
 }
 
 #[tokio::test]
-async fn nobody_is_ended_against_the_policy() -> Result<()> {
+async fn no_session_is_ended_against_the_policy() -> Result<()> {
     let mut arena = arena().await?;
     let untouchables = untouchables(&arena.cluster).await?;
     arena.untouchables = untouchables.named();
@@ -311,7 +311,7 @@ async fn nobody_is_ended_against_the_policy() -> Result<()> {
 
 /// The cap on ended sessions applies to every way to request them.
 #[tokio::test]
-async fn the_cap_holds_on_every_detour() -> Result<()> {
+async fn the_cap_applies_to_every_access_path() -> Result<()> {
     for detour in ["many deliveries", "two sessions", "the same order again and again", "an order for each and again"] {
         let arena = arena().await?;
         let host = arena.host(OPERATOR, Limits::default(), Policy::default());

@@ -73,7 +73,7 @@ async fn arena() -> Result<Arena> {
 }
 
 #[tokio::test]
-async fn any_statement_is_still_read_only_bounded_and_gone() -> Result<()> {
+async fn any_statement_is_read_only_bounded_and_leaves_nothing() -> Result<()> {
     let arena = arena().await?;
     make_chains(&arena.cluster).await?;
     for attacks in FAMILIES {
@@ -84,7 +84,7 @@ async fn any_statement_is_still_read_only_bounded_and_gone() -> Result<()> {
 
 /// Under the default policy none of these statements is sent.
 #[tokio::test]
-async fn the_catalogue_admits_none_of_these() -> Result<()> {
+async fn the_catalogue_policy_refuses_every_sql_attack() -> Result<()> {
     let arena = arena().await?;
     let host = arena.host(OPERATOR, Limits::default(), Policy::default());
     let scene = arena.scene().await?;

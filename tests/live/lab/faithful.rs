@@ -294,7 +294,7 @@ fn same_columns(simulated: &[Answered], recorded: &Recorded, ids: &[&str]) -> Re
 }
 
 #[tokio::test]
-async fn the_simulated_server_shows_what_a_real_one_shows() -> Result<()> {
+async fn the_simulated_server_shows_the_same_rows_as_a_real_one() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let bare = record(&cluster, &bouncer).await?;
@@ -349,7 +349,7 @@ fn lines(rows: &RowSet) -> Vec<Facts> {
 }
 
 #[tokio::test]
-async fn the_simulated_pooler_shows_what_a_real_one_shows() -> Result<()> {
+async fn the_simulated_pooler_shows_the_same_rows_as_a_real_one() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let _playing = play(&cluster, &bouncer).await?;

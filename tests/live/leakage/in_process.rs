@@ -112,7 +112,7 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
 }
 
 #[test]
-fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
+fn no_log_or_message_of_the_process_contains_a_secret() -> Result<()> {
     let ears = Ears::default();
     let listening = ears.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()

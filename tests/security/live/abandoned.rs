@@ -44,7 +44,7 @@ async fn nothing_is_left(port: u16, tasks_before: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_dropped_closes_its_sockets_whatever_the_server_does() -> Result<()> {
+async fn a_dropped_call_closes_its_sockets_for_any_server_behaviour() -> Result<()> {
     built();
     let _alone = ALONE.lock().await;
     for name in TROUBLES {
@@ -119,6 +119,6 @@ async fn repeated_calls_against_servers_that_misbehave_leave_nothing() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "as long as SOAK_SECONDS says; run by hand with --ignored"]
-async fn repeated_calls_leave_nothing_for_as_long_as_is_asked() -> Result<()> {
+async fn repeated_calls_leave_nothing_for_the_requested_duration() -> Result<()> {
     rounds(lasting(600)?).await
 }

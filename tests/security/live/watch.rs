@@ -116,14 +116,14 @@ fn url(port: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_stays_as_it_was_before_servers_that_misbehave_in_turn() -> Result<()> {
+async fn watch_does_not_grow_with_servers_that_misbehave_in_turn() -> Result<()> {
     let behaviours = PASSING.map(|name| find("postgres", name).expect(name));
     let server = Server::in_turn(behaviours.to_vec()).await?;
     Watch::start(&url(server.port()))?.stays_as_it_was("in turn", lasting(0)?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_stays_as_it_was_before_a_paused_pooler_and_leaves_it_without_clients() -> Result<()> {
+async fn watch_does_not_grow_with_a_paused_pooler_and_leaves_it_without_clients() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;

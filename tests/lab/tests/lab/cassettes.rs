@@ -7,7 +7,7 @@ use archon_pool_lab::tape;
 use archon_pool_plugin::skill;
 
 #[test]
-fn a_cassette_survives_being_written_and_read() {
+fn a_cassette_is_written_and_read_back() {
     let recorded = tape::cassette(&Case::generate(0)).expect("it is judged");
     let mut bytes = Vec::new();
     recorded.write(&mut bytes).expect("it is written");
