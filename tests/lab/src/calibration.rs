@@ -22,9 +22,9 @@ pub struct Calibration {
 
 impl Calibration {
     /// Computes the curve from pairs of confidence (percent) and truth.
-    pub fn of(verdicts: impl Iterator<Item = (u32, bool)>) -> Self {
+    pub fn of(classifications: impl Iterator<Item = (u32, bool)>) -> Self {
         let mut sums = [(0_u32, 0.0, 0.0); 10];
-        for (confidence, is_true) in verdicts {
+        for (confidence, is_true) in classifications {
             let bin = &mut sums[(confidence as usize / 10).min(9)];
             bin.0 += 1;
             bin.1 += f64::from(confidence) / 100.0;

@@ -27,7 +27,7 @@ fn the_classification_keeps_its_score_on_training_cases() {
 #[test]
 fn no_needed_session_is_ended() {
     let score = &*SCORE;
-    assert_eq!(score.wrongful, []);
+    assert_eq!(score.wrongly_ended, []);
     assert!(score.kills.lost > 100, "the plan ends what is lost");
 }
 
