@@ -16,12 +16,12 @@ pub(crate) const BARE: &str = "bare";
 
 pub(crate) async fn cluster() -> Result<Cluster> {
     let cluster = Cluster::start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     Ok(cluster)
 }
 
 /// Creates roles and a table.
-pub(crate) async fn furnish(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn create_roles_and_table(cluster: &Cluster) -> Result<()> {
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor, pg_signal_backend").await?;
     cluster.create_role(BARE, "").await?;
     cluster.create_role("app", "").await?;

@@ -102,11 +102,11 @@ async fn lane(lane: usize) -> Result<()> {
     let mut work = work(&bouncer)?;
     for round in 0..ROUNDS {
         let application = APPLICATIONS[(lane + round) % APPLICATIONS.len()];
-        let leaker = Caller::connect(&bouncer, application).await?;
-        leaker.forget_a_transaction(&cluster).await?;
+        let leaking = Caller::connect(&bouncer, application).await?;
+        leaking.forget_a_transaction(&cluster).await?;
         let report = report(&host, impatient("detect-leaks")).await?;
-        names_alone(&report, application, leaker.port).with_context(|| format!("lane {lane}, round {round}"))?;
-        leaker.client.batch_execute("ROLLBACK").await?;
+        names_alone(&report, application, leaking.port).with_context(|| format!("lane {lane}, round {round}"))?;
+        leaking.client.batch_execute("ROLLBACK").await?;
     }
     ensure!(work.try_join_next().is_none(), "somebody's work failed");
     Ok(())
@@ -123,8 +123,8 @@ async fn a_leaked_transaction_behind_a_pooler_is_ended_and_free_connections_are_
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let host = host(&cluster, bouncer.watcher_url());
-    let (leaker, other) = (Caller::connect(&bouncer, "checkout").await?, Caller::connect(&bouncer, "search").await?);
-    leaker.forget_a_transaction(&cluster).await?;
+    let (leaking, other) = (Caller::connect(&bouncer, "checkout").await?, Caller::connect(&bouncer, "search").await?);
+    leaking.forget_a_transaction(&cluster).await?;
     other.client.batch_execute("SELECT 1").await?;
     until("the other's connection is free", async || Ok(cluster.count("state = 'idle'").await? == 1)).await?;
 
@@ -135,7 +135,7 @@ async fn a_leaked_transaction_behind_a_pooler_is_ended_and_free_connections_are_
     let stats = report.pool_stats.pooler.context("no pooler")?;
     assert_eq!((stats.clients, stats.servers, stats.pools.len()), (2, 2, 1), "{stats:#?}");
     assert_eq!((stats.pools[0].size, stats.pools[0].active, stats.pools[0].idle), (Some(20), 1, 1), "{stats:#?}");
-    assert!(leaker.client.batch_execute("SELECT 1").await.is_err(), "its transaction is gone");
+    assert!(leaking.client.batch_execute("SELECT 1").await.is_err(), "its transaction is gone");
     other.client.batch_execute("SELECT 1").await?;
     Ok(())
 }
@@ -196,9 +196,9 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
         let ours = connections.by_application.iter().find(|tally| tally.name == "archon-pool");
         assert_eq!(ours, None, "{action}: whichever connection we had, it was ours");
         assert!(report.coverage.complete, "{action}: {:?}", report.coverage);
-        let told = |what: &str| report.notes.iter().any(|note| note.contains(what));
-        assert!(told("the credential leads through a pooler"), "{action}: {:?}", report.notes);
-        assert!(told("its clients and their queue are not visible"), "{action}: {:?}", report.notes);
+        let reported = |what: &str| report.notes.iter().any(|note| note.contains(what));
+        assert!(reported("the credential leads through a pooler"), "{action}: {:?}", report.notes);
+        assert!(reported("its clients and their queue are not visible"), "{action}: {:?}", report.notes);
         if action == "kill-idle" {
             let targets: Vec<_> =
                 report.actions[0].targets.iter().map(|target| (target.pid, &*target.outcome)).collect();

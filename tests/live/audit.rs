@@ -165,20 +165,20 @@ async fn no_session_is_ended_without_consent() -> Result<()> {
     let mut session = stuck(&cluster).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
-    let asked: Arc<Mutex<Vec<Proposal>>> = Arc::default();
+    let proposals: Arc<Mutex<Vec<Proposal>>> = Arc::default();
     let answers = Arc::new(AtomicUsize::new(0));
     let host = host_for(cluster.url(OPERATOR, "postgres"));
-    let (asking, answering) = (Arc::clone(&asked), Arc::clone(&answers));
+    let (received, count) = (Arc::clone(&proposals), Arc::clone(&answers));
     let host = host.audit(Audit::open(&path)?).consent(move |proposal| {
-        asking.lock().expect("not poisoned").push(proposal);
-        let first = answering.fetch_add(1, Ordering::SeqCst) == 0;
+        received.lock().expect("not poisoned").push(proposal);
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         async move { if first { Err("not today".to_owned()) } else { Ok(()) } }
     });
 
     let mut plan = impatient("kill-idle");
     plan["options"]["dryRun"] = true.into();
     run_in(plugin(World::Manager), &host, plan).await;
-    assert!(asked.lock().expect("not poisoned").is_empty(), "a plan takes no consent");
+    assert!(proposals.lock().expect("not poisoned").is_empty(), "a plan takes no consent");
 
     let refused = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert_eq!(refused.actions[0].targets[0].outcome, "denied", "{:#?}", refused.actions);
@@ -197,7 +197,7 @@ async fn no_session_is_ended_without_consent() -> Result<()> {
     assert!(kept.actions[0].targets.iter().all(|target| target.outcome == "denied"), "{:#?}", kept.actions);
     assert!(survivor.answers().await);
 
-    let proposal = asked.lock().expect("not poisoned").last().cloned().expect("a proposal");
+    let proposal = proposals.lock().expect("not poisoned").last().cloned().expect("a proposal");
     assert_eq!((proposal.database.as_str(), proposal.role.as_str()), ("postgres", OPERATOR));
     assert_eq!(proposal.plugin.as_deref(), Some("pool-manager.wasm"));
     let Act::End { orders, .. } = proposal.act else { panic!("it ends sessions") };

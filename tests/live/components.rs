@@ -17,10 +17,10 @@ const RECORDED: [(World, usize); 3] =
 fn components_import_only_items_of_their_world() -> Result<()> {
     for world in World::ALL {
         let allowed = imports_of_world(world)?;
-        let asked = imports_of_component(embedded(world))?;
-        let surplus: Vec<&String> = asked.difference(&allowed).collect();
+        let imported = imports_of_component(embedded(world))?;
+        let surplus: Vec<&String> = imported.difference(&allowed).collect();
         assert!(surplus.is_empty(), "pool-{world}.wasm imports {surplus:?}, which its world does not lend");
-        assert!(!asked.iter().any(|import| import.starts_with("wasi:")), "pool-{world}.wasm imports WASI");
+        assert!(!imported.iter().any(|import| import.starts_with("wasi:")), "pool-{world}.wasm imports WASI");
     }
     Ok(())
 }

@@ -91,20 +91,20 @@ impl Place {
             command.env_clear().env("HOME", home.path()).envs(variables.clone()).stdin(std::process::Stdio::null());
             command
         };
-        let mut theirs = bare(&psql());
-        theirs.args(["-XAtw", "-c", "SELECT 1"]);
-        theirs.args(text.iter().flat_map(|text| ["-d", text]));
+        let mut psql_command = bare(&psql());
+        psql_command.args(["-XAtw", "-c", "SELECT 1"]);
+        psql_command.args(text.iter().flat_map(|text| ["-d", text]));
         let mut ours = bare(&archon_pool()?);
         ours.args(["monitor", "--sample-ms", "0"])
             .env("XDG_CACHE_HOME", self.cache.path())
             .envs(text.iter().map(|text| ("DATABASE_URL", text)));
 
-        let (theirs, they_work, said) = self.sessions_of(theirs, "psql").await?;
-        let (ours, we_work, we_said) = self.sessions_of(ours, "archon-pool").await?;
+        let (psql_sessions, psql_works, psql_output) = self.sessions_of(psql_command, "psql").await?;
+        let (ours, host_works, host_output) = self.sessions_of(ours, "archon-pool").await?;
         let shown = (&case.text, case.variables);
-        ensure!(we_work == they_work, "{shown:?}: psql said {said:?}, archon-pool {we_said:?}");
-        ensure!(ours == theirs, "{shown:?}: psql was {theirs:?}, archon-pool {ours:?}");
-        ensure!(!we_said.contains(PASSWORD), "{shown:?}: the password is shown: {we_said}");
+        ensure!(host_works == psql_works, "{shown:?}: psql said {psql_output:?}, archon-pool {host_output:?}");
+        ensure!(ours == psql_sessions, "{shown:?}: psql was {psql_sessions:?}, archon-pool {ours:?}");
+        ensure!(!host_output.contains(PASSWORD), "{shown:?}: the password is shown: {host_output}");
         Ok(())
     }
 }

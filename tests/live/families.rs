@@ -65,9 +65,9 @@ async fn an_address_appended_by_pgbouncer_does_not_hide_the_name() -> Result<()>
 #[tokio::test]
 async fn connections_of_a_second_pooler_process_are_not_ended() -> Result<()> {
     let cluster = cluster().await?;
-    let [ours, twin] = [PgBouncer::before(&cluster), PgBouncer::before(&cluster)].map(|it| it.users(&["app"]));
-    let (ours, twin) = (ours.start().await?, twin.start().await?);
-    let (here, there) = (ours.connect("app", "web").await?, twin.connect("app", "web").await?);
+    let [ours, second] = [PgBouncer::before(&cluster), PgBouncer::before(&cluster)].map(|it| it.users(&["app"]));
+    let (ours, second) = (ours.start().await?, second.start().await?);
+    let (here, there) = (ours.connect("app", "web").await?, second.connect("app", "web").await?);
     here.batch_execute("SELECT 1").await?;
     there.batch_execute("SELECT 1").await?;
     let aged = "usename = 'app' AND state = 'idle' AND clock_timestamp() - state_change > interval '11 seconds'";

@@ -9,11 +9,11 @@ use crate::support::{finding, impatient, report};
 #[tokio::test]
 async fn a_leaking_application_is_named_and_a_warm_pool_is_not() -> Result<()> {
     let cluster = cluster().await?;
-    let (forgetful, pool) = (cluster.app("app", "checkout"), cluster.app("app", "web-pool"));
+    let (leaking, pool) = (cluster.app("app", "checkout"), cluster.app("app", "web-pool"));
     let _warm = pool.idle_many(8, "SELECT 1").await?;
     let mut leaked = Vec::new();
     for _ in 0..10 {
-        leaked.push(forgetful.idle("SELECT n FROM stock WHERE id = 1").await?);
+        leaked.push(leaking.idle("SELECT n FROM stock WHERE id = 1").await?);
         // Requests arrive at intervals, as in real leaks.
         let opened = leaked.last().expect("just opened").pid();
         let settled = format!("pid = {opened} AND clock_timestamp() - state_change > interval '1.1 seconds'");

@@ -58,13 +58,13 @@ async fn test_sessions_report_how_they_were_ended() -> Result<()> {
     let cluster = Cluster::start().await?;
     let app = cluster.app(SUPERUSER, "victim");
     let (mut idle, mut active) = (app.idle("SELECT 1").await?, app.active().await?);
-    let spared = app.idle("SELECT 1").await?;
+    let other = app.idle("SELECT 1").await?;
     for session in [&idle, &active] {
         cluster.execute(&format!("SELECT pg_terminate_backend({})", session.pid())).await?;
     }
     assert_eq!(idle.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
     assert_eq!(active.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
-    assert!(spared.answers().await);
+    assert!(other.answers().await);
     until("only the spared one is left", async || Ok(app.count().await? == 1)).await
 }
 

@@ -82,9 +82,9 @@ async fn a_project_password_opens_its_server_and_the_api_reports_sizes_only() ->
     let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
     let credentials = archon_pool::credentials().file(&path).supabase_api(&api.url());
     assert_eq!(run(credentials, quick("main")).await.error, None);
-    let asked: Vec<_> = api.asked().into_iter().map(|asked| asked.what).collect();
+    let requests: Vec<_> = api.requests().into_iter().map(|request| request.what).collect();
     let config = format!("GET /v1/projects/{REFERENCE}/config/database");
-    assert_eq!(asked, [format!("{config}/pooler"), format!("{config}/pgbouncer")]);
+    assert_eq!(requests, [format!("{config}/pooler"), format!("{config}/pgbouncer")]);
     Ok(())
 }
 
@@ -105,7 +105,7 @@ async fn an_unreachable_server_is_read_through_its_pooler_in_session_mode() -> R
     let report = run(credentials(), input).await.data.expect("a report");
     assert!(report.health_summary.probes.iter().all(|probe| probe.error.is_none()), "probes take the same way");
     assert!(cluster.log().contains(&format!("user=postgres.{REFERENCE}")));
-    assert_eq!(api.asked().len(), 3, "once for the way in, and for the sizes of both poolers: {:?}", api.asked());
+    assert_eq!(api.requests().len(), 3, "once for the way in, and for the sizes of both poolers: {:?}", api.requests());
 
     let fault = run(credentials(), quick("wrong")).await.error.expect("a fault");
     assert_eq!(fault.kind, kind::AUTHENTICATION_FAILED);
@@ -181,9 +181,9 @@ async fn when_all_slots_are_taken_the_api_is_the_access_path() -> Result<()> {
     assert_eq!(output.error, None);
     let action = output.data.expect("a report").actions.remove(0);
     assert!(action.executed && action.connections_affected as usize == leaked.len(), "{action:?}");
-    let asked = api.count("POST");
+    let posts = api.count("POST");
     assert_eq!(run(credentials(), quick("main")).await.error, None);
-    assert_eq!(api.count("POST"), asked, "with slots free, the session is direct again");
+    assert_eq!(api.count("POST"), posts, "with slots free, the session is direct again");
     Ok(())
 }
 

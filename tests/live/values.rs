@@ -8,7 +8,7 @@ use archon_pool::policy::{Policy, Sql};
 use archon_pool_tests::Cluster;
 use serde_json::json;
 
-use crate::hostile::arena::{HOSTILE, heard};
+use crate::hostile::attacked_server::{HOSTILE, responses};
 use crate::support::host_under;
 
 /// Expressions, each with the value that a component receives.
@@ -56,9 +56,9 @@ async fn extreme_values_arrive_unchanged_or_are_refused() -> Result<()> {
             "options": { "maxKillPercentage": 100 },
             "attack": { "name": "query", "batches": batches },
         });
-        let told = heard(&host.run(&plugin, request).await?).join("\n");
-        if !told.contains(expected) {
-            broken.push(format!("{expression}: {told:.500}"));
+        let reported = responses(&host.run(&plugin, request).await?).join("\n");
+        if !reported.contains(expected) {
+            broken.push(format!("{expression}: {reported:.500}"));
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));

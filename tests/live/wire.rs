@@ -80,15 +80,15 @@ fn refusals() -> Vec<Value> {
 async fn every_refusal_at_login_is_classified() -> Result<()> {
     let text = |case: &Value, name: &str| case["says"][name].as_str().unwrap_or_default().to_owned();
     for case in refusals().into_iter().filter(|case| case["at"] != "statement") {
-        let said = text(&case, "message");
-        let refusal = error(&text(&case, "severity"), &text(&case, "sqlstate"), said.as_bytes());
+        let message_text = text(&case, "message");
+        let refusal = error(&text(&case, "severity"), &text(&case, "sqlstate"), message_text.as_bytes());
         let sslmode = if case["tls"] == "tried" { "prefer" } else { "disable" };
         let url = scripted(refusal, Vec::new()).await? + "?sslmode=" + sslmode;
         let fault = fault(&host_for(url), monitor()).await;
         assert_eq!(
             (json!(fault.kind), json!(fault.retryable)),
             (case["kind"].clone(), case["retryable"].clone()),
-            "{said}"
+            "{message_text}"
         );
     }
     Ok(())

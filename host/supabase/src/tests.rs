@@ -51,7 +51,7 @@ async fn fault(replies: &[Reply]) -> (Fault, usize) {
     replies.iter().for_each(|reply| api.next(reply.clone()));
     let fault = project(&api, &Limits::default()).pooler().await.unwrap_err();
     assert!(!fault.message.contains(TOKEN), "{fault}");
-    (fault, api.asked().len())
+    (fault, api.requests().len())
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_rate_limited_request_waits_or_is_refused_as_retryable() {
         assert_eq!((fault.kind.as_str(), fault.retryable), (kind::OVERLOADED, true));
         assert!(fault.message.contains("in 3000 s") || fault.message.contains("in 2999 s"), "{fault}");
     }
-    assert_eq!(api.asked().len(), 3, "while it is closed it is not asked");
+    assert_eq!(api.requests().len(), 3, "while it is closed it is not asked");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn the_pool_is_resized_once_and_read_back() {
 #[tokio::test]
 async fn a_resize_whose_response_was_lost_is_read_back() {
     let api = ManagementApi::start().await.unwrap();
-    api.change(|settings| (settings.pool_size, settings.forgetful) = (Some(10), true));
+    api.change(|settings| (settings.pool_size, settings.ignores_resizes) = (Some(10), true));
     let console = Pooler::new(&project(&api, &Limits::default()), &target());
     assert_eq!(console.resize(None, 12).await.unwrap(), Some(10), "a size that was taken and forgotten");
 
@@ -394,7 +394,7 @@ async fn sessions_are_ended_by_the_guarded_statement_only() -> Outcome {
     let there = query.own(STILL_THERE, vec![vec![Parameter::Int4Array(pids)]]).await.pop().unwrap()?;
     assert!(matches!(there[..], [ref row] if matches!(row[0], Value::Int64(pid) if pid == i64::from(auth.pid()))));
     let acts = |query: &str| query.contains("pg_terminate_backend");
-    let acted = api.asked().iter().filter(|asked| asked.body["query"].as_str().is_some_and(acts)).count();
+    let acted = api.requests().iter().filter(|request| request.body["query"].as_str().is_some_and(acts)).count();
     assert_eq!(acted, 3);
     assert!(query.own("SELECT pg_terminate_backend(1)", vec![Vec::new()]).await.pop().unwrap().is_err());
     Ok(())

@@ -7,7 +7,7 @@ use archon_pool_tests::{Cluster, unused_port};
 use serde_json::json;
 
 use super::{notes, report};
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::host_for;
 
 async fn over(url: &str) -> Result<Report> {
@@ -47,7 +47,7 @@ async fn urls_of_providers_and_frameworks_connect() -> Result<()> {
 #[tokio::test]
 async fn the_host_with_the_requested_session_attributes_is_used() -> Result<()> {
     let primary = Cluster::builder().hba("host replication postgres 127.0.0.1/32 scram-sha-256").start().await?;
-    furnish(&primary).await?;
+    create_roles_and_table(&primary).await?;
     let standby = primary.standby(&[]).await?;
     primary.is_replayed_by(&standby).await?;
     let gone = unused_port()?;

@@ -9,7 +9,7 @@ use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until};
 
 use super::{aged, pids, report};
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::{host_for, impatient};
 
 /// Checks that the one forgotten transaction is ended and nothing else.
@@ -106,7 +106,7 @@ async fn logical_replication_workers_do_not_count_as_idle_sessions() -> Result<(
         .hba("host replication postgres 127.0.0.1/32 scram-sha-256")
         .start()
         .await?;
-    furnish(&publisher).await?;
+    create_roles_and_table(&publisher).await?;
     publisher.execute("CREATE PUBLICATION stock FOR TABLE stock").await?;
     let subscriber = cluster().await?;
     subscriber.execute("TRUNCATE stock").await?;

@@ -44,7 +44,7 @@ impl Listeners {
     }
 
     /// Runs the keepalive statements of listeners.
-    async fn beat(&self) -> Result<()> {
+    async fn send_keepalives(&self) -> Result<()> {
         self.library("heartbeat")?.run("heartbeat", &["SELECT 1"]).await?;
         self.library("ping")?.run("ping", &["-- ping"]).await
     }
@@ -64,7 +64,7 @@ async fn listeners_and_leaders_are_excluded_while_idle_sessions_of_their_applica
     let leader = cluster.app("app", "block").advisory_lock(7).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let first = report(&host, impatient("monitor")).await?;
-    listeners.beat().await?;
+    listeners.send_keepalives().await?;
     aged(&cluster, "usename = 'app'", 25, 11).await?;
 
     let mut input = impatient("kill-idle");

@@ -104,14 +104,14 @@ async fn a_full_pool_a_missing_server_and_a_console_are_distinguished() -> Resul
         let builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("query_wait_timeout", 1);
         let builder = builder.database("narrow", "dbname=postgres pool_size=1").database("down", "port=1");
         let bouncer = if current { builder.current() } else { builder }.start().await?;
-        let told = async |user: &str, database: &str| {
+        let reported = async |user: &str, database: &str| {
             let host = host_for(bouncer.url(user, database));
             let fault = crate::support::fault(&host, json!({ "action": "monitor" })).await;
             (fault.kind.clone(), fault.retryable, fault.message)
         };
         let holder = bouncer.connect_to("narrow", OPERATOR, "holder").await?;
         holder.batch_execute("BEGIN").await?;
-        let (kind, retryable, words) = told(OPERATOR, "narrow").await;
+        let (kind, retryable, words) = reported(OPERATOR, "narrow").await;
         ensure!((kind.as_str(), retryable) == (kind::TOO_MANY_CONNECTIONS, true), "{kind}: {words}");
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("credentials.toml");
@@ -122,10 +122,10 @@ async fn a_full_pool_a_missing_server_and_a_console_are_distinguished() -> Resul
         let report = report(&host, json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
         ensure!(super::notes(&report, "reserved"), "{:?}", report.notes);
         drop(holder);
-        let (kind, retryable, words) = told(OPERATOR, "down").await;
+        let (kind, retryable, words) = reported(OPERATOR, "down").await;
         ensure!((kind.as_str(), retryable) == (kind::SERVER_UNREACHABLE, true), "{kind}: {words}");
         ensure!(words.contains("paused") && !words.contains("end idle sessions"), "{words}");
-        let (kind, retryable, words) = told(archon_pool_tests::pgbouncer::ADMIN, "pgbouncer").await;
+        let (kind, retryable, words) = reported(archon_pool_tests::pgbouncer::ADMIN, "pgbouncer").await;
         ensure!((kind.as_str(), retryable) == (kind::CREDENTIAL_INVALID, false), "{kind}: {words}");
         ensure!(words.contains("give this URL as `pooler`"), "{words}");
     }

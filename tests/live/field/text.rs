@@ -5,7 +5,7 @@ use archon_pool_tests::{Cluster, Session};
 use serde_json::json;
 
 use super::{aged, report};
-use crate::actions::{OPERATOR, furnish};
+use crate::actions::{OPERATOR, create_roles_and_table};
 use crate::support::{host_for, impatient};
 
 /// Database of each encoding, with the text that an application writes in it.
@@ -36,7 +36,7 @@ async fn foreign(cluster: &Cluster) -> Result<Vec<Session>> {
 
 async fn cluster() -> Result<Cluster> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 4).start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     Ok(cluster)
 }
 

@@ -13,14 +13,14 @@ use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, impatient, plugin, run_in};
 
 /// Checks that the forgotten idle sessions are ended, and no other one.
-async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session]) -> Result<()> {
+async fn ends_only(cluster: &Cluster, forgotten: &[Session], excluded: &[Session]) -> Result<()> {
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("kill-idle")).await?;
     let ended = pids(&report);
     ensure!(
         !ended.is_empty() && ended.iter().all(|pid| forgotten.iter().any(|session| session.pid() == *pid)),
         "{ended:?}"
     );
-    for session in spared {
+    for session in excluded {
         ensure!(session.answers().await, "{} was ended: {:#?}", session.pid(), report.actions);
     }
     Ok(())
@@ -136,7 +136,7 @@ async fn idle_connections_named_by_a_pooler_are_excluded_without_its_console() -
     }
     let named = "application_name LIKE 'web - %'";
     aged(&cluster, named, 7, 11).await?;
-    super::poolers::spares(&cluster, &host_for(cluster.url(OPERATOR, "postgres")), named).await
+    super::poolers::check_not_ended(&cluster, &host_for(cluster.url(OPERATOR, "postgres")), named).await
 }
 
 /// The setting is a text in another encoding, which `starts_with` could not process.
