@@ -234,7 +234,7 @@ async fn a_report_with_apply_notes_caps_that_apply_to_one_process_only() -> Resu
     let cluster = cluster().await?;
     let state = tempfile::tempdir()?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
-    let kill = || crate::support::short_thresholds("kill-idle");
+    let kill = || crate::support::impatient("kill-idle");
     let notes = async |host: &archon_pool::host::Host, input: Value| -> Result<String> {
         let output = run_in(crate::support::plugin(World::Manager), host, input).await;
         Ok(output.data.with_context(|| format!("{:?}", output.error))?.notes.join("\n"))

@@ -156,7 +156,7 @@ async fn no_admitted_statement_exceeds_the_memory_bound_of_a_backend() -> Result
     let plugin = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
     let policy = Policy { sql: Sql::Strict, apply: false, ..Policy::default() };
     let host = host_under(cluster.url("monitor", "postgres"), policy).keep_session();
-    let response = async |text: &str| -> Result<String> {
+    let response_to = async |text: &str| -> Result<String> {
         let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[text]] } });
         Ok(responses(&host.run(&plugin, request).await?).join("\n"))
     };

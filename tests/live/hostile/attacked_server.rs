@@ -181,7 +181,7 @@ impl AttackedServer {
     }
 
     /// Waits until the host's sessions have ended, except protected ones that use its application name.
-    async fn nothing_left(&self) -> Result<()> {
+    async fn wait_for_closed_sessions(&self) -> Result<()> {
         let pids: Vec<_> = self.protected_sessions.iter().map(|(_, pid)| pid.to_string()).collect();
         let ours = format!("application_name = 'archon-pool' AND pid <> ALL ('{{{}}}')", pids.join(", "));
         until("our sessions are gone", async || Ok(self.cluster.count(&ours).await? == 0)).await

@@ -53,7 +53,7 @@ impl Traffic {
             .iter()
             .rev()
             .find(|with_rate_factor| (with_rate_factor.0..with_rate_factor.1).contains(&at));
-        let factor = with_rate_factor.map_or(1.0, |with_rate_factor| with_rate_factor.2);
+        let factor = period.map_or(1.0, |period| period.2);
         let wave = self.wave.map_or(1.0, |(length, depth)| {
             let turn = (at % length) as f64 / length as f64 * std::f64::consts::TAU;
             1.0 - depth * (0.5 + 0.5 * turn.sin())
