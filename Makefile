@@ -19,7 +19,7 @@ COMPONENTS := $(TARGET)/languages/components
 HUGE := $(TARGET)/conformance/huge.jsonl
 NODE_HOST := $(TARGET)/node-host
 NODE_PARTS := README.md biome.json examples scripts src test tsconfig.json tsconfig.test.json
-TIMED := lab::live_scenarios_are_judged_as_their_labels_say
+TIMED := lab::live_scenarios_are_classified_as_labelled
 # Hostile servers for the tests of all hosts.
 HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \

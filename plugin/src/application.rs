@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_address_is_one_too() {
+    fn a_truncated_address_is_recognised() {
         let name = "n".repeat(40);
         for address in
             ["10.0.0.17:5", "10.0.0.17:500", "[fe80::1:2", "[fe80::1]:", "unix(22577@", "unix(2257)", "unix:6432"]
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_appended_address_is_told_from_a_name_that_ends_alike() {
+    fn an_appended_address_is_distinguished_from_a_name_with_a_similar_end() {
         let cut = |end: &str| format!("{}{end}", "n".repeat(LONGEST - end.len()));
         for name in ["web - 10.0.0.1:5000", "a - unix:1", &cut(" - 10.0."), &cut(" - u")] {
             assert!(has_address(name), "{name}");
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_family_is_its_own_and_a_pattern_of_the_name(name in "[a-f0-9 .:\\-\\[\\]u]{0,63}") {
+        fn a_family_is_idempotent_and_matches_the_name(name in "[a-f0-9 .:\\-\\[\\]u]{0,63}") {
             let family = family(&name);
             prop_assert_eq!(super::family(&family), family.as_ref());
             let bare = without_address(&name);
@@ -255,7 +255,7 @@ mod tests {
         }
 
         #[test]
-        fn any_name_is_taken(name in "\\PC{0,70}") {
+        fn any_name_is_accepted(name in "\\PC{0,70}") {
             family(&name);
         }
     }

@@ -102,23 +102,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_download_is_not_broken_at_first_sight() {
+    fn a_long_download_is_not_broken_in_the_first_look() {
         assert_eq!(looks(&[0], &[ago(900)]), 0);
         assert_eq!(looks(&[0, 20], &[ago(900); 2]), 0);
     }
 
     #[test]
-    fn a_client_that_never_reads_is() {
+    fn a_client_that_never_reads_is_broken() {
         assert_eq!(looks(&[0, 20, 40], &[ago(900); 3]), 1);
     }
 
     #[test]
-    fn another_statement_begins_anew() {
+    fn another_statement_restarts_the_observation() {
         assert_eq!(looks(&[0, 40], &[ago(900), ago(1)]), 0);
     }
 
     #[test]
-    fn a_session_that_never_finishes_authenticating_is() {
+    fn a_session_that_never_finishes_authenticating_is_broken() {
         let starting =
             |seconds| Backend { state_change: None, backend_start: Some(ago(seconds)), ..in_state(1, "starting", 0) };
         let broken = |seconds| find(&snapshot(vec![starting(seconds)]), &Options::default(), &[]).len();

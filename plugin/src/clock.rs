@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_read_well() {
+    fn durations_are_formatted_readably() {
         let texts = [999, 1_500, 12_345, 300_000, 7_500_000, 999_999_999].map(span);
         assert_eq!(texts, ["999 ms", "1.5 s", "12 s", "5 min", "2 h 5 min", "11 days"]);
     }

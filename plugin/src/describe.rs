@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_names_actions_faults_and_pinned_statements() {
+    fn the_description_lists_actions_faults_and_pinned_statements() {
         let description: Value = serde_json::from_str(&describe(true)).expect("JSON");
         assert_eq!(description["skill"], "supabase-connection-pool");
         assert_eq!(description["actions"].as_array().map(Vec::len), Some(6));

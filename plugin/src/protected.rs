@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_varies_in_a_name_does_not_hide_it() {
+    fn protected_names_match_with_variable_parts() {
         assert!(is_protected_application("pg_dump - 10.0.0.1:5000"));
         assert!(is_human_tool("psql - unix(1@vm):6432") && !is_human_tool("psql - not an address"));
         let patterns = compile(&["worker ?", "sidekiq *.* app [* of * busy]", "mail 3"]);
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn poolers_and_people_are_known_by_name() {
+    fn poolers_and_interactive_clients_are_recognised_by_name() {
         assert!(is_pooler("Supavisor (auth_query)"));
         assert!(is_human_tool("DBeaver 24.1 - Main"));
         assert!(!is_human_tool("psqlrunner"));
     }
 
     #[test]
-    fn patterns_that_begin_with_anything_match_anything() {
+    fn patterns_with_a_leading_wildcard_match_any_prefix() {
         assert!(matches_any(&compile(&["*api"]), "web-api"));
         assert!(matches_any(&compile(&["?api"]), "-api"));
         assert!(matches_any(&compile(&["WEB*"]), "web-api"));

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_is_known_by_its_statement() {
+    fn a_listener_is_recognised_by_its_statement() {
         let seen = reasons(vec![
             ran("LISTEN jobs", idle(1, 900)),
             ran("UNLISTEN other", idle(2, 900)),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_a_snapshot_with_a_copy_is_its_leader() {
+    fn a_session_that_shares_a_snapshot_with_a_copy_is_its_leader() {
         let holding = |pid, age| Backend { xmin_age: Some(age), ..in_state(pid, "idle in transaction", 900) };
         let seen = reasons(vec![
             ran("SELECT pg_export_snapshot()", in_state(1, "idle in transaction", 900)),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_session_with_a_held_cursor_is_spared() {
+    fn an_idle_session_with_a_held_cursor_is_excluded() {
         let seen = reasons(vec![
             ran("FETCH FORWARD 10 FROM \"_django_curs_1\"", idle(1, 900)),
             ran("DECLARE c CURSOR WITH HOLD FOR SELECT 1", idle(2, 900)),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_is_known_by_what_it_does() {
+    fn a_backup_is_recognised_by_its_statements() {
         let seen = reasons(vec![
             ran("SELECT pg_backup_start('nightly')", idle(1, 900)),
             ran("LOCK TABLE public.t IN ACCESS SHARE MODE", in_state(2, "idle in transaction", 900)),

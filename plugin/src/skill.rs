@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_is_answered_before_anything_is_opened() {
+    fn invalid_input_returns_a_fault_before_a_session_is_opened() {
         for input in ["", "null", "{\"action\":\"x\"}", "{\"options\":{\"minSize\":0}}", "{\"supabaseKey\":\"x\"}"] {
             let answer: Output = serde_json::from_str(&run(&mut Unreachable, input)).expect("an Output");
             let kind = answer.error.expect("a fault").kind;
@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_input_is_answered(input in "\\PC{0,200}") {
+        fn any_input_returns_an_answer(input in "\\PC{0,200}") {
             let answer: Output = serde_json::from_str(&run(&mut Unreachable, &input)).expect("an Output");
             prop_assert!(!answer.success);
         }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_and_driver_set_up_are_no_code_path() {
+    fn pings_and_driver_set_up_are_not_code_paths() {
         for text in [
             "",
             ";",
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn transaction_control_is_use_but_no_code_path() {
+    fn transaction_control_is_use_but_not_a_code_path() {
         for text in [
             "COMMIT",
             "BEGIN",
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn clean_up_is_known_among_several_statements() {
+    fn clean_up_is_recognised_among_several_statements() {
         for text in [
             "ROLLBACK",
             "DISCARD ALL",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_a_code_path() {
+    fn other_statements_are_code_paths() {
         for text in [
             "SELECT name FROM items WHERE id = 1",
             "SELECT 1 FROM items",

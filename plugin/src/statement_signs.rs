@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listen_is_found_wherever_a_statement_begins() {
+    fn listen_is_recognised_at_the_start_of_any_statement() {
         for sql in [
             "LISTEN jobs",
             "  listen\t\"jobs\"",
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_listening_is_told_from_what_leaves_one_channel() {
+    fn unlisten_of_all_channels_is_distinguished_from_one_channel() {
         assert!(Signs::of("UNLISTEN *").listens_no_more && Signs::of("DISCARD ALL").listens_no_more);
         let asyncpg = "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;";
         assert!(Signs::of(asyncpg).listens_no_more);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn leaders_and_backups_are_known_by_what_they_ran() {
+    fn leaders_and_backups_are_recognised_by_their_statements() {
         assert!(Signs::of("SELECT pg_catalog.pg_export_snapshot()").exports_snapshot);
         assert!(Signs::of("SET TRANSACTION SNAPSHOT '00000003-0000001B-1'").follows_snapshot);
         assert!(Signs::of("select pg_start_backup('x', false, false)").begins_backup);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_cursor_is_known_by_its_declaration_and_its_use() {
+    fn an_open_cursor_is_recognised_by_its_declaration_and_its_use() {
         for sql in [
             "FETCH FORWARD 10 FROM \"_django_curs_1\"",
             "/* report */ move 5 in c",
@@ -224,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken(sql in "[ulLIiSsTtEeNn;* \"'$/é\n]{0,60}") {
+        fn any_text_is_parsed_without_a_panic(sql in "[ulLIiSsTtEeNn;* \"'$/é\n]{0,60}") {
             Signs::of(&sql);
         }
     }

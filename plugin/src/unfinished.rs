@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_without_its_rest_is_a_lost_slot_and_no_demand() {
+    fn an_unfinished_statement_is_a_lost_slot_and_not_demand() {
         assert_eq!(counts(&report(active(200), 0, None)), (1, 0, 1));
         let lost = report(active(900), 0, None);
         assert_eq!(counts(&lost), (0, 1, 0));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_that_executes_is_not() {
+    fn a_running_statement_is_not_a_lost_slot() {
         let working = Backend { wait_event_type: None, wait_event: None, ..active(900) };
         assert_eq!(counts(&report(working, 0, None)), (1, 0, 1));
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_lost_when_it_stays_where_it_was_from_look_to_look() {
+    fn a_copy_without_progress_between_looks_is_a_lost_slot() {
         assert_eq!(copies(&[(0, Some(64)), (200, Some(64)), (400, Some(64))]), [0, 0, 1]);
         assert_eq!(copies(&[(0, Some(64)), (400, Some(128)), (800, Some(192))]), [0, 0, 0]);
         assert_eq!(copies(&[(0, None), (400, None)]), [0, 0]);

@@ -16,12 +16,12 @@ pub(crate) const BARE: &str = "bare";
 
 pub(crate) async fn cluster() -> Result<Cluster> {
     let cluster = Cluster::start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     Ok(cluster)
 }
 
 /// Creates roles and a table.
-pub(crate) async fn furnish(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn create_roles_and_table(cluster: &Cluster) -> Result<()> {
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor, pg_signal_backend").await?;
     cluster.create_role(BARE, "").await?;
     cluster.create_role("app", "").await?;
@@ -56,7 +56,7 @@ async fn every_action_works_for_superuser_and_operator() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_bare_role_gets_honest_coverage_and_no_verdict() -> Result<()> {
+async fn a_bare_role_gets_incomplete_coverage_and_no_classification() -> Result<()> {
     let cluster = cluster().await?;
     let _leaked = cluster.app("app", "shop").idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
     let own = cluster.app(BARE, "tool").idle("SELECT 1").await?;
@@ -102,7 +102,7 @@ async fn rates_are_measured_between_two_calls() -> Result<()> {
 }
 
 #[tokio::test]
-async fn statement_times_come_from_the_extension_wherever_it_is() -> Result<()> {
+async fn statement_times_come_from_the_extension_in_any_schema() -> Result<()> {
     let cluster = cluster().await?;
     let input = || json!({ "action": "monitor" });
     let without = report(&cluster, OPERATOR, input()).await;
@@ -143,7 +143,7 @@ async fn a_blocked_chain_is_named_from_its_head() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_analyser_judges_a_collected_snapshot_like_the_observer() -> Result<()> {
+async fn the_analyser_reports_the_same_for_a_collected_snapshot_as_the_observer() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "shop");
     let _sessions = app.idle_many(2, "SELECT 1").await?;

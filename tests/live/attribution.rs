@@ -102,29 +102,29 @@ async fn lane(lane: usize) -> Result<()> {
     let mut work = work(&bouncer)?;
     for round in 0..ROUNDS {
         let application = APPLICATIONS[(lane + round) % APPLICATIONS.len()];
-        let leaker = Caller::connect(&bouncer, application).await?;
-        leaker.forget_a_transaction(&cluster).await?;
+        let leaking = Caller::connect(&bouncer, application).await?;
+        leaking.forget_a_transaction(&cluster).await?;
         let report = report(&host, impatient("detect-leaks")).await?;
-        names_alone(&report, application, leaker.port).with_context(|| format!("lane {lane}, round {round}"))?;
-        leaker.client.batch_execute("ROLLBACK").await?;
+        names_alone(&report, application, leaking.port).with_context(|| format!("lane {lane}, round {round}"))?;
+        leaking.client.batch_execute("ROLLBACK").await?;
     }
     ensure!(work.try_join_next().is_none(), "somebody's work failed");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_three_applications_in_one_pool_the_one_that_leaks_is_named_in_100_of_100_runs() -> Result<()> {
+async fn the_leaking_one_of_three_pooled_applications_is_named_in_100_of_100_runs() -> Result<()> {
     tokio::try_join!(lane(0), lane(1), lane(2), lane(3))?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_leaked_transaction_behind_a_pooler_can_be_ended_and_free_connections_are_left_alone() -> Result<()> {
+async fn a_leaked_transaction_behind_a_pooler_is_ended_and_free_connections_are_not() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let host = host(&cluster, bouncer.watcher_url());
-    let (leaker, other) = (Caller::connect(&bouncer, "checkout").await?, Caller::connect(&bouncer, "search").await?);
-    leaker.forget_a_transaction(&cluster).await?;
+    let (leaking, other) = (Caller::connect(&bouncer, "checkout").await?, Caller::connect(&bouncer, "search").await?);
+    leaking.forget_a_transaction(&cluster).await?;
     other.client.batch_execute("SELECT 1").await?;
     until("the other's connection is free", async || Ok(cluster.count("state = 'idle'").await? == 1)).await?;
 
@@ -135,13 +135,13 @@ async fn a_leaked_transaction_behind_a_pooler_can_be_ended_and_free_connections_
     let stats = report.pool_stats.pooler.context("no pooler")?;
     assert_eq!((stats.clients, stats.servers, stats.pools.len()), (2, 2, 1), "{stats:#?}");
     assert_eq!((stats.pools[0].size, stats.pools[0].active, stats.pools[0].idle), (Some(20), 1, 1), "{stats:#?}");
-    assert!(leaker.client.batch_execute("SELECT 1").await.is_err(), "its transaction is gone");
+    assert!(leaking.client.batch_execute("SELECT 1").await.is_err(), "its transaction is gone");
     other.client.batch_execute("SELECT 1").await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_leaves() -> Result<()> {
+async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_disconnects() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).setting("pool_mode", "session").start().await?;
     let host = host(&cluster, bouncer.console_url());
@@ -161,7 +161,7 @@ async fn in_session_mode_an_idle_session_belongs_to_its_client_until_it_leaves()
 }
 
 #[tokio::test]
-async fn a_console_that_refuses_leaves_a_gap_and_no_console_leaves_none() -> Result<()> {
+async fn a_refusing_console_leaves_a_coverage_gap_and_a_missing_one_does_not() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let refused = bouncer.console_url().replace(archon_pool_tests::cluster::PASSWORD, "wrong");
@@ -196,9 +196,9 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
         let ours = connections.by_application.iter().find(|tally| tally.name == "archon-pool");
         assert_eq!(ours, None, "{action}: whichever connection we had, it was ours");
         assert!(report.coverage.complete, "{action}: {:?}", report.coverage);
-        let told = |what: &str| report.notes.iter().any(|note| note.contains(what));
-        assert!(told("the credential leads through a pooler"), "{action}: {:?}", report.notes);
-        assert!(told("its clients and their queue are not visible"), "{action}: {:?}", report.notes);
+        let reported = |what: &str| report.notes.iter().any(|note| note.contains(what));
+        assert!(reported("the credential leads through a pooler"), "{action}: {:?}", report.notes);
+        assert!(reported("its clients and their queue are not visible"), "{action}: {:?}", report.notes);
         if action == "kill-idle" {
             let targets: Vec<_> =
                 report.actions[0].targets.iter().map(|target| (target.pid, &*target.outcome)).collect();
@@ -223,11 +223,11 @@ async fn behind_a_transaction_pooler(settings: &[(&str, &str)]) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_transaction_pooler_that_refuses_startup_options_is_worked_with() -> Result<()> {
+async fn a_transaction_pooler_that_refuses_startup_options_is_supported() -> Result<()> {
     behind_a_transaction_pooler(&[]).await
 }
 
 #[tokio::test]
-async fn a_transaction_pooler_that_ignores_startup_options_is_noticed() -> Result<()> {
+async fn a_transaction_pooler_that_ignores_startup_options_is_detected() -> Result<()> {
     behind_a_transaction_pooler(&[("ignore_startup_parameters", "options,extra_float_digits")]).await
 }

@@ -50,7 +50,7 @@ fn outcomes(lines: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_call_is_on_record_from_beginning_to_end() -> Result<()> {
+async fn every_event_of_a_call_is_recorded() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let folder = tempfile::tempdir()?;
@@ -88,7 +88,7 @@ async fn a_call_is_on_record_from_beginning_to_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_acts_and_no_reads() -> Result<()> {
+async fn a_full_disk_stops_changes_and_not_reads() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres")).audit(Audit::open(Path::new("/dev/full"))?);
@@ -106,7 +106,7 @@ async fn a_full_disk_stops_acts_and_no_reads() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_more_than_so_many_end_in_one_call() -> Result<()> {
+async fn the_cap_of_a_call_limits_ended_sessions() -> Result<()> {
     let cluster = cluster().await?;
     let sessions = cluster.app("app", "idler").idle_many(5, "SELECT 1").await?;
     let orders = orders(&cluster, &sessions.iter().collect::<Vec<_>>()).await?;
@@ -123,7 +123,7 @@ async fn no_more_than_so_many_end_in_one_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_more_than_so_many_end_in_an_hour_whoever_ends_them() -> Result<()> {
+async fn the_hourly_cap_limits_ended_sessions_across_callers() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
@@ -160,25 +160,25 @@ async fn no_more_than_so_many_end_in_an_hour_whoever_ends_them() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nobody_is_ended_without_consent() -> Result<()> {
+async fn no_session_is_ended_without_consent() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = stuck(&cluster).await?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("audit.log");
-    let asked: Arc<Mutex<Vec<Proposal>>> = Arc::default();
+    let proposals: Arc<Mutex<Vec<Proposal>>> = Arc::default();
     let answers = Arc::new(AtomicUsize::new(0));
     let host = host_for(cluster.url(OPERATOR, "postgres"));
-    let (asking, answering) = (Arc::clone(&asked), Arc::clone(&answers));
+    let (received, count) = (Arc::clone(&proposals), Arc::clone(&answers));
     let host = host.audit(Audit::open(&path)?).consent(move |proposal| {
-        asking.lock().expect("not poisoned").push(proposal);
-        let first = answering.fetch_add(1, Ordering::SeqCst) == 0;
+        received.lock().expect("not poisoned").push(proposal);
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         async move { if first { Err("not today".to_owned()) } else { Ok(()) } }
     });
 
     let mut plan = impatient("kill-idle");
     plan["options"]["dryRun"] = true.into();
     run_in(plugin(World::Manager), &host, plan).await;
-    assert!(asked.lock().expect("not poisoned").is_empty(), "a plan takes no consent");
+    assert!(proposals.lock().expect("not poisoned").is_empty(), "a plan takes no consent");
 
     let refused = run_in(plugin(World::Manager), &host, impatient("kill-idle")).await.data.expect("a report");
     assert_eq!(refused.actions[0].targets[0].outcome, "denied", "{:#?}", refused.actions);
@@ -197,7 +197,7 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
     assert!(kept.actions[0].targets.iter().all(|target| target.outcome == "denied"), "{:#?}", kept.actions);
     assert!(survivor.answers().await);
 
-    let proposal = asked.lock().expect("not poisoned").last().cloned().expect("a proposal");
+    let proposal = proposals.lock().expect("not poisoned").last().cloned().expect("a proposal");
     assert_eq!((proposal.database.as_str(), proposal.role.as_str()), ("postgres", OPERATOR));
     assert_eq!(proposal.plugin.as_deref(), Some("pool-manager.wasm"));
     let Act::End { orders, .. } = proposal.act else { panic!("it ends sessions") };
@@ -210,7 +210,7 @@ async fn nobody_is_ended_without_consent() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_program_writes_a_log_and_finds_what_was_done_to_it() -> Result<()> {
+async fn the_program_writes_a_log_and_detects_changes_to_it() -> Result<()> {
     let cluster = cluster().await?;
     let _session = stuck(&cluster).await?;
     let folder = tempfile::tempdir()?;
@@ -247,7 +247,7 @@ async fn the_program_writes_a_log_and_finds_what_was_done_to_it() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_question_that_nobody_answers_ends_with_the_call() -> Result<()> {
+async fn an_unanswered_question_ends_with_the_call() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
@@ -286,7 +286,7 @@ async fn answered(cluster: &Cluster, answer: &'static [u8], arguments: &[&str]) 
 }
 
 #[tokio::test]
-async fn whoever_sits_at_the_terminal_decides() -> Result<()> {
+async fn the_answer_at_the_terminal_decides() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = stuck(&cluster).await?;
     let arguments = [&["kill-idle", "--ask"], &IMPATIENT[..]].concat();
@@ -301,7 +301,7 @@ async fn whoever_sits_at_the_terminal_decides() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_not_asked() -> Result<()> {
+async fn ask_without_a_terminal_is_a_usage_error() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let refused = run(&cluster, OPERATOR, &[&["kill-idle", "--ask"], &IMPATIENT[..]].concat()).await?;

@@ -25,7 +25,7 @@ const SERIES: &str = "ARCHON_SCALING_SERIES";
 
 /// Clients of the pooler, each of which runs transactions while its number is below the wanted number of clients.
 struct Load {
-    wanted: Arc<AtomicUsize>,
+    target: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,
     waited_us: Arc<AtomicU64>,
     done: Arc<AtomicU64>,
@@ -35,7 +35,7 @@ struct Load {
 impl Load {
     async fn start(bouncer: &PgBouncer) -> Result<Self> {
         let mut load = Self {
-            wanted: Arc::default(),
+            target: Arc::default(),
             over: Arc::default(),
             waited_us: Arc::default(),
             done: Arc::default(),
@@ -43,11 +43,11 @@ impl Load {
         };
         for number in 0..CLIENTS {
             let client = bouncer.connect("app", "web").await?;
-            let (wanted, over) = (load.wanted.clone(), load.over.clone());
+            let (target, over) = (load.target.clone(), load.over.clone());
             let (waited_us, done) = (load.waited_us.clone(), load.done.clone());
             load.clients.spawn(async move {
                 while !over.load(Ordering::Relaxed) {
-                    if number >= wanted.load(Ordering::Relaxed) {
+                    if number >= target.load(Ordering::Relaxed) {
                         tokio::time::sleep(Duration::from_millis(20)).await;
                         continue;
                     }
@@ -63,8 +63,8 @@ impl Load {
         Ok(load)
     }
 
-    fn want(&self, clients: usize) {
-        self.wanted.store(clients, Ordering::Relaxed);
+    fn set_clients(&self, clients: usize) {
+        self.target.store(clients, Ordering::Relaxed);
     }
 
     /// Returns the mean wait of the transactions since the last call, milliseconds.
@@ -149,17 +149,17 @@ async fn a_pool_grows_with_its_load_and_shrinks_after_it() -> Result<()> {
         ensure!(scaling["controller"] == "pgbouncer", "{round:#}");
         let second = begin.elapsed().as_secs();
         let size = scaling["currentSize"].as_u64().context("a size")? as u32;
-        let (clients, wait) = (load.wanted.load(Ordering::Relaxed), load.wait_ms());
+        let (clients, wait) = (load.target.load(Ordering::Relaxed), load.wait_ms());
         series.push_str(&format!("{second},{clients},{size},{},{wait:.0}\n", scaling["demand"]["queued"]));
         largest = largest.max(size);
         if receded.is_none() {
             waits.push(wait);
-            load.want(if second < 3 { 2 } else { CLIENTS });
+            load.set_clients(if second < 3 { 2 } else { CLIENTS });
             let followed = size as usize >= CLIENTS && wait < 50.0;
             ensure!(second < 120, "the pool did not follow its load:\n{series}");
             if followed {
                 receded = Some(second);
-                load.want(1);
+                load.set_clients(1);
             }
         } else if size <= largest / 2 {
             break;
@@ -177,7 +177,7 @@ async fn a_pool_grows_with_its_load_and_shrinks_after_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_stuck_in_transactions_does_not_grow() -> Result<()> {
+async fn a_pool_full_of_idle_transactions_does_not_grow() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = pooler(&cluster).await?;
     let mut holders = Vec::new();

@@ -19,18 +19,18 @@ use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::audit::IMPATIENT;
 use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, run_at, run_from, text};
 use crate::conformance::kit;
-use crate::hostile::arena::{HOSTILE, heard};
+use crate::hostile::attacked_server::{HOSTILE, responses};
 use crate::support::{host_for, host_with, plugin};
 
 /// URL at which no server listens, because a replay needs none.
-const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nowhere";
+const UNREACHABLE: &str = "postgres://nobody@127.0.0.1:1/nowhere";
 
 async fn played(home: &Path, arguments: &[&str]) -> Result<Output> {
-    run_at(NOWHERE, home, arguments).await
+    run_at(UNREACHABLE, home, arguments).await
 }
 
 #[tokio::test]
-async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
+async fn a_recorded_call_is_replayed_without_a_server() -> Result<()> {
     let cluster = cluster().await?;
     let _idle = cluster.app("app", "shop").idle("SELECT 'hunter2'").await?;
     let folder = tempfile::tempdir()?;
@@ -61,7 +61,7 @@ async fn what_was_recorded_is_answered_again_without_a_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
+async fn a_recorded_watch_is_replayed_round_by_round() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let home = folder.path();
@@ -81,7 +81,7 @@ async fn a_watch_is_played_round_by_round_to_its_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_ended_by_a_cassette() -> Result<()> {
+async fn replaying_a_cassette_ends_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let home = folder.path();
@@ -112,12 +112,12 @@ async fn nothing_is_ended_by_a_cassette() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
+async fn an_invalid_cassette_is_refused_with_its_line_number() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let home = folder.path();
     let whole = fs::read_to_string(kit().join("cases/monitor.jsonl"))?;
     let lines: Vec<&str> = whole.lines().collect();
-    for (content, told) in [
+    for (content, reported) in [
         ("hello".to_owned(), "line 1: it is no cassette"),
         (whole.replacen("\"cassette\":1", "\"cassette\":9", 1), "line 1: the cassette has version 9"),
         (lines[..lines.len() - 1].join("\n"), "the file ends within a call"),
@@ -126,9 +126,9 @@ async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
         let path = folder.path().join("it.jsonl");
         fs::write(&path, content)?;
         let refused = played(home, &["monitor", "--replay", &path.display().to_string()]).await?;
-        assert_eq!(code(&refused), NOT_RUN, "{told}");
+        assert_eq!(code(&refused), NOT_RUN, "{reported}");
         let stderr = text(&refused.stderr);
-        ensure!(stderr.contains(told) && stderr.contains("it.jsonl"), "{stderr}");
+        ensure!(stderr.contains(reported) && stderr.contains("it.jsonl"), "{stderr}");
     }
     let foreign = folder.path().join("foreign.jsonl");
     fs::write(&foreign, &whole)?;
@@ -139,12 +139,12 @@ async fn a_file_that_cannot_be_played_says_where_it_is_wrong() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_recording_that_cannot_be_begun_is_refused_before_anything_is_asked() -> Result<()> {
+async fn a_recording_that_cannot_be_started_is_refused_before_any_query() -> Result<()> {
     let (cluster, folder) = (cluster().await?, tempfile::tempdir()?);
     let home = folder.path();
-    let nowhere = run_from(home, &cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
-    assert_eq!(code(&nowhere), USAGE);
-    ensure!(text(&nowhere.stderr).contains("--record /no/such/folder/it.jsonl"), "{}", text(&nowhere.stderr));
+    let unwritable = run_from(home, &cluster, OPERATOR, &["monitor", "--record", "/no/such/folder/it.jsonl"]).await?;
+    assert_eq!(code(&unwritable), USAGE);
+    ensure!(text(&unwritable.stderr).contains("--record /no/such/folder/it.jsonl"), "{}", text(&unwritable.stderr));
     Ok(())
 }
 
@@ -223,7 +223,7 @@ async fn replayed(cassette: &Cassette, plugin: &Plugin, limits: Limits) -> Resul
 }
 
 #[tokio::test]
-async fn the_limits_of_a_call_hold_while_a_cassette_plays() -> Result<()> {
+async fn the_limits_of_a_call_apply_during_a_replay() -> Result<()> {
     let cassette = Cassette::from_file(&kit().join("cases/full-analysis.jsonl"))?;
     let observer = plugin(World::Observer);
     let refused = async |limits: Limits| -> Result<String> {
@@ -257,6 +257,6 @@ async fn a_hostile_component_gains_nothing_by_a_cassette() -> Result<()> {
     let input = json!({ "action": "kill-idle", "attack": { "name": "credential-hoard" } });
     let answer = host.interceptor(replay).run(&hostile, input).await?;
     // The recorded call named no credential, so the replay provides none, though the host has one.
-    ensure!(heard(&answer)[0].starts_with(kind::CASSETTE_MISMATCH), "{answer}");
+    ensure!(responses(&answer)[0].starts_with(kind::CASSETTE_MISMATCH), "{answer}");
     Ok(())
 }

@@ -60,7 +60,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn exit_codes_tell_health_from_findings_and_trouble() -> Result<()> {
+async fn exit_codes_distinguish_health_findings_and_faults() -> Result<()> {
     let cluster = cluster().await?;
     for action in ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"] {
         // Slow probes on a busy machine are a finding.
@@ -86,7 +86,7 @@ async fn exit_codes_tell_health_from_findings_and_trouble() -> Result<()> {
 }
 
 #[tokio::test]
-async fn kill_idle_plans_first_and_acts_on_apply() -> Result<()> {
+async fn kill_idle_plans_without_apply_and_ends_sessions_with_it() -> Result<()> {
     let cluster = cluster().await?;
     let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     let _other = cluster.app("app", "web").idle("SELECT 1").await?;
@@ -127,7 +127,7 @@ async fn kill_idle_plans_first_and_acts_on_apply() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_act_is_on_record_without_a_log() -> Result<()> {
+async fn a_change_is_recorded_without_an_audit_file() -> Result<()> {
     let cluster = cluster().await?;
     let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
     cluster_shows_age(&cluster, session.pid(), 2).await?;
@@ -140,7 +140,7 @@ async fn an_act_is_on_record_without_a_log() -> Result<()> {
 }
 
 #[tokio::test]
-async fn watch_keeps_its_memory_from_round_to_round() -> Result<()> {
+async fn watch_keeps_its_carry_between_rounds() -> Result<()> {
     let cluster = cluster().await?;
     let output = run(&cluster, OPERATOR, &["watch", "--interval", "1", "--count", "3", "--json"]).await?;
     let rounds: Vec<Value> = text(&output.stdout).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
@@ -178,7 +178,7 @@ async fn any_component_of_these_worlds_can_be_run() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_interrupted_call_takes_its_session_along() -> Result<()> {
+async fn an_interrupted_call_closes_its_session() -> Result<()> {
     let cluster = cluster().await?;
     let home = tempfile::tempdir()?;
     let arguments = ["monitor", "--sample-ms", "10000"];

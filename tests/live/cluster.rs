@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::error::SqlState;
 
 #[tokio::test]
-async fn starts_and_stops() -> Result<()> {
+async fn a_cluster_starts_and_stops() -> Result<()> {
     let cluster = Cluster::start().await?;
     assert!(cluster.version_num() >= 130_000);
     let client = cluster.connect(SUPERUSER).await?;
@@ -25,7 +25,7 @@ async fn starts_and_stops() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_panic_leaves_nothing_behind() -> Result<()> {
+async fn a_panic_leaves_no_server_and_no_folder() -> Result<()> {
     let cluster = Cluster::start().await?;
     let (port, data) = (cluster.port(), cluster.data_folder().to_owned());
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -39,7 +39,7 @@ async fn a_panic_leaves_nothing_behind() -> Result<()> {
 }
 
 #[tokio::test]
-async fn restarts_with_its_data_on_the_same_port() -> Result<()> {
+async fn a_cluster_restarts_with_its_data_on_the_same_port() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.execute("CREATE TABLE kept AS SELECT 42 AS answer").await?;
     let port = cluster.port();
@@ -62,7 +62,7 @@ async fn restarts_with_its_data_on_the_same_port() -> Result<()> {
 }
 
 #[tokio::test]
-async fn takes_settings_roles_and_rules() -> Result<()> {
+async fn a_cluster_accepts_settings_roles_and_hba_rules() -> Result<()> {
     let cluster = Cluster::builder()
         .setting("max_connections", 12)
         .setting("search_path", "it's, fine")
@@ -86,7 +86,7 @@ async fn takes_settings_roles_and_rules() -> Result<()> {
 }
 
 #[tokio::test]
-async fn speaks_tls() -> Result<()> {
+async fn a_cluster_supports_tls() -> Result<()> {
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let cluster = Cluster::builder()
         .tls(cert.pem(), signing_key.serialize_pem())
@@ -101,7 +101,7 @@ async fn speaks_tls() -> Result<()> {
 }
 
 #[tokio::test]
-async fn has_statistics() -> Result<()> {
+async fn a_cluster_has_statement_statistics() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.execute("CREATE DATABASE shop").await?;
     assert!(cluster.create_statistics("shop").await?, "the server lacks pg_stat_statements: install its contrib");
@@ -109,7 +109,7 @@ async fn has_statistics() -> Result<()> {
 }
 
 #[tokio::test]
-async fn many_start_at_once() -> Result<()> {
+async fn many_clusters_start_concurrently() -> Result<()> {
     let mut starting = tokio::task::JoinSet::new();
     for _ in 0..4 {
         starting.spawn(Cluster::start());

@@ -14,19 +14,19 @@ const RECORDED: [(World, usize); 3] =
     [(World::Analyser, 1_130_000), (World::Observer, 1_620_000), (World::Manager, 1_630_000)];
 
 #[test]
-fn import_nothing_beyond_their_world() -> Result<()> {
+fn components_import_only_items_of_their_world() -> Result<()> {
     for world in World::ALL {
         let allowed = imports_of_world(world)?;
-        let asked = imports_of_component(embedded(world))?;
-        let surplus: Vec<&String> = asked.difference(&allowed).collect();
+        let imported = imports_of_component(embedded(world))?;
+        let surplus: Vec<&String> = imported.difference(&allowed).collect();
         assert!(surplus.is_empty(), "pool-{world}.wasm imports {surplus:?}, which its world does not lend");
-        assert!(!asked.iter().any(|import| import.starts_with("wasi:")), "pool-{world}.wasm imports WASI");
+        assert!(!imported.iter().any(|import| import.starts_with("wasi:")), "pool-{world}.wasm imports WASI");
     }
     Ok(())
 }
 
 #[test]
-fn authority_is_in_the_type() -> Result<()> {
+fn only_the_manager_imports_interfaces_that_change_something() -> Result<()> {
     let named = |interface: &str| format!("archon:connection-pool/{interface}@1.0.0");
     let [analyser, observer, manager] = World::ALL.map(|world| imports_of_component(embedded(world)));
     assert_eq!(analyser?, BTreeSet::new());
@@ -40,7 +40,7 @@ fn authority_is_in_the_type() -> Result<()> {
 }
 
 #[test]
-fn fit_their_world() -> Result<()> {
+fn components_match_their_world() -> Result<()> {
     for world in World::ALL {
         let mut resolve = Resolve::default();
         let package = wit::push(&mut resolve, "../wit", "1.0.0")?;
@@ -51,7 +51,7 @@ fn fit_their_world() -> Result<()> {
 }
 
 #[test]
-fn have_not_grown_by_half() {
+fn components_are_not_50_percent_larger_than_recorded() {
     for (world, recorded) in RECORDED {
         let size = embedded(world).len();
         assert!(2 * size <= 3 * recorded, "pool-{world}.wasm has {size} bytes; {recorded} were recorded");

@@ -91,20 +91,20 @@ impl Place {
             command.env_clear().env("HOME", home.path()).envs(variables.clone()).stdin(std::process::Stdio::null());
             command
         };
-        let mut theirs = bare(&psql());
-        theirs.args(["-XAtw", "-c", "SELECT 1"]);
-        theirs.args(text.iter().flat_map(|text| ["-d", text]));
+        let mut psql_command = bare(&psql());
+        psql_command.args(["-XAtw", "-c", "SELECT 1"]);
+        psql_command.args(text.iter().flat_map(|text| ["-d", text]));
         let mut ours = bare(&archon_pool()?);
         ours.args(["monitor", "--sample-ms", "0"])
             .env("XDG_CACHE_HOME", self.cache.path())
             .envs(text.iter().map(|text| ("DATABASE_URL", text)));
 
-        let (theirs, they_work, said) = self.sessions_of(theirs, "psql").await?;
-        let (ours, we_work, we_said) = self.sessions_of(ours, "archon-pool").await?;
+        let (psql_sessions, psql_works, psql_output) = self.sessions_of(psql_command, "psql").await?;
+        let (ours, host_works, host_output) = self.sessions_of(ours, "archon-pool").await?;
         let shown = (&case.text, case.variables);
-        ensure!(we_work == they_work, "{shown:?}: psql said {said:?}, archon-pool {we_said:?}");
-        ensure!(ours == theirs, "{shown:?}: psql was {theirs:?}, archon-pool {ours:?}");
-        ensure!(!we_said.contains(PASSWORD), "{shown:?}: the password is shown: {we_said}");
+        ensure!(host_works == psql_works, "{shown:?}: psql said {psql_output:?}, archon-pool {host_output:?}");
+        ensure!(ours == psql_sessions, "{shown:?}: psql was {psql_sessions:?}, archon-pool {ours:?}");
+        ensure!(!host_output.contains(PASSWORD), "{shown:?}: the password is shown: {host_output}");
         Ok(())
     }
 }
@@ -118,7 +118,7 @@ fn variables(variables: &'static [(&'static str, &'static str)]) -> Case {
 }
 
 #[tokio::test]
-async fn texts_lead_where_psql_leads() -> Result<()> {
+async fn connection_strings_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     for case in [
         text("postgres://ann:{password}@127.0.0.1:{port}/shop"),
@@ -147,7 +147,7 @@ async fn texts_lead_where_psql_leads() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hosts_are_tried_as_psql_tries_them() -> Result<()> {
+async fn hosts_are_tried_in_the_order_of_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     for case in [
         text("postgres://ann:{password}@127.0.0.1:{dead},127.0.0.1:{port}/shop"),
@@ -161,7 +161,7 @@ async fn hosts_are_tried_as_psql_tries_them() -> Result<()> {
 }
 
 #[tokio::test]
-async fn variables_lead_where_psql_leads() -> Result<()> {
+async fn environment_variables_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     const OPEN: &str = "postgres://127.0.0.1:{port}";
     for case in [
@@ -192,7 +192,7 @@ async fn variables_lead_where_psql_leads() -> Result<()> {
 }
 
 #[tokio::test]
-async fn files_lead_where_psql_leads() -> Result<()> {
+async fn service_and_password_files_resolve_as_in_psql() -> Result<()> {
     let place = Place::start().await.context("a server")?;
     const PASSES: &str = "# passes\nother:*:*:*:wrong\n127.0.0.1:{port}:shop:ann:{password}\n*:*:*:odd:a#b?c\\:d&e=f\n";
     const SERVICE: &str =

@@ -46,7 +46,7 @@ pub(crate) fn quick(credential: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_request_can_bring_its_own() -> Result<()> {
+async fn a_request_can_contain_a_credential() -> Result<()> {
     let cluster = cluster().await?;
     let input =
         json!({ "action": "monitor", "supabaseUrl": cluster.url(OPERATOR, "postgres"), "options": { "sampleMs": 0 } });
@@ -60,14 +60,14 @@ async fn the_request_can_bring_its_own() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_any_every_place_is_named() {
+async fn without_a_credential_every_source_is_named() {
     let fault = run(archon_pool::credentials(), json!({})).await.error.expect("a fault");
     assert_eq!(fault.kind, kind::CREDENTIALS_NOT_FOUND);
     assert!(fault.message.starts_with("Supabase credentials not found"), "{}", fault.message);
 }
 
 #[tokio::test]
-async fn a_file_is_used_only_when_nobody_else_can_read_it() -> Result<()> {
+async fn a_credentials_file_is_used_only_when_private() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("credentials.toml");

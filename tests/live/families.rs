@@ -29,7 +29,7 @@ async fn names_that_differ_in_numbers_are_one_application() -> Result<()> {
 
 /// Based on public reports of `application_name_add_host`, which hid protected names and the host's own.
 #[tokio::test]
-async fn an_address_that_pgbouncer_appends_hides_no_name() -> Result<()> {
+async fn an_address_appended_by_pgbouncer_does_not_hide_the_name() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster)
         .users(&["app", OPERATOR])
@@ -63,11 +63,11 @@ async fn an_address_that_pgbouncer_appends_hides_no_name() -> Result<()> {
 
 /// Based on public reports of `so_reuseport`: a console shows one process of several.
 #[tokio::test]
-async fn the_connections_of_a_twin_of_the_pooler_are_left_alone() -> Result<()> {
+async fn connections_of_a_second_pooler_process_are_not_ended() -> Result<()> {
     let cluster = cluster().await?;
-    let [ours, twin] = [PgBouncer::before(&cluster), PgBouncer::before(&cluster)].map(|it| it.users(&["app"]));
-    let (ours, twin) = (ours.start().await?, twin.start().await?);
-    let (here, there) = (ours.connect("app", "web").await?, twin.connect("app", "web").await?);
+    let [ours, second] = [PgBouncer::before(&cluster), PgBouncer::before(&cluster)].map(|it| it.users(&["app"]));
+    let (ours, second) = (ours.start().await?, second.start().await?);
+    let (here, there) = (ours.connect("app", "web").await?, second.connect("app", "web").await?);
     here.batch_execute("SELECT 1").await?;
     there.batch_execute("SELECT 1").await?;
     let aged = "usename = 'app' AND state = 'idle' AND clock_timestamp() - state_change > interval '11 seconds'";
@@ -89,7 +89,7 @@ async fn the_connections_of_a_twin_of_the_pooler_are_left_alone() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_poolers_session_in_a_transaction_that_others_wait_for_is_no_reserve() -> Result<()> {
+async fn a_pooler_session_in_a_blocking_transaction_is_not_reserve() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "Supavisor");
     let mut holder = app.idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
@@ -107,7 +107,7 @@ async fn a_poolers_session_in_a_transaction_that_others_wait_for_is_no_reserve()
 
 /// Based on public reports of services with a pool per tenant.
 #[tokio::test]
-async fn each_database_of_a_service_keeps_its_own_minimum_pool() -> Result<()> {
+async fn each_database_of_a_service_has_its_own_minimum_pool() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("CREATE DATABASE tenant").await?;
     let app = cluster.app("app", "service");

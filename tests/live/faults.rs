@@ -85,7 +85,7 @@ fn on_record_as_failed(log: &Path) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_server_that_dies_in_the_middle_of_a_batch_is_a_lost_connection() -> Result<()> {
+async fn a_server_that_stops_during_a_batch_is_a_lost_connection() -> Result<()> {
     for immediately in [false, true] {
         let cluster = cluster().await?;
         let call = sampling(&cluster, host_for(cluster.url(OPERATOR, "postgres"))).await?;
@@ -102,7 +102,7 @@ async fn a_server_that_dies_in_the_middle_of_a_batch_is_a_lost_connection() -> R
 }
 
 #[tokio::test]
-async fn a_network_cut_in_the_middle_of_a_batch_leaves_no_session() -> Result<()> {
+async fn a_network_failure_during_a_batch_leaves_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let proxy = Proxy::start(&cluster).await?;
     let call = sampling(&cluster, host_for(proxy.url(OPERATOR, "postgres"))).await?;
@@ -113,7 +113,7 @@ async fn a_network_cut_in_the_middle_of_a_batch_leaves_no_session() -> Result<()
 }
 
 #[tokio::test]
-async fn answers_that_come_too_late_are_not_waited_for() -> Result<()> {
+async fn late_responses_time_out() -> Result<()> {
     let cluster = cluster().await?;
     let proxy = Proxy::start(&cluster).await?;
     let limits = Limits { statement_timeout: Duration::from_millis(300), ..Limits::default() };
@@ -127,7 +127,7 @@ async fn answers_that_come_too_late_are_not_waited_for() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_slow_network_is_only_slow() -> Result<()> {
+async fn a_slow_network_causes_no_fault() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = stuck(&cluster).await?;
     let proxy = Proxy::start(&cluster).await?;
@@ -142,7 +142,7 @@ async fn a_slow_network_is_only_slow() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_order_that_never_arrived_is_not_said_to_be_done() -> Result<()> {
+async fn an_order_that_never_arrived_is_not_reported_as_executed() -> Result<()> {
     let cluster = cluster().await?;
     let order = Delivery::start(&cluster, Direction::ToServer, Flow::Hold).await?;
     order.proxy.sent().await?;
@@ -154,7 +154,7 @@ async fn an_order_that_never_arrived_is_not_said_to_be_done() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_order_whose_answer_is_lost_is_not_said_to_be_done() -> Result<()> {
+async fn an_order_whose_response_is_lost_is_not_reported_as_executed() -> Result<()> {
     let cluster = cluster().await?;
     let mut order = Delivery::start(&cluster, Direction::ToClient, Flow::Drop).await?;
     assert_eq!(order.session.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN), "the server has heard it");
@@ -165,7 +165,7 @@ async fn an_order_whose_answer_is_lost_is_not_said_to_be_done() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_order_whose_answer_does_not_come_is_not_said_to_be_done() -> Result<()> {
+async fn an_order_whose_response_times_out_is_not_reported_as_executed() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = stuck(&cluster).await?;
     let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
@@ -188,7 +188,7 @@ async fn an_order_whose_answer_does_not_come_is_not_said_to_be_done() -> Result<
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_while_it_signals_must_not_be_repeated() -> Result<()> {
+async fn a_call_cancelled_during_delivery_is_not_retryable() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
@@ -210,7 +210,7 @@ async fn a_call_that_is_given_up_while_it_signals_must_not_be_repeated() -> Resu
 }
 
 #[tokio::test]
-async fn a_server_that_dies_while_it_signals_is_not_said_to_have_done_it() -> Result<()> {
+async fn an_order_is_not_reported_as_executed_when_the_server_crashes() -> Result<()> {
     let cluster = cluster().await?;
     let order = Delivery::start(&cluster, Direction::ToServer, Flow::Hold).await?;
     order.proxy.sent().await?;
@@ -220,7 +220,7 @@ async fn a_server_that_dies_while_it_signals_is_not_said_to_have_done_it() -> Re
 }
 
 #[tokio::test]
-async fn a_program_that_dies_before_the_signal_leaves_the_order_on_record() -> Result<()> {
+async fn a_program_killed_before_the_signal_leaves_the_order_recorded() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let (proxy, folder) = (Proxy::start(&cluster).await?, tempfile::tempdir()?);
@@ -276,7 +276,7 @@ fn chain(length: usize) -> String {
 
 /// A file size limit simulates a disk that fills up in the middle of a line.
 #[tokio::test]
-async fn a_line_that_finds_no_room_stops_the_order_and_is_marked_later() -> Result<()> {
+async fn an_outcome_that_cannot_be_written_stops_further_orders_and_is_marked_later() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster).await?;
     let folder = tempfile::tempdir()?;

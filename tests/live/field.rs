@@ -2,6 +2,7 @@
 //! Each test names a public report of its kind.
 
 mod connecting;
+mod excluded;
 mod leaders;
 mod listeners;
 mod names;
@@ -9,7 +10,6 @@ mod pgbouncer_today;
 mod plans;
 mod poolers;
 mod refusals;
-mod spared;
 mod states;
 mod text;
 mod unexplained;

@@ -45,7 +45,7 @@ fn found(findings: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn what_a_report_offers_runs_for_whom_it_says() -> Result<()> {
+async fn the_fixes_of_a_report_run_under_the_named_role() -> Result<()> {
     let cluster = Cluster::builder().setting("max_connections", SLOTS).start().await?;
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor, pg_signal_backend").await?;
     cluster.create_role(STEWARD, "CREATEROLE IN ROLE pg_monitor").await?;
@@ -90,7 +90,7 @@ async fn what_a_report_offers_runs_for_whom_it_says() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nobody_lets_themselves_see_more() -> Result<()> {
+async fn a_fix_for_coverage_needs_an_administrator() -> Result<()> {
     let cluster = crate::actions::cluster().await?;
     let _hidden = cluster.app("app", "shop").idle("SELECT 1").await?;
     assert_eq!(try_fixes(&cluster, BARE).await?, found(&[("incomplete-coverage", "administrator")]));

@@ -37,7 +37,7 @@ fn renewed(guide: &str) -> Result<String> {
 }
 
 #[test]
-fn its_programs_are_the_tested_files() -> Result<()> {
+fn the_programs_of_the_guide_are_the_tested_files() -> Result<()> {
     let path = root().join("host/docs/embedding.md");
     let guide = std::fs::read_to_string(&path)?;
     let renewed = renewed(&guide)?;
@@ -51,7 +51,7 @@ fn its_programs_are_the_tested_files() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_rust_program_tells_what_is_wrong() -> Result<()> {
+async fn the_rust_program_reports_the_fault() -> Result<()> {
     let cluster = Cluster::start().await?;
     let program = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("examples/minimal");
     ensure!(program.is_file(), "{} is missing: run `cargo build --examples`", program.display());

@@ -4,7 +4,7 @@
 //! A family is a table of [`Attack`]s and one test. `tests/ATTACKS.md` lists all the tables.
 
 mod abi;
-pub(crate) mod arena;
+pub(crate) mod attacked_server;
 mod cpu_memory;
 pub(crate) mod loading;
 mod overview;
@@ -17,13 +17,13 @@ mod wat;
 
 use serde_json::Value;
 
-use self::arena::{Rules, Scene};
+use self::attacked_server::{AttackInput, Rules};
 
 /// Attack with its expected end.
 pub(crate) struct Attack {
     /// Description of the attempt.
     tries: &'static str,
-    with: Weapon,
+    with: Payload,
     /// Rules that apply to the attacker.
     under: fn() -> Rules,
     /// Mechanism that stops it.
@@ -34,22 +34,22 @@ pub(crate) struct Attack {
 /// Creates an attack by the hostile component in Rust.
 const fn planned(
     tries: &'static str,
-    plan: fn(&Scene) -> Value,
+    plan: fn(&AttackInput) -> Value,
     under: fn() -> Rules,
     stopped_by: &'static str,
     ends: Ends,
 ) -> Attack {
-    Attack { tries, with: Weapon::Rust(plan), under, stopped_by, ends }
+    Attack { tries, with: Payload::Rust(plan), under, stopped_by, ends }
 }
 
 /// Component that carries out an attack.
-pub(crate) enum Weapon {
+pub(crate) enum Payload {
     /// Hostile component in Rust, with its request.
-    Rust(fn(&Scene) -> Value),
+    Rust(fn(&AttackInput) -> Value),
     /// Custom component.
     Wat(fn() -> Vec<u8>),
     /// Component whose compilation exceeds the time limit.
-    Bomb(fn() -> Vec<u8>),
+    SlowToCompile(fn() -> Vec<u8>),
 }
 
 /// Expected end of an attack.
@@ -58,9 +58,9 @@ pub(crate) enum Ends {
     /// The host ends the call, or does not load the component, with this kind of fault and this text.
     Fault(&'static str, &'static str),
     /// The component gets this text in the last answer, and the call continues.
-    Told(&'static str),
+    Response(&'static str),
     /// The attack has no effect, and the component gets no error.
-    InVain,
+    NoEffect,
 }
 
 impl Ends {
@@ -68,8 +68,8 @@ impl Ends {
     fn error(self) -> String {
         match self {
             Self::Fault(kind, words) => format!("call ends: `{kind}`, “{words}”"),
-            Self::Told(words) => format!("component hears: “{words}”"),
-            Self::InVain => "none: it changes nothing".into(),
+            Self::Response(words) => format!("component receives: “{words}”"),
+            Self::NoEffect => "none: it changes nothing".into(),
         }
     }
 }

@@ -46,7 +46,7 @@ async fn stale_transactions_end_and_their_locks_with_them() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_dry_run_and_an_observer_end_nobody() -> Result<()> {
+async fn a_dry_run_and_an_observer_end_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let session = stuck(&cluster, "worker").await?;
     let mut input = impatient("kill-idle");
@@ -66,7 +66,7 @@ async fn a_dry_run_and_an_observer_end_nobody() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_more_than_the_cap_end() -> Result<()> {
+async fn the_cap_limits_ended_sessions() -> Result<()> {
     let cluster = cluster().await?;
     let mut sessions = Vec::new();
     for _ in 0..8 {
@@ -82,7 +82,7 @@ async fn no_more_than_the_cap_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_signal_is_told_so() -> Result<()> {
+async fn a_role_without_the_right_to_signal_is_reported() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("GRANT pg_monitor TO bare").await?;
     let session = stuck(&cluster, "worker").await?;
@@ -123,7 +123,7 @@ async fn sessions_of_other_databases_and_services_are_refused_by_the_host() -> R
 }
 
 #[tokio::test]
-async fn sessions_that_did_not_move_are_ended_and_seen_to_leave() -> Result<()> {
+async fn unchanged_sessions_are_ended_and_verified() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "idler");
     let sessions = app.idle_many(20, "SELECT 1").await?;
@@ -138,7 +138,7 @@ async fn sessions_that_did_not_move_are_ended_and_seen_to_leave() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_session_that_does_not_leave_is_said_to_survive() -> Result<()> {
+async fn a_session_that_does_not_end_in_time_is_reported_as_surviving() -> Result<()> {
     let cluster = cluster().await?;
     let mut session = cluster.app("app", "stubborn").idle("SELECT 1").await?;
     let orders = orders(&cluster, &[&session]).await?;

@@ -7,6 +7,7 @@
 
 mod checkouts;
 mod connections;
+mod environment;
 mod faithful;
 mod looks;
 mod pool;
@@ -14,7 +15,6 @@ mod pooled;
 mod pools;
 mod scenario;
 mod services;
-mod stage;
 mod transactions;
 
 use std::fmt::Write as _;
@@ -28,9 +28,9 @@ use archon_pool_tests::until;
 use secrecy::SecretString;
 use tokio::task::{JoinSet, LocalSet};
 
+use self::environment::{Environment, ScenarioHandle};
 use self::looks::{IDLE_MS, Looks};
 use self::scenario::Scenario;
-use self::stage::{Part, Stage};
 use crate::actions::OPERATOR;
 use crate::support::host_with;
 
@@ -50,7 +50,7 @@ fn scenarios() -> Vec<Scenario> {
 /// Expected result of each scenario. Some lost sessions cannot be distinguished from innocent ones within so few
 /// seconds.
 #[test]
-fn every_scenario_says_what_has_to_be_found() {
+fn the_expected_findings_of_every_scenario() {
     let line = |scenario: &Scenario| match (scenario.kind.leaks, scenario.floor) {
         (false, _) => format!("{:<22} innocent    {}", scenario.name(), scenario.kind.label),
         (true, 0) => format!("{:<22} may miss    {}", scenario.name(), scenario.kind.label),
@@ -60,17 +60,21 @@ fn every_scenario_says_what_has_to_be_found() {
 }
 
 #[tokio::test]
-async fn live_scenarios_are_judged_as_their_labels_say() -> Result<()> {
+async fn live_scenarios_are_classified_as_labelled() -> Result<()> {
     let scenarios = scenarios();
     ensure!(scenarios.len() >= 30, "only {} scenarios", scenarios.len());
-    let looks = LocalSet::new().run_until(play(&scenarios)).await?;
+    let looks = LocalSet::new().run_until(run_scenarios(&scenarios)).await?;
     let scores = looks.scores(&scenarios)?;
     let table = table(&scores);
     show(&format!("{} looks at {} scenarios\n{table}", looks.count(), scenarios.len()));
     for (scenario, score) in &scores {
         let (name, counts) = (scenario.name(), score.rules[0].all);
         ensure!(score.withheld == 0, "{name}: a verdict was withheld\n{table}");
-        ensure!(score.wrongful.is_empty(), "{name}: kill-idle would end what is needed: {:?}\n{table}", score.wrongful);
+        ensure!(
+            score.wrongly_ended.is_empty(),
+            "{name}: kill-idle would end what is needed: {:?}\n{table}",
+            score.wrongly_ended
+        );
         let enough = counts.found * 100 >= counts.lost() * scenario.floor;
         ensure!(enough, "{name}: less than {} % of the lost sessions were found\n{table}", scenario.floor);
         ensure!(scenario.kind.leaks == (counts.lost() > 0), "{name}: {} sessions are lost\n{table}", counts.lost());
@@ -87,41 +91,42 @@ fn show(table: &str) {
 }
 
 /// Runs all scenarios, and takes looks.
-async fn play(scenarios: &[Scenario]) -> Result<Looks> {
-    let stage = Stage::build(scenarios).await?;
-    let url = SecretString::from(stage.cluster.url(OPERATOR, "postgres"));
-    let credentials = archon_pool::credentials().url(url).pooler(SecretString::from(stage.bouncer.watcher_url()));
+async fn run_scenarios(scenarios: &[Scenario]) -> Result<Looks> {
+    let environment = Environment::build(scenarios).await?;
+    let url = SecretString::from(environment.cluster.url(OPERATOR, "postgres"));
+    let credentials = archon_pool::credentials().url(url).pooler(SecretString::from(environment.bouncer.watcher_url()));
     let mut looks = Looks::through(host_with(credentials, Limits::default()));
-    let mut playing = JoinSet::new();
+    let mut running = JoinSet::new();
     // Started one after the other, so that a pool fills as fast as it would alone; scenarios that lose sessions at
     // once start last.
     for (before, scenario) in scenarios.iter().rev().enumerate() {
-        let (name, part) = (scenario.name(), Part { stage: Rc::clone(&stage), name: scenario.name() });
-        let plays = (scenario.play)(part);
-        playing.spawn_local(async move { plays.await.context(name) });
+        let (name, handle) =
+            (scenario.name(), ScenarioHandle { environment: Rc::clone(&environment), name: scenario.name() });
+        let future = (scenario.run)(handle);
+        running.spawn_local(async move { future.await.context(name) });
         until(&format!("{name} is set up"), async || {
-            none_has_ended(&mut playing)?;
-            Ok(stage.ready() > before)
+            none_has_ended(&mut running)?;
+            Ok(environment.ready() > before)
         })
         .await?;
     }
-    let watch = Part { stage: Rc::clone(&stage), name: "looks" };
+    let watch = ScenarioHandle { environment: Rc::clone(&environment), name: "looks" };
     let mut ticks = watch.every(BETWEEN_LOOKS);
     let begun = Instant::now();
     while looks.count() < LOOKS && begun.elapsed() < LONGEST && ticks.next().await {
-        none_has_ended(&mut playing)?;
-        looks.take(&stage).await?;
+        none_has_ended(&mut running)?;
+        looks.take(&environment).await?;
     }
-    stage.close();
-    while let Some(ended) = playing.join_next().await {
+    environment.close();
+    while let Some(ended) = running.join_next().await {
         ended??;
     }
     Ok(looks)
 }
 
 /// Reports a failed scenario at once, not after the timeout of the wait.
-fn none_has_ended(playing: &mut JoinSet<Result<()>>) -> Result<()> {
-    match playing.try_join_next() {
+fn none_has_ended(running: &mut JoinSet<Result<()>>) -> Result<()> {
+    match running.try_join_next() {
         Some(ended) => ended?.and_then(|()| anyhow::bail!("a scenario ended by itself")),
         None => Ok(()),
     }

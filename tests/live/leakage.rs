@@ -1,7 +1,7 @@
 //! Plants recognisable secrets in every credential source, and searches all output, files, traces and messages of the
 //! program and the library for them.
 
-mod ears;
+mod captured_output;
 mod in_process;
 mod needles;
 mod sources;
@@ -24,16 +24,16 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use self::needles::{Needles, forms};
-use self::sources::{Desk, Source, files, role, secret, vault};
+use self::sources::{Source, Workspace, files, role, secret, vault};
 use crate::actions::cluster;
 use crate::audit::{IMPATIENT, stuck};
 use crate::cli::text;
-use crate::hostile::arena::HOSTILE;
+use crate::hostile::attacked_server::HOSTILE;
 
 /// Role options of an operator.
 const OPTIONS: &str = "IN ROLE pg_monitor, pg_signal_backend";
 
-fn sought(secrets: &[&str]) -> Needles {
+fn needles_for(secrets: &[&str]) -> Needles {
     let mut needles = Needles::new();
     for secret in secrets {
         needles.plant(secret.as_bytes());
@@ -47,20 +47,20 @@ fn search(needles: &Needles, place: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// Runs the program to completion, and searches its output and files.
-async fn searched(needles: &Needles, desk: &Desk, what: &str, mut command: Command) -> Result<Output> {
+async fn run_and_search(needles: &Needles, workspace: &Workspace, what: &str, mut command: Command) -> Result<Output> {
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     search(needles, &format!("{what}: stdout"), &output.stdout)?;
     search(needles, &format!("{what}: stderr"), &output.stderr)?;
-    for file in files(desk.written.path())? {
+    for file in files(workspace.outputs.path())? {
         search(needles, &format!("{what}: {}", file.display()), &fs::read(&file)?)?;
     }
     Ok(output)
 }
 
 #[test]
-fn what_is_planted_is_found() {
+fn planted_secrets_are_found() {
     let planted = secret("planted");
-    let needles = sought(&[&planted]);
+    let needles = needles_for(&[&planted]);
     let near = |needle: &[u8]| [b"some text before ".as_slice(), needle, b" and after"].concat();
     for piece in [planted.as_bytes(), &planted.as_bytes()[3..11]] {
         for (form, needle) in forms(piece) {
@@ -73,18 +73,18 @@ fn what_is_planted_is_found() {
 }
 
 #[tokio::test]
-async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
+async fn no_access_token_leaks_for_any_api_response() -> Result<()> {
     let mut cluster = Cluster::start().await?;
     lay_out(&mut cluster).await?;
-    let (api, desk, needles) = (ManagementApi::of(&cluster).await?, Desk::new()?, sought(&[TOKEN]));
+    let (api, workspace, needles) = (ManagementApi::of(&cluster).await?, Workspace::new()?, needles_for(&[TOKEN]));
     let url = format!("https://{REFERENCE}.supabase.co");
     let echo = format!(r#"{{"message": "not with {TOKEN}"}}"#);
     for status in [None, Some(400), Some(401), Some(403), Some(404), Some(302), Some(503)] {
         for source in ["environment", "file", "request"] {
-            let component = desk.file("pool-manager.wasm");
+            let component = workspace.file("pool-manager.wasm");
             let mut command = match source {
-                "request" => desk.command(&["run", &component, "--params", "-"])?,
-                _ => desk.command(&["monitor", "--sample-ms", "0"])?,
+                "request" => workspace.command(&["run", &component, "--params", "-"])?,
+                _ => workspace.command(&["monitor", "--sample-ms", "0"])?,
             };
             command.env("SUPABASE_API_URL", api.url());
             match source {
@@ -93,24 +93,32 @@ async fn no_access_token_leaks_whatever_the_api_says() -> Result<()> {
                 }
                 "file" => {
                     let entry = format!("[it]\nproject = \"{REFERENCE}\"\naccess-token = \"{TOKEN}\"\n");
-                    let file = desk.give("credentials.toml", &entry)?;
+                    let file = workspace.write_private("credentials.toml", &entry)?;
                     command.args(["--credentials-file", &file, "--credential", "it"]);
                 }
                 _ => {
                     let options = json!({ "sampleMs": 0 });
                     let input =
                         json!({ "action": "monitor", "options": options, "supabaseUrl": url, "supabaseKey": TOKEN });
-                    command.stdin(File::open(desk.give("params.json", &input.to_string())?)?);
+                    command.stdin(File::open(workspace.write_private("params.json", &input.to_string())?)?);
                 }
             }
-            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log"), "--record", &desk.tape()]);
+            command.args([
+                "--json",
+                "--log",
+                "json",
+                "--audit",
+                &workspace.output("audit.log"),
+                "--record",
+                &workspace.cassette(),
+            ]);
             // More responses than retries.
             (0..20).filter_map(|_| status).for_each(|status| api.next(Reply::new(status, echo.as_str())));
             let what = format!("{source}, {status:?}");
-            let output = searched(&needles, &desk, &what, command).await?;
+            let output = run_and_search(&needles, &workspace, &what, command).await?;
             let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr))?;
             ensure!(answer["success"] == status.is_none(), "{what}: {answer}");
-            api.forget();
+            api.clear_replies();
         }
     }
     search(&needles, "the server's log", cluster.log().as_bytes())
@@ -126,8 +134,8 @@ const ENDS: [Option<&str>; 5] = [
 ];
 
 #[tokio::test]
-async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn no_source_of_credentials_leaks_for_any_result_of_the_login() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     vault(&cluster).await?;
     for (number, source) in Source::ALL.into_iter().enumerate() {
         let right = role(&cluster, &format!("role{number}"), OPTIONS).await?;
@@ -140,47 +148,56 @@ async fn no_source_of_credentials_leaks_whatever_becomes_of_the_login() -> Resul
                 Some(kind::DATABASE_NOT_FOUND) => login.database = "nowhere",
                 _ => {}
             }
-            let (what, needles) = (format!("{source:?}, {end:?}"), sought(&[&login.password]));
-            let mut command = desk.monitor(source, &login, &cluster).await?;
-            command.args(["--json", "--log", "json", "--audit", &desk.output("audit.log"), "--record", &desk.tape()]);
-            let output = searched(&needles, &desk, &what, command).await?;
+            let (what, needles) = (format!("{source:?}, {end:?}"), needles_for(&[&login.password]));
+            let mut command = workspace.monitor(source, &login, &cluster).await?;
+            command.args([
+                "--json",
+                "--log",
+                "json",
+                "--audit",
+                &workspace.output("audit.log"),
+                "--record",
+                &workspace.cassette(),
+            ]);
+            let output = run_and_search(&needles, &workspace, &what, command).await?;
             let answer: Value = serde_json::from_slice(&output.stdout).with_context(|| text(&output.stderr))?;
             ensure!(answer["error"]["kind"].as_str() == end, "{what}: {answer}");
-            searched(&needles, &desk, &what, desk.monitor(source, &login, &cluster).await?).await?;
+            run_and_search(&needles, &workspace, &what, workspace.monitor(source, &login, &cluster).await?).await?;
             search(&needles, "the server's log", cluster.log().as_bytes())?;
         }
         // The password was sent, and the wrong one refused.
-        for said in ["connection authorized: user=", "password authentication failed for user \""] {
-            let said = format!("{said}{}", right.role);
-            ensure!(cluster.log().contains(&said), "{source:?}: the server does not say {said}");
+        for log_line in ["connection authorized: user=", "password authentication failed for user \""] {
+            let log_line = format!("{log_line}{}", right.role);
+            ensure!(cluster.log().contains(&log_line), "{source:?}: the server does not say {log_line}");
         }
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn no_command_leaks_the_environment_or_the_signing_key() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     let login = role(&cluster, "planted", OPTIONS).await?;
-    let mut needles = sought(&[&login.password]);
+    let mut needles = needles_for(&[&login.password]);
     let mut seed = [0; 32];
     seed.copy_from_slice(archon_pool::digest::Digest::of(b"a signing key of this test").as_bytes());
     needles.plant(&seed);
     let pem = SigningKey::from_bytes(&seed).to_pkcs8_pem(LineEnding::LF)?;
     ensure!(needles.find(pem.as_bytes()).is_some(), "the key's own file is where it can be found");
     ensure!(needles.find(login.url().as_bytes()).is_some(), "and so is the password in its URL");
-    let key = desk.give("key.pem", &pem)?;
-    search(&needles, "Debug", format!("{:?}", SecretKey::load(&desk.path("key.pem"))?).as_bytes())?;
-    let half = desk.give("half.pem", &pem.replace("-----END", "----END"))?;
+    let key = workspace.write_private("key.pem", &pem)?;
+    search(&needles, "Debug", format!("{:?}", SecretKey::load(&workspace.path("key.pem"))?).as_bytes())?;
+    let half = workspace.write_private("half.pem", &pem.replace("-----END", "----END"))?;
 
-    let wasm = desk.output("pool-observer.wasm");
-    let (carry, audit, folder) = (desk.output("carry.json"), desk.output("audit.log"), desk.output("plugins"));
+    let wasm = workspace.output("pool-observer.wasm");
+    let (carry, audit, folder) =
+        (workspace.output("carry.json"), workspace.output("audit.log"), workspace.output("plugins"));
     let session = stuck(&cluster).await?;
-    let tape = desk.tape();
+    let cassette = workspace.cassette();
     let apply =
-        [&["kill-idle", "--apply", "--audit", &audit, "--record", &tape, "--log", "json"][..], &IMPATIENT].concat();
+        [&["kill-idle", "--apply", "--audit", &audit, "--record", &cassette, "--log", "json"][..], &IMPATIENT].concat();
     let commands: [(i32, &[&str]); 21] = [
-        (0, &["components", &desk.output("")]),
+        (0, &["components", &workspace.output("")]),
         (0, &["detect-leaks", "--sample-ms", "0", "--carry", &carry]),
         (0, &["detect-leaks", "--sample-ms", "0", "--carry", &carry, "--json"]),
         (0, &["health-check", "--sample-ms", "0"]),
@@ -203,26 +220,26 @@ async fn no_command_leaks_what_is_in_the_environment_or_the_signing_key() -> Res
         (0, &["audit", "verify", &audit]),
     ];
     for (status, arguments) in commands {
-        let mut command = desk.command(arguments)?;
+        let mut command = workspace.command(arguments)?;
         command.env("DATABASE_URL", login.url());
-        let output = searched(&needles, &desk, &arguments.join(" "), command).await?;
+        let output = run_and_search(&needles, &workspace, &arguments.join(" "), command).await?;
         let ended = output.status.code();
         // The session idle in a transaction may cause findings.
         let right = ended == Some(status) || (status == 0 && ended == Some(1));
         ensure!(right, "{arguments:?} ended with {ended:?}: {}", text(&output.stderr));
     }
     ensure!(!session.answers().await, "it was ended");
-    for file in [&wasm, &carry, &audit, &format!("{wasm}.sig"), &desk.output("pool-observer.policy.toml")] {
+    for file in [&wasm, &carry, &audit, &format!("{wasm}.sig"), &workspace.output("pool-observer.policy.toml")] {
         ensure!(fs::metadata(file)?.len() > 0, "{file} was written");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn no_console_leaks_what_opens_it() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn no_console_leaks_its_credential() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     let bouncer = PgBouncer::before(&cluster).start().await?;
-    let hostile = desk.path("hostile.wasm");
+    let hostile = workspace.path("hostile.wasm");
     fs::write(&hostile, HOSTILE)?;
     let hostile = hostile.display().to_string();
     let steps = json!([{ "do": "show", "views": ["config", "clients"] }, { "do": "resize", "size": 21 }]);
@@ -232,10 +249,13 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
         let encoded: String = password.bytes().map(needles::percent).collect();
         let url = format!("postgres://{ADMIN}:{encoded}@127.0.0.1:{}/pgbouncer", bouncer.port());
         let elsewhere = url.replace("/pgbouncer", "/shop");
-        let needles = sought(&[password]);
+        let needles = needles_for(&[password]);
         let server = cluster.superuser_url();
         let entry = |console: &str| format!("[it]\nurl = \"{server}\"\npooler = \"{console}\"\n");
-        let (file, misled) = (desk.give("right.toml", &entry(&url))?, desk.give("misled.toml", &entry(&elsewhere))?);
+        let (file, misled) = (
+            workspace.write_private("right.toml", &entry(&url))?,
+            workspace.write_private("misled.toml", &entry(&elsewhere))?,
+        );
         for (console, flags) in [
             (None, vec!["--pooler", &url]),
             (Some(&url), vec![]),
@@ -245,16 +265,16 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
             (None, vec!["--credentials-file", &misled, "--credential", "it"]),
         ] {
             let mut command =
-                desk.command(&["run", &hostile, "--params", &params, "--apply", "--json", "--log", "json"])?;
+                workspace.command(&["run", &hostile, "--params", &params, "--apply", "--json", "--log", "json"])?;
             command
-                .args(["--audit", &desk.output("audit.log"), "--record", &desk.tape()])
+                .args(["--audit", &workspace.output("audit.log"), "--record", &workspace.cassette()])
                 .args(&flags)
                 .env("DATABASE_URL", &server);
             if let Some(url) = console {
                 command.env("PGBOUNCER_URL", url);
             }
-            let output = searched(&needles, &desk, "a console", command).await?;
-            let told = text(&output.stdout);
+            let output = run_and_search(&needles, &workspace, "a console", command).await?;
+            let reported = text(&output.stdout);
             let misled =
                 console == Some(&elsewhere) || flags.contains(&elsewhere.as_str()) || flags.contains(&misled.as_str());
             let word = match (misled, password == PASSWORD) {
@@ -262,7 +282,7 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
                 (_, true) => "ok resize",
                 (_, false) => kind::AUTHENTICATION_FAILED,
             };
-            ensure!(told.contains(word), "no {word}: {told} {}", text(&output.stderr));
+            ensure!(reported.contains(word), "no {word}: {reported} {}", text(&output.stderr));
             bouncer.command("RELOAD").await?;
             search(&needles, "the pooler's log", bouncer.log().as_bytes())?;
         }
@@ -273,11 +293,11 @@ async fn no_console_leaks_what_opens_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn no_other_access_path_leaks_its_credential() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     cluster.create_role("narrow", "CONNECTION LIMIT 0").await?;
     let wrong = secret("a wrong password of a reserve");
-    let needles = sought(&[PASSWORD, &wrong]);
+    let needles = needles_for(&[PASSWORD, &wrong]);
     let url = |role: &str, password: &str| {
         let encoded: String = password.bytes().map(needles::percent).collect();
         format!("postgres://{role}:{encoded}@127.0.0.1:{}/postgres", cluster.port())
@@ -288,8 +308,8 @@ async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
     for (name, entry, word) in
         [("barred", barred, "too-many-connections"), ("through", through, "read through the pooler")]
     {
-        let file = desk.give(name, &entry)?;
-        let (audit, tape) = (desk.output("audit.log"), desk.tape());
+        let file = workspace.write_private(name, &entry)?;
+        let (audit, cassette) = (workspace.output("audit.log"), workspace.cassette());
         let words = [
             "monitor",
             "--json",
@@ -302,27 +322,29 @@ async fn no_other_way_in_leaks_what_opens_it() -> Result<()> {
             "--audit",
             &audit,
             "--record",
-            &tape,
+            &cassette,
         ];
-        let output = searched(&needles, &desk, name, desk.command(&words)?).await?;
-        let told = text(&output.stdout);
-        ensure!(told.contains(word), "no {word}: {told} {}", text(&output.stderr));
+        let output = run_and_search(&needles, &workspace, name, workspace.command(&words)?).await?;
+        let reported = text(&output.stdout);
+        ensure!(reported.contains(word), "no {word}: {reported} {}", text(&output.stderr));
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
-    let desk = Desk::new()?;
+    let workspace = Workspace::new()?;
     let planted = "Kq3vWz8RtY5nHd2LxJ7m";
-    let needles = sought(&[planted]);
+    let needles = needles_for(&[planted]);
     let url = format!("postgres://ann:{planted}@127.0.0.1:1/d");
     let raw = |letter: &str| format!("postgres://ann:{}{letter}{}@127.0.0.1:1/d", &planted[..10], &planted[10..]);
-    let wasm = desk.file("pool-manager.wasm");
-    let broken = desk.give("broken.toml", &format!("[default]\npassword = \"{planted}\nuser = 'ann'\n"))?;
-    let shifted = desk.give("shifted.toml", &format!("[default]\nhost = 'ann:{planted}@h'\nuser = 'ann'\n"))?;
+    let wasm = workspace.file("pool-manager.wasm");
+    let broken =
+        workspace.write_private("broken.toml", &format!("[default]\npassword = \"{planted}\nuser = 'ann'\n"))?;
+    let shifted =
+        workspace.write_private("shifted.toml", &format!("[default]\nhost = 'ann:{planted}@h'\nuser = 'ann'\n"))?;
     let malformed = format!(r#"{{"supabaseUrl":"{url}","supabaseKey":"{planted}""#);
-    let file = desk.give("malformed.json", &malformed)?;
+    let file = workspace.write_private("malformed.json", &malformed)?;
     let at_file = format!("@{file}");
     let nested = json!({ "action": "monitor", "options": { "supabaseKey": planted } }).to_string();
     let acting = json!({ "action": { "supabaseKey": planted } }).to_string();
@@ -350,9 +372,9 @@ async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
             .map(|params| vec!["run", &wasm, "--params", params]),
     );
     for arguments in commands {
-        let mut command = desk.command(&arguments)?;
+        let mut command = workspace.command(&arguments)?;
         command.args(["--log", "json"]).stdin(File::open(&file)?);
-        let output = searched(&needles, &desk, arguments[0], command).await;
+        let output = run_and_search(&needles, &workspace, arguments[0], command).await;
         let output = output.with_context(|| arguments.join(" ").replace(planted, "…"))?;
         ensure!(matches!(output.status.code(), Some(2 | 3)), "{arguments:?} is refused: {}", text(&output.stderr));
     }
@@ -361,12 +383,12 @@ async fn a_secret_in_the_wrong_place_is_not_repeated() -> Result<()> {
 
 #[tokio::test]
 async fn the_process_that_compiles_inherits_no_secret() -> Result<()> {
-    let desk = Desk::new()?;
+    let workspace = Workspace::new()?;
     let planted = secret("inherited");
-    let needles = sought(&[&planted]);
-    let bomb = desk.path("bomb.wasm");
+    let needles = needles_for(&[&planted]);
+    let bomb = workspace.path("bomb.wasm");
     fs::write(&bomb, crate::hostile::loading::slow())?;
-    let mut command = desk.command(&["describe", &bomb.display().to_string(), "--limit", "compile_time=20s"])?;
+    let mut command = workspace.command(&["describe", &bomb.display().to_string(), "--limit", "compile_time=20s"])?;
     for name in ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_KEY", "PGBOUNCER_URL", "PGPASSWORD"] {
         command.env(name, &planted);
     }

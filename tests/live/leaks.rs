@@ -7,13 +7,13 @@ use crate::actions::{OPERATOR, cluster, cluster_shows_age};
 use crate::support::{finding, impatient, report};
 
 #[tokio::test]
-async fn a_forgetful_application_is_named_and_a_warm_pool_is_not() -> Result<()> {
+async fn a_leaking_application_is_named_and_a_warm_pool_is_not() -> Result<()> {
     let cluster = cluster().await?;
-    let (forgetful, pool) = (cluster.app("app", "checkout"), cluster.app("app", "web-pool"));
+    let (leaking, pool) = (cluster.app("app", "checkout"), cluster.app("app", "web-pool"));
     let _warm = pool.idle_many(8, "SELECT 1").await?;
     let mut leaked = Vec::new();
     for _ in 0..10 {
-        leaked.push(forgetful.idle("SELECT n FROM stock WHERE id = 1").await?);
+        leaked.push(leaking.idle("SELECT n FROM stock WHERE id = 1").await?);
         // Requests arrive at intervals, as in real leaks.
         let opened = leaked.last().expect("just opened").pid();
         let settled = format!("pid = {opened} AND clock_timestamp() - state_change > interval '1.1 seconds'");
@@ -35,7 +35,7 @@ async fn a_forgetful_application_is_named_and_a_warm_pool_is_not() -> Result<()>
 }
 
 #[tokio::test]
-async fn innocents_are_excluded_for_a_stated_reason() -> Result<()> {
+async fn innocent_sessions_are_excluded_with_a_reason() -> Result<()> {
     let cluster = cluster().await?;
     cluster.create_role("supabase_auth_admin", "").await?;
     let app = cluster.app("app", "worker");
@@ -66,7 +66,7 @@ async fn innocents_are_excluded_for_a_stated_reason() -> Result<()> {
 /// Up to PostgreSQL 15 the server numbers its sessions without gaps in some functions, and with gaps in the names of
 /// temporary schemas: once earlier sessions have ended, the two differ.
 #[tokio::test]
-async fn owners_of_temporary_objects_are_known_when_earlier_sessions_have_left() -> Result<()> {
+async fn owners_of_temporary_objects_are_recognised_after_earlier_sessions_ended() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "worker");
     let earlier = app.idle_many(2, "SELECT 1").await?;

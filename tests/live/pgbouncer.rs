@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, PgBouncer};
 
 #[tokio::test]
-async fn a_pooler_passes_sessions_on_and_answers_at_its_console() -> Result<()> {
+async fn a_pooler_forwards_sessions_and_has_a_console() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     let bouncer = PgBouncer::before(&cluster)

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::actions::{OPERATOR, cluster};
 use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, USAGE, code, text};
-use crate::policy_file::{Desk, tampered};
+use crate::policy_file::{Workspace, tampered};
 use crate::support::{host_with, signal};
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
@@ -45,8 +45,8 @@ fn answering(answer: &Value) -> Result<Vec<u8>> {
     ))?)
 }
 
-fn put(engine: &Engine, desk: &Desk, folder: &Path, bytes: &[u8]) -> Result<Digest> {
-    let source = desk.path("next.wasm");
+fn put(engine: &Engine, workspace: &Workspace, folder: &Path, bytes: &[u8]) -> Result<Digest> {
+    let source = workspace.path("next.wasm");
     std::fs::write(&source, bytes)?;
     let name: Name = "it".parse()?;
     let added =
@@ -56,9 +56,9 @@ fn put(engine: &Engine, desk: &Desk, folder: &Path, bytes: &[u8]) -> Result<Dige
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_one() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    let (engine, folder) = (Engine::new(&Limits::default())?, desk.path("plugins"));
-    let old = put(&engine, &desk, &folder, embedded(World::Observer))?;
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    let (engine, folder) = (Engine::new(&Limits::default())?, workspace.path("plugins"));
+    let old = put(&engine, &workspace, &folder, embedded(World::Observer))?;
     let store = PluginStore::open(engine.clone(), &folder, TrustRequirements::default())?;
     let _watch = store.watch()?;
     let in_service = || store.get("it").map(|verified| verified.plugin().digest());
@@ -67,8 +67,8 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     let mut registry = Registry::new();
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));
     // The first call waits without a practical limit.
-    let patient = Duration::from_secs(120);
-    let limits = Limits { deadline: patient, statement_timeout: patient, ..Limits::default() };
+    let long_timeout = Duration::from_secs(120);
+    let limits = Limits { deadline: long_timeout, statement_timeout: long_timeout, ..Limits::default() };
     let host = host_with(archon_pool::credentials().url(url), limits);
     registry.register("it", Skill::from_store(host.clone(), store.clone(), "it"));
     registry.register("other", Skill::from_store(host, store.clone(), "other"));
@@ -83,7 +83,7 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
     let pid: i32 = cluster.observer().await?.query_one(&sql, &[]).await?.get(0);
     signal("STOP", pid.unsigned_abs())?;
 
-    let new = put(&engine, &desk, &folder, &answering(&json!({ "success": true, "data": "the new one" }))?)?;
+    let new = put(&engine, &workspace, &folder, &answering(&json!({ "success": true, "data": "the new one" }))?)?;
     until("the new version is in service", async || Ok(in_service() == Some(new))).await?;
     let next = registry.execute("it", json!({})).await;
     assert!(!running.is_finished(), "the first call still runs");
@@ -112,15 +112,16 @@ async fn a_running_call_finishes_with_the_old_version_and_the_next_gets_the_new_
 
 #[tokio::test]
 async fn plugins_are_found_by_name_and_run_under_their_policy_file() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    let folder = desk.file("plugins");
-    let cli = async |arguments: &[&str]| desk.run(&cluster, &[arguments, &["--plugins-dir", &folder]].concat()).await;
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    let folder = workspace.file("plugins");
+    let cli =
+        async |arguments: &[&str]| workspace.run(&cluster, &[arguments, &["--plugins-dir", &folder]].concat()).await;
     let list =
         async || -> Result<Value> { Ok(serde_json::from_slice(&cli(&["plugins", "list", "--json"]).await?.stdout)?) };
     assert_eq!(list().await?["plugins"], json!([]));
 
-    let wasm = desk.file("pool-observer.wasm");
-    let policy = desk.file("it.toml");
+    let wasm = workspace.file("pool-observer.wasm");
+    let policy = workspace.file("it.toml");
     assert_eq!(code(&cli(&["approve", &wasm, "--policy", &policy]).await?), HEALTHY);
     let added = cli(&["plugins", "add", &wasm, "--name", "pool", "--policy", &policy]).await?;
     assert_eq!(code(&added), HEALTHY, "{}", text(&added.stderr));
@@ -139,7 +140,7 @@ async fn plugins_are_found_by_name_and_run_under_their_policy_file() -> Result<(
     assert!(code(&acting) == NOT_RUN && text(&acting.stderr).contains("signals.apply"), "{}", text(&acting.stderr));
 
     // Another component replaces the approved one.
-    std::fs::write(desk.path("plugins/pool.wasm"), tampered(embedded(World::Observer)))?;
+    std::fs::write(workspace.path("plugins/pool.wasm"), tampered(embedded(World::Observer)))?;
     let exchanged = cli(&["run", "pool", "--params", MONITOR]).await?;
     assert!(code(&exchanged) == NOT_RUN && text(&exchanged.stderr).contains("not-approved"));
     let listed = cli(&["plugins", "list"]).await?;
@@ -159,6 +160,6 @@ async fn plugins_are_found_by_name_and_run_under_their_policy_file() -> Result<(
         assert!(text(&refused.stderr).contains(word), "{}", text(&refused.stderr));
     }
     assert_eq!(code(&cli(&["plugins", "remove", "pool"]).await?), HEALTHY);
-    assert_eq!(std::fs::read_dir(desk.path("plugins"))?.count(), 0);
+    assert_eq!(std::fs::read_dir(workspace.path("plugins"))?.count(), 0);
     Ok(())
 }

@@ -20,11 +20,11 @@ use crate::cli::{FINDINGS, HEALTHY, NOT_RUN, code, run_from, text};
 use crate::support::{host_for, run_in};
 
 /// Folder with the built-in components as files, like third-party ones.
-pub(crate) struct Desk {
+pub(crate) struct Workspace {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl Workspace {
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         components::write_all(folder.path())?;
@@ -70,21 +70,21 @@ pub(crate) fn tampered(component: &[u8]) -> Vec<u8> {
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 
-async fn load(engine: &Engine, desk: &Desk) -> Result<VerifiedPlugin, Fault> {
-    let files = Files::of(&desk.path("pool-observer.wasm"), Some(&desk.path("it.toml")));
+async fn load(engine: &Engine, workspace: &Workspace) -> Result<VerifiedPlugin, Fault> {
+    let files = Files::of(&workspace.path("pool-observer.wasm"), Some(&workspace.path("it.toml")));
     VerifiedPlugin::load(engine, &files, &TrustRequirements::default())
 }
 
 #[tokio::test]
-async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    let (limits, path) = (Limits::default(), desk.path("it.toml"));
+async fn the_library_runs_only_approved_statements() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    let (limits, path) = (Limits::default(), workspace.path("it.toml"));
     let engine = Engine::new(&limits)?;
-    let bare = Files::of(&desk.path("pool-observer.wasm"), None);
+    let bare = Files::of(&workspace.path("pool-observer.wasm"), None);
     let verified = VerifiedPlugin::load(&engine, &bare, &TrustRequirements::default())?;
     assert!(Proposal::of(verified.plugin(), describe(verified.plugin(), &limits), &path).await?.write(false)?);
 
-    let verified = load(&engine, &desk).await?;
+    let verified = load(&engine, &workspace).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let run = async |verified: &VerifiedPlugin| {
         let host = lowered(&host, verified.approval());
@@ -96,27 +96,27 @@ async fn the_library_runs_what_was_approved_and_no_other_text() -> Result<()> {
     // Approval without one of the statements.
     let approval = verified.approval().context("an approval")?;
     let activity = approval.statements().iter().find(|statement| statement.id == "activity").context("activity")?;
-    desk.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
-    let output = run(&load(&engine, &desk).await?).await;
+    workspace.edit("it.toml", &activity.sha256.to_string(), &"0".repeat(64))?;
+    let output = run(&load(&engine, &workspace).await?).await;
     let error = output.error.context("refused")?;
     assert_eq!(error.kind, kind::NOT_APPROVED);
     assert!(error.message.ends_with("its text is not approved: the policy pins statements by SHA-256"), "{error}");
 
-    desk.tamper("pool-observer.wasm")?;
-    let fault = load(&engine, &desk).await.expect_err("another component");
+    workspace.tamper("pool-observer.wasm")?;
+    let fault = load(&engine, &workspace).await.expect_err("another component");
     assert_eq!(fault.kind, kind::NOT_APPROVED);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
-    let desk = Desk::new()?;
-    let (limits, path) = (Limits::default(), desk.path("it.toml"));
+async fn a_policy_file_grants_no_more_than_its_world() -> Result<()> {
+    let workspace = Workspace::new()?;
+    let (limits, path) = (Limits::default(), workspace.path("it.toml"));
     let engine = Engine::new(&limits)?;
     let manager = VerifiedPlugin::built_in(&engine, World::Manager, None)?;
     Proposal::of(manager.plugin(), describe(manager.plugin(), &limits), &path).await?.write(false)?;
     VerifiedPlugin::built_in(&engine, World::Manager, Some(Approval::load(&path)?))?;
-    desk.edit("it.toml", "world = \"manager\"", "world = \"observer\"")?;
+    workspace.edit("it.toml", "world = \"manager\"", "world = \"observer\"")?;
     let approval = Approval::load(&path)?;
     let fault = VerifiedPlugin::built_in(&engine, World::Manager, Some(approval.clone())).expect_err("more power");
     assert!(fault.kind == kind::NOT_APPROVED && fault.message.contains("observer"), "{fault}");
@@ -125,10 +125,10 @@ async fn a_policy_file_is_no_more_than_its_world() -> Result<()> {
 }
 
 #[tokio::test]
-async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    let (wasm, policy) = (desk.file("pool-observer.wasm"), desk.file("pool-observer.policy.toml"));
-    let cli = async |arguments: &[&str]| desk.run(&cluster, arguments).await;
+async fn an_approved_component_runs_and_a_changed_one_is_refused() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    let (wasm, policy) = (workspace.file("pool-observer.wasm"), workspace.file("pool-observer.policy.toml"));
+    let cli = async |arguments: &[&str]| workspace.run(&cluster, arguments).await;
     let run_it = ["run", &wasm, "--policy", &policy, "--params", MONITOR, "--json"];
 
     let missing = cli(&run_it).await?;
@@ -146,7 +146,7 @@ async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
     let any = cli(&[&run_it[..], &["--allow-sql"]].concat()).await?;
     assert!(code(&any) == NOT_RUN && text(&any.stderr).contains("sql.mode"), "{}", text(&any.stderr));
 
-    desk.tamper("pool-observer.wasm")?;
+    workspace.tamper("pool-observer.wasm")?;
     let other = cli(&run_it).await?;
     assert!(code(&other) == NOT_RUN && text(&other.stderr).contains("not-approved"), "{}", text(&other.stderr));
     let widened = cli(&["approve", &wasm]).await?;
@@ -154,81 +154,83 @@ async fn approve_then_run_and_refuse_what_changed() -> Result<()> {
     assert_eq!(code(&cli(&["approve", &wasm, "--replace"]).await?), HEALTHY);
     assert_eq!(code(&cli(&run_it).await?), HEALTHY);
 
-    desk.edit("pool-observer.policy.toml", "apply = false", "aply = false")?;
+    workspace.edit("pool-observer.policy.toml", "apply = false", "aply = false")?;
     let wrong = cli(&run_it).await?;
     assert!(text(&wrong.stderr).contains("`aply = false`: unknown field"), "{}", text(&wrong.stderr));
     Ok(())
 }
 
 #[tokio::test]
-async fn an_apply_that_was_not_approved_is_refused_and_ends_nobody() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn apply_without_approval_is_refused_and_ends_no_session() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     let session = cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?;
-    let policy = desk.file("it.toml");
-    let approved = desk.run(&cluster, &["approve", &desk.file("pool-manager.wasm"), "--policy", &policy]).await?;
+    let policy = workspace.file("it.toml");
+    let approved =
+        workspace.run(&cluster, &["approve", &workspace.file("pool-manager.wasm"), "--policy", &policy]).await?;
     assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
-    let kill = async |more: &[&str]| kill_idle(&desk, &cluster, session.pid(), &policy, more).await;
+    let kill = async |more: &[&str]| kill_idle(&workspace, &cluster, session.pid(), &policy, more).await;
 
     let refused = kill(&["--apply"]).await?;
     assert_eq!(code(&refused), NOT_RUN);
     assert!(text(&refused.stderr).contains("signals.apply"), "{}", text(&refused.stderr));
     assert_eq!(code(&kill(&[]).await?), FINDINGS, "a plan is no change");
 
-    desk.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 0")?;
+    workspace.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 0")?;
     kill(&["--apply", "--max-kill-percentage", "100"]).await?;
     assert!(session.answers().await, "the file's cap counts");
 
-    desk.edit("it.toml", "percentage = 0", "percentage = 100")?;
-    desk.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 0")?;
+    workspace.edit("it.toml", "percentage = 0", "percentage = 100")?;
+    workspace.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 0")?;
     kill(&["--apply", "--max-kill-percentage", "100"]).await?;
     assert!(session.answers().await, "the file's hourly cap counts");
 
-    desk.edit("it.toml", "max-kills-per-hour = 0", "max-kills-per-hour = 1000")?;
-    desk.edit("it.toml", "protected-roles = []", "protected-roles = [\"ap*\"]")?;
+    workspace.edit("it.toml", "max-kills-per-hour = 0", "max-kills-per-hour = 1000")?;
+    workspace.edit("it.toml", "protected-roles = []", "protected-roles = [\"ap*\"]")?;
     kill(&["--apply", "--max-kill-percentage", "100"]).await?;
     assert!(session.answers().await, "the file's protected roles count");
 
-    desk.edit("it.toml", "protected-roles = [\"ap*\"]", "protected-roles = []")?;
+    workspace.edit("it.toml", "protected-roles = [\"ap*\"]", "protected-roles = []")?;
     let done = kill(&["--apply", "--max-kill-percentage", "100", "--json"]).await?;
     let output: Value = serde_json::from_slice(&done.stdout)?;
     assert_eq!(output["data"]["actions"][0]["targets"][0]["outcome"], json!("ended"), "{output:#}");
     Ok(())
 }
 
-async fn kill_idle(desk: &Desk, cluster: &Cluster, pid: i32, policy: &str, more: &[&str]) -> Result<Output> {
+async fn kill_idle(workspace: &Workspace, cluster: &Cluster, pid: i32, policy: &str, more: &[&str]) -> Result<Output> {
     cluster_shows_age(cluster, pid, 2).await?;
-    let impatient = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
-    desk.run(cluster, &[&["kill-idle", "--policy", policy], &impatient[..], more].concat()).await
+    let short_thresholds = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
+    workspace.run(cluster, &[&["kill-idle", "--policy", policy], &short_thresholds[..], more].concat()).await
 }
 
 #[tokio::test]
-async fn the_cap_of_an_hour_holds_across_programs_of_one_user_without_a_log() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
+async fn the_hourly_cap_applies_across_programs_of_one_user_without_a_log() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     let mut sessions = Vec::new();
     for _ in 0..2 {
         sessions.push(cluster.app("app", "worker").idle_in_transaction("SELECT 1").await?);
     }
-    let policy = desk.file("it.toml");
-    let approved = desk.run(&cluster, &["approve", &desk.file("pool-manager.wasm"), "--policy", &policy]).await?;
+    let policy = workspace.file("it.toml");
+    let approved =
+        workspace.run(&cluster, &["approve", &workspace.file("pool-manager.wasm"), "--policy", &policy]).await?;
     assert_eq!(code(&approved), HEALTHY, "{}", text(&approved.stderr));
-    desk.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 100")?;
-    desk.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 1")?;
+    workspace.edit("it.toml", "apply = false\nmax-kill-percentage = 25", "apply = true\nmax-kill-percentage = 100")?;
+    workspace.edit("it.toml", "max-kills-per-hour = 1000", "max-kills-per-hour = 1")?;
     for session in &sessions {
         cluster_shows_age(&cluster, session.pid(), 2).await?;
     }
-    let impatient = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
+    let short_thresholds = ["--idle-in-transaction-timeout-ms", "1000", "--min-size", "1", "--sample-ms", "0"];
     let kill = ["kill-idle", "--policy", &policy, "--apply", "--max-kill-percentage", "100"];
     for _ in 0..2 {
-        let done = desk.run(&cluster, &[&kill[..], &impatient[..]].concat()).await?;
-        let told = text(&done.stdout);
-        assert_eq!(cluster.count("application_name = 'worker'").await?, 1, "{told}{}", text(&done.stderr));
-        assert!(!told.contains("count the calls of this process alone"), "{told}");
+        let done = workspace.run(&cluster, &[&kill[..], &short_thresholds[..]].concat()).await?;
+        let reported = text(&done.stdout);
+        assert_eq!(cluster.count("application_name = 'worker'").await?, 1, "{reported}{}", text(&done.stderr));
+        assert!(!reported.contains("count the calls of this process alone"), "{reported}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_report_that_may_act_says_where_the_caps_hold_for_one_process_alone() -> Result<()> {
+async fn a_report_with_apply_notes_caps_that_apply_to_one_process_only() -> Result<()> {
     let cluster = cluster().await?;
     let state = tempfile::tempdir()?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));

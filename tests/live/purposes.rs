@@ -16,7 +16,7 @@ fn exclusions(report: &Report, session: &Session) -> Vec<String> {
 /// Based on public reports of lost notifications after idle sessions had been ended: the last statement of a listener
 /// does not identify it.
 #[tokio::test]
-async fn a_listener_is_spared_by_whatever_was_seen_of_it() -> Result<()> {
+async fn a_listener_is_excluded_by_earlier_and_current_statements() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "worker");
     let works = app.listening("jobs").await?;
@@ -49,7 +49,7 @@ async fn a_listener_is_spared_by_whatever_was_seen_of_it() -> Result<()> {
 
 /// Based on public reports of copies and migrations that failed with their leader.
 #[tokio::test]
-async fn leaders_and_backups_are_spared_by_plans_health_and_advice() -> Result<()> {
+async fn leaders_and_backups_are_excluded_from_plans_health_and_advice() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "copier");
     let exporter =

@@ -13,7 +13,7 @@ use crate::support::{host_for, orders};
 /// Orders for 1,000 sessions that changed between plan and order. A quarter is active, a quarter ran a statement and
 /// returned to the same state, a quarter ended, and a quarter ended with its pid reused.
 #[tokio::test]
-async fn none_of_a_thousand_that_moved_on_is_ended() -> Result<()> {
+async fn none_of_a_thousand_sessions_that_changed_state_is_ended() -> Result<()> {
     const ROUNDS: usize = 25;
     const EACH: usize = 10;
     let cluster = Cluster::builder().setting("max_connections", 120).start().await?;
@@ -97,7 +97,7 @@ async fn alternate(session: &Session, idle: Duration, mut flag: watch::Receiver<
 /// orders were created must survive; exactly those reported as ended must have ended. Only a statement that begins at
 /// the instant of the signal may be lost.
 #[tokio::test]
-async fn who_moves_during_the_delivery_stays() -> Result<()> {
+async fn sessions_that_change_state_during_the_delivery_are_not_ended() -> Result<()> {
     const ROUNDS: usize = 20;
     const EACH: u32 = 12;
     let cluster = Cluster::start().await?;

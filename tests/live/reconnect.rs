@@ -66,7 +66,7 @@ impl Forgotten {
 }
 
 #[tokio::test]
-async fn a_connection_that_leads_nowhere_any_more_is_replaced_at_the_second_look() -> Result<()> {
+async fn a_server_connection_without_a_session_is_replaced_at_the_second_look() -> Result<()> {
     let cluster = cluster().await?;
     let lost = Forgotten::on(&cluster).await?;
     let (bouncer, gone, in_use) = (&lost.bouncer, lost.pid, "state = 'idle in transaction'");

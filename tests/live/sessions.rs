@@ -8,7 +8,7 @@ use archon_pool_tests::{Cluster, Workload, until};
 use tokio_postgres::error::SqlState;
 
 #[tokio::test]
-async fn hold_their_states() -> Result<()> {
+async fn test_sessions_hold_their_states() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     cluster.execute("CREATE TABLE invoice AS SELECT 1 AS id; GRANT ALL ON invoice TO app").await?;
@@ -54,22 +54,22 @@ async fn hold_their_states() -> Result<()> {
 }
 
 #[tokio::test]
-async fn tell_how_they_were_ended() -> Result<()> {
+async fn test_sessions_report_how_they_were_ended() -> Result<()> {
     let cluster = Cluster::start().await?;
     let app = cluster.app(SUPERUSER, "victim");
     let (mut idle, mut active) = (app.idle("SELECT 1").await?, app.active().await?);
-    let spared = app.idle("SELECT 1").await?;
+    let other = app.idle("SELECT 1").await?;
     for session in [&idle, &active] {
         cluster.execute(&format!("SELECT pg_terminate_backend({})", session.pid())).await?;
     }
     assert_eq!(idle.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
     assert_eq!(active.ended_by().await, Some(SqlState::ADMIN_SHUTDOWN));
-    assert!(spared.answers().await);
+    assert!(other.answers().await);
     until("only the spared one is left", async || Ok(app.count().await? == 1)).await
 }
 
 #[tokio::test]
-async fn work() -> Result<()> {
+async fn a_workload_runs_transactions() -> Result<()> {
     let cluster = Cluster::start().await?;
     let app = cluster.app(SUPERUSER, "web");
     let workload = Workload::start(&app, 3, "SELECT 1", Duration::from_millis(2)).await?;

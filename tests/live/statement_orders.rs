@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::audit::events;
 use crate::cli::{HEALTHY, NOT_RUN, code, text};
-use crate::hostile::arena::{HOSTILE, heard};
-use crate::policy_file::Desk;
+use crate::hostile::attacked_server::{HOSTILE, responses};
+use crate::policy_file::Workspace;
 use crate::support::host_for;
 
 /// Statement that ends every session of the role's own application.
@@ -61,16 +61,16 @@ async fn a_pinned_statement_that_ends_sessions_is_not_sent_without_apply() -> Re
             .call(&plugin, request(dry_run), CallOptions::default())
             .await;
         let (output, signalled) = (answer.output?, answer.signalled);
-        let told = heard(&output).join("\n");
-        assert!(told.contains("more than read statistics") && told.contains(word), "{told}");
+        let reported = responses(&output).join("\n");
+        assert!(reported.contains("more than read statistics") && reported.contains(word), "{reported}");
         assert!(!signalled && session.answers().await);
     }
     let consenting = lowered(&host, Some(&pinned(true)?)).consent(|proposal| async move {
         let Act::Send { statements } = proposal.act else { return Ok(()) };
         Err(format!("not today: {statements:?}"))
     });
-    let told = heard(&consenting.run(&plugin, request(false)).await?).join("\n");
-    assert!(told.contains("not today") && told.contains(ENDS), "{told}");
+    let reported = responses(&consenting.run(&plugin, request(false)).await?).join("\n");
+    assert!(reported.contains("not today") && reported.contains(ENDS), "{reported}");
     assert!(session.answers().await);
     let (_, lines) = events(&path)?;
     assert!(lines.iter().all(|line| line["event"] != "order"), "nothing was sent");
@@ -114,7 +114,7 @@ async fn a_statement_that_only_reads_needs_no_apply_when_it_is_pinned() -> Resul
     let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[reads]] } });
     let answer = host.call(&plugin, request, CallOptions::default()).await;
     let output = answer.output?;
-    assert!(!answer.signalled && heard(&output).join("\n").contains("ok 1 rows"), "{output}");
+    assert!(!answer.signalled && responses(&output).join("\n").contains("ok 1 rows"), "{output}");
     Ok(())
 }
 
@@ -127,13 +127,13 @@ fn describing(sql: &str) -> Result<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn approve_shows_in_red_and_in_full_what_could_act_and_writes_nothing_until_it_is_accepted() -> Result<()> {
-    let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
-    std::fs::write(desk.path("it.wasm"), describing(ENDS)?)?;
-    let (wasm, policy) = (desk.file("it.wasm"), desk.path("it.policy.toml"));
+async fn approve_shows_statements_that_may_change_something_and_writes_nothing_until_accepted() -> Result<()> {
+    let (cluster, workspace) = (Cluster::start().await?, Workspace::new()?);
+    std::fs::write(workspace.path("it.wasm"), describing(ENDS)?)?;
+    let (wasm, policy) = (workspace.file("it.wasm"), workspace.path("it.policy.toml"));
     let digest = Digest::of(ENDS.as_bytes()).to_string();
 
-    let shown = desk.run(&cluster, &["approve", &wasm, "--color", "always"]).await?;
+    let shown = workspace.run(&cluster, &["approve", &wasm, "--color", "always"]).await?;
     assert_eq!(code(&shown), NOT_RUN);
     let (page, why) = (text(&shown.stdout), text(&shown.stderr));
     assert!(page.contains(&format!("\u{1b}[1m\u{1b}[31m    {ENDS}")), "{page:?}");
@@ -141,7 +141,7 @@ async fn approve_shows_in_red_and_in_full_what_could_act_and_writes_nothing_unti
     assert!(why.contains(&format!("--accept {digest}")), "{why}");
     assert!(!Path::new(&policy).exists());
 
-    let json = desk.run(&cluster, &["approve", &wasm, "--json"]).await?;
+    let json = workspace.run(&cluster, &["approve", &wasm, "--json"]).await?;
     let answer: Value = serde_json::from_slice(&json.stdout)?;
     assert_eq!((code(&json), &answer["error"]["kind"]), (NOT_RUN, &json!(kind::NOT_APPROVED)));
     assert_eq!(
@@ -150,9 +150,9 @@ async fn approve_shows_in_red_and_in_full_what_could_act_and_writes_nothing_unti
     );
     assert!(!policy.exists());
 
-    let wrong = desk.run(&cluster, &["approve", &wasm, "--accept", &"0".repeat(64)]).await?;
+    let wrong = workspace.run(&cluster, &["approve", &wasm, "--accept", &"0".repeat(64)]).await?;
     assert!(code(&wrong) != HEALTHY && !policy.exists(), "{}", text(&wrong.stderr));
-    let accepted = desk.run(&cluster, &["approve", &wasm, "--accept", &digest]).await?;
+    let accepted = workspace.run(&cluster, &["approve", &wasm, "--accept", &digest]).await?;
     assert_eq!(code(&accepted), HEALTHY, "{}", text(&accepted.stderr));
     assert!(!Approval::load(&policy)?.signals().apply);
     Ok(())

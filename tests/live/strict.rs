@@ -127,7 +127,7 @@ fn variations() -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn what_is_admitted_means_on_the_server_what_the_host_read() -> Result<()> {
+async fn an_admitted_statement_means_the_same_on_the_server_and_to_the_parser() -> Result<()> {
     let cluster = Cluster::start().await?;
     let client = pinned(&cluster).await?;
     for question in QUESTIONS.lines() {
@@ -146,7 +146,7 @@ async fn what_is_admitted_means_on_the_server_what_the_host_read() -> Result<()>
 }
 
 #[tokio::test]
-async fn a_changed_question_is_refused_here_or_there_or_means_the_same() -> Result<()> {
+async fn a_changed_statement_is_refused_or_means_the_same() -> Result<()> {
     let cluster = Cluster::start().await?;
     let client = pinned(&cluster).await?;
     let (mut refused_there, mut agreed) = (0, 0);

@@ -9,7 +9,7 @@ use archon_pool::sql;
 use archon_pool_tests::Cluster;
 use serde_json::json;
 
-use crate::hostile::arena::{HOSTILE, heard};
+use crate::hostile::attacked_server::{HOSTILE, responses};
 use crate::support::host_under;
 
 /// Maximum memory of an accepted statement, KiB.
@@ -147,7 +147,7 @@ fn status(pid: i32, name: &str) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn no_admitted_statement_takes_much_of_a_backends_memory() -> Result<()> {
+async fn no_admitted_statement_exceeds_the_memory_bound_of_a_backend() -> Result<()> {
     // Settings of a possible operator's server: compilation of expensive statements, and much memory for each step.
     let builder = Cluster::builder().setting("jit", "on").setting("jit_above_cost", 0);
     let cluster = builder.setting("work_mem", "64MB").setting("hash_mem_multiplier", 8).start().await?;
@@ -156,23 +156,23 @@ async fn no_admitted_statement_takes_much_of_a_backends_memory() -> Result<()> {
     let plugin = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
     let policy = Policy { sql: Sql::Strict, apply: false, ..Policy::default() };
     let host = host_under(cluster.url("monitor", "postgres"), policy).keep_session();
-    let told = async |text: &str| -> Result<String> {
+    let response_to = async |text: &str| -> Result<String> {
         let request = json!({ "action": "monitor", "attack": { "name": "query", "batches": [[text]] } });
-        Ok(heard(&host.run(&plugin, request).await?).join("\n"))
+        Ok(responses(&host.run(&plugin, request).await?).join("\n"))
     };
     for text in too_heavy() {
-        let told = told(&text).await?;
-        assert!(told.contains("not-approved"), "{text}: {told}");
+        let response = response_to(&text).await?;
+        assert!(response.contains("not-approved"), "{text}: {response}");
     }
     for text in heaviest() {
-        let told = told(&text).await?;
-        assert!(!told.contains("not-approved"), "{text}: {told}");
+        let response = response_to(&text).await?;
+        assert!(!response.contains("not-approved"), "{text}: {response}");
         let row = cluster
             .observer()
             .await?
             .query_one("SELECT pid FROM pg_stat_activity WHERE application_name = 'archon-pool'", &[])
             .await
-            .with_context(|| format!("the session is kept: {told}"))?;
+            .with_context(|| format!("the session is kept: {response}"))?;
         let pid: i32 = row.get(0);
         let own = status(pid, "VmHWM")?.saturating_sub(status(pid, "RssShmem")?);
         assert!(own < MOST_KIB, "{own} KiB after {text}");

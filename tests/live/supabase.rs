@@ -34,7 +34,7 @@ fn file(text: &str) -> Result<(TempDir, PathBuf)> {
 }
 
 #[tokio::test]
-async fn the_owner_sees_everything_and_the_services_are_left_alone() -> Result<()> {
+async fn the_owner_reads_everything_and_services_are_not_ended() -> Result<()> {
     let cluster = project().await?;
     let (idle, busy) = (services(&cluster).await?, services_in_transactions(&cluster).await?);
     let mut leaked =
@@ -61,7 +61,7 @@ async fn the_owner_sees_everything_and_the_services_are_left_alone() -> Result<(
 }
 
 #[tokio::test]
-async fn auth_is_not_ended_even_though_the_owner_could() -> Result<()> {
+async fn auth_sessions_are_not_ended_although_the_owner_may() -> Result<()> {
     let cluster = project().await?;
     let auth = cluster.app("supabase_auth_admin", "").idle("SELECT 1").await?;
     let could = "SELECT pg_has_role('postgres', 'supabase_auth_admin', 'USAGE')";
@@ -76,20 +76,20 @@ async fn auth_is_not_ended_even_though_the_owner_could() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_project_s_password_opens_its_server_and_the_api_tells_sizes_alone() -> Result<()> {
+async fn a_project_password_opens_its_server_and_the_api_reports_sizes_only() -> Result<()> {
     let cluster = project().await?;
     let api = ManagementApi::of(&cluster).await?;
     let (_folder, path) = file(&entry(&cluster, "main", &format!("access-token = \"{TOKEN}\"")))?;
     let credentials = archon_pool::credentials().file(&path).supabase_api(&api.url());
     assert_eq!(run(credentials, quick("main")).await.error, None);
-    let asked: Vec<_> = api.asked().into_iter().map(|asked| asked.what).collect();
+    let requests: Vec<_> = api.requests().into_iter().map(|request| request.what).collect();
     let config = format!("GET /v1/projects/{REFERENCE}/config/database");
-    assert_eq!(asked, [format!("{config}/pooler"), format!("{config}/pgbouncer")]);
+    assert_eq!(requests, [format!("{config}/pooler"), format!("{config}/pgbouncer")]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode() -> Result<()> {
+async fn an_unreachable_server_is_read_through_its_pooler_in_session_mode() -> Result<()> {
     let cluster = project().await?;
     let api = ManagementApi::of(&cluster).await?;
     let unreachable = format!(
@@ -105,7 +105,7 @@ async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode
     let report = run(credentials(), input).await.data.expect("a report");
     assert!(report.health_summary.probes.iter().all(|probe| probe.error.is_none()), "probes take the same way");
     assert!(cluster.log().contains(&format!("user=postgres.{REFERENCE}")));
-    assert_eq!(api.asked().len(), 3, "once for the way in, and for the sizes of both poolers: {:?}", api.asked());
+    assert_eq!(api.requests().len(), 3, "once for the way in, and for the sizes of both poolers: {:?}", api.requests());
 
     let fault = run(credentials(), quick("wrong")).await.error.expect("a fault");
     assert_eq!(fault.kind, kind::AUTHENTICATION_FAILED);
@@ -117,7 +117,7 @@ async fn a_server_that_cannot_be_reached_is_entered_by_its_pooler_s_session_mode
 }
 
 #[tokio::test]
-async fn an_access_token_alone_reads_everything_and_ends_what_is_stale() -> Result<()> {
+async fn an_access_token_alone_reads_everything_and_ends_stale_sessions() -> Result<()> {
     let cluster = project().await?;
     let api = ManagementApi::of(&cluster).await?;
     let auth = cluster.app("supabase_auth_admin", "").idle_in_transaction("SELECT 1").await?;
@@ -152,7 +152,7 @@ async fn an_access_token_alone_reads_everything_and_ends_what_is_stale() -> Resu
 }
 
 #[tokio::test]
-async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
+async fn when_all_slots_are_taken_the_api_is_the_access_path() -> Result<()> {
     let mut cluster = Cluster::builder().setting("max_connections", 12).start().await?;
     lay_out(&mut cluster).await?;
     let api = ManagementApi::of(&cluster).await?;
@@ -181,14 +181,14 @@ async fn when_all_slots_are_taken_the_api_is_another_way_in() -> Result<()> {
     assert_eq!(output.error, None);
     let action = output.data.expect("a report").actions.remove(0);
     assert!(action.executed && action.connections_affected as usize == leaked.len(), "{action:?}");
-    let asked = api.count("POST");
+    let posts = api.count("POST");
     assert_eq!(run(credentials(), quick("main")).await.error, None);
-    assert_eq!(api.count("POST"), asked, "with slots free, the session is direct again");
+    assert_eq!(api.count("POST"), posts, "with slots free, the session is direct again");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_a_key_opens_is_said_plainly() -> Result<()> {
+async fn the_message_says_which_api_a_key_is_for() -> Result<()> {
     let url = format!("https://{REFERENCE}.supabase.co");
     for key in ["eyJhbGciOiJIUzI1NiJ9.e30.x", "sb_secret_0123456789"] {
         let fault = run(archon_pool::credentials(), json!({ "supabaseUrl": url, "supabaseKey": key })).await.error;
@@ -202,7 +202,7 @@ async fn what_a_key_opens_is_said_plainly() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_vault_is_opened_by_the_owner() -> Result<()> {
+async fn the_vault_is_read_by_the_owner() -> Result<()> {
     let cluster = project().await?;
     cluster.create_role("reports", "IN ROLE pg_monitor").await?;
     keep_secret(&cluster, "reports-dsn", &cluster.url("reports", "postgres")).await?;
@@ -215,7 +215,7 @@ async fn the_vault_is_opened_by_the_owner() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_ca_file_of_a_project_is_what_verify_full_goes_by() -> Result<()> {
+async fn verify_full_uses_the_ca_file_of_a_project() -> Result<()> {
     let Certified { root, leaf, key } = certified("127.0.0.1")?;
     let mut cluster = Cluster::builder().tls(leaf, key).start().await?;
     lay_out(&mut cluster).await?;

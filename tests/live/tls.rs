@@ -57,7 +57,7 @@ fn by_psql(url: &str) -> Result<bool> {
 }
 
 #[tokio::test]
-async fn every_certificate_is_accepted_where_psql_accepts_it() -> Result<()> {
+async fn every_certificate_is_accepted_exactly_when_psql_accepts_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut differences = Vec::new();
     let mut before: Option<(&str, Cluster)> = None;
@@ -90,7 +90,7 @@ async fn every_certificate_is_accepted_where_psql_accepts_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn channel_binding_holds_with_tls_and_is_refused_without() -> Result<()> {
+async fn channel_binding_works_with_tls_and_is_refused_without() -> Result<()> {
     let folder = tempfile::tempdir()?;
     certificates(folder.path())?;
     let pem = |file: &str| fs::read_to_string(folder.path().join(file));

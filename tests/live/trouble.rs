@@ -52,7 +52,7 @@ async fn an_unreachable_server_is_retryable_and_named() -> Result<()> {
 }
 
 #[tokio::test]
-async fn exhausted_slots_are_told_from_other_trouble() -> Result<()> {
+async fn exhausted_slots_are_distinguished_from_other_faults() -> Result<()> {
     let cluster = Cluster::builder().setting("max_connections", 12).start().await?;
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor").await?;
     // Three of twelve slots are reserved for superusers, and the harness uses one.
@@ -86,7 +86,7 @@ async fn a_role_at_its_connection_limit_is_refused_as_such() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sessions_without_activity_tracking_are_unknown_and_left_alone() -> Result<()> {
+async fn sessions_without_activity_tracking_are_unknown_and_not_ended() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("ALTER ROLE app SET track_activities = off").await?;
     let client = cluster.connect("app").await?;
@@ -102,7 +102,7 @@ async fn sessions_without_activity_tracking_are_unknown_and_left_alone() -> Resu
 }
 
 #[tokio::test]
-async fn a_server_that_stops_in_the_middle_is_a_lost_connection() -> Result<()> {
+async fn a_server_that_stops_during_a_call_is_a_lost_connection() -> Result<()> {
     let cluster = cluster().await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let input = json!({ "action": "monitor", "options": { "sampleMs": 10_000 } });
@@ -130,7 +130,7 @@ async fn a_statement_timeout_names_the_setting() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_leaves_no_session() -> Result<()> {
+async fn a_cancelled_call_leaves_no_session() -> Result<()> {
     let cluster = cluster().await?;
     let limits = Limits { deadline: Duration::from_millis(700), ..Limits::default() };
     let credentials = archon_pool::credentials().url(SecretString::from(cluster.url(OPERATOR, "postgres")));
@@ -153,7 +153,7 @@ async fn no_action_leaves_a_session() -> Result<()> {
 }
 
 #[tokio::test]
-async fn bad_requests_are_refused_before_anything_is_opened() -> Result<()> {
+async fn invalid_requests_are_refused_before_a_session_is_opened() -> Result<()> {
     // Nothing listens on this port: a request that connected would get another fault.
     let host = host_for("postgres://nobody@127.0.0.1:1/postgres".into());
     for (input, words) in [
@@ -172,7 +172,7 @@ async fn bad_requests_are_refused_before_anything_is_opened() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_component_and_a_component_of_another_world_are_told_apart() -> Result<()> {
+async fn a_file_that_is_no_component_and_a_component_of_another_world_are_distinguished() -> Result<()> {
     let engine = archon_pool::engine::Engine::new(&Limits::default())?;
     let load = |bytes: &[u8]| Plugin::from_bytes(&engine, "odd.wasm", bytes).expect_err("refused");
     let none = load(b"hello");

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::actions::{OPERATOR, cluster};
 use crate::cli::{HEALTHY, NOT_RUN, code, command, text};
-use crate::policy_file::Desk;
+use crate::policy_file::Workspace;
 
 const MONITOR: &str = r#"{"action":"monitor","options":{"sampleMs":0}}"#;
 
@@ -20,36 +20,36 @@ fn mode(path: &Path, mode: u32) -> Result<()> {
 }
 
 #[tokio::test]
-async fn compiled_code_is_kept_in_a_folder_of_our_own_and_nowhere_else() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    let compiled = desk.path(".cache/archon-pool/compiled");
-    let wasm = desk.file("pool-observer.wasm");
+async fn compiled_code_is_cached_in_a_private_folder_only() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    let compiled = workspace.path(".cache/archon-pool/compiled");
+    let wasm = workspace.file("pool-observer.wasm");
     let run = ["run", &wasm, "--params", MONITOR, "--json"];
     fs::create_dir_all(&compiled)?;
-    for (of, shared) in [(&compiled, 0o777), (&compiled, 0o750), (&desk.path(".cache"), 0o777)] {
+    for (of, shared) in [(&compiled, 0o777), (&compiled, 0o750), (&workspace.path(".cache"), 0o777)] {
         mode(&compiled, 0o700)?;
         mode(of, shared)?;
-        let ran = desk.run(&cluster, &run).await?;
+        let ran = workspace.run(&cluster, &run).await?;
         assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
         assert!(text(&ran.stderr).contains("without a cache"), "{}", text(&ran.stderr));
         assert_eq!(fs::read_dir(&compiled)?.count(), 0, "{} is {shared:o}", of.display());
         mode(of, 0o700)?;
     }
-    let ran = desk.run(&cluster, &run).await?;
+    let ran = workspace.run(&cluster, &run).await?;
     assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
     assert!(!text(&ran.stderr).contains("without a cache") && fs::read_dir(&compiled)?.count() > 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_bare_name_is_no_file_of_the_working_directory() -> Result<()> {
-    let (cluster, desk) = (cluster().await?, Desk::new()?);
-    fs::copy(desk.path("pool-observer.wasm"), desk.path("auditor"))?;
-    fs::copy(desk.path("pool-observer.wasm"), desk.path("Auditor.wasm"))?;
+async fn a_bare_name_is_not_read_from_the_working_directory() -> Result<()> {
+    let (cluster, workspace) = (cluster().await?, Workspace::new()?);
+    fs::copy(workspace.path("pool-observer.wasm"), workspace.path("auditor"))?;
+    fs::copy(workspace.path("pool-observer.wasm"), workspace.path("Auditor.wasm"))?;
     let here = async |component: &str| {
         let arguments = ["run", component, "--params", MONITOR, "--json"];
-        let mut command = command(&cluster.url(OPERATOR, "postgres"), desk.folder(), &arguments)?;
-        command.current_dir(desk.folder());
+        let mut command = command(&cluster.url(OPERATOR, "postgres"), workspace.folder(), &arguments)?;
+        command.current_dir(workspace.folder());
         anyhow::Ok(spawn_blocking(move || command.output()).await??)
     };
     for bare in ["auditor", "pool-observer.wasm", "Auditor.wasm"] {
@@ -66,24 +66,24 @@ async fn a_bare_name_is_no_file_of_the_working_directory() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_log_that_others_may_write_to_is_refused_and_so_is_a_link() -> Result<()> {
-    let (cluster, desk) = (Cluster::start().await?, Desk::new()?);
+async fn a_log_that_others_can_write_to_and_a_symbolic_link_are_refused() -> Result<()> {
+    let (cluster, workspace) = (Cluster::start().await?, Workspace::new()?);
     cluster.create_role(OPERATOR, "IN ROLE pg_monitor").await?;
-    let log = desk.path("audit.log");
-    let monitor = async |file: &str| desk.run(&cluster, &["monitor", "--sample-ms", "0", "--audit", file]).await;
+    let log = workspace.path("audit.log");
+    let monitor = async |file: &str| workspace.run(&cluster, &["monitor", "--sample-ms", "0", "--audit", file]).await;
     fs::write(&log, "")?;
     for shared in [0o622, 0o660] {
         mode(&log, shared)?;
-        let refused = monitor(&desk.file("audit.log")).await?;
+        let refused = monitor(&workspace.file("audit.log")).await?;
         let why = text(&refused.stderr);
         assert!(code(&refused) == NOT_RUN && why.contains("chmod go-w"), "{shared:o}: {why}");
         assert_eq!(fs::read(&log)?, b"");
     }
     mode(&log, 0o640)?;
-    let written = monitor(&desk.file("audit.log")).await?;
+    let written = monitor(&workspace.file("audit.log")).await?;
     assert!(code(&written) != NOT_RUN && !fs::read(&log)?.is_empty(), "{}", text(&written.stderr));
-    symlink(&log, desk.path("link"))?;
-    let refused = monitor(&desk.file("link")).await?;
+    symlink(&log, workspace.path("link"))?;
+    let refused = monitor(&workspace.file("link")).await?;
     assert!(text(&refused.stderr).contains("it is a link"), "{}", text(&refused.stderr));
     Ok(())
 }

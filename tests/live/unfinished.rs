@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::{finding, impatient, report};
 
 /// The threshold is 10 s, the minimum of an option, and may have to pass twice.
@@ -53,7 +53,7 @@ async fn an_abandoned_copy_is_a_lost_slot_and_ends_by_the_fix() -> Result<()> {
 #[tokio::test]
 async fn a_parse_without_sync_is_a_lost_slot() -> Result<()> {
     let cluster = Cluster::builder().hba("host all app 127.0.0.1/32 trust").start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     let mut raw = TcpStream::connect(("127.0.0.1", cluster.port())).await?;
     let startup = b"\0\x03\0\0user\0app\0database\0postgres\0application_name\0half-done\0\0";
     raw.write_all(&u32::to_be_bytes(4 + startup.len() as u32)).await?;

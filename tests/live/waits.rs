@@ -8,7 +8,7 @@ use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::SUPERUSER;
 use archon_pool_tests::until::until_within;
 
-use crate::actions::{OPERATOR, cluster, cluster_shows_age, furnish};
+use crate::actions::{OPERATOR, cluster, cluster_shows_age, create_roles_and_table};
 use crate::support::{finding, impatient, report};
 
 /// A wait counts as long after 10 s.
@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn a_prepared_transaction_at_the_head_of_a_chain_is_rolled_back_by_the_fix() -> Result<()> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 5).start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     let app = cluster.app("app", "orders");
     let session = app.idle_in_transaction("UPDATE stock SET n = 1 WHERE id = 1").await?;
     session.run("PREPARE TRANSACTION 'order''s \\ 17'").await?;
@@ -82,9 +82,9 @@ async fn a_limit_of_a_role_in_a_database_is_named_and_not_proposed_again() -> Re
 }
 
 #[tokio::test]
-async fn statistics_are_counted_where_another_database_s_text_cannot_be_converted() -> Result<()> {
+async fn statistics_are_counted_when_text_of_another_database_cannot_be_converted() -> Result<()> {
     let cluster = Cluster::builder().setting("pg_stat_statements.track", "all").start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     let clean = report(&cluster, OPERATOR, impatient("monitor")).await;
     cluster.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'").await?;

@@ -80,22 +80,22 @@ fn refusals() -> Vec<Value> {
 async fn every_refusal_at_login_is_classified() -> Result<()> {
     let text = |case: &Value, name: &str| case["says"][name].as_str().unwrap_or_default().to_owned();
     for case in refusals().into_iter().filter(|case| case["at"] != "statement") {
-        let said = text(&case, "message");
-        let refusal = error(&text(&case, "severity"), &text(&case, "sqlstate"), said.as_bytes());
+        let message_text = text(&case, "message");
+        let refusal = error(&text(&case, "severity"), &text(&case, "sqlstate"), message_text.as_bytes());
         let sslmode = if case["tls"] == "tried" { "prefer" } else { "disable" };
         let url = scripted(refusal, Vec::new()).await? + "?sslmode=" + sslmode;
         let fault = fault(&host_for(url), monitor()).await;
         assert_eq!(
             (json!(fault.kind), json!(fault.retryable)),
             (case["kind"].clone(), case["retryable"].clone()),
-            "{said}"
+            "{message_text}"
         );
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_refusal_at_the_first_query_is_one_of_the_login() -> Result<()> {
+async fn a_refusal_at_the_first_query_counts_as_a_refused_login() -> Result<()> {
     for (text, expected) in [
         ("query_wait_timeout", kind::TOO_MANY_CONNECTIONS),
         ("server login has been failing, cached error: connect failed (server_login_retry)", kind::SERVER_UNREACHABLE),
@@ -109,7 +109,7 @@ async fn a_refusal_at_the_first_query_is_one_of_the_login() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_refusal_in_any_bytes_is_shown() -> Result<()> {
+async fn a_refusal_with_invalid_bytes_is_shown() -> Result<()> {
     let refusal = error("FATAL", "28P01", b"authentification par mot de passe \xe9chou\xe9e");
     let fault = fault(&host_for(scripted(refusal, Vec::new()).await?), monitor()).await;
     assert_eq!(fault.kind, kind::AUTHENTICATION_FAILED);
@@ -127,7 +127,7 @@ async fn a_password_is_not_sent_where_require_auth_forbids_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_next_host_is_tried_when_one_is_down_and_a_refusal_is_final() -> Result<()> {
+async fn the_next_host_is_tried_when_one_is_down_and_not_after_a_refusal() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "IN ROLE pg_monitor").await?;
     let down = archon_pool_tests::unused_port()?;
@@ -176,7 +176,7 @@ const ACTIONS: [&str; 6] = ["monitor", "detect-leaks", "health-check", "auto-sca
 
 /// pg_activity#149 #332, powa#136, temboard#887: one client's bytes must not make the tool fail.
 #[tokio::test]
-async fn texts_in_any_encoding_fail_no_action_from_any_database() -> Result<()> {
+async fn every_action_succeeds_with_texts_in_any_encoding_from_any_database() -> Result<()> {
     let cluster = Cluster::builder().setting("track_activity_query_size", 100).start().await?;
     cluster.create_role("watcher", "SUPERUSER").await?;
     let databases = [("raw", "SQL_ASCII"), ("latin", "LATIN1"), ("win", "WIN1252"), ("japan", "EUC_JP")];

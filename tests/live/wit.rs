@@ -9,7 +9,7 @@ use wit_parser::{PackageId, Resolve, SourceMap};
 const WORLDS: [&str; 3] = ["analyser", "observer", "manager"];
 
 #[test]
-fn parses_with_its_three_worlds() -> Result<()> {
+fn the_wit_package_parses_with_its_three_worlds() -> Result<()> {
     let mut resolve = Resolve::default();
     let package = push(&mut resolve, "../wit", "1.0.0")?;
     assert_eq!(resolve.packages[package].name.to_string(), "archon:connection-pool@1.0.0");
@@ -19,7 +19,7 @@ fn parses_with_its_three_worlds() -> Result<()> {
 }
 
 #[test]
-fn every_item_is_documented() -> Result<()> {
+fn every_wit_item_is_documented() -> Result<()> {
     let mut resolve = Resolve::default();
     push(&mut resolve, "../wit", "1.0.0")?;
     let mut bare = Vec::new();
@@ -42,7 +42,7 @@ fn every_item_is_documented() -> Result<()> {
 }
 
 #[test]
-fn components_of_the_released_version_still_fit() -> Result<()> {
+fn components_of_the_released_version_still_load() -> Result<()> {
     for world in WORLDS {
         let mut resolve = Resolve::default();
         // One `Resolve` holds a package version only once, and the check ignores versions.

@@ -1,10 +1,10 @@
 //! 200 tenants on one host and one real server, a third of them hostile: no wrong answer, no lost memory or session,
-//! and little delay for honest tenants.
+//! and little delay for regular tenants.
 //!
 //! `SOAK_SECONDS` sets the duration: a minute by default, ten by `make soak`, which also prints figures and, because
-//! it runs long enough, checks the latency of honest tenants.
+//! it runs long enough, checks the latency of regular tenants.
 
-mod attackers;
+mod attacks;
 mod measure;
 
 use std::sync::Arc;
@@ -23,48 +23,48 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use self::attackers::Attack;
+use self::attacks::Attack;
 use self::measure::Latencies;
 
-const HONEST: usize = 140;
+const REGULAR: usize = 140;
 const HOSTILE: usize = 60;
-/// Interval of the calls of each honest tenant.
+/// Interval of the calls of each regular tenant.
 const EVERY: Duration = Duration::from_secs(7);
-/// Allowed slowdown of honest tenants beside attackers.
+/// Allowed slowdown of regular tenants beside attacks.
 const SLOWER: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn honest_tenants_hardly_notice_the_hostile() -> Result<()> {
+async fn hostile_tenants_hardly_slow_down_regular_tenants() -> Result<()> {
     let lasting = lasting(60)?;
-    let (calm, storm) = (lasting / 3, lasting * 2 / 3);
+    let (alone_duration, attack_duration) = (lasting / 3, lasting * 2 / 3);
     let cluster = Cluster::builder().setting("max_connections", 450).start().await?;
-    let (tenants, sessions) = settle(&cluster).await?;
+    let (tenants, sessions) = create_tenants(&cluster).await?;
     let tenants = Arc::new(tenants);
-    let truth = Arc::new(truth());
+    let expected_sessions = Arc::new(expected_sessions());
 
     // Warms up everything before the measurement.
-    honest(&tenants, &truth, EVERY).await?;
-    let alone = honest(&tenants, &truth, calm).await?;
+    regular(&tenants, &expected_sessions, EVERY).await?;
+    let alone = regular(&tenants, &expected_sessions, alone_duration).await?;
     let before = resident_mebibytes()?;
-    let attacks = attackers::all(tenants.engine())?;
-    let hostile = hostile(&tenants, attacks, storm);
-    let (beside, attacked) = tokio::join!(honest(&tenants, &truth, storm), hostile);
+    let attacks = attacks::all(tenants.engine())?;
+    let hostile = hostile(&tenants, attacks, attack_duration);
+    let (beside, attacked) = tokio::join!(regular(&tenants, &expected_sessions, attack_duration), hostile);
     let (beside, attacked) = (beside?, attacked?);
     let after = resident_mebibytes()?;
 
     report(&format!(
-        "honest calls alone:            {alone}\n\
-         honest calls beside attackers: {beside}\n\
+        "regular calls alone:            {alone}\n\
+         regular calls beside attacks:   {beside}\n\
          attacks stopped: {attacked}; resident: {before} MiB before them, {after} MiB after"
     ));
     ensure!(after < before + 128, "memory grew from {before} to {after} MiB");
     until("our sessions are gone", async || Ok(cluster.count("application_name = 'archon-pool'").await? == 0)).await?;
-    let population = i64::try_from(truth.values().sum::<usize>())?;
+    let population = i64::try_from(expected_sessions.values().sum::<usize>())?;
     ensure!(cluster.count("application_name = 'shop'").await? == population, "a tenant's session was ended");
     drop(sessions);
     if lasting >= Duration::from_secs(300) {
         let ratio = beside.p99().as_secs_f64() / alone.p99().as_secs_f64();
-        ensure!(ratio <= SLOWER, "the honest tenants' p99 is {ratio:.2} times what it is alone");
+        ensure!(ratio <= SLOWER, "the regular tenants' p99 is {ratio:.2} times what it is alone");
     }
     Ok(())
 }
@@ -73,45 +73,46 @@ fn name(number: usize) -> String {
     format!("tenant_{number:03}")
 }
 
-/// Returns the number of sessions of each honest tenant's application.
-fn truth() -> std::collections::BTreeMap<String, usize> {
-    (0..HONEST).map(|number| (name(number), 1 + number % 2)).collect()
+/// Returns the number of sessions of each regular tenant's application.
+fn expected_sessions() -> std::collections::BTreeMap<String, usize> {
+    (0..REGULAR).map(|number| (name(number), 1 + number % 2)).collect()
 }
 
 /// Creates the roles, sessions and quotas of all tenants.
-async fn settle(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Session>)> {
+async fn create_tenants(cluster: &Cluster) -> Result<(Tenants, Vec<archon_pool_tests::Session>)> {
     let (cpu, deadline) = (Duration::from_millis(200), Duration::from_secs(20));
     let limits = Limits { cpu, deadline, memory: 32 << 20, ..Limits::default() };
     let engine = Engine::builder(&limits).pooled(256).build()?;
     let tenants = Tenants::new(engine, Capacity { calls: 256, waiting: 1_000 });
     let mut sessions = Vec::new();
-    for number in 0..HONEST + HOSTILE {
+    for number in 0..REGULAR + HOSTILE {
         let name = name(number);
         cluster.create_role(&name, "IN ROLE pg_monitor").await?;
-        if let Some(count) = truth().get(&name) {
+        if let Some(count) = expected_sessions().get(&name) {
             sessions.extend(cluster.app(&name, "shop").idle_many(*count, "SELECT 1").await?);
         }
         let credentials = archon_pool::credentials().url(cluster.url(&name, "postgres").into());
-        // An honest call computes for some milliseconds: this is hundreds of them.
+        // A regular call computes for some milliseconds: this is hundreds of them.
         let quotas = Quotas { cpu_per_minute: Duration::from_secs(1), concurrent_calls: 2, ..Quotas::default() };
         tenants.put(Tenant { limits: limits.clone(), quotas, ..Tenant::new(name, credentials) });
     }
     Ok((tenants, sessions))
 }
 
-/// Calls for every honest tenant at an interval, and checks each answer.
-async fn honest(
+/// Calls for every regular tenant at an interval, and checks each answer.
+async fn regular(
     tenants: &Arc<Tenants>,
-    truth: &Arc<std::collections::BTreeMap<String, usize>>,
+    expected_sessions: &Arc<std::collections::BTreeMap<String, usize>>,
     lasts: Duration,
 ) -> Result<Latencies> {
     let plugin = Arc::new(Plugin::built_in(tenants.engine(), World::Observer)?);
     let mut all = JoinSet::new();
     let start = Instant::now();
-    for number in 0..HONEST {
-        let (tenants, truth, plugin) = (Arc::clone(tenants), Arc::clone(truth), Arc::clone(&plugin));
+    for number in 0..REGULAR {
+        let (tenants, expected_sessions, plugin) =
+            (Arc::clone(tenants), Arc::clone(expected_sessions), Arc::clone(&plugin));
         // Calls are spread over the interval.
-        let offset = EVERY.mul_f64(number as f64 / HONEST as f64);
+        let offset = EVERY.mul_f64(number as f64 / REGULAR as f64);
         all.spawn(async move {
             let mut latencies = Latencies::default();
             let mut ticks = interval_at(start + offset, EVERY);
@@ -125,7 +126,7 @@ async fn honest(
                 let answer = tenants.call(&name(number), &plugin, request).await;
                 // Measured from the scheduled time: a host that delays callers must not look fast.
                 latencies.add(due.elapsed());
-                check(&answer.output?.to_value(), &truth)?;
+                check(&answer.output?.to_value(), &expected_sessions)?;
             }
         });
     }
@@ -137,10 +138,10 @@ async fn honest(
 }
 
 /// Checks an answer, to the last session.
-fn check(output: &Value, truth: &std::collections::BTreeMap<String, usize>) -> Result<()> {
-    ensure!(output["success"] == true, "an honest call failed: {output}");
+fn check(output: &Value, expected_sessions: &std::collections::BTreeMap<String, usize>) -> Result<()> {
+    ensure!(output["success"] == true, "a regular call failed: {output}");
     let by_role = output["data"]["poolStats"]["connections"]["byRole"].as_array().context("no roles in the report")?;
-    for (role, count) in truth {
+    for (role, count) in expected_sessions {
         let tally = by_role.iter().find(|tally| tally["name"] == role.as_str());
         ensure!(tally.is_some_and(|tally| tally["count"] == *count), "{role} has {count} sessions, told was {tally:?}");
     }
@@ -152,7 +153,7 @@ async fn hostile(tenants: &Arc<Tenants>, attacks: Vec<Attack>, lasts: Duration) 
     let attacks = Arc::new(attacks);
     let mut all = JoinSet::new();
     let end = Instant::now() + lasts;
-    for number in HONEST..HONEST + HOSTILE {
+    for number in REGULAR..REGULAR + HOSTILE {
         let (tenants, attacks) = (Arc::clone(tenants), Arc::clone(&attacks));
         all.spawn(async move {
             let mut stopped = 0;

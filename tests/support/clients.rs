@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::keeper;
+use crate::spawner;
 
 /// Environment variable for the folder that `tests/clients/install.sh` filled.
 pub const VARIABLE: &str = "ARCHON_CLIENTS";
@@ -64,7 +64,7 @@ impl Library {
 
     fn start(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = keeper::spawn(command)?;
+        let mut child = spawner::spawn(command)?;
         let (input, output) = (child.stdin.take().context("no input")?, child.stdout.take().context("no output")?);
         Ok(Self(Arc::new(Mutex::new(Program { child, input, output: BufReader::new(output) }))))
     }
@@ -75,7 +75,7 @@ impl Library {
     ///
     /// Returns the library's error.
     pub async fn open(&self, name: &str, url: &str, application: &str) -> Result<()> {
-        self.tell(json!(["open", name, named(url, application)])).await.map(drop)
+        self.send(json!(["open", name, named(url, application)])).await.map(drop)
     }
 
     /// Opens a pool of connections, runs a statement on each, and returns all of them to the pool.
@@ -84,7 +84,7 @@ impl Library {
     ///
     /// Returns the library's error.
     pub async fn pool(&self, url: &str, application: &str, size: usize, sql: &str) -> Result<()> {
-        self.tell(json!(["pool", named(url, application), size, sql])).await.map(drop)
+        self.send(json!(["pool", named(url, application), size, sql])).await.map(drop)
     }
 
     /// Runs statements one after the other.
@@ -111,7 +111,7 @@ impl Library {
     ///
     /// Returns the library's error.
     pub async fn listen(&self, name: &str, channel: &str) -> Result<()> {
-        self.tell(json!(["listen", name, channel])).await.map(drop)
+        self.send(json!(["listen", name, channel])).await.map(drop)
     }
 
     /// Waits for a notification and returns its payload.
@@ -120,7 +120,7 @@ impl Library {
     ///
     /// Fails if none comes.
     pub async fn notified(&self, name: &str) -> Result<String> {
-        let payload = self.tell(json!(["notified", name])).await?;
+        let payload = self.send(json!(["notified", name])).await?;
         payload.as_str().map(str::to_owned).with_context(|| format!("{name} was not notified"))
     }
 
@@ -129,7 +129,7 @@ impl Library {
     /// # Errors
     ///
     /// Returns the library's error.
-    pub async fn tell(&self, command: Value) -> Result<Value> {
+    pub async fn send(&self, command: Value) -> Result<Value> {
         let program = Arc::clone(&self.0);
         let answer = spawn_blocking(move || program.lock().unwrap_or_else(PoisonError::into_inner).ask(&command));
         let mut answer = answer.await??;
@@ -141,7 +141,7 @@ impl Library {
 
     async fn many(&self, command: &str, name: &str, statements: &[&str]) -> Result<()> {
         let words: Vec<&str> = [command, name].into_iter().chain(statements.iter().copied()).collect();
-        self.tell(json!(words)).await.map(drop)
+        self.send(json!(words)).await.map(drop)
     }
 }
 

@@ -65,7 +65,7 @@ fn crates_depend_in_one_direction() {
 }
 
 #[test]
-fn the_core_brings_no_driver_no_http_no_command_line_and_no_sql_parser() {
+fn the_core_depends_on_no_driver_http_client_command_line_or_sql_parser() {
     let dependencies = dependencies();
     let mut reached = BTreeSet::from(["archon-pool-core".to_owned()]);
     let mut waiting: Vec<String> = reached.iter().cloned().collect();

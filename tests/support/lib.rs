@@ -11,7 +11,6 @@ pub mod cluster;
 #[cfg(test)]
 mod crates;
 mod describing;
-mod keeper;
 pub mod management_api;
 pub mod pgagroal;
 pub mod pgbouncer;
@@ -24,6 +23,7 @@ pub mod refusals;
 mod scratch;
 pub mod sessions;
 pub mod soak;
+mod spawner;
 mod standby;
 pub mod supabase;
 mod template;

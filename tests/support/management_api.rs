@@ -54,7 +54,7 @@ impl Reply {
 
 /// Request as received, without its secrets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// Method and path.
     pub what: String,
     /// Body; null without one.
@@ -77,14 +77,14 @@ pub struct Settings {
     /// True if the project has a dedicated pooler.
     pub dedicated: bool,
     /// True if a change of the size is accepted but not applied.
-    pub forgetful: bool,
+    pub ignores_resizes: bool,
 }
 
 struct State {
     settings: Settings,
     /// Responses that come before all others, each once.
     next: VecDeque<Reply>,
-    asked: Vec<Asked>,
+    requests: Vec<ReceivedRequest>,
     database: Option<Config>,
     /// Permanent connections by role, usable when the server has no free slot.
     clients: HashMap<&'static str, Arc<Client>>,
@@ -113,10 +113,10 @@ impl ManagementApi {
             host: "127.0.0.1".into(),
             port: 6543,
             dedicated: true,
-            forgetful: false,
+            ignores_resizes: false,
         };
         let state =
-            State { settings, next: VecDeque::new(), asked: Vec::new(), database: None, clients: HashMap::new() };
+            State { settings, next: VecDeque::new(), requests: Vec::new(), database: None, clients: HashMap::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let listening = tokio::spawn(async move {
@@ -163,18 +163,18 @@ impl ManagementApi {
     }
 
     /// Clears the queued responses.
-    pub fn forget(&self) {
+    pub fn clear_replies(&self) {
         self.locked().next.clear();
     }
 
     /// Returns the requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.locked().asked.clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.locked().requests.clone()
     }
 
     /// Counts the requests that start with a text.
     pub fn count(&self, what: &str) -> usize {
-        self.locked().asked.iter().filter(|asked| asked.what.starts_with(what)).count()
+        self.locked().requests.iter().filter(|request| request.what.starts_with(what)).count()
     }
 
     fn locked(&self) -> MutexGuard<'_, State> {
@@ -195,12 +195,12 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// Answers requests on one connection until the client closes it.
 async fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some((asked, token)) = read(&mut stream).await? {
-        locked(state).asked.push(asked.clone());
+    while let Some((request, token)) = read(&mut stream).await? {
+        locked(state).requests.push(request.clone());
         let prepared = locked(state).next.pop_front();
         let reply = match prepared {
             Some(reply) => reply,
-            None => answer(&asked, &token, state).await,
+            None => answer(&request, &token, state).await,
         };
         tokio::time::sleep(reply.after).await;
         let head = format!(
@@ -216,7 +216,7 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> Result<()> {
 }
 
 /// Reads one request and its token; none at the end of the connection.
-async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<(Asked, String)>> {
+async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<(ReceivedRequest, String)>> {
     let mut first = String::new();
     if stream.read_line(&mut first).await? == 0 {
         return Ok(None);
@@ -236,28 +236,28 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<(Asked, String
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body)? };
-    Ok(Some((Asked { what, body }, token)))
+    Ok(Some((ReceivedRequest { what, body }, token)))
 }
 
-async fn answer(asked: &Asked, token: &str, state: &Mutex<State>) -> Reply {
+async fn answer(request: &ReceivedRequest, token: &str, state: &Mutex<State>) -> Reply {
     if token != TOKEN {
         return Reply::new(401, json!({ "message": "Unauthorized" }).to_string());
     }
     let project = format!(" /v1/projects/{REFERENCE}/");
-    let Some((method, path)) = asked.what.split_once(project.as_str()) else {
+    let Some((method, path)) = request.what.split_once(project.as_str()) else {
         return Reply::new(404, json!({ "message": "Project not found" }).to_string());
     };
     match (method, path) {
         ("GET", "config/database/pooler") => Reply::new(200, pooler(&locked(state).settings).to_string()),
         ("GET", "config/database/pgbouncer") => bouncer(&locked(state).settings),
-        ("PATCH", "config/database/pooler") => resize(&asked.body, &mut locked(state).settings),
-        ("POST", "database/query") => match query(state, &asked.body).await {
+        ("PATCH", "config/database/pooler") => resize(&request.body, &mut locked(state).settings),
+        ("POST", "database/query") => match query(state, &request.body).await {
             Ok(rows) => Reply::new(201, rows.to_string()),
             Err(error) => {
                 Reply::new(400, json!({ "message": format!("Failed to run sql query: {error}") }).to_string())
             }
         },
-        _ => Reply::new(404, json!({ "message": format!("Cannot {}", asked.what) }).to_string()),
+        _ => Reply::new(404, json!({ "message": format!("Cannot {}", request.what) }).to_string()),
     }
 }
 
@@ -289,7 +289,7 @@ fn resize(body: &Value, settings: &mut Settings) -> Reply {
     let Some(size) = size.filter(|size| *size <= 3_000) else {
         return Reply::new(400, json!({ "message": "default_pool_size must not be greater than 3000" }).to_string());
     };
-    if !settings.forgetful {
+    if !settings.ignores_resizes {
         settings.pool_size = Some(size);
     }
     Reply::new(200, json!({ "default_pool_size": size, "pool_mode": settings.mode }).to_string())
@@ -300,7 +300,7 @@ fn resize(body: &Value, settings: &mut Settings) -> Reply {
 async fn query(state: &Mutex<State>, body: &Value) -> Result<Value> {
     let role = if body["read_only"].as_bool().unwrap_or(false) { "supabase_read_only_user" } else { "postgres" };
     let sql = body["query"].as_str().context("query must be a string")?;
-    let rows = client(state, role).await?.query(sql, &[]).await.map_err(told)?;
+    let rows = client(state, role).await?.query(sql, &[]).await.map_err(server_message)?;
     rows.iter().map(object).collect::<Result<Vec<_>>>().map(Value::Array)
 }
 
@@ -313,12 +313,12 @@ async fn client(state: &Mutex<State>, role: &'static str) -> Result<Arc<Client>>
         return Ok(client);
     }
     let mut config = database.context("ERROR:  08001: there is no database")?;
-    let client = Arc::new(connect(config.user(role).application_name("mgmt-api")).await.map_err(told)?);
+    let client = Arc::new(connect(config.user(role).application_name("mgmt-api")).await.map_err(server_message)?);
     locked(state).clients.insert(role, Arc::clone(&client));
     Ok(client)
 }
 
-fn told(error: tokio_postgres::Error) -> anyhow::Error {
+fn server_message(error: tokio_postgres::Error) -> anyhow::Error {
     match error.as_db_error() {
         Some(server) => anyhow!("{}:  {}: {}", server.severity(), server.code().code(), server.message()),
         None => anyhow!(error),

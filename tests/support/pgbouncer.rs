@@ -95,7 +95,7 @@ impl Builder {
 
     /// Shares the port of another PgBouncer that was started with `so_reuseport = 1`.
     #[must_use]
-    pub fn twin_of(mut self, other: &PgBouncer) -> Self {
+    pub fn sharing_port_of(mut self, other: &PgBouncer) -> Self {
         self.port = Some(other.port);
         self.setting("so_reuseport", 1)
     }

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::keeper;
+use crate::spawner;
 
 /// Process that can be restarted. Ended on drop.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Process(Mutex<Option<Child>>);
 impl Process {
     /// Starts the process.
     pub(crate) fn launch(&self, command: Command) -> io::Result<()> {
-        *self.child() = Some(keeper::spawn(command)?);
+        *self.child() = Some(spawner::spawn(command)?);
         Ok(())
     }
 

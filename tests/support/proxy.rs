@@ -43,8 +43,8 @@ struct Rules {
     to_server: Flow,
     to_client: Flow,
     /// Text that changes the flow of a direction when a client sends it, before the bytes are forwarded.
-    trap: Option<(Vec<u8>, Direction, Flow)>,
-    sprung: bool,
+    trigger: Option<(Vec<u8>, Direction, Flow)>,
+    triggered: bool,
     /// Number of times that all connections were cut.
     cuts: u64,
 }
@@ -110,8 +110,8 @@ impl Proxy {
     /// Changes the flow of a direction when a client sends a text, before the text is forwarded.
     pub fn when_sent(&self, text: &str, direction: Direction, flow: Flow) {
         self.rules.send_modify(|rules| {
-            rules.trap = Some((text.as_bytes().to_vec(), direction, flow));
-            rules.sprung = false;
+            rules.trigger = Some((text.as_bytes().to_vec(), direction, flow));
+            rules.triggered = false;
         });
     }
 
@@ -122,7 +122,7 @@ impl Proxy {
     /// Fails if it is not sent in time.
     pub async fn sent(&self) -> Result<()> {
         let mut rules = self.rules.subscribe();
-        timeout(DEADLINE, rules.wait_for(|rules| rules.sprung))
+        timeout(DEADLINE, rules.wait_for(|rules| rules.triggered))
             .await
             .map_err(|_| anyhow!("the text was not sent"))??;
         Ok(())
@@ -132,7 +132,7 @@ impl Proxy {
     pub fn cut(&self) {
         self.rules.send_modify(|rules| {
             rules.cuts += 1;
-            (rules.to_server, rules.to_client, rules.trap) = (Flow::Pass, Flow::Pass, None);
+            (rules.to_server, rules.to_client, rules.trigger) = (Flow::Pass, Flow::Pass, None);
         });
     }
 }
@@ -176,7 +176,7 @@ async fn pump(
         }
         let bytes = &buffer[..length];
         if direction == Direction::ToServer {
-            spring(rules, &mut seen, bytes);
+            apply_trigger(rules, &mut seen, bytes);
         }
         let flow = watched.wait_for(|rules| rules.flow(direction) != Flow::Hold).await?.flow(direction);
         match flow {
@@ -189,16 +189,16 @@ async fn pump(
 }
 
 /// Applies the trap if its text is in these bytes, or spans the previous ones.
-fn spring(rules: &watch::Sender<Rules>, seen: &mut Vec<u8>, bytes: &[u8]) {
+fn apply_trigger(rules: &watch::Sender<Rules>, seen: &mut Vec<u8>, bytes: &[u8]) {
     seen.extend_from_slice(bytes);
     rules.send_if_modified(|rules| {
-        let Some((text, direction, flow)) = &rules.trap else { return false };
+        let Some((text, direction, flow)) = &rules.trigger else { return false };
         if !seen.windows(text.len()).any(|window| window == text) {
             return false;
         }
         let (direction, flow) = (*direction, *flow);
         rules.set(direction, flow);
-        (rules.trap, rules.sprung) = (None, true);
+        (rules.trigger, rules.triggered) = (None, true);
         true
     });
     // The text is never longer than this.

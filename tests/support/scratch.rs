@@ -16,7 +16,7 @@ pub(crate) struct Scratch {
     root: PathBuf,
     runner: Option<Runner>,
     // Ends when the other end of its standard input closes.
-    _janitor: Child,
+    _cleanup: Child,
 }
 
 /// User that runs servers if the process runs as root, which PostgreSQL refuses.
@@ -38,9 +38,9 @@ impl Scratch {
         let root = tempfile::Builder::new().prefix("archon-pool-tests-").tempdir_in(place())?.keep();
         // tempfile creates a private folder, which the servers' user has to traverse. The content stays private.
         fs::set_permissions(&root, Permissions::from_mode(0o711))?;
-        let janitor = janitor(&root)?;
+        let cleanup = start_cleanup(&root)?;
         let runner = if fs::metadata(&root)?.uid() == 0 { Some(Runner::find()?) } else { None };
-        Ok(Self { root, runner, _janitor: janitor })
+        Ok(Self { root, runner, _cleanup: cleanup })
     }
 
     /// Returns the path of the folder.
@@ -84,11 +84,11 @@ impl Scratch {
 impl Runner {
     fn find() -> Result<Self> {
         let users = fs::read_to_string("/etc/passwd").context("could not read /etc/passwd")?;
-        for wanted in ["postgres", "nobody"] {
+        for candidate in ["postgres", "nobody"] {
             for line in users.lines() {
                 let fields: Vec<&str> = line.split(':').collect();
                 if let [name, _, uid, gid, ..] = fields[..]
-                    && name == wanted
+                    && name == candidate
                 {
                     return Ok(Self { uid: uid.parse()?, gid: gid.parse()? });
                 }
@@ -115,7 +115,7 @@ fn place() -> PathBuf {
 
 /// Starts a shell that removes the folder when the pipe from this process closes, which the kernel ensures even on
 /// SIGKILL. It retries, as a server may still be writing while it shuts down.
-fn janitor(root: &Path) -> Result<Child> {
+fn start_cleanup(root: &Path) -> Result<Child> {
     let script = r#"read -r _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$0" && exit; sleep 0.3; done"#;
     Command::new("sh")
         .args(["-c", script])

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_goes_on_after_the_last_line() {
+    fn a_reopened_log_continues_the_chain_after_its_last_line() {
         assert_eq!(tail_of(b"").unwrap(), Tail { head: Head::START, torn: None, open: false });
         let (text, head) = lines(3);
         assert_eq!(tail_of(&text).unwrap(), Tail { head, torn: None, open: false });
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_left_is_torn() {
+    fn an_incomplete_last_line_is_recognised_as_torn() {
         let (text, head) = lines(2);
         for left in [&b"{"[..], b"{\"seq\":3,\"ti", b"{\"seq\":3,\"ti\n{\"seq", b"\0\0\0"] {
             let tail = tail_of(&[&text[..], left].concat()).unwrap();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_somebody_else_is_not_added_to() {
+    fn a_file_that_is_no_audit_log_is_not_appended_to() {
         let (text, _) = lines(2);
         for other in [&b"root:x:0:0\n"[..], b"hello", b"\n", b"{\"seq\":1}\nhello\n"] {
             assert!(tail_of(other).is_err(), "{other:?}");

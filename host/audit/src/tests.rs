@@ -66,7 +66,7 @@ fn now() -> Timestamp {
 }
 
 #[test]
-fn the_format_to_the_byte() {
+fn writes_the_documented_format_byte_by_byte() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     chain.append(now(), &[Event::new("open").with("version", "1.0.0").with("pid", 42)]).unwrap();
@@ -77,7 +77,7 @@ fn the_format_to_the_byte() {
 }
 
 #[test]
-fn a_verifier_of_a_few_lines_agrees() {
+fn a_minimal_independent_verifier_accepts_the_log() {
     let log = Log::new();
     let audit = Audit::open(&log.path).unwrap();
     audit.append(&[order("denied"), Event::new("test").with("text", "ü \" \\ \n \u{1b} 𝄞")]);
@@ -91,7 +91,7 @@ fn a_verifier_of_a_few_lines_agrees() {
 }
 
 #[test]
-fn several_writers_make_one_chain() {
+fn several_writers_extend_one_chain() {
     let log = Log::new();
     std::thread::scope(|threads| {
         for _ in 0..4 {
@@ -138,7 +138,7 @@ fn a_mark_without_a_torn_line_is_found() {
 }
 
 #[test]
-fn a_log_that_was_cut_off_is_not_gone_on_with() {
+fn a_truncated_log_is_not_continued() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     chain.append(now(), &[Event::new("open")]).unwrap();
@@ -148,7 +148,7 @@ fn a_log_that_was_cut_off_is_not_gone_on_with() {
 }
 
 #[test]
-fn the_head_that_was_kept_finds_a_cut_tail_and_another_chain() {
+fn a_saved_head_reveals_a_truncated_tail_and_a_replaced_chain() {
     let log = Log::new();
     let audit = Audit::open(&log.path).unwrap();
     (0..5).for_each(|number| audit.append(&[Event::new("test").with("number", number)]));
@@ -171,7 +171,7 @@ fn the_head_that_was_kept_finds_a_cut_tail_and_another_chain() {
 }
 
 #[test]
-fn an_order_without_an_outcome_is_named() {
+fn an_order_without_an_outcome_is_reported() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     let seqs = chain.announce(now(), &place(), 9, &[order("sending"), order("sending")]).unwrap();
@@ -183,7 +183,7 @@ fn an_order_without_an_outcome_is_named() {
 }
 
 #[test]
-fn the_hour_counts_what_any_process_has_sent() {
+fn the_hourly_count_includes_orders_of_all_processes() {
     let log = Log::new();
     let (mut one, mut two) = (Chain::open(&log.path).unwrap(), Chain::open(&log.path).unwrap());
     let orders = || vec![order("sending"); 4];
@@ -200,7 +200,7 @@ fn the_hour_counts_what_any_process_has_sent() {
 }
 
 #[test]
-fn the_hour_is_found_at_the_end_of_a_long_log() {
+fn the_last_hour_is_read_from_the_end_of_a_long_log() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     let filler = vec![Event::new("test").with("text", "x".repeat(900)); 400];
@@ -214,7 +214,7 @@ fn the_hour_is_found_at_the_end_of_a_long_log() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_orders_and_nothing_else() {
+async fn a_full_disk_stops_orders_and_no_other_calls() {
     let audit = Audit::open(Path::new("/dev/full")).unwrap();
     audit.write(vec![Event::new("test")]).await;
     let fault = audit.announce(place(), 9, vec![order("sending")]).await.unwrap_err();
@@ -235,7 +235,7 @@ impl<S: tracing::Subscriber> Layer<S> for Logged {
 }
 
 #[test]
-fn one_warning_is_enough() {
+fn repeated_write_failures_warn_once() {
     let logged = Logged::default();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(logged.clone()), || {
         let audit = Audit::open(Path::new("/dev/full")).unwrap();
@@ -247,7 +247,7 @@ fn one_warning_is_enough() {
 }
 
 #[test]
-fn what_could_not_be_written_is_counted() {
+fn lines_that_could_not_be_written_are_counted() {
     let log = Log::new();
     let mut chain = Chain::open(&log.path).unwrap();
     chain.append(now(), &[Event::new("open")]).unwrap();
@@ -325,7 +325,7 @@ proptest! {
     }
 
     #[test]
-    fn any_two_lines_in_each_others_place_are_found(one in any::<prop::sample::Index>(), two in any::<prop::sample::Index>()) {
+    fn any_two_swapped_lines_are_found(one in any::<prop::sample::Index>(), two in any::<prop::sample::Index>()) {
         let bytes = sample();
         let mut lines = pieces(&bytes);
         let (one, two) = (one.index(lines.len()), two.index(lines.len()));
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn any_line_twice_is_found(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>()) {
+    fn any_duplicated_line_is_found(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>()) {
         let bytes = sample();
         let mut lines = pieces(&bytes);
         let (from, to) = (from.index(lines.len()), to.index(lines.len() + 1));
@@ -344,7 +344,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_to_be_judged(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_verified_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(verify(&bytes[..], None).is_err() || bytes.is_empty());
     }
 }

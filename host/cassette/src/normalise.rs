@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_leave_the_texts_of_sessions_and_nothing_else() {
+    fn only_literals_are_removed_from_the_texts_of_sessions() {
         let row = recorded(
             Literals::OfAll,
             catalogue::ACTIVITY.sql,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_leave_the_statement_statistics_and_their_numbers_stay() {
+    fn literals_are_removed_from_statement_statistics_and_numbers_stay() {
         let document = |query: &str| json!({"calls": 7, "execMs": 0.1, "slow": [{"query": query, "calls": 7, "meanMs": 1.5, "totalMs": 10.5}]});
         let row = recorded(
             Literals::OfAll,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_open_something_else_is_never_kept() {
+    fn secrets_in_statements_are_never_recorded() {
         let kept = |query: &str| recorded(Literals::OfSecrets, catalogue::ACTIVITY.sql, &["query"], &[query]);
         for query in [
             "ALTER ROLE app Password 'hunter2'",

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_at_the_same_time_do_not_mix() {
+    async fn concurrent_calls_are_recorded_separately() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.jsonl");
         let recorder = Recorder::create(&path, NAME, digest(), true).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_told_once_and_by_the_flag() {
+    async fn a_full_disk_is_reported_once_and_sets_the_flag() {
         let file = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let written = Mutex::new(Written { file, length: 0, trouble: None });
         let inner = Inner { path: "full.jsonl".into(), digest: digest(), normalised: false, written };
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cassette_is_of_one_component() {
+    fn a_cassette_holds_calls_of_one_component() {
         let folder = tempfile::tempdir().unwrap();
         let recorder = create(&folder.path().join("it.jsonl")).unwrap();
         assert!(recorder.begin("other.wasm", Digest::of(b"another"), "skill.run", "").is_none());

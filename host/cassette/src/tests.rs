@@ -81,19 +81,19 @@ fn text(cassette: &Cassette) -> String {
 }
 
 #[test]
-fn the_format_to_the_letter() {
+fn writes_the_documented_format() {
     insta::assert_snapshot!(text(&everything()));
 }
 
 #[test]
-fn what_was_written_is_read() {
+fn a_written_cassette_is_read_back() {
     let cassette = everything();
     assert_eq!(Cassette::read(text(&cassette).as_bytes()), Ok(cassette));
 }
 
 proptest! {
     #[test]
-    fn every_number_comes_back(int: i64, bits: u64, bytes: Vec<u8>, letters in "\\PC*") {
+    fn every_number_is_read_back_unchanged(int: i64, bits: u64, bytes: Vec<u8>, letters in "\\PC*") {
         let values =
             vec![Value::Int64(int), Value::Timestamp(int), Value::Float64(f64::from_bits(bits)), Value::Bytes(bytes), Value::Text(letters)];
         let statement = Statement::new("", values, 1);
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn floats_are_the_shortest_digits_that_give_the_same_number() {
+fn floats_are_written_as_the_shortest_digits_that_parse_to_the_same_number() {
     for (number, digits) in [
         (0.1, "0.1"),
         (1.0, "1"),
@@ -122,7 +122,7 @@ fn floats_are_the_shortest_digits_that_give_the_same_number() {
 }
 
 #[test]
-fn what_is_no_cassette_is_refused_by_its_line() {
+fn an_invalid_cassette_is_refused_with_its_line() {
     let whole = text(&everything());
     let lines: Vec<&str> = whole.lines().collect();
     let header = lines[0];
@@ -209,7 +209,7 @@ fn answers(replayer: &mut Replayer, texts: &[&str]) -> Result<String, Fault> {
 }
 
 #[test]
-fn a_batch_is_answered_as_a_whole_or_statement_by_statement() {
+fn a_batch_is_replayed_as_a_whole_or_statement_by_statement() {
     let mut replayer = batches(&[&["a", "b"], &["a"], &["c", "a"]]);
     assert_eq!(answers(&mut replayer, &["a"]).unwrap(), "1.0", "as a whole before any part");
     assert_eq!(answers(&mut replayer, &["b", "a"]).unwrap(), "0.1 0.0");
@@ -221,7 +221,7 @@ fn a_batch_is_answered_as_a_whole_or_statement_by_statement() {
 }
 
 #[test]
-fn imports_are_answered_once_in_their_order_and_by_what_they_ask() {
+fn imports_are_replayed_once_in_order_and_by_their_arguments() {
     let open = |credential, session| Asked::exchange(Open { credential }, Ok(Session { session }));
     let mut replayer = Replayer::new(vec![open(1, 1), open(2, 2), open(1, 3)]);
     let mut session = |credential| replayer.answer(&Open { credential }).map(|open| open.session);
@@ -232,7 +232,7 @@ fn imports_are_answered_once_in_their_order_and_by_what_they_ask() {
 }
 
 #[test]
-fn reasons_and_row_limits_are_not_compared() {
+fn reasons_and_row_limits_are_ignored_when_calls_are_matched() {
     let Call { exchanges, .. } = everything().calls.swap_remove(0);
     let mut replayer = Replayer::new(exchanges.clone());
     for exchange in exchanges {
@@ -259,7 +259,7 @@ fn reasons_and_row_limits_are_not_compared() {
 }
 
 #[test]
-fn without_webassembly_a_world_has_its_powers_and_no_more() {
+fn the_native_replayer_offers_only_the_imports_of_its_world() {
     let Call { exchanges, .. } = everything().calls.swap_remove(0);
     for (world, acts) in [(World::Observer, false), (World::Manager, true)] {
         let mut host = Replayed::new(Replayer::new(exchanges.clone()), world);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn cleans_the_report_and_not_the_text() {
+    fn sanitizes_the_report_and_not_the_text() {
         let mut report = fixture::full();
         report.leak_detection.suspected_connections[0].application = "web\u{1b}[2J".into();
         let value = serde_json::to_value(&report).expect("JSON");

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_says_whom_where_and_how_many() {
+    fn the_question_names_applications_server_and_number() {
         let order = |pid| Order {
             target: SessionKey { pid, backend_start: 0 },
             state: "idle in transaction".into(),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_says_from_which_size_to_which() {
+    fn the_question_names_the_old_and_the_new_size() {
         let order = SizeOrder { pool: None, size: 12, reason: "9 clients wait\u{1b}[2J".into() };
         let proposal = Proposal {
             server: "db:6432".into(),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_plain_yes_is_one() {
+    fn only_a_plain_yes_is_accepted() {
         for yes in ["y\n", "Y", " yes \n"] {
             assert!(is_yes(yes), "{yes:?}");
         }

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_names_the_head_and_the_orders_without_an_outcome() {
+    fn the_report_names_the_head_and_the_orders_without_an_outcome() {
         let order = Unfinished {
             seq: 9,
             time: "2026-11-23T17:36:29.120Z".into(),

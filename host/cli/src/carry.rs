@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_read_again() {
+    fn a_written_carry_is_read_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("memory.json");
         let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_that_somebody_put_there() {
+    fn a_symbolic_link_is_not_written_through() {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let directory = tempfile::tempdir().expect("a directory");
         let (path, precious) = (directory.path().join("memory.json"), directory.path().join("precious"));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_memory_is_left_alone() {
+    fn a_file_that_is_no_carry_is_not_overwritten() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notes.txt");
         fs::write(&path, "do not touch").expect("written");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_that_cannot_be_written_is_only_a_warning() {
+    fn a_carry_that_cannot_be_written_is_only_a_warning() {
         let (mut terminal, _, stderr) = captured(false, anstream::ColorChoice::Never);
         let mut carry = Carry::load(Some(Path::new("/nonexistent/memory.json"))).expect("an empty memory");
         carry.keep(Some(json!(1)), &mut terminal);

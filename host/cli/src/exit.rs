@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_a_finding_and_a_remark_is_none() {
+    fn warnings_count_as_findings_and_remarks_do_not() {
         let mut report = fixture::healthy();
         assert_eq!(of(&report), Exit::Healthy);
         report.findings = fixture::full().findings;
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_targets_is_a_finding_and_so_is_a_target_that_stays() {
+    fn planned_and_surviving_targets_count_as_findings() {
         let mut report = fixture::healthy();
         report.actions = fixture::kill_plan().actions;
         assert_eq!(of(&report), Exit::Findings);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_wrong_parameters_are_the_callers_mistake() {
+    fn only_wrong_parameters_are_usage_errors() {
         assert_eq!(Exit::of_fault(&Fault::invalid("no")), Exit::Usage);
         assert_eq!(Exit::of_fault(&Fault::new(kind::SECRET_IN_PARAMS, "no")), Exit::Usage);
         assert_eq!(Exit::of_fault(&Fault::new(kind::SERVER_UNREACHABLE, "no")), Exit::Failed);

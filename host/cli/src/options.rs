@@ -178,12 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_given_leaves_every_default_to_the_plugin() {
+    fn without_flags_no_option_is_sent() {
         assert_eq!(options(&[]).expect("valid"), json!({}));
     }
 
     #[test]
-    fn every_option_of_the_contract_has_a_flag_that_reaches_it() {
+    fn every_option_of_the_contract_has_a_flag() {
         let Ok(Value::Object(contract)) = serde_json::to_value(RawOptions::default()) else {
             panic!("options are an object");
         };
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_by_name_is_json_or_text_and_given_once() {
+    fn a_named_option_is_json_or_text_and_is_given_once() {
         let given = options(&["--option=minSize=3", "--option=note=a=b", "--option=flag=true"]).expect("valid");
         assert_eq!(given, json!({"minSize": 3, "note": "a=b", "flag": true}));
         let twice = options(&["--min-size=3", "--option=minSize=4"]).expect_err("refused");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn acting_is_asked_for_with_apply_alone() {
+    fn only_apply_requests_changes() {
         let fault = options(&["--option=dryRun=false"]).expect_err("refused");
         assert_eq!(fault.kind, "invalid-params");
     }

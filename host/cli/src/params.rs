@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_that_change_something_are_plans_unless_applied() {
+    fn actions_are_plans_without_apply() {
         let dry_run = |action, apply| skill_input(action, None, Map::new(), None, apply)["options"]["dryRun"].clone();
         assert_eq!(dry_run(Action::KillIdle, false), json!(true));
         assert_eq!(dry_run(Action::AutoScale, false), json!(true));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_given_is_not_sent() {
+    fn options_that_were_not_given_are_not_sent() {
         let input = skill_input(Action::Monitor, None, Map::new(), None, false);
         assert_eq!(input, json!({"action": "monitor", "options": {}}));
         let input = skill_input(Action::Monitor, Some("main"), Map::new(), Some(&json!({"v": 1})), false);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn params_of_a_caller_are_a_plan_unless_applied() {
+    fn params_of_a_caller_are_a_plan_without_apply() {
         let kill = json!({"action": "kill-idle"});
         assert_eq!(guarded(kill.clone(), None, false).expect("valid")["options"], json!({"dryRun": true}));
         assert_eq!(guarded(kill.clone(), None, true).expect("valid"), kill);
@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn the_credential_is_named_once() {
+    fn a_credential_named_twice_is_refused() {
         assert_eq!(guarded(json!({}), Some("main"), true).expect("valid"), json!({"credential": "main"}));
         assert!(guarded(json!({"credential": "other"}), Some("main"), true).is_err());
     }
 
     #[test]
-    fn what_is_no_json_is_refused_without_being_echoed() {
+    fn invalid_json_is_refused_without_being_echoed() {
         let fault = read(r#"{"supabaseKey":"hunter2""#).expect_err("refused");
         assert_eq!(fault.message, "--params is not JSON: line 1, column 24");
         assert!(read("@/nonexistent.json").expect_err("refused").message.starts_with("--params @/nonexistent.json: "));

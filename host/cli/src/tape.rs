@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_recorded_is_asked_again_unless_flags_say_otherwise() {
+    fn a_replay_uses_the_recorded_request_unless_flags_override_it() {
         let recorded =
             r#"{"action":"kill-idle","options":{"dryRun":false,"minSize":7},"credential":"shop","carry":{"v":1}}"#;
         let played = |given| over(recorded, given);

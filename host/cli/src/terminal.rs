@@ -169,7 +169,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_error() {
+    fn a_closed_pipe_is_no_error() {
         let (mut terminal, ..) = captured(false, ColorChoice::Never);
         terminal.stdout = AutoStream::never(Box::new(Closed));
         terminal.data("text").expect("quiet");

@@ -86,7 +86,7 @@ fn kill_idle_carried_out() {
 }
 
 #[test]
-fn no_line_is_wider_than_the_page() {
+fn no_line_is_wider_than_the_terminal() {
     let report = fixture::kill_plan();
     // SQL is copied: it is never wrapped.
     let sql: Vec<_> = report.findings.iter().filter_map(|finding| finding.fix.as_ref()?.sql.as_deref()).collect();
@@ -99,7 +99,7 @@ fn no_line_is_wider_than_the_page() {
 }
 
 #[test]
-fn what_became_different() {
+fn differences_between_two_reports() {
     let [before, after] =
         [fixture::healthy(), fixture::full()].map(|report| serde_json::to_value(report).expect("JSON"));
     let shown = |before, after| {
@@ -138,7 +138,7 @@ fn every_kind_of_fault() {
 }
 
 #[test]
-fn what_a_server_says_cannot_write_to_the_terminal() {
+fn text_of_a_server_cannot_control_the_terminal() {
     let hostile = "\u{1b}[2J\u{9b}31m\u{7}x\r\ny\u{202e}";
     let mut report = serde_json::to_value(fixture::kill_plan()).expect("JSON");
     poison(&mut report, hostile);
@@ -165,7 +165,7 @@ fn poison(value: &mut serde_json::Value, text: &str) {
 }
 
 #[test]
-fn colour_is_taken_off_where_it_is_not_wanted() {
+fn colour_is_removed_when_it_is_disabled() {
     for (choice, coloured) in [(ColorChoice::Always, true), (ColorChoice::Never, false)] {
         let (mut terminal, stdout, _) = captured(false, choice);
         terminal.data(&render::report(&fixture::full(), Action::Monitor, FIXED_WIDTH)).expect("written");
@@ -174,7 +174,7 @@ fn colour_is_taken_off_where_it_is_not_wanted() {
 }
 
 #[test]
-fn a_fault_is_told_on_stderr_and_to_readers_of_json_on_stdout() {
+fn a_fault_is_printed_on_stderr_and_as_json_on_stdout() {
     let fault = || CliError::from(Fault::new(kind::SERVER_UNREACHABLE, "nothing answers at db:5432"));
     let (mut terminal, stdout, stderr) = captured(false, ColorChoice::Never);
     assert_eq!(fault().report(&mut terminal), Exit::Failed);
@@ -252,7 +252,7 @@ fn wrong_command_lines_are_usage_errors() {
 }
 
 #[test]
-fn global_flags_may_stand_on_either_side_of_the_command() {
+fn global_flags_are_accepted_before_and_after_the_command() {
     for words in [["archon-pool", "--json", "monitor"], ["archon-pool", "monitor", "--json"]] {
         assert!(Args::try_parse_from(words).is_ok_and(|args| args.global.json));
     }
@@ -263,7 +263,7 @@ fn as_json(report: &Report) -> serde_json::Value {
 }
 
 #[test]
-fn finds_no_difference_in_a_report_of_another_moment() {
+fn finds_no_difference_in_a_report_that_differs_in_time_only() {
     let mut later = fixture::full();
     later.timestamp = "2026-01-01T00:00:00Z".into();
     later.analysis_duration += 1;

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_a_resize_is_carried_out_again_and_again() {
+    async fn only_a_resize_is_repeated() {
         let words = ["archon-pool", "watch", "kill-idle", "--apply"];
         let args = Args::try_parse_from(words).expect("words that are understood");
         let Command::Watch(flags) = &args.command else { panic!("a watch") };
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_may_pass_is_a_line_and_the_watch_goes_on() {
+    fn a_transient_fault_is_one_line_and_the_watch_continues() {
         let (mut terminal, stdout, stderr) = captured(false, anstream::ColorChoice::Never);
         let mut watch = watching();
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_that_fail_one_after_the_other_are_further_apart() {
+    fn the_interval_grows_after_consecutive_failures() {
         let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
         let mut watch = watching();
         let mut pauses = Vec::new();
@@ -226,20 +226,20 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_took_too_long_does_not_end_the_watch() {
+    fn a_round_that_timed_out_does_not_end_the_watch() {
         let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
         let slow = Fault::new(kind::DEADLINE_EXCEEDED, "limit `deadline`");
         watching().round(Err(slow.into()), &mut terminal).expect("goes on");
     }
 
     #[test]
-    fn a_fault_that_stays_ends_the_watch() {
+    fn a_permanent_fault_ends_the_watch() {
         let (mut terminal, ..) = captured(false, anstream::ColorChoice::Never);
         assert!(watching().round(Err(Fault::invalid("no").into()), &mut terminal).is_err());
     }
 
     #[test]
-    fn in_json_every_round_is_one_line_on_stdout() {
+    fn with_json_every_round_is_one_line_on_stdout() {
         let (mut terminal, stdout, stderr) = captured(true, anstream::ColorChoice::Never);
         let mut watch = watching();
         watch.round(Err(lost().into()), &mut terminal).expect("goes on");
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_are_repeated_as_rarely_as_the_option_says() {
+    fn probes_are_repeated_at_the_interval_of_the_option() {
         let options = |ms: u64| Map::from_iter([("healthCheckInterval".to_owned(), ms.into())]);
         assert_eq!(default_interval(Action::Monitor, &options(5_000)), INTERVAL);
         assert_eq!(default_interval(Action::HealthCheck, &options(5_000)), Duration::from_secs(5));

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_counted_too() {
+    fn arguments_are_counted_too() {
         let budget = budget(1, 1);
         assert_eq!(budget.request(6), Ok(()));
         assert_eq!(budget.request(6), Err(LimitError::RequestBytes { wanted: 12, limit: 10 }));

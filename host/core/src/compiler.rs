@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_too_long_is_refused_and_blocks_the_next() {
+    fn a_compilation_over_the_time_limit_is_refused_and_blocks_the_next() {
         let engine = wasmtime::Engine::default();
         let limits = Limits { compile_time: Duration::from_millis(1), ..Limits::default() };
         let compiler = Compiler::new(None, &limits);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_no_reason_to_go_without() {
+    fn a_missing_compiler_program_is_an_error() {
         let limits = Limits::default();
         let compiler = Compiler::new(Some("/no/such/program".into()), &limits);
         let fault = compiler.compile(&wasmtime::Engine::default(), "it.wasm", b"").unwrap_err();

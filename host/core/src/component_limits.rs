@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn components_may_be_nested_up_to_a_depth() {
+    fn nesting_of_components_is_limited() {
         for depth in [0, 1, DEEPEST] {
             assert_eq!(check(&nested(depth)), Ok(()), "{depth}");
         }

@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_calls_that_begin_together_the_light_tenants_is_first() {
+    async fn of_simultaneous_calls_the_one_with_the_least_cpu_time_is_first() {
         let scheduler = CpuScheduler::with(1, 1);
         let call = |before| Arc::new(CpuMeter::new(scheduler.clone(), before));
         let (first, greedy, modest) = (call(Duration::ZERO), call(LIGHT * 9), call(LIGHT));

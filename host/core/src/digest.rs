@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_read_as_it_is_shown() {
+    fn a_displayed_digest_is_parsed_back() {
         let digest = Digest::of(b"");
         assert_eq!(digest.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(digest.to_string().parse(), Ok(digest));

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_the_address_space_for_a_pool_there_is_an_engine_all_the_same() {
+    fn an_engine_is_built_without_address_space_for_a_pool() {
         // More than a processor can address.
         let engine = Engine::builder(&Limits::default()).pooled(100_000).build().unwrap();
         assert!(engine.wasmtime().get_pooling_config().is_none());

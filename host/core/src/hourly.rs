@@ -104,7 +104,7 @@ mod tests {
     use crate::audit_sink::Act;
 
     #[tokio::test]
-    async fn an_hour_has_so_many_places_and_the_next_one_has_them_again() {
+    async fn the_hourly_quota_is_available_again_in_the_next_hour() {
         let (hourly, start) = (Hourly::default(), Instant::now());
         let place = Place { act: Act::Order, server: "h:5432".into(), database: "d".into() };
         let other = Place { act: Act::Order, server: "h:5432".into(), database: "e".into() };
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_names_that_the_server_cuts_to_one_share_the_hour() {
+    async fn names_that_the_server_truncates_to_one_share_the_hourly_quota() {
         let (hourly, start) = (Hourly::default(), Instant::now());
         let place = |name: &str| Place::new(Act::Order, "h:5432", name);
         let name = format!("{}é", "d".repeat(62));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn processes_that_share_a_folder_share_the_hour() {
+    async fn processes_that_share_a_folder_share_the_hourly_quota() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let process = || Hourly::default().shared(&path).unwrap();

@@ -309,14 +309,14 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_outside_of_texts_alone() {
+    fn brackets_within_strings_do_not_count_as_depth() {
         assert!(is_shallow(br#"{"a": [{}]}"#, 3) && !is_shallow(br#"{"a": [{}]}"#, 2));
         assert!(is_shallow(br#"["[[[", "\"[[", "\\", []]"#, 2) && !is_shallow(br#"["\\", [[]]]"#, 2));
         assert!(!is_shallow(&[b'['; 200_000], 64) && is_shallow(&b"[],".repeat(1_000), 1));
     }
 
     #[test]
-    fn a_million_small_ones_are_found_without_being_kept() {
+    fn a_million_values_are_counted_without_being_stored() {
         let text = format!("[{}0]", "[0],".repeat(1 << 20));
         assert!(matches!(outline(&text, (2 << 20) + 1), Err(Unread::TooMany)));
         assert!(outline(&text, (2 << 20) + 2).is_ok());

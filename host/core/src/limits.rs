@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_counted_over_everything() {
+    fn memory_is_counted_over_all_memories_and_tables() {
         let mut memory = Memory::new(&Limits { memory: 1_000, ..Limits::default() }, 1);
         assert!(memory.memory_growing(0, 600, None).is_ok());
         assert!(memory.memory_growing(0, 300, None).is_ok());

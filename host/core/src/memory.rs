@@ -197,7 +197,7 @@ mod tests {
     use crate::audit_sink::Act;
 
     #[tokio::test]
-    async fn announces_no_more_orders_than_a_place_has_left() {
+    async fn announces_no_more_orders_than_are_left_for_the_database() {
         let audit = MemoryAudit::default();
         let place = |database: &str| Place::new(Act::Order, "h:5432", database);
         let orders = || vec![Event::new("order"); 2];

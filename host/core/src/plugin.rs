@@ -274,7 +274,7 @@ mod tests {
     const ANALYSIS: &str = "archon:connection-pool/analysis@1.0.0";
 
     #[test]
-    fn the_world_is_the_least_powerful_one() {
+    fn a_component_gets_the_world_with_the_fewest_imports() {
         let world =
             |imports: &[&str], exports: &[&str]| load(&component(imports, exports), World::Manager).unwrap().world();
         assert_eq!(world(&[], &[ANALYSIS]), World::Analyser);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_world_is_refused_with_both_lists() {
+    fn a_component_of_another_world_is_refused_with_both_import_lists() {
         for (imports, exports, word) in [
             (&["other:thing/power@1.0.0"][..], &[SKILL][..], "other:thing/power@1.0.0"),
             (
@@ -306,14 +306,14 @@ mod tests {
     }
 
     #[test]
-    fn more_power_than_allowed_is_refused() {
+    fn a_world_with_more_imports_than_allowed_is_refused() {
         let fault = load(&component(&[BACKENDS], &[SKILL]), World::Observer).unwrap_err();
         assert_eq!(fault.kind, kind::WORLD_MISMATCH);
         assert!(fault.message.contains(&format!("offered: {BACKENDS} in the world manager alone")), "{fault}");
     }
 
     #[test]
-    fn a_function_that_is_not_there_or_differs_is_named() {
+    fn a_missing_or_different_function_is_named() {
         let import = |function: &str| {
             let credential = "(export \"credential\" (type $c (sub resource)))";
             format!(
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_is_named() {
+    fn a_file_that_is_no_component_is_named() {
         let engine = Engine::new(&Limits::default()).unwrap();
         let core = wat::parse_str("(module)").unwrap();
         for bytes in [&b""[..], b"hello", b"\0asm", b"\0asm\x0d\0\x01\0nonsense", &core] {
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_components_are_of_their_worlds() {
+    fn the_built_in_components_match_their_worlds() {
         let engine = Engine::new(&Limits::default()).unwrap();
         for world in World::ALL {
             let plugin = Plugin::built_in(&engine, world).unwrap();

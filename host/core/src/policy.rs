@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_catalogue_is_sent_unless_anything_may_be() {
+    fn only_catalogue_statements_are_sent_unless_any_sql_is_allowed() {
         assert!(rules(Sql::default()).check(KILL).is_err() && rules(Sql::Any).check(KILL).is_ok());
         assert!(catalogue::ALL.iter().all(|entry| rules(Sql::default()).check(entry.sql).is_ok()));
         assert!(rules(Sql::default()).check(&format!("{};{KILL}", catalogue::CLOCK.sql)).is_err());
     }
 
     #[test]
-    fn a_pinned_text_is_pinned_to_the_letter() {
+    fn a_pinned_statement_matches_its_exact_text_only() {
         let pinned = rules(Sql::Pinned(Arc::new([Digest::of(b"SELECT 1")].into())));
         assert!(pinned.check("SELECT 1").is_ok());
         assert!(pinned.check("SELECT 1 ").unwrap_err().contains("SHA-256"));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_not_understood_counts_as_an_act_in_every_mode_that_lets_it_through() {
+    fn a_statement_that_cannot_be_parsed_counts_as_a_change() {
         let pinned = Sql::Pinned(Arc::new([KILL, "SELECT 1"].map(|text| Digest::of(text.as_bytes())).into()));
         for sql in [pinned, Sql::Any] {
             assert!(rules(sql.clone()).acts(KILL).is_some());
@@ -264,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn globs_become_like_patterns() {
+    fn globs_are_translated_to_like_patterns() {
         assert_eq!(to_like("supabase_*"), r"supabase\_%");
         assert_eq!(to_like("a?b%"), r"a_b\%");
     }
 
     #[test]
-    fn application_patterns_match_what_the_server_makes_of_a_name() {
+    fn application_patterns_match_the_name_as_the_server_stores_it() {
         assert_eq!(as_shown("Facturación*"), "Facturaci*n*");
         assert_eq!(as_shown(&"a".repeat(70)), format!("{}*", "a".repeat(63)));
         assert_eq!(as_shown("web"), "web");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_no_name_is_long_enough_for_is_refused() {
+    fn a_pattern_longer_than_any_name_is_refused() {
         check_pattern(&"a".repeat(63)).unwrap();
         check_pattern(&format!("*{}*", "é".repeat(31))).unwrap();
         assert!(check_pattern(&"a".repeat(64)).unwrap_err().contains("63 bytes"));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_is_rounded_down_and_never_above_everything() {
+    fn the_cap_is_rounded_down_and_at_most_all_sessions() {
         assert_eq!(kill_cap(25, 3, 100), 0);
         assert_eq!(kill_cap(25, 100, 8), 2);
         assert_eq!(kill_cap(900, 5, 9), 5);

@@ -49,7 +49,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_window_has_room_again_when_its_events_are_old() {
+    fn events_that_left_the_window_free_capacity() {
         let (mut window, start) = (RateWindow::new(MINUTE), Instant::now());
         assert_eq!((window.until_room(start), window.take(2, 3, start)), (None, 2));
         let later = start + Duration::from_secs(20);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_last_is_given_back() {
+    fn a_refund_removes_the_latest_event() {
         let (mut window, start) = (RateWindow::new(MINUTE), Instant::now());
         window.take(3, 3, start);
         window.give_back(2);

@@ -140,7 +140,7 @@ mod tests {
         (export "archon:connection-pool/skill@1.0.0" (instance $skill)))"#;
 
     #[tokio::test]
-    async fn a_component_that_needs_wasi_finds_an_empty_environment() {
+    async fn a_component_that_imports_wasi_gets_an_empty_environment() {
         let limits = Limits::default();
         let host = Host::new(Engine::new(&limits).unwrap(), NoCredentials, Policy::default(), limits);
         let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &wat::parse_str(EMPTY).unwrap()).unwrap();

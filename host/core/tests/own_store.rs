@@ -68,7 +68,7 @@ fn recorded(cassette: &str) -> MemoryServer {
 }
 
 #[tokio::test]
-async fn an_embedder_lends_the_imports_in_a_store_of_its_own() {
+async fn an_embedder_offers_the_imports_in_its_own_store() {
     let server = recorded("monitor.jsonl");
     let output = run_in_own_store(&server, r#"{"action":"monitor","options":{"sampleMs":0}}"#).await.unwrap();
     let output: serde_json::Value = serde_json::from_str(&output).unwrap();
@@ -78,7 +78,7 @@ async fn an_embedder_lends_the_imports_in_a_store_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_limits_and_the_policy_hold_there_as_well() {
+async fn limits_and_policy_apply_in_a_store_of_the_embedder() {
     let output = run_in_own_store(&MemoryServer::default(), r#"{"action":"kill-idle"}"#).await.unwrap();
     let output: serde_json::Value = serde_json::from_str(&output).unwrap();
     assert_eq!((&output["success"], &output["error"]["kind"]), (&false.into(), &"query-failed".into()), "{output:#}");

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_read_as_it_was_written() {
+    fn a_written_signature_is_read_back() {
         let pair = Pair::new();
         let signature = pair.secret.sign(digest("component"), None);
         let path = pair.folder.path().join("it.wasm.sig");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_key_is_its_owners_alone_and_never_shown() {
+    fn a_secret_key_file_must_be_private_and_is_never_shown() {
         let pair = Pair::new();
         let path = pair.folder.path().join("key.pem");
         let pem = std::fs::read_to_string(&path).unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_being_shown() {
+    fn an_invalid_key_is_refused_without_being_shown() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key.pem");
         for text in ["hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", "\u{ff}"] {
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_the_usual_form_are_read() {
+    fn keys_in_pem_form_are_read() {
         // The examples of RFC 8410, in openssl's format.
         let secret = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
         let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_is_read_as_it_was_written() {
+    fn any_written_text_is_read_back() {
         for title in ["", "a\"b\\c", "line\nbreak\r\0\t\u{7f}", "é\u{202e}\u{1f600}", "'''\"\"\"#"] {
             let written = format!("title = {}", quoted(title));
             assert!(written.chars().all(|letter| matches!(letter, ' '..='~')), "{written}");

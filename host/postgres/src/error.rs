@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_repeat_the_password_are_left_out() {
+    fn words_that_contain_the_password_are_omitted() {
         let target = |url: &str| {
             let parts = crate::connection_config::parts(url).unwrap();
             parts.finish(crate::connection_config::Origin::Request).unwrap()
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_fails_in_scram_is_no_unreachable_one() {
+    async fn a_failed_scram_exchange_is_not_reported_as_unreachable() {
         for scram in [Scram::UnknownMechanism, Scram::StrangeNonce, Scram::WrongSignature] {
             let (near, far) = duplex(1 << 16);
             let server = tokio::spawn(serve(far, scram));

@@ -69,7 +69,7 @@ mod tests {
     use secrecy::SecretString;
 
     #[test]
-    fn names_what_helps_without_ipv6() {
+    fn suggests_a_remedy_without_ipv6() {
         let unreachable = || Fault::new(kind::SERVER_UNREACHABLE, "no answer");
         let target = |url: &str| Target::parse(&SecretString::from(url)).unwrap();
         let supabase = target("postgres://app:x@db.abcdefghijklmnopqrst.supabase.co/shop");

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn legacy_bytes_are_decoded_and_utf8_stays() {
+    fn legacy_bytes_are_decoded_and_utf8_is_unchanged() {
         assert_eq!(TextEncoding::of_server("LATIN1").decode(b"caf\xe9"), "café");
         assert_eq!(TextEncoding::of_server("LATIN1").decode("café".as_bytes()), "café");
         assert_eq!(TextEncoding::of_server("EUC_JP").decode(b"\xc6\xfc\xcb\xdc"), "日本");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_encoded_as_the_database_is() {
+    fn parameters_are_encoded_in_the_encoding_of_the_database() {
         assert_eq!(*TextEncoding::of_server("LATIN1").encode("café"), *b"caf\xe9");
         assert_eq!(*TextEncoding::of_server("LATIN1").encode("é日"), *b"\xe9?");
         assert_eq!(*TextEncoding::of_server("UTF8").encode("日"), *"日".as_bytes());
@@ -118,12 +118,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_fail(bytes: Vec<u8>, at in 0..ENCODINGS.len()) {
+        fn any_bytes_are_decoded(bytes: Vec<u8>, at in 0..ENCODINGS.len()) {
             TextEncoding::of_server(ENCODINGS[at].0).decode(&bytes);
         }
 
         #[test]
-        fn valid_utf8_stays_as_it_is(text: String, at in 0..ENCODINGS.len()) {
+        fn valid_utf8_is_unchanged(text: String, at in 0..ENCODINGS.len()) {
             prop_assert_eq!(TextEncoding::of_server(ENCODINGS[at].0).decode(text.as_bytes()), text.as_str());
         }
     }

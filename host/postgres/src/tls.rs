@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn below_verify_ca_a_missing_ca_file_verifies_nothing_and_is_noted() {
+    fn below_verify_ca_a_missing_ca_file_disables_verification_with_a_note() {
         let connector = Connector::new(&target("sslmode=require&sslrootcert=/no/such/ca.pem")).unwrap();
         assert_eq!(connector.check, Check::Nothing);
         assert!(connector.unverified.unwrap().contains("/no/such/ca.pem"));

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_as_they_went() {
+    fn values_survive_a_round_trip() {
         for value in [
             Value::Boolean(true),
             Value::Int64(i64::MIN),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_their_ends_stay_what_they_are() {
+    fn extreme_numbers_survive_a_round_trip() {
         for value in [
             Value::Int64(i64::MAX),
             Value::Float64(f64::NAN),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_ends_are_the_end_of_time_or_refused_and_never_others() {
+    fn times_out_of_range_are_infinity_or_refused() {
         // The first is 294276-12-31 23:59:59.999999, PostgreSQL's last.
         for micros in [9_223_371_331_199_999_999, i64::MAX - EPOCH, i64::MAX - 1, i64::MAX] {
             let value = Cell::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_and_sent_in_the_encoding_of_the_database() {
+    fn texts_are_decoded_and_encoded_in_the_encoding_of_the_database() {
         let latin1 = TextEncoding::of_server("LATIN1");
         let Value::Text(text) = Raw(Some(b"caf\xe9")).decode(&Type::NAME, latin1).unwrap() else { panic!("no text") };
         assert_eq!(text, "café");
@@ -321,14 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn what_decoding_adds_is_known_before() {
+    fn the_growth_by_decoding_is_computed_in_advance() {
         let bytes = |raw, column| Raw(Some(raw)).decoded_bytes(&column);
         assert_eq!((bytes(b"caf\xe9", Type::TEXT), bytes(b"caf\xe9", Type::BYTEA)), (12, 4));
         assert_eq!((bytes("café".as_bytes(), Type::TEXT), Raw(None).decoded_bytes(&Type::TEXT)), (5, 0));
     }
 
     #[test]
-    fn jsonb_is_text_and_others_are_refused() {
+    fn jsonb_is_read_as_text_and_other_types_are_refused() {
         let Value::Text(json) = Cell::from_sql(&Type::JSONB, b"\x01{}").unwrap().0 else { panic!("no text") };
         assert_eq!(json, "{}");
         assert!(Cell::from_sql(&Type::NUMERIC, b"").is_err());

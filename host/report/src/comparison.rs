@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compares_elements_of_a_list_by_identity_and_not_by_place() {
+    fn compares_elements_of_a_list_by_identity_and_not_by_position() {
         let list =
             |names: &[&str]| json!({ "list": names.iter().map(|name| json!({ "id": name })).collect::<Vec<_>>() });
         assert_eq!(differences(&list(&["a", "b"]), &list(&["b", "a"]), false), []);

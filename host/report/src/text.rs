@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_for_people() {
+    fn durations_are_formatted_readably() {
         let shown =
             [0, 850, 1_000, 12_345, 60_000, 320_000, 3_600_000, 3_900_000, 86_400_000, 273_600_000].map(duration);
         assert_eq!(
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn measurements_keep_the_digits_that_matter() {
+    fn measurements_keep_their_significant_digits() {
         assert_eq!(
             [0.0, 0.421, 9.996, 12.34, 999.94, 15_000.0].map(measured),
             ["0 ms", "0.42 ms", "10 ms", "12.3 ms", "999.9 ms", "15 s"]
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_their_ends_are_shown() {
+    fn extreme_numbers_are_formatted() {
         assert_eq!(duration(u64::MAX), "213503982334 d 14 h");
         let ends = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0];
         assert_eq!(ends.map(measured), ["NaN ms", "inf ms", "-inf ms", "1.80e308 ms", "-1.80e308 ms", "0 ms", "-0 ms"]);

@@ -345,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_goes_over_https_alone() {
+    fn the_token_is_sent_over_https_only() {
         for base in [HOSTED, "https://api.example:8443/", "http://127.0.0.1:7000"] {
             assert!(parse_base(base).is_ok(), "{base}");
         }
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_s_error_is_found_in_the_api_s() {
+    fn the_server_error_is_extracted_from_the_api_error() {
         let fault = failed(": Failed to run sql query: ERROR:  42501: permission denied for view x LINE 1").unwrap();
         assert_eq!((fault.kind.as_str(), fault.sqlstate.as_deref()), (kind::INSUFFICIENT_PRIVILEGE, Some("42501")));
         assert!(fault.message.starts_with("permission denied"), "{fault}");

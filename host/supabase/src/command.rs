@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_survives() {
+    fn every_type_survives_a_round_trip() {
         let text = r#"[[9007199254740993, "0.1", true, "Grüße", "2026-11-23T08:58:37.580159+00:00"],
                        [-9223372036854775808, "NaN", null, "1", "infinity"]]"#;
         let rows = rows(text).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn another_form_is_no_answer() {
+    fn a_response_of_another_form_is_refused() {
         for text in ["", "{}", "[[1]]", r#"[["1", "0", true, "x", null]]"#, r#"[[1.5, "0", true, "x", null]]"#] {
             assert_eq!(rows(text).unwrap_err().kind, kind::UNEXPECTED_ANSWER, "{text}");
         }

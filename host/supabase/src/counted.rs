@@ -89,7 +89,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test]
-    async fn a_reader_comes_back_after_each_read_and_ends_at_the_budget() {
+    async fn the_reader_yields_after_each_read_and_stops_at_the_budget() {
         let (near, mut far) = tokio::io::duplex(64);
         let budget = Arc::new(Budget::default());
         budget.allow(8);

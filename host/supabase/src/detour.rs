@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_is_the_same_by_the_pooler() {
+    fn the_pooler_gets_the_same_login() {
         let detour = detour(&pooler("aws-1-eu-west-1.pooler.supabase.com", "transaction"), &target(), false).unwrap();
         assert_eq!(detour.to_string(), "aws-1-eu-west-1.pooler.supabase.com:5432");
         assert_eq!((detour.user.as_str(), detour.database.as_str()), ("app.abcdefghijklmnopqrst", "shop"));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_goes_to_supabase_alone() {
+    fn the_password_is_sent_to_supabase_only() {
         for host in ["127.0.0.1", "pooler.supabase.com.example", "example.com"] {
             let fault = detour(&pooler(host, "session"), &target(), false).unwrap_err();
             assert_eq!(fault.kind, kind::UNEXPECTED_ANSWER, "{host}");

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_stand_where_their_numbers_were() {
+    fn parameters_are_inserted_at_their_numbers() {
         let literals: Vec<_> = (1..=11).map(|number| format!("<{number}$2>")).collect();
         assert_eq!(fill("a = $1 AND b = $11 OR $1", &literals), "a = <1$2> AND b = <11$2> OR <1$2>");
         assert_eq!(fill("$inner$ 1 $inner$, $12, $0, $", &literals), "$inner$ 1 $inner$, $12, $0, $");

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_has_so_many_places_and_the_next_one_has_them_again() {
+    fn the_quota_of_a_minute_is_available_again_in_the_next_minute() {
         let (pace, start) = (Pace::default(), Instant::now());
         for _ in 0..MOST {
             assert_eq!(pace.take(start), Ok(()));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_says_counts_more() {
+    fn a_rate_limit_reported_by_the_api_takes_precedence() {
         let (pace, start) = (Pace::default(), Instant::now());
         pace.close(start + Duration::from_secs(5));
         assert_eq!(pace.take(start), Err(Duration::from_secs(5)));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn resizes_are_kept_apart() {
+    fn resizes_have_their_own_rate_limit() {
         let (pace, start) = (Pace::default(), Instant::now());
         assert_eq!(pace.begin_resize(MINUTE, start), Ok(()));
         assert_eq!(pace.begin_resize(MINUTE, start + Duration::from_secs(10)), Err(Duration::from_secs(50)));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_with_one_token_share_their_pace() {
+    fn calls_with_one_token_share_a_rate_limit() {
         let (one, two) = (Digest::of(b"pace: one"), Digest::of(b"pace: two"));
         let first = Pace::of(one);
         assert!(Arc::ptr_eq(&first, &Pace::of(one)) && !Arc::ptr_eq(&first, &Pace::of(two)));

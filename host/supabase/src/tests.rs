@@ -51,11 +51,11 @@ async fn fault(replies: &[Reply]) -> (Fault, usize) {
     replies.iter().for_each(|reply| api.next(reply.clone()));
     let fault = project(&api, &Limits::default()).pooler().await.unwrap_err();
     assert!(!fault.message.contains(TOKEN), "{fault}");
-    (fault, api.asked().len())
+    (fault, api.requests().len())
 }
 
 #[tokio::test]
-async fn every_refusal_says_what_to_change() {
+async fn every_refusal_names_the_setting_to_change() {
     let echo = format!(r#"{{"message": "no {TOKEN} here"}}"#);
     for (reply, of, word) in [
         (Reply::new(401, "{}"), kind::AUTHENTICATION_FAILED, "revoked"),
@@ -75,14 +75,14 @@ async fn every_refusal_says_what_to_change() {
 }
 
 #[tokio::test]
-async fn another_token_is_refused() {
+async fn a_wrong_token_is_refused() {
     let api = ManagementApi::start().await.unwrap();
     let project = Project::open(&token("sbp_wrong", false), Some(&api.url()), &Limits::default()).unwrap();
     assert_eq!(project.pooler().await.unwrap_err().kind, kind::AUTHENTICATION_FAILED);
 }
 
 #[tokio::test]
-async fn too_many_requests_are_waited_for_or_put_off() {
+async fn a_rate_limited_request_waits_or_is_refused_as_retryable() {
     let api = ManagementApi::start().await.unwrap();
     api.next(Reply::new(429, "{}").header("X-RateLimit-Reset", "1"));
     let (project, started) = (project(&api, &Limits::default()), Instant::now());
@@ -94,11 +94,11 @@ async fn too_many_requests_are_waited_for_or_put_off() {
         assert_eq!((fault.kind.as_str(), fault.retryable), (kind::OVERLOADED, true));
         assert!(fault.message.contains("in 3000 s") || fault.message.contains("in 2999 s"), "{fault}");
     }
-    assert_eq!(api.asked().len(), 3, "while it is closed it is not asked");
+    assert_eq!(api.requests().len(), 3, "while it is closed it is not asked");
 }
 
 #[tokio::test]
-async fn trouble_is_tried_again_where_nothing_changes() {
+async fn server_errors_are_retried_for_reads_only() {
     let trouble = Reply::new(503, r#"{"message": "try\nlater"}"#);
     let (fault, asked) = fault(&[trouble.clone(), trouble.clone(), trouble.clone()]).await;
     assert_eq!((fault.kind.as_str(), fault.retryable, asked), (kind::SERVER_UNREACHABLE, true, 3));
@@ -115,7 +115,7 @@ async fn trouble_is_tried_again_where_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_ends_with_the_limit_s_name() {
+async fn a_slow_response_ends_with_the_name_of_the_limit() {
     let slow = Reply::new(200, "[]").after(Duration::from_secs(20));
     let statement = Limits { statement_timeout: Duration::from_millis(100), ..Limits::default() };
     let deadline = Limits { deadline: Duration::from_millis(100), ..Limits::default() };
@@ -128,7 +128,7 @@ async fn a_slow_answer_ends_with_the_limit_s_name() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_a_fault_for_later() {
+async fn an_unreachable_address_is_a_retryable_fault() {
     let gone = ManagementApi::start().await.unwrap().url();
     let project = Project::open(&token(TOKEN, false), Some(&gone), &Limits::default()).unwrap();
     let fault = project.pooler().await.unwrap_err();
@@ -149,7 +149,7 @@ async fn config(console: &Pooler) -> Vec<(String, Option<String>)> {
 }
 
 #[tokio::test]
-async fn the_console_shows_the_settings_and_null_for_what_it_does_not_know() {
+async fn the_console_shows_the_settings_and_null_for_unknown_ones() {
     let api = ManagementApi::start().await.unwrap();
     let console = Pooler::new(&project(&api, &Limits::default()), &target());
     let fault = console.show(View::Pools, &CallBudget::new(&Limits::default())).await.unwrap_err();
@@ -188,9 +188,9 @@ async fn the_pool_is_resized_once_and_read_back() {
 }
 
 #[tokio::test]
-async fn what_was_lost_of_a_resize_is_read_back() {
+async fn a_resize_whose_response_was_lost_is_read_back() {
     let api = ManagementApi::start().await.unwrap();
-    api.change(|settings| (settings.pool_size, settings.forgetful) = (Some(10), true));
+    api.change(|settings| (settings.pool_size, settings.ignores_resizes) = (Some(10), true));
     let console = Pooler::new(&project(&api, &Limits::default()), &target());
     assert_eq!(console.resize(None, 12).await.unwrap(), Some(10), "a size that was taken and forgotten");
 
@@ -202,7 +202,7 @@ async fn what_was_lost_of_a_resize_is_read_back() {
 }
 
 #[tokio::test]
-async fn nothing_is_resized_without_being_allowed() {
+async fn no_resize_is_sent_without_permission() {
     let api = ManagementApi::start().await.unwrap();
     let project = Project::open(&token(TOKEN, false), Some(&api.url()), &Limits::default()).unwrap();
     let prospect = Pooler::new(&project, &target()).resizable(None, 20).await.unwrap();
@@ -231,7 +231,7 @@ fn types(set: &RowSet) -> Vec<(String, u32, String)> {
 }
 
 #[tokio::test]
-async fn the_endpoint_answers_the_catalogue_like_a_session() -> Outcome {
+async fn the_endpoint_returns_the_same_rows_as_a_session() -> Outcome {
     let (cluster, api) = layout().await?;
     let app = cluster.app("postgres", "web <&> 'ü'");
     let holder = app.idle_in_transaction("UPDATE orders SET n = 1 WHERE id = 1").await?;
@@ -270,7 +270,7 @@ async fn the_endpoint_answers_the_catalogue_like_a_session() -> Outcome {
 }
 
 #[tokio::test]
-async fn values_survive_javascript_to_the_last_digit() -> Outcome {
+async fn values_keep_every_digit_through_javascript() -> Outcome {
     let (_cluster, api) = layout().await?;
     let sql = r"SELECT 9223372036854775807::bigint, 0.1::float8 + 0.2::float8, 'infinity'::timestamptz,
                 E'\t<a href=''x''>&\\ ü'::text, null::text, true";
@@ -300,7 +300,7 @@ async fn values_survive_javascript_to_the_last_digit() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_statement_that_fails_leaves_the_others_alone() -> Outcome {
+async fn a_failed_statement_does_not_affect_the_others() -> Outcome {
     let (cluster, api) = layout().await?;
     cluster.execute("REVOKE USAGE ON SCHEMA extensions FROM PUBLIC").await?;
     cluster.execute("REVOKE pg_read_all_data FROM supabase_read_only_user").await?;
@@ -317,7 +317,7 @@ async fn a_statement_that_fails_leaves_the_others_alone() -> Outcome {
 }
 
 #[tokio::test]
-async fn rows_are_cut_where_the_limits_say() -> Outcome {
+async fn rows_are_truncated_at_the_limits() -> Outcome {
     let (_cluster, api) = layout().await?;
     let limits = Limits::default();
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
@@ -331,7 +331,7 @@ async fn rows_are_cut_where_the_limits_say() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_token_that_may_only_read_reads_as_another_role_and_signals_nobody() -> Outcome {
+async fn a_read_only_token_reads_as_another_role_and_signals_no_session() -> Outcome {
     let (_cluster, api) = layout().await?;
     let limits = Limits::default();
     api.next(Reply::new(403, "{}"));
@@ -346,7 +346,7 @@ async fn a_token_that_may_only_read_reads_as_another_role_and_signals_nobody() -
 }
 
 #[tokio::test]
-async fn a_full_server_is_a_fault_of_the_whole_batch() -> Outcome {
+async fn a_server_without_free_slots_fails_the_whole_batch() -> Outcome {
     let api = ManagementApi::start().await?;
     let limits = Limits::default();
     let full = r#"{"message": "Failed to run sql query: FATAL:  53300: sorry, too many clients already"}"#;
@@ -357,7 +357,7 @@ async fn a_full_server_is_a_fault_of_the_whole_batch() -> Outcome {
 }
 
 #[tokio::test]
-async fn sessions_are_ended_by_the_guarded_statement_and_by_no_other_way() -> Outcome {
+async fn sessions_are_ended_by_the_guarded_statement_only() -> Outcome {
     let (cluster, api) = layout().await?;
     let mut stuck = cluster.app("postgres", "worker").idle_in_transaction("SELECT 1").await?;
     let auth = cluster.app("supabase_auth_admin", "").idle_in_transaction("SELECT 1").await?;
@@ -394,7 +394,7 @@ async fn sessions_are_ended_by_the_guarded_statement_and_by_no_other_way() -> Ou
     let there = query.own(STILL_THERE, vec![vec![Parameter::Int4Array(pids)]]).await.pop().unwrap()?;
     assert!(matches!(there[..], [ref row] if matches!(row[0], Value::Int64(pid) if pid == i64::from(auth.pid()))));
     let acts = |query: &str| query.contains("pg_terminate_backend");
-    let acted = api.asked().iter().filter(|asked| asked.body["query"].as_str().is_some_and(acts)).count();
+    let acted = api.requests().iter().filter(|request| request.body["query"].as_str().is_some_and(acts)).count();
     assert_eq!(acted, 3);
     assert!(query.own("SELECT pg_terminate_backend(1)", vec![Vec::new()]).await.pop().unwrap().is_err());
     Ok(())

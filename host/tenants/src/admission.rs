@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tenant_with_less_time_goes_first() {
+    async fn the_tenant_with_less_cpu_time_is_admitted_first() {
         let (admission, many) = (admission(1, 100), quotas(10, 10));
         let place = admission.enter("greedy", &many).await.unwrap();
         let greedy = waits(&admission, "greedy", &many).await;
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tenant_that_comes_back_has_saved_no_time_up() {
+    async fn an_idle_tenant_accumulates_no_credit() {
         let (admission, many) = (admission(1, 100), quotas(10, 10));
         admission.arrive_and_hold("busy", Duration::from_secs(100));
         let place = admission.enter("busy", &many).await.unwrap();
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_the_last_call_of_the_longest_line() {
+    async fn a_full_queue_refuses_the_last_call_of_the_tenant_with_the_most_calls() {
         let (admission, many) = (admission(1, 3), quotas(10, 10));
         let _place = admission.enter("a", &many).await.unwrap();
         let mut line = Vec::new();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_gives_up_leaves_its_place_to_the_next() {
+    async fn a_cancelled_call_frees_its_place_in_the_queue() {
         let (admission, many) = (admission(1, 10), quotas(10, 10));
         let place = admission.enter("a", &many).await.unwrap();
         let gone = waits(&admission, "b", &many).await;

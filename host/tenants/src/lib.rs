@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_tenant_has_used_up_the_other_still_has() {
+    async fn quotas_of_tenants_are_independent() {
         let tenants = tenants();
         let endless = plugin(tenants.engine(), ENDLESS);
         // Far less than a call may take: the quota restored during the call on a busy machine does not admit a second
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_nobody_waits_for_is_charged_and_gives_its_place_back() {
+    async fn a_dropped_call_is_charged_and_frees_its_place() {
         let tenants = tenants();
         let endless = plugin(tenants.engine(), ENDLESS);
         let quotas = Quotas { cpu_per_minute: Duration::from_millis(1), concurrent_calls: 1, ..Quotas::default() };
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_tenants_call() {
+    async fn calls_of_unknown_tenants_are_refused() {
         let tenants = tenants();
         let trap = plugin(tenants.engine(), "(unreachable)");
         assert_eq!(kind_of(&tenants, "nobody", &trap).await, kind::INVALID_PARAMS);

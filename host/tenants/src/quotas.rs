@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn processor_time_is_charged_afterwards() {
+    fn cpu_time_is_charged_after_the_call() {
         let account = Account::new(Quotas { cpu_per_minute: Duration::from_secs(1), ..Quotas::default() });
         assert!(account.take_call().is_ok());
         account.charge(Duration::from_secs(3));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn who_computes_much_is_told_apart_long_after_the_quota_has_come_back() {
+    fn heavy_cpu_use_is_remembered_after_the_quota_is_restored() {
         let start = Instant::now();
         let (mut much, mut little) = (Lately::new(start), Lately::new(start));
         for call in 0..10 {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_called_stays_unknown_and_goes_after_those_who_compute_little() {
+    fn a_new_tenant_is_queued_after_tenants_with_little_cpu_use() {
         let start = Instant::now();
         let (newcomer, mut modest) = (Lately::new(start), Lately::new(start));
         for call in 0..4 {
@@ -206,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_of_nothing_never_comes_back() {
+    fn a_quota_of_zero_is_never_restored() {
         let account = Account::new(Quotas { calls_per_minute: 0, ..Quotas::default() });
         assert!(!account.take_call().unwrap_err().retryable);
     }
 
     #[test]
-    fn what_is_used_comes_back_steadily_and_not_above_the_quota() {
+    fn used_quota_is_restored_linearly_up_to_the_quota() {
         let start = Instant::now();
         let mut bucket = Bucket::full(60.0, start);
         bucket.spend(60.0);

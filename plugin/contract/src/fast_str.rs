@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_equality(one in "[ab]{0,20}", other in "[ab]{0,20}") {
+        fn it_agrees_with_string_equality(one in "[ab]{0,20}", other in "[ab]{0,20}") {
             prop_assert_eq!(same(&one, &other), one == other);
         }
     }

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_answer_is_a_fault_that_names_the_column() {
+    fn a_changed_result_is_a_fault_that_names_the_column() {
         let missing = set(&["a"], vec![vec![Value::Null]]).decode(|row| row.int64("b")).expect_err("missing");
         assert_eq!(missing.message, "column b is missing");
         let null = set(&["a"], vec![vec![Value::Null]]).decode(|row| row.required_int64("a")).expect_err("null");

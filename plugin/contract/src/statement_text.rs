@@ -244,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn literals_and_comments_go_and_names_stay() {
+    fn literals_and_comments_are_removed_and_names_stay() {
         for (sql, expected) in [
             ("SELECT * FROM t1 WHERE id = 42 AND x2 > 1.5e3", "SELECT * FROM t1 WHERE id = ? AND x2 > ?"),
             ("SELECT 'it''s', E'a\\'b', $tag$ x ' $tag$, $1", "SELECT ?, ?, ?, $1"),
@@ -259,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_at_a_character() {
+    fn long_texts_are_truncated_at_a_character_boundary() {
         let text = normalise(&"é".repeat(500));
         assert_eq!(text.chars().count(), LONGEST + 1);
     }
 
     #[test]
-    fn an_escaped_text_reads_as_it_was() {
+    fn an_escaped_text_is_unescaped_unchanged() {
         for (literal, expected) in [
             (r"'SELECT 1", "SELECT 1"),
             (r"E'SELECT ''it''''s'' \\ \303\251", r"SELECT 'it''s' \ é"),
@@ -308,13 +308,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_quoted_text_survives(prefix in "[a-z ]{0,8}", secret in "[A-Z]{12}", tail in "\\PC{0,20}") {
+        fn no_quoted_text_remains(prefix in "[a-z ]{0,8}", secret in "[A-Z]{12}", tail in "\\PC{0,20}") {
             let sql = format!("{prefix} '{secret}' {tail}");
             prop_assert!(!normalise(&sql).contains(&secret) || tail.contains(&secret));
         }
 
         #[test]
-        fn any_text_is_taken(sql in "\\PC{0,300}") {
+        fn any_text_is_parsed_without_a_panic(sql in "\\PC{0,300}") {
             normalise(&sql);
             statements(&sql);
             skip_gap(&sql);

@@ -80,7 +80,7 @@ fn troubled() -> Snapshot {
 }
 
 #[test]
-fn a_troubled_server_in_full() {
+fn full_report_of_a_server_with_every_finding() {
     // An earlier look saw the export sending already.
     let mut earlier = troubled();
     (earlier.taken_at, earlier.reading) = (ago(45), reading(ago(45)));
@@ -99,7 +99,7 @@ fn the_same_snapshot_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_server_in_good_order_has_no_finding() {
+fn a_healthy_server_has_no_finding() {
     let pool = (0..8).map(|pid| idle(pid, 5)).chain((20..24).map(|pid| in_state(pid, "active", 1))).collect();
     let report = analyse_snapshot(&snapshot(pool), &Options::default(), None);
     assert_eq!(report.findings, []);
@@ -107,7 +107,7 @@ fn a_server_in_good_order_has_no_finding() {
 }
 
 #[test]
-fn fifty_thousand_sessions_are_judged_in_one_go() {
+fn fifty_thousand_sessions_are_analysed_in_one_call() {
     let pool =
         (0..50_000).map(|pid| if pid % 9 == 0 { in_state(pid, "idle in transaction", 70) } else { idle(pid, 400) });
     let report = analyse_snapshot(&snapshot(pool.collect()), &Options::default(), None);

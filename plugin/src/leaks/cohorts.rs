@@ -96,26 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_was_made_anew_succeeds_the_silent_one() {
+    fn a_recreated_pool_succeeds_the_silent_one() {
         let found = succession(&[(0, 0), (1, 500), (2, 300), (520, 520), (521, 900)], 2).expect("a succession");
         assert_eq!((found.old.size, found.new.size, found.gap() / SECOND), (3, 2, 20));
         assert_eq!(found.old.worked_for(), 500 * SECOND);
     }
 
     #[test]
-    fn a_pool_that_grows_succeeds_nobody() {
+    fn a_growing_pool_has_no_predecessor() {
         // The first pair was in use when the third session was needed.
         assert_eq!(succession(&[(0, 0), (1, 530), (520, 900)], 0), None);
     }
 
     #[test]
-    fn a_cohort_that_was_only_opened_does_not_work_yet() {
+    fn a_cohort_that_was_only_opened_counts_as_unused() {
         assert_eq!(succession(&[(0, 500), (1, 300), (520, 521)], 0), None);
     }
 
     /// The idle reserve of a pool that opened one session after another was taken for an older pool.
     #[test]
-    fn a_pool_that_fills_itself_slowly_is_one_cohort() {
+    fn a_slowly_filled_pool_is_one_cohort() {
         assert_eq!(succession(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 900)], 4), None);
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_told_of_the_others_and_not_of_itself() {
+    fn the_peers_of_a_client_exclude_itself() {
         let found = learnt(&[
             (web("10.0.0.1"), habits(100, 9_000, 700)),
             (web("10.0.0.2"), habits(50, 10_000, 40)),
@@ -181,7 +181,7 @@ mod tests {
 
     /// The machines of an old version were taken for ones that a network had cut off.
     #[test]
-    fn the_machines_of_a_new_version_are_no_contemporaries() {
+    fn machines_of_a_new_version_are_not_contemporaries() {
         let found = learnt(&[
             (web("10.0.0.1"), habits(100, 9_000, 0)),
             (web("10.0.0.2"), habits(8_900, 10_000, 0)),

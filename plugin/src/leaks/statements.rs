@@ -79,7 +79,7 @@ mod tests {
     use crate::fixture::idle;
 
     #[test]
-    fn statements_that_differ_in_literals_read_the_same() {
+    fn statements_that_differ_in_literals_are_equal() {
         let ran = |query: &str| Backend { query: query.to_owned(), ..idle(1, 5) };
         let sessions = ["SELECT 1 FROM a", "SELECT 2 FROM a", "DISCARD ALL", "SELECT 1 FROM b"].map(ran);
         let statements = Statements::of(sessions.iter());

@@ -28,7 +28,7 @@ fn connections_forgotten_one_by_one_are_suspected() {
 }
 
 #[test]
-fn a_warm_pool_is_innocent_however_long_it_waits() {
+fn a_warm_pool_has_no_suspect_at_any_idle_age() {
     // Opened together, idle since: nothing was opened past them.
     let opened = ago(7_200);
     let pool = (0..40).map(|pid| Backend { backend_start: Some(opened), ..idle(pid, 7_000) }).collect();
@@ -47,7 +47,7 @@ fn pool(pids: std::ops::Range<i32>, opened_s: i64, silent_s: i64, at_work: i32) 
 }
 
 #[test]
-fn the_reserve_of_a_pool_whose_namesake_leaks_is_innocent() {
+fn the_reserve_of_a_pool_is_not_suspected_when_a_client_of_the_same_name_leaks() {
     let mut backends = forgetful(14);
     backends.extend(pool(1..5, 7_000, 6_990, 2));
     let found = suspects(backends);
@@ -55,14 +55,14 @@ fn the_reserve_of_a_pool_whose_namesake_leaks_is_innocent() {
 }
 
 #[test]
-fn a_pool_that_was_made_anew_has_lost_the_old_one() {
+fn sessions_of_a_pool_replaced_by_a_new_one_are_suspected() {
     let mut backends = pool(1..6, 9_000, 3_000, 0);
     backends.extend(pool(6..11, 2_990, 100, 3));
     assert_eq!(suspects(backends), [1, 2, 3, 4, 5]);
 }
 
 #[test]
-fn a_machine_that_another_one_took_over_from_has_lost_its_pool() {
+fn sessions_of_a_machine_replaced_by_another_are_suspected() {
     let elsewhere = |mut pool: Vec<Backend>| {
         pool.iter_mut().for_each(|backend| backend.client_address = Some("10.0.0.8".into()));
         pool
@@ -77,7 +77,7 @@ fn a_machine_that_another_one_took_over_from_has_lost_its_pool() {
 
 /// Sessions that had just been lost were counted as proof that their pool does not clean up.
 #[test]
-fn a_pool_that_cleans_up_is_known_while_it_loses_sessions() {
+fn a_lost_session_of_a_pool_that_runs_clean_up_statements_is_suspected() {
     let ran = |pid, idle_s, query: &str| Backend { query: query.to_owned(), ..idle(pid, idle_s) };
     let mut backends = vec![ran(1, 2_000, "SELECT n FROM stock WHERE id = 5")];
     backends.push(ran(2, 100, "SELECT n FROM stock WHERE id = 6"));
@@ -92,20 +92,20 @@ fn a_full_server_of_busy_sessions_has_no_suspect() {
 }
 
 #[test]
-fn a_transaction_left_open_is_suspected_once_it_holds_something() {
+fn an_open_transaction_is_suspected_once_it_holds_locks() {
     let open = |seconds| Backend { has_xid: true, relation_locks: 2, ..in_state(1, "idle in transaction", seconds) };
     assert_eq!(suspects(vec![open(30)]), [0; 0], "below its threshold");
     assert_eq!(suspects(vec![open(90)]), [1]);
 }
 
 #[test]
-fn a_failed_transaction_that_nobody_rolled_back_is_suspected() {
+fn a_failed_transaction_without_rollback_is_suspected() {
     let aborted = in_state(1, "idle in transaction (aborted)", 240);
     assert_eq!(suspects(vec![aborted]), [1]);
 }
 
 #[test]
-fn whoever_lets_others_wait_for_a_connection_it_does_not_use_is_the_surer_suspect() {
+fn waiting_clients_raise_the_confidence_for_an_unused_connection() {
     let confidence = |waiting| {
         let mut snapshot = snapshot(vec![in_state(32_688, "idle in transaction (aborted)", 61)]);
         let mut console = crate::pooler::recorded::console(crate::pooler::recorded::OLD);
@@ -136,7 +136,7 @@ fn each_exclusion_outweighs_all_evidence() {
 }
 
 #[test]
-fn listeners_stay_known_after_their_last_statement_changed() {
+fn listeners_are_recognised_after_their_last_statement_changed() {
     let mut listener = Backend { query: "LISTEN jobs".into(), ..idle(1, 4_000) };
     let first = analyse_snapshot(&snapshot(vec![listener.clone()]), &Options::default(), None);
     listener.query = "SELECT 1".into();
@@ -147,7 +147,7 @@ fn listeners_stay_known_after_their_last_statement_changed() {
 }
 
 #[test]
-fn hidden_sessions_withhold_the_verdict() {
+fn hidden_sessions_withhold_the_classification() {
     let mut backends = vec![in_state(1, "idle in transaction (aborted)", 3_600)];
     backends.push(Backend { pid: 2, hidden: true, role: Some("other".into()), ..Backend::default() });
     let report = analyse_snapshot(&snapshot(backends), &Options::default(), None);
@@ -158,7 +158,7 @@ fn hidden_sessions_withhold_the_verdict() {
 }
 
 #[test]
-fn filters_narrow_the_judgement() {
+fn filters_narrow_the_analysis() {
     let options = |include: &str, exclude: &str| {
         let json = format!(r#"{{"options":{{"include":{include},"exclude":{exclude}}}}}"#);
         archon_pool_contract::params::Request::from_json(&json).expect("valid").options.validate().expect("valid")
@@ -178,7 +178,7 @@ fn filters_narrow_the_judgement() {
 }
 
 #[test]
-fn a_group_that_opens_and_never_comes_back_is_evidence() {
+fn sessions_of_a_group_that_stay_unused_after_opening_are_evidence() {
     let mut carry = None;
     for size in [4, 6, 8, 10] {
         let backends = (0..size).map(|pid| idle(pid, 400)).collect();
@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn any_session_is_judged_without_trouble(
+    fn any_session_is_classified_without_a_panic(
         start in proptest::option::of(any::<i64>()), change in proptest::option::of(any::<i64>()),
         xmin in proptest::option::of(any::<i64>()), state in prop_oneof!["idle", "idle in transaction", "idle in transaction \\(aborted\\)", "active", "starting", "[a-z ]{0,9}"], query in "\\PC{0,80}", pid in any::<i32>(),
     ) {

@@ -51,7 +51,7 @@ fn the_cap_is_a_share_rounded_down() {
 }
 
 #[test]
-fn the_minimum_pool_stays() {
+fn the_minimum_pool_is_not_ended() {
     let snapshot = snapshot((0..3).map(|pid| in_state(pid, "idle in transaction", 900)).collect());
     let plan = plan_for(&snapshot, &Options { min_size: 2, ..generous() });
     assert_eq!(plan.orders.len(), 1);
@@ -59,7 +59,7 @@ fn the_minimum_pool_stays() {
 }
 
 #[test]
-fn who_blocks_others_goes_first() {
+fn blockers_are_ended_first() {
     let mut blocked = in_state(3, "active", 30);
     blocked.wait_event_type = Some("Lock".into());
     blocked.blocked_by = vec![2];
@@ -74,7 +74,7 @@ fn who_blocks_others_goes_first() {
 }
 
 #[test]
-fn other_databases_and_forbidden_roles_are_left_alone() {
+fn other_databases_and_forbidden_roles_are_not_targets() {
     let mut elsewhere = in_state(1, "idle in transaction", 900);
     elsewhere.database = Some("other".into());
     let mut superuser = in_state(2, "idle in transaction", 900);
@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn the_plan_says_how_many_are_spared_and_why() {
+fn the_plan_counts_excluded_sessions_by_reason() {
     let listening = Backend { query: "LISTEN jobs".into(), ..idle(20, 900) };
     let locking = Backend { advisory_locks: 1, ..idle(21, 900) };
     let mut sessions: Vec<_> = (1..=5).map(|pid| idle(pid, 600)).collect();

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_note_counts_what_no_console_explains() {
+    fn the_note_counts_sessions_that_no_console_explains() {
         let kept = Backend { query: "DISCARD ALL".into(), ..idle(1, 60) };
         assert_eq!(note(&snapshot(vec![idle(2, 60)])), None);
         let text = note(&snapshot(vec![kept.clone(), Backend { pid: 3, ..kept }])).expect("a note");

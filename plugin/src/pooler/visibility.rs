@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn another_way_than_the_usual_one_is_told() {
+    fn an_unusual_access_path_is_noted() {
         assert_eq!(notes_of("reserved", 97), ["no slot was left: read over a reserved one"]);
         assert_eq!(
             notes_of("management-api", 97),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_kept_is_news_only_when_no_slot_is_left() {
+    fn a_kept_session_is_noted_only_when_no_slot_is_free() {
         assert_eq!(notes_of("kept", 96), [""; 0]);
         assert_eq!(notes_of("kept", 97), ["no slot was left: read over a session that was open already"]);
     }

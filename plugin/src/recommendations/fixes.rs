@@ -291,12 +291,12 @@ mod tests {
     use archon_pool_contract::snapshot::RoleSetting;
 
     #[test]
-    fn identifiers_cannot_break_out() {
+    fn identifiers_are_quoted_in_fixes() {
         assert_eq!(ident("a\"; DROP ROLE b; --"), "\"a\"\"; DROP ROLE b; --\"");
     }
 
     #[test]
-    fn a_name_that_cannot_be_read_is_in_no_sql() {
+    fn an_undecodable_name_is_used_in_no_sql() {
         let unsafe_names = ["r\u{fffd}\u{fffd}", "r\u{1b}[31m", "r\n"];
         for name in unsafe_names {
             let role = Role {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_proposed_that_would_end_who_is_spared() {
+    fn no_timeout_is_proposed_that_would_end_excluded_sessions() {
         let leader = Backend { advisory_locks: 1, ..in_state(2, "idle in transaction", 900) };
         let snapshot = snapshot(vec![in_state(1, "idle in transaction", 900), leader]);
         let report = analyse_snapshot(&snapshot, &Options::default(), None);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_lasts_means_too_small_a_pool() {
+    fn a_lasting_queue_is_reported_as_a_small_pool() {
         assert_eq!(of(&queueing(10, 40)), []);
         let findings = of(&queueing(10, 2_500));
         let [finding] = &findings[..] else { panic!("one finding: {findings:?}") };
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_of_its_own_is_mended_where_it_is_set() {
+    fn a_pool_size_of_a_database_is_fixed_where_it_is_set() {
         let mut snapshot = queueing(10, 2_500);
         snapshot.pooler.as_mut().expect("a pooler").databases = vec![database(DATABASE, Some(10))];
         let findings = of(&snapshot);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn pools_that_do_not_fit_into_the_server_are_told() {
+    fn pools_larger_than_the_server_are_reported() {
         let pools = ["a", "b", "c"].map(|role| pool(DATABASE, role, [2, 0, 0]));
         let findings = of(&pooled(pooler(40), &pools));
         let [finding] = &findings[..] else { panic!("one finding: {findings:?}") };

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prepared_transaction_at_the_head_of_a_chain_is_named_with_what_ends_it() {
+    fn a_prepared_transaction_at_the_head_of_a_chain_is_named_with_its_fix() {
         let first = Backend { blocked_by_prepared: vec![745], ..waiter(1, "ShareLock on transaction 745", vec![0]) };
         let mut snapshot = snapshot(vec![first, waiter(2, "AccessShareLock on relation public.t", vec![1])]);
         snapshot.prepared_transactions = vec![prepared("it's")];
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_is_named_as_what_it_is() {
+    fn the_advice_names_session_or_transaction_by_the_state_of_the_blocker() {
         let waiting = waiter(2, "AccessShareLock on relation public.t", vec![1]);
         let idle = finding(&snapshot(vec![idle(1, 900), waiting.clone()]), "long-waits").expect("found");
         assert!(idle.text.ends_with("the chain: end its session."), "{}", idle.text);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocker_is_advised_on_beside_a_leader_and_one_that_leads_is_left_alone() {
+    fn a_blocker_beside_a_leader_gets_a_fix_and_a_leading_one_does_not() {
         let leads = Backend { advisory_locks: 1, ..in_state(1, "idle in transaction", 900) };
         let forgot = in_state(5, "idle in transaction", 900);
         let waits = |pid, on| waiter(pid, "AccessShareLock on relation public.t", vec![on]);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_conflict_offers_no_session_while_another_database_may_be_meant() {
+    fn a_replay_conflict_names_no_session_while_another_database_is_possible() {
         let replay = Backend {
             pid: 5,
             backend_type: Some("startup".into()),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_wait_as_well() {
+    fn waiting_server_processes_are_reported() {
         let vacuum =
             Backend { backend_type: Some("autovacuum worker".into()), role: None, ..waiter(2, "a lock", vec![1]) };
         let waits = finding(&snapshot(vec![in_state(1, "idle in transaction", 900), vacuum]), "long-waits");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_conflict_names_the_query_and_what_becomes_of_it() {
+    fn a_replay_conflict_names_the_query_and_its_outcome() {
         let replay = Backend {
             pid: 5,
             backend_type: Some("startup".into()),

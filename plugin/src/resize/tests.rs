@@ -92,7 +92,7 @@ fn a_resize_that_was_not_read_back_is_not_executed() {
 }
 
 #[test]
-fn a_dry_run_is_a_plan_that_the_host_has_seen() {
+fn a_dry_run_is_sent_to_the_host_as_a_plan() {
     let planned = SizeOutcome { before: Some(10), after: None, executed: false, note: "dry run".into() };
     let mut host = Host { resizes: Some(Ok(planned)), ..Host::default() };
     let options = Options { dry_run: true, ..Options::default() };
@@ -102,7 +102,7 @@ fn a_dry_run_is_a_plan_that_the_host_has_seen() {
 }
 
 #[test]
-fn a_world_without_the_power_plans() {
+fn a_world_without_pool_functions_returns_a_plan() {
     let actions = acts_on(&queueing(), &mut Host::default(), &Options::default());
     assert_eq!((actions[0].executed, actions[0].dry_run), (false, true));
     assert!(actions[0].reason.contains("its world has no power over pools"), "{}", actions[0].reason);
@@ -118,7 +118,7 @@ fn nothing_is_ordered_when_auto_scaling_is_not_allowed() {
 }
 
 #[test]
-fn what_is_above_a_smaller_size_drains() {
+fn connections_above_a_reduced_size_drain() {
     let options = Options { max_size: 15, shrink_rate: 100, ..Options::default() };
     let mut host = Host { resizes: sized(20, 15), ..Host::default() };
     let actions = acts_on(&too_large(), &mut host, &options);
@@ -164,7 +164,7 @@ fn broken_server_connections_are_reconnected_at_the_second_look() {
 }
 
 #[test]
-fn who_would_be_dropped_is_said_before() {
+fn clients_that_a_resize_drops_are_reported_in_advance() {
     let mut snapshot = queueing();
     let pooler = snapshot.pooler.as_mut().expect("a pooler");
     (pooler.kind, pooler.databases, pooler.pools) = (SUPABASE.to_owned(), Vec::new(), Vec::new());

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_however_often_one_looks() {
+    fn the_history_is_bounded_at_any_look_interval() {
         let (history, _) = looks(1, &[7.0; 5_000]);
         assert!(history.moments.len() <= MOST_MOMENTS, "{} moments", history.moments.len());
         // An hour of them, with the part of a minute that its slot reaches beyond.
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn agreement_needs_both_time_and_looks() {
+    fn the_highest_demand_needs_enough_time_and_looks() {
         let (history, now) = looks(1, &[5.0; 30]);
         assert_eq!(history.highest(now, 60_000, 4), None);
         assert_eq!(history.highest(now, 20_000, 4), Some(5.0));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_higher_within_the_time_counts_and_what_was_before_does_not() {
+    fn only_demand_within_the_window_counts() {
         let mut demand = vec![30.0; 5];
         demand.extend([2.0; 40]);
         let (history, now) = looks(1, &demand);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resize_is_seen_in_the_size() {
+    fn a_resize_is_recognised_by_the_changed_size() {
         let look = |at, size, controller: &str| {
             let size = Some(Sized { at, size, controller: controller.into() });
             Look { at, size, ..Look::default() }

@@ -249,7 +249,7 @@ proptest! {
     #![proptest_config(few())]
 
     #[test]
-    fn it_never_leaves_the_bounds_the_rates_or_the_headroom(
+    fn the_size_stays_within_bounds_rates_and_headroom(
         levels in prop::collection::vec(0.5_f64..60.0, 2..4), seed: u64, every in looks_every(),
         min in 1_u32..12, extra in 0_u32..80, growth in 5_u32..=100, shrink in 5_u32..=100, max_connections in 20_u32..120,
     ) {
@@ -276,7 +276,7 @@ proptest! {
     #![proptest_config(the_same_few())]
 
     #[test]
-    fn even_demand_finds_an_even_size(
+    fn constant_demand_leads_to_a_constant_size(
         levels in prop::collection::vec(1.0_f64..40.0, 2..4), seed: u64, every in looks_every(),
     ) {
         let run = steps(levels.clone(), seed, every, bounds()).run(Policy::Ours(None));
@@ -291,7 +291,7 @@ proptest! {
     }
 
     #[test]
-    fn forgotten_transactions_never_make_it_grow(
+    fn forgotten_transactions_never_grow_the_pool(
         level in 2.0_f64..12.0, seed: u64, forgets in 3_i64..30, every in prop_oneof![Just(1_i64), Just(5)],
     ) {
         let forgets_every = Some(forgets * every);

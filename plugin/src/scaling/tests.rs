@@ -61,14 +61,14 @@ fn a_busy_pool_grows_by_the_growth_rate() {
 }
 
 #[test]
-fn stale_transactions_are_a_leak_and_no_demand() {
+fn stale_transactions_are_a_leak_and_not_demand() {
     let scaling = decide_for(mixed(20, 0, 3), &Options::default());
     assert_eq!(scaling.target_size, scaling.current_size);
     assert!(scaling.reason.contains("that is a leak"), "{}", scaling.reason);
 }
 
 #[test]
-fn a_quiet_pool_shrinks_when_several_moments_agree_however_often_one_looks() {
+fn a_quiet_pool_shrinks_after_several_agreeing_looks_at_any_interval() {
     for (seconds, waits) in [(1, 60), (10, 6), (30, 3), (300, 3)] {
         let decisions = look_again(&snapshot(mixed(2, 38, 0)), seconds, waits + 1);
         let targets: Vec<u32> = decisions.iter().map(|decision| decision.target_size).collect();
@@ -107,7 +107,7 @@ fn a_queue_makes_a_pooler_grow() {
 }
 
 #[test]
-fn the_busiest_pool_decides_because_the_size_is_that_of_each() {
+fn the_busiest_pool_determines_the_size_of_each() {
     let pools = [pool(DATABASE, "quiet", [1, 4, 0]), pool(DATABASE, ROLE, [10, 0, 7])];
     let scaling = decide_of(&pooled(pooler(10), &pools), &Options::default());
     assert_eq!((scaling.target_size, scaling.demand.active), (12, 10));
@@ -124,7 +124,7 @@ fn a_size_that_is_not_used_up_needs_no_growth() {
 }
 
 #[test]
-fn the_next_step_waits_for_the_effect_of_the_last() {
+fn the_next_step_is_delayed_until_the_last_took_effect() {
     let busy = |size: u32, waiting| pooled(pooler(size), &[pool(DATABASE, ROLE, [size, 0, waiting])]);
     let first = analyse_snapshot(&busy(10, 9), &Options::default(), None);
     assert_eq!(first.scaling.target_size, 12);
@@ -165,7 +165,7 @@ fn a_pool_that_is_stuck_in_transactions_never_grows() {
 }
 
 #[test]
-fn clients_behind_young_forgotten_transactions_are_no_demand() {
+fn clients_behind_recent_forgotten_transactions_are_not_demand() {
     let lingering = with_sessions(10, 40, |index, backend| {
         if index < 6 {
             forget(backend, 5);
@@ -240,7 +240,7 @@ fn a_pool_that_is_not_open_yet_has_the_server_s_headroom() {
 }
 
 #[test]
-fn a_pool_above_the_headroom_goes_down_at_once() {
+fn a_pool_above_the_headroom_shrinks_at_once() {
     let mut snapshot = pooled(pooler(40), &[pool(DATABASE, ROLE, [20, 0, 0])]);
     snapshot.server.max_connections = 33;
     let scaling = decide_of(&snapshot, &Options::default());
@@ -249,7 +249,7 @@ fn a_pool_above_the_headroom_goes_down_at_once() {
 }
 
 #[test]
-fn sizes_that_cannot_be_changed_or_are_not_known_stay() {
+fn sizes_that_are_fixed_or_unknown_are_not_changed() {
     let reason = |pooler: Pooler, pools: &[archon_pool_contract::snapshot::Pool]| {
         let scaling = decide_of(&pooled(pooler, pools), &Options::default());
         assert_eq!(scaling.target_size, scaling.current_size);
@@ -268,7 +268,7 @@ fn sizes_that_cannot_be_changed_or_are_not_known_stay() {
 }
 
 #[test]
-fn other_databases_hold_the_size_up() {
+fn the_demand_of_other_databases_limits_shrinking() {
     let quiet = pool(DATABASE, ROLE, [0, 1, 0]);
     let mut snapshot = pooled(pooler(40), &[quiet.clone(), pool("other", "else", [25, 0, 0])]);
     snapshot.pooler.as_mut().expect("a pooler").databases.push(database("other", None));
@@ -293,7 +293,7 @@ fn a_pooler_that_drops_its_clients_is_resized_rarely() {
 }
 
 #[test]
-fn a_connection_limit_follows_the_sessions_and_never_refuses_who_is_there() {
+fn a_connection_limit_follows_the_sessions_and_stays_above_the_connected_ones() {
     let limit = |size| Pooler { kind: POSTGRESQL.into(), databases: Vec::new(), ..pooler(size) };
     let near = Snapshot { pooler: Some(limit(20)), ..snapshot(mixed(9, 9, 0)) };
     let scaling = decide_of(&near, &Options::default());
@@ -335,7 +335,7 @@ fn a_server_connection_without_a_session_is_broken_at_the_second_look() {
 }
 
 #[test]
-fn a_size_outside_of_its_bounds_is_sent_to_the_bound_at_once() {
+fn a_size_outside_its_bounds_is_set_to_the_bound_at_once() {
     let targets = |size, min_size, max_size| {
         let scaling = decide_for(mixed(0, size, 0), &Options { min_size, max_size, ..Options::default() });
         (scaling.target_size, scaling.reason)

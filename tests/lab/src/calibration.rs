@@ -22,9 +22,9 @@ pub struct Calibration {
 
 impl Calibration {
     /// Computes the curve from pairs of confidence (percent) and truth.
-    pub fn of(verdicts: impl Iterator<Item = (u32, bool)>) -> Self {
+    pub fn of(classifications: impl Iterator<Item = (u32, bool)>) -> Self {
         let mut sums = [(0_u32, 0.0, 0.0); 10];
-        for (confidence, is_true) in verdicts {
+        for (confidence, is_true) in classifications {
             let bin = &mut sums[(confidence as usize / 10).min(9)];
             bin.0 += 1;
             bin.1 += f64::from(confidence) / 100.0;
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_half_sure_and_half_true_has_no_error() {
+    fn a_confidence_of_50_percent_that_is_right_in_half_has_no_error() {
         let curve = Calibration::of([(50, true), (50, false)].into_iter());
         assert_eq!(curve.error, 0.0);
         assert_eq!((curve.bins[5].count, curve.bins[5].share), (2, 0.5));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::case_builder::CaseBuilder;
 use crate::kinds::Kind;
 use crate::look::Look;
 use crate::random::Random;
-use crate::scene::Scene;
 use crate::sim::server::Visibility;
 use crate::sim::{Server, Sid, World};
 use crate::split::Split;
@@ -97,7 +97,7 @@ impl Case {
         let server = server(&mut random, times.begin, supabase);
         let visibility = server.visibility;
         let world = World::new(server, times.begin, Random::of(SEED, u64::from(number) + (1 << 32)));
-        let mut scene = Scene {
+        let mut builder = CaseBuilder {
             world,
             actors: Vec::new(),
             random,
@@ -107,10 +107,10 @@ impl Case {
             part: 0,
         };
         for (part, kind) in parts.iter().enumerate() {
-            scene.part = part;
-            (kind.set_up)(&mut scene);
+            builder.part = part;
+            (kind.set_up)(&mut builder);
         }
-        let Scene { mut world, mut actors, .. } = scene;
+        let CaseBuilder { mut world, mut actors, .. } = builder;
         let mut looks = Vec::new();
         for at in times.looks {
             world.run(&mut actors, at);

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use archon_pool_plugin::leaks::PRIOR;
 
 use crate::case::Case;
-use crate::judge::{Judged, Truth};
+use crate::classify::{ClassifiedLook, Truth};
 use crate::kinds;
 
-/// L2 penalty, chosen from [`PENALTIES`] by cross-validation ([`Lesson::losses`]) on kinds that were not trained on:
+/// L2 penalty, chosen from [`PENALTIES`] by cross-validation ([`TrainingData::losses`]) on kinds that were not trained on:
 /// of two with nearly equal losses (0.1072 and 0.1081), the larger.
 const PENALTY: f64 = 3e-6;
 const PENALTIES: [f64; 6] = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4];
@@ -30,7 +30,7 @@ pub struct Sample {
 
 /// Training data.
 #[derive(Debug, Default)]
-pub struct Lesson {
+pub struct TrainingData {
     ids: Vec<String>,
     samples: BTreeMap<String, Sample>,
 }
@@ -44,29 +44,29 @@ pub struct Fitted {
     pub weights: Vec<(String, f64, f64, f64)>,
 }
 
-impl Lesson {
+impl TrainingData {
     /// Adds the looks of a case to the training data.
-    pub fn add(&mut self, case: &Case, looks: &[Judged]) {
+    pub fn add(&mut self, case: &Case, looks: &[ClassifiedLook]) {
         if looks.iter().any(|look| look.withheld) {
             return;
         }
-        for verdict in looks.iter().flat_map(|look| &look.verdicts) {
+        for classification in looks.iter().flat_map(|look| &look.classifications) {
             // Sessions without evidence are never suspects and would only lower the prior. Sessions spared for low
             // confidence count; otherwise the weights would be trained only on sessions that they already suspect.
-            if verdict.decides().is_none() || verdict.evidence.is_empty() {
+            if classification.decides().is_none() || classification.evidence.is_empty() {
                 continue;
             }
-            let mut evidence: Vec<(usize, f64)> = verdict
+            let mut evidence: Vec<(usize, f64)> = classification
                 .evidence
                 .iter()
                 .map(|(id, strength)| (self.number(id), (strength * 20.0).round() / 20.0))
                 .collect();
             evidence.sort_by_key(|piece| piece.0);
-            let kind = case.parts[verdict.seen.part].name;
+            let kind = case.parts[classification.seen.part].name;
             let fold = kinds::ALL.iter().position(|known| known.name == kind).unwrap_or(0) % FOLDS;
             let key = format!("{fold} {evidence:?}");
             let sample = self.samples.entry(key).or_insert_with(|| Sample { evidence, fold, ..Sample::default() });
-            if verdict.truth == Truth::Innocent { sample.not += 1.0 } else { sample.lost += 1.0 }
+            if classification.truth == Truth::Innocent { sample.not += 1.0 } else { sample.lost += 1.0 }
         }
     }
 
@@ -106,7 +106,7 @@ impl Lesson {
     }
 }
 
-impl Lesson {
+impl TrainingData {
     /// Returns the mean cross-validation loss for a penalty.
     fn loss(&self, penalty: f64) -> f64 {
         let fold = |fold: usize| {

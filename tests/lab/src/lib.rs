@@ -2,7 +2,7 @@
 //! does not show: the sessions that their code has lost, and since when.
 //!
 //! [`kinds`] are the scenarios, [`clients`] their building blocks, [`sim`] the server. A [`case`] is a scenario with
-//! others around it, observed several times; [`judge`] runs the plugin on the looks; [`score`] compares the result
+//! others around it, observed several times; [`classify`] runs the plugin on the looks; [`score`] compares the result
 //! with the truth, beside the rules of other tools ([`baselines`]); [`fit`] derives the weights.
 //!
 #![doc = include_str!("../README.md")]
@@ -10,17 +10,17 @@
 pub mod baselines;
 pub mod calibration;
 pub mod case;
+pub mod case_builder;
+pub mod classify;
 pub mod clients;
 pub mod fit;
-pub mod judge;
 pub mod kinds;
 pub mod look;
 pub mod page;
 pub mod random;
-pub mod scene;
+pub mod recording;
 pub mod score;
 pub mod sim;
 pub mod split;
 pub mod table;
-pub mod tape;
 pub mod time;

@@ -9,13 +9,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use archon_pool_contract::params::Options;
 use archon_pool_lab::case::Case;
-use archon_pool_lab::fit::Lesson;
-use archon_pool_lab::judge::judge;
+use archon_pool_lab::classify::classify;
+use archon_pool_lab::fit::TrainingData;
 use archon_pool_lab::page::page;
+use archon_pool_lab::recording;
 use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
-use archon_pool_lab::tape;
 use archon_pool_plugin::leaks::{PRIOR, rules};
 
 const USAGE: &str = "\
@@ -41,16 +41,16 @@ fn main() -> Result<()> {
         ["errors"] => errors()?,
         ["fit"] => fit()?,
         ["penalties"] => {
-            for (penalty, loss) in lesson()?.losses() {
+            for (penalty, loss) in training_data()?.losses() {
                 println!("penalty {penalty:e}: loss {loss:.5}");
             }
         }
         ["cassette", number, path] => {
             let case = Case::generate(number.parse()?);
             let mut bytes = Vec::new();
-            tape::cassette(&case)?.write(&mut bytes)?;
+            recording::cassette(&case)?.write(&mut bytes)?;
             write(path.as_ref(), &bytes)?;
-            write(format!("{path}.truth.json").as_ref(), tape::truth(&case).to_string().as_bytes())?;
+            write(format!("{path}.truth.json").as_ref(), recording::truth(&case).to_string().as_bytes())?;
         }
         _ => bail!("{USAGE}"),
     }
@@ -69,16 +69,16 @@ fn score(split: Split) -> Result<Score> {
     score::of(split.numbers().map(Case::generate), &Options::default())
 }
 
-fn lesson() -> Result<Lesson> {
-    let mut lesson = Lesson::default();
+fn training_data() -> Result<TrainingData> {
+    let mut training_data = TrainingData::default();
     for case in Split::Train.numbers().map(Case::generate) {
-        lesson.add(&case, &judge(&case, &Options::default())?);
+        training_data.add(&case, &classify(&case, &Options::default())?);
     }
-    Ok(lesson)
+    Ok(training_data)
 }
 
 fn fit() -> Result<()> {
-    let fitted = lesson()?.fit();
+    let fitted = training_data()?.fit();
     println!("{:<24} {:>6} {:>6} {:>9} {:>7}", "evidence", "fitted", "now", "verdicts", "lost");
     println!("{:<24} {:>6.1} {PRIOR:>6.1}", "prior", fitted.prior);
     for (id, weight, all, lost) in fitted.weights {
@@ -91,7 +91,7 @@ fn fit() -> Result<()> {
 fn errors() -> Result<()> {
     let mut errors = BTreeMap::<String, (u32, String)>::new();
     for case in Split::Train.numbers().map(Case::generate) {
-        for (what, example) in score::errors(&case, &judge(&case, &Options::default())?) {
+        for (what, example) in score::errors(&case, &classify(&case, &Options::default())?) {
             errors.entry(what).or_insert_with(|| (0, example)).0 += 1;
         }
     }

@@ -12,7 +12,7 @@ use archon_pool_contract::params::Options;
 use crate::baselines::RULES;
 use crate::calibration::Calibration;
 use crate::case::Case;
-use crate::judge::{Judged, Truth, Verdict, judge};
+use crate::classify::{Classification, ClassifiedLook, Truth, classify};
 use crate::kinds::Kind;
 use crate::look::Harm;
 use crate::sim::Sid;
@@ -115,7 +115,7 @@ pub struct Kills {
     /// Sessions that were not needed at the moment: ending them costs a reconnect.
     pub reconnects: u32,
     /// Sessions whose ending causes damage.
-    pub wrongful: u32,
+    pub wrongly_ended: u32,
 }
 
 /// Score of all cases.
@@ -140,7 +140,7 @@ pub struct Score {
     /// Sessions that would have been ended.
     pub kills: Kills,
     /// Sessions whose ending would have caused damage: case, kind, damage.
-    pub wrongful: Vec<(u32, &'static str, Harm)>,
+    pub wrongly_ended: Vec<(u32, &'static str, Harm)>,
 }
 
 /// Accumulates the score, case by case.
@@ -154,14 +154,14 @@ pub struct Scorer {
     held_out: Vec<Counts>,
     delays: Vec<(Vec<u32>, Vec<f64>)>,
     kinds: BTreeMap<&'static str, (Counts, u32)>,
-    verdicts: Vec<(u32, bool, bool)>,
+    classifications: Vec<(u32, bool, bool)>,
     kills: Kills,
-    wrongful: Vec<(u32, &'static str, Harm)>,
+    wrongly_ended: Vec<(u32, &'static str, Harm)>,
 }
 
 impl Scorer {
     /// Adds a case.
-    pub fn add(&mut self, case: &Case, looks: &[Judged]) {
+    pub fn add(&mut self, case: &Case, looks: &[ClassifiedLook]) {
         self.cases += 1;
         self.looks += looks.len() as u32;
         self.count_kills(case, looks);
@@ -177,13 +177,13 @@ impl Scorer {
         for kind in parts {
             self.kinds.entry(kind).or_default().1 += 1;
         }
-        let mut sessions = BTreeMap::<Sid, Vec<(&Judged, &Verdict)>>::new();
+        let mut sessions = BTreeMap::<Sid, Vec<(&ClassifiedLook, &Classification)>>::new();
         for look in looks {
-            for verdict in &look.verdicts {
-                sessions.entry(verdict.seen.sid).or_default().push((look, verdict));
-                if let Some(confidence) = verdict.decides() {
-                    let lost = verdict.truth != Truth::Innocent;
-                    self.verdicts.push((confidence, lost, !verdict.evidence.is_empty()));
+            for classification in &look.classifications {
+                sessions.entry(classification.seen.sid).or_default().push((look, classification));
+                if let Some(confidence) = classification.decides() {
+                    let lost = classification.truth != Truth::Innocent;
+                    self.classifications.push((confidence, lost, !classification.evidence.is_empty()));
                 }
             }
         }
@@ -192,15 +192,18 @@ impl Scorer {
         }
     }
 
-    fn count_session(&mut self, case: &Case, seen: &[(&Judged, &Verdict)]) {
+    fn count_session(&mut self, case: &Case, seen: &[(&ClassifiedLook, &Classification)]) {
         let is = |wanted: fn(Truth) -> bool| {
-            let verdicts = seen.iter().filter(move |(_, verdict)| verdict.seen.visible && wanted(verdict.truth));
-            verdicts.copied().collect::<Vec<_>>()
+            let classifications = seen
+                .iter()
+                .filter(move |(_, classification)| classification.seen.visible && wanted(classification.truth));
+            classifications.copied().collect::<Vec<_>>()
         };
         let innocent = is(|truth| truth == Truth::Innocent);
         let ripe = is(|truth| matches!(truth, Truth::Leaked(_)));
         for (n, rule) in RULES.iter().enumerate() {
-            let suspects = |&(look, verdict): &(&Judged, &Verdict)| (rule.suspects)(look, verdict);
+            let suspects =
+                |&(look, classification): &(&ClassifiedLook, &Classification)| (rule.suspects)(look, classification);
             if !innocent.is_empty() {
                 self.count(case, n, seen[0].1.seen.part, Counts::of(false, innocent.iter().any(suspects)));
             }
@@ -215,8 +218,9 @@ impl Scorer {
                 self.delays[n].1.push((ripe[looks].0.at - since) as f64 / 1e6);
             }
         }
-        let unseen =
-            |(_, verdict): &(&Judged, &Verdict)| !verdict.seen.visible && matches!(verdict.truth, Truth::Leaked(_));
+        let unseen = |(_, classification): &(&ClassifiedLook, &Classification)| {
+            !classification.seen.visible && matches!(classification.truth, Truth::Leaked(_))
+        };
         self.unseen += u32::from(ripe.is_empty() && seen.iter().any(unseen));
     }
 
@@ -231,13 +235,14 @@ impl Scorer {
         }
     }
 
-    fn count_kills(&mut self, case: &Case, looks: &[Judged]) {
-        let targets = looks.iter().flat_map(|look| &look.verdicts).filter(|verdict| verdict.target);
-        for verdict in targets {
-            match (verdict.truth, verdict.seen.harm) {
+    fn count_kills(&mut self, case: &Case, looks: &[ClassifiedLook]) {
+        let targets =
+            looks.iter().flat_map(|look| &look.classifications).filter(|classification| classification.target);
+        for classification in targets {
+            match (classification.truth, classification.seen.harm) {
                 (Truth::Innocent, Some(harm)) => {
-                    self.kills.wrongful += 1;
-                    self.wrongful.push((case.number, case.parts[verdict.seen.part].name, harm));
+                    self.kills.wrongly_ended += 1;
+                    self.wrongly_ended.push((case.number, case.parts[classification.seen.part].name, harm));
                 }
                 (Truth::Innocent, None) => self.kills.reconnects += 1,
                 _ => self.kills.lost += 1,
@@ -259,8 +264,8 @@ impl Scorer {
             let &(counts, cases) = self.kinds.get(kind.name)?;
             Some(KindScore { kind: kind.name, leaks: kind.leaks, held_out: kind.held_out, counts, cases })
         };
-        let verdicts = |evidence: bool| {
-            let kept = self.verdicts.iter().filter(move |verdict| verdict.2 || !evidence);
+        let classifications = |evidence: bool| {
+            let kept = self.classifications.iter().filter(move |classification| classification.2 || !evidence);
             Calibration::of(kept.map(|&(confidence, lost, _)| (confidence, lost)))
         };
         Score {
@@ -270,10 +275,10 @@ impl Scorer {
             unseen: self.unseen,
             rules: (0..RULES.len()).map(rule).collect(),
             kinds: crate::kinds::ALL.iter().filter_map(kind).collect(),
-            calibration: verdicts(false),
-            with_evidence: verdicts(true),
+            calibration: classifications(false),
+            with_evidence: classifications(true),
             kills: self.kills,
-            wrongful: self.wrongful,
+            wrongly_ended: self.wrongly_ended,
         }
     }
 }
@@ -286,7 +291,7 @@ impl Scorer {
 pub fn of(cases: impl Iterator<Item = Case>, options: &Options) -> Result<Score> {
     let mut scorer = Scorer::default();
     for case in cases {
-        scorer.add(&case, &judge(&case, options)?);
+        scorer.add(&case, &classify(&case, options)?);
     }
     Ok(scorer.score())
 }
@@ -302,31 +307,32 @@ pub fn ninth_of_ten<T: Copy>(sorted: &[T]) -> Option<T> {
 }
 
 /// Returns the plugin's errors in a case, for tuning: kind, error and evidence; and an example.
-pub fn errors(case: &Case, looks: &[Judged]) -> Vec<(String, String)> {
+pub fn errors(case: &Case, looks: &[ClassifiedLook]) -> Vec<(String, String)> {
     let mut errors = BTreeMap::new();
     for (n, look) in looks.iter().enumerate().filter(|(_, look)| !look.withheld) {
-        for verdict in look.verdicts.iter().filter(|verdict| verdict.seen.visible) {
-            let what = match (verdict.truth, verdict.suspect) {
+        for classification in look.classifications.iter().filter(|classification| classification.seen.visible) {
+            let what = match (classification.truth, classification.suspect) {
                 (Truth::Innocent, true) => "wrong",
                 (Truth::Leaked(_), false) => "missed",
                 _ => {
-                    errors.remove(&(verdict.seen.sid, "missed"));
+                    errors.remove(&(classification.seen.sid, "missed"));
                     continue;
                 }
             };
-            let evidence: Vec<String> = verdict.evidence.iter().map(|(id, _)| id.clone()).collect();
-            let excluded = if verdict.excluded { " EXCLUDED" } else { "" };
-            let key = format!("{} {what}{excluded} [{}]", case.parts[verdict.seen.part].name, evidence.join(" "));
+            let evidence: Vec<String> = classification.evidence.iter().map(|(id, _)| id.clone()).collect();
+            let excluded = if classification.excluded { " EXCLUDED" } else { "" };
+            let key =
+                format!("{} {what}{excluded} [{}]", case.parts[classification.seen.part].name, evidence.join(" "));
             let strengths: Vec<String> =
-                verdict.evidence.iter().map(|(_, strength)| format!("{strength:.2}")).collect();
-            let confidence = verdict.confidence.unwrap_or(0);
+                classification.evidence.iter().map(|(_, strength)| format!("{strength:.2}")).collect();
+            let confidence = classification.confidence.unwrap_or(0);
             let example = format!(
                 "case {} look {n} pid {} {confidence} % {}",
                 case.number,
-                verdict.seen.pid,
+                classification.seen.pid,
                 strengths.join(" ")
             );
-            errors.insert((verdict.seen.sid, what), (key, example));
+            errors.insert((classification.seen.sid, what), (key, example));
         }
     }
     errors.into_values().collect()

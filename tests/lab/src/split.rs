@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::kinds::{self, Kind};
 
 /// Range whose even numbers are training cases.
-pub const TEACHING: Range<u32> = 0..4_000;
+pub const TRAINING: Range<u32> = 0..4_000;
 /// Range whose odd numbers are test cases. Whenever their results were seen before a change, a new range of unseen
 /// numbers was chosen; `README.md` lists the results.
-pub const TESTING: Range<u32> = 32_000..36_000;
+pub const TEST: Range<u32> = 32_000..36_000;
 
 /// Half that a case belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl Split {
     /// Returns the numbers of its cases.
     pub fn numbers(self) -> impl Iterator<Item = u32> {
         let drawn = match self {
-            Self::Train => TEACHING,
-            Self::Test => TESTING,
+            Self::Train => TRAINING,
+            Self::Test => TEST,
         };
         drawn.filter(move |&number| Self::of(number) == self)
     }

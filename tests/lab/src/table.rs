@@ -91,12 +91,12 @@ fn write(score: &Score, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "kill-idle with default options: {} endings, {} of lost sessions, {} that cost a reconnect, {} wrongful",
-        kills.lost + kills.reconnects + kills.wrongful,
+        kills.lost + kills.reconnects + kills.wrongly_ended,
         kills.lost,
         kills.reconnects,
-        kills.wrongful
+        kills.wrongly_ended
     )?;
-    for (case, kind, harm) in score.wrongful.iter().take(20) {
+    for (case, kind, harm) in score.wrongly_ended.iter().take(20) {
         let harm = match harm {
             crate::look::Harm::InUse => "in use",
             crate::look::Harm::Transaction => "in a transaction that continues",

@@ -9,7 +9,7 @@ use archon_pool_tests::{Cluster, Session, until};
 use serde_json::{Value, json};
 
 use super::kit;
-use crate::hostile::arena::{HOSTILE, heard};
+use crate::hostile::attacked_server::{HOSTILE, responses};
 use crate::support::host_under;
 
 /// Statement that selects a session's identity for an order.
@@ -58,17 +58,17 @@ async fn run(cluster: &Cluster, case: &Value) -> Result<()> {
     }
     let host = host(cluster, case)?;
     let answer = host.run(&hostile(&host)?, request(case, &orders)).await?;
-    let heard = heard(&answer);
-    let (first, outcomes) = heard
+    let responses = responses(&answer);
+    let (first, outcomes) = responses
         .iter()
         .position(|word| word.contains("delivery") || !word.starts_with("ok"))
-        .map(|at| (&heard[at], &heard[at + 1..]))
+        .map(|at| (&responses[at], &responses[at + 1..]))
         .context("nothing was delivered")?;
     if let Some(fault) = case["fault"].as_str() {
-        ensure!(first.starts_with(fault), "{heard:?}");
+        ensure!(first.starts_with(fault), "{responses:?}");
     } else {
         let expected = list(case, "outcomes");
-        ensure!(outcomes.len() == expected.len(), "{heard:?}");
+        ensure!(outcomes.len() == expected.len(), "{responses:?}");
         for (outcome, expected) in outcomes.iter().zip(expected) {
             let as_expected = match (expected.as_str(), expected["denied"].as_str()) {
                 (Some(plain), _) => *outcome == plain,

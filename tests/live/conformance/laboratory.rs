@@ -7,7 +7,7 @@ use archon_pool::cassette::{Call, End, Replay};
 use archon_pool::components::World;
 use archon_pool::limits::Limits;
 use archon_pool_lab::case::Case;
-use archon_pool_lab::tape;
+use archon_pool_lab::recording;
 
 use crate::support::{host_with, plugin};
 
@@ -46,7 +46,7 @@ async fn the_component_judges_the_laboratory_as_the_native_code_does() -> Result
         let number = u32::try_from(at * 2)?;
         let case = Case::generate(number);
         ensure!(case.parts[0].name == kind, "case {number} is of {}", case.parts[0].name);
-        let cassette = tape::cassette(&case)?;
+        let cassette = recording::cassette(&case)?;
         let replay = Replay::new(cassette.clone());
         for (look, call) in cassette.calls.iter().enumerate() {
             let played = answer(call, replay.clone()).await?;

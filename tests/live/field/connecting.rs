@@ -7,7 +7,7 @@ use archon_pool_tests::{Cluster, unused_port};
 use serde_json::json;
 
 use super::{notes, report};
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::host_for;
 
 async fn over(url: &str) -> Result<Report> {
@@ -16,7 +16,7 @@ async fn over(url: &str) -> Result<Report> {
 
 /// prisma/orm#25161 and t8y2/dbx#1210: parameters of one client that others reject.
 #[tokio::test]
-async fn the_urls_that_providers_and_frameworks_issue_connect() -> Result<()> {
+async fn urls_of_providers_and_frameworks_connect() -> Result<()> {
     let cluster = cluster().await?;
     let url = cluster.url(OPERATOR, "postgres");
     let port = cluster.port();
@@ -45,9 +45,9 @@ async fn the_urls_that_providers_and_frameworks_issue_connect() -> Result<()> {
 
 /// brianc/node-libpq#76 and timgit/pg-boss#447: several hosts, of which the first is down or the wrong one.
 #[tokio::test]
-async fn of_several_hosts_the_one_that_is_wanted_is_taken() -> Result<()> {
+async fn the_host_with_the_requested_session_attributes_is_used() -> Result<()> {
     let primary = Cluster::builder().hba("host replication postgres 127.0.0.1/32 scram-sha-256").start().await?;
-    furnish(&primary).await?;
+    create_roles_and_table(&primary).await?;
     let standby = primary.standby(&[]).await?;
     primary.is_replayed_by(&standby).await?;
     let gone = unused_port()?;
@@ -66,7 +66,7 @@ async fn of_several_hosts_the_one_that_is_wanted_is_taken() -> Result<()> {
 
 /// supabase/cli#155 and supabase/supabase#36884: a password with a character that is special in other URLs.
 #[tokio::test]
-async fn a_password_with_a_number_sign_is_taken_as_psql_takes_it() -> Result<()> {
+async fn a_password_with_a_number_sign_is_parsed_as_in_psql() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("CREATE ROLE odd LOGIN PASSWORD 'Ax^s#9' IN ROLE pg_monitor").await?;
     let port = cluster.port();

@@ -9,7 +9,7 @@ use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::{Cluster, until};
 
 use super::{aged, pids, report};
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::{host_for, impatient};
 
 /// Checks that the one forgotten transaction is ended and nothing else.
@@ -24,7 +24,7 @@ async fn ends_only(cluster: &Cluster, forgotten: i32) -> Result<()> {
 
 /// lablup/backend.ai#1826 and madelson/DistributedLock#230: the lock is held by an idle transaction on purpose.
 #[tokio::test]
-async fn a_leader_by_an_advisory_lock_within_a_transaction_is_spared() -> Result<()> {
+async fn a_leader_with_a_transaction_level_advisory_lock_is_excluded() -> Result<()> {
     let cluster = cluster().await?;
     let leader = cluster.app("app", "scheduler").idle_in_transaction("SELECT pg_advisory_xact_lock(7)").await?;
     let forgotten = cluster.app("app", "scheduler").idle_in_transaction("SELECT n FROM stock").await?;
@@ -36,7 +36,7 @@ async fn a_leader_by_an_advisory_lock_within_a_transaction_is_spared() -> Result
 
 /// dimitri/pgcopydb#116 and PeerDB-io/peerdb#3575: the main session keeps the snapshot and is idle.
 #[tokio::test]
-async fn an_exporter_of_a_snapshot_and_who_works_on_it_are_spared() -> Result<()> {
+async fn the_exporter_and_the_importers_of_a_snapshot_are_excluded() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "copy");
     let leader = app.unused().await?;
@@ -77,7 +77,7 @@ impl Drop for Program {
 
 /// dimitri/pgcopydb#582 and #720: a parallel dump fails if its leader is ended. The leader has another name here.
 #[tokio::test]
-async fn the_leader_of_a_parallel_dump_is_spared_by_what_it_does() -> Result<()> {
+async fn the_leader_of_a_parallel_dump_is_excluded_by_its_statements() -> Result<()> {
     let cluster = cluster().await?;
     // Table whose rows are never all read.
     let sql = "CREATE TABLE archive AS SELECT 1 AS id; GRANT SELECT ON archive TO app; \
@@ -100,13 +100,13 @@ async fn the_leader_of_a_parallel_dump_is_spared_by_what_it_does() -> Result<()>
 
 /// ankane/pghero#106: logical workers, whose state is `idle`, were ended with idle sessions.
 #[tokio::test]
-async fn logical_workers_are_nobodys_idle_sessions() -> Result<()> {
+async fn logical_replication_workers_do_not_count_as_idle_sessions() -> Result<()> {
     let publisher = Cluster::builder()
         .setting("wal_level", "logical")
         .hba("host replication postgres 127.0.0.1/32 scram-sha-256")
         .start()
         .await?;
-    furnish(&publisher).await?;
+    create_roles_and_table(&publisher).await?;
     publisher.execute("CREATE PUBLICATION stock FOR TABLE stock").await?;
     let subscriber = cluster().await?;
     subscriber.execute("TRUNCATE stock").await?;

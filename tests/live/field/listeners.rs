@@ -44,7 +44,7 @@ impl Listeners {
     }
 
     /// Runs the keepalive statements of listeners.
-    async fn beat(&self) -> Result<()> {
+    async fn send_keepalives(&self) -> Result<()> {
         self.library("heartbeat")?.run("heartbeat", &["SELECT 1"]).await?;
         self.library("ping")?.run("ping", &["-- ping"]).await
     }
@@ -54,7 +54,7 @@ impl Listeners {
 /// `query`), PostgREST/postgrest#3778: the listener's session is ended, and notifications are lost without an error.
 /// liquibase/liquibase#872: the same for a leader by an advisory lock.
 #[tokio::test]
-async fn listeners_and_leaders_are_spared_while_idle_sessions_of_their_applications_are_ended() -> Result<()> {
+async fn listeners_and_leaders_are_excluded_while_idle_sessions_of_their_applications_are_ended() -> Result<()> {
     let cluster = cluster().await?;
     let listeners = Listeners::open(&cluster).await?;
     let mut pools: Vec<Session> = Vec::new();
@@ -64,7 +64,7 @@ async fn listeners_and_leaders_are_spared_while_idle_sessions_of_their_applicati
     let leader = cluster.app("app", "block").advisory_lock(7).await?;
     let host = host_for(cluster.url(OPERATOR, "postgres"));
     let first = report(&host, impatient("monitor")).await?;
-    listeners.beat().await?;
+    listeners.send_keepalives().await?;
     aged(&cluster, "usename = 'app'", 25, 11).await?;
 
     let mut input = impatient("kill-idle");

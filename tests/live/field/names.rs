@@ -27,7 +27,7 @@ async fn order(cluster: &Cluster) -> Result<Order> {
 
 /// pgbouncer/pgbouncer#896: the name of a backup, followed by an address.
 #[tokio::test]
-async fn an_appended_address_gets_nobody_round_the_protected_names() -> Result<()> {
+async fn an_appended_address_does_not_bypass_the_protected_names() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = appending(&cluster).await?;
     for name in ["pg_restore", "pg_repack", "checkout"] {
@@ -50,7 +50,7 @@ async fn an_appended_address_gets_nobody_round_the_protected_names() -> Result<(
 
 /// pgbouncer/pgbouncer#1059: the host's own name, followed by an address.
 #[tokio::test]
-async fn our_own_session_is_known_behind_a_pooler_that_appends_addresses() -> Result<()> {
+async fn our_own_session_is_recognised_behind_a_pooler_that_appends_addresses() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = appending(&cluster).await?;
     let _other = cluster.app("app", "shop").idle("SELECT 1").await?;

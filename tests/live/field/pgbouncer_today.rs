@@ -18,13 +18,13 @@ async fn pooled(cluster: &Cluster) -> Result<(PgBouncer, [tokio_postgres::Client
         .setting("default_pool_size", 5)
         .start()
         .await?;
-    let leaker = bouncer.connect("app", "checkout").await?;
-    leaker.batch_execute("BEGIN; UPDATE stock SET n = n + 1 WHERE id = 1").await?;
+    let leaking = bouncer.connect("app", "checkout").await?;
+    leaking.batch_execute("BEGIN; UPDATE stock SET n = n + 1 WHERE id = 1").await?;
     let resting = bouncer.connect("app", "search").await?;
     let statement = resting.prepare("SELECT n FROM stock WHERE id = $1").await?;
     resting.query(&statement, &[&2]).await?;
     super::aged(cluster, "state = 'idle in transaction'", 1, 2).await?;
-    Ok((bouncer, [leaker, resting]))
+    Ok((bouncer, [leaking, resting]))
 }
 
 fn suspect_id(report: &Report) -> Result<String> {
@@ -38,9 +38,9 @@ fn suspect_id(report: &Report) -> Result<String> {
 
 /// pgbouncer/pgbouncer#167 and #1147: finding the leaking client behind the pooler, and ending only that client.
 #[tokio::test]
-async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_just_that_client() -> Result<()> {
+async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_only_that_client() -> Result<()> {
     let cluster = cluster().await?;
-    let (bouncer, [leaker, resting]) = pooled(&cluster).await?;
+    let (bouncer, [leaking, resting]) = pooled(&cluster).await?;
     let report = report(&with_console(&cluster, &bouncer), impatient("full-analysis")).await?;
     let id = suspect_id(&report)?;
     let clients = bouncer.command("SHOW CLIENTS").await?;
@@ -51,7 +51,7 @@ async fn a_client_of_pgbouncer_1_24_is_named_by_its_id_and_its_fix_ends_just_tha
     ensure!(fix.summary.contains(&format!("`{command}`")), "{fix:?}");
     bouncer.command(&command).await?;
     until("the transaction is gone", async || Ok(cluster.count("state = 'idle in transaction'").await? == 0)).await?;
-    ensure!(leaker.batch_execute("SELECT 1").await.is_err(), "its client is still there");
+    ensure!(leaking.batch_execute("SELECT 1").await.is_err(), "its client is still there");
     resting.batch_execute("SELECT 1").await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::support::{host_for, host_with, impatient};
 
 /// pgpool/pgpool2#97: a plan with "0 idle" is misleading if all idle sessions are merely spared.
 #[tokio::test]
-async fn a_plan_counts_who_is_idle_for_longer_and_says_why_they_are_spared() -> Result<()> {
+async fn a_plan_counts_sessions_over_the_threshold_and_the_reasons_of_exclusions() -> Result<()> {
     let cluster = cluster().await?;
     let _pool = cluster.app("app", "shop").idle_many(4, "SELECT n FROM stock").await?;
     aged(&cluster, "application_name = 'shop'", 4, 11).await?;
@@ -48,7 +48,7 @@ async fn a_wait_names_the_key_or_the_table_of_its_lock() -> Result<()> {
 
 /// heroku/heroku-buildpack-pgbouncer#119: the requested bounds apply at once, whatever the rate limits are.
 #[tokio::test]
-async fn a_size_out_of_its_bounds_goes_to_the_bound_at_once() -> Result<()> {
+async fn a_size_outside_its_bounds_is_set_to_the_bound_at_once() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).current().users(&["app"]).setting("default_pool_size", 3).start().await?;
     let url = SecretString::from(cluster.url(OPERATOR, "postgres"));

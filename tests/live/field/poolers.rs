@@ -5,11 +5,11 @@ use archon_pool::host::Host;
 use archon_pool_tests::{Cluster, Pgagroal, Pgpool};
 
 use super::{aged, pids, report};
-use crate::actions::{OPERATOR, cluster, furnish};
+use crate::actions::{OPERATOR, cluster, create_roles_and_table};
 use crate::support::{host_for, impatient};
 
 /// Checks that no idle session of a pooler is suspected, reported as unhealthy or ended.
-pub(super) async fn spares(cluster: &Cluster, host: &Host, condition: &str) -> Result<()> {
+pub(super) async fn check_not_ended(cluster: &Cluster, host: &Host, condition: &str) -> Result<()> {
     let before = cluster.count(condition).await?;
     for action in ["full-analysis", "kill-idle"] {
         let report = report(host, impatient(action)).await?;
@@ -24,10 +24,10 @@ pub(super) async fn spares(cluster: &Cluster, host: &Host, condition: &str) -> R
 
 /// paunin/PostDock#197 and pgpool/pgpool2#97: "lots of idle connections" that ran `DISCARD ALL`, ended by hand.
 #[tokio::test]
-async fn what_pgpool_and_pgagroal_keep_for_the_next_client_is_not_ended() -> Result<()> {
+async fn sessions_kept_by_pgpool_and_pgagroal_are_not_ended() -> Result<()> {
     const KEPT: &str = "query LIKE 'DISCARD ALL%' AND usename IN ('app', 'pooled')";
     let cluster = Cluster::builder().short_port().hba("host shop pooled 127.0.0.1/32 trust").start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     cluster.create_role("pooled", "").await?;
     cluster.execute("CREATE DATABASE shop").await?;
     let pgpool = Pgpool::before(&cluster, &["app", OPERATOR]).await?;
@@ -44,7 +44,7 @@ async fn what_pgpool_and_pgagroal_keep_for_the_next_client_is_not_ended() -> Res
     aged(&cluster, KEPT, 4, 11).await?;
     for url in [cluster.url(OPERATOR, "shop"), pgpool.url(OPERATOR, "shop")] {
         let host = host_for(url);
-        spares(&cluster, &host, KEPT).await?;
+        check_not_ended(&cluster, &host, KEPT).await?;
         let report = report(&host, impatient("monitor")).await?;
         ensure!(super::notes(&report, "are idle after `DISCARD ALL`"), "{:?}", report.notes);
     }
@@ -57,8 +57,8 @@ async fn a_transaction_forgotten_through_pgpool_is_found_and_ended() -> Result<(
     let cluster = cluster().await?;
     cluster.execute("CREATE DATABASE shop").await?;
     let pgpool = Pgpool::before(&cluster, &["app", OPERATOR]).await?;
-    let leaker = pgpool.connect_to("shop", "app", "checkout").await?;
-    leaker.batch_execute("BEGIN; SELECT 1").await?;
+    let leaking = pgpool.connect_to("shop", "app", "checkout").await?;
+    leaking.batch_execute("BEGIN; SELECT 1").await?;
     aged(&cluster, "state = 'idle in transaction'", 1, 2).await?;
     let _other = cluster.app("app", "search").in_database("shop").unused().await?;
     let report = report(&host_for(cluster.url(OPERATOR, "shop")), impatient("kill-idle")).await?;

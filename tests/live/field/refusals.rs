@@ -29,7 +29,7 @@ async fn refusing(row: &Value) -> Result<Refusing> {
 /// supabase/supabase#21166, supabase/supavisor#228, pgbouncer/pgbouncer#1181: "query failed" although no query was
 /// sent.
 #[tokio::test]
-async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
+async fn each_refusal_seen_in_production_is_classified() -> Result<()> {
     let mut wrong = Vec::new();
     for row in table()?.into_iter().filter(|row| row["at"].is_null()) {
         let server = refusing(&row).await?;
@@ -47,7 +47,7 @@ async fn each_refusal_of_the_field_is_what_it_says() -> Result<()> {
 
 /// heroku/legacy-cli#1207: no session is available; "full" has many wordings.
 #[tokio::test]
-async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
+async fn every_wording_of_no_free_slot_opens_the_reserve() -> Result<()> {
     let cluster = cluster().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("credentials.toml");
@@ -67,7 +67,7 @@ async fn no_room_in_any_wording_opens_the_reserve() -> Result<()> {
 /// pgbouncer/pgbouncer#1181 and supabase/supavisor#228: each pooler has its own messages for "full" and "no such
 /// database"; here PgBouncer's, live.
 #[tokio::test]
-async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
+async fn refusals_of_pgbouncer_are_classified() -> Result<()> {
     let cluster = cluster().await?;
     for current in [false, true] {
         let mut builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("max_client_conn", 1);
@@ -98,20 +98,20 @@ async fn refusals_of_pgbouncer_are_what_they_say() -> Result<()> {
 /// A full pool, a pooler without a server, and its console: PgBouncer admits a login before it has a server
 /// connection, and reports the same for a server that is down as for a full pool.
 #[tokio::test]
-async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<()> {
+async fn a_full_pool_a_missing_server_and_a_console_are_distinguished() -> Result<()> {
     let cluster = cluster().await?;
     for current in [false, true] {
         let builder = PgBouncer::before(&cluster).users(&[OPERATOR]).setting("query_wait_timeout", 1);
         let builder = builder.database("narrow", "dbname=postgres pool_size=1").database("down", "port=1");
         let bouncer = if current { builder.current() } else { builder }.start().await?;
-        let told = async |user: &str, database: &str| {
+        let reported = async |user: &str, database: &str| {
             let host = host_for(bouncer.url(user, database));
             let fault = crate::support::fault(&host, json!({ "action": "monitor" })).await;
             (fault.kind.clone(), fault.retryable, fault.message)
         };
         let holder = bouncer.connect_to("narrow", OPERATOR, "holder").await?;
         holder.batch_execute("BEGIN").await?;
-        let (kind, retryable, words) = told(OPERATOR, "narrow").await;
+        let (kind, retryable, words) = reported(OPERATOR, "narrow").await;
         ensure!((kind.as_str(), retryable) == (kind::TOO_MANY_CONNECTIONS, true), "{kind}: {words}");
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("credentials.toml");
@@ -122,10 +122,10 @@ async fn a_full_pool_a_missing_server_and_a_console_are_told_apart() -> Result<(
         let report = report(&host, json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
         ensure!(super::notes(&report, "reserved"), "{:?}", report.notes);
         drop(holder);
-        let (kind, retryable, words) = told(OPERATOR, "down").await;
+        let (kind, retryable, words) = reported(OPERATOR, "down").await;
         ensure!((kind.as_str(), retryable) == (kind::SERVER_UNREACHABLE, true), "{kind}: {words}");
         ensure!(words.contains("paused") && !words.contains("end idle sessions"), "{words}");
-        let (kind, retryable, words) = told(archon_pool_tests::pgbouncer::ADMIN, "pgbouncer").await;
+        let (kind, retryable, words) = reported(archon_pool_tests::pgbouncer::ADMIN, "pgbouncer").await;
         ensure!((kind.as_str(), retryable) == (kind::CREDENTIAL_INVALID, false), "{kind}: {words}");
         ensure!(words.contains("give this URL as `pooler`"), "{words}");
     }

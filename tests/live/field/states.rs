@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{aged, report};
-use crate::actions::{BARE, OPERATOR, cluster, furnish};
+use crate::actions::{BARE, OPERATOR, cluster, create_roles_and_table};
 use crate::support::{finding, host_for, impatient};
 
 /// Returns all texts of the findings of one kind.
@@ -33,11 +33,11 @@ async fn without_sync(cluster: &Cluster) -> Result<TcpStream> {
     let start = [&196_608_u32.to_be_bytes()[..], b"user\0trusted\0database\0postgres\0application_name\0pipeline\0\0"];
     stream.write_all(&message(0, &start.concat())[1..]).await?;
     let mut answer = vec![0; 4_096];
-    let mut heard = Vec::new();
-    while !heard.windows(6).any(|end| end == [b'Z', 0, 0, 0, 5, b'I']) {
+    let mut received = Vec::new();
+    while !received.windows(6).any(|end| end == [b'Z', 0, 0, 0, 5, b'I']) {
         let count = stream.read(&mut answer).await?;
         ensure!(count > 0, "the server hung up");
-        heard.extend_from_slice(&answer[..count]);
+        received.extend_from_slice(&answer[..count]);
     }
     let requests = [
         message(b'P', b"\0SELECT n FROM stock\0\0\0"),
@@ -52,14 +52,14 @@ async fn without_sync(cluster: &Cluster) -> Result<TcpStream> {
 /// postgresql-interfaces/psqlodbc#200, rust-postgres/rust-postgres#1109, pgbouncer/pgbouncer#1470: the server waits
 /// in `ClientRead` for data that never arrive, and the slot is lost.
 #[tokio::test]
-async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_demand() -> Result<()> {
+async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_not_demand() -> Result<()> {
     let cluster = Cluster::builder().hba("host all trusted 127.0.0.1/32 trust").start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     cluster.create_role("trusted", "").await?;
     cluster.execute("GRANT SELECT ON stock TO trusted").await?;
     let psycopg = Library::psycopg()?;
     psycopg.open("import", &cluster.url("app", "postgres"), "import").await?;
-    psycopg.tell(json!(["copy", "import", "COPY stock FROM STDIN"])).await?;
+    psycopg.send(json!(["copy", "import", "COPY stock FROM STDIN"])).await?;
     let _stream = without_sync(&cluster).await?;
     let waiting = "state = 'active' AND wait_event = 'ClientRead'";
     aged(&cluster, waiting, 2, 0).await?;
@@ -72,9 +72,9 @@ async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_dema
     let report = report(&host, input).await?;
     let words = words(&report);
     // The progress of a copy, and so a stalled one, is visible from PostgreSQL 14 on.
-    let (told, in_demand): (&[&str], _) =
+    let (reported, in_demand): (&[&str], _) =
         if cluster.version_num() >= 140_000 { (&["import", "pipeline"], 0) } else { (&["pipeline"], 1) };
-    for name in told {
+    for name in reported {
         ensure!(words.contains("ClientRead") && words.contains(name), "{name}: {words}");
     }
     ensure!(report.scaling.demand.active == in_demand, "{:#?}", report.scaling.demand);
@@ -84,7 +84,7 @@ async fn an_abandoned_copy_and_a_request_without_sync_are_lost_slots_and_no_dema
 /// Starts a primary, and a standby whose replay waits for queries without a timeout.
 async fn pair() -> Result<(Cluster, Cluster)> {
     let primary = Cluster::builder().hba("host replication postgres 127.0.0.1/32 scram-sha-256").start().await?;
-    furnish(&primary).await?;
+    create_roles_and_table(&primary).await?;
     let standby = primary.standby(&[("max_standby_streaming_delay", "-1")]).await?;
     primary.is_replayed_by(&standby).await?;
     Ok((primary, standby))
@@ -92,7 +92,7 @@ async fn pair() -> Result<(Cluster, Cluster)> {
 
 /// reactive-tech/kubegres#86: on a standby replay waits, and not a client, until it cancels the query.
 #[tokio::test]
-async fn a_standbys_replay_that_waits_for_a_query_is_a_wait_with_its_blocker() -> Result<()> {
+async fn replay_of_a_standby_that_waits_for_a_query_is_reported_with_its_blocker() -> Result<()> {
     let (primary, standby) = pair().await?;
     let reader = standby.app("app", "reporting").idle_in_transaction("SELECT n FROM stock").await?;
     primary
@@ -127,7 +127,7 @@ async fn hidden_workers_and_walsenders_take_no_slot() -> Result<()> {
 /// supabase/supabase#22666 and cyrilgdn/terraform-provider-postgresql#39: another role's limit is not the host's
 /// limit.
 #[tokio::test]
-async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
+async fn the_limit_of_another_role_is_read_from_its_settings() -> Result<()> {
     let cluster = cluster().await?;
     cluster.execute("ALTER ROLE app SET idle_in_transaction_session_timeout = '17min'").await?;
     let _forgotten = cluster.app("app", "checkout").idle_in_transaction("SELECT n FROM stock").await?;
@@ -143,9 +143,9 @@ async fn the_limit_of_another_role_is_read_where_it_stands() -> Result<()> {
 /// cybertec-postgresql/pgwatch2#392 and jobinau/pg_gather#45: a forgotten prepared transaction holds its locks
 /// without a session that could be ended.
 #[tokio::test]
-async fn a_prepared_transaction_is_told_with_its_id_and_how_to_roll_it_back() -> Result<()> {
+async fn a_prepared_transaction_is_reported_with_its_id_and_its_rollback() -> Result<()> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 4).start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     let application = cluster.app("app", "orders").unused().await?;
     application.run("BEGIN; UPDATE stock SET n = 1 WHERE id = 1; PREPARE TRANSACTION 'order-17'").await?;
     let _waiter = cluster.app("app", "orders").waiting("UPDATE stock SET n = 2 WHERE id = 1").await?;
@@ -153,11 +153,11 @@ async fn a_prepared_transaction_is_told_with_its_id_and_how_to_roll_it_back() ->
     until("it is old", async || Ok(cluster.observer().await?.query_one(old, &[]).await?.get::<_, i64>(0) == 1)).await?;
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("full-analysis")).await?;
     let rollback = "ROLLBACK PREPARED 'order-17'";
-    let told = report.findings.iter().find(|finding| {
+    let reported = report.findings.iter().find(|finding| {
         finding.fix.as_ref().is_some_and(|fix| fix.sql.as_deref().is_some_and(|sql| sql.contains(rollback)))
     });
-    let told = told.with_context(|| format!("nobody says {rollback}: {:#?}", report.findings))?;
-    let words = format!("{} {:?}", told.text, told.evidence);
+    let reported = reported.with_context(|| format!("nobody says {rollback}: {:#?}", report.findings))?;
+    let words = format!("{} {:?}", reported.text, reported.evidence);
     ensure!(words.contains("order-17") && words.contains("app"), "{words}");
     Ok(())
 }

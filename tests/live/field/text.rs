@@ -5,7 +5,7 @@ use archon_pool_tests::{Cluster, Session};
 use serde_json::json;
 
 use super::{aged, report};
-use crate::actions::{OPERATOR, furnish};
+use crate::actions::{OPERATOR, create_roles_and_table};
 use crate::support::{host_for, impatient};
 
 /// Database of each encoding, with the text that an application writes in it.
@@ -36,13 +36,13 @@ async fn foreign(cluster: &Cluster) -> Result<Vec<Session>> {
 
 async fn cluster() -> Result<Cluster> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 4).start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     Ok(cluster)
 }
 
 /// dalibo/pg_activity#149 and #427, powa-team/powa#136, dalibo/temboard#887: one client's bytes make tools fail.
 #[tokio::test]
-async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
+async fn every_action_works_with_bytes_of_any_encoding_in_any_database() -> Result<()> {
     let cluster = cluster().await?;
     let sessions = foreign(&cluster).await?;
     aged(&cluster, "state = 'idle in transaction'", 5, 2).await?;
@@ -71,7 +71,7 @@ async fn bytes_of_any_encoding_blind_no_action_in_any_database() -> Result<()> {
 
 /// The same for the check that the server makes before it signals.
 #[tokio::test]
-async fn a_session_is_ended_whatever_bytes_it_ran() -> Result<()> {
+async fn a_session_whose_query_has_invalid_bytes_is_ended() -> Result<()> {
     let cluster = cluster().await?;
     let _sessions = foreign(&cluster).await?;
     aged(&cluster, "state = 'idle in transaction'", 5, 2).await?;
@@ -88,7 +88,7 @@ async fn a_session_is_ended_whatever_bytes_it_ran() -> Result<()> {
 
 /// dalibo/pg_activity#149: the readable part of a text is shown.
 #[tokio::test]
-async fn a_text_of_another_encoding_is_shown_as_far_as_it_can_be_read() -> Result<()> {
+async fn a_text_of_another_encoding_is_shown_as_far_as_decodable() -> Result<()> {
     let cluster = cluster().await?;
     let _sessions = foreign(&cluster).await?;
     aged(&cluster, "state = 'idle in transaction'", 5, 2).await?;

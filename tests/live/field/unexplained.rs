@@ -4,7 +4,7 @@ use anyhow::Result;
 use archon_pool_tests::{PgBouncer, until};
 use tokio_postgres::Client;
 
-use super::poolers::spares;
+use super::poolers::check_not_ended;
 use super::{aged, with_console};
 use crate::actions::cluster;
 
@@ -27,10 +27,10 @@ async fn warm(bouncer: &PgBouncer) -> Result<Vec<Client>> {
 
 /// autobase-tech/autobase#487: processes share a port by `so_reuseport`, and a console lists only one process's part.
 #[tokio::test]
-async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> Result<()> {
+async fn a_second_process_with_so_reuseport_is_recognised_without_its_console() -> Result<()> {
     let cluster = cluster().await?;
     let first = PgBouncer::before(&cluster).current().users(&["app"]).setting("so_reuseport", 1).start().await?;
-    let second = PgBouncer::before(&cluster).current().users(&["app"]).twin_of(&first).start().await?;
+    let second = PgBouncer::before(&cluster).current().users(&["app"]).sharing_port_of(&first).start().await?;
     // The kernel distributes clients: with enough clients both processes get some.
     let mut clients = Vec::new();
     until("both have clients", async || {
@@ -40,12 +40,12 @@ async fn a_twin_by_so_reuseport_is_a_pooler_though_no_console_tells_of_it() -> R
     .await?;
     let all = cluster.count(POOLED).await?;
     aged(&cluster, POOLED, all, 11).await?;
-    spares(&cluster, &with_console(&cluster, &first), POOLED).await
+    check_not_ended(&cluster, &with_console(&cluster, &first), POOLED).await
 }
 
 /// pgbouncer/pgbouncer#435: behind two poolers, the server sees only the address of the one next to it.
 #[tokio::test]
-async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
+async fn a_pooler_in_front_of_a_pooler_is_recognised() -> Result<()> {
     let cluster = cluster().await?;
     let inner = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let outer = PgBouncer::before(&cluster).current().server_port(inner.port()).users(&["app"]).start().await?;
@@ -53,7 +53,7 @@ async fn a_pooler_before_a_pooler_is_one_of_the_poolers() -> Result<()> {
     aged(&cluster, POOLED, 4, 11).await?;
     // On either console: the outer pooler's servers are clients of the inner one, and not of the server.
     for asked in [&inner, &outer] {
-        spares(&cluster, &with_console(&cluster, asked), POOLED).await?;
+        check_not_ended(&cluster, &with_console(&cluster, asked), POOLED).await?;
     }
     Ok(())
 }

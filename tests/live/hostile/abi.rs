@@ -7,9 +7,9 @@ use archon_pool::plugin::Plugin;
 use archon_pool::policy::Policy;
 use serde_json::json;
 
-use super::arena::{Arena, any_sql, defaults};
-use super::wat::{HARMLESS, Skill, armed, skill};
-use super::{Attack, Ends, Weapon};
+use super::attacked_server::{AttackedServer, any_sql, defaults};
+use super::wat::{HARMLESS, Skill, skill, with_host_functions};
+use super::{Attack, Ends, Payload};
 use crate::actions::{OPERATOR, cluster};
 
 const ABI: &str = "checks of the canonical ABI";
@@ -21,7 +21,7 @@ const fn ended(words: &'static str) -> Ends {
 }
 
 const fn attack(tries: &'static str, with: fn() -> Vec<u8>, stopped_by: &'static str, ends: Ends) -> Attack {
-    Attack { tries, with: Weapon::Wat(with), under: any_sql, stopped_by, ends }
+    Attack { tries, with: Payload::Wat(with), under: any_sql, stopped_by, ends }
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
@@ -90,7 +90,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "calls the host after its answer was read",
-        || Skill { post_return: "(drop (call $session))", ..Skill::default() }.armed(),
+        || Skill { post_return: "(drop (call $session))", ..Skill::default() }.with_host_functions(),
         ABI,
         ended("cannot leave component instance"),
     ),
@@ -108,36 +108,43 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "takes what the host returns at an address that is not aligned",
-        || Skill { run: "(call $name (call $credential) (i32.const 1023)) (unreachable)", ..Skill::default() }.armed(),
+        || {
+            Skill { run: "(call $name (call $credential) (i32.const 1023)) (unreachable)", ..Skill::default() }
+                .with_host_functions()
+        },
         ABI,
         ended("not aligned"),
     ),
     attack(
         "takes what the host returns at an address outside of its memory",
-        || armed("(call $name (call $credential) (i32.const 0x7ffffff0)) (unreachable)"),
+        || with_host_functions("(call $name (call $credential) (i32.const 0x7ffffff0)) (unreachable)"),
         ABI,
         ended("out of bounds"),
     ),
     attack(
         "takes everything that the host returns at the same address",
         || {
-            armed(
+            with_host_functions(
                 "(call $name (call $credential) (i32.const 1024)) (call $name (call $credential) (i32.const 4096)) (i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const 11)) (i32.const 0)",
             )
         },
         "nothing: it scrambles only its own memory",
-        Ends::InVain,
+        Ends::NoEffect,
     ),
     attack(
         "asks for a credential whose name is 4 GiB long",
-        || armed("(call $lookup (i32.const 1) (i32.const 16) (i32.const -1) (i32.const 1024)) (unreachable)"),
+        || {
+            with_host_functions(
+                "(call $lookup (i32.const 1) (i32.const 16) (i32.const -1) (i32.const 1024)) (unreachable)",
+            )
+        },
         ABI,
         ended("out of bounds"),
     ),
     attack(
         "asks for a credential whose name is not UTF-8",
         || {
-            armed(
+            with_host_functions(
                 "(i32.store8 (i32.const 64) (i32.const 255)) (call $lookup (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 1024)) (unreachable)",
             )
         },
@@ -146,26 +153,38 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "asks for a credential with a case of `option` that does not exist",
-        || armed("(call $lookup (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 1024)) (unreachable)"),
+        || {
+            with_host_functions(
+                "(call $lookup (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 1024)) (unreachable)",
+            )
+        },
         ABI,
         ended("invalid option discriminant"),
     ),
     attack(
         "sends a batch of four thousand million statements that overlap its end of memory",
-        || armed("(call $query (call $session) (i32.const 2048) (i32.const -1) (i32.const 1024)) (unreachable)"),
+        || {
+            with_host_functions(
+                "(call $query (call $session) (i32.const 2048) (i32.const -1) (i32.const 1024)) (unreachable)",
+            )
+        },
         ABI,
         ended("out of bounds"),
     ),
     attack(
         "sends a batch at an address that is not aligned",
-        || armed("(call $query (call $session) (i32.const 2049) (i32.const 1) (i32.const 1024)) (unreachable)"),
+        || {
+            with_host_functions(
+                "(call $query (call $session) (i32.const 2049) (i32.const 1) (i32.const 1024)) (unreachable)",
+            )
+        },
         ABI,
         ended("not aligned"),
     ),
     attack(
         "sends a parameter of a type that does not exist",
         || {
-            armed(
+            with_host_functions(
                 "(i32.store (i32.const 2056) (i32.const 4096)) (i32.store (i32.const 2060) (i32.const 1)) (i32.store8 (i32.const 4096) (i32.const 7)) (call $query (call $session) (i32.const 2048) (i32.const 1) (i32.const 1024)) (unreachable)",
             )
         },
@@ -175,7 +194,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "gives an order with a signal that does not exist",
         || {
-            armed(
+            with_host_functions(
                 "(i32.store8 (i32.const 2064) (i32.const 9)) (call $deliver (call $session) (i32.const 2048) (i32.const 1) (i32.const 0) (i32.const 1024)) (unreachable)",
             )
         },
@@ -184,20 +203,24 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "uses a handle that it was never given",
-        || armed("(call $open (i32.const 77) (i32.const 1024)) (unreachable)"),
+        || with_host_functions("(call $open (i32.const 77) (i32.const 1024)) (unreachable)"),
         HANDLES,
         ended("unknown handle index 77"),
     ),
     attack(
         "uses a credential as a session",
-        || armed("(call $query (call $credential) (i32.const 2048) (i32.const 0) (i32.const 1024)) (unreachable)"),
+        || {
+            with_host_functions(
+                "(call $query (call $credential) (i32.const 2048) (i32.const 0) (i32.const 1024)) (unreachable)",
+            )
+        },
         HANDLES,
         ended("handle index 1 used with the wrong type"),
     ),
     attack(
         "uses a handle after it has dropped it",
         || {
-            armed(
+            with_host_functions(
                 "(local $it i32) (local.set $it (call $session)) (call $drop-session (local.get $it)) (call $query (local.get $it) (i32.const 2048) (i32.const 0) (i32.const 1024)) (unreachable)",
             )
         },
@@ -207,7 +230,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "drops a handle twice",
         || {
-            armed(
+            with_host_functions(
                 "(local $it i32) (local.set $it (call $credential)) (call $drop-credential (local.get $it)) (call $drop-credential (local.get $it)) (unreachable)",
             )
         },
@@ -216,14 +239,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "drops a credential as a session",
-        || armed("(call $drop-session (call $credential)) (unreachable)"),
+        || with_host_functions("(call $drop-session (call $credential)) (unreachable)"),
         HANDLES,
         ended("wrong type"),
     ),
     attack(
         "drops a credential and reuses its number, which is a session's by then, as a credential",
         || {
-            armed(
+            with_host_functions(
                 "(local $it i32) (local.set $it (call $credential)) (call $open (local.get $it) (i32.const 1024)) (call $drop-credential (local.get $it)) (call $open (local.get $it) (i32.const 1024)) (unreachable)",
             )
         },
@@ -232,7 +255,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     Attack {
         tries: "starts with more core instances than a call has memory for",
-        with: Weapon::Wat(|| {
+        with: Payload::Wat(|| {
             let mut text = String::from("(component (core module $m (memory 1024))");
             text.push_str(&"(core instance (instantiate $m))".repeat(50));
             text.push_str(r#"(core module $x (memory (export "memory") 1) (func (export "run") (param i32 i32) (result i32) (unreachable))
@@ -250,14 +273,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         tries: "looks for a folder in WASI",
-        with: Weapon::Wat(super::wat::burglar),
+        with: Payload::Wat(super::wat::traps_on_preopens),
         under: defaults,
         stopped_by: "WASI has no folder to give",
-        ends: Ends::InVain,
+        ends: Ends::NoEffect,
     },
     Attack {
         tries: "ends the program in WASI, with success",
-        with: Weapon::Wat(super::wat::quitter),
+        with: Payload::Wat(super::wat::calls_exit),
         under: defaults,
         stopped_by: "it ends the call alone, and that is no answer",
         ends: ended("was ended"),
@@ -265,15 +288,15 @@ pub(super) const ATTACKS: &[Attack] = &[
 ];
 
 #[tokio::test]
-async fn lies_in_the_abi_end_the_call() -> Result<()> {
-    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+async fn invalid_abi_values_end_the_call() -> Result<()> {
+    AttackedServer::open(cluster().await?).await?.run_all(ATTACKS).await
 }
 
 /// Memory and globals of a call that traps must not be visible to the next.
 #[tokio::test]
-async fn a_call_after_a_trap_starts_anew() -> Result<()> {
-    let arena = Arena::open(cluster().await?).await?;
-    let host = arena.host(OPERATOR, Limits::default(), Policy::default());
+async fn a_call_after_a_trap_gets_a_new_instance() -> Result<()> {
+    let server = AttackedServer::open(cluster().await?).await?;
+    let host = server.host(OPERATOR, Limits::default(), Policy::default());
     let twice = skill(
         "(if (global.get $been) (then (return (i32.const 0)))) (global.set $been (i32.const 1)) (unreachable)",
         "(global $been (mut i32) (i32.const 0))",
@@ -283,5 +306,5 @@ async fn a_call_after_a_trap_starts_anew() -> Result<()> {
         let fault = host.run(&plugin, json!({})).await.expect_err("it traps as if for the first time");
         ensure!(fault.kind == PLUGIN_TRAPPED, "it ended otherwise: {fault}");
     }
-    arena.is_unharmed(&host).await
+    server.check_no_effect(&host).await
 }

@@ -8,8 +8,8 @@ use archon_pool::limits::Limits;
 use archon_pool::policy::{Policy, Sql};
 use serde_json::json;
 
-use super::arena::{Arena, Rules, any_sql, defaults};
-use super::{Attack, Ends, Weapon, request, wat};
+use super::attacked_server::{AttackedServer, Rules, any_sql, defaults};
+use super::{Attack, Ends, Payload, request, wat};
 use crate::actions::cluster;
 
 const MEMORY: &str = "limits on memory";
@@ -18,12 +18,12 @@ const TOO_MUCH_AT_ONCE: Ends = Ends::Fault(LIMIT_EXCEEDED, "limit `message_bytes
 const AT_ONCE: &str = "limit on what is passed at once";
 
 /// Fuel that is never used up before the tested limit: filling memory takes a unit for each byte.
-const PLENTY: u64 = u64::MAX / 2;
+const AMPLE_FUEL: u64 = u64::MAX / 2;
 
 /// Returns rules with low limits for time and resources.
-fn tight() -> Rules {
+fn low_limits() -> Rules {
     let limits = Limits {
-        fuel: PLENTY,
+        fuel: AMPLE_FUEL,
         cpu: Duration::from_millis(300),
         deadline: Duration::from_secs(20),
         memory: 32 << 20,
@@ -35,324 +35,324 @@ fn tight() -> Rules {
 }
 
 /// Returns rules whose fuel is the first limit to be reached, but enough for an ordinary call.
-fn fuelled() -> Rules {
+fn low_fuel() -> Rules {
     Rules { limits: Limits { fuel: 300_000_000, ..Limits::default() }, ..defaults() }
 }
 
 /// Returns rules whose deadline is the first limit to be reached.
-fn hurried() -> Rules {
-    Rules { limits: Limits { deadline: Duration::from_secs(2), fuel: PLENTY, ..Limits::default() }, ..defaults() }
+fn short_deadline() -> Rules {
+    Rules { limits: Limits { deadline: Duration::from_secs(2), fuel: AMPLE_FUEL, ..Limits::default() }, ..defaults() }
 }
 
 /// Returns rules that allow any statement, so that only the limits apply.
-fn trusting() -> Rules {
-    Rules { policy: Policy { sql: Sql::Any, ..Policy::default() }, ..tight() }
+fn low_limits_any_sql() -> Rules {
+    Rules { policy: Policy { sql: Sql::Any, ..Policy::default() }, ..low_limits() }
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
         tries: "computes for ever",
-        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "spin" }))),
+        under: low_limits,
         stopped_by: "CPU budget",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "executes more instructions than it has fuel for",
-        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
-        under: fuelled,
+        with: Payload::Rust(|_| request(json!({ "name": "spin" }))),
+        under: low_fuel,
         stopped_by: "fuel",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `fuel`"),
     },
     Attack {
         tries: "computes for ever in bursts between calls of the host, which stop the clock",
-        with: Weapon::Rust(|_| request(json!({ "name": "spin-between-calls" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "spin-between-calls" }))),
+        under: low_limits,
         stopped_by: "CPU budget over all bursts",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "computes until after the deadline",
-        with: Weapon::Rust(|_| request(json!({ "name": "spin" }))),
-        under: hurried,
+        with: Payload::Rust(|_| request(json!({ "name": "spin" }))),
+        under: short_deadline,
         stopped_by: "deadline, which comes before the CPU budget",
         ends: Ends::Fault(DEADLINE_EXCEEDED, "limit `deadline`"),
     },
     Attack {
         tries: "computes for ever in its start function",
-        with: Weapon::Wat(|| wat::skill("(unreachable)", "(func $spin (loop (br 0))) (start $spin)")),
-        under: tight,
+        with: Payload::Wat(|| wat::skill("(unreachable)", "(func $spin (loop (br 0))) (start $spin)")),
+        under: low_limits,
         stopped_by: "CPU budget, which counts instantiation",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "computes for ever in `realloc`, which the host calls",
-        with: Weapon::Wat(|| wat::Skill { realloc: "(loop (br 0)) (unreachable)", ..wat::Skill::default() }.bytes()),
-        under: tight,
+        with: Payload::Wat(|| wat::Skill { realloc: "(loop (br 0)) (unreachable)", ..wat::Skill::default() }.bytes()),
+        under: low_limits,
         stopped_by: "CPU budget",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "fills its memory with one instruction after another",
-        with: Weapon::Wat(|| {
+        with: Payload::Wat(|| {
             wat::skill("(loop (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536)) (br 0)) (unreachable)", "")
         }),
-        under: tight,
+        under: low_limits,
         stopped_by: "CPU budget",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "sleeps in WASI",
-        with: Weapon::Wat(wat::sleeper),
-        under: hurried,
+        with: Payload::Wat(wat::endless_sleep),
+        under: short_deadline,
         stopped_by: "deadline",
         ends: Ends::Fault(DEADLINE_EXCEEDED, "limit `deadline`"),
     },
     Attack {
         tries: "calls itself for ever",
-        with: Weapon::Rust(|_| request(json!({ "name": "recurse" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "recurse" }))),
+        under: low_limits,
         stopped_by: "limit on the stack",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `stack`"),
     },
     Attack {
         tries: "takes 1 GiB at once",
-        with: Weapon::Rust(|_| request(json!({ "name": "memory-at-once" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "memory-at-once" }))),
+        under: low_limits,
         stopped_by: MEMORY,
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "takes memory in crumbs",
-        with: Weapon::Rust(|_| request(json!({ "name": "memory-in-crumbs" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "memory-in-crumbs" }))),
+        under: low_limits,
         stopped_by: MEMORY,
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "starts with a memory of 4 GiB",
-        with: Weapon::Wat(|| wat::skill("(unreachable)", "(memory 65536)")),
-        under: tight,
+        with: Payload::Wat(|| wat::skill("(unreachable)", "(memory 65536)")),
+        under: low_limits,
         stopped_by: MEMORY,
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "grows a memory of 64-bit addresses",
-        with: Weapon::Wat(|| {
+        with: Payload::Wat(|| {
             wat::skill("(drop (memory.grow $m (i64.const 1000000))) (unreachable)", "(memory $m i64 1)")
         }),
-        under: tight,
+        under: low_limits,
         stopped_by: MEMORY,
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "starts with a table of ten million elements",
-        with: Weapon::Wat(|| wat::skill("(unreachable)", "(table 10000000 funcref)")),
-        under: tight,
+        with: Payload::Wat(|| wat::skill("(unreachable)", "(table 10000000 funcref)")),
+        under: low_limits,
         stopped_by: "limit on memories and tables together",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "starts with two hundred core instances",
-        with: Weapon::Wat(|| wat::crowd(200)),
-        under: tight,
+        with: Payload::Wat(|| wat::many_instances(200)),
+        under: low_limits,
         stopped_by: "limit on instances",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `instances`"),
     },
     Attack {
         tries: "starts with a hundred memories that are small one by one",
-        with: Weapon::Wat(|| wat::skill("(unreachable)", &"(memory 16)".repeat(90))),
-        under: tight,
+        with: Payload::Wat(|| wat::skill("(unreachable)", &"(memory 16)".repeat(90))),
+        under: low_limits,
         stopped_by: "limit on all memories together",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "grows a table",
-        with: Weapon::Wat(|| {
+        with: Payload::Wat(|| {
             wat::skill(
                 "(loop (drop (table.grow 0 (ref.null func) (i32.const 100000))) (br 0)) (unreachable)",
                 "(table 0 funcref)",
             )
         }),
-        under: tight,
+        under: low_limits,
         stopped_by: "limit on memories and tables together",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "grows its memory in `realloc`, which the host calls",
-        with: Weapon::Wat(|| {
+        with: Payload::Wat(|| {
             let realloc = "(loop (drop (memory.grow (i32.const 16))) (br 0)) (unreachable)";
             wat::Skill { realloc, ..wat::Skill::default() }.bytes()
         }),
-        under: tight,
+        under: low_limits,
         stopped_by: MEMORY,
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `memory`"),
     },
     Attack {
         tries: "calls the host without end",
-        with: Weapon::Rust(|_| request(json!({ "name": "call-flood" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "call-flood" }))),
+        under: low_limits,
         stopped_by: "limit on host calls",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `host_calls`"),
     },
     Attack {
         tries: "asks for a pooler's console without end",
-        with: Weapon::Rust(|_| request(json!({ "name": "console-flood" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "console-flood" }))),
+        under: low_limits,
         stopped_by: "limit on host calls",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `host_calls`"),
     },
     Attack {
         tries: "hoards credential handles",
-        with: Weapon::Rust(|_| request(json!({ "name": "credential-hoard" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "credential-hoard" }))),
+        under: low_limits,
         stopped_by: "limit on handles",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
     },
     Attack {
         tries: "hoards handles of WASI's",
-        with: Weapon::Wat(wat::collector),
-        under: tight,
+        with: Payload::Wat(wat::endless_wasi_handles),
+        under: low_limits,
         stopped_by: "limit on handles",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
     },
     Attack {
         tries: "hoards handles of a type of its own",
-        with: Weapon::Wat(wat::forger),
-        under: tight,
+        with: Payload::Wat(wat::endless_own_handles),
+        under: low_limits,
         stopped_by: "limit on handles",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `handles`"),
     },
     Attack {
         tries: "hoards sessions",
-        with: Weapon::Rust(|_| request(json!({ "name": "session-hoard" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "session-hoard" }))),
+        under: low_limits,
         stopped_by: "limit on sessions",
-        ends: Ends::Told("limit `sessions`"),
+        ends: Ends::Response("limit `sessions`"),
     },
     Attack {
         tries: "leaks a session's handle",
-        with: Weapon::Rust(|_| request(json!({ "name": "session-leak" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "session-leak" }))),
+        under: low_limits,
         stopped_by: "a session ends with the call's store",
-        ends: Ends::InVain,
+        ends: Ends::NoEffect,
     },
     Attack {
         tries: "probes without end",
-        with: Weapon::Rust(|_| request(json!({ "name": "probe-flood", "count": 4 }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "probe-flood", "count": 4 }))),
+        under: low_limits,
         stopped_by: "limit on probes over the whole call",
-        ends: Ends::Told("limit `probes`"),
+        ends: Ends::Response("limit `probes`"),
     },
     Attack {
         tries: "probes four thousand million times at once",
-        with: Weapon::Rust(|_| request(json!({ "name": "probe-flood", "count": u32::MAX }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "probe-flood", "count": u32::MAX }))),
+        under: low_limits,
         stopped_by: "limit on probes",
-        ends: Ends::Told("limit `probes`"),
+        ends: Ends::Response("limit `probes`"),
     },
     Attack {
         tries: "sends a statement of 140 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 140 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 140 << 20 }))),
         under: any_sql,
         stopped_by: AT_ONCE,
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "sends a statement of 20 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 20 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-statement", "bytes": 20 << 20 }))),
         under: any_sql,
         stopped_by: "limit on the bytes of all statements and reasons",
-        ends: Ends::Told("limit `request_bytes`"),
+        ends: Ends::Response("limit `request_bytes`"),
     },
     Attack {
         tries: "gives a reason of 20 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 20 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 20 << 20 }))),
         under: defaults,
         stopped_by: "limit on the bytes of all statements and reasons",
-        ends: Ends::Told("limit `request_bytes`"),
+        ends: Ends::Response("limit `request_bytes`"),
     },
     Attack {
         tries: "sends a parameter of 140 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-parameter", "bytes": 140 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-parameter", "bytes": 140 << 20 }))),
         under: any_sql,
         stopped_by: AT_ONCE,
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "sends 100,000 parameters",
-        with: Weapon::Rust(|_| request(json!({ "name": "many-parameters", "count": 100_000 }))),
-        under: trusting,
+        with: Payload::Rust(|_| request(json!({ "name": "many-parameters", "count": 100_000 }))),
+        under: low_limits_any_sql,
         stopped_by: "the protocol's own bound, checked before anything is sent",
-        ends: Ends::Told("query-failed"),
+        ends: Ends::Response("query-failed"),
     },
     Attack {
         tries: "sends 100,000 statements in a batch",
-        with: Weapon::Rust(|_| request(json!({ "name": "many-statements", "count": 100_000 }))),
-        under: trusting,
+        with: Payload::Rust(|_| request(json!({ "name": "many-statements", "count": 100_000 }))),
+        under: low_limits_any_sql,
         stopped_by: "limit on statements",
-        ends: Ends::Told("limit `statements`"),
+        ends: Ends::Response("limit `statements`"),
     },
     Attack {
         tries: "asks for a credential with a name of 140 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 140 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-name", "bytes": 140 << 20 }))),
         under: defaults,
         stopped_by: AT_ONCE,
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "asks for a credential with a name of 1 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-name", "bytes": 1 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-name", "bytes": 1 << 20 }))),
         under: defaults,
         stopped_by: "only the call's own credential is granted, and a strange name is not repeated",
-        ends: Ends::Told(CREDENTIALS_NOT_FOUND),
+        ends: Ends::Response(CREDENTIALS_NOT_FOUND),
     },
     Attack {
         tries: "gives a million orders",
-        with: Weapon::Rust(|_| request(json!({ "name": "many-orders", "count": 1_000_000 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "many-orders", "count": 1_000_000 }))),
         under: defaults,
         stopped_by: AT_ONCE,
-        ends: Ends::Told("limit `orders`"),
+        ends: Ends::Response("limit `orders`"),
     },
     Attack {
         tries: "gives a reason of 140 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 140 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-reason", "bytes": 140 << 20 }))),
         under: defaults,
         stopped_by: AT_ONCE,
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "answers with 200 MiB",
-        with: Weapon::Rust(|_| request(json!({ "name": "huge-answer", "bytes": 200 << 20 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "huge-answer", "bytes": 200 << 20 }))),
         under: defaults,
         stopped_by: AT_ONCE,
         ends: TOO_MUCH_AT_ONCE,
     },
     Attack {
         tries: "answers with 15 MiB of tiny lists, which take a hundred times as much once they are read",
-        with: Weapon::Rust(|_| request(json!({ "name": "many-values", "count": 15 << 18 }))),
+        with: Payload::Rust(|_| request(json!({ "name": "many-values", "count": 15 << 18 }))),
         under: defaults,
         stopped_by: "a count of the values before they are read",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `report_bytes`"),
     },
     Attack {
         tries: "answers with 100,000 lists in one another",
-        with: Weapon::Rust(|_| request(json!({ "name": "nested-answer", "depth": 100_000 }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "nested-answer", "depth": 100_000 }))),
+        under: low_limits,
         stopped_by: "the JSON reader's bound on depth",
         ends: Ends::Fault(UNEXPECTED_ANSWER, "recursion limit exceeded"),
     },
     Attack {
         tries: "answers with something that is not JSON",
-        with: Weapon::Rust(|_| request(json!({ "name": "answer", "text": "success: true" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "answer", "text": "success: true" }))),
+        under: low_limits,
         stopped_by: "the JSON reader",
         ends: Ends::Fault(UNEXPECTED_ANSWER, "not JSON"),
     },
     Attack {
         tries: "answers with a number that no computer holds",
-        with: Weapon::Rust(|_| request(json!({ "name": "answer", "text": "1e999999999" }))),
-        under: tight,
+        with: Payload::Rust(|_| request(json!({ "name": "answer", "text": "1e999999999" }))),
+        under: low_limits,
         stopped_by: "the JSON reader",
         ends: Ends::Fault(UNEXPECTED_ANSWER, "not JSON"),
     },
@@ -367,15 +367,15 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         tries: "writes to its standard output without end",
-        with: Weapon::Wat(wat::chatterbox),
-        under: tight,
+        with: Payload::Wat(wat::endless_output),
+        under: low_limits,
         stopped_by: "CPU budget; what is over limit `output_bytes` is dropped",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `cpu`"),
     },
     Attack {
         tries: "asks WASI for random bytes without number",
-        with: Weapon::Wat(wat::gambler),
-        under: tight,
+        with: Payload::Wat(wat::huge_random_request),
+        under: low_limits,
         stopped_by: "WASI's bound on one request",
         ends: Ends::Fault(PLUGIN_TRAPPED, "was ended"),
     },
@@ -383,5 +383,5 @@ pub(super) const ATTACKS: &[Attack] = &[
 
 #[tokio::test]
 async fn cpu_memory_and_floods_are_bounded() -> Result<()> {
-    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+    AttackedServer::open(cluster().await?).await?.run_all(ATTACKS).await
 }

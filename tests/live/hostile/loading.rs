@@ -3,9 +3,9 @@
 use anyhow::Result;
 use archon_pool::kind::{LIMIT_EXCEEDED, NOT_A_COMPONENT, WORLD_MISMATCH};
 
-use super::arena::{Arena, HOSTILE, defaults};
+use super::attacked_server::{AttackedServer, HOSTILE, defaults};
 use super::wat::{assemble, importing, skill};
-use super::{Attack, Ends, Weapon};
+use super::{Attack, Ends, Payload};
 use crate::actions::cluster;
 
 const PARSER: &str = "WebAssembly's validation";
@@ -14,7 +14,7 @@ const FEATURES: &str = "the engine is built without that proposal";
 const WORLD: &str = "the worlds: what is not offered is not linked";
 
 const fn attack(tries: &'static str, with: fn() -> Vec<u8>, stopped_by: &'static str, ends: Ends) -> Attack {
-    Attack { tries, with: Weapon::Wat(with), under: defaults, stopped_by, ends }
+    Attack { tries, with: Payload::Wat(with), under: defaults, stopped_by, ends }
 }
 
 const fn mismatch(words: &'static str) -> Ends {
@@ -79,14 +79,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     Attack {
         tries: "a hundred thousand functions in 600 kB, which take half a minute to compile",
-        with: Weapon::Bomb(slow),
+        with: Payload::SlowToCompile(slow),
         under: defaults,
         stopped_by: "limit on the time to compile, kept by a process of its own",
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `compile_time`"),
     },
     Attack {
         tries: "two hundred thousand blocks in one another in one function of 600 kB",
-        with: Weapon::Bomb(|| {
+        with: Payload::SlowToCompile(|| {
             let body = [&[0][..], &[2, 0x40].repeat(200_000), &[0x0b].repeat(200_001)].concat();
             wrapped(&functions(1, &body))
         }),
@@ -272,6 +272,6 @@ fn length(mut rest: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_not_loaded() -> Result<()> {
-    Arena::open(cluster().await?).await?.withstands(ATTACKS).await
+async fn invalid_and_oversized_components_are_not_loaded() -> Result<()> {
+    AttackedServer::open(cluster().await?).await?.run_all(ATTACKS).await
 }

@@ -14,22 +14,22 @@ const END: &str = "<!-- End of the generated part. -->\n";
 
 /// Families: subject, test and table.
 const FAMILIES: [(&str, &str, &[Attack]); 8] = [
-    ("Loading", "hostile::loading::what_does_not_fit_is_not_loaded", loading::ATTACKS),
+    ("Loading", "hostile::loading::invalid_and_oversized_components_are_not_loaded", loading::ATTACKS),
     ("CPU, memory and floods", "hostile::cpu_memory::cpu_memory_and_floods_are_bounded", cpu_memory::ATTACKS),
-    ("The canonical ABI", "hostile::abi::lies_in_the_abi_end_the_call", abi::ATTACKS),
+    ("The canonical ABI", "hostile::abi::invalid_abi_values_end_the_call", abi::ATTACKS),
     (
         "SQL that writes or gains privileges, when an operator allows any (`Sql::Any`)",
-        "hostile::sql::any_statement_is_still_read_only_bounded_and_gone",
+        "hostile::sql::any_statement_is_read_only_bounded_and_leaves_nothing",
         sql::rights::ATTACKS,
     ),
     (
         "SQL that uses resources or stays in the session, when an operator allows any (`Sql::Any`)",
-        "hostile::sql::any_statement_is_still_read_only_bounded_and_gone",
+        "hostile::sql::any_statement_is_read_only_bounded_and_leaves_nothing",
         sql::resources::ATTACKS,
     ),
-    ("Signals", "hostile::signals::nobody_is_ended_against_the_policy", signals::ATTACKS),
+    ("Signals", "hostile::signals::no_session_is_ended_against_the_policy", signals::ATTACKS),
     ("Poolers", "hostile::pools::no_pool_is_changed_against_the_policy", pools::ATTACKS),
-    ("Secrets", "hostile::secrets::no_secret_is_within_reach", secrets::ATTACKS),
+    ("Secrets", "hostile::secrets::no_secret_is_accessible", secrets::ATTACKS),
 ];
 
 #[test]

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::arena::{Arena, Rules, any_sql, defaults, heard};
-use super::{Attack, Ends, Scene, planned as attack, request};
-use crate::actions::{BARE, OPERATOR, furnish};
+use super::attacked_server::{AttackedServer, Rules, any_sql, defaults, responses};
+use super::{Attack, AttackInput, Ends, planned as attack, request};
+use crate::actions::{BARE, OPERATOR, create_roles_and_table};
 
 const GUARD: &str = "the guard in the statement that signals";
 const INTENT: &str = "the host's own reading of the request";
@@ -26,13 +26,13 @@ const INTENT: &str = "the host's own reading of the request";
 const IDENTITY: &str = "SELECT a.pid, (extract(epoch FROM a.backend_start) * 1000000)::int8, \
     (extract(epoch FROM a.state_change) * 1000000)::int8 FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()";
 
-fn may_ask_who_it_is() -> Rules {
+fn identity_allowed() -> Rules {
     let ours = catalogue::ALL.iter().map(|entry| entry.sql);
     let sql = Sql::Pinned(Arc::new(ours.chain([IDENTITY]).map(|sql| Digest::of(sql.as_bytes())).collect()));
     Rules { policy: Policy { sql, ..Policy::default() }, ..defaults() }
 }
 
-fn may_change_nothing() -> Rules {
+fn without_apply() -> Rules {
     Rules { policy: Policy { apply: false, ..Policy::default() }, ..defaults() }
 }
 
@@ -41,7 +41,7 @@ fn as_bare() -> Rules {
 }
 
 /// Formats orders for the hostile component.
-fn written(orders: &[Order]) -> Value {
+fn orders_json(orders: &[Order]) -> Value {
     let order = |order: &Order| {
         json!({
             "pid": order.target.pid, "backendStart": order.target.backend_start, "state": order.state,
@@ -53,65 +53,65 @@ fn written(orders: &[Order]) -> Value {
 
 /// Creates a request that delivers the orders.
 fn deliver(orders: &[Order]) -> Value {
-    request(json!({ "name": "deliver", "rounds": [written(orders)], "dryRun": false }))
+    request(json!({ "name": "deliver", "rounds": [orders_json(orders)], "dryRun": false }))
 }
 
 /// Creates a request with a forged order for each victim.
-fn forged(scene: &Scene, forge: impl Fn(&mut Order)) -> Value {
-    let mut orders = scene.victims.clone();
+fn forged_orders(input: &AttackInput, forge: impl Fn(&mut Order)) -> Value {
+    let mut orders = input.victims.clone();
     orders.iter_mut().for_each(forge);
     deliver(&orders)
 }
 
-fn at(scene: &Scene, untouchable: &str) -> Value {
-    deliver(std::slice::from_ref(scene.untouchable(untouchable)))
+fn order_for(input: &AttackInput, protected_session: &str) -> Value {
+    deliver(std::slice::from_ref(input.protected_session(protected_session)))
 }
 
 pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "claims that a session has started earlier, as one with the same pid may have",
-        |scene| forged(scene, |order| order.target.backend_start -= 1),
+        |input| forged_orders(input, |order| order.target.backend_start -= 1),
         defaults,
         GUARD,
-        Ends::Told("gone"),
+        Ends::Response("gone"),
     ),
     attack(
         "claims that a session is in another state",
-        |scene| forged(scene, |order| order.state = "idle in transaction".into()),
+        |input| forged_orders(input, |order| order.state = "idle in transaction".into()),
         defaults,
         GUARD,
-        Ends::Told("changed"),
+        Ends::Response("changed"),
     ),
     attack(
         "claims a state that does not exist",
-        |scene| forged(scene, |order| order.state = "' OR true --".into()),
+        |input| forged_orders(input, |order| order.state = "' OR true --".into()),
         defaults,
         GUARD,
-        Ends::Told("changed"),
+        Ends::Response("changed"),
     ),
     attack(
         "claims that a session has been idle for longer",
-        |scene| forged(scene, |order| order.state_change -= 3_600_000_000),
+        |input| forged_orders(input, |order| order.state_change -= 3_600_000_000),
         defaults,
         GUARD,
-        Ends::Told("changed"),
+        Ends::Response("changed"),
     ),
     attack(
         "gives times at the end of time",
-        |scene| {
-            forged(scene, |order| {
+        |input| {
+            forged_orders(input, |order| {
                 order.state_change = i64::MAX;
                 order.target.backend_start = i64::MIN + 1;
             })
         },
         defaults,
         "values that PostgreSQL has no time for are not sent",
-        Ends::Told("failed"),
+        Ends::Response("failed"),
     ),
     attack(
         "gives process 0, -1 and 1",
-        |scene| {
-            let mut orders = scene.victims[..3].to_vec();
+        |input| {
+            let mut orders = input.victims[..3].to_vec();
             for (order, pid) in orders.iter_mut().zip([0, -1, 1]) {
                 order.target.pid = pid;
             }
@@ -119,168 +119,168 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
         defaults,
         GUARD,
-        Ends::Told("gone"),
+        Ends::Response("gone"),
     ),
     attack(
         "orders against a session of another database",
-        |scene| at(scene, "another database"),
+        |input| order_for(input, "another database"),
         defaults,
         GUARD,
-        Ends::Told("another database"),
+        Ends::Response("another database"),
     ),
     attack(
         "orders against a superuser's session, without being one",
-        |scene| at(scene, "superuser"),
+        |input| order_for(input, "superuser"),
         defaults,
         "the server's privileges",
-        Ends::Told("denied"),
+        Ends::Response("denied"),
     ),
     attack(
         "orders against sessions of a role that it is not a member of",
-        |scene| deliver(&scene.victims),
+        |input| deliver(&input.victims),
         as_bare,
         "the server's privileges",
-        Ends::Told("denied"),
+        Ends::Response("denied"),
     ),
     attack(
         "orders against a walsender: a replica, or Supabase Realtime",
-        |scene| at(scene, "walsender"),
+        |input| order_for(input, "walsender"),
         defaults,
         GUARD,
-        Ends::Told("it is no client session"),
+        Ends::Response("it is no client session"),
     ),
     attack(
         "orders against the autovacuum launcher",
-        |scene| at(scene, "autovacuum launcher"),
+        |input| order_for(input, "autovacuum launcher"),
         defaults,
         GUARD,
-        Ends::Told("it is no client session"),
+        Ends::Response("it is no client session"),
     ),
     attack(
         "orders against the checkpointer",
-        |scene| at(scene, "checkpointer"),
+        |input| order_for(input, "checkpointer"),
         defaults,
         GUARD,
-        Ends::Told("it is no client session"),
+        Ends::Response("it is no client session"),
     ),
     attack(
         "orders against a role of Supabase's",
-        |scene| at(scene, "supabase_auth_admin"),
+        |input| order_for(input, "supabase_auth_admin"),
         defaults,
         "the built-in list of protected roles",
-        Ends::Told("role 'supabase_auth_admin' is protected"),
+        Ends::Response("role 'supabase_auth_admin' is protected"),
     ),
     attack(
         "orders against a service of Supabase's",
-        |scene| at(scene, "PostgREST"),
+        |input| order_for(input, "PostgREST"),
         defaults,
         "the built-in list of protected applications",
-        Ends::Told("application 'PostgREST 12.2.3' is protected"),
+        Ends::Response("application 'PostgREST 12.2.3' is protected"),
     ),
     attack(
         "orders against a session of another call of ours",
-        |scene| at(scene, "archon-pool"),
+        |input| order_for(input, "archon-pool"),
         defaults,
         GUARD,
-        Ends::Told("it is one of our own"),
+        Ends::Response("it is one of our own"),
     ),
     attack(
         "orders against the very session that delivers them",
         |_| request(json!({ "name": "deliver-to-myself", "identity": IDENTITY })),
-        may_ask_who_it_is,
+        identity_allowed,
         GUARD,
-        Ends::Told("it is one of our own"),
+        Ends::Response("it is one of our own"),
     ),
     attack(
         "orders while the request asks for a dry run",
-        |scene| {
-            let mut request = deliver(&scene.victims);
+        |input| {
+            let mut request = deliver(&input.victims);
             request["options"]["dryRun"] = true.into();
             request
         },
         defaults,
         INTENT,
-        Ends::Told("the request asks for a dry run"),
+        Ends::Response("the request asks for a dry run"),
     ),
     attack(
         "orders while the request's `dryRun` is neither true nor false",
-        |scene| {
-            let mut request = deliver(&scene.victims);
+        |input| {
+            let mut request = deliver(&input.victims);
             request["options"]["dryRun"] = "no".into();
             request
         },
         defaults,
         INTENT,
-        Ends::Told("options.dryRun is neither true nor false"),
+        Ends::Response("options.dryRun is neither true nor false"),
     ),
     attack(
         "orders while the request asks for `monitor`",
-        |scene| {
-            let mut request = deliver(&scene.victims);
+        |input| {
+            let mut request = deliver(&input.victims);
             request["action"] = "monitor".into();
             request
         },
         defaults,
         INTENT,
-        Ends::Told("only kill-idle ends sessions"),
+        Ends::Response("only kill-idle ends sessions"),
     ),
     attack(
         "orders while the operator allows no changes",
-        |scene| deliver(&scene.victims),
-        may_change_nothing,
+        |input| deliver(&input.victims),
+        without_apply,
         "policy `apply`",
-        Ends::Told("set the policy's apply"),
+        Ends::Response("set the policy's apply"),
     ),
     attack(
         "orders while the request's cap is 0 %",
-        |scene| {
-            let mut request = deliver(&scene.victims);
+        |input| {
+            let mut request = deliver(&input.victims);
             request["options"]["maxKillPercentage"] = 0.into();
             request
         },
         defaults,
         "the cap",
-        Ends::Told("options.maxKillPercentage is 0 %"),
+        Ends::Response("options.maxKillPercentage is 0 %"),
     ),
     attack(
         "orders against sessions that have been idle for less than the request wants",
-        |scene| {
-            let mut request = deliver(&scene.victims);
+        |input| {
+            let mut request = deliver(&input.victims);
             request["options"]["idleTimeoutMs"] = 300_000.into();
             request
         },
         defaults,
         GUARD,
-        Ends::Told("less than the request's options.idleTimeoutMs"),
+        Ends::Response("less than the request's options.idleTimeoutMs"),
     ),
     attack(
         "renames its other sessions to raise the number of which the cap is a share",
-        |scene| {
+        |input| {
             let mut request = request(json!({
-                "name": "deliver", "rounds": [written(&scene.victims)], "dryRun": false, "sessions": 4,
+                "name": "deliver", "rounds": [orders_json(&input.victims)], "dryRun": false, "sessions": 4,
                 "before": ["SET application_name = 'decoy'"],
             }));
-            // 9 % of the arena's 10 killable sessions is none; of 13 it would be one.
+            // 9 % of the server's 10 killable sessions is none; of 13 it would be one.
             request["options"]["maxKillPercentage"] = 9.into();
             request
         },
         any_sql,
         "the statement's transaction is rolled back, and with it the name",
-        Ends::Told("the cap of 0 ended sessions is reached"),
+        Ends::Response("the cap of 0 ended sessions is reached"),
     ),
     attack(
         "begins a transaction before it delivers, in which `pg_stat_activity` stands still",
-        |scene| {
+        |input| {
             // The only order is for a protected session, so that no session ends.
-            let orders = std::slice::from_ref(scene.untouchable("superuser"));
+            let orders = std::slice::from_ref(input.protected_session("superuser"));
             request(json!({
-                "name": "deliver", "rounds": [[], written(orders)], "dryRun": false, "sessions": 2,
+                "name": "deliver", "rounds": [[], orders_json(orders)], "dryRun": false, "sessions": 2,
                 "before": ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM pg_stat_activity"],
             }))
         },
         any_sql,
         "the transaction is rolled back, and the session is reset before a delivery",
-        Ends::Told("denied"),
+        Ends::Response("denied"),
     ),
     attack(
         "claims in its answer to have ended everybody",
@@ -291,74 +291,74 @@ pub(super) const ATTACKS: &[Attack] = &[
         },
         defaults,
         "nothing was sent; the host's audit log says so",
-        Ends::InVain,
+        Ends::NoEffect,
     ),
 ];
 
-async fn arena() -> Result<Arena> {
+async fn attacked_server() -> Result<AttackedServer> {
     let cluster = Cluster::builder().hba(&format!("host replication {SUPERUSER} 127.0.0.1/32 trust")).start().await?;
-    furnish(&cluster).await?;
-    Arena::open(cluster).await
+    create_roles_and_table(&cluster).await?;
+    AttackedServer::open(cluster).await
 }
 
 #[tokio::test]
-async fn nobody_is_ended_against_the_policy() -> Result<()> {
-    let mut arena = arena().await?;
-    let untouchables = untouchables(&arena.cluster).await?;
-    arena.untouchables = untouchables.named();
-    arena.withstands(ATTACKS).await
+async fn no_session_is_ended_against_the_policy() -> Result<()> {
+    let mut server = attacked_server().await?;
+    let protected_sessions = protected_sessions(&server.cluster).await?;
+    server.protected_sessions = protected_sessions.named();
+    server.run_all(ATTACKS).await
 }
 
 /// The cap on ended sessions applies to every way to request them.
 #[tokio::test]
-async fn the_cap_holds_on_every_detour() -> Result<()> {
-    for detour in ["many deliveries", "two sessions", "the same order again and again", "an order for each and again"] {
-        let arena = arena().await?;
-        let host = arena.host(OPERATOR, Limits::default(), Policy::default());
-        let scene = arena.scene().await?;
-        let rounds: Vec<Value> = match detour {
+async fn the_cap_applies_across_deliveries_and_sessions() -> Result<()> {
+    for method in ["many deliveries", "two sessions", "the same order again and again", "an order for each and again"] {
+        let server = attacked_server().await?;
+        let host = server.host(OPERATOR, Limits::default(), Policy::default());
+        let input = server.attack_input().await?;
+        let rounds: Vec<Value> = match method {
             "many deliveries" | "two sessions" => {
-                scene.victims.iter().map(|order| written(std::slice::from_ref(order))).collect()
+                input.victims.iter().map(|order| orders_json(std::slice::from_ref(order))).collect()
             }
-            "the same order again and again" => vec![written(&vec![scene.victims[0].clone(); 50])],
-            _ => vec![written(&scene.victims), written(&scene.victims), written(&scene.victims)],
+            "the same order again and again" => vec![orders_json(&vec![input.victims[0].clone(); 50])],
+            _ => vec![orders_json(&input.victims), orders_json(&input.victims), orders_json(&input.victims)],
         };
-        let sessions = if detour == "two sessions" { 2 } else { 1 };
+        let sessions = if method == "two sessions" { 2 } else { 1 };
         let mut request = request(json!({
             "name": "deliver", "rounds": rounds, "dryRun": false, "sessions": sessions,
         }));
         // Half of the eight victims and the harness's own session, which is killable too: four of nine.
         request["options"]["maxKillPercentage"] = 50.into();
-        let answer = arena.call(&host, request).await?;
+        let answer = server.call(&host, request).await?;
         // A session that has not ended yet can be signalled twice; it then counts twice.
-        let signalled = heard(&answer).into_iter().filter(|word| word == "signalled").count();
-        ensure!((1..=4).contains(&signalled), "{detour}: {signalled} of 4: {answer}");
-        let expected = if detour.starts_with("the same") { 1 } else { signalled };
-        let left = i64::try_from(arena.victims.len() - expected)?;
+        let signalled = responses(&answer).into_iter().filter(|word| word == "signalled").count();
+        ensure!((1..=4).contains(&signalled), "{method}: {signalled} of 4: {answer}");
+        let expected = if method.starts_with("the same") { 1 } else { signalled };
+        let left = i64::try_from(server.victims.len() - expected)?;
         until("the cap's number is gone", async || {
-            Ok(arena.cluster.count("application_name = 'victim'").await? == left)
+            Ok(server.cluster.count("application_name = 'victim'").await? == left)
         })
         .await
-        .context(detour)?;
+        .context(method)?;
     }
     Ok(())
 }
 
 /// Sessions that must not be ended, kept open until this is dropped.
-struct Untouchables {
+struct ProtectedSessions {
     sessions: Vec<(&'static str, archon_pool_tests::Session)>,
     processes: Vec<(&'static str, i32)>,
     _walsender: TcpStream,
 }
 
-impl Untouchables {
+impl ProtectedSessions {
     fn named(&self) -> Vec<(&'static str, i32)> {
         let sessions = self.sessions.iter().map(|(name, session)| (*name, session.pid()));
         sessions.chain(self.processes.iter().copied()).collect()
     }
 }
 
-async fn untouchables(cluster: &Cluster) -> Result<Untouchables> {
+async fn protected_sessions(cluster: &Cluster) -> Result<ProtectedSessions> {
     cluster.execute("CREATE DATABASE elsewhere").await?;
     cluster.create_role("supabase_auth_admin", "").await?;
     let sessions = vec![
@@ -381,7 +381,7 @@ async fn untouchables(cluster: &Cluster) -> Result<Untouchables> {
         .context(name)?;
         processes.push((name, row.context(name)?.get(0)));
     }
-    Ok(Untouchables { sessions, processes, _walsender: walsender })
+    Ok(ProtectedSessions { sessions, processes, _walsender: walsender })
 }
 
 /// Opens a replication connection: the driver does not support one, but its first message is sufficient.

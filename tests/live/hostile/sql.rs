@@ -12,9 +12,9 @@ use archon_pool_tests::Cluster;
 use archon_pool_tests::cluster::SUPERUSER;
 use serde_json::{Value, json};
 
-use super::arena::{Arena, Rules, any_sql, heard};
-use super::{Attack, Weapon, request};
-use crate::actions::{BARE, OPERATOR, furnish};
+use super::attacked_server::{AttackedServer, Rules, any_sql, responses};
+use super::{Attack, Payload, request};
+use crate::actions::{BARE, OPERATOR, create_roles_and_table};
 
 const READ_ONLY: &str = "each statement has a read-only transaction of its own";
 const ROLLED_BACK: &str = "the statement's transaction is rolled back";
@@ -25,7 +25,7 @@ fn as_app() -> Rules {
     Rules { role: "app", ..any_sql() }
 }
 
-fn as_app_in_a_hurry() -> Rules {
+fn as_app_with_short_deadline() -> Rules {
     let limits = Limits { deadline: Duration::from_secs(2), ..as_app().limits };
     Rules { limits, ..as_app() }
 }
@@ -66,37 +66,37 @@ async fn make_chains(cluster: &Cluster) -> Result<()> {
     cluster.execute(chains).await
 }
 
-async fn arena() -> Result<Arena> {
+async fn attacked_server() -> Result<AttackedServer> {
     let cluster = Cluster::builder().setting("max_prepared_transactions", 5).start().await?;
-    furnish(&cluster).await?;
-    Arena::open(cluster).await
+    create_roles_and_table(&cluster).await?;
+    AttackedServer::open(cluster).await
 }
 
 #[tokio::test]
-async fn any_statement_is_still_read_only_bounded_and_gone() -> Result<()> {
-    let arena = arena().await?;
-    make_chains(&arena.cluster).await?;
+async fn any_statement_is_read_only_bounded_and_leaves_nothing() -> Result<()> {
+    let server = attacked_server().await?;
+    make_chains(&server.cluster).await?;
     for attacks in FAMILIES {
-        arena.withstands(attacks).await?;
+        server.run_all(attacks).await?;
     }
     Ok(())
 }
 
 /// Under the default policy none of these statements is sent.
 #[tokio::test]
-async fn the_catalogue_admits_none_of_these() -> Result<()> {
-    let arena = arena().await?;
-    let host = arena.host(OPERATOR, Limits::default(), Policy::default());
-    let scene = arena.scene().await?;
+async fn the_catalogue_policy_refuses_every_sql_attack() -> Result<()> {
+    let server = attacked_server().await?;
+    let host = server.host(OPERATOR, Limits::default(), Policy::default());
+    let input = server.attack_input().await?;
     for attack in FAMILIES.into_iter().flatten() {
-        let Weapon::Rust(plan) = attack.with else { continue };
-        let answer = arena.call(&host, plan(&scene)).await?;
+        let Payload::Rust(plan) = attack.with else { continue };
+        let answer = server.call(&host, plan(&input)).await?;
         // A lookup and an opened session precede the first statement.
-        let said = &heard(&answer)[2..];
-        ensure!(!said.is_empty(), "{}: nothing was said", attack.tries);
-        for word in said {
+        let received = &responses(&answer)[2..];
+        ensure!(!received.is_empty(), "{}: no response", attack.tries);
+        for word in received {
             ensure!(word.contains("is not sent") && word.contains("`sql`"), "{}: {word}", attack.tries);
         }
     }
-    arena.is_unharmed(&host).await
+    server.check_no_effect(&host).await
 }

@@ -119,7 +119,7 @@ impl Skill {
     }
 
     /// Assembles the component with the host's functions. `$credential` and `$session` return a handle.
-    pub(super) fn armed(&self) -> Vec<u8> {
+    pub(super) fn with_host_functions(&self) -> Vec<u8> {
         let Self { run, realloc, post_return, more } = self;
         let (after, option) = post_return_of(post_return);
         let imports: String =
@@ -169,8 +169,8 @@ pub(super) fn skill(run: &'static str, more: &str) -> Vec<u8> {
 }
 
 /// Creates a component with the host's functions and this `run`.
-pub(super) fn armed(run: &'static str) -> Vec<u8> {
-    Skill { run, ..Skill::default() }.armed()
+pub(super) fn with_host_functions(run: &'static str) -> Vec<u8> {
+    Skill { run, ..Skill::default() }.with_host_functions()
 }
 
 /// Creates a component with an import and a core module that calls it: `$it` of the type `ty`.
@@ -197,7 +197,7 @@ fn with_import(import: &str, lower: &str, ty: &str, run: &str) -> Vec<u8> {
 }
 
 /// Creates a component that sleeps without end in WASI.
-pub(super) fn sleeper() -> Vec<u8> {
+pub(super) fn endless_sleep() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/poll@0.2.0" (instance $poll
             (export "pollable" (type $pollable (sub resource)))
@@ -222,7 +222,7 @@ pub(super) fn sleeper() -> Vec<u8> {
 }
 
 /// Creates a component that writes to its standard output without end.
-pub(super) fn chatterbox() -> Vec<u8> {
+pub(super) fn endless_output() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/error@0.2.0" (instance $errors (export "error" (type $error (sub resource)))))
         (alias export $errors "error" (type $error))
@@ -257,7 +257,7 @@ pub(super) fn chatterbox() -> Vec<u8> {
 }
 
 /// Creates a component that requests 2^64-1 random bytes from WASI.
-pub(super) fn gambler() -> Vec<u8> {
+pub(super) fn huge_random_request() -> Vec<u8> {
     with_import(
         r#"(import "wasi:random/random@0.2.0" (instance $random
             (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))"#,
@@ -269,7 +269,7 @@ pub(super) fn gambler() -> Vec<u8> {
 }
 
 /// Creates a component that takes WASI handles without end and keeps them.
-pub(super) fn collector() -> Vec<u8> {
+pub(super) fn endless_wasi_handles() -> Vec<u8> {
     with_import(
         r#"(import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type $pollable (sub resource)))))
         (alias export $poll "pollable" (type $pollable))
@@ -284,7 +284,7 @@ pub(super) fn collector() -> Vec<u8> {
 }
 
 /// Creates a component that creates handles of its own type without end.
-pub(super) fn forger() -> Vec<u8> {
+pub(super) fn endless_own_handles() -> Vec<u8> {
     with_import(
         "(type $resource (resource (rep i32)))",
         "(core func $it (canon resource.new $resource))",
@@ -294,7 +294,7 @@ pub(super) fn forger() -> Vec<u8> {
 }
 
 /// Creates a component that traps unless WASI returns no folders.
-pub(super) fn burglar() -> Vec<u8> {
+pub(super) fn traps_on_preopens() -> Vec<u8> {
     with_import(
         r#"(import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type $descriptor (sub resource)))))
         (alias export $types "descriptor" (type $descriptor))
@@ -310,7 +310,7 @@ pub(super) fn burglar() -> Vec<u8> {
 }
 
 /// Creates a component that calls WASI's `exit` with success.
-pub(super) fn quitter() -> Vec<u8> {
+pub(super) fn calls_exit() -> Vec<u8> {
     with_import(
         r#"(import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))"#,
         r#"(core func $it (canon lower (func $exit "exit")))"#,
@@ -320,7 +320,7 @@ pub(super) fn quitter() -> Vec<u8> {
 }
 
 /// Creates a component of this many instances of an empty module.
-pub(super) fn crowd(count: usize) -> Vec<u8> {
+pub(super) fn many_instances(count: usize) -> Vec<u8> {
     with_import(
         &format!("(core module $empty) {}", "(core instance (instantiate $empty))".repeat(count)),
         r#"(core module $it (func (export "it"))) (core instance $s (instantiate $it)) (alias core export $s "it" (core func $it))"#,

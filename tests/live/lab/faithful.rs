@@ -54,7 +54,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
         let (Some(pid), Some(application)) = (column(rows, "pid"), column(rows, "application")) else { continue };
         for row in &rows.rows {
             if let Value::Text(name) = &row[application] {
-                applications.insert(told(&row[pid]), name.clone());
+                applications.insert(to_text(&row[pid]), name.clone());
             }
         }
     }
@@ -62,7 +62,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
     for (id, rows) in tables {
         let Some(pid) = column(rows, "pid") else { continue };
         for row in &rows.rows {
-            let Some(application) = applications.get(&told(&row[pid])) else { continue };
+            let Some(application) = applications.get(&to_text(&row[pid])) else { continue };
             let ours = facts.entry(application.clone()).or_default();
             // A session that holds locks and waits for one has a row for each.
             let is_of_other_row = |value: &Value| id == catalogue::LOCKS.id && *value == Value::Null;
@@ -79,7 +79,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
                     }
                     (_, Value::Timestamp(_)) => "a time".to_owned(),
                     ("xmin_age", Value::Int64(_)) => "an age".to_owned(),
-                    (_, value) => told(value),
+                    (_, value) => to_text(value),
                 };
                 ours.insert(format!("{id}.{name}"), value);
             }
@@ -89,7 +89,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
     facts
 }
 
-fn told(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Boolean(value) => value.to_string(),
@@ -259,7 +259,7 @@ fn simulate(version_num: u32, statements: bool) -> Result<World> {
 }
 
 /// Runs the script on a real server; the sessions stay open until the result is dropped.
-async fn play(
+async fn run_workload(
     cluster: &Cluster,
     bouncer: &PgBouncer,
 ) -> Result<(Vec<archon_pool_tests::Session>, Vec<tokio_postgres::Client>)> {
@@ -297,14 +297,14 @@ fn same_columns(simulated: &[Answered], recorded: &Recorded, ids: &[&str]) -> Re
 }
 
 #[tokio::test]
-async fn the_simulated_server_shows_what_a_real_one_shows() -> Result<()> {
+async fn the_simulated_server_shows_the_same_rows_as_a_real_one() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     let bare = record(&cluster, &bouncer).await?;
     let nothing = simulate(cluster.version_num(), false)?;
     same_columns(&answers(&nothing), &bare, &[catalogue::STATEMENT_COUNTS.id])?;
     ensure!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
-    let _playing = play(&cluster, &bouncer).await?;
+    let _workload = run_workload(&cluster, &bouncer).await?;
     let recorded = record(&cluster, &bouncer).await?;
     let world = simulate(cluster.version_num(), true)?;
     let simulated = answers(&world);
@@ -339,10 +339,10 @@ fn lines(rows: &RowSet) -> Vec<Facts> {
         let mut facts: Facts = values
             .clone()
             .filter(|(column, _)| kept.contains(column) || counts(column))
-            .map(|(column, value)| (column.to_owned(), told(value)))
+            .map(|(column, value)| (column.to_owned(), to_text(value)))
             .collect();
         for (column, value) in values.filter(|(column, _)| ["link", "remote_pid"].contains(column)) {
-            facts.insert(column.to_owned(), (!["", "0"].contains(&told(value).as_str())).to_string());
+            facts.insert(column.to_owned(), (!["", "0"].contains(&to_text(value).as_str())).to_string());
         }
         facts
     };
@@ -354,10 +354,10 @@ fn lines(rows: &RowSet) -> Vec<Facts> {
 }
 
 #[tokio::test]
-async fn the_simulated_pooler_shows_what_a_real_one_shows() -> Result<()> {
+async fn the_simulated_pooler_shows_the_same_rows_as_a_real_one() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
-    let _playing = play(&cluster, &bouncer).await?;
+    let _workload = run_workload(&cluster, &bouncer).await?;
     let recorded = record(&cluster, &bouncer).await?;
     let world = simulate(cluster.version_num(), true)?;
     let views = world.pooler.as_ref().context("a pooler")?.borrow().views(&world);

@@ -9,15 +9,15 @@ use archon_pool::host::Host;
 use archon_pool_contract::params::{Options, RawOptions};
 use archon_pool_contract::report::{ConnectionMetric, Report};
 use archon_pool_lab::case::Case;
-use archon_pool_lab::judge::{self, Judged, Verdict};
+use archon_pool_lab::classify::{self, Classification, ClassifiedLook};
 use archon_pool_lab::look::{Harm, Look, Seen};
 use archon_pool_lab::score::{Score, Scorer};
 use archon_pool_lab::sim::State;
 use archon_pool_lab::sim::server::Visibility;
 use serde_json::{Value, json};
 
+use super::environment::{Environment, Identity, Label};
 use super::scenario::Scenario;
-use super::stage::{Identity, Label, Stage};
 use crate::support::{plugin, run_in};
 
 /// Threshold for idle sessions in milliseconds: the component's minimum.
@@ -76,19 +76,19 @@ impl Looks {
     }
 
     /// Takes one look.
-    pub(super) async fn take(&mut self, stage: &Stage) -> Result<()> {
-        let rows = stage.cluster.observer().await?.query(SESSIONS, &[]).await?;
+    pub(super) async fn take(&mut self, environment: &Environment) -> Result<()> {
+        let rows = environment.cluster.observer().await?.query(SESSIONS, &[]).await?;
         let at = rows.first().context("nobody is there")?.get(0);
         let shown = |row: &tokio_postgres::Row| {
             let identity = (row.get(1), row.get(2));
             // A new session has no state yet, and is not a leak.
             let state = state(row.get::<_, Option<&str>>(4)?)?;
-            let (role, label) = (row.get(3), stage.label(identity));
+            let (role, label) = (row.get(3), environment.label(identity));
             Some(Shown { identity, role, state, state_change: row.get(5), listens: row.get(6), label })
         };
         let sessions = rows.iter().filter_map(shown).collect();
-        let planned = self.ask("kill-idle").await?;
-        let report = self.ask("detect-leaks").await?;
+        let planned = self.call("kill-idle").await?;
+        let report = self.call("detect-leaks").await?;
         let targets = planned.actions.iter().flat_map(|action| &action.targets).map(|target| target.pid);
         let suspects =
             report.leak_detection.suspected_connections.iter().map(|suspect| (suspect.pid, evidence(suspect)));
@@ -103,7 +103,7 @@ impl Looks {
         Ok(())
     }
 
-    async fn ask(&self, action: &str) -> Result<Report> {
+    async fn call(&self, action: &str) -> Result<Report> {
         let mut input = json!({ "action": action, "options": options() });
         if !self.carry.is_null() {
             input["carry"] = self.carry.clone();
@@ -153,7 +153,7 @@ impl Looks {
             forgotten: BTreeMap::new(),
         };
         let mut numbers = BTreeMap::<Identity, usize>::new();
-        let mut judged = Vec::new();
+        let mut classified = Vec::new();
         for taken in &self.taken {
             let ours = taken.sessions.iter().filter(|shown| scenario.roles.contains(&shown.role.as_str()));
             let mut look = Look { at: taken.at, answers: Vec::new(), views: None, seen: Vec::new(), used: 0.0 };
@@ -165,21 +165,21 @@ impl Looks {
                 }
                 look.seen.push(seen(sid, shown));
             }
-            let verdict = |seen: &Seen| Verdict {
+            let classification = |seen: &Seen| Classification {
                 seen: seen.clone(),
-                truth: judge::truth(&case, &look, seen, options),
+                truth: classify::truth(&case, &look, seen, options),
                 confidence: None,
                 excluded: false,
-                spared: false,
+                in_minimum_pool: false,
                 evidence: Vec::new(),
                 suspect: taken.suspects.contains_key(&seen.pid),
                 target: taken.targets.contains(&seen.pid),
             };
-            let verdicts = look.seen.iter().map(verdict).collect();
-            judged.push(Judged { at: taken.at, withheld: !taken.complete, used: 0.0, verdicts });
+            let classifications = look.seen.iter().map(classification).collect();
+            classified.push(ClassifiedLook { at: taken.at, withheld: !taken.complete, used: 0.0, classifications });
         }
         let mut scorer = Scorer::default();
-        scorer.add(&case, &judged);
+        scorer.add(&case, &classified);
         scorer.score()
     }
 }

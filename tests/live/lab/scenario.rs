@@ -6,10 +6,10 @@ use std::pin::Pin;
 use anyhow::Result;
 use archon_pool_lab::kinds::Kind;
 
-use super::stage::Part;
+use super::environment::ScenarioHandle;
 
-/// Future of a scenario, which runs until the stage is closed.
-pub(super) type Playing = Pin<Box<dyn Future<Output = Result<()>>>>;
+/// Future of a scenario, which runs until the environment is closed.
+pub(super) type ScenarioFuture = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 /// Live scenario.
 pub(super) struct Scenario {
@@ -20,7 +20,7 @@ pub(super) struct Scenario {
     /// Minimum share of its lost sessions that has to be found, percent.
     pub(super) floor: u32,
     /// Starts the scenario.
-    pub(super) play: fn(Part) -> Playing,
+    pub(super) run: fn(ScenarioHandle) -> ScenarioFuture,
 }
 
 impl Scenario {
@@ -29,18 +29,18 @@ impl Scenario {
         roles: &'static [&'static str; 1],
         label: &'static str,
         floor: u32,
-        play: fn(Part) -> Playing,
+        run: fn(ScenarioHandle) -> ScenarioFuture,
     ) -> Self {
-        Self { kind: kind(roles[0], true, label), roles, floor, play }
+        Self { kind: kind(roles[0], true, label), roles, floor, run }
     }
 
     /// Creates a scenario that loses none. The first role has the scenario's name.
     pub(super) const fn innocent(
         roles: &'static [&'static str],
         label: &'static str,
-        play: fn(Part) -> Playing,
+        run: fn(ScenarioHandle) -> ScenarioFuture,
     ) -> Self {
-        Self { kind: kind(roles[0], false, label), roles, floor: 0, play }
+        Self { kind: kind(roles[0], false, label), roles, floor: 0, run }
     }
 
     /// Returns the name, which is also the role and the application name.

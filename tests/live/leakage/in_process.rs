@@ -20,28 +20,28 @@ use archon_pool_tests::Cluster;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::ears::Ears;
+use super::captured_output::CapturedOutput;
 use super::sources::{Login, role, secret};
-use super::{OPTIONS, search, sought};
+use super::{OPTIONS, needles_for, search};
 use crate::actions::cluster;
-use crate::hostile::arena::{HOSTILE, heard};
-use crate::hostile::secrets::disguised;
+use crate::hostile::attacked_server::{HOSTILE, responses};
+use crate::hostile::secrets::masked;
 use crate::support::host_with;
 
 /// Runs a host of the library in one process, and searches all its output.
-async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> {
+async fn in_process(cluster: &Cluster, login: Login, output: &CapturedOutput) -> Result<()> {
     let wrong = Login { password: secret("wrong inside"), ..login.clone() };
-    let needles = sought(&[&login.password, &wrong.password]);
+    let needles = needles_for(&[&login.password, &wrong.password]);
     let folder = tempfile::tempdir()?;
     let (audit, log) = (folder.path().join("audit.log"), folder.path().join("log"));
     let credentials = |login: &Login| archon_pool::credentials().url(SecretString::from(login.url()));
-    let told = Arc::new(Mutex::new(String::new()));
+    let events = Arc::new(Mutex::new(String::new()));
     let engine = host_with(archon_pool::credentials(), Limits::default()).engine().clone();
     let hostile = Arc::new(Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?);
     let manager = Arc::new(Plugin::built_in(&engine, World::Manager)?);
     let attack = |attack: Value| json!({ "action": "kill-idle", "attack": attack });
-    let spy = |secret: &str| {
-        attack(json!({ "name": "spy", "disguised": disguised(secret), "names": ["url", "production"],
+    let search_for_password = |secret: &str| {
+        attack(json!({ "name": "spy", "disguised": masked(secret), "names": ["url", "production"],
             "statements": ["SELECT string_agg(setting, ' ') FROM pg_settings",
                 "SELECT string_agg(query || application_name, ' ') FROM pg_stat_activity"] }))
     };
@@ -59,22 +59,22 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
         (&login, &hostile, Limits::default(), attack(json!({ "name": "recurse" })), Some(kind::LIMIT_EXCEEDED)),
     ];
     for (number, (login, plugin, limits, input, end)) in runs.into_iter().enumerate() {
-        let tape = folder.path().join(format!("{number}.jsonl"));
+        let cassette = folder.path().join(format!("{number}.jsonl"));
         let host = archon_pool::host(engine.clone(), credentials(login), Policy::default(), limits.clone())
             .audit(Audit::open(&audit)?)
             .tenant("acme")
-            .interceptor(Recorder::create(&tape, plugin.name(), plugin.digest(), false)?);
+            .interceptor(Recorder::create(&cassette, plugin.name(), plugin.digest(), false)?);
         let mut registry = Registry::new().log(Log::new(File::options().append(true).create(true).open(&log)?));
-        let ear = Arc::clone(&told);
-        registry.listen(move |event| ear.lock().expect("no panic").push_str(&format!("{event:?}")));
+        let received = Arc::clone(&events);
+        registry.listen(move |event| received.lock().expect("no panic").push_str(&format!("{event:?}")));
         let skill = Skill::new(host, Arc::clone(plugin));
         search(&needles, "Debug of a skill", format!("{skill:?}").as_bytes())?;
         registry.register("it", skill);
         let answer = registry.execute("it", input).await;
         search(&needles, "the answer", answer.to_string().as_bytes())?;
-        let tape = fs::read(tape)?;
-        ensure!(tape.iter().filter(|byte| **byte == b'\n').count() > 1, "the call was recorded");
-        search(&needles, "the cassette", &tape)?;
+        let cassette = fs::read(cassette)?;
+        ensure!(cassette.iter().filter(|byte| **byte == b'\n').count() > 1, "the call was recorded");
+        search(&needles, "the cassette", &cassette)?;
         search(&needles, "Debug of a registry", format!("{registry:?}").as_bytes())?;
         ensure!(answer.fault().map(|fault| fault.kind.as_str()) == end, "{end:?}: {answer}");
         let tenant = Tenant { limits, ..Tenant::new("acme", credentials(login)) };
@@ -85,16 +85,16 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
     let policy = Policy { sql: Sql::Any, ..Policy::default() };
     for login in [&login, &wrong] {
         let host = archon_pool::host(engine.clone(), credentials(login), policy.clone(), Limits::default());
-        let answer = host.run(&hostile, spy(&login.password)).await?;
-        ensure!(heard(&answer).last().is_some_and(|word| word.contains("found 0")), "{answer}");
-        let mut open = spy(&login.password);
+        let answer = host.run(&hostile, search_for_password(&login.password)).await?;
+        ensure!(responses(&answer).last().is_some_and(|word| word.contains("found 0")), "{answer}");
+        let mut open = search_for_password(&login.password);
         open["note"] = login.password.as_str().into();
         let answer = host.run(&hostile, open).await?;
-        ensure!(heard(&answer).last().is_some_and(|word| !word.contains("found 0")), "the spy can find: {answer}");
+        ensure!(responses(&answer).last().is_some_and(|word| !word.contains("found 0")), "the spy can find: {answer}");
     }
-    let told = told.lock().expect("no panic").clone();
-    ensure!(told.contains("Start") && told.contains("Complete") && told.contains("Error"), "listeners heard all");
-    search(&needles, "the registry's events", told.as_bytes())?;
+    let events = events.lock().expect("no panic").clone();
+    ensure!(events.contains("Start") && events.contains("Complete") && events.contains("Error"), "listeners heard all");
+    search(&needles, "the registry's events", events.as_bytes())?;
     for file in [&audit, &log] {
         let bytes = fs::read(file)?;
         ensure!(!bytes.is_empty(), "{} was written", file.display());
@@ -104,27 +104,27 @@ async fn in_process(cluster: &Cluster, login: Login, ears: &Ears) -> Result<()> 
     let seen = "SELECT coalesce(string_agg(query || application_name, ' '), '') FROM pg_stat_activity";
     let seen: String = cluster.observer().await?.query_one(seen, &[]).await?.get(0);
     search(&needles, "pg_stat_activity", seen.as_bytes())?;
-    let heard = ears.text();
+    let captured = output.text();
     for crate_name in ["tokio_postgres", "archon_pool"] {
-        ensure!(heard.contains(crate_name), "nothing was heard of {crate_name}");
+        ensure!(captured.contains(crate_name), "nothing was heard of {crate_name}");
     }
-    search(&needles, "what was traced", heard.as_bytes())
+    search(&needles, "what was traced", captured.as_bytes())
 }
 
 #[test]
-fn nothing_in_the_process_speaks_of_a_secret() -> Result<()> {
-    let ears = Ears::default();
-    let listening = ears.clone();
+fn no_log_or_message_of_the_process_contains_a_secret() -> Result<()> {
+    let output = CapturedOutput::default();
+    let thread_output = output.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .on_thread_start(move || listening.listen())
-        .on_thread_stop(Ears::stop)
+        .on_thread_start(move || thread_output.start())
+        .on_thread_stop(CapturedOutput::stop)
         .build()?;
     let cluster = runtime.block_on(cluster())?;
     // The harness sets the password by a statement, which the driver traces: not part of the test.
     let login = runtime.block_on(role(&cluster, "inside", OPTIONS))?;
-    ears.listen();
-    let done = runtime.block_on(in_process(&cluster, login, &ears));
-    Ears::stop();
+    output.start();
+    let done = runtime.block_on(in_process(&cluster, login, &output));
+    CapturedOutput::stop();
     done
 }

@@ -74,21 +74,21 @@ impl Source {
 }
 
 /// Folders of the program's runs: input files, output files and compile cache.
-pub(super) struct Desk {
-    given: tempfile::TempDir,
-    pub(super) written: tempfile::TempDir,
+pub(super) struct Workspace {
+    inputs: tempfile::TempDir,
+    pub(super) outputs: tempfile::TempDir,
     cache: tempfile::TempDir,
 }
 
-impl Desk {
+impl Workspace {
     pub(super) fn new() -> Result<Self> {
-        let given = tempfile::tempdir()?;
-        archon_pool::components::write_all(given.path())?;
-        Ok(Self { given, written: tempfile::tempdir()?, cache: tempfile::tempdir()? })
+        let inputs = tempfile::tempdir()?;
+        archon_pool::components::write_all(inputs.path())?;
+        Ok(Self { inputs, outputs: tempfile::tempdir()?, cache: tempfile::tempdir()? })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.given.path().join(name)
+        self.inputs.path().join(name)
     }
 
     pub(super) fn file(&self, name: &str) -> String {
@@ -96,17 +96,17 @@ impl Desk {
     }
 
     pub(super) fn output(&self, name: &str) -> String {
-        self.written.path().join(name).display().to_string()
+        self.outputs.path().join(name).display().to_string()
     }
 
     /// Returns the path of a new cassette.
-    pub(super) fn tape(&self) -> String {
+    pub(super) fn cassette(&self) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         self.output(&format!("{}.jsonl", NUMBER.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Writes a file that only its owner can read.
-    pub(super) fn give(&self, name: &str, text: &str) -> Result<String> {
+    pub(super) fn write_private(&self, name: &str, text: &str) -> Result<String> {
         fs::write(self.path(name), text)?;
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600))?;
         Ok(self.file(name))
@@ -115,7 +115,7 @@ impl Desk {
     pub(super) fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(archon_pool()?);
         command.args(arguments).env_clear().stdin(Stdio::null());
-        command.env("HOME", self.written.path()).env("XDG_CACHE_HOME", self.cache.path());
+        command.env("HOME", self.outputs.path()).env("XDG_CACHE_HOME", self.cache.path());
         Ok(command)
     }
 
@@ -130,7 +130,7 @@ impl Desk {
                     input["supabaseUrl"] = login.without_password().into();
                     input["supabaseKey"] = login.password.as_str().into();
                 }
-                let file = self.give("params.json", &input.to_string())?;
+                let file = self.write_private("params.json", &input.to_string())?;
                 let mut command = self.command(&["run", &self.file("pool-manager.wasm"), "--params", "-"])?;
                 command.stdin(File::open(file)?);
                 command
@@ -138,7 +138,12 @@ impl Desk {
             _ => self.command(&["monitor", "--sample-ms", "0"])?,
         };
         let mut in_file = |entries: String| -> Result<()> {
-            command.args(["--credentials-file", &self.give("credentials.toml", &entries)?, "--credential", "it"]);
+            command.args([
+                "--credentials-file",
+                &self.write_private("credentials.toml", &entries)?,
+                "--credential",
+                "it",
+            ]);
             Ok(())
         };
         match source {

@@ -11,7 +11,7 @@ use archon_pool_tests::{Cluster, PgBouncer};
 use secrecy::SecretString;
 
 use super::measure::sockets_to;
-use super::{ALONE, CLOSING, built, fault, host, monitor, url};
+use super::{CLOSING, SERIAL, built, fault, host, monitor, url};
 
 /// Behaviours at different stages of a call.
 const TROUBLES: [&str; 6] = [
@@ -44,9 +44,9 @@ async fn nothing_is_left(port: u16, tasks_before: usize) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_is_dropped_closes_its_sockets_whatever_the_server_does() -> Result<()> {
+async fn a_dropped_call_closes_its_sockets_for_any_server_behaviour() -> Result<()> {
     built();
-    let _alone = ALONE.lock().await;
+    let _serial = SERIAL.lock().await;
     for name in TROUBLES {
         let behaviour = find("postgres", name).context(name)?;
         let before = tasks();
@@ -63,7 +63,7 @@ async fn a_call_that_is_dropped_closes_its_sockets_whatever_the_server_does() ->
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
     built();
-    let _alone = ALONE.lock().await;
+    let _serial = SERIAL.lock().await;
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
@@ -90,7 +90,7 @@ async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
 /// Runs rounds as `watch` does, against each of the servers in turn.
 async fn rounds(lasting: Duration) -> Result<()> {
     built();
-    let _alone = ALONE.lock().await;
+    let _serial = SERIAL.lock().await;
     let before = tasks();
     let started = Instant::now();
     let (mut count, mut warm) = (0, 0);
@@ -119,6 +119,6 @@ async fn repeated_calls_against_servers_that_misbehave_leave_nothing() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "as long as SOAK_SECONDS says; run by hand with --ignored"]
-async fn repeated_calls_leave_nothing_for_as_long_as_is_asked() -> Result<()> {
+async fn repeated_calls_leave_nothing_for_the_requested_duration() -> Result<()> {
     rounds(lasting(600)?).await
 }

@@ -101,8 +101,8 @@ async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
             match host.run(&built().hostile, input).await {
                 Err(fault) => Ok(fault),
                 Ok(output) => {
-                    let heard = output.to_value()["heard"].to_string();
-                    Ok(Fault::new(said_kind(behaviour, &heard), heard))
+                    let responses = output.to_value()["heard"].to_string();
+                    Ok(Fault::new(kind_in(behaviour, &responses), responses))
                 }
             }
         }
@@ -117,11 +117,11 @@ async fn call(behaviour: &Behaviour, server: &Server) -> Result<Fault> {
 }
 
 /// Returns the kind of fault in a component's answer.
-fn said_kind(behaviour: &Behaviour, heard: &str) -> &'static str {
-    behaviour.faults.iter().find(|kind| heard.contains(*kind)).copied().unwrap_or("another")
+fn kind_in(behaviour: &Behaviour, responses: &str) -> &'static str {
+    behaviour.faults.iter().find(|kind| responses.contains(*kind)).copied().unwrap_or("another")
 }
 
-async fn withstand(behaviour: &'static Behaviour) -> Result<()> {
+async fn check_one(behaviour: &'static Behaviour) -> Result<()> {
     let server = Server::start(behaviour).await?;
     let limits = limits();
     reset_peak()?;
@@ -142,18 +142,18 @@ async fn withstand(behaviour: &'static Behaviour) -> Result<()> {
 }
 
 /// Serialises the tests, because memory is measured for the whole process.
-static ALONE: Mutex<()> = Mutex::const_new(());
+static SERIAL: Mutex<()> = Mutex::const_new(());
 
-async fn withstands(kind: Kind) -> Result<()> {
+async fn check_all(kind: Kind) -> Result<()> {
     built();
-    let _alone = ALONE.lock().await;
+    let _serial = SERIAL.lock().await;
     let only = std::env::var("BEHAVIOUR").ok();
     let mut broken = Vec::new();
     for behaviour in behaviours().filter(|each| each.kind == kind) {
         if only.as_ref().is_some_and(|only| only != behaviour.name) {
             continue;
         }
-        if let Err(error) = withstand(behaviour).await {
+        if let Err(error) = check_one(behaviour).await {
             broken.push(format!("{}: {error:#}", behaviour.name));
         }
     }
@@ -163,15 +163,15 @@ async fn withstands(kind: Kind) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_postgresql_server_gets_a_fault_and_nothing_else() -> Result<()> {
-    withstands(Kind::Postgres).await
+    check_all(Kind::Postgres).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_pgbouncer_console_gets_a_fault_and_nothing_else() -> Result<()> {
-    withstands(Kind::Console).await
+    check_all(Kind::Console).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_management_api_gets_a_fault_and_nothing_else() -> Result<()> {
-    withstands(Kind::Management).await
+    check_all(Kind::Management).await
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::measure::sockets_to;
-use super::{ALONE, built, limits, monitor};
+use super::{SERIAL, built, limits, monitor};
 
 const TENANTS: usize = 200;
 /// Time between two calls of a tenant.
@@ -70,7 +70,7 @@ async fn calls(tenants: Arc<Tenants>, number: usize, end: Instant) -> Result<usi
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_tenants_of_servers_that_misbehave_leave_nothing() -> Result<()> {
     built();
-    let _alone = ALONE.lock().await;
+    let _serial = SERIAL.lock().await;
     let lasting = lasting(10)?;
     let runtime = tokio::runtime::Handle::current();
     let tasks = || runtime.metrics().num_alive_tasks();

@@ -77,7 +77,7 @@ impl Watch {
     }
 
     /// Reads failed rounds for this duration, and compares the last with the first ones.
-    async fn stays_as_it_was(&mut self, what: &str, lasting: Duration) -> Result<()> {
+    async fn does_not_grow(&mut self, what: &str, lasting: Duration) -> Result<()> {
         let (started, mut count, mut printed) = (Instant::now(), 0_usize, 0);
         let mut warm = None;
         while count < 2 * WARM || started.elapsed() < lasting {
@@ -116,20 +116,20 @@ fn url(port: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_stays_as_it_was_before_servers_that_misbehave_in_turn() -> Result<()> {
+async fn watch_does_not_grow_with_servers_that_misbehave_in_turn() -> Result<()> {
     let behaviours = PASSING.map(|name| find("postgres", name).expect(name));
     let server = Server::in_turn(behaviours.to_vec()).await?;
-    Watch::start(&url(server.port()))?.stays_as_it_was("in turn", lasting(0)?).await
+    Watch::start(&url(server.port()))?.does_not_grow("in turn", lasting(0)?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_stays_as_it_was_before_a_paused_pooler_and_leaves_it_without_clients() -> Result<()> {
+async fn watch_does_not_grow_with_a_paused_pooler_and_leaves_it_without_clients() -> Result<()> {
     let cluster = Cluster::start().await?;
     cluster.create_role("app", "").await?;
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     bouncer.command("PAUSE").await?;
     let mut watch = Watch::start(&bouncer.url("app", "postgres"))?;
-    watch.stays_as_it_was("paused pooler", lasting(0)?).await?;
+    watch.does_not_grow("paused pooler", lasting(0)?).await?;
     drop(watch);
     // A paused PgBouncer does not check clients that wait for a server connection.
     bouncer.command("RESUME").await?;

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_has_at_least_fifteen_behaviours_under_names_of_their_own() {
+    fn each_kind_has_at_least_fifteen_behaviours_with_unique_names() {
         for kind in [Kind::Postgres, Kind::Console, Kind::Management] {
             let mut names: Vec<_> =
                 crate::behaviours().filter(|each| each.kind == kind).map(|each| each.name).collect();

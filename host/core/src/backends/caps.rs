@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_cap_counts_and_the_one_that_is_reached_is_named() {
+    fn the_smallest_cap_applies_and_is_named() {
         let policy = Policy { max_kill_percentage: 50, max_kills: 4, max_kills_per_hour: 9, ..Policy::default() };
         let caps = Caps::new(&policy, 100);
         let mut account = Account::open(&caps, 20, 30);

@@ -66,7 +66,7 @@ async fn an_endless_start_ends() {
 }
 
 #[tokio::test]
-async fn only_a_full_table_is_blamed_on_the_limit() {
+async fn only_a_full_table_reports_the_table_limit() {
     let host = host(Limits::default());
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(unreachable)")).unwrap();
     let full = ended(&wasmtime::Error::new(ResourceTableError::Full), &plugin, host.limits());
@@ -135,7 +135,7 @@ async fn each_limit_on_the_component_has_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn one_call_more_than_the_pool_has_places_is_overloaded() {
+async fn a_call_beyond_the_size_of_the_pool_is_refused_as_overloaded() {
     let limits = Limits { deadline: Duration::from_secs(2), memory: 1 << 20, ..Limits::default() };
     let engine = Engine::builder(&limits).pooled(1).build().unwrap();
     let host = Host::new(engine, NoCredentials, Policy::default(), limits);
@@ -152,14 +152,14 @@ async fn one_call_more_than_the_pool_has_places_is_overloaded() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_a_fault() {
+async fn invalid_json_is_a_fault() {
     // The text's address and length are taken from where there are zeros: an empty text.
     let fault = run("(i32.const 512)", Limits::default()).await;
     assert_eq!(fault.kind, kind::UNEXPECTED_ANSWER);
 }
 
 #[tokio::test]
-async fn a_good_component_answers() {
+async fn a_valid_component_describes_itself() {
     let host = host(Limits::default());
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(unreachable)")).unwrap();
     assert_eq!(host.describe(&plugin).await.unwrap(), json!({ "ok": true }));
@@ -200,7 +200,7 @@ async fn a_url_for_a_name_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn too_many_orders_are_refused_by_name() {
+async fn orders_beyond_the_limit_are_refused_with_its_name() {
     let host = host(Limits { orders: 0, ..Limits::default() });
     let order = Order {
         target: archon_pool_contract::snapshot::SessionKey { pid: 7, backend_start: 0 },
@@ -213,7 +213,7 @@ async fn too_many_orders_are_refused_by_name() {
 }
 
 #[test]
-fn nothing_ends_unless_just_that_was_asked_for() {
+fn no_session_ends_without_an_explicit_request() {
     let refusal = |policy: Policy, request: Value| request::intent(&policy, request.as_object().unwrap()).refusal;
     let allowed = Policy::default();
     assert_eq!(refusal(allowed.clone(), json!({ "action": "kill-idle" })), None);
@@ -230,7 +230,7 @@ fn nothing_ends_unless_just_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_the_policy_forbids_is_on_record() {
+async fn a_denial_of_the_policy_is_recorded() {
     let audit = MemoryAudit::default();
     let policy = Policy { apply: false, ..Policy::default() };
     let host = Host { policy, ..host(Limits::default()) }.audit(audit.clone());
@@ -247,7 +247,7 @@ async fn what_the_policy_forbids_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_limit_is_on_record_with_the_call_that_it_ended() {
+async fn a_limit_is_recorded_with_the_call_that_it_ended() {
     let audit = MemoryAudit::default();
     let host = host(short()).audit(audit.clone());
     let plugin = Plugin::from_bytes(host.engine(), "it.wasm", &skill("(loop (br 0)) (unreachable)")).unwrap();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_process_took_another_finds_taken() {
+    fn units_taken_by_one_process_are_seen_by_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let (one, other) = (Shared::open(&path).unwrap(), Shared::open(&path).unwrap());
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_book_and_a_folder_that_others_read_are_refused() {
+    fn a_damaged_file_and_a_folder_that_others_can_read_are_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_one_call_may_ask_for_is_counted() {
+    async fn probes_sessions_statements_and_host_calls_are_limited() {
         let mut state = state(Sql::Any);
         let limits = state.context.limits.clone();
         assert!(state.context.count_probes(limits.probes).is_ok());
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_component_ends_no_session_by_sql_of_its_own() {
+    async fn a_component_cannot_end_a_session_by_its_own_sql() {
         let batch = || {
             let clock = archon_pool_contract::catalogue::CLOCK.sql;
             vec![statement(clock), statement("SELECT pg_terminate_backend(7)")]
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_refused_is_on_record_by_its_digest_and_parameters_are_not() {
+    async fn a_refused_statement_is_recorded_by_its_digest_without_parameters() {
         let audit = MemoryAudit::default();
         let sink: Arc<dyn AuditSink> = Arc::new(audit.clone());
         let mut state = state(Sql::Catalogue);

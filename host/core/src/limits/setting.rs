@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_refused_with_what_would_be_one() {
+    fn an_unknown_limit_is_refused_with_the_known_ones() {
         let mut limits = Limits::default();
         for (name, value, told) in [
             ("cpus", "1s", "use one of deadline, cpu, "),

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_that_another_holds_is_waited_for_and_then_refused() {
+    fn a_held_lock_is_refused_after_a_wait() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let [one, other] = [(); 2].map(|()| File::open(file.path()).unwrap());
         lock(&one, Duration::ZERO).unwrap();

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_its_owners_and_nobody_else_writes_to_the_rest() {
+    fn secrets_must_be_unreadable_and_other_files_unwritable_for_others() {
         for (mode, private, public) in [
             (0o600, true, true),
             (0o400, true, true),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_or_no_file_is_refused() {
+    fn large_and_special_files_are_refused() {
         let file = file(0o600);
         assert_eq!(read(file.path(), Readers::Owner, 4).unwrap(), b"text");
         assert!(read(file.path(), Readers::Owner, 3).unwrap_err().contains("3 bytes"));

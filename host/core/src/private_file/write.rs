@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_privately_and_nothing_is_left_beside_it() {
+    fn a_file_is_replaced_with_private_mode_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it");
         for text in ["one", "two"] {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_or_where_others_may_write() {
+    fn links_and_folders_that_others_can_write_to_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         fs::write(&target, "mine").unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_our_own_is_nobody_elses_to_write_up_to_the_root() {
+    fn a_private_folder_and_its_parents_are_not_writable_by_others() {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("a/b");
         let own = folder(&path).unwrap();

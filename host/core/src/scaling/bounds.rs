@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_bound_allows_nothing() {
+    fn invalid_bounds_allow_no_resize() {
         assert_eq!(bounds(&json!({})), bounds(&json!({ "minSize": null, "maxSize": 100 })));
         for (name, value) in [
             ("minSize", json!(0)),

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_no_path() {
+    fn a_name_cannot_be_a_path() {
         for name in ["a", "0", "pool-manager", "a.b_c-1", &"a".repeat(64)] {
             assert_eq!(name.parse::<Name>().unwrap().to_string(), name);
         }

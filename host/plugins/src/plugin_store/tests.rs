@@ -68,7 +68,7 @@ fn one(name: &str, kind: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_does_not_load_leaves_the_old_version_in_service() {
+fn a_version_that_does_not_load_keeps_the_old_one_active() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Observer));
     let store = desk.open();
@@ -91,7 +91,7 @@ fn what_does_not_load_leaves_the_old_version_in_service() {
 }
 
 #[test]
-fn the_same_bytes_are_left_alone() {
+fn identical_bytes_are_not_reloaded() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Analyser));
     let store = desk.open();
@@ -107,7 +107,7 @@ fn the_same_bytes_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_policy_file_is_for_its_component_and_does_not_just_go() {
+async fn a_policy_file_applies_to_its_component_and_its_removal_is_refused() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Observer));
     desk.approve("it").await;
@@ -140,7 +140,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 ";
 
 #[tokio::test]
-async fn where_signatures_are_asked_for_only_what_is_signed_comes_into_service() {
+async fn only_signed_components_are_activated_where_signatures_are_required() {
     let desk = Desk::new();
     desk.put("secret.pem", SECRET.as_bytes());
     fs::set_permissions(desk.path("secret.pem"), fs::Permissions::from_mode(0o600)).unwrap();
@@ -179,7 +179,7 @@ async fn where_signatures_are_asked_for_only_what_is_signed_comes_into_service()
 }
 
 #[test]
-fn what_others_may_write_to_is_refused() {
+fn files_that_others_can_write_to_are_refused() {
     let desk = Desk::new();
     desk.put("it.wasm", embedded(World::Analyser));
     desk.put("Not A Name.wasm", embedded(World::Analyser));
@@ -201,7 +201,7 @@ fn what_others_may_write_to_is_refused() {
 }
 
 #[test]
-fn a_watched_folder_is_picked_up() {
+fn changes_in_a_watched_folder_are_loaded() {
     let desk = Desk::new();
     let store = desk.open();
     let watch = store.watch().unwrap();

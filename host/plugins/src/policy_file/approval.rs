@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_gets_the_lesser_of_the_two() {
+    fn the_stricter_of_policy_file_and_request_applies() {
         let statement = format!("[[sql.statement]]\nid = 'a'\npurpose = ''\nsha256 = '{}'", Digest::of(b"SELECT 1"));
         let signals =
             "[signals]\napply = true\nmax-kill-percentage = 10\nmax-kills-per-hour = 7\nprotected-roles = ['boss']";
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_for_more_is_refused_by_name() {
+    fn a_request_beyond_the_policy_file_is_refused_with_the_setting() {
         let approval = approval(b"", "manager", "[sql]\nmode = 'catalogue'");
         let plan = Policy { apply: false, ..Policy::default() };
         approval.admits(&plan).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_write_to_is_refused() {
+    fn a_file_that_others_can_write_to_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = format!(
             "version = 1\n[plugin]\nname = 'x'\nsha256 = '{}'\nworld = 'observer'\n[sql]\nmode = 'any'",

@@ -255,13 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_policy_file_is_read_back() {
         let text = terms().to_toml();
         assert_eq!(Terms::parse(text.as_bytes()), Ok(terms()), "{text}");
     }
 
     #[test]
-    fn what_is_not_said_is_not_allowed() {
+    fn missing_keys_allow_nothing() {
         let text = terms().to_toml();
         let bare = &text[..text.find("\n[signals]").unwrap()];
         let read = Terms::parse(bare.as_bytes()).unwrap();
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_or_wrong_is_refused_with_its_line_and_key() {
+    fn unknown_keys_and_wrong_values_are_refused_with_line_and_key() {
         let long = format!("protected-applications = ['{}']", "a".repeat(64));
         for (right, wrong, key) in [
             ("version = 1", "version = 2", "version = 2"),

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_session_has_the_memory_that_is_counted() {
+    fn the_session_has_the_memory_settings_that_the_check_assumes() {
         assert!(archon_pool_core::statement_checker::SESSION_SETTINGS.contains(&format!("work_mem = {WORK_MEM_KIB};")));
     }
 }

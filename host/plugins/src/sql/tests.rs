@@ -20,8 +20,8 @@ const BY_TEXT: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn the_catalogue_is_admitted_but_for_what_is_safe_in_its_own_words_only() {
-    // Their comment behind the first word is none of the rules' matter.
+fn the_catalogue_is_admitted_except_for_statements_safe_by_exact_text_only() {
+    // The rules do not concern the comment behind the first word.
     let bare = |entry: &catalogue::Entry| entry.sql.replacen("/* archon-pool */ ", "", 1);
     let refused = catalogue::ALL.iter().filter_map(|entry| Some((entry.id, admit(&bare(entry)).err()?.to_string())));
     let expected = BY_TEXT.iter().map(|&(id, why)| (id, why.to_owned()));
@@ -34,7 +34,7 @@ fn questions() -> Vec<&'static str> {
 }
 
 #[test]
-fn plain_questions_are_admitted_and_print_as_what_is_admitted_again() {
+fn plain_queries_are_admitted_and_their_printed_form_is_admitted_too() {
     for question in questions() {
         let admitted = admit(question).unwrap_or_else(|refused| panic!("{question}: {refused}"));
         assert_eq!(admit(&admitted.to_string()), Ok(admitted));
@@ -42,7 +42,7 @@ fn plain_questions_are_admitted_and_print_as_what_is_admitted_again() {
 }
 
 #[test]
-fn what_was_read_is_told() {
+fn the_parsed_tables_and_functions_are_reported() {
     let admitted = admit(questions()[2]).unwrap();
     assert!(admitted.relations().iter().eq(["pg_stat_activity"]));
     assert!(admitted.functions().iter().eq(["count"]));
@@ -303,7 +303,7 @@ const ATTACKS: &[&str] = &[
 ];
 
 #[test]
-fn attacks_are_refused_for_what_they_are() {
+fn attacks_are_refused_with_their_reason() {
     let mut told = String::new();
     for attack in ATTACKS {
         let refused = admit(attack).expect_err(attack);

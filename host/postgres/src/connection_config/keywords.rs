@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_each_name_once() {
+    fn has_each_name_once() {
         for (place, (name, meaning)) in KEYWORDS.iter().enumerate() {
             let twin = KEYWORDS[..place].iter().find(|(known, _)| plain(known) == plain(name));
             assert!(twin.is_none_or(|(_, other)| other == meaning), "{name} has two meanings");

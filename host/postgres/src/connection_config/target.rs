@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_difference_of_a_login_makes_it_another() {
+    fn logins_that_differ_in_any_field_are_different() {
         let parse = |text: &str| Target::parse(&SecretString::from(text)).unwrap();
         let login = "postgres://app:secret@one:5432,two:5433/shop?sslmode=require";
         assert!(parse(login).is_same_login(&parse(login)));

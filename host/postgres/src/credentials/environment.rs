@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_needs_both() {
+    fn a_project_needs_its_url_and_its_key() {
         let url = ("SUPABASE_URL", "https://abcdefghijklmnopqrst.supabase.co");
         assert!(found(&[url]).unwrap().is_err());
         assert!(found(&[url, ("SUPABASE_KEY", "hunter2")]).unwrap().unwrap().token.is_none());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_for_other_programs_is_not_in_the_way() {
+    fn a_token_for_other_programs_is_ignored() {
         let token = ("SUPABASE_ACCESS_TOKEN", "sbp_hunter2");
         let with = |url| found(&[("DATABASE_URL", url), token]).unwrap().unwrap();
         assert!(with("postgres://u@h/d").token.is_none());

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_write_an_entry() {
+    fn both_forms_of_an_entry_are_read() {
         let Access { target: one, fallback_targets, .. } =
             access("[a]\nurl = 'postgres://u@h/d'\npassword = 'x'\nsslmode = 'verify-ca'\nca-file = '/ca.pem'");
         assert_eq!((one.to_string().as_str(), one.ssl_mode), ("h:5432", SslMode::VerifyCa));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ways_in_belong_to_an_entry() {
+    fn other_access_paths_are_part_of_an_entry() {
         let text = "[a]\nurl = 'postgres://u@h/d'\nca-file = '/ca.pem'\nreserve = 'postgres://s@h/d'\nthrough = 'postgres://u@p:6432/d'";
         let fallback_targets = access(text).fallback_targets;
         assert_eq!(fallback_targets.through.unwrap().to_string(), "p:6432");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_console_belongs_to_an_entry_and_goes_by_its_ca() {
+    fn a_console_is_part_of_an_entry_and_uses_its_ca_file() {
         let url = "[a]\nurl = 'postgres://u@h/d'\n";
         let with_console = format!("{url}ca-file = '/ca.pem'\npooler = 'postgres://a@p:6432/pgbouncer'");
         let Some(Controller::PgBouncer(console)) = access(&with_console).controller else { panic!("no console") };
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vault_entry_stands_alone() {
+    fn a_vault_entry_allows_no_other_keys() {
         let vault = "[a]\nvault = { via = 'b', secret = 's' }";
         assert!(matches!(with(vault, 0o600, "a").unwrap(), Some(Entry::Vault { .. })));
         for more in ["host = 'h'", "access-token = 'sbp_x'", "project = 'abcdefghijklmnopqrst'"] {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn others_must_not_read_it() {
+    fn a_file_that_others_can_read_is_refused() {
         for mode in [0o640, 0o604, 0o620, 0o666] {
             let fault = with("[a]\nurl = 'postgres://u@h/d'", mode, "a").err().unwrap();
             assert!(fault.message.contains("chmod 600"), "{fault}");
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_may_be_missing_and_the_file_may_not() {
+    fn a_missing_entry_is_accepted_and_a_missing_file_is_not() {
         assert!(entry(Path::new("/no/such/file"), "a", Origin::Operator(None)).is_err());
         assert!(with("", 0o600, "a").unwrap().is_none());
     }

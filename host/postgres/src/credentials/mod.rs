@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn prefers_the_request() {
+    fn prefers_the_credential_of_the_request() {
         let sources = Arc::new(Credentials::new().url("postgres://u@configured/d".into()));
         let url = SecretString::from("postgres://u@requested/d");
         let granted = CallCredentials::new(Arc::clone(&sources), Some(&url), None, None).unwrap();
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_component_another_credential() {
+    fn refuses_a_component_a_credential_that_was_not_granted() {
         let fault = granted(Credentials::new(), None).find(Some("production")).err().unwrap();
         assert!(fault.message.contains("not granted"), "{fault}");
         assert!(granted(Credentials::new(), Some("test")).find(Some("production")).is_err());

@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_project_and_its_password() {
+    fn a_project_is_opened_with_its_password() {
         let target = resolve(PROJECT, Some("hunter2")).unwrap();
         assert_eq!(target.to_string(), "db.abcdefghijklmnopqrst.supabase.co:5432");
         assert_eq!((target.user.as_str(), target.ssl_mode), ("postgres", SslMode::Require));
     }
 
     #[test]
-    fn a_key_that_opens_something_else_is_told_apart() {
+    fn a_key_for_another_api_is_recognised() {
         for key in ["eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "sb_secret_abc", "sb_publishable_abc"] {
             let fault = resolve(PROJECT, Some(key)).unwrap_err();
             for word in ["API key", "database password", "access token"] {
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_project_is_refused() {
+    fn an_invalid_project_is_refused() {
         assert!(resolve("https://example.com", Some("hunter2")).is_err());
         assert!(resolve(PROJECT, None).is_err());
     }
 
     #[test]
-    fn a_url_and_a_password_apart() {
+    fn a_url_and_a_separate_password_are_combined() {
         let target = resolve("postgres://u@h/d", Some("hunter2")).unwrap();
         assert_eq!(target.password.unwrap().expose_secret(), "hunter2");
         assert!(resolve("postgres://u:x@h/d", Some("hunter2")).is_err());

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_poolers_say_to_a_statement_is_classified() {
+    fn errors_of_poolers_for_a_statement_are_classified() {
         for Case { says: Says { sqlstate, message }, kind, retryable, .. } in
             table().into_iter().filter(|case| case.at.is_some())
         {
@@ -116,21 +116,21 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_ends_the_session_is_no_failed_query() {
+    fn an_error_that_ends_the_session_is_not_a_failed_query() {
         let kind_of = |sqlstate, message| crate::error::said(sqlstate, true, message).kind;
         assert_eq!(kind_of("XX000", "(ETERMINATED) closed"), kind::CONNECTION_LOST);
         assert_eq!(kind_of("", "query_wait_timeout"), kind::TOO_MANY_CONNECTIONS);
     }
 
     #[test]
-    fn no_refusal_is_a_failed_query() {
+    fn no_refusal_is_classified_as_a_failed_query() {
         for sqlstate in ["08P01", "XX000", "58000", "22000", "", "0A000", "57014"] {
             assert_ne!(classify(sqlstate, "something new").reason().kind, kind::QUERY_FAILED, "{sqlstate}");
         }
     }
 
     #[test]
-    fn only_a_refusal_about_options_is_read_as_one() {
+    fn only_a_refusal_of_startup_options_is_classified_as_one() {
         for (sqlstate, message, about) in [
             ("08P01", "unsupported startup parameter in options: lock_timeout", true),
             ("08P01", "unsupported startup parameter: options", true),

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_braces_is_no_template() {
+    fn braces_in_a_value_are_not_expanded() {
         assert_eq!(fill("{a}: {b}", &[("a", "{b}"), ("b", "}x{")]), "{b}: }x{");
     }
 }

@@ -296,13 +296,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_quoted_as_the_console_reads_them() {
+    fn names_are_quoted_in_the_syntax_of_the_console() {
         assert_eq!(quoted("shop"), "\"shop\"");
         assert_eq!(quoted("sh\"op\"; KILL all"), "\"sh\"\"op\"\"; KILL all\"");
     }
 
     #[test]
-    fn long_lists_are_cut() {
+    fn long_lists_are_truncated() {
         let names: Vec<String> = (0..7).map(|number| format!("d{number}")).collect();
         assert_eq!(listed(&names[..2]), "d0, d1");
         assert_eq!(listed(&names), "d0, d1, d2, d3, d4 and 2 more");

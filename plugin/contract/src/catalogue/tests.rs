@@ -80,7 +80,7 @@ const WORDS: &[&str] = &[
 ];
 
 #[test]
-fn no_function_reads_characters_of_foreign_texts() {
+fn no_function_decodes_text_of_other_databases() {
     for entry in ALL.iter().filter(|entry| ![STATEMENTS, STATEMENT_COUNTS].contains(entry)) {
         let code: String = entry.sql.split('\'').step_by(2).collect();
         for (at, _) in code.match_indices('(') {

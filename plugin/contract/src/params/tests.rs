@@ -72,7 +72,7 @@ fn an_input_of_another_shape_names_its_path() {
 }
 
 #[test]
-fn an_unknown_action_lists_the_six() {
+fn an_unknown_action_lists_the_known_ones() {
     let message = fault(r#"{"action":"purge"}"#).message;
     assert_eq!(
         message,
@@ -81,7 +81,7 @@ fn an_unknown_action_lists_the_six() {
 }
 
 #[test]
-fn text_that_is_no_json_object_is_refused() {
+fn a_text_that_is_not_a_json_object_is_refused() {
     assert_eq!(fault("{\"action\":").message, "the input is not JSON: line 1, column 10");
     assert_eq!(fault("[]").message, "the input must be a JSON object");
 }

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_that_others_have_too_is_none() {
+    fn a_silence_as_long_as_usual_is_no_evidence() {
         assert_eq!(found(5, 2_000, 2_500, None), []);
         let ids: Vec<_> = found(5, 2_000, 30, None).into_iter().map(|piece| piece.0).collect();
         assert_eq!(ids, ["client-fell-silent", "silent-among-others"]);
@@ -136,7 +136,7 @@ mod tests {
 
     /// Programs on desks were taken for dead machines when their users had gone to lunch.
     #[test]
-    fn one_session_is_no_pool() {
+    fn one_session_gives_no_evidence_of_a_pool() {
         let ids: Vec<_> = found(1, 2_000, 30, Some(1_990)).into_iter().map(|piece| piece.0).collect();
         assert_eq!(ids, ["client-fell-silent"]);
     }
@@ -157,12 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_new_version_replaced_is_not_missed() {
+    fn a_client_replaced_by_a_new_version_is_no_evidence() {
         assert_eq!(beside(PeerClients { silent_since_then: 2, ..others(0, 0, None) }, 5, 2_000), []);
     }
 
     #[test]
-    fn a_new_client_takes_over_when_nobody_else_does() {
+    fn a_new_client_counts_as_takeover_without_contemporaries_only() {
         let strength = |contemporaries, newcomer| {
             let found = beside(others(contemporaries, 30, newcomer), 5, 2_000);
             found.iter().find(|piece| piece.0 == "taken-over").map(|piece| piece.1)
@@ -174,7 +174,7 @@ mod tests {
 
     /// Machines with work at the full hour were taken for dead while the last of them rested, too.
     #[test]
-    fn others_that_rest_as_well_do_not_go_on() {
+    fn silent_contemporaries_weaken_the_evidence() {
         let resting = |seconds| {
             let rests = PeerClients { last_use: NOW - seconds * SECOND, ..others(3, 30, None) };
             beside(rests, 5, 400)[0].1
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_the_more_unusual() {
+    fn longer_silence_relative_to_earlier_ones_is_stronger_evidence() {
         let strength = |longest| found(5, 3_000, longest, None)[0].1;
         assert!(strength(100) > strength(1_000));
         assert!(strength(10) <= strength(1));

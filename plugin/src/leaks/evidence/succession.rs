@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_made_anew_supersedes_the_old_one() {
+    fn a_recreated_pool_supersedes_the_old_one() {
         assert_eq!(found(2_000, 5, 1_990, 0), ["superseded", "filled-again"]);
         assert_eq!(found(2_000, 4, 1_990, 0), ["superseded"]);
         assert_eq!(found(200, 5, 190, 0), [""; 0], "not beyond the threshold");
@@ -102,7 +102,7 @@ mod tests {
 
     /// Machines that came back at their address after a network had failed.
     #[test]
-    fn who_comes_back_after_a_silence_has_lost_what_it_had() {
+    fn a_client_active_again_after_a_silence_has_lost_its_old_sessions() {
         assert_eq!(found(700, 5, 100, 20), ["started-again"]);
         assert_eq!(found(700, 5, 100, 400), [""; 0], "it was silent for as long before");
         assert_eq!(found(700, 4, 100, 20), [""; 0], "another pool");

@@ -45,7 +45,7 @@ fn unexplained() -> Option<(String, Option<String>, Option<u32>)> {
 }
 
 #[test]
-fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_nobody() {
+fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_none() {
     let mut backends = [taken("idle in transaction", 60), pooled(idle(32_687, 60)), idle(7, 60)];
     assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), nobody(), None]);
     let through = backends[0].through.as_ref().expect("it is the pooler's");
@@ -55,12 +55,12 @@ fn an_open_transaction_belongs_to_the_client_and_a_free_connection_to_nobody() {
 }
 
 #[test]
-fn in_transaction_mode_an_idle_connection_is_nobodys_whatever_the_link_says() {
+fn in_transaction_mode_an_idle_connection_has_no_client_for_any_link() {
     assert_eq!(seen(&mut [taken("idle", 60)], &console(OLD)), [nobody()]);
 }
 
 #[test]
-fn in_session_mode_an_idle_connection_belongs_to_its_client_unless_it_was_just_cleaned_up() {
+fn in_session_mode_an_idle_connection_belongs_to_its_client_unless_just_reset() {
     let console = console(NEW);
     let session = || pooled(idle(4_711, 60));
     let cleaned = Backend { query: "DISCARD ALL".into(), ..session() };
@@ -73,7 +73,7 @@ fn in_session_mode_an_idle_connection_belongs_to_its_client_unless_it_was_just_c
 }
 
 #[test]
-fn what_began_after_the_console_was_asked_may_be_the_next_clients() {
+fn a_transaction_newer_than_the_console_reading_is_not_attributed() {
     for state in ["active", "idle in transaction", "idle in transaction (aborted)"] {
         let passed_on = Backend { state_change: Some(NOW), ..taken(state, 60) };
         assert_eq!(seen(&mut [passed_on], &console(OLD)), [nobody()], "{state}");
@@ -82,7 +82,7 @@ fn what_began_after_the_console_was_asked_may_be_the_next_clients() {
 }
 
 #[test]
-fn one_sides_word_is_not_enough() {
+fn a_link_must_be_confirmed_by_both_views() {
     let mut reused = console(OLD);
     reused.pooler.clients[0].link = Some("0x1".into());
     assert_eq!(seen(&mut [taken("idle in transaction", 60)], &reused), [nobody()]);
@@ -95,7 +95,7 @@ fn one_sides_word_is_not_enough() {
 }
 
 #[test]
-fn a_process_id_alone_is_a_coincidence() {
+fn a_matching_process_id_alone_is_not_attributed() {
     let base = || taken("idle in transaction", 60);
     for (what, backend) in [
         ("another role", Backend { role: Some("other".into()), ..base() }),
@@ -110,7 +110,7 @@ fn a_process_id_alone_is_a_coincidence() {
 /// Connections of another process on the same port (`so_reuseport`), or of a pooler behind the pooler, were judged as
 /// an application's.
 #[test]
-fn what_comes_from_the_poolers_address_and_is_not_explained_is_nobodys() {
+fn unexplained_sessions_from_the_poolers_address_have_no_client() {
     let later = Backend { backend_start: Some(NOW), ..taken("idle in transaction", 60) };
     assert_eq!(seen(&mut [later], &console(OLD)), [unexplained()], "opened after the console was asked");
     let mut twice = console(OLD);
@@ -124,7 +124,7 @@ fn what_comes_from_the_poolers_address_and_is_not_explained_is_nobodys() {
 
 /// An address in a name is a pooler's doing: its connections were ended where no console was given.
 #[test]
-fn an_idle_session_with_an_address_in_its_name_is_a_poolers_with_or_without_a_console() {
+fn an_idle_session_with_an_address_in_its_name_belongs_to_a_pooler_with_or_without_console() {
     let named = |pid, name: &str| Backend { application: name.into(), ..idle(pid, 900) };
     let backends = || {
         let open = Backend { state: Some("idle in transaction".into()), ..named(8, "web - unix(7@vm):6432") };
@@ -140,7 +140,7 @@ fn an_idle_session_with_an_address_in_its_name_is_a_poolers_with_or_without_a_co
 }
 
 #[test]
-fn sessions_come_from_where_the_poolers_connections_do() {
+fn sessions_from_the_address_of_the_poolers_connections_are_its_own() {
     let at = |address: &str, backend: Backend| Backend { client_address: Some(address.into()), ..backend };
     let open = || taken("idle in transaction", 60);
     let free = || pooled(idle(32_687, 60));
@@ -153,7 +153,7 @@ fn sessions_come_from_where_the_poolers_connections_do() {
 }
 
 #[test]
-fn a_name_that_we_left_behind_does_not_hide_the_client() {
+fn our_name_left_on_a_pooled_session_does_not_hide_the_client() {
     let ours = || Backend { own: true, ..taken("idle in transaction", 60) };
     let mut backends = [ours(), Backend { own: true, ..pooled(idle(32_687, 60)) }];
     assert_eq!(seen(&mut backends, &console(OLD)), [leaker(), None]);
@@ -161,7 +161,7 @@ fn a_name_that_we_left_behind_does_not_hide_the_client() {
 }
 
 #[test]
-fn behind_a_pooler_without_a_console_idle_sessions_from_there_are_set_apart() {
+fn idle_sessions_of_a_pooler_without_console_are_set_apart() {
     let ours = || Backend { own: true, ..pooled(in_state(1, "active", 0)) };
     let backends = || [ours(), pooled(idle(2, 60)), pooled(in_state(3, "idle in transaction", 60)), idle(4, 60)];
     let mut apart = backends();

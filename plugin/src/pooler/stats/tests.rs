@@ -14,7 +14,7 @@ fn report(pooler: Pooler, carry: Option<&str>) -> Report {
 }
 
 #[test]
-fn the_queue_and_the_sizes_are_told() {
+fn the_queue_and_the_sizes_are_reported() {
     let report = report(console(OLD).pooler, None);
     let stats = report.pool_stats.pooler.expect("there is a pooler");
     assert_eq!((stats.clients, stats.waiting, stats.servers, stats.max_wait), (2, 2, 2, 4_250.0));
@@ -27,7 +27,7 @@ fn the_queue_and_the_sizes_are_told() {
 }
 
 #[test]
-fn a_roles_size_comes_before_the_databases_and_zero_is_none() {
+fn a_role_size_precedes_the_database_size_and_zero_is_none() {
     let size = |change: &dyn Fn(&mut Pooler)| {
         let mut pooler = console(NEW).pooler;
         change(&mut pooler);
@@ -55,7 +55,7 @@ fn rates_are_differences_between_calls() {
 }
 
 #[test]
-fn a_kind_that_only_tells_a_size_gets_no_invented_numbers() {
+fn a_kind_that_reports_only_a_size_has_no_other_numbers() {
     let pooler = Pooler { kind: "supabase".into(), pools: Vec::new(), ..console(OLD).pooler };
     let report = report(pooler, None);
     assert_eq!(report.pool_stats.pooler, None);

@@ -37,7 +37,7 @@ fn a_pgbouncer_1_18_is_read() {
 }
 
 #[test]
-fn a_pgbouncer_1_25_is_read_with_what_it_tells_more() {
+fn a_pgbouncer_1_25_is_read_with_its_additional_columns() {
     let Console { pooler, .. } = console(NEW);
     let ids: Vec<_> = pooler.clients.iter().map(|client| client.id.as_deref()).collect();
     assert_eq!(ids, [Some("17"), Some("18")]);
@@ -58,7 +58,7 @@ fn the_clock_is_read_before_the_views_and_clients_after_servers() {
 }
 
 #[test]
-fn no_console_costs_nothing_and_is_no_fault() {
+fn without_a_console_nothing_is_queried_and_there_is_no_fault() {
     let mut shown = Shown::of(OLD);
     shown.kind = Err(Fault::new(kind::NO_POOLER, "none"));
     assert_eq!(read(&mut shown), Ok(None));
@@ -68,7 +68,7 @@ fn no_console_costs_nothing_and_is_no_fault() {
 }
 
 #[test]
-fn of_other_kinds_only_the_sizes_are_asked() {
+fn only_sizes_are_queried_for_other_kinds() {
     let mut shown = Shown::of(OLD);
     shown.kind = Ok("supabase".to_owned());
     let console = read(&mut shown).expect("it can be read").expect("there is one");
@@ -78,7 +78,7 @@ fn of_other_kinds_only_the_sizes_are_asked() {
 }
 
 #[test]
-fn what_is_missing_or_no_number_is_named_with_its_view() {
+fn missing_columns_and_invalid_numbers_are_named_with_their_view() {
     let fault = |change: &dyn Fn(&mut Shown)| {
         let mut shown = Shown::of(NEW);
         change(&mut shown);
@@ -97,7 +97,7 @@ fn what_is_missing_or_no_number_is_named_with_its_view() {
 }
 
 #[test]
-fn columns_may_stand_in_any_order() {
+fn columns_are_read_in_any_order() {
     let mut shown = Shown::of(NEW);
     for view in ["pools", "servers", "clients", "databases"] {
         shown.change(view, |rows| {

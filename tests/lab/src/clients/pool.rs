@@ -92,10 +92,10 @@ pub struct Pool {
 }
 
 const ARRIVAL: u64 = 0;
-const TEND: u64 = 1;
+const MAINTENANCE: u64 = 1;
 const RELEASE: u64 = 1 << 32;
 /// Checkout timeout of a request.
-const PATIENCE: i64 = 30 * SECOND;
+const CHECKOUT_TIMEOUT: i64 = 30 * SECOND;
 
 impl Pool {
     /// Creates a pool that starts at the first of its events.
@@ -182,7 +182,7 @@ impl Pool {
             world.execute(sid, world.now, &Statement::single(reset, 300));
         }
         let now = world.now;
-        self.waiting.retain(|&since| since + PATIENCE > now);
+        self.waiting.retain(|&since| since + CHECKOUT_TIMEOUT > now);
         if self.waiting.pop_front().is_some() {
             self.serve(world, sid);
         } else {
@@ -191,7 +191,7 @@ impl Pool {
     }
 
     /// Closes expired and long idle sessions, sends keepalives, and opens sessions up to the minimum.
-    fn tend(&mut self, world: &mut World) {
+    fn maintain(&mut self, world: &mut World) {
         let now = world.now;
         let mut kept = VecDeque::new();
         let mut spare = self.total().saturating_sub(self.settings.min.max(self.settings.ready));
@@ -203,8 +203,8 @@ impl Pool {
                 .settings
                 .lifetime
                 .is_some_and(|lifetime| now - session.started > lifetime - lifetime / 400 * spread);
-            let unused = self.settings.idle_timeout.is_some_and(|timeout| now - session.rests_at() > timeout);
-            let quiet = self.settings.keepalive.is_some_and(|keepalive| now - session.rests_at() > keepalive);
+            let unused = self.settings.idle_timeout.is_some_and(|timeout| now - session.last_change_at() > timeout);
+            let quiet = self.settings.keepalive.is_some_and(|keepalive| now - session.last_change_at() > keepalive);
             if old || (unused && spare > 0) {
                 spare = spare.saturating_sub(1);
                 world.close(sid);
@@ -220,10 +220,10 @@ impl Pool {
         let ticks =
             [self.settings.idle_timeout, self.settings.lifetime.map(|lifetime| lifetime / 10), self.settings.keepalive];
         let tick = ticks.into_iter().flatten().min().unwrap_or(600 * SECOND) / 3;
-        world.wake_at(now + tick.clamp(5 * SECOND, 600 * SECOND), TEND);
+        world.wake_at(now + tick.clamp(5 * SECOND, 600 * SECOND), MAINTENANCE);
     }
 
-    fn happen(&mut self, world: &mut World, event: Event) {
+    fn apply(&mut self, world: &mut World, event: Event) {
         match event {
             Event::Starts => {
                 self.running = true;
@@ -231,7 +231,7 @@ impl Pool {
                 if let Some(at) = self.traffic.next(world.now, &mut world.random) {
                     world.wake_at(at, ARRIVAL);
                 }
-                world.wake_at(world.now + 10 * SECOND, TEND);
+                world.wake_at(world.now + 10 * SECOND, MAINTENANCE);
             }
             Event::Stops => {
                 self.running = false;
@@ -277,13 +277,13 @@ impl Actor for Pool {
                     None => self.waiting.push_back(world.now),
                 }
             }
-            TEND if self.running => self.tend(world),
-            ARRIVAL | TEND => {}
+            MAINTENANCE if self.running => self.maintain(world),
+            ARRIVAL | MAINTENANCE => {}
             BEGIN => {
                 let due = self.events.iter().position(|&(at, _)| at <= world.now);
                 if let Some(at) = due {
                     let (_, event) = self.events.remove(at);
-                    self.happen(world, event);
+                    self.apply(world, event);
                 }
                 if let Some(&(at, _)) = self.events.iter().min_by_key(|event| event.0) {
                     world.wake_at(at, BEGIN);

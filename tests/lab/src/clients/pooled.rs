@@ -41,7 +41,7 @@ pub struct Pooled {
 }
 
 const ARRIVAL: u64 = 1 << 20;
-const TEND: u64 = 1 << 21;
+const MAINTENANCE: u64 = 1 << 21;
 const RELEASE: u64 = 1 << 32;
 const SERVER_IDLE_TIMEOUT: i64 = 600 * SECOND;
 const SERVER_LIFETIME: i64 = 3_600 * SECOND;
@@ -193,14 +193,14 @@ impl Pooled {
         }
     }
 
-    fn tend(&mut self, world: &mut World) {
+    fn maintain(&mut self, world: &mut World) {
         let now = world.now;
         let servers = std::mem::take(&mut self.state.borrow_mut().servers);
         let mut kept = Vec::new();
         for server in servers {
             let Some(session) = world.session(server.sid) else { continue };
             let old = now - session.started > SERVER_LIFETIME;
-            let unused = now - session.rests_at() > SERVER_IDLE_TIMEOUT;
+            let unused = now - session.last_change_at() > SERVER_IDLE_TIMEOUT;
             if server.link.is_none() && (old || unused) {
                 world.close(server.sid);
             } else {
@@ -208,7 +208,7 @@ impl Pooled {
             }
         }
         self.state.borrow_mut().servers = kept;
-        world.wake_at(now + 20 * SECOND, TEND);
+        world.wake_at(now + 20 * SECOND, MAINTENANCE);
     }
 
     fn begin(&mut self, world: &mut World) {
@@ -223,7 +223,7 @@ impl Pooled {
                 world.wake_at(at, ARRIVAL | application as u64);
             }
         }
-        world.wake_at(world.now + 20 * SECOND, TEND);
+        world.wake_at(world.now + 20 * SECOND, MAINTENANCE);
     }
 }
 
@@ -231,7 +231,7 @@ impl Actor for Pooled {
     fn wake(&mut self, world: &mut World, reason: u64) {
         match reason {
             BEGIN => self.begin(world),
-            TEND => self.tend(world),
+            MAINTENANCE => self.maintain(world),
             reason if reason >= RELEASE => self.release(world, (reason - RELEASE) as usize),
             reason => self.arrive(world, (reason - ARRIVAL) as usize),
         }

@@ -11,7 +11,7 @@ pub struct Traffic {
     /// Periodic variation: its period in microseconds, and its amplitude, 0–1.
     pub wave: Option<(i64, f64)>,
     /// Periods with another rate: start, end, factor.
-    pub spells: Vec<(i64, i64, f64)>,
+    pub rate_factors: Vec<(i64, i64, f64)>,
 }
 
 impl Traffic {
@@ -26,14 +26,14 @@ impl Traffic {
     }
 
     /// Multiplies the rate by a factor for a period.
-    pub fn spell(mut self, from: i64, until: i64, factor: f64) -> Self {
-        self.spells.push((from, until, factor));
+    pub fn with_rate_factor(mut self, from: i64, until: i64, factor: f64) -> Self {
+        self.rate_factors.push((from, until, factor));
         self
     }
 
     /// Returns the time of the next request after `now`, by thinning (Lewis, Shedler 1979).
     pub fn next(&self, now: i64, random: &mut Random) -> Option<i64> {
-        let most = self.rate * self.spells.iter().map(|spell| spell.2).fold(1.0, f64::max);
+        let most = self.rate * self.rate_factors.iter().map(|period| period.2).fold(1.0, f64::max);
         if most <= 0.0 {
             return None;
         }
@@ -48,8 +48,12 @@ impl Traffic {
     }
 
     fn at(&self, at: i64) -> f64 {
-        let spell = self.spells.iter().rev().find(|spell| (spell.0..spell.1).contains(&at));
-        let factor = spell.map_or(1.0, |spell| spell.2);
+        let period = self
+            .rate_factors
+            .iter()
+            .rev()
+            .find(|with_rate_factor| (with_rate_factor.0..with_rate_factor.1).contains(&at));
+        let factor = period.map_or(1.0, |period| period.2);
         let wave = self.wave.map_or(1.0, |(length, depth)| {
             let turn = (at % length) as f64 / length as f64 * std::f64::consts::TAU;
             1.0 - depth * (0.5 + 0.5 * turn.sin())

@@ -1,41 +1,41 @@
 //! Sessions with one purpose: listeners, leaders, workers, batches.
 
+use crate::case_builder::CaseBuilder;
 use crate::clients::script::{Script, Step};
-use crate::scene::Scene;
 use crate::sim::Hold;
 use crate::sim::session::Wait;
 use crate::time::SECOND;
 
 /// Sessions that run `LISTEN`, some with a keepalive statement.
-pub fn listeners(scene: &mut Scene) {
-    let client = scene.named("app_events", "events");
-    for n in 0..scene.random.count(1, 8) {
+pub fn listeners(builder: &mut CaseBuilder) {
+    let client = builder.named("app_events", "events");
+    for n in 0..builder.random.count(1, 8) {
         let mut steps = vec![Step::Pause(0.0, 60.0), Step::Connect, Step::Listen(format!("channel_{n}"))];
-        if scene.random.chance(0.3) {
+        if builder.random.chance(0.3) {
             steps.extend([Step::Pause(20.0, 60.0), Step::Run("SELECT 1".into(), 0.001, 0.002), Step::Again(3)]);
         }
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// Sessions that hold an advisory lock while they are the leader.
-pub fn leaders(scene: &mut Scene) {
-    let client = scene.named("app_scheduler", "scheduler");
-    for _ in 0..scene.random.count(1, 3) {
+pub fn leaders(builder: &mut CaseBuilder) {
+    let client = builder.named("app_scheduler", "scheduler");
+    for _ in 0..builder.random.count(1, 3) {
         let mut steps = vec![Step::Pause(0.0, 60.0), Step::Connect, Step::Advisory(1)];
-        if scene.random.chance(0.5) {
-            let every = scene.random.magnitude(10.0, 1_000.0);
+        if builder.random.chance(0.5) {
+            let every = builder.random.magnitude(10.0, 1_000.0);
             steps.extend([Step::Pause(every, every * 1.1), Step::Run("SELECT 1".into(), 0.001, 0.002), Step::Again(3)]);
         }
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// Sessions that own temporary tables and use them again.
-pub fn temporary(scene: &mut Scene) {
-    let client = scene.named("app_import", "import");
-    for _ in 0..scene.random.count(1, 4) {
-        let rest = scene.random.magnitude(30.0, 2_000.0);
+pub fn temporary(builder: &mut CaseBuilder) {
+    let client = builder.named("app_import", "import");
+    for _ in 0..builder.random.count(1, 4) {
+        let rest = builder.random.magnitude(30.0, 2_000.0);
         let steps = vec![
             Step::Pause(0.0, 300.0),
             Step::Connect,
@@ -44,16 +44,16 @@ pub fn temporary(scene: &mut Scene) {
             Step::Pause(rest, rest * 2.0),
             Step::Again(3),
         ];
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// Workers that poll for work, each in its own session.
-pub fn pollers(scene: &mut Scene) {
-    let application = *scene.random.pick(&["sidekiq", "worker", "jobs"]);
-    let client = scene.named("app_jobs", application);
-    let every = scene.random.magnitude(60.0, 1_800.0);
-    for _ in 0..scene.random.count(2, 12) {
+pub fn pollers(builder: &mut CaseBuilder) {
+    let application = *builder.random.pick(&["sidekiq", "worker", "jobs"]);
+    let client = builder.named("app_jobs", application);
+    let every = builder.random.magnitude(60.0, 1_800.0);
+    for _ in 0..builder.random.count(2, 12) {
         let steps = vec![
             Step::Pause(0.0, every),
             Step::Connect,
@@ -61,14 +61,14 @@ pub fn pollers(scene: &mut Scene) {
             Step::Pause(every * 0.9, every * 1.1),
             Step::Again(2),
         ];
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// Long statements with short pauses, some in transactions.
-pub fn batch(scene: &mut Scene) {
-    let client = scene.named("app_batch", "batch");
-    for _ in 0..scene.random.count(1, 4) {
+pub fn batch(builder: &mut CaseBuilder) {
+    let client = builder.named("app_batch", "batch");
+    for _ in 0..builder.random.count(1, 4) {
         let hold = Hold { xid: true, relations: 6, snapshot: false };
         let steps = vec![
             Step::Pause(0.0, 600.0),
@@ -81,15 +81,15 @@ pub fn batch(scene: &mut Scene) {
             Step::Pause(1.0, 60.0),
             Step::Again(2),
         ];
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// Statements that take many minutes.
-pub fn analytics(scene: &mut Scene) {
-    let application = *scene.random.pick(&["Metabase", "superset", "looker"]);
-    let client = scene.named("app_bi", application);
-    for _ in 0..scene.random.count(1, 5) {
+pub fn analytics(builder: &mut CaseBuilder) {
+    let application = *builder.random.pick(&["Metabase", "superset", "looker"]);
+    let client = builder.named("app_bi", application);
+    for _ in 0..builder.random.count(1, 5) {
         let text = "SELECT region, avg(total) FROM sale JOIN customer USING (customer_id) GROUP BY region";
         let steps = vec![
             Step::Pause(0.0, 1_200.0),
@@ -100,15 +100,15 @@ pub fn analytics(scene: &mut Scene) {
             Step::Pause(10.0, 1_800.0),
             Step::Again(1),
         ];
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }
 
 /// A migration: an advisory lock on one session, changes on the same or another.
-pub fn migration(scene: &mut Scene) {
-    let application = *scene.random.pick(&["flyway", "", "PostgreSQL JDBC Driver", "alembic"]);
-    let client = scene.named("app_owner", application);
-    let starts = ((scene.first - scene.begin) / SECOND) as f64 * scene.random.between(0.9, 1.0);
+pub fn migration(builder: &mut CaseBuilder) {
+    let application = *builder.random.pick(&["flyway", "", "PostgreSQL JDBC Driver", "alembic"]);
+    let client = builder.named("app_owner", application);
+    let starts = ((builder.first - builder.begin) / SECOND) as f64 * builder.random.between(0.9, 1.0);
     let hold = Hold { xid: true, relations: 9, snapshot: false };
     let changes = vec![
         Step::Within("BEGIN".into(), 0.001, 0.002, Hold::default()),
@@ -118,23 +118,23 @@ pub fn migration(scene: &mut Scene) {
         Step::Commit,
     ];
     let mut steps = vec![Step::Pause(starts, starts + 60.0), Step::Connect, Step::Advisory(1)];
-    if scene.random.chance(0.5) {
+    if builder.random.chance(0.5) {
         let mut other = vec![Step::Pause(starts + 61.0, starts + 70.0), Step::Connect];
         other.extend(changes);
         other.push(Step::Disconnect);
-        scene.add(Script::new(client.clone(), other));
+        builder.add(Script::new(client.clone(), other));
         steps.extend([Step::Pause(600.0, 1_500.0), Step::Disconnect]);
     } else {
         steps.extend(changes);
         steps.push(Step::Disconnect);
     }
-    scene.add(Script::new(client, steps));
+    builder.add(Script::new(client, steps));
 }
 
 /// Clients that read a result slowly.
-pub fn slow_reader(scene: &mut Scene) {
-    let client = scene.named("app_export", "export");
-    for _ in 0..scene.random.count(1, 3) {
+pub fn slow_reader(builder: &mut CaseBuilder) {
+    let client = builder.named("app_export", "export");
+    for _ in 0..builder.random.count(1, 3) {
         let steps = vec![
             Step::Pause(0.0, 600.0),
             Step::Connect,
@@ -143,6 +143,6 @@ pub fn slow_reader(scene: &mut Scene) {
             Step::Pause(60.0, 900.0),
             Step::Again(1),
         ];
-        scene.add(Script::new(client.clone(), steps));
+        builder.add(Script::new(client.clone(), steps));
     }
 }

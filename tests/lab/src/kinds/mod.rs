@@ -2,15 +2,15 @@
 
 pub mod checkouts;
 pub mod connections;
+pub mod interactive;
 pub mod jobs;
 pub mod machines;
-pub mod people;
 pub mod platform;
 pub mod pooled;
 pub mod pools;
 pub mod transactions;
 
-use crate::scene::Scene;
+use crate::case_builder::CaseBuilder;
 
 /// Kind of part.
 #[derive(Debug, Clone, Copy)]
@@ -27,16 +27,16 @@ pub struct Kind {
     pub pooler: bool,
     /// Rule by which sessions are labelled as lost, or the reason why none are.
     pub label: &'static str,
-    /// Adds the part to a scene.
-    pub set_up: fn(&mut Scene),
+    /// Adds the part to a case.
+    pub set_up: fn(&mut CaseBuilder),
 }
 
 impl Kind {
-    const fn leak(name: &'static str, label: &'static str, set_up: fn(&mut Scene)) -> Self {
+    const fn leak(name: &'static str, label: &'static str, set_up: fn(&mut CaseBuilder)) -> Self {
         Self { name, leaks: true, held_out: false, slow: false, pooler: false, label, set_up }
     }
 
-    const fn innocent(name: &'static str, label: &'static str, set_up: fn(&mut Scene)) -> Self {
+    const fn innocent(name: &'static str, label: &'static str, set_up: fn(&mut CaseBuilder)) -> Self {
         Self { name, leaks: false, held_out: false, slow: false, pooler: false, label, set_up }
     }
 
@@ -64,7 +64,7 @@ pub const ALL: &[Kind] = &[
     Kind::leak(
         "reconnect-storm",
         "the application makes itself a new pool and forgets the old one",
-        connections::storm,
+        connections::reconnect_storm,
     )
     .held_out(),
     Kind::leak("forgotten-checkout", "any path may not give a session back", checkouts::forgotten),
@@ -123,9 +123,9 @@ pub const ALL: &[Kind] = &[
     Kind::innocent("prepared-transactions", "sessions that wait for a prepared transaction", transactions::prepared)
         .held_out(),
     Kind::innocent("contention", "a queue for a row that moves on", transactions::contention),
-    Kind::innocent("psql", "people at psql", people::psql),
-    Kind::innocent("graphical-tools", "people at DBeaver, DataGrip, pgAdmin", people::graphical),
-    Kind::innocent("desks", "a program on many desks", people::desks),
+    Kind::innocent("psql", "people at psql", interactive::psql),
+    Kind::innocent("graphical-tools", "people at DBeaver, DataGrip, pgAdmin", interactive::graphical),
+    Kind::innocent("desks", "a program on many desks", interactive::desktop_application),
     Kind::innocent("replication", "walsenders", platform::replication),
     Kind::innocent("backups", "pg_dump and others", platform::backups),
     Kind::innocent("supabase", "the platform's services", platform::supabase),

@@ -84,7 +84,7 @@ pub enum Wait {
 
 /// Scheduled change of a session's state.
 #[derive(Debug, Clone)]
-pub struct Spell {
+pub struct StateChange {
     /// Time of the change.
     pub at: i64,
     /// New state.
@@ -133,26 +133,26 @@ pub struct Session {
     /// Time since which its code has lost it: the end of its last use. Ground truth of the detection.
     pub forgotten: Option<i64>,
     /// Scheduled state changes.
-    pub ahead: VecDeque<Spell>,
+    pub ahead: VecDeque<StateChange>,
 }
 
 impl Session {
     /// Applies the changes until `now`. Returns the number of transactions that ended.
-    pub fn settle(&mut self, now: i64, transactions: i64) -> i64 {
+    pub fn apply_changes(&mut self, now: i64, transactions: i64) -> i64 {
         let mut ended = 0;
-        while self.ahead.front().is_some_and(|spell| spell.at <= now) {
-            let Some(spell) = self.ahead.pop_front() else { break };
-            if spell.state == State::Idle && self.state != State::Idle {
+        while self.ahead.front().is_some_and(|change| change.at <= now) {
+            let Some(change) = self.ahead.pop_front() else { break };
+            if change.state == State::Idle && self.state != State::Idle {
                 ended += 1;
             }
-            self.state = spell.state;
-            self.state_change = spell.at;
-            if let Some(query) = spell.query {
+            self.state = change.state;
+            self.state_change = change.at;
+            if let Some(query) = change.query {
                 self.query = query;
-                self.query_start = Some(spell.at);
+                self.query_start = Some(change.at);
             }
-            self.hold = spell.hold;
-            self.wait = spell.wait;
+            self.hold = change.hold;
+            self.wait = change.wait;
             self.snapshot_at = match (self.hold.snapshot || self.state == State::Active, self.snapshot_at) {
                 (true, taken) => taken.or(Some(transactions)),
                 (false, _) => None,
@@ -162,13 +162,13 @@ impl Session {
     }
 
     /// Returns the time of its last scheduled change.
-    pub fn rests_at(&self) -> i64 {
-        self.ahead.back().map_or(self.state_change, |spell| spell.at)
+    pub fn last_change_at(&self) -> i64 {
+        self.ahead.back().map_or(self.state_change, |change| change.at)
     }
 
     /// Marks the session as lost by its code, from now or from the end of its scheduled work.
     pub fn forget(&mut self, now: i64) {
-        self.forgotten = Some(self.rests_at().max(now));
+        self.forgotten = Some(self.last_change_at().max(now));
     }
 
     /// Disconnects the client: the running statement ends, and nothing follows.

@@ -10,7 +10,7 @@ use crate::time::MILLISECOND;
 
 use super::pooler::Pooler;
 use super::server::Server;
-use super::session::{Client, Hold, Session, Spell, State, Wait};
+use super::session::{Client, Hold, Session, State, StateChange, Wait};
 
 /// Reason of every actor's first wake-up.
 pub const BEGIN: u64 = u64::MAX;
@@ -103,7 +103,7 @@ impl World {
         }
         self.now = until;
         for session in self.sessions.values_mut() {
-            self.transactions += session.settle(until, self.transactions);
+            self.transactions += session.apply_changes(until, self.transactions);
         }
     }
 
@@ -147,7 +147,7 @@ impl World {
     /// Returns an open session.
     pub fn session(&mut self, sid: Sid) -> Option<&mut Session> {
         let session = self.sessions.get_mut(&sid)?;
-        self.transactions += session.settle(self.now, self.transactions);
+        self.transactions += session.apply_changes(self.now, self.transactions);
         Some(session)
     }
 
@@ -165,18 +165,18 @@ impl World {
     /// Schedules a statement on a session, after the statements scheduled before. Returns the time of its end.
     pub fn execute(&mut self, sid: Sid, at: i64, statement: &Statement<'_>) -> i64 {
         let Some(session) = self.sessions.get_mut(&sid) else { return at };
-        let begin = at.max(session.rests_at() + 1).max(session.state_change + 1);
+        let begin = at.max(session.last_change_at() + 1).max(session.state_change + 1);
         let end = begin + statement.lasts.max(50);
         self.active += end - begin;
         let hold = if statement.then == State::Idle { Hold::default() } else { statement.hold };
-        session.ahead.push_back(Spell {
+        session.ahead.push_back(StateChange {
             at: begin,
             state: State::Active,
             query: Some(Rc::from(statement.text)),
             hold: statement.hold,
             wait: statement.wait.clone(),
         });
-        session.ahead.push_back(Spell { at: end, state: statement.then, query: None, hold, wait: None });
+        session.ahead.push_back(StateChange { at: end, state: statement.then, query: None, hold, wait: None });
         end
     }
 

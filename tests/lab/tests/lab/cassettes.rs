@@ -3,12 +3,12 @@
 use archon_pool::cassette::{Cassette, End, Replayed, Replayer};
 use archon_pool::components::World;
 use archon_pool_lab::case::Case;
-use archon_pool_lab::tape;
+use archon_pool_lab::recording;
 use archon_pool_plugin::skill;
 
 #[test]
-fn a_cassette_survives_being_written_and_read() {
-    let recorded = tape::cassette(&Case::generate(0)).expect("it is judged");
+fn a_cassette_is_written_and_read_back() {
+    let recorded = recording::cassette(&Case::generate(0)).expect("it is judged");
     let mut bytes = Vec::new();
     recorded.write(&mut bytes).expect("it is written");
     let read = Cassette::read(&bytes).expect("it is read");

@@ -16,7 +16,7 @@ fn score(numbers: impl Iterator<Item = u32>) -> Score {
 }
 
 #[test]
-fn the_judgement_keeps_its_score_on_cases_that_it_learns_from() {
+fn the_classification_keeps_its_score_on_training_cases() {
     let score = &*SCORE;
     let judgement = &score.rules[0];
     assert!(judgement.all.precision() >= Some(0.92), "{}", table(score));
@@ -25,14 +25,14 @@ fn the_judgement_keeps_its_score_on_cases_that_it_learns_from() {
 }
 
 #[test]
-fn nothing_is_ended_that_somebody_needs() {
+fn no_needed_session_is_ended() {
     let score = &*SCORE;
-    assert_eq!(score.wrongful, []);
+    assert_eq!(score.wrongly_ended, []);
     assert!(score.kills.lost > 100, "the plan ends what is lost");
 }
 
 #[test]
-fn the_rules_of_others_are_far_behind() {
+fn baseline_rules_score_lower() {
     let score = &*SCORE;
     let ours = score.rules[0].all.f1();
     for rule in &score.rules[1..] {
@@ -41,7 +41,7 @@ fn the_rules_of_others_are_far_behind() {
 }
 
 #[test]
-fn a_case_is_its_number() {
+fn a_case_is_determined_by_its_number() {
     let (one, other) = (Case::generate(34), Case::generate(34));
     let rows = |case: &Case| case.looks.iter().map(|look| format!("{:?}", look.answers)).collect::<Vec<_>>();
     assert_eq!(rows(&one), rows(&other));
@@ -49,7 +49,7 @@ fn a_case_is_its_number() {
 }
 
 #[test]
-fn kinds_that_are_held_out_never_teach() {
+fn held_out_kinds_are_not_in_the_training_cases() {
     for case in Split::Train.numbers().take(60).map(Case::generate) {
         let held_out = case.parts.iter().find(|kind| kind.held_out);
         assert!(held_out.is_none(), "case {} has {:?}", case.number, held_out.map(|kind| kind.name));
@@ -57,6 +57,6 @@ fn kinds_that_are_held_out_never_teach() {
 }
 
 #[test]
-fn the_table_of_a_tiny_run() {
+fn table_of_four_cases() {
     insta::assert_snapshot!(table(&score([0, 2, 4, 6].into_iter())));
 }

@@ -69,7 +69,7 @@ async fn the_built_in_component_is_approved_with_its_catalogue() {
 }
 
 #[tokio::test]
-async fn a_component_that_describes_nothing_may_send_nothing() {
+async fn a_component_without_a_description_may_send_no_statement() {
     let desk = Desk::new();
     for bytes in [embedded(World::Analyser).to_vec(), describing("{}"), describing("null"), describing("7")] {
         let approval = desk.approve(&bytes, true).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_component_that_describes_nothing_may_send_nothing() {
 }
 
 #[tokio::test]
-async fn a_description_that_does_not_add_up_is_refused() {
+async fn an_inconsistent_description_is_refused() {
     let desk = Desk::new();
     let mut forged = statement("a", "SELECT 1");
     forged["sql"] = "SELECT pg_terminate_backend(1)".into();
@@ -102,7 +102,7 @@ async fn a_description_that_does_not_add_up_is_refused() {
 }
 
 #[tokio::test]
-async fn what_widens_an_approval_is_shown_and_needs_replace() {
+async fn an_approval_with_more_rights_is_shown_and_needs_replace() {
     let desk = Desk::new();
     let first = with(&[statement("a", "SELECT 1"), statement("b", "SELECT 2")]);
     desk.approve(&first, false).await.unwrap();
@@ -121,7 +121,7 @@ async fn what_widens_an_approval_is_shown_and_needs_replace() {
 }
 
 #[tokio::test]
-async fn what_an_operator_wrote_is_kept_and_the_same_is_not_written_again() {
+async fn edits_of_the_operator_are_kept_and_an_equal_file_is_not_rewritten() {
     let desk = Desk::new();
     let component = with(&[statement("a", "SELECT 1")]);
     desk.approve(&component, false).await.unwrap();
@@ -138,7 +138,7 @@ async fn what_an_operator_wrote_is_kept_and_the_same_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn a_policy_file_that_cannot_be_read_is_not_written_over() {
+async fn an_unreadable_policy_file_is_not_overwritten() {
     let desk = Desk::new();
     std::fs::write(desk.path(), "version = 9").unwrap();
     let fault = desk.approve(&with(&[]), true).await.unwrap_err();
@@ -147,7 +147,7 @@ async fn a_policy_file_that_cannot_be_read_is_not_written_over() {
 }
 
 #[tokio::test]
-async fn describing_runs_under_all_limits() {
+async fn describe_runs_under_all_limits() {
     let engine = Engine::new(&Limits::default()).unwrap();
     let endless = wat::parse_str(
         r#"(component
@@ -165,7 +165,7 @@ async fn describing_runs_under_all_limits() {
 }
 
 #[tokio::test]
-async fn a_statement_that_could_act_is_written_only_when_its_digest_is_accepted() {
+async fn a_statement_that_may_change_something_needs_its_digest_accepted() {
     let desk = Desk::new();
     let ends = "SELECT pg_catalog.pg_terminate_backend(7)";
     let component = with(&[statement("a", "SELECT 1"), statement("ends", ends)]);

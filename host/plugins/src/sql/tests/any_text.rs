@@ -101,13 +101,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_soup_of_pieces_is_judged(pieces in prop::collection::vec(select(PIECES), 0..40)) {
+    fn any_mix_of_fragments_is_checked_without_a_panic(pieces in prop::collection::vec(select(PIECES), 0..40)) {
         check(&pieces.join(" "))?;
         check(&pieces.concat())?;
     }
 
     #[test]
-    fn a_good_statement_with_strange_pieces_in_it_is_judged(
+    fn an_admitted_statement_with_inserted_fragments_is_checked_without_a_panic(
         question in select(questions()),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), select(PIECES)), 1..4),
     ) {
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_judged(text in "\\PC{0,100}") {
+    fn any_text_is_checked_without_a_panic(text in "\\PC{0,100}") {
         check(&text)?;
     }
 }

@@ -26,7 +26,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn subqueries_that_multiply_what_is_computed_are_refused() {
+fn subqueries_that_multiply_the_computed_rows_are_refused() {
     for (levels, uses) in [(1, 60), (2, 50), (3, 15)] {
         admit(&nested(levels, uses)).unwrap_or_else(|refused| panic!("{levels} times {uses}: {refused}"));
     }
@@ -61,7 +61,7 @@ fn subqueries_that_multiply_what_is_computed_are_refused() {
 }
 
 #[test]
-fn what_a_backend_remembers_is_no_computed_value() {
+fn values_cached_by_a_backend_are_not_counted_as_computed() {
     let from = "FROM pg_catalog.pg_locks l, pg_catalog.pg_stat_activity a";
     for stored in [
         "pg_catalog.now() AT TIME ZONE 'UTC'",
@@ -127,7 +127,7 @@ fn what_a_backend_remembers_is_no_computed_value() {
 const PRODUCT: &str = "FROM pg_catalog.pg_class a, pg_catalog.pg_class b WHERE a.relpages + 0 = a.relpages";
 
 #[test]
-fn what_a_server_may_hold_in_memory_is_bounded() {
+fn the_memory_of_a_statement_on_the_server_is_bounded() {
     let activity = "FROM pg_catalog.pg_stat_activity s";
     let long = "x".repeat(1200);
     let repeated = |part: &str, count: usize| vec![part; count].join(", ");
@@ -213,7 +213,7 @@ fn texts_and_numbers_that_multiply_are_refused() {
 }
 
 #[test]
-fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
+fn a_very_long_or_deep_text_is_refused_on_a_small_stack() {
     let texts = [
         format!("SELECT {}1", "1 + ".repeat(900)),
         format!("SELECT {}1", "1+".repeat(230)),
@@ -235,7 +235,7 @@ fn a_text_that_is_much_too_long_or_deep_is_refused_on_a_small_stack() {
 
 /// Texts that a parser can interpret in several ways, within the limits of the lexer.
 #[test]
-fn no_admissible_length_or_depth_makes_the_parser_take_long() {
+fn every_admissible_length_and_depth_is_parsed_quickly() {
     let wraps = [
         ("(", ")"),
         ("(SELECT ", ")"),

@@ -17,14 +17,14 @@ use archon_pool_tests::{Cluster, PASSWORD, PgBouncer, Session, until};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{Attack, Ends, Weapon};
+use super::{Attack, Ends, Payload};
 use crate::actions::OPERATOR;
 use crate::support::{host_with, orders, plugin};
 
 /// Hostile component.
 pub(crate) const HOSTILE: &[u8] = include_bytes!(env!("HOSTILE_COMPONENT"));
 
-/// Number of client sessions in the arena.
+/// Number of client sessions on the attacked server.
 const VICTIMS: usize = 8;
 
 /// Role, limits and policy of an attacker.
@@ -54,35 +54,35 @@ pub(super) fn any_sql() -> Rules {
 }
 
 /// Data for an attack: the best information that an attacker could have.
-pub(crate) struct Scene {
+pub(crate) struct AttackInput {
     /// Orders for the victims in their current state.
     pub(super) victims: Vec<Order>,
     /// Orders for sessions that must not be ended, by name.
-    pub(super) untouchables: Vec<(&'static str, Order)>,
+    pub(super) protected_sessions: Vec<(&'static str, Order)>,
     /// Port of the server.
     pub(super) port: u16,
 }
 
-impl Scene {
-    /// Returns the order for one of the untouchables.
-    pub(super) fn untouchable(&self, name: &str) -> &Order {
-        let found = self.untouchables.iter().find(|(known, _)| *known == name);
-        &found.unwrap_or_else(|| panic!("there is no {name} in this arena")).1
+impl AttackInput {
+    /// Returns the order for one of the protected sessions.
+    pub(super) fn protected_session(&self, name: &str) -> &Order {
+        let found = self.protected_sessions.iter().find(|(known, _)| *known == name);
+        &found.unwrap_or_else(|| panic!("there is no {name} among the protected sessions")).1
     }
 }
 
 /// Server under attack.
-pub(super) struct Arena {
+pub(super) struct AttackedServer {
     pub(super) cluster: Cluster,
     pub(super) victims: Vec<Session>,
-    pub(super) untouchables: Vec<(&'static str, i32)>,
-    /// Pooler in front of it, in arenas that have one.
+    pub(super) protected_sessions: Vec<(&'static str, i32)>,
+    /// Pooler in front of it, if there is one.
     pub(super) bouncer: Option<PgBouncer>,
     engine: Engine,
     hostile: Plugin,
 }
 
-impl Arena {
+impl AttackedServer {
     /// Starts a server with some data and victims idle in a transaction.
     pub(super) async fn open(cluster: Cluster) -> Result<Self> {
         cluster.execute("CREATE TYPE mood AS ENUM ('hostile')").await?;
@@ -92,14 +92,14 @@ impl Arena {
         }
         let engine = host_with(archon_pool::credentials(), Limits::default()).engine().clone();
         let hostile = Plugin::from_bytes(&engine, "hostile.wasm", HOSTILE)?;
-        Ok(Self { cluster, victims, untouchables: Vec::new(), bouncer: None, engine, hostile })
+        Ok(Self { cluster, victims, protected_sessions: Vec::new(), bouncer: None, engine, hostile })
     }
 
     /// Runs the attacks one after another, and checks the effects after each.
-    pub(super) async fn withstands(&self, attacks: &[Attack]) -> Result<()> {
+    pub(super) async fn run_all(&self, attacks: &[Attack]) -> Result<()> {
         let mut broken = Vec::new();
         for attack in attacks {
-            if let Err(error) = self.withstand(attack).await {
+            if let Err(error) = self.run_one(attack).await {
                 broken.push(format!("{}: {error:#}", attack.tries));
             }
         }
@@ -107,23 +107,25 @@ impl Arena {
         Ok(())
     }
 
-    async fn withstand(&self, attack: &Attack) -> Result<()> {
+    async fn run_one(&self, attack: &Attack) -> Result<()> {
         let Rules { role, limits, policy } = (attack.under)();
         let host = self.host(role, limits, policy);
-        let scene = self.scene().await?;
+        let input = self.attack_input().await?;
         let answer = match attack.with {
-            Weapon::Rust(plan) => Ok(host.call(&self.hostile, plan(&scene), CallOptions::default()).await),
-            Weapon::Bomb(component) => match Plugin::from_bytes(&impatient()?, "hostile.wasm", &component()) {
-                Ok(_) => bail!("it was compiled"),
-                Err(fault) => Err(fault),
-            },
-            Weapon::Wat(component) => match Plugin::from_bytes(&self.engine, "hostile.wasm", &component()) {
+            Payload::Rust(plan) => Ok(host.call(&self.hostile, plan(&input), CallOptions::default()).await),
+            Payload::SlowToCompile(component) => {
+                match Plugin::from_bytes(&engine_with_short_compile_time()?, "hostile.wasm", &component()) {
+                    Ok(_) => bail!("it was compiled"),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Payload::Wat(component) => match Plugin::from_bytes(&self.engine, "hostile.wasm", &component()) {
                 Ok(plugin) => Ok(host.call(&plugin, super::request(json!({})), CallOptions::default()).await),
                 Err(fault) => Err(fault),
             },
         };
-        judge(attack.ends, answer)?;
-        self.is_unharmed(&host).await
+        check_end(attack.ends, answer)?;
+        self.check_no_effect(&host).await
     }
 
     /// Creates a host on the shared engine.
@@ -140,13 +142,13 @@ impl Arena {
         host.run(&self.hostile, request).await
     }
 
-    pub(super) async fn scene(&self) -> Result<Scene> {
+    pub(super) async fn attack_input(&self) -> Result<AttackInput> {
         let victims = orders(&self.cluster, &self.victims.iter().collect::<Vec<_>>()).await?;
-        let mut untouchables = Vec::new();
-        for &(name, pid) in &self.untouchables {
-            untouchables.push((name, self.order(pid).await.context(name)?));
+        let mut protected_sessions = Vec::new();
+        for &(name, pid) in &self.protected_sessions {
+            protected_sessions.push((name, self.order(pid).await.context(name)?));
         }
-        Ok(Scene { victims, untouchables, port: self.cluster.port() })
+        Ok(AttackInput { victims, protected_sessions, port: self.cluster.port() })
     }
 
     async fn order(&self, pid: i32) -> Result<Order> {
@@ -160,12 +162,12 @@ impl Arena {
 
     /// Checks that the same host and engine serve the next call, that the attacker's sessions have ended, and that
     /// nothing else has changed.
-    pub(super) async fn is_unharmed(&self, host: &Host) -> Result<()> {
-        self.nothing_left().await?;
+    pub(super) async fn check_no_effect(&self, host: &Host) -> Result<()> {
+        self.wait_for_closed_sessions().await?;
         let next =
             host.run(plugin(World::Manager), json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
         ensure!(next.is_success(), "the next call fails: {next}");
-        self.nothing_left().await?;
+        self.wait_for_closed_sessions().await?;
         let neighbour = host_with(
             archon_pool::credentials().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
             Limits::default(),
@@ -176,19 +178,19 @@ impl Arena {
         ensure!(honest["success"] == true, "the next tenant's call fails: {}", honest["error"]);
         let total = &honest["data"]["poolStats"]["connections"]["total"];
         ensure!(*total == expected, "the next tenant counts {total} sessions of {expected}");
-        self.is_untouched().await
+        self.check_no_traces().await
     }
 
-    /// Waits until the host's sessions have ended, except untouchables that use its application name.
-    async fn nothing_left(&self) -> Result<()> {
-        let pids: Vec<_> = self.untouchables.iter().map(|(_, pid)| pid.to_string()).collect();
+    /// Waits until the host's sessions have ended, except protected ones that use its application name.
+    async fn wait_for_closed_sessions(&self) -> Result<()> {
+        let pids: Vec<_> = self.protected_sessions.iter().map(|(_, pid)| pid.to_string()).collect();
         let ours = format!("application_name = 'archon-pool' AND pid <> ALL ('{{{}}}')", pids.join(", "));
         until("our sessions are gone", async || Ok(self.cluster.count(&ours).await? == 0)).await
     }
 
     /// Checks for everything that an attack could have left behind.
-    async fn is_untouched(&self) -> Result<()> {
-        self.nothing_left().await?;
+    async fn check_no_traces(&self) -> Result<()> {
+        self.wait_for_closed_sessions().await?;
         let traces = "SELECT \
             (SELECT count(*) FROM pg_class WHERE relname LIKE 'loot%' OR relpersistence = 't') AS relations, \
             (SELECT count(*) FROM pg_proc WHERE proname LIKE 'loot%') AS functions, \
@@ -211,7 +213,7 @@ impl Arena {
             let size = bouncer.config_value("default_pool_size").await?;
             ensure!(size == "20", "the pool has been resized to {size}");
         }
-        for (name, pid) in &self.untouchables {
+        for (name, pid) in &self.protected_sessions {
             let there = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
             let there: i64 = self.cluster.observer().await?.query_one(there, &[pid]).await?.get(0);
             ensure!(there == 1, "{name} is gone");
@@ -221,35 +223,35 @@ impl Arena {
 }
 
 /// Creates an engine that compiles components in another process, with a short timeout.
-fn impatient() -> Result<Engine> {
+fn engine_with_short_compile_time() -> Result<Engine> {
     let limits = Limits { compile_time: Duration::from_secs(1), ..Limits::default() };
     Ok(Engine::builder(&limits).compile_with(archon_pool()?).build()?)
 }
 
 /// Checks that the attack ended as expected.
-fn judge(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
+fn check_end(ends: Ends, answer: Result<Answer, Fault>) -> Result<()> {
     let output = answer.and_then(|answer| answer.output);
-    let told = match &output {
+    let received = match &output {
         Ok(answer) => answer.to_string(),
         Err(fault) => fault.to_string(),
     };
-    ensure!(!told.contains(PASSWORD), "it got hold of the password");
+    ensure!(!received.contains(PASSWORD), "the password was received");
     match (ends, output) {
         (Ends::Fault(kind, words), Err(fault)) => {
             ensure!(fault.kind == kind && fault.message.contains(words), "it ended otherwise: {fault}");
         }
-        (Ends::Told(words), Ok(answer)) => {
-            let last = heard(&answer).pop().unwrap_or_default();
-            ensure!(last.contains(words), "it heard otherwise: {:.2000}", answer.to_string());
+        (Ends::Response(words), Ok(answer)) => {
+            let last = responses(&answer).pop().unwrap_or_default();
+            ensure!(last.contains(words), "the last response differs: {:.2000}", answer.to_string());
         }
-        (Ends::InVain, Ok(_)) => {}
+        (Ends::NoEffect, Ok(_)) => {}
         (_, output) => bail!("it ended otherwise: {output:?}"),
     }
     Ok(())
 }
 
 /// Returns the host's answers that the component recorded.
-pub(crate) fn heard(answer: &SkillOutput) -> Vec<String> {
+pub(crate) fn responses(answer: &SkillOutput) -> Vec<String> {
     let answer = answer.to_value();
     answer["heard"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -13,14 +13,14 @@ use crate::actions::{OPERATOR, cluster};
 use crate::support::{host_for, impatient, plugin, run_in};
 
 /// Checks that the forgotten idle sessions are ended, and no other one.
-async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session]) -> Result<()> {
+async fn ends_only(cluster: &Cluster, forgotten: &[Session], excluded: &[Session]) -> Result<()> {
     let report = report(&host_for(cluster.url(OPERATOR, "postgres")), impatient("kill-idle")).await?;
     let ended = pids(&report);
     ensure!(
         !ended.is_empty() && ended.iter().all(|pid| forgotten.iter().any(|session| session.pid() == *pid)),
         "{ended:?}"
     );
-    for session in spared {
+    for session in excluded {
         ensure!(session.answers().await, "{} was ended: {:#?}", session.pid(), report.actions);
     }
     Ok(())
@@ -29,7 +29,7 @@ async fn ends_only(cluster: &Cluster, forgotten: &[Session], spared: &[Session])
 /// Before PostgreSQL 16 the session of a temporary table is found by the table's owner, which is the role that was
 /// set.
 #[tokio::test]
-async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Result<()> {
+async fn the_owner_of_temporary_tables_made_under_another_role_is_excluded() -> Result<()> {
     let cluster = cluster().await?;
     cluster.create_role("tempowner", "ROLE app").await?;
     let app = cluster.app("app", "etl");
@@ -51,7 +51,7 @@ async fn the_owner_of_temporary_tables_made_under_another_role_is_spared() -> Re
 /// electric-sql/electric#1474: a temporary slot is dropped with its session, and unread changes are lost.
 /// django/django#7587: iteration outside of a transaction fetches from a held cursor.
 #[tokio::test]
-async fn owners_of_temporary_slots_and_held_cursors_are_spared() -> Result<()> {
+async fn owners_of_temporary_slots_and_held_cursors_are_excluded() -> Result<()> {
     let cluster = cluster().await?;
     cluster.create_role("replicator", "REPLICATION").await?;
     let slot = cluster.app("replicator", "etl").unused().await?;
@@ -76,7 +76,7 @@ async fn owners_of_temporary_slots_and_held_cursors_are_spared() -> Result<()> {
 
 /// dimitri/pgcopydb#582: leader and workers, each of which has run another statement since, at the first look.
 #[tokio::test]
-async fn who_exports_a_snapshot_and_who_reads_it_are_spared_whatever_they_ran_since() -> Result<()> {
+async fn exporters_and_importers_of_a_snapshot_stay_excluded_after_later_statements() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "copy");
     let (exporter, importer) = (app.unused().await?, app.unused().await?);
@@ -99,7 +99,7 @@ async fn who_exports_a_snapshot_and_who_reads_it_are_spared_whatever_they_ran_si
 
 /// liquibase/liquibase#872: a standby node waits for the lock for as long as the leader runs.
 #[tokio::test]
-async fn nothing_is_advised_against_a_leader_for_which_another_node_stands_by() -> Result<()> {
+async fn a_leader_with_a_standby_node_gets_no_fix() -> Result<()> {
     let cluster = cluster().await?;
     let app = cluster.app("app", "scheduler");
     let leader = app.advisory_lock(42).await?;
@@ -124,7 +124,7 @@ async fn nothing_is_advised_against_a_leader_for_which_another_node_stands_by() 
 
 /// pgbouncer/pgbouncer#1059: application names identify a pooler's connections without its console.
 #[tokio::test]
-async fn idle_connections_that_a_pooler_named_are_spared_without_its_console() -> Result<()> {
+async fn idle_connections_named_by_a_pooler_are_excluded_without_its_console() -> Result<()> {
     let cluster = cluster().await?;
     let builder = PgBouncer::before(&cluster).current().users(&["app"]).setting("application_name_add_host", 1);
     let bouncer = builder.setting("pool_mode", "session").start().await?;
@@ -136,7 +136,7 @@ async fn idle_connections_that_a_pooler_named_are_spared_without_its_console() -
     }
     let named = "application_name LIKE 'web - %'";
     aged(&cluster, named, 7, 11).await?;
-    super::poolers::spares(&cluster, &host_for(cluster.url(OPERATOR, "postgres")), named).await
+    super::poolers::check_not_ended(&cluster, &host_for(cluster.url(OPERATOR, "postgres")), named).await
 }
 
 /// The setting is a text in another encoding, which `starts_with` could not process.
@@ -163,7 +163,7 @@ async fn a_setting_in_another_encoding_hides_no_limit() -> Result<()> {
 /// heroku/heroku-buildpack-pgbouncer#119: before the first client connects there is no pool whose size could be
 /// added.
 #[tokio::test]
-async fn a_pool_that_nobody_has_opened_yet_does_not_outgrow_the_server() -> Result<()> {
+async fn an_unopened_pool_does_not_exceed_the_server() -> Result<()> {
     let cluster = cluster().await?;
     let bouncer = PgBouncer::before(&cluster).current().users(&["app"]).setting("default_pool_size", 3).start().await?;
     let host = super::with_console(&cluster, &bouncer);

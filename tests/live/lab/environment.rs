@@ -36,7 +36,7 @@ pub(super) enum Label {
 }
 
 /// Server and pooler, with the truth about the sessions.
-pub(super) struct Stage {
+pub(super) struct Environment {
     /// PostgreSQL server.
     pub(super) cluster: Cluster,
     /// Pooler in front of it.
@@ -48,7 +48,7 @@ pub(super) struct Stage {
     closed: watch::Sender<bool>,
 }
 
-impl Stage {
+impl Environment {
     /// Starts a server with a role for each scenario, and a pooler that admits all of them.
     pub(super) async fn build(scenarios: &[Scenario]) -> Result<Rc<Self>> {
         let builder = Cluster::builder().setting("max_connections", 400).setting("max_wal_senders", 4);
@@ -98,54 +98,54 @@ impl Stage {
     }
 }
 
-/// Scenario's handle to the stage.
-pub(super) struct Part {
-    /// Shared stage.
-    pub(super) stage: Rc<Stage>,
+/// Scenario's handle to the environment.
+pub(super) struct ScenarioHandle {
+    /// Shared environment.
+    pub(super) environment: Rc<Environment>,
     /// Name of the scenario.
     pub(super) name: &'static str,
 }
 
-impl Part {
+impl ScenarioHandle {
     /// Returns the scenario's application, under its own role.
     pub(super) fn app(&self) -> App<'_> {
-        self.called(self.name)
+        self.app_named(self.name)
     }
 
     /// Returns another application under the scenario's role.
-    pub(super) fn called<'a>(&'a self, application: &'a str) -> App<'a> {
-        self.stage.cluster.app(self.name, application)
+    pub(super) fn app_named<'a>(&'a self, application: &'a str) -> App<'a> {
+        self.environment.cluster.app(self.name, application)
     }
 
     /// Connects a client to the pooler.
     pub(super) async fn pooled(&self, database: &str) -> Result<Client> {
-        self.stage.bouncer.connect_to(database, self.name, self.name).await
+        self.environment.bouncer.connect_to(database, self.name, self.name).await
     }
 
     /// Labels a session as lost from the end of its last use.
     pub(super) fn lose(&self, session: Session) {
-        self.stage.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Lost);
-        self.stage.lost.borrow_mut().0.push(session);
+        self.environment.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Lost);
+        self.environment.lost.borrow_mut().0.push(session);
     }
 
     /// Labels a client of the pooler, with its server session, as lost.
     pub(super) async fn lose_pooled(&self, client: Client, pid: i32) -> Result<()> {
         let sql = "SELECT (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity WHERE pid = $1";
-        let row = self.stage.cluster.observer().await?.query_opt(sql, &[&pid]).await?;
+        let row = self.environment.cluster.observer().await?.query_opt(sql, &[&pid]).await?;
         let start = row.context("the pooler's session is gone")?.get(0);
-        self.stage.labels.borrow_mut().insert((pid, start), Label::Lost);
-        self.stage.lost.borrow_mut().1.push(client);
+        self.environment.labels.borrow_mut().insert((pid, start), Label::Lost);
+        self.environment.lost.borrow_mut().1.push(client);
         Ok(())
     }
 
     /// Labels a session whose ending would cause damage that its state does not show.
-    pub(super) fn needs(&self, session: &Session, harm: Harm) {
-        self.stage.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Harm(harm));
+    pub(super) fn label_harm(&self, session: &Session, harm: Harm) {
+        self.environment.labels.borrow_mut().insert((session.pid(), session.backend_start()), Label::Harm(harm));
     }
 
     /// Reports that the scenario is set up.
     pub(super) fn ready(&self) {
-        self.stage.ready.set(self.stage.ready.get() + 1);
+        self.environment.ready.set(self.environment.ready.get() + 1);
     }
 
     /// Returns ticks for losses at an interval. On a slow machine they end before the server is full.
@@ -153,23 +153,23 @@ impl Part {
         Ticks { left: MOST_LOSSES, ..self.every(milliseconds) }
     }
 
-    /// Returns ticks at an interval, until the stage is closed.
+    /// Returns ticks at an interval, until the environment is closed.
     pub(super) fn every(&self, milliseconds: u64) -> Ticks {
         let mut ticks = interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ticks { ticks, left: usize::MAX, closed: self.stage.closed.subscribe() }
+        Ticks { ticks, left: usize::MAX, closed: self.environment.closed.subscribe() }
     }
 
-    /// Waits until the stage is closed, so that open sessions stay open.
-    pub(super) async fn rest(&self) -> Result<()> {
+    /// Waits until the environment is closed, so that open sessions stay open.
+    pub(super) async fn wait_until_closed(&self) -> Result<()> {
         self.ready();
-        // The stage outlives its scenarios.
-        self.stage.closed.subscribe().wait_for(|&closed| closed).await?;
+        // The environment outlives its scenarios.
+        self.environment.closed.subscribe().wait_for(|&closed| closed).await?;
         Ok(())
     }
 }
 
-/// Ticks at an interval; see [`Part::every`].
+/// Ticks at an interval; see [`ScenarioHandle::every`].
 pub(super) struct Ticks {
     ticks: Interval,
     left: usize,
@@ -177,7 +177,7 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// Waits for the next tick. Returns false once the stage is closed.
+    /// Waits for the next tick. Returns false once the environment is closed.
     pub(super) async fn next(&mut self) -> bool {
         tokio::select! {
             _ = self.closed.wait_for(|&closed| closed) => false,

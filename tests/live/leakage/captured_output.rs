@@ -13,35 +13,35 @@ use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 thread_local! {
     /// Capture of the current thread, with the guard of its subscriber.
-    static LISTENING: RefCell<Option<(Ears, DefaultGuard)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(CapturedOutput, DefaultGuard)>> = const { RefCell::new(None) };
 }
 
 /// Captured text.
 #[derive(Clone, Default)]
-pub(super) struct Ears(Arc<Mutex<String>>);
+pub(super) struct CapturedOutput(Arc<Mutex<String>>);
 
-impl Ears {
+impl CapturedOutput {
     /// Starts to capture the current thread.
-    pub(super) fn listen(&self) {
+    pub(super) fn start(&self) {
         static LOGGER: Once = Once::new();
         LOGGER.call_once(|| {
             log::set_logger(&Logger).expect("nobody else logs");
             log::set_max_level(log::LevelFilter::Trace);
         });
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()));
-        LISTENING.with(|listening| *listening.borrow_mut() = Some((self.clone(), guard)));
+        CURRENT.with(|current| *current.borrow_mut() = Some((self.clone(), guard)));
     }
 
     /// Stops capturing the current thread.
     pub(super) fn stop() {
-        LISTENING.with(|listening| listening.borrow_mut().take());
+        CURRENT.with(|current| current.borrow_mut().take());
     }
 
     pub(super) fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn hear(&self, what: fmt::Arguments<'_>) {
+    fn append(&self, what: fmt::Arguments<'_>) {
         let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string cannot fail.
         let _ = text.write_fmt(what);
@@ -49,9 +49,9 @@ impl Ears {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Ears {
+impl<S: Subscriber> Layer<S> for CapturedOutput {
     fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        self.hear(format_args!("{} {}", span.metadata().target(), span.metadata().name()));
+        self.append(format_args!("{} {}", span.metadata().target(), span.metadata().name()));
         span.record(&mut Fields(self));
     }
 
@@ -60,20 +60,20 @@ impl<S: Subscriber> Layer<S> for Ears {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.hear(format_args!("{}", event.metadata().target()));
+        self.append(format_args!("{}", event.metadata().target()));
         event.record(&mut Fields(self));
     }
 }
 
-struct Fields<'a>(&'a Ears);
+struct Fields<'a>(&'a CapturedOutput);
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.hear(format_args!("{field}={value}"));
+        self.0.append(format_args!("{field}={value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.hear(format_args!("{field}={value:?}"));
+        self.0.append(format_args!("{field}={value:?}"));
     }
 }
 
@@ -81,14 +81,14 @@ struct Logger;
 
 impl log::Log for Logger {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        LISTENING.try_with(|listening| listening.try_borrow().is_ok_and(|ears| ears.is_some())).unwrap_or(false)
+        CURRENT.try_with(|current| current.try_borrow().is_ok_and(|output| output.is_some())).unwrap_or(false)
     }
 
     fn log(&self, record: &log::Record<'_>) {
         // The thread-local is not available while a thread ends.
-        let _ = LISTENING.try_with(|listening| {
-            if let Ok(Some((ears, _))) = listening.try_borrow().as_deref() {
-                ears.hear(format_args!("{} {}", record.target(), record.args()));
+        let _ = CURRENT.try_with(|current| {
+            if let Ok(Some((output, _))) = current.try_borrow().as_deref() {
+                output.append(format_args!("{} {}", record.target(), record.args()));
             }
         });
     }

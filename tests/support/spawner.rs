@@ -15,8 +15,8 @@ type Order = (Command, Sender<io::Result<Child>>);
 /// Spawns a command as a child of the keeper thread.
 pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     // The sender is never dropped, so the thread never stops.
-    static KEEPER: OnceLock<Sender<Order>> = OnceLock::new();
-    let keeper = KEEPER.get_or_init(|| {
+    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
         let (sender, orders) = channel::<Order>();
         thread::spawn(move || {
             for (mut command, answer) in orders {
@@ -32,6 +32,6 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
         sender
     });
     let (answer, spawned) = channel();
-    keeper.send((command, answer)).map_err(io::Error::other)?;
+    spawner.send((command, answer)).map_err(io::Error::other)?;
     spawned.recv().map_err(io::Error::other)?
 }

@@ -25,7 +25,7 @@ pub enum Truth {
 
 /// Classification of one session at one look.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct Classification {
     /// Session with the truth about it.
     pub seen: Seen,
     /// Truth about the leak.
@@ -36,7 +36,7 @@ pub struct Verdict {
     pub excluded: bool,
     /// True if the only reason for the exclusion is that its pool would keep it anyway, which applies while it is no
     /// suspect.
-    pub spared: bool,
+    pub in_minimum_pool: bool,
     /// Evidence with its strength, 0–1.
     pub evidence: Vec<(String, f64)>,
     /// True if the report lists it as a suspect.
@@ -45,17 +45,17 @@ pub struct Verdict {
     pub target: bool,
 }
 
-impl Verdict {
+impl Classification {
     /// Returns the confidence if it decides about suspicion: none if the session is excluded for another reason, or
     /// was lost too recently.
     pub fn decides(&self) -> Option<u32> {
-        self.confidence.filter(|_| (!self.excluded || self.spared) && self.truth != Truth::Young)
+        self.confidence.filter(|_| (!self.excluded || self.in_minimum_pool) && self.truth != Truth::Young)
     }
 }
 
 /// Analysed look.
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub struct ClassifiedLook {
     /// Time of the look.
     pub at: i64,
     /// True if the verdict was withheld.
@@ -63,7 +63,7 @@ pub struct Judged {
     /// Share of slots in use.
     pub used: f64,
     /// Classified sessions.
-    pub verdicts: Vec<Verdict>,
+    pub classifications: Vec<Classification>,
 }
 
 /// Returns the truth about a session at a time.
@@ -82,9 +82,9 @@ pub fn truth(case: &Case, look: &Look, seen: &Seen, options: &Options) -> Truth 
 /// # Errors
 ///
 /// Fails if a look cannot be read, which indicates an error in the simulation.
-pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
+pub fn classify(case: &Case, options: &Options) -> Result<Vec<ClassifiedLook>> {
     let mut carry: Option<String> = None;
-    let mut judged = Vec::new();
+    let mut classified = Vec::new();
     for look in &case.looks {
         let mut host = Answers(look);
         let snapshot = execute::collect(&mut host, Action::KillIdle, None, options, carry.as_deref())
@@ -96,25 +96,31 @@ pub fn judge(case: &Case, options: &Options) -> Result<Vec<Judged>> {
         let targets: BTreeSet<i32> = plan.targets.iter().map(|target| target.pid).collect();
         let leaks = &report.leak_detection;
         let suspects: BTreeSet<i32> = leaks.suspected_connections.iter().map(|suspect| suspect.pid).collect();
-        let by_pid: BTreeMap<i32, _> = sessions.iter().map(|judged| (judged.backend.pid, judged)).collect();
-        let verdict = |seen: &Seen| {
-            let judged = by_pid.get(&seen.pid);
-            Verdict {
+        let by_pid: BTreeMap<i32, _> = sessions.iter().map(|classified| (classified.backend.pid, classified)).collect();
+        let classification = |seen: &Seen| {
+            let classified = by_pid.get(&seen.pid);
+            Classification {
                 seen: seen.clone(),
                 truth: truth(case, look, seen, options),
-                confidence: judged.map(|judged| judged.confidence),
-                excluded: judged.is_some_and(|judged| !judged.exclusions.is_empty()),
-                spared: judged.is_some_and(|judged| judged.exclusions == [&exclusions::MINIMUM_POOL]),
-                evidence: judged.map_or_else(Vec::new, |judged| {
-                    judged.pieces.iter().map(|piece| (piece.rule.id.to_owned(), piece.strength)).collect()
+                confidence: classified.map(|classified| classified.confidence),
+                excluded: classified.is_some_and(|classified| !classified.exclusions.is_empty()),
+                in_minimum_pool: classified
+                    .is_some_and(|classified| classified.exclusions == [&exclusions::MINIMUM_POOL]),
+                evidence: classified.map_or_else(Vec::new, |classified| {
+                    classified.pieces.iter().map(|piece| (piece.rule.id.to_owned(), piece.strength)).collect()
                 }),
                 suspect: suspects.contains(&seen.pid),
                 target: targets.contains(&seen.pid),
             }
         };
-        let verdicts = look.seen.iter().filter(|seen| seen.client).map(verdict).collect();
-        judged.push(Judged { at: look.at, withheld: !report.coverage.complete, used: look.used, verdicts });
+        let classifications = look.seen.iter().filter(|seen| seen.client).map(classification).collect();
+        classified.push(ClassifiedLook {
+            at: look.at,
+            withheld: !report.coverage.complete,
+            used: look.used,
+            classifications,
+        });
         carry = Some(report.carry);
     }
-    Ok(judged)
+    Ok(classified)
 }

@@ -49,7 +49,7 @@ const ENTITIES: &[&str] =
 const MOST_REQUESTS: f64 = 6_000.0;
 
 /// Case that is being set up.
-pub struct Scene {
+pub struct CaseBuilder {
     /// Simulated server.
     pub world: World,
     /// Actors of the case.
@@ -66,7 +66,7 @@ pub struct Scene {
     pub part: usize,
 }
 
-impl Scene {
+impl CaseBuilder {
     /// Adds an actor.
     pub fn add(&mut self, actor: impl Actor + 'static) {
         self.actors.push(Box::new(actor));
@@ -174,9 +174,9 @@ impl Scene {
     /// Draws several code paths of one application, without faults.
     pub fn paths(&mut self) -> Vec<Path> {
         let count = self.random.count(2, 5);
-        let path = |scene: &mut Self| {
-            let transaction = scene.random.chance(0.4);
-            Path { weight: scene.random.between(0.2, 2.0), work: scene.work(transaction), fault: None }
+        let path = |builder: &mut Self| {
+            let transaction = builder.random.chance(0.4);
+            Path { weight: builder.random.between(0.2, 2.0), work: builder.work(transaction), fault: None }
         };
         (0..count).map(|_| path(self)).collect()
     }
