@@ -84,10 +84,12 @@ test-untimed: needs-test peers
 	cargo test $(ALL) -- --skip $(TIMED)
 	$(MAKE) fuzz-replay
 
-# Writes the components and guard.json for the hosts in other languages.
+# Writes the components and guard.json for the hosts in other languages. With RELEASE=--release they are those of the
+# program's release, optimised across crates.
+RELEASE ?=
 components: needs-test
-	cargo build $(ALL)
-	$(TARGET)/debug/archon-pool components $(COMPONENTS)
+	cargo build $(ALL) $(if $(RELEASE),$(RELEASE) --bin archon-pool)
+	$(TARGET)/$(if $(RELEASE),release,debug)/archon-pool components $(COMPONENTS)
 
 test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python without a host of ours
 	$(MAKE) run-languages
@@ -108,7 +110,8 @@ run-python:
 	cd host/python && ARCHON_POOL_COMPONENTS=$(COMPONENTS) ARCHON_POOL_DIST=$(PYTHON_HOST)/dist ARCHON_POOL_HUGE=$(HUGE) \
 	  ARCHON_POOL_HOSTILE_SERVER=$(HOSTILE) $(PYTHON_TOOL) -m pytest
 
-packages: node-package python-package ## What npm and pip install, in target/packages
+packages: ## What npm and pip install, with the components of a release, in target/packages
+	$(MAKE) RELEASE=--release COMPONENTS=$(TARGET)/languages/release node-package python-package
 	mkdir -p $(TARGET)/packages
 	cd $(NODE_HOST) && $(WITH_NODE) npm pack --silent --pack-destination $(TARGET)/packages
 	cp $(PYTHON_HOST)/dist/* $(TARGET)/packages/

@@ -18,7 +18,14 @@ fn main() {
     let out = directory("OUT_DIR");
     let target = out.ancestors().nth(2).expect("a build script's folder").join("components");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--package", "archon-pool-hostile", "--profile", "component-dev", "--locked"]);
+    cargo.current_dir(root).args([
+        "build",
+        "--package",
+        "archon-pool-hostile",
+        "--profile",
+        "component-dev",
+        "--locked",
+    ]);
     cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
     // What the outer cargo set for this crate and this machine is wrong for the component.
     for (name, _) in std::env::vars_os() {

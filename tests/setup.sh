@@ -92,7 +92,10 @@ case $goal in
     need_postgres
     need 'command -v setpriv' util-linux
     ;;
-  lint) need_rust 'cargo fmt --version && cargo clippy --version' component add rustfmt clippy ;;
+  lint)
+    need_rust 'cargo fmt --version && cargo clippy --version' component add rustfmt clippy
+    need 'python3 --version' python3
+    ;;
   *)
     echo "setup: there is no goal $goal" >&2
     exit 2

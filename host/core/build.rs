@@ -1,9 +1,9 @@
 //! Builds the plugin into its three components, so that `cargo run` and `cargo test` need no
 //! separate step.
 //!
-//! Each world is the same crate with other features above the same analysis, compiled by a nested cargo with a target directory of its own,
-//! since sharing the outer cargo's would wait for its lock. The directory is beside the `OUT_DIR`s, so that builds with
-//! other features and clippy share it.
+//! Each world is the same crate with other features above the same analysis, compiled by a nested cargo with a target
+//! directory of its own, since sharing the outer cargo's would wait for its lock. The directory is beside the `OUT_DIR`s,
+//! so that builds with other features and clippy share it. A release is optimised across crates.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -37,6 +37,7 @@ struct Inner {
     unmetered: Runtime,
     cpu_scheduler: CpuScheduler,
     compiler: Compiler,
+    built_in: Metering,
     component_bytes: u64,
     cache_trouble: Option<String>,
 }
@@ -47,20 +48,21 @@ struct Runtime {
     linkers: [Linker<CallState>; 3],
 }
 
-/// Components whose instructions are counted.
+/// What bounds the computing of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metering {
-    /// Those from elsewhere: [`Limits::fuel`] bounds them.
+pub enum Metering {
+    /// Its instructions are counted as well: [`Limits::fuel`]. For components from elsewhere, and for the built-in ones of an
+    /// engine whose `fuel` is not the default.
     Counted,
-    /// The built-in ones, which are an eighth faster without: the limits on time bound them.
+    /// Time only. For the built-in components, which are an eighth faster without counting.
     TimeOnly,
 }
 
 impl Engine {
     /// Creates an engine for one call at a time, or for a few; [`Engine::builder`] has more options.
     ///
-    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components. They
-    /// are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
+    /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components, and
+    /// [`Limits::fuel`], if it is not the default, for the built-in ones as well. They are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
     /// this user's alone (mode 0700), and a warning is logged once.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
         Self::builder(limits).build()
@@ -79,11 +81,17 @@ impl Engine {
     /// Returns the engine of wasmtime, for an embedder that links components to a store of its own. It counts
     /// instructions, so that the store needs fuel.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.inner.metered.wasmtime
+        self.wasmtime_of(Metering::Counted)
     }
 
-    pub(crate) fn wasmtime_of(&self, metering: Metering) -> &wasmtime::Engine {
+    /// Returns the engine of wasmtime for components that are bounded so.
+    pub fn wasmtime_of(&self, metering: Metering) -> &wasmtime::Engine {
         &self.runtime(metering).wasmtime
+    }
+
+    /// Returns what bounds the built-in components.
+    pub fn built_in_metering(&self) -> Metering {
+        self.inner.built_in
     }
 
     pub(crate) fn linker(&self, metering: Metering, world: World) -> &Linker<CallState> {
@@ -130,8 +138,8 @@ impl Builder {
     /// tables.
     ///
     /// There are two such pools: one for the built-in components, and one for others. Each reserves address space, some
-    /// 16 GiB for each call, and no memory. Where a process may not
-    /// reserve so much (`ulimit -v`), the engine is created without it, and a warning is logged.
+    /// 16 GiB for each call, and no memory. Where a process may not reserve so much (`ulimit -v`), the engine is created
+    /// without them, and a warning is logged.
     pub fn pooled(mut self, calls: u32) -> Self {
         self.calls = Some(calls);
         self
@@ -181,6 +189,7 @@ impl Builder {
             unmetered,
             cpu_scheduler: CpuScheduler::default(),
             compiler: Compiler::new(self.compiler.clone(), &self.limits),
+            built_in: if self.limits.fuel == Limits::default().fuel { Metering::TimeOnly } else { Metering::Counted },
             component_bytes: self.limits.component_bytes,
             cache_trouble: cache.as_ref().err().cloned(),
         };

@@ -18,7 +18,7 @@ pub struct Limits {
     /// CPU time that the component itself may use. Waiting does not count.
     pub cpu: Duration,
     /// WebAssembly instructions that the component may execute, approximately: the same on every machine, whereas `cpu`
-    /// depends on its load. Those of the built-in components are not counted.
+    /// depends on its load. Those of the built-in components are counted by an engine whose limit is not the default.
     pub fuel: u64,
     /// Bytes of stack that the component's functions may use. Applied when the engine is created.
     pub stack: usize,

@@ -58,9 +58,10 @@ impl Plugin {
 
     /// The built-in components are trusted: compiling them has no time limit.
     fn load_built_in(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
-        let component = Component::from_binary(engine.wasmtime_of(Metering::TimeOnly), bytes)
+        let metering = engine.built_in_metering();
+        let component = Component::from_binary(engine.wasmtime_of(metering), bytes)
             .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
-        Self::link(engine, name, bytes, &component, Metering::TimeOnly, most)
+        Self::link(engine, name, bytes, &component, metering, most)
     }
 
     /// Reads a component from a file.
@@ -360,12 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_instructions_of_other_components_are_counted() {
+    fn instructions_of_built_in_components_are_counted_only_with_a_limit_of_their_own() {
         let engine = Engine::new(&Limits::default()).unwrap();
         let bytes = embedded(World::Analyser);
         let of_file = Plugin::from_bytes(&engine, "copy.wasm", bytes).unwrap();
         assert_eq!(of_file.metering(), Metering::TimeOnly);
         let other = load(&component(&[], &[ANALYSIS]), World::Manager).unwrap();
         assert_eq!(other.metering(), Metering::Counted);
+        let counting = Engine::new(&Limits { fuel: 1_000, ..Limits::default() }).unwrap();
+        assert_eq!(Plugin::built_in(&counting, World::Analyser).unwrap().metering(), Metering::Counted);
     }
 }

@@ -16,11 +16,12 @@ use async_trait::async_trait;
 use crate::credential::Credential;
 use crate::credentials::{CallCredentials, Controller, Credentials, FallbackTargets};
 use crate::error;
+use crate::open_session::OpenSession;
 use crate::opening;
 use crate::pooler::connection_limit::ConnectionLimit;
 use crate::pooler::pgbouncer::PgBouncer;
 use crate::session::Session;
-use crate::session_cache::{OpenSession, SessionCache};
+use crate::session_cache::SessionCache;
 use crate::target::Target;
 
 impl CredentialSource for Credentials {
@@ -119,7 +120,7 @@ impl bindings::Credential for Opener {
             Ok((session, AccessPath::Direct)) if session.is_pooled() => {
                 return Ok(Box::new(OpenSession::new(session, AccessPath::Pooled)));
             }
-            Ok((session, AccessPath::Direct)) => return Ok(Box::new(OpenSession::cached(session, cache))),
+            Ok((session, AccessPath::Direct)) => return Ok(Box::new(OpenSession::opened(session, cache))),
             Ok((session, path)) => return Ok(Box::new(OpenSession::new(session, path))),
             Err(fault) if fault.kind == kind::TOO_MANY_CONNECTIONS => fault,
             Err(fault) if fault.kind == kind::SERVER_UNREACHABLE && project.is_some() => fault,

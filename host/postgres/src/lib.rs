@@ -18,6 +18,7 @@ pub mod values;
 
 mod credential;
 mod granted;
+mod open_session;
 mod opening;
 mod pooler;
 mod project;

@@ -80,9 +80,9 @@ impl Session {
         Ok(session)
     }
 
-    /// Opens another session at the same target.
-    pub(crate) async fn reopen(&self, guard: &ShutdownGuard) -> Result<Self, Fault> {
-        Self::open(&self.target, &self.limits, guard).await
+    /// Returns what it takes to open another session at the same target.
+    pub(crate) fn opening_again(&self) -> OpeningAgain {
+        OpeningAgain { target: self.target.clone(), limits: self.limits.clone() }
     }
 
     /// Opens a session in which no component's statements run.
@@ -157,6 +157,12 @@ impl Session {
         Ok(answer)
     }
 
+    /// Waits for the answer to an empty statement for as long as the opening of a session may take.
+    pub(crate) async fn is_answering(&self) -> Result<(), Fault> {
+        let answered = tokio::time::timeout(self.limits.connect_timeout, self.round_trip()).await;
+        answered.unwrap_or_else(|_| Err(self.silent())).map(drop)
+    }
+
     /// Measures one empty round trip.
     pub(crate) async fn round_trip(&self) -> Result<Duration, Fault> {
         let started = Instant::now();
@@ -210,6 +216,18 @@ impl Session {
         let mut fault = Fault::new(kind::CONNECTION_LOST, message);
         fault.retryable = true;
         fault
+    }
+}
+
+/// The target and the limits of a session.
+pub(crate) struct OpeningAgain {
+    target: Target,
+    limits: Limits,
+}
+
+impl OpeningAgain {
+    pub(crate) async fn open(self, guard: &ShutdownGuard) -> Result<Session, Fault> {
+        Session::open(&self.target, &self.limits, guard).await
     }
 }
 

@@ -1,118 +1,16 @@
-//! An open session with its access path, and the cache that keeps one open between the calls of a host: it holds a slot
-//! that is usable when the server has no free one.
+//! A cache that keeps a session open between the calls of a host: it holds a slot that is usable when the server has no
+//! free one.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_core::access_path::AccessPath;
-use archon_pool_core::bindings::database::{Statement, Value};
-use archon_pool_core::bindings::{self, Answers};
-use archon_pool_core::call_budget::CallBudget;
-use archon_pool_core::login::Login;
-use archon_pool_core::parameter::Parameter;
 use archon_pool_core::shutdown_guard::ShutdownGuard;
-use async_trait::async_trait;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::{ToSql, Type};
 
+use crate::open_session::OpenSession;
 use crate::session::Session;
 use crate::target::Target;
-use crate::values;
-
-/// An open session. Returned to the cache on drop, where the host has one.
-pub(crate) struct OpenSession {
-    opened: Arc<Session>,
-    /// The session in place of a cached one that the server had ended.
-    reopened: OnceLock<Arc<Session>>,
-    path: AccessPath,
-    cache: Option<SessionCache>,
-}
-
-impl OpenSession {
-    /// Creates a session that ends with its call.
-    pub(crate) fn new(session: Session, path: AccessPath) -> Self {
-        Self::of(Arc::new(session), path, None)
-    }
-
-    /// Creates the credential's own session, which goes into the cache.
-    pub(crate) fn cached(session: Session, cache: Option<&SessionCache>) -> Self {
-        Self::of(Arc::new(session), AccessPath::Direct, cache.cloned())
-    }
-
-    fn of(session: Arc<Session>, path: AccessPath, cache: Option<SessionCache>) -> Self {
-        Self { opened: session, reopened: OnceLock::new(), path, cache }
-    }
-
-    fn session(&self) -> &Arc<Session> {
-        self.reopened.get().unwrap_or(&self.opened)
-    }
-
-    /// Opens a session anew in place of a cached one that was lost: whether the server ended it is not asked before,
-    /// which would take a round trip. None if the session is not from the cache, or was opened anew already.
-    async fn reopen(&self) -> Option<&Session> {
-        let cache = self.cache.as_ref().filter(|_| self.path == AccessPath::Kept && self.reopened.get().is_none())?;
-        let session = self.opened.reopen(cache.guard()).await.ok()?;
-        Some(self.reopened.get_or_init(|| Arc::new(session)))
-    }
-}
-
-impl Drop for OpenSession {
-    fn drop(&mut self) {
-        if let Some(cache) = self.cache.as_ref().filter(|_| self.session().can_be_kept()) {
-            cache.put(Arc::clone(self.session()));
-        }
-    }
-}
-
-#[async_trait]
-impl bindings::Session for OpenSession {
-    fn access_path(&self) -> &'static str {
-        self.path.name()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        self.session().notes().to_vec()
-    }
-
-    fn login(&self) -> Login {
-        self.opened.target().login()
-    }
-
-    fn role(&self) -> &str {
-        self.opened.user()
-    }
-
-    async fn query(&self, batch: &[Statement], budget: &CallBudget) -> Answers {
-        let answers = self.session().query(batch, budget).await;
-        match answers {
-            Err(fault) if fault.kind == kind::CONNECTION_LOST && self.session().can_be_replaced(batch) => {
-                match self.reopen().await {
-                    Some(session) => session.query(batch, budget).await,
-                    None => Err(fault),
-                }
-            }
-            answers => answers,
-        }
-    }
-
-    async fn own(&self, sql: &str, params: Vec<Vec<Parameter>>) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
-        let bound: Vec<Vec<_>> = params.iter().map(|params| params.iter().map(values::bound).collect()).collect();
-        self.session().own(sql, bound.iter().map(|params| params.iter().map(as_driven).collect())).await
-    }
-
-    async fn reset(&self) -> Result<(), Fault> {
-        self.session().reset().await
-    }
-
-    fn pauses(&self) -> (Duration, Duration) {
-        (Duration::from_millis(5), Duration::from_millis(50))
-    }
-}
-
-fn as_driven((value, of): &(values::Bound, Type)) -> (&(dyn ToSql + Sync), Type) {
-    (&**value, of.clone())
-}
 
 /// The cache of a session between calls.
 #[derive(Debug, Clone)]
@@ -167,7 +65,7 @@ impl SessionCache {
         };
         // The server may have ended it since then.
         let lives = lives && session.can_be_kept();
-        lives.then(|| OpenSession::of(session, AccessPath::Kept, Some(self.clone())))
+        lives.then(|| OpenSession::cached(session, self.clone()))
     }
 
     /// Takes the session if this login opened it. Otherwise it stays: a wrong password must not close it.
@@ -181,9 +79,16 @@ impl SessionCache {
         }
     }
 
-    fn put(&self, session: Arc<Session>) {
+    /// Takes back the session of a call. An altered one is reset at once: its locks and settings end with the call. It
+    /// is not kept where nothing can reset it, without a runtime.
+    pub(crate) fn put(&self, session: Arc<Session>) {
+        let place = match (session.is_altered(), Handle::try_current()) {
+            (false, _) => Place::Used(session, Instant::now()),
+            (true, Ok(_)) => readying(session, Duration::ZERO),
+            (true, Err(_)) => return,
+        };
         // Of two calls at the same time, the session of the last one is kept.
-        let before = std::mem::replace(&mut *self.locked(), Place::Used(session, Instant::now()));
+        let before = std::mem::replace(&mut *self.locked(), place);
         drop(before);
     }
 

@@ -7,13 +7,18 @@ use futures_util::future::join_all;
 use tokio_postgres::Client;
 
 /// SQLSTATE of a prepared statement that does not exist.
-pub(super) const UNKNOWN_STATEMENT: &str = "26000";
+const UNKNOWN_STATEMENT: &str = "26000";
+/// Class of SQLSTATEs about resources. The server stores the whole answer of an `EXECUTE` before it sends it, in a
+/// temporary file if it exceeds `work_mem`, for which the disk may be too full.
+const RESOURCES: &str = "53";
+/// SQLSTATEs and classes of errors that pass: a timeout of a lock or of the statement, resources, a conflict.
+const PASSING: [&str; 4] = ["55P03", "57014", RESOURCES, "40"];
 
 /// Statements that the session ran, and those of them that are prepared.
 ///
 /// They are prepared by `PREPARE` under names that are random for each session. A pooler that passes on the session's
-/// settings cannot be told from a server: on another server connection such a name is unknown, and never that of another
-/// statement, as the driver's own `s1`, `s2` … would be.
+/// settings cannot be distinguished from a server: on another server connection such a name is unknown, and never that of
+/// another statement, as the driver's own `s1`, `s2` … would be.
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// Beginning of the names.
@@ -30,12 +35,17 @@ struct Statements {
 
 #[derive(Debug)]
 enum Preparation {
-    /// Run once, and to be prepared before the next call.
+    /// Run as a text, and to be prepared before the next call.
     Noted,
     /// Run by this `EXECUTE`.
     Prepared(String),
     /// Run as a text, because the server refused to prepare it.
     Refused,
+}
+
+/// Returns true if a statement that failed so could succeed as a text.
+pub(super) fn is_at_fault(sqlstate: &str) -> bool {
+    sqlstate == UNKNOWN_STATEMENT || sqlstate.starts_with(RESOURCES)
 }
 
 impl Prepared {
@@ -71,6 +81,9 @@ impl Prepared {
             let preparation = match prepared {
                 Ok(()) => Preparation::Prepared(format!("EXECUTE {name}")),
                 Err(error) if error.is_closed() => return Err(error),
+                Err(error) if error.code().is_some_and(|code| PASSING.iter().any(|it| code.code().starts_with(it))) => {
+                    Preparation::Noted
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a statement of the catalogue cannot be prepared");
                     Preparation::Refused

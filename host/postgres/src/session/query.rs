@@ -14,7 +14,7 @@ use futures_util::future::{Either, join, join_all, select};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, RowStream};
 
-use super::prepared::UNKNOWN_STATEMENT;
+use super::prepared;
 use super::settings::set_local;
 use super::{GRACE, Guard, Session, UNCONVERTED};
 use crate::error;
@@ -33,11 +33,11 @@ impl Session {
         budget: &CallBudget,
     ) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
         let answers = self.batch(batch, budget).await?;
-        let is_unknown = |answer: &Result<RowSet, Fault>| {
-            answer.as_ref().is_err_and(|fault| fault.sqlstate.as_deref() == Some(UNKNOWN_STATEMENT))
+        let failed = |answer: &Result<RowSet, Fault>| {
+            answer.as_ref().err().and_then(|fault| fault.sqlstate.as_deref()).is_some_and(prepared::is_at_fault)
         };
         // Statements of the catalogue only read, and can be repeated.
-        if answers.iter().any(is_unknown)
+        if answers.iter().any(failed)
             && batch.iter().all(|statement| policy::is_ours(&statement.sql))
             && self.prepared.give_up()
         {
@@ -46,10 +46,15 @@ impl Session {
         Ok(answers)
     }
 
+    /// Returns true if a statement was run that is not of the catalogue, since the last reset.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered.load(Ordering::Relaxed)
+    }
+
     /// Returns true if another session would answer the batch in the same way: nothing depends on what was done in this
     /// one.
     pub(crate) fn can_be_replaced(&self, batch: &[Statement]) -> bool {
-        !self.altered.load(Ordering::Relaxed) && batch.iter().all(|statement| policy::is_ours(&statement.sql))
+        !self.is_altered() && batch.iter().all(|statement| policy::is_ours(&statement.sql))
     }
 
     async fn batch(&self, batch: &[Statement], budget: &CallBudget) -> Result<Vec<Result<RowSet, Fault>>, Fault> {
@@ -159,7 +164,7 @@ impl Session {
     /// them alone it takes no round trip.
     pub(crate) async fn reset(&self) -> Result<(), Fault> {
         let client = self.connection.client()?;
-        if !self.altered.load(Ordering::Relaxed) {
+        if !self.is_altered() {
             return Ok(());
         }
         self.prepared.clear();
