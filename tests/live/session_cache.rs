@@ -1,15 +1,22 @@
 //! A session that a host keeps between its calls.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::components::World;
 use archon_pool::host::Host;
 use archon_pool::limits::Limits;
+use archon_pool::plugin::Plugin;
+use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
+use archon_pool_tests::until::until;
 use archon_pool_tests::{Cluster, PASSWORD};
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::actions::{OPERATOR, cluster};
-use crate::support::{fault, host_for, host_with, impatient, plugin, run_in};
+use crate::hostile::attacked_server::HOSTILE;
+use crate::support::{fault, host_for, host_under, host_with, impatient, plugin, run_in};
 
 use self::amnesia::Amnesia;
 
@@ -61,6 +68,37 @@ async fn a_session_whose_prepared_statements_are_lost_runs_texts() -> Result<()>
         ensure!(!last_text(&cluster).await?.starts_with("EXECUTE"), "it was given up");
     }
     ensure!(cluster.count("application_name = 'archon-pool'").await? == 1, "the session is the same");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kept_session_whose_connection_is_silently_lost_is_opened_anew() -> Result<()> {
+    let cluster = cluster().await?;
+    let network = Amnesia::before(&cluster).await?;
+    let limits = Limits { connect_timeout: Duration::from_secs(2), ..Limits::default() };
+    let credentials = archon_pool::credentials().url(SecretString::from(network.url(&cluster, OPERATOR)));
+    let host = host_with(credentials, limits).keep_session();
+    for _ in 0..2 {
+        monitors(&host).await?;
+    }
+    network.freeze()?;
+    monitors(&host).await
+}
+
+#[tokio::test]
+async fn a_lock_that_a_component_took_ends_with_its_call() -> Result<()> {
+    let cluster = cluster().await?;
+    let policy = Policy { sql: Sql::Any, ..Policy::default() };
+    let host = host_under(cluster.url(OPERATOR, "postgres"), policy).keep_session();
+    let hostile = Plugin::from_bytes(host.engine(), "hostile.wasm", HOSTILE)?;
+    let attack = json!({ "name": "query", "batches": [["SELECT pg_advisory_lock(7)::text"]] });
+    host.run(&hostile, json!({ "action": "monitor", "attack": attack })).await?;
+    until("the lock is released", async || {
+        let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+        Ok(cluster.observer().await?.query_one(locks, &[]).await?.get::<_, i64>(0) == 0)
+    })
+    .await?;
+    ensure!(cluster.count("application_name = 'archon-pool'").await? == 1, "the session is kept");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! copies each text into a component that only allocates memory for it.
 
 use anyhow::Result;
-use archon_pool::engine::Engine;
+use archon_pool::engine::{Engine, Metering};
 use archon_pool::limits::Limits;
 use archon_pool_bench::component::{Answers, RowSet, Value, told};
 use archon_pool_bench::figures::{self, Row, median};
@@ -36,12 +36,11 @@ const TAKER: &str = r#"(component
 
 fn main() -> Result<()> {
     let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
-    let wasmtime = engine.wasmtime();
+    let wasmtime = engine.wasmtime_of(Metering::TimeOnly);
     let component = Component::new(wasmtime, wat::parse_str(TAKER)?).map_err(told)?;
     let taker = Linker::<()>::new(wasmtime).instantiate_pre(&component).map_err(told)?;
     let take = |rows: RowSet| -> wasmtime::Result<()> {
         let mut store = Store::new(wasmtime, ());
-        store.set_fuel(u64::MAX)?;
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
         store.set_epoch_deadline(1);
         let take = taker.instantiate(&mut store)?.get_typed_func::<(Vec<Vec<Value>>,), ()>(&mut store, "take")?;

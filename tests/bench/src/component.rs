@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use anyhow::Context as _;
 use archon_pool::components::{World, embedded};
-use archon_pool::engine::Engine;
+use archon_pool::engine::{Engine, Metering};
 use archon_pool::limits::Limits;
 use archon_pool_contract::rows;
 use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, InstancePre, Linker, Resource};
@@ -72,8 +72,8 @@ impl Observed {
             None => Cow::from(embedded(World::Observer)),
         };
         let engine = Engine::builder(&Limits::default()).pooled(8).build()?;
-        let component = Component::from_binary(engine.wasmtime(), &bytes).map_err(told)?;
-        let pre = Self::link(engine.wasmtime(), &component).map_err(told)?;
+        let component = Component::from_binary(engine.wasmtime_of(Metering::TimeOnly), &bytes).map_err(told)?;
+        let pre = Self::link(engine.wasmtime_of(Metering::TimeOnly), &component).map_err(told)?;
         let skill = component.get_export_index(None, SKILL);
         let run = skill.and_then(|skill| component.get_export_index(Some(&skill), "run"));
         Ok(Self { engine, pre, run: run.context("the component has no skill.run")? })
@@ -91,8 +91,7 @@ impl Observed {
     /// Creates a new instance with these answers, metered as the product's are. As in the product, only the called
     /// export is looked up.
     pub fn instance(&self, answers: Answers) -> Result<(Store<Answers>, Instance)> {
-        let mut store = Store::new(self.engine.wasmtime(), answers);
-        store.set_fuel(u64::MAX)?;
+        let mut store = Store::new(self.engine.wasmtime_of(Metering::TimeOnly), answers);
         // The answers for 50,000 backends exceed the limit of one call.
         store.set_hostcall_fuel(usize::MAX);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));

@@ -1,4 +1,5 @@
-//! A relay that makes a session lose its prepared statements, as a pooler does that changes the server connection.
+//! A relay that makes a session lose its prepared statements, as a pooler does that changes the server connection, or
+//! its network.
 
 use std::net::Ipv4Addr;
 
@@ -6,28 +7,42 @@ use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::{Cluster, PASSWORD};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 
 /// A simple query that drops every prepared statement.
 const DEALLOCATE: &[u8] = b"Q\0\0\0\x13DEALLOCATE ALL\0";
 /// The end of every answer outside of a transaction.
 const READY: &[u8] = b"Z\0\0\0\x05I";
 
-/// A relay of one connection.
+/// What happens to the connections of the moment.
+#[derive(Debug, Clone)]
+enum Order {
+    /// Their sessions lose the prepared statements, and the sender hears of it.
+    Deallocate(mpsc::Sender<()>),
+    /// Nothing is forwarded any more, and neither side hears of it.
+    Freeze,
+}
+
+/// A relay before a cluster.
 pub(super) struct Amnesia {
     port: u16,
-    orders: mpsc::Sender<oneshot::Sender<()>>,
+    orders: broadcast::Sender<Order>,
 }
 
 impl Amnesia {
-    /// Starts a relay before a cluster.
+    /// Starts a relay.
     pub(super) async fn before(cluster: &Cluster) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (port, server) = (listener.local_addr()?.port(), cluster.port());
-        let (orders, ordered) = mpsc::channel(1);
+        let orders = broadcast::Sender::new(1);
+        let subscribing = orders.clone();
         tokio::spawn(async move {
-            let (client, _) = listener.accept().await?;
-            relay(client, TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?, ordered).await
+            while let Ok((client, _)) = listener.accept().await {
+                let orders = subscribing.subscribe();
+                tokio::spawn(async move {
+                    relay(client, TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await?, orders).await
+                });
+            }
         });
         Ok(Self { port, orders })
     }
@@ -41,19 +56,21 @@ impl Amnesia {
         }
     }
 
-    /// Drops the prepared statements of the session, which must be idle.
+    /// Drops the prepared statements of the only session, which must be idle.
     pub(super) async fn forget(&self) -> Result<()> {
-        let (done, waiting) = oneshot::channel();
-        self.orders.send(done).await.context("the relay has ended")?;
-        waiting.await.context("the session has ended")
+        let (done, mut waiting) = mpsc::channel(1);
+        self.orders.send(Order::Deallocate(done)).context("there is no session")?;
+        waiting.recv().await.context("the session has ended")
+    }
+
+    /// Stops forwarding what is sent on the connections of now.
+    pub(super) fn freeze(&self) -> Result<()> {
+        self.orders.send(Order::Freeze).context("there is no session")?;
+        Ok(())
     }
 }
 
-async fn relay(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    mut ordered: mpsc::Receiver<oneshot::Sender<()>>,
-) -> Result<()> {
+async fn relay(mut client: TcpStream, mut server: TcpStream, mut orders: broadcast::Receiver<Order>) -> Result<()> {
     let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         tokio::select! {
@@ -65,15 +82,18 @@ async fn relay(
                 0 => return Ok(()),
                 length => client.write_all(&from_server[..length]).await?,
             },
-            Some(done) = ordered.recv() => {
-                server.write_all(DEALLOCATE).await?;
-                let mut answer = Vec::new();
-                while !answer.ends_with(READY) {
-                    ensure!(server.read_buf(&mut answer).await? > 0, "the server closed the connection");
+            order = orders.recv() => match order? {
+                Order::Freeze => std::future::pending().await,
+                Order::Deallocate(done) => {
+                    server.write_all(DEALLOCATE).await?;
+                    let mut answer = Vec::new();
+                    while !answer.ends_with(READY) {
+                        ensure!(server.read_buf(&mut answer).await? > 0, "the server closed the connection");
+                    }
+                    // The test may have ended.
+                    let _ = done.send(()).await;
                 }
-                // The test may have ended.
-                let _ = done.send(());
-            }
+            },
         }
     }
 }
