@@ -9,8 +9,7 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
-use archon_pool_tests::until::until;
-use archon_pool_tests::{Cluster, PASSWORD};
+use archon_pool_tests::{Cluster, PASSWORD, until};
 use secrecy::SecretString;
 use serde_json::json;
 
