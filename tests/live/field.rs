@@ -6,7 +6,7 @@ mod excluded;
 mod leaders;
 mod listeners;
 mod names;
-mod pgbouncer_today;
+mod pgbouncer_current;
 mod plans;
 mod poolers;
 mod refusals;

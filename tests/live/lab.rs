@@ -8,7 +8,7 @@
 mod checkouts;
 mod connections;
 mod environment;
-mod faithful;
+mod fidelity;
 mod looks;
 mod pool;
 mod pooled;

@@ -17,7 +17,7 @@ use archon_pool::limits::Limits;
 use archon_pool::plugin::Plugin;
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_contract::fault::kind;
-use archon_pool_tests::soak::{lasting, report, resident_mebibytes};
+use archon_pool_tests::soak::{report, resident_mebibytes, soak_duration};
 use archon_pool_tests::{Cluster, until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -29,21 +29,21 @@ use self::measure::Latencies;
 const REGULAR: usize = 140;
 const HOSTILE: usize = 60;
 /// Interval of the calls of each regular tenant.
-const EVERY: Duration = Duration::from_secs(7);
+const CALL_INTERVAL: Duration = Duration::from_secs(7);
 /// Allowed slowdown of regular tenants beside attacks.
-const SLOWER: f64 = 2.0;
+const MAX_SLOWDOWN: f64 = 2.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_tenants_hardly_slow_down_regular_tenants() -> Result<()> {
-    let lasting = lasting(60)?;
-    let (alone_duration, attack_duration) = (lasting / 3, lasting * 2 / 3);
+    let soak_duration = soak_duration(60)?;
+    let (alone_duration, attack_duration) = (soak_duration / 3, soak_duration * 2 / 3);
     let cluster = Cluster::builder().setting("max_connections", 450).start().await?;
     let (tenants, sessions) = create_tenants(&cluster).await?;
     let tenants = Arc::new(tenants);
     let expected_sessions = Arc::new(expected_sessions());
 
     // Warms up everything before the measurement.
-    regular(&tenants, &expected_sessions, EVERY).await?;
+    regular(&tenants, &expected_sessions, CALL_INTERVAL).await?;
     let alone = regular(&tenants, &expected_sessions, alone_duration).await?;
     let before = resident_mebibytes()?;
     let attacks = attacks::all(tenants.engine())?;
@@ -62,9 +62,9 @@ async fn hostile_tenants_hardly_slow_down_regular_tenants() -> Result<()> {
     let population = i64::try_from(expected_sessions.values().sum::<usize>())?;
     ensure!(cluster.count("application_name = 'shop'").await? == population, "a tenant's session was ended");
     drop(sessions);
-    if lasting >= Duration::from_secs(300) {
+    if soak_duration >= Duration::from_secs(300) {
         let ratio = beside.p99().as_secs_f64() / alone.p99().as_secs_f64();
-        ensure!(ratio <= SLOWER, "the regular tenants' p99 is {ratio:.2} times what it is alone");
+        ensure!(ratio <= MAX_SLOWDOWN, "the regular tenants' p99 is {ratio:.2} times what it is alone");
     }
     Ok(())
 }
@@ -112,10 +112,10 @@ async fn regular(
         let (tenants, expected_sessions, plugin) =
             (Arc::clone(tenants), Arc::clone(expected_sessions), Arc::clone(&plugin));
         // Calls are spread over the interval.
-        let offset = EVERY.mul_f64(number as f64 / REGULAR as f64);
+        let offset = CALL_INTERVAL.mul_f64(number as f64 / REGULAR as f64);
         all.spawn(async move {
             let mut latencies = Latencies::default();
-            let mut ticks = interval_at(start + offset, EVERY);
+            let mut ticks = interval_at(start + offset, CALL_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             loop {
                 let due = ticks.tick().await;

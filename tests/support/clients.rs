@@ -131,7 +131,7 @@ impl Library {
     /// Returns the library's error.
     pub async fn send(&self, command: Value) -> Result<Value> {
         let program = Arc::clone(&self.0);
-        let answer = spawn_blocking(move || program.lock().unwrap_or_else(PoisonError::into_inner).ask(&command));
+        let answer = spawn_blocking(move || program.lock().unwrap_or_else(PoisonError::into_inner).request(&command));
         let mut answer = answer.await??;
         if let Some(error) = answer.get("error") {
             bail!("{error}");
@@ -146,7 +146,7 @@ impl Library {
 }
 
 impl Program {
-    fn ask(&mut self, command: &Value) -> Result<Value> {
+    fn request(&mut self, command: &Value) -> Result<Value> {
         writeln!(self.input, "{command}")?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;

@@ -305,7 +305,7 @@ impl Cluster {
                 }
                 bail!("the server did not start:\n{log}");
             }
-            match self.ask().await {
+            match self.query_identity().await {
                 // Another server may hold the port while this one is about to exit.
                 Ok((data, version_num)) if Path::new(&data) == self.data => return Ok(Some(version_num)),
                 Err(error) if start.elapsed() > DEADLINE => {
@@ -316,7 +316,7 @@ impl Cluster {
         }
     }
 
-    async fn ask(&self) -> Result<(String, u32)> {
+    async fn query_identity(&self) -> Result<(String, u32)> {
         let observer = self.observer().await?;
         let sql = "SELECT current_setting('data_directory'), current_setting('server_version_num')";
         let row = observer.query_one(sql, &[]).await?;

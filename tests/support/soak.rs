@@ -13,7 +13,7 @@ pub const OWN_STATUS: &str = "/proc/self/status";
 /// # Errors
 ///
 /// Fails if it is no number.
-pub fn lasting(usual_seconds: u64) -> Result<Duration> {
+pub fn soak_duration(usual_seconds: u64) -> Result<Duration> {
     let seconds = std::env::var("SOAK_SECONDS").ok().map_or(Ok(usual_seconds), |text| text.parse());
     Ok(Duration::from_secs(seconds.context("SOAK_SECONDS")?))
 }

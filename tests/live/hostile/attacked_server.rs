@@ -168,15 +168,15 @@ impl AttackedServer {
             host.run(plugin(World::Manager), json!({ "action": "monitor", "options": { "sampleMs": 0 } })).await?;
         ensure!(next.is_success(), "the next call fails: {next}");
         self.wait_for_closed_sessions().await?;
-        let neighbour = host_with(
+        let other_tenant = host_with(
             archon_pool::credentials().url(SecretString::from(self.cluster.url(OPERATOR, "postgres"))),
             Limits::default(),
         );
         let expected = self.cluster.count("application_name <> 'archon-pool'").await? + 1;
         let analysis = json!({ "action": "full-analysis", "options": { "sampleMs": 0 } });
-        let honest = neighbour.run(plugin(World::Manager), analysis).await?.to_value();
-        ensure!(honest["success"] == true, "the next tenant's call fails: {}", honest["error"]);
-        let total = &honest["data"]["poolStats"]["connections"]["total"];
+        let output = other_tenant.run(plugin(World::Manager), analysis).await?.to_value();
+        ensure!(output["success"] == true, "the next tenant's call fails: {}", output["error"]);
+        let total = &output["data"]["poolStats"]["connections"]["total"];
         ensure!(*total == expected, "the next tenant counts {total} sessions of {expected}");
         self.check_no_traces().await
     }

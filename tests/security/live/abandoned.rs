@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use archon_pool::host::Host;
 use archon_pool_security::{Server, find};
-use archon_pool_tests::soak::{lasting, resident_mebibytes};
+use archon_pool_tests::soak::{resident_mebibytes, soak_duration};
 use archon_pool_tests::until::{until, until_within};
 use archon_pool_tests::{Cluster, PgBouncer};
 use secrecy::SecretString;
@@ -14,7 +14,7 @@ use super::measure::sockets_to;
 use super::{CLOSING, SERIAL, built, fault, host, monitor, url};
 
 /// Behaviours at different stages of a call.
-const TROUBLES: [&str; 6] = [
+const MISBEHAVIOURS: [&str; 6] = [
     "silent-after-accept",
     "silent-after-startup",
     "silent-at-statement",
@@ -47,7 +47,7 @@ async fn nothing_is_left(port: u16, tasks_before: usize) -> Result<()> {
 async fn a_dropped_call_closes_its_sockets_for_any_server_behaviour() -> Result<()> {
     built();
     let _serial = SERIAL.lock().await;
-    for name in TROUBLES {
+    for name in MISBEHAVIOURS {
         let behaviour = find("postgres", name).context(name)?;
         let before = tasks();
         let server = Server::start(behaviour).await?;
@@ -88,14 +88,14 @@ async fn calls_behind_a_paused_pooler_leave_it_without_clients() -> Result<()> {
 }
 
 /// Runs rounds as `watch` does, against each of the servers in turn.
-async fn rounds(lasting: Duration) -> Result<()> {
+async fn rounds(soak_duration: Duration) -> Result<()> {
     built();
     let _serial = SERIAL.lock().await;
     let before = tasks();
     let started = Instant::now();
     let (mut count, mut warm) = (0, 0);
-    while count < TROUBLES.len() * 2 || started.elapsed() < lasting {
-        let behaviour = find("postgres", TROUBLES[count % TROUBLES.len()]).context("a behaviour")?;
+    while count < MISBEHAVIOURS.len() * 2 || started.elapsed() < soak_duration {
+        let behaviour = find("postgres", MISBEHAVIOURS[count % MISBEHAVIOURS.len()]).context("a behaviour")?;
         let server = Server::start(behaviour).await?;
         let host = host(archon_pool::credentials().url(url(behaviour, &server, "shop"))).keep_session();
         fault(&host, &built().manager, monitor()).await?;
@@ -103,7 +103,7 @@ async fn rounds(lasting: Duration) -> Result<()> {
         drop((host, server));
         nothing_is_left(port, before).await.context(behaviour.name)?;
         count += 1;
-        if count == TROUBLES.len() {
+        if count == MISBEHAVIOURS.len() {
             warm = resident_mebibytes()?;
         }
     }
@@ -120,5 +120,5 @@ async fn repeated_calls_against_servers_that_misbehave_leave_nothing() -> Result
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "as long as SOAK_SECONDS says; run by hand with --ignored"]
 async fn repeated_calls_leave_nothing_for_the_requested_duration() -> Result<()> {
-    rounds(lasting(600)?).await
+    rounds(soak_duration(600)?).await
 }

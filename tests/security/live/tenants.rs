@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use archon_pool::tenants::{Capacity, Quotas, Tenant, Tenants};
 use archon_pool_security::{Behaviour, Kind, Server, behaviours};
-use archon_pool_tests::soak::{lasting, report, resident_mebibytes};
+use archon_pool_tests::soak::{report, resident_mebibytes, soak_duration};
 use archon_pool_tests::until::until_within;
 use secrecy::SecretString;
 use serde_json::json;
@@ -71,7 +71,7 @@ async fn calls(tenants: Arc<Tenants>, number: usize, end: Instant) -> Result<usi
 async fn two_hundred_tenants_of_servers_that_misbehave_leave_nothing() -> Result<()> {
     built();
     let _serial = SERIAL.lock().await;
-    let lasting = lasting(10)?;
+    let soak_duration = soak_duration(10)?;
     let runtime = tokio::runtime::Handle::current();
     let tasks = || runtime.metrics().num_alive_tasks();
     let before = tasks();
@@ -85,7 +85,7 @@ async fn two_hundred_tenants_of_servers_that_misbehave_leave_nothing() -> Result
     let mut made: usize = first.join_all().await.into_iter().sum::<Result<usize>>()?;
     let warm = resident_mebibytes()?;
 
-    let (started, end) = (Instant::now(), Instant::now() + lasting);
+    let (started, end) = (Instant::now(), Instant::now() + soak_duration);
     let mut all = JoinSet::new();
     (0..TENANTS).for_each(|number| drop(all.spawn(calls(Arc::clone(&tenants), number, end))));
     let mut minutes = interval(Duration::from_secs(60));

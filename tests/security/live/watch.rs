@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_security::{Server, find};
 use archon_pool_tests::binaries::archon_pool;
-use archon_pool_tests::soak::{lasting, mebibytes, report};
+use archon_pool_tests::soak::{mebibytes, report, soak_duration};
 use archon_pool_tests::until::until;
 use archon_pool_tests::{Cluster, PgBouncer};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 /// Behaviours with transient faults, after which `watch` continues.
-const PASSING: [&str; 6] = [
+const TRANSIENT: [&str; 6] = [
     "silent-after-accept",
     "silent-after-startup",
     "silent-at-setup",
@@ -77,10 +77,10 @@ impl Watch {
     }
 
     /// Reads failed rounds for this duration, and compares the last with the first ones.
-    async fn does_not_grow(&mut self, what: &str, lasting: Duration) -> Result<()> {
+    async fn does_not_grow(&mut self, what: &str, soak_duration: Duration) -> Result<()> {
         let (started, mut count, mut printed) = (Instant::now(), 0_usize, 0);
         let mut warm = None;
-        while count < 2 * WARM || started.elapsed() < lasting {
+        while count < 2 * WARM || started.elapsed() < soak_duration {
             let round = self.round().await?.with_context(|| format!("{what}: it ended after {count} rounds"))?;
             ensure!(round["success"] == false, "{what}: a round succeeded: {round:.1000}");
             count += 1;
@@ -117,9 +117,9 @@ fn url(port: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watch_does_not_grow_with_servers_that_misbehave_in_turn() -> Result<()> {
-    let behaviours = PASSING.map(|name| find("postgres", name).expect(name));
+    let behaviours = TRANSIENT.map(|name| find("postgres", name).expect(name));
     let server = Server::in_turn(behaviours.to_vec()).await?;
-    Watch::start(&url(server.port()))?.does_not_grow("in turn", lasting(0)?).await
+    Watch::start(&url(server.port()))?.does_not_grow("in turn", soak_duration(0)?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn watch_does_not_grow_with_a_paused_pooler_and_leaves_it_without_clients(
     let bouncer = PgBouncer::before(&cluster).users(&["app"]).start().await?;
     bouncer.command("PAUSE").await?;
     let mut watch = Watch::start(&bouncer.url("app", "postgres"))?;
-    watch.does_not_grow("paused pooler", lasting(0)?).await?;
+    watch.does_not_grow("paused pooler", soak_duration(0)?).await?;
     drop(watch);
     // A paused PgBouncer does not check clients that wait for a server connection.
     bouncer.command("RESUME").await?;

@@ -14,7 +14,7 @@ pub(crate) const MALFORMED: &[&str] = &["unexpected-answer", "connection-lost", 
 /// Faults for a missing answer.
 pub(crate) const SILENT: &[&str] = &["server-unreachable", "connection-lost", "deadline-exceeded"];
 
-const fn saying(behaviour: Behaviour, says: &'static str) -> Behaviour {
+const fn with_message(behaviour: Behaviour, says: &'static str) -> Behaviour {
     Behaviour { says: Some(says), ..behaviour }
 }
 
@@ -90,7 +90,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Repeat(|_| b"SCRAM-SHA-1024\0".to_vec()),
         "start_bytes",
     ),
-    saying(
+    with_message(
         KIND.at(
             Stage::Startup,
             "scram-rounds",
@@ -228,7 +228,7 @@ pub(crate) const BEHAVIOURS: &[Behaviour] = &[
         Then::Continue,
         MALFORMED,
     ),
-    saying(
+    with_message(
         KIND.at(
             Stage::Statement,
             "unknown-types",

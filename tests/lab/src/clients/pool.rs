@@ -73,7 +73,7 @@ pub enum Event {
     /// The process ends, and closes all sessions.
     Stops,
     /// The machine crashes without closing its connections.
-    Dies,
+    Crashes,
     /// The application creates a new pool and loses the old one.
     LosesAll,
 }
@@ -246,7 +246,7 @@ impl Pool {
                     world.close(sid);
                 }
             }
-            Event::Dies | Event::LosesAll => {
+            Event::Crashes | Event::LosesAll => {
                 let now = world.now;
                 for sid in self.idle.drain(..).chain(self.out.drain(..)) {
                     if let Some(session) = world.session(sid)

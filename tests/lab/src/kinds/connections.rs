@@ -132,7 +132,7 @@ pub fn paused_jobs(builder: &mut CaseBuilder) {
     let mut at = builder.begin;
     while at < builder.last {
         let ends = at + seconds(every * builder.random.between(0.2, 0.8));
-        let end = if builder.random.chance(takes_too_long) { Event::Dies } else { Event::Stops };
+        let end = if builder.random.chance(takes_too_long) { Event::Crashes } else { Event::Stops };
         jobs = jobs.event(at, Event::Starts).event(ends, end);
         at += seconds(every);
     }

@@ -19,8 +19,8 @@ pub fn crashed(builder: &mut CaseBuilder) {
     let paths = builder.paths();
     let at = if builder.random.chance(0.5) { builder.before(0.5, 1.0) } else { builder.during(0.0, 0.4) };
     let begin = builder.begin;
-    let dies = Pool::new(Rc::new(client.clone()), settings.clone(), traffic.clone(), paths.clone());
-    builder.add(dies.event(begin, Event::Starts).event(at, Event::Dies));
+    let crashing = Pool::new(Rc::new(client.clone()), settings.clone(), traffic.clone(), paths.clone());
+    builder.add(crashing.event(begin, Event::Starts).event(at, Event::Crashes));
     let address = if builder.random.chance(0.3) { client.address.clone() } else { Some(builder.address()) };
     let next = Client { address, ..client };
     let starts = at + seconds(builder.random.between(5.0, 120.0));
@@ -41,7 +41,7 @@ pub fn killed(builder: &mut CaseBuilder) {
         pool = pool.event(builder.begin, Event::Starts);
         if n >= 2 {
             let at = if builder.random.chance(0.5) { builder.before(0.6, 1.0) } else { builder.during(0.0, 0.5) };
-            pool = pool.event(at, Event::Dies);
+            pool = pool.event(at, Event::Crashes);
         }
         builder.add(pool);
     }
@@ -62,7 +62,7 @@ pub fn partitioned(builder: &mut CaseBuilder) {
         let mut pool = Pool::new(client, settings.clone(), traffic.clone(), paths.clone());
         pool = pool.event(builder.begin, Event::Starts);
         if n < cut_off {
-            pool = pool.event(at, Event::Dies);
+            pool = pool.event(at, Event::Crashes);
             if builder.random.chance(0.5) {
                 pool = pool.event(at + seconds(builder.random.between(60.0, 900.0)), Event::Starts);
             }
