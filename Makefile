@@ -11,6 +11,8 @@ TARGET := $(CARGO_TARGET_DIR)
 # One selection of packages, features and programs for all targets, so that cargo compiles the dependencies, wasmtime
 # among them, only once.
 ALL := --workspace --all-features --locked
+# Not under make's job server: cargo shares out the processors by itself.
+RUN_CARGO := env -u MAKEFLAGS cargo
 # Node version for machines whose own is older than 20, which jco requires, such as Debian 12.
 NODE := 22.23.3
 # More threads than processors, because live tests mostly wait for servers.
@@ -42,11 +44,11 @@ needs-%:
 	@tests/setup.sh $*
 
 build: needs-build ## Build the components, the library and the program
-	cargo build $(ALL)
+	$(RUN_CARGO) build $(ALL)
 
 demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planned, ended
 	@echo "compiling the program: 5 to 10 minutes the first time, by the speed of two processors"
-	cargo build $(ALL) --bin archon-pool --bin demo
+	$(RUN_CARGO) build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
 # Installs Debian 13's poolers, and client libraries of Python and Node, for the live tests.
@@ -63,8 +65,8 @@ test: needs-test ## Everything, unattended
 	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-node run-python
 
 compiled-tests: needs-test
-	cargo build $(ALL)
-	cargo test $(ALL) --no-run
+	$(RUN_CARGO) build $(ALL)
+	$(RUN_CARGO) test $(ALL) --no-run
 	$(MAKE) $(HUGE)
 
 # What comes from elsewhere, which is mostly waited for.
@@ -78,17 +80,17 @@ test-rust: test-timed test-untimed
 
 # Runs separately, because its clients must act every few seconds and would be delayed by other suites.
 test-timed: needs-test peers
-	cargo test $(ALL) --test live -- $(TIMED)
+	$(RUN_CARGO) test $(ALL) --test live -- $(TIMED)
 
 test-untimed: needs-test peers
-	cargo test $(ALL) -- --skip $(TIMED)
+	$(RUN_CARGO) test $(ALL) -- --skip $(TIMED)
 	$(MAKE) fuzz-replay
 
 # Writes the components and guard.json for the hosts in other languages. With RELEASE=--release they are those of the
 # program's release, optimised across crates.
 RELEASE ?=
 components: needs-test
-	cargo build $(ALL) $(if $(RELEASE),$(RELEASE) --bin archon-pool)
+	$(RUN_CARGO) build $(ALL) $(if $(RELEASE),$(RELEASE) --bin archon-pool)
 	$(TARGET)/$(if $(RELEASE),release,debug)/archon-pool components $(COMPONENTS)
 
 test-languages: components $(TARGET)/node/.installed $(TARGET)/python/.installed ## The components in Node and in Python without a host of ours
@@ -117,16 +119,16 @@ packages: ## What npm and pip install, with the components of a release, in targ
 	cp $(PYTHON_HOST)/dist/* $(TARGET)/packages/
 
 test-matrix: needs-test peers ## The live tests on PostgreSQL 13 to 18
-	cargo build $(ALL)
+	$(RUN_CARGO) build $(ALL)
 	tests/matrix.sh $(TARGET)/postgres
 
 lab: needs-build ## The score of the judgement of leaks beside other rules: a table, and curves in target/lab
-	cargo build $(ALL)
+	$(RUN_CARGO) build $(ALL)
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
 
 bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, and a table with their targets
-	cargo build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
+	$(RUN_CARGO) build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
 	rm -f $(TARGET)/bench/*.json
 	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
 	$(TARGET)/release/bench-table
@@ -138,11 +140,11 @@ fuzz-replay: needs-test
 	tests/fuzz/run.sh all replay
 
 stress: needs-test peers ## The live tests 20 times: none may fail once
-	cargo build $(ALL)
+	$(RUN_CARGO) build $(ALL)
 	for round in {1..20}; do echo "round $$round"; cargo test --quiet $(ALL) --test live; done
 
 soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, and whether they hold
-	cargo build $(ALL) --bins
+	$(RUN_CARGO) build $(ALL) --bins
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} cargo test $(ALL) --test soak -- --nocapture
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
@@ -237,4 +239,4 @@ $(TARGET)/bench/python/.tried: | needs-test
 	touch $@
 
 $(HUGE): | needs-test
-	cargo test $(ALL) --test live conformance::huge
+	$(RUN_CARGO) test $(ALL) --test live conformance::huge
