@@ -10,7 +10,7 @@ use archon_pool_tests::{Cluster, Session};
 use serde_json::Value;
 use tokio_postgres::Client;
 
-use crate::actions::{BARE, OPERATOR, furnish};
+use crate::actions::{BARE, OPERATOR, create_roles_and_table};
 
 const HELD_LOCKS: &str = include_str!("catalogue/before/held-locks.sql");
 const WAITS: &str = include_str!("catalogue/before/waits.sql");
@@ -36,7 +36,7 @@ async fn still_cluster() -> Result<Cluster> {
         .setting("max_connections", idle_sessions()? + 60)
         .start()
         .await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     cluster.create_role(CREATOR, "CREATEROLE").await?;
     for sql in [
         "CREATE DATABASE other",

@@ -126,7 +126,7 @@ async fn only_applications_count(cluster: &Cluster) -> Result<()> {
 #[tokio::test]
 async fn the_heaviest_statements_are_read_when_statements_are_slow_and_once_a_minute() -> Result<()> {
     let cluster = Cluster::builder().setting("pg_stat_statements.track", "all").start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     assert!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     only_applications_count(&cluster).await?;
     let app = cluster.app("app", "shop");

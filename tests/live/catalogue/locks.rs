@@ -6,7 +6,7 @@ use anyhow::Result;
 use archon_pool_contract::catalogue;
 use archon_pool_tests::Cluster;
 
-use crate::actions::{OPERATOR, furnish};
+use crate::actions::{OPERATOR, create_roles_and_table};
 
 /// Relations whose `AccessShareLock` a look takes, beside their indexes.
 const READ: [&str; 16] = [
@@ -31,7 +31,7 @@ const READ: [&str; 16] = [
 #[tokio::test]
 async fn a_look_locks_catalogues_against_nothing_but_exclusive_access() -> Result<()> {
     let cluster = Cluster::start().await?;
-    furnish(&cluster).await?;
+    create_roles_and_table(&cluster).await?;
     anyhow::ensure!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements");
     let client = cluster.connect(OPERATOR).await?;
     client.batch_execute("BEGIN").await?;

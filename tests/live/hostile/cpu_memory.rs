@@ -358,10 +358,10 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         tries: "answers with JSON in a text, under a key by which the reader would read it again without limits",
-        with: Weapon::Rust(|_| {
+        with: Payload::Rust(|_| {
             request(json!({ "name": "answer", "text": "{\"data\":{\"$serde_json::private::RawValue\":\"[[],[]]\"}}" }))
         }),
-        under: tight,
+        under: low_limits,
         stopped_by: "a check of all keys",
         ends: Ends::Fault(UNEXPECTED_ANSWER, "a key begins with"),
     },
