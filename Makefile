@@ -25,12 +25,12 @@ HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
             ARCHON_HOSTILE_SERVER=$(HOSTILE)
 PYTHON_HOST := $(TARGET)/python-host
-BENCHES := judgement instantiation boundary live server-cost tenants cold-start neighbours
+BENCHES := judgement instantiation boundary live network server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
-        bench fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint-node lint-python \
+        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint-node lint-python \
         audit lock freeze-wit clean
 
 help: ## This list
@@ -127,6 +127,9 @@ bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one r
 	rm -f $(TARGET)/bench/*.json
 	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
 	$(TARGET)/release/bench-table
+
+bench-baseline: ## The ratios of the last `make bench` as tests/bench/baseline.json, for comparison by later ones
+	$(TARGET)/release/bench-table --baseline "$$(git describe --always --dirty --abbrev=12)"
 
 fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
 	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}
@@ -230,6 +233,7 @@ python-package: components $(PYTHON_HOST)/.installed
 $(TARGET)/bench/python/.tried: | needs-test
 	python3 -m venv $(@D)
 	$(@D)/bin/$(PIP_INSTALL) 'pg_activity[psycopg]' || rm -f $(@D)/bin/python
+	tests/bench/exporter.sh $(TARGET)/bench/exporter || true
 	[ -x /usr/bin/check_postgres ] || apt-get install -y -qq --no-install-recommends check-postgres || true
 	touch $@
 
