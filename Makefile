@@ -122,8 +122,9 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
 
-bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, and a table with their targets
+bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, a table with their targets, and a page with pictures
 	cargo build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
+	tests/bench/exporter.sh $(TARGET)/bench/exporter || true
 	rm -f $(TARGET)/bench/*.json
 	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
 	$(TARGET)/release/bench-table
@@ -233,7 +234,6 @@ python-package: components $(PYTHON_HOST)/.installed
 $(TARGET)/bench/python/.tried: | needs-test
 	python3 -m venv $(@D)
 	$(@D)/bin/$(PIP_INSTALL) 'pg_activity[psycopg]' || rm -f $(@D)/bin/python
-	tests/bench/exporter.sh $(TARGET)/bench/exporter || true
 	[ -x /usr/bin/check_postgres ] || apt-get install -y -qq --no-install-recommends check-postgres || true
 	touch $@
 

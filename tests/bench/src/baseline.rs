@@ -1,5 +1,5 @@
-//! Stores the ratios of an earlier commit, with which a run is compared. Times are not stored: those of another run, or
-//! of another machine, are not comparable.
+//! Stores the ratios of an earlier commit, with which a run is compared. Rows with times are left out: those of another
+//! run, or of another machine, are not comparable.
 
 use std::collections::BTreeMap;
 use std::fs;
