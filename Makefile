@@ -32,8 +32,8 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
-        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint- \
-        node lint-python audit lock freeze-wit clean
+        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds \
+        lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
