@@ -27,13 +27,13 @@ HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
             ARCHON_HOSTILE_SERVER=$(HOSTILE)
 PYTHON_HOST := $(TARGET)/python-host
-BENCHES := judgement instantiation boundary report live server-cost tenants cold-start neighbours
+BENCHES := judgement instantiation boundary report live network server-cost tenants cold-start neighbours
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
-        bench fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds lint-node lint-python \
-        audit lock freeze-wit clean
+        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds \
+        lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -127,11 +127,15 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
 
-bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, and a table with their targets
+bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, a table with their targets, and a page with pictures
 	$(RUN_CARGO) build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
+	tests/bench/exporter.sh $(TARGET)/bench/exporter || true
 	rm -f $(TARGET)/bench/*.json
 	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
 	$(TARGET)/release/bench-table
+
+bench-baseline: ## The ratios of the last `make bench` as tests/bench/baseline.json, for comparison by later ones
+	$(TARGET)/release/bench-table --baseline "$$(git describe --always --dirty --abbrev=12)"
 
 fuzz: needs-test ## Fuzz each target for ten minutes, or FUZZ_SECONDS; what is found goes to target/fuzz
 	tests/fuzz/run.sh all $${FUZZ_SECONDS:-600}

@@ -1,5 +1,6 @@
 //! Simulates a faulty network: a TCP proxy in front of a cluster.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cluster::{Cluster, PASSWORD};
 use crate::until::DEADLINE;
+
+/// Number of parts of at most 64 KiB that are on their way in one direction.
+const MOST_DELAYED: usize = 1_000;
 
 /// Treatment of transferred bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,7 +24,8 @@ pub enum Flow {
     /// Forwards them.
     #[default]
     Pass,
-    /// Forwards them after a delay.
+    /// Forwards each part a fixed time after it came, as a long line does: parts do not wait for each other. The
+    /// handshake of TCP is not delayed.
     Delay(Duration),
     /// Holds them, and all that follow, until the flow changes.
     Hold,
@@ -169,10 +174,23 @@ async fn pump(
 ) -> Result<()> {
     let (mut buffer, mut seen) = (vec![0; 64 << 10], Vec::new());
     let mut watched = rules.subscribe();
+    let mut delayed: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
-        let length = from.read(&mut buffer).await?;
+        let length = tokio::select! {
+            // Due parts are written first, so that a stream of new ones cannot keep them back.
+            biased;
+            () = due(&delayed) => {
+                watched.wait_for(|rules| rules.flow(direction) != Flow::Hold).await?;
+                if let Some((_, bytes)) = delayed.pop_front() {
+                    to.write_all(&bytes).await?;
+                }
+                continue;
+            }
+            length = from.read(&mut buffer), if delayed.len() < MOST_DELAYED => length?,
+        };
+        let came = Instant::now();
         if length == 0 {
-            return Ok(());
+            break;
         }
         let bytes = &buffer[..length];
         if direction == Direction::ToServer {
@@ -180,11 +198,25 @@ async fn pump(
         }
         let flow = watched.wait_for(|rules| rules.flow(direction) != Flow::Hold).await?.flow(direction);
         match flow {
-            Flow::Delay(time) => tokio::time::sleep(time).await,
-            Flow::Drop => continue,
-            Flow::Pass | Flow::Hold => {}
+            Flow::Delay(time) => delayed.push_back((came + time, bytes.to_vec())),
+            Flow::Drop => {}
+            // Behind delayed parts, to keep the order.
+            Flow::Pass | Flow::Hold if !delayed.is_empty() => delayed.push_back((came, bytes.to_vec())),
+            Flow::Pass | Flow::Hold => to.write_all(bytes).await?,
         }
-        to.write_all(bytes).await?;
+    }
+    for (at, bytes) in delayed {
+        sleep_until(at).await;
+        to.write_all(&bytes).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the first delayed part is due; for ever if there is none.
+async fn due(delayed: &VecDeque<(Instant, Vec<u8>)>) {
+    match delayed.front() {
+        Some((at, _)) => sleep_until(*at).await,
+        None => std::future::pending().await,
     }
 }
 

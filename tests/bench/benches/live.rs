@@ -4,11 +4,11 @@
 //! The contenders take turns, so that load on the machine affects all of them. Those with a cached session run apart
 //! from the others, because a session that ends occupies a processor for a while.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use archon_pool_bench::figures::{self, Row, middle};
-use archon_pool_bench::live::{self, Server};
+use archon_pool_bench::live::{self, Server, timed};
 use tokio_postgres::Client;
 
 const ROUNDS: usize = 320;
@@ -51,13 +51,6 @@ async fn main() -> Result<()> {
         Row::ratio("what the bare SQL is to an empty round trip", bare_held, trip, "database"),
     ];
     figures::record("live", &rows)
-}
-
-/// Measures the duration of a future.
-async fn timed<T, E: Into<anyhow::Error>>(of: impl Future<Output = Result<T, E>>) -> Result<Duration> {
-    let started = Instant::now();
-    of.await.map_err(Into::into)?;
-    Ok(started.elapsed())
 }
 
 /// Returns the median of the rounds after the warm-up.

@@ -1,52 +1,65 @@
-//! Prints the results of the other benchmarks: one table, and the machine on which it was measured.
+//! Prints the results of the other benchmarks: one table, and the machine on which it was measured. Writes them as a page
+//! with pictures too. `--baseline COMMIT` makes them the baseline with which later runs are compared.
 
 use std::fs;
 
-use anyhow::Result;
-use archon_pool_bench::figures::{Row, recorded};
+use anyhow::{Result, bail};
+use archon_pool_bench::baseline::{Baseline, Compared};
+use archon_pool_bench::figures::{PROGRAMS, folder, recorded};
+use archon_pool_bench::page::{Section, page};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-
-/// Benchmark programs, in the order of the table.
-const PROGRAMS: [&str; 9] =
-    ["judgement", "instantiation", "boundary", "report", "live", "server-cost", "tenants", "cold-start", "neighbours"];
 
 #[expect(clippy::print_stdout, reason = "`make bench` is run for this table")]
 fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [] => {}
+        [option, commit] if option == "--baseline" => {
+            let file = Baseline::of_last_run(commit, &machine())?.write()?;
+            println!("wrote {}", file.display());
+            return Ok(());
+        }
+        _ => bail!("usage: bench-table [--baseline COMMIT]"),
+    }
+    let baseline = Baseline::committed()?;
+    let mut sections = Vec::new();
+    for program in PROGRAMS {
+        let rows = baseline.compare(program, recorded(program)?);
+        sections.push(Section { program: program.to_owned(), rows });
+    }
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["what", "value", "target", "holds", "measured", "bounded by"]);
-    for program in PROGRAMS {
-        for row in recorded(program)? {
-            let (value, target, holds) = verdict(&row);
-            let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-            table.add_row([
-                Cell::new(&row.what),
-                right(value),
-                right(target),
-                Cell::new(holds),
-                Cell::new(&row.measured),
-                Cell::new(&row.limit),
-            ]);
-        }
+    table.set_header(["what", "value", "target", "holds", "baseline", "now : baseline", "measured", "bounded by"]);
+    for compared in sections.iter().flat_map(|section| &section.rows) {
+        table.add_row(cells(compared));
     }
-    println!("{table}\n\n{}", machine());
+    let of = format!("commit {}, {}", baseline.commit, baseline.measured_on);
+    let file = folder().join("index.html");
+    fs::create_dir_all(folder())?;
+    fs::write(&file, page(&sections, &machine(), &of))?;
+    println!("{table}\n\n{}\nbaseline: {of}\npictures: {}", machine(), file.display());
     Ok(())
 }
 
-fn verdict(row: &Row) -> (String, String, &'static str) {
-    if row.value < 0.0 {
-        return ("-".to_owned(), "-".to_owned(), "not measured");
-    }
-    let with_unit = |value: f64| {
-        let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-        format!("{value:.digits$} {}", row.unit)
+fn cells(compared: &Compared) -> [Cell; 8] {
+    let row = &compared.row;
+    let right = |text: Option<String>| Cell::new(text.unwrap_or_default()).set_alignment(CellAlignment::Right);
+    let holds = match row.is_met() {
+        _ if !row.is_measured() => "not measured",
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
     };
-    match row.target {
-        Some(target) => {
-            (with_unit(row.value), format!("≤ {}", with_unit(target)), if row.value <= target { "yes" } else { "no" })
-        }
-        None => (with_unit(row.value), String::new(), ""),
-    }
+    [
+        Cell::new(&row.what),
+        right(Some(if row.is_measured() { row.with_unit(row.value) } else { "-".to_owned() })),
+        right(row.target.map(|target| format!("≤ {}", row.with_unit(target)))),
+        Cell::new(holds),
+        right(compared.baseline.map(|baseline| row.with_unit(baseline))),
+        right(compared.change().map(|change| format!("{change:.2}"))),
+        Cell::new(&row.measured),
+        Cell::new(&row.limit),
+    ]
 }
 
 /// Describes the machine, as the kernel reports it, and its load, on which the figures depend.

@@ -5,7 +5,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Benchmark programs, in the order of the table.
+pub const PROGRAMS: [&str; 10] = [
+    "judgement",
+    "instantiation",
+    "boundary",
+    "report",
+    "live",
+    "network",
+    "server-cost",
+    "tenants",
+    "cold-start",
+    "neighbours",
+];
+
+/// Unit of a ratio.
+const RATIO: &str = "×";
 
 /// Row of the table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,7 +31,8 @@ pub struct Row {
     pub what: String,
     /// Measured values behind the result.
     pub measured: String,
-    /// Ratio or figure that is compared with the target.
+    /// Ratio or figure that is compared with the target; NaN if it was not measured.
+    #[serde(deserialize_with = "null_as_nan")]
     pub value: f64,
     /// Unit of the value: `×` for a ratio.
     pub unit: String,
@@ -31,7 +49,7 @@ impl Row {
             what: what.into(),
             measured: format!("{} : {}", shown(ours), shown(base)),
             value: ours.as_secs_f64() / base.as_secs_f64(),
-            unit: "×".to_owned(),
+            unit: RATIO.to_owned(),
             target: None,
             limit: limit.to_owned(),
         }
@@ -54,6 +72,27 @@ impl Row {
         Self::figure(what, f64::NAN, "", why, "-")
     }
 
+    /// Returns true if the value was measured.
+    pub fn is_measured(&self) -> bool {
+        !self.value.is_nan()
+    }
+
+    /// Returns true if the value can be compared with that of another run or machine, as a time cannot.
+    pub fn is_ratio(&self) -> bool {
+        self.is_measured() && self.unit == RATIO
+    }
+
+    /// Returns true if the target is met; `None` without a target or a value.
+    pub fn is_met(&self) -> Option<bool> {
+        self.target.filter(|_| self.is_measured()).map(|target| self.value <= target)
+    }
+
+    /// Formats a value of this row with its unit.
+    pub fn with_unit(&self, value: f64) -> String {
+        let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+        format!("{value:.digits$} {}", self.unit)
+    }
+
     /// Sets the upper bound of the value.
     pub fn at_most(mut self, target: f64) -> Self {
         self.target = Some(target);
@@ -73,8 +112,12 @@ pub fn record(program: &str, rows: &[Row]) -> Result<()> {
 pub fn recorded(program: &str) -> Result<Vec<Row>> {
     let file = folder().join(format!("{program}.json"));
     let Ok(text) = fs::read_to_string(&file) else { return Ok(Vec::new()) };
-    // JSON represents NaN as `null`.
-    Ok(serde_json::from_str(&text.replace("\"value\": null", "\"value\": -1.0"))?)
+    serde_json::from_str(&text).with_context(|| file.display().to_string())
+}
+
+/// Reads a value that JSON cannot represent, and that serde_json writes as `null`.
+fn null_as_nan<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// Returns the median that criterion measured in this run.
@@ -114,7 +157,8 @@ pub fn shown(duration: Duration) -> String {
     }
 }
 
-fn folder() -> PathBuf {
+/// Returns the folder of the results.
+pub fn folder() -> PathBuf {
     target().join("bench")
 }
 

@@ -5,8 +5,11 @@
 //! asserted: `make bench` prints which targets are met.
 #![doc = include_str!("../README.md")]
 
+pub mod baseline;
 pub mod component;
+pub mod contenders;
 pub mod figures;
 pub mod live;
+pub mod page;
 pub mod population;
 pub mod processor_time;

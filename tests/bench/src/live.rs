@@ -1,5 +1,7 @@
 //! Starts a private server with sessions on it, and runs the plain statements of one round for comparison.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use archon_pool::components::World;
 use archon_pool::engine::Engine;
@@ -56,19 +58,29 @@ impl Server {
 
     /// Creates a host whose default credential is the monitoring role, and its observer.
     pub fn host(&self) -> Result<(Host, Plugin)> {
-        let limits = Limits::default();
-        let engine = Engine::builder(&limits).pooled(8).build()?;
-        let plugin = Plugin::built_in(&engine, World::Observer)?;
-        let credentials = archon_pool::credentials().url(self.cluster.url(ROLE, "postgres").into());
-        Ok((archon_pool::host(engine, credentials, Policy::default(), limits), plugin))
+        host(self.cluster.url(ROLE, "postgres"))
     }
 
     /// Opens a session of tokio-postgres alone.
     pub async fn connect(&self) -> Result<Client> {
-        let (client, connection) = tokio_postgres::connect(&self.cluster.url(ROLE, "postgres"), NoTls).await?;
-        tokio::spawn(connection);
-        Ok(client)
+        connect(&self.cluster.url(ROLE, "postgres")).await
     }
+}
+
+/// Creates a host with a default credential, and its observer.
+pub fn host(url: String) -> Result<(Host, Plugin)> {
+    let limits = Limits::default();
+    let engine = Engine::builder(&limits).pooled(8).build()?;
+    let plugin = Plugin::built_in(&engine, World::Observer)?;
+    let credentials = archon_pool::credentials().url(url.into());
+    Ok((archon_pool::host(engine, credentials, Policy::default(), limits), plugin))
+}
+
+/// Opens a session of tokio-postgres alone, without TLS.
+pub async fn connect(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// Returns the SkillInput of a full analysis without sampling and probes: `detect-leaks` computes all that
@@ -98,4 +110,11 @@ pub async fn bare(client: &Client) -> Result<()> {
 pub async fn reset(client: &Client) -> Result<()> {
     try_join(client.simple_query("ROLLBACK"), client.simple_query("DISCARD ALL")).await?;
     Ok(())
+}
+
+/// Measures the duration of a future.
+pub async fn timed<T, E: Into<anyhow::Error>>(of: impl Future<Output = Result<T, E>>) -> Result<Duration> {
+    let started = Instant::now();
+    of.await.map_err(Into::into)?;
+    Ok(started.elapsed())
 }

@@ -1,7 +1,10 @@
-//! Measures the processor time of the current thread for criterion, so that other load on the machine is excluded.
+//! Measures the processor time of the current thread for criterion, so that other load on the machine is excluded, and
+//! that of a server's processes.
 
+use std::fs;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
 use criterion::Criterion;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use rustix::time::{ClockId, clock_gettime};
@@ -53,4 +56,25 @@ fn now() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // This clock never returns a negative value.
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Clock ticks per second in `/proc`: fixed by the kernel's interface, independent of its own tick rate.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Returns the processor time of a process with a single thread, such as a backend of PostgreSQL.
+pub fn of_process(pid: i32) -> Result<Duration> {
+    let path = format!("/proc/{pid}/schedstat");
+    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+    let nanos = text.split_whitespace().next().context(path)?.parse()?;
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// Returns the processor time of all ended children of a process that it has waited for; `self` is this process.
+pub fn of_children(process: &str) -> Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&path).context(path)?;
+    // The program's name, in brackets, may contain blanks; the times are fields 16 and 17 of `proc(5)`.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(13).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(Duration::from_secs_f64(ticks / TICKS_PER_SECOND))
 }
