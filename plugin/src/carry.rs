@@ -48,8 +48,8 @@ pub fn next(
         sending: sending.into_iter().take(LISTENERS).collect(),
         copying: copying.into_iter().take(LISTENERS).collect(),
         probes: number(snapshot.probes.len()),
-        settings: KeptSettings::next(memory, snapshot),
-        statements: KeptStatements::next(memory, snapshot, slow),
+        settings: KeptSettings::next(memory.settings(snapshot.taken_at), memory.at(), snapshot),
+        statements: KeptStatements::next(memory.statements(snapshot.taken_at), snapshot, slow),
     };
     within_bounds(carry)
 }

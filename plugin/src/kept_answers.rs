@@ -5,8 +5,6 @@ use archon_pool_contract::catalogue;
 use archon_pool_contract::snapshot::{Gap, RoleSetting, Setting, Snapshot, StatementLoad};
 use serde::{Deserialize, Serialize};
 
-use crate::memory::Memory;
-
 /// Age from which an answer is asked for again, microseconds.
 const KEPT_US: i64 = 60_000_000;
 /// Most settings of roles and databases that are kept; a server with more is asked for them in every call.
@@ -63,10 +61,11 @@ impl KeptSettings {
         snapshot.role_settings.clone_from(&self.roles);
     }
 
-    /// Returns the settings for the next call; none if some are unknown or too long.
-    pub fn next(memory: &Memory, snapshot: &Snapshot) -> Option<Self> {
+    /// Returns the settings for the next call; none if some are unknown or too long. `kept` are those that this call used,
+    /// and `previous` is the time of the call before.
+    pub fn next(kept: Option<&Self>, previous: Option<i64>, snapshot: &Snapshot) -> Option<Self> {
         let now = snapshot.taken_at;
-        let (at, server, roles) = match memory.settings(now) {
+        let (at, server, roles) = match kept {
             Some(kept) => (kept.at, &kept.server, &kept.roles),
             None => (now, &snapshot.settings, &snapshot.role_settings),
         };
@@ -75,7 +74,7 @@ impl KeptSettings {
         let lengths = server.iter().flat_map(|setting| [setting.name.len(), setting.value.len()]);
         let own_lengths = roles.iter().flat_map(|setting| [setting.name.len(), setting.value.len()]);
         let short = roles.len() <= ROLE_SETTINGS && lengths.chain(own_lengths).all(|length| length <= SETTING_BYTES);
-        let interval = memory.at().map_or(0, |previous| now.saturating_sub(previous));
+        let interval = previous.map_or(0, |previous| now.saturating_sub(previous));
         let due = now.saturating_sub(at).saturating_add(interval) >= KEPT_US;
         (short && !unknown).then(|| Self { at, due, server: server.clone(), roles: roles.clone() })
     }
@@ -93,9 +92,10 @@ impl KeptStatements {
         snapshot.gaps.extend(self.gap.clone());
     }
 
-    /// Returns the statements for the next call; `slow` calls have asked for them.
-    pub fn next(memory: &Memory, snapshot: &Snapshot, slow: bool) -> Option<Self> {
-        if let Some(kept) = memory.statements(snapshot.taken_at) {
+    /// Returns the statements for the next call: those kept that this call could use, or its own; `slow` calls have asked
+    /// for them.
+    pub fn next(kept: Option<&Self>, snapshot: &Snapshot, slow: bool) -> Option<Self> {
+        if let Some(kept) = kept {
             return Some(kept.clone());
         }
         let is_finite = |load: &&StatementLoad| load.mean_ms.is_finite() && load.total_ms.is_finite();
@@ -140,8 +140,8 @@ mod tests {
         analyse_snapshot(of, &Options::default(), after).carry
     }
 
-    fn memory(carry: &str, of: &Snapshot) -> Memory {
-        Memory::recall(Some(carry), of, &mut Vec::new())
+    fn memory(carry: &str, of: &Snapshot) -> crate::memory::Memory {
+        crate::memory::Memory::recall(Some(carry), of, &mut Vec::new())
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Answer {
         self.report.get_or_init(|| self.read(&sanitize::strings(self.text.as_str()))).as_ref()
     }
 
+    /// Returns the report to print as a page; none where the answer is printed as JSON.
+    pub(crate) fn page(&self, as_json: bool) -> Option<&Report> {
+        if as_json { None } else { self.report() }
+    }
+
     /// Returns the carry.
     pub(crate) fn carry(&self) -> Option<Value> {
         self.read::<Kept>(self.text.as_str())?.carry

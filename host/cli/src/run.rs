@@ -8,7 +8,6 @@ use archon_pool::components::{self, World};
 use archon_pool::policy::{Policy, Sql};
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
-use archon_pool_contract::report::Report;
 use archon_pool_report as render;
 use serde_json::{Map, Value, json};
 
@@ -208,7 +207,7 @@ fn waiting(terminal: &Terminal, doing: &'static str, apply: bool) -> Option<Prog
 
 /// Prints an answer: unchanged with `--json`, as a page otherwise.
 fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Result<Exit, CliError> {
-    match page_of(answer, terminal) {
+    match answer.page(terminal.wants_json()) {
         Some(report) => {
             let action = action.or_else(|| Action::parse(&report.action).ok()).unwrap_or(Action::FullAnalysis);
             let page = render::report(report, action, terminal.width());
@@ -217,9 +216,4 @@ fn show(answer: &Answer, action: Option<Action>, terminal: &mut Terminal) -> Res
         None => terminal.json(answer.text())?,
     }
     Ok(answer.exit())
-}
-
-/// Returns the report to print as text; none where the answer is printed as JSON.
-pub(super) fn page_of<'a>(answer: &'a Answer, terminal: &Terminal) -> Option<&'a Report> {
-    if terminal.wants_json() { None } else { answer.report() }
 }

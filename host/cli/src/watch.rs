@@ -20,7 +20,6 @@ use super::interrupt::interrupted;
 use super::params;
 use super::permissions;
 use super::progress::Progress;
-use super::run::page_of;
 use super::terminal::Terminal;
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -110,7 +109,7 @@ impl Watch<'_> {
                 self.carry.keep(answer.carry(), terminal);
                 self.last = answer.exit();
                 self.failures = 0;
-                match page_of(&answer, terminal) {
+                match answer.page(terminal.wants_json()) {
                     Some(report) => terminal.data(&render::watch_line(report))?,
                     None => terminal.json_line(answer.text())?,
                 }

@@ -109,7 +109,7 @@ impl bindings::Credential for Opener {
         if let Some(cache) = cache
             && let Some(session) = cache.take(target).await
         {
-            return Ok(Box::new(session));
+            return Ok(Box::new(OpenSession::cached(session, cache.clone())));
         }
         if let Some(project) = project.filter(|_| target.password.is_none()) {
             return project.open_session(target, limits).await;

@@ -8,7 +8,6 @@ use archon_pool_core::shutdown_guard::ShutdownGuard;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::open_session::OpenSession;
 use crate::session::Session;
 use crate::target::Target;
 
@@ -54,7 +53,7 @@ impl SessionCache {
     }
 
     /// Returns the session in its initial state; none when this login opened none, or it is gone.
-    pub(crate) async fn take(&self, login: &Target) -> Option<OpenSession> {
+    pub(crate) async fn take(&self, login: &Target) -> Option<Arc<Session>> {
         let (session, lives) = match self.wanted(login) {
             Place::Used(session, at) => {
                 let lives = session.make_ready(at.elapsed()).await.is_ok();
@@ -65,7 +64,7 @@ impl SessionCache {
         };
         // The server may have ended it since then.
         let lives = lives && session.can_be_kept();
-        lives.then(|| OpenSession::cached(session, self.clone()))
+        lives.then_some(session)
     }
 
     /// Takes the session if this login opened it. Otherwise it stays: a wrong password must not close it.
