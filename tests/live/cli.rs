@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
-use archon_pool_tests::binaries::archon_pool;
+use archon_pool_tests::binaries::{archon_pool, compile_cache};
 use archon_pool_tests::cluster::PASSWORD;
 use archon_pool_tests::until::until_within;
 use archon_pool_tests::{Cluster, until};
@@ -19,10 +19,11 @@ pub(crate) const FINDINGS: i32 = 1;
 pub(crate) const USAGE: i32 = 2;
 pub(crate) const NOT_RUN: i32 = 3;
 
-/// Builds a command with this URL and nothing else in its environment.
+/// Builds a command with this URL in its environment, and the shared compile cache.
 pub(crate) fn command(url: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(archon_pool()?);
-    command.args(arguments).env_clear().env("HOME", home).env("DATABASE_URL", url).stdin(Stdio::null());
+    command.args(arguments).env_clear().env("HOME", home).env("XDG_CACHE_HOME", compile_cache()?);
+    command.env("DATABASE_URL", url).stdin(Stdio::null());
     Ok(command)
 }
 
@@ -32,7 +33,7 @@ pub(crate) async fn run_with(url: &str, arguments: &[&str]) -> Result<Output> {
     run_at(url, home.path(), arguments).await
 }
 
-/// Runs the program to completion, with a home that keeps the compile cache.
+/// Runs the program to completion, with this home.
 pub(crate) async fn run_at(url: &str, home: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = command(url, home, arguments)?;
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)

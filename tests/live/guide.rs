@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::Cluster;
+use archon_pool_tests::binaries::compile_cache;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
@@ -56,9 +57,10 @@ async fn the_rust_program_reports_the_fault() -> Result<()> {
     let program = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("examples/minimal");
     ensure!(program.is_file(), "{} is missing: run `cargo build --examples`", program.display());
     let home = tempfile::tempdir()?;
+    let cache = compile_cache()?;
     let run = |url: String| {
         let mut command = Command::new(&program);
-        command.env_clear().env("HOME", home.path()).env("DATABASE_URL", url);
+        command.env_clear().env("HOME", home.path()).env("XDG_CACHE_HOME", &cache).env("DATABASE_URL", url);
         spawn_blocking(move || command.output())
     };
     let output = run(cluster.superuser_url()).await??;

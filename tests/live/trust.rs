@@ -24,18 +24,23 @@ async fn compiled_code_is_cached_in_a_private_folder_only() -> Result<()> {
     let (cluster, workspace) = (cluster().await?, Workspace::new()?);
     let compiled = workspace.path(".cache/archon-pool/compiled");
     let wasm = workspace.file("pool-observer.wasm");
-    let run = ["run", &wasm, "--params", MONITOR, "--json"];
+    let run = async || {
+        let arguments = ["run", &wasm, "--params", MONITOR, "--json"];
+        let mut command = command(&cluster.url(OPERATOR, "postgres"), workspace.folder(), &arguments)?;
+        command.env_remove("XDG_CACHE_HOME");
+        anyhow::Ok(spawn_blocking(move || command.output()).await??)
+    };
     fs::create_dir_all(&compiled)?;
     for (of, shared) in [(&compiled, 0o777), (&compiled, 0o750), (&workspace.path(".cache"), 0o777)] {
         mode(&compiled, 0o700)?;
         mode(of, shared)?;
-        let ran = workspace.run(&cluster, &run).await?;
+        let ran = run().await?;
         assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
         assert!(text(&ran.stderr).contains("without a cache"), "{}", text(&ran.stderr));
         assert_eq!(fs::read_dir(&compiled)?.count(), 0, "{} is {shared:o}", of.display());
         mode(of, 0o700)?;
     }
-    let ran = workspace.run(&cluster, &run).await?;
+    let ran = run().await?;
     assert_eq!(code(&ran), HEALTHY, "{}", text(&ran.stderr));
     assert!(!text(&ran.stderr).contains("without a cache") && fs::read_dir(&compiled)?.count() > 0);
     Ok(())

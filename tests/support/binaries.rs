@@ -74,6 +74,18 @@ pub fn archon_pool() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Returns a value of `XDG_CACHE_HOME` for programs with homes of their own, so that they share compiled components: to
+/// compile one takes longer than most tests.
+///
+/// # Errors
+///
+/// Fails if the folder cannot be created.
+pub fn compile_cache() -> Result<PathBuf> {
+    let folder = std::env::current_exe()?.ancestors().nth(2).context("a target folder")?.join("compile-cache");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
 /// Returns the path of `psql`: Debian's if installed, because the one that `tests/matrix.sh` fetches has no TLS.
 pub fn psql() -> PathBuf {
     debian().map(|folder| folder.join("psql")).filter(|psql| psql.exists()).unwrap_or_else(|| "psql".into())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_security::{Server, find};
-use archon_pool_tests::binaries::archon_pool;
+use archon_pool_tests::binaries::{archon_pool, compile_cache};
 use archon_pool_tests::soak::{mebibytes, report, soak_duration};
 use archon_pool_tests::until::until;
 use archon_pool_tests::{Cluster, PgBouncer};
@@ -52,7 +52,7 @@ impl Watch {
         let mut command = Command::new(archon_pool()?);
         command.args(["watch", "--json", "--interval", "1", "--limit", "deadline=900ms"]);
         command.args(["--limit", "connect_timeout=300ms", "--limit", "statement_timeout=300ms"]);
-        command.env_clear().env("HOME", home.path()).env("DATABASE_URL", url);
+        command.env_clear().env("HOME", home.path()).env("XDG_CACHE_HOME", compile_cache()?).env("DATABASE_URL", url);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdout = child.stdout.take().context("no stdout")?;
         let (line, rounds) = mpsc::unbounded_channel();
