@@ -22,7 +22,7 @@ const TABLE_ELEMENTS: usize = 100_000;
 /// Bytes of a memory, of a table and of a stack that stay in the pool when a call ends. They are wiped; the rest goes
 /// back to the system, which gives it out again page by page, and that takes longer than a small call computes. It is
 /// what such a call uses and not much more: the host wipes what was used, and keeps it for every place of the pool.
-const KEPT_MEMORY: usize = 1 << 20;
+const KEPT_MEMORY: usize = 256 << 10;
 const KEPT_TABLE: usize = 4 << 10;
 const KEPT_STACK: usize = 32 << 10;
 
