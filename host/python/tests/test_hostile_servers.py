@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ VARIABLE = "ARCHON_POOL_HOSTILE_SERVER"
 MOST_BYTES = 200 << 20
 """What any of them may cost above the memory of an idle host."""
 OVER_DEADLINE_S = 1.0
+SILENT_AT_ONCE = 8
+"""Calls to servers that keep silent wait for limits of time."""
+FLOODS_AT_ONCE = 1
+"""Calls to servers that flood compute until they reach a limit of bytes."""
 
 CHILD = Path(__file__).parent / "hostile_child.py"
 
@@ -44,19 +49,47 @@ def behaviours(*kinds: str, but: str = "") -> list[Any]:
     ]
 
 
+Faults = list[Any]
+
+
+@pytest.fixture(scope="session")
+def calls(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Faults]]]:
+    """The calls of the chosen tests, by their ids: one after the other they would wait for twenty minutes."""
+    with ThreadPoolExecutor(SILENT_AT_ONCE) as silent, ThreadPoolExecutor(FLOODS_AT_ONCE) as floods:
+        started = {}
+        for item in request.session.items:
+            if isinstance(item, pytest.Function) and item.originalname in WAYS:
+                behaviour: Any = item.callspec.params["behaviour"]
+                workers = floods if behaviour and behaviour["limit"] else silent
+                folder = tmp_path_factory.mktemp("call")
+                started[item.nodeid] = workers.submit(called, behaviour, folder, item.originalname)
+        yield started
+
+
 @pytest.fixture
-def port(behaviour: Any) -> Iterator[int]:
-    """The port of a server that behaves so."""
-    command = [program(), *([behaviour["kind"], behaviour["name"]] if behaviour else ["list"])]
+def faults(request: pytest.FixtureRequest, calls: dict[str, Future[Faults]]) -> Faults:
+    """The faults in which the calls of a test ended."""
+    return calls[request.node.nodeid].result()
+
+
+def called(behaviour: Any, folder: Path, test: str) -> Faults:
+    """What the calls of a test came to."""
+    command = [program(), behaviour["kind"], behaviour["name"]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            yield int(server.stdout.readline())
+            port = int(server.stdout.readline())
+            if test != ENCRYPTED:
+                return ended(behaviour, port, *WAYS[test])
+            with tls_front(port, folder) as encrypted:
+                return ended({**behaviour, "sslmode": "require"}, encrypted, *WAYS[test])
         finally:
             server.kill()
 
 
-def called(behaviour: Any, port: int, *ways: str) -> list[Any]:
+def ended(behaviour: Any, port: int, *ways: str) -> Faults:
     """What calls came to in a process of their own, after their bounds were checked."""
     database = "pgbouncer" if behaviour["kind"] == "console" else "shop"
     url = f"postgres://ann:hunter2@127.0.0.1:{port}/{database}?sslmode={behaviour['sslmode']}"
@@ -86,23 +119,31 @@ def check(fault: Any, behaviour: Any) -> None:
 
 
 @pytest.mark.parametrize("behaviour", behaviours("postgres"))
-def test_a_server_that_misbehaves_ends_a_call_by_a_fault_that_names_why(behaviour: Any, port: int) -> None:
-    of_session, of_component = called(behaviour, port, "session", "component")
+def test_a_server_that_misbehaves_ends_a_call_by_a_fault_that_names_why(behaviour: Any, faults: Faults) -> None:
+    of_session, of_component = faults
     check(of_session, behaviour)
     assert of_component is not None, "no server that misbehaves is reported as healthy"
 
 
 @pytest.mark.parametrize("behaviour", behaviours("postgres", but="tls"))
-def test_within_tls_a_server_that_misbehaves_gains_nothing(behaviour: Any, port: int, tmp_path: Path) -> None:
-    with tls_front(port, tmp_path) as encrypted:
-        (fault,) = called({**behaviour, "sslmode": "require"}, encrypted, "session")
+def test_within_tls_a_server_that_misbehaves_gains_nothing(behaviour: Any, faults: Faults) -> None:
+    (fault,) = faults
     check(fault, behaviour)
 
 
 @pytest.mark.parametrize("behaviour", behaviours("console"))
-def test_a_console_that_misbehaves_ends_a_call_by_a_fault_that_names_why(behaviour: Any, port: int) -> None:
-    (fault,) = called(behaviour, port, "console")
+def test_a_console_that_misbehaves_ends_a_call_by_a_fault_that_names_why(behaviour: Any, faults: Faults) -> None:
+    (fault,) = faults
     check(fault, behaviour)
+
+
+ENCRYPTED = test_within_tls_a_server_that_misbehaves_gains_nothing.__name__
+WAYS = {
+    test_a_server_that_misbehaves_ends_a_call_by_a_fault_that_names_why.__name__: ("session", "component"),
+    ENCRYPTED: ("session",),
+    test_a_console_that_misbehaves_ends_a_call_by_a_fault_that_names_why.__name__: ("console",),
+}
+"""What each test calls, by its name."""
 
 
 @pytest.mark.parametrize("behaviour", behaviours("management"))
