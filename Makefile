@@ -47,7 +47,7 @@ build: needs-build ## Build the components, the library and the program
 	$(RUN_CARGO) build $(ALL)
 
 demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planned, ended
-	@echo "compiling the program: 5 to 10 minutes the first time, by the speed of two processors"
+	@echo "compiling the program: 8 to 14 minutes the first time on two processors"
 	$(RUN_CARGO) build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
@@ -57,11 +57,11 @@ peers: needs-test
 	tests/clients/install.sh $(TARGET)/clients
 
 test: needs-test ## Everything, unattended
-	@echo "1/3 compiling, and installing what tests need: 12 minutes the first time, 2 after a change"
+	@echo "1/3 compiling, and installing what tests need: 10 to 18 minutes the first time, 3 after a change"
 	$(MAKE) --jobs=2 compiled-tests installed
 	@echo "2/3 the scenarios that need a quiet machine, while the hosts for Node and Python are built: 3 minutes"
 	$(MAKE) --jobs=2 test-timed quiet-packages
-	@echo "3/3 all other tests of Rust, Node and Python: 8 minutes"
+	@echo "3/3 all other tests of Rust, Node and Python: 8 to 12 minutes"
 	$(MAKE) --jobs=3 --output-sync=target test-untimed run-languages run-node run-python
 
 compiled-tests: needs-test
