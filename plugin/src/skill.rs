@@ -33,11 +33,16 @@ pub fn analyse(input: &str) -> Result<String, Fault> {
 }
 
 /// A validated request.
-struct Call {
-    action: Action,
-    credential: Option<String>,
-    options: Options,
-    carry: Option<String>,
+#[derive(Debug)]
+pub struct Call {
+    /// The action.
+    pub action: Action,
+    /// Name of the credential; none for the host's default.
+    pub credential: Option<String>,
+    /// Options in their ranges.
+    pub options: Options,
+    /// State of the call before.
+    pub carry: Option<String>,
 }
 
 impl Call {

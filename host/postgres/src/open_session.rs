@@ -81,10 +81,10 @@ impl OpenSession {
         };
         match lost {
             Err(fault) if fault.kind == kind::CONNECTION_LOST && session.can_be_replaced(batch) => {
-                let opening = session.opening_again();
+                let (target, limits) = session.opened_with();
                 // Ended before another is opened: both would count against the role's limit.
                 drop((self.locked().take(), session));
-                let again = Arc::new(opening.open(cache.guard()).await?);
+                let again = Arc::new(Session::open(&target, &limits, cache.guard()).await?);
                 *self.locked() = Some(Arc::clone(&again));
                 // The component may have read these already. The next call, which may be a repetition, reads them.
                 if again.is_pooled() || again.notes() != self.notes {

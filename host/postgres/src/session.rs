@@ -80,9 +80,9 @@ impl Session {
         Ok(session)
     }
 
-    /// Returns what it takes to open another session at the same target.
-    pub(crate) fn opening_again(&self) -> OpeningAgain {
-        OpeningAgain { target: self.target.clone(), limits: self.limits.clone() }
+    /// Returns the target and the limits with which it was opened.
+    pub(crate) fn opened_with(&self) -> (Target, Limits) {
+        (self.target.clone(), self.limits.clone())
     }
 
     /// Opens a session in which no component's statements run.
@@ -216,18 +216,6 @@ impl Session {
         let mut fault = Fault::new(kind::CONNECTION_LOST, message);
         fault.retryable = true;
         fault
-    }
-}
-
-/// The target and the limits of a session.
-pub(crate) struct OpeningAgain {
-    target: Target,
-    limits: Limits,
-}
-
-impl OpeningAgain {
-    pub(crate) async fn open(self, guard: &ShutdownGuard) -> Result<Session, Fault> {
-        Session::open(&self.target, &self.limits, guard).await
     }
 }
 

@@ -1,12 +1,12 @@
 //! Measures the server's cost of one round of statements: processor time of the backend by the kernel's accounting,
 //! and execution time by `pg_stat_statements`.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use archon_pool_bench::figures::{self, Row, shown};
 use archon_pool_bench::live::{self, SESSIONS, Server};
+use archon_pool_bench::processor_time::of_process;
 
 const ROUNDS: u32 = 200;
 
@@ -27,11 +27,11 @@ async fn main() -> Result<()> {
         .get(0);
     observer.batch_execute("SELECT pg_stat_statements_reset()").await?;
     let round = async || {
-        let before = processor_time(pid)?;
+        let before = of_process(pid)?;
         for _ in 0..ROUNDS {
             live::call(&host, &plugin).await?;
         }
-        anyhow::Ok((processor_time(pid)? - before) / ROUNDS)
+        anyhow::Ok((of_process(pid)? - before) / ROUNDS)
     };
     let empty = round().await?;
     let sql = "SELECT coalesce(sum(total_exec_time), 0) FROM pg_stat_statements WHERE query LIKE '%/* archon-pool */%'";
@@ -53,12 +53,4 @@ async fn main() -> Result<()> {
             row("the same with pg_stat_statements full", full, format!("{ENTRIES} statements")),
         ],
     )
-}
-
-/// Returns the processor time of a process.
-fn processor_time(pid: i32) -> Result<Duration> {
-    let path = format!("/proc/{pid}/schedstat");
-    let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-    let nanos = text.split_whitespace().next().context(path)?.parse()?;
-    Ok(Duration::from_nanos(nanos))
 }

@@ -1,23 +1,25 @@
 //! The exports `pool-manager` and `skill`, which read a server through the imports.
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_contract::params::{Action, Options, RawOptions};
+use archon_pool_contract::params::{Action, RawOptions};
+use archon_pool_contract::report::Report;
+use archon_pool_plugin::skill::Call;
+use archon_pool_plugin::{describe, execute, skill as json};
 
 use super::Component;
 use crate::bindings::archon::connection_pool::types;
 use crate::bindings::exports::archon::connection_pool::{analysis, pool_manager, skill};
 use crate::convert::Convert;
 use crate::imports::Imports;
-use archon_pool_plugin::{describe, execute, skill as json};
 
 impl pool_manager::Guest for Component {
     fn execute(request: pool_manager::Request) -> Result<analysis::Report, types::Fault> {
-        let call = Call::read(request)?;
-        call.execute(call.action).map(Convert::into_wit)
+        let call = read(request)?;
+        execute(&call, call.action).map(Convert::into_wit)
     }
 
     fn collect(request: pool_manager::Request) -> Result<analysis::Snapshot, types::Fault> {
-        let call = Call::read(request)?;
+        let call = read(request)?;
         execute::collect(
             &mut Imports::default(),
             call.action,
@@ -34,16 +36,16 @@ impl pool_manager::Guest for Component {
     }
 
     fn quick_pool_status(request: pool_manager::Request) -> Result<analysis::PoolStats, types::Fault> {
-        Ok(Call::read(request)?.execute(Action::Monitor)?.pool_stats.into_wit())
+        Ok(execute(&read(request)?, Action::Monitor)?.pool_stats.into_wit())
     }
 
     fn has_leak_risk(request: pool_manager::Request) -> Result<bool, types::Fault> {
-        let report = Call::read(request)?.execute(Action::DetectLeaks)?;
+        let report = execute(&read(request)?, Action::DetectLeaks)?;
         Ok(execute::leak_risk(&report)?)
     }
 
     fn get_recommendations(request: pool_manager::Request) -> Result<Vec<String>, types::Fault> {
-        Ok(Call::read(request)?.execute(Action::FullAnalysis)?.recommendations)
+        Ok(execute(&read(request)?, Action::FullAnalysis)?.recommendations)
     }
 }
 
@@ -57,28 +59,19 @@ impl skill::Guest for Component {
     }
 }
 
-/// A request of the typed interface, validated.
-struct Call {
-    action: Action,
-    credential: Option<String>,
-    options: Options,
-    carry: Option<String>,
+/// Validates a request of the typed interface.
+fn read(request: pool_manager::Request) -> Result<Call, Fault> {
+    Ok(Call {
+        action: Action::parse(&request.action)?,
+        credential: request.credential,
+        options: RawOptions::from_wit(request.options).validate()?,
+        carry: request.carry,
+    })
 }
 
-impl Call {
-    fn read(request: pool_manager::Request) -> Result<Self, Fault> {
-        Ok(Self {
-            action: Action::parse(&request.action)?,
-            credential: request.credential,
-            options: RawOptions::from_wit(request.options).validate()?,
-            carry: request.carry,
-        })
-    }
-
-    fn execute(&self, action: Action) -> Result<archon_pool_contract::report::Report, types::Fault> {
-        let (credential, carry) = (self.credential.as_deref(), self.carry.as_deref());
-        Ok(execute::execute(&mut Imports::default(), action, credential, &self.options, carry)?)
-    }
+fn execute(call: &Call, action: Action) -> Result<Report, types::Fault> {
+    let (credential, carry) = (call.credential.as_deref(), call.carry.as_deref());
+    Ok(execute::execute(&mut Imports::default(), action, credential, &call.options, carry)?)
 }
 
 impl From<Fault> for types::Fault {
