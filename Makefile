@@ -69,7 +69,7 @@ compiled-tests: needs-test
 	$(RUN_CARGO) test $(ALL) --no-run
 	$(MAKE) $(HUGE)
 
-# What comes from elsewhere, which is mostly waited for.
+# Downloads, which mostly wait for the network.
 installed: peers $(NODE_HOST)/.installed $(PYTHON_HOST)/.installed $(TARGET)/node/.installed $(TARGET)/python/.installed
 
 # At the lowest priority: beside it run clients that must act in time. CI adds lints, which need the same packages.

@@ -17,9 +17,9 @@ use crate::actions::{OPERATOR, cluster};
 use crate::hostile::attacked_server::HOSTILE;
 use crate::support::{fault, host_for, host_under, host_with, impatient, plugin, run_in};
 
-use self::amnesia::Amnesia;
+use self::faulty_relay::FaultyRelay;
 
-mod amnesia;
+mod faulty_relay;
 
 /// Sessions of hosts.
 const OURS: &str = "FROM pg_stat_activity WHERE application_name = 'archon-pool'";
@@ -56,7 +56,7 @@ async fn a_kept_session_executes_prepared_statements_from_its_second_call_on() -
 #[tokio::test]
 async fn a_session_whose_prepared_statements_are_lost_runs_texts() -> Result<()> {
     let cluster = cluster().await?;
-    let pooler = Amnesia::before(&cluster).await?;
+    let pooler = FaultyRelay::before(&cluster).await?;
     let host = keeping(&pooler.url(&cluster, OPERATOR));
     monitors(&host).await?;
     monitors(&host).await?;
@@ -73,7 +73,7 @@ async fn a_session_whose_prepared_statements_are_lost_runs_texts() -> Result<()>
 #[tokio::test]
 async fn a_kept_session_whose_connection_is_silently_lost_is_opened_anew() -> Result<()> {
     let cluster = cluster().await?;
-    let network = Amnesia::before(&cluster).await?;
+    let network = FaultyRelay::before(&cluster).await?;
     let limits = Limits { connect_timeout: Duration::from_secs(2), ..Limits::default() };
     let credentials = archon_pool::credentials().url(SecretString::from(network.url(&cluster, OPERATOR)));
     let host = host_with(credentials, limits).keep_session();

@@ -48,11 +48,11 @@ struct Runtime {
     linkers: [Linker<CallState>; 3],
 }
 
-/// What bounds the computing of a component.
+/// Bounds on the computing of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metering {
-    /// Its instructions are counted as well: [`Limits::fuel`]. For components from elsewhere, and for the built-in ones of an
-    /// engine whose `fuel` is not the default.
+    /// Its instructions are counted as well: [`Limits::fuel`]. For components from elsewhere, and for the built-in ones
+    /// of an engine whose `fuel` is not the default.
     Counted,
     /// Time only. For the built-in components, which are an eighth faster without counting.
     TimeOnly,
@@ -62,8 +62,9 @@ impl Engine {
     /// Creates an engine for one call at a time, or for a few; [`Engine::builder`] has more options.
     ///
     /// [`Limits::component_bytes`], [`Limits::compile_time`] and [`Limits::stack`] hold for all of its components, and
-    /// [`Limits::fuel`], if it is not the default, for the built-in ones as well. They are compiled every time where `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of
-    /// this user's alone (mode 0700), and a warning is logged once.
+    /// [`Limits::fuel`], if it is not the default, for the built-in ones as well. They are compiled every time where
+    /// `archon-pool/compiled` under `$XDG_CACHE_HOME` (`~/.cache`) is not a folder of this user's alone (mode 0700), and a
+    /// warning is logged once.
     pub fn new(limits: &Limits) -> Result<Self, Fault> {
         Self::builder(limits).build()
     }

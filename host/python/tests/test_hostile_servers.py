@@ -75,7 +75,7 @@ def faults(request: pytest.FixtureRequest, calls: dict[str, Future[Faults]]) -> 
 
 
 def called(behaviour: Any, folder: Path, test: str) -> Faults:
-    """What the calls of a test came to."""
+    """Makes the calls of a test, and returns their faults."""
     command = [program(), behaviour["kind"], behaviour["name"]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -90,7 +90,7 @@ def called(behaviour: Any, folder: Path, test: str) -> Faults:
 
 
 def ended(behaviour: Any, port: int, *ways: str) -> Faults:
-    """What calls came to in a process of their own, after their bounds were checked."""
+    """Makes calls in a process of their own, checks their bounds, and returns their faults."""
     database = "pgbouncer" if behaviour["kind"] == "console" else "shop"
     url = f"postgres://ann:hunter2@127.0.0.1:{port}/{database}?sslmode={behaviour['sslmode']}"
     expected = "flood" if behaviour["limit"] else "silence"
@@ -143,7 +143,7 @@ WAYS = {
     ENCRYPTED: ("session",),
     test_a_console_that_misbehaves_ends_a_call_by_a_fault_that_names_why.__name__: ("console",),
 }
-"""What each test calls, by its name."""
+"""The calls of each test, by its name."""
 
 
 @pytest.mark.parametrize("behaviour", behaviours("management"))

@@ -1,4 +1,4 @@
-//! Which statements a collection asks for, with what it knows already.
+//! The statements that a collection sends, by the answers that the carry already has.
 
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::Fault;

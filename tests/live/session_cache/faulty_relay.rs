@@ -1,5 +1,5 @@
-//! A relay that makes a session lose its prepared statements, as a pooler does that changes the server connection, or
-//! its network.
+//! A relay that drops a session's prepared statements, as a pooler does that changes the server connection, or stops
+//! forwarding, as a broken network does.
 
 use std::net::Ipv4Addr;
 
@@ -14,22 +14,22 @@ const DEALLOCATE: &[u8] = b"Q\0\0\0\x13DEALLOCATE ALL\0";
 /// The end of every answer outside of a transaction.
 const READY: &[u8] = b"Z\0\0\0\x05I";
 
-/// What happens to the connections of the moment.
+/// An order for all open connections.
 #[derive(Debug, Clone)]
 enum Order {
-    /// Their sessions lose the prepared statements, and the sender hears of it.
+    /// Drops the prepared statements of their sessions, and then signals the sender.
     Deallocate(mpsc::Sender<()>),
-    /// Nothing is forwarded any more, and neither side hears of it.
+    /// Stops forwarding, without closing either side.
     Freeze,
 }
 
 /// A relay before a cluster.
-pub(super) struct Amnesia {
+pub(super) struct FaultyRelay {
     port: u16,
     orders: broadcast::Sender<Order>,
 }
 
-impl Amnesia {
+impl FaultyRelay {
     /// Starts a relay.
     pub(super) async fn before(cluster: &Cluster) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
