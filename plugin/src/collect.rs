@@ -11,8 +11,9 @@ use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{HostApi, ProbeTiming};
 use archon_pool_contract::params::{Action, Options};
-use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::rows::RowSet;
 use archon_pool_contract::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State};
+use archon_pool_contract::value::Value;
 use serde::Deserialize;
 
 use crate::application;

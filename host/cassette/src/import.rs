@@ -1,15 +1,19 @@
 //! The imports of all worlds: their arguments and answers.
 
 use std::fmt::Debug;
+use std::mem::discriminant;
 
+use archon_pool_contract::columns::Unfit;
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{self, Outcome, ProbeTiming, ReconnectOutcome, SizeOutcome};
-use archon_pool_contract::rows::{self, Value};
+use archon_pool_contract::rows;
+use archon_pool_contract::value::Value;
 use archon_pool_core::digest::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
+use super::format::invalid;
 use super::value::{self, is_same};
 
 /// Arguments of an import.
@@ -225,21 +229,55 @@ impl From<&rows::Statement> for Statement {
 
 /// Answer to a statement or a view.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "UncheckedRowSet")]
 pub struct RowSet {
     /// Names and type OIDs.
     pub columns: Vec<(String, u32)>,
-    /// The rows.
+    /// The rows. In a cassette that is read, each has a value for each column, and a column has values of one type.
     #[serde(with = "value::rows")]
     pub rows: Vec<Vec<Value>>,
     /// True if the server had more rows.
     pub truncated: bool,
 }
 
-impl From<RowSet> for rows::RowSet {
-    fn from(set: RowSet) -> Self {
-        let columns = set.columns.into_iter().map(|(name, _)| name).collect();
-        Self { columns, rows: set.rows, truncated: set.truncated }
+/// Answer as a cassette has it, whose values may not fit its columns.
+#[derive(Deserialize)]
+#[serde(rename = "RowSet", deny_unknown_fields)]
+struct UncheckedRowSet {
+    columns: Vec<(String, u32)>,
+    #[serde(with = "value::rows")]
+    rows: Vec<Vec<Value>>,
+    truncated: bool,
+}
+
+impl TryFrom<UncheckedRowSet> for RowSet {
+    type Error = Unfit;
+
+    fn try_from(UncheckedRowSet { columns, rows, truncated }: UncheckedRowSet) -> Result<Self, Unfit> {
+        let has_one_type = |column: usize| {
+            let values = rows.iter().map(|row| &row[column]).filter(|value| **value != Value::Null);
+            let mut types = values.map(discriminant);
+            types.next().is_none_or(|first| types.all(|other| other == first))
+        };
+        let fits = rows.iter().all(|row| row.len() == columns.len()) && (0..columns.len()).all(has_one_type);
+        if fits { Ok(Self { columns, rows, truncated }) } else { Err(Unfit) }
+    }
+}
+
+impl From<rows::RowSet> for RowSet {
+    fn from(set: rows::RowSet) -> Self {
+        let rows = set.rows().map(|row| row.map(Value::from).collect()).collect();
+        let columns = set.columns.into_iter().map(|column| (column.name, column.type_oid)).collect();
+        Self { columns, rows, truncated: set.truncated }
+    }
+}
+
+impl TryFrom<RowSet> for rows::RowSet {
+    type Error = Fault;
+
+    fn try_from(set: RowSet) -> Result<Self, Fault> {
+        let made = Self::of_values(set.columns, &set.rows).map_err(|unfit| invalid(unfit.to_string()))?;
+        Ok(Self { truncated: set.truncated, ..made })
     }
 }
 

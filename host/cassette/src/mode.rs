@@ -1,7 +1,7 @@
 //! Recording and replay of a host's calls, for [`Host::interceptor`](archon_pool_core::host::Host::interceptor).
 
 use archon_pool_contract::fault::Fault;
-use archon_pool_core::bindings::database::RowSet;
+use archon_pool_contract::rows::RowSet;
 use archon_pool_core::digest::Digest;
 use archon_pool_core::interceptor::{CallMode, CallRecorder, CallReplayer, ImportAnswer, ImportCall, Interceptor};
 use async_trait::async_trait;
@@ -90,8 +90,7 @@ impl Recording {
             }
             (ImportCall::Query { session, batch }, answer) => {
                 let batch = batch.iter().map(wire::recorded_statement).collect();
-                let answer =
-                    answer.and_then(ImportAnswer::into_row_sets).map(|sets| wire::each(sets, wire::recorded_row_set));
+                let answer = answer.and_then(ImportAnswer::into_row_sets).map(|sets| wire::each(sets, Into::into));
                 Asked::exchange(Query { session: self.sessions.of(session), batch }, answer)
             }
             (ImportCall::Probe { credential, count, timeout_ms }, answer) => {
@@ -109,8 +108,7 @@ impl Recording {
                 Asked::exchange(Kind { console: self.consoles.of(console) }, answer.and_then(ImportAnswer::into_text))
             }
             (ImportCall::Show { console, views }, answer) => {
-                let answer =
-                    answer.and_then(ImportAnswer::into_row_sets).map(|sets| wire::each(sets, wire::recorded_row_set));
+                let answer = answer.and_then(ImportAnswer::into_row_sets).map(|sets| wire::each(sets, Into::into));
                 Asked::exchange(Show { console: self.consoles.of(console), views }, answer)
             }
             (ImportCall::Deliver { session, orders, dry_run }, answer) => {
@@ -150,11 +148,11 @@ impl CallReplayer for Replayer {
             ImportCall::Query { session, batch } => {
                 let batch = batch.iter().map(wire::recorded_statement).collect();
                 let answers = Replayer::answer(self, &Query { session: *session, batch })?;
-                ImportAnswer::RowSets(each(answers, RowSet::from))
+                ImportAnswer::RowSets(each(answers, RowSet::try_from))
             }
             &ImportCall::Probe { credential, count, timeout_ms } => {
                 let answers = Replayer::answer(self, &Probe { credential, count, timeout_ms })?;
-                ImportAnswer::Timings(each(answers, wire::timing))
+                ImportAnswer::Timings(each(answers, |timing| Ok(wire::timing(timing))))
             }
             &ImportCall::OpenConsole { credential } => {
                 ImportAnswer::Handle(Replayer::answer(self, &OpenConsole { credential })?.console)
@@ -162,7 +160,7 @@ impl CallReplayer for Replayer {
             &ImportCall::ConsoleKind { console } => ImportAnswer::Text(Replayer::answer(self, &Kind { console })?),
             ImportCall::Show { console, views } => {
                 let answers = Replayer::answer(self, &Show { console: *console, views: views.clone() })?;
-                ImportAnswer::RowSets(each(answers, RowSet::from))
+                ImportAnswer::RowSets(each(answers, RowSet::try_from))
             }
             ImportCall::Deliver { session, orders, dry_run } => {
                 let orders = orders.iter().map(wire::recorded_order).collect();
@@ -183,6 +181,6 @@ impl CallReplayer for Replayer {
     }
 }
 
-fn each<T, U>(answers: Vec<Answer<T>>, convert: impl Fn(T) -> U) -> Vec<Result<U, Fault>> {
-    answers.into_iter().map(|answer| Result::from(answer).map(&convert)).collect()
+fn each<T, U>(answers: Vec<Answer<T>>, convert: impl Fn(T) -> Result<U, Fault>) -> Vec<Result<U, Fault>> {
+    answers.into_iter().map(|answer| Result::from(answer).and_then(&convert)).collect()
 }

@@ -1,6 +1,6 @@
 //! Removal of literals from statement texts, by the plugin's own function for its reports.
 
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::value::Value;
 use archon_pool_contract::{catalogue, statement_text};
 use serde_json::Value as Json;
 

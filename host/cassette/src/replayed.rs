@@ -114,7 +114,7 @@ impl HostApi for Replayed {
 }
 
 fn row_set(answer: Answer<RowSet>) -> host_api::Answer {
-    Result::from(answer).map(Into::into)
+    Result::from(answer).and_then(TryInto::try_into)
 }
 
 fn not_open() -> Fault {

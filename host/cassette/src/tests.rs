@@ -1,6 +1,6 @@
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{HostApi as _, Outcome, ReconnectOutcome, SizeOutcome};
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::value::Value;
 use archon_pool_core::world::World;
 use proptest::prelude::*;
 

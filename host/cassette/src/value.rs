@@ -1,8 +1,8 @@
 //! The seven value types as JSON. Numbers of 64 bits are text, because JavaScript's JSON cannot represent them.
 
+use archon_pool_contract::value::Value;
 use std::fmt;
 
-use archon_pool_contract::rows::Value;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

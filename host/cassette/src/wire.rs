@@ -2,58 +2,15 @@
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{self, Outcome};
-use archon_pool_contract::rows;
 use archon_pool_core::bindings::backends;
-use archon_pool_core::bindings::database::{Column, ProbeTiming, RowSet, Statement, Value};
+use archon_pool_core::bindings::database::{ProbeTiming, Statement};
 use archon_pool_core::bindings::scaling::{ReconnectOutcome, SizeOutcome};
 
 use crate::import::{self, Timing};
 
-fn value(value: rows::Value) -> Value {
-    match value {
-        rows::Value::Null => Value::Null,
-        rows::Value::Boolean(value) => Value::Boolean(value),
-        rows::Value::Int64(value) => Value::Int64(value),
-        rows::Value::Float64(value) => Value::Float64(value),
-        rows::Value::Text(value) => Value::Text(value),
-        rows::Value::Bytes(value) => Value::Bytes(value),
-        rows::Value::Timestamp(value) => Value::Timestamp(value),
-    }
-}
-
-fn recorded_value(value: Value) -> rows::Value {
-    match value {
-        Value::Null => rows::Value::Null,
-        Value::Boolean(value) => rows::Value::Boolean(value),
-        Value::Int64(value) => rows::Value::Int64(value),
-        Value::Float64(value) => rows::Value::Float64(value),
-        Value::Text(value) => rows::Value::Text(value),
-        Value::Bytes(value) => rows::Value::Bytes(value),
-        Value::Timestamp(value) => rows::Value::Timestamp(value),
-    }
-}
-
 pub(crate) fn recorded_statement(statement: &Statement) -> import::Statement {
-    let params = statement.params.iter().cloned().map(recorded_value).collect();
+    let params = statement.params.iter().cloned().map(Into::into).collect();
     import::Statement::new(&statement.sql, params, statement.max_rows)
-}
-
-impl From<import::RowSet> for RowSet {
-    fn from(set: import::RowSet) -> Self {
-        Self {
-            columns: set.columns.into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect(),
-            rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
-            truncated: set.truncated,
-        }
-    }
-}
-
-pub(crate) fn recorded_row_set(set: RowSet) -> import::RowSet {
-    import::RowSet {
-        columns: set.columns.into_iter().map(|column| (column.name, column.type_oid)).collect(),
-        rows: set.rows.into_iter().map(|row| row.into_iter().map(recorded_value).collect()).collect(),
-        truncated: set.truncated,
-    }
 }
 
 pub(crate) fn timing(timing: Timing) -> ProbeTiming {

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::value::Value;
 
 use self::caps::{Account, Caps, counts};
 pub(crate) use self::caps::{KillCounter, SharedCaps};
@@ -30,7 +31,6 @@ pub(crate) use self::thresholds::IdleThresholds;
 use crate::audit_sink::{Act, AuditContext, Place};
 use crate::bindings::Session;
 use crate::bindings::backends::{Backend, Order, Outcome};
-use crate::bindings::database::Value;
 use crate::consent;
 use crate::guard_sql::{CLASSIFY, COUNT, STILL_THERE, TERMINATE, WOULD_TERMINATE};
 use crate::limits::Limits;

@@ -1,7 +1,8 @@
 //! The imports of all worlds as Rust traits, generated from `wit/`, and the traits of their providers.
 //!
 //! Only imports: the exports take and return JSON, so they are called by name and type. A component's handle stands for
-//! a boxed provider ([`Credential`], [`Session`], [`Console`]), whose methods use the types of the WIT interfaces.
+//! a boxed provider ([`Credential`], [`Session`], [`Console`]), whose methods use the types of the WIT interfaces;
+//! rows are the contract's, which are moved to and from those of WIT.
 
 #[allow(
     unsafe_code,
@@ -39,10 +40,12 @@ use std::time::Duration;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{Order, Outcome};
+use archon_pool_contract::rows::RowSet;
 use archon_pool_contract::snapshot::SessionKey;
+use archon_pool_contract::value::Value;
 use async_trait::async_trait;
 
-use self::database::{ProbeTiming, RowSet, Statement, Value};
+use self::database::{ProbeTiming, Statement};
 use crate::call_budget::CallBudget;
 use crate::login::Login;
 use crate::parameter::Parameter;

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use archon_pool_contract::columns::Unfit;
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::{Cell, Value};
+
 use crate::limits::{LimitError, Limits};
 
 /// Remaining rows and bytes of one call. Statements of a batch run concurrently and share it.
@@ -34,6 +38,22 @@ impl CallBudget {
             self.bytes.store(0, Ordering::Relaxed);
         }
         taken
+    }
+
+    /// Appends a row to a row set; returns false, and notes that rows are missing, if it has `max_rows` or the row does
+    /// not fit the budget. Fails where the row does not fit the columns.
+    pub fn append<'a>(
+        &self,
+        set: &mut RowSet,
+        max_rows: u32,
+        row: impl Iterator<Item = Cell<'a>> + Clone,
+    ) -> Result<bool, Unfit> {
+        let weight = row.clone().map(|cell| cell.weight() + size_of::<Value>()).sum();
+        if set.count >= max_rows as usize || !self.take_row(weight) {
+            set.truncated = true;
+            return Ok(false);
+        }
+        set.push(row).map(|()| true)
     }
 
     /// Checks that rows and bytes are left.

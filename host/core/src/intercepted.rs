@@ -9,13 +9,13 @@ mod acting;
 mod reading;
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Value;
 use wasmtime::component::HasData;
 
-use crate::bindings::database::RowSet;
-use crate::bindings::types;
+use crate::bindings::{database, types};
 use crate::context::{CallContext, ContextView};
 use crate::interceptor::{CallMode, ImportAnswer, ImportCall};
-use crate::row_set;
 
 /// The receiver of the imports.
 pub(crate) struct Intercepted<'a>(pub(crate) ContextView<'a>);
@@ -31,7 +31,7 @@ impl HasData for HasIntercepted {
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 
 /// Answers to statements or views, each with its own fault.
-type Answers = Vec<Result<RowSet, types::Fault>>;
+type Answers = Vec<Result<database::RowSet, types::Fault>>;
 
 impl types::Host for Intercepted<'_> {}
 
@@ -103,22 +103,16 @@ impl Intercepted<'_> {
 
     /// Returns a replayer's rows, within the limits of a call.
     fn within_limits(&self, answers: Vec<Result<RowSet, Fault>>) -> Answers {
-        answers.into_iter().map(|answer| answer.map(|set| self.cut(set)).map_err(types::Fault::from)).collect()
+        answers.into_iter().map(|answer| answer.map(|set| self.cut(set).into()).map_err(types::Fault::from)).collect()
     }
 
-    fn cut(&self, set: RowSet) -> RowSet {
+    fn cut(&self, mut set: RowSet) -> RowSet {
         let CallContext { budget, limits, .. } = &*self.0.context;
-        let RowSet { columns, rows, truncated } = set;
-        let mut cut = RowSet { columns, rows: Vec::with_capacity(rows.len()), truncated };
-        for row in rows {
-            let weight = row.iter().map(|value| row_set::weight(value) + size_of_val(value)).sum();
-            if cut.rows.len() >= limits.rows as usize || !budget.take_row(weight) {
-                cut.truncated = true;
-                break;
-            }
-            cut.rows.push(row);
-        }
-        cut
+        let weight = |row| set.row(row).map(|cell| cell.weight() + size_of::<Value>()).sum();
+        let most = set.count.min(limits.rows as usize);
+        let kept = (0..most).take_while(|&row| budget.take_row(weight(row))).count();
+        set.cut(kept);
+        set
     }
 }
 
@@ -128,6 +122,6 @@ fn unlimited(_: &mut CallContext) -> Result<(), Fault> {
 }
 
 /// Converts a list of answers, each with its own fault, for a recorder.
-fn each<T: Clone>(answers: &[Result<T, types::Fault>]) -> Vec<Result<T, Fault>> {
-    answers.iter().map(|answer| answer.clone().map_err(Into::into)).collect()
+fn each<T: Clone, U: From<T>>(answers: &[Result<T, types::Fault>]) -> Vec<Result<U, Fault>> {
+    answers.iter().map(|answer| answer.clone().map(Into::into).map_err(Into::into)).collect()
 }

@@ -1,10 +1,11 @@
 //! Recording and replay of imports, between a component and its imports.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
 use async_trait::async_trait;
 
 use crate::bindings::backends::{Order, Outcome};
-use crate::bindings::database::{ProbeTiming, RowSet, Statement};
+use crate::bindings::database::{ProbeTiming, Statement};
 use crate::bindings::scaling::{ReconnectOutcome, SizeOrder, SizeOutcome};
 use crate::digest::Digest;
 

@@ -7,19 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Value;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
 use crate::access_path::DIRECT;
 use crate::audit_sink::{AuditSink, Event, Place};
-use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
+use crate::bindings::database::{ProbeTiming, Statement};
 use crate::bindings::{Answers, ConsoleHandle, Credential, CredentialHandle, CredentialScope, Session, SessionHandle};
 use crate::call_budget::CallBudget;
 use crate::credential_source::{CredentialRequest, CredentialSource};
 use crate::limits::Limits;
 use crate::login::Login;
 use crate::parameter::Parameter;
-use crate::row_set;
 use crate::shutdown_guard::ShutdownGuard;
 
 /// A server in memory that answers each statement by its text. Clones share the server and are cheap.
@@ -114,17 +115,19 @@ impl Session for MemoryServer {
 
     async fn query(&self, batch: &[Statement], budget: &CallBudget) -> Answers {
         let cut = |mut set: RowSet, most: u32| {
-            let fits = |row: &Vec<Value>| budget.take_row(row.iter().map(row_set::weight).sum());
-            let kept = set.rows.iter().take(most as usize).take_while(|row| fits(row)).count();
-            set.truncated |= kept < set.rows.len();
-            set.rows.truncate(kept);
+            let fits = |&row: &usize| budget.take_row(set.row(row).map(|cell| cell.weight()).sum());
+            let kept = (0..set.count.min(most as usize)).take_while(fits).count();
+            set.cut(kept);
             set
         };
         Ok(batch.iter().map(|one| self.answer(&one.sql).map(|set| cut(set, one.max_rows))).collect())
     }
 
     async fn own(&self, sql: &str, params: Vec<Vec<Parameter>>) -> Vec<Result<Vec<Vec<Value>>, Fault>> {
-        params.iter().map(|_| self.answer(sql).map(|set| set.rows)).collect()
+        params
+            .iter()
+            .map(|_| self.answer(sql).map(|set| set.rows().map(|row| row.map(Value::from).collect()).collect()))
+            .collect()
     }
 
     async fn reset(&self) -> Result<(), Fault> {

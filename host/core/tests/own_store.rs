@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use archon_pool_cassette::{Answer, Cassette, Exchange};
 use archon_pool_contract::catalogue;
-use archon_pool_core::bindings::database::RowSet;
+use archon_pool_contract::rows::RowSet;
 use archon_pool_core::components::{World, embedded};
 use archon_pool_core::context::{CallContext, ContextView, HasContext};
 use archon_pool_core::credential_source::{CredentialRequest, CredentialSource as _};
@@ -60,7 +60,7 @@ fn recorded(cassette: &str) -> MemoryServer {
         let Answer::Ok(sets) = asked.answer else { continue };
         for (statement, answer) in asked.with.batch.iter().zip(sets) {
             if let Some(text) = texts.get(&statement.sql) {
-                answers.push(((*text).to_owned(), Result::from(answer).map(RowSet::from)));
+                answers.push(((*text).to_owned(), Result::from(answer).and_then(RowSet::try_from)));
             }
         }
     }

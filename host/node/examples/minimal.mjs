@@ -7,21 +7,18 @@ const folder = new URL("../dist/components/pool-observer/", import.meta.url);
 const { statements } = JSON.parse(readFileSync(new URL("../index.json", folder)))["pool-observer"].description;
 const fault = ({ message, code }) => ({ kind: "query-failed", message, sqlstate: code, retryable: false });
 function host(input) { // The thread with the driver and the secret. It ends the other when its time is up.
-  const { port1: port, port2 } = new MessageChannel();
-  const bell = new Int32Array(new SharedArrayBuffer(4));
+  const [bell, { port1: port, port2 }] = [new Int32Array(new SharedArrayBuffer(4)), new MessageChannel()];
   const thread = { workerData: { input, bell, port: port2 }, transferList: [port2], env: {} };
   const worker = new Worker(new URL(import.meta.url), thread).on("exit", () => [port.close(), client.end()]);
   setTimeout(() => worker.terminate(), 60_000).unref();
   const options = "-c default_transaction_read_only=on -c statement_timeout=9s -c search_path=pg_catalog -c TimeZone=0";
   const login = { connectionString: process.env.DATABASE_URL, application_name: "archon-pool" };
-  const client = new pg.Client({ ...login, options, pipeline: true });
-  const types = { getTypeParser: (oid) => (text) => value(oid, text) };
+  const client = new pg.Client({ ...login, options, pipeline: true, types: { getTypeParser: () => String } });
   const query = async ({ sql: text, params, maxRows }) => {
     if (!statements.some(({ sql }) => sql === text)) throw new Error("only statements of the catalogue are sent");
-    const { fields, rows } = await client.query({ text, values: params.map((it) => it.val), rowMode: "array", types });
-    const cells = rows.slice(0, maxRows).map((row) => row.map((cell) => cell ?? { tag: "null" }));
-    const columns = fields.map(({ name, dataTypeID: typeOid }) => ({ name, typeOid }));
-    return { tag: "ok", val: { columns, rows: cells, truncated: rows.length > maxRows } };
+    const { fields, rows } = await client.query({ text, values: params.map((it) => it.val), rowMode: "array" });
+    const columns = fields.map((field, index) => column(field, rows.slice(0, maxRows).map((row) => row[index])));
+    return { tag: "ok", val: { columns, count: Math.min(rows.length, maxRows), truncated: rows.length > maxRows } };
   };
   const one = (statement) => query(statement).catch((error) => ({ tag: "err", val: fault(error) }));
   port.on("message", async (batch) => {
@@ -45,15 +42,18 @@ async function guest({ input, bell, port }) { // The thread with the component, 
   const wit = ["types", "credentials", "database", "pooler"].map((name) => [`archon:connection-pool/${name}`, lent]);
   const { instantiate } = await import(new URL("pool-observer.js", folder));
   const core = (file) => new WebAssembly.Module(readFileSync(new URL(file, folder)));
-  const { skill } = instantiate(core, Object.fromEntries(wit));
-  console.log(skill.run(input));
+  console.log(instantiate(core, Object.fromEntries(wit)).skill.run(input));
 }
-function value(oid, text) { // PostgreSQL's types as the contract's. Its microseconds are more than a Date has.
-  if (oid === 16) return { tag: "boolean", val: text === "t" };
-  if ([20, 21, 23, 26].includes(oid)) return { tag: "int64", val: BigInt(text) };
-  if (oid === 701) return { tag: "float64", val: Number(text) };
-  const [second, micros = ""] = text.slice(0, -"+00".length).split(".");
-  return oid !== 1184 ? { tag: "text", val: text } :
-    { tag: "timestamp", val: BigInt(Date.parse(`${second}Z`)) * 1_000n + BigInt(micros.padEnd(6, "0")) };
+function column({ name, dataTypeID: typeOid }, texts, end = 0) { // As the contract's types. A null is 0 or empty.
+  const nulls = texts.includes(null) ? Uint8Array.from(texts, (text) => text === null) : new Uint8Array();
+  const list = (tag, type, read) => ({ tag, val: type.from(texts, (text) => read(text ?? "0")) });
+  const ends = Uint32Array.from(texts, (text) => (end += Buffer.byteLength(text ?? ""))); // In bytes of UTF-8.
+  const cells = typeOid === 16 ? list("booleans", Uint8Array, (text) => text === "t") :
+    [20, 21, 23, 26].includes(typeOid) ? list("int64s", BigInt64Array, BigInt) :
+    typeOid === 701 ? list("float64s", Float64Array, Number) :
+    typeOid === 1184 ? list("timestamps", BigInt64Array, micros) : { tag: "texts", val: { ends, text: texts.join("") } };
+  return { name, typeOid, nulls, cells };
 }
+const micros = (text, [time, rest = ""] = text.slice(0, -"+00".length).split(".")) => // More precise than a Date.
+  BigInt(Date.parse(`${time}Z`) || 0) * 1_000n + BigInt(rest.padEnd(6, "0"));
 await (isMainThread ? host(process.argv[2]) : guest(workerData));

@@ -8,13 +8,14 @@ import { exposure } from "./exposure.js";
 import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
 import type { Lookups } from "./lookups.js";
+import type { ColumnDescription, RowSet } from "./row-set.js";
 import { fromServer } from "./server-error.js";
 import { mismatch } from "./session-attributes.js";
 import { openSocket } from "./socket.js";
 import { type Decode, decoderOf } from "./text.js";
 import { missingRoots } from "./tls.js";
 import { type Reading, type RowLimits, requireUnasked, rowReader, type TextSet, textReader, Unit } from "./unit.js";
-import type { Column, Parameter, RowSet } from "./values.js";
+import type { Parameter } from "./values.js";
 import * as wire from "./wire.js";
 
 /** Maximum time to close a session, or to send a cancel request on its own connection. */
@@ -168,7 +169,7 @@ export class Connection {
     });
   }
 
-  #ask<T>(bytes: Buffer, read: (columns: Column[]) => Reading<T>): Promise<T> {
+  #ask<T>(bytes: Buffer, read: (columns: ColumnDescription[]) => Reading<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#lost) {
         reject(this.#lost);

@@ -27,11 +27,12 @@ import type { Limits } from "./limits.js";
 import { Lookups } from "./lookups.js";
 import { PgBouncer } from "./pgbouncer.js";
 import type { Intent } from "./request.js";
+import type { RowSet } from "./row-set.js";
 import { reconnect, resize } from "./scaling.js";
 import { unreachable } from "./server-error.js";
 import { type Answer, Session } from "./session.js";
 import { startOf } from "./text.js";
-import { type RowSet, weight } from "./values.js";
+import { weight } from "./values.js";
 
 /** Inputs of a live call. */
 export interface CallInputs {

@@ -3,8 +3,9 @@
 
 import type { Fault } from "./fault.js";
 import type { Order, Outcome } from "./guard/order.js";
+import type { RowSet } from "./row-set.js";
 import type { ReconnectOutcome, SizeOutcome } from "./scaling.js";
-import type { RowSet, Statement } from "./values.js";
+import type { Statement } from "./values.js";
 
 /** Timings of one probe connection. */
 export interface ProbeTiming {

@@ -9,9 +9,10 @@ import { place, quotesPassword, type Target } from "./connection-config/target.j
 import { Fault } from "./fault.js";
 import type { Limits } from "./limits.js";
 import { Lookups } from "./lookups.js";
+import { fromRows, type RowSet } from "./row-set.js";
 import { GRACE_MS } from "./session.js";
 import type { TextSet } from "./unit.js";
-import { OID, type RowSet, type Value } from "./values.js";
+import { OID, type Value } from "./values.js";
 
 /** Maximum number of names in a message. */
 const NAMES = 5;
@@ -84,7 +85,7 @@ export class PgBouncer {
       throw new Fault("unsupported-view", `PgBouncer ${this.#version} has no view '${view}'`);
     });
     const columns = set.columns.map((name) => ({ name, typeOid: OID.text }));
-    return { columns, rows: set.rows.map(values), truncated: set.truncated };
+    return fromRows(columns, set.rows.map(values), set.truncated);
   }
 
   /** Previews a resize without changing anything. */

@@ -9,9 +9,10 @@ import { Fault } from "./fault.js";
 import { inTime } from "./in-time.js";
 import type { Limits } from "./limits.js";
 import { Lookups } from "./lookups.js";
+import { type RowSet, toRows } from "./row-set.js";
 import { advised } from "./supabase.js";
 import { isLegacy } from "./text.js";
-import { encode, type Parameter, type RowSet, type Statement, type Value } from "./values.js";
+import { encode, type Parameter, type Statement, type Value } from "./values.js";
 
 /** Additional time after the server's own timeout before the server counts as unresponsive. */
 export const GRACE_MS = 5_000;
@@ -100,7 +101,7 @@ export class Session {
     const answers = params.map((params) => this.#guarded(() => this.#connection.statement(sql, params, whole)));
     try {
       const settled = await this.#settled(answers, 1);
-      return settled.map((answer) => ("ok" in answer ? { ok: answer.ok.rows } : answer));
+      return settled.map((answer) => ("ok" in answer ? { ok: toRows(answer.ok) } : answer));
     } catch (fault) {
       return params.map(() => ({ err: fault as Fault }));
     }

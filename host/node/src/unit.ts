@@ -1,10 +1,11 @@
 // Answer to one request: messages up to the server's next ReadyForQuery, in the protocol's order.
 
 import { Malformed } from "./body.js";
+import { ColumnReader } from "./decode.js";
 import { asFault, type Fault } from "./fault.js";
+import { type ColumnDescription, type RowSet, rowSet } from "./row-set.js";
 import { fromServer } from "./server-error.js";
 import { type Decode, memoryOf } from "./text.js";
-import { type Column, decode, type RowSet, requireSupported } from "./values.js";
 import * as wire from "./wire.js";
 
 /** Row limit of an answer, and a callback that reserves memory. */
@@ -40,7 +41,7 @@ export function requireUnasked({ code }: wire.Message): void {
 /** Pending request. */
 export class Unit<T = unknown> {
   readonly #decode: Decode;
-  readonly #read: (columns: Column[]) => Reading<T>;
+  readonly #read: (columns: ColumnDescription[]) => Reading<T>;
   readonly #resolve: (value: T) => void;
   readonly #reject: (why: Fault) => void;
   #state: "asked" | "described" | "complete" | "refused" = "asked";
@@ -49,7 +50,7 @@ export class Unit<T = unknown> {
 
   constructor(
     decode: Decode,
-    read: (columns: Column[]) => Reading<T>,
+    read: (columns: ColumnDescription[]) => Reading<T>,
     resolve: (value: T) => void,
     reject: (why: Fault) => void,
   ) {
@@ -106,8 +107,8 @@ export class Unit<T = unknown> {
   }
 
   #settle(): void {
+    this.#attempt(() => this.#resolve((this.#reading ?? this.#read([])).done()));
     if (this.#fault) this.#reject(this.#fault);
-    else this.#resolve((this.#reading ?? this.#read([])).done());
   }
 
   /** Runs a step. After the first fault the rest of the answer is read and discarded. */
@@ -133,39 +134,47 @@ function cost(fields: readonly (Buffer | null)[]): number {
   return fields.reduce((sum, bytes) => sum + VALUE_BYTES + (bytes ? memoryOf(bytes) : 0), VALUE_BYTES);
 }
 
-/** Reads rows up to the limits, value by value. */
-function capped<C, T>(
+/** Reads rows of `columns` values up to the limits. */
+function capped<T>(
   { maxRows, take }: RowLimits,
-  columns: readonly Column[],
-  read: (raw: Buffer | null, column: Column) => C,
-  done: (rows: C[][], truncated: boolean) => T,
+  columns: number,
+  read: (fields: (Buffer | null)[]) => void,
+  done: (count: number, truncated: boolean) => T,
 ): Reading<T> {
-  const rows: C[][] = [];
+  let count = 0;
   let truncated = false;
   return {
     row(body) {
       if (truncated) return;
-      const fields = wire.fields(body, columns.length);
-      truncated = rows.length >= maxRows || !take(cost(fields));
-      if (!truncated) rows.push(columns.map((column, index) => read(fields[index] ?? null, column)));
+      const fields = wire.fields(body, columns);
+      truncated = count >= maxRows || !take(cost(fields));
+      if (truncated) return;
+      read(fields);
+      count++;
     },
-    done: () => done(rows, truncated),
+    done: () => done(count, truncated),
   };
 }
 
 /** Reads the rows of a statement. An empty row set has no columns, as in the Rust host. */
-export function rowReader(rowLimits: RowLimits, columns: Column[], text: Decode): Reading<RowSet> {
-  columns.forEach(requireSupported);
-  const value = (raw: Buffer | null, column: Column) => decode(column, raw, text);
-  return capped(rowLimits, columns, value, (rows, truncated) => {
-    return { columns: rows.length > 0 || truncated ? columns : [], rows, truncated };
+export function rowReader(rowLimits: RowLimits, columns: ColumnDescription[], text: Decode): Reading<RowSet> {
+  const readers = columns.map((column) => new ColumnReader(column, text));
+  const read = (fields: (Buffer | null)[]) => {
+    readers.forEach((reader, index) => {
+      reader.read(fields[index] ?? null);
+    });
+  };
+  return capped(rowLimits, columns.length, read, (count, truncated) => {
+    const builders = readers.map(({ builder }) => builder);
+    return rowSet(count > 0 || truncated ? builders : [], count, truncated);
   });
 }
 
 /** Reads the rows of a simple query, whose values are all text. */
-export function textReader(rowLimits: RowLimits, columns: Column[], text: Decode): Reading<TextSet> {
-  const value = (raw: Buffer | null) => raw && text(raw);
-  return capped(rowLimits, columns, value, (rows, truncated) => {
+export function textReader(rowLimits: RowLimits, columns: ColumnDescription[], text: Decode): Reading<TextSet> {
+  const rows: (string | null)[][] = [];
+  const read = (fields: (Buffer | null)[]) => rows.push(fields.map((raw) => raw && text(raw)));
+  return capped(rowLimits, columns.length, read, (_, truncated) => {
     return { columns: columns.map(({ name }) => name), rows, truncated };
   });
 }

@@ -5,8 +5,9 @@
 
 import { Body, Malformed } from "./body.js";
 import { int32, uint16, uint32 } from "./bytes.js";
+import type { ColumnDescription } from "./row-set.js";
 import { type Decode, decodeStart, decodeUtf8 } from "./text.js";
-import type { Column, Parameter } from "./values.js";
+import type { Parameter } from "./values.js";
 
 /** Protocol version 3.0, and the request codes sent in its place. */
 const PROTOCOL = 196_608;
@@ -133,7 +134,7 @@ export class Framing {
 }
 
 /** Parses the columns of a RowDescription. */
-export function columns(bytes: Buffer, decode: Decode): Column[] {
+export function columns(bytes: Buffer, decode: Decode): ColumnDescription[] {
   const body = new Body(bytes, "RowDescription");
   const count = body.int16();
   if (count < 0 || count > MOST_COLUMNS) throw body.malformed(`announces ${count} columns`);
@@ -156,10 +157,11 @@ export function fields(bytes: Buffer, columns: number): (Buffer | null)[] {
   const body = new Body(bytes, "DataRow");
   const count = body.int16();
   if (count !== columns) throw body.malformed(`has ${count} values for ${columns} columns`);
-  const found = Array.from({ length: count }, () => {
+  const found: (Buffer | null)[] = [];
+  for (let index = 0; index < count; index++) {
     const length = body.int32();
-    return length === -1 ? null : body.take(length);
-  });
+    found.push(length === -1 ? null : body.take(length));
+  }
   body.end();
   return found;
 }

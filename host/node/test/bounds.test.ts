@@ -16,6 +16,7 @@ import { isShallow, parseJson } from "../dist/json.js";
 import { CallLog, type LogLine } from "../dist/log.js";
 import { applicationGlob, keptName, roleGlob } from "../dist/names.js";
 import { readRequest } from "../dist/request.js";
+import { fromRows } from "../dist/row-set.js";
 import { isSecret } from "../dist/secret-scan.js";
 import { statement } from "./host-api.js";
 import { kit } from "./kit.js";
@@ -312,6 +313,66 @@ test("a cassette of somebody else's is read within bounds, and refused where it 
   }
 });
 
+test("a cassette is refused at reading if its rows cannot be columns", () => {
+  const lines = [
+    { cassette: 1, package: "archon:connection-pool@1.0.0", component: { name: "pool-observer" } },
+    { call: "skill.run", input: "{}" },
+  ];
+  const columns = [
+    ["pid", 20],
+    ["state", 25],
+  ];
+  const text = (name: string, rows: unknown) => {
+    const line = { import: name, with: {}, ok: [{ err: {} }, { ok: { columns, rows, truncated: false } }] };
+    return [...lines, line].map((it) => JSON.stringify(it)).join("\n");
+  };
+  const [one, other] = [{ i: "1" }, "idle"];
+  for (const name of ["session.query", "console.show"]) {
+    for (const rows of [
+      [],
+      [[one, other]],
+      [[null, null]],
+      [
+        [null, other],
+        [one, null],
+        [one, other],
+      ],
+    ]) {
+      assert.equal(new Cassette(text(name, rows)).calls.length, 1);
+    }
+    for (const [rows, words] of [
+      [[[one]], /a row has 1 values for 2 columns/],
+      [
+        [
+          [one, other],
+          [one, other, null],
+        ],
+        /a row has 3 values for 2 columns/,
+      ],
+      [[[one, other], []], /a row has 0 values for 2 columns/],
+      [
+        [
+          [one, other],
+          [one, { b: "00ff" }],
+        ],
+        /column 'state' has values of several types/,
+      ],
+      [
+        [
+          [one, other],
+          [null, null],
+          [{ t: "1" }, null],
+        ],
+        /column 'pid' has values of several types/,
+      ],
+      [[[{ x: "1" }, other]], /a value of no known type/],
+      [null, /its answer to/],
+    ] as [unknown, RegExp][]) {
+      assert.throws(() => new Cassette(text(name, rows)), { kind: "cassette-invalid", message: words });
+    }
+  }
+});
+
 test("a cassette whose answers are malformed ends its own calls, and not the process", async () => {
   const lines = [
     { cassette: 1, package: "archon:connection-pool@1.0.0", component: { name: "pool-observer" } },
@@ -344,7 +405,7 @@ test("a statement of any length is recorded soon", () => {
   const batch = [statement(description("pool-observer").statements.find(({ id }) => id === "statements")?.sql ?? "")];
   const item = (val: string) => ({
     tag: "ok" as const,
-    val: { columns: [], rows: [[{ tag: "text" as const, val }]], truncated: false },
+    val: fromRows([{ name: "document", typeOid: 25 }], [[{ tag: "text", val }]], false),
   });
   for (const text of ["[".repeat(8 * MIB), `"query": "password ${"\\\\".repeat(4 * MIB)}`])
     withoutSecrets(batch, [item(text)]);

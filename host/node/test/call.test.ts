@@ -14,6 +14,7 @@ import { type Component, component, description } from "../dist/components.js";
 import { Fault } from "../dist/fault.js";
 import { Ended, type HostApi } from "../dist/imports.js";
 import { limitMemory } from "../dist/memory.js";
+import { fromRows } from "../dist/row-set.js";
 import { Cluster, PASSWORD } from "./cluster.js";
 import { statement } from "./host-api.js";
 import { scratch, until } from "./process.js";
@@ -253,7 +254,7 @@ test("literals and comments go from a text, and names stay", () => {
   const batch = [statement(description("pool-observer").statements.find(({ id }) => id === "statements")?.sql ?? "")];
   const document = (query: string) =>
     `{"calls": 1.0, "slow": [{"query": ${JSON.stringify(query)}, "big": 9007199254740993}]}`;
-  const row = (val: string) => ({ columns: [], rows: [[{ tag: "text" as const, val }]], truncated: false });
+  const row = (val: string) => fromRows([{ name: "document", typeOid: 25 }], [[{ tag: "text", val }]], false);
   const item = (query: string) => ({ tag: "ok" as const, val: row(document(query)) });
   assert.deepEqual(withoutSecrets(batch, [item("SET token = 'x'")]), [item("SET token = ?")]);
   assert.deepEqual(withoutSecrets(batch, [item("SELECT 'x'")]), [item("SELECT 'x'")]);

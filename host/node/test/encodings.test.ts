@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { Host } from "archon-connection-pool";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
+import { toRows } from "../dist/row-set.js";
 import { Session } from "../dist/session.js";
 import { decoderOf } from "../dist/text.js";
 import { message, packet } from "./bytes.js";
@@ -66,7 +67,7 @@ async function seen(database: string): Promise<string[]> {
   const [answer] = await session.query([statement(sql)], () => true);
   await session.close();
   if (!answer || "err" in answer) throw answer?.err;
-  return answer.ok.rows.map(([value]) => (value?.tag === "text" ? value.val : "no text"));
+  return toRows(answer.ok).map(([value]) => (value?.tag === "text" ? value.val : "no text"));
 }
 
 test("a statement of a database in any encoding is seen from databases in any other", async () => {
@@ -107,7 +108,7 @@ test("an error, a column's name and a value of odd bytes are shown as far as the
   const raising = "SELECT ('x' || chr(233))::int8";
   const [value, raised] = await session.query([statement(sql), statement(raising)], () => true);
   await session.close();
-  assert.deepEqual(value && "ok" in value && value.ok.rows, [[{ tag: "text", val: "été" }]]);
+  assert.deepEqual(value && "ok" in value && toRows(value.ok), [[{ tag: "text", val: "été" }]]);
   assert.match((raised && "err" in raised && raised.err.message) || "", /"xé"/);
 });
 
@@ -120,8 +121,8 @@ test("behind a transaction pooler nothing is converted, either", async () => {
     const [answer] = await session.query([statement(sql)], () => true);
     await session.close();
     assert.ok(answer && "ok" in answer, JSON.stringify(answer));
-    assert.ok(answer.ok.rows.every(([, setting]) => setting?.tag === "text" && setting.val === "SQL_ASCII"));
-    assert.equal(answer.ok.rows.length, 6);
+    assert.ok(toRows(answer.ok).every(([, setting]) => setting?.tag === "text" && setting.val === "SQL_ASCII"));
+    assert.equal(answer.ok.count, 6);
   }
   await bouncer.stop();
 });

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { SupabaseConnectionPool } from "archon-connection-pool";
 import { parseTarget } from "../dist/connection-config/resolve.js";
 import { limitsWith } from "../dist/limits.js";
+import { toRows } from "../dist/row-set.js";
 import { Session } from "../dist/session.js";
 import { Cluster } from "./cluster.js";
 import { type Asked, lend, statement } from "./host-api.js";
@@ -43,7 +44,7 @@ test("views are shown by name, and no text reaches the console that is none", as
   const [config] = answers;
   assert.ok(config?.tag === "ok");
   const key = config.val.columns.findIndex(({ name }) => name === "key");
-  assert.ok(config.val.rows.some((row) => row[key]?.tag === "text" && row[key].val === "default_pool_size"));
+  assert.ok(toRows(config.val).some((row) => row[key]?.tag === "text" && row[key].val === "default_pool_size"));
   await hostApi.close();
 });
 
@@ -146,7 +147,7 @@ async function runThrough(url: string): Promise<void> {
   );
   await session.close();
   assert.deepEqual(
-    answers.map((it) => ("ok" in it ? it.ok.rows[0]?.map((value) => "val" in value && value.val) : it.err.sqlstate)),
+    answers.map((it) => ("ok" in it ? toRows(it.ok)[0]?.map((value) => "val" in value && value.val) : it.err.sqlstate)),
     [["on"], "22012", ["15s"], ["pg_catalog"]],
   );
 }
@@ -157,11 +158,11 @@ test("a parameter that cannot be sent fails its statement, and leaves no transac
   const odd = statement("SELECT $1", [{ tag: "timestamp", val: -(2n ** 63n) + 5n }]);
   const answers = await session.query([odd, statement("SELECT 1::int8"), odd], () => true);
   assert.deepEqual(
-    answers.map((it) => ("ok" in it ? it.ok.rows : it.err.kind)),
+    answers.map((it) => ("ok" in it ? toRows(it.ok) : it.err.kind)),
     ["query-failed", [[{ tag: "int64", val: 1n }]], "query-failed"],
   );
   const open = "SELECT count(*)::int8 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
   const [count] = await session.query([statement(open)], () => true);
-  assert.deepEqual(count && "ok" in count ? count.ok.rows : count, [[{ tag: "int64", val: 0n }]]);
+  assert.deepEqual(count && "ok" in count ? toRows(count.ok) : count, [[{ tag: "int64", val: 0n }]]);
   await session.close();
 });

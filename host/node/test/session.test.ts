@@ -5,6 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { DEFAULT_LIMITS } from "archon-connection-pool";
 import { parseTarget } from "../dist/connection-config/resolve.js";
+import { toRows } from "../dist/row-set.js";
 import { Session } from "../dist/session.js";
 import type { Value } from "../dist/values.js";
 import { Cluster, PASSWORD } from "./cluster.js";
@@ -35,7 +36,7 @@ async function query(sqls: (string | [string, Value[]])[], database = "postgres"
 async function row(sql: string, params: Value[] = [], database = "postgres"): Promise<unknown[]> {
   const [answer] = await query([[sql, params]], database);
   if (!answer || "err" in answer) throw answer?.err;
-  return (answer.ok.rows[0] ?? []).map((value) => ("val" in value ? value.val : null));
+  return (toRows(answer.ok)[0] ?? []).map((value) => ("val" in value ? value.val : null));
 }
 
 test("a session is read-only, has its timeouts and says who it is", async () => {
@@ -49,7 +50,7 @@ test("a session is read-only, has its timeouts and says who it is", async () => 
 test("one statement's failure leaves the others alone, and answers keep their order", async () => {
   const answers = await query(["SELECT 1::int8", "SELECT 1/0", "SELECT nothing", "SELECT 2::int8"]);
   assert.deepEqual(
-    answers.map((it) => ("ok" in it ? it.ok.rows[0] : it.err.sqlstate)),
+    answers.map((it) => ("ok" in it ? toRows(it.ok)[0] : it.err.sqlstate)),
     [[{ tag: "int64", val: 1n }], "22012", "42703", [{ tag: "int64", val: 2n }]],
   );
 });
@@ -111,7 +112,7 @@ test("rows and bytes beyond the caps are cut off and said to be", async () => {
   await session.close();
   const told = [few, small, exact].map((answers) => {
     const [answer] = answers ?? [];
-    return answer && "ok" in answer ? [answer.ok.rows.length, answer.ok.truncated] : answer;
+    return answer && "ok" in answer ? [answer.ok.count, answer.ok.truncated] : answer;
   });
   assert.deepEqual(told, [
     [3, true],
@@ -204,7 +205,7 @@ test("the settings do not come from this process's environment", async () => {
     const session = await Session.open(target, DEFAULT_LIMITS);
     const [answer] = await session.query([statement("SELECT current_setting('statement_timeout')")], everything);
     await session.close();
-    assert.deepEqual(answer && "ok" in answer && answer.ok.rows, [[{ tag: "text", val: "15s" }]]);
+    assert.deepEqual(answer && "ok" in answer && toRows(answer.ok), [[{ tag: "text", val: "15s" }]]);
   } finally {
     delete process.env.PGOPTIONS;
     delete process.env.PGAPPNAME;

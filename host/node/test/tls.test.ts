@@ -11,6 +11,7 @@ import { parseTarget } from "../dist/connection-config/resolve.js";
 import type { Fault } from "../dist/fault.js";
 import { limitsWith } from "../dist/limits.js";
 import { Lookups } from "../dist/lookups.js";
+import { toRows } from "../dist/row-set.js";
 import { whyNotNamed } from "../dist/server-name.js";
 import { Session } from "../dist/session.js";
 import { openSocket } from "../dist/socket.js";
@@ -114,7 +115,7 @@ async function encrypted(parameters: string, host = "127.0.0.1", role = "postgre
   const sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()";
   const [answer] = await session.query([statement(sql)], () => true);
   await session.close();
-  const value = answer && "ok" in answer ? answer.ok.rows[0]?.[0] : undefined;
+  const value = answer && "ok" in answer ? toRows(answer.ok)[0]?.[0] : undefined;
   return value?.tag === "boolean" && value.val;
 }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::value::Value;
 use archon_pool_core::access_path::AccessPath;
-use archon_pool_core::bindings::database::{Statement, Value};
+use archon_pool_core::bindings::database::Statement;
 use archon_pool_core::bindings::{self, Answers};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::login::Login;

@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_core::bindings::database::{Column, Value};
+use archon_pool_contract::value::{Cell, Value};
 use archon_pool_core::parameter::Parameter;
 use bytes::BytesMut;
+use std::borrow::Cow;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::text::TextEncoding;
@@ -55,14 +56,14 @@ pub(crate) fn is_supported(column: &Type) -> bool {
     )
 }
 
-/// Converts a statement's columns to the contract's.
-pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<Column>, Fault> {
+/// Returns the names and type OIDs of a statement's columns.
+pub(crate) fn columns(columns: &[tokio_postgres::Column]) -> Result<Vec<(String, u32)>, Fault> {
     columns
         .iter()
         .map(|column| {
             let (name, kind_of) = (column.name(), column.type_());
             if is_supported(kind_of) {
-                return Ok(Column { name: name.to_owned(), type_oid: kind_of.oid() });
+                return Ok((name.to_owned(), kind_of.oid()));
             }
             let kind_of = if *kind_of == UNKNOWN {
                 format!("a type of its own (OID {})", column.type_modifier().cast_unsigned())
@@ -84,19 +85,19 @@ pub fn bound(parameter: &Parameter) -> (Bound, Type) {
         Parameter::Int4(number) => (Box::new(*number), Type::INT4),
         Parameter::Float8(number) => (Box::new(*number), Type::FLOAT8),
         Parameter::Text(text) => (Box::new(text.clone()), Type::TEXT),
-        Parameter::Timestamptz(micros) => (Box::new(Cell(Value::Timestamp(*micros))), Type::TIMESTAMPTZ),
+        Parameter::Timestamptz(micros) => (Box::new(SqlValue(Value::Timestamp(*micros))), Type::TIMESTAMPTZ),
         Parameter::Int4Array(numbers) => (Box::new(numbers.clone()), Type::INT4_ARRAY),
         Parameter::TextArray(texts) => (Box::new(texts.clone()), Type::TEXT_ARRAY),
     }
 }
 
 /// One column's value.
-pub struct Cell(pub Value);
+pub struct SqlValue(pub Value);
 
 /// The undecoded bytes of a value; none for null.
 pub(crate) struct Raw<'a>(Option<&'a [u8]>);
 
-impl Raw<'_> {
+impl<'a> Raw<'a> {
     /// Returns the largest size of the decoded value: each invalid byte may become three.
     pub(crate) fn decoded_bytes(&self, column: &Type) -> usize {
         let Some(raw) = self.0 else { return 0 };
@@ -105,17 +106,17 @@ impl Raw<'_> {
     }
 
     /// Decodes the value, with texts in the database's encoding.
-    pub(crate) fn decode(&self, column: &Type, encoding: TextEncoding) -> Result<Value, Failure> {
-        let Some(raw) = self.0 else { return Ok(Value::Null) };
-        let text = |raw| Value::Text(encoding.decode(raw).into_owned());
+    pub(crate) fn decode(&self, column: &Type, encoding: TextEncoding) -> Result<Cell<'a>, Failure> {
+        let Some(raw) = self.0 else { return Ok(Cell::Null) };
+        let text = |raw| Cell::Text(encoding.decode(raw));
         Ok(match *column {
-            Type::BOOL => Value::Boolean(bool::from_sql(column, raw)?),
-            Type::INT2 => Value::Int64(i16::from_sql(column, raw)?.into()),
-            Type::INT4 => Value::Int64(i32::from_sql(column, raw)?.into()),
-            Type::INT8 => Value::Int64(i64::from_sql(column, raw)?),
-            Type::OID => Value::Int64(u32::from_sql(column, raw)?.into()),
-            Type::FLOAT4 => Value::Float64(f32::from_sql(column, raw)?.into()),
-            Type::FLOAT8 => Value::Float64(f64::from_sql(column, raw)?),
+            Type::BOOL => Cell::Boolean(bool::from_sql(column, raw)?),
+            Type::INT2 => Cell::Int64(i16::from_sql(column, raw)?.into()),
+            Type::INT4 => Cell::Int64(i32::from_sql(column, raw)?.into()),
+            Type::INT8 => Cell::Int64(i64::from_sql(column, raw)?),
+            Type::OID => Cell::Int64(u32::from_sql(column, raw)?.into()),
+            Type::FLOAT4 => Cell::Float64(f32::from_sql(column, raw)?.into()),
+            Type::FLOAT8 => Cell::Float64(f64::from_sql(column, raw)?),
             Type::TEXT | Type::VARCHAR | Type::NAME | Type::BPCHAR | Type::CHAR | Type::UNKNOWN | Type::JSON => {
                 text(raw)
             }
@@ -124,8 +125,8 @@ impl Raw<'_> {
                 Some((1, json)) => text(json),
                 _ => return Err("jsonb of an unknown version".into()),
             },
-            Type::BYTEA => Value::Bytes(raw.to_vec()),
-            Type::TIMESTAMPTZ | Type::TIMESTAMP => Value::Timestamp(from_server(i64::from_sql(&Type::INT8, raw)?)),
+            Type::BYTEA => Cell::Bytes(Cow::Borrowed(raw)),
+            Type::TIMESTAMPTZ | Type::TIMESTAMP => Cell::Timestamp(from_server(i64::from_sql(&Type::INT8, raw)?)),
             _ => return Err(Box::new(Unsupported)),
         })
     }
@@ -145,9 +146,9 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-impl<'a> FromSql<'a> for Cell {
+impl<'a> FromSql<'a> for SqlValue {
     fn from_sql(column: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
-        Raw(Some(raw)).decode(column, TextEncoding::default()).map(Self)
+        Raw(Some(raw)).decode(column, TextEncoding::default()).map(|cell| Self(cell.into()))
     }
 
     fn from_sql_null(_column: &Type) -> Result<Self, Failure> {
@@ -186,7 +187,7 @@ pub fn parameter_type(value: &Value) -> Type {
     }
 }
 
-impl ToSql for Cell {
+impl ToSql for SqlValue {
     fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Result<IsNull, Failure> {
         match &self.0 {
             Value::Null => Ok(IsNull::Yes),
@@ -232,7 +233,7 @@ impl ToSql for Encoded<'_> {
 }
 
 // Values may be data of the database, so logs contain only their kind.
-impl std::fmt::Debug for Cell {
+impl std::fmt::Debug for SqlValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<{}>", parameter_type(&self.0))
     }
@@ -245,9 +246,9 @@ mod tests {
     fn round_trip(value: Value) {
         let column = parameter_type(&value);
         let mut out = BytesMut::new();
-        let cell = Cell(value);
+        let cell = SqlValue(value);
         let IsNull::No = cell.to_sql(&column, &mut out).unwrap() else { panic!("null") };
-        let back = Cell::from_sql(&column, &out).unwrap();
+        let back = SqlValue::from_sql(&column, &out).unwrap();
         assert_eq!(format!("{:?}", back.0), format!("{:?}", cell.0));
     }
 
@@ -287,7 +288,7 @@ mod tests {
             (Type::INT4, vec![0x7f, 0xff, 0xff, 0xff], i64::from(i32::MAX)),
             (Type::OID, vec![0xff; 4], i64::from(u32::MAX)),
         ] {
-            let Value::Int64(number) = Cell::from_sql(&column, &raw).unwrap().0 else { panic!("{column}") };
+            let Value::Int64(number) = SqlValue::from_sql(&column, &raw).unwrap().0 else { panic!("{column}") };
             assert_eq!(number, expected);
         }
     }
@@ -296,27 +297,29 @@ mod tests {
     fn times_out_of_range_are_infinity_or_refused() {
         // The first is 294276-12-31 23:59:59.999999, PostgreSQL's last.
         for micros in [9_223_371_331_199_999_999, i64::MAX - EPOCH, i64::MAX - 1, i64::MAX] {
-            let value = Cell::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
+            let value = SqlValue::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
             assert!(matches!(value, Value::Timestamp(i64::MAX)), "{micros}: {value:?}");
         }
         // A value that would be sent as `-infinity` is refused.
         for micros in [i64::MIN + 1, i64::MIN + EPOCH] {
-            assert!(Cell(Value::Timestamp(micros)).to_sql(&Type::TIMESTAMPTZ, &mut BytesMut::new()).is_err());
+            assert!(SqlValue(Value::Timestamp(micros)).to_sql(&Type::TIMESTAMPTZ, &mut BytesMut::new()).is_err());
         }
         for raw in [&b""[..], b"1234567", b"123456789"] {
-            assert!(Cell::from_sql(&Type::TIMESTAMP, raw).is_err() && Cell::from_sql(&Type::INT8, raw).is_err());
+            assert!(
+                SqlValue::from_sql(&Type::TIMESTAMP, raw).is_err() && SqlValue::from_sql(&Type::INT8, raw).is_err()
+            );
         }
     }
 
     #[test]
     fn texts_are_decoded_and_encoded_in_the_encoding_of_the_database() {
         let latin1 = TextEncoding::of_server("LATIN1");
-        let Value::Text(text) = Raw(Some(b"caf\xe9")).decode(&Type::NAME, latin1).unwrap() else { panic!("no text") };
+        let Cell::Text(text) = Raw(Some(b"caf\xe9")).decode(&Type::NAME, latin1).unwrap() else { panic!("no text") };
         assert_eq!(text, "café");
-        let Value::Text(text) = Cell::from_sql(&Type::TEXT, b"caf\xe9").unwrap().0 else { panic!("no text") };
+        let Value::Text(text) = SqlValue::from_sql(&Type::TEXT, b"caf\xe9").unwrap().0 else { panic!("no text") };
         assert_eq!(text, "caf\u{fffd}");
         let mut out = BytesMut::new();
-        Encoded { value: &Cell(Value::Text("é".into())), encoding: latin1 }.to_sql(&Type::TEXT, &mut out).unwrap();
+        Encoded { value: &SqlValue(Value::Text("é".into())), encoding: latin1 }.to_sql(&Type::TEXT, &mut out).unwrap();
         assert_eq!(*out, *b"\xe9");
     }
 
@@ -329,9 +332,9 @@ mod tests {
 
     #[test]
     fn jsonb_is_read_as_text_and_other_types_are_refused() {
-        let Value::Text(json) = Cell::from_sql(&Type::JSONB, b"\x01{}").unwrap().0 else { panic!("no text") };
+        let Value::Text(json) = SqlValue::from_sql(&Type::JSONB, b"\x01{}").unwrap().0 else { panic!("no text") };
         assert_eq!(json, "{}");
-        assert!(Cell::from_sql(&Type::NUMERIC, b"").is_err());
+        assert!(SqlValue::from_sql(&Type::NUMERIC, b"").is_err());
         assert!(!is_supported(&Type::NUMERIC));
     }
 }

@@ -4,6 +4,7 @@ python minimal.py pool-observer.wasm postgres://operator@db.example.com/shop
 """
 
 import sys
+from itertools import accumulate
 
 import psycopg
 from wasmtime import Engine, Store
@@ -11,30 +12,33 @@ from wasmtime.component import Component, Linker, Record, ResourceAny, ResourceH
 
 FILE, URL = sys.argv[1:]
 OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=15s -c lock_timeout=2s -c search_path=pg_catalog"
-CASES = {type(None): "null", bool: "boolean", int: "int64", float: "float64", str: "text", bytes: "bytes"}
-
-
-class Micros(psycopg.adapt.Loader):
-    format = psycopg.pq.Format.BINARY
-
-    def load(self, data):  # Python's own datetime knows neither infinity nor the year 10000.
-        return Variant("timestamp", int.from_bytes(data, "big", signed=True) + 946_684_800_000_000)
+CASES = {bool: "booleans", int: "int64s", float: "float64s", str: "texts"}
 
 
 def record(**fields):
-    made = Record()
-    made.__dict__.update({name.replace("_", "-"): value for name, value in fields.items()})
-    return made
+    return type("Made", (Record,), {name.replace("_", "-"): value for name, value in fields.items()})()
 
 
 def answer(statement):
     try:
-        rows = psycopg.RawCursor(session).execute(statement.sql, [it.payload for it in statement.params], binary=True)
+        found = psycopg.RawCursor(session).execute(statement.sql, [it.payload for it in statement.params], binary=True)
     except psycopg.Error as error:
         return Variant("err", record(kind="query-failed", message=str(error), sqlstate=error.sqlstate, retryable=False))
-    values = [[it if isinstance(it, Variant) else Variant(CASES[type(it)], it) for it in row] for row in rows]
-    columns = [record(name=column.name, type_oid=column.type_code) for column in rows.description]
-    return Variant("ok", record(columns=columns, rows=values, truncated=False))
+    columns = list(map(column, found.description, zip(*found)))  # None without rows, as is allowed.
+    return Variant("ok", record(columns=columns, count=found.rowcount, truncated=False))
+
+
+def column(about, values):
+    kind = next((type(it) for it in values if it is not None), None)
+    case = "timestamps" if kind and about.type_code == 1184 else CASES.get(kind, "all-null")
+    nulls = bytes(it is None for it in values) if kind and None in values else b""
+    cells = [kind() if it is None else it for it in values] if kind else None
+    if case == "timestamps":  # Python's own datetime knows neither infinity nor the year 10000.
+        cells = [it + 946_684_800_000_000 for it in cells]
+    elif case == "texts":  # One text, and where each of its parts ends in UTF-8.
+        cells = record(ends=list(accumulate(len(it.encode()) for it in cells)), text="".join(cells))
+    cells = Variant(case, bytes(cells) if case == "booleans" else cells)
+    return record(name=about.name, type_oid=about.type_code, nulls=nulls, cells=cells)
 
 
 def refuse(*_):
@@ -47,9 +51,8 @@ def lent(function):  # A borrowed handle ends when it is looked at.
 
 store = Store(engine := Engine())
 session = psycopg.connect(URL, autocommit=True, prepare_threshold=None, application_name="archon-pool", options=OPTIONS)
-session.adapters.register_loader("timestamptz", Micros)
+session.adapters.register_loader("timestamptz", psycopg.types.numeric.Int8BinaryLoader)
 IMPORTS = {
-    "types": {},
     "credentials": {"lookup": lambda _name: ResourceHost.own(1, 1), "[method]credential.name": lambda _it: "url"},
     "database": {
         "[static]session.open": lambda _using: ResourceHost.own(1, 2),
@@ -60,16 +63,13 @@ IMPORTS = {
     },
     "pooler": dict.fromkeys(["[static]console.open", "[method]console.kind", "[method]console.show"], refuse),
 }
-linker = Linker(engine)
-with linker.root() as root:
-    for number, (interface, functions) in enumerate(IMPORTS.items()):
+with (linker := Linker(engine)).root() as root:
+    root.add_instance("archon:connection-pool/types@1.0.0").close()
+    for n, (interface, functions) in enumerate(IMPORTS.items()):
         with root.add_instance(f"archon:connection-pool/{interface}@1.0.0") as instance:
-            if number:
-                resource = {1: "credential", 2: "session", 3: "console"}[number]
-                instance.add_resource(resource, ResourceType.host(number), lambda _context, _rep: None)
+            instance.add_resource(["credential", "session", "console"][n], ResourceType.host(n + 1), lambda *_: None)
             for name, function in functions.items():
                 instance.add_func(name, lent(function))
 component = linker.instantiate(store, Component.from_file(engine, FILE))
 skill = component.get_export_index(store, "archon:connection-pool/skill@1.0.0")
-run = component.get_func(store, component.get_export_index(store, "run", skill))
-print(run(store, '{"action":"detect-leaks"}'))
+print(component.get_func(store, component.get_export_index(store, "run", skill))(store, '{"action":"detect-leaks"}'))

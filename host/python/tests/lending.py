@@ -16,8 +16,9 @@ from archon_pool.guard_spec import guard
 from archon_pool.limits import Limits
 from archon_pool.live import Live
 from archon_pool.request import take_apart
+from archon_pool.row_set import rows_of
 from archon_pool.terms import Terms
-from archon_pool.wire import Order, Outcome, Rows, Statement, Value
+from archon_pool.wire import Order, Outcome, Row, Rows, RowSet, Statement, Value
 
 KILL: Mapping[str, Any] = {
     "action": "kill-idle",
@@ -76,6 +77,12 @@ def ask(live: Live, session: int, *statements: str, params: list[Value] | None =
     return live.query(session, [Statement(sql, params or [], most) for sql in statements])
 
 
+def rows(answer: Rows) -> list[Row]:
+    """The rows of an answer that is no fault."""
+    assert isinstance(answer, RowSet), answer
+    return rows_of(answer)
+
+
 def orders(database: Database, pids: list[int]) -> list[Order]:
     """An order for each process, as it is now."""
     sql = (
@@ -83,8 +90,8 @@ def orders(database: Database, pids: list[int]) -> list[Order]:
         "coalesce((extract(epoch FROM state_change) * 1000000)::int8, 0) FROM pg_stat_activity WHERE pid = ANY (%s)"
     )
     with database.cluster.connect("postgres") as session:
-        rows = session.execute(sql, (pids,)).fetchall()
-    found = {pid: Order(pid, start, "terminate", state, change, "a test") for pid, start, state, change in rows}
+        seen = session.execute(sql, (pids,)).fetchall()
+    found = {pid: Order(pid, start, "terminate", state, change, "a test") for pid, start, state, change in seen}
     return [found[pid] for pid in pids]
 
 

@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import pytest
 from cluster import Database, PgBouncer
+from lending import rows
 
 from archon_pool import ConnectionPool, FaultError, Limits
 from archon_pool.cassette.format import decode_value, encode_value
 from archon_pool.cassette.replayer import Cassette, Player
 from archon_pool.clock import Clock
 from archon_pool.faults import EndedError
-from archon_pool.wire import Order, RowSet, Statement, Timestamp, Value
+from archon_pool.wire import Order, Statement, Timestamp, Value
 
 ACTIONS = ["monitor", "detect-leaks", "health-check", "auto-scale", "kill-idle", "full-analysis"]
 
@@ -140,8 +141,8 @@ def line(name: str, asked: Any, **answer: Any) -> Any:
 def query(**answers: int) -> Any:
     """A batch of the statements `one` and `two`, and the number that each is answered with."""
     batch = [{"sql": DIGESTS[text], "params": [], "maxRows": 9} for text in answers]
-    rows = [{"columns": [["n", 20]], "rows": [[{"i": str(number)}]], "truncated": False} for number in answers.values()]
-    return line("session.query", {"session": 1, "batch": batch}, ok=[{"ok": it} for it in rows])
+    sets = [{"columns": [["n", 20]], "rows": [[{"i": str(number)}]], "truncated": False} for number in answers.values()]
+    return line("session.query", {"session": 1, "batch": batch}, ok=[{"ok": it} for it in sets])
 
 
 DIGESTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("one", "two")}
@@ -149,7 +150,7 @@ DIGESTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("one", "
 
 def asked(player: Player, *texts: str) -> list[Any]:
     answers = player.query(1, [Statement(text, [], 1_000) for text in texts])
-    return [cast(RowSet, answer).rows[0][0] for answer in answers]
+    return [rows(answer)[0][0] for answer in answers]
 
 
 def test_an_import_is_answered_by_the_first_line_that_is_left() -> None:
@@ -230,6 +231,33 @@ def test_a_cassette_that_anybody_wrote_is_refused_and_raises_nothing_else(lines:
     assert raised.value.fault.kind == "cassette-invalid", raised.value.fault
 
 
+@pytest.mark.parametrize("name", ["session.query", "console.show"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *([["a", 1]], [[]], [["a"], []], [1], "a", [["a"], [{"b": "00"}]], [["a"], [None], [True]]),
+        [[{"i": "1"}], [{"t": "1"}]],
+    ],
+)
+def test_rows_that_do_not_fit_their_columns_are_refused_at_reading(name: str, rows: Any, tmp_path: Path) -> None:
+    recorded = {"ok": {"columns": [["c", 25]], "rows": rows, "truncated": False}}
+    fault = {"err": {"kind": "query-failed", "message": "x"}}
+    lines = [_HEADER, {"call": "x"}, line(name, {"session": 1, "batch": []}, ok=[fault, recorded])]
+    (tmp_path / "it").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    with pytest.raises(FaultError, match=r"cassette-invalid: .*call 1 is not of the format of cassettes"):
+        Cassette(tmp_path / "it")
+    recorded["ok"]["rows"] = [[None], ["a"], [None]]
+    (tmp_path / "it").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    assert len(Cassette(tmp_path / "it").calls) == 1
+
+
+def test_a_lone_surrogate_of_a_cassette_ends_the_call() -> None:
+    shown = {"ok": {"columns": [["c", 25]], "rows": [["\ud800"]], "truncated": False}}
+    player = Player([line("console.show", {"console": 1, "views": ["pools"]}, ok=[shown])])
+    with pytest.raises(EndedError, match="cassette-invalid"):
+        player.show(1, ["pools"])
+
+
 @pytest.mark.parametrize("content", [b"\xff", b"{", b"[" * 100_000, b'{"cassette":1}\n{"call":' + b"9" * 5_000 + b"}"])
 def test_a_file_that_is_no_json_is_no_cassette(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "it").write_bytes(content)
@@ -265,8 +293,8 @@ def test_an_answer_of_another_shape_ends_the_call(ok: Any) -> None:
     ],
 )
 def test_a_value_that_is_none_of_a_type_s_ends_the_call(cell: Any) -> None:
-    rows = {"ok": {"columns": [["a", 20]], "rows": [[cell]], "truncated": False}}
-    player = Player([line("console.show", {"console": 1, "views": ["pools"]}, ok=[rows])])
+    shown = {"ok": {"columns": [["a", 20]], "rows": [[cell]], "truncated": False}}
+    player = Player([line("console.show", {"console": 1, "views": ["pools"]}, ok=[shown])])
     with pytest.raises(EndedError, match="cassette-invalid"):
         player.show(1, ["pools"])
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 from cluster import PASSWORD, Database, PgBouncer, until, unused_port
-from lending import ask, lent, opened
+from lending import ask, lent, opened, rows
 from scripted import READY, Client, authentication, message, scripted, status
 
 from archon_pool import ConnectionPool, FaultError, Limits, resolver
@@ -80,7 +80,7 @@ def test_a_pooler_that_is_paused_keeps_no_client_of_a_call_that_ended(
 ) -> None:
     url = database.cluster.url(database.name, port=bouncer.port)
     with lent(url) as live:
-        assert cast(Any, ask(live, opened(live), "SELECT 1")[0]).rows == [[1]]
+        assert rows(ask(live, opened(live), "SELECT 1")[0]) == [[1]]
     shown(console, "PAUSE")
     try:
         for fault in calls(url):

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from cluster import PASSWORD, Cluster, Database, until, unused_port
-from lending import ask, lent, opened
+from lending import ask, lent, opened, rows
 
 from archon_pool import ConnectionPool, Limits, SkillInput
 from archon_pool.server_error import said_by_server
@@ -62,7 +62,7 @@ def test_what_the_environment_says_to_libpq_does_not_count(database: Database, m
     assert fault(database.url.replace(f":{PASSWORD}", ""))["kind"] == "authentication-failed"
     with lent(database.url) as live:
         (answer,) = ask(live, opened(live), "SELECT pg_catalog.current_setting('statement_timeout')")
-    assert cast(Any, answer).rows == [["15s"]]
+    assert rows(answer) == [["15s"]]
 
 
 def test_no_such_database(cluster: Cluster) -> None:
@@ -118,7 +118,7 @@ def test_a_statement_that_takes_too_long_leaves_the_session_as_it_was(database: 
         session = opened(live)
         slow, quick = ask(live, session, "SELECT pg_sleep(60)", "SELECT 2")
     assert cast(Any, slow).kind == "query-canceled" and "limit `statement_timeout`" in cast(Any, slow).message
-    assert cast(Any, quick).rows == [[2]]
+    assert rows(quick) == [[2]]
 
 
 def test_a_lock_that_is_not_given_is_told(database: Database) -> None:

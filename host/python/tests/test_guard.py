@@ -19,8 +19,9 @@ from archon_pool.guard.caps import KillCounter
 from archon_pool.guard.deliver import Delivery
 from archon_pool.guard.policy import Hourly
 from archon_pool.host import Host
+from archon_pool.row_set import from_rows
 from archon_pool.text import UTF8
-from archon_pool.wire import Order, RowSet
+from archon_pool.wire import Order
 
 
 def test_a_session_that_is_as_it_was_seen_is_ended_and_seen_to_leave(database: Database) -> None:
@@ -320,7 +321,8 @@ class Odd:
 
     def run(self, requests: Any, _: Any) -> list[Any]:
         rows = self._answers.pop(0) if self._answers else []
-        return [RowSet([], rows, False) for _ in requests]
+        columns = [(str(index), 25) for index in range(max(map(len, rows), default=0))]
+        return [from_rows(columns, rows, truncated=False) for _ in requests]
 
 
 @pytest.mark.parametrize("rows", [[], [[]], [[1, 1, 5]], [[None] * 4], [["1"] * 4], [[True] * 4]])

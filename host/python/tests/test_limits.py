@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from cluster import Database, until
-from lending import ask, lent, opened, orders
+from lending import ask, lent, opened, orders, rows
 
 from archon_pool import ConnectionPool, FaultError, Limits, component
 from archon_pool.clock import Clock
@@ -170,4 +170,4 @@ def test_a_probe_that_takes_too_long_is_an_answer(database: Database) -> None:
 def test_many_rows_come_through_whole(database: Database) -> None:
     with lent(database.url) as live:
         (answer,) = ask(live, opened(live), "SELECT i, repeat('x', 100) FROM generate_series(1, 50000) i", most=99_999)
-    assert len(cast(Any, answer).rows) == 50_000 and not cast(Any, answer).truncated
+    assert len(rows(answer)) == 50_000 and not cast(Any, answer).truncated

@@ -7,7 +7,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 from cluster import PASSWORD, Database, PgBouncer
-from lending import ask, lent, opened
+from lending import ask, lent, opened, rows
 
 from archon_pool import ConnectionPool, FaultError, Policy
 from archon_pool.request import Bounds
@@ -35,17 +35,17 @@ def test_through_a_transaction_pooler_each_statement_carries_the_settings(throug
         answers = ask(live, session, sql, "SELECT 1/0", "CREATE TABLE public.mine ()", sql)
         again = ask(live, session, "SELECT 5")
     bound = [["on", "15s", "pg_catalog"]]
-    assert cast(Any, answers[0]).rows == bound and cast(Any, answers[3]).rows == bound
+    assert rows(answers[0]) == rows(answers[3]) == bound
     assert [cast(Any, answer).sqlstate for answer in answers[1:3]] == ["22012", "25006"]
-    assert cast(Any, again[0]).rows == [[5]]
+    assert rows(again[0]) == [[5]]
 
 
 def test_nothing_of_ours_stays_on_a_server_connection_that_others_share(through: str) -> None:
     with lent(through) as live:
         ask(live, opened(live), "SELECT 1")
     with psycopg.connect(through, autocommit=True, prepare_threshold=None) as other:
-        rows = other.execute("SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')")
-        assert rows.fetchone() == ("0", "off")
+        found = other.execute("SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')")
+        assert found.fetchone() == ("0", "off")
 
 
 def test_every_action_works_through_a_pooler(through: str, database: Database, bouncer: PgBouncer) -> None:
@@ -63,10 +63,10 @@ def test_views_are_shown_as_text_and_only_those_of_the_list(database: Database, 
         assert live.console_kind(handle) == "pgbouncer"
         views = ["pools", "config", "lists", "version", "state", "POOLS", "pools; SHUTDOWN", "fds"]
         answers = live.show(handle, views)
-    config = dict(cast(Any, row[:2]) for row in cast(Any, answers[1]).rows)
+    config = dict(cast(Any, row[:2]) for row in rows(answers[1]))
     assert config["default_pool_size"] == "20"
-    assert all(cell is None or isinstance(cell, str) for row in cast(Any, answers[0]).rows for cell in row)
-    assert {oid for _, oid in cast(Any, answers[0]).columns} == {25}
+    assert all(cell is None or isinstance(cell, str) for row in rows(answers[0]) for cell in row)
+    assert {column.type_oid for column in cast(Any, answers[0]).columns} == {25}
     for answer in answers[5:]:
         assert cast(Any, answer).kind == "unsupported-view"
 
@@ -102,7 +102,7 @@ def test_a_pool_is_resized_once_in_a_call_and_read_back(database: Database, boun
         assert "until PgBouncer is reloaded" in done.note
         again = live.resize(handle, None, 26, "more", False)
         assert (again.executed, again.note) == (False, "one call changes the size of a pool once")
-        config = dict(cast(Any, row[:2]) for row in cast(Any, live.show(handle, ["config"])[0]).rows)
+        config = dict(cast(Any, row[:2]) for row in rows(live.show(handle, ["config"])[0]))
         assert config["default_pool_size"] == "25"
     assert [it["outcome"] for it in records] == ["would-resize", "sending", "executed", "denied"]
     with lent(database.url, SCALE, console=console(database, bouncer)) as live:
@@ -132,7 +132,7 @@ def test_a_size_that_was_not_asked_for_is_not_set(
         handle = live.open_console(live.lookup(None))
         outcome = live.resize(handle, None, size, "a lie", False)
         assert not outcome.executed and why in outcome.note
-        config = dict(cast(Any, row[:2]) for row in cast(Any, live.show(handle, ["config"])[0]).rows)
+        config = dict(cast(Any, row[:2]) for row in rows(live.show(handle, ["config"])[0]))
         assert config["default_pool_size"] == "20" and not live.signalled
 
 
@@ -156,7 +156,7 @@ def test_server_connections_are_reconnected_by_name(through: str, database: Data
         assert not live.reconnect(handle, database.name, "old", True).executed
         assert live.reconnect(handle, database.name, "old", False).executed
         assert "once" in live.reconnect(handle, database.name, "old", False).note
-        assert cast(Any, ask(live, session, "SELECT 2")[0]).rows == [[2]]
+        assert rows(ask(live, session, "SELECT 2")[0]) == [[2]]
 
 
 def test_a_wrong_password_of_the_console_is_told(database: Database, bouncer: PgBouncer) -> None:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import Any
 
 import pytest
 from cluster import Database
-from lending import ask, lent, opened
+from lending import ask, lent, opened, rows
 
 from archon_pool import FaultError, Limits
 from archon_pool.faults import Fault
 from archon_pool.limits import Allowance
 from archon_pool.text import UTF8
-from archon_pool.values import check_columns, decode_row, encode_param
+from archon_pool.values import check_columns, check_row, encode_param
 from archon_pool.wire import RowSet, Timestamp, Value
 
 _MIN, _MAX = -(2**63), 2**63 - 1
-
-
-def rows(answer: Any) -> list[list[Value]]:
-    assert isinstance(answer, RowSet), answer
-    return answer.rows
 
 
 def test_each_type_is_one_of_the_seven(database: Database) -> None:
@@ -39,7 +33,7 @@ def test_each_type_is_one_of_the_seven(database: Database) -> None:
         ]
     ]
     assert isinstance(answer, RowSet)
-    assert [oid for _, oid in answer.columns] == [
+    assert [column.type_oid for column in answer.columns] == [
         *(25, 16, 21, 23, 20, 26, 700, 701, 25, 19, 18, 114, 3802, 17, 1184, 1114)
     ]
 
@@ -106,7 +100,7 @@ def test_one_failure_leaves_the_others_alone_and_in_order(database: Database) ->
     assert rows(answers[0]) == [[1]] and rows(answers[3]) == [[4]] and rows(again[0]) == [[6]]
     assert answers[1] == Fault("query-failed", "division by zero", "22012")
     assert isinstance(answers[2], Fault) and answers[2].sqlstate == "42703"
-    assert answers[4] == RowSet([], [], False), "without rows there are no columns"
+    assert answers[4] == RowSet([], 0, False), "without rows there are no columns"
 
 
 def test_each_statement_is_its_own_read_only_transaction(database: Database) -> None:
@@ -129,8 +123,8 @@ def test_rows_beyond_the_cap_are_cut_off(database: Database) -> None:
         least, most = ask(live, session, "SELECT generate_series(1, 1000)"), ask(live, session, "SELECT 1", most=7)
         (few,) = ask(live, session, "SELECT generate_series(1, 1000)", most=3)
     assert isinstance(least[0], RowSet) and isinstance(most[0], RowSet) and isinstance(few, RowSet)
-    assert (len(least[0].rows), least[0].truncated) == (7, True)
-    assert (len(few.rows), few.truncated) == (3, True)
+    assert (least[0].count, least[0].truncated) == (7, True)
+    assert (few.count, few.truncated) == (3, True)
     assert not most[0].truncated
 
 
@@ -142,8 +136,9 @@ def test_a_text_with_a_zero_is_the_server_s_to_refuse(database: Database) -> Non
 
 def test_a_jsonb_of_another_version_is_not_read() -> None:
     with pytest.raises(Exception, match="jsonb of an unknown version"):
-        decode_row([("a", 3802)], [b"\x02{}"], UTF8, 1_000)
+        check_row([("a", 3802)], [b"\x02{}"], UTF8, 1_000)
     check_columns([("a", 3802)])
+    assert check_row([("a", 3802)], [b"\x01{}"], UTF8, 1_000) == ([b"{}"], 96 + 3)
 
 
 def test_a_row_that_does_not_fit_ends_the_allowance() -> None:
@@ -153,14 +148,14 @@ def test_a_row_that_does_not_fit_ends_the_allowance() -> None:
     assert not small.take_row(1)
 
 
-def test_integers_are_what_the_server_sends() -> None:
-    assert decode_row([("a", 20)], [struct.pack("!q", _MIN)], UTF8, 1_000) == ([_MIN], 96 + 8)
+def test_a_row_weighs_what_its_values_do() -> None:
+    raw = [struct.pack("!q", _MIN), None, b"", b"abc"]
+    assert check_row([("a", 20), ("b", 20), ("c", 25), ("d", 17)], raw, UTF8, 1_000) == (raw, 4 * 96 + 8 + 3)
 
 
 @pytest.mark.parametrize(("oid", "size"), [(16, 1), (21, 2), (23, 4), (20, 8), (26, 4), (700, 4), (701, 8), (1184, 8)])
 def test_a_value_of_another_length_than_its_type_has_is_refused(oid: int, size: int) -> None:
-    ((value,), _) = decode_row([("a", oid)], [bytes(size)], UTF8, 1_000)
-    assert value is not None
+    assert check_row([("a", oid)], [bytes(size)], UTF8, 1_000) == ([bytes(size)], 96 + size)
     for wrong in {0, size - 1, size + 1, 100}:
         with pytest.raises(FaultError, match="error deserializing column 0"):
-            decode_row([("a", oid)], [b"\1" * wrong], UTF8, 1_000)
+            check_row([("a", oid)], [b"\1" * wrong], UTF8, 1_000)

@@ -9,7 +9,7 @@
 //! that writes. Hexadecimal digits keep the rows free of characters that XML would escape.
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_core::bindings::database::Value;
+use archon_pool_contract::value::Value;
 use archon_pool_postgres::session::APPLICATION;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};

@@ -1,13 +1,13 @@
 //! Parameters as SQL literals: the query endpoint's own parameters have no types.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::value::Value;
 use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 
-use archon_pool_core::bindings::database::Value;
 use archon_pool_postgres::error;
-use archon_pool_postgres::values::Cell;
+use archon_pool_postgres::values::SqlValue;
 
 /// Replaces `$1`, `$2` and so on in a statement with literals; beyond the last one nothing is replaced. For the host's
 /// own statements alone: a `$1` within a string would be replaced, too.
@@ -42,7 +42,7 @@ pub(super) fn of(value: &(dyn ToSql + Sync), of: &Type) -> Result<String, Fault>
             array(Vec::<String>::from_sql(of, &raw).map_err(read)?.iter().map(|text| quoted(text)), "text")
         }
         Type::INT4_ARRAY => array(Vec::<i32>::from_sql(of, &raw).map_err(read)?.iter().map(i32::to_string), "int4"),
-        _ => match Cell::from_sql(of, &raw).map_err(read)?.0 {
+        _ => match SqlValue::from_sql(of, &raw).map_err(read)?.0 {
             Value::Boolean(value) => value.to_string(),
             Value::Int64(value) => format!("'{value}'::pg_catalog.int8"),
             Value::Float64(value) => format!("'{value}'::pg_catalog.float8"),
@@ -91,10 +91,10 @@ mod tests {
         assert_eq!(text(r"supabase\_'%"), r" E'supabase\\_''%'::pg_catalog.text");
         assert_eq!(of(&-7, &Type::INT4).unwrap(), "'-7'::pg_catalog.int8");
         assert_eq!(of(&1.5, &Type::FLOAT8).unwrap(), "'1.5'::pg_catalog.float8");
-        let moment = Cell(Value::Timestamp(1_700_000_000_123_456));
+        let moment = SqlValue(Value::Timestamp(1_700_000_000_123_456));
         assert_eq!(of(&moment, &Type::TIMESTAMPTZ).unwrap(), "'2023-11-14T22:13:20.123456Z'::pg_catalog.timestamptz");
         assert_eq!(of(&vec!["a", "b'"], &Type::TEXT_ARRAY).unwrap(), "ARRAY['a', 'b''']::pg_catalog.text[]");
         assert_eq!(of(&vec![1, 2], &Type::INT4_ARRAY).unwrap(), "ARRAY[1, 2]::pg_catalog.int4[]");
-        assert_eq!(of(&Cell(Value::Null), &Type::UNKNOWN).unwrap(), "NULL");
+        assert_eq!(of(&SqlValue(Value::Null), &Type::UNKNOWN).unwrap(), "NULL");
     }
 }

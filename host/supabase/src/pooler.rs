@@ -7,15 +7,14 @@
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
 use archon_pool_core::bindings::Console;
-use archon_pool_core::bindings::database::{Column, RowSet, Value};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::login::Login;
 use archon_pool_core::pooler::preview::ResizePreview;
-use archon_pool_core::pooler::view::View;
+use archon_pool_core::pooler::view::{self, View};
 use archon_pool_postgres::target::Target;
 use async_trait::async_trait;
-use tokio_postgres::types::Type;
 
 use super::project::{PgBouncerSettings, PoolerSettings, Project};
 
@@ -58,11 +57,7 @@ impl Console for Pooler {
         }
         let pooler = self.project.pooler().await?;
         let bouncer = self.project.pgbouncer().await?;
-        let mut set = config(&pooler, &bouncer.unwrap_or_default());
-        let rows = set.rows.len();
-        set.rows.retain(|row| budget.take_row(size_of_val(row.as_slice())));
-        set.truncated = set.rows.len() < rows;
-        Ok(set)
+        view::config(&settings(&pooler, &bouncer.unwrap_or_default()), budget).map_err(Fault::from)
     }
 
     async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {
@@ -114,10 +109,10 @@ fn too_soon(wait: Duration) -> String {
     format!("{DROPS}, so it is done once in {minutes} minutes: the next can be in {} s", wait.as_secs() + 1)
 }
 
-/// Returns both poolers' settings in the form of PgBouncer's own. Null stands for the default of the compute size.
-fn config(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> RowSet {
+/// Returns both poolers' settings by PgBouncer's names. None stands for the default of the compute size.
+fn settings(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> [(&'static str, Option<String>); 7] {
     let number = |value: Option<u32>| value.map(|value| value.to_string());
-    let rows = [
+    [
         ("default_pool_size", number(pooler.default_pool_size)),
         ("max_client_conn", number(pooler.max_client_conn.or(bouncer.max_client_conn))),
         ("pool_mode", Some(pooler.pool_mode.clone())),
@@ -125,12 +120,5 @@ fn config(pooler: &PoolerSettings, bouncer: &PgBouncerSettings) -> RowSet {
         ("server_idle_timeout", number(bouncer.server_idle_timeout)),
         ("server_lifetime", number(bouncer.server_lifetime)),
         ("query_wait_timeout", number(bouncer.query_wait_timeout)),
-    ];
-    let row =
-        |(key, value): (&str, Option<String>)| vec![Value::Text(key.into()), value.map_or(Value::Null, Value::Text)];
-    RowSet {
-        columns: ["key", "value"].map(|name| Column { name: name.into(), type_oid: Type::TEXT.oid() }).into(),
-        rows: rows.into_iter().map(row).collect(),
-        truncated: false,
-    }
+    ]
 }

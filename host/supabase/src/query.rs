@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::{Cell, Value};
 use archon_pool_core::access_path::MANAGEMENT_API;
-use archon_pool_core::bindings::database::{Column, RowSet, Statement, Value};
+use archon_pool_core::bindings::database::{self, Statement};
 use archon_pool_core::bindings::{Answers, Session};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::guard_sql::TERMINATE;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::login::Login;
 use archon_pool_core::parameter::Parameter;
-use archon_pool_core::row_set;
 use archon_pool_postgres::target::Target;
-use archon_pool_postgres::values::{self, Bound, Cell};
+use archon_pool_postgres::values::{self, Bound, SqlValue};
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 use tokio_postgres::types::Type;
@@ -73,7 +74,11 @@ impl Query {
 
     fn part(&self, statement: &Statement) -> Result<Part, Fault> {
         let columns = columns::of(&statement.sql).ok_or_else(not_ours)?;
-        let literal = |value: &Value| literal::of(&Cell(value.clone()), &values::parameter_type(value));
+        let literal = |value: &database::Value| {
+            let value = Value::from(value.clone());
+            let of = values::parameter_type(&value);
+            literal::of(&SqlValue(value), &of)
+        };
         let literals = statement.params.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
         Ok(Part { sql: fill(&statement.sql, &literals), columns, max_rows: statement.max_rows.min(self.limits.rows) })
     }
@@ -164,7 +169,7 @@ impl Session for Query {
             let sets = self.together(parts).await?.into_iter().zip(group);
             answers.extend(sets.map(|(rows, statement)| {
                 let max_rows = statement.max_rows.min(self.limits.rows);
-                rows.map(|(rows, columns)| row_set(rows, columns, max_rows, budget))
+                rows.and_then(|(rows, columns)| row_set(&rows, columns, max_rows, budget))
             }));
         }
         Ok(answers)
@@ -201,16 +206,12 @@ fn not_ours() -> Fault {
     Fault::new(kind::NOT_APPROVED, message)
 }
 
-fn row_set(rows: Vec<Vec<Value>>, columns: Columns, max_rows: u32, budget: &CallBudget) -> RowSet {
-    let column = |(name, of): &(&str, Type)| Column { name: (*name).to_owned(), type_oid: of.oid() };
-    let mut set = RowSet { columns: columns.iter().map(column).collect(), rows: Vec::new(), truncated: false };
+fn row_set(rows: &[Vec<Value>], columns: Columns, max_rows: u32, budget: &CallBudget) -> Result<RowSet, Fault> {
+    let mut set = RowSet::with_columns(columns.iter().map(|(name, of)| (*name, of.oid())));
     for row in rows {
-        let bytes = row.iter().map(|value| row_set::weight(value) + size_of::<Value>()).sum();
-        if set.rows.len() >= max_rows as usize || !budget.take_row(bytes) {
-            set.truncated = true;
+        if !budget.append(&mut set, max_rows, row.iter().map(Cell::from))? {
             break;
         }
-        set.rows.push(row);
     }
-    set
+    Ok(set)
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::catalogue;
+use archon_pool_contract::columns::Column;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_core::bindings::database::{RowSet, Statement, Value};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::{Cell, Value};
+use archon_pool_core::bindings::database::{self, Statement};
 use archon_pool_core::bindings::{Console as _, Session as _};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::credential_source::{CredentialRequest, CredentialSource as _};
@@ -137,11 +140,11 @@ async fn an_unreachable_address_is_a_retryable_fault() {
 
 /// Returns a view's rows as texts.
 fn texts(set: &RowSet) -> Vec<(String, Option<String>)> {
-    let text = |value: &Value| match value {
-        Value::Text(text) => Some(text.clone()),
+    let text = |column: usize, row| match set.columns[column].cell(row) {
+        Cell::Text(text) => Some(text.into_owned()),
         _ => None,
     };
-    set.rows.iter().map(|row| (text(&row[0]).unwrap(), text(&row[1]))).collect()
+    (0..set.count).map(|row| (text(0, row).unwrap(), text(1, row))).collect()
 }
 
 async fn config(console: &Pooler) -> Vec<(String, Option<String>)> {
@@ -217,17 +220,17 @@ async fn layout() -> Result<(Cluster, ManagementApi), Box<dyn std::error::Error>
 }
 
 fn statement(entry: catalogue::Entry) -> Statement {
-    let params = if entry.id == catalogue::PAUSE.id { vec![Value::Float64(0.01)] } else { Vec::new() };
+    let params = if entry.id == catalogue::PAUSE.id { vec![database::Value::Float64(0.01)] } else { Vec::new() };
     Statement { sql: entry.sql.into(), params, max_rows: 100 }
 }
 
 fn types(set: &RowSet) -> Vec<(String, u32, String)> {
-    let column = |(index, column): (usize, &archon_pool_core::bindings::database::Column)| {
-        let seen = set.rows.iter().find_map(|row| (!matches!(row[index], Value::Null)).then(|| &row[index]));
-        let kind_of = seen.map(|value| format!("{value:?}")).unwrap_or_default();
+    let column = |column: &Column| {
+        let seen = (0..set.count).map(|row| column.cell(row)).find(|cell| *cell != Cell::Null);
+        let kind_of = seen.map(|cell| format!("{cell:?}")).unwrap_or_default();
         (column.name.clone(), column.type_oid, kind_of.split('(').next().unwrap_or_default().to_owned())
     };
-    set.columns.iter().enumerate().map(column).collect()
+    set.columns.iter().map(column).collect()
 }
 
 #[tokio::test]
@@ -253,14 +256,12 @@ async fn the_endpoint_returns_the_same_rows_as_a_session() -> Outcome {
     let by_session = session.query(&batch, &CallBudget::new(&limits)).await?;
     for ((entry, by_api), by_session) in catalogue::ALL.iter().zip(by_api).zip(by_session) {
         let (by_api, by_session) = (by_api?, by_session?);
-        assert!(!by_session.rows.is_empty(), "{} has nothing to compare", entry.id);
+        assert!(by_session.count > 0, "{} has nothing to compare", entry.id);
         assert_eq!(types(&by_api), types(&by_session), "{}", entry.id);
         if entry.id == catalogue::ACTIVITY.id {
             let row = |set: &RowSet| {
-                set.rows
-                    .iter()
-                    .find(|row| matches!(row[0], Value::Int64(pid) if pid == i64::from(holder.pid())))
-                    .map(|row| format!("{row:?}"))
+                let is_holder = |&row: &usize| set.columns[0].cell(row) == Cell::Int64(holder.pid().into());
+                (0..set.count).find(is_holder).map(|row| format!("{:?}", set.row(row).collect::<Vec<_>>()))
             };
             assert_eq!(row(&by_api), row(&by_session));
             assert!(row(&by_api).is_some_and(|row| row.contains("Timestamp") && row.contains("<&> '")));
@@ -323,10 +324,10 @@ async fn rows_are_truncated_at_the_limits() -> Outcome {
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
     let few = Statement { max_rows: 2, ..statement(catalogue::SETTINGS) };
     let set = query.query(&[few], &CallBudget::new(&limits)).await?.pop().unwrap()?;
-    assert_eq!((set.rows.len(), set.truncated), (2, true));
+    assert_eq!((set.count, set.truncated), (2, true));
     let budget = CallBudget::new(&Limits { answer_rows: 1, ..Limits::default() });
     let set = query.query(&[statement(catalogue::SETTINGS)], &budget).await?.pop().unwrap()?;
-    assert_eq!((set.rows.len(), set.truncated), (1, true));
+    assert_eq!((set.count, set.truncated), (1, true));
     Ok(())
 }
 
@@ -338,7 +339,7 @@ async fn a_read_only_token_reads_as_another_role_and_signals_no_session() -> Out
     let query = Query::open(&project(&api, &limits), &target(), &limits).await?;
     assert_eq!(query.role(), "supabase_read_only_user");
     let set = query.query(&[statement(catalogue::CLOCK)], &CallBudget::new(&limits)).await?.pop().unwrap()?;
-    assert_eq!(set.rows.len(), 1);
+    assert_eq!(set.count, 1);
     api.next(Reply::new(403, "{}"));
     let fault = query.own(TERMINATE, vec![Vec::new()]).await.pop().unwrap().unwrap_err();
     assert!(fault.message.contains("`database_write`"), "{fault}");

@@ -2,27 +2,10 @@
 
 use std::str::FromStr;
 
+use crate::columns::{Column, Unfit};
 use crate::fast_str::same;
 use crate::fault::{Fault, kind};
-
-/// A column's value or a statement's parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// SQL null.
-    Null,
-    /// `boolean`.
-    Boolean(bool),
-    /// `bigint`.
-    Int64(i64),
-    /// `double precision`.
-    Float64(f64),
-    /// `text`.
-    Text(String),
-    /// `bytea`.
-    Bytes(Vec<u8>),
-    /// `timestamptz` as microseconds since the Unix epoch.
-    Timestamp(i64),
-}
+use crate::value::{Cell, Value};
 
 /// One SQL statement with its parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,29 +18,82 @@ pub struct Statement {
     pub max_rows: u32,
 }
 
-/// Rows that a statement returned.
+/// Rows that a statement returned, stored by column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowSet {
-    /// Column names in their order.
-    pub columns: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    /// The columns in their order.
+    pub columns: Vec<Column>,
+    /// Number of rows.
+    pub count: usize,
     /// True when the server had more rows.
     pub truncated: bool,
 }
 
 impl RowSet {
+    /// Creates a row set without rows, from names and type OIDs.
+    pub fn with_columns<N: Into<String>>(columns: impl IntoIterator<Item = (N, u32)>) -> Self {
+        let columns = columns.into_iter().map(|(name, type_oid)| Column::new(name, type_oid)).collect();
+        Self { columns, count: 0, truncated: false }
+    }
+
+    /// Creates a row set from whole rows.
+    pub fn of_values<N: Into<String>>(
+        columns: impl IntoIterator<Item = (N, u32)>,
+        rows: &[Vec<Value>],
+    ) -> Result<Self, Unfit> {
+        let mut set = Self::with_columns(columns);
+        rows.iter().try_for_each(|row| set.push(row.iter().map(Cell::from)))?;
+        Ok(set)
+    }
+
+    /// Appends a row. It must have a value for each column, of the type of the column's other values; else the row set
+    /// is left as it was.
+    pub fn push<'a>(&mut self, row: impl IntoIterator<Item = Cell<'a>>) -> Result<(), Unfit> {
+        let mut cells = row.into_iter();
+        let mut each = self.columns.iter_mut().map(|column| column.push(self.count, cells.next().ok_or(Unfit)?));
+        let appended = each.try_for_each(|pushed| pushed).and(if cells.next().is_some() { Err(Unfit) } else { Ok(()) });
+        match appended {
+            Ok(()) => self.count += 1,
+            Err(_) => self.columns.iter_mut().for_each(|column| column.truncate(self.count)),
+        }
+        appended
+    }
+
+    /// Removes the rows from `count` on, and notes that they are missing.
+    pub fn cut(&mut self, count: usize) {
+        if count < self.count {
+            self.columns.iter_mut().for_each(|column| column.truncate(count));
+            self.count = count;
+            self.truncated = true;
+        }
+    }
+
+    /// Returns the values of a row, in the order of the columns.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = Cell<'_>> {
+        self.columns.iter().map(move |column| column.cell(row))
+    }
+
+    /// Returns the rows in their order.
+    pub fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = Cell<'_>>> {
+        (0..self.count).map(|row| self.row(row))
+    }
+
+    /// Returns the number of payload bytes.
+    pub fn weight(&self) -> usize {
+        self.rows().flatten().map(|cell| cell.weight()).sum()
+    }
+
     /// Decodes every row. A column that is missing or of another type is a fault: a changed answer
     /// must never pass for a measurement.
     pub fn decode<T>(self, mut decode: impl FnMut(&mut Row<'_>) -> T) -> Result<Vec<T>, Fault> {
-        let columns = self.columns;
-        let mut asked = vec![""; columns.len()];
+        if let Some(column) = self.columns.iter().find(|column| !column.is_sound(self.count)) {
+            let message = format!("column {} has not the {} values that it should have", column.name, self.count);
+            return Err(Fault::new(kind::UNEXPECTED_ANSWER, message));
+        }
+        let mut asked = vec![""; self.columns.len()];
         let mut wrong = None;
-        let decoded = self
-            .rows
-            .into_iter()
-            .map(|values| decode(&mut Row { columns: &columns, asked: &mut asked, values, next: 0, wrong: &mut wrong }))
-            .collect();
+        let row = |row| decode(&mut Row { columns: &self.columns, asked: &mut asked, row, next: 0, wrong: &mut wrong });
+        let decoded = (0..self.count).map(row).collect();
         match wrong {
             Some(message) => Err(Fault::new(kind::UNEXPECTED_ANSWER, message)),
             None => Ok(decoded),
@@ -76,11 +112,11 @@ impl RowSet {
 
 /// One row. Columns are taken by name; asked for in the statement's order, each is found at once.
 pub struct Row<'a> {
-    columns: &'a [String],
+    columns: &'a [Column],
     /// By which text each column was asked for in the row before: mostly it is that very text again, which need not be
     /// read for that.
     asked: &'a mut [&'static str],
-    values: Vec<Value>,
+    row: usize,
     next: usize,
     wrong: &'a mut Option<String>,
 }
@@ -90,8 +126,8 @@ macro_rules! reader {
         $(#[$doc])*
         pub fn $name(&mut self, column: &'static str) -> Option<$type> {
             match self.take(column) {
-                Some(Value::$variant(value)) => Some(value),
-                Some(Value::Null) | None => None,
+                Some(Cell::$variant(value)) => Some(value.into()),
+                Some(Cell::Null) | None => None,
                 Some(_) => {
                     self.complain(column, "has another type");
                     None
@@ -109,7 +145,7 @@ macro_rules! reader {
     };
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     reader!(
         /// A `boolean`.
         boolean, required_boolean, Boolean, bool
@@ -160,19 +196,20 @@ impl Row<'_> {
 
     /// Returns true if there is such a column: some were added, removed or renamed from version to version.
     pub fn has(&self, column: &str) -> bool {
-        self.columns.iter().any(|name| same(name, column))
+        self.columns.iter().any(|known| same(&known.name, column))
     }
 
-    fn take(&mut self, column: &'static str) -> Option<Value> {
+    fn take(&mut self, column: &'static str) -> Option<Cell<'a>> {
         let index = if self.asked.get(self.next).is_some_and(|&asked| std::ptr::eq(asked, column)) {
             Some(self.next)
         } else {
             self.find(column)
         };
-        match index.and_then(|index| Some((index, self.values.get_mut(index)?))) {
-            Some((index, value)) => {
+        let columns = self.columns;
+        match index.and_then(|index| Some((index, columns.get(index)?))) {
+            Some((index, column)) => {
                 self.next = index + 1;
-                Some(std::mem::replace(value, Value::Null))
+                Some(column.cell(self.row))
             }
             None => {
                 self.complain(column, "is missing");
@@ -182,8 +219,9 @@ impl Row<'_> {
     }
 
     fn find(&mut self, column: &'static str) -> Option<usize> {
-        let expected = self.columns.get(self.next).is_some_and(|name| same(name, column));
-        let index = if expected { Some(self.next) } else { self.columns.iter().position(|name| same(name, column)) };
+        let expected = self.columns.get(self.next).is_some_and(|known| same(&known.name, column));
+        let index =
+            if expected { Some(self.next) } else { self.columns.iter().position(|known| same(&known.name, column)) };
         if let Some(asked) = index.and_then(|index| self.asked.get_mut(index)) {
             *asked = column;
         }
@@ -201,34 +239,48 @@ impl Row<'_> {
 mod tests {
     use super::*;
 
-    fn set(columns: &[&str], rows: Vec<Vec<Value>>) -> RowSet {
-        RowSet { columns: columns.iter().map(|&name| name.to_owned()).collect(), rows, truncated: false }
+    fn set(columns: &[&str], rows: &[Vec<Value>]) -> RowSet {
+        RowSet::of_values(columns.iter().map(|&name| (name, 0)), rows).expect("fits")
     }
 
     #[test]
     fn columns_are_found_by_name_in_any_order() {
-        let rows = set(&["a", "b"], vec![vec![Value::Int64(1), Value::Text("x".into())]]);
+        let rows = set(&["a", "b"], &[vec![Value::Int64(1), Value::Text("x".into())]]);
         let decoded = rows.decode(|row| (row.required_text("b"), row.required_int64("a"))).expect("decodes");
         assert_eq!(decoded, [("x".to_owned(), 1)]);
     }
 
     #[test]
     fn a_changed_result_is_a_fault_that_names_the_column() {
-        let missing = set(&["a"], vec![vec![Value::Null]]).decode(|row| row.int64("b")).expect_err("missing");
+        let missing = set(&["a"], &[vec![Value::Null]]).decode(|row| row.int64("b")).expect_err("missing");
         assert_eq!(missing.message, "column b is missing");
-        let null = set(&["a"], vec![vec![Value::Null]]).decode(|row| row.required_int64("a")).expect_err("null");
+        let null = set(&["a"], &[vec![Value::Null]]).decode(|row| row.required_int64("a")).expect_err("null");
         assert_eq!(null.message, "column a is null");
-        let other = set(&["a"], vec![vec![Value::Boolean(true)]]).decode(|row| row.int64("a")).expect_err("type");
+        let other = set(&["a"], &[vec![Value::Boolean(true)]]).decode(|row| row.int64("a")).expect_err("type");
         assert_eq!(other.message, "column a has another type");
-        let short = set(&["a", "b"], vec![vec![Value::Int64(1)]]).decode(|row| row.int64("b")).expect_err("short");
-        assert_eq!(short.message, "column b is missing");
-        let wide = set(&["a"], vec![vec![Value::Int64(-1)]]).decode(|row| row.narrow::<u32>("a")).expect_err("range");
+        let mut short = set(&["a"], &[vec![Value::Int64(1)]]);
+        short.count = 2;
+        let short = short.decode(|row| row.int64("a")).expect_err("short");
+        assert_eq!(short.message, "column a has not the 2 values that it should have");
+        let wide = set(&["a"], &[vec![Value::Int64(-1)]]).decode(|row| row.narrow::<u32>("a")).expect_err("range");
         assert_eq!(wide.message, "column a is out of range");
-        let text = |text: &str| vec![vec![Value::Text(text.into())]];
-        assert_eq!(set(&["a"], text("12")).decode(|row| row.parsed::<u32>("a")), Ok(vec![12]));
+        let text = |text: &str| [vec![Value::Text(text.into())]];
+        assert_eq!(set(&["a"], &text("12")).decode(|row| row.parsed::<u32>("a")), Ok(vec![12]));
         for wrong in ["", "-1", "1.5", "12 s", "4294967296"] {
-            let fault = set(&["a"], text(wrong)).decode(|row| row.parsed::<u32>("a")).expect_err(wrong);
+            let fault = set(&["a"], &text(wrong)).decode(|row| row.parsed::<u32>("a")).expect_err(wrong);
             assert_eq!(fault.message, "column a is no number in its range");
         }
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_leaves_the_set_as_it_was() {
+        let whole = set(&["a", "b"], &[vec![Value::Null, Value::Text("x".into())]]);
+        let mut tried = whole.clone();
+        for row in [&[Cell::Int64(1)][..], &[Cell::Int64(1), Cell::Int64(2)], &[Cell::Null, Cell::Null, Cell::Null]] {
+            assert_eq!(tried.push(row.iter().cloned()), Err(Unfit));
+        }
+        assert_eq!(tried.rows().map(Iterator::collect).collect::<Vec<Vec<_>>>(), [[Cell::Null, Cell::from("x")]]);
+        tried.cut(0);
+        assert_eq!((tried.count, tried.truncated, tried.weight()), (0, true, 0));
     }
 }

@@ -3,11 +3,13 @@
 use super::bindings::archon::connection_pool::credentials::{self, Credential};
 use super::bindings::archon::connection_pool::database::{self, Session};
 use super::bindings::archon::connection_pool::pooler::Console;
+use archon_pool_contract::columns::{Cells, Column};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 #[cfg(feature = "manager")]
 use archon_pool_contract::host_api::{ReconnectOutcome, SizeOrder, SizeOutcome};
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::Value;
 
 /// Memory for the rows of a hundred sessions and their analysis, bytes.
 const ROOM: usize = 1 << 20;
@@ -170,18 +172,21 @@ fn statement(statement: &Statement) -> database::Statement {
 }
 
 fn row_set(set: database::RowSet) -> RowSet {
-    let value = |value| match value {
-        database::Value::Null => Value::Null,
-        database::Value::Boolean(value) => Value::Boolean(value),
-        database::Value::Int64(value) => Value::Int64(value),
-        database::Value::Float64(value) => Value::Float64(value),
-        database::Value::Text(value) => Value::Text(value),
-        database::Value::Bytes(value) => Value::Bytes(value),
-        database::Value::Timestamp(value) => Value::Timestamp(value),
+    let cells = |cells| match cells {
+        database::Cells::AllNull => Cells::AllNull,
+        database::Cells::Booleans(values) => Cells::Booleans(values),
+        database::Cells::Int64s(values) => Cells::Int64s(values),
+        database::Cells::Float64s(values) => Cells::Float64s(values),
+        database::Cells::Texts(database::Texts { ends, text }) => Cells::Texts { ends, text },
+        database::Cells::ByteStrings(database::ByteStrings { ends, bytes }) => Cells::ByteStrings { ends, bytes },
+        database::Cells::Timestamps(values) => Cells::Timestamps(values),
     };
-    RowSet {
-        columns: set.columns.into_iter().map(|column| column.name).collect(),
-        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
-        truncated: set.truncated,
-    }
+    let column = |column: database::Column| Column {
+        name: column.name,
+        type_oid: column.type_oid,
+        nulls: column.nulls,
+        cells: cells(column.cells),
+    };
+    let columns = set.columns.into_iter().map(column).collect();
+    RowSet { columns, count: set.count as usize, truncated: set.truncated }
 }

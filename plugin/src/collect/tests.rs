@@ -5,7 +5,8 @@ use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::Report;
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::Value;
 
 use crate::execute;
 use crate::fixture::NOW;
@@ -23,11 +24,8 @@ struct Server {
 }
 
 fn set(columns: &[(&str, Value)]) -> RowSet {
-    RowSet {
-        columns: columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        rows: vec![columns.iter().map(|(_, value)| value.clone()).collect()],
-        truncated: false,
-    }
+    let row = columns.iter().map(|(_, value)| value.clone()).collect();
+    RowSet::of_values(columns.iter().map(|(name, _)| (*name, 0)), &[row]).expect("a value a column")
 }
 
 fn text(text: &str) -> Value {

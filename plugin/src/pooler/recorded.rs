@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::{Cell, Value};
 
 use crate::fixture::NOW;
 
@@ -31,10 +32,10 @@ impl Shown {
         let view = |section: &str| {
             let mut lines = section.lines();
             let name = lines.next().unwrap_or_default().to_owned();
-            let columns = lines.next().unwrap_or_default().split('|').map(str::to_owned).collect();
-            let value = |text: &str| Value::Text(text.to_owned());
-            let rows = lines.map(|line| line.split('|').map(value).collect()).collect();
-            (name, Ok(RowSet { columns, rows, truncated: false }))
+            let columns = lines.next().unwrap_or_default().split('|').map(|name| (name, 25));
+            let mut rows = RowSet::with_columns(columns);
+            lines.for_each(|line| rows.push(line.split('|').map(Cell::from)).expect("a value a column"));
+            (name, Ok(rows))
         };
         let views = recorded.split("== ").filter(|section| !section.is_empty()).map(view).collect();
         Self { kind: Ok(PGBOUNCER.to_owned()), views, asked: Vec::new() }
@@ -61,7 +62,7 @@ impl HostApi for Shown {
     fn query(&mut self, batch: &[Statement]) -> Result<Vec<Answer>, Fault> {
         assert!(batch.iter().all(|statement| statement.sql == catalogue::CLOCK.sql), "only the time is asked for");
         self.asked.push("clock".to_owned());
-        let now = RowSet { columns: vec!["at".to_owned()], rows: vec![vec![Value::Timestamp(NOW)]], truncated: false };
+        let now = RowSet::of_values([("at", 0)], &[vec![Value::Timestamp(NOW)]]).expect("a value a column");
         Ok(batch.iter().map(|_| Ok(now.clone())).collect())
     }
 

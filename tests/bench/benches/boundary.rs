@@ -1,10 +1,10 @@
-//! Measures the cost of passing a row of `pg_stat_activity` to a component, without any analysis: the canonical ABI
-//! copies each text into a component that only allocates memory for it.
+//! Measures the cost of passing the rows of `pg_stat_activity` to a component, without any analysis: the canonical ABI
+//! copies each column into a component that only allocates memory for it.
 
 use anyhow::Result;
 use archon_pool::engine::{Engine, Metering};
 use archon_pool::limits::Limits;
-use archon_pool_bench::component::{Answers, RowSet, Value, told};
+use archon_pool_bench::component::{Answers, RowSet, WitColumn, told};
 use archon_pool_bench::figures::{self, Row, median};
 use archon_pool_bench::population::Population;
 use archon_pool_bench::processor_time;
@@ -16,11 +16,18 @@ use wasmtime::{Store, UpdateDeadline};
 const ROWS: [u32; 2] = [500, 5_000];
 const GROUP: &str = "boundary";
 
-/// Component that receives rows and allocates memory for them, one after the other.
+/// Component that receives columns and allocates memory for them, one after the other.
 const TAKER: &str = r#"(component
-    (type $value (variant (case "null") (case "boolean" bool) (case "int64" s64) (case "float64" float64)
-        (case "text" string) (case "bytes" (list u8)) (case "timestamp" s64)))
-    (export $exported "value" (type $value))
+    (type $t (record (field "ends" (list u32)) (field "text" string)))
+    (export $texts "texts" (type $t))
+    (type $b (record (field "ends" (list u32)) (field "bytes" (list u8))))
+    (export $byte-strings "byte-strings" (type $b))
+    (type $v (variant (case "all-null") (case "booleans" (list u8)) (case "int64s" (list s64))
+        (case "float64s" (list float64)) (case "texts" $texts) (case "byte-strings" $byte-strings)
+        (case "timestamps" (list s64))))
+    (export $cells "cells" (type $v))
+    (type $c (record (field "name" string) (field "type-oid" u32) (field "nulls" (list u8)) (field "cells" $cells)))
+    (export $column "column" (type $c))
     (core module $m
         (memory (export "memory") 512)
         (global $next (mut i32) (i32.const 16))
@@ -31,7 +38,7 @@ const TAKER: &str = r#"(component
             (local.get $at))
         (func (export "take") (param i32 i32)))
     (core instance $i (instantiate $m))
-    (func (export "take") (param "rows" (list (list $exported)))
+    (func (export "take") (param "columns" (list $column))
         (canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
 
 fn main() -> Result<()> {
@@ -43,8 +50,8 @@ fn main() -> Result<()> {
         let mut store = Store::new(wasmtime, ());
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
         store.set_epoch_deadline(1);
-        let take = taker.instantiate(&mut store)?.get_typed_func::<(Vec<Vec<Value>>,), ()>(&mut store, "take")?;
-        take.call(&mut store, (rows.rows,))
+        let take = taker.instantiate(&mut store)?.get_typed_func::<(Vec<WitColumn>,), ()>(&mut store, "take")?;
+        take.call(&mut store, (rows.columns,))
     };
     let mut criterion = processor_time::criterion();
     let mut group = criterion.benchmark_group(GROUP);
@@ -63,5 +70,8 @@ fn main() -> Result<()> {
     let per_row = (median(GROUP, "rows", Some(many))? - median(GROUP, "rows", Some(few))?) / (many - few);
     let nanos = per_row.as_secs_f64() * 1e9;
     let measured = format!("17 columns, {many} rows less {few}");
-    figures::record(GROUP, &[Row::figure("the boundary, per row", nanos, "ns", measured, "boundary: copies of texts")])
+    figures::record(
+        GROUP,
+        &[Row::figure("the boundary, per row", nanos, "ns", measured, "boundary: copies of columns")],
+    )
 }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use archon_pool::components::{World, embedded};
 use archon_pool::engine::{Engine, Metering};
 use archon_pool::limits::Limits;
+use archon_pool_contract::columns::{Cells, Column};
 use archon_pool_contract::rows;
 use wasmtime::component::{Component, ComponentExportIndex, HasSelf, Instance, InstancePre, Linker, Resource};
 use wasmtime::{Result, Store, UpdateDeadline};
@@ -32,7 +33,7 @@ mod generated {
     });
 }
 
-pub use self::generated::archon::connection_pool::database::{RowSet, Value};
+pub use self::generated::archon::connection_pool::database::{Column as WitColumn, RowSet};
 
 /// Compiled and linked observer.
 pub struct Observed {
@@ -198,18 +199,21 @@ impl pooler::HostConsole for Answers {
 }
 
 fn row_set(set: rows::RowSet) -> RowSet {
-    let value = |value| match value {
-        rows::Value::Null => database::Value::Null,
-        rows::Value::Boolean(value) => database::Value::Boolean(value),
-        rows::Value::Int64(value) => database::Value::Int64(value),
-        rows::Value::Float64(value) => database::Value::Float64(value),
-        rows::Value::Text(value) => database::Value::Text(value),
-        rows::Value::Bytes(value) => database::Value::Bytes(value),
-        rows::Value::Timestamp(value) => database::Value::Timestamp(value),
+    let cells = |cells| match cells {
+        Cells::AllNull => database::Cells::AllNull,
+        Cells::Booleans(values) => database::Cells::Booleans(values),
+        Cells::Int64s(values) => database::Cells::Int64s(values),
+        Cells::Float64s(values) => database::Cells::Float64s(values),
+        Cells::Texts { ends, text } => database::Cells::Texts(database::Texts { ends, text }),
+        Cells::ByteStrings { ends, bytes } => database::Cells::ByteStrings(database::ByteStrings { ends, bytes }),
+        Cells::Timestamps(values) => database::Cells::Timestamps(values),
     };
-    RowSet {
-        columns: set.columns.into_iter().map(|name| database::Column { name, type_oid: 0 }).collect(),
-        rows: set.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
-        truncated: set.truncated,
-    }
+    let column = |column: Column| database::Column {
+        name: column.name,
+        type_oid: column.type_oid,
+        nulls: column.nulls,
+        cells: cells(column.cells),
+    };
+    let columns = set.columns.into_iter().map(column).collect();
+    RowSet { columns, count: u32::try_from(set.count).expect("a few rows"), truncated: set.truncated }
 }

@@ -3,7 +3,8 @@
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::Value;
 
 /// Time of every population, microseconds.
 const NOW: i64 = 1_795_416_000_000_000;
@@ -96,8 +97,8 @@ const LOCKS: [&str; 7] =
 const ROLES: [&str; 5] = ["name", "connection_limit", "superuser", "granted", "alterable"];
 
 fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<Value>>) -> RowSet {
-    let columns = columns.iter().map(|&column| column.to_owned()).collect();
-    RowSet { columns, rows: rows.into_iter().collect(), truncated: false }
+    let rows: Vec<_> = rows.into_iter().collect();
+    RowSet::of_values(columns.iter().map(|&column| (column, 0)), &rows).expect("values of one type a column")
 }
 
 fn text(text: impl Into<String>) -> Value {

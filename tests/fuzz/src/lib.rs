@@ -1,9 +1,11 @@
 //! Hosts that the fuzz targets provide to the plugin.
 
 use archon_pool_contract::catalogue;
+use archon_pool_contract::columns::Cells;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::Value;
 use libfuzzer_sys::arbitrary::{Result as Drawn, Unstructured};
 
 /// Type of a column in a valid answer.
@@ -215,29 +217,50 @@ impl Invented<'_> {
             .iter()
             .any(|id| catalogue::ALL.iter().any(|entry| entry.id == *id && entry.sql == sql));
         let rows = if single && !self.source.ratio(1, 32)? { 1 } else { self.source.int_in_range(0..=5)? };
+        let kinds = columns.iter().map(|(_, kind)| self.kind(*kind)).collect::<Drawn<Vec<_>>>()?;
         let rows = (0..rows)
-            .map(|_| columns.iter().map(|(_, kind)| self.value(*kind)).collect::<Drawn<Vec<_>>>())
+            .map(|_| kinds.iter().map(|kind| self.value(*kind)).collect::<Drawn<Vec<_>>>())
             .collect::<Drawn<Vec<_>>>()?;
-        let mut names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        if self.source.ratio(1, 64)? {
-            names.pop();
-        }
-        Ok(Ok(RowSet { columns: names, rows, truncated: self.source.ratio(1, 32)? }))
+        self.set(columns.iter().map(|(name, _)| *name), &rows)
     }
 
     fn view(&mut self, view: &str) -> Drawn<Answer> {
         if self.source.ratio(1, 48)? {
             return Ok(Err(Fault::new(kind::UNSUPPORTED_VIEW, "there is no such view")));
         }
-        let mut columns = view_columns(view).to_vec();
-        if self.source.ratio(1, 64)? {
-            columns.pop();
-        }
+        let columns = view_columns(view);
         let rows = (0..self.source.int_in_range(0..=4)?)
             .map(|_| columns.iter().map(|column| self.cell(column)).collect::<Drawn<Vec<_>>>())
             .collect::<Drawn<Vec<_>>>()?;
-        let columns = columns.into_iter().map(str::to_owned).collect();
-        Ok(Ok(RowSet { columns, rows, truncated: self.source.ratio(1, 64)? }))
+        self.set(columns.iter().copied(), &rows)
+    }
+
+    /// Creates a row set, which a hostile host may have damaged.
+    fn set<'c>(&mut self, columns: impl Iterator<Item = &'c str>, rows: &[Vec<Value>]) -> Drawn<Answer> {
+        let mut set = RowSet::of_values(columns.map(|name| (name, 0)), rows).expect("values of one type a column");
+        set.truncated = self.source.ratio(1, 48)?;
+        if self.source.ratio(1, 64)? {
+            set.columns.pop();
+        }
+        if self.source.ratio(1, 64)? {
+            set.count = self.source.int_in_range(0..=8)?;
+        }
+        let last = set.columns.len().saturating_sub(1);
+        if let Some(column) = set.columns.get_mut(self.source.int_in_range(0..=last)?)
+            && self.source.ratio(1, 64)?
+        {
+            match &mut column.cells {
+                Cells::Texts { ends, .. } => *ends = self.source.arbitrary()?,
+                _ => column.nulls = self.source.arbitrary()?,
+            }
+        }
+        Ok(Ok(set))
+    }
+
+    /// Returns the kind of a column's values. A server of a supported version sends the expected types; a hostile host
+    /// does not.
+    fn kind(&mut self, kind: Kind) -> Drawn<Kind> {
+        Ok(if self.source.ratio(1, 64)? { *self.source.choose(&[Boolean, Int, Float, Text, Time])? } else { kind })
     }
 
     /// Generates a console's value, which is always text.
@@ -254,8 +277,6 @@ impl Invented<'_> {
 
     fn value(&mut self, kind: Kind) -> Drawn<Value> {
         let source = &mut self.source;
-        // A server of a supported version sends the expected types; a hostile host does not.
-        let kind = if source.ratio(1, 128)? { *source.choose(&[Boolean, Int, Float, Text, Time])? } else { kind };
         Ok(match kind {
             Boolean => Value::Boolean(source.arbitrary()?),
             Int if source.ratio(1, 8)? => Value::Int64(source.arbitrary()?),
@@ -357,8 +378,7 @@ impl HostApi for Recorded {
         let answer = |statement: &Statement| {
             let columns = columns(statement.sql);
             let row = columns.iter().map(|(name, kind)| Self::value(name, *kind)).collect();
-            let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-            Ok(RowSet { columns: names, rows: vec![row], truncated: false })
+            Ok(RowSet::of_values(columns.iter().map(|(name, _)| (*name, 0)), &[row])?)
         };
         Ok(batch.iter().map(answer).collect())
     }
@@ -376,8 +396,7 @@ impl HostApi for Recorded {
             let columns = view_columns(view);
             let cell = |column: &&str| view_words(column).and_then(|words| words.first()).map_or("7", |word| *word);
             let row = columns.iter().map(|column| Value::Text(cell(column).to_owned())).collect();
-            let columns = columns.iter().map(|&column| column.to_owned()).collect();
-            Ok(RowSet { columns, rows: vec![row], truncated: false })
+            Ok(RowSet::of_values(columns.iter().map(|&column| (column, 0)), &[row])?)
         };
         Ok(views.iter().map(answer).collect())
     }

@@ -3,10 +3,11 @@
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::{Answer, HostApi, Order, Outcome, ProbeTiming};
-use archon_pool_contract::rows::{RowSet, Statement, Value};
+use archon_pool_contract::rows::{RowSet, Statement};
+use archon_pool_contract::value::Value;
 use archon_pool_plugin::pooler;
 
-use crate::sim::rows::{self, Answered};
+use crate::sim::rows::{self, Answered, TIMESTAMP};
 use crate::sim::{Session, Sid, State, World};
 
 /// Damage that ending a session would cause.
@@ -134,8 +135,8 @@ impl HostApi for Answers<'_> {
         if let [only] = batch
             && only.sql == catalogue::CLOCK.sql
         {
-            let rows = vec![vec![Value::Timestamp(self.0.asked_at())]];
-            return Ok(vec![Ok(RowSet { columns: vec!["at".to_owned()], rows, truncated: false })]);
+            let row = vec![Value::Timestamp(self.0.asked_at())];
+            return Ok(vec![Ok(RowSet::of_values([("at", TIMESTAMP)], &[row])?)]);
         }
         let answer = |statement: &Statement| {
             let entry = catalogue::ALL.iter().find(|entry| entry.sql == statement.sql);

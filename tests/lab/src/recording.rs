@@ -9,14 +9,14 @@ use archon_pool::cassette::{
 use archon_pool::components::World;
 use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::value::Value;
 use archon_pool_plugin::pooler::views::PGBOUNCER;
 use archon_pool_plugin::skill;
 use serde_json::json;
 
 use crate::case::Case;
 use crate::look::Look;
-use crate::sim::rows::{Answered, TEXT, TIMESTAMP};
+use crate::sim::rows::{Answered, TIMESTAMP};
 
 /// Batch of a look: the plugin's collection without a sample. A look that asks for less, or later, is answered statement
 /// by statement.
@@ -103,21 +103,16 @@ fn exchanges(look: &Look) -> Result<Vec<Exchange>> {
             exchanges.push(Asked::exchange(OpenConsole { credential: 1 }, Ok(Console { console: 1 })));
             exchanges.push(Asked::exchange(Kind { console: 1 }, Ok(PGBOUNCER.to_owned())));
             exchanges.push(query(vec![statement(&catalogue::CLOCK)], vec![before]));
-            let shown = views.iter().map(|(_, rows)| cassette::Answer::Ok(typed(rows, |_| TEXT))).collect();
+            let shown = views.iter().map(|(_, rows)| cassette::Answer::Ok(rows.clone().into())).collect();
             let names = views.iter().map(|(name, _)| (*name).to_owned()).collect();
             exchanges.push(Asked::exchange(Show { console: 1, views: names }, Ok(shown)));
         }
     }
     let answer = |entry: &catalogue::Entry| {
         let answered: Option<&Answered> = look.answers.iter().find(|answered| answered.id == entry.id);
-        answered.map(|answered| typed(&answered.rows, |at| answered.types[at])).context(entry.id)
+        answered.map(|answered| answered.rows.clone().into()).context(entry.id)
     };
     let answers = BATCH.iter().map(answer).collect::<Result<_>>()?;
     exchanges.push(query(BATCH.iter().map(statement).collect(), answers));
     Ok(exchanges)
-}
-
-fn typed(rows: &RowSet, oid: impl Fn(usize) -> u32) -> cassette::RowSet {
-    let columns = rows.columns.iter().enumerate().map(|(at, name)| (name.clone(), oid(at))).collect();
-    cassette::RowSet { columns, rows: rows.rows.clone(), truncated: rows.truncated }
 }

@@ -8,7 +8,7 @@ use archon_pool::cassette::{
 use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::Outcome;
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::value::Value;
 
 use super::MISMATCH;
 
@@ -86,6 +86,13 @@ fn put(call: &mut Call, entry: Entry, column: &str, values: &[Value]) {
             *value = new.clone();
         }
     });
+}
+
+/// Replaces all of a column's values.
+fn fill(call: &mut Call, entry: Entry, column: &str, value: &Value) {
+    let set = set_of(call, entry);
+    let index = set.columns.iter().position(|(name, _)| name == column).expect("a column");
+    set.rows.iter_mut().for_each(|row| row[index] = value.clone());
 }
 
 /// Keeps the first call, with one copy for each change.

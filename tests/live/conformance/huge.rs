@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use archon_pool::cassette::Cassette;
 use archon_pool_contract::catalogue;
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::value::Value;
 
 use super::edits::set_of;
 use super::{answered, bytes, case, played};

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, ensure};
-use archon_pool::cassette::{self, Asked, Cassette, Exchange, Recorder};
+use archon_pool::cassette::{Asked, Cassette, Exchange, Recorder, RowSet};
 use archon_pool::components::World as Component;
 use archon_pool::limits::Limits;
 use archon_pool_contract::catalogue;
-use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::value::Value;
 use archon_pool_lab::random::Random;
 use archon_pool_lab::sim::pooler::{PooledClient, Pooler, ServerConnection};
 use archon_pool_lab::sim::rows::{Answered, answers};
@@ -49,7 +49,7 @@ type Facts = BTreeMap<String, String>;
 fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeMap<String, Facts> {
     let tables: Vec<_> = tables.collect();
     let mut applications = BTreeMap::new();
-    let column = |rows: &RowSet, name: &str| rows.columns.iter().position(|column| column == name);
+    let column = |rows: &RowSet, name: &str| rows.columns.iter().position(|(column, _)| column == name);
     for (_, rows) in tables.iter().filter(|(id, _)| *id == catalogue::ACTIVITY.id) {
         let (Some(pid), Some(application)) = (column(rows, "pid"), column(rows, "application")) else { continue };
         for row in &rows.rows {
@@ -67,7 +67,7 @@ fn facts<'a>(tables: impl Iterator<Item = (&'static str, &'a RowSet)>) -> BTreeM
             // A session that holds locks and waits for one has a row for each.
             let is_of_other_row = |value: &Value| id == catalogue::LOCKS.id && *value == Value::Null;
             let columns = rows.columns.iter().zip(row);
-            for (name, value) in columns.filter(|(name, value)| *name != "pid" && !is_of_other_row(value)) {
+            for ((name, _), value) in columns.filter(|((name, _), value)| name != "pid" && !is_of_other_row(value)) {
                 let value = match (name.as_str(), value) {
                     ("blocked_by", Value::Text(pids)) => {
                         let name = |pid: &str| applications.get(pid).cloned().unwrap_or_default();
@@ -103,9 +103,9 @@ fn to_text(value: &Value) -> String {
 /// Recording of one look at a real server.
 struct Recorded {
     /// Answers by statement.
-    answers: Vec<(&'static str, cassette::RowSet)>,
+    answers: Vec<(&'static str, RowSet)>,
     /// Views of the pooler.
-    views: Vec<(String, cassette::RowSet)>,
+    views: Vec<(String, RowSet)>,
 }
 
 async fn record(cluster: &Cluster, bouncer: &PgBouncer) -> Result<Recorded> {
@@ -139,11 +139,6 @@ async fn record(cluster: &Cluster, bouncer: &PgBouncer) -> Result<Recorded> {
         }
     }
     Ok(recorded)
-}
-
-fn untyped(rows: &cassette::RowSet) -> RowSet {
-    let columns = rows.columns.iter().map(|(name, _)| name.clone()).collect();
-    RowSet { columns, rows: rows.rows.clone(), truncated: rows.truncated }
 }
 
 /// Simulated server with its clients.
@@ -288,10 +283,9 @@ async fn run_workload(
 
 /// Compares names and types of the columns of these statements.
 fn same_columns(simulated: &[Answered], recorded: &Recorded, ids: &[&str]) -> Result<()> {
-    for Answered { id, types, rows } in simulated.iter().filter(|answered| ids.contains(&answered.id)) {
+    for Answered { id, rows } in simulated.iter().filter(|answered| ids.contains(&answered.id)) {
         let (_, real) = recorded.answers.iter().find(|(real, _)| real == id).with_context(|| format!("no {id}"))?;
-        let ours: Vec<_> = rows.columns.iter().cloned().zip(types.iter().copied()).collect();
-        assert_eq!(ours, real.columns, "columns of {id}");
+        assert_eq!(RowSet::from(rows.clone()).columns, real.columns, "columns of {id}");
     }
     Ok(())
 }
@@ -313,9 +307,9 @@ async fn the_simulated_server_shows_the_same_rows_as_a_real_one() -> Result<()> 
         simulated.iter().map(|answered| answered.id).filter(|&id| id != catalogue::STATEMENTS.id).collect();
     same_columns(&simulated, &recorded, &ids)?;
 
-    let real: Vec<_> = recorded.answers.iter().map(|(id, rows)| (*id, untyped(rows))).collect();
-    let real = facts(real.iter().map(|(id, rows)| (*id, rows)));
-    let ours = facts(simulated.iter().map(|answered| (answered.id, &answered.rows)));
+    let real = facts(recorded.answers.iter().map(|(id, rows)| (*id, rows)));
+    let ours: Vec<_> = simulated.iter().map(|answered| (answered.id, RowSet::from(answered.rows.clone()))).collect();
+    let ours = facts(ours.iter().map(|(id, rows)| (*id, rows)));
     let mut differences = Vec::new();
     for (application, ours) in ours.iter().filter(|(_, facts)| facts["activity.role"] == "app") {
         let real = real.get(application).with_context(|| format!("{application} is not there"))?;
@@ -335,7 +329,7 @@ fn lines(rows: &RowSet) -> Vec<Facts> {
     let kept = ["type", "user", "database", "state", "close_needed", "tls", "application_name", "pool_mode"];
     let counts = |column: &str| ["cl_", "sv_"].iter().any(|start| column.starts_with(start));
     let line = |row: &Vec<Value>| {
-        let values = rows.columns.iter().map(String::as_str).zip(row);
+        let values = rows.columns.iter().map(|(name, _)| name.as_str()).zip(row);
         let mut facts: Facts = values
             .clone()
             .filter(|(column, _)| kept.contains(column) || counts(column))
@@ -367,17 +361,17 @@ async fn the_simulated_pooler_shows_the_same_rows_as_a_real_one() -> Result<()> 
     );
     let version = recorded.views[0].1.rows[0][0].clone();
     for ((name, ours), (_, real)) in views.iter().zip(&recorded.views) {
-        let real = untyped(real);
+        let ours = RowSet::from(ours.clone());
         let missing: Vec<_> = ours.columns.iter().filter(|column| !real.columns.contains(column)).collect();
         // The simulated version is 1.18; later ones show more.
         if version == Value::Text("PgBouncer 1.18.0".into()) {
             assert_eq!(ours.columns, real.columns, "{name}");
             let rows = ["pools", "servers", "clients"].contains(name);
             ensure!(
-                !rows || lines(ours) == lines(&real),
+                !rows || lines(&ours) == lines(real),
                 "{name}: {:#?}\nis simulated as\n{:#?}",
-                lines(&real),
-                lines(ours)
+                lines(real),
+                lines(&ours)
             );
         }
         ensure!(missing.is_empty(), "{name} of {version:?} has no {missing:?}");

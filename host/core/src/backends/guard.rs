@@ -1,10 +1,10 @@
 //! Parameters of the guard's statements, and readers of their rows.
 
 use archon_pool_contract::fault::Fault;
+use archon_pool_contract::value::Value;
 
 use super::thresholds::IdleThresholds;
 use crate::bindings::backends::{Order, Outcome};
-use crate::bindings::database::Value;
 use crate::parameter::Parameter;
 
 /// Returns the parameters of the guard's statements: a session and its expected state, the protected names, and the

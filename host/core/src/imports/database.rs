@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
 use crate::audit_sink::Event;
-use crate::bindings::database::{ProbeTiming, RowSet, Statement, Value};
+use crate::bindings::database::{ProbeTiming, Statement, Value};
 use crate::bindings::{Answers, CredentialHandle, SessionHandle, credentials, database, types};
 use crate::context::ContextView;
 use crate::digest::Digest;
 use crate::record;
-use crate::row_set;
 
 use super::orders::Orders;
 
@@ -96,7 +96,7 @@ impl database::HostSession for ContextView<'_> {
         &mut self,
         session: Resource<SessionHandle>,
         batch: Vec<Statement>,
-    ) -> Answer<Vec<Result<RowSet, types::Fault>>> {
+    ) -> Answer<Vec<Result<database::RowSet, types::Fault>>> {
         let _stopped = self.context.enter()?;
         let mut call = self.context.author.host_call("database.query");
         if let Err(reached) = self.context.count_batch(batch.len(), given(&batch)) {
@@ -138,7 +138,7 @@ impl database::HostSession for ContextView<'_> {
             |event: Event| weighed(record::session(event, session).with("statements", digests(&batch)), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
-            .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
+            .map(|answers| answers.into_iter().map(|answer| answer.map(Into::into).map_err(Into::into)).collect())
             .map_err(Into::into))
     }
 
@@ -196,8 +196,8 @@ fn digests(batch: &[Statement]) -> Vec<String> {
 pub(crate) fn weighed(event: Event, answers: &Answers) -> Event {
     let Ok(answers) = answers else { return event };
     let sets = || answers.iter().flatten();
-    let rows: usize = sets().map(|set| set.rows.len()).sum();
-    let bytes: usize = sets().flat_map(|set| set.rows.iter().flatten()).map(row_set::weight).sum();
+    let rows: usize = sets().map(|set| set.count).sum();
+    let bytes: usize = sets().map(RowSet::weight).sum();
     let truncated = sets().filter(|set| set.truncated).count();
     let failed = answers.iter().filter(|answer| answer.is_err()).count();
     event.with("rows", rows).with("bytes", bytes).with("truncated", truncated).with("failed", failed)
@@ -222,7 +222,10 @@ mod tests {
     }
 
     /// Sends a batch to a session that does not exist: refusals come before the session is looked up.
-    async fn query(state: &mut CallState, batch: Vec<Statement>) -> Answer<Vec<Result<RowSet, types::Fault>>> {
+    async fn query(
+        state: &mut CallState,
+        batch: Vec<Statement>,
+    ) -> Answer<Vec<Result<database::RowSet, types::Fault>>> {
         database::HostSession::query(&mut state.context(), Resource::new_own(0), batch).await
     }
 

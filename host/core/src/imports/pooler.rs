@@ -8,8 +8,7 @@ use wasmtime::component::Resource;
 
 use super::database::weighed;
 use crate::audit_sink::Event;
-use crate::bindings::database::RowSet;
-use crate::bindings::{ConsoleHandle, CredentialHandle, pooler, types};
+use crate::bindings::{ConsoleHandle, CredentialHandle, database, pooler, types};
 use crate::context::ContextView;
 use crate::pooler::view::View;
 use crate::record;
@@ -55,7 +54,7 @@ impl pooler::HostConsole for ContextView<'_> {
         &mut self,
         console: Resource<ConsoleHandle>,
         views: Vec<String>,
-    ) -> wasmtime::Result<Result<Vec<Result<RowSet, types::Fault>>, types::Fault>> {
+    ) -> wasmtime::Result<Result<Vec<Result<database::RowSet, types::Fault>>, types::Fault>> {
         let _stopped = self.context.enter()?;
         let call = self.context.author.host_call("pooler.show");
         if let Err(reached) = self.context.count_batch(views.len(), views.iter().map(String::len).sum()) {
@@ -75,7 +74,7 @@ impl pooler::HostConsole for ContextView<'_> {
         let about = |event: Event| weighed(record::console(event, &**console).with("views", names), &answers);
         call.end(answers.as_ref().err(), about).await;
         Ok(answers
-            .map(|answers| answers.into_iter().map(|answer| answer.map_err(Into::into)).collect())
+            .map(|answers| answers.into_iter().map(|answer| answer.map(Into::into).map_err(Into::into)).collect())
             .map_err(Into::into))
     }
 

@@ -1,6 +1,11 @@
 //! Vocabulary of a PgBouncer console: the views to show, the setting to change, the settings to withhold.
 
+use archon_pool_contract::columns::Unfit;
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Cell;
+
+use crate::call_budget::CallBudget;
 
 /// Setting that can be changed while PgBouncer runs.
 pub const SIZE: &str = "default_pool_size";
@@ -76,6 +81,20 @@ impl View {
     pub fn unsupported(self, by: &str) -> Fault {
         Fault::new(kind::UNSUPPORTED_VIEW, format!("{by} has no view '{}'", self.name()))
     }
+}
+
+/// Returns the view `config` of a controller that has settings and no console.
+pub fn config(settings: &[(&str, Option<String>)], budget: &CallBudget) -> Result<RowSet, Unfit> {
+    /// OID of `text`, in `pg_type.dat`.
+    const TEXT: u32 = 25;
+    let mut set = RowSet::with_columns(["key", "value"].map(|name| (name, TEXT)));
+    for (key, value) in settings {
+        let value = value.as_deref().map_or(Cell::Null, Cell::from);
+        if !budget.append(&mut set, u32::MAX, [Cell::from(*key), value].into_iter())? {
+            break;
+        }
+    }
+    Ok(set)
 }
 
 #[cfg(test)]

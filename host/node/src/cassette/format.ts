@@ -4,7 +4,8 @@ import { sha256 } from "../digest.js";
 import { Fault, type FaultRecord } from "../fault.js";
 import type { Order, Outcome } from "../guard/order.js";
 import type { ImportName, Imports, Item, ProbeTiming } from "../imports.js";
-import type { RowSet, Value } from "../values.js";
+import { fromRows, type RowSet, toRows } from "../row-set.js";
+import type { Value } from "../values.js";
 
 /** JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -146,21 +147,19 @@ function readItem<T>(json: Json, read: (json: Json) => T): Item<T> {
   return ok === undefined ? { tag: "err", val: readFault(err ?? null) } : { tag: "ok", val: read(ok) };
 }
 
-function writeRows({ columns, rows, truncated }: RowSet): Json {
+function writeRows(set: RowSet): Json {
   return {
-    columns: columns.map(({ name, typeOid }) => [name, typeOid]),
-    rows: rows.map((row) => row.map(writeValue)),
-    truncated,
+    columns: set.columns.map(({ name, typeOid }) => [name, typeOid]),
+    rows: toRows(set).map((row) => row.map(writeValue)),
+    truncated: set.truncated,
   };
 }
 
 function readRows(json: Json): RowSet {
   const { columns, rows, truncated } = json as { columns: [string, number][]; rows: Json[][]; truncated: boolean };
-  return {
-    columns: columns.map(([name, typeOid]) => ({ name, typeOid })),
-    rows: rows.map((row) => row.map(readValue)),
-    truncated,
-  };
+  const descriptions = columns.map(([name, typeOid]) => ({ name, typeOid }));
+  const values = rows.map((row) => row.map(readValue));
+  return fromRows(descriptions, values, truncated);
 }
 
 function writeValue(value: Value): Json {

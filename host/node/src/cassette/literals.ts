@@ -6,7 +6,8 @@
 import { description } from "../components.js";
 import type { Item } from "../imports.js";
 import { parseJson } from "../json.js";
-import type { RowSet, Statement, Value } from "../values.js";
+import { type RowSet, withTexts } from "../row-set.js";
+import type { Statement } from "../values.js";
 
 /** Maximum length of a text in a report, characters. */
 const LONGEST = 200;
@@ -28,14 +29,12 @@ export function withoutSecrets(batch: readonly Statement[], items: readonly Item
   const statistics = description("pool-observer").statements.find(({ id }) => id === "statements")?.sql;
   return items.map((item, index) => {
     if (item.tag === "err") return item;
-    const { columns, rows, truncated } = item.val;
     const isDocument = batch[index]?.sql === statistics;
-    const kept = (value: Value, column: number): Value => {
-      if (value.tag !== "text") return value;
-      if (isDocument) return { tag: "text", val: keptDocument(value.val) };
-      return columns[column]?.name === COLUMN ? { tag: "text", val: keptText(value.val) } : value;
-    };
-    return { tag: "ok", val: { columns, rows: rows.map((row) => row.map(kept)), truncated } };
+    const columns = item.val.columns.map((column) => {
+      if (isDocument) return withTexts(column, keptDocument);
+      return column.name === COLUMN ? withTexts(column, keptText) : column;
+    });
+    return { tag: "ok", val: { ...item.val, columns } };
   });
 }
 

@@ -7,11 +7,14 @@ import { Ended, type HostApi, type ImportName, type Imports, INFALLIBLE, type It
 import { parseJson } from "../json.js";
 import { DEFAULT_LIMITS } from "../limits.js";
 import { isRecord } from "../request.js";
-import type { RowSet } from "../values.js";
+import type { RowSet } from "../row-set.js";
 import { canonical, type Header, type ImportLine, type Json, PACKAGE, readFault, readOk, writeWith } from "./format.js";
 
 /** Components with the JSON export `skill.run`. */
 const WORLDS: readonly World[] = ["pool-observer", "pool-manager"];
+
+/** Imports whose answers hold row sets. */
+const ROW_SETS: ReadonlySet<ImportName> = new Set(["session.query", "console.show"]);
 
 /** Maximum size of a cassette and of one of its lines, bytes. */
 const MOST_BYTES = 128 << 20;
@@ -47,7 +50,7 @@ export class Cassette {
         this.calls.push({ input: line.input, imports: [] });
       else if (!last || line.call !== undefined) throw invalid("a call of it has no input");
       else if (line.import === undefined) Object.assign(last, { returned: line.returned, ended: line.ended });
-      else if (isRecord(line.with)) last.imports.push(line);
+      else if (isRecord(line.with)) last.imports.push(checked(line));
       else throw invalid("an import of it has no arguments");
     }
   }
@@ -78,6 +81,17 @@ function linesOf(text: string): any[] {
   });
   if (!parsed.every(isRecord)) throw invalid("a line of it is no object");
   return parsed;
+}
+
+/** Checks that the row sets of an import fit columns. */
+function checked(line: ImportLine): ImportLine {
+  if (line.ok === undefined || !ROW_SETS.has(line.import)) return line;
+  try {
+    readOk(line.import, line.ok);
+    return line;
+  } catch (error) {
+    throw invalid(`its answer to ${line.import} is malformed: ${(error as Error).message}`);
+  }
 }
 
 async function replayCall(found: Awaited<ReturnType<typeof component>>, call: RecordedCall): Promise<string> {

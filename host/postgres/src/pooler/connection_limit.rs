@@ -4,13 +4,13 @@
 //! refuses new ones; superusers are exempt from it.
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
 use archon_pool_core::bindings::Console;
-use archon_pool_core::bindings::database::{Column, RowSet, Value};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::login::Login;
 use archon_pool_core::pooler::preview::ResizePreview;
-use archon_pool_core::pooler::view::View;
+use archon_pool_core::pooler::view::{self, View};
 use archon_pool_core::shutdown_guard::ShutdownGuard;
 use async_trait::async_trait;
 use tokio_postgres::types::{ToSql, Type};
@@ -109,14 +109,9 @@ impl Console for ConnectionLimit {
         if view != View::Config {
             return Err(view.unsupported("a connection limit"));
         }
-        let size = self.now().await?.limit.map_or(Value::Null, |limit| Value::Text(limit.to_string()));
-        let rows = vec![
-            vec![Value::Text("default_pool_size".into()), size],
-            vec![Value::Text("controller".into()), Value::Text(self.name())],
-        ];
-        let rows: Vec<_> = rows.into_iter().filter(|row| budget.take_row(size_of_val(row.as_slice()))).collect();
-        let column = |name: &str| Column { name: name.to_owned(), type_oid: Type::TEXT.oid() };
-        Ok(RowSet { columns: vec![column("key"), column("value")], truncated: rows.len() < 2, rows })
+        let limit = self.now().await?.limit.map(|limit| limit.to_string());
+        let rows = [("default_pool_size", limit), ("controller", Some(self.name()))];
+        view::config(&rows, budget).map_err(Fault::from)
     }
 
     async fn resizable(&self, pool: Option<&str>, size: u32) -> Result<ResizePreview, Fault> {

@@ -7,8 +7,9 @@
 use std::pin::pin;
 
 use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Cell;
 use archon_pool_core::bindings::Console;
-use archon_pool_core::bindings::database::{Column, RowSet, Value};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::limits::Limits;
 use archon_pool_core::login::Login;
@@ -64,7 +65,7 @@ impl PgBouncer {
     async fn default_size(&self) -> Result<Option<u32>, Fault> {
         let config = self.own(View::Config).await?;
         let pairs = pairs(&config, "key", "value")?;
-        let value = pairs.iter().find(|(key, _)| *key == SIZE).and_then(|(_, value)| *value);
+        let value = pairs.iter().find(|(key, _)| *key == SIZE).and_then(|(_, value)| value.as_ref());
         let size = value.and_then(|value| value.parse::<i64>().ok());
         let size = size.ok_or_else(|| Fault::unexpected(format!("SHOW CONFIG tells no {SIZE}")))?;
         Ok(u32::try_from(size).ok().filter(|size| *size > 0))
@@ -76,7 +77,7 @@ impl PgBouncer {
         if !set.columns.iter().any(|column| column.name == "pool_size") {
             return Ok(Vec::new());
         }
-        let size = |(name, size): (&str, Option<&str>)| (name.to_owned(), size.and_then(|size| size.parse().ok()));
+        let size = |(name, size): (String, Option<String>)| (name, size.and_then(|size| size.parse().ok()));
         Ok(pairs(&set, "name", "pool_size")?.into_iter().filter(|(name, _)| *name != without).map(size).collect())
     }
 
@@ -97,11 +98,11 @@ impl PgBouncer {
     async fn ask(&self, command: &str, budget: &CallBudget) -> Result<RowSet, Fault> {
         let client = self.connection.client()?;
         let answered = tokio::time::timeout(self.limits.statement_timeout + GRACE, async {
-            let stream = client.simple_query_raw(command).await?;
+            let stream = client.simple_query_raw(command).await.map_err(|error| self.failed(&error))?;
             self.rows(pin!(stream), budget).await
         });
         match answered.await {
-            Ok(answer) => answer.map_err(|error| self.failed(&error)),
+            Ok(answer) => answer,
             Err(_) => {
                 let message = format!("the pooler at {} stopped answering", self.target);
                 Err(Fault { retryable: true, ..Fault::new(kind::CONNECTION_LOST, message) })
@@ -114,22 +115,14 @@ impl PgBouncer {
         &self,
         mut stream: std::pin::Pin<&mut tokio_postgres::SimpleQueryStream>,
         budget: &CallBudget,
-    ) -> Result<RowSet, tokio_postgres::Error> {
-        let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
-        while let Some(message) = stream.try_next().await? {
+    ) -> Result<RowSet, Fault> {
+        let mut set = RowSet::default();
+        while let Some(message) = stream.try_next().await.map_err(|error| self.failed(&error))? {
             match message {
                 SimpleQueryMessage::RowDescription(columns) => {
-                    let column = |name: &str| Column { name: name.to_owned(), type_oid: Type::TEXT.oid() };
-                    set.columns = columns.iter().map(|each| column(each.name())).collect();
+                    set = RowSet::with_columns(columns.iter().map(|column| (column.name(), Type::TEXT.oid())));
                 }
-                SimpleQueryMessage::Row(row) => {
-                    let weight = (0..row.len()).map(|index| row.get(index).map_or(0, str::len) + size_of::<Value>());
-                    if set.rows.len() >= self.limits.rows as usize || !budget.take_row(weight.sum()) {
-                        set.truncated = true;
-                        break;
-                    }
-                    set.rows.push(values(&row));
-                }
+                SimpleQueryMessage::Row(row) if !budget.append(&mut set, self.limits.rows, cells(&row))? => break,
                 _ => {}
             }
         }
@@ -239,28 +232,24 @@ impl Console for PgBouncer {
     }
 }
 
-/// Converts values to text. Credentials are withheld.
-fn values(row: &SimpleQueryRow) -> Vec<Value> {
+/// Returns a row's values as text. Credentials are withheld.
+fn cells(row: &SimpleQueryRow) -> impl Iterator<Item = Cell<'_>> + Clone {
     let is_secret = row.get(0).is_some_and(|key| key.starts_with(WITHHELD));
-    let value = |index| match row.get(index) {
-        Some(text) if index == 0 || !is_secret => Value::Text(text.to_owned()),
-        _ => Value::Null,
-    };
-    (0..row.len()).map(value).collect()
+    (0..row.len()).map(move |index| match row.get(index) {
+        Some(text) if index == 0 || !is_secret => Cell::from(text),
+        _ => Cell::Null,
+    })
 }
 
 /// Returns two columns of a view, row by row.
-fn pairs<'s>(set: &'s RowSet, key: &str, value: &str) -> Result<Vec<(&'s str, Option<&'s str>)>, Fault> {
+fn pairs(set: &RowSet, key: &str, value: &str) -> Result<Vec<(String, Option<String>)>, Fault> {
     let column = |name: &str| {
-        let found = set.columns.iter().position(|column| column.name == name);
+        let found = set.columns.iter().find(|column| column.name == name);
         found.ok_or_else(|| Fault::unexpected(format!("a view has no column {name}")))
     };
-    let (key, value) = (column(key)?, column(value)?);
-    let text = |row: &'s [Value], index: usize| match &row[index] {
-        Value::Text(text) => Some(text.as_str()),
-        _ => None,
-    };
-    Ok(set.rows.iter().filter_map(|row| Some((text(row, key)?, text(row, value)))).collect())
+    let (keys, values) = (column(key)?, column(value)?);
+    let text = |cell: Cell<'_>| if let Cell::Text(text) = cell { Some(text.into_owned()) } else { None };
+    Ok((0..set.count).filter_map(|row| Some((text(keys.cell(row))?, text(values.cell(row))))).collect())
 }
 
 /// Quotes a name by the console's grammar (PgBouncer's src/admin.c): in quotes, those within it doubled.
@@ -310,11 +299,11 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name() {
-        let column = |name: &str| Column { name: name.into(), type_oid: Type::TEXT.oid() };
-        let text = |text: &str| Value::Text(text.into());
-        let rows = vec![vec![text("x"), text("a"), Value::Null], vec![text("y"), text("b"), text("2")]];
-        let set = RowSet { columns: vec![column("new"), column("key"), column("value")], rows, truncated: false };
-        assert_eq!(pairs(&set, "key", "value").unwrap(), [("a", None), ("b", Some("2"))]);
+        let mut set = RowSet::with_columns(["new", "key", "value"].map(|name| (name, Type::TEXT.oid())));
+        for row in [["x", "a", ""], ["y", "b", "2"]] {
+            set.push(row.map(|text| if text.is_empty() { Cell::Null } else { Cell::from(text) })).unwrap();
+        }
+        assert_eq!(pairs(&set, "key", "value").unwrap(), [("a".into(), None), ("b".into(), Some("2".into()))]);
         assert_eq!(pairs(&set, "key", "gone").unwrap_err().kind, kind::UNEXPECTED_ANSWER);
     }
 }

@@ -1,11 +1,14 @@
 //! Statements of a session: a batch of the component's, and the host's own.
 
+use std::fmt::Display;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use archon_pool_contract::fault::{Fault, kind};
-use archon_pool_core::bindings::database::{RowSet, Statement, Value};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::{Cell, Value};
+use archon_pool_core::bindings::database::{self, Statement};
 use archon_pool_core::call_budget::CallBudget;
 use archon_pool_core::policy;
 use archon_pool_core::statement_checker::SESSION_SETTINGS;
@@ -19,7 +22,7 @@ use super::settings::set_local;
 use super::{GRACE, Guard, Session, UNCONVERTED};
 use crate::error;
 use crate::text::TextEncoding;
-use crate::values::{self, Cell, Encoded, Raw};
+use crate::values::{self, Encoded, Raw, SqlValue};
 
 /// Time after a call for which its session is used without a check that it still answers.
 const TRUSTED: Duration = Duration::from_secs(30);
@@ -90,8 +93,7 @@ impl Session {
         let can_be_prepared = is_ours && self.guard == Guard::Startup && statement.params.is_empty();
         let prepared = can_be_prepared.then(|| self.prepared.execution(&statement.sql)).flatten();
         let rows = async {
-            let cells: Vec<_> =
-                statement.params.iter().map(|value| (Cell(value.clone()), values::parameter_type(value))).collect();
+            let cells: Vec<_> = statement.params.iter().map(parameter).collect();
             let encoding = self.text.encoding;
             let params = cells.iter().map(|(value, column)| (Encoded { value, encoding }, column.clone()));
             let sql = prepared.as_deref().unwrap_or(&statement.sql);
@@ -285,16 +287,17 @@ async fn rows(
     encoding: TextEncoding,
 ) -> Result<RowSet, (Fault, bool)> {
     let mut stream = std::pin::pin!(stream);
-    let mut set = RowSet { columns: Vec::new(), rows: Vec::new(), truncated: false };
+    let mut set = RowSet::default();
     while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
         if set.columns.is_empty() {
-            set.columns = values::columns(row.columns()).map_err(|fault| (fault, false))?;
+            set = RowSet::with_columns(values::columns(row.columns()).map_err(|fault| (fault, false))?);
         }
-        if set.rows.len() >= max_rows as usize || !budget.take_row(weight(&row)) {
+        if set.count >= max_rows as usize || !budget.take_row(weight(&row)) {
             set.truncated = true;
             break;
         }
-        set.rows.push(values_of(&row, encoding).map_err(|fault| (fault, false))?);
+        let cells = cells_of(&row, encoding).collect::<Result<Vec<_>, _>>().map_err(|fault| (fault, false))?;
+        set.push(cells).map_err(|unfit| (unfit.into(), false))?;
     }
     Ok(set)
 }
@@ -315,13 +318,27 @@ async fn all_rows(stream: RowStream, most: u32) -> Result<Vec<Row>, (Fault, bool
 }
 
 fn values_of(row: &Row, encoding: TextEncoding) -> Result<Vec<Value>, Fault> {
-    let unexpected = |why: String| Fault::new(kind::UNEXPECTED_ANSWER, why);
-    let value = |(index, column): (usize, &tokio_postgres::Column)| {
-        let raw = row.try_get::<_, Raw<'_>>(index).map_err(|error| unexpected(error::chain(&error)))?;
+    cells_of(row, encoding).map(|cell| cell.map(Value::from)).collect()
+}
+
+/// Decodes the values of a row, in their order.
+fn cells_of(row: &Row, encoding: TextEncoding) -> impl Iterator<Item = Result<Cell<'_>, Fault>> {
+    row.columns().iter().enumerate().map(move |(index, column)| {
+        let raw = row.try_get::<_, Raw<'_>>(index).map_err(|error| unexpected(&error::chain(&error)))?;
         raw.decode(column.type_(), encoding)
-            .map_err(|error| unexpected(format!("column '{}' cannot be read: {error}", column.name())))
-    };
-    row.columns().iter().enumerate().map(value).collect()
+            .map_err(|error| unexpected(&format!("column '{}' cannot be read: {error}", column.name())))
+    })
+}
+
+fn unexpected(why: &dyn Display) -> Fault {
+    Fault::new(kind::UNEXPECTED_ANSWER, why.to_string())
+}
+
+/// Returns a statement's parameter and its type.
+fn parameter(value: &database::Value) -> (SqlValue, Type) {
+    let value = Value::from(value.clone());
+    let of = values::parameter_type(&value);
+    (SqlValue(value), of)
 }
 
 /// Estimates the size of a decoded row before it is decoded.

@@ -27,10 +27,11 @@ from .faults import (
 from .guard_spec import Guard
 from .limits import Allowance, Limits
 from .login import Startup
-from .messages import Column, ServerError
+from .messages import ServerError
+from .row_set import Builder, rows_of
 from .session import GRACE_S, read_row
 from .values import TEXT
-from .wire import Row, RowSet
+from .wire import RowSet
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _NAMES = 5
@@ -151,7 +152,7 @@ class Console:
     def _sizes(self, view: str, without: str = "") -> dict[str, int | None]:
         """Returns the pool sizes of a view by name; empty when the version's view has no sizes."""
         shown = self._own(view)
-        if not any(name == "pool_size" for name, _ in shown.columns):
+        if not any(column.name == "pool_size" for column in shown.columns):
             return {}
         sizes = _pairs(shown, "name", "pool_size")
         return {
@@ -172,23 +173,23 @@ class Console:
 
     def _ask(self, command: str, allowance: Allowance) -> RowSet:
         patience_s = self._limits.statement_timeout.total_seconds() + GRACE_S
-        found = RowSet([], [], False)
-        raw: list[Column] = []
+        rows, truncated = Builder([]), False
         fault: Fault | None = None
         try:
             for answer in self._connection.simple(command, patience_s):
                 if isinstance(answer, ServerError):
                     fault = fault or server_error.querying(answer, self._connection.text)
                 elif isinstance(answer, Columns):
-                    raw = answer.columns
-                    found = RowSet([(self._connection.told(name), TEXT) for name, _ in raw], [], False)
-                elif isinstance(answer, RawRow) and not found.truncated:
-                    found = self._with_row(found, self._connection.cells(answer, len(raw)), allowance)
+                    rows = Builder([(self._connection.told(name), TEXT) for name, _ in answer.columns])
+                elif isinstance(answer, RawRow) and not truncated:
+                    truncated = not self._add(rows, self._connection.cells(answer, len(rows.columns)), allowance)
+                    if truncated:
+                        self._connection.drop_rows()
         except SilentError:
             why = f"the pooler at {self.target} stopped answering"
             raise fail(CONNECTION_LOST, why, retryable=True) from None
         if fault is None:
-            return found
+            return rows.finish(truncated=truncated)
         if "admin access needed" in fault.message:
             why = (
                 f"PgBouncer lets '{self.target.user}' look and not change: add it to admin_users, or name another "
@@ -197,30 +198,30 @@ class Console:
             fault = Fault(INSUFFICIENT_PRIVILEGE, why, fault.sqlstate)
         raise FaultError(fault)
 
-    def _with_row(self, found: RowSet, cells: list[bytes | None], allowance: Allowance) -> RowSet:
+    def _add(self, rows: Builder, cells: list[bytes | None], allowance: Allowance) -> bool:
+        """Appends a row; returns false if it does not fit."""
         text = self._connection.text
-        row = None if len(found.rows) >= self._limits.rows else read_row(found.columns, cells, text, allowance)
+        row = None if rows.count >= self._limits.rows else read_row(rows.columns, cells, text, allowance)
         if row is None:
-            self._connection.drop_rows()
-            return RowSet(found.columns, found.rows, True)
-        found.rows.append(self._without_secrets(row))
-        return found
+            return False
+        rows.add(self._without_secrets(row))
+        return True
 
-    def _without_secrets(self, row: Row) -> Row:
+    def _without_secrets(self, row: list[bytes | None]) -> list[bytes | None]:
         """Withholds the values of secret settings."""
-        is_secret = bool(row and isinstance(row[0], str) and row[0].startswith(self._names.withheld))
-        return [None if is_secret and index > 0 else value for index, value in enumerate(row)]
+        is_secret = bool(row and row[0] is not None and row[0].startswith(self._names.withheld.encode()))
+        return [None if is_secret and index > 0 else cell for index, cell in enumerate(row)]
 
 
 def _pairs(shown: RowSet, key: str, value: str) -> dict[str, str | None]:
     """Maps one column of a view to another."""
-    names = [name for name, _ in shown.columns]
+    names = [column.name for column in shown.columns]
     for name in (key, value):
         if name not in names:
             raise _unexpected(f"a view has no column {name}")
     at_key, at_value = names.index(key), names.index(value)
     pairs: dict[str, str | None] = {}
-    for row in shown.rows:
+    for row in rows_of(shown):
         found, what = row[at_key], row[at_value]
         if isinstance(found, str):
             pairs[found] = what if isinstance(what, str) else None

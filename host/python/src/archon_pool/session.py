@@ -17,9 +17,10 @@ from .guard_spec import Guard
 from .limits import Allowance, Limits, millis
 from .login import UNCONVERTED, Startup
 from .messages import Column, Param, ServerError
+from .row_set import Builder
 from .text import TextEncoding
-from .values import VALUE_BYTES, RowTooLargeError, check_columns, decode_row
-from .wire import Row, Rows, RowSet
+from .values import VALUE_BYTES, RowTooLargeError, check_columns, check_row
+from .wire import Rows, RowSet
 
 GRACE_S = 5.0
 """Additional time after the server's own timeout before the server counts as unresponsive."""
@@ -182,8 +183,7 @@ class Session:
     def _read(self, max_rows: int, allowance: Allowance, until: float, budget: Budget, *, skipped: int = 0) -> Rows:
         """Reads rows up to the limits and discards the rest, without the answers of the first `skipped` statements."""
         raw: list[Column] = []
-        columns: list[tuple[str, int]] = []
-        rows: list[Row] = []
+        rows: Builder | None = None
         truncated = False
         fault: Fault | None = None
         for answer in self._connection.answers(until, budget, skipped):
@@ -195,18 +195,18 @@ class Session:
                 if isinstance(answer, Columns):
                     raw = answer.columns
                 elif isinstance(answer, RawRow):
-                    columns = columns or self._columns(raw)
+                    rows = rows or Builder(self._columns(raw))
                     cells = self._connection.cells(answer, len(raw))
-                    row = None if len(rows) >= max_rows else read_row(columns, cells, self.text, allowance)
+                    row = None if rows.count >= max_rows else read_row(rows.columns, cells, self.text, allowance)
                     if row is None:
                         truncated = True
                         self._connection.drop_rows()
                         continue
-                    rows.append(row)
+                    rows.add(row)
             except FaultError as error:
                 fault = error.fault
                 self._connection.drop_rows()
-        return fault or RowSet(columns, rows, truncated)
+        return fault or (rows or Builder([])).finish(truncated=truncated)
 
     def _columns(self, raw: list[Column]) -> list[tuple[str, int]]:
         columns = [(self._connection.told(name), oid) for name, oid in raw]
@@ -241,11 +241,11 @@ def _server(target: Target, startup: Startup, limits: Limits, clock: Clock, time
 
 
 def read_row(
-    columns: list[tuple[str, int]], cells: list[bytes | None], text: TextEncoding, allowance: Allowance
-) -> Row | None:
-    """Decodes a row within the remaining allowance; returns None if it does not fit."""
+    columns: Sequence[tuple[str, int]], cells: Sequence[bytes | None], text: TextEncoding, allowance: Allowance
+) -> list[bytes | None] | None:
+    """Checks a row within the remaining allowance; returns None if it does not fit."""
     try:
-        row, weight = decode_row(columns, cells, text, allowance.bytes_left)
+        row, weight = check_row(columns, cells, text, allowance.bytes_left)
     except RowTooLargeError:
         allowance.refuse_row()
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Callable
+from typing import Any
 
-from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, fail
+from .faults import QUERY_FAILED, UNEXPECTED_ANSWER, UNSUPPORTED_TYPE, FaultError, fail
 from .text import UTF8, TextEncoding
 from .text import weight as text_weight
-from .wire import Row, Timestamp, Value
+from .wire import Timestamp, Value
 
 # Type OIDs of PostgreSQL's pg_type.dat.
 BOOL, BYTEA, INT8, TEXT, UNKNOWN = 16, 17, 20, 25, 705
@@ -21,34 +22,19 @@ _EPOCH_MICROS = 946_684_800_000_000
 _MIN, _MAX = -(2**63), 2**63 - 1
 
 
-def _unpack(layout: str) -> Callable[[bytes], Value]:
-    unpacker = struct.Struct(layout)
-
-    def decode(raw: bytes) -> Value:
-        value: Value = unpacker.unpack(raw)[0]
-        return value
-
-    return decode
-
-
-def _timestamp(raw: bytes) -> Timestamp:
-    # Exact to the microsecond; `infinity` and `-infinity` become the largest and smallest number.
-    (micros,) = struct.unpack("!q", raw)
-    return Timestamp(micros if micros == _MIN else min(micros + _EPOCH_MICROS, _MAX))
-
-
-_DECODERS: dict[int, Callable[[bytes], Value]] = {
-    BOOL: _unpack("!?"),
-    21: _unpack("!h"),
-    INT4: _unpack("!i"),
-    INT8: _unpack("!q"),
-    26: _unpack("!I"),
-    700: _unpack("!f"),
-    FLOAT8: _unpack("!d"),
-    BYTEA: lambda raw: raw,
-    TIMESTAMPTZ: _timestamp,
-    1114: _timestamp,
+_FIXED = {
+    BOOL: ("booleans", "?"),
+    21: ("int64s", "h"),
+    INT4: ("int64s", "i"),
+    INT8: ("int64s", "q"),
+    26: ("int64s", "I"),
+    700: ("float64s", "f"),
+    FLOAT8: ("float64s", "d"),
+    TIMESTAMPTZ: ("timestamps", "q"),
+    1114: ("timestamps", "q"),
 }
+"""Kind of column and format of `struct` for each type of a fixed size."""
+_SIZES = {oid: struct.calcsize(f"!{code}") for oid, (_, code) in _FIXED.items()}
 
 _TEXTS = frozenset([TEXT, 1043, 19, 1042, 18, UNKNOWN, 114])
 _JSONB = 3802
@@ -71,7 +57,7 @@ and one in the component.
 def check_columns(columns: list[tuple[str, int]]) -> None:
     """Checks that all columns have supported types."""
     for name, oid in columns:
-        if oid not in _DECODERS and oid not in _TEXTS and oid != _JSONB:
+        if oid not in _FIXED and oid not in _TEXTS and oid not in (_JSONB, BYTEA):
             known = _other_types().get(oid)
             kind = "a type of its own" if known is None else f"type {known}"
             raise fail(UNSUPPORTED_TYPE, f"column '{name}' has {kind} (OID {oid}): cast it in the statement")
@@ -87,43 +73,68 @@ class RowTooLargeError(Exception):
     """Error for a row that exceeds the remaining size."""
 
 
-def decode_row(
-    columns: list[tuple[str, int]], raw: list[bytes | None], text: TextEncoding, most_bytes: int
-) -> tuple[Row, int]:
-    """Decodes one row of supported columns and returns it with its size, never using more than `most_bytes`."""
-    weight = VALUE_BYTES * len(raw) + sum(len(cell) for cell in raw if cell is not None)
+def check_row(
+    columns: Sequence[tuple[str, int]], raw: Sequence[bytes | None], text: TextEncoding, most_bytes: int
+) -> tuple[list[bytes | None], int]:
+    """Checks one row of supported columns, and returns it with all texts in UTF-8, and its size. Never uses more than
+    `most_bytes`.
+    """
+    weight = VALUE_BYTES * len(raw) + sum(map(len, filter(None, raw)))
     if weight > most_bytes:
         raise RowTooLargeError
-    row: Row = []
+    row = list(raw)
     for index, ((_, oid), cell) in enumerate(zip(columns, raw)):
-        try:
-            value = None if cell is None else _decoded(oid, cell, text, most_bytes - weight + len(cell))
-        except (ValueError, struct.error) as error:
-            raise fail(UNEXPECTED_ANSWER, f"error deserializing column {index}: {error}") from None
-        if isinstance(value, str) and cell is not None:
-            weight += max(0, text_weight(value) - len(cell))
-        row.append(value)
+        if cell is None or oid == BYTEA:
+            continue
+        size = _SIZES.get(oid)
+        if size is not None:
+            if len(cell) != size:
+                raise _invalid(index, f"unpack requires a buffer of {size} bytes")
+            continue
+        encoded = cell
+        if oid == _JSONB:
+            # The binary format of jsonb is a version number and the text.
+            if cell[:1] != b"\x01":
+                raise _invalid(index, "jsonb of an unknown version")
+            row[index] = encoded = cell[1:]
+        if not encoded.isascii():
+            decoded = text.decode_within(encoded, most_bytes - weight + len(cell))
+            if decoded is None:
+                raise RowTooLargeError
+            weight += max(0, text_weight(decoded) - len(cell))
+            row[index] = decoded.encode()
     if weight > most_bytes:
         raise RowTooLargeError
     return row, weight
 
 
-def _decoded(oid: int, cell: bytes, text: TextEncoding, most_bytes: int) -> Value:
-    if oid in _TEXTS:
-        return _text(cell, text, most_bytes)
-    if oid != _JSONB:
-        return _DECODERS[oid](cell)
-    # The binary format of jsonb is a version number and the text.
-    if cell[:1] != b"\x01":
-        raise ValueError("jsonb of an unknown version")
-    return _text(cell[1:], text, most_bytes)
+def _invalid(index: int, why: str) -> FaultError:
+    return fail(UNEXPECTED_ANSWER, f"error deserializing column {index}: {why}")
 
 
-def _text(cell: bytes, text: TextEncoding, most_bytes: int) -> str:
-    decoded = text.decode_within(cell, most_bytes)
-    if decoded is None:
-        raise RowTooLargeError
-    return decoded
+def kind_of(oid: int) -> str:
+    """Returns the kind of column for a supported type."""
+    if oid in _FIXED:
+        return _FIXED[oid][0]
+    return "byte-strings" if oid == BYTEA else "texts"
+
+
+def decode_column(oid: int, cells: Sequence[bytes | None]) -> Sequence[Any]:
+    """Decodes the checked cells of a column of numbers or booleans."""
+    kind, code = _FIXED[oid]
+    present = [cell for cell in cells if cell is not None]
+    numbers: Sequence[Any] = struct.unpack(f"!{len(present)}{code}", b"".join(present))
+    if kind == "timestamps":
+        numbers = list(map(_to_unix, numbers))
+    if len(present) == len(cells):
+        return numbers
+    following = iter(numbers)
+    return [None if cell is None else next(following) for cell in cells]
+
+
+def _to_unix(micros: int) -> int:
+    # Exact to the microsecond; `infinity` and `-infinity` become the largest and smallest number.
+    return micros if micros == _MIN else min(micros + _EPOCH_MICROS, _MAX)
 
 
 def encode_param(value: Value, text: TextEncoding = UTF8) -> tuple[int, bytes | None]:

@@ -30,11 +30,39 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class RowSet:
-    """Result of a statement. Columns are pairs of name and type OID; empty without rows."""
+class Parts:
+    """Texts in UTF-8, or byte strings, of one column in one piece."""
 
-    columns: list[tuple[str, int]]
-    rows: list[Row]
+    ends: list[int]
+    """Where each part ends in `joined`, in bytes; a null's part is empty."""
+    joined: bytes
+
+
+Cells = Union[None, bytes, list[int], list[float], Parts]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column of a row set, with its values."""
+
+    name: str
+    type_oid: int
+    kind: str = "all-null"
+    """Case of the WIT's variant `cells`."""
+    cells: Cells = None
+    """One entry for each row, by `kind`."""
+    nulls: bytes = b""
+    """1 for each row whose value is null. Empty where no value is null, and for `all-null`."""
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Result of a statement."""
+
+    columns: list[Column]
+    """May be empty when there are no rows."""
+    count: int
+    """Number of rows."""
     truncated: bool
 
 

@@ -1,4 +1,6 @@
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::columns::Column;
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Cell;
 
 use crate::fixture::NOW;
 use crate::pooler::recorded::{NEW, OLD, Shown, console};
@@ -77,6 +79,15 @@ fn only_sizes_are_queried_for_other_kinds() {
     assert!(console.pooler.settings.iter().any(|setting| setting.name == "default_pool_size"));
 }
 
+/// Replaces one value.
+fn put(rows: &mut RowSet, row: usize, column: usize, text: &str) {
+    let Column { name, type_oid, .. } = &rows.columns[column];
+    let cells = |at| [if at == row { Cell::from(text) } else { rows.columns[column].cell(at) }];
+    let mut changed = RowSet::with_columns([(name.clone(), *type_oid)]);
+    (0..rows.count).for_each(|at| changed.push(cells(at)).expect("a text"));
+    rows.columns[column] = changed.columns.remove(0);
+}
+
 #[test]
 fn missing_columns_and_invalid_numbers_are_named_with_their_view() {
     let fault = |change: &dyn Fn(&mut Shown)| {
@@ -84,11 +95,11 @@ fn missing_columns_and_invalid_numbers_are_named_with_their_view() {
         change(&mut shown);
         read(&mut shown).expect_err("it is not as it should be").message
     };
-    let renamed = fault(&|shown| shown.change("servers", |rows| rows.columns[14] = "pointer".into()));
+    let renamed = fault(&|shown| shown.change("servers", |rows| rows.columns[14].name = "pointer".into()));
     assert_eq!(renamed, "view servers: column ptr is missing");
-    let text = fault(&|shown| shown.change("pools", |rows| rows.rows[1][3] = Value::Text("many".into())));
+    let text = fault(&|shown| shown.change("pools", |rows| put(rows, 1, 3, "many")));
     assert_eq!(text, "view pools: column cl_waiting is no number in its range");
-    let size = fault(&|shown| shown.change("users", |rows| rows.rows[1][1] = Value::Text("-1".into())));
+    let size = fault(&|shown| shown.change("users", |rows| put(rows, 1, 1, "-1")));
     assert_eq!(size, "view users: column pool_size is no number in its range");
     let cut = fault(&|shown| shown.change("clients", |rows| rows.truncated = true));
     assert!(cut.starts_with("view clients: the host's limits cut it off"), "{cut}");
@@ -100,10 +111,7 @@ fn missing_columns_and_invalid_numbers_are_named_with_their_view() {
 fn columns_are_read_in_any_order() {
     let mut shown = Shown::of(NEW);
     for view in ["pools", "servers", "clients", "databases"] {
-        shown.change(view, |rows| {
-            rows.columns.reverse();
-            rows.rows.iter_mut().for_each(|row| row.reverse());
-        });
+        shown.change(view, |rows| rows.columns.reverse());
     }
     assert_eq!(read(&mut shown), Ok(Some(console(NEW))));
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bindings::archon::connection_pool::backends::Outcome;
-use super::bindings::archon::connection_pool::database::RowSet;
+use super::bindings::archon::connection_pool::database::{ByteStrings, Cells, Column, RowSet, Texts, Value};
 use super::bindings::archon::connection_pool::types::Fault;
 
 /// Host's answers, call by call: `ok …`, or the fault's kind, message and SQLSTATE.
@@ -56,10 +56,27 @@ pub(super) fn rows(answer: &Result<RowSet, Fault>) -> String {
     match answer {
         Ok(set) => {
             let cut = if set.truncated { ", truncated" } else { "" };
-            let first = set.rows.first().and_then(|row| row.first());
-            format!("ok {} rows{cut}: {first:?}", set.rows.len())
+            let first = set.columns.first().filter(|_| set.count > 0).map(|column| value(column, 0));
+            format!("ok {} rows{cut}: {first:?}", set.count)
         }
         Err(fault) => said(fault),
+    }
+}
+
+/// Reads a column's value. The host is trusted here.
+pub(super) fn value(column: &Column, row: usize) -> Value {
+    if column.nulls.get(row) == Some(&1) {
+        return Value::Null;
+    }
+    let part = |ends: &[u32]| row.checked_sub(1).map_or(0, |before| ends[before] as usize)..ends[row] as usize;
+    match &column.cells {
+        Cells::AllNull => Value::Null,
+        Cells::Booleans(values) => Value::Boolean(values[row] != 0),
+        Cells::Int64s(values) => Value::Int64(values[row]),
+        Cells::Float64s(values) => Value::Float64(values[row]),
+        Cells::Texts(Texts { ends, text }) => Value::Text(text[part(ends)].to_owned()),
+        Cells::ByteStrings(ByteStrings { ends, bytes }) => Value::Bytes(bytes[part(ends)].to_vec()),
+        Cells::Timestamps(values) => Value::Timestamp(values[row]),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::bindings::archon::connection_pool::backends::{self, Backend, Signal};
 use super::bindings::archon::connection_pool::database::{Session, Value};
-use super::heard::{Heard, outcome};
+use super::heard::{Heard, outcome, value};
 use super::{flood, sql};
 
 /// Order as the test specifies it.
@@ -45,9 +45,8 @@ pub(super) fn deliver_to_myself(identity: &str) -> Heard {
     let Some(session) = flood::session(&mut heard) else { return heard };
     let Some(answers) = heard.take("batch", session.query(&[flood::statement_of(identity)])) else { return heard };
     let Some(Ok(set)) = answers.first() else { return heard };
-    if let Some([Value::Int64(pid), Value::Int64(backend_start), Value::Int64(state_change)]) =
-        set.rows.first().map(Vec::as_slice)
-    {
+    let row: Vec<_> = set.columns.iter().map(|column| value(column, 0)).collect();
+    if let [Value::Int64(pid), Value::Int64(backend_start), Value::Int64(state_change)] = &row[..] {
         let order = |state: &str| backends::Order {
             target: Backend { pid: *pid as i32, backend_start: *backend_start },
             signal: Signal::Terminate,

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::bindings::archon::connection_pool::database::{RowSet, Value};
+use super::bindings::archon::connection_pool::database::{Column, RowSet, Value};
 use super::bindings::archon::connection_pool::pooler::Console;
 use super::bindings::archon::connection_pool::scaling::{self, SizeOrder};
 use super::flood;
-use super::heard::{Heard, said};
+use super::heard::{Heard, said, value};
 
 /// Step on an open console.
 #[derive(Deserialize)]
@@ -90,13 +90,16 @@ fn take(step: &Step, console: &Console, heard: &mut Heard) {
 /// Formats the columns, and the size if there is one.
 fn shown(set: &RowSet) -> String {
     let columns: Vec<_> = set.columns.iter().map(|column| column.name.as_str()).collect();
-    let text = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
+    let text = |column: &Column, row: usize| match value(column, row) {
+        Value::Text(text) => text,
         Value::Null => "null".into(),
         _ => "no text".into(),
     };
-    let size = set.rows.iter().find(|row| row.first().map(text).as_deref() == Some("default_pool_size"));
-    let size = size.and_then(|row| row.get(1)).map(text).unwrap_or_default();
-    let odd = set.rows.iter().flatten().any(|value| text(value) == "no text");
-    format!("{} rows, odd: {odd}, size: {size}, columns: {}", set.rows.len(), columns.join(" "))
+    let rows = 0..set.count as usize;
+    let size = match &set.columns[..] {
+        [key, value, ..] => rows.clone().find(|&row| text(key, row) == "default_pool_size").map(|row| text(value, row)),
+        _ => None,
+    };
+    let odd = set.columns.iter().any(|column| rows.clone().any(|row| text(column, row) == "no text"));
+    format!("{} rows, odd: {odd}, size: {}, columns: {}", set.count, size.unwrap_or_default(), columns.join(" "))
 }

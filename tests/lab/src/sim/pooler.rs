@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Value;
 
 use crate::time::SECOND;
 
+use super::rows::TEXT;
 use super::world::{Sid, World};
 
 /// Connection of the pooler to the server.
@@ -58,11 +60,8 @@ pub struct Pooler {
 }
 
 fn rows(columns: &str, rows: Vec<Vec<String>>) -> RowSet {
-    RowSet {
-        columns: columns.split('|').map(str::to_owned).collect(),
-        rows: rows.into_iter().map(|row| row.into_iter().map(Value::Text).collect()).collect(),
-        truncated: false,
-    }
+    let rows: Vec<Vec<_>> = rows.into_iter().map(|row| row.into_iter().map(Value::Text).collect()).collect();
+    RowSet::of_values(columns.split('|').map(|name| (name, TEXT)), &rows).expect("a text a column")
 }
 
 fn line(text: &str) -> Vec<String> {

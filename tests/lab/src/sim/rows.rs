@@ -1,7 +1,8 @@
 //! Answers the catalogue's statements, with the columns and types of their casts.
 
 use archon_pool_contract::catalogue;
-use archon_pool_contract::rows::{RowSet, Value};
+use archon_pool_contract::rows::RowSet;
+use archon_pool_contract::value::Value;
 
 use super::server::Visibility;
 use super::session::{Session, State, Wait};
@@ -23,18 +24,15 @@ pub const TIMESTAMP: u32 = 1184;
 pub struct Answered {
     /// Id of the statement.
     pub id: &'static str,
-    /// Type OIDs of the columns.
-    pub types: Vec<u32>,
     /// Rows of the answer.
     pub rows: RowSet,
 }
 
-fn answered(id: &'static str, columns: &[(&str, u32)], rows: Vec<Vec<Value>>) -> Answered {
+fn answered(id: &'static str, columns: &[(&str, u32)], rows: &[Vec<Value>]) -> Answered {
     // The driver reports columns with the first row, so the host has none for an empty answer.
     let columns = if rows.is_empty() { &[] } else { columns };
-    let names = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let types = columns.iter().map(|&(_, oid)| oid).collect();
-    Answered { id, types, rows: RowSet { columns: names, rows, truncated: false } }
+    let rows = RowSet::of_values(columns.iter().copied(), rows).expect("values of the columns' types");
+    Answered { id, rows }
 }
 
 fn text(text: &str) -> Value {
@@ -75,7 +73,7 @@ pub fn answers(world: &World) -> Vec<Answered> {
     vec![
         server(world),
         activity(world),
-        answered(catalogue::CLOCK.id, &[("at", TIMESTAMP)], vec![vec![Value::Timestamp(world.now + 900)]]),
+        answered(catalogue::CLOCK.id, &[("at", TIMESTAMP)], &[vec![Value::Timestamp(world.now + 900)]]),
         locks(world),
         prepared(),
         temp_objects(world),
@@ -128,14 +126,14 @@ fn server(world: &World) -> Answered {
         Value::Boolean(superuser),
         Value::Boolean(server.supabase),
     ];
-    answered(catalogue::SERVER.id, &columns, vec![row])
+    answered(catalogue::SERVER.id, &columns, &[row])
 }
 
 fn activity(world: &World) -> Answered {
     let mut rows: Vec<_> = world.sessions.values().map(|session| row(world, session)).collect();
     rows.extend(processes(world));
     rows.push(own_row(world));
-    answered(catalogue::ACTIVITY.id, &ACTIVITY, rows)
+    answered(catalogue::ACTIVITY.id, &ACTIVITY, &rows)
 }
 
 fn row(world: &World, session: &Session) -> Vec<Value> {
@@ -278,7 +276,7 @@ fn locks(world: &World) -> Answered {
         Some(vec![pid, Value::Null, Value::Null, text(what), since, blocked_by, Value::Null])
     };
     let waiting = world.sessions.values().filter(|session| session.state == State::Active);
-    answered(catalogue::LOCKS.id, &columns, held.chain(waiting.filter_map(awaited)).collect())
+    answered(catalogue::LOCKS.id, &columns, &held.chain(waiting.filter_map(awaited)).collect::<Vec<_>>())
 }
 
 /// Before version 16 the statement returns every session of the owner's whose number is not above the backend's id.
@@ -299,8 +297,8 @@ fn temp_objects(world: &World) -> Answered {
     }
     pids.sort_unstable();
     pids.dedup();
-    let rows = pids.into_iter().map(|pid| vec![Value::Int64(pid.into())]).collect();
-    answered(catalogue::TEMP_OBJECTS.id, &[("pid", INT64)], rows)
+    let rows: Vec<_> = pids.into_iter().map(|pid| vec![Value::Int64(pid.into())]).collect();
+    answered(catalogue::TEMP_OBJECTS.id, &[("pid", INT64)], &rows)
 }
 
 fn counters(world: &World) -> Answered {
@@ -326,7 +324,7 @@ fn counters(world: &World) -> Answered {
         known(Value::Float64(0.0)),
         Value::Int64(world.sessions.len() as i64 + 1),
     ];
-    answered(catalogue::COUNTERS.id, &columns, vec![row])
+    answered(catalogue::COUNTERS.id, &columns, &[row])
 }
 
 /// Returns the applications' statements: the monitoring role has none of its own.
@@ -345,7 +343,7 @@ fn statements(world: &World) -> Answered {
 
 fn document_of(world: &World, id: &'static str, document: String) -> Answered {
     let rows = if world.server.statements { vec![vec![Value::Text(document)]] } else { Vec::new() };
-    answered(id, &[("document", TEXT)], rows)
+    answered(id, &[("document", TEXT)], &rows)
 }
 
 fn roles(world: &World) -> Answered {
@@ -365,19 +363,19 @@ fn roles(world: &World) -> Answered {
         let own = name == world.server.role;
         vec![text(name), Value::Null, Value::Boolean(superuser), Value::Boolean(own), Value::Boolean(own)]
     };
-    answered(catalogue::ROLES.id, &columns, names.into_iter().map(row).collect())
+    answered(catalogue::ROLES.id, &columns, &names.into_iter().map(row).collect::<Vec<_>>())
 }
 
 /// Returns no rows: the lab simulates prepared transactions only through the sessions that wait for them.
 fn prepared() -> Answered {
     let columns =
         [("transaction", INT64), ("gid", TEXT), ("prepared_at", TIMESTAMP), ("owner", TEXT), ("database", TEXT)];
-    answered(catalogue::PREPARED.id, &columns, Vec::new())
+    answered(catalogue::PREPARED.id, &columns, &[])
 }
 
 fn role_settings() -> Answered {
     let columns = [("role", TEXT), ("database", TEXT), ("setting", TEXT)];
-    answered(catalogue::ROLE_SETTINGS.id, &columns, Vec::new())
+    answered(catalogue::ROLE_SETTINGS.id, &columns, &[])
 }
 
 fn settings() -> Answered {
@@ -387,5 +385,5 @@ fn settings() -> Answered {
         vec![text("tcp_user_timeout"), text("0"), text("ms")],
         vec![text("track_activities"), text("on"), Value::Null],
     ];
-    answered(catalogue::SETTINGS.id, &columns, rows)
+    answered(catalogue::SETTINGS.id, &columns, &rows)
 }

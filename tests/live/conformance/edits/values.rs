@@ -3,9 +3,9 @@
 use archon_pool::cassette::{Answer, Asked, Call, Cassette, Exchange, RowSet};
 use archon_pool_contract::catalogue::{self};
 use archon_pool_contract::fault::kind;
-use archon_pool_contract::rows::Value;
+use archon_pool_contract::value::Value;
 
-use super::{answer_of, change, fault, put, set_of, vary};
+use super::{answer_of, change, fault, fill, put, set_of, vary};
 
 pub(super) fn odd_text(cassette: &mut Cassette) {
     let texts = [
@@ -112,9 +112,13 @@ pub(super) fn unexpected_types(cassette: &mut Cassette) {
         &[
             &|call| put(call, catalogue::SERVER, "at", &[Value::Text("now".into())]),
             &|call| put(call, catalogue::ACTIVITY, "application", &[Value::Null]),
-            &|call| put(call, catalogue::ACTIVITY, "state", &[Value::Bytes(vec![0, 255])]),
+            &|call| fill(call, catalogue::ACTIVITY, "state", &Value::Bytes(vec![0, 255])),
             &|call| set_of(call, catalogue::ACTIVITY).columns[0].0 = "process".into(),
-            &|call| set_of(call, catalogue::ACTIVITY).rows.iter_mut().for_each(|row| row.truncate(3)),
+            &|call| {
+                let set = set_of(call, catalogue::ACTIVITY);
+                set.columns.truncate(3);
+                set.rows.iter_mut().for_each(|row| row.truncate(3));
+            },
         ],
     );
 }

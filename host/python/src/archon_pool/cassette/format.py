@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from ..faults import Fault
+from ..row_set import from_rows, rows_of, types_of
 from ..wire import (
     Name,
     Order,
@@ -16,7 +17,6 @@ from ..wire import (
     ProbeTiming,
     ReconnectOutcome,
     Rows,
-    RowSet,
     SizeOutcome,
     Statement,
     Timestamp,
@@ -95,8 +95,8 @@ def encode_rows(answer: Rows) -> Json:
     """Encodes rows, or the fault returned instead."""
     if isinstance(answer, Fault):
         return {"err": answer.to_json()}
-    rows = [[encode_value(value) for value in row] for row in answer.rows]
-    columns = [[name, oid] for name, oid in answer.columns]
+    rows = [[encode_value(value) for value in row] for row in rows_of(answer)]
+    columns = [[column.name, column.type_oid] for column in answer.columns]
     return {"ok": {"columns": columns, "rows": rows, "truncated": answer.truncated}}
 
 
@@ -107,7 +107,14 @@ def decode_rows(json: Json) -> Rows:
     ok = json["ok"]
     rows = [[decode_value(value) for value in row] for row in ok["rows"]]
     columns = [(_of(str, name), _whole(oid, 0, 2**32)) for name, oid in ok["columns"]]
-    return RowSet(columns, rows, _of(bool, ok["truncated"]))
+    return from_rows(columns, rows, truncated=_of(bool, ok["truncated"]))
+
+
+def check_rows(json: Json) -> None:
+    """Raises if rows do not fit their columns, without decoding them."""
+    if "err" not in json:
+        rows = [_of(list, row) for row in _of(list, json["ok"]["rows"])]
+        types_of(len(json["ok"]["columns"]), rows, lambda it: tuple(it) if isinstance(it, dict) else type(it))
 
 
 def encode_probed(answer: Probed) -> Json:

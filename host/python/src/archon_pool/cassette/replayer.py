@@ -16,6 +16,7 @@ from ..wire import Name, Order, Outcome, Probed, ReconnectOutcome, Rows, SizeOut
 from .format import (
     VERSION,
     Json,
+    check_rows,
     decode_outcome,
     decode_probed,
     decode_rows,
@@ -28,7 +29,7 @@ from .format import (
 )
 
 _NOT_COMPARED = frozenset({"reason", "maxRows"})
-
+_OF_ROWS = frozenset({"session.query", "console.show"})
 
 _MOST_BYTES = 256 << 20
 
@@ -135,6 +136,9 @@ class _Line:
         self.name = _text(line["import"])
         if "err" not in line and "ok" not in line:
             raise KeyError
+        if self.name in _OF_ROWS:
+            for answer in line.get("ok", ()):
+                check_rows(answer)
         self.asked = _compared(line["with"])
         self.line = line
         self.whole = True

@@ -17,10 +17,11 @@ from ..faults import CONNECTION_LOST, INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, UN
 from ..limits import Allowance
 from ..messages import Param
 from ..request import Intent
+from ..row_set import rows_of
 from ..session import Request, Session
 from ..terms import Terms
 from ..values import FLOAT8, INT4, INT4_ARRAY, TEXT, TEXT_ARRAY, TIMESTAMPTZ, encode_array, encode_param
-from ..wire import Order, Outcome, Row, Rows, RowSet, Timestamp, Value
+from ..wire import Order, Outcome, Row, Rows, Timestamp, Value
 from .caps import Account, Caps, KillCounter, counts
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.2
@@ -134,11 +135,12 @@ class Delivery:
     def _outcome(self, answer: Rows, order: Order) -> Outcome:
         if isinstance(answer, Fault):
             return self._failed(answer)
-        if not answer.rows:
+        row = _first(answer)
+        if row is None:
             return self._classify(order)
         try:
             # False: the process ended between the check and the signal.
-            return Outcome("signalled" if _boolean(answer.rows[0], 0) else "gone")
+            return Outcome("signalled" if _boolean(row, 0) else "gone")
         except FaultError as error:
             return Outcome("failed", fault=error.fault if self._dry_run else _unverified(error.fault))
 
@@ -203,7 +205,7 @@ class Delivery:
                 (answer,) = self._own(self._terms.guard.statements.still_there, [[(INT4_ARRAY, pids)]])
                 if isinstance(answer, Fault):
                     raise FaultError(answer)
-                there = {(_cell(row, 0), _cell(row, 1)) for row in answer.rows}
+                there = {(_cell(row, 0), _cell(row, 1)) for row in rows_of(answer)}
             except FaultError as error:
                 # The signal was sent; verification failed.
                 for index in waiting:
@@ -280,8 +282,7 @@ def _micros(micros: int) -> Param:
 def _first(answer: Rows) -> Row | None:
     if isinstance(answer, Fault):
         raise FaultError(answer)
-    assert isinstance(answer, RowSet)
-    return answer.rows[0] if answer.rows else None
+    return next(iter(rows_of(answer)), None)
 
 
 def _cell(row: Row, index: int) -> Value:
