@@ -32,7 +32,7 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
-        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-worlds \
+        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units lint-worlds \
         lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
@@ -153,7 +153,7 @@ soak: needs-test ## 200 tenants, honest and hostile, for ten minutes: figures, a
 
 lint: lint-rust lint-node lint-python ## Formatting, lints and types of all three hosts
 
-lint-rust: lint-format lint-circles lint-worlds
+lint-rust: lint-format lint-circles lint-units lint-worlds
 	cargo clippy $(ALL) --all-targets -- -D warnings
 
 lint-format: needs-lint
@@ -162,6 +162,12 @@ lint-format: needs-lint
 # Checks that files have no circular references.
 lint-circles: needs-lint
 	python3 tests/circles.py host/src host/*/src plugin/src plugin/contract/src plugin/guest/src tests/security/src
+
+# Checks that the program and build scripts share their dependencies.
+lint-units: needs-lint
+	python3 tests/units.py $(ALL)
+	python3 tests/units.py --locked -p archon-pool-cli
+	python3 tests/units.py --locked -p archon-pool-cli --release
 
 lint-worlds: needs-lint
 	for world in "" observer manager; do \

@@ -1,4 +1,4 @@
-//! Builds the hostile component for the live tests, as `host/core/build.rs` builds the good ones: by a
+//! Builds the hostile component for the live tests, as `host/components/build.rs` builds the good ones: by a
 //! nested cargo in the same target directory.
 
 use std::path::PathBuf;

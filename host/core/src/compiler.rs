@@ -169,7 +169,7 @@ pub fn compile_into_cache(seconds: u64) -> Result<(), Fault> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
     // The cache key includes the settings, so they must equal those of every other engine.
-    let settings = config::config(&Limits::default(), config::cache().as_ref().ok());
+    let settings = config::config(&Limits::default(), config::cache().as_ref().ok(), true);
     let engine = wasmtime::Engine::new(&settings).map_err(|error| failed(&format!("{error:#}")))?;
     let compiled = Component::from_binary(&engine, &bytes);
     compiled.map(drop).map_err(|error| Fault::new(kind::NOT_A_COMPONENT, format!("{error:#}")))

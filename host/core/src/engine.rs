@@ -1,5 +1,6 @@
 //! wasmtime, configured once: interruptible, deterministic, with compiled components cached on disk.
 
+pub(crate) mod code_settings;
 pub(crate) mod config;
 
 use std::path::PathBuf;
@@ -175,8 +176,7 @@ impl Builder {
         cache: &Result<Cache, String>,
     ) -> wasmtime::Result<Engine> {
         let runtime = |metering| {
-            let mut config = config(&self.limits, cache.as_ref().ok());
-            config.consume_fuel(metering == Metering::Counted);
+            let mut config = config(&self.limits, cache.as_ref().ok(), metering == Metering::Counted);
             if let Some(pool) = pool {
                 config.allocation_strategy(pool.clone());
             }

@@ -11,7 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use crate::call_state::CallState;
 use crate::compiler::not_a_component;
 use crate::component_limits;
-use crate::components::embedded;
+use crate::components::{embedded, precompiled};
 use crate::digest::Digest;
 use crate::engine::{Engine, Metering};
 use crate::exports::{Exports, Function};
@@ -59,8 +59,14 @@ impl Plugin {
     /// The built-in components are trusted: compiling them has no time limit.
     fn load_built_in(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
         let metering = engine.built_in_metering();
-        let component = Component::from_binary(engine.wasmtime_of(metering), bytes)
-            .map_err(|error| not_a_component(name, &format!("{error:#}")))?;
+        let wasmtime = engine.wasmtime_of(metering);
+        let built_in = World::ALL.into_iter().find(|world| embedded(*world) == bytes);
+        let component = match built_in.and_then(|world| precompiled(wasmtime, world)) {
+            Some(component) => component,
+            None => {
+                Component::from_binary(wasmtime, bytes).map_err(|error| not_a_component(name, &format!("{error:#}")))?
+            }
+        };
         Self::link(engine, name, bytes, &component, metering, most)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Once;
 
 use wasmtime::{Cache, CacheConfig, Config, Enabled, PoolingAllocationConfig};
 
+use super::code_settings::code_settings;
 use crate::limits::Limits;
 use crate::private_file;
 use crate::xdg;
@@ -26,20 +27,14 @@ const KEPT_MEMORY: usize = 256 << 10;
 const KEPT_TABLE: usize = 4 << 10;
 const KEPT_STACK: usize = 32 << 10;
 
-/// Returns the settings of an engine without a pool, which counts instructions.
-pub(crate) fn config(limits: &Limits, cache: Option<&Cache>) -> Config {
-    let mut config = Config::new();
+/// Returns the settings of an engine without a pool, which counts instructions if `counted`.
+pub(crate) fn config(limits: &Limits, cache: Option<&Cache>, counted: bool) -> Config {
+    let mut config = code_settings(counted);
     config
-        .epoch_interruption(true)
-        .consume_fuel(true)
-        .memory_init_cow(true)
         .max_wasm_stack(limits.stack)
         .async_stack_size(limits.stack.saturating_add(HOST_STACK))
         // Wiped, so that the next call cannot read the stack or memory of the one before.
         .async_stack_zeroing(true)
-        // The same input gives the same bytes on every processor.
-        .cranelift_nan_canonicalization(true)
-        .relaxed_simd_deterministic(true)
         .cache(cache.cloned());
     config
 }
