@@ -51,7 +51,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     let unfinished = Unfinished::find(snapshot, options, &copying);
     let connections = activity::connections(snapshot, &broken, &unfinished);
     let throughput = throughput::throughput(snapshot, &window, memory.own_sessions(), &mut notes);
-    let timing = throughput::timing(snapshot, &window, action, options, &mut notes);
+    let timing = throughput::timing(snapshot, &memory, action, options, &mut notes);
     let pooler = snapshot.pooler.as_ref().and_then(|pooler| pooler::stats::stats(pooler, &memory, &mut notes));
     let mean_concurrency = window.as_ref().ok().and_then(|window| window.mean_concurrency(snapshot, &unfinished));
     let (scaling, history) =
@@ -70,10 +70,10 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
     notes.extend(snapshot.notes.iter().cloned());
     notes.extend(activity::range_of_used(snapshot));
     let stale_servers = stale_servers::confirmed(history.stale_servers(), memory.history().stale_servers());
-    let slow = throughput::is_slow(timing.avg_query_time);
+    let mean_query_ms = timing.avg_query_time;
     let mut report = Report {
         action: action.name().to_owned(),
-        carry: carry::next(&memory, snapshot, &groups, &purposes, history, (sending, copying), slow),
+        carry: carry::next(&memory, snapshot, &groups, &purposes, history, (sending, copying), mean_query_ms),
         pool_stats: PoolStats { connections, throughput, timing, pooler },
         scaling,
         leak_detection,

@@ -3,11 +3,13 @@
 use archon_pool_contract::snapshot::Snapshot;
 
 use crate::kept_answers::{KeptSettings, KeptStatements};
+use crate::kept_counts::KeptCounts;
 use crate::leaks::groups::Groups;
 use crate::memory::{Carry, Copying, LONGEST, Memory, Sending, VERSION};
 use crate::numbers::number;
 use crate::purpose::Purposes;
 use crate::scaling::history::History;
+use crate::throughput;
 
 /// Number of calls for which a group's sizes and idle ages are kept.
 const CALLS: usize = 8;
@@ -20,7 +22,7 @@ const LISTENERS: usize = 500;
 /// Number of exporters of snapshots, of backups and of holders of cursors that are remembered, each.
 const LEADERS: usize = 100;
 
-/// Writes the memory for the next call; `slow` says that the heaviest statements were needed.
+/// Writes the memory for the next call; `mean_query_ms` is the mean time of statements that the report has.
 pub fn next(
     memory: &Memory,
     snapshot: &Snapshot,
@@ -28,7 +30,7 @@ pub fn next(
     purposes: &Purposes<'_>,
     scaling: History,
     (sending, copying): (Vec<Sending>, Vec<Copying>),
-    slow: bool,
+    mean_query_ms: Option<f64>,
 ) -> String {
     let pooler = snapshot.pooler.as_ref();
     let carry = Carry {
@@ -49,7 +51,12 @@ pub fn next(
         copying: copying.into_iter().take(LISTENERS).collect(),
         probes: number(snapshot.probes.len()),
         settings: KeptSettings::next(memory.settings(snapshot.taken_at), memory.at(), snapshot),
-        statements: KeptStatements::next(memory.statements(snapshot.taken_at), snapshot, slow),
+        statements: KeptStatements::next(
+            memory.statements(snapshot.taken_at),
+            snapshot,
+            throughput::is_slow(mean_query_ms),
+        ),
+        counts: KeptCounts::next(memory.counts(), memory.at(), snapshot, mean_query_ms),
     };
     within_bounds(carry)
 }
@@ -106,7 +113,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":5", "\"v\":4"), "it is of another version"),
+            (&carry.replace("\"v\":6", "\"v\":5"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",
@@ -144,8 +151,8 @@ mod tests {
         second.reading.sessions = Some(121);
         second.reading.backends = Some(20);
         second.reading.active_ms = Some(25_000.0);
-        second.reading.calls = Some(2_010);
-        second.reading.exec_ms = Some(4_250.0);
+        let counts = second.reading.statements.as_mut().expect("counted");
+        (counts.calls, counts.exec_ms) = (2_010, 4_250.0);
         let stats = analyse_snapshot(&second, &Options::default(), Some(&carry));
         let rates = &stats.pool_stats.throughput;
         assert_eq!(rates.requests_per_second, Some(50.0));

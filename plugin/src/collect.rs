@@ -8,13 +8,12 @@ mod second_query;
 use std::collections::HashSet;
 
 use archon_pool_contract::catalogue;
-use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::fault::Fault;
 use archon_pool_contract::host_api::{HostApi, ProbeTiming};
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::rows::RowSet;
 use archon_pool_contract::snapshot::{Backend, Gap, Probe, Reading, Sample, SessionKey, Snapshot, State};
 use archon_pool_contract::value::Value;
-use serde::Deserialize;
 
 use crate::application;
 use crate::fast_map::Map;
@@ -63,11 +62,14 @@ pub fn collect(
             catalogue::PREPARED,
             catalogue::TEMP_OBJECTS,
             catalogue::COUNTERS,
-            catalogue::STATEMENT_COUNTS,
-            catalogue::ROLES,
         ]
         .map(statement),
     );
+    let counts_statements = carry.as_ref().is_none_or(Carry::counts_statements);
+    if counts_statements {
+        batch.push(statement(catalogue::STATEMENT_COUNTS));
+    }
+    batch.push(statement(catalogue::ROLES));
     let asks_settings = carry.as_ref().is_none_or(Carry::asks_settings);
     if asks_settings {
         batch.extend([catalogue::SETTINGS, catalogue::ROLE_SETTINGS].map(statement));
@@ -86,7 +88,7 @@ pub fn collect(
     if !server.knows_wait_starts() {
         index.wait_since_the_statement_began();
     }
-    let mut reading = read_counters(&mut answers, taken_at)?;
+    let mut reading = read_counters(&mut answers, taken_at, counts_statements)?;
     add_running(&mut reading, &backends, &server.database);
     let roles = answers.optional(catalogue::ROLES, |rows| rows.decode(decode::role))?.unwrap_or_default();
     let (settings, role_settings) =
@@ -127,7 +129,7 @@ pub fn collect(
         notes,
     };
     let memory = Memory::of(carry, &snapshot);
-    second_query::complete(host, &mut snapshot, &memory, options, asks_settings)?;
+    second_query::complete(host, &mut snapshot, &memory, options, (asks_settings, counts_statements))?;
     if action.probes() {
         probe(host, &mut snapshot)?;
     }
@@ -135,7 +137,7 @@ pub fn collect(
 }
 
 fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
-    let reading = read_counters(answers, 0)?;
+    let reading = read_counters(answers, 0, true)?;
     let key = |row: &mut archon_pool_contract::rows::Row<'_>| SessionKey {
         pid: row.narrow("pid"),
         backend_start: row.timestamp("backend_start").unwrap_or_default(),
@@ -147,7 +149,7 @@ fn read_sample(answers: &mut Answers) -> Result<Sample, Fault> {
     Ok(Sample { reading, sessions })
 }
 
-fn read_counters(answers: &mut Answers, at: i64) -> Result<Reading, Fault> {
+fn read_counters(answers: &mut Answers, at: i64, counts_statements: bool) -> Result<Reading, Fault> {
     let mut reading =
         answers.optional(catalogue::COUNTERS, |rows| rows.decode_one(decode::reading))?.unwrap_or(Reading {
             at,
@@ -157,30 +159,12 @@ fn read_counters(answers: &mut Answers, at: i64) -> Result<Reading, Fault> {
             abandoned: None,
             active_ms: None,
             backends: None,
-            calls: None,
-            exec_ms: None,
-            own_calls: None,
-            own_exec_ms: None,
+            statements: None,
         });
-    let document = answers.optional(catalogue::STATEMENT_COUNTS, |rows| rows.decode(|row| row.text("document")))?;
-    if let Some(document) = document.and_then(|mut rows| rows.pop()).flatten() {
-        let counts: StatementCounts = serde_json::from_str(&document).map_err(|error| {
-            Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENT_COUNTS.id))
-        })?;
-        (reading.calls, reading.exec_ms) = (Some(counts.calls), Some(rounded(counts.exec_ms)));
-        (reading.own_calls, reading.own_exec_ms) = (Some(counts.own_calls), Some(rounded(counts.own_exec_ms)));
+    if counts_statements {
+        reading.statements = second_query::statement_counts(answers)?;
     }
     Ok(reading)
-}
-
-/// The document that the statement statistics come in.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StatementCounts {
-    calls: i64,
-    exec_ms: f64,
-    own_calls: i64,
-    own_exec_ms: f64,
 }
 
 /// The sessions by pid, for the statements on locks and waits of a pid. All statements of a batch run within

@@ -1,7 +1,7 @@
 //! Snapshots for unit tests: one idle session at a time, which the tests change.
 
 use archon_pool_contract::params::Options;
-use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot};
+use archon_pool_contract::snapshot::{Backend, CLIENT_BACKEND, Reading, Role, Server, Snapshot, StatementCounts};
 
 use crate::leaks::judged::Judged;
 use crate::leaks::{self, groups::Groups};
@@ -99,10 +99,13 @@ pub(crate) fn reading(at: i64) -> Reading {
         abandoned: Some(0),
         active_ms: Some(5_000.0),
         backends: Some(10),
-        calls: Some(2_000),
-        exec_ms: Some(4_000.0),
-        own_calls: Some(300),
-        own_exec_ms: Some(600.0),
+        statements: Some(StatementCounts {
+            entries: 40,
+            calls: 2_000,
+            exec_ms: 4_000.0,
+            own_calls: 300,
+            own_exec_ms: 600.0,
+        }),
     }
 }
 

@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn a_call_that_will_find_them_too_old_asks_at_once() {
         let first = carry(&at(0), None);
-        assert!(!first.contains("\"due\":true"));
+        assert!(!first.contains("\"due\":true,\"server\""));
         let second = carry(&at(30), Some(&first));
-        assert!(second.contains("\"due\":true"), "the next call comes at 60 s");
+        assert!(second.contains("\"due\":true,\"server\""), "the next call comes at 60 s");
         let third = carry(&at(60), Some(&second));
-        assert!(third.contains("\"due\":false"), "these are new");
+        assert!(third.contains("\"due\":false,\"server\""), "these are new");
         assert_eq!(memory(&third, &at(61)).settings(at(61).taken_at).map(|kept| kept.at), Some(at(60).taken_at));
     }
 
@@ -197,8 +197,8 @@ mod tests {
     fn statements_are_kept_only_where_they_were_asked_for() {
         let slow = |seconds| {
             let mut snapshot = at(seconds);
-            snapshot.reading.exec_ms = Some(1e6 * (seconds + 1) as f64);
-            snapshot.reading.calls = Some(2_000 + seconds);
+            let counts = snapshot.reading.statements.as_mut().expect("counted");
+            (counts.calls, counts.exec_ms) = (2_000 + seconds, 1e6 * (seconds + 1) as f64);
             let query = "SELECT ".repeat(100);
             snapshot.slow_statements = vec![
                 StatementLoad { query, calls: seconds, mean_ms: 1.0, total_ms: f64::NAN },

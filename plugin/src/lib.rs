@@ -23,6 +23,7 @@ pub mod fast_map;
 mod fixture;
 pub mod health;
 pub mod kept_answers;
+pub mod kept_counts;
 pub mod leaks;
 pub mod memory;
 pub mod numbers;

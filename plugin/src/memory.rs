@@ -8,12 +8,13 @@ use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapsh
 use serde::{Deserialize, Serialize};
 
 use crate::kept_answers::{KeptSettings, KeptStatements};
+use crate::kept_counts::KeptCounts;
 use crate::leaks::pool_key::PoolKey;
 use crate::leaks::session_history::SessionHistory;
 use crate::scaling::history::History;
 
 /// The version of this memory's shape.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -39,6 +40,7 @@ pub(crate) struct Carry {
     pub(crate) probes: u32,
     pub(crate) settings: Option<KeptSettings>,
     pub(crate) statements: Option<KeptStatements>,
+    pub(crate) counts: Option<KeptCounts>,
 }
 
 /// State of one group that is kept for the next call.
@@ -85,6 +87,11 @@ impl Carry {
         self.settings.as_ref().is_none_or(KeptSettings::is_due)
     }
 
+    /// Returns true if statements are counted.
+    pub(crate) fn counts_statements(&self) -> bool {
+        self.counts.as_ref().is_none_or(KeptCounts::is_due)
+    }
+
     fn accepted(self, snapshot: &Snapshot) -> Result<Self, &'static str> {
         if self.server != snapshot.server.identity {
             Err("it is from another server or database, or from before a restart")
@@ -127,6 +134,11 @@ impl Memory {
     /// Statements that need not be asked for `now`.
     pub fn statements(&self, now: i64) -> Option<&KeptStatements> {
         self.0.as_ref()?.statements.as_ref().filter(|kept| kept.is_usable(now))
+    }
+
+    /// Counts of statements of the last call that asked for them.
+    pub fn counts(&self) -> Option<&KeptCounts> {
+        self.0.as_ref()?.counts.as_ref()
     }
 
     /// The previous counters.

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use archon_pool_contract::params::{Action, Options};
 use archon_pool_contract::report::{Throughput, Timing};
-use archon_pool_contract::snapshot::{Reading, Snapshot, elapsed_ms};
+use archon_pool_contract::snapshot::{Reading, Snapshot, StatementCounts, elapsed_ms};
 
 use crate::clock::span;
 use crate::memory::Memory;
@@ -73,34 +73,38 @@ impl<'a> Window<'a> {
         let delta = count(self.to)?.checked_sub(count(self.from)?)?;
         (delta >= 0).then(|| rounded(delta as f64 * 1_000.0 / self.ms as f64))
     }
-
-    /// The statements of the connected role are counted only if an application uses that role too: they are mostly this
-    /// program's.
-    fn mean_query_ms(&self, snapshot: &Snapshot, options: &Options) -> Option<f64> {
-        let mut calls = self.to.calls?.checked_sub(self.from.calls?)?;
-        let mut ms = self.to.exec_ms? - self.from.exec_ms?;
-        let role = Some(snapshot.server.role.as_str());
-        if snapshot.clients().any(|backend| backend.role.as_deref() == role) {
-            let (own_calls, own_ms) = self.own_statements(options)?;
-            calls = calls.checked_add(own_calls)?;
-            ms += own_ms;
-        }
-        (calls > 0 && ms >= 0.0).then(|| rounded(ms / calls as f64))
-    }
-
-    /// Statements of the connected role and their milliseconds, without the pause of the in-call sample.
-    fn own_statements(&self, options: &Options) -> Option<(i64, f64)> {
-        let calls = self.to.own_calls?.checked_sub(self.from.own_calls?)?;
-        let ms = self.to.own_exec_ms? - self.from.own_exec_ms?;
-        let pause = options.sample_ms as f64;
-        let paused = !self.between_calls && calls > 0 && ms >= pause;
-        Some(if paused { (calls - 1, ms - pause) } else { (calls, ms) })
-    }
 }
 
-/// Mean execution time of the window's statements, milliseconds.
+/// Mean execution time of the statements since they were last counted, milliseconds, or during the in-call sample. Where
+/// they were not counted this time, the mean of the last time.
+///
+/// The statements of the connected role are counted only if an application uses that role too: they are mostly this
+/// program's.
 pub fn mean_query_ms(snapshot: &Snapshot, memory: &Memory, options: &Options) -> Option<f64> {
-    Window::find(snapshot, memory).ok()?.mean_query_ms(snapshot, options)
+    let kept = memory.counts();
+    let Some(to) = &snapshot.reading.statements else { return kept.filter(|kept| !kept.is_due())?.mean_ms() };
+    let sample = || snapshot.sample.as_ref()?.reading.statements.as_ref();
+    let (from, pause) = match (memory.at(), kept) {
+        (Some(_), kept) => (kept?.counts(), None),
+        (None, _) => (sample()?, Some(options.sample_ms as f64)),
+    };
+    let mut calls = to.calls.checked_sub(from.calls)?;
+    let mut ms = to.exec_ms - from.exec_ms;
+    let role = Some(snapshot.server.role.as_str());
+    if snapshot.clients().any(|backend| backend.role.as_deref() == role) {
+        let (own_calls, own_ms) = own_statements(from, to, pause)?;
+        calls = calls.checked_add(own_calls)?;
+        ms += own_ms;
+    }
+    (calls > 0 && ms >= 0.0).then(|| rounded(ms / calls as f64))
+}
+
+/// Statements of the connected role and their milliseconds, without the pause of the in-call sample, milliseconds.
+fn own_statements(from: &StatementCounts, to: &StatementCounts, pause: Option<f64>) -> Option<(i64, f64)> {
+    let calls = to.own_calls.checked_sub(from.own_calls)?;
+    let ms = to.own_exec_ms - from.own_exec_ms;
+    let pause = pause.filter(|pause| calls > 0 && ms >= *pause);
+    Some(pause.map_or((calls, ms), |pause| (calls - 1, ms - pause)))
 }
 
 /// Returns true if statements take so long on average that the report advises on them.
@@ -145,7 +149,7 @@ pub fn throughput(
 /// Times; what is not measurable is explained in `notes`.
 pub fn timing(
     snapshot: &Snapshot,
-    window: &Result<Window<'_>, String>,
+    memory: &Memory,
     action: Action,
     options: &Options,
     notes: &mut Vec<String>,
@@ -158,11 +162,12 @@ pub fn timing(
             "avgConnectionTime is measured by fresh connections: health-check and full-analysis open some".into(),
         );
     }
-    let avg_query_time = window.as_ref().ok().and_then(|window| window.mean_query_ms(snapshot, options));
-    if avg_query_time.is_none() && snapshot.reading.calls.is_none() {
+    let avg_query_time = mean_query_ms(snapshot, memory, options);
+    let is_counted = snapshot.reading.statements.is_some() || memory.counts().is_some_and(|kept| !kept.is_due());
+    if avg_query_time.is_none() && !is_counted {
         let missing = "pg_stat_statements is not installed in this database or not readable";
         notes.push(format!("avgQueryTime is not measurable: {missing}"));
-    } else if avg_query_time.is_none() && window.is_ok() {
+    } else if avg_query_time.is_none() && (memory.counts().is_some() || snapshot.sample.is_some()) {
         notes.push("avgQueryTime is not measurable: no statement ended in the window".into());
     }
     Timing { avg_connection_time, avg_query_time, max_wait_time: longest_wait(snapshot, notes) }
@@ -227,10 +232,13 @@ mod tests {
     fn mean(own_calls: i64, own_ms: f64, role: &str) -> Option<f64> {
         let mut snapshot = snapshot(vec![Backend { role: Some(role.to_owned()), ..idle(1, 5) }]);
         let mut earlier = reading(NOW - 1_010_000);
-        earlier.calls = snapshot.reading.calls.map(|calls| calls - 10);
-        earlier.exec_ms = snapshot.reading.exec_ms.map(|ms| ms - 20.0);
-        earlier.own_calls = snapshot.reading.own_calls.map(|calls| calls - own_calls);
-        earlier.own_exec_ms = snapshot.reading.own_exec_ms.map(|ms| ms - own_ms);
+        earlier.statements = snapshot.reading.statements.as_ref().map(|now| StatementCounts {
+            entries: now.entries,
+            calls: now.calls - 10,
+            exec_ms: now.exec_ms - 20.0,
+            own_calls: now.own_calls - own_calls,
+            own_exec_ms: now.own_exec_ms - own_ms,
+        });
         snapshot.sample = Some(Sample { reading: earlier, sessions: Vec::new() });
         mean_query_ms(&snapshot, &Memory::default(), &Options::default())
     }

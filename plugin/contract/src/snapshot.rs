@@ -11,7 +11,7 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub use self::backend::{Backend, CLIENT_BACKEND, SessionKey, State, elapsed_ms};
-pub use self::measurements::{Gap, Probe, Reading, Sample, StatementLoad};
+pub use self::measurements::{Gap, Probe, Reading, Sample, StatementCounts, StatementLoad};
 pub use self::pooler::{
     Pool, PooledDatabase, PooledRole, Pooler, PoolerClient, PoolerCounters, PoolerServer, Through, ThroughClient,
 };

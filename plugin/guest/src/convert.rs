@@ -174,19 +174,8 @@ convert!(Role { name, connection_limit, superuser, granted, alterable });
 convert!(RoleSetting { role, database, name, value });
 convert!(PreparedTransaction { transaction, gid, prepared_at, owner, database });
 convert!(Setting { name, value, unit });
-convert!(Reading {
-    at,
-    stats_reset,
-    transactions,
-    sessions,
-    abandoned,
-    active_ms,
-    backends,
-    calls,
-    exec_ms,
-    own_calls,
-    own_exec_ms
-});
+convert!(Reading { at, stats_reset, transactions, sessions, abandoned, active_ms, backends, statements });
+convert!(StatementCounts { entries, calls, exec_ms, own_calls, own_exec_ms });
 convert!(Sample { reading, sessions });
 convert!(SessionKey { pid, backend_start });
 convert!(StatementLoad { query, calls, mean_ms, total_ms });

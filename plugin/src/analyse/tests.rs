@@ -59,8 +59,8 @@ fn troubled() -> Snapshot {
     snapshot.sample = Some(archon_pool_contract::snapshot::Sample { reading: reading(ago(1)), sessions: Vec::new() });
     snapshot.reading.transactions = Some(1_250);
     snapshot.reading.sessions = Some(104);
-    snapshot.reading.calls = Some(2_010);
-    snapshot.reading.exec_ms = Some(19_000.0);
+    let counts = snapshot.reading.statements.as_mut().expect("counted");
+    (counts.calls, counts.exec_ms) = (2_010, 19_000.0);
     snapshot.slow_statements = vec![StatementLoad {
         query: "SELECT count(*) FROM visit".into(),
         calls: 12,

@@ -82,10 +82,7 @@ pub(super) fn reading(row: &mut Row<'_>) -> Reading {
         abandoned: row.int64("abandoned"),
         active_ms: row.float64("active_ms"),
         backends: row.int64("backends"),
-        calls: None,
-        exec_ms: None,
-        own_calls: None,
-        own_exec_ms: None,
+        statements: None,
     }
 }
 

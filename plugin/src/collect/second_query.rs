@@ -4,7 +4,7 @@ use archon_pool_contract::catalogue;
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::HostApi;
 use archon_pool_contract::params::Options;
-use archon_pool_contract::snapshot::{Gap, RoleSetting, Setting, Snapshot, StatementLoad};
+use archon_pool_contract::snapshot::{Gap, RoleSetting, Setting, Snapshot, StatementCounts, StatementLoad};
 use archon_pool_contract::statement_text;
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ pub(super) fn complete(
     snapshot: &mut Snapshot,
     memory: &Memory,
     options: &Options,
-    has_settings: bool,
+    (has_settings, has_counts): (bool, bool),
 ) -> Result<(), Fault> {
     let mut asks_settings = !has_settings;
     if let Some(kept) = memory.settings(snapshot.taken_at).filter(|_| asks_settings) {
@@ -36,12 +36,16 @@ pub(super) fn complete(
         kept.restore(snapshot);
         asks_texts = false;
     }
+    let asks_counts = !has_counts && !memory.counts().is_some_and(|kept| kept.is_usable(snapshot.taken_at));
     let mut batch = Vec::new();
     if asks_settings {
         batch.extend([catalogue::SETTINGS, catalogue::ROLE_SETTINGS].map(statement));
     }
     if asks_texts {
         batch.push(statement(catalogue::STATEMENTS));
+    }
+    if asks_counts {
+        batch.push(statement(catalogue::STATEMENT_COUNTS));
     }
     if batch.is_empty() {
         return Ok(());
@@ -53,6 +57,9 @@ pub(super) fn complete(
     if asks_texts {
         snapshot.slow_statements = heaviest(&mut answers)?;
     }
+    if asks_counts {
+        snapshot.reading.statements = statement_counts(&mut answers)?;
+    }
     snapshot.gaps.append(&mut answers.gaps);
     Ok(())
 }
@@ -62,6 +69,17 @@ pub(super) fn settings(answers: &mut Answers) -> Result<(Vec<Setting>, Vec<RoleS
     let server = answers.optional(catalogue::SETTINGS, |rows| rows.decode(decode::setting))?;
     let own = answers.optional(catalogue::ROLE_SETTINGS, |rows| rows.decode(decode::role_setting))?;
     Ok((server.unwrap_or_default(), own.unwrap_or_default().into_iter().flatten().collect()))
+}
+
+/// Takes the answer to [`catalogue::STATEMENT_COUNTS`].
+pub(super) fn statement_counts(answers: &mut Answers) -> Result<Option<StatementCounts>, Fault> {
+    let document = answers.optional(catalogue::STATEMENT_COUNTS, |rows| rows.decode(|row| row.text("document")))?;
+    let Some(document) = document.and_then(|mut rows| rows.pop()).flatten() else { return Ok(None) };
+    let counts: StatementCounts = serde_json::from_str(&document)
+        .map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENT_COUNTS.id)))?;
+    // Not every reader of JSON keeps more digits, and the carry comes back through one.
+    let (exec_ms, own_exec_ms) = (rounded(counts.exec_ms), rounded(counts.own_exec_ms));
+    Ok(Some(StatementCounts { exec_ms, own_exec_ms, ..counts }))
 }
 
 /// Takes the answer to [`catalogue::STATEMENTS`].

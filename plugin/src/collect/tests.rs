@@ -19,6 +19,7 @@ struct Server {
     now: i64,
     calls: i64,
     exec_ms: f64,
+    entries: i64,
     texts: Answer,
     asked: Vec<Vec<&'static str>>,
 }
@@ -36,7 +37,15 @@ impl Server {
     fn new() -> Self {
         let heaviest = r#"{"slow":[{"query":"SELECT 'a'","calls":2,"meanMs":2000.00049,"totalMs":4000.0}]}"#;
         let texts = Ok(set(&[("document", text(heaviest))]));
-        Self { identity: "20261123000000000000/5", now: NOW, calls: 10, exec_ms: 50.0, texts, asked: Vec::new() }
+        Self {
+            identity: "20261123000000000000/5",
+            now: NOW,
+            calls: 10,
+            exec_ms: 50.0,
+            entries: 40,
+            texts,
+            asked: Vec::new(),
+        }
     }
 
     fn answer(&self, entry: Entry) -> Answer {
@@ -71,7 +80,7 @@ impl Server {
                 ("backends", Value::Int64(1)),
             ])
         } else if entry == catalogue::STATEMENT_COUNTS {
-            let own = r#""ownCalls":1000000,"ownExecMs":1.0"#;
+            let own = format!(r#""entries":{},"ownCalls":1000000,"ownExecMs":1.0"#, self.entries);
             set(&[("document", text(&format!(r#"{{"calls":{},"execMs":{},{own}}}"#, self.calls, self.exec_ms)))])
         } else if entry == catalogue::STATEMENTS {
             return self.texts.clone();
@@ -141,6 +150,42 @@ fn settings_of_another_server_are_not_used() {
     server.identity = "20270101000000000000/5";
     server.look(1, 1.0, Some(&first.carry));
     assert_eq!(server.asked[1], [catalogue::SETTINGS.id, catalogue::ROLE_SETTINGS.id]);
+}
+
+#[test]
+fn few_statements_are_counted_in_every_look_and_many_once_a_minute() {
+    let counted = |server: &Server| server.asked.iter().flatten().any(|id| *id == catalogue::STATEMENT_COUNTS.id);
+    let mut server = Server::new();
+    let mut carry = server.look(0, 1.0, None).carry;
+    for mean in [2.0, 3.0, 4.0] {
+        let report = server.look(10, mean, Some(&carry));
+        assert_eq!((counted(&server), report.pool_stats.timing.avg_query_time), (true, Some(mean)));
+        carry = report.carry;
+    }
+    server.entries = 5_000;
+    for (seconds, is_counted, mean) in
+        [(10, true, 5.0), (10, false, 5.0), (30, false, 5.0), (20, true, 5.0), (20, false, 5.0), (90, true, 5.0)]
+    {
+        let report = server.look(seconds, 5.0, Some(&carry));
+        let found = report.pool_stats.timing.avg_query_time;
+        assert_eq!((counted(&server), found), (is_counted, Some(mean)), "after {seconds} s more");
+        carry = report.carry;
+    }
+}
+
+#[test]
+fn the_mean_of_many_statements_is_kept_until_they_are_counted_again() {
+    let mut server = Server::new();
+    server.entries = 5_000;
+    let first = server.look(0, 1.0, None);
+    let second = server.look(10, 2.0, Some(&first.carry));
+    let kept = server.look(10, 50.0, Some(&second.carry));
+    assert_eq!(kept.pool_stats.timing.avg_query_time, Some(2.0));
+    let again = server.look(60, 98.0, Some(&kept.carry));
+    assert_eq!(again.pool_stats.timing.avg_query_time, Some(74.0), "of two looks with two statements each");
+    server.identity = "20270101000000000000/5";
+    server.look(1, 1.0, Some(&second.carry));
+    assert!(server.asked[1].contains(&catalogue::STATEMENT_COUNTS.id), "the carry was of another server");
 }
 
 #[test]

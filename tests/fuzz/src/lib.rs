@@ -294,7 +294,9 @@ impl Invented<'_> {
                 let (calls, time): (i64, f64) = source.arbitrary()?;
                 let time = if time.is_finite() { time } else { 0.5 };
                 let row = format!(r#"{{"query":"SELECT 1","calls":{calls},"meanMs":{time},"totalMs":{time}}}"#);
-                let counts = format!(r#""calls":{calls},"execMs":{time},"ownCalls":{calls},"ownExecMs":{time}"#);
+                let counts = format!(
+                    r#""entries":{calls},"calls":{calls},"execMs":{time},"ownCalls":{calls},"ownExecMs":{time}"#
+                );
                 Value::Text(format!(r#"{{{counts},"slow":[{row}]}}"#))
             }
         })
@@ -363,7 +365,7 @@ impl Recorded {
             (_, Text) => Value::Text("app".to_owned()),
             (_, Time) => Value::Timestamp(1_795_416_000_000_000),
             (_, Document) => {
-                Value::Text(r#"{"calls":1,"execMs":1.0,"ownCalls":1,"ownExecMs":1.0,"slow":[]}"#.to_owned())
+                Value::Text(r#"{"entries":1,"calls":1,"execMs":1.0,"ownCalls":1,"ownExecMs":1.0,"slow":[]}"#.to_owned())
             }
         }
     }

@@ -20,7 +20,8 @@ FROM (SELECT pg_catalog.to_jsonb(s) AS j FROM pg_catalog.pg_stat_database s
       WHERE s.datname = pg_catalog.current_database() OFFSET 0) d",
 };
 
-/// Statement statistics without texts, wherever the extension lives: the connected role's apart, because this program's
+/// Statement statistics of the connected database without texts, wherever the extension lives, and the number of entries
+/// of all databases, by which the cost of this statement grows. The connected role's are apart, because this program's
 /// own statements are among them. No text is looked at, so that the server reads no file of texts and nothing is
 /// converted.
 ///
@@ -29,20 +30,20 @@ FROM (SELECT pg_catalog.to_jsonb(s) AS j FROM pg_catalog.pg_stat_database s
 /// the document free of XML escapes.
 pub const STATEMENT_COUNTS: Entry = Entry {
     id: "statement-counts",
-    purpose: "executions and execution time, by pg_stat_statements",
+    purpose: "executions and execution time, by pg_stat_statements: once a minute where it has many entries",
     sql: "\
 SELECT /* archon-pool */ pg_catalog.convert_from(pg_catalog.decode(pg_catalog.\"substring\"(x.document, '>([0-9a-f]+)<'), 'hex'), pg_catalog.getdatabaseencoding()) AS document
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 CROSS JOIN LATERAL (SELECT pg_catalog.query_to_xml(pg_catalog.format($inner$
   SELECT /* archon-pool */ pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
-    'calls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.userid <> r.oid), 0),
-    'execMs', coalesce(pg_catalog.sum(s.total_exec_time) FILTER (WHERE s.userid <> r.oid), 0),
-    'ownCalls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.userid = r.oid), 0),
-    'ownExecMs', coalesce(pg_catalog.sum(s.total_exec_time) FILTER (WHERE s.userid = r.oid), 0))::text, pg_catalog.getdatabaseencoding()), 'hex') AS document
-  FROM %I.pg_stat_statements(false) s, pg_catalog.pg_roles r
-  WHERE s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-    AND r.rolname = current_user
+    'entries', pg_catalog.count(*),
+    'calls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.dbid = d.oid AND s.userid <> r.oid), 0),
+    'execMs', coalesce(pg_catalog.sum(s.total_exec_time) FILTER (WHERE s.dbid = d.oid AND s.userid <> r.oid), 0),
+    'ownCalls', coalesce(pg_catalog.sum(s.calls) FILTER (WHERE s.dbid = d.oid AND s.userid = r.oid), 0),
+    'ownExecMs', coalesce(pg_catalog.sum(s.total_exec_time) FILTER (WHERE s.dbid = d.oid AND s.userid = r.oid), 0))::text, pg_catalog.getdatabaseencoding()), 'hex') AS document
+  FROM %I.pg_stat_statements(false) s, pg_catalog.pg_roles r, pg_catalog.pg_database d
+  WHERE r.rolname = current_user AND d.datname = pg_catalog.current_database()
 $inner$, n.nspname), false, true, '')::text AS document) x
 WHERE e.extname = 'pg_stat_statements'",
 };

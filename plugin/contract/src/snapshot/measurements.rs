@@ -23,14 +23,24 @@ pub struct Reading {
     pub active_ms: Option<f64>,
     /// `numbackends` of the connected database.
     pub backends: Option<i64>,
-    /// Statements executed by all roles but the connected one, by `pg_stat_statements`.
-    pub calls: Option<i64>,
+    /// Counts of `pg_stat_statements`; none where it cannot be read, or was not asked because of its size.
+    pub statements: Option<StatementCounts>,
+}
+
+/// Cumulative counts of the connected database's statements, by `pg_stat_statements`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatementCounts {
+    /// Entries of all databases, which the server has to read for these counts.
+    pub entries: i64,
+    /// Statements executed by all roles but the connected one.
+    pub calls: i64,
     /// Milliseconds spent executing them.
-    pub exec_ms: Option<f64>,
-    /// Statements executed by the connected role, this program's among them, by `pg_stat_statements`.
-    pub own_calls: Option<i64>,
+    pub exec_ms: f64,
+    /// Statements executed by the connected role, this program's among them.
+    pub own_calls: i64,
     /// Milliseconds spent executing them.
-    pub own_exec_ms: Option<f64>,
+    pub own_exec_ms: f64,
 }
 
 /// First reading of the in-call sample.
