@@ -96,6 +96,11 @@ pub fn matches_application(patterns: &Patterns, name: &str) -> bool {
     if matches_any(patterns, name) {
         return true;
     }
+    // Without its variable parts a name starts with the same letter, unless that is one of a number's.
+    let same_initial = !name.starts_with(|letter: char| letter.is_ascii_hexdigit());
+    if patterns.patterns.is_empty() || (same_initial && patterns.initials & initial(name) == 0) {
+        return false;
+    }
     let bare = without_address(name);
     (bare.len() < name.len() && matches_any(patterns, bare))
         || match family(name) {

@@ -63,6 +63,8 @@ type SharedSnapshot<'a> = (Name<'a>, Name<'a>, i64);
 pub struct Purposes<'a> {
     memory: &'a Memory,
     signs: Map<Name<'a>, Signs>,
+    /// The same for each client session of the snapshot, in its order.
+    clients: Vec<(&'a Backend, Signs)>,
     /// The snapshots of the sessions that copy out or follow a snapshot.
     copied_snapshots: Set<SharedSnapshot<'a>>,
     /// The snapshots that several transactions have that only read: one of them may have exported it.
@@ -75,8 +77,10 @@ impl<'a> Purposes<'a> {
         let mut signs = Map::<Name<'a>, Signs>::default();
         let (mut copied_snapshots, mut shared_snapshots) = (Set::default(), Set::default());
         let mut once = Set::default();
+        let mut clients = Vec::new();
         for backend in snapshot.clients() {
             let signs = *signs.entry(Name(&backend.query)).or_insert_with(|| Signs::of(&backend.query));
+            clients.push((backend, signs));
             if (signs.copies_out || signs.follows_snapshot) && backend.state() != State::Idle {
                 copied_snapshots.extend(shared_snapshot(backend));
             }
@@ -84,7 +88,7 @@ impl<'a> Purposes<'a> {
                 shared_snapshots.extend(shared_snapshot(backend).filter(|shared| !once.insert(*shared)));
             }
         }
-        Self { memory, signs, copied_snapshots, shared_snapshots }
+        Self { memory, signs, clients, copied_snapshots, shared_snapshots }
     }
 
     /// Exclusions of a session by its purpose; its name may be a listener's.
@@ -111,35 +115,34 @@ impl<'a> Purposes<'a> {
     }
 
     /// The sessions that were seen to listen, now or before.
-    pub fn listeners(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
-        self.remembered(snapshot, |_, signs, key| self.listens(signs, key))
+    pub fn listeners(&self) -> impl Iterator<Item = SessionKey> {
+        self.remembered(|_, signs, key| self.listens(signs, key))
     }
 
     /// The sessions whose transaction was seen to export a snapshot.
-    pub fn exporters(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
-        self.remembered(snapshot, |backend, signs, key| self.exports_snapshot(backend, signs, key))
+    pub fn exporters(&self) -> impl Iterator<Item = SessionKey> {
+        self.remembered(|backend, signs, key| self.exports_snapshot(backend, signs, key))
     }
 
     /// The sessions that were seen to begin a backup.
-    pub fn backups(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
-        self.remembered(snapshot, |_, signs, key| self.begins_backup(signs, key))
+    pub fn backups(&self) -> impl Iterator<Item = SessionKey> {
+        self.remembered(|_, signs, key| self.begins_backup(signs, key))
     }
 
     /// The sessions that were seen to read from a cursor outside of a transaction.
-    pub fn cursors(&self, snapshot: &Snapshot) -> impl Iterator<Item = SessionKey> {
-        self.remembered(snapshot, |backend, signs, key| {
+    pub fn cursors(&self) -> impl Iterator<Item = SessionKey> {
+        self.remembered(|backend, signs, key| {
             (backend.state() == State::Idle || !signs.uses_cursor) && self.holds_cursor(signs, key)
         })
     }
 
     fn remembered(
         &self,
-        snapshot: &Snapshot,
         holds: impl Fn(&Backend, Signs, Option<SessionKey>) -> bool,
     ) -> impl Iterator<Item = SessionKey> {
-        snapshot.clients().filter_map(move |backend| {
+        self.clients.iter().filter_map(move |(backend, signs)| {
             let key = Some(backend.key()?);
-            if holds(backend, self.signs(backend), key) { key } else { None }
+            if holds(backend, *signs, key) { key } else { None }
         })
     }
 
