@@ -12,7 +12,9 @@ use archon_pool_lab::case::Case;
 use archon_pool_lab::classify::classify;
 use archon_pool_lab::fit::TrainingData;
 use archon_pool_lab::page::page;
+use archon_pool_lab::recorded_score::RecordedScore;
 use archon_pool_lab::recording;
+use archon_pool_lab::recordings::{self, Recording};
 use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
 use archon_pool_lab::table::table;
@@ -24,6 +26,7 @@ lab tune                 the score on the cases that they learn from
 lab errors               what is wrong in those, by evidence
 lab fit                  the weights that those give, beside the weights of the rules in plugin/src/leaks
 lab penalties            how well each penalty does on kinds that were left out
+lab pools FOLDER         the score on recordings of real pool libraries (tests/pools)
 lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
 
 fn main() -> Result<()> {
@@ -44,6 +47,11 @@ fn main() -> Result<()> {
             for (penalty, loss) in training_data()?.losses() {
                 println!("penalty {penalty:e}: loss {loss:.5}");
             }
+        }
+        ["pools", folder] => {
+            let files = recordings::files(folder.as_ref())?;
+            let judged = files.iter().map(|file| Recording::judge(file)).collect::<Result<Vec<_>>>()?;
+            println!("{}", RecordedScore::of(&judged).table());
         }
         ["cassette", number, path] => {
             let case = Case::generate(number.parse()?);

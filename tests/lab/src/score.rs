@@ -31,14 +31,14 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.found += other.found;
         self.missed += other.missed;
         self.wrong += other.wrong;
         self.left_alone += other.left_alone;
     }
 
-    fn of(lost: bool, suspected: bool) -> Self {
+    pub(crate) fn of(lost: bool, suspected: bool) -> Self {
         let mut counts = Self::default();
         let slot = match (lost, suspected) {
             (true, true) => &mut counts.found,

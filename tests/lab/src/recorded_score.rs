@@ -1,0 +1,128 @@
+//! The score on recordings of real pool libraries.
+//!
+//! A lost session counts as found if it is a suspect at the last look at which it is idle for longer than the threshold.
+//! A session that is not lost counts as wrongly suspected if it is a suspect at any look.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::calibration::Calibration;
+use crate::classify::Truth;
+use crate::recordings::{Recording, Verdict};
+use crate::score::{Counts, Kills};
+
+/// The score of some recordings.
+#[derive(Debug, Default)]
+pub struct RecordedScore {
+    /// Number of recordings.
+    pub recordings: usize,
+    /// Sessions of all set-ups.
+    pub all: Counts,
+    /// Sessions by library.
+    pub libraries: BTreeMap<String, Counts>,
+    /// Sessions by how they are named.
+    pub names: BTreeMap<String, Counts>,
+    /// Sessions by set-up.
+    pub parts: BTreeMap<String, Counts>,
+    /// Sessions that `kill-idle` would have ended, counted at each look.
+    pub kills: Kills,
+    verdicts: Vec<(u32, bool)>,
+}
+
+impl RecordedScore {
+    /// Scores recordings.
+    pub fn of<'a>(recordings: impl IntoIterator<Item = &'a Recording>) -> Self {
+        let mut score = Self::default();
+        for recording in recordings {
+            score.recordings += 1;
+            score.add(recording);
+        }
+        score
+    }
+
+    /// Returns how far confidences are from the truth.
+    pub fn calibration(&self) -> Calibration {
+        Calibration::of(self.verdicts.iter().copied())
+    }
+
+    fn add(&mut self, recording: &Recording) {
+        let mut sessions = BTreeMap::<(i32, i64), Vec<&Verdict>>::new();
+        for verdict in recording.looks.iter().flatten() {
+            sessions.entry(verdict.session).or_default().push(verdict);
+            if let Some(confidence) = verdict.confidence.filter(|_| verdict.decides) {
+                self.verdicts.push((confidence, verdict.truth != Truth::Innocent));
+            }
+            if verdict.target {
+                match (verdict.truth, verdict.is_idle) {
+                    (Truth::Innocent, true) => self.kills.reconnects += 1,
+                    (Truth::Innocent, false) => self.kills.wrongly_ended += 1,
+                    _ => self.kills.lost += 1,
+                }
+            }
+        }
+        for verdicts in sessions.values() {
+            let innocent = || verdicts.iter().filter(|verdict| verdict.truth == Truth::Innocent);
+            let leaked = verdicts.iter().rfind(|verdict| matches!(verdict.truth, Truth::Leaked(_)));
+            let part = verdicts.iter().rev().find_map(|verdict| verdict.part).map(|part| &recording.parts[part]);
+            let mut count = |counts: Counts| {
+                self.all.add(counts);
+                let pooler = String::from("(pooler)");
+                let keys = part.map_or([pooler.clone(), pooler.clone(), pooler], |part| {
+                    [part.library.clone(), part.name.clone(), part.kind.clone()]
+                });
+                let groups = [&mut self.libraries, &mut self.names, &mut self.parts];
+                groups.into_iter().zip(keys).for_each(|(group, key)| group.entry(key).or_default().add(counts));
+            };
+            if innocent().next().is_some() {
+                count(Counts::of(false, innocent().any(|verdict| verdict.suspect)));
+            }
+            if let Some(last) = leaked {
+                count(Counts::of(true, last.suspect));
+            }
+        }
+    }
+
+    /// Renders the score as text.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let Counts { found, missed, wrong, left_alone } = self.all;
+        writeln!(out, "{} recordings, {} sessions", self.recordings, found + missed + wrong + left_alone)?;
+        let Kills { lost, reconnects, wrongly_ended } = self.kills;
+        writeln!(out, "calibration error {:.3}", self.calibration().error)?;
+        writeln!(out, "kill-idle: {lost} lost, {reconnects} idle of a pool, {wrongly_ended} in a transaction\n")?;
+        writeln!(
+            out,
+            "{:<44} {:>5} {:>6} {:>8} {:>5} {:>9} {:>6} {:>6}",
+            "", "lost", "missed", "innocent", "wrong", "precision", "recall", "F1"
+        )?;
+        line(out, "all", self.all)?;
+        for (title, group) in [("names", &self.names), ("libraries", &self.libraries), ("set-ups", &self.parts)] {
+            writeln!(out, "\n{title}")?;
+            for (name, counts) in group {
+                line(out, name, *counts)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(out: &mut String, name: &str, counts: Counts) -> std::fmt::Result {
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
+    let innocent = counts.wrong + counts.left_alone;
+    let f1 = if counts.lost() > 0 { format!("{:.3}", counts.f1()) } else { "–".to_owned() };
+    writeln!(
+        out,
+        "{name:<44} {:>5} {:>6} {innocent:>8} {:>5} {:>9} {:>6} {f1:>6}",
+        counts.lost(),
+        counts.missed,
+        counts.wrong,
+        percent(counts.precision()),
+        percent(counts.recall()),
+    )
+}

@@ -1,0 +1,186 @@
+//! Recordings of real pool libraries (`tests/pools`) with the truth that their clients told, judged look by look.
+//!
+//! A recording is a cassette of a real server, `NAME.jsonl.zst`, and `NAME.truth.json`. The looks are judged by the
+//! plugin's own code with the carry of the look before, so that a changed plugin is judged by its own memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use archon_pool::cassette::{Cassette, Replayed, Replayer};
+use archon_pool::components::World;
+use archon_pool_contract::host_api::HostApi as _;
+use archon_pool_contract::params::{Action, Options, Request};
+use archon_pool_contract::snapshot::{Snapshot, State};
+use archon_pool_plugin::collect::collect;
+use archon_pool_plugin::leaks::exclusions;
+use archon_pool_plugin::leaks::judged::Judged;
+use archon_pool_plugin::{analyse, plan};
+use serde::Deserialize;
+
+use crate::classify::Truth;
+
+/// Ending of a cassette's file.
+const CASSETTE: &str = ".jsonl.zst";
+/// Largest cassette, bytes.
+const MOST_BYTES: usize = 64 << 20;
+
+/// A set-up of a library in a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Part {
+    /// Its id.
+    pub kind: String,
+    /// The way of losing sessions, or that nothing is lost.
+    pub label: String,
+    /// The library.
+    #[serde(default)]
+    pub library: String,
+    /// What its program does.
+    #[serde(default)]
+    pub behaviour: String,
+    /// How its sessions are named: `id`, `default`, `empty`, `pid`.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// The truth about a recording.
+#[derive(Debug, Deserialize)]
+struct Told {
+    parts: Vec<Part>,
+    looks: Vec<ToldLook>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldLook {
+    lost: Vec<ToldLoss>,
+    /// The part of each session, by pid.
+    sessions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldLoss {
+    pid: i32,
+    since: i64,
+}
+
+/// One session at one look.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Process id and start: the session.
+    pub session: (i32, i64),
+    /// The part that it belongs to; none for a pooler's, and for sessions that nobody knows.
+    pub part: Option<usize>,
+    /// The truth.
+    pub truth: Truth,
+    /// True if it is idle outside of a transaction.
+    pub is_idle: bool,
+    /// Confidence, 0–100; none if it was not judged.
+    pub confidence: Option<u32>,
+    /// True if only a suspicion, or nothing, could speak against listing it.
+    pub decides: bool,
+    /// True if the report lists it as a suspect.
+    pub suspect: bool,
+    /// True if `kill-idle` would end it.
+    pub target: bool,
+    /// Evidence with its strength, 0–1.
+    pub evidence: Vec<(&'static str, f64)>,
+}
+
+/// A recording, judged.
+#[derive(Debug)]
+pub struct Recording {
+    /// Its file's name.
+    pub name: String,
+    /// Its set-ups.
+    pub parts: Vec<Part>,
+    /// Verdicts of each look.
+    pub looks: Vec<Vec<Verdict>>,
+}
+
+/// Returns the recordings of a folder, in the order of their names.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|file| file.to_string_lossy().ends_with(CASSETTE));
+    files.sort();
+    if files.is_empty() {
+        bail!("{}: there is no recording (*{CASSETTE}): `make pools` writes some", folder.display());
+    }
+    Ok(files)
+}
+
+impl Recording {
+    /// Reads a recording and judges each of its looks.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read, or if the cassette has no answer that the plugin needs.
+    pub fn judge(cassette: &Path) -> Result<Self> {
+        let name = cassette.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = name.trim_end_matches(CASSETTE).to_owned();
+        let told = cassette.with_file_name(format!("{name}.truth.json"));
+        let told = fs::read(&told).with_context(|| told.display().to_string())?;
+        let told: Told = serde_json::from_slice(&told).with_context(|| format!("{name}.truth.json"))?;
+        let bytes = zstd::bulk::decompress(&fs::read(cassette)?, MOST_BYTES).with_context(|| name.clone())?;
+        let calls = Cassette::read(&bytes).with_context(|| name.clone())?.calls;
+        if calls.len() != told.looks.len() {
+            bail!("{name}: the cassette has {} looks, and the truth {}", calls.len(), told.looks.len());
+        }
+        let mut carry = None;
+        let mut looks = Vec::new();
+        for (number, (call, truth)) in calls.into_iter().zip(&told.looks).enumerate() {
+            let about = || format!("{name}: look {number}");
+            let request = Request::from_json(&call.input).with_context(about)?;
+            let options = request.options.validate().with_context(about)?;
+            let mut host = Replayed::new(Replayer::new(call.exchanges), World::Observer);
+            host.open(request.credential.as_deref()).with_context(about)?;
+            let snapshot = collect(&mut host, Action::DetectLeaks, &options, carry.as_deref()).with_context(about)?;
+            let (verdicts, next) = judge_look(&snapshot, &options, carry.as_deref(), truth, &told.parts);
+            looks.push(verdicts);
+            carry = Some(next);
+        }
+        Ok(Self { name, parts: told.parts, looks })
+    }
+}
+
+/// Judges one look, and returns the carry for the next.
+fn judge_look(
+    snapshot: &Snapshot,
+    options: &Options,
+    carry: Option<&str>,
+    told: &ToldLook,
+    parts: &[Part],
+) -> (Vec<Verdict>, String) {
+    let judgement = analyse::judge(snapshot, Action::DetectLeaks, options, carry);
+    let report = &judgement.report;
+    let plan = plan::kill_idle(snapshot, options, &report.coverage, &judgement.judged, &judgement.unfinished);
+    let targets: BTreeSet<i32> = plan.targets.iter().map(|target| target.pid).collect();
+    let suspects: BTreeSet<i32> =
+        report.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect();
+    let verdict = |judged: &Judged<'_>| {
+        let backend = judged.backend;
+        let is_idle = backend.state() == State::Idle;
+        let lost = told.lost.iter().find(|lost| lost.pid == backend.pid && lost.since <= snapshot.taken_at);
+        let threshold_ms = if is_idle { options.idle_timeout_ms } else { options.idle_in_transaction_timeout_ms };
+        let truth = lost.map_or(Truth::Innocent, |lost| {
+            let ripe = lost.since.max(backend.state_change.unwrap_or(lost.since)) + threshold_ms as i64 * 1_000;
+            if snapshot.taken_at > ripe { Truth::Leaked(ripe) } else { Truth::Young }
+        });
+        let kept_by_pool = judged.exclusions == [&exclusions::MINIMUM_POOL];
+        let part = told.sessions.get(&backend.pid.to_string());
+        Verdict {
+            session: (backend.pid, backend.backend_start.unwrap_or_default()),
+            part: part.and_then(|kind| parts.iter().position(|part| part.kind == *kind)),
+            truth,
+            is_idle,
+            confidence: Some(judged.confidence),
+            decides: (judged.exclusions.is_empty() || kept_by_pool) && truth != Truth::Young,
+            suspect: suspects.contains(&backend.pid),
+            target: targets.contains(&backend.pid),
+            evidence: judged.pieces.iter().map(|piece| (piece.rule.id, piece.strength)).collect(),
+        }
+    };
+    let verdicts = judgement.judged.iter().map(verdict).collect();
+    (verdicts, judgement.report.carry)
+}
