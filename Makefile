@@ -27,7 +27,7 @@ HOSTILE := $(TARGET)/debug/hostile-server
 WITH_NODE = PATH="$(NODE_HOST)/node_modules/.bin:$$PATH" ARCHON_CONFORMANCE=$(CURDIR)/tests/conformance ARCHON_HUGE=$(HUGE) \
             ARCHON_HOSTILE_SERVER=$(HOSTILE)
 PYTHON_HOST := $(TARGET)/python-host
-BENCHES := judgement instantiation boundary report live network server-cost tenants cold-start neighbours
+BENCHES := judgement instantiation boundary report live network server-cost tenants cold-start neighbours hosts
 PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
@@ -130,6 +130,7 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, a table with their targets, and a page with pictures
 	$(RUN_CARGO) build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
 	tests/bench/exporter.sh $(TARGET)/bench/exporter || true
+	$(MAKE) RELEASE=--release COMPONENTS=$(TARGET)/languages/release node-package python-package
 	rm -f $(TARGET)/bench/*.json
 	for bench in $(BENCHES); do $(TARGET)/release/bench-$$bench --bench; done
 	$(TARGET)/release/bench-table

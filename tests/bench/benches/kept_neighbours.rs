@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use archon_pool::host::Host;
 use archon_pool::plugin::Plugin;
-use archon_pool_bench::contenders::{PgActivity, PostgresExporter};
+use archon_pool_bench::contenders::{PostgresExporter, Script};
 use archon_pool_bench::figures::{Row, folder, middle};
 use archon_pool_bench::live::{self, ROLE, Server};
 use archon_pool_bench::processor_time::of_process;
@@ -37,7 +37,7 @@ struct Contender {
 
 enum Tool {
     Ours(Box<(Host, Plugin)>),
-    PgActivity(PgActivity),
+    PgActivity(Script),
     PostgresExporter(PostgresExporter),
     Missing(String),
 }
@@ -106,7 +106,7 @@ impl Tool {
     async fn look(&mut self) -> Result<()> {
         match self {
             Self::Ours(ours) => live::call(&ours.0, &ours.1).await,
-            Self::PgActivity(tool) => tool.refresh(),
+            Self::PgActivity(tool) => tool.repeat(),
             Self::PostgresExporter(tool) => tool.scrape(),
             Self::Missing(_) => Ok(()),
         }
@@ -119,7 +119,7 @@ async fn pg_activity(server: &Server, role: &str) -> Result<Tool> {
         return Ok(Tool::Missing("could not be installed: no PyPI, or no python3-venv".to_owned()));
     }
     server.cluster.create_role(role, "IN ROLE pg_monitor").await?;
-    Ok(Tool::PgActivity(PgActivity::start(&python, &server.cluster.url(role, "postgres"))?))
+    Ok(Tool::PgActivity(Script::pg_activity(&python, &server.cluster.url(role, "postgres"))?))
 }
 
 async fn postgres_exporter(server: &Server, role: &str) -> Result<Tool> {

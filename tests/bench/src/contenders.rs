@@ -1,4 +1,4 @@
-//! Other monitoring tools with sessions that they keep, as child processes that repeat their queries on request.
+//! Other monitoring tools, and the hosts in other languages, as child processes that repeat their work on request.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,39 +10,71 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use archon_pool_tests::unused_port;
 
+use crate::processor_time::of_all_threads;
+
 /// Time in which a tool must have started, or have answered.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// pg_activity's own functions for one refresh, without its screen.
+/// Script that does its work once for each line of its standard input, and answers with one.
 #[derive(Debug)]
-pub struct PgActivity {
+pub struct Script {
     process: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
+    /// The end of each answer.
+    answer: &'static str,
 }
 
-impl PgActivity {
-    /// Starts the script `pg_activity.py` with a Python that has pg_activity.
-    pub fn start(python: &Path, url: &str) -> Result<Self> {
+impl Script {
+    /// Starts pg_activity's own functions for one refresh, without its screen: `pg_activity.py`, with a Python that has
+    /// it.
+    pub fn pg_activity(python: &Path, url: &str) -> Result<Self> {
         let mut command = bound_to_this_process(python);
         command.args([concat!(env!("CARGO_MANIFEST_DIR"), "/pg_activity.py"), url, "repeat"]);
+        Self::start(command, "statements\n")
+    }
+
+    /// Starts the host for Node, which analyses on request: `hosts/call.mjs`, with the folder of its package.
+    pub fn node_host(package: &Path, url: &str) -> Result<Self> {
+        let mut command = bound_to_this_process("node".as_ref());
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/hosts/call.mjs")).arg(package);
+        // Of Debian's Node, which may be too old, the Makefile installs a newer one here.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", package.join("node_modules/.bin").display()));
+        command.env("DATABASE_URL", url);
+        Self::start(command, "report\n")
+    }
+
+    /// Starts the host for Python, which analyses on request: `hosts/call.py`, with a Python that has its package.
+    pub fn python_host(python: &Path, url: &str) -> Result<Self> {
+        let mut command = bound_to_this_process(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/hosts/call.py")).env("DATABASE_URL", url);
+        Self::start(command, "report\n")
+    }
+
+    fn start(mut command: Command, answer: &'static str) -> Result<Self> {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = process.stdin.take().context("it has no stdin")?;
         let answers = BufReader::new(process.stdout.take().context("it has no stdout")?);
-        Ok(Self { process, requests, answers })
+        Ok(Self { process, requests, answers, answer })
     }
 
-    /// Makes one refresh.
-    pub fn refresh(&mut self) -> Result<()> {
-        self.requests.write_all(b"refresh\n")?;
+    /// Has it do its work once.
+    pub fn repeat(&mut self) -> Result<()> {
+        self.requests.write_all(b"again\n")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        ensure!(line.ends_with("statements\n"), "pg_activity made no refresh: {line:?}");
+        ensure!(line.ends_with(self.answer), "the script failed: {line:?}");
         Ok(())
+    }
+
+    /// Returns the processor time that it has had.
+    pub fn processor_time(&self) -> Result<Duration> {
+        of_all_threads(self.process.id())
     }
 }
 
-impl Drop for PgActivity {
+impl Drop for Script {
     fn drop(&mut self) {
         end(&mut self.process);
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Benchmark programs, in the order of the table.
-pub const PROGRAMS: [&str; 10] = [
+pub const PROGRAMS: [&str; 11] = [
     "judgement",
     "instantiation",
     "boundary",
@@ -19,6 +19,7 @@ pub const PROGRAMS: [&str; 10] = [
     "tenants",
     "cold-start",
     "neighbours",
+    "hosts",
 ];
 
 /// Unit of a ratio.

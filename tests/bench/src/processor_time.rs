@@ -71,10 +71,22 @@ pub fn of_process(pid: i32) -> Result<Duration> {
 
 /// Returns the processor time of all ended children of a process that it has waited for; `self` is this process.
 pub fn of_children(process: &str) -> Result<Duration> {
+    // Fields 16 and 17.
+    of_stat(process, 13)
+}
+
+/// Returns the processor time of a process with all threads that it has had.
+pub fn of_all_threads(process: u32) -> Result<Duration> {
+    // Fields 14 and 15.
+    of_stat(&process.to_string(), 11)
+}
+
+/// Returns the sum of two times in `/proc/PID/stat`, of which the first follows so many fields after the program's name.
+fn of_stat(process: &str, after: usize) -> Result<Duration> {
     let path = format!("/proc/{process}/stat");
     let text = fs::read_to_string(&path).context(path)?;
-    // The program's name, in brackets, may contain blanks; the times are fields 16 and 17 of `proc(5)`.
+    // The program's name, in brackets, may contain blanks: `proc(5)`.
     let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks = fields.skip(13).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    let ticks = fields.skip(after).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
     Ok(Duration::from_secs_f64(ticks / TICKS_PER_SECOND))
 }
