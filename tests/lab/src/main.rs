@@ -12,7 +12,7 @@ use archon_pool_lab::case::Case;
 use archon_pool_lab::classify::classify;
 use archon_pool_lab::fit::TrainingData;
 use archon_pool_lab::page::page;
-use archon_pool_lab::recorded_score::RecordedScore;
+use archon_pool_lab::recorded_score::{self, RecordedScore};
 use archon_pool_lab::recording;
 use archon_pool_lab::recordings::{self, Recording};
 use archon_pool_lab::score::{self, Score};
@@ -27,6 +27,7 @@ lab errors               what is wrong in those, by evidence
 lab fit                  the weights that those give, beside the weights of the rules in plugin/src/leaks
 lab penalties            how well each penalty does on kinds that were left out
 lab pools FOLDER         the score on recordings of real pool libraries (tests/pools)
+lab pool-errors FOLDER   what is wrong in those, by set-up and evidence
 lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
 
 fn main() -> Result<()> {
@@ -48,10 +49,9 @@ fn main() -> Result<()> {
                 println!("penalty {penalty:e}: loss {loss:.5}");
             }
         }
-        ["pools", folder] => {
-            let files = recordings::files(folder.as_ref())?;
-            let judged = files.iter().map(|file| Recording::judge(file)).collect::<Result<Vec<_>>>()?;
-            println!("{}", RecordedScore::of(&judged).table());
+        ["pools", folder] => println!("{}", RecordedScore::of(&recorded(folder)?).table()),
+        ["pool-errors", folder] => {
+            recorded(folder)?.iter().flat_map(recorded_score::errors).for_each(|error| println!("{error}"));
         }
         ["cassette", number, path] => {
             let case = Case::generate(number.parse()?);
@@ -71,6 +71,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     std::fs::write(path, bytes).with_context(|| path.display().to_string())
+}
+
+fn recorded(folder: &str) -> Result<Vec<Recording>> {
+    recordings::files(folder.as_ref())?.iter().map(|file| Recording::judge(file)).collect()
 }
 
 fn score(split: Split) -> Result<Score> {

@@ -112,6 +112,38 @@ impl RecordedScore {
     }
 }
 
+/// Describes each session of a recording that was missed or wrongly suspected, with the evidence of the look that counts.
+pub fn errors(recording: &Recording) -> Vec<String> {
+    let mut errors = BTreeMap::new();
+    for (look, verdict) in recording.looks.iter().enumerate().flat_map(|(look, all)| all.iter().map(move |v| (look, v)))
+    {
+        let what = match (verdict.truth, verdict.suspect) {
+            (Truth::Innocent, true) => "wrong",
+            (Truth::Leaked(_), false) => "missed",
+            (Truth::Leaked(_), true) => {
+                errors.remove(&(verdict.session, "missed"));
+                continue;
+            }
+            _ => continue,
+        };
+        let part = verdict.part.map_or("(pooler)", |part| recording.parts[part].kind.as_str());
+        let evidence: Vec<String> =
+            verdict.evidence.iter().map(|(id, strength)| format!("{id} {strength:.2}")).collect();
+        let confidence = verdict.confidence.unwrap_or(0);
+        let excluded = if verdict.decides { "" } else { " EXCLUDED" };
+        let line = format!(
+            "{part} {what}{excluded}: look {look}, pid {}, {confidence} %: {}",
+            verdict.session.0,
+            evidence.join(", ")
+        );
+        // Of a wrong suspicion the first look counts, of a missed one the last.
+        if what == "missed" || !errors.contains_key(&(verdict.session, what)) {
+            errors.insert((verdict.session, what), line);
+        }
+    }
+    errors.into_values().collect()
+}
+
 fn line(out: &mut String, name: &str, counts: Counts) -> std::fmt::Result {
     let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
     let innocent = counts.wrong + counts.left_alone;
