@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use archon_pool::components::World;
 use archon_pool::engine::Engine;
 use archon_pool::host::Host;
@@ -94,6 +94,16 @@ pub async fn call(host: &Host, plugin: &Plugin) -> Result<()> {
     let answer = host.run(plugin, input()).await?;
     anyhow::ensure!(answer.is_success(), "the call failed: {answer}");
     Ok(())
+}
+
+/// Makes one call with the carry of the call before, and returns its own.
+pub async fn next_call(host: &Host, plugin: &Plugin, carry: Value) -> Result<Value> {
+    let mut input = input();
+    input["carry"] = carry;
+    let answer = host.run(plugin, input).await?;
+    anyhow::ensure!(answer.is_success(), "the call failed: {answer}");
+    let carry = answer.carry().context("the report has no carry")?;
+    Ok(serde_json::from_str(carry.get())?)
 }
 
 /// Runs the statements of one round, pipelined as the host's are; their rows are received and dropped.
