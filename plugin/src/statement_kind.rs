@@ -200,6 +200,33 @@ mod tests {
         assert_eq!(kinds(&["ROLLBACK TO a", "UNLISTEN a"]), [(false, false, false), (true, false, false)]);
     }
 
+    /// What drivers and pools send to clean up a session that comes back, with where it is in their sources. Whatever else
+    /// is in the text, such a session was given back: `not-cleaned-up` must not hold for it.
+    const RESETS: &[(&str, &str)] = &[
+        ("PgBouncer, `server_reset_query`; Npgsql, `ResetOnClose`; ActiveRecord, `reset!`", "DISCARD ALL"),
+        (
+            "Npgsql with prepared statements, `GenerateResetMessage`",
+            "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;SELECT pg_advisory_unlock_all();DISCARD SEQUENCES;DISCARD TEMP",
+        ),
+        ("asyncpg, `get_reset_query`", "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;"),
+        (
+            "deadpool-postgres, `RecyclingMethod::Clean`",
+            "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES;",
+        ),
+        ("psycopg, SQLAlchemy, HikariCP, DBCP2, c3p0, database/sql, sqlx: on return", "ROLLBACK"),
+        ("PHP, `pg_pconnect` at the end of a request", "BEGIN;ROLLBACK;"),
+        ("an application whose work fails in one text with its end", "INSERT INTO a VALUES (1); ROLLBACK"),
+        ("an application that ends its work so", "BEGIN; UPDATE a SET b = 1; COMMIT; DISCARD ALL"),
+        ("pgpool-II, `reset_query_list`", "ABORT; DISCARD ALL"),
+    ];
+
+    #[test]
+    fn every_reset_that_drivers_send_cleans_up() {
+        for (driver, text) in RESETS {
+            assert!(StatementKind::of(text).cleans_up, "{driver}: {text}");
+        }
+    }
+
     #[test]
     fn other_statements_are_code_paths() {
         for text in [

@@ -75,6 +75,17 @@ fn sessions_of_a_machine_replaced_by_another_are_suspected() {
     assert_eq!(suspects(dead().into_iter().chain(before).collect()), [0; 0]);
 }
 
+/// A session was suspected for not having been cleaned up although its last text ends with the clean-up.
+#[test]
+fn a_session_whose_work_and_clean_up_are_in_one_text_was_given_back() {
+    let ran = |pid, idle_s, query: &str| Backend { query: query.to_owned(), ..idle(pid, idle_s) };
+    for text in ["INSERT INTO a VALUES (1); ROLLBACK", "BEGIN;ROLLBACK;", "UPDATE a SET b = 1; DISCARD ALL"] {
+        let mut backends = vec![ran(1, 2_000, text)];
+        backends.extend((3..9).map(|pid| ran(pid, 2, "ROLLBACK")));
+        assert_eq!(suspects(backends), [0; 0], "{text}");
+    }
+}
+
 /// Sessions that had just been lost were counted as proof that their pool does not clean up.
 #[test]
 fn a_lost_session_of_a_pool_that_runs_clean_up_statements_is_suspected() {

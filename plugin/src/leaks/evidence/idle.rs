@@ -222,7 +222,7 @@ fn not_cleaned(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
     let used = group.fresh.saturating_add(group.history.cleaned).saturating_add(group.history.uncleaned);
     let share = f64::from(cleaned) / f64::from(used.max(1));
     let mostly = ((share - SELDOM_CLEANED) / (MOSTLY_CLEANED - SELDOM_CLEANED)).clamp(0.0, 1.0);
-    (!statement.is_housekeeping && mostly > 0.0).then(|| {
+    (!statement.is_housekeeping && !statement.cleans_up && mostly > 0.0).then(|| {
         let value =
             format!("its group was seen to clean up {cleaned} of {} after use", counted(used as usize, "session"));
         let strength = (f64::from(cleaned) / f64::from(HABIT)).min(1.0) * mostly;
