@@ -40,7 +40,7 @@ pub struct KeptStatements {
 }
 
 /// Returns true if an answer of `at` needs no repetition `now`.
-fn is_fresh(at: i64, now: i64) -> bool {
+pub(crate) fn is_fresh(at: i64, now: i64) -> bool {
     (0..KEPT_US).contains(&now.saturating_sub(at))
 }
 

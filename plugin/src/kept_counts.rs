@@ -4,10 +4,10 @@
 use archon_pool_contract::snapshot::{Snapshot, StatementCounts};
 use serde::{Deserialize, Serialize};
 
+use crate::kept_answers::is_fresh;
+
 /// Entries from which they are not asked for in every call: some 2 ms of the server.
 const MANY_ENTRIES: i64 = 1_000;
-/// Age from which they are asked for again, microseconds.
-const KEPT_US: i64 = 60_000_000;
 
 /// Counts of statements, and the mean time between the last two of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl KeptCounts {
 
     /// Returns true if their mean is used `now` instead of an answer.
     pub fn is_usable(&self, now: i64) -> bool {
-        !self.due && (0..KEPT_US).contains(&now.saturating_sub(self.at))
+        !self.due && is_fresh(self.at, now)
     }
 
     /// Returns the counts.
@@ -49,20 +49,18 @@ impl KeptCounts {
     pub fn next(kept: Option<&Self>, previous: Option<i64>, snapshot: &Snapshot, mean_ms: Option<f64>) -> Option<Self> {
         let now = snapshot.taken_at;
         let next = match (&snapshot.reading.statements, kept) {
-            (Some(counts), _) => Self {
-                at: now,
-                due: false,
-                counts: counts.clone(),
-                is_measured: kept.is_some(),
-                mean_ms: kept.and(mean_ms),
-            },
-            // Only what was left out is kept: where they cannot be read any more, each call says so.
-            (None, Some(kept)) if !kept.due => kept.clone(),
+            (Some(counts), _) => {
+                let is_measured = kept.is_some_and(|kept| !counts.is_after_reset(&kept.counts));
+                let mean_ms = mean_ms.filter(|_| is_measured);
+                Self { at: now, due: false, counts: counts.clone(), is_measured, mean_ms }
+            }
+            // Only what was not asked for is kept: where they cannot be read any more, each call says so.
+            (None, Some(kept)) if kept.is_usable(now) => kept.clone(),
             (None, _) => return None,
         };
         let interval = previous.map_or(0, |previous| now.saturating_sub(previous));
-        let is_old = !(0..KEPT_US).contains(&now.saturating_sub(next.at).saturating_add(interval));
-        let due = !next.is_measured || next.counts.entries < MANY_ENTRIES || is_old;
+        let will_be_old = !is_fresh(next.at, now.saturating_add(interval));
+        let due = !next.is_measured || next.counts.entries < MANY_ENTRIES || will_be_old;
         Some(Self { due, ..next })
     }
 }

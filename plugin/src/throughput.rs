@@ -82,12 +82,17 @@ impl<'a> Window<'a> {
 /// program's.
 pub fn mean_query_ms(snapshot: &Snapshot, memory: &Memory, options: &Options) -> Option<f64> {
     let kept = memory.counts();
-    let Some(to) = &snapshot.reading.statements else { return kept.filter(|kept| !kept.is_due())?.mean_ms() };
+    let Some(to) = &snapshot.reading.statements else {
+        return kept.filter(|kept| kept.is_usable(snapshot.taken_at))?.mean_ms();
+    };
     let sample = || snapshot.sample.as_ref()?.reading.statements.as_ref();
     let (from, pause) = match (memory.at(), kept) {
         (Some(_), kept) => (kept?.counts(), None),
         (None, _) => (sample()?, Some(options.sample_ms as f64)),
     };
+    if to.is_after_reset(from) {
+        return None;
+    }
     let mut calls = to.calls.checked_sub(from.calls)?;
     let mut ms = to.exec_ms - from.exec_ms;
     let role = Some(snapshot.server.role.as_str());
@@ -163,14 +168,24 @@ pub fn timing(
         );
     }
     let avg_query_time = mean_query_ms(snapshot, memory, options);
-    let is_counted = snapshot.reading.statements.is_some() || memory.counts().is_some_and(|kept| !kept.is_due());
-    if avg_query_time.is_none() && !is_counted {
-        let missing = "pg_stat_statements is not installed in this database or not readable";
-        notes.push(format!("avgQueryTime is not measurable: {missing}"));
-    } else if avg_query_time.is_none() && (memory.counts().is_some() || snapshot.sample.is_some()) {
-        notes.push("avgQueryTime is not measurable: no statement ended in the window".into());
+    if avg_query_time.is_none() {
+        notes.extend(why_no_mean(snapshot, memory).map(|why| format!("avgQueryTime is not measurable: {why}")));
     }
     Timing { avg_connection_time, avg_query_time, max_wait_time: longest_wait(snapshot, notes) }
+}
+
+/// Returns the reason why statements have no mean time; none where two readings are missing, which another note says.
+fn why_no_mean(snapshot: &Snapshot, memory: &Memory) -> Option<&'static str> {
+    let ended = "no statement ended in the window";
+    let earlier = match (&snapshot.reading.statements, memory.counts()) {
+        (None, Some(kept)) if kept.is_usable(snapshot.taken_at) => return Some(ended),
+        (None, _) => return Some("pg_stat_statements is not installed in this database or not readable"),
+        (Some(_), Some(kept)) => Some(kept.counts()),
+        (Some(_), None) if memory.at().is_some() => return Some("statements were counted for the first time"),
+        (Some(_), None) => snapshot.sample.as_ref().and_then(|sample| sample.reading.statements.as_ref()),
+    };
+    let is_reset = snapshot.reading.statements.as_ref().zip(earlier).map(|(now, earlier)| now.is_after_reset(earlier));
+    is_reset.map(|is_reset| if is_reset { "pg_stat_statements was reset in between" } else { ended })
 }
 
 fn longest_wait(snapshot: &Snapshot, notes: &mut Vec<String>) -> Option<f64> {

@@ -18,7 +18,8 @@ use crate::throughput;
 const UNCONVERTED: [&str; 3] = ["22021", "22P05", "42883"];
 
 /// Adds what the first round trip did not ask for: from the memory if that is new enough, else from the server. The texts
-/// of statements are needed where statements are slow, because only that finding shows them.
+/// of statements are needed where statements are slow, because only that finding shows them. There is a third round trip
+/// where a call comes unexpectedly late, and statements have become slow.
 pub(super) fn complete(
     host: &mut impl HostApi,
     snapshot: &mut Snapshot,
@@ -31,12 +32,9 @@ pub(super) fn complete(
         kept.restore(snapshot);
         asks_settings = false;
     }
-    let mut asks_texts = throughput::is_slow(throughput::mean_query_ms(snapshot, memory, options));
-    if let Some(kept) = memory.statements(snapshot.taken_at).filter(|_| asks_texts) {
-        kept.restore(snapshot);
-        asks_texts = false;
-    }
     let asks_counts = !has_counts && !memory.counts().is_some_and(|kept| kept.is_usable(snapshot.taken_at));
+    // Whether statements are slow is known once they are counted.
+    let asks_texts = !asks_counts && needs_texts(snapshot, memory, options);
     let mut batch = Vec::new();
     if asks_settings {
         batch.extend([catalogue::SETTINGS, catalogue::ROLE_SETTINGS].map(statement));
@@ -47,21 +45,34 @@ pub(super) fn complete(
     if asks_counts {
         batch.push(statement(catalogue::STATEMENT_COUNTS));
     }
-    if batch.is_empty() {
-        return Ok(());
+    if !batch.is_empty() {
+        let mut answers = Answers::new(host.query(&batch)?, batch.len())?;
+        if asks_settings {
+            (snapshot.settings, snapshot.role_settings) = settings(&mut answers)?;
+        }
+        if asks_texts {
+            snapshot.slow_statements = heaviest(&mut answers)?;
+        }
+        if asks_counts {
+            snapshot.reading.statements = statement_counts(&mut answers)?;
+        }
+        snapshot.gaps.append(&mut answers.gaps);
     }
-    let mut answers = Answers::new(host.query(&batch)?, batch.len())?;
-    if asks_settings {
-        (snapshot.settings, snapshot.role_settings) = settings(&mut answers)?;
-    }
-    if asks_texts {
+    if asks_counts && needs_texts(snapshot, memory, options) {
+        let mut answers = Answers::new(host.query(&[statement(catalogue::STATEMENTS)])?, 1)?;
         snapshot.slow_statements = heaviest(&mut answers)?;
+        snapshot.gaps.append(&mut answers.gaps);
     }
-    if asks_counts {
-        snapshot.reading.statements = statement_counts(&mut answers)?;
-    }
-    snapshot.gaps.append(&mut answers.gaps);
     Ok(())
+}
+
+/// Returns true if statements are slow and their texts have to be asked for; those of the memory are put into the snapshot.
+fn needs_texts(snapshot: &mut Snapshot, memory: &Memory, options: &Options) -> bool {
+    if !throughput::is_slow(throughput::mean_query_ms(snapshot, memory, options)) {
+        return false;
+    }
+    let kept = memory.statements(snapshot.taken_at);
+    kept.inspect(|kept| kept.restore(snapshot)).is_none()
 }
 
 /// Takes the answers to [`catalogue::SETTINGS`] and [`catalogue::ROLE_SETTINGS`].

@@ -20,6 +20,7 @@ struct Server {
     calls: i64,
     exec_ms: f64,
     entries: i64,
+    is_counted: bool,
     texts: Answer,
     asked: Vec<Vec<&'static str>>,
 }
@@ -43,6 +44,7 @@ impl Server {
             calls: 10,
             exec_ms: 50.0,
             entries: 40,
+            is_counted: true,
             texts,
             asked: Vec::new(),
         }
@@ -79,6 +81,8 @@ impl Server {
                 ("active_ms", Value::Null),
                 ("backends", Value::Int64(1)),
             ])
+        } else if entry == catalogue::STATEMENT_COUNTS && !self.is_counted {
+            RowSet::default()
         } else if entry == catalogue::STATEMENT_COUNTS {
             let own = format!(r#""entries":{},"ownCalls":1000000,"ownExecMs":1.0"#, self.entries);
             set(&[("document", text(&format!(r#"{{"calls":{},"execMs":{},{own}}}"#, self.calls, self.exec_ms)))])
@@ -186,6 +190,60 @@ fn the_mean_of_many_statements_is_kept_until_they_are_counted_again() {
     server.identity = "20270101000000000000/5";
     server.look(1, 1.0, Some(&second.carry));
     assert!(server.asked[1].contains(&catalogue::STATEMENT_COUNTS.id), "the carry was of another server");
+}
+
+/// The texts were not asked for, and their absence was kept for a minute.
+#[test]
+fn a_late_call_that_finds_statements_slow_asks_for_their_texts() {
+    let mut server = Server::new();
+    server.entries = 5_000;
+    let first = server.look(0, 1.0, None);
+    let quick = server.look(10, 1.0, Some(&first.carry));
+    let slow = server.look(90, 5_000.0, Some(&quick.carry));
+    assert_eq!(server.asked[1..].concat().last(), Some(&catalogue::STATEMENTS.id), "{:?}", server.asked);
+    let evidence =
+        |report: &Report| report.findings.iter().find(|found| found.id == "slow-queries").unwrap().evidence.len();
+    assert_eq!(evidence(&slow), 1);
+    let quick_again = server.look(200, 1.0, Some(&slow.carry));
+    assert!(!server.asked.concat().contains(&catalogue::STATEMENTS.id), "{:?}", server.asked);
+    assert!(quick_again.findings.iter().all(|finding| finding.id != "slow-queries"));
+}
+
+/// A mean of any age was reported as if it was new.
+#[test]
+fn a_mean_is_not_reported_where_statements_cannot_be_counted_any_more() {
+    let missing =
+        "avgQueryTime is not measurable: pg_stat_statements is not installed in this database or not readable";
+    let mut server = Server::new();
+    server.entries = 5_000;
+    let first = server.look(0, 1.0, None);
+    let second = server.look(10, 2_500.0, Some(&first.carry));
+    server.is_counted = false;
+    let mut carry = second.carry;
+    for seconds in [86_400, 10, 10] {
+        let report = server.look(seconds, 1.0, Some(&carry));
+        assert_eq!(report.pool_stats.timing.avg_query_time, None, "{seconds}");
+        assert!(report.notes.iter().any(|note| note == missing), "{:?}", report.notes);
+        carry = report.carry;
+    }
+    server.is_counted = true;
+    let report = server.look(10, 1.0, Some(&carry));
+    let first = "avgQueryTime is not measurable: statements were counted for the first time";
+    assert!(report.notes.iter().any(|note| note == first), "{:?}", report.notes);
+}
+
+#[test]
+fn a_reset_of_the_statement_statistics_is_told_and_counts_anew() {
+    let mut server = Server::new();
+    server.entries = 5_000;
+    let first = server.look(0, 1.0, None);
+    let second = server.look(10, 2.0, Some(&first.carry));
+    (server.calls, server.exec_ms) = (0, 0.0);
+    let reset = server.look(60, 2.0, Some(&second.carry));
+    assert_eq!(reset.pool_stats.timing.avg_query_time, None);
+    assert!(reset.notes.iter().any(|note| note.ends_with("was reset in between")), "{:?}", reset.notes);
+    let after = server.look(10, 3.0, Some(&reset.carry));
+    assert_eq!(after.pool_stats.timing.avg_query_time, Some(3.0), "counted at once");
 }
 
 #[test]

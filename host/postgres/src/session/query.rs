@@ -287,11 +287,13 @@ async fn rows(
     encoding: TextEncoding,
 ) -> Result<RowSet, (Fault, bool)> {
     let mut stream = std::pin::pin!(stream);
-    let mut set = RowSet::default();
+    let mut described = None;
     while let Some(row) = stream.try_next().await.map_err(|error| error::querying(&error))? {
-        if set.columns.is_empty() {
-            set = RowSet::with_columns(values::columns(row.columns()).map_err(|fault| (fault, false))?);
-        }
+        // A statement may have rows and no columns.
+        let set = match &mut described {
+            Some(set) => set,
+            none => none.insert(RowSet::with_columns(values::columns(row.columns()).map_err(|fault| (fault, false))?)),
+        };
         if set.count >= max_rows as usize || !budget.take_row(weight(&row)) {
             set.truncated = true;
             break;
@@ -299,7 +301,7 @@ async fn rows(
         let cells = cells_of(&row, encoding).collect::<Result<Vec<_>, _>>().map_err(|fault| (fault, false))?;
         set.push(cells).map_err(|unfit| (unfit.into(), false))?;
     }
-    Ok(set)
+    Ok(described.unwrap_or_default())
 }
 
 /// Reads all rows of an answer to the host's own statement. None may be left out.

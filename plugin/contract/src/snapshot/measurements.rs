@@ -43,6 +43,16 @@ pub struct StatementCounts {
     pub own_exec_ms: f64,
 }
 
+impl StatementCounts {
+    /// Returns true if the statistics were reset after `earlier`: cumulative counts do not decrease.
+    pub fn is_after_reset(&self, earlier: &Self) -> bool {
+        self.calls < earlier.calls
+            || self.own_calls < earlier.own_calls
+            || self.exec_ms < earlier.exec_ms
+            || self.own_exec_ms < earlier.own_exec_ms
+    }
+}
+
 /// First reading of the in-call sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
