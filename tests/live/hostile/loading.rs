@@ -85,10 +85,10 @@ pub(super) const ATTACKS: &[Attack] = &[
         ends: Ends::Fault(LIMIT_EXCEEDED, "limit `compile_time`"),
     },
     Attack {
-        tries: "two hundred thousand blocks in one another in one function of 600 kB",
+        tries: "two hundred thousand blocks in one another in each of eight functions of 600 kB",
         with: Payload::SlowToCompile(|| {
             let body = [&[0][..], &[2, 0x40].repeat(200_000), &[0x0b].repeat(200_001)].concat();
-            wrapped(&functions(1, &body))
+            wrapped(&functions(8, &body))
         }),
         under: defaults,
         stopped_by: "limit on the time to compile, kept by a process of its own",

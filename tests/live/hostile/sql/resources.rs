@@ -51,6 +51,13 @@ pub(in crate::hostile) const ATTACKS: &[Attack] = &[
         Ends::Response("ok 1000 rows, truncated"),
     ),
     attack(
+        "a hundred thousand rows without a column",
+        |_| at_once(&["SELECT FROM generate_series(1, 100000)"]),
+        as_app,
+        "limit `rows`; the rest is cancelled with the session",
+        Ends::Response("ok 1000 rows, truncated: None"),
+    ),
+    attack(
         "a thousand rows again and again",
         |_| request(json!({ "name": "query-for-ever", "batch": ["SELECT generate_series(1, 1000)"] })),
         as_app,
