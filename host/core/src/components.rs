@@ -2,6 +2,7 @@
 
 use wasmtime::component::Component;
 
+#[cfg(feature = "precompiled")]
 use crate::digest::Digest;
 
 pub use crate::world::World;
@@ -15,10 +16,17 @@ pub fn embedded(world: World) -> &'static [u8] {
     }
 }
 
+/// Loads the machine code of a built-in component; without the feature `precompiled` there is none.
+#[cfg(not(feature = "precompiled"))]
+pub(crate) fn precompiled(_: &wasmtime::Engine, _: World) -> Option<Component> {
+    None
+}
+
 /// Loads the machine code of a built-in component, which the build script compiled for the oldest processor of this
 /// kind; none where it could not, or where the engine has other settings than [`code_settings`].
 ///
 /// [`code_settings`]: crate::engine::code_settings
+#[cfg(feature = "precompiled")]
 pub(crate) fn precompiled(engine: &wasmtime::Engine, world: World) -> Option<Component> {
     let (digest, code): (&[u8], &[u8]) = match world {
         World::Analyser => include!(concat!(env!("OUT_DIR"), "/pool-analyser.rs")),
@@ -35,7 +43,7 @@ pub(crate) fn precompiled(engine: &wasmtime::Engine, world: World) -> Option<Com
     loaded.inspect_err(|error| tracing::debug!("the built-in component is compiled anew: {error:#}")).ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "precompiled"))]
 mod tests {
     use super::*;
     use crate::engine::{Engine, Metering};

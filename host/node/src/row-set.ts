@@ -151,6 +151,8 @@ export class ColumnBuilder {
   /** Returns the column. */
   finish(): Column {
     const cells = this.#cells();
+    // The builder may live on, and the column has its own copy.
+    this.#bytes = new Uint8Array();
     const nulls = new Uint8Array(cells.tag === "all-null" || this.#nullRows.length === 0 ? 0 : this.#count);
     if (nulls.length > 0) for (const row of this.#nullRows) nulls[row] = 1;
     return { ...this.#description, nulls, cells };

@@ -48,7 +48,7 @@ function eitherDecoder(serverEncoding: string): Decode {
 
 /**
  * Returns the memory of a text: as a string here and in the component's thread, and as UTF-8 in the component. ASCII in
- * one string with other characters takes more: for short texts, the overhead per value that is counted covers it.
+ * a column with other characters takes up to five bytes and not three: the overhead per value covers that of short texts.
  */
 export function memoryOf(bytes: Uint8Array): number {
   // ASCII takes one byte per character, other strings two; U+FFFD for an undecodable byte has three in UTF-8.

@@ -59,7 +59,7 @@ pub struct Unfit;
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a row has another number of values than there are columns, or a column has values of several types",
+            "a row does not fit its columns: another number of values, values of several types in a column, or 4 GiB of text",
         )
     }
 }

@@ -87,7 +87,7 @@ impl RowSet {
     /// must never pass for a measurement.
     pub fn decode<T>(self, mut decode: impl FnMut(&mut Row<'_>) -> T) -> Result<Vec<T>, Fault> {
         if let Some(column) = self.columns.iter().find(|column| !column.is_sound(self.count)) {
-            let message = format!("column {} has not the {} values that it should have", column.name, self.count);
+            let message = format!("column {} does not have one value for each of {} rows", column.name, self.count);
             return Err(Fault::new(kind::UNEXPECTED_ANSWER, message));
         }
         let mut asked = vec![""; self.columns.len()];
@@ -261,7 +261,7 @@ mod tests {
         let mut short = set(&["a"], &[vec![Value::Int64(1)]]);
         short.count = 2;
         let short = short.decode(|row| row.int64("a")).expect_err("short");
-        assert_eq!(short.message, "column a has not the 2 values that it should have");
+        assert_eq!(short.message, "column a does not have one value for each of 2 rows");
         let wide = set(&["a"], &[vec![Value::Int64(-1)]]).decode(|row| row.narrow::<u32>("a")).expect_err("range");
         assert_eq!(wide.message, "column a is out of range");
         let text = |text: &str| [vec![Value::Text(text.into())]];

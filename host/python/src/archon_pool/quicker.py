@@ -8,6 +8,7 @@ works, without this.
 from __future__ import annotations
 
 import ctypes
+import sys
 from array import array
 from typing import Any, Callable
 
@@ -61,9 +62,10 @@ def _once(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _has_known_layout() -> bool:
-    """Returns true if a value is some words: its kind, then what it holds."""
+    """Returns true if a value is some words, the lowest byte first: its kind, then what it holds."""
     value: Any = getattr(_ffi, "wasmtime_component_val_t", None)
-    return value is not None and value.of.offset == _WORD_BYTES and ctypes.sizeof(value) % _WORD_BYTES == 0
+    has_words = value is not None and value.of.offset == _WORD_BYTES and ctypes.sizeof(value) % _WORD_BYTES == 0
+    return has_words and sys.byteorder == "little"
 
 
 def _at_once(convert: Convert) -> Convert:
