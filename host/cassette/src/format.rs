@@ -1,6 +1,6 @@
 //! The contents of a cassette, and its faults.
 
-use archon_pool_contract::fault::{Fault, kind};
+use archon_pool_contract::fault::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::Exchange;
@@ -75,14 +75,4 @@ pub enum End {
     Returned(String),
     /// The host ended it with this fault, such as a limit.
     Ended(Fault),
-}
-
-/// Creates the fault of a file that is no cassette.
-pub(super) fn invalid(message: impl Into<String>) -> Fault {
-    Fault::new(kind::CASSETTE_INVALID, message)
-}
-
-/// Creates the fault of a call that the cassette does not answer.
-pub(super) fn mismatch(message: impl Into<String>) -> Fault {
-    Fault::new(kind::CASSETTE_MISMATCH, message)
 }

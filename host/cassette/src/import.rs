@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
-use super::format::invalid;
+use super::fault::invalid;
 use super::value::{self, is_same};
 
 /// Arguments of an import.

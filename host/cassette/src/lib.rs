@@ -24,6 +24,7 @@
 
 mod answer;
 mod exchange;
+mod fault;
 mod format;
 mod import;
 mod mode;

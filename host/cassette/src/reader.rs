@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::exchange::Exchange;
-use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION, invalid};
+use super::fault::invalid;
+use super::format::{Call, Cassette, End, Header, MOST_BYTES, PACKAGE, VERSION};
 
 impl Cassette {
     /// Reads a cassette from memory. Fails with `cassette-invalid`, naming the line.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archon_pool_contract::fault::Fault;
 
-use super::format::{Call, Cassette, Header, mismatch};
+use super::fault::mismatch;
+use super::format::{Call, Cassette, Header};
 use super::replayer::Replayer;
 
 /// Replays a cassette: the n-th call of a component is answered from its n-th call. Clones share the position.

@@ -4,7 +4,7 @@ use archon_pool_contract::fault::Fault;
 
 use super::answer::Answer;
 use super::exchange::{Exchange, Import};
-use super::format::mismatch;
+use super::fault::mismatch;
 use super::import::{Arguments, Query, RowSet, Statement};
 
 /// Answers a component's imports from one call of a cassette, in the recorded order and, where a component calls them
