@@ -47,7 +47,7 @@ build: needs-build ## Build the components, the library and the program
 	$(RUN_CARGO) build $(ALL)
 
 demo: needs-demo ## A planted leak on a private PostgreSQL server: found, planned, ended
-	@echo "compiling the program: 8 to 14 minutes the first time on two processors"
+	@echo "compiling the program: 5 to 14 minutes the first time on two processors"
 	$(RUN_CARGO) build $(ALL) --bin archon-pool --bin demo
 	$(TARGET)/debug/demo
 
