@@ -153,7 +153,7 @@ async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
     let cluster = cluster().await?;
     ensure!(cluster.create_statistics("postgres").await?, "the server lacks pg_stat_statements: install its contrib");
     let _texts = [
-        cluster.app("app", "cards").idle("SELECT 'hunter2', 4111").await?,
+        cluster.app("app", "cards").idle("SELECT 'hunter2', 4111222233334444").await?,
         cluster.app("app", "worker").idle("LISTEN jobs").await?,
         cluster.app("app", "long").idle(&format!("SELECT 7, '{}' AS \"a name\"", "x".repeat(900))).await?,
     ];
@@ -177,7 +177,7 @@ async fn a_normalised_recording_gives_the_same_report() -> Result<()> {
     let normalised = recorded(&path, true).await?;
     ensure!(normalised.header.normalised);
     let text = fs::read_to_string(&path)?;
-    ensure!(!text.contains("hunter2") && !text.contains("4111") && text.contains("LISTEN jobs"), "{text}");
+    ensure!(!text.contains("hunter2") && !text.contains("4111222233334444") && text.contains("LISTEN jobs"), "{text}");
     // Replays the same moment with the normalised statement texts.
     let swapped = swap_texts(cassette, &normalised);
     assert_eq!(replayed(&swapped, plugin(World::Observer), Limits::default()).await?, report);
