@@ -32,8 +32,8 @@ PYTHON_TOOL = PYTHONDONTWRITEBYTECODE=1 $(PYTHON_HOST)/venv/bin/python
 
 .PHONY: help setup build components demo test compiled-tests installed quiet-packages peers test-rust test-timed \
         test-untimed test-languages run-languages test-node run-node test-python run-python test-matrix packages lab \
-        bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units lint-worlds \
-        lint-node lint-python audit lock freeze-wit clean
+        pools bench bench-baseline fuzz fuzz-replay stress soak lint lint-rust lint-format lint-circles lint-units \
+        lint-worlds lint-node lint-python audit lock freeze-wit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -126,6 +126,10 @@ lab: needs-build ## The score of the judgement of leaks beside other rules: a ta
 	$(RUN_CARGO) build $(ALL)
 	mkdir -p $(TARGET)/lab
 	$(TARGET)/debug/lab score $(TARGET)/lab/index.html
+
+pools: needs-test ## Real pool libraries live, healthy and leaking: recordings with the truth in target/pools, and a table
+	$(RUN_CARGO) build $(ALL) --bin archon-pool
+	python3 -B tests/pools/run.py
 
 bench: needs-test $(TARGET)/bench/python/.tried ## Benchmarks as ratios in one run, a table with their targets, and a page with pictures
 	$(RUN_CARGO) build $(ALL) --release --bin archon-pool --bin bench-table $(BENCHES:%=--bin bench-%)
