@@ -28,6 +28,8 @@ lab fit                  the weights that those give, beside the weights of the 
 lab penalties            how well each penalty does on kinds that were left out
 lab pools FOLDER         the score on recordings of real pool libraries (tests/pools)
 lab pool-errors FOLDER   what is wrong in those, by set-up and evidence
+lab pool-evidence FOLDER how often each kind of evidence is right in those
+lab pack-pools FROM TO   recordings, compressed into another folder
 lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
 
 fn main() -> Result<()> {
@@ -50,6 +52,12 @@ fn main() -> Result<()> {
             }
         }
         ["pools", folder] => println!("{}", RecordedScore::of(&recorded(folder)?).table()),
+        ["pack-pools", from, to] => {
+            for name in recordings::names(from.as_ref())? {
+                recordings::pack(&name, to.as_ref())?;
+            }
+        }
+        ["pool-evidence", folder] => println!("{}", recorded_score::evidence(&recorded(folder)?)),
         ["pool-errors", folder] => {
             recorded(folder)?.iter().flat_map(recorded_score::errors).for_each(|error| println!("{error}"));
         }
@@ -74,7 +82,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn recorded(folder: &str) -> Result<Vec<Recording>> {
-    recordings::files(folder.as_ref())?.iter().map(|file| Recording::judge(file)).collect()
+    recordings::names(folder.as_ref())?.iter().map(|name| Recording::judge(name)).collect()
 }
 
 fn score(split: Split) -> Result<Score> {

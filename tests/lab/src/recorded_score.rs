@@ -68,7 +68,7 @@ impl RecordedScore {
                 self.all.add(counts);
                 let pooler = String::from("(pooler)");
                 let keys = part.map_or([pooler.clone(), pooler.clone(), pooler], |part| {
-                    [part.library.clone(), part.name.clone(), part.kind.clone()]
+                    [part.library.clone(), naming(&part.name), part.kind.clone()]
                 });
                 let groups = [&mut self.libraries, &mut self.names, &mut self.parts];
                 groups.into_iter().zip(keys).for_each(|(group, key)| group.entry(key).or_default().add(counts));
@@ -110,6 +110,39 @@ impl RecordedScore {
         }
         Ok(())
     }
+}
+
+/// How sessions are named; `=TEXT` is a name that several set-ups share.
+fn naming(name: &str) -> String {
+    if name.starts_with('=') { "shared" } else { name }.to_owned()
+}
+
+/// Tabulates the kinds of evidence: lost and innocent sessions that had it at any look, and the mean of its largest
+/// strengths.
+pub fn evidence(recordings: &[Recording]) -> String {
+    let mut sessions = BTreeMap::<(&str, bool, (usize, i32, i64)), f64>::new();
+    for (number, recording) in recordings.iter().enumerate() {
+        for verdict in recording.looks.iter().flatten().filter(|verdict| verdict.truth != Truth::Young) {
+            for &(id, strength) in &verdict.evidence {
+                let key = (id, verdict.truth != Truth::Innocent, (number, verdict.session.0, verdict.session.1));
+                let most = sessions.entry(key).or_default();
+                *most = most.max(strength);
+            }
+        }
+    }
+    let mut table = BTreeMap::<&str, [(u32, f64); 2]>::new();
+    for ((id, is_lost, _), strength) in sessions {
+        let (count, sum) = &mut table.entry(id).or_default()[usize::from(is_lost)];
+        *count += 1;
+        *sum += strength;
+    }
+    let mut out = format!("{:<24} {:>6} {:>6} {:>9} {:>6}\n", "evidence", "lost", "mean", "innocent", "mean");
+    for (id, [innocent, lost]) in table {
+        let mean = |(count, sum): (u32, f64)| sum / f64::from(count.max(1));
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{id:<24} {:>6} {:>6.2} {:>9} {:>6.2}", lost.0, mean(lost), innocent.0, mean(innocent));
+    }
+    out
 }
 
 /// Describes each session of a recording that was missed or wrongly suspected, with the evidence of the look that counts.

@@ -1,7 +1,8 @@
 //! Recordings of real pool libraries (`tests/pools`) with the truth that their clients told, judged look by look.
 //!
-//! A recording is a cassette of a real server, `NAME.jsonl.zst`, and `NAME.truth.json`. The looks are judged by the
-//! plugin's own code with the carry of the look before, so that a changed plugin is judged by its own memory.
+//! A recording is a cassette of a real server, `NAME.jsonl`, and `NAME.truth.json`, both perhaps compressed (`.zst`). The
+//! looks are judged by the plugin's own code with the carry of the look before, so that a changed plugin is judged by its
+//! own memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,17 +18,22 @@ use archon_pool_plugin::collect::collect;
 use archon_pool_plugin::leaks::exclusions;
 use archon_pool_plugin::leaks::judged::Judged;
 use archon_pool_plugin::{analyse, plan};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::classify::Truth;
 
-/// Ending of a cassette's file.
-const CASSETTE: &str = ".jsonl.zst";
-/// Largest cassette, bytes.
+/// Endings of a recording's two files.
+const CASSETTE: &str = ".jsonl";
+const TRUTH: &str = ".truth.json";
+/// Ending of a compressed file.
+const COMPRESSED: &str = ".zst";
+/// Level of compression: the corpus is packed rarely and read by everybody.
+const LEVEL: i32 = 19;
+/// Largest file, bytes.
 const MOST_BYTES: usize = 64 << 20;
 
 /// A set-up of a library in a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Its id.
     pub kind: String,
@@ -45,20 +51,20 @@ pub struct Part {
 }
 
 /// The truth about a recording.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Told {
     parts: Vec<Part>,
     looks: Vec<ToldLook>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ToldLook {
     lost: Vec<ToldLoss>,
     /// The part of each session, by pid.
     sessions: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ToldLoss {
     pid: i32,
     since: i64,
@@ -98,16 +104,44 @@ pub struct Recording {
     pub looks: Vec<Vec<Verdict>>,
 }
 
-/// Returns the recordings of a folder, in the order of their names.
-pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Returns the recordings of a folder, each by its path without endings, in the order of their names.
+pub fn names(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.retain(|file| file.to_string_lossy().ends_with(CASSETTE));
-    files.sort();
-    if files.is_empty() {
-        bail!("{}: there is no recording (*{CASSETTE}): `make pools` writes some", folder.display());
+    let files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let name = |file: &PathBuf| {
+        let file = file.to_str()?;
+        file.strip_suffix(COMPRESSED).unwrap_or(file).strip_suffix(TRUTH).map(PathBuf::from)
+    };
+    let mut names: Vec<PathBuf> = files.iter().filter_map(name).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        bail!("{}: there is no recording (*{TRUTH}): `make pools` writes some", folder.display());
     }
-    Ok(files)
+    Ok(names)
+}
+
+/// Reads one of a recording's files, which may be compressed.
+fn read(name: &Path, ending: &str) -> Result<Vec<u8>> {
+    let plain = format!("{}{ending}", name.display());
+    match fs::read(&plain) {
+        Ok(bytes) => Ok(bytes),
+        Err(_) => {
+            let bytes = fs::read(format!("{plain}{COMPRESSED}")).with_context(|| plain.clone())?;
+            zstd::bulk::decompress(&bytes, MOST_BYTES).context(plain)
+        }
+    }
+}
+
+/// Compresses a recording into another folder, with nothing in its truth but what is read here.
+pub fn pack(name: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let told: Told = serde_json::from_slice(&read(name, TRUTH)?).with_context(|| name.display().to_string())?;
+    let to = folder.join(name.file_name().context("a recording has a name")?);
+    for (ending, bytes) in [(CASSETTE, read(name, CASSETTE)?), (TRUTH, serde_json::to_vec(&told)?)] {
+        fs::write(format!("{}{ending}{COMPRESSED}", to.display()), zstd::bulk::compress(&bytes, LEVEL)?)?;
+    }
+    Ok(())
 }
 
 impl Recording {
@@ -116,14 +150,10 @@ impl Recording {
     /// # Errors
     ///
     /// Fails if a file cannot be read, or if the cassette has no answer that the plugin needs.
-    pub fn judge(cassette: &Path) -> Result<Self> {
-        let name = cassette.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let name = name.trim_end_matches(CASSETTE).to_owned();
-        let told = cassette.with_file_name(format!("{name}.truth.json"));
-        let told = fs::read(&told).with_context(|| told.display().to_string())?;
-        let told: Told = serde_json::from_slice(&told).with_context(|| format!("{name}.truth.json"))?;
-        let bytes = zstd::bulk::decompress(&fs::read(cassette)?, MOST_BYTES).with_context(|| name.clone())?;
-        let calls = Cassette::read(&bytes).with_context(|| name.clone())?.calls;
+    pub fn judge(path: &Path) -> Result<Self> {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let told: Told = serde_json::from_slice(&read(path, TRUTH)?).with_context(|| format!("{name}{TRUTH}"))?;
+        let calls = Cassette::read(&read(path, CASSETTE)?).with_context(|| name.clone())?.calls;
         if calls.len() != told.looks.len() {
             bail!("{name}: the cassette has {} looks, and the truth {}", calls.len(), told.looks.len());
         }

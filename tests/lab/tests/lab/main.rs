@@ -2,3 +2,4 @@
 
 mod cassettes;
 mod guard;
+mod pools;
