@@ -47,7 +47,11 @@ async fn the_owner_reads_everything_and_services_are_not_ended() -> Result<()> {
     let suspected: Vec<_> = analysed.leak_detection.suspected_connections.iter().map(|suspect| suspect.pid).collect();
     assert_eq!(suspected, [leaked.pid()]);
     let carry: Value = serde_json::from_str(&analysed.carry)?;
-    assert!(carry["reading"]["statements"]["calls"].is_number(), "pg_stat_statements is found in its schema: {:?}", analysed.notes);
+    assert!(
+        carry["reading"]["statements"]["calls"].is_number(),
+        "pg_stat_statements is found in its schema: {:?}",
+        analysed.notes
+    );
 
     let killed = report(&cluster, "postgres", impatient("kill-idle")).await;
     let targets: Vec<_> =
