@@ -159,8 +159,13 @@ impl Session {
 
     /// Waits for the answer to an empty statement for as long as the opening of a session may take.
     pub(crate) async fn is_answering(&self) -> Result<(), Fault> {
-        let answered = tokio::time::timeout(self.limits.connect_timeout, self.round_trip()).await;
-        answered.unwrap_or_else(|_| Err(self.silent())).map(drop)
+        self.connection.begin_statement();
+        // An error here is no refusal: the session was open.
+        let answer = async { self.connection.client()?.batch_execute("").await.map_err(|error| self.why(&error)) };
+        let answered = tokio::time::timeout(self.limits.connect_timeout, answer).await;
+        answered.unwrap_or_else(|_| Err(self.silent()))?;
+        self.connection.end_statement();
+        Ok(())
     }
 
     /// Measures one empty round trip.
