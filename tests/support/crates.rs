@@ -6,9 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Workspace crates that each crate of the host may depend on.
-const DIRECTIONS: [(&str, &[&str]); 11] = [
+const DIRECTIONS: [(&str, &[&str]); 12] = [
     ("archon-pool-contract", &[]),
-    ("archon-pool-core", &["contract"]),
+    ("archon-pool-components", &[]),
+    ("archon-pool-core", &["contract", "components"]),
     ("archon-pool-postgres", &["contract", "core"]),
     ("archon-pool-audit", &["contract", "core"]),
     ("archon-pool-cassette", &["contract", "core"]),
