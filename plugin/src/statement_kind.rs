@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(kinds(&["ROLLBACK TO a", "UNLISTEN a"]), [(false, false, false), (true, false, false)]);
     }
 
-    /// What drivers and pools send to clean up a session that comes back, with where it is in their sources. Whatever else
+    /// Texts that drivers and pools send to clean up a returned session, each with its place in their sources. Whatever else
     /// is in the text, such a session was given back: `not-cleaned-up` must not hold for it.
     const RESETS: &[(&str, &str)] = &[
         ("PgBouncer, `server_reset_query`; Npgsql, `ResetOnClose`; ActiveRecord, `reset!`", "DISCARD ALL"),

@@ -48,12 +48,18 @@ impl CallBudget {
         max_rows: u32,
         row: impl Iterator<Item = Cell<'a>> + Clone,
     ) -> Result<bool, Unfit> {
-        let weight = row.clone().map(|cell| cell.weight() + size_of::<Value>()).sum();
-        if set.count >= max_rows as usize || !self.take_row(weight) {
+        if set.count >= max_rows as usize || !self.take_row(weight(row.clone())) {
             set.truncated = true;
             return Ok(false);
         }
         set.push(row).map(|()| true)
+    }
+
+    /// Shortens a row set to the rows that fit the budget, at most `max_rows`.
+    pub fn cut(&self, set: &mut RowSet, max_rows: u32) {
+        let most = set.count.min(max_rows as usize);
+        let kept = (0..most).take_while(|&row| self.take_row(weight(set.row(row)))).count();
+        set.cut(kept);
     }
 
     /// Checks that rows and bytes are left.
@@ -74,6 +80,11 @@ impl CallBudget {
         let wanted = self.requested.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if wanted > limit { Err(LimitError::RequestBytes { wanted, limit }) } else { Ok(()) }
     }
+}
+
+/// Returns the size of a row in memory, bytes.
+fn weight<'a>(row: impl Iterator<Item = Cell<'a>>) -> usize {
+    row.map(|cell| cell.weight() + size_of::<Value>()).sum()
 }
 
 fn take(from: &AtomicUsize, amount: usize) -> bool {

@@ -10,7 +10,6 @@ mod reading;
 
 use archon_pool_contract::fault::Fault;
 use archon_pool_contract::rows::RowSet;
-use archon_pool_contract::value::Value;
 use wasmtime::component::HasData;
 
 use crate::bindings::{database, types};
@@ -108,10 +107,7 @@ impl Intercepted<'_> {
 
     fn cut(&self, mut set: RowSet) -> RowSet {
         let CallContext { budget, limits, .. } = &*self.0.context;
-        let weight = |row| set.row(row).map(|cell| cell.weight() + size_of::<Value>()).sum();
-        let most = set.count.min(limits.rows as usize);
-        let kept = (0..most).take_while(|&row| budget.take_row(weight(row))).count();
-        set.cut(kept);
+        budget.cut(&mut set, limits.rows);
         set
     }
 }

@@ -51,23 +51,23 @@ impl fmt::Debug for Plugin {
 impl Plugin {
     /// Loads the built-in component of a world.
     pub fn built_in(engine: &Engine, world: World) -> Result<Self, Fault> {
-        let (name, bytes) = (world.file_name(), embedded(world));
-        check_size(engine, bytes.len() as u64)?;
-        Self::load_built_in(engine, name, bytes, world)
+        check_size(engine, embedded(world).len() as u64)?;
+        Self::load_built_in(engine, world.file_name(), world, world)
     }
 
     /// The built-in components are trusted: compiling them has no time limit.
-    fn load_built_in(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
+    fn load_built_in(engine: &Engine, name: &str, world: World, most: World) -> Result<Self, Fault> {
+        let bytes = embedded(world);
+        let digest = Digest::of(bytes);
         let metering = engine.built_in_metering();
         let wasmtime = engine.wasmtime_of(metering);
-        let built_in = World::ALL.into_iter().find(|world| embedded(*world) == bytes);
-        let component = match built_in.and_then(|world| precompiled(wasmtime, world)) {
+        let component = match precompiled(wasmtime, world, digest) {
             Some(component) => component,
             None => {
                 Component::from_binary(wasmtime, bytes).map_err(|error| not_a_component(name, &format!("{error:#}")))?
             }
         };
-        Self::link(engine, name, bytes, &component, metering, most)
+        Self::link(engine, name, digest, &component, metering, most)
     }
 
     /// Reads a component from a file.
@@ -100,8 +100,8 @@ impl Plugin {
     /// Compiles a component, which blocks, and refuses one whose imports exceed a world.
     pub fn load(engine: &Engine, name: &str, bytes: &[u8], most: World) -> Result<Self, Fault> {
         check_size(engine, bytes.len() as u64)?;
-        if World::ALL.into_iter().any(|world| embedded(world) == bytes) {
-            return Self::load_built_in(engine, name, bytes, most);
+        if let Some(world) = World::ALL.into_iter().find(|world| embedded(*world) == bytes) {
+            return Self::load_built_in(engine, name, world, most);
         }
         if !bytes.starts_with(b"\0asm") {
             return Err(not_a_component(name, "it does not start like WebAssembly"));
@@ -111,13 +111,13 @@ impl Plugin {
         }
         component_limits::check(bytes).map_err(|why| not_a_component(name, &why))?;
         let component = engine.compiler().compile(engine.wasmtime(), name, bytes)?;
-        Self::link(engine, name, bytes, &component, Metering::Counted, most)
+        Self::link(engine, name, Digest::of(bytes), &component, Metering::Counted, most)
     }
 
     fn link(
         engine: &Engine,
         name: &str,
-        bytes: &[u8],
+        digest: Digest,
         component: &Component,
         metering: Metering,
         most: World,
@@ -136,7 +136,6 @@ impl Plugin {
         let exports = Exports::of(component, |interface| {
             exports.iter().find(|name| ours(name) == Some(interface)).map(String::as_str)
         });
-        let digest = Digest::of(bytes);
         Ok(Self { pre, exports, engine: engine.clone(), metering, name: name.to_owned(), world, digest })
     }
 

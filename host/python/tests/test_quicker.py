@@ -1,4 +1,4 @@
-"""What makes large answers quick is in place with this version of wasmtime, and changes none."""
+"""The faster conversion of large answers works with this version of wasmtime, and changes no answer."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BOOL, BYTEA, INT8, TEXT, OID, FLOAT4, FLOAT8, TIMESTAMPTZ, JSONB = 16, 17, 20, 2
 
 
 def read(oids: list[int], *rows: list[bytes | None], text: TextEncoding = UTF8) -> RowSet:
-    """What a server's rows become."""
+    """Columns made of a server's rows."""
     return collected(oids, rows, text)
 
 
@@ -37,7 +37,7 @@ def collected(oids: list[int], rows: Iterable[list[bytes | None]], text: TextEnc
 
 
 def column(oid: int, *cells: bytes | None, text: TextEncoding = UTF8) -> tuple[str, Any, bytes]:
-    """What the cells of one column become: kind, cells and nulls."""
+    """Returns the kind, cells and nulls of a column made of these cells."""
     answer = read([oid], *([cell] for cell in cells), text=text)
     assert answer.count == len(cells)
     (found,) = answer.columns

@@ -22,14 +22,14 @@ pub enum Cells {
     Float64s(Vec<f64>),
     /// `text`.
     Texts {
-        /// Where each text ends, in bytes.
+        /// Ends of the texts, in bytes.
         ends: Vec<u32>,
         /// All texts.
         text: String,
     },
     /// `bytea`.
     ByteStrings {
-        /// Where each byte string ends.
+        /// Ends of the byte strings.
         ends: Vec<u32>,
         /// All byte strings.
         bytes: Vec<u8>,

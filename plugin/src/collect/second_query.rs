@@ -1,12 +1,13 @@
 //! The second round trip of a collection: answers that the first one did without, and which are now known to be needed.
 
-use archon_pool_contract::catalogue;
+use archon_pool_contract::catalogue::{self, Entry};
 use archon_pool_contract::fault::{Fault, kind};
 use archon_pool_contract::host_api::HostApi;
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Gap, RoleSetting, Setting, Snapshot, StatementCounts, StatementLoad};
 use archon_pool_contract::statement_text;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::batch::{Answers, statement};
 use super::decode;
@@ -33,7 +34,7 @@ pub(super) fn complete(
         asks_settings = false;
     }
     let asks_counts = !has_counts && !memory.counts().is_some_and(|kept| kept.is_usable(snapshot.taken_at));
-    // Whether statements are slow is known once they are counted.
+    // Slow statements are known only once statements are counted.
     let asks_texts = !asks_counts && needs_texts(snapshot, memory, options);
     let mut batch = Vec::new();
     if asks_settings {
@@ -84,10 +85,7 @@ pub(super) fn settings(answers: &mut Answers) -> Result<(Vec<Setting>, Vec<RoleS
 
 /// Takes the answer to [`catalogue::STATEMENT_COUNTS`].
 pub(super) fn statement_counts(answers: &mut Answers) -> Result<Option<StatementCounts>, Fault> {
-    let document = answers.optional(catalogue::STATEMENT_COUNTS, |rows| rows.decode(|row| row.text("document")))?;
-    let Some(document) = document.and_then(|mut rows| rows.pop()).flatten() else { return Ok(None) };
-    let counts: StatementCounts = serde_json::from_str(&document)
-        .map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENT_COUNTS.id)))?;
+    let Some(counts) = document::<StatementCounts>(answers, catalogue::STATEMENT_COUNTS)? else { return Ok(None) };
     // Not every reader of JSON keeps more digits, and the carry comes back through one.
     let (exec_ms, own_exec_ms) = (rounded(counts.exec_ms), rounded(counts.own_exec_ms));
     Ok(Some(StatementCounts { exec_ms, own_exec_ms, ..counts }))
@@ -95,7 +93,7 @@ pub(super) fn statement_counts(answers: &mut Answers) -> Result<Option<Statement
 
 /// Takes the answer to [`catalogue::STATEMENTS`].
 fn heaviest(answers: &mut Answers) -> Result<Vec<StatementLoad>, Fault> {
-    let document = answers.optional(catalogue::STATEMENTS, |rows| rows.decode(|row| row.text("document")))?;
+    let heaviest = document::<Heaviest>(answers, catalogue::STATEMENTS)?;
     let unconverted = |gap: &&mut Gap| {
         gap.what == catalogue::STATEMENTS.id
             && gap.sqlstate.as_deref().is_some_and(|sqlstate| UNCONVERTED.contains(&sqlstate))
@@ -104,10 +102,15 @@ fn heaviest(answers: &mut Answers) -> Result<Vec<StatementLoad>, Fault> {
         gap.reason
             .push_str("; a text of another database cannot be converted, so the heaviest statements are not shown");
     }
-    let Some(document) = document.and_then(|mut rows| rows.pop()).flatten() else { return Ok(Vec::new()) };
-    let Heaviest { slow } = serde_json::from_str(&document)
-        .map_err(|error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", catalogue::STATEMENTS.id)))?;
-    Ok(slow.into_iter().map(StatementLoad::from).collect())
+    Ok(heaviest.map_or_else(Vec::new, |heaviest| heaviest.slow.into_iter().map(StatementLoad::from).collect()))
+}
+
+/// Takes the JSON document that answers a statement; none where the statement failed or the document is null.
+fn document<T: DeserializeOwned>(answers: &mut Answers, entry: Entry) -> Result<Option<T>, Fault> {
+    let rows = answers.optional(entry, |rows| rows.decode(|row| row.text("document")))?;
+    let Some(document) = rows.and_then(|mut rows| rows.pop()).flatten() else { return Ok(None) };
+    let unexpected = |error| Fault::new(kind::UNEXPECTED_ANSWER, format!("{}: {error}", entry.id));
+    serde_json::from_str(&document).map(Some).map_err(unexpected)
 }
 
 /// The document that the heaviest statements come in.

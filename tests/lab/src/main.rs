@@ -82,7 +82,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn recorded(folder: &str) -> Result<Vec<Recording>> {
-    recordings::names(folder.as_ref())?.iter().map(|name| Recording::judge(name)).collect()
+    recordings::names(folder.as_ref())?.iter().map(|name| Recording::read(name)).collect()
 }
 
 fn score(split: Split) -> Result<Score> {

@@ -10,6 +10,7 @@ use crate::calibration::Calibration;
 use crate::classify::Truth;
 use crate::recordings::{Recording, Verdict};
 use crate::score::{Counts, Kills};
+use crate::table::percent;
 
 /// The score of some recordings.
 #[derive(Debug, Default)]
@@ -49,8 +50,8 @@ impl RecordedScore {
         let mut sessions = BTreeMap::<(i32, i64), Vec<&Verdict>>::new();
         for verdict in recording.looks.iter().flatten() {
             sessions.entry(verdict.session).or_default().push(verdict);
-            if let Some(confidence) = verdict.confidence.filter(|_| verdict.decides) {
-                self.verdicts.push((confidence, verdict.truth != Truth::Innocent));
+            if verdict.decides {
+                self.verdicts.push((verdict.confidence, verdict.truth != Truth::Innocent));
             }
             if verdict.target {
                 match (verdict.truth, verdict.is_idle) {
@@ -112,7 +113,7 @@ impl RecordedScore {
     }
 }
 
-/// How sessions are named; `=TEXT` is a name that several set-ups share.
+/// Returns the naming of a part's sessions; `=TEXT` is a name that several set-ups share.
 fn naming(name: &str) -> String {
     if name.starts_with('=') { "shared" } else { name }.to_owned()
 }
@@ -162,11 +163,11 @@ pub fn errors(recording: &Recording) -> Vec<String> {
         let part = verdict.part.map_or("(pooler)", |part| recording.parts[part].kind.as_str());
         let evidence: Vec<String> =
             verdict.evidence.iter().map(|(id, strength)| format!("{id} {strength:.2}")).collect();
-        let confidence = verdict.confidence.unwrap_or(0);
         let excluded = if verdict.decides { "" } else { " EXCLUDED" };
         let line = format!(
-            "{part} {what}{excluded}: look {look}, pid {}, {confidence} %: {}",
+            "{part} {what}{excluded}: look {look}, pid {}, {} %: {}",
             verdict.session.0,
+            verdict.confidence,
             evidence.join(", ")
         );
         // Of a wrong suspicion the first look counts, of a missed one the last.
@@ -178,7 +179,6 @@ pub fn errors(recording: &Recording) -> Vec<String> {
 }
 
 fn line(out: &mut String, name: &str, counts: Counts) -> std::fmt::Result {
-    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
     let innocent = counts.wrong + counts.left_alone;
     let f1 = if counts.lost() > 0 { format!("{:.3}", counts.f1()) } else { "–".to_owned() };
     writeln!(

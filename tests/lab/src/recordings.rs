@@ -1,8 +1,8 @@
-//! Recordings of real pool libraries (`tests/pools`) with the truth that their clients told, judged look by look.
+//! Recordings of real pool libraries (`tests/pools`) with the truth that their clients reported, analysed look by look.
 //!
 //! A recording is a cassette of a real server, `NAME.jsonl`, and `NAME.truth.json`, both perhaps compressed (`.zst`). The
-//! looks are judged by the plugin's own code with the carry of the look before, so that a changed plugin is judged by its
-//! own memory.
+//! looks are analysed by the plugin's own code with the carry of the look before, so that a changed plugin is measured
+//! with its own memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,30 +42,30 @@ pub struct Part {
     /// The library.
     #[serde(default)]
     pub library: String,
-    /// What its program does.
+    /// Behaviour of its program.
     #[serde(default)]
     pub behaviour: String,
-    /// How its sessions are named: `id`, `default`, `empty`, `pid`.
+    /// Naming of its sessions: `id`, `default`, `empty`, `pid`.
     #[serde(default)]
     pub name: String,
 }
 
 /// The truth about a recording.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct RecordedTruth {
     parts: Vec<Part>,
-    looks: Vec<ToldLook>,
+    looks: Vec<LookTruth>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct ToldLook {
-    lost: Vec<ToldLoss>,
+struct LookTruth {
+    lost: Vec<Loss>,
     /// The part of each session, by pid.
     sessions: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct ToldLoss {
+struct Loss {
     pid: i32,
     since: i64,
 }
@@ -75,15 +75,16 @@ struct ToldLoss {
 pub struct Verdict {
     /// Process id and start: the session.
     pub session: (i32, i64),
-    /// The part that it belongs to; none for a pooler's, and for sessions that nobody knows.
+    /// The part that it belongs to; none for a pooler's, and for sessions that the truth does not name.
     pub part: Option<usize>,
     /// The truth.
     pub truth: Truth,
     /// True if it is idle outside of a transaction.
     pub is_idle: bool,
-    /// Confidence, 0–100; none if it was not judged.
-    pub confidence: Option<u32>,
-    /// True if only a suspicion, or nothing, could speak against listing it.
+    /// Confidence, 0–100.
+    pub confidence: u32,
+    /// True if the confidence alone decides about suspicion: no other reason excludes the session, and it was not lost
+    /// too recently.
     pub decides: bool,
     /// True if the report lists it as a suspect.
     pub suspect: bool,
@@ -93,7 +94,7 @@ pub struct Verdict {
     pub evidence: Vec<(&'static str, f64)>,
 }
 
-/// A recording, judged.
+/// A recording with the analysis of each look.
 #[derive(Debug)]
 pub struct Recording {
     /// Its file's name.
@@ -136,50 +137,52 @@ fn read(name: &Path, ending: &str) -> Result<Vec<u8>> {
 /// Compresses a recording into another folder, with nothing in its truth but what is read here.
 pub fn pack(name: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let told: Told = serde_json::from_slice(&read(name, TRUTH)?).with_context(|| name.display().to_string())?;
+    let recorded: RecordedTruth =
+        serde_json::from_slice(&read(name, TRUTH)?).with_context(|| name.display().to_string())?;
     let to = folder.join(name.file_name().context("a recording has a name")?);
-    for (ending, bytes) in [(CASSETTE, read(name, CASSETTE)?), (TRUTH, serde_json::to_vec(&told)?)] {
+    for (ending, bytes) in [(CASSETTE, read(name, CASSETTE)?), (TRUTH, serde_json::to_vec(&recorded)?)] {
         fs::write(format!("{}{ending}{COMPRESSED}", to.display()), zstd::bulk::compress(&bytes, LEVEL)?)?;
     }
     Ok(())
 }
 
 impl Recording {
-    /// Reads a recording and judges each of its looks.
+    /// Reads a recording and analyses each of its looks.
     ///
     /// # Errors
     ///
     /// Fails if a file cannot be read, or if the cassette has no answer that the plugin needs.
-    pub fn judge(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let told: Told = serde_json::from_slice(&read(path, TRUTH)?).with_context(|| format!("{name}{TRUTH}"))?;
+        let recorded: RecordedTruth =
+            serde_json::from_slice(&read(path, TRUTH)?).with_context(|| format!("{name}{TRUTH}"))?;
         let calls = Cassette::read(&read(path, CASSETTE)?).with_context(|| name.clone())?.calls;
-        if calls.len() != told.looks.len() {
-            bail!("{name}: the cassette has {} looks, and the truth {}", calls.len(), told.looks.len());
+        if calls.len() != recorded.looks.len() {
+            bail!("{name}: the cassette has {} looks, and the truth {}", calls.len(), recorded.looks.len());
         }
         let mut carry = None;
         let mut looks = Vec::new();
-        for (number, (call, truth)) in calls.into_iter().zip(&told.looks).enumerate() {
+        for (number, (call, truth)) in calls.into_iter().zip(&recorded.looks).enumerate() {
             let about = || format!("{name}: look {number}");
             let request = Request::from_json(&call.input).with_context(about)?;
             let options = request.options.validate().with_context(about)?;
             let mut host = Replayed::new(Replayer::new(call.exchanges), World::Observer);
             host.open(request.credential.as_deref()).with_context(about)?;
             let snapshot = collect(&mut host, Action::DetectLeaks, &options, carry.as_deref()).with_context(about)?;
-            let (verdicts, next) = judge_look(&snapshot, &options, carry.as_deref(), truth, &told.parts);
+            let (verdicts, next) = analyse_look(&snapshot, &options, carry.as_deref(), truth, &recorded.parts);
             looks.push(verdicts);
             carry = Some(next);
         }
-        Ok(Self { name, parts: told.parts, looks })
+        Ok(Self { name, parts: recorded.parts, looks })
     }
 }
 
-/// Judges one look, and returns the carry for the next.
-fn judge_look(
+/// Analyses one look, and returns the carry for the next.
+fn analyse_look(
     snapshot: &Snapshot,
     options: &Options,
     carry: Option<&str>,
-    told: &ToldLook,
+    recorded: &LookTruth,
     parts: &[Part],
 ) -> (Vec<Verdict>, String) {
     let judgement = analyse::judge(snapshot, Action::DetectLeaks, options, carry);
@@ -191,20 +194,20 @@ fn judge_look(
     let verdict = |judged: &Judged<'_>| {
         let backend = judged.backend;
         let is_idle = backend.state() == State::Idle;
-        let lost = told.lost.iter().find(|lost| lost.pid == backend.pid && lost.since <= snapshot.taken_at);
+        let lost = recorded.lost.iter().find(|lost| lost.pid == backend.pid && lost.since <= snapshot.taken_at);
         let threshold_ms = if is_idle { options.idle_timeout_ms } else { options.idle_in_transaction_timeout_ms };
         let truth = lost.map_or(Truth::Innocent, |lost| {
             let ripe = lost.since.max(backend.state_change.unwrap_or(lost.since)) + threshold_ms as i64 * 1_000;
             if snapshot.taken_at > ripe { Truth::Leaked(ripe) } else { Truth::Young }
         });
         let kept_by_pool = judged.exclusions == [&exclusions::MINIMUM_POOL];
-        let part = told.sessions.get(&backend.pid.to_string());
+        let part = recorded.sessions.get(&backend.pid.to_string());
         Verdict {
             session: (backend.pid, backend.backend_start.unwrap_or_default()),
             part: part.and_then(|kind| parts.iter().position(|part| part.kind == *kind)),
             truth,
             is_idle,
-            confidence: Some(judged.confidence),
+            confidence: judged.confidence,
             decides: (judged.exclusions.is_empty() || kept_by_pool) && truth != Truth::Young,
             suspect: suspects.contains(&backend.pid),
             target: targets.contains(&backend.pid),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::score::{Counts, Score, median, ninth_of_ten};
 
-fn percent(value: Option<f64>) -> String {
+/// Renders a share, 0–1, as a percentage without its sign.
+pub(crate) fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.1}", value * 100.0))
 }
 

@@ -89,7 +89,7 @@ class Client:
         os.killpg(self.process.pid, signal.SIGSTOP)
 
     def close(self) -> None:
-        """Tells the program to end."""
+        """Ends the program."""
         if self.process and not self.process.stdin.closed:
             try:
                 self.process.stdin.close()

@@ -34,7 +34,7 @@ class Parts:
     """Texts in UTF-8, or byte strings, of one column in one piece."""
 
     ends: list[int]
-    """Where each part ends in `joined`, in bytes; a null's part is empty."""
+    """Ends of the parts in `joined`, in bytes; a null's part is empty."""
     joined: bytes
 
 

@@ -1,4 +1,4 @@
-"""What a client program is told and reports; see ../../PROTOCOL.md."""
+"""Input and reports of a client program; see ../../PROTOCOL.md."""
 
 import json
 import os
