@@ -58,7 +58,7 @@ pub fn judge<'a>(snapshot: &'a Snapshot, action: Action, options: &Options, carr
         scaling::decide(snapshot, options, &memory, &connections.capacity, &coverage, (mean_concurrency, &unfinished));
     let groups = Groups::of(snapshot, options, &memory);
     let purposes = Purposes::of(snapshot, &memory);
-    let judged = leaks::judge(snapshot, options, &purposes, &groups);
+    let judged = leaks::judge(snapshot, options, &purposes, &groups, &unfinished);
     let spared = Spared::of(&judged);
     let leak_detection = leaks::detect(snapshot, options, &coverage, &judged, &groups);
     let health_summary = health::summarise(snapshot, options, &broken, &unfinished, &spared);

@@ -48,6 +48,26 @@ pub fn family(name: &str) -> Cow<'_, str> {
     variable(name).map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
+/// Names that drivers give to all their applications: pgJDBC, R2DBC, postgres.js, Vert.x, Npgsql, crystal-pg, and
+/// PHP's processes.
+const DEFAULTS: [&str; 9] = [
+    "PostgreSQL JDBC Driver",
+    "r2dbc-postgresql",
+    "postgres.js",
+    "vertx-pg-client",
+    "Npgsql",
+    "crystal",
+    "php",
+    "php-fpm",
+    "node",
+];
+
+/// Returns true if an application chose this name: it is neither empty, nor its driver's default, nor the path of a
+/// program, as Ruby's `pg` sets it.
+pub fn is_own(name: &str) -> bool {
+    !name.is_empty() && !DEFAULTS.contains(&name) && !name.starts_with('/')
+}
+
 /// The name that stands for sessions of one family: their own if it is the same for all, else the family.
 pub fn common_name<'a>(members: impl IntoIterator<Item = &'a Backend>) -> &'a str {
     let mut members = members.into_iter();
@@ -203,6 +223,14 @@ mod tests {
         ] {
             assert_eq!(family(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn names_of_drivers_and_programs_are_not_an_applications_own() {
+        for name in ["", "PostgreSQL JDBC Driver", "postgres.js", "/srv/app/bin/rails"] {
+            assert!(!is_own(name), "{name}");
+        }
+        assert!(is_own("checkout") && is_own("puma: cluster worker *: * [app]"));
     }
 
     #[test]

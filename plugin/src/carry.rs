@@ -42,7 +42,7 @@ pub fn next(
         pooler_asked_at: pooler.map(|pooler| pooler.asked_at),
         pooler_counters: pooler
             .map_or_else(Vec::new, |pooler| pooler.counters.iter().take(POOLED_DATABASES).cloned().collect()),
-        groups: groups.remember(GROUPS, CALLS, memory),
+        groups: groups.remember(GROUPS, CALLS),
         listeners: purposes.listeners().take(LISTENERS).collect(),
         exporters: purposes.exporters().take(LEADERS).collect(),
         backups: purposes.backups().take(LEADERS).collect(),
@@ -113,7 +113,7 @@ mod tests {
             (other_server.as_str(), "it is from another server or database, or from before a restart"),
             ("{}", "it is not in the shape of this version"),
             ("nonsense", "it is not in the shape of this version"),
-            (&carry.replace("\"v\":6", "\"v\":5"), "it is of another version"),
+            (&carry.replace("\"v\":7", "\"v\":6"), "it is of another version"),
             (
                 &carry.replace(&format!("\"at\":{NOW},\"reading\""), "\"at\":9000000000000000,\"reading\""),
                 "it is from the future",

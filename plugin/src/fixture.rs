@@ -7,6 +7,7 @@ use crate::leaks::judged::Judged;
 use crate::leaks::{self, groups::Groups};
 use crate::memory::Memory;
 use crate::purpose::Purposes;
+use crate::unfinished::Unfinished;
 
 /// The moment of every fixture, microseconds.
 pub(crate) const NOW: i64 = 1_795_416_000_000_000;
@@ -116,5 +117,12 @@ pub(crate) fn judge<'a>(snapshot: &'a Snapshot, options: &Options) -> Vec<Judged
 
 /// Scores with a memory.
 pub(crate) fn judge_with<'a>(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Vec<Judged<'a>> {
-    leaks::judge(snapshot, options, &Purposes::of(snapshot, memory), &Groups::of(snapshot, options, memory))
+    let unfinished = Unfinished::find(snapshot, options, &[]);
+    leaks::judge(
+        snapshot,
+        options,
+        &Purposes::of(snapshot, memory),
+        &Groups::of(snapshot, options, memory),
+        &unfinished,
+    )
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use archon_pool_contract::snapshot::{PoolerCounters, Reading, SessionKey, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::fast_map::Map;
 use crate::kept_answers::{KeptSettings, KeptStatements};
 use crate::kept_counts::KeptCounts;
 use crate::leaks::pool_key::PoolKey;
@@ -14,7 +15,7 @@ use crate::leaks::session_history::SessionHistory;
 use crate::scaling::history::History;
 
 /// The version of this memory's shape.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 /// The longest memory, bytes.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -62,6 +63,17 @@ pub struct GroupMemory {
     /// Observations from call to call.
     #[serde(rename = "watch")]
     pub history: SessionHistory,
+}
+
+impl GroupMemory {
+    fn key(&self) -> PoolKey<'_> {
+        PoolKey {
+            database: &self.database,
+            role: &self.role,
+            application: &self.application,
+            client: self.client.as_deref(),
+        }
+    }
 }
 
 /// The memory of this call: empty on the first one.
@@ -157,14 +169,13 @@ impl Memory {
         Some((carry.pooler_asked_at?, &carry.pooler_counters))
     }
 
-    /// Time of the previous call, microseconds, and the state of a group that it kept.
-    pub fn group(&self, of: &PoolKey<'_>) -> Option<(i64, &GroupMemory)> {
-        let same = |group: &&GroupMemory| {
-            let key = (&*group.database, &*group.role, &*group.application, group.client.as_deref());
-            key == (of.database, of.role, of.application, of.client)
-        };
-        let carry = self.0.as_ref()?;
-        Some((carry.at, carry.groups.iter().find(same)?))
+    /// State of the groups of the previous call, by their keys.
+    pub fn groups(&self) -> Map<PoolKey<'_>, Vec<&GroupMemory>> {
+        let mut by_key = Map::<PoolKey<'_>, Vec<&GroupMemory>>::default();
+        for group in self.0.iter().flat_map(|carry| &carry.groups) {
+            by_key.entry(group.key()).or_default().push(group);
+        }
+        by_key
     }
 
     /// Since when a session has been found sending an answer.

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Monitor(Reading),
     /// Score every session for leaks, with evidence
     DetectLeaks(Reading),
+    /// Show all evidence for and against a leak of one session, and what is missing to be sure
+    Explain(Explaining),
     /// Time fresh connections, and check the health of every session
     HealthCheck(Reading),
     /// Compute the size of the pool from demand; resize it with --apply
@@ -161,6 +163,28 @@ pub(crate) struct Global {
 /// Flags of the commands that only read.
 #[derive(Debug, Group)]
 pub(crate) struct Reading {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    #[command(flatten)]
+    pub(crate) tape: TapeFlags,
+    #[command(flatten)]
+    pub(crate) options: OptionFlags,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Group)]
+pub(crate) struct Explaining {
+    /// Process id of the session
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: i32,
+    /// Number of looks: evidence from the use of other sessions takes several
+    ///
+    /// With --replay, all recorded ones.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) looks: u32,
+    /// Seconds from one look to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) interval: u32,
     #[command(flatten)]
     pub(crate) memory: Memory,
     #[command(flatten)]

@@ -15,6 +15,7 @@ mod carry;
 mod diff;
 mod error;
 mod exit;
+mod explain;
 mod interrupt;
 mod options;
 mod params;

@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::sign;
 use super::tape::TapeFlags;
 use super::terminal::Terminal;
-use super::{ask, audit, diff, watch};
+use super::{ask, audit, diff, explain, watch};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, CliError> {
@@ -34,6 +34,7 @@ pub(crate) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Cl
     match &args.command {
         Command::Monitor(flags) => read(global, Action::Monitor, flags, terminal).await,
         Command::DetectLeaks(flags) => read(global, Action::DetectLeaks, flags, terminal).await,
+        Command::Explain(flags) => explain::explain(global, flags, terminal).await,
         Command::HealthCheck(flags) => read(global, Action::HealthCheck, flags, terminal).await,
         Command::FullAnalysis(flags) => read(global, Action::FullAnalysis, flags, terminal).await,
         Command::AutoScale(flags) => act(global, Action::AutoScale, flags, terminal).await,

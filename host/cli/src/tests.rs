@@ -7,8 +7,9 @@ use anstream::adapter::strip_str;
 use archon_pool::Fault;
 use archon_pool_contract::fault::kind;
 use archon_pool_contract::params::Action;
-use archon_pool_contract::report::Report;
+use archon_pool_contract::report::{Evidence, Explanation, Report};
 use archon_pool_report as render;
+use archon_pool_report::explanation::Look;
 use archon_pool_report::{comparison, sanitize};
 use clap::{CommandFactory as _, Parser as _};
 use insta::assert_snapshot;
@@ -73,6 +74,26 @@ fn auto_scale() {
 #[test]
 fn auto_scale_of_a_pooler() {
     assert_snapshot!(page(&fixture::scaled(), Action::AutoScale, FIXED_WIDTH));
+}
+
+#[test]
+fn explanation_of_one_session() {
+    let mut session = fixture::full().leak_detection.suspected_connections[0].clone();
+    session.evidence.push(Evidence {
+        id: "rests-like-others".into(),
+        weight: -1.2,
+        value: "idle for 32 min, others went on after 33 min".into(),
+        explanation: "its group was used again after rests as long as this".into(),
+    });
+    let missing = vec!["it has no name: others of that name may be another application's".into()];
+    let explained = Explanation { session, suspected: true, prior: -1.2, threshold: 80, missing };
+    let look = |at: &str, confidence| Look { at: at.into(), confidence };
+    let looks = [
+        look("2026-11-23T08:15:04Z", Some(41)),
+        look("2026-11-23T08:15:09Z", None),
+        look("2026-11-23T08:15:14Z", Some(97)),
+    ];
+    assert_snapshot!(strip_str(&render::explanation(&explained, &looks, FIXED_WIDTH)).to_string());
 }
 
 #[test]

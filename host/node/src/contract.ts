@@ -43,6 +43,8 @@ export interface Options {
   dryRun?: boolean | null;
   /** Never score or end sessions that match. */
   exclude?: Filter | null;
+  /** Process ids of sessions whose confidence is to be explained, suspected or not: at most 20. */
+  explain?: number[] | null;
   /** Largest growth in one step, percent. Default 20, 1–100. */
   growthRate?: number | null;
   /** Interval of probes in watch mode, milliseconds. Default 30000, at least 1000. */
@@ -151,7 +153,7 @@ export interface ConnectionMetric {
   database: string;
   /** Milliseconds since it was established. */
   duration: number;
-  /** Evidence for a leak, strongest first. */
+  /** Evidence for a leak, strongest first, and after it evidence against one, with negative weights. */
   evidence: Evidence[];
   /** Reasons for excluding it. */
   exclusions: string[];
@@ -247,8 +249,22 @@ export interface Evidence {
   id: string;
   /** The measured value. */
   value: string;
-  /** Contribution to the log-odds of a leak. */
+  /** Contribution to the log-odds of a leak; negative for evidence against one. */
   weight: number;
+}
+
+/** Explanation of one session's confidence. */
+export interface Explanation {
+  /** Information that is missing to be sure, and how it can be had. */
+  missing: string[];
+  /** Log-odds of a leak without any evidence, to which the weights are added. */
+  prior: number;
+  /** The session, with all evidence for and against a leak. */
+  session: ConnectionMetric;
+  /** True if it is a suspect. */
+  suspected: boolean;
+  /** Confidence that a suspect has at least, 0–100. */
+  threshold: number;
 }
 
 /** An error: something could not be done. */
@@ -349,6 +365,8 @@ export interface LeakDetection {
   detected: boolean;
   /** Sessions that would have reached it, but are excluded, with reasons. */
   excludedConnections: ConnectionMetric[];
+  /** The sessions that `options.explain` names, suspected or not; left out without them. */
+  explained?: Explanation[];
   /** The sessions by (role, application, client). */
   groups: Group[];
   /** Recommended action. */

@@ -6,6 +6,7 @@
 mod actions;
 pub mod comparison;
 mod differences;
+pub mod explanation;
 mod fault;
 mod findings;
 mod health;
@@ -25,6 +26,7 @@ use archon_pool_contract::params::Action;
 use archon_pool_contract::report::Report;
 
 pub use self::differences::differences;
+pub use self::explanation::explanation;
 pub use self::fault::fault;
 pub use self::hints::hint;
 pub use self::watch_line::{watch_fault, watch_line};

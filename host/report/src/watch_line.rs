@@ -93,6 +93,6 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Returns `07:03:22` of an ISO 8601 time; any other text unchanged.
-fn time_of_day(timestamp: &str) -> &str {
+pub(super) fn time_of_day(timestamp: &str) -> &str {
     timestamp.split_once('T').and_then(|(_, time)| time.get(..8)).unwrap_or(timestamp)
 }

@@ -122,6 +122,8 @@ pub struct RawOptions {
     pub exclude: Option<Filter>,
     /// In-call sampling for rates when there is no `carry`, milliseconds. Default 1000, 0–10000.
     pub sample_ms: Option<u64>,
+    /// Process ids of sessions whose confidence is to be explained, suspected or not: at most 20.
+    pub explain: Option<Vec<i32>>,
 }
 
 /// A filter of sessions. An empty list is ignored; the lists of an `include` are joined by "and", those of an `exclude`
@@ -171,6 +173,8 @@ pub struct Options {
     pub exclude: Filter,
     /// See [`RawOptions::sample_ms`].
     pub sample_ms: u64,
+    /// See [`RawOptions::explain`].
+    pub explain: Vec<i32>,
 }
 
 impl Default for Options {
@@ -190,12 +194,15 @@ impl Default for Options {
             include: Filter::default(),
             exclude: Filter::default(),
             sample_ms: 1_000,
+            explain: Vec::new(),
         }
     }
 }
 
 /// A millisecond value above this (about ten years) is a mistake of unit.
 const LONGEST_MS: u64 = 315_360_000_000;
+/// One report explains so many sessions.
+const MOST_EXPLAINED: usize = 20;
 /// No PostgreSQL server has more slots (`max_connections` ends at 262143).
 const MOST_CONNECTIONS: u64 = 262_143;
 
@@ -243,6 +250,7 @@ impl RawOptions {
             include: self.include.unwrap_or_default().checked("include")?,
             exclude: self.exclude.unwrap_or_default().checked("exclude")?,
             sample_ms: ranged("sampleMs", self.sample_ms, default.sample_ms, 0..=10_000)?,
+            explain: self.explain.unwrap_or_default(),
         };
         // Used by the host alone, but a bad value must not pass here because of that.
         ranged("healthCheckInterval", self.health_check_interval, 30_000, 1_000..=LONGEST_MS)?;
@@ -250,6 +258,12 @@ impl RawOptions {
             return Err(Fault::invalid(format!(
                 "options.minSize is {} and options.maxSize is {}: minSize must not be larger",
                 options.min_size, options.max_size
+            )));
+        }
+        if options.explain.len() > MOST_EXPLAINED {
+            return Err(Fault::invalid(format!(
+                "options.explain has {} process ids: it must have at most {MOST_EXPLAINED}",
+                options.explain.len()
             )));
         }
         Ok(options)

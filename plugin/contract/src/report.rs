@@ -11,7 +11,7 @@ mod scaling;
 
 pub use self::coverage::Coverage;
 pub use self::health::{Check, HealthSummary};
-pub use self::leaks::{ConnectionMetric, Evidence, Group, LeakDetection};
+pub use self::leaks::{ConnectionMetric, Evidence, Explanation, Group, LeakDetection};
 pub use self::pool_stats::{Capacity, Connections, PoolStats, PoolStatus, PoolerStats, Tally, Throughput, Timing};
 pub use self::scaling::{Demand, Headroom, Scaling};
 pub use crate::snapshot::{Probe, Through};

@@ -82,7 +82,7 @@ macro_rules! convert {
 convert!(RawOptions => Options {
     idle_timeout_ms, max_connection_age, leak_detection_threshold, health_check_interval,
     allow_auto_scaling, max_kill_percentage, min_size, max_size, growth_rate, shrink_rate,
-    idle_in_transaction_timeout_ms, dry_run, include, exclude, sample_ms,
+    idle_in_transaction_timeout_ms, dry_run, include, exclude, sample_ms; explain
 });
 convert!(Filter { roles, databases, applications, networks });
 convert!(Snapshot {
@@ -249,15 +249,9 @@ convert!(Scaling {
 });
 convert!(Demand { active, waiting, idle_in_transaction, queued, mean_concurrency, peak, samples });
 convert!(Headroom { usable, others, available });
-convert!(LeakDetection {
-    detected,
-    suspected_connections,
-    excluded_connections,
-    total_suspected,
-    confidence,
-    recommendation,
-    groups,
-    coverage,
+convert!(LeakDetection => LeakDetection {
+    detected, suspected_connections, excluded_connections, total_suspected, confidence, recommendation, groups,
+    coverage; explained
 });
 convert!(ConnectionMetric {
     id,

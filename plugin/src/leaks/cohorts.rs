@@ -3,7 +3,10 @@
 //! A pool that is made anew leaves its cohort silent and opens another. One that merely grows, or replaces sessions one
 //! by one, opens singly, and while its cohort works.
 
+use crate::fast_map::Map;
+
 use super::session_history::RETURN_GRACE_MICROS;
+use super::use_time::USED_ONCE_MICROS;
 
 /// A pool fills itself within this time: sessions that came closer to each other belong together, microseconds.
 pub const FILL_MICROS: i64 = 2_000_000;
@@ -19,9 +22,27 @@ pub struct Cohort {
     pub last_use: i64,
     /// The same of this cohort and all younger ones.
     latest_use: i64,
+    /// True if any of them ran a statement of an application.
+    has_worked: bool,
+}
+
+/// Use of one session, for [`Cohorts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// Time at which it was established, microseconds.
+    pub start: i64,
+    /// Time at which it was last in use, microseconds.
+    pub last_use: i64,
+    /// True if it ran a statement of an application.
+    pub has_worked: bool,
 }
 
 impl Cohort {
+    /// Returns true if its sessions were used, and once at most: not the reserve of a pool, which is only set up.
+    fn is_brief(&self) -> bool {
+        self.has_worked && self.worked_for() <= FILL_MICROS + USED_ONCE_MICROS
+    }
+
     /// For how long it worked, microseconds.
     pub fn worked_for(&self) -> i64 {
         self.last_use.saturating_sub(self.opened)
@@ -46,16 +67,21 @@ impl Succession {
 
 /// A group's cohorts, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cohorts(Vec<Cohort>);
+pub struct Cohorts {
+    oldest_first: Vec<Cohort>,
+    /// Number of cohorts that were used briefly, by size.
+    brief: Map<usize, usize>,
+}
 
 impl Cohorts {
-    /// From each session's start and last use, microseconds, sorted.
-    pub fn of(uses: &[(i64, i64)]) -> Self {
-        let together = uses.chunk_by(|a, b| b.0.saturating_sub(a.0) <= FILL_MICROS);
+    /// From the use of each session, sorted.
+    pub fn of(uses: &[Use]) -> Self {
+        let together = uses.chunk_by(|a, b| b.start.saturating_sub(a.start) <= FILL_MICROS);
         let mut cohorts: Vec<Cohort> = together
             .map(|members| {
-                let last_use = members.iter().map(|member| member.1).max().unwrap_or(i64::MIN);
-                Cohort { opened: members[0].0, size: members.len(), last_use, latest_use: last_use }
+                let last_use = members.iter().map(|member| member.last_use).max().unwrap_or(i64::MIN);
+                let has_worked = members.iter().any(|member| member.has_worked);
+                Cohort { opened: members[0].start, size: members.len(), last_use, latest_use: last_use, has_worked }
             })
             .collect();
         let mut latest = i64::MIN;
@@ -63,20 +89,36 @@ impl Cohorts {
             latest = latest.max(cohort.latest_use);
             cohort.latest_use = latest;
         }
-        Self(cohorts)
+        let mut brief = Map::default();
+        for cohort in cohorts.iter().filter(|cohort| cohort.is_brief()) {
+            *brief.entry(cohort.size).or_default() += 1;
+        }
+        Self { oldest_first: cohorts, brief }
+    }
+
+    /// Number of other cohorts as large as that of a session established at `start`, if its own was in use for as short
+    /// a time as they were.
+    pub fn brief_like(&self, start: i64) -> usize {
+        let own = self.at(start).map(|at| self.oldest_first[at]).filter(Cohort::is_brief);
+        own.and_then(|own| self.brief.get(&own.size)).map_or(0, |all| all - 1)
     }
 
     /// The size of the largest.
     pub fn largest(&self) -> usize {
-        self.0.iter().map(|cohort| cohort.size).max().unwrap_or(0)
+        self.oldest_first.iter().map(|cohort| cohort.size).max().unwrap_or(0)
+    }
+
+    /// Index of the cohort of a session established at `start`.
+    fn at(&self, start: i64) -> Option<usize> {
+        self.oldest_first.partition_point(|cohort| cohort.opened <= start).checked_sub(1)
     }
 
     /// Finds the cohort that followed that of a session established at `start`: the first one that was opened when its
     /// own had fallen silent, if that one or a younger one did more than fill itself.
     pub fn succession(&self, start: i64) -> Option<Succession> {
-        let at = self.0.partition_point(|cohort| cohort.opened <= start).checked_sub(1)?;
-        let old = self.0[at];
-        let younger = &self.0[at + 1..];
+        let at = self.at(start)?;
+        let old = self.oldest_first[at];
+        let younger = &self.oldest_first[at + 1..];
         let silent = old.last_use.saturating_sub(RETURN_GRACE_MICROS);
         let new = *younger.get(younger.partition_point(|cohort| cohort.opened <= silent))?;
         (new.latest_use > new.opened.saturating_add(FILL_MICROS)).then_some(Succession { old, new })
@@ -91,8 +133,13 @@ mod tests {
 
     /// Sessions by the seconds at which they were established and last used.
     fn succession(sessions: &[(i64, i64)], start: i64) -> Option<Succession> {
-        let uses: Vec<_> = sessions.iter().map(|&(start, used)| (start * SECOND, used * SECOND)).collect();
-        Cohorts::of(&uses).succession(start * SECOND)
+        Cohorts::of(&uses(sessions)).succession(start * SECOND)
+    }
+
+    /// Uses of sessions, from their starts and last uses in seconds.
+    fn uses(sessions: &[(i64, i64)]) -> Vec<Use> {
+        let of = |&(start, used): &(i64, i64)| Use { start: start * SECOND, last_use: used * SECOND, has_worked: true };
+        sessions.iter().map(of).collect()
     }
 
     #[test]
@@ -117,5 +164,17 @@ mod tests {
     #[test]
     fn a_slowly_filled_pool_is_one_cohort() {
         assert_eq!(succession(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 900)], 4), None);
+    }
+
+    #[test]
+    fn pools_of_one_request_are_brief_cohorts_of_one_size() {
+        // The application's own pool, and three pools of two sessions that were used once.
+        let mut uses =
+            uses(&[(0, 900), (1, 2), (100, 101), (100, 100), (200, 200), (201, 201), (300, 301), (300, 300)]);
+        let cohorts = Cohorts::of(&uses);
+        assert_eq!([0, 100, 200, 300].map(|start| cohorts.brief_like(start * SECOND)), [0, 2, 2, 2]);
+        // A pool that replaces its reserve opens sessions that are only set up.
+        uses.iter_mut().for_each(|session| session.has_worked = false);
+        assert_eq!(Cohorts::of(&uses).brief_like(100 * SECOND), 0);
     }
 }

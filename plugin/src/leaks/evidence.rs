@@ -2,8 +2,10 @@
 
 pub(super) mod idle;
 pub mod piece;
+pub(super) mod rotation;
 pub(super) mod silence;
 pub(super) mod succession;
+pub mod trust;
 
 use archon_pool_contract::params::Options;
 use archon_pool_contract::snapshot::{Backend, Snapshot, State};
@@ -14,26 +16,29 @@ use crate::fast_map::Map;
 use self::piece::{Piece, doublings, piece};
 use super::groups::Groups;
 use super::rule::Rule;
+use crate::unfinished::Unfinished;
 
-pub(crate) const IDLE_IN_TRANSACTION: Rule = Rule {
-    id: "idle-in-transaction",
-    weight: 10.4,
-    explanation: "it left a transaction open and waits for its client",
-};
+pub(crate) const IDLE_IN_TRANSACTION: Rule =
+    Rule { id: "idle-in-transaction", weight: 6.2, explanation: "it left a transaction open and waits for its client" };
 pub(crate) const ABORTED_TRANSACTION: Rule = Rule {
     id: "aborted-transaction",
-    weight: 9.8,
+    weight: 6.5,
     explanation: "its transaction failed and nobody rolled it back: an error path without release",
 };
+pub(crate) const UNFINISHED_STATEMENT: Rule = Rule {
+    id: "unfinished-statement",
+    weight: 6.2,
+    explanation: "its client never sends the rest of its statement, or reads no more of a result",
+};
 pub(crate) const HOLDS_LOCKS: Rule =
-    Rule { id: "holds-locks", weight: 2.4, explanation: "what it holds can block others at any time" };
+    Rule { id: "holds-locks", weight: 3.0, explanation: "what it holds can block others at any time" };
 /// The weight is an estimate: in the laboratory it comes with stronger evidence, or not at all.
 pub(crate) const HOLDS_XMIN: Rule =
     Rule { id: "holds-xmin", weight: 0.6, explanation: "vacuum cannot remove what its snapshot still sees" };
 pub(crate) const HOLDS_UP_A_QUEUE: Rule =
-    Rule { id: "holds-up-a-queue", weight: 0.3, explanation: "it keeps a connection that others wait for" };
+    Rule { id: "holds-up-a-queue", weight: 0.1, explanation: "it keeps a connection that others wait for" };
 pub(crate) const BLOCKS_OTHERS: Rule =
-    Rule { id: "blocks-others", weight: 0.2, explanation: "other sessions wait for what it holds" };
+    Rule { id: "blocks-others", weight: 0.0, explanation: "other sessions wait for what it holds" };
 
 /// An old snapshot holds vacuum back noticeably from so many transactions on.
 const OLD_XMIN: i64 = 10_000;
@@ -53,9 +58,15 @@ pub fn find(
     options: &Options,
     groups: &Groups<'_>,
     blocking: &Map<i32, u32>,
+    unfinished: &Unfinished,
 ) -> Vec<Piece> {
     let now = snapshot.taken_at;
     let mut found = Vec::new();
+    if let Some(waited_ms) = unfinished.waited_ms(backend) {
+        let limit = options.idle_timeout_ms;
+        let value = format!("the server has waited for its client for {}, threshold {}", span(waited_ms), span(limit));
+        found.push(piece(&UNFINISHED_STATEMENT, doublings(waited_ms, limit, 0.85), value));
+    }
     match backend.state() {
         State::Idle if backend.idle_ms(now) > options.idle_timeout_ms => {
             found.extend(idle::find(backend, now, options, groups));

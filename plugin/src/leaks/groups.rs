@@ -12,18 +12,20 @@ use crate::fast_map::Map;
 use crate::memory::{GroupMemory, Memory};
 use crate::numbers::number;
 
-use super::cohorts::{Cohorts, FILL_MICROS};
-use super::judged::Judged;
+use super::cohorts::{Cohorts, FILL_MICROS, Use};
+use super::observed_session::ObservedSession;
+use super::parts::{Part, Parts};
 use super::peer_clients::{self, Habits, PeerClients};
 use super::pool_key::PoolKey;
-use super::session_history::{ObservedSession, RETURN_GRACE_MICROS, SessionHistory};
+use super::remembered::Remembered;
+use super::session_history::{RETURN_GRACE_MICROS, SessionHistory, TOGETHER_MICROS};
 use super::statements::{LastStatement, Statements};
 use super::use_time;
 
 /// A usual idle age rests on at least this many earlier calls.
 const CALLS_FOR_A_NORM: usize = 3;
 /// Sessions that are remembered one by one.
-const OBSERVED_SESSIONS: usize = 1_200;
+const OBSERVED_SESSIONS: usize = 1_000;
 /// Sessions that were opened within this part of `idleTimeoutMs` of each other count as one occasion: with a threshold
 /// of 10 s, requests at intervals of a second are different occasions.
 const OCCASIONS_IN_THE_THRESHOLD: u64 = 10;
@@ -39,8 +41,14 @@ const HARDLY_A_POOL: f64 = 0.2;
 /// One group's members and habits.
 #[derive(Debug, Default)]
 pub struct Group<'a> {
+    /// Database, role, application and client.
+    pub key: PoolKey<'a>,
     /// Its sessions.
     pub members: Vec<&'a Backend>,
+    /// True if these are all sessions of the key.
+    pub is_whole: bool,
+    /// False if it is not known which of several applications its sessions belong to.
+    pub is_application: bool,
     /// Indexes of the members by process id.
     by_pid: Map<i32, usize>,
     /// Start times of its sessions, sorted, microseconds.
@@ -49,10 +57,12 @@ pub struct Group<'a> {
     pub occasion: i64,
     /// Its sessions by when they were opened.
     pub cohorts: Cohorts,
-    /// Number of idle sessions that the group grew past, by their last statement.
-    passed_statements: Map<usize, u32>,
+    /// Number of idle sessions that the group grew past, by last statement and use (once at most, or more).
+    passed_statements: Map<(usize, bool), u32>,
     /// Start times of idle sessions, sorted, by last statement and use (once at most, or more).
     starts_alike: Map<(usize, bool), Vec<i64>>,
+    /// Start times of sessions that have been idle beyond the threshold since a single use, sorted, microseconds.
+    brief_starts: Vec<i64>,
     /// Number of idle sessions that were used lately; the pool cleaned up `cleaned` of them when they came back.
     pub fresh: u32,
     /// See `fresh`.
@@ -61,6 +71,14 @@ pub struct Group<'a> {
     pub history: SessionHistory,
     /// Number of idle sessions that were set up and not used since.
     set_up: u32,
+    /// Longest rest of any of its sessions that ended while it was observed, milliseconds.
+    pub longest_rest_ms: u64,
+    /// Number of its sessions that are in use or were used within `idleTimeoutMs`.
+    pub in_rotation: usize,
+    /// Times since which its idle sessions have been idle, sorted, microseconds.
+    stops: Vec<i64>,
+    /// Number of idle sessions that worked while they were observed, and of the different times at which they stopped.
+    pub stopped_workers: (usize, usize),
     /// True if any of its sessions was in use for longer than a moment.
     pub worked: bool,
     /// Time at which any of its sessions last did something, microseconds.
@@ -73,37 +91,48 @@ pub struct Group<'a> {
     pub usual_idle_ms: Option<u64>,
     /// Sessions at earlier calls and now, oldest first.
     pub sizes: Vec<u32>,
+    /// Median idle age at earlier calls and now, oldest first, milliseconds.
+    idle_ages_ms: Vec<u64>,
 }
 
 /// All groups of a snapshot.
 #[derive(Debug)]
 pub struct Groups<'a> {
-    groups: Map<PoolKey<'a>, Group<'a>>,
+    groups: Vec<Group<'a>>,
+    /// The group of each session, by process id.
+    by_pid: Map<i32, usize>,
     statements: Statements<'a>,
 }
 
 impl<'a> Groups<'a> {
     /// Groups the visible client sessions.
     pub fn of(snapshot: &'a Snapshot, options: &Options, memory: &Memory) -> Self {
-        let mut groups = Map::<PoolKey<'a>, Group<'a>>::default();
+        let mut keys = Map::<PoolKey<'a>, Vec<&'a Backend>>::default();
         // A pooler's free connections have no habits of an application's.
         for backend in snapshot.clients().filter(|backend| !backend.is_poolers_own()) {
-            groups.entry(PoolKey::of(backend)).or_default().members.push(backend);
+            keys.entry(PoolKey::of(backend)).or_default().push(backend);
         }
-        let statements = Statements::of(groups.values().flat_map(|group| &group.members).copied());
-        for (key, group) in &mut groups {
-            group.learn(snapshot.taken_at, options, &statements, memory.group(key));
+        let statements = Statements::of(keys.values().flatten().copied());
+        // A map has no order, and the report must have the same one on every host.
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        let mut remembered = memory.groups();
+        let mut groups = Vec::with_capacity(keys.len());
+        for (key, members) in &keys {
+            let remembered = remembered.remove(key).and_then(|groups| Remembered::of(memory.at()?, groups));
+            groups.extend(Group::divide(*key, members, remembered, snapshot.taken_at, options, &statements));
         }
-        let clients: Vec<_> = groups.iter().map(|(&client, group)| (client, group.habits())).collect();
-        for (key, peers) in peer_clients::learn(&clients, snapshot.taken_at, options) {
-            groups.entry(key).or_default().peers = peers;
+        learn_peers(&mut groups, snapshot.taken_at, options);
+        let mut by_pid = Map::default();
+        for (number, group) in groups.iter().enumerate() {
+            by_pid.extend(group.members.iter().map(|member| (member.pid, number)));
         }
-        Self { groups, statements }
+        Self { groups, by_pid, statements }
     }
 
     /// The group of a session of this snapshot.
-    pub fn of_backend<'s>(&'s self, backend: &'s Backend) -> Option<&'s Group<'s>> {
-        self.groups.get(&PoolKey::of(backend))
+    pub fn of_backend(&self, backend: &Backend) -> Option<&Group<'a>> {
+        self.groups.get(*self.by_pid.get(&backend.pid)?)
     }
 
     /// Last statement of a member of a group.
@@ -117,61 +146,42 @@ impl<'a> Groups<'a> {
     }
 
     /// Memory of the largest groups for the next call, largest first.
-    pub fn remember(&self, most: usize, calls: usize, memory: &Memory) -> Vec<GroupMemory> {
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.members.len()), **key));
-        let mut room = OBSERVED_SESSIONS;
-        let remember = |(key, group): (&PoolKey<'a>, &Group<'a>)| {
-            let mut history = group.history.clone();
-            let sessions = group.members.len();
-            if sessions > room {
-                history.sessions = None;
-            } else {
-                room -= sessions;
+    pub fn remember(&self, most: usize, calls: usize) -> Vec<GroupMemory> {
+        // All groups of a key or none: one alone would take the sessions of the others for new ones.
+        let mut keys: Vec<&[Group<'a>]> = self.groups.chunk_by(|one, next| one.key == next.key).collect();
+        let sessions = |key: &[Group<'a>]| key.iter().map(|group| group.members.len()).sum::<usize>();
+        keys.sort_by_key(|key| (std::cmp::Reverse(sessions(key)), key[0].key));
+        let (mut room, mut remembered) = (OBSERVED_SESSIONS, Vec::new());
+        for key in keys {
+            if remembered.len() + key.len() > most {
+                continue;
             }
-            let before = memory.group(key);
-            let mut idle_ms = before.map(|(_, before)| before.idle_ms.clone()).unwrap_or_default();
-            idle_ms.extend(group.median_idle_ms);
-            GroupMemory {
-                database: key.database.to_owned(),
-                role: key.role.to_owned(),
-                application: key.application.to_owned(),
-                client: key.client.map(str::to_owned),
-                sizes: group.sizes[group.sizes.len().saturating_sub(calls)..].to_vec(),
-                idle_ms: idle_ms.split_off(idle_ms.len().saturating_sub(calls)),
-                history,
-            }
-        };
-        groups.into_iter().take(most).map(remember).collect()
-    }
-
-    /// All groups, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &Group<'a>> {
-        self.groups.values()
-    }
-
-    /// The groups as the report has them, largest first.
-    pub fn report(&self, suspects: &[&Judged<'_>]) -> Vec<report::Group> {
-        let mut suspected = Map::<PoolKey<'_>, u32>::default();
-        for judged in suspects {
-            *suspected.entry(PoolKey::of(judged.backend)).or_default() += 1;
+            let left = room.checked_sub(sessions(key));
+            room = left.unwrap_or(room);
+            remembered.extend(key.iter().map(|group| {
+                let mut memory = group.remember(calls);
+                if left.is_none() {
+                    memory.history.sessions = None;
+                }
+                memory
+            }));
         }
-        let mut groups: Vec<_> = self
-            .groups
-            .iter()
-            .map(|(key, group)| report::Group {
-                database: key.database.to_owned(),
-                role: key.role.to_owned(),
-                application: common_name(group.members.iter().copied()).to_owned(),
-                client: key.client.map(str::to_owned),
-                sessions: number(group.members.len()),
-                idle: number(group.members.iter().filter(|member| member.state() == State::Idle).count()),
-                suspected: suspected.get(key).copied().unwrap_or(0),
-                median_idle: group.median_idle_ms,
-                usual_idle: group.usual_idle_ms,
-                growth: group.growth(),
-            })
-            .collect();
+        remembered
+    }
+
+    /// All groups, by their keys.
+    pub fn iter(&self) -> impl Iterator<Item = &Group<'a>> {
+        self.groups.iter()
+    }
+
+    /// The groups as the report has them, largest first, from the process ids of the suspects.
+    pub fn report(&self, suspects: impl Iterator<Item = i32>) -> Vec<report::Group> {
+        let mut suspected = vec![0_u32; self.groups.len()];
+        for number in suspects.filter_map(|pid| self.by_pid.get(&pid)) {
+            suspected[*number] += 1;
+        }
+        let mut groups: Vec<_> =
+            self.groups.iter().zip(suspected).map(|(group, suspected)| group.report(suspected)).collect();
         groups.sort_by(|a, b| place(a).cmp(&place(b)));
         groups
     }
@@ -183,8 +193,47 @@ fn place(group: &report::Group) -> impl Ord + '_ {
     (std::cmp::Reverse(group.sessions), role, application, client, database)
 }
 
-impl Group<'_> {
-    fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<(i64, &GroupMemory)>) {
+/// Compares each client of an application with its others. Where several applications have one name, the sessions of
+/// another client may be another application's.
+fn learn_peers(groups: &mut [Group<'_>], now: i64, options: &Options) {
+    let mut named: Vec<&mut Group<'_>> = groups.iter_mut().filter(|group| group.is_whole).collect();
+    let clients: Vec<_> = named.iter().map(|group| (group.key, group.habits())).collect();
+    let peers = peer_clients::learn(&clients, now, options);
+    for (group, (_, peers)) in named.iter_mut().zip(peers) {
+        group.peers = peers;
+    }
+}
+
+impl<'a> Group<'a> {
+    /// Divides the sessions of a key into groups: one, or one for each of the applications that share the key.
+    fn divide(
+        key: PoolKey<'a>,
+        members: &[&'a Backend],
+        mut remembered: Option<Remembered<'_>>,
+        now: i64,
+        options: &Options,
+        statements: &Statements<'a>,
+    ) -> Vec<Self> {
+        let at = remembered.as_ref().map_or(now, |before| before.at);
+        let known = remembered.as_mut().map_or_else(|| vec![None; members.len()], |before| before.find(members));
+        let Parts { parts, applications } = Parts::of(members, &known, now, options, statements);
+        let is_whole = parts.len() == 1;
+        let learn = |part: Part| {
+            let of = |at: &usize| (members[*at], (known[*at], applications[*at]));
+            let (members, known): (Vec<_>, Vec<_>) = part.members.iter().map(of).unzip();
+            let (known, applications): (Vec<_>, Vec<_>) = known.into_iter().unzip();
+            let continued = remembered.as_ref().and_then(|before| before.continued_by(&known, is_whole));
+            let (continued, largest) = continued.unzip();
+            let mut group = Self { key, members, is_whole, is_application: part.is_application, ..Self::default() };
+            group.history = SessionHistory::next(continued.as_ref(), &group.members, (&known, at), now, statements);
+            group.history.note_applications(&applications);
+            group.learn(now, options, statements, largest);
+            group
+        };
+        parts.into_iter().map(learn).collect()
+    }
+
+    fn learn(&mut self, now: i64, options: &Options, statements: &Statements<'_>, memory: Option<&GroupMemory>) {
         self.occasion = micros(options.idle_timeout_ms / OCCASIONS_IN_THE_THRESHOLD);
         let idle = self.members.iter().filter(|member| member.state() == State::Idle);
         let mut ages: Vec<u64> = idle.clone().map(|member| member.idle_ms(now)).collect();
@@ -194,22 +243,33 @@ impl Group<'_> {
         self.worked = self.members.iter().any(|member| use_time::used_briefly(member).is_none());
         self.starts = self.members.iter().filter_map(|member| member.backend_start).collect();
         self.starts.sort_unstable();
-        let used = |member: &&Backend| Some((member.backend_start?, last_use(member)?));
+        let used = |member: &&Backend| {
+            let has_worked = !use_time::is_set_up_only(member, statements.last_of(member));
+            Some(Use { start: member.backend_start?, last_use: last_use(member)?, has_worked })
+        };
         let mut uses: Vec<_> = self.members.iter().filter_map(used).collect();
         uses.sort_unstable();
         self.cohorts = Cohorts::of(&uses);
         self.by_pid = self.members.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
-        self.history = match memory {
-            Some((at, memory)) => memory.history.next(at, &self.members, now, statements),
-            None => SessionHistory::begin(&self.members, now),
-        };
-        if let Some((_, memory)) = memory {
+        if let Some(memory) = memory {
             self.sizes.clone_from(&memory.sizes);
+            self.idle_ages_ms.clone_from(&memory.idle_ms);
             if memory.idle_ms.len() >= CALLS_FOR_A_NORM {
                 self.usual_idle_ms = median(&mut memory.idle_ms.clone());
             }
         }
+        let rests = self.history.sessions.iter().flatten().map(|session| session.longest_rest_ms);
+        self.longest_rest_ms = rests.max().unwrap_or(0);
+        self.stops = idle.clone().filter_map(|member| member.state_change).collect();
+        self.stops.sort_unstable();
+        self.stopped_workers = self.count_stops();
+        let rotates = |member: &&&Backend| match member.state() {
+            State::Idle => member.idle_ms(now) <= options.idle_timeout_ms,
+            state => state == State::Active,
+        };
+        self.in_rotation = self.members.iter().filter(rotates).count();
         self.sizes.push(number(self.members.len()));
+        self.idle_ages_ms.extend(self.median_idle_ms);
         let stale = |member: &&Backend| member.state() == State::Idle && member.idle_ms(now) > options.idle_timeout_ms;
         for member in self.members.iter().filter(|member| member.state() == State::Idle) {
             self.set_up = self.set_up.saturating_add(u32::from(is_unused(member, statements.last_of(member))));
@@ -218,6 +278,9 @@ impl Group<'_> {
                 .or_default()
                 .extend(member.backend_start);
         }
+        let brief = |member: &&Backend| use_time::used_briefly(member).and(member.backend_start);
+        self.brief_starts = self.members.iter().filter(|member| stale(member)).filter_map(brief).collect();
+        self.brief_starts.sort_unstable();
         self.starts_alike.values_mut().for_each(|starts| starts.sort_unstable());
         let fresh = |member: &&&Backend| {
             member.state() == State::Idle
@@ -232,9 +295,56 @@ impl Group<'_> {
             let member = self.members[at];
             let statement = statements.last_of(member);
             if !statement.is_housekeeping && self.was_passed_over(member) {
-                *self.passed_statements.entry(statement.reads).or_default() += 1;
+                *self.passed_statements.entry(ending(member, statement)).or_default() += 1;
             }
         }
+    }
+
+    /// State for the next call, with the sizes and idle ages of so many calls.
+    fn remember(&self, calls: usize) -> GroupMemory {
+        let PoolKey { database, role, application, client } = self.key;
+        GroupMemory {
+            database: database.to_owned(),
+            role: role.to_owned(),
+            application: application.to_owned(),
+            client: client.map(str::to_owned),
+            sizes: self.sizes[self.sizes.len().saturating_sub(calls)..].to_vec(),
+            idle_ms: self.idle_ages_ms[self.idle_ages_ms.len().saturating_sub(calls)..].to_vec(),
+            history: self.history.clone(),
+        }
+    }
+
+    /// The group as the report has it.
+    fn report(&self, suspected: u32) -> report::Group {
+        let PoolKey { database, role, client, .. } = self.key;
+        report::Group {
+            database: database.to_owned(),
+            role: role.to_owned(),
+            application: common_name(self.members.iter().copied()).to_owned(),
+            client: client.map(str::to_owned),
+            sessions: number(self.members.len()),
+            idle: number(self.members.iter().filter(|member| member.state() == State::Idle).count()),
+            suspected,
+            median_idle: self.median_idle_ms,
+            usual_idle: self.usual_idle_ms,
+            growth: self.growth(),
+        }
+    }
+
+    /// Counts the idle sessions that worked, and the different times at which they stopped.
+    fn count_stops(&self) -> (usize, usize) {
+        let worked =
+            |(member, observed): &(&&Backend, &ObservedSession)| member.state() == State::Idle && observed.returns > 0;
+        let observed = self.members.iter().zip(self.history.sessions.iter().flatten());
+        let mut stops: Vec<i64> = observed.filter(worked).filter_map(|(member, _)| member.state_change).collect();
+        stops.sort_unstable();
+        // The last sessions of a pool that hands out in turn stop within one turn.
+        let spread = stops.first().zip(stops.last()).map_or(0, |(first, last)| last.saturating_sub(*first));
+        if spread <= micros(self.longest_rest_ms).saturating_mul(2) {
+            return (stops.len(), 1);
+        }
+        let apart = self.occasion.max(TOGETHER_MICROS);
+        (stops.len(), stops.chunk_by(|one, next| next.saturating_sub(*one) <= apart).count())
     }
 
     fn habits(&self) -> Habits {
@@ -257,7 +367,7 @@ impl Group<'_> {
     }
 
     fn was_passed_over(&self, member: &Backend) -> bool {
-        self.observed(member.pid).is_some_and(|observed| observed.passed() > 0) || self.occasions_before(member) > 1
+        self.observed(member.pid).is_some_and(|observed| observed.passed > 0) || self.occasions_before(member) > 1
     }
 
     /// Earlier observations of a session.
@@ -282,6 +392,16 @@ impl Group<'_> {
         occasions
     }
 
+    /// Part of the sessions established after this one's last use that are not idle after a single use, 0–1: what opens
+    /// those has no pool, and passes over none. A session that was itself used once is compared with all.
+    pub fn joined_after(&self, member: &Backend) -> f64 {
+        let since = member.state_change.filter(|_| use_time::used_briefly(member).is_none());
+        let Some(since) = since.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 1.0 };
+        let later = |starts: &[i64]| starts.len() - starts.partition_point(|&start| start <= since);
+        let (all, brief) = (later(&self.starts), later(&self.brief_starts));
+        if all == 0 { 1.0 } else { 1.0 - brief as f64 / all as f64 }
+    }
+
     /// Number of idle sessions that were established after this one's last use and ended like it.
     pub fn came_alike(&self, member: &Backend, statement: LastStatement) -> u32 {
         let Some(since) = member.state_change.map(|at| at.saturating_add(RETURN_GRACE_MICROS)) else { return 0 };
@@ -296,9 +416,17 @@ impl Group<'_> {
         to - from
     }
 
-    /// Number of idle sessions that the group grew past and that ran this statement last.
-    pub fn passed_with(&self, statement: LastStatement) -> u32 {
-        self.passed_statements.get(&statement.reads).copied().unwrap_or(0)
+    /// Number of other sessions that have been idle since the same time.
+    pub fn stopped_with(&self, member: &Backend) -> usize {
+        let Some(since) = member.state_change else { return 0 };
+        let from = self.stops.partition_point(|&stop| stop < since.saturating_sub(TOGETHER_MICROS));
+        let to = self.stops.partition_point(|&stop| stop <= since.saturating_add(TOGETHER_MICROS));
+        (to - from).saturating_sub(1)
+    }
+
+    /// Number of idle sessions that the group grew past and that ended like this one.
+    pub fn passed_with(&self, member: &Backend, statement: LastStatement) -> u32 {
+        self.passed_statements.get(&ending(member, statement)).copied().unwrap_or(0)
     }
 
     /// By how many sessions it grew since the oldest remembered call.

@@ -3,7 +3,7 @@
 use archon_pool_contract::snapshot::Backend;
 
 /// Identity of a pool: database, role, application and client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolKey<'a> {
     /// Database.
     pub database: &'a str,

@@ -3,7 +3,7 @@
 use crate::pooler::kept;
 use crate::purpose;
 
-use super::evidence::{self, idle, silence, succession};
+use super::evidence::{self, idle, rotation, silence, succession};
 use super::exclusions;
 use super::rule::{Exclusion, Rule};
 
@@ -13,26 +13,33 @@ pub const EVIDENCE: &[&Rule] = &[
     &silence::FELL_SILENT_TOGETHER,
     &idle::NOT_CLEANED_UP,
     &silence::TAKEN_OVER,
-    &evidence::IDLE_IN_TRANSACTION,
-    &evidence::ABORTED_TRANSACTION,
-    &succession::STARTED_AGAIN,
     &silence::CLIENT_FELL_SILENT,
     &succession::SUPERSEDED,
-    &idle::NONE_RETURNS,
-    &idle::SAME_CODE_PATH,
-    &idle::LEFT_BEHIND,
-    &succession::FILLED_AGAIN,
-    &idle::OUTLIVED_ITS_GROUP,
-    &idle::PASSED_OVER,
-    &idle::USED_ONCE,
-    &idle::OPENED_ALONE,
-    &evidence::HOLDS_LOCKS,
+    &rotation::OUT_OF_ROTATION,
+    &rotation::ONE_BY_ONE,
+    &idle::BRIEF_USE_REPEATS,
     &idle::FOLLOWED_BY_ITS_LIKE,
-    &idle::RESTS_TOO_LONG,
+    &succession::STARTED_AGAIN,
+    &succession::FILLED_AGAIN,
+    &evidence::ABORTED_TRANSACTION,
+    &evidence::UNFINISHED_STATEMENT,
+    &evidence::IDLE_IN_TRANSACTION,
+    &idle::PASSED_OVER,
+    &idle::NONE_RETURNS,
+    &idle::OUTLIVED_ITS_GROUP,
+    &rotation::USED_NO_MORE,
+    &evidence::HOLDS_LOCKS,
+    &idle::SAME_CODE_PATH,
     &evidence::HOLDS_XMIN,
+    &idle::USED_ONCE,
+    &idle::RESTS_TOO_LONG,
+    &idle::OPENED_ALONE,
     &evidence::HOLDS_UP_A_QUEUE,
-    &evidence::BLOCKS_OTHERS,
     &idle::IDLE_BEYOND_THRESHOLD,
+    &evidence::BLOCKS_OTHERS,
+    &rotation::RESTS_LIKE_OTHERS,
+    &idle::NEVER_USED,
+    &rotation::STOPPED_TOGETHER,
 ];
 
 /// All exclusions.

@@ -7,10 +7,12 @@ use crate::fast_map::{Map, Name};
 use crate::statement_kind::StatementKind;
 
 /// Classification of a session's last statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LastStatement {
     /// The same for all statements that differ in nothing but their literals.
     pub reads: usize,
+    /// Fingerprint of the text without its literals, the same in every call; 0 if it shows nothing of an application.
+    pub fingerprint: u32,
     /// True for a statement of the driver or the pool, not of the application.
     pub is_housekeeping: bool,
     /// True for a statement by which pools clean up a returned session.
@@ -32,6 +34,12 @@ pub struct Statements<'a> {
 /// Address and length of a text: unique as long as the text is borrowed.
 type Place = (usize, usize);
 
+/// FNV-1a of a text in 24 bits, never 0: short in the carry, and two statements of one client rarely collide.
+fn fingerprint(text: &str) -> u32 {
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    ((hash >> 24) ^ (hash & 0x00ff_ffff)).max(1)
+}
+
 fn place(text: &str) -> Place {
     (text.as_ptr().addr(), text.len())
 }
@@ -45,9 +53,12 @@ impl<'a> Statements<'a> {
         for backend in backends {
             let statement = *by_text.entry(Name(&backend.query)).or_insert_with(|| {
                 let reads = normalised.len();
-                *normalised.entry(statement_text::normalise(&backend.query)).or_insert_with(|| {
+                let text = statement_text::normalise(&backend.query);
+                let shows = fingerprint(&text);
+                *normalised.entry(text).or_insert_with(|| {
                     let StatementKind { is_housekeeping, cleans_up, is_code_path } = StatementKind::of(&backend.query);
-                    LastStatement { reads, is_housekeeping, cleans_up, is_code_path }
+                    let fingerprint = if is_code_path { shows } else { 0 };
+                    LastStatement { reads, fingerprint, is_housekeeping, cleans_up, is_code_path }
                 })
             });
             by_place.insert(place(&backend.query), statement);
@@ -67,7 +78,7 @@ impl<'a> Statements<'a> {
 
     /// The last statement of one of these sessions; of another one nothing is known, so it is taken for its driver's.
     pub fn last_of(&self, backend: &Backend) -> LastStatement {
-        let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, cleans_up: false, is_code_path: false };
+        let unknown = LastStatement { reads: usize::MAX, is_housekeeping: true, ..LastStatement::default() };
         let found = self.by_place.get(&place(&backend.query)).or_else(|| self.by_text.get(&Name(&backend.query)));
         found.copied().unwrap_or(unknown)
     }

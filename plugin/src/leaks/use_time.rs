@@ -2,6 +2,8 @@
 
 use archon_pool_contract::snapshot::Backend;
 
+use super::statements::LastStatement;
+
 /// A session whose last use ended this soon after it was established was used once, microseconds.
 pub const USED_ONCE_MICROS: i64 = 2_000_000;
 
@@ -14,4 +16,9 @@ pub fn used_for(backend: &Backend) -> Option<i64> {
 /// The same, if that was short.
 pub fn used_briefly(backend: &Backend) -> Option<i64> {
     used_for(backend).filter(|used_for| (0..=USED_ONCE_MICROS).contains(used_for))
+}
+
+/// Returns true if a session ran nothing but what its driver or its pool runs when it is opened.
+pub fn is_set_up_only(backend: &Backend, statement: LastStatement) -> bool {
+    statement.is_housekeeping && !statement.cleans_up && used_briefly(backend).is_some()
 }

@@ -17,6 +17,7 @@ use archon_pool_lab::recording;
 use archon_pool_lab::recordings::{self, Recording};
 use archon_pool_lab::score::{self, Score};
 use archon_pool_lab::split::Split;
+use archon_pool_lab::summary::{self, Line};
 use archon_pool_lab::table::table;
 use archon_pool_plugin::leaks::{PRIOR, rules};
 
@@ -32,14 +33,17 @@ lab pool-evidence FOLDER how often each kind of evidence is right in those
 lab pack-pools FROM TO   recordings, compressed into another folder
 lab cassette NUMBER FILE one case as a cassette, with its truth beside it in FILE.truth.json";
 
+/// Recordings that come with the source.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../pools/corpus");
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let begun = Instant::now();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["score"] => println!("{}", table(&score(Split::Test)?)),
+        ["score"] => println!("{}", both(&score(Split::Test)?)?),
         ["score", path] => {
             let score = score(Split::Test)?;
-            println!("{}", table(&score));
+            println!("{}", both(&score)?);
             write(path.as_ref(), page(&score).as_bytes())?;
             println!("curves: {path}");
         }
@@ -89,11 +93,24 @@ fn score(split: Split) -> Result<Score> {
     score::of(split.numbers().map(Case::generate), &Options::default())
 }
 
+/// The table of the simulation's score, and that of both.
+fn both(score: &Score) -> Result<String> {
+    let simulated = Line {
+        title: "simulation, test half".to_owned(),
+        phases: score.phases,
+        details: Some((score.calibration.clone(), score.kills)),
+    };
+    let mut lines = vec![simulated];
+    lines.extend(RecordedScore::of(&recorded(CORPUS)?).lines());
+    Ok(format!("{}\n{}", table(score), summary::render(&lines)))
+}
+
 fn training_data() -> Result<TrainingData> {
     let mut training_data = TrainingData::default();
     for case in Split::Train.numbers().map(Case::generate) {
         training_data.add(&case, &classify(&case, &Options::default())?);
     }
+    recorded(CORPUS)?.iter().for_each(|recording| training_data.add_recording(recording));
     Ok(training_data)
 }
 

@@ -8,8 +8,11 @@ use std::fmt::Write as _;
 
 use crate::calibration::Calibration;
 use crate::classify::Truth;
+use crate::phases::{self, Phase, Phases};
 use crate::recordings::{Recording, Verdict};
 use crate::score::{Counts, Kills};
+use crate::split;
+use crate::summary::{self, Line};
 use crate::table::percent;
 
 /// The score of some recordings.
@@ -27,8 +30,15 @@ pub struct RecordedScore {
     pub parts: BTreeMap<String, Counts>,
     /// Sessions that `kill-idle` would have ended, counted at each look.
     pub kills: Kills,
+    /// All sessions by the time of the look, those with a name of their own, those without, and those of libraries that
+    /// the weights were not fitted to.
+    phases: [Phases; 4],
     verdicts: Vec<(u32, bool)>,
 }
+
+/// Titles of [`RecordedScore::phases`].
+const PHASES: [&str; 4] =
+    ["real pools", "real pools, own names", "real pools, shared or no names", "libraries not fitted to"];
 
 impl RecordedScore {
     /// Scores recordings.
@@ -46,10 +56,21 @@ impl RecordedScore {
         Calibration::of(self.verdicts.iter().copied())
     }
 
+    /// Returns the lines of the table of both scores.
+    pub fn lines(&self) -> Vec<Line> {
+        let line = |(number, (title, phases)): (usize, (&&str, &Phases))| Line {
+            title: (*title).to_owned(),
+            phases: *phases,
+            details: (number == 0).then(|| (self.calibration(), self.kills)),
+        };
+        PHASES.iter().zip(&self.phases).enumerate().map(line).collect()
+    }
+
     fn add(&mut self, recording: &Recording) {
-        let mut sessions = BTreeMap::<(i32, i64), Vec<&Verdict>>::new();
-        for verdict in recording.looks.iter().flatten() {
-            sessions.entry(verdict.session).or_default().push(verdict);
+        let mut sessions = BTreeMap::<(i32, i64), Vec<(Phase, &Verdict)>>::new();
+        let looks = recording.phases.iter().zip(&recording.looks);
+        for (&phase, verdict) in looks.flat_map(|(phase, look)| look.iter().map(move |verdict| (phase, verdict))) {
+            sessions.entry(verdict.session).or_default().push((phase, verdict));
             if verdict.decides {
                 self.verdicts.push((verdict.confidence, verdict.truth != Truth::Innocent));
             }
@@ -61,24 +82,22 @@ impl RecordedScore {
                 }
             }
         }
-        for verdicts in sessions.values() {
-            let innocent = || verdicts.iter().filter(|verdict| verdict.truth == Truth::Innocent);
-            let leaked = verdicts.iter().rfind(|verdict| matches!(verdict.truth, Truth::Leaked(_)));
-            let part = verdicts.iter().rev().find_map(|verdict| verdict.part).map(|part| &recording.parts[part]);
-            let mut count = |counts: Counts| {
-                self.all.add(counts);
-                let pooler = String::from("(pooler)");
-                let keys = part.map_or([pooler.clone(), pooler.clone(), pooler], |part| {
-                    [part.library.clone(), naming(&part.name), part.kind.clone()]
-                });
-                let groups = [&mut self.libraries, &mut self.names, &mut self.parts];
-                groups.into_iter().zip(keys).for_each(|(group, key)| group.entry(key).or_default().add(counts));
-            };
-            if innocent().next().is_some() {
-                count(Counts::of(false, innocent().any(|verdict| verdict.suspect)));
-            }
-            if let Some(last) = leaked {
-                count(Counts::of(true, last.suspect));
+        for seen in sessions.values() {
+            let part = seen.iter().rev().find_map(|(_, verdict)| verdict.part).map(|part| &recording.parts[part]);
+            let looks: Vec<_> = seen.iter().map(|(phase, verdict)| (*phase, verdict.truth, verdict.suspect)).collect();
+            let counts = phases::counts(looks.iter().copied());
+            self.all.add(counts);
+            let pooler = String::from("(pooler)");
+            let keys = part.map_or([pooler.clone(), pooler.clone(), pooler], |part| {
+                [part.library.clone(), naming(&part.name), part.kind.clone()]
+            });
+            let groups = [&mut self.libraries, &mut self.names, &mut self.parts];
+            groups.into_iter().zip(keys).for_each(|(group, key)| group.entry(key).or_default().add(counts));
+            let is_named = part.is_some_and(|part| part.name == "id" || part.name == "pid");
+            let not_fitted = part.is_some_and(|part| !split::FITTED_LIBRARIES.contains(&part.library.as_str()));
+            let counted = [true, is_named, part.is_some() && !is_named, not_fitted];
+            for (phases, _) in self.phases.iter_mut().zip(counted).filter(|(_, counted)| *counted) {
+                phases.add_session(&looks);
             }
         }
     }
@@ -95,7 +114,14 @@ impl RecordedScore {
         let Counts { found, missed, wrong, left_alone } = self.all;
         writeln!(out, "{} recordings, {} sessions", self.recordings, found + missed + wrong + left_alone)?;
         let Kills { lost, reconnects, wrongly_ended } = self.kills;
-        writeln!(out, "calibration error {:.3}", self.calibration().error)?;
+        writeln!(
+            out,
+            "calibration error {:.3}; confidence, share of lost sessions, verdicts:",
+            self.calibration().error
+        )?;
+        for bin in self.calibration().bins {
+            writeln!(out, "{:>6.1} {:>6.1} {:>6}", bin.confidence * 100.0, bin.share * 100.0, bin.count)?;
+        }
         writeln!(out, "kill-idle: {lost} lost, {reconnects} idle of a pool, {wrongly_ended} in a transaction\n")?;
         writeln!(
             out,
@@ -103,6 +129,8 @@ impl RecordedScore {
             "", "lost", "missed", "innocent", "wrong", "precision", "recall", "F1"
         )?;
         line(out, "all", self.all)?;
+        writeln!(out)?;
+        out.push_str(&summary::render(&self.lines()));
         for (title, group) in [("names", &self.names), ("libraries", &self.libraries), ("set-ups", &self.parts)] {
             writeln!(out, "\n{title}")?;
             for (name, counts) in group {
@@ -179,7 +207,7 @@ pub fn errors(recording: &Recording) -> Vec<String> {
 }
 
 fn line(out: &mut String, name: &str, counts: Counts) -> std::fmt::Result {
-    let innocent = counts.wrong + counts.left_alone;
+    let innocent = counts.innocent();
     let f1 = if counts.lost() > 0 { format!("{:.3}", counts.f1()) } else { "–".to_owned() };
     writeln!(
         out,

@@ -21,6 +21,7 @@ use archon_pool_plugin::{analyse, plan};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::Truth;
+use crate::phases::Phase;
 
 /// Endings of a recording's two files.
 const CASSETTE: &str = ".jsonl";
@@ -103,6 +104,8 @@ pub struct Recording {
     pub parts: Vec<Part>,
     /// Verdicts of each look.
     pub looks: Vec<Vec<Verdict>>,
+    /// Phase of each look.
+    pub phases: Vec<Phase>,
 }
 
 /// Returns the recordings of a folder, each by its path without endings, in the order of their names.
@@ -161,7 +164,7 @@ impl Recording {
             bail!("{name}: the cassette has {} looks, and the truth {}", calls.len(), recorded.looks.len());
         }
         let mut carry = None;
-        let mut looks = Vec::new();
+        let (mut looks, mut phases, mut first) = (Vec::new(), Vec::new(), None);
         for (number, (call, truth)) in calls.into_iter().zip(&recorded.looks).enumerate() {
             let about = || format!("{name}: look {number}");
             let request = Request::from_json(&call.input).with_context(about)?;
@@ -171,9 +174,11 @@ impl Recording {
             let snapshot = collect(&mut host, Action::DetectLeaks, &options, carry.as_deref()).with_context(about)?;
             let (verdicts, next) = analyse_look(&snapshot, &options, carry.as_deref(), truth, &recorded.parts);
             looks.push(verdicts);
+            let first = *first.get_or_insert(snapshot.taken_at);
+            phases.push(Phase::of(first, snapshot.taken_at, options.idle_timeout_ms));
             carry = Some(next);
         }
-        Ok(Self { name, parts: recorded.parts, looks })
+        Ok(Self { name, parts: recorded.parts, looks, phases })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::case::Case;
 use crate::classify::{Classification, ClassifiedLook, Truth, classify};
 use crate::kinds::Kind;
 use crate::look::Harm;
+use crate::phases::{Phase, Phases};
 use crate::sim::Sid;
 
 /// Sessions by classification and truth.
@@ -68,6 +69,16 @@ impl Counts {
     /// Returns the number of lost sessions.
     pub fn lost(&self) -> u32 {
         self.found + self.missed
+    }
+
+    /// Returns the number of sessions that are not lost.
+    pub fn innocent(&self) -> u32 {
+        self.wrong + self.left_alone
+    }
+
+    /// Returns the share of innocent sessions that are suspected; none if all are lost.
+    pub fn false_alarms(&self) -> Option<f64> {
+        share(self.wrong, self.innocent())
     }
 }
 
@@ -141,6 +152,8 @@ pub struct Score {
     pub kills: Kills,
     /// Sessions whose ending would have caused damage: case, kind, damage.
     pub wrongly_ended: Vec<(u32, &'static str, Harm)>,
+    /// The plugin's counts by the time of the look.
+    pub phases: Phases,
 }
 
 /// Accumulates the score, case by case.
@@ -157,6 +170,7 @@ pub struct Scorer {
     classifications: Vec<(u32, bool, bool)>,
     kills: Kills,
     wrongly_ended: Vec<(u32, &'static str, Harm)>,
+    phases: Phases,
 }
 
 impl Scorer {
@@ -189,6 +203,7 @@ impl Scorer {
         }
         for seen in sessions.values() {
             self.count_session(case, seen);
+            self.count_phases(looks, seen);
         }
     }
 
@@ -222,6 +237,16 @@ impl Scorer {
             !classification.seen.visible && matches!(classification.truth, Truth::Leaked(_))
         };
         self.unseen += u32::from(ripe.is_empty() && seen.iter().any(unseen));
+    }
+
+    fn count_phases(&mut self, looks: &[ClassifiedLook], seen: &[(&ClassifiedLook, &Classification)]) {
+        let first = looks.first().map_or(0, |look| look.at);
+        let idle_timeout_ms = Options::default().idle_timeout_ms;
+        let visible = seen.iter().filter(|(_, classification)| classification.seen.visible);
+        let looks: Vec<_> = visible
+            .map(|(look, seen)| (Phase::of(first, look.at, idle_timeout_ms), seen.truth, seen.suspect))
+            .collect();
+        self.phases.add_session(&looks);
     }
 
     fn count(&mut self, case: &Case, rule: usize, part: usize, counts: Counts) {
@@ -279,6 +304,7 @@ impl Scorer {
             with_evidence: classifications(true),
             kills: self.kills,
             wrongly_ended: self.wrongly_ended,
+            phases: self.phases,
         }
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn full() -> Report {
             headroom: Headroom { usable: 97, others: 7, available: 90 },
         },
         leak_detection: LeakDetection {
+            explained: Vec::new(),
             detected: true,
             suspected_connections: vec![
                 suspect(4711, "order-service", "app_user", Some("10.0.3.17"), "idle", 1_934_000, 97),
@@ -189,6 +190,7 @@ pub(crate) fn healthy() -> Report {
         window_ms: None,
     };
     report.leak_detection = LeakDetection {
+        explained: Vec::new(),
         detected: false,
         suspected_connections: Vec::new(),
         excluded_connections: Vec::new(),

@@ -122,7 +122,7 @@ class _ConnectionMetric(TypedDict):
     """Milliseconds since it was established."""
 
     evidence: list[Evidence]
-    """Evidence for a leak, strongest first."""
+    """Evidence for a leak, strongest first, and after it evidence against one, with negative weights."""
 
     exclusions: list[str]
     """Reasons for excluding it."""
@@ -273,7 +273,26 @@ class Evidence(TypedDict):
     """The measured value."""
 
     weight: float
-    """Contribution to the log-odds of a leak."""
+    """Contribution to the log-odds of a leak; negative for evidence against one."""
+
+
+class Explanation(TypedDict):
+    """Explanation of one session's confidence."""
+
+    missing: list[str]
+    """Information that is missing to be sure, and how it can be had."""
+
+    prior: float
+    """Log-odds of a leak without any evidence, to which the weights are added."""
+
+    session: ConnectionMetric
+    """The session, with all evidence for and against a leak."""
+
+    suspected: bool
+    """True if it is a suspect."""
+
+    threshold: int
+    """Confidence that a suspect has at least, 0–100."""
 
 
 class _Fault(TypedDict):
@@ -433,8 +452,8 @@ class HealthSummary(_HealthSummary, total=False):
     """Mean round trip of the probes, milliseconds."""
 
 
-class LeakDetection(TypedDict):
-    """Sessions that are probably leaked, with evidence."""
+class _LeakDetection(TypedDict):
+    """What every LeakDetection has."""
 
     confidence: int
     """The highest confidence among all scored sessions, 0–100."""
@@ -461,6 +480,13 @@ class LeakDetection(TypedDict):
     """Number of suspects."""
 
 
+class LeakDetection(_LeakDetection, total=False):
+    """Sessions that are probably leaked, with evidence."""
+
+    explained: list[Explanation]
+    """The sessions that `options.explain` names, suspected or not; left out without them."""
+
+
 class Options(TypedDict, total=False):
     """Thresholds, bounds and filters; an absent one takes its default."""
 
@@ -472,6 +498,9 @@ class Options(TypedDict, total=False):
 
     exclude: Optional[Filter]
     """Never score or end sessions that match."""
+
+    explain: Optional[list[int]]
+    """Process ids of sessions whose confidence is to be explained, suspected or not: at most 20."""
 
     growthRate: Optional[int]
     """Largest growth in one step, percent. Default 20, 1–100."""

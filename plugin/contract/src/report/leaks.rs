@@ -26,6 +26,26 @@ pub struct LeakDetection {
     pub groups: Vec<Group>,
     /// Share of the server that was visible; without full coverage there is no verdict.
     pub coverage: Coverage,
+    /// The sessions that `options.explain` names, suspected or not; left out without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explained: Vec<Explanation>,
+}
+
+/// Explanation of one session's confidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The session, with all evidence for and against a leak.
+    pub session: ConnectionMetric,
+    /// True if it is a suspect.
+    pub suspected: bool,
+    /// Log-odds of a leak without any evidence, to which the weights are added.
+    pub prior: f64,
+    /// Confidence that a suspect has at least, 0–100.
+    pub threshold: u32,
+    /// Information that is missing to be sure, and how it can be had.
+    pub missing: Vec<String>,
 }
 
 /// One session with the evidence for and against a leak.
@@ -63,7 +83,7 @@ pub struct ConnectionMetric {
     pub last_query: String,
     /// Confidence of a leak, 0–100.
     pub confidence: u32,
-    /// Evidence for a leak, strongest first.
+    /// Evidence for a leak, strongest first, and after it evidence against one, with negative weights.
     pub evidence: Vec<Evidence>,
     /// Reasons for excluding it.
     pub exclusions: Vec<String>,
@@ -76,7 +96,7 @@ pub struct ConnectionMetric {
 pub struct Evidence {
     /// Kind of evidence.
     pub id: String,
-    /// Contribution to the log-odds of a leak.
+    /// Contribution to the log-odds of a leak; negative for evidence against one.
     pub weight: f64,
     /// The measured value.
     pub value: String,

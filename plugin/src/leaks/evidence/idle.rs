@@ -8,39 +8,40 @@ use crate::clock::{counted, span};
 
 use super::super::groups::{Group, Groups, SEVERAL};
 use super::super::rule::Rule;
-use super::super::session_history::ObservedSession;
 use super::super::statements::LastStatement;
-use super::super::use_time::{USED_ONCE_MICROS, used_for};
+use super::super::use_time::{USED_ONCE_MICROS, is_set_up_only, used_briefly, used_for};
 use super::piece::{Piece, doublings, piece};
-use super::{silence, succession};
+use super::trust::Trust;
+use super::{rotation, silence, succession};
 
 pub(crate) const NOT_CLEANED_UP: Rule =
-    Rule { id: "not-cleaned-up", weight: 11.1, explanation: "its pool cleans up what comes back: this one did not" };
+    Rule { id: "not-cleaned-up", weight: 9.0, explanation: "its pool cleans up what comes back: this one did not" };
 pub(crate) const NONE_RETURNS: Rule =
-    Rule { id: "none-returns", weight: 7.1, explanation: "its group opens sessions and never comes back to one" };
+    Rule { id: "none-returns", weight: 4.6, explanation: "its group opens sessions and never comes back to one" };
 pub(crate) const SAME_CODE_PATH: Rule =
-    Rule { id: "same-code-path", weight: 5.0, explanation: "they were all left behind by one code path" };
-/// The weight is an estimate: in the laboratory it comes with stronger evidence, or not at all.
-pub(crate) const LEFT_BEHIND: Rule =
-    Rule { id: "left-behind", weight: 5.0, explanation: "its group leaves sessions behind repeatedly" };
+    Rule { id: "same-code-path", weight: 2.8, explanation: "they were all left behind by one code path" };
 pub(crate) const OUTLIVED_ITS_GROUP: Rule =
-    Rule { id: "outlived-its-group", weight: 4.5, explanation: "its group closes sessions, but not this one" };
+    Rule { id: "outlived-its-group", weight: 4.1, explanation: "its group closes sessions, but not this one" };
 pub(crate) const PASSED_OVER: Rule = Rule {
     id: "passed-over",
-    weight: 3.9,
+    weight: 5.0,
     explanation: "a pool that still had it would have used it instead of opening another",
 };
 pub(crate) const USED_ONCE: Rule =
-    Rule { id: "used-once", weight: 3.2, explanation: "it was opened for one use and not used since" };
+    Rule { id: "used-once", weight: 0.6, explanation: "it was opened for one use and not used since" };
 pub(crate) const OPENED_ALONE: Rule = Rule {
     id: "opened-alone",
-    weight: 3.0,
+    weight: 0.3,
     explanation: "it was opened when something needed it, not when a pool filled itself",
 };
 pub(crate) const FOLLOWED_BY_ITS_LIKE: Rule =
-    Rule { id: "followed-by-its-like", weight: 2.3, explanation: "whatever opens these leaves them behind" };
+    Rule { id: "followed-by-its-like", weight: 9.0, explanation: "whatever opens these leaves them behind" };
+pub(crate) const BRIEF_USE_REPEATS: Rule =
+    Rule { id: "brief-use-repeats", weight: 9.0, explanation: "its group opens sessions for one use and leaves them" };
+pub(crate) const NEVER_USED: Rule =
+    Rule { id: "never-used", weight: -3.9, explanation: "it was set up and not used since, as a reserve is" };
 pub(crate) const RESTS_TOO_LONG: Rule =
-    Rule { id: "rests-too-long", weight: 0.9, explanation: "no session of its group rested for so long" };
+    Rule { id: "rests-too-long", weight: 0.5, explanation: "no session of its group rested for so long" };
 /// Reported only: idle time alone is no evidence.
 pub(crate) const IDLE_BEYOND_THRESHOLD: Rule =
     Rule { id: "idle-beyond-threshold", weight: 0.0, explanation: "it has not been used for long" };
@@ -63,18 +64,45 @@ pub(super) fn find(backend: &Backend, now: i64, options: &Options, groups: &Grou
     let mut found = vec![beyond_threshold(idle, options)];
     let statement = groups.last_statement(backend);
     found.extend(used_once(backend, idle, statement, options));
-    if let Some(group) = groups.of_backend(backend) {
-        found.extend(never_so_long(backend, idle, group));
-        found.extend(outlived(backend, now, idle, group));
-        found.extend(passed_over(backend, group));
-        found.extend(followed_by_its_like(backend, statement, group));
-        found.extend(none_returns(group));
-        found.extend(same_code_path(statement, group));
-        found.extend(not_cleaned(statement, group));
-        found.extend(opened_alone(backend, idle, statement, group, options));
-        found.extend(succession::find(backend, now, group, options));
-        found.extend(silence::find(now, group, options));
+    let Some(group) = groups.of_backend(backend) else { return found };
+    // Not of a pool that is made anew and forgotten again and again.
+    if group.worked && is_set_up_only(backend, statement) && brief_use_repeats(backend, group).is_none() {
+        found.push(piece(&NEVER_USED, 1.0, "it was set up, and ran nothing of an application".to_owned()));
     }
+    let trust = Trust::of(backend, now, group, options);
+    if trust.share > 0.0 {
+        let mut comparisons = comparisons(backend, now, idle, statement, group, options);
+        trust.apply(&mut comparisons);
+        // Of a pool that another one succeeded all sessions stopped together.
+        let is_succeeded = comparisons.iter().any(|piece| succession::RULES.contains(&piece.rule));
+        found.extend(comparisons);
+        found.extend(rotation::against(backend, idle, is_succeeded, group));
+    }
+    found
+}
+
+/// Evidence from a comparison with the other sessions of its group, and with other groups of its application.
+fn comparisons(
+    backend: &Backend,
+    now: i64,
+    idle: u64,
+    statement: LastStatement,
+    group: &Group<'_>,
+    options: &Options,
+) -> Vec<Piece> {
+    let mut found = Vec::new();
+    found.extend(never_so_long(backend, idle, group));
+    found.extend(outlived(backend, now, idle, group));
+    found.extend(passed_over(backend, group));
+    found.extend(followed_by_its_like(backend, statement, group));
+    found.extend(none_returns(group));
+    found.extend(same_code_path(backend, statement, group));
+    found.extend(not_cleaned(statement, group));
+    found.extend(opened_alone(backend, idle, statement, group, options));
+    found.extend(brief_use_repeats(backend, group));
+    found.extend(succession::find(backend, now, group, options));
+    found.extend(silence::find(now, group, options));
+    found.extend(rotation::find(backend, now, idle, is_set_up_only(backend, statement), group, options));
     found
 }
 
@@ -142,11 +170,24 @@ fn used_once(backend: &Backend, idle_ms: u64, statement: LastStatement, options:
 
 /// Sessions that were opened later and ended in the same way come from the same code.
 fn followed_by_its_like(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    let passed = group.observed(backend.pid)?.passed();
+    let passed = group.observed(backend.pid).filter(|_| !is_set_up_only(backend, statement))?.passed;
     let alike = passed.min(group.came_alike(backend, statement));
     (alike > 0).then(|| {
         let value = format!("{} came after it and ended like it", counted(alike as usize, "session"));
-        piece(&FOLLOWED_BY_ITS_LIKE, growing(f64::from(alike)), value)
+        // Programs that share a name and an address, one session each, follow each other as well, and use theirs for long.
+        let by_use = if used_briefly(backend).is_some() { 1.0 } else { 0.35 };
+        piece(&FOLLOWED_BY_ITS_LIKE, growing(f64::from(alike)) * by_use, value)
+    })
+}
+
+/// A pool that is made for a request, used once and forgotten leaves as many sessions each time, whatever they ran last.
+fn brief_use_repeats(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
+    // Processes with one session each open one after another, too.
+    let by_size = if group.opened_with(backend.backend_start?) > 1 { 1.0 } else { 0.5 };
+    let others = group.cohorts.brief_like(backend.backend_start.filter(|_| backend.through.is_none())?);
+    (others > 0).then(|| {
+        let value = format!("as many were opened at {} and used once", counted(others, "other time"));
+        piece(&BRIEF_USE_REPEATS, growing(others as f64) * by_size, value)
     })
 }
 
@@ -163,32 +204,25 @@ fn none_returns(group: &Group<'_>) -> Option<Piece> {
 /// replaced others; the usual share is taken from the looks since.
 fn passed_over(backend: &Backend, group: &Group<'_>) -> Option<Piece> {
     let before = group.occasions_before(backend);
-    let since = group.observed(backend.pid).map_or(0, ObservedSession::occasions);
+    let since = group.observed(backend.pid).map_or(0, |observed| observed.occasions);
     let occasions = before.saturating_add(since);
     (occasions > 0).then(|| {
         let history = &group.history;
-        let unexplained = f64::from(1 + history.added) / f64::from(1 + history.opened);
+        let unexplained = (1.0 + f64::from(history.added)) / (1.0 + f64::from(history.opened));
         let mut value =
             format!("its group opened sessions while it sat idle, on {}", counted(occasions as usize, "occasion"));
         if history.opened > 0 {
             value = format!("{value}; {} of {} seen to come replaced none", history.added, history.opened);
         }
-        let strength = growing(f64::from(before) * unexplained + f64::from(since));
+        let strength = growing(f64::from(before) * unexplained + f64::from(since)) * group.joined_after(backend);
         piece(&PASSED_OVER, strength, value)
     })
 }
 
-fn same_code_path(statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
-    if statement.is_housekeeping {
-        return None;
-    }
-    let same = group.passed_with(statement);
-    (same > 2).then(|| {
-        // All of an application's transactions end alike: that many are left is what counts then.
-        if !statement.is_code_path {
-            let value = format!("{same} sessions that its group grew past were left after a transaction");
-            return piece(&LEFT_BEHIND, growing(f64::from(same)), value);
-        }
+/// All of an application's transactions end alike, so that their ends are no code path.
+fn same_code_path(backend: &Backend, statement: LastStatement, group: &Group<'_>) -> Option<Piece> {
+    let same = group.passed_with(backend, statement);
+    (statement.is_code_path && same > 2).then(|| {
         let value = format!("{same} sessions that its group grew past ran the same statement last");
         piece(&SAME_CODE_PATH, growing(f64::from(same)), value)
     })

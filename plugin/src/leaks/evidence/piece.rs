@@ -34,7 +34,9 @@ impl Piece {
 }
 
 pub(super) fn piece(rule: &'static Rule, strength: f64, value: String) -> Piece {
-    Piece { rule, strength: strength.clamp(0.0, 1.0), value }
+    // A number that is none, as of a forged carry, is no evidence.
+    let strength = if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) };
+    Piece { rule, strength, value }
 }
 
 /// Grows with each doubling of `value` over `limit`, from `at_limit` to 1 at eight times the limit.

@@ -13,13 +13,13 @@ use super::super::rule::Rule;
 use super::piece::{Piece, doublings, piece};
 
 pub(crate) const SILENT_AMONG_OTHERS: Rule =
-    Rule { id: "silent-among-others", weight: 30.8, explanation: "its share of the work goes to others" };
+    Rule { id: "silent-among-others", weight: 9.0, explanation: "its share of the work goes to others" };
 pub(crate) const FELL_SILENT_TOGETHER: Rule =
-    Rule { id: "fell-silent-together", weight: 14.1, explanation: "they were cut off at once" };
+    Rule { id: "fell-silent-together", weight: 9.0, explanation: "they were cut off at once" };
 pub(crate) const TAKEN_OVER: Rule =
-    Rule { id: "taken-over", weight: 10.9, explanation: "another one was started in its place" };
+    Rule { id: "taken-over", weight: 9.0, explanation: "another one was started in its place" };
 pub(crate) const CLIENT_FELL_SILENT: Rule =
-    Rule { id: "client-fell-silent", weight: 8.3, explanation: "its application goes on elsewhere without it" };
+    Rule { id: "client-fell-silent", weight: 9.0, explanation: "its application goes on elsewhere without it" };
 
 /// A silence below this is taken for this, milliseconds.
 const SHORTEST_SILENCE_MS: u64 = 1_000;

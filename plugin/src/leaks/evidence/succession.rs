@@ -13,19 +13,22 @@ use super::piece::{Piece, doublings, piece};
 
 pub(crate) const STARTED_AGAIN: Rule = Rule {
     id: "started-again",
-    weight: 8.8,
+    weight: 8.5,
     explanation: "its client came back after a silence and did not take it up again",
 };
 pub(crate) const SUPERSEDED: Rule = Rule {
     id: "superseded",
-    weight: 7.2,
+    weight: 9.0,
     explanation: "its application has made itself a new pool and works with that",
 };
 pub(crate) const FILLED_AGAIN: Rule = Rule {
     id: "filled-again",
-    weight: 4.9,
+    weight: 6.6,
     explanation: "as many were opened at once as had fallen silent: a pool that was started again",
 };
+
+/// All of these.
+pub(super) const RULES: [&Rule; 3] = [&STARTED_AGAIN, &SUPERSEDED, &FILLED_AGAIN];
 
 /// A silence of this part of `idleTimeoutMs` is one that a whole pool rarely has.
 const SILENCE_IN_THE_THRESHOLD: u64 = 5;
@@ -80,13 +83,14 @@ fn gap_ms(succession: &Succession) -> u64 {
 mod tests {
     use super::*;
     use crate::fixture::{NOW, ago, idle};
-    use crate::leaks::cohorts::Cohorts;
+    use crate::leaks::cohorts::{Cohorts, Use};
 
     /// Five sessions opened 9,000 s ago and silent for `silent` seconds, and `new` that were opened `opened` seconds ago.
     fn found(silent: i64, new: usize, opened: i64, longest_silence: u64) -> Vec<&'static str> {
         let old = Backend { backend_start: Some(ago(9_000)), ..idle(1, silent) };
-        let mut uses = vec![(ago(9_000), ago(silent)); 5];
-        uses.extend(vec![(ago(opened), ago(1)); new]);
+        let used = |start, last_use| Use { start, last_use, has_worked: true };
+        let mut uses = vec![used(ago(9_000), ago(silent)); 5];
+        uses.extend(vec![used(ago(opened), ago(1)); new]);
         let mut group = Group::default();
         group.cohorts = Cohorts::of(&uses);
         group.history.longest_silence_ms = longest_silence * 1_000;
