@@ -16,6 +16,7 @@ pub mod page;
 mod pooler;
 pub mod sanitize;
 mod scaling;
+mod sections;
 pub mod style;
 pub mod table;
 mod text;
@@ -30,24 +31,25 @@ pub use self::hints::hint;
 pub use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;
+use self::sections::Section;
 
 /// Renders the page of a report: the sections of the action, then the common ones.
 pub fn report(report: &Report, action: Action, width: usize) -> String {
     let mut page = Page::new(width);
     overview::headline(&mut page, report);
-    if let Action::Monitor | Action::FullAnalysis = action {
+    if Section::Pool.is_of(action) {
         overview::overview(&mut page, report);
     }
-    if let Action::Monitor | Action::AutoScale | Action::FullAnalysis = action {
+    if Section::Pooler.is_of(action) {
         pooler::pooler(&mut page, report.pool_stats.pooler.as_ref());
     }
-    if let Action::DetectLeaks | Action::FullAnalysis = action {
+    if Section::Leaks.is_of(action) {
         leaks::leaks(&mut page, &report.leak_detection);
     }
-    if let Action::HealthCheck | Action::FullAnalysis = action {
+    if Section::Health.is_of(action) {
         health::health(&mut page, &report.health_summary);
     }
-    if let Action::AutoScale | Action::FullAnalysis = action {
+    if Section::Scaling.is_of(action) {
         scaling::scaling(&mut page, &report.scaling, report.pool_stats.pooler.as_ref());
     }
     actions::actions(&mut page, &report.actions);
