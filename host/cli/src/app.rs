@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use archon_pool::Fault;
 use archon_pool::audit::Audit;
+use archon_pool::cassette::{COLLECT, Call, Cassette, Header, Replay};
 use archon_pool::components::World;
 use archon_pool::credentials::Credentials;
 use archon_pool::digest::Digest;
@@ -124,6 +125,19 @@ impl App {
         self.host.collect(&self.plugin, self.tape.input(input)).await
     }
 
+    /// Takes the latest call, if it is kept in memory.
+    pub(crate) fn latest(&self) -> Option<Result<Cassette, Fault>> {
+        self.tape.latest()
+    }
+
+    /// Collects the snapshot of a recorded call from its recording, without a server.
+    pub(crate) async fn collect_again(&self, header: Header, call: Call) -> Result<JsonText, Fault> {
+        let input = serde_json::from_str(&call.input).unwrap_or_default();
+        let call = Call { function: COLLECT.to_owned(), ..call };
+        let replay = Replay::new(Cassette { header, calls: vec![call] });
+        self.host.clone().interceptor(replay).collect(&self.plugin, input).await
+    }
+
     /// Returns true if a replayed cassette has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.tape.is_over()
@@ -155,6 +169,11 @@ impl App {
     /// Returns the world of the component.
     pub(crate) fn world(&self) -> World {
         self.plugin.world()
+    }
+
+    /// Returns the name of the component.
+    pub(crate) fn name(&self) -> &str {
+        self.plugin.name()
     }
 
     /// Returns the digest of the component.

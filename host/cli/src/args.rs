@@ -9,6 +9,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use super::options::OptionFlags;
+use super::report::flags::ReportFlags;
 use super::tape::TapeFlags;
 use super::vetting::Vetting;
 
@@ -67,6 +68,13 @@ pub(crate) enum Command {
     Snapshot(Collecting),
     /// Run any component of the worlds analyser, observer or manager
     Run(Running),
+    /// Write a report as an HTML page
+    Report {
+        #[command(flatten)]
+        files: ReportFlags,
+        #[command(flatten)]
+        reading: Reading,
+    },
     /// Compare two reports, or the last reports of two cassettes
     Diff(Comparing),
     /// Print the description of a component: version, actions, schemas, SQL

@@ -22,9 +22,11 @@ mod permissions;
 mod plugin_pages;
 mod plugins;
 mod progress;
+mod report;
 mod run;
 mod secret_scan;
 mod sign;
+mod stored;
 mod tape;
 mod terminal;
 mod vetting;
@@ -72,8 +74,8 @@ fn main() -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let running = run::run(&args, &mut terminal);
-        // It handles interrupts, and returns its own status.
-        if matches!(args.command, Command::Watch(_)) {
+        // They handle interrupts, and return their own status.
+        if matches!(args.command, Command::Watch(_) | Command::Report { .. }) {
             return running.await;
         }
         tokio::select! {

@@ -1,33 +1,42 @@
-//! Text reports: one file for each section, each a function from the report to lines of a [`page`].
+//! Reports for people: text for a terminal, and an HTML page ([`html`]).
 //!
-//! Pages are rendered with colours; the caller removes them where needed. Numbers and verdicts are printed as they are
-//! in the JSON: nothing else is computed here. Text of a server or a component is made safe to print ([`sanitize`]).
+//! One file for each section makes lines of a text [`page`]; its sentences and tables are those of the other forms, too.
+//! Text pages are rendered with colours; the caller removes them where needed. Numbers and verdicts are printed as they
+//! are in the JSON: nothing else is computed here. Text of a server or a component is made safe to print
+//! ([`sanitize`]).
 
 mod actions;
 pub mod comparison;
 mod differences;
+mod document;
 mod fault;
 mod findings;
 mod health;
 mod hints;
+pub mod html;
 mod leaks;
+mod locks;
 mod overview;
 pub mod page;
 mod pooler;
+mod rounds;
 pub mod sanitize;
 mod scaling;
 mod sections;
 pub mod style;
 pub mod table;
 mod text;
+mod verdict;
 mod watch_line;
 
 use archon_pool_contract::params::Action;
 use archon_pool_contract::report::Report;
 
 pub use self::differences::differences;
+pub use self::document::{Document, Failure};
 pub use self::fault::fault;
 pub use self::hints::hint;
+pub use self::locks::{Holder, LockTree};
 pub use self::watch_line::{watch_fault, watch_line};
 
 use self::page::Page;
